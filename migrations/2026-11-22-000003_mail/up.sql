@@ -1,0 +1,17 @@
+-- Mail to be sent, in the transaction of what it tells about. The body is sealed: it carries links that
+-- open accounts, and a stolen database must not.
+CREATE TABLE outbox (
+    id uuid PRIMARY KEY,
+    recipient text NOT NULL,
+    subject text NOT NULL,
+    sealed_body bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    attempts integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    sent_at timestamptz,
+    last_error text
+);
+
+CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE sent_at IS NULL;
+CREATE INDEX outbox_created ON outbox (created_at DESC);

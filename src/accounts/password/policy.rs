@@ -1,0 +1,175 @@
+//! How long a password may be, and the reasons for turning one down.
+
+use std::fmt;
+
+use super::{GIVEN_MAX_BYTES, Password, judge, nfc};
+
+/// Lengths a new password has to keep. There are no composition rules and none can be set:
+/// NIST SP 800-63B-4 §3.1.1.2 forbids them (ASVS 5.0 6.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordPolicy {
+    /// Least length in code points: 15 because a password may be the only factor here
+    /// (NIST SP 800-63B-4 §3.1.1.2: 15 alone, 8 beside another factor; ASVS 5.0 6.2.1).
+    pub min_code_points: usize,
+    /// Greatest length in code points: 128, twice the 64 that must be allowed, so that any
+    /// passphrase or password manager fits (ASVS 5.0 6.2.9).
+    pub max_code_points: usize,
+    /// Greatest length in bytes after NFC: 1 KiB, since a code point may have many combining
+    /// marks' worth of bytes; never more than [`GIVEN_MAX_BYTES`], or nobody could log in with it.
+    pub max_bytes: usize,
+}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self { min_code_points: 15, max_code_points: 128, max_bytes: 1024 }
+    }
+}
+
+impl PasswordPolicy {
+    /// Accepts a new password under this policy; see [`Password::choose`].
+    ///
+    /// # Errors
+    /// The first reason that applies: length, then leaked, then guessable, then about the person.
+    pub fn choose(&self, raw: &str, context: &[&str]) -> Result<Password, Weak> {
+        let max_bytes = self.max_bytes.min(GIVEN_MAX_BYTES);
+        let text = nfc(raw, max_bytes).ok_or(Weak::TooManyBytes { max: max_bytes })?;
+        let have = text.chars().count();
+        if have < self.min_code_points {
+            return Err(Weak::TooShort { have, min: self.min_code_points });
+        }
+        if have > self.max_code_points {
+            return Err(Weak::TooLong { max: self.max_code_points });
+        }
+        match judge::weakness(&text, context, self.min_code_points) {
+            Some(weak) => Err(weak),
+            None => Ok(Password::sealed(text)),
+        }
+    }
+}
+
+/// Why a password was turned down. `Display` says so, and what to do next, in words for the
+/// person at the form (NIST SP 800-63B-4 §3.1.1.2: the reason and guidance SHALL be given).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weak {
+    /// Fewer code points than the policy's minimum.
+    TooShort {
+        /// Code points it has.
+        have: usize,
+        /// Code points it needs.
+        min: usize,
+    },
+    /// More code points than the policy's maximum.
+    TooLong {
+        /// Code points it may have.
+        max: usize,
+    },
+    /// More bytes than the policy's maximum.
+    TooManyBytes {
+        /// Bytes it may have, in NFC.
+        max: usize,
+    },
+    /// On the list of leaked and common passwords (ASVS 5.0 6.2.4, 6.2.12).
+    Listed,
+    /// A unit too short to be a password, several times over.
+    Repeats,
+    /// A walk over the keyboard or a sequence of letters or digits.
+    Pattern,
+    /// A listed word with digits or signs around it.
+    PaddedWord,
+    /// Made of context words (ASVS 5.0 6.1.2, 6.2.11).
+    AboutYou,
+}
+
+impl fmt::Display for Weak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort { have: 0, min } => write!(f, "Choose a password of at least {min} characters."),
+            Self::TooShort { have, min } => {
+                write!(f, "Yours has {have} of at least {min} characters. Add another word or two.")
+            }
+            Self::TooLong { max } => write!(f, "Yours is too long. Keep it to {max} characters."),
+            Self::TooManyBytes { max } => {
+                write!(f, "Yours is too long. Keep it to {max} bytes; an emoji takes four or more.")
+            }
+            Self::Listed => f.write_str(
+                "This one is on lists of leaked passwords. Choose four or more words that you pick at random.",
+            ),
+            Self::Repeats => f.write_str("This repeats the same few characters. Use different words instead."),
+            Self::Pattern => f.write_str(
+                "This follows the keyboard, the alphabet or the numbers. Use words that have no order.",
+            ),
+            Self::PaddedWord => f.write_str(
+                "This is one common word with numbers or signs around it. Add words that have nothing to do with it.",
+            ),
+            Self::AboutYou => f.write_str(
+                "This is made of your name, your address or the name of this site. Add words that have nothing to do with you.",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Weak {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(raw: &str) -> Option<Weak> {
+        Password::choose(raw, &[]).err()
+    }
+
+    #[test]
+    fn length_is_counted_in_code_points_after_nfc() {
+        let fourteen_after_nfc = "cafe\u{301} olive tin";
+        assert_eq!(refusal(fourteen_after_nfc), Some(Weak::TooShort { have: 14, min: 15 }));
+        assert_eq!(refusal("caf\u{e9} olive tins"), None);
+        assert_eq!(refusal("💡🚪🔑🧭🪵🐎🧶🪁🫖🎺🛶🧊🪴🦔🧲"), None);
+    }
+
+    #[test]
+    fn there_is_an_upper_end_in_characters_and_in_bytes() {
+        let words = "gravel tuba otter lemon ";
+        let long = words.repeat(6);
+        let at_most: String =
+            "oak tuba otter lemon gravel hinge ".chars().chain(long.chars()).take(128).collect();
+        assert_eq!(refusal(&at_most), None);
+        assert_eq!(refusal(&format!("{at_most}s")), Some(Weak::TooLong { max: 128 }));
+        assert_eq!(refusal(&"🚪".repeat(257)), Some(Weak::TooManyBytes { max: 1024 }));
+    }
+
+    #[test]
+    fn no_kind_of_character_is_required() {
+        for fine in ["gravel otter lemon", "GRAVELOTTERTUBA", "8302947561930284", "Жираф пьёт чай молча"]
+        {
+            assert_eq!(refusal(fine), None, "{fine}");
+        }
+    }
+
+    #[test]
+    fn a_policy_never_accepts_what_could_not_be_given_again() {
+        let loose = PasswordPolicy { min_code_points: 15, max_code_points: 10_000, max_bytes: 10_000 };
+        let refused = loose.choose(&"a".repeat(GIVEN_MAX_BYTES + 1), &[]).err();
+        assert_eq!(refused, Some(Weak::TooManyBytes { max: GIVEN_MAX_BYTES }));
+    }
+
+    #[test]
+    fn every_reason_speaks_to_the_person_and_says_what_to_do() {
+        use Weak::*;
+        let all = [
+            TooShort { have: 3, min: 15 },
+            TooShort { have: 0, min: 15 },
+            TooLong { max: 128 },
+            TooManyBytes { max: 1024 },
+            Listed,
+            Repeats,
+            Pattern,
+            PaddedWord,
+            AboutYou,
+        ];
+        for said in all.map(|weak| weak.to_string()) {
+            assert!(said.ends_with('.') && !said.contains('!'), "{said}");
+            assert!(!said.to_lowercase().contains("please"), "{said}");
+            assert!(["Add", "Choose", "Keep", "Use"].iter().any(|verb| said.contains(verb)), "{said}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Which database: `DATABASE_URL`, then `PG*`, then the variables a Choreo connection injects.
+
+use std::collections::HashMap;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Written {
+    /// Same as `DATABASE_URL`, for those who keep everything in the file.
+    url: Option<String>,
+    /// The name of the connection made in the Choreo console, as it appears in `CHOREO_<NAME>_HOSTNAME`.
+    choreo_connection: Option<String>,
+    pool_size: Option<u32>,
+    checkout_wait: Option<Span>,
+    statement_timeout: Option<Span>,
+    lock_timeout: Option<Span>,
+}
+
+/// How the pool behaves.
+#[derive(Clone, Copy, Serialize)]
+pub struct Database {
+    /// Connections of one instance: hobby databases give 25 in all, and a rollout doubles the instances.
+    pub pool_size: u32,
+    /// After this a request is told to come back (503) rather than queue.
+    pub checkout_wait: Span,
+    /// No statement of ours takes longer on a healthy database.
+    pub statement_timeout: Span,
+    /// Waiting longer for a row means somebody holds it who should not.
+    pub lock_timeout: Span,
+}
+
+impl Written {
+    pub(super) fn pool(&self) -> Database {
+        Database {
+            pool_size: self.pool_size.unwrap_or(5),
+            checkout_wait: self.checkout_wait.unwrap_or(Span::seconds(2)),
+            statement_timeout: self.statement_timeout.unwrap_or(Span::seconds(5)),
+            lock_timeout: self.lock_timeout.unwrap_or(Span::seconds(2)),
+        }
+    }
+
+    /// The libpq connection string, or `None` where nobody named a database.
+    pub(super) fn url(&self, env: &HashMap<String, String>) -> Option<String> {
+        let named = |name: &str| env.get(name).filter(|value| !value.is_empty());
+        if let Some(url) = named("DATABASE_URL").or(self.url.as_ref()) {
+            return Some(url.clone());
+        }
+        if named("PGHOST").is_some() || named("PGSERVICE").is_some() || named("PGDATABASE").is_some() {
+            // libpq reads PGHOST and its family by itself.
+            return Some("postgresql://".into());
+        }
+        let name = self.choreo_connection.as_deref().unwrap_or("APP_DB").to_uppercase().replace(['-', ' '], "_");
+        let part = |key: &str| named(&format!("CHOREO_{name}_{key}")).map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string());
+        let host = part("HOSTNAME")?;
+        // Managed databases speak TLS; libpq's own default would fall back to plain text.
+        let tls = if named("PGSSLMODE").is_some() { "" } else { "?sslmode=require" };
+        Some(format!(
+            "postgresql://{}:{}@{host}:{}/{}{tls}",
+            part("USERNAME").unwrap_or_default(),
+            part("PASSWORD").unwrap_or_default(),
+            part("PORT").unwrap_or_else(|| "5432".into()),
+            part("DATABASENAME").unwrap_or_default(),
+        ))
+    }
+}
+
+/// A URL with its password replaced.
+pub(super) fn redacted(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) => {
+            if parsed.password().is_some() {
+                let _ = parsed.set_password(Some("…"));
+            }
+            parsed.set_query(None);
+            parsed.to_string()
+        }
+        // A keyword string such as `host=… password=…` is not worth taking apart for show.
+        Err(_) => "(set)".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(pairs: &[(&str, &str)]) -> Option<String> {
+        Written::default().url(&pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+    }
+
+    #[test]
+    fn the_first_variable_found_wins() {
+        assert_eq!(url(&[]), None);
+        assert_eq!(url(&[("DATABASE_URL", "postgres://a"), ("PGHOST", "b")]).unwrap(), "postgres://a");
+        assert_eq!(url(&[("PGHOST", "b"), ("CHOREO_APP_DB_HOSTNAME", "c")]).unwrap(), "postgresql://");
+    }
+
+    #[test]
+    fn a_choreo_connection_is_put_together_and_escaped() {
+        let choreo = url(&[
+            ("CHOREO_APP_DB_HOSTNAME", "db.example.org"),
+            ("CHOREO_APP_DB_PORT", "25060"),
+            ("CHOREO_APP_DB_USERNAME", "app"),
+            ("CHOREO_APP_DB_PASSWORD", "p@ss/word"),
+            ("CHOREO_APP_DB_DATABASENAME", "latchkey"),
+        ]);
+        assert_eq!(choreo.unwrap(), "postgresql://app:p%40ss%2Fword@db%2Eexample%2Eorg:25060/latchkey?sslmode=require");
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert!(!redacted("postgres://u:p@h/d?password=x").contains("p@"));
+        assert_eq!(redacted("host=h password=p"), "(set)");
+    }
+}

@@ -1,0 +1,169 @@
+//! Every limit Latchkey keeps, each a named setting with the reason for its default.
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// `standard` is our default; `strict` is NIST SP 800-63B-4 AAL2 to the letter.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    #[default]
+    Standard,
+    Strict,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    pub profile: Profile,
+    idle: Option<Span>,
+    absolute: Option<Span>,
+    remembered_idle: Option<Span>,
+    remembered_absolute: Option<Span>,
+    confirm_window: Option<Span>,
+    admin_window: Option<Span>,
+    touch_every: Option<Span>,
+    keep_ended: Option<Span>,
+}
+
+/// The limits in force once the profile has filled the gaps.
+#[derive(Clone, Copy, Serialize)]
+pub struct SessionLimits {
+    /// A browser left open overnight still works in the morning; one forgotten for a day does not.
+    pub idle: Span,
+    /// A week bounds what a stolen key is worth; NIST allows 30 days at AAL1.
+    pub absolute: Span,
+    /// "Keep me logged in" means a month, however often the browser is used.
+    pub remembered_idle: Span,
+    /// The same month: the definite limit NIST SP 800-63B-4 §5.2 demands.
+    pub remembered_absolute: Span,
+    /// Long enough to finish a form, short enough that a borrowed laptop cannot change the password.
+    pub confirm_window: Span,
+    /// Administrators do several things in a row; a quarter of an hour is NIST's AAL3 idle limit.
+    pub admin_window: Span,
+    /// "Last seen" is shown in minutes, so one write a minute loses nothing.
+    pub touch_every: Span,
+    /// Ended sessions stay as tombstones while an incident may still be looked into.
+    pub keep_ended: Span,
+}
+
+impl Sessions {
+    pub fn limits(&self) -> SessionLimits {
+        let base = match self.profile {
+            Profile::Standard => SessionLimits {
+                idle: Span::hours(24),
+                absolute: Span::days(7),
+                remembered_idle: Span::days(30),
+                remembered_absolute: Span::days(30),
+                confirm_window: Span::minutes(10),
+                admin_window: Span::minutes(15),
+                touch_every: Span::minutes(1),
+                keep_ended: Span::days(30),
+            },
+            Profile::Strict => SessionLimits {
+                idle: Span::hours(1),
+                absolute: Span::hours(24),
+                remembered_idle: Span::hours(1),
+                remembered_absolute: Span::hours(24),
+                confirm_window: Span::minutes(10),
+                admin_window: Span::minutes(15),
+                touch_every: Span::minutes(1),
+                keep_ended: Span::days(30),
+            },
+        };
+        SessionLimits {
+            idle: self.idle.unwrap_or(base.idle),
+            absolute: self.absolute.unwrap_or(base.absolute),
+            remembered_idle: self.remembered_idle.unwrap_or(base.remembered_idle),
+            remembered_absolute: self.remembered_absolute.unwrap_or(base.remembered_absolute),
+            confirm_window: self.confirm_window.unwrap_or(base.confirm_window),
+            admin_window: self.admin_window.unwrap_or(base.admin_window),
+            touch_every: self.touch_every.unwrap_or(base.touch_every),
+            keep_ended: self.keep_ended.unwrap_or(base.keep_ended),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Passwords {
+    /// NIST SP 800-63B-4 §3.1.1.2: 15 where a password may be the only factor.
+    pub min_code_points: usize,
+    /// Twice what NIST asks to allow, and still cheap to hash and compare.
+    pub max_code_points: usize,
+    /// Four bytes a code point would be 512; a kilobyte leaves room and bounds the work.
+    pub max_bytes: usize,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { min_code_points: 15, max_code_points: 128, max_bytes: 1024 }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hashing {
+    /// OWASP's Argon2id minimum: 19 MiB with two passes (ASVS 5.0 appendix C).
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+    /// Hashes at once; 0 sizes it from the cores and the memory of the container.
+    pub permits: usize,
+    /// Log-ins that may wait for a permit; more than this would wait longer than people do.
+    pub queue: usize,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1, permits: 0, queue: 64 }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Throttle {
+    /// Four slips of the finger are free; the fifth begins to cost time.
+    pub account_free: i32,
+    /// An office behind one address makes more mistakes than one person.
+    pub address_free: i32,
+    /// NIST SP 800-63B-4 §3.2.2 names 30 s as the first wait; it doubles from there.
+    pub first_wait: Span,
+    /// … and an hour as the longest.
+    pub longest_wait: Span,
+    /// Failures older than this no longer count towards the wait.
+    pub forget_after: Span,
+    /// Mails one address may be sent in an hour, so that nobody's inbox is a weapon.
+    pub mails_per_hour: i32,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            account_free: 4,
+            address_free: 30,
+            first_wait: Span::seconds(30),
+            longest_wait: Span::hours(1),
+            forget_after: Span::days(1),
+            mails_per_hour: 5,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tokens {
+    /// People read mail the next morning; nothing can be done with the link but finish registering.
+    pub verify_for: Span,
+    /// A reset link is a key to the account: half an hour (docs/decisions/tokens.md argues ASVS 6.5.5).
+    pub reset_for: Span,
+    /// An invitation waits for somebody on holiday.
+    pub invite_for: Span,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { verify_for: Span::hours(24), reset_for: Span::minutes(30), invite_for: Span::days(7) }
+    }
+}

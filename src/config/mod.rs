@@ -1,0 +1,367 @@
+//! Settings: defaults < `latchkey.toml` < environment. The only reader of the environment.
+
+mod database;
+mod limits;
+mod origin;
+mod span;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use config::{Config, Environment, File, FileFormat};
+use serde::{Deserialize, Serialize};
+
+pub use database::Database;
+pub use limits::{Hashing, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
+pub use origin::Origin;
+pub use span::Span;
+
+use crate::secret::{SECRET_MIN_BYTES, Secret, WeakSecret};
+
+/// Who may register.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    #[default]
+    Open,
+    Invite,
+    Closed,
+}
+
+/// Where mail goes: a page of ours, a mail server, nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    Mailbox,
+    Smtp,
+    None,
+}
+
+/// What an operator may write in `latchkey.toml` or as `LATCHKEY__SECTION__KEY`.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct Written {
+    secret: Option<String>,
+    secret_previous: Option<String>,
+    data_dir: Option<PathBuf>,
+    registration: Registration,
+    server: WrittenServer,
+    database: database::Written,
+    mail: WrittenMail,
+    sessions: Sessions,
+    passwords: Passwords,
+    hashing: Hashing,
+    throttle: Throttle,
+    tokens: Tokens,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenServer {
+    bind: Option<IpAddr>,
+    port: Option<u16>,
+    public_url: Option<String>,
+    trusted_hops: usize,
+    workers: usize,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenMail {
+    transport: Option<Transport>,
+    smtp_url: Option<String>,
+    from: Option<String>,
+}
+
+/// The settings in force.
+#[derive(Clone)]
+pub struct Settings {
+    pub server: Server,
+    /// `None`: local mode, Latchkey starts its own Postgres in `data_dir`.
+    pub database: Option<String>,
+    pub pool: Database,
+    pub data_dir: PathBuf,
+    pub secret: Secret,
+    pub secret_previous: Option<Secret>,
+    pub mail: Mail,
+    pub registration: Registration,
+    pub sessions: SessionLimits,
+    pub passwords: Passwords,
+    pub hashing: Hashing,
+    pub throttle: Throttle,
+    pub tokens: Tokens,
+}
+
+#[derive(Clone)]
+pub struct Server {
+    pub bind: IpAddr,
+    pub port: u16,
+    pub public: Origin,
+    /// How many proxies of ours stand in front: the client is the Nth address from the right.
+    pub trusted_hops: usize,
+    /// Threads that serve; 0 means one a core.
+    pub workers: usize,
+}
+
+#[derive(Clone)]
+pub struct Mail {
+    pub transport: Transport,
+    pub smtp_url: Option<String>,
+    pub from: String,
+}
+
+/// One clear line for the operator.
+#[derive(Debug)]
+pub struct Misconfigured(String);
+
+impl Misconfigured {
+    pub fn new(line: impl Into<String>) -> Self {
+        Self(line.into())
+    }
+}
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "settings: {}", self.0)
+    }
+}
+
+impl std::error::Error for Misconfigured {}
+
+impl Settings {
+    /// Reads `latchkey.toml` (or the file `LATCHKEY_CONFIG` names) and the environment.
+    pub fn load() -> Result<Self, Misconfigured> {
+        Self::from_environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// The same from a given environment, for tests.
+    pub fn from_environment(env: HashMap<String, String>) -> Result<Self, Misconfigured> {
+        let written = read(&env)?;
+        resolve(written, &env)
+    }
+
+    /// Local mode: no database was named, so Latchkey brings its own.
+    pub fn is_local(&self) -> bool {
+        self.database.is_none()
+    }
+}
+
+fn read(env: &HashMap<String, String>) -> Result<Written, Misconfigured> {
+    let file = match env.get("LATCHKEY_CONFIG") {
+        Some(path) => File::new(path, FileFormat::Toml).required(true),
+        None => File::new("latchkey.toml", FileFormat::Toml).required(false),
+    };
+    let ours = env.iter().filter(|(name, _)| name.starts_with("LATCHKEY__")).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let environment = Environment::with_prefix("LATCHKEY")
+        .prefix_separator("__")
+        .separator("__")
+        .ignore_empty(true)
+        .source(Some(ours));
+    Config::builder()
+        .add_source(file)
+        .add_source(environment)
+        .build()
+        .and_then(Config::try_deserialize)
+        .map_err(|error| Misconfigured(error.to_string()))
+}
+
+fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, Misconfigured> {
+    let database = written.database.url(env);
+    let local = database.is_none();
+    let data_dir = written.data_dir.unwrap_or_else(|| PathBuf::from(".latchkey"));
+    let port = match env.get("PORT") {
+        Some(text) => text.parse().map_err(|_| Misconfigured(format!("PORT={text:?} is no port number")))?,
+        None => written.server.port.unwrap_or(8080),
+    };
+    let public = match written.server.public_url.as_deref() {
+        Some(text) => Origin::parse(text).map_err(|why| Misconfigured(format!("LATCHKEY__SERVER__PUBLIC_URL: {why}")))?,
+        None if local => Origin::parse(&format!("http://localhost:{port}")).map_err(Misconfigured)?,
+        None => {
+            return Err(Misconfigured(
+                "LATCHKEY__SERVER__PUBLIC_URL is missing: the address people type, such as https://id.example.org".into(),
+            ));
+        }
+    };
+    let secret = match (written.secret, local) {
+        (Some(text), _) => strong(&text, "LATCHKEY__SECRET")?,
+        (None, true) => local_secret(&data_dir)?,
+        (None, false) => {
+            return Err(Misconfigured(format!(
+                "LATCHKEY__SECRET is missing: at least {SECRET_MIN_BYTES} random bytes, for example from `openssl rand -base64 48`"
+            )));
+        }
+    };
+    let any_or_loopback = if local { [127, 0, 0, 1] } else { [0, 0, 0, 0] };
+    Ok(Settings {
+        mail: resolve_mail(written.mail, local, &public)?,
+        server: Server {
+            bind: written.server.bind.unwrap_or_else(|| any_or_loopback.into()),
+            port,
+            public,
+            trusted_hops: written.server.trusted_hops,
+            workers: written.server.workers,
+        },
+        database,
+        pool: written.database.pool(),
+        data_dir,
+        secret,
+        secret_previous: written.secret_previous.map(|text| strong(&text, "LATCHKEY__SECRET_PREVIOUS")).transpose()?,
+        registration: written.registration,
+        sessions: written.sessions.limits(),
+        passwords: written.passwords,
+        hashing: written.hashing,
+        throttle: written.throttle,
+        tokens: written.tokens,
+    })
+}
+
+fn resolve_mail(written: WrittenMail, local: bool, public: &Origin) -> Result<Mail, Misconfigured> {
+    let transport = written.transport.unwrap_or(match (&written.smtp_url, local) {
+        (Some(_), _) => Transport::Smtp,
+        (None, true) => Transport::Mailbox,
+        (None, false) => Transport::None,
+    });
+    if transport == Transport::Mailbox && !local {
+        return Err(Misconfigured(
+            "LATCHKEY__MAIL__TRANSPORT=mailbox shows every mail to everybody, so it works in local mode only".into(),
+        ));
+    }
+    if transport == Transport::Smtp && written.smtp_url.is_none() {
+        return Err(Misconfigured("LATCHKEY__MAIL__SMTP_URL is missing, such as smtps://user:password@mail.example.org".into()));
+    }
+    let from = written.from.unwrap_or_else(|| format!("Latchkey <no-reply@{}>", public.host()));
+    Ok(Mail { transport, smtp_url: written.smtp_url, from })
+}
+
+fn strong(text: &str, name: &str) -> Result<Secret, Misconfigured> {
+    Secret::parse(text).map_err(|weak| {
+        Misconfigured(match weak {
+            WeakSecret::TooShort => format!("{name} is too short: at least {SECRET_MIN_BYTES} bytes"),
+            WeakSecret::Repetitive => format!("{name} repeats a few characters: take random bytes, for example from `openssl rand -base64 48`"),
+        })
+    })
+}
+
+/// Local mode's own secret, made once and readable by its owner only.
+fn local_secret(data_dir: &Path) -> Result<Secret, Misconfigured> {
+    let path = data_dir.join("secret");
+    let broken = |error: &dyn fmt::Display| Misconfigured(format!("{}: {error}", path.display()));
+    std::fs::create_dir_all(data_dir).map_err(|error| broken(&error))?;
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        return strong(&text, "the secret in the data directory");
+    }
+    // Written beside and linked into place, so that two first starts agree and none reads half a secret.
+    let fresh = data_dir.join(format!("secret.{}", std::process::id()));
+    let text = Secret::generate().map_err(|error| broken(&error))?;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| broken(&error))?;
+    let linked = std::fs::hard_link(&fresh, &path);
+    let _ = std::fs::remove_file(&fresh);
+    match linked {
+        Ok(()) => strong(&text, "the new secret"),
+        Err(_) => std::fs::read_to_string(&path).map_err(|error| broken(&error)).and_then(|text| strong(&text, "the secret in the data directory")),
+    }
+}
+
+impl Serialize for Settings {
+    /// What `latchkey config` shows: everything in force, secrets and passwords replaced.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let hidden = |present: bool| if present { "(set)" } else { "(not set)" };
+        serde_json::json!({
+            "mode": if self.is_local() { "local" } else { "deployed" },
+            "server": {
+                "bind": self.server.bind, "port": self.server.port, "public_url": self.server.public.as_str(),
+                "trusted_hops": self.server.trusted_hops, "workers": self.server.workers,
+            },
+            "database": { "url": self.database.as_deref().map(database::redacted), "pool": self.pool },
+            "data_dir": self.data_dir,
+            "secret": hidden(true),
+            "secret_previous": hidden(self.secret_previous.is_some()),
+            "mail": {
+                "transport": self.mail.transport, "from": self.mail.from,
+                "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted),
+            },
+            "registration": self.registration,
+            "sessions": self.sessions,
+            "passwords": self.passwords,
+            "hashing": self.hashing,
+            "throttle": self.throttle,
+            "tokens": self.tokens,
+        })
+        .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<Settings, Misconfigured> {
+        Settings::from_environment(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+    }
+
+    const DEPLOYED: [(&str, &str); 3] = [
+        ("DATABASE_URL", "postgres://u:hunter2@db/latchkey"),
+        ("LATCHKEY__SECRET", "0123456789abcdefghijklmnopqrstuvwxyz"),
+        ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org"),
+    ];
+
+    fn refusal(pairs: &[(&str, &str)]) -> String {
+        settings(pairs).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_deployed_server_needs_secret_and_public_url() {
+        let settings = settings(&DEPLOYED).unwrap();
+        assert!(!settings.is_local());
+        assert_eq!(settings.server.bind.to_string(), "0.0.0.0");
+        assert!(refusal(&DEPLOYED[..1]).contains("PUBLIC_URL"));
+        assert!(refusal(&[DEPLOYED[0], DEPLOYED[2]]).contains("LATCHKEY__SECRET is missing"));
+        assert!(refusal(&[DEPLOYED[0], DEPLOYED[2], ("LATCHKEY__SECRET", "short")]).contains("too short"));
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        let mut pairs = DEPLOYED.to_vec();
+        pairs.push(("LATCHKEY__SERVER__PUBLIC_ULR", "x"));
+        assert!(refusal(&pairs).contains("public_ulr"));
+    }
+
+    #[test]
+    fn port_wins_over_the_file_and_must_be_a_number() {
+        let mut pairs = DEPLOYED.to_vec();
+        pairs.push(("LATCHKEY__SERVER__PORT", "9000"));
+        assert_eq!(settings(&pairs).unwrap().server.port, 9000);
+        pairs.push(("PORT", "7000"));
+        assert_eq!(settings(&pairs).unwrap().server.port, 7000);
+        pairs.push(("PORT", "http"));
+        assert!(refusal(&pairs).contains("PORT"));
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let mut pairs = DEPLOYED.to_vec();
+        pairs.push(("LATCHKEY__MAIL__SMTP_URL", "smtps://me:letmein@mail.example.org"));
+        let shown = serde_json::to_string(&settings(&pairs).unwrap()).unwrap();
+        for secret in ["hunter2", "letmein", "0123456789abcdef"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_mailbox_is_for_local_mode_alone() {
+        let mut pairs = DEPLOYED.to_vec();
+        pairs.push(("LATCHKEY__MAIL__TRANSPORT", "mailbox"));
+        assert!(refusal(&pairs).contains("local mode only"));
+    }
+}

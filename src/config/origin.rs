@@ -1,0 +1,75 @@
+//! The public origin: absolute links, the cookie's `Secure`, the Origin check. Never from a request.
+
+use url::{Host, Url};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    text: String,
+    host: String,
+    secure: bool,
+}
+
+impl Origin {
+    /// Parses `https://host[:port]`; plain `http` only for localhost, for trying out.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL ({error})"))?;
+        let secure = url.scheme() == "https";
+        let local = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if !secure && !(url.scheme() == "http" && local) {
+            return Err(format!("{text:?} must begin with https:// (http:// only for localhost)"));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(format!("{text:?} must be scheme, host and port alone, without a path"));
+        }
+        Ok(Self {
+            text: url.origin().ascii_serialization(),
+            host: url.host_str().unwrap_or_default().to_owned(),
+            secure,
+        })
+    }
+
+    /// `scheme://host[:port]` as browsers write it in the `Origin` header (RFC 6454 §6.2).
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// An absolute link to a path of ours.
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_normalised_and_keeps_its_port() {
+        let origin = Origin::parse("HTTPS://Id.Example.org:8443/").unwrap();
+        assert_eq!(origin.as_str(), "https://id.example.org:8443");
+        assert_eq!(origin.host(), "id.example.org");
+        assert_eq!(Origin::parse("https://a.org:443").unwrap().as_str(), "https://a.org");
+    }
+
+    #[test]
+    fn plain_http_is_for_localhost_alone() {
+        assert!(Origin::parse("http://localhost:8080").is_ok());
+        assert!(Origin::parse("http://127.0.0.1:8080").is_ok());
+        for bad in ["http://example.org", "ftp://localhost", "https://a.org/path", "https://u@a.org", "a.org", "", "http://localhost.evil.org"] {
+            assert!(Origin::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

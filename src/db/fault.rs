@@ -1,0 +1,83 @@
+//! An unexpected failure. Whoever meets one passes it up with `?`; the web layer logs it once.
+
+use std::fmt;
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The database cannot be asked right now: come back in a moment (503).
+    Unavailable(String),
+    /// The connection died under the statement (503); it has left the pool.
+    LostConnection(String),
+    /// Too much to do: come back after so many seconds (503).
+    Busy { retry_after: u64 },
+    /// Something that should not happen (500).
+    Bug(String),
+}
+
+impl Fault {
+    pub fn bug(error: impl fmt::Display) -> Self {
+        Self::Bug(error.to_string())
+    }
+
+    pub fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::LostConnection(_))
+    }
+
+    /// Sorts what Diesel says into what the caller can do about it.
+    pub fn from_diesel(error: &Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
+            | Error::BrokenTransactionManager => Self::LostConnection(text),
+            Error::DatabaseError(
+                DatabaseErrorKind::ReadOnlyTransaction | DatabaseErrorKind::SerializationFailure,
+                _,
+            ) => Self::Unavailable(text),
+            // Diesel does not pass the SQLSTATE on, only libpq's words.
+            Error::DatabaseError(DatabaseErrorKind::Unknown, _) if ends_the_connection(&text) => {
+                Self::LostConnection(text)
+            }
+            Error::DatabaseError(DatabaseErrorKind::Unknown, _) if is_passing(&text) => Self::Unavailable(text),
+            _ => Self::Bug(text),
+        }
+    }
+}
+
+/// 57P01 admin_shutdown, 57P02 crash_shutdown, 57P03 cannot_connect_now, 08*: the server went away.
+fn ends_the_connection(text: &str) -> bool {
+    ["terminating connection", "server closed the connection", "connection to server", "SSL SYSCALL", "no connection to the server"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+/// 57014 query_canceled by a timeout, 55P03 lock_not_available, 40P01 deadlock, 53* resources.
+fn is_passing(text: &str) -> bool {
+    ["statement timeout", "lock timeout", "deadlock detected", "could not extend file", "No space left", "too many clients", "out of memory"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::from_diesel(&error)
+    }
+}
+
+impl From<getrandom::Error> for Fault {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Bug(format!("the system's random generator: {error}"))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(text) | Self::LostConnection(text) | Self::Bug(text) => f.write_str(text),
+            Self::Busy { retry_after } => write!(f, "too busy, retry after {retry_after} s"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

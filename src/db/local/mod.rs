@@ -1,0 +1,128 @@
+//! Latchkey's private PostgreSQL for local mode: created once in the data directory, reached only
+//! through a unix socket, shared by every Latchkey on that directory, stopped by the last one out.
+//! Called at start-up in local mode and by the tests; knows nothing of Diesel or of the schema.
+
+mod binaries;
+mod cluster;
+mod error;
+mod launch;
+mod lock;
+mod log;
+mod owner;
+mod postmaster;
+mod socket;
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+pub use error::LocalError;
+use launch::Launch;
+use lock::Lock;
+
+/// Held only while deciding to create, start or stop, so that two Latchkeys never decide at once.
+const DECISION_LOCK: &str = "postgres.decide.lock";
+/// Shared by every `LocalServer`; whoever can have it alone is the last user.
+const USERS_LOCK: &str = "postgres.users.lock";
+
+/// What to start. `Options { settings: &[("fsync", "off")], ..Options::new(dir) }` changes a part.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Created when missing; the cluster, its log and the lock files live here.
+    pub data_dir: &'a Path,
+    /// Server settings that win over Latchkey's own.
+    pub settings: &'a [(&'a str, &'a str)],
+    /// The only directories to look for PostgreSQL's programs in; `None` is all the usual places.
+    pub bin_dirs: Option<&'a [PathBuf]>,
+}
+
+impl<'a> Options<'a> {
+    pub fn new(data_dir: &'a Path) -> Self {
+        Options { data_dir, settings: &[], bin_dirs: None }
+    }
+}
+
+/// A use of the private server: it runs at least as long as this value lives.
+pub struct LocalServer {
+    data_dir: PathBuf,
+    cluster_dir: PathBuf,
+    socket_dir: PathBuf,
+    /// `None` once this use has ended.
+    in_use: Option<Lock>,
+}
+
+impl LocalServer {
+    /// Creates the cluster if there is none, starts the server if it is not running, and returns
+    /// when it accepts connections. Blocks for up to about a minute.
+    pub fn start(options: &Options) -> Result<Self, LocalError> {
+        let data_dir = cluster::create_data_dir(options.data_dir)?;
+        let _deciding = Lock::exclusive(&data_dir.join(DECISION_LOCK))?;
+        let in_use = Lock::shared(&data_dir.join(USERS_LOCK))?;
+        let cluster = cluster::open_or_create(&data_dir, options)?;
+        let socket_dir = postmaster::start(&Launch {
+            cluster: &cluster,
+            log: &data_dir.join("postgres.log"),
+            settings: options.settings,
+            bin_dirs: options.bin_dirs,
+        })?;
+        Ok(LocalServer { data_dir, cluster_dir: cluster.dir, socket_dir, in_use: Some(in_use) })
+    }
+
+    /// The libpq URL of `database`, which need not exist yet. Complete on purpose: what it left
+    /// out, libpq would take from `PGUSER`, `PGPORT` and the like.
+    pub fn url(&self, database: &str) -> String {
+        format!(
+            "postgresql://{}@/{}?host={}&port={}",
+            cluster::SUPERUSER,
+            percent_encoded(database.as_bytes()),
+            percent_encoded(self.socket_dir.as_os_str().as_bytes()),
+            socket::PORT,
+        )
+    }
+
+    /// A database that always exists: the place to run `CREATE DATABASE` from.
+    pub fn maintenance_url(&self) -> String {
+        self.url("postgres")
+    }
+
+    /// Ends this use, and stops the server unless somebody else still uses it. Dropping does the
+    /// same, but has nobody to tell when it fails.
+    pub fn stop(mut self) -> Result<(), LocalError> {
+        self.leave()
+    }
+
+    fn leave(&mut self) -> Result<(), LocalError> {
+        let Some(in_use) = self.in_use.take() else {
+            return Ok(());
+        };
+        let _deciding = Lock::exclusive(&self.data_dir.join(DECISION_LOCK))?;
+        drop(in_use);
+        match Lock::try_exclusive(&self.data_dir.join(USERS_LOCK))? {
+            Some(_nobody_else) => {
+                postmaster::stop(&self.cluster_dir)?;
+                // A directory made for the socket is empty now; the cluster's own never is.
+                let _ = fs::remove_dir(&self.socket_dir);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for LocalServer {
+    fn drop(&mut self) {
+        let _ = self.leave();
+    }
+}
+
+fn percent_encoded(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, &byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}

@@ -1,0 +1,107 @@
+//! Who the cluster's files belong to and its processes run as: this user, or, when this user is
+//! root, which PostgreSQL refuses to be, an unprivileged one. Used by `local` only.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{Uid, User, getegid, geteuid};
+
+use super::LocalError;
+
+/// In order of preference; the second exists everywhere.
+const SYSTEM_USERS: [&str; 2] = ["postgres", "nobody"];
+
+#[derive(Clone, Copy)]
+pub struct Owner {
+    pub uid: u32,
+    gid: u32,
+}
+
+impl Owner {
+    pub fn of_a_new_cluster() -> Result<Self, LocalError> {
+        if !geteuid().is_root() {
+            return Ok(Owner { uid: geteuid().as_raw(), gid: getegid().as_raw() });
+        }
+        SYSTEM_USERS
+            .iter()
+            .find_map(|name| User::from_name(name).ok().flatten())
+            .map(|user| Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+            .ok_or(LocalError::NoSystemUser)
+    }
+
+    /// An existing cluster keeps its owner, even if a better system user has appeared since.
+    pub fn of_the_cluster(dir: &Path) -> Result<Self, LocalError> {
+        let found = fs::metadata(dir).map_err(LocalError::io("look at", dir))?;
+        let (uid, gid) = (found.uid(), found.gid());
+        if geteuid().is_root() || geteuid() == Uid::from_raw(uid) {
+            return Ok(Owner { uid, gid });
+        }
+        Err(LocalError::OwnedByOther { cluster: dir.to_owned(), uid })
+    }
+
+    /// One of PostgreSQL's programs, to be run as this user and away from any terminal.
+    pub fn command(self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        // A fresh environment: no PG* variable can bend the private server, and none of
+        // Latchkey's secrets shows up in its processes.
+        command.env_clear().env("LC_ALL", "C");
+        for name in ["PATH", "LD_LIBRARY_PATH"] {
+            if let Some(value) = env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        // The programs want to know where they are, which this user may not be allowed to.
+        command.current_dir("/").stdin(Stdio::null());
+        if geteuid().as_raw() != self.uid {
+            // Setting the uid as root also drops root's supplementary groups.
+            command.gid(self.gid).uid(self.uid);
+        }
+        command
+    }
+
+    /// A directory that nobody but this user can enter.
+    pub fn create_private_dir(self, dir: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(dir)?;
+        if geteuid().as_raw() == self.uid {
+            return Ok(());
+        }
+        chown(dir, Some(self.uid), Some(self.gid))
+    }
+
+    /// The same, but one that is already there will do, if it is what it should be: in a shared
+    /// place like /tmp anybody may have made it.
+    pub fn ensure_private_dir(self, dir: &Path) -> Result<(), LocalError> {
+        match self.create_private_dir(dir) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            other => return other.map_err(LocalError::io("create", dir)),
+        }
+        match fs::symlink_metadata(dir) {
+            Ok(found) if self.alone_can_enter(&found) => Ok(()),
+            _ => Err(LocalError::NoSocketDir(dir.to_owned())),
+        }
+    }
+
+    fn alone_can_enter(self, found: &Metadata) -> bool {
+        found.is_dir() && found.uid() == self.uid && found.mode() & 0o077 == 0
+    }
+
+    /// Whether this user may pass through `dir` and everything above it.
+    pub fn can_reach(self, dir: &Path) -> bool {
+        dir.ancestors().all(|part| fs::metadata(part).is_ok_and(|found| self.may_pass(&found)))
+    }
+
+    fn may_pass(self, found: &Metadata) -> bool {
+        let bit = match () {
+            () if found.uid() == self.uid => 0o100,
+            () if found.gid() == self.gid => 0o010,
+            () => 0o001,
+        };
+        found.mode() & bit != 0
+    }
+}

@@ -1,0 +1,34 @@
+//! Brings a database to this binary's schema. Safe for several instances starting at once.
+
+use diesel::pg::PgConnection;
+use diesel::{Connection as _, RunQueryDsl as _, sql_query};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+use super::{Fault, with_parameters};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Any number, as long as nobody else uses it: "latchkey" in hexadecimal speech.
+const LOCK: i64 = 0x1A7C_4B3E;
+
+/// Applies what is missing and returns the names of what was applied. Blocks; call it off the event loop.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when the database cannot be reached, [`Fault::Bug`] when a migration fails.
+pub fn run(url: &str) -> Result<Vec<String>, Fault> {
+    let mut conn = connect(url)?;
+    // A session lock, not a transaction lock: each migration has a transaction of its own.
+    sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
+    let applied = conn
+        .run_pending_migrations(MIGRATIONS)
+        .map(|versions| versions.iter().map(ToString::to_string).collect())
+        .map_err(|error| Fault::Bug(format!("migration failed: {error}")));
+    sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
+    applied
+}
+
+/// A single connection outside the pool.
+pub fn connect(url: &str) -> Result<PgConnection, Fault> {
+    PgConnection::establish(&with_parameters(url))
+        .map_err(|error| Fault::Unavailable(format!("cannot reach the database: {error}")))
+}

@@ -1,0 +1,6 @@
+//! wip
+pub mod config;
+pub mod db;
+pub mod mail;
+pub mod secret;
+pub mod sessions;

@@ -1,0 +1,69 @@
+//! Mail: put into the outbox in the transaction of what it tells about, delivered afterwards.
+
+mod letters;
+mod outbox;
+mod queries;
+mod smtp;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::pg::PgConnection;
+use lettre::message::Mailbox;
+use tokio::sync::Notify;
+
+use crate::config::{self, Misconfigured, Origin, Transport};
+use crate::db::Fault;
+use crate::secret::Secret;
+
+pub use letters::{AlreadyRegistered, Invitation, Letter, PasswordChanged, ResetPassword, VerifyEmail};
+pub use outbox::{Body, Kept, Sink};
+
+/// Writes letters into the outbox and knows where they go. Cloning shares it.
+#[derive(Clone)]
+pub struct Mailer {
+    secret: Secret,
+    origin: Origin,
+    from: Mailbox,
+    sink: Sink,
+    wake: Arc<Notify>,
+}
+
+impl Mailer {
+    pub fn new(settings: &config::Mail, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
+        let from = settings
+            .from
+            .parse()
+            .map_err(|error| Misconfigured::new(format!("LATCHKEY__MAIL__FROM={:?}: {error}", settings.from)))?;
+        let sink = match (settings.transport, &settings.smtp_url) {
+            (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url)?),
+            (Transport::Mailbox, _) => Sink::Mailbox,
+            _ => Sink::None,
+        };
+        Ok(Self { secret, origin, from, sink, wake: Arc::default() })
+    }
+
+    /// Whether mail reaches anybody at all.
+    pub fn delivers(&self) -> bool {
+        !matches!(self.sink, Sink::None)
+    }
+
+    /// An absolute link for a letter.
+    pub fn link(&self, path: &str) -> String {
+        self.origin.link(path)
+    }
+
+    /// Puts `letter` into the outbox in the caller's transaction. Its body is sealed, and it is not worth
+    /// sending after `good_for`.
+    pub fn enqueue(&self, conn: &mut PgConnection, to: &str, letter: &impl Letter, good_for: Duration) -> Result<(), Fault> {
+        if !self.delivers() {
+            tracing::warn!(subject = letter.subject(), "mail is off: a letter was not written");
+            return Ok(());
+        }
+        let body = Body { text: letter.text()?, html: letter.html()? };
+        queries::insert(conn, &self.secret, to, &letter.subject(), &body, good_for)?;
+        // The transaction may still be rolled back: waking up for nothing is cheap.
+        self.wake.notify_one();
+        Ok(())
+    }
+}

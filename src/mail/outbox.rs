@@ -1,0 +1,157 @@
+//! Delivers what is in the outbox, at least once, with back-off; and shows it where the mailbox is the sink.
+
+use std::time::Duration;
+
+use lettre::message::{Mailbox, MultiPart};
+use lettre::{Message, SmtpTransport, Transport as _};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Mailer, queries};
+use crate::db::{Db, Fault, off_thread};
+
+pub(super) const PURPOSE: &str = "outbox";
+
+/// Letters taken from the outbox at once.
+const BATCH: i64 = 20;
+/// A letter being sent is nobody else's for this long; a mail server that needs longer is tried again.
+const LEASE: Duration = Duration::from_secs(120);
+/// How often the outbox is looked at without being woken: retries, and letters of other instances.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The first wait after a failed delivery; it doubles up to the longest.
+const FIRST_RETRY: Duration = Duration::from_secs(15);
+const LONGEST_RETRY: Duration = Duration::from_secs(30 * 60);
+/// Delivered letters stay listed (without their text) for a month.
+const KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// Where letters go.
+#[derive(Clone)]
+pub enum Sink {
+    /// They stay in the outbox, readable at `/dev/mailbox`.
+    Mailbox,
+    Smtp(SmtpTransport),
+    None,
+}
+
+/// Both parts of a letter.
+#[derive(Serialize, Deserialize)]
+pub struct Body {
+    pub text: String,
+    pub html: String,
+}
+
+/// A letter as the mailbox shows it.
+pub struct Kept {
+    pub id: Uuid,
+    pub to: String,
+    pub subject: String,
+    pub written: OffsetDateTime,
+    pub body: Option<Body>,
+}
+
+impl Mailer {
+    /// Delivers until the process ends. Faults are logged and tried again: nobody waits for mail.
+    pub async fn deliver_forever(self, db: Db) {
+        loop {
+            match self.deliver_due(&db).await {
+                Ok(0) => {
+                    let _ = tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await;
+                }
+                Ok(_) => {}
+                Err(fault) => {
+                    tracing::warn!(%fault, "the outbox cannot be read");
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            }
+        }
+    }
+
+    /// Delivers one batch and answers how many letters it took.
+    pub async fn deliver_due(&self, db: &Db) -> Result<usize, Fault> {
+        let due = db
+            .write(|conn| {
+                queries::purge(conn, KEEP)?;
+                Ok(queries::claim(conn, BATCH, LEASE)?)
+            })
+            .await?;
+        let taken = due.len();
+        for row in due {
+            let (id, attempts) = (row.id, row.attempts);
+            let outcome = self.deliver(row).await;
+            let keep_body = matches!(self.sink, Sink::Mailbox);
+            db.write(move |conn| {
+                match outcome {
+                    Ok(()) => queries::mark_sent(conn, id, keep_body)?,
+                    Err(error) => {
+                        tracing::warn!(mail = %id, attempts, %error, "mail was not delivered");
+                        queries::mark_failed(conn, id, &error, retry_in(attempts))?
+                    }
+                };
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(taken)
+    }
+
+    /// The letters the mailbox shows, newest first.
+    pub async fn mailbox(&self, db: &Db) -> Result<Vec<Kept>, Fault> {
+        let rows = db.read(|conn| Ok(queries::latest(conn, 200)?)).await?;
+        Ok(rows.into_iter().map(|row| self.open(row)).collect())
+    }
+
+    /// One letter of the mailbox.
+    pub async fn kept(&self, db: &Db, id: Uuid) -> Result<Option<Kept>, Fault> {
+        let row = db.read(move |conn| Ok(queries::by_id(conn, id)?)).await?;
+        Ok(row.map(|row| self.open(row)))
+    }
+
+    async fn deliver(&self, row: queries::Row) -> Result<(), String> {
+        let Sink::Smtp(relay) = self.sink.clone() else { return Ok(()) };
+        let from = self.from.clone();
+        let kept = self.open(row);
+        off_thread(move || {
+            let body = kept.body.ok_or_else(|| Fault::Bug("the letter cannot be unsealed".into()))?;
+            let message = compose(from, &kept.to, &kept.subject, body)?;
+            relay.send(&message).map(drop).map_err(Fault::bug)
+        })
+        .await
+        .map_err(|fault| fault.to_string())
+    }
+
+    fn open(&self, row: queries::Row) -> Kept {
+        let body = row
+            .sealed_body
+            .and_then(|sealed| self.secret.open(PURPOSE, row.id.as_bytes(), &sealed).ok())
+            .and_then(|plain| serde_json::from_slice(&plain).ok());
+        Kept { id: row.id, to: row.recipient, subject: row.subject, written: row.created_at, body }
+    }
+}
+
+fn compose(from: Mailbox, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
+    let to = to.parse().map_err(Fault::bug)?;
+    Message::builder()
+        .from(from)
+        .to(to)
+        .subject(subject)
+        .multipart(MultiPart::alternative_plain_html(body.text, body.html))
+        .map_err(Fault::bug)
+}
+
+fn retry_in(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(16);
+    FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_half_an_hour() {
+        assert_eq!(retry_in(1), FIRST_RETRY);
+        assert_eq!(retry_in(2), 2 * FIRST_RETRY);
+        assert_eq!(retry_in(100), LONGEST_RETRY);
+    }
+}

@@ -1,0 +1,111 @@
+//! All SQL of the outbox.
+
+use std::time::Duration;
+
+use diesel::dsl::now;
+use diesel::pg::PgConnection;
+use diesel::pg::data_types::PgInterval;
+use diesel::prelude::*;
+use diesel::sql_types::{Interval, Timestamptz};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Body;
+use crate::db::Fault;
+use crate::db::schema::outbox::{self, dsl};
+use crate::secret::Secret;
+
+/// A row of the outbox, its body still sealed.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = outbox, check_for_backend(diesel::pg::Pg))]
+pub(super) struct Row {
+    pub id: Uuid,
+    pub recipient: String,
+    pub subject: String,
+    pub sealed_body: Option<Vec<u8>>,
+    pub created_at: OffsetDateTime,
+    pub attempts: i32,
+}
+
+pub(super) fn insert(
+    conn: &mut PgConnection,
+    secret: &Secret,
+    to: &str,
+    subject: &str,
+    body: &Body,
+    good_for: Duration,
+) -> Result<(), Fault> {
+    let id = Uuid::new_v4();
+    let plain = serde_json::to_vec(body).map_err(Fault::bug)?;
+    let sealed = secret.seal(super::outbox::PURPOSE, id.as_bytes(), &plain).map_err(Fault::bug)?;
+    diesel::insert_into(outbox::table)
+        .values((
+            dsl::id.eq(id),
+            dsl::recipient.eq(to),
+            dsl::subject.eq(subject),
+            dsl::sealed_body.eq(sealed),
+            dsl::expires_at.eq(now.into_sql::<Timestamptz>() + interval(good_for)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Takes up to `limit` due letters and reserves them for `lease`: if we die, another try follows.
+pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> QueryResult<Vec<Row>> {
+    let due: Vec<Uuid> = outbox::table
+        .filter(dsl::sent_at.is_null())
+        .filter(dsl::sealed_body.is_not_null())
+        .filter(dsl::next_attempt_at.le(now))
+        .filter(dsl::expires_at.gt(now))
+        .order(dsl::next_attempt_at)
+        .limit(limit)
+        .for_update()
+        .skip_locked()
+        .select(dsl::id)
+        .load(conn)?;
+    diesel::update(outbox::table.filter(dsl::id.eq_any(due)))
+        .set((
+            dsl::attempts.eq(dsl::attempts + 1),
+            dsl::next_attempt_at.eq(now.into_sql::<Timestamptz>() + interval(lease)),
+        ))
+        .returning(Row::as_returning())
+        .get_results(conn)
+}
+
+/// Sent mail forgets its body, except where the mailbox page shows it.
+pub(super) fn mark_sent(conn: &mut PgConnection, id: Uuid, keep_body: bool) -> QueryResult<usize> {
+    let row = outbox::table.filter(dsl::id.eq(id));
+    if keep_body {
+        return diesel::update(row).set(dsl::sent_at.eq(now)).execute(conn);
+    }
+    diesel::update(row).set((dsl::sent_at.eq(now), dsl::sealed_body.eq(None::<Vec<u8>>))).execute(conn)
+}
+
+pub(super) fn mark_failed(conn: &mut PgConnection, id: Uuid, error: &str, retry_in: Duration) -> QueryResult<usize> {
+    diesel::update(outbox::table.filter(dsl::id.eq(id)))
+        .set((
+            dsl::last_error.eq(error),
+            dsl::next_attempt_at.eq(now.into_sql::<Timestamptz>() + interval(retry_in)),
+        ))
+        .execute(conn)
+}
+
+/// Letters whose time is over carry live links no more, but there is no reason to keep them either.
+pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usize> {
+    diesel::update(outbox::table.filter(dsl::sent_at.is_null()).filter(dsl::expires_at.le(now)))
+        .set(dsl::sealed_body.eq(None::<Vec<u8>>))
+        .execute(conn)?;
+    diesel::delete(outbox::table.filter(dsl::expires_at.lt(now.into_sql::<Timestamptz>() - interval(keep)))).execute(conn)
+}
+
+pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {
+    outbox::table.order((dsl::created_at.desc(), dsl::id)).limit(limit).select(Row::as_select()).load(conn)
+}
+
+pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Row>> {
+    outbox::table.filter(dsl::id.eq(id)).select(Row::as_select()).first(conn).optional()
+}
+
+fn interval(duration: Duration) -> diesel::dsl::AsExprOf<PgInterval, Interval> {
+    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)).into_sql::<Interval>()
+}

@@ -1,0 +1,185 @@
+//! Keys derived from the one configured secret, and sealing with them. Leftmost room: knows nobody.
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// The operator's secret: at least 32 bytes, never printed.
+#[derive(Clone)]
+pub struct Secret(Vec<u8>);
+
+/// Shortest secret accepted, in bytes: 256 bits (ASVS 5.0 11.2.3 asks for 128).
+pub const SECRET_MIN_BYTES: usize = 32;
+
+const NONCE_BYTES: usize = 12;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum WeakSecret {
+    TooShort,
+    Repetitive,
+}
+
+impl Secret {
+    /// Accepts `raw` when it is long enough and is no obvious placeholder.
+    pub fn parse(raw: &str) -> Result<Self, WeakSecret> {
+        let bytes = raw.trim().as_bytes();
+        if bytes.len() < SECRET_MIN_BYTES {
+            return Err(WeakSecret::TooShort);
+        }
+        let distinct: std::collections::HashSet<u8> = bytes.iter().copied().collect();
+        if distinct.len() < 8 {
+            return Err(WeakSecret::Repetitive);
+        }
+        Ok(Self(bytes.to_vec()))
+    }
+
+    /// A fresh 256-bit secret as text, for local mode to keep in its data directory.
+    pub fn generate() -> Result<String, getrandom::Error> {
+        random::<32>().map(|bytes| encode(&bytes))
+    }
+
+    /// HMAC-SHA256 over `parts`, each preceded by its length so that no two lists collide.
+    pub fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        // HMAC takes keys of any length, so this cannot fail.
+        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&self.0)
+            .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
+        for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// 64 bytes for the cookie signature of actix-session.
+    pub fn cookie_key(&self) -> [u8; 64] {
+        let mut key = [0; 64];
+        key[..32].copy_from_slice(&self.mac("cookie", &[b"1"]));
+        key[32..].copy_from_slice(&self.mac("cookie", &[b"2"]));
+        key
+    }
+
+    /// Encrypts `plain` with AES-256-GCM so that only `purpose` and `context` open it again.
+    pub fn seal(&self, purpose: &str, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealBroken> {
+        let nonce = random::<NONCE_BYTES>().map_err(|_| SealBroken)?;
+        let sealed = self
+            .cipher(purpose)
+            .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: context })
+            .map_err(|_| SealBroken)?;
+        Ok([nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Opens what [`Secret::seal`] closed; anything else is [`SealBroken`].
+    pub fn open(&self, purpose: &str, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
+        let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealBroken)?;
+        self.cipher(purpose)
+            .decrypt(&Nonce::from(*nonce), Payload { msg: body, aad: context })
+            .map_err(|_| SealBroken)
+    }
+
+    fn cipher(&self, purpose: &str) -> Aes256Gcm {
+        Aes256Gcm::new(&self.mac("seal", &[purpose.as_bytes()]).into())
+    }
+}
+
+/// The bytes were sealed under another secret, for another place, or were altered.
+#[derive(Debug)]
+pub struct SealBroken;
+
+impl std::fmt::Display for SealBroken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a sealed value does not open with the configured secret")
+    }
+}
+
+impl std::error::Error for SealBroken {}
+
+/// A single-use secret that travels by mail: 256 bits, shown once as text, stored as a hash
+/// (ASVS 5.0 6.5.3, 11.5.1).
+pub struct Token(String);
+
+impl Token {
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        random::<32>().map(|bytes| Self(encode(&bytes)))
+    }
+
+    /// What somebody handed in: kept only when it has the form of a token.
+    pub fn parse(raw: &str) -> Option<Self> {
+        decode::<32>(raw).map(|_| Self(raw.to_owned()))
+    }
+
+    pub fn hash(&self) -> [u8; 32] {
+        sha256(self.0.as_bytes())
+    }
+
+    /// The text for the link. Goes into a mail or onto the operator's terminal, nowhere else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Bytes from the operating system's generator.
+pub fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// URL-safe base64 without padding.
+pub fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The reverse of [`encode`] for exactly `N` bytes.
+pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+/// Comparison whose time does not depend on where the values differ (ASVS 5.0 11.2.4).
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret() -> Secret {
+        Secret::parse("0123456789abcdefghijklmnopqrstuvwxyz").unwrap()
+    }
+
+    #[test]
+    fn short_and_repetitive_secrets_are_refused() {
+        assert_eq!(Secret::parse("short").err(), Some(WeakSecret::TooShort));
+        assert_eq!(Secret::parse(&"ab".repeat(40)).err(), Some(WeakSecret::Repetitive));
+    }
+
+    #[test]
+    fn a_sealed_value_opens_only_in_its_own_place() {
+        let sealed = secret().seal("mail", b"7", b"hello").unwrap();
+        assert_eq!(secret().open("mail", b"7", &sealed).unwrap(), b"hello");
+        assert!(secret().open("mail", b"8", &sealed).is_err());
+        assert!(secret().open("totp", b"7", &sealed).is_err());
+        assert!(secret().open("mail", b"7", &sealed[..8]).is_err());
+    }
+
+    #[test]
+    fn macs_tell_lists_apart_that_concatenate_alike() {
+        assert_ne!(secret().mac("x", &[b"ab", b"c"]), secret().mac("x", &[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn a_token_survives_the_mail_and_nothing_else_parses() {
+        let token = Token::generate().unwrap();
+        assert_eq!(Token::parse(token.reveal()).unwrap().hash(), token.hash());
+        assert!(Token::parse("").is_none());
+        assert!(Token::parse(&"a".repeat(5000)).is_none());
+    }
+}

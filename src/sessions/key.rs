@@ -1,0 +1,60 @@
+//! The secret in the cookie and the hash of it in the table.
+
+use actix_session::storage::SessionKey;
+use zeroize::Zeroize as _;
+
+use crate::secret;
+
+/// 256 bits from the operating system (ASVS 5.0 7.2.3), as text. In the cookie only: no Debug, no Display.
+pub struct Key(String);
+
+/// SHA-256 of a [`Key`]. A full-entropy key needs no slow or salted hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash([u8; 32]);
+
+impl Key {
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        secret::random::<32>().map(|bytes| Self(secret::encode(&bytes)))
+    }
+
+    /// What a browser sent, unless it cannot be a key of ours (empty, oversized, foreign).
+    pub fn parse(raw: &str) -> Option<Self> {
+        secret::decode::<32>(raw).map(|_| Self(raw.to_owned()))
+    }
+
+    pub fn hash(&self) -> KeyHash {
+        KeyHash(secret::sha256(self.0.as_bytes()))
+    }
+
+    /// The form actix-session puts into the cookie.
+    pub(super) fn into_session_key(mut self) -> Result<SessionKey, actix_session::storage::SaveError> {
+        let text = std::mem::take(&mut self.0);
+        SessionKey::try_from(text).map_err(|error| actix_session::storage::SaveError::Other(error.into()))
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl KeyHash {
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_text_of_32_bytes_is_a_key() {
+        let key = Key::generate().unwrap();
+        assert_eq!(Key::parse(&key.0).unwrap().hash().as_bytes(), key.hash().as_bytes());
+        for foreign in ["", "a", &"a".repeat(42), &"a".repeat(44), &"a".repeat(4000), "not/url+safe", "é"] {
+            assert!(Key::parse(foreign).is_none(), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! All SQL of the sessions. `live` means: not revoked, and not expired by the database's clock.
+
+use std::time::Duration;
+
+use diesel::dsl::{now, sql};
+use diesel::pg::PgConnection;
+use diesel::pg::data_types::PgInterval;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Interval, Timestamptz};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Handle, KeyHash, Login, Principal, Record, State};
+use crate::db::schema::sessions::{self, dsl};
+
+diesel::define_sql_function! {
+    #[sql_name = "least"]
+    fn earlier(a: Timestamptz, b: Timestamptz) -> Timestamptz
+}
+
+macro_rules! live {
+    () => {
+        dsl::revoked_at.is_null().and(dsl::expires_at.gt(now))
+    };
+}
+
+pub(super) fn find(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option<(Record, OffsetDateTime)>> {
+    sessions::table
+        .filter(dsl::key_hash.eq(key.as_bytes()))
+        .filter(live!())
+        .select((Record::as_select(), now.into_sql::<Timestamptz>()))
+        .first(conn)
+        .optional()
+}
+
+pub(super) fn insert(conn: &mut PgConnection, key: &KeyHash, login: &Login, life: Duration) -> QueryResult<Handle> {
+    diesel::insert_into(sessions::table)
+        .values((
+            dsl::key_hash.eq(key.as_bytes()),
+            dsl::principal.eq(login.principal),
+            dsl::remember.eq(login.remember),
+            dsl::factor.eq(&login.factor),
+            dsl::address.eq(cut(&login.address, 45)),
+            dsl::user_agent.eq(cut(&login.user_agent, 400)),
+            dsl::expires_at.eq(now.into_sql::<Timestamptz>() + interval(life)),
+        ))
+        .returning(dsl::handle)
+        .get_result(conn)
+}
+
+pub(super) fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &State) -> QueryResult<usize> {
+    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
+        .set(dsl::state.eq(state))
+        .execute(conn)
+}
+
+pub(super) fn touch(conn: &mut PgConnection, key: &KeyHash, idle: Duration, absolute: Duration) -> QueryResult<usize> {
+    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
+        .set((dsl::last_seen_at.eq(now), dsl::expires_at.eq(expiry(idle, absolute))))
+        .execute(conn)
+}
+
+/// The same clocks for a session whose `remember` only the row knows.
+pub(super) fn restart_idle(conn: &mut PgConnection, key: &KeyHash, plain: (Duration, Duration), remembered: (Duration, Duration)) -> QueryResult<usize> {
+    for (remember, (idle, absolute)) in [(false, plain), (true, remembered)] {
+        let touched = diesel::update(
+            sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(dsl::remember.eq(remember)).filter(live!()),
+        )
+        .set((dsl::last_seen_at.eq(now), dsl::expires_at.eq(expiry(idle, absolute))))
+        .execute(conn)?;
+        if touched > 0 {
+            return Ok(touched);
+        }
+    }
+    Ok(0)
+}
+
+pub(super) fn rotate(
+    conn: &mut PgConnection,
+    handle: Handle,
+    old: &KeyHash,
+    new: &KeyHash,
+    confirmed: bool,
+    idle: Duration,
+    absolute: Duration,
+) -> QueryResult<bool> {
+    let row = sessions::table
+        .filter(dsl::handle.eq(handle))
+        .filter(dsl::key_hash.eq(old.as_bytes()))
+        .filter(live!());
+    let clocks = (
+        dsl::key_hash.eq(new.as_bytes()),
+        dsl::last_seen_at.eq(now),
+        dsl::expires_at.eq(expiry(idle, absolute)),
+    );
+    let rows = if confirmed {
+        diesel::update(row).set((clocks, dsl::confirmed_at.eq(now))).execute(conn)?
+    } else {
+        diesel::update(row).set(clocks).execute(conn)?
+    };
+    Ok(rows == 1)
+}
+
+pub(super) fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<usize> {
+    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
+        .set(dsl::revoked_at.eq(now))
+        .execute(conn)
+}
+
+pub(super) fn revoke(conn: &mut PgConnection, handle: Handle, owner: Option<Principal>) -> QueryResult<Option<Principal>> {
+    let mut row = sessions::table.filter(dsl::handle.eq(handle)).filter(live!()).into_boxed();
+    if let Some(owner) = owner {
+        row = row.filter(dsl::principal.eq(owner));
+    }
+    let target: Option<Handle> = row.select(dsl::handle).first(conn).optional()?;
+    let Some(target) = target else { return Ok(None) };
+    diesel::update(sessions::table.filter(dsl::handle.eq(target)).filter(live!()))
+        .set(dsl::revoked_at.eq(now))
+        .returning(dsl::principal)
+        .get_result(conn)
+        .optional()
+}
+
+pub(super) fn revoke_all(conn: &mut PgConnection, principal: Principal, except: Option<Handle>) -> QueryResult<usize> {
+    diesel::update(
+        sessions::table
+            .filter(dsl::principal.eq(principal))
+            .filter(dsl::handle.ne(except.unwrap_or(Handle(Uuid::nil()))))
+            .filter(live!()),
+    )
+    .set(dsl::revoked_at.eq(now))
+    .execute(conn)
+}
+
+pub(super) fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -> QueryResult<usize> {
+    let surplus: Vec<Handle> = sessions::table
+        .filter(dsl::principal.eq(principal))
+        .filter(live!())
+        .order((dsl::created_at.desc(), dsl::handle))
+        .offset(keep)
+        .select(dsl::handle)
+        .load(conn)?;
+    if surplus.is_empty() {
+        return Ok(0);
+    }
+    diesel::update(sessions::table.filter(dsl::handle.eq_any(surplus)).filter(live!()))
+        .set(dsl::revoked_at.eq(now))
+        .execute(conn)
+}
+
+pub(super) fn list(conn: &mut PgConnection, principals: Option<&[Principal]>, limit: i64, offset: i64) -> QueryResult<Vec<Record>> {
+    let mut rows = sessions::table.filter(live!()).into_boxed();
+    if let Some(principals) = principals {
+        rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
+    }
+    rows.order((dsl::last_seen_at.desc(), dsl::handle)).limit(limit).offset(offset).select(Record::as_select()).load(conn)
+}
+
+pub(super) fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -> QueryResult<i64> {
+    let mut rows = sessions::table.filter(live!()).into_boxed();
+    if let Some(principals) = principals {
+        rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
+    }
+    rows.count().get_result(conn)
+}
+
+/// One batch: the rows are found by position and skipped where somebody holds them.
+pub(super) fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> QueryResult<usize> {
+    diesel::sql_query(
+        "DELETE FROM sessions WHERE ctid = ANY (ARRAY( \
+             SELECT ctid FROM sessions WHERE least(expires_at, revoked_at) < now() - $1 \
+             LIMIT $2 FOR UPDATE SKIP LOCKED))",
+    )
+    .bind::<Interval, _>(to_interval(keep))
+    .bind::<BigInt, _>(batch)
+    .execute(conn)
+}
+
+/// Only one instance sweeps at a time; the lock goes with the transaction.
+pub(super) fn may_sweep(conn: &mut PgConnection) -> QueryResult<bool> {
+    diesel::select(sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.sweep'))")).get_result(conn)
+}
+
+type Expiry = earlier<
+    diesel::dsl::Add<diesel::dsl::AsExprOf<now, Timestamptz>, diesel::dsl::AsExprOf<PgInterval, Interval>>,
+    diesel::dsl::Add<dsl::created_at, diesel::dsl::AsExprOf<PgInterval, Interval>>,
+>;
+
+fn expiry(idle: Duration, absolute: Duration) -> Expiry {
+    earlier(now.into_sql::<Timestamptz>() + interval(idle), dsl::created_at + interval(absolute))
+}
+
+fn interval(duration: Duration) -> diesel::dsl::AsExprOf<PgInterval, Interval> {
+    to_interval(duration).into_sql::<Interval>()
+}
+
+fn to_interval(duration: Duration) -> PgInterval {
+    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// The first `max` characters, without those a text column cannot hold.
+fn cut(text: &str, max: usize) -> String {
+    text.chars().filter(|c| *c != '\0').take(max).collect()
+}

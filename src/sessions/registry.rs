@@ -1,0 +1,65 @@
+//! The sessions as a list: who is logged in where, and taking it back.
+
+use diesel::pg::PgConnection;
+
+use super::{Handle, Owner, Principal, Record, Sessions, queries};
+use crate::db::Fault;
+
+/// Rows deleted in one statement of a sweep: short locks, little log at a time.
+const SWEEP_BATCH: i64 = 10_000;
+
+/// Whose sessions a list is about.
+#[derive(Clone, Copy)]
+pub enum Scope<'a> {
+    Everybody,
+    Of(&'a [Principal]),
+}
+
+impl<'a> Scope<'a> {
+    fn principals(self) -> Option<&'a [Principal]> {
+        match self {
+            Self::Everybody => None,
+            Self::Of(principals) => Some(principals),
+        }
+    }
+}
+
+impl<O: Owner> Sessions<O> {
+    /// Live sessions, last seen first: `limit` of them after the first `offset`.
+    pub fn list(&self, conn: &mut PgConnection, scope: Scope<'_>, limit: i64, offset: i64) -> Result<Vec<Record>, Fault> {
+        Ok(queries::list(conn, scope.principals(), limit, offset)?)
+    }
+
+    /// How many live sessions there are.
+    pub fn count(&self, conn: &mut PgConnection, scope: Scope<'_>) -> Result<i64, Fault> {
+        Ok(queries::count(conn, scope.principals())?)
+    }
+
+    /// Ends one session; with `owner`, only if it is theirs. Answers whose it was, or `None` when there
+    /// is no such live session.
+    pub fn revoke(&self, conn: &mut PgConnection, handle: Handle, owner: Option<Principal>) -> Result<Option<Principal>, Fault> {
+        Ok(queries::revoke(conn, handle, owner)?)
+    }
+
+    /// Ends every session of `principal` but `except`; answers how many.
+    pub fn revoke_all(&self, conn: &mut PgConnection, principal: Principal, except: Option<Handle>) -> Result<usize, Fault> {
+        Ok(queries::revoke_all(conn, principal, except)?)
+    }
+
+    /// Deletes sessions that ended long ago, batch by batch, and answers how many. Does nothing while
+    /// another instance is at it.
+    pub async fn sweep(&self) -> Result<usize, Fault> {
+        let keep = self.policy.keep_ended;
+        let mut total = 0;
+        loop {
+            let swept = self
+                .db
+                .write(move |conn| if queries::may_sweep(conn)? { Ok(queries::sweep(conn, keep, SWEEP_BATCH)?) } else { Ok(0) })
+                .await?;
+            total += swept;
+            if swept == 0 {
+                return Ok(total);
+            }
+        }
+    }
+}

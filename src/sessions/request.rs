@@ -1,0 +1,88 @@
+//! What one request knows of its session: the bridge between the store, which actix-session calls with a
+//! key alone, and the code around it, which actix-session gives a map alone.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+
+use super::{Key, Live, Owner};
+use crate::db::Fault;
+
+#[derive(Default)]
+struct Carried {
+    loaded: Option<Arc<dyn Any + Send + Sync>>,
+    key: Option<Key>,
+    keep_for: Option<Duration>,
+    lost: bool,
+    fault: Option<Fault>,
+}
+
+tokio::task_local! {
+    static CARRIED: RefCell<Carried>;
+}
+
+/// Middleware to wrap *outside* `SessionMiddleware`. Without it the store still works, but handlers can
+/// neither see the record nor rotate the key.
+pub async fn carry<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, actix_web::Error> {
+    CARRIED.scope(RefCell::default(), next.call(request)).await
+}
+
+/// The session this request was made with, if it is live.
+pub fn loaded<O: Owner>() -> Option<Arc<Live<O>>> {
+    with(|carried| carried.loaded.clone())?.downcast().ok()
+}
+
+/// Makes `key` (of a session opened or rotated in this request) the one the browser gets. The session
+/// must also be marked changed, or actix-session does not ask the store.
+/// `keep_for`: how long the browser shall keep it; `None` until it closes.
+pub fn hand_over(key: Key, keep_for: Option<Duration>) {
+    with(|carried| {
+        carried.key = Some(key);
+        carried.keep_for = keep_for;
+    });
+}
+
+/// For how long the browser shall keep the key it is given with this answer.
+pub fn keep_for() -> Option<Duration> {
+    with(|carried| carried.keep_for)
+}
+
+/// Why the store failed in this request, if it did: actix-session itself only says "500".
+pub fn take_fault() -> Option<Fault> {
+    with(|carried| carried.fault.take())
+}
+
+pub(super) fn remember_loaded<O: Owner>(live: &Arc<Live<O>>, keep_for: Option<Duration>) {
+    let live: Arc<Live<O>> = Arc::clone(live);
+    with(|carried| {
+        carried.loaded = Some(live);
+        carried.keep_for = keep_for;
+    });
+}
+
+pub(super) fn take_key() -> Option<Key> {
+    with(|carried| carried.key.take())
+}
+
+/// The session this request came with turned out dead when it was to be replaced.
+pub(super) fn note_lost() {
+    with(|carried| carried.lost |= carried.loaded.is_some());
+}
+
+pub(super) fn is_lost() -> bool {
+    with(|carried| carried.lost)
+}
+
+pub(super) fn note_fault(fault: &Fault) {
+    with(|carried| carried.fault = Some(fault.clone()));
+}
+
+/// Outside of [`carry`] there is nothing to know and nothing is kept.
+fn with<T: Default>(look: impl FnOnce(&mut Carried) -> T) -> T {
+    CARRIED.try_with(|carried| look(&mut carried.borrow_mut())).unwrap_or_default()
+}

@@ -1,0 +1,124 @@
+//! `actix_session::storage::SessionStore` on [`Sessions`]; see the table in the room's documentation.
+
+use std::collections::HashMap;
+
+use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
+use actix_web::cookie::time;
+
+use super::{Key, Login, Owner, Policy, Principal, Sessions, State, queries, request};
+use crate::db::Fault;
+
+/// Where actix-identity keeps the principal in the map; the table has it in a column.
+const IDENTITY_KEY: &str = "actix_identity.user_id";
+
+/// The store to hand to `SessionMiddleware`.
+pub struct PgStore<O: Owner = ()> {
+    sessions: Sessions<O>,
+}
+
+impl<O: Owner> PgStore<O> {
+    pub(super) fn new(sessions: Sessions<O>) -> Self {
+        Self { sessions }
+    }
+}
+
+impl<O: Owner> SessionStore for PgStore<O> {
+    async fn load(&self, session_key: &SessionKey) -> Result<Option<HashMap<String, String>>, LoadError> {
+        let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(None) };
+        let live = self.sessions.find(&key).await.map_err(|fault| LoadError::Other(noted(fault)))?;
+        Ok(live.map(|live| {
+            let remembered = live.record.remember.then(|| self.sessions.policy.absolute(true));
+            request::remember_loaded(&live, remembered);
+            live.state_with_principal(IDENTITY_KEY)
+        }))
+    }
+
+    async fn save(&self, state: HashMap<String, String>, _: &time::Duration) -> Result<SessionKey, SaveError> {
+        if let Some(key) = request::take_key() {
+            return key.into_session_key();
+        }
+        if request::is_lost() {
+            // The session being renewed was revoked meanwhile: hand out a key that opens nothing.
+            return Key::generate().map_err(|error| SaveError::Other(error.into()))?.into_session_key();
+        }
+        let (principal, state) = split(state).map_err(SaveError::Other)?;
+        let Some(principal) = principal else {
+            return Err(SaveError::Other(anyhow::anyhow!("a session without a principal is not stored")));
+        };
+        let sessions = self.sessions.clone();
+        let key = self
+            .sessions
+            .db
+            .write(move |conn| {
+                let login = Login {
+                    principal,
+                    remember: false,
+                    factor: "external".into(),
+                    address: String::new(),
+                    user_agent: String::new(),
+                };
+                let (key, _) = sessions.open(conn, &login)?;
+                queries::set_state(conn, &key.hash(), &state)?;
+                Ok(key)
+            })
+            .await
+            .map_err(|fault| SaveError::Other(noted(fault)))?;
+        key.into_session_key()
+    }
+
+    async fn update(&self, session_key: SessionKey, state: HashMap<String, String>, _: &time::Duration) -> Result<SessionKey, UpdateError> {
+        let new_key = request::take_key();
+        let Some(key) = new_key.as_ref().map(Key::hash).or_else(|| Key::parse(session_key.as_ref()).map(|key| key.hash())) else {
+            return Ok(session_key);
+        };
+        let (_, state) = split(state).map_err(UpdateError::Other)?;
+        let unchanged = request::loaded::<O>().is_some_and(|live| live.record.state == state);
+        if !unchanged {
+            self.sessions
+                .db
+                .write(move |conn| Ok(queries::set_state(conn, &key, &state)?))
+                .await
+                .map_err(|fault| UpdateError::Other(noted(fault)))?;
+        }
+        match new_key {
+            Some(key) => key.into_session_key().map_err(|error| UpdateError::Other(error.into())),
+            None => Ok(session_key),
+        }
+    }
+
+    async fn update_ttl(&self, session_key: &SessionKey, _: &time::Duration) -> Result<(), anyhow::Error> {
+        let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(()) };
+        let Policy { idle, absolute, remembered_idle, remembered_absolute, .. } = self.sessions.policy;
+        let hash = key.hash();
+        self.sessions
+            .db
+            .write(move |conn| Ok(queries::restart_idle(conn, &hash, (idle, absolute), (remembered_idle, remembered_absolute))?))
+            .await
+            .map(drop)
+            .map_err(noted)
+    }
+
+    async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
+        let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(()) };
+        let hash = key.hash();
+        let ended = self.sessions.db.write(move |conn| Ok(queries::revoke_by_key(conn, &hash)?)).await.map_err(noted)?;
+        if ended == 0 {
+            request::note_lost();
+        }
+        Ok(())
+    }
+}
+
+/// Separates what has a column of its own from the rest of the map.
+fn split(mut map: HashMap<String, String>) -> Result<(Option<Principal>, State), anyhow::Error> {
+    let principal = match map.remove(IDENTITY_KEY) {
+        Some(json) => Some(Principal(serde_json::from_str(&json)?)),
+        None => None,
+    };
+    Ok((principal, State::new(map)?))
+}
+
+fn noted(fault: Fault) -> anyhow::Error {
+    request::note_fault(&fault);
+    fault.into()
+}
