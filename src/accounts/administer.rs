@@ -1,0 +1,197 @@
+//! What administrators and the operator do to other people's accounts.
+
+use diesel::pg::PgConnection;
+
+use super::audit::Entry;
+use super::queries::{Numbers, UserRow};
+use super::{Accounts, Act, Answer, Client, Email, Event, Name, Role, UserId, queries};
+use crate::db::Fault;
+use crate::sessions::{Handle, Principal, Record, Scope};
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum AdminRefusal {
+    NoSuchUser,
+    /// Without them nobody could administer.
+    LastAdmin,
+    NoMail,
+    Taken,
+}
+
+/// One person, as an administrator sees them.
+pub struct UserPage {
+    pub user: UserRow,
+    pub sessions: Vec<Record>,
+    pub events: Vec<Event>,
+    pub last_admin: bool,
+}
+
+impl Accounts {
+    pub async fn users(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<UserRow>, i64), Fault> {
+        let q = q.to_owned();
+        self.db.read(move |conn| queries::users(conn, &q, limit, offset)).await
+    }
+
+    pub async fn user_page(&self, id: UserId) -> Result<Option<UserPage>, Fault> {
+        let sessions = self.sessions.clone();
+        self.db
+            .read(move |conn| {
+                let Some(user) = queries::user_row(conn, id)? else { return Ok(None) };
+                let last_admin = queries::is_last_admin(conn, id)?;
+                let (events, _) = queries::events(conn, Some(id), None, 10, 0)?;
+                let sessions = sessions.list(conn, Scope::Of(&[id.principal()]), 100, 0)?;
+                Ok(Some(UserPage { user, sessions, events, last_admin }))
+            })
+            .await
+    }
+
+    /// Live sessions of people whose name or address has `q` in it, with those people.
+    pub async fn all_sessions(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<(Record, Option<UserRow>)>, i64), Fault> {
+        let (sessions, q) = (self.sessions.clone(), q.to_owned());
+        self.db
+            .read(move |conn| {
+                let found: Option<Vec<Principal>> = match q.is_empty() {
+                    true => None,
+                    false => Some(queries::user_ids(conn, &q)?.into_iter().map(UserId::principal).collect()),
+                };
+                let scope = found.as_deref().map_or(Scope::Everybody, Scope::Of);
+                let total = sessions.count(conn, scope)?;
+                let records = sessions.list(conn, scope, limit, offset)?;
+                let ids: Vec<UserId> = records.iter().map(|record| UserId(record.principal.0)).collect();
+                let people = queries::user_rows(conn, &ids)?;
+                let rows = records
+                    .into_iter()
+                    .map(|record| {
+                        let owner = people.iter().find(|person| person.id == record.principal.0).cloned();
+                        (record, owner)
+                    })
+                    .collect();
+                Ok((rows, total))
+            })
+            .await
+    }
+
+    /// The figures of the overview.
+    pub async fn numbers(&self) -> Result<Numbers, Fault> {
+        let sessions = self.sessions.clone();
+        self.db
+            .read(move |conn| {
+                let live = sessions.count(conn, Scope::Everybody)?;
+                queries::numbers(conn, live)
+            })
+            .await
+    }
+
+    /// Makes a user without a password; they choose one through a reset link.
+    pub async fn create_user(&self, email: &Email, name: &Name, role: Role) -> Answer<UserId, AdminRefusal> {
+        let (email, name) = (email.clone(), name.clone());
+        self.db
+            .write(move |conn| {
+                let Some(user) = queries::insert_user(conn, email.as_str(), email.key(), name.as_str(), role, None)? else {
+                    return Ok(Err(AdminRefusal::Taken));
+                };
+                queries::drop_registrations(conn, email.key())?;
+                Entry::on(Act::Registered, None, user, &Client::operator()).write(conn)?;
+                Ok(Ok(user))
+            })
+            .await
+    }
+
+    pub async fn user_id(&self, email: &Email) -> Result<Option<UserId>, Fault> {
+        let key = email.key().to_owned();
+        self.db.read(move |conn| queries::user_id(conn, &key)).await
+    }
+
+    /// Takes effect on the next request: the role is read with the session.
+    pub async fn set_role(&self, actor: Option<UserId>, user: UserId, role: Role, client: Client) -> Answer<(), AdminRefusal> {
+        self.on_user(user, role != Role::Admin, move |_, conn| {
+            if queries::set_role(conn, user, role)? {
+                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(conn)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends every session; nobody logs in to the account until it is enabled again (ASVS 5.0 7.4.2).
+    pub async fn disable(&self, actor: Option<UserId>, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+        self.on_user(user, true, move |accounts, conn| {
+            if queries::set_disabled(conn, user, true)? {
+                queries::delete_user_tokens(conn, user)?;
+                accounts.sessions.revoke_all(conn, user.principal(), None)?;
+                Entry::on(Act::Disabled, actor, user, &client).write(conn)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn enable(&self, actor: Option<UserId>, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+        self.on_user(user, false, move |_, conn| {
+            if queries::set_disabled(conn, user, false)? {
+                Entry::on(Act::Enabled, actor, user, &client).write(conn)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn revoke_sessions_of(&self, actor: Option<UserId>, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+        self.on_user(user, false, move |accounts, conn| {
+            let ended = accounts.sessions.revoke_all(conn, user.principal(), None)?;
+            if ended > 0 {
+                Entry::on(Act::SessionsRevoked, actor, user, &client).detail(&format!("{ended}")).write(conn)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// `false` when there is no such live session.
+    pub async fn revoke_any(&self, actor: Option<UserId>, handle: Handle, client: Client) -> Result<bool, Fault> {
+        let sessions = self.sessions.clone();
+        self.db
+            .write(move |conn| {
+                let Some(principal) = sessions.revoke(conn, handle, None)? else { return Ok(false) };
+                Entry::on(Act::SessionRevoked, actor, UserId(principal.0), &client).session(handle).write(conn)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).
+    pub async fn send_reset(&self, actor: UserId, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+        if !self.mailer.delivers() {
+            return Ok(Err(AdminRefusal::NoMail));
+        }
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                let Some(person) = queries::active_user(conn, user)? else { return Ok(Err(AdminRefusal::NoSuchUser)) };
+                accounts.mail_reset(conn, &person)?;
+                Entry::on(Act::ResetRequested, Some(actor), user, &client).write(conn)?;
+                Ok(Ok(()))
+            })
+            .await
+    }
+
+    /// Runs `work` on an existing user. Where it might take away the last administrator, all administrators
+    /// are locked first, so that two who demote each other cannot both succeed.
+    async fn on_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
+    where
+        W: FnOnce(&Self, &mut PgConnection) -> Result<(), Fault> + Send + 'static,
+    {
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                if weakens && queries::lock_admins(conn)? == [user] {
+                    return Ok(Err(AdminRefusal::LastAdmin));
+                }
+                if !queries::lock_user(conn, user)? {
+                    return Ok(Err(AdminRefusal::NoSuchUser));
+                }
+                work(&accounts, conn)?;
+                Ok(Ok(()))
+            })
+            .await
+    }
+}

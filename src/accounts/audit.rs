@@ -1,0 +1,128 @@
+//! What happened: written in the transaction of the change, so that neither stands without the other.
+
+use diesel::pg::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Client, UserId, queries};
+use crate::db::Fault;
+use crate::sessions::Handle;
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $act:ident = $text:literal),* $(,)?) => {
+        /// Everything that is recorded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Act { $($(#[$doc])* $act),* }
+
+        impl Act {
+            pub const ALL: &[Self] = &[$(Self::$act),*];
+
+            /// The name in the table.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$act => $text),* }
+            }
+        }
+    };
+}
+
+acts! {
+    Registered = "registered",
+    LoggedIn = "logged-in",
+    /// Wrong password, unknown address, or throttled.
+    LogInRefused = "log-in-refused",
+    LoggedOut = "logged-out",
+    Confirmed = "confirmed",
+    ConfirmRefused = "confirm-refused",
+    PasswordChanged = "password-changed",
+    PasswordReset = "password-reset",
+    ResetRequested = "reset-requested",
+    NameChanged = "name-changed",
+    SessionRevoked = "session-revoked",
+    SessionsRevoked = "sessions-revoked",
+    RoleChanged = "role-changed",
+    Disabled = "disabled",
+    Enabled = "enabled",
+    Invited = "invited",
+    InvitationWithdrawn = "invitation-withdrawn",
+    SetUp = "set-up",
+}
+
+impl Act {
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|act| act.as_str() == text)
+    }
+}
+
+/// One line of the trail.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub at: OffsetDateTime,
+    pub act: Option<Act>,
+    pub actor: Option<UserId>,
+    pub subject: Option<UserId>,
+    pub subject_name: Option<String>,
+    pub address: String,
+    pub user_agent: String,
+    pub detail: String,
+}
+
+/// An event about to be written.
+pub(super) struct Entry<'a> {
+    pub act: Act,
+    pub actor: Option<UserId>,
+    pub subject: Option<UserId>,
+    pub session: Option<Handle>,
+    pub client: &'a Client,
+    /// Never a secret.
+    pub detail: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    /// Somebody acting on their own account.
+    pub fn own(act: Act, user: UserId, client: &'a Client) -> Self {
+        Self { act, actor: Some(user), subject: Some(user), session: None, client, detail: "" }
+    }
+
+    /// Somebody acting on the account of another; `None` is the operator.
+    pub fn on(act: Act, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
+        Self { act, actor, subject: Some(subject), session: None, client, detail: "" }
+    }
+
+    /// Nobody known, perhaps at somebody's account.
+    pub fn nobody(act: Act, subject: Option<UserId>, client: &'a Client) -> Self {
+        Self { act, actor: None, subject, session: None, client, detail: "" }
+    }
+
+    pub fn session(mut self, handle: Handle) -> Self {
+        self.session = Some(handle);
+        self
+    }
+
+    pub fn detail(mut self, detail: &'a str) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    pub fn write(self, conn: &mut PgConnection) -> Result<(), Fault> {
+        queries::insert_event(conn, &self)
+    }
+}
+
+impl super::Accounts {
+    /// What happened to `subject`'s account, newest first, and how much in all.
+    pub async fn activity(&self, subject: UserId, limit: i64, offset: i64) -> Result<(Vec<Event>, i64), Fault> {
+        self.db.read(move |conn| queries::events(conn, Some(subject), None, limit, offset)).await
+    }
+
+    /// What happened anywhere, newest first; `q` searches names, addresses and acts.
+    pub async fn trail(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<Event>, i64), Fault> {
+        let q = q.to_owned();
+        self.db.read(move |conn| queries::events(conn, None, Some(&q), limit, offset)).await
+    }
+}
+
+impl From<UserId> for Uuid {
+    fn from(id: UserId) -> Self {
+        id.0
+    }
+}

@@ -1,0 +1,136 @@
+//! Log in with a password.
+
+use diesel::pg::PgConnection;
+
+use super::audit::Entry;
+use super::password::{Password, PasswordHash};
+use super::throttle::Budget;
+use super::{Accounts, Act, Answer, Client, Email, UserId, Wait, queries};
+use crate::db::Fault;
+use crate::sessions::{Key, Login};
+
+/// What somebody typed to log in.
+pub struct Attempt {
+    pub email: String,
+    pub password: String,
+    pub remember: bool,
+}
+
+/// A session opened for somebody who proved themselves.
+pub struct Opened {
+    pub user: UserId,
+    pub key: Key,
+    pub remember: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum LogInRefusal {
+    /// Wrong password, unknown or unverified address, disabled: nobody learns which (ASVS 5.0 6.3.8).
+    NoMatch,
+    TooMany(Wait),
+}
+
+/// What is kept of a user to check a password by.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub id: UserId,
+    pub hash: Option<PasswordHash>,
+}
+
+/// How a password check ended.
+pub(super) enum Checked {
+    /// It matches; with a fresh hash where the stored one is outdated.
+    Yes { rehashed: Option<PasswordHash> },
+    No,
+    TooMany(Wait),
+}
+
+impl Accounts {
+    /// Checks the password and opens a session. The row, the audit event and the cleared throttle are one
+    /// transaction, in which the user row is locked: a password change or a disabling that commits first
+    /// refuses this log-in, one that commits later ends it.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when too many passwords are being checked.
+    pub async fn authenticate(&self, attempt: Attempt, client: Client) -> Answer<Opened, LogInRefusal> {
+        let email_key = Email::parse(&attempt.email).map(|email| email.key().to_owned()).unwrap_or_else(|_| attempt.email.trim().to_lowercase());
+        let known = {
+            let email_key = email_key.clone();
+            self.db.read(move |conn| queries::known(conn, &email_key)).await?
+        };
+        let budget = Budget::password(&email_key, &client);
+        let checked = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
+        let accounts = self.clone();
+        self.db.write(move |conn| accounts.conclude(conn, checked, known, budget, attempt.remember, &client)).await
+    }
+
+    /// The one way a password is checked, for every operation that asks for one: counted, then hashed with
+    /// no connection held.
+    pub(super) async fn check_password(&self, budget: &Budget, raw: &str, known: Option<&Known>) -> Result<Checked, Fault> {
+        let (rules, taking) = (self.rules.clone(), budget.clone());
+        if let Err(wait) = self.db.write(move |conn| taking.take(conn, &rules)).await? {
+            return Ok(Checked::TooMany(wait));
+        }
+        let given = Password::given(raw);
+        let again = given.as_ref().map(Password::share);
+        let verdict = match self.hasher.verify(given, known.and_then(|known| known.hash.as_ref())).await {
+            Ok(verdict) => verdict,
+            Err(busy) => {
+                let (rules, undoing) = (self.rules.clone(), budget.clone());
+                self.db.write(move |conn| undoing.undo(conn, &rules)).await?;
+                return Err(busy.into());
+            }
+        };
+        if verdict.unreadable {
+            tracing::error!(user = known.map(|known| tracing::field::display(known.id)), "a stored password hash cannot be read");
+        }
+        if !verdict.matches {
+            return Ok(Checked::No);
+        }
+        let rehashed = match again {
+            Some(password) if verdict.outdated => Some(self.hash(password).await?),
+            _ => None,
+        };
+        Ok(Checked::Yes { rehashed })
+    }
+
+    fn conclude(
+        &self,
+        conn: &mut PgConnection,
+        checked: Checked,
+        known: Option<Known>,
+        budget: Budget,
+        remember: bool,
+        client: &Client,
+    ) -> Answer<Opened, LogInRefusal> {
+        let subject = known.as_ref().map(|known| known.id);
+        let refused = |conn: &mut PgConnection, detail: &str| Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(conn);
+        let (rehashed, known) = match (checked, known) {
+            (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
+            (Checked::TooMany(wait), _) => {
+                refused(conn, "too many attempts")?;
+                return Ok(Err(LogInRefusal::TooMany(wait)));
+            }
+            _ => {
+                refused(conn, "")?;
+                return Ok(Err(LogInRefusal::NoMatch));
+            }
+        };
+        if !queries::lock_with_hash(conn, known.id, known.hash.as_ref())? {
+            refused(conn, "the account changed meanwhile")?;
+            return Ok(Err(LogInRefusal::NoMatch));
+        }
+        budget.give_back(conn, &self.rules)?;
+        queries::note_login(conn, known.id, rehashed.as_ref())?;
+        let login = Login {
+            principal: known.id.principal(),
+            remember,
+            factor: "password".into(),
+            address: client.address.clone(),
+            user_agent: client.user_agent.clone(),
+        };
+        let (key, handle) = self.sessions.open(conn, &login)?;
+        Entry::own(Act::LoggedIn, known.id, client).session(handle).write(conn)?;
+        Ok(Ok(Opened { user: known.id, key, remember }))
+    }
+}

@@ -1,0 +1,62 @@
+//! Change one's own password.
+
+use std::sync::Arc;
+
+use super::audit::Entry;
+use super::authenticate::Checked;
+use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
+use super::password::Weak;
+use crate::sessions::Key;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum ChangeRefusal {
+    WrongPassword,
+    /// The new one is the current one.
+    Same,
+    Weak(Weak),
+    TooMany(Wait),
+    SessionLost,
+}
+
+impl Accounts {
+    /// Sets a new password, ends the other sessions, rotates this one, withdraws reset links and tells the
+    /// owner by mail: one transaction (ASVS 5.0 6.2.3, 7.4.3).
+    pub async fn change_password(&self, live: Arc<LiveUser>, current: String, new: String, client: Client) -> Answer<Key, ChangeRefusal> {
+        let user = live.owner.id;
+        let chosen = match self.choose(&new, &live.owner.name, &live.owner.email) {
+            Ok(chosen) => chosen,
+            Err(weak) => return Ok(Err(ChangeRefusal::Weak(weak))),
+        };
+        let (known, budget, checked) = self.check_own_password(&live, &current, &client).await?;
+        match checked {
+            Checked::Yes { .. } if new == current => return Ok(Err(ChangeRefusal::Same)),
+            Checked::Yes { .. } => {}
+            Checked::TooMany(wait) => return Ok(Err(ChangeRefusal::TooMany(wait))),
+            Checked::No => {
+                self.db
+                    .write(move |conn| Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn))
+                    .await?;
+                return Ok(Err(ChangeRefusal::WrongPassword));
+            }
+        }
+        let hash = self.hash(chosen).await?;
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                if !queries::lock_with_hash(conn, user, known.hash.as_ref())? {
+                    return Ok(Err(ChangeRefusal::SessionLost));
+                }
+                let Some(key) = accounts.sessions.rotate(conn, &live, true)? else {
+                    return Ok(Err(ChangeRefusal::SessionLost));
+                };
+                budget.give_back(conn, &accounts.rules)?;
+                queries::set_password(conn, user, &hash, true)?;
+                queries::delete_user_tokens(conn, user)?;
+                accounts.sessions.revoke_all(conn, user.principal(), Some(live.record.handle))?;
+                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(conn)?;
+                accounts.tell_password_changed(conn, &live.owner, &client)?;
+                Ok(Ok(key))
+            })
+            .await
+    }
+}

@@ -1,0 +1,62 @@
+//! Confirm: prove the password once more, for what a borrowed or stolen session must not do.
+
+use std::sync::Arc;
+
+use super::audit::Entry;
+use super::authenticate::{Checked, Known};
+use super::throttle::Budget;
+use super::{Accounts, Act, Answer, Client, Email, LiveUser, Wait, queries};
+use crate::db::Fault;
+use crate::sessions::Key;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum ConfirmRefusal {
+    WrongPassword,
+    TooMany(Wait),
+    /// The session ended, or another request rotated its key, while this one ran.
+    SessionLost,
+}
+
+impl Accounts {
+    /// Checks the password and rotates the session's key (ASVS 5.0 7.2.4, 7.5.1).
+    pub async fn confirm(&self, live: Arc<LiveUser>, password: String, client: Client) -> Answer<Key, ConfirmRefusal> {
+        let user = live.owner.id;
+        let (known, budget, checked) = self.check_own_password(&live, &password, &client).await?;
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                let rehashed = match checked {
+                    Checked::Yes { rehashed } => rehashed,
+                    Checked::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
+                    Checked::No => {
+                        Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn)?;
+                        return Ok(Err(ConfirmRefusal::WrongPassword));
+                    }
+                };
+                if !queries::lock_with_hash(conn, user, known.hash.as_ref())? {
+                    return Ok(Err(ConfirmRefusal::SessionLost));
+                }
+                let Some(key) = accounts.sessions.rotate(conn, &live, true)? else {
+                    return Ok(Err(ConfirmRefusal::SessionLost));
+                };
+                budget.give_back(conn, &accounts.rules)?;
+                if let Some(hash) = rehashed {
+                    queries::set_password(conn, user, &hash, false)?;
+                }
+                Entry::own(Act::Confirmed, user, &client).session(live.record.handle).write(conn)?;
+                Ok(Ok(key))
+            })
+            .await
+    }
+
+    /// The same counters as at log-in: a stolen session is no second place to guess at.
+    pub(super) async fn check_own_password(&self, live: &LiveUser, password: &str, client: &Client) -> Result<(Known, Budget, Checked), Fault> {
+        let user = live.owner.id;
+        let email_key = Email::parse(&live.owner.email).map(|email| email.key().to_owned()).unwrap_or_default();
+        let hash = self.db.read(move |conn| queries::password_hash(conn, user)).await?;
+        let known = Known { id: user, hash };
+        let budget = Budget::password(&email_key, client);
+        let checked = self.check_password(&budget, password, Some(&known)).await?;
+        Ok((known, budget, checked))
+    }
+}

@@ -1,0 +1,61 @@
+//! Taking sessions back: one's own, one by one or all others.
+
+use std::sync::Arc;
+
+use super::audit::Entry;
+use super::{Accounts, Act, Client, LiveUser};
+use crate::db::Fault;
+use crate::sessions::{Handle, Record, Scope};
+
+impl Accounts {
+    /// Ends this session. Ending it twice is fine.
+    pub async fn log_out(&self, live: Arc<LiveUser>, client: Client) -> Result<(), Fault> {
+        let sessions = self.sessions.clone();
+        self.db
+            .write(move |conn| {
+                let (user, handle) = (live.owner.id, live.record.handle);
+                if sessions.revoke(conn, handle, Some(user.principal()))?.is_some() {
+                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(conn)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// The owner's live sessions, last seen first.
+    pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<Record>, Fault> {
+        let (sessions, principal) = (self.sessions.clone(), live.owner.id.principal());
+        let limit = self.sessions.policy().per_principal;
+        self.db.read(move |conn| sessions.list(conn, Scope::Of(&[principal]), limit, 0)).await
+    }
+
+    /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
+    pub async fn revoke_own(&self, live: Arc<LiveUser>, handle: Handle, client: Client) -> Result<bool, Fault> {
+        let sessions = self.sessions.clone();
+        self.db
+            .write(move |conn| {
+                let user = live.owner.id;
+                let ended = sessions.revoke(conn, handle, Some(user.principal()))?.is_some();
+                if ended {
+                    Entry::own(Act::SessionRevoked, user, &client).session(handle).write(conn)?;
+                }
+                Ok(ended)
+            })
+            .await
+    }
+
+    /// Ends every session of the owner but this one; answers how many.
+    pub async fn revoke_others(&self, live: Arc<LiveUser>, client: Client) -> Result<usize, Fault> {
+        let sessions = self.sessions.clone();
+        self.db
+            .write(move |conn| {
+                let (user, here) = (live.owner.id, live.record.handle);
+                let ended = sessions.revoke_all(conn, user.principal(), Some(here))?;
+                if ended > 0 {
+                    Entry::own(Act::SessionsRevoked, user, &client).session(here).detail(&format!("{ended} others")).write(conn)?;
+                }
+                Ok(ended)
+            })
+            .await
+    }
+}

@@ -1,0 +1,168 @@
+//! People and their proofs. One operation a file, each a verb on [`Accounts`]; web and cli call these.
+
+mod administer;
+mod audit;
+mod authenticate;
+mod change_password;
+mod client;
+mod confirm;
+mod email;
+pub mod hasher;
+mod invite;
+mod log_out;
+pub mod password;
+mod profile;
+mod queries;
+mod register;
+mod reset_password;
+mod setup;
+mod throttle;
+mod user;
+
+use std::num::NonZero;
+
+use crate::config::{Misconfigured, Origin, Passwords, Registration, Settings, Span, Throttle, Tokens};
+use crate::db::{Db, Fault};
+use crate::mail::Mailer;
+use crate::sessions::{Live, Policy, Sessions};
+
+pub use administer::{AdminRefusal, UserPage};
+pub use audit::{Act, Event};
+pub use authenticate::{Attempt, LogInRefusal, Opened};
+pub use change_password::ChangeRefusal;
+pub use client::Client;
+pub use confirm::ConfirmRefusal;
+pub use email::{Email, NoEmail};
+pub use invite::{InviteRefusal, Invited};
+pub use queries::{Day, InvitationRow, Numbers, UserRow};
+pub use register::{NewPerson, RegisterRefusal};
+pub use reset_password::ResetRefusal;
+pub use throttle::Wait;
+pub use user::{Name, NoName, Role, User, UserId};
+
+use hasher::Hasher;
+use password::{HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak};
+
+/// A refusal is a value to show, a fault an error to pass up.
+pub type Answer<T, R> = Result<Result<T, R>, Fault>;
+
+/// A session with the user who owns it.
+pub type LiveUser = Live<User>;
+
+/// Everything the operations need. Cloning shares it.
+#[derive(Clone)]
+pub struct Accounts {
+    db: Db,
+    sessions: Sessions<User>,
+    mailer: Mailer,
+    hasher: Hasher,
+    rules: Rules,
+}
+
+/// The numbers and switches the operations keep to.
+#[derive(Clone)]
+struct Rules {
+    registration: Registration,
+    passwords: PasswordPolicy,
+    throttle: Throttle,
+    tokens: Tokens,
+    host: String,
+}
+
+impl Accounts {
+    pub fn new(db: Db, mailer: Mailer, settings: &Settings) -> Result<Self, Misconfigured> {
+        let limits = settings.sessions;
+        let sessions = Sessions::new(
+            db.clone(),
+            Policy {
+                idle: limits.idle.std(),
+                absolute: limits.absolute.std(),
+                remembered_idle: limits.remembered_idle.std(),
+                remembered_absolute: limits.remembered_absolute.std(),
+                touch_every: limits.touch_every.std(),
+                keep_ended: limits.keep_ended.std(),
+                ..Policy::default()
+            },
+        );
+        Ok(Self {
+            db,
+            sessions,
+            mailer,
+            hasher: hasher(settings)?,
+            rules: Rules {
+                registration: settings.registration,
+                passwords: policy(settings.passwords),
+                throttle: settings.throttle,
+                tokens: settings.tokens,
+                host: Origin::host(&settings.server.public).to_owned(),
+            },
+        })
+    }
+
+    pub fn sessions(&self) -> &Sessions<User> {
+        &self.sessions
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub fn mailer(&self) -> &Mailer {
+        &self.mailer
+    }
+
+    pub fn registration(&self) -> Registration {
+        self.rules.registration
+    }
+
+    pub fn password_min(&self) -> usize {
+        self.rules.passwords.min_code_points
+    }
+
+    /// How hard `raw` would be to guess, for the person with these words.
+    pub async fn strength(&self, raw: &str, name: &str, email: &str) -> Result<Strength, Fault> {
+        let (raw, name, email, host) = (raw.to_owned(), name.to_owned(), email.to_owned(), self.rules.host.clone());
+        crate::db::off_thread(move || Ok(password::strength(&raw, &[&name, &email, &host]))).await
+    }
+
+    fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {
+        self.rules.passwords.choose(raw, &[name, email, &self.rules.host])
+    }
+
+    async fn hash(&self, password: Password) -> Result<PasswordHash, Fault> {
+        self.hasher.hash(password).await.map_err(Fault::from)
+    }
+}
+
+impl From<hasher::Busy> for Fault {
+    fn from(busy: hasher::Busy) -> Self {
+        Self::Busy { retry_after: busy.retry_after.as_secs() }
+    }
+}
+
+fn hasher(settings: &Settings) -> Result<Hasher, Misconfigured> {
+    let config = settings.hashing;
+    let cost = HashCost { memory_kib: config.memory_kib, iterations: config.iterations, parallelism: config.parallelism };
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let permits = match config.permits {
+        0 => password::permits_for(password::memory_budget(), cost, cores),
+        given => given,
+    };
+    Hasher::new(cost, permits, config.queue).map_err(|error| Misconfigured::new(format!("hashing: {error}")))
+}
+
+fn policy(passwords: Passwords) -> PasswordPolicy {
+    let Passwords { min_code_points, max_code_points, max_bytes } = passwords;
+    PasswordPolicy { min_code_points, max_code_points, max_bytes }
+}
+
+/// "24 hours", "30 minutes": a span in words for a letter.
+fn in_words(span: Span) -> String {
+    let seconds = span.as_secs();
+    let (number, unit) = match seconds {
+        s if s >= 2 * 86_400 && s % 86_400 == 0 => (s / 86_400, "day"),
+        s if s >= 3600 && s % 3600 == 0 => (s / 3600, "hour"),
+        s => (s.div_ceil(60), "minute"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}

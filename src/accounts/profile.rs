@@ -1,0 +1,24 @@
+//! What a person may change about themselves without proving anything again.
+
+use std::sync::Arc;
+
+use super::audit::Entry;
+use super::{Accounts, Act, Client, LiveUser, Name, queries};
+use crate::db::Fault;
+
+impl Accounts {
+    pub async fn rename(&self, live: Arc<LiveUser>, name: Name, client: Client) -> Result<(), Fault> {
+        self.db
+            .write(move |conn| {
+                queries::set_name(conn, live.owner.id, &name)?;
+                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(conn)
+            })
+            .await
+    }
+
+    /// When the person registered.
+    pub async fn since(&self, live: &LiveUser) -> Result<Option<time::OffsetDateTime>, Fault> {
+        let id = live.owner.id;
+        self.db.read(move |conn| Ok(queries::user_row(conn, id)?.map(|row| row.created_at))).await
+    }
+}

@@ -1,0 +1,177 @@
+//! Users: finding, locking, changing.
+
+use diesel::dsl::now;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::accounts::authenticate::Known;
+use crate::accounts::password::PasswordHash;
+use crate::accounts::{Name, Role, User, UserId};
+use crate::db::Fault;
+use crate::db::schema::users::{self, dsl};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: Uuid,
+    email: String,
+    name: String,
+    role: String,
+}
+
+impl TryFrom<Row> for User {
+    type Error = Fault;
+
+    fn try_from(Row { id, email, name, role }: Row) -> Result<Self, Fault> {
+        // An unknown role grants nothing: better no user than a guess.
+        let role = Role::parse(&role).ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
+        Ok(Self { id: UserId(id), email, name, role })
+    }
+}
+
+/// A user who may be logged in.
+pub(in crate::accounts) fn active_user(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, Fault> {
+    users::table
+        .filter(dsl::id.eq(id.0))
+        .filter(dsl::disabled_at.is_null())
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?
+        .map(User::try_from)
+        .transpose()
+}
+
+pub(in crate::accounts) fn user_by_email(conn: &mut PgConnection, email_key: &str) -> Result<Option<User>, Fault> {
+    users::table
+        .filter(dsl::email_key.eq(email_key))
+        .filter(dsl::disabled_at.is_null())
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?
+        .map(User::try_from)
+        .transpose()
+}
+
+pub(in crate::accounts) fn user_id(conn: &mut PgConnection, email_key: &str) -> Result<Option<UserId>, Fault> {
+    Ok(users::table.filter(dsl::email_key.eq(email_key)).select(dsl::id).first(conn).optional()?.map(UserId))
+}
+
+/// Whom to check a password against; nobody where the account is disabled.
+pub(in crate::accounts) fn known(conn: &mut PgConnection, email_key: &str) -> Result<Option<Known>, Fault> {
+    let row: Option<(Uuid, Option<String>)> = users::table
+        .filter(dsl::email_key.eq(email_key))
+        .filter(dsl::disabled_at.is_null())
+        .select((dsl::id, dsl::password_hash))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|(id, hash)| Known { id: UserId(id), hash: hash.map(PasswordHash::stored) }))
+}
+
+pub(in crate::accounts) fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<Option<PasswordHash>, Fault> {
+    let hash: Option<Option<String>> =
+        users::table.filter(dsl::id.eq(id.0)).select(dsl::password_hash).first(conn).optional()?;
+    Ok(hash.flatten().map(PasswordHash::stored))
+}
+
+/// Locks the user's row and says whether they are still active with the password that was checked.
+pub(in crate::accounts) fn lock_with_hash(conn: &mut PgConnection, id: UserId, checked: Option<&PasswordHash>) -> Result<bool, Fault> {
+    let hash: Option<Option<String>> = users::table
+        .filter(dsl::id.eq(id.0))
+        .filter(dsl::disabled_at.is_null())
+        .for_update()
+        .select(dsl::password_hash)
+        .first(conn)
+        .optional()?;
+    Ok(hash.is_some_and(|hash| hash.is_some() && hash.as_deref() == checked.map(PasswordHash::as_str)))
+}
+
+pub(in crate::accounts) fn lock_user(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+    let found: Option<Uuid> = users::table.filter(dsl::id.eq(id.0)).for_update().select(dsl::id).first(conn).optional()?;
+    Ok(found.is_some())
+}
+
+/// Locks every active administrator, in one order for all.
+pub(in crate::accounts) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<UserId>, Fault> {
+    let ids: Vec<Uuid> = users::table
+        .filter(dsl::role.eq(Role::Admin.as_str()))
+        .filter(dsl::disabled_at.is_null())
+        .order(dsl::id)
+        .for_update()
+        .select(dsl::id)
+        .load(conn)?;
+    Ok(ids.into_iter().map(UserId).collect())
+}
+
+/// `None` when the address is taken.
+pub(in crate::accounts) fn insert_user(
+    conn: &mut PgConnection,
+    email: &str,
+    email_key: &str,
+    name: &str,
+    role: Role,
+    password_hash: Option<&str>,
+) -> Result<Option<UserId>, Fault> {
+    let id: Option<Uuid> = diesel::insert_into(users::table)
+        .values((
+            dsl::email.eq(email),
+            dsl::email_key.eq(email_key),
+            dsl::name.eq(name),
+            dsl::role.eq(role.as_str()),
+            dsl::password_hash.eq(password_hash),
+        ))
+        .on_conflict(dsl::email_key)
+        .do_nothing()
+        .returning(dsl::id)
+        .get_result(conn)
+        .optional()?;
+    Ok(id.map(UserId))
+}
+
+pub(in crate::accounts) fn note_login(conn: &mut PgConnection, id: UserId, rehashed: Option<&PasswordHash>) -> Result<(), Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0));
+    match rehashed {
+        Some(hash) => diesel::update(row).set((dsl::last_login_at.eq(now), dsl::password_hash.eq(hash.as_str()))).execute(conn)?,
+        None => diesel::update(row).set(dsl::last_login_at.eq(now)).execute(conn)?,
+    };
+    Ok(())
+}
+
+/// `changed`: the person chose it; otherwise it is the same password hashed anew.
+pub(in crate::accounts) fn set_password(conn: &mut PgConnection, id: UserId, hash: &PasswordHash, changed: bool) -> Result<(), Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0));
+    if changed {
+        diesel::update(row).set((dsl::password_hash.eq(hash.as_str()), dsl::password_changed_at.eq(now))).execute(conn)?;
+    } else {
+        diesel::update(row).set(dsl::password_hash.eq(hash.as_str())).execute(conn)?;
+    }
+    Ok(())
+}
+
+pub(in crate::accounts) fn set_name(conn: &mut PgConnection, id: UserId, name: &Name) -> Result<(), Fault> {
+    diesel::update(users::table.filter(dsl::id.eq(id.0))).set(dsl::name.eq(name.as_str())).execute(conn)?;
+    Ok(())
+}
+
+/// Whether anything changed.
+pub(in crate::accounts) fn set_role(conn: &mut PgConnection, id: UserId, role: Role) -> Result<bool, Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::role.ne(role.as_str()));
+    Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(conn)? > 0)
+}
+
+/// Whether anything changed.
+pub(in crate::accounts) fn set_disabled(conn: &mut PgConnection, id: UserId, disabled: bool) -> Result<bool, Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0));
+    let changed = if disabled {
+        diesel::update(row.filter(dsl::disabled_at.is_null())).set(dsl::disabled_at.eq(now)).execute(conn)?
+    } else {
+        diesel::update(row.filter(dsl::disabled_at.is_not_null()))
+            .set(dsl::disabled_at.eq(None::<time::OffsetDateTime>))
+            .execute(conn)?
+    };
+    Ok(changed > 0)
+}
+
+pub(in crate::accounts) fn has_admin(conn: &mut PgConnection) -> Result<bool, Fault> {
+    Ok(diesel::select(diesel::dsl::exists(users::table.filter(dsl::role.eq(Role::Admin.as_str())))).get_result(conn)?)
+}

@@ -1,0 +1,67 @@
+//! Counting attempts. Each statement takes the bucket's row lock, so parallel attempts queue.
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Double, Integer, Text};
+
+use crate::config::Throttle;
+use crate::db::Fault;
+use crate::db::schema::throttles::{self, dsl};
+
+/// Counts one attempt and sets when the next may come; `false` (and nothing counted) while blocked.
+pub(in crate::accounts) fn count_attempt(conn: &mut PgConnection, bucket: &str, free: i32, throttle: &Throttle) -> Result<bool, Fault> {
+    let rows = sql_query(
+        "INSERT INTO throttles AS t (bucket, failures, last_failure_at, blocked_until) \
+         VALUES ($1, 1, now(), CASE WHEN $2 < 1 THEN now() + make_interval(secs => $3) END) \
+         ON CONFLICT (bucket) DO UPDATE SET \
+             failures = CASE WHEN t.last_failure_at < now() - make_interval(secs => $5) THEN 1 ELSE t.failures + 1 END, \
+             last_failure_at = now(), \
+             blocked_until = CASE \
+                 WHEN t.last_failure_at < now() - make_interval(secs => $5) OR t.failures + 1 <= $2 THEN NULL \
+                 ELSE now() + make_interval(secs => least($3 * 2.0 ^ least(t.failures - $2, 30), $4)) END \
+         WHERE t.blocked_until IS NULL OR t.blocked_until <= now()",
+    )
+    .bind::<Text, _>(bucket)
+    .bind::<Integer, _>(free)
+    .bind::<Double, _>(f64::from(throttle.first_wait.as_secs()))
+    .bind::<Double, _>(f64::from(throttle.longest_wait.as_secs()))
+    .bind::<Double, _>(f64::from(throttle.forget_after.as_secs()))
+    .execute(conn)?;
+    Ok(rows == 1)
+}
+
+#[derive(QueryableByName)]
+struct Seconds {
+    #[diesel(sql_type = Double)]
+    seconds: f64,
+}
+
+/// Seconds until the bucket takes an attempt again, rounded up.
+pub(in crate::accounts) fn blocked_for(conn: &mut PgConnection, bucket: &str) -> Result<i64, Fault> {
+    let rest: Option<Seconds> = sql_query(
+        "SELECT coalesce(extract(epoch FROM blocked_until - now()), 0)::float8 AS seconds FROM throttles WHERE bucket = $1",
+    )
+    .bind::<Text, _>(bucket)
+    .get_result(conn)
+    .optional()?;
+    Ok(rest.map_or(0, |rest| rest.seconds.ceil() as i64))
+}
+
+/// One attempt fewer; the block it set is lifted.
+pub(in crate::accounts) fn give_back(conn: &mut PgConnection, bucket: &str, free: i32) -> Result<(), Fault> {
+    sql_query(
+        "UPDATE throttles SET failures = greatest(failures - 1, 0), \
+             blocked_until = CASE WHEN failures - 1 <= $2 THEN NULL ELSE blocked_until END \
+         WHERE bucket = $1",
+    )
+    .bind::<Text, _>(bucket)
+    .bind::<Integer, _>(free)
+    .execute(conn)?;
+    Ok(())
+}
+
+pub(in crate::accounts) fn clear_bucket(conn: &mut PgConnection, bucket: &str) -> Result<(), Fault> {
+    diesel::delete(throttles::table.filter(dsl::bucket.eq(bucket))).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Register, and prove the address. Nobody learns whether an address has an account.
+
+use diesel::pg::PgConnection;
+
+use super::audit::Entry;
+use super::password::{PasswordHash, Weak};
+use super::{Accounts, Act, Answer, Client, Email, Name, NoEmail, NoName, Role, Wait, in_words, queries, throttle};
+use crate::config::Registration;
+use crate::db::Fault;
+use crate::mail::{AlreadyRegistered, VerifyEmail};
+use crate::secret::Token;
+
+/// What somebody typed to register.
+#[derive(Clone)]
+pub struct NewPerson {
+    pub name: String,
+    pub email: String,
+    pub password: String,
+    /// The token of an invitation, or empty.
+    pub invite: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum RegisterRefusal {
+    Closed,
+    /// By invitation only, and this is no open one for this address.
+    NotInvited,
+    Fields { name: Option<NoName>, email: Option<NoEmail>, password: Option<Weak> },
+    TooMany(Wait),
+}
+
+/// A registration whose fields are in order.
+pub(super) struct Parsed {
+    pub name: Name,
+    pub email: Email,
+    pub hash: PasswordHash,
+}
+
+impl Accounts {
+    /// Keeps the registration until its address is proven and mails the link; where the address has an
+    /// account already, its owner is told instead. The caller cannot tell which.
+    pub async fn register(&self, person: NewPerson, client: Client) -> Answer<(), RegisterRefusal> {
+        if self.rules.registration == Registration::Closed {
+            return Ok(Err(RegisterRefusal::Closed));
+        }
+        let invite = Token::hash_of(&person.invite);
+        if self.rules.registration == Registration::Invite && invite.is_none() {
+            return Ok(Err(RegisterRefusal::NotInvited));
+        }
+        let rules = self.rules.clone();
+        let asking = client.clone();
+        if let Err(wait) = self.db.write(move |conn| throttle::may_ask(conn, "register", &asking, &rules)).await? {
+            return Ok(Err(RegisterRefusal::TooMany(wait)));
+        }
+        // Hashed whether or not the address is taken: both take the same time (ASVS 5.0 6.3.8).
+        let parsed = match self.parse_person(&person).await? {
+            Ok(parsed) => parsed,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                let invitation = match &invite {
+                    Some(token_hash) => queries::open_invitation(conn, token_hash, parsed.email.key())?,
+                    None => None,
+                };
+                if accounts.rules.registration == Registration::Invite && invitation.is_none() {
+                    return Ok(Err(RegisterRefusal::NotInvited));
+                }
+                if throttle::may_mail(conn, parsed.email.key(), &accounts.rules)? {
+                    accounts.keep_or_tell(conn, &parsed, invitation)?;
+                }
+                Ok(Ok(()))
+            })
+            .await
+    }
+
+    /// Makes the user a registration was waiting to become. Works once; `None` when the link is dead.
+    pub async fn verify_email(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+        self.db
+            .write(move |conn| {
+                let Some(registration) = queries::take_registration(conn, &token_hash)? else { return Ok(None) };
+                let Some(user) = queries::insert_user(
+                    conn,
+                    &registration.email,
+                    &registration.email_key,
+                    &registration.name,
+                    Role::Member,
+                    Some(&registration.password_hash),
+                )?
+                else {
+                    return Ok(None);
+                };
+                queries::drop_registrations(conn, &registration.email_key)?;
+                if let Some(invitation) = registration.invitation {
+                    queries::accept_invitation(conn, invitation)?;
+                }
+                Entry::own(Act::Registered, user, &client).write(conn)?;
+                Ok(Some(()))
+            })
+            .await
+    }
+
+    pub(super) async fn parse_person(&self, person: &NewPerson) -> Answer<Parsed, RegisterRefusal> {
+        let name = Name::parse(&person.name);
+        let email = Email::parse(&person.email);
+        let password = self.choose(&person.password, &person.name, &person.email);
+        match (name, email, password) {
+            (Ok(name), Ok(email), Ok(password)) => Ok(Ok(Parsed { name, email, hash: self.hash(password).await? })),
+            (name, email, password) => {
+                Ok(Err(RegisterRefusal::Fields { name: name.err(), email: email.err(), password: password.err() }))
+            }
+        }
+    }
+
+    fn keep_or_tell(&self, conn: &mut PgConnection, parsed: &Parsed, invitation: Option<uuid::Uuid>) -> Result<(), Fault> {
+        let good_for = self.rules.tokens.verify_for;
+        if let Some(owner) = queries::user_by_email(conn, parsed.email.key())? {
+            let letter = AlreadyRegistered {
+                name: owner.name,
+                login_link: self.mailer.link("/login"),
+                reset_link: self.mailer.link("/forgot-password"),
+            };
+            return self.mailer.enqueue(conn, &owner.email, &letter, good_for.std());
+        }
+        let token = Token::generate()?;
+        queries::insert_registration(conn, &token, parsed, invitation, good_for.std())?;
+        let letter = VerifyEmail {
+            name: parsed.name.as_str().to_owned(),
+            link: self.mailer.link(&format!("/verify-email?token={}", token.reveal())),
+            valid_for: in_words(good_for),
+        };
+        self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
+    }
+}

@@ -1,0 +1,114 @@
+//! A forgotten password: a link by mail sets a new one. It ends every session and logs nobody in.
+
+use diesel::pg::PgConnection;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::audit::Entry;
+use super::password::Weak;
+use super::{Accounts, Act, Answer, Client, User, UserId, Wait, Email, in_words, queries, throttle};
+use crate::config::Span;
+use crate::db::Fault;
+use crate::mail::{PasswordChanged, ResetPassword};
+use crate::secret::Token;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum ResetRefusal {
+    /// Used, expired, superseded, or never ours.
+    DeadLink,
+    Weak(Weak),
+}
+
+impl Accounts {
+    /// Mails a reset link if the address has an account. The answer is the same either way.
+    pub async fn request_reset(&self, email: &Email, client: Client) -> Answer<(), Wait> {
+        let (accounts, email_key) = (self.clone(), email.key().to_owned());
+        self.db
+            .write(move |conn| {
+                if let Err(wait) = throttle::may_ask(conn, "forgot", &client, &accounts.rules)? {
+                    return Ok(Err(wait));
+                }
+                let may_mail = throttle::may_mail(conn, &email_key, &accounts.rules)?;
+                let user = queries::user_by_email(conn, &email_key)?;
+                if let Some(user) = user.filter(|_| may_mail) {
+                    accounts.mail_reset(conn, &user)?;
+                    Entry::nobody(Act::ResetRequested, Some(user.id), &client).write(conn)?;
+                }
+                Ok(Ok(()))
+            })
+            .await
+    }
+
+    /// A fresh link for `user`, shown to the operator instead of mailed.
+    pub async fn reset_link(&self, email: &Email) -> Result<Option<String>, Fault> {
+        let (accounts, email_key) = (self.clone(), email.key().to_owned());
+        self.db
+            .write(move |conn| {
+                let Some(user) = queries::user_by_email(conn, &email_key)? else { return Ok(None) };
+                Entry::on(Act::ResetRequested, None, user.id, &Client::operator()).write(conn)?;
+                accounts.make_reset_link(conn, user.id).map(Some)
+            })
+            .await
+    }
+
+    /// Whether the link would still work; nothing is consumed.
+    pub async fn reset_link_is_live(&self, token: &str) -> Result<bool, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
+        self.db.read(move |conn| Ok(queries::reset_owner(conn, &token_hash)?.is_some())).await
+    }
+
+    /// Consumes the link, sets the password, ends every session and tells the owner.
+    pub async fn reset_password(&self, token: &str, new: &str, client: Client) -> Answer<(), ResetRefusal> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(ResetRefusal::DeadLink)) };
+        let Some(owner) = self.db.read(move |conn| queries::reset_owner(conn, &token_hash)).await? else {
+            return Ok(Err(ResetRefusal::DeadLink));
+        };
+        let chosen = match self.choose(new, &owner.name, &owner.email) {
+            Ok(chosen) => chosen,
+            Err(weak) => return Ok(Err(ResetRefusal::Weak(weak))),
+        };
+        let hash = self.hash(chosen).await?;
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                // Consuming decides who wins: a second request with the same link finds nothing.
+                if !queries::take_reset(conn, &token_hash, owner.id)? {
+                    return Ok(Err(ResetRefusal::DeadLink));
+                }
+                queries::set_password(conn, owner.id, &hash, true)?;
+                accounts.sessions.revoke_all(conn, owner.id.principal(), None)?;
+                Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(conn)?;
+                accounts.tell_password_changed(conn, &owner, &client)?;
+                Ok(Ok(()))
+            })
+            .await
+    }
+
+    pub(super) fn mail_reset(&self, conn: &mut PgConnection, user: &User) -> Result<(), Fault> {
+        let link = self.make_reset_link(conn, user.id)?;
+        let good_for = self.rules.tokens.reset_for;
+        let letter = ResetPassword { name: user.name.clone(), link, valid_for: in_words(good_for) };
+        self.mailer.enqueue(conn, &user.email, &letter, good_for.std())
+    }
+
+    pub(super) fn tell_password_changed(&self, conn: &mut PgConnection, user: &User, client: &Client) -> Result<(), Fault> {
+        let when = OffsetDateTime::now_utc()
+            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
+            .map_err(Fault::bug)?;
+        let or_unknown = |text: &str| if text.is_empty() { "an unknown place".to_owned() } else { text.to_owned() };
+        let letter = PasswordChanged {
+            name: user.name.clone(),
+            when,
+            device: crate::device::name(&client.user_agent),
+            address: or_unknown(&client.address),
+            reset_link: self.mailer.link("/forgot-password"),
+        };
+        self.mailer.enqueue(conn, &user.email, &letter, Span::days(3).std())
+    }
+
+    fn make_reset_link(&self, conn: &mut PgConnection, user: UserId) -> Result<String, Fault> {
+        let token = Token::generate()?;
+        queries::replace_reset(conn, user, &token, self.rules.tokens.reset_for.std())?;
+        Ok(self.mailer.link(&format!("/reset-password?token={}", token.reveal())))
+    }
+}

@@ -1,0 +1,135 @@
+//! A user as every request knows them.
+
+use std::fmt;
+
+use diesel::pg::PgConnection;
+use unicode_normalization::UnicodeNormalization as _;
+use uuid::Uuid;
+
+use super::queries;
+use crate::db::Fault;
+use crate::sessions::{Owner, Principal};
+
+/// Longest name, in code points: two lines on a phone.
+const NAME_MAX: usize = 80;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UserId(pub Uuid);
+
+impl UserId {
+    /// The same person as the sessions know them.
+    pub fn principal(self) -> Principal {
+        Principal(self.0)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a user may do. Ordered: an admin may do all a member may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Member,
+    Admin,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "member" => Some(Self::Member),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+}
+
+/// A person's name as they want to be greeted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoName {
+    Empty,
+    TooLong,
+    Unprintable,
+}
+
+impl fmt::Display for NoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
+            Self::TooLong => write!(f, "Use a shorter name: at most {NAME_MAX} characters."),
+            Self::Unprintable => f.write_str("Use letters, digits and signs only: the name has characters that do not print."),
+        }
+    }
+}
+
+impl Name {
+    pub fn parse(raw: &str) -> Result<Self, NoName> {
+        let text: String = raw.trim().nfc().collect();
+        if text.is_empty() {
+            return Err(NoName::Empty);
+        }
+        if text.chars().count() > NAME_MAX {
+            return Err(NoName::TooLong);
+        }
+        // Control characters, and the marks that reverse or hide what stands around them.
+        let hides = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if text.chars().any(hides) {
+            return Err(NoName::Unprintable);
+        }
+        Ok(Self(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The owner of a session, read with it: a change of role or name shows on the next request.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+}
+
+impl Owner for User {
+    fn load(conn: &mut PgConnection, principal: Principal) -> Result<Option<Self>, Fault> {
+        queries::active_user(conn, UserId(principal.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_bounded() {
+        assert_eq!(Name::parse("  Ada Lovelace ").unwrap().as_str(), "Ada Lovelace");
+        assert_eq!(Name::parse(" \t "), Err(NoName::Empty));
+        assert_eq!(Name::parse(&"x".repeat(81)), Err(NoName::TooLong));
+        assert_eq!(Name::parse("ada\u{202e}nimda"), Err(NoName::Unprintable));
+        assert_eq!(Name::parse("a\0b"), Err(NoName::Unprintable));
+    }
+
+    #[test]
+    fn roles_are_ordered_and_read_as_they_are_written() {
+        assert!(Role::Member < Role::Admin);
+        for role in [Role::Member, Role::Admin] {
+            assert_eq!(Role::parse(role.as_str()), Some(role));
+        }
+        assert_eq!(Role::parse("root"), None);
+    }
+}

@@ -1,0 +1,521 @@
+//! Holds the files that deploy Latchkey to the platform's rules and to each other: Dockerfile, build
+//! context, component.yaml, compose.yaml, and the variables that docs/deploy-choreo.md tells people to set.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use latchkey::config::{Settings, Transport};
+
+// ---------------------------------------------------------------------------------- Dockerfile
+
+#[test]
+fn the_last_user_is_a_bare_number_from_10000_to_20000() {
+    let dockerfile = Dockerfile::read();
+    // The scan takes the last USER of the whole file and gives it to an integer parser.
+    let user: u32 = dockerfile.last("USER").parse().unwrap();
+    assert!((10_000..=20_000).contains(&user), "{user}");
+    let of_final_stage = dockerfile.final_stage().iter().any(|(name, _)| name == "USER");
+    assert!(of_final_stage, "the final stage runs as root");
+}
+
+#[test]
+fn the_program_is_started_without_a_shell_so_that_signals_reach_it() {
+    let dockerfile = Dockerfile::read();
+    let exec_form = |name| serde_json::from_str::<Vec<String>>(dockerfile.last(name)).unwrap();
+    assert_eq!(exec_form("ENTRYPOINT"), ["/usr/local/bin/latchkey"]);
+    assert_eq!(exec_form("CMD"), ["serve"]);
+}
+
+#[test]
+fn nothing_is_added_from_elsewhere() {
+    let dockerfile = Dockerfile::read();
+    assert!(dockerfile.all("ADD").is_empty());
+    for command in dockerfile.all("RUN") {
+        assert!(!command.contains("curl") && !command.contains("wget"), "{command}");
+    }
+}
+
+#[test]
+fn the_image_builds_without_an_argument() {
+    for argument in Dockerfile::read().all("ARG") {
+        assert!(argument.contains('='), "{argument} has no default");
+    }
+}
+
+#[test]
+fn the_build_keeps_to_the_lock_file_and_builds_the_dependencies_first() {
+    let dockerfile = Dockerfile::read();
+    let builds: Vec<_> = dockerfile.all("RUN").into_iter().filter(|run| run.contains("cargo ")).collect();
+    assert_eq!(builds.len(), 2);
+    assert!(builds.iter().all(|run| run.contains("cargo build --release --locked")));
+    assert_eq!(dockerfile.all("COPY")[..2], ["Cargo.toml Cargo.lock ./", ". ."]);
+    // Otherwise the empty program of the first build, being newer, is what gets shipped.
+    assert!(builds[1].contains("touch src/main.rs src/lib.rs"));
+}
+
+#[test]
+fn the_dependency_layer_stands_in_for_every_target_the_manifest_names() {
+    // Cargo refuses a manifest that names a target whose file is missing.
+    let dependencies_first = Dockerfile::read().all("RUN")[1].to_owned();
+    let manifest = read("Cargo.toml");
+    for table in manifest.split("\n[").skip(1) {
+        let Some((kind, rest)) = table.split_once("]]") else { continue };
+        let name = rest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
+        assert!(dependencies_first.contains(name), "Dockerfile: no stand-in for {kind}] {name}");
+    }
+    assert!(!root().join("build.rs").exists(), "build.rs belongs into the Dockerfile and .dockerignore");
+}
+
+#[test]
+fn the_final_image_is_upgraded_and_holds_the_program_and_its_libraries_alone() {
+    let dockerfile = Dockerfile::read();
+    let stage = dockerfile.final_stage();
+    assert_eq!(stage[0].1, "debian:trixie-slim");
+    let all = |name| stage.iter().filter(move |(n, _)| n == name).map(|(_, rest)| rest.as_str());
+    let install = all("RUN").collect::<String>();
+    for word in ["upgrade", "--no-install-recommends", "libpq5", "ca-certificates", "rm -rf /var/lib/apt/lists"] {
+        assert!(install.contains(word), "{word}");
+    }
+    assert_eq!(all("COPY").collect::<Vec<_>>(), ["--from=build /out/latchkey /usr/local/bin/latchkey"]);
+}
+
+#[test]
+fn home_is_the_one_place_that_can_be_written_to_on_a_read_only_file_system() {
+    assert_eq!(Dockerfile::read().environment()["HOME"], "/tmp");
+}
+
+// ------------------------------------------------------------------------------- build context
+
+#[test]
+fn nothing_secret_and_nothing_needless_enters_the_build_context() {
+    let context = BuildContext::read();
+    for path in [
+        ".git/config",
+        ".latchkey/secret",
+        "latchkey.toml",
+        ".env",
+        "server.key",
+        "target/release/latchkey",
+        "tests/browser/node_modules/x/index.js",
+        "compose.yaml",
+        "src/.env.local",
+        "src/latchkey.toml",
+        "static/.latchkey/secret",
+        "templates/private.pem",
+    ] {
+        assert!(!context.has(path), "{path}");
+    }
+}
+
+#[test]
+fn whatever_the_program_is_made_of_enters_the_build_context() {
+    let context = BuildContext::read();
+    for path in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/layout.html", "static/app.css"] {
+        assert!(context.has(path) && root().join(path).exists(), "{path}");
+    }
+    for path in files_below("migrations").into_iter().chain(embedded_files()) {
+        assert!(context.has(&path), "{path} is not in the build context");
+    }
+}
+
+// -------------------------------------------------------------------------------------- Choreo
+
+#[test]
+fn component_yaml_keeps_to_the_rules_of_the_platform() {
+    assert_eq!(complaints(&read(".choreo/component.yaml")), NOTHING);
+}
+
+#[test]
+fn component_yaml_still_does_when_its_database_lines_are_uncommented() {
+    let text = read(".choreo/component.yaml");
+    let (live, commented) = text.split_once("\n# dependencies:").unwrap();
+    let text = format!("{live}\ndependencies:{}", commented.replace("\n# ", "\n"));
+    assert_eq!(complaints(&text), NOTHING);
+    assert!(text.contains("\n    - name: PGHOST"));
+}
+
+#[test]
+fn what_the_platform_refuses_is_refused_here_as_well() {
+    let good = read(".choreo/component.yaml");
+    for (right, wrong) in [
+        ("schemaVersion: 1.2", "schemaVersion: 2.0"),
+        ("schemaVersion: 1.2\n", ""),
+        ("name: web", "name: Web"),
+        ("name: web", "nmae: web"),
+        ("port: 8080", "port: 80"),
+        ("port: 8080", "port: 1000"),
+        ("port: 8080", "port: 65535"),
+        ("port: 8080", "port: http"),
+        ("basePath: /", "basePath: app"),
+        ("type: REST", "type: HTTP"),
+        ("type: REST", "type: TCP"),
+        ("- Public", "- Everybody"),
+        ("networkVisibilities", "networkVisibility"),
+        ("displayName: Web", "schemaFilePath: openapi.yaml"),
+    ] {
+        assert!(good.contains(right), "{right}");
+        assert!(!complaints(&good.replacen(right, wrong, 1)).is_empty(), "{wrong:?} was accepted");
+    }
+}
+
+#[test]
+fn every_file_and_the_program_itself_name_the_same_port() {
+    let dockerfile = Dockerfile::read();
+    let port = dockerfile.environment()["PORT"].clone();
+    assert_eq!(dockerfile.last("EXPOSE"), port);
+    let component = yaml(&read(".choreo/component.yaml"));
+    assert_eq!(component.at("endpoints").list()[0].at("service").at("port").text(), port);
+    let published = yaml(&read("compose.yaml")).at("services").at("latchkey").at("ports").list()[0].text().to_owned();
+    assert!(published.ends_with(&format!(":{port}")), "{published}");
+    let settings = Settings::from_environment(HashMap::from(DEPLOYED.map(|(k, v)| (k.into(), v.into())))).unwrap();
+    assert_eq!(settings.server.port.to_string(), port);
+    // Choreo scales to zero on few ports only; these are among them.
+    assert!((8080..=8089).contains(&settings.server.port));
+}
+
+#[test]
+fn every_variable_the_deployment_guide_names_is_a_setting() {
+    let guide = read("docs/deploy-choreo.md");
+    let names: BTreeSet<_> = guide
+        .split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
+        .filter(|word| word.starts_with("LATCHKEY__"))
+        .collect();
+    assert!(names.contains("LATCHKEY__SECRET"));
+    for name in names {
+        let env = DEPLOYED.into_iter().chain([(name, "1")]).map(|(k, v)| (k.into(), v.into()));
+        let refusal = Settings::from_environment(env.collect()).err().map(|error| error.to_string());
+        assert!(!refusal.unwrap_or_default().contains("unknown field"), "{name} is no setting");
+    }
+}
+
+// ------------------------------------------------------------------------------------- compose
+
+#[test]
+fn compose_locks_the_container_down() {
+    let latchkey = yaml(&read("compose.yaml")).at("services").at("latchkey").clone();
+    assert_eq!(latchkey.at("read_only").text(), "true");
+    assert_eq!(latchkey.at("tmpfs").texts(), ["/tmp"]);
+    assert_eq!(latchkey.at("cap_drop").texts(), ["ALL"]);
+    assert_eq!(latchkey.at("security_opt").texts(), ["no-new-privileges:true"]);
+    for key in ["privileged", "cap_add", "user", "pid", "network_mode"] {
+        assert!(latchkey.get(key).is_none(), "{key}");
+    }
+    assert!(latchkey.at("ports").texts().iter().all(|port| port.starts_with("127.0.0.1:")));
+}
+
+#[test]
+fn compose_keeps_the_database_to_latchkey_and_waits_until_it_answers() {
+    let compose = yaml(&read("compose.yaml"));
+    let (latchkey, database) = (compose.at("services").at("latchkey"), compose.at("services").at("database"));
+    assert!(database.get("ports").is_none());
+    assert_eq!(database.at("networks").texts(), ["data"]);
+    assert_eq!(compose.at("networks").at("data").at("internal").text(), "true");
+    assert!(database.at("image").text().starts_with("postgres:"));
+    assert!(database.at("healthcheck").at("test").texts().contains(&"pg_isready"));
+    assert_eq!(latchkey.at("depends_on").at("database").at("condition").text(), "service_healthy");
+    let volume = database.at("volumes").texts()[0].split(':').next().unwrap().to_owned();
+    assert!(compose.at("volumes").get(&volume).is_some());
+}
+
+#[test]
+fn compose_gives_settings_that_latchkey_accepts_and_asks_for_the_secret() {
+    let compose = yaml(&read("compose.yaml"));
+    let Yaml::Map(variables) = compose.at("services").at("latchkey").at("environment") else { panic!() };
+    let mut env: HashMap<_, _> = variables.iter().map(|(name, value)| (name.clone(), value.text().to_owned())).collect();
+    let secret = env.insert("LATCHKEY__SECRET".into(), DEPLOYED[1].1.into()).unwrap();
+    assert!(secret.starts_with("${LATCHKEY__SECRET:?"), "compose must stop where the secret is missing");
+    let settings = Settings::from_environment(env).unwrap();
+    assert!(!settings.is_local());
+    assert_eq!(settings.server.public.as_str(), "http://localhost:8080");
+    assert!(settings.mail.transport == Transport::None);
+}
+
+// ----------------------------------------------------------------------------- reading the files
+
+const DEPLOYED: [(&str, &str); 3] = [
+    ("DATABASE_URL", "postgres://latchkey@database/latchkey"),
+    ("LATCHKEY__SECRET", "0123456789abcdefghijklmnopqrstuvwxyz"),
+    ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn files_below(dir: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root().join(dir)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{dir}/{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+/// What the sources take in with `include_str!` and `include_bytes!`, as paths from the root.
+fn embedded_files() -> Vec<String> {
+    let mut found = Vec::new();
+    for source in files_below("src").into_iter().filter(|path| path.ends_with(".rs")) {
+        let text = read(&source);
+        for call in text.split("include_").skip(1).filter(|call| call.starts_with("str!(\"") || call.starts_with("bytes!(\"")) {
+            let path = Path::new(&source).parent().unwrap().join(call.split('"').nth(1).unwrap());
+            found.push(without_dots(&path).to_str().unwrap().to_owned());
+        }
+    }
+    found
+}
+
+fn without_dots(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut clean, part| {
+        if part == Component::ParentDir { clean.pop(); } else { clean.push(part) }
+        clean
+    })
+}
+
+/// The instructions of the Dockerfile in order: name and arguments.
+struct Dockerfile(Vec<(String, String)>);
+
+impl Dockerfile {
+    fn read() -> Self {
+        let text = read("Dockerfile");
+        let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let joined = lines.join("\n").replace("\\\n", "");
+        Self(joined.lines().map(|line| line.split_once(' ').unwrap()).map(|(name, rest)| (name.to_uppercase(), rest.trim().into())).collect())
+    }
+
+    fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(n, _)| n == name).map(|(_, rest)| rest.as_str()).collect()
+    }
+
+    fn last(&self, name: &str) -> &str {
+        self.all(name).last().copied().unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    fn final_stage(&self) -> &[(String, String)] {
+        &self.0[self.0.iter().rposition(|(name, _)| name == "FROM").unwrap()..]
+    }
+
+    fn environment(&self) -> HashMap<String, String> {
+        let pairs = self.final_stage().iter().filter(|(name, _)| name == "ENV").flat_map(|(_, rest)| rest.split_whitespace());
+        pairs.map(|pair| pair.split_once('=').unwrap()).map(|(k, v)| (k.into(), v.into())).collect()
+    }
+}
+
+/// `.dockerignore`: the last line that matches a path or a folder above it decides. Of the patterns only
+/// those are known that the file uses: names, `**/` in front, `*` within a name.
+struct BuildContext(Vec<String>);
+
+impl BuildContext {
+    fn read() -> Self {
+        let text = read(".dockerignore");
+        Self(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(Into::into).collect())
+    }
+
+    fn has(&self, path: &str) -> bool {
+        let deciding = self.0.iter().rev().find(|line| Self::covers(line.trim_start_matches('!'), path));
+        deciding.is_none_or(|line| line.starts_with('!'))
+    }
+
+    fn covers(pattern: &str, path: &str) -> bool {
+        match pattern.strip_prefix("**/") {
+            Some(name) => path.split('/').any(|part| Self::alike(name, part)),
+            None => {
+                assert!(!pattern.contains('/'), "{pattern}: this reader does not know such a pattern");
+                Self::alike(pattern, path.split('/').next().unwrap())
+            }
+        }
+    }
+
+    fn alike(pattern: &str, name: &str) -> bool {
+        match pattern.split_once('*') {
+            Some((before, after)) => name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after),
+            None => pattern == name,
+        }
+    }
+}
+
+// ------------------------------------------------------------------------ the platform's validator
+
+const NOTHING: [String; 0] = [];
+
+/// What Choreo's validator, or its silence about misspelt keys, would cost us.
+fn complaints(text: &str) -> Vec<String> {
+    let file = yaml(text);
+    let mut found = Vec::new();
+    let mut expect = |holds: bool, rule: &str| if !holds { found.push(rule.to_owned()) };
+    expect(file.only(&["schemaVersion", "endpoints", "dependencies", "configurations"]), "an unknown key at the root");
+    let version = file.get("schemaVersion").map(Yaml::text);
+    expect(version.is_some_and(|version| ["1.0", "1.1", "1.2"].contains(&version)), "schemaVersion: 1.0, 1.1 or 1.2");
+
+    let endpoints = file.get("endpoints").map(Yaml::list).unwrap_or_default();
+    expect(unique(endpoints, "name"), "endpoints: names are unique");
+    for endpoint in endpoints {
+        expect(
+            endpoint.only(&["name", "displayName", "service", "type", "networkVisibilities", "schemaFilePath"]),
+            "an unknown key in an endpoint",
+        );
+        let name = endpoint.optional("name");
+        expect(name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 50, "name: begins with a letter, 50 at most");
+        expect(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c)), "name: a-z 0-9 _ -");
+        expect(endpoint.optional("displayName").len() <= 50, "displayName: 50 at most");
+        let service = endpoint.get("service").cloned().unwrap_or(Yaml::Map(Vec::new()));
+        expect(service.only(&["basePath", "port"]), "an unknown key in service");
+        expect(service.optional("port").parse().is_ok_and(|port: u32| port > 1000 && port < 65_535), "port: 1000 < port < 65535");
+        let base = service.get("basePath").map_or("/", Yaml::text);
+        let in_base = |c: char| c.is_ascii_alphanumeric() || "/_-".contains(c);
+        expect(base.starts_with('/') && base.chars().all(in_base), "basePath: begins with / and is plain");
+        let kind = endpoint.optional("type");
+        expect(["REST", "GraphQL", "GRPC", "TCP", "UDP", "WS"].contains(&kind), "type: unknown");
+        let visible = endpoint.get("networkVisibilities").map(Yaml::texts).unwrap_or_else(|| vec!["Public"]);
+        expect(visible.iter().all(|v| ["Public", "Project", "Organization"].contains(v)), "networkVisibilities: unknown");
+        expect(!["GRPC", "TCP", "UDP"].contains(&kind) || visible == ["Project"], "type: visible in the project only");
+        let schema = endpoint.optional("schemaFilePath");
+        expect(schema.is_empty() || root().join(schema).exists(), "schemaFilePath: no such file");
+    }
+
+    let connections = file.get("dependencies").map(|d| d.at("connectionReferences").list()).unwrap_or_default();
+    expect(unique(connections, "name"), "connectionReferences: names are unique");
+    for connection in connections {
+        expect(connection.only(&["name", "resourceRef"]), "an unknown key in a connection");
+        let name = connection.optional("name");
+        let words_are_plain = name.split(['_', '-', '.', ' ']).all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric()));
+        expect((3..=50).contains(&name.len()) && words_are_plain, "connection name: 3 to 50, words with single _ - . or space");
+        expect(connection.optional("resourceRef").starts_with("database:"), "resourceRef: a database");
+    }
+
+    let variables = file.get("configurations").map(|c| c.at("env").list()).unwrap_or_default();
+    expect(variables.is_empty() || version != Some("1.0"), "configurations: from schemaVersion 1.1");
+    expect(unique(variables, "name"), "env: names are unique");
+    for variable in variables {
+        expect(variable.only(&["name", "valueFrom"]), "env: a value in the repository, or an unknown key");
+        let name = variable.optional("name");
+        expect(!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()), "env name: begins with a letter or _");
+        expect(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "env name: letters, digits, _");
+        let Some(from) = variable.get("valueFrom").and_then(|from| from.get("connectionRef")) else {
+            expect(false, "env: no connectionRef");
+            continue;
+        };
+        expect(connections.iter().any(|c| c.optional("name") == from.optional("name")), "connectionRef: no such connection");
+        let keys = ["HostName", "Port", "Username", "Password", "DatabaseName"];
+        expect(keys.contains(&from.optional("key")), "connectionRef: no such key of a database");
+    }
+    found
+}
+
+fn unique(items: &[Yaml], key: &str) -> bool {
+    let values: BTreeSet<_> = items.iter().map(|item| item.optional(key)).collect();
+    values.len() == items.len()
+}
+
+// ------------------------------------------------------------------------------------------ YAML
+
+/// The part of YAML our own files are written in: block maps, block lists, one-line scalars, comments on
+/// lines of their own. Anything else panics, so that it is never misread.
+#[derive(Clone, Debug)]
+enum Yaml {
+    Text(String),
+    List(Vec<Yaml>),
+    Map(Vec<(String, Yaml)>),
+}
+
+impl Yaml {
+    fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Map(pairs) = self else { panic!("{key}: asked of {self:?}") };
+        pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    fn at(&self, key: &str) -> &Self {
+        self.get(key).unwrap_or_else(|| panic!("no {key}"))
+    }
+
+    /// The text under `key`; empty where there is none.
+    fn optional(&self, key: &str) -> &str {
+        self.get(key).map_or("", Self::text)
+    }
+
+    fn only(&self, keys: &[&str]) -> bool {
+        matches!(self, Self::Map(pairs) if pairs.iter().all(|(name, _)| keys.contains(&name.as_str())))
+    }
+
+    fn text(&self) -> &str {
+        let Self::Text(text) = self else { panic!("no text: {self:?}") };
+        text
+    }
+
+    fn list(&self) -> &[Self] {
+        let Self::List(items) = self else { panic!("no list: {self:?}") };
+        items
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.list().iter().map(Self::text).collect()
+    }
+}
+
+fn yaml(text: &str) -> Yaml {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
+        assert!(!line.contains('\t') && !line.contains(" #") && line.trim_end() == line, "{line:?}");
+        let content = line.trim_start();
+        lines.push((line.len() - content.len(), content.to_owned()));
+    }
+    let mut at = 0;
+    let file = block(&mut lines, &mut at, 0);
+    assert_eq!(at, lines.len(), "not understood: {:?}", lines.get(at));
+    file
+}
+
+/// The list or map whose lines begin at column `indent`.
+fn block(lines: &mut [(usize, String)], at: &mut usize, indent: usize) -> Yaml {
+    let (mut items, mut pairs) = (Vec::new(), Vec::new());
+    while let Some((column, content)) = lines.get(*at).cloned().filter(|(column, _)| *column >= indent) {
+        assert_eq!(column, indent, "{content}: unexpected indentation");
+        if let Some(item) = content.strip_prefix("- ") {
+            if pair(item).is_some() {
+                // A map that begins behind the dash: the same as one on a line of its own, two columns in.
+                lines[*at] = (indent + 2, item.to_owned());
+                items.push(block(lines, at, indent + 2));
+            } else {
+                items.push(scalar(item));
+                *at += 1;
+            }
+        } else {
+            let (key, value) = pair(&content).unwrap_or_else(|| panic!("{content}: no key"));
+            assert!(!pairs.iter().any(|(name, _)| name == key), "{key}: twice");
+            *at += 1;
+            let deeper = lines.get(*at).map(|(column, _)| *column).filter(|column| *column > indent);
+            pairs.push((
+                key.to_owned(),
+                match (value, deeper) {
+                    ("", Some(column)) => block(lines, at, column),
+                    (value, _) => scalar(value),
+                },
+            ));
+        }
+    }
+    assert!(items.is_empty() != pairs.is_empty(), "neither list nor map at line {at}");
+    if pairs.is_empty() { Yaml::List(items) } else { Yaml::Map(pairs) }
+}
+
+/// `key: value` or `key:`.
+fn pair(content: &str) -> Option<(&str, &str)> {
+    let (key, value) = content.strip_suffix(':').map(|key| (key, "")).or_else(|| content.split_once(": "))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (!key.is_empty() && key.chars().all(plain)).then_some((key, value))
+}
+
+fn scalar(text: &str) -> Yaml {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let inner = quoted.strip_suffix('"').unwrap();
+        assert!(!inner.contains(['"', '\\']), "{text}: escapes are not understood");
+        return Yaml::Text(inner.into());
+    }
+    assert!(!text.starts_with(['&', '*', '!', '|', '>', '{', '[', '%', '@', '`', '\'', '?']), "{text}: not understood");
+    assert!(!text.contains(": "), "{text}: needs quotes");
+    Yaml::Text(text.into())
+}
