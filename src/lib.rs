@@ -1,8 +1,29 @@
-//! wip
+//! Latchkey: the front door for web apps. People register, log in and see every device they are logged in
+//! on; anything can be taken back at once. Login state lives in server-side sessions in Postgres.
+//!
+//! The rooms, each knowing only those to its left:
+//!
+//! ```text
+//! secret ← config ← db ← sessions ← mail ← accounts ← web ← cli ← main
+//! ```
+//!
+//! * [`secret`]: keys derived from the one secret, sealing, mailed tokens.
+//! * [`config`]: settings and every limit with its reason.
+//! * [`db`]: the only door to Postgres; [`db::local`] brings one along.
+//! * [`sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
+//! * [`mail`]: letters, and the outbox they wait in.
+//! * [`accounts`]: people and their proofs, one operation a file.
+//! * [`web`]: guards, routes, pages.
+//! * [`cli`]: `latchkey serve` and its siblings.
+//!
+//! [`device`] names browsers; it knows nobody.
+
 pub mod accounts;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod device;
 pub mod mail;
 pub mod secret;
 pub mod sessions;
+pub mod web;

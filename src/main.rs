@@ -1,3 +1,7 @@
-fn main() {
-    println!("Hello, world!");
+//! Hands the command line to [`latchkey::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    latchkey::cli::run()
 }

@@ -45,7 +45,12 @@ impl Accounts {
     }
 
     /// Live sessions of people whose name or address has `q` in it, with those people.
-    pub async fn all_sessions(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<(Record, Option<UserRow>)>, i64), Fault> {
+    pub async fn all_sessions(
+        &self,
+        q: &str,
+        limit: i64,
+        offset: i64,
+    ) -> Result<(Vec<(Record, Option<UserRow>)>, i64), Fault> {
         let (sessions, q) = (self.sessions.clone(), q.to_owned());
         self.db
             .read(move |conn| {
@@ -86,7 +91,9 @@ impl Accounts {
         let (email, name) = (email.clone(), name.clone());
         self.db
             .write(move |conn| {
-                let Some(user) = queries::insert_user(conn, email.as_str(), email.key(), name.as_str(), role, None)? else {
+                let Some(user) =
+                    queries::insert_user(conn, email.as_str(), email.key(), name.as_str(), role, None)?
+                else {
                     return Ok(Err(AdminRefusal::Taken));
                 };
                 queries::drop_registrations(conn, email.key())?;
@@ -102,7 +109,13 @@ impl Accounts {
     }
 
     /// Takes effect on the next request: the role is read with the session.
-    pub async fn set_role(&self, actor: Option<UserId>, user: UserId, role: Role, client: Client) -> Answer<(), AdminRefusal> {
+    pub async fn set_role(
+        &self,
+        actor: Option<UserId>,
+        user: UserId,
+        role: Role,
+        client: Client,
+    ) -> Answer<(), AdminRefusal> {
         self.on_user(user, role != Role::Admin, move |_, conn| {
             if queries::set_role(conn, user, role)? {
                 Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(conn)?;
@@ -113,7 +126,12 @@ impl Accounts {
     }
 
     /// Ends every session; nobody logs in to the account until it is enabled again (ASVS 5.0 7.4.2).
-    pub async fn disable(&self, actor: Option<UserId>, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+    pub async fn disable(
+        &self,
+        actor: Option<UserId>,
+        user: UserId,
+        client: Client,
+    ) -> Answer<(), AdminRefusal> {
         self.on_user(user, true, move |accounts, conn| {
             if queries::set_disabled(conn, user, true)? {
                 queries::delete_user_tokens(conn, user)?;
@@ -125,7 +143,12 @@ impl Accounts {
         .await
     }
 
-    pub async fn enable(&self, actor: Option<UserId>, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+    pub async fn enable(
+        &self,
+        actor: Option<UserId>,
+        user: UserId,
+        client: Client,
+    ) -> Answer<(), AdminRefusal> {
         self.on_user(user, false, move |_, conn| {
             if queries::set_disabled(conn, user, false)? {
                 Entry::on(Act::Enabled, actor, user, &client).write(conn)?;
@@ -135,11 +158,18 @@ impl Accounts {
         .await
     }
 
-    pub async fn revoke_sessions_of(&self, actor: Option<UserId>, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+    pub async fn revoke_sessions_of(
+        &self,
+        actor: Option<UserId>,
+        user: UserId,
+        client: Client,
+    ) -> Answer<(), AdminRefusal> {
         self.on_user(user, false, move |accounts, conn| {
             let ended = accounts.sessions.revoke_all(conn, user.principal(), None)?;
             if ended > 0 {
-                Entry::on(Act::SessionsRevoked, actor, user, &client).detail(&format!("{ended}")).write(conn)?;
+                Entry::on(Act::SessionsRevoked, actor, user, &client)
+                    .detail(&format!("{ended}"))
+                    .write(conn)?;
             }
             Ok(())
         })
@@ -147,12 +177,19 @@ impl Accounts {
     }
 
     /// `false` when there is no such live session.
-    pub async fn revoke_any(&self, actor: Option<UserId>, handle: Handle, client: Client) -> Result<bool, Fault> {
+    pub async fn revoke_any(
+        &self,
+        actor: Option<UserId>,
+        handle: Handle,
+        client: Client,
+    ) -> Result<bool, Fault> {
         let sessions = self.sessions.clone();
         self.db
             .write(move |conn| {
                 let Some(principal) = sessions.revoke(conn, handle, None)? else { return Ok(false) };
-                Entry::on(Act::SessionRevoked, actor, UserId(principal.0), &client).session(handle).write(conn)?;
+                Entry::on(Act::SessionRevoked, actor, UserId(principal.0), &client)
+                    .session(handle)
+                    .write(conn)?;
                 Ok(true)
             })
             .await
@@ -166,7 +203,9 @@ impl Accounts {
         let accounts = self.clone();
         self.db
             .write(move |conn| {
-                let Some(person) = queries::active_user(conn, user)? else { return Ok(Err(AdminRefusal::NoSuchUser)) };
+                let Some(person) = queries::active_user(conn, user)? else {
+                    return Ok(Err(AdminRefusal::NoSuchUser));
+                };
                 accounts.mail_reset(conn, &person)?;
                 Entry::on(Act::ResetRequested, Some(actor), user, &client).write(conn)?;
                 Ok(Ok(()))

@@ -110,7 +110,12 @@ impl<'a> Entry<'a> {
 
 impl super::Accounts {
     /// What happened to `subject`'s account, newest first, and how much in all.
-    pub async fn activity(&self, subject: UserId, limit: i64, offset: i64) -> Result<(Vec<Event>, i64), Fault> {
+    pub async fn activity(
+        &self,
+        subject: UserId,
+        limit: i64,
+        offset: i64,
+    ) -> Result<(Vec<Event>, i64), Fault> {
         self.db.read(move |conn| queries::events(conn, Some(subject), None, limit, offset)).await
     }
 

@@ -40,7 +40,9 @@ pub(super) struct Known {
 /// How a password check ended.
 pub(super) enum Checked {
     /// It matches; with a fresh hash where the stored one is outdated.
-    Yes { rehashed: Option<PasswordHash> },
+    Yes {
+        rehashed: Option<PasswordHash>,
+    },
     No,
     TooMany(Wait),
 }
@@ -53,7 +55,9 @@ impl Accounts {
     /// # Errors
     /// [`Fault::Busy`] when too many passwords are being checked.
     pub async fn authenticate(&self, attempt: Attempt, client: Client) -> Answer<Opened, LogInRefusal> {
-        let email_key = Email::parse(&attempt.email).map(|email| email.key().to_owned()).unwrap_or_else(|_| attempt.email.trim().to_lowercase());
+        let email_key = Email::parse(&attempt.email)
+            .map(|email| email.key().to_owned())
+            .unwrap_or_else(|_| attempt.email.trim().to_lowercase());
         let known = {
             let email_key = email_key.clone();
             self.db.read(move |conn| queries::known(conn, &email_key)).await?
@@ -61,12 +65,19 @@ impl Accounts {
         let budget = Budget::password(&email_key, &client);
         let checked = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
         let accounts = self.clone();
-        self.db.write(move |conn| accounts.conclude(conn, checked, known, budget, attempt.remember, &client)).await
+        self.db
+            .write(move |conn| accounts.conclude(conn, checked, known, budget, attempt.remember, &client))
+            .await
     }
 
     /// The one way a password is checked, for every operation that asks for one: counted, then hashed with
     /// no connection held.
-    pub(super) async fn check_password(&self, budget: &Budget, raw: &str, known: Option<&Known>) -> Result<Checked, Fault> {
+    pub(super) async fn check_password(
+        &self,
+        budget: &Budget,
+        raw: &str,
+        known: Option<&Known>,
+    ) -> Result<Checked, Fault> {
         let (rules, taking) = (self.rules.clone(), budget.clone());
         if let Err(wait) = self.db.write(move |conn| taking.take(conn, &rules)).await? {
             return Ok(Checked::TooMany(wait));
@@ -82,7 +93,10 @@ impl Accounts {
             }
         };
         if verdict.unreadable {
-            tracing::error!(user = known.map(|known| tracing::field::display(known.id)), "a stored password hash cannot be read");
+            tracing::error!(
+                user = known.map(|known| tracing::field::display(known.id)),
+                "a stored password hash cannot be read"
+            );
         }
         if !verdict.matches {
             return Ok(Checked::No);
@@ -104,7 +118,9 @@ impl Accounts {
         client: &Client,
     ) -> Answer<Opened, LogInRefusal> {
         let subject = known.as_ref().map(|known| known.id);
-        let refused = |conn: &mut PgConnection, detail: &str| Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(conn);
+        let refused = |conn: &mut PgConnection, detail: &str| {
+            Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(conn)
+        };
         let (rehashed, known) = match (checked, known) {
             (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
             (Checked::TooMany(wait), _) => {

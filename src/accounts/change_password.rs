@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::audit::Entry;
 use super::authenticate::Checked;
-use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
 use super::password::Weak;
+use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
 use crate::sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,13 @@ pub enum ChangeRefusal {
 impl Accounts {
     /// Sets a new password, ends the other sessions, rotates this one, withdraws reset links and tells the
     /// owner by mail: one transaction (ASVS 5.0 6.2.3, 7.4.3).
-    pub async fn change_password(&self, live: Arc<LiveUser>, current: String, new: String, client: Client) -> Answer<Key, ChangeRefusal> {
+    pub async fn change_password(
+        &self,
+        live: Arc<LiveUser>,
+        current: String,
+        new: String,
+        client: Client,
+    ) -> Answer<Key, ChangeRefusal> {
         let user = live.owner.id;
         let chosen = match self.choose(&new, &live.owner.name, &live.owner.email) {
             Ok(chosen) => chosen,
@@ -34,7 +40,9 @@ impl Accounts {
             Checked::TooMany(wait) => return Ok(Err(ChangeRefusal::TooMany(wait))),
             Checked::No => {
                 self.db
-                    .write(move |conn| Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn))
+                    .write(move |conn| {
+                        Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn)
+                    })
                     .await?;
                 return Ok(Err(ChangeRefusal::WrongPassword));
             }

@@ -19,7 +19,12 @@ pub enum ConfirmRefusal {
 
 impl Accounts {
     /// Checks the password and rotates the session's key (ASVS 5.0 7.2.4, 7.5.1).
-    pub async fn confirm(&self, live: Arc<LiveUser>, password: String, client: Client) -> Answer<Key, ConfirmRefusal> {
+    pub async fn confirm(
+        &self,
+        live: Arc<LiveUser>,
+        password: String,
+        client: Client,
+    ) -> Answer<Key, ConfirmRefusal> {
         let user = live.owner.id;
         let (known, budget, checked) = self.check_own_password(&live, &password, &client).await?;
         let accounts = self.clone();
@@ -29,7 +34,9 @@ impl Accounts {
                     Checked::Yes { rehashed } => rehashed,
                     Checked::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
                     Checked::No => {
-                        Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn)?;
+                        Entry::own(Act::ConfirmRefused, user, &client)
+                            .session(live.record.handle)
+                            .write(conn)?;
                         return Ok(Err(ConfirmRefusal::WrongPassword));
                     }
                 };
@@ -50,9 +57,15 @@ impl Accounts {
     }
 
     /// The same counters as at log-in: a stolen session is no second place to guess at.
-    pub(super) async fn check_own_password(&self, live: &LiveUser, password: &str, client: &Client) -> Result<(Known, Budget, Checked), Fault> {
+    pub(super) async fn check_own_password(
+        &self,
+        live: &LiveUser,
+        password: &str,
+        client: &Client,
+    ) -> Result<(Known, Budget, Checked), Fault> {
         let user = live.owner.id;
-        let email_key = Email::parse(&live.owner.email).map(|email| email.key().to_owned()).unwrap_or_default();
+        let email_key =
+            Email::parse(&live.owner.email).map(|email| email.key().to_owned()).unwrap_or_default();
         let hash = self.db.read(move |conn| queries::password_hash(conn, user)).await?;
         let known = Known { id: user, hash };
         let budget = Budget::password(&email_key, client);

@@ -76,6 +76,10 @@ impl Accounts {
     /// The open invitation behind a link, to prefill the form.
     pub async fn invited(&self, token: &str) -> Result<Option<Invited>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
-        self.db.read(move |conn| Ok(queries::invitation_email(conn, &token_hash)?.map(|email| Invited { email }))).await
+        self.db
+            .read(
+                move |conn| Ok(queries::invitation_email(conn, &token_hash)?.map(|email| Invited { email })),
+            )
+            .await
     }
 }

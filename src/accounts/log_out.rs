@@ -30,7 +30,12 @@ impl Accounts {
     }
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
-    pub async fn revoke_own(&self, live: Arc<LiveUser>, handle: Handle, client: Client) -> Result<bool, Fault> {
+    pub async fn revoke_own(
+        &self,
+        live: Arc<LiveUser>,
+        handle: Handle,
+        client: Client,
+    ) -> Result<bool, Fault> {
         let sessions = self.sessions.clone();
         self.db
             .write(move |conn| {
@@ -52,7 +57,10 @@ impl Accounts {
                 let (user, here) = (live.owner.id, live.record.handle);
                 let ended = sessions.revoke_all(conn, user.principal(), Some(here))?;
                 if ended > 0 {
-                    Entry::own(Act::SessionsRevoked, user, &client).session(here).detail(&format!("{ended} others")).write(conn)?;
+                    Entry::own(Act::SessionsRevoked, user, &client)
+                        .session(here)
+                        .detail(&format!("{ended} others"))
+                        .write(conn)?;
                 }
                 Ok(ended)
             })

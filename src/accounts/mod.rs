@@ -37,6 +37,7 @@ pub use invite::{InviteRefusal, Invited};
 pub use queries::{Day, InvitationRow, Numbers, UserRow};
 pub use register::{NewPerson, RegisterRefusal};
 pub use reset_password::ResetRefusal;
+pub use setup::SetupRefusal;
 pub use throttle::Wait;
 pub use user::{Name, NoName, Role, User, UserId};
 
@@ -121,7 +122,8 @@ impl Accounts {
 
     /// How hard `raw` would be to guess, for the person with these words.
     pub async fn strength(&self, raw: &str, name: &str, email: &str) -> Result<Strength, Fault> {
-        let (raw, name, email, host) = (raw.to_owned(), name.to_owned(), email.to_owned(), self.rules.host.clone());
+        let (raw, name, email, host) =
+            (raw.to_owned(), name.to_owned(), email.to_owned(), self.rules.host.clone());
         crate::db::off_thread(move || Ok(password::strength(&raw, &[&name, &email, &host]))).await
     }
 
@@ -142,7 +144,11 @@ impl From<hasher::Busy> for Fault {
 
 fn hasher(settings: &Settings) -> Result<Hasher, Misconfigured> {
     let config = settings.hashing;
-    let cost = HashCost { memory_kib: config.memory_kib, iterations: config.iterations, parallelism: config.parallelism };
+    let cost = HashCost {
+        memory_kib: config.memory_kib,
+        iterations: config.iterations,
+        parallelism: config.parallelism,
+    };
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let permits = match config.permits {
         0 => password::permits_for(password::memory_budget(), cost, cores),

@@ -4,7 +4,9 @@ use diesel::pg::PgConnection;
 
 use super::audit::Entry;
 use super::password::{PasswordHash, Weak};
-use super::{Accounts, Act, Answer, Client, Email, Name, NoEmail, NoName, Role, Wait, in_words, queries, throttle};
+use super::{
+    Accounts, Act, Answer, Client, Email, Name, NoEmail, NoName, Role, Wait, in_words, queries, throttle,
+};
 use crate::config::Registration;
 use crate::db::Fault;
 use crate::mail::{AlreadyRegistered, VerifyEmail};
@@ -25,7 +27,11 @@ pub enum RegisterRefusal {
     Closed,
     /// By invitation only, and this is no open one for this address.
     NotInvited,
-    Fields { name: Option<NoName>, email: Option<NoEmail>, password: Option<Weak> },
+    Fields {
+        name: Option<NoName>,
+        email: Option<NoEmail>,
+        password: Option<Weak>,
+    },
     TooMany(Wait),
 }
 
@@ -49,7 +55,9 @@ impl Accounts {
         }
         let rules = self.rules.clone();
         let asking = client.clone();
-        if let Err(wait) = self.db.write(move |conn| throttle::may_ask(conn, "register", &asking, &rules)).await? {
+        if let Err(wait) =
+            self.db.write(move |conn| throttle::may_ask(conn, "register", &asking, &rules)).await?
+        {
             return Ok(Err(RegisterRefusal::TooMany(wait)));
         }
         // Hashed whether or not the address is taken: both take the same time (ASVS 5.0 6.3.8).
@@ -80,7 +88,9 @@ impl Accounts {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         self.db
             .write(move |conn| {
-                let Some(registration) = queries::take_registration(conn, &token_hash)? else { return Ok(None) };
+                let Some(registration) = queries::take_registration(conn, &token_hash)? else {
+                    return Ok(None);
+                };
                 let Some(user) = queries::insert_user(
                     conn,
                     &registration.email,
@@ -107,14 +117,23 @@ impl Accounts {
         let email = Email::parse(&person.email);
         let password = self.choose(&person.password, &person.name, &person.email);
         match (name, email, password) {
-            (Ok(name), Ok(email), Ok(password)) => Ok(Ok(Parsed { name, email, hash: self.hash(password).await? })),
-            (name, email, password) => {
-                Ok(Err(RegisterRefusal::Fields { name: name.err(), email: email.err(), password: password.err() }))
+            (Ok(name), Ok(email), Ok(password)) => {
+                Ok(Ok(Parsed { name, email, hash: self.hash(password).await? }))
             }
+            (name, email, password) => Ok(Err(RegisterRefusal::Fields {
+                name: name.err(),
+                email: email.err(),
+                password: password.err(),
+            })),
         }
     }
 
-    fn keep_or_tell(&self, conn: &mut PgConnection, parsed: &Parsed, invitation: Option<uuid::Uuid>) -> Result<(), Fault> {
+    fn keep_or_tell(
+        &self,
+        conn: &mut PgConnection,
+        parsed: &Parsed,
+        invitation: Option<uuid::Uuid>,
+    ) -> Result<(), Fault> {
         let good_for = self.rules.tokens.verify_for;
         if let Some(owner) = queries::user_by_email(conn, parsed.email.key())? {
             let letter = AlreadyRegistered {

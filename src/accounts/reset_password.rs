@@ -6,7 +6,7 @@ use time::macros::format_description;
 
 use super::audit::Entry;
 use super::password::Weak;
-use super::{Accounts, Act, Answer, Client, User, UserId, Wait, Email, in_words, queries, throttle};
+use super::{Accounts, Act, Answer, Client, Email, User, UserId, Wait, in_words, queries, throttle};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::mail::{PasswordChanged, ResetPassword};
@@ -91,11 +91,17 @@ impl Accounts {
         self.mailer.enqueue(conn, &user.email, &letter, good_for.std())
     }
 
-    pub(super) fn tell_password_changed(&self, conn: &mut PgConnection, user: &User, client: &Client) -> Result<(), Fault> {
+    pub(super) fn tell_password_changed(
+        &self,
+        conn: &mut PgConnection,
+        user: &User,
+        client: &Client,
+    ) -> Result<(), Fault> {
         let when = OffsetDateTime::now_utc()
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
-        let or_unknown = |text: &str| if text.is_empty() { "an unknown place".to_owned() } else { text.to_owned() };
+        let or_unknown =
+            |text: &str| if text.is_empty() { "an unknown place".to_owned() } else { text.to_owned() };
         let letter = PasswordChanged {
             name: user.name.clone(),
             when,

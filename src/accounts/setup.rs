@@ -9,6 +9,8 @@ use crate::secret::Token;
 #[derive(Debug, PartialEq, Eq)]
 pub enum SetupRefusal {
     DeadLink,
+    /// Somebody registered with this address before; the operator can promote them instead.
+    Taken,
     Register(RegisterRefusal),
 }
 
@@ -47,11 +49,22 @@ impl Accounts {
         };
         self.db
             .write(move |conn| {
+                if queries::user_id(conn, parsed.email.key())?.is_some() {
+                    return Ok(Err(SetupRefusal::Taken));
+                }
                 if !queries::take_setup(conn, &token_hash)? {
                     return Ok(Err(SetupRefusal::DeadLink));
                 }
                 let (email, name) = (&parsed.email, parsed.name.as_str());
-                let Some(user) = queries::insert_user(conn, email.as_str(), email.key(), name, Role::Admin, Some(parsed.hash.as_str()))? else {
+                let Some(user) = queries::insert_user(
+                    conn,
+                    email.as_str(),
+                    email.key(),
+                    name,
+                    Role::Admin,
+                    Some(parsed.hash.as_str()),
+                )?
+                else {
                     // Rolls the transaction back, so the link stays good.
                     return Err(Fault::Bug("the first administrator's address is registered already".into()));
                 };

@@ -27,7 +27,9 @@ impl Budget {
     /// Takes one attempt out of both budgets, or says how long there is none.
     pub fn take(&self, conn: &mut PgConnection, rules: &Rules) -> Result<Result<(), Wait>, Fault> {
         // Always in this order, so that two attempts cannot wait for each other.
-        for (bucket, free) in [(&self.address, rules.throttle.address_free), (&self.account, rules.throttle.account_free)] {
+        for (bucket, free) in
+            [(&self.address, rules.throttle.address_free), (&self.account, rules.throttle.account_free)]
+        {
             if let Err(wait) = take(conn, bucket, free, &rules.throttle)? {
                 return Ok(Err(wait));
             }
@@ -52,16 +54,31 @@ impl Budget {
 
 /// Whether one more letter may go to `email_key` within the hour.
 pub(super) fn may_mail(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    let hourly = Throttle { forget_after: Span::hours(1), first_wait: Span::hours(1), longest_wait: Span::hours(1), ..rules.throttle };
+    let hourly = Throttle {
+        forget_after: Span::hours(1),
+        first_wait: Span::hours(1),
+        longest_wait: Span::hours(1),
+        ..rules.throttle
+    };
     Ok(take(conn, &bucket("mail", email_key), rules.throttle.mails_per_hour, &hourly)?.is_ok())
 }
 
 /// Whether this address may try another form that makes us work: register, forgot password.
-pub(super) fn may_ask(conn: &mut PgConnection, form: &str, client: &Client, rules: &Rules) -> Result<Result<(), Wait>, Fault> {
+pub(super) fn may_ask(
+    conn: &mut PgConnection,
+    form: &str,
+    client: &Client,
+    rules: &Rules,
+) -> Result<Result<(), Wait>, Fault> {
     take(conn, &bucket(form, &client.network()), rules.throttle.address_free, &rules.throttle)
 }
 
-fn take(conn: &mut PgConnection, bucket: &str, free: i32, throttle: &Throttle) -> Result<Result<(), Wait>, Fault> {
+fn take(
+    conn: &mut PgConnection,
+    bucket: &str,
+    free: i32,
+    throttle: &Throttle,
+) -> Result<Result<(), Wait>, Fault> {
     if queries::count_attempt(conn, bucket, free, throttle)? {
         return Ok(Ok(()));
     }

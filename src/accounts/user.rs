@@ -69,7 +69,9 @@ impl fmt::Display for NoName {
         match self {
             Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
             Self::TooLong => write!(f, "Use a shorter name: at most {NAME_MAX} characters."),
-            Self::Unprintable => f.write_str("Use letters, digits and signs only: the name has characters that do not print."),
+            Self::Unprintable => {
+                f.write_str("Use letters, digits and signs only: the name has characters that do not print.")
+            }
         }
     }
 }
@@ -84,7 +86,10 @@ impl Name {
             return Err(NoName::TooLong);
         }
         // Control characters, and the marks that reverse or hide what stands around them.
-        let hides = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        let hides = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        };
         if text.chars().any(hides) {
             return Err(NoName::Unprintable);
         }

@@ -53,8 +53,12 @@ impl Written {
             // libpq reads PGHOST and its family by itself.
             return Some("postgresql://".into());
         }
-        let name = self.choreo_connection.as_deref().unwrap_or("APP_DB").to_uppercase().replace(['-', ' '], "_");
-        let part = |key: &str| named(&format!("CHOREO_{name}_{key}")).map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string());
+        let name =
+            self.choreo_connection.as_deref().unwrap_or("APP_DB").to_uppercase().replace(['-', ' '], "_");
+        let part = |key: &str| {
+            named(&format!("CHOREO_{name}_{key}"))
+                .map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
+        };
         let host = part("HOSTNAME")?;
         // Managed databases speak TLS; libpq's own default would fall back to plain text.
         let tls = if named("PGSSLMODE").is_some() { "" } else { "?sslmode=require" };
@@ -107,7 +111,10 @@ mod tests {
             ("CHOREO_APP_DB_PASSWORD", "p@ss/word"),
             ("CHOREO_APP_DB_DATABASENAME", "latchkey"),
         ]);
-        assert_eq!(choreo.unwrap(), "postgresql://app:p%40ss%2Fword@db%2Eexample%2Eorg:25060/latchkey?sslmode=require");
+        assert_eq!(
+            choreo.unwrap(),
+            "postgresql://app:p%40ss%2Fword@db%2Eexample%2Eorg:25060/latchkey?sslmode=require"
+        );
     }
 
     #[test]

@@ -135,7 +135,11 @@ impl std::error::Error for Misconfigured {}
 impl Settings {
     /// Reads `latchkey.toml` (or the file `LATCHKEY_CONFIG` names) and the environment.
     pub fn load() -> Result<Self, Misconfigured> {
-        Self::from_environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+        Self::from_environment(
+            std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        )
     }
 
     /// The same from a given environment, for tests.
@@ -155,7 +159,11 @@ fn read(env: &HashMap<String, String>) -> Result<Written, Misconfigured> {
         Some(path) => File::new(path, FileFormat::Toml).required(true),
         None => File::new("latchkey.toml", FileFormat::Toml).required(false),
     };
-    let ours = env.iter().filter(|(name, _)| name.starts_with("LATCHKEY__")).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let ours = env
+        .iter()
+        .filter(|(name, _)| name.starts_with("LATCHKEY__"))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     let environment = Environment::with_prefix("LATCHKEY")
         .prefix_separator("__")
         .separator("__")
@@ -178,7 +186,8 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
         None => written.server.port.unwrap_or(8080),
     };
     let public = match written.server.public_url.as_deref() {
-        Some(text) => Origin::parse(text).map_err(|why| Misconfigured(format!("LATCHKEY__SERVER__PUBLIC_URL: {why}")))?,
+        Some(text) => Origin::parse(text)
+            .map_err(|why| Misconfigured(format!("LATCHKEY__SERVER__PUBLIC_URL: {why}")))?,
         None if local => Origin::parse(&format!("http://localhost:{port}")).map_err(Misconfigured)?,
         None => {
             return Err(Misconfigured(
@@ -209,7 +218,10 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
         pool: written.database.pool(),
         data_dir,
         secret,
-        secret_previous: written.secret_previous.map(|text| strong(&text, "LATCHKEY__SECRET_PREVIOUS")).transpose()?,
+        secret_previous: written
+            .secret_previous
+            .map(|text| strong(&text, "LATCHKEY__SECRET_PREVIOUS"))
+            .transpose()?,
         registration: written.registration,
         sessions: written.sessions.limits(),
         passwords: written.passwords,
@@ -227,11 +239,14 @@ fn resolve_mail(written: WrittenMail, local: bool, public: &Origin) -> Result<Ma
     });
     if transport == Transport::Mailbox && !local {
         return Err(Misconfigured(
-            "LATCHKEY__MAIL__TRANSPORT=mailbox shows every mail to everybody, so it works in local mode only".into(),
+            "LATCHKEY__MAIL__TRANSPORT=mailbox shows every mail to everybody, so it works in local mode only"
+                .into(),
         ));
     }
     if transport == Transport::Smtp && written.smtp_url.is_none() {
-        return Err(Misconfigured("LATCHKEY__MAIL__SMTP_URL is missing, such as smtps://user:password@mail.example.org".into()));
+        return Err(Misconfigured(
+            "LATCHKEY__MAIL__SMTP_URL is missing, such as smtps://user:password@mail.example.org".into(),
+        ));
     }
     let from = written.from.unwrap_or_else(|| format!("Latchkey <no-reply@{}>", public.host()));
     Ok(Mail { transport, smtp_url: written.smtp_url, from })
@@ -269,7 +284,9 @@ fn local_secret(data_dir: &Path) -> Result<Secret, Misconfigured> {
     let _ = std::fs::remove_file(&fresh);
     match linked {
         Ok(()) => strong(&text, "the new secret"),
-        Err(_) => std::fs::read_to_string(&path).map_err(|error| broken(&error)).and_then(|text| strong(&text, "the secret in the data directory")),
+        Err(_) => std::fs::read_to_string(&path)
+            .map_err(|error| broken(&error))
+            .and_then(|text| strong(&text, "the secret in the data directory")),
     }
 }
 

@@ -20,10 +20,15 @@ impl Origin {
             Some(Host::Ipv6(ip)) => ip.is_loopback(),
             None => false,
         };
-        if !secure && !(url.scheme() == "http" && local) {
+        let for_trying_out = url.scheme() == "http" && local;
+        if !secure && !for_trying_out {
             return Err(format!("{text:?} must begin with https:// (http:// only for localhost)"));
         }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        if url.path() != "/"
+            || url.query().is_some()
+            || url.fragment().is_some()
+            || !url.username().is_empty()
+        {
             return Err(format!("{text:?} must be scheme, host and port alone, without a path"));
         }
         Ok(Self {
@@ -68,7 +73,15 @@ mod tests {
     fn plain_http_is_for_localhost_alone() {
         assert!(Origin::parse("http://localhost:8080").is_ok());
         assert!(Origin::parse("http://127.0.0.1:8080").is_ok());
-        for bad in ["http://example.org", "ftp://localhost", "https://a.org/path", "https://u@a.org", "a.org", "", "http://localhost.evil.org"] {
+        for bad in [
+            "http://example.org",
+            "ftp://localhost",
+            "https://a.org/path",
+            "https://u@a.org",
+            "a.org",
+            "",
+            "http://localhost.evil.org",
+        ] {
             assert!(Origin::parse(bad).is_err(), "{bad}");
         }
     }

@@ -29,7 +29,10 @@ impl Fault {
     pub fn from_diesel(error: &Error) -> Self {
         let text = error.to_string();
         match error {
-            Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
+            Error::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )
             | Error::BrokenTransactionManager => Self::LostConnection(text),
             Error::DatabaseError(
                 DatabaseErrorKind::ReadOnlyTransaction | DatabaseErrorKind::SerializationFailure,
@@ -39,7 +42,9 @@ impl Fault {
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if ends_the_connection(&text) => {
                 Self::LostConnection(text)
             }
-            Error::DatabaseError(DatabaseErrorKind::Unknown, _) if is_passing(&text) => Self::Unavailable(text),
+            Error::DatabaseError(DatabaseErrorKind::Unknown, _) if is_passing(&text) => {
+                Self::Unavailable(text)
+            }
             _ => Self::Bug(text),
         }
     }
@@ -47,16 +52,30 @@ impl Fault {
 
 /// 57P01 admin_shutdown, 57P02 crash_shutdown, 57P03 cannot_connect_now, 08*: the server went away.
 fn ends_the_connection(text: &str) -> bool {
-    ["terminating connection", "server closed the connection", "connection to server", "SSL SYSCALL", "no connection to the server"]
-        .iter()
-        .any(|words| text.contains(words))
+    [
+        "terminating connection",
+        "server closed the connection",
+        "connection to server",
+        "SSL SYSCALL",
+        "no connection to the server",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 /// 57014 query_canceled by a timeout, 55P03 lock_not_available, 40P01 deadlock, 53* resources.
 fn is_passing(text: &str) -> bool {
-    ["statement timeout", "lock timeout", "deadlock detected", "could not extend file", "No space left", "too many clients", "out of memory"]
-        .iter()
-        .any(|words| text.contains(words))
+    [
+        "statement timeout",
+        "lock timeout",
+        "deadlock detected",
+        "could not extend file",
+        "No space left",
+        "too many clients",
+        "out of memory",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 impl From<Error> for Fault {

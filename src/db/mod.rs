@@ -6,6 +6,7 @@ pub mod local;
 pub mod migrations;
 pub mod schema;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use diesel::Connection;
@@ -25,24 +26,40 @@ type TransactionManager = <PgConnection as Connection>::TransactionManager;
 /// A pool of connections. Cloning shares it.
 #[derive(Clone)]
 pub struct Db {
-    pool: Pool<Manager>,
+    settings: config::Database,
+    pool: Arc<OnceLock<Pool<Manager>>>,
 }
 
 impl Db {
-    /// A pool on `url` (libpq syntax). Connects when first asked, so a server can start before its database.
+    /// A door that is still shut: everything answers [`Fault::Unavailable`] until [`Db::open`], so that a
+    /// server can listen while its database starts and migrates.
+    pub fn shut(settings: config::Database) -> Self {
+        Self { settings, pool: Arc::default() }
+    }
+
+    /// A pool on `url` (libpq syntax). Connects when first asked.
     pub fn new(url: &str, settings: config::Database) -> Self {
-        let pool = Pool::builder()
-            .max_size(settings.pool_size.max(1))
-            .min_idle(Some(0))
-            .connection_timeout(settings.checkout_wait.std())
-            // Managed databases reap idle connections after about a minute.
-            .idle_timeout(Some(Duration::from_secs(30)))
-            // A check costs every checkout a round trip; `read` and `write` retry a dead connection instead.
-            .test_on_check_out(false)
-            .connection_customizer(Box::new(Bounds(settings)))
-            .error_handler(Box::new(LogQuietly))
-            .build_unchecked(ConnectionManager::new(with_parameters(url)));
-        Self { pool }
+        let db = Self::shut(settings);
+        db.open(url);
+        db
+    }
+
+    /// Opens the door, once; a second call changes nothing.
+    pub fn open(&self, url: &str) {
+        let settings = self.settings;
+        self.pool.get_or_init(|| {
+            Pool::builder()
+                .max_size(settings.pool_size.max(1))
+                .min_idle(Some(0))
+                .connection_timeout(settings.checkout_wait.std())
+                // Managed databases reap idle connections after about a minute.
+                .idle_timeout(Some(Duration::from_secs(30)))
+                // A check costs every checkout a round trip; `read` and `write` retry a dead connection instead.
+                .test_on_check_out(false)
+                .connection_customizer(Box::new(Bounds(settings)))
+                .error_handler(Box::new(LogQuietly))
+                .build_unchecked(ConnectionManager::new(with_parameters(url)))
+        });
     }
 
     /// Runs `work` on a connection, away from the event loop. `work` only reads: it may run twice.
@@ -117,7 +134,9 @@ impl Db {
     }
 
     fn checkout(&self) -> Result<Pooled, Fault> {
-        self.pool.get().map_err(|error| Fault::Unavailable(format!("no database connection: {error}")))
+        let pool =
+            self.pool.get().ok_or_else(|| Fault::Unavailable("the database is not ready yet".into()))?;
+        pool.get().map_err(|error| Fault::Unavailable(format!("no database connection: {error}")))
     }
 }
 

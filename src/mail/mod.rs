@@ -31,10 +31,9 @@ pub struct Mailer {
 
 impl Mailer {
     pub fn new(settings: &config::Mail, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
-        let from = settings
-            .from
-            .parse()
-            .map_err(|error| Misconfigured::new(format!("LATCHKEY__MAIL__FROM={:?}: {error}", settings.from)))?;
+        let from = settings.from.parse().map_err(|error| {
+            Misconfigured::new(format!("LATCHKEY__MAIL__FROM={:?}: {error}", settings.from))
+        })?;
         let sink = match (settings.transport, &settings.smtp_url) {
             (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url)?),
             (Transport::Mailbox, _) => Sink::Mailbox,
@@ -55,7 +54,13 @@ impl Mailer {
 
     /// Puts `letter` into the outbox in the caller's transaction. Its body is sealed, and it is not worth
     /// sending after `good_for`.
-    pub fn enqueue(&self, conn: &mut PgConnection, to: &str, letter: &impl Letter, good_for: Duration) -> Result<(), Fault> {
+    pub fn enqueue(
+        &self,
+        conn: &mut PgConnection,
+        to: &str,
+        letter: &impl Letter,
+        good_for: Duration,
+    ) -> Result<(), Fault> {
         if !self.delivers() {
             tracing::warn!(subject = letter.subject(), "mail is off: a letter was not written");
             return Ok(());

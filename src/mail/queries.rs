@@ -81,7 +81,12 @@ pub(super) fn mark_sent(conn: &mut PgConnection, id: Uuid, keep_body: bool) -> Q
     diesel::update(row).set((dsl::sent_at.eq(now), dsl::sealed_body.eq(None::<Vec<u8>>))).execute(conn)
 }
 
-pub(super) fn mark_failed(conn: &mut PgConnection, id: Uuid, error: &str, retry_in: Duration) -> QueryResult<usize> {
+pub(super) fn mark_failed(
+    conn: &mut PgConnection,
+    id: Uuid,
+    error: &str,
+    retry_in: Duration,
+) -> QueryResult<usize> {
     diesel::update(outbox::table.filter(dsl::id.eq(id)))
         .set((
             dsl::last_error.eq(error),
@@ -95,7 +100,8 @@ pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usiz
     diesel::update(outbox::table.filter(dsl::sent_at.is_null()).filter(dsl::expires_at.le(now)))
         .set(dsl::sealed_body.eq(None::<Vec<u8>>))
         .execute(conn)?;
-    diesel::delete(outbox::table.filter(dsl::expires_at.lt(now.into_sql::<Timestamptz>() - interval(keep)))).execute(conn)
+    diesel::delete(outbox::table.filter(dsl::expires_at.lt(now.into_sql::<Timestamptz>() - interval(keep))))
+        .execute(conn)
 }
 
 pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {
@@ -107,5 +113,6 @@ pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Row
 }
 
 fn interval(duration: Duration) -> diesel::dsl::AsExprOf<PgInterval, Interval> {
-    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)).into_sql::<Interval>()
+    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+        .into_sql::<Interval>()
 }

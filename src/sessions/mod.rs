@@ -155,7 +155,12 @@ impl<O: Owner> Sessions<O> {
                 let Some((record, now)) = queries::find(conn, &key_hash)? else { return Ok(None) };
                 let Some(owner) = O::load(conn, record.principal)? else { return Ok(None) };
                 if now - record.last_seen_at >= policy.touch_every {
-                    queries::touch(conn, &key_hash, policy.idle(record.remember), policy.absolute(record.remember))?;
+                    queries::touch(
+                        conn,
+                        &key_hash,
+                        policy.idle(record.remember),
+                        policy.absolute(record.remember),
+                    )?;
                 }
                 Ok(Some(Arc::new(Live { key_hash, record, now, owner })))
             })
@@ -176,11 +181,24 @@ impl<O: Owner> Sessions<O> {
     ///
     /// One conditional statement: of two parallel rotations one wins, and a revocation always does.
     /// `None` means it lost: the session ended or has another key by now, and nothing was written.
-    pub fn rotate(&self, conn: &mut PgConnection, live: &Live<O>, confirmed: bool) -> Result<Option<Key>, Fault> {
+    pub fn rotate(
+        &self,
+        conn: &mut PgConnection,
+        live: &Live<O>,
+        confirmed: bool,
+    ) -> Result<Option<Key>, Fault> {
         let key = Key::generate()?;
         let remember = live.record.remember;
         let (idle, absolute) = (self.policy.idle(remember), self.policy.absolute(remember));
-        let won = queries::rotate(conn, live.record.handle, &live.key_hash, &key.hash(), confirmed, idle, absolute)?;
+        let won = queries::rotate(
+            conn,
+            live.record.handle,
+            &live.key_hash,
+            &key.hash(),
+            confirmed,
+            idle,
+            absolute,
+        )?;
         Ok(won.then_some(key))
     }
 }

@@ -33,7 +33,12 @@ pub(super) fn find(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option
         .optional()
 }
 
-pub(super) fn insert(conn: &mut PgConnection, key: &KeyHash, login: &Login, life: Duration) -> QueryResult<Handle> {
+pub(super) fn insert(
+    conn: &mut PgConnection,
+    key: &KeyHash,
+    login: &Login,
+    life: Duration,
+) -> QueryResult<Handle> {
     diesel::insert_into(sessions::table)
         .values((
             dsl::key_hash.eq(key.as_bytes()),
@@ -54,17 +59,30 @@ pub(super) fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &State) -
         .execute(conn)
 }
 
-pub(super) fn touch(conn: &mut PgConnection, key: &KeyHash, idle: Duration, absolute: Duration) -> QueryResult<usize> {
+pub(super) fn touch(
+    conn: &mut PgConnection,
+    key: &KeyHash,
+    idle: Duration,
+    absolute: Duration,
+) -> QueryResult<usize> {
     diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
         .set((dsl::last_seen_at.eq(now), dsl::expires_at.eq(expiry(idle, absolute))))
         .execute(conn)
 }
 
 /// The same clocks for a session whose `remember` only the row knows.
-pub(super) fn restart_idle(conn: &mut PgConnection, key: &KeyHash, plain: (Duration, Duration), remembered: (Duration, Duration)) -> QueryResult<usize> {
+pub(super) fn restart_idle(
+    conn: &mut PgConnection,
+    key: &KeyHash,
+    plain: (Duration, Duration),
+    remembered: (Duration, Duration),
+) -> QueryResult<usize> {
     for (remember, (idle, absolute)) in [(false, plain), (true, remembered)] {
         let touched = diesel::update(
-            sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(dsl::remember.eq(remember)).filter(live!()),
+            sessions::table
+                .filter(dsl::key_hash.eq(key.as_bytes()))
+                .filter(dsl::remember.eq(remember))
+                .filter(live!()),
         )
         .set((dsl::last_seen_at.eq(now), dsl::expires_at.eq(expiry(idle, absolute))))
         .execute(conn)?;
@@ -107,7 +125,11 @@ pub(super) fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResu
         .execute(conn)
 }
 
-pub(super) fn revoke(conn: &mut PgConnection, handle: Handle, owner: Option<Principal>) -> QueryResult<Option<Principal>> {
+pub(super) fn revoke(
+    conn: &mut PgConnection,
+    handle: Handle,
+    owner: Option<Principal>,
+) -> QueryResult<Option<Principal>> {
     let mut row = sessions::table.filter(dsl::handle.eq(handle)).filter(live!()).into_boxed();
     if let Some(owner) = owner {
         row = row.filter(dsl::principal.eq(owner));
@@ -121,7 +143,11 @@ pub(super) fn revoke(conn: &mut PgConnection, handle: Handle, owner: Option<Prin
         .optional()
 }
 
-pub(super) fn revoke_all(conn: &mut PgConnection, principal: Principal, except: Option<Handle>) -> QueryResult<usize> {
+pub(super) fn revoke_all(
+    conn: &mut PgConnection,
+    principal: Principal,
+    except: Option<Handle>,
+) -> QueryResult<usize> {
     diesel::update(
         sessions::table
             .filter(dsl::principal.eq(principal))
@@ -148,12 +174,21 @@ pub(super) fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep:
         .execute(conn)
 }
 
-pub(super) fn list(conn: &mut PgConnection, principals: Option<&[Principal]>, limit: i64, offset: i64) -> QueryResult<Vec<Record>> {
+pub(super) fn list(
+    conn: &mut PgConnection,
+    principals: Option<&[Principal]>,
+    limit: i64,
+    offset: i64,
+) -> QueryResult<Vec<Record>> {
     let mut rows = sessions::table.filter(live!()).into_boxed();
     if let Some(principals) = principals {
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
     }
-    rows.order((dsl::last_seen_at.desc(), dsl::handle)).limit(limit).offset(offset).select(Record::as_select()).load(conn)
+    rows.order((dsl::last_seen_at.desc(), dsl::handle))
+        .limit(limit)
+        .offset(offset)
+        .select(Record::as_select())
+        .load(conn)
 }
 
 pub(super) fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -> QueryResult<i64> {

@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use diesel::prelude::*;
-use diesel::sql_types::Uuid as SqlUuid;
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
+use diesel::prelude::*;
+use diesel::sql_types::Uuid as SqlUuid;
 use time::OffsetDateTime;
 use uuid::Uuid;
 

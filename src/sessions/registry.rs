@@ -26,7 +26,13 @@ impl<'a> Scope<'a> {
 
 impl<O: Owner> Sessions<O> {
     /// Live sessions, last seen first: `limit` of them after the first `offset`.
-    pub fn list(&self, conn: &mut PgConnection, scope: Scope<'_>, limit: i64, offset: i64) -> Result<Vec<Record>, Fault> {
+    pub fn list(
+        &self,
+        conn: &mut PgConnection,
+        scope: Scope<'_>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Record>, Fault> {
         Ok(queries::list(conn, scope.principals(), limit, offset)?)
     }
 
@@ -37,12 +43,22 @@ impl<O: Owner> Sessions<O> {
 
     /// Ends one session; with `owner`, only if it is theirs. Answers whose it was, or `None` when there
     /// is no such live session.
-    pub fn revoke(&self, conn: &mut PgConnection, handle: Handle, owner: Option<Principal>) -> Result<Option<Principal>, Fault> {
+    pub fn revoke(
+        &self,
+        conn: &mut PgConnection,
+        handle: Handle,
+        owner: Option<Principal>,
+    ) -> Result<Option<Principal>, Fault> {
         Ok(queries::revoke(conn, handle, owner)?)
     }
 
     /// Ends every session of `principal` but `except`; answers how many.
-    pub fn revoke_all(&self, conn: &mut PgConnection, principal: Principal, except: Option<Handle>) -> Result<usize, Fault> {
+    pub fn revoke_all(
+        &self,
+        conn: &mut PgConnection,
+        principal: Principal,
+        except: Option<Handle>,
+    ) -> Result<usize, Fault> {
         Ok(queries::revoke_all(conn, principal, except)?)
     }
 
@@ -54,7 +70,13 @@ impl<O: Owner> Sessions<O> {
         loop {
             let swept = self
                 .db
-                .write(move |conn| if queries::may_sweep(conn)? { Ok(queries::sweep(conn, keep, SWEEP_BATCH)?) } else { Ok(0) })
+                .write(move |conn| {
+                    if queries::may_sweep(conn)? {
+                        Ok(queries::sweep(conn, keep, SWEEP_BATCH)?)
+                    } else {
+                        Ok(0)
+                    }
+                })
                 .await?;
             total += swept;
             if swept == 0 {

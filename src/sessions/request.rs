@@ -28,7 +28,10 @@ tokio::task_local! {
 
 /// Middleware to wrap *outside* `SessionMiddleware`. Without it the store still works, but handlers can
 /// neither see the record nor rotate the key.
-pub async fn carry<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, actix_web::Error> {
+pub async fn carry<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
     CARRIED.scope(RefCell::default(), next.call(request)).await
 }
 

@@ -33,7 +33,11 @@ impl<O: Owner> SessionStore for PgStore<O> {
         }))
     }
 
-    async fn save(&self, state: HashMap<String, String>, _: &time::Duration) -> Result<SessionKey, SaveError> {
+    async fn save(
+        &self,
+        state: HashMap<String, String>,
+        _: &time::Duration,
+    ) -> Result<SessionKey, SaveError> {
         if let Some(key) = request::take_key() {
             return key.into_session_key();
         }
@@ -66,9 +70,18 @@ impl<O: Owner> SessionStore for PgStore<O> {
         key.into_session_key()
     }
 
-    async fn update(&self, session_key: SessionKey, state: HashMap<String, String>, _: &time::Duration) -> Result<SessionKey, UpdateError> {
+    async fn update(
+        &self,
+        session_key: SessionKey,
+        state: HashMap<String, String>,
+        _: &time::Duration,
+    ) -> Result<SessionKey, UpdateError> {
         let new_key = request::take_key();
-        let Some(key) = new_key.as_ref().map(Key::hash).or_else(|| Key::parse(session_key.as_ref()).map(|key| key.hash())) else {
+        let Some(key) = new_key
+            .as_ref()
+            .map(Key::hash)
+            .or_else(|| Key::parse(session_key.as_ref()).map(|key| key.hash()))
+        else {
             return Ok(session_key);
         };
         let (_, state) = split(state).map_err(UpdateError::Other)?;
@@ -92,7 +105,14 @@ impl<O: Owner> SessionStore for PgStore<O> {
         let hash = key.hash();
         self.sessions
             .db
-            .write(move |conn| Ok(queries::restart_idle(conn, &hash, (idle, absolute), (remembered_idle, remembered_absolute))?))
+            .write(move |conn| {
+                Ok(queries::restart_idle(
+                    conn,
+                    &hash,
+                    (idle, absolute),
+                    (remembered_idle, remembered_absolute),
+                )?)
+            })
             .await
             .map(drop)
             .map_err(noted)
@@ -101,7 +121,12 @@ impl<O: Owner> SessionStore for PgStore<O> {
     async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
         let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(()) };
         let hash = key.hash();
-        let ended = self.sessions.db.write(move |conn| Ok(queries::revoke_by_key(conn, &hash)?)).await.map_err(noted)?;
+        let ended = self
+            .sessions
+            .db
+            .write(move |conn| Ok(queries::revoke_by_key(conn, &hash)?))
+            .await
+            .map_err(noted)?;
         if ended == 0 {
             request::note_lost();
         }

@@ -74,7 +74,9 @@ fn the_final_image_is_upgraded_and_holds_the_program_and_its_libraries_alone() {
     assert_eq!(stage[0].1, "debian:trixie-slim");
     let all = |name| stage.iter().filter(move |(n, _)| n == name).map(|(_, rest)| rest.as_str());
     let install = all("RUN").collect::<String>();
-    for word in ["upgrade", "--no-install-recommends", "libpq5", "ca-certificates", "rm -rf /var/lib/apt/lists"] {
+    for word in
+        ["upgrade", "--no-install-recommends", "libpq5", "ca-certificates", "rm -rf /var/lib/apt/lists"]
+    {
         assert!(install.contains(word), "{word}");
     }
     assert_eq!(all("COPY").collect::<Vec<_>>(), ["--from=build /out/latchkey /usr/local/bin/latchkey"]);
@@ -166,9 +168,11 @@ fn every_file_and_the_program_itself_name_the_same_port() {
     assert_eq!(dockerfile.last("EXPOSE"), port);
     let component = yaml(&read(".choreo/component.yaml"));
     assert_eq!(component.at("endpoints").list()[0].at("service").at("port").text(), port);
-    let published = yaml(&read("compose.yaml")).at("services").at("latchkey").at("ports").list()[0].text().to_owned();
+    let published =
+        yaml(&read("compose.yaml")).at("services").at("latchkey").at("ports").list()[0].text().to_owned();
     assert!(published.ends_with(&format!(":{port}")), "{published}");
-    let settings = Settings::from_environment(HashMap::from(DEPLOYED.map(|(k, v)| (k.into(), v.into())))).unwrap();
+    let settings =
+        Settings::from_environment(HashMap::from(DEPLOYED.map(|(k, v)| (k.into(), v.into())))).unwrap();
     assert_eq!(settings.server.port.to_string(), port);
     // Choreo scales to zero on few ports only; these are among them.
     assert!((8080..=8089).contains(&settings.server.port));
@@ -222,7 +226,8 @@ fn compose_keeps_the_database_to_latchkey_and_waits_until_it_answers() {
 fn compose_gives_settings_that_latchkey_accepts_and_asks_for_the_secret() {
     let compose = yaml(&read("compose.yaml"));
     let Yaml::Map(variables) = compose.at("services").at("latchkey").at("environment") else { panic!() };
-    let mut env: HashMap<_, _> = variables.iter().map(|(name, value)| (name.clone(), value.text().to_owned())).collect();
+    let mut env: HashMap<_, _> =
+        variables.iter().map(|(name, value)| (name.clone(), value.text().to_owned())).collect();
     let secret = env.insert("LATCHKEY__SECRET".into(), DEPLOYED[1].1.into()).unwrap();
     assert!(secret.starts_with("${LATCHKEY__SECRET:?"), "compose must stop where the secret is missing");
     let settings = Settings::from_environment(env).unwrap();
@@ -262,7 +267,11 @@ fn embedded_files() -> Vec<String> {
     let mut found = Vec::new();
     for source in files_below("src").into_iter().filter(|path| path.ends_with(".rs")) {
         let text = read(&source);
-        for call in text.split("include_").skip(1).filter(|call| call.starts_with("str!(\"") || call.starts_with("bytes!(\"")) {
+        for call in text
+            .split("include_")
+            .skip(1)
+            .filter(|call| call.starts_with("str!(\"") || call.starts_with("bytes!(\""))
+        {
             let path = Path::new(&source).parent().unwrap().join(call.split('"').nth(1).unwrap());
             found.push(without_dots(&path).to_str().unwrap().to_owned());
         }
@@ -272,7 +281,11 @@ fn embedded_files() -> Vec<String> {
 
 fn without_dots(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut clean, part| {
-        if part == Component::ParentDir { clean.pop(); } else { clean.push(part) }
+        if part == Component::ParentDir {
+            clean.pop();
+        } else {
+            clean.push(part)
+        }
         clean
     })
 }
@@ -283,9 +296,16 @@ struct Dockerfile(Vec<(String, String)>);
 impl Dockerfile {
     fn read() -> Self {
         let text = read("Dockerfile");
-        let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let lines: Vec<_> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         let joined = lines.join("\n").replace("\\\n", "");
-        Self(joined.lines().map(|line| line.split_once(' ').unwrap()).map(|(name, rest)| (name.to_uppercase(), rest.trim().into())).collect())
+        Self(
+            joined
+                .lines()
+                .map(|line| line.split_once(' ').unwrap())
+                .map(|(name, rest)| (name.to_uppercase(), rest.trim().into()))
+                .collect(),
+        )
     }
 
     fn all(&self, name: &str) -> Vec<&str> {
@@ -301,7 +321,11 @@ impl Dockerfile {
     }
 
     fn environment(&self) -> HashMap<String, String> {
-        let pairs = self.final_stage().iter().filter(|(name, _)| name == "ENV").flat_map(|(_, rest)| rest.split_whitespace());
+        let pairs = self
+            .final_stage()
+            .iter()
+            .filter(|(name, _)| name == "ENV")
+            .flat_map(|(_, rest)| rest.split_whitespace());
         pairs.map(|pair| pair.split_once('=').unwrap()).map(|(k, v)| (k.into(), v.into())).collect()
     }
 }
@@ -313,7 +337,13 @@ struct BuildContext(Vec<String>);
 impl BuildContext {
     fn read() -> Self {
         let text = read(".dockerignore");
-        Self(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(Into::into).collect())
+        Self(
+            text.lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(Into::into)
+                .collect(),
+        )
     }
 
     fn has(&self, path: &str) -> bool {
@@ -333,7 +363,9 @@ impl BuildContext {
 
     fn alike(pattern: &str, name: &str) -> bool {
         match pattern.split_once('*') {
-            Some((before, after)) => name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after),
+            Some((before, after)) => {
+                name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+            }
             None => pattern == name,
         }
     }
@@ -345,66 +377,93 @@ const NOTHING: [String; 0] = [];
 
 /// What Choreo's validator, or its silence about misspelt keys, would cost us.
 fn complaints(text: &str) -> Vec<String> {
-    let file = yaml(text);
-    let mut found = Vec::new();
-    let mut expect = |holds: bool, rule: &str| if !holds { found.push(rule.to_owned()) };
-    expect(file.only(&["schemaVersion", "endpoints", "dependencies", "configurations"]), "an unknown key at the root");
-    let version = file.get("schemaVersion").map(Yaml::text);
-    expect(version.is_some_and(|version| ["1.0", "1.1", "1.2"].contains(&version)), "schemaVersion: 1.0, 1.1 or 1.2");
+    let (file, mut found) = (yaml(text), Complaints(Vec::new()));
+    let keys = ["schemaVersion", "endpoints", "dependencies", "configurations"];
+    found.unless(file.only(&keys), "an unknown key at the root");
+    let version = file.optional("schemaVersion");
+    found.unless(["1.0", "1.1", "1.2"].contains(&version), "schemaVersion: 1.0, 1.1 or 1.2");
 
     let endpoints = file.get("endpoints").map(Yaml::list).unwrap_or_default();
-    expect(unique(endpoints, "name"), "endpoints: names are unique");
-    for endpoint in endpoints {
-        expect(
-            endpoint.only(&["name", "displayName", "service", "type", "networkVisibilities", "schemaFilePath"]),
-            "an unknown key in an endpoint",
-        );
-        let name = endpoint.optional("name");
-        expect(name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 50, "name: begins with a letter, 50 at most");
-        expect(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c)), "name: a-z 0-9 _ -");
-        expect(endpoint.optional("displayName").len() <= 50, "displayName: 50 at most");
-        let service = endpoint.get("service").cloned().unwrap_or(Yaml::Map(Vec::new()));
-        expect(service.only(&["basePath", "port"]), "an unknown key in service");
-        expect(service.optional("port").parse().is_ok_and(|port: u32| port > 1000 && port < 65_535), "port: 1000 < port < 65535");
-        let base = service.get("basePath").map_or("/", Yaml::text);
-        let in_base = |c: char| c.is_ascii_alphanumeric() || "/_-".contains(c);
-        expect(base.starts_with('/') && base.chars().all(in_base), "basePath: begins with / and is plain");
-        let kind = endpoint.optional("type");
-        expect(["REST", "GraphQL", "GRPC", "TCP", "UDP", "WS"].contains(&kind), "type: unknown");
-        let visible = endpoint.get("networkVisibilities").map(Yaml::texts).unwrap_or_else(|| vec!["Public"]);
-        expect(visible.iter().all(|v| ["Public", "Project", "Organization"].contains(v)), "networkVisibilities: unknown");
-        expect(!["GRPC", "TCP", "UDP"].contains(&kind) || visible == ["Project"], "type: visible in the project only");
-        let schema = endpoint.optional("schemaFilePath");
-        expect(schema.is_empty() || root().join(schema).exists(), "schemaFilePath: no such file");
-    }
+    found.unless(unique(endpoints, "name"), "endpoints: names are unique");
+    endpoints.iter().for_each(|endpoint| found.endpoint(endpoint));
 
-    let connections = file.get("dependencies").map(|d| d.at("connectionReferences").list()).unwrap_or_default();
-    expect(unique(connections, "name"), "connectionReferences: names are unique");
-    for connection in connections {
-        expect(connection.only(&["name", "resourceRef"]), "an unknown key in a connection");
-        let name = connection.optional("name");
-        let words_are_plain = name.split(['_', '-', '.', ' ']).all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric()));
-        expect((3..=50).contains(&name.len()) && words_are_plain, "connection name: 3 to 50, words with single _ - . or space");
-        expect(connection.optional("resourceRef").starts_with("database:"), "resourceRef: a database");
-    }
+    let connections =
+        file.get("dependencies").map(|d| d.at("connectionReferences").list()).unwrap_or_default();
+    found.unless(unique(connections, "name"), "connections: names are unique");
+    connections.iter().for_each(|connection| found.connection(connection));
 
     let variables = file.get("configurations").map(|c| c.at("env").list()).unwrap_or_default();
-    expect(variables.is_empty() || version != Some("1.0"), "configurations: from schemaVersion 1.1");
-    expect(unique(variables, "name"), "env: names are unique");
-    for variable in variables {
-        expect(variable.only(&["name", "valueFrom"]), "env: a value in the repository, or an unknown key");
-        let name = variable.optional("name");
-        expect(!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()), "env name: begins with a letter or _");
-        expect(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "env name: letters, digits, _");
-        let Some(from) = variable.get("valueFrom").and_then(|from| from.get("connectionRef")) else {
-            expect(false, "env: no connectionRef");
-            continue;
-        };
-        expect(connections.iter().any(|c| c.optional("name") == from.optional("name")), "connectionRef: no such connection");
-        let keys = ["HostName", "Port", "Username", "Password", "DatabaseName"];
-        expect(keys.contains(&from.optional("key")), "connectionRef: no such key of a database");
+    found.unless(variables.is_empty() || version != "1.0", "configurations: from schemaVersion 1.1");
+    found.unless(unique(variables, "name"), "env: names are unique");
+    variables.iter().for_each(|variable| found.variable(variable, connections));
+    found.0
+}
+
+struct Complaints(Vec<String>);
+
+impl Complaints {
+    fn unless(&mut self, holds: bool, rule: &str) {
+        if !holds {
+            self.0.push(rule.to_owned());
+        }
     }
-    found
+
+    fn endpoint(&mut self, endpoint: &Yaml) {
+        let keys = ["name", "displayName", "service", "type", "networkVisibilities", "schemaFilePath"];
+        self.unless(endpoint.only(&keys), "an unknown key in an endpoint");
+        let name = endpoint.optional("name");
+        let in_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        self.unless(name.starts_with(|c: char| c.is_ascii_lowercase()), "name: begins with a to z");
+        self.unless(name.len() <= 50 && name.chars().all(in_name), "name: 50 of a-z 0-9 _ -");
+        self.unless(endpoint.optional("displayName").len() <= 50, "displayName: 50 at most");
+
+        let service = endpoint.get("service").cloned().unwrap_or(Yaml::Map(Vec::new()));
+        self.unless(service.only(&["basePath", "port"]), "an unknown key in service");
+        let port = service.optional("port").parse::<u32>();
+        self.unless(port.is_ok_and(|port| port > 1000 && port < 65_535), "port: 1000 < port < 65535");
+        let base = service.get("basePath").map_or("/", Yaml::text);
+        let in_base = |c: char| c.is_ascii_alphanumeric() || "/_-".contains(c);
+        self.unless(base.starts_with('/') && base.chars().all(in_base), "basePath: / and plain characters");
+
+        let kind = endpoint.optional("type");
+        self.unless(["REST", "GraphQL", "GRPC", "TCP", "UDP", "WS"].contains(&kind), "type: unknown");
+        let seen_by = endpoint.get("networkVisibilities").map(Yaml::texts).unwrap_or_else(|| vec!["Public"]);
+        let known = |scope: &&str| ["Public", "Project", "Organization"].contains(scope);
+        self.unless(seen_by.iter().all(known), "networkVisibilities: unknown");
+        let inner = ["GRPC", "TCP", "UDP"].contains(&kind);
+        self.unless(!inner || seen_by == ["Project"], "networkVisibilities: this type in the project only");
+        let schema = endpoint.optional("schemaFilePath");
+        self.unless(schema.is_empty() || root().join(schema).exists(), "schemaFilePath: no such file");
+    }
+
+    fn connection(&mut self, connection: &Yaml) {
+        self.unless(connection.only(&["name", "resourceRef"]), "an unknown key in a connection");
+        let name = connection.optional("name");
+        let plain = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric());
+        self.unless((3..=50).contains(&name.len()), "connection: a name of 3 to 50");
+        self.unless(
+            name.split(['_', '-', '.', ' ']).all(plain),
+            "connection: words with single _ - . or space",
+        );
+        self.unless(connection.optional("resourceRef").starts_with("database:"), "resourceRef: a database");
+    }
+
+    fn variable(&mut self, variable: &Yaml, connections: &[Yaml]) {
+        // The platform would take `value` too; whatever we wrote there would be public.
+        self.unless(variable.only(&["name", "valueFrom"]), "env: name and valueFrom alone");
+        let name = variable.optional("name");
+        let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        self.unless(!name.is_empty() && name.chars().all(in_name), "env: letters, digits, _");
+        self.unless(!name.starts_with(|c: char| c.is_ascii_digit()), "env: no digit in front");
+        let reference = variable.get("valueFrom").and_then(|from| from.get("connectionRef"));
+        let (connection, key) = reference.map_or(("", ""), |r| (r.optional("name"), r.optional("key")));
+        self.unless(
+            connections.iter().any(|c| c.optional("name") == connection),
+            "connectionRef: no such name",
+        );
+        let keys = ["HostName", "Port", "Username", "Password", "DatabaseName"];
+        self.unless(keys.contains(&key), "connectionRef: no such key of a database");
+    }
 }
 
 fn unique(items: &[Yaml], key: &str) -> bool {
@@ -515,7 +574,10 @@ fn scalar(text: &str) -> Yaml {
         assert!(!inner.contains(['"', '\\']), "{text}: escapes are not understood");
         return Yaml::Text(inner.into());
     }
-    assert!(!text.starts_with(['&', '*', '!', '|', '>', '{', '[', '%', '@', '`', '\'', '?']), "{text}: not understood");
+    assert!(
+        !text.starts_with(['&', '*', '!', '|', '>', '{', '[', '%', '@', '`', '\'', '?']),
+        "{text}: not understood"
+    );
     assert!(!text.contains(": "), "{text}: needs quotes");
     Yaml::Text(text.into())
 }

@@ -39,7 +39,12 @@ struct Row {
     last_login_at: Option<OffsetDateTime>,
 }
 
-pub(in crate::accounts) fn users(conn: &mut PgConnection, q: &str, limit: i64, offset: i64) -> Result<(Vec<UserRow>, i64), Fault> {
+pub(in crate::accounts) fn users(
+    conn: &mut PgConnection,
+    q: &str,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<UserRow>, i64), Fault> {
     let like = containing(q);
     let matching = || users::table.filter(dsl::name.ilike(&like).or(dsl::email.ilike(&like)));
     let total = matching().count().get_result(conn)?;
@@ -65,13 +70,17 @@ pub(in crate::accounts) fn user_row(conn: &mut PgConnection, id: UserId) -> Resu
 /// Everybody whose name or address has `q` in it. A search that finds thousands is no search.
 pub(in crate::accounts) fn user_ids(conn: &mut PgConnection, q: &str) -> Result<Vec<UserId>, Fault> {
     let like = containing(q);
-    let ids: Vec<Uuid> =
-        users::table.filter(dsl::name.ilike(&like).or(dsl::email.ilike(&like))).limit(5000).select(dsl::id).load(conn)?;
+    let ids: Vec<Uuid> = users::table
+        .filter(dsl::name.ilike(&like).or(dsl::email.ilike(&like)))
+        .limit(5000)
+        .select(dsl::id)
+        .load(conn)?;
     Ok(ids.into_iter().map(UserId).collect())
 }
 
 pub(in crate::accounts) fn is_last_admin(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
-    let active_admins = users::table.filter(dsl::role.eq(Role::Admin.as_str())).filter(dsl::disabled_at.is_null());
+    let active_admins =
+        users::table.filter(dsl::role.eq(Role::Admin.as_str())).filter(dsl::disabled_at.is_null());
     let is_one: bool = diesel::select(exists(active_admins.filter(dsl::id.eq(id.0)))).get_result(conn)?;
     let others: bool = diesel::select(exists(active_admins.filter(dsl::id.ne(id.0)))).get_result(conn)?;
     Ok(is_one && !others)
@@ -88,12 +97,14 @@ fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Us
         .load(conn)?;
     rows.into_iter()
         .map(|row| {
-            let sessions = counts.iter().find(|(principal, _)| *principal == row.id).map_or(0, |(_, count)| *count);
+            let sessions =
+                counts.iter().find(|(principal, _)| *principal == row.id).map_or(0, |(_, count)| *count);
             Ok(UserRow {
                 id: row.id,
                 name: row.name,
                 email: row.email,
-                role: Role::parse(&row.role).ok_or_else(|| Fault::Bug(format!("unknown role {:?}", row.role)))?,
+                role: Role::parse(&row.role)
+                    .ok_or_else(|| Fault::Bug(format!("unknown role {:?}", row.role)))?,
                 disabled: row.disabled_at.is_some(),
                 sessions,
                 created_at: row.created_at,

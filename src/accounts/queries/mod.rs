@@ -6,8 +6,8 @@ mod throttles;
 mod tokens;
 mod trail;
 
-pub use admin::{Day, Numbers, UserRow};
 pub(super) use admin::*;
+pub use admin::{Day, Numbers, UserRow};
 pub(super) use people::*;
 pub(super) use throttles::*;
 pub use tokens::InvitationRow;
@@ -26,7 +26,8 @@ fn db_now() -> diesel::dsl::AsExprOf<diesel::dsl::now, Timestamptz> {
 }
 
 fn interval(duration: Duration) -> diesel::dsl::AsExprOf<PgInterval, Interval> {
-    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)).into_sql::<Interval>()
+    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+        .into_sql::<Interval>()
 }
 
 /// `%q%` with what LIKE would interpret taken literally.

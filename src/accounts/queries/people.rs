@@ -25,7 +25,8 @@ impl TryFrom<Row> for User {
 
     fn try_from(Row { id, email, name, role }: Row) -> Result<Self, Fault> {
         // An unknown role grants nothing: better no user than a guess.
-        let role = Role::parse(&role).ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
+        let role = Role::parse(&role)
+            .ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
         Ok(Self { id: UserId(id), email, name, role })
     }
 }
@@ -42,7 +43,10 @@ pub(in crate::accounts) fn active_user(conn: &mut PgConnection, id: UserId) -> R
         .transpose()
 }
 
-pub(in crate::accounts) fn user_by_email(conn: &mut PgConnection, email_key: &str) -> Result<Option<User>, Fault> {
+pub(in crate::accounts) fn user_by_email(
+    conn: &mut PgConnection,
+    email_key: &str,
+) -> Result<Option<User>, Fault> {
     users::table
         .filter(dsl::email_key.eq(email_key))
         .filter(dsl::disabled_at.is_null())
@@ -53,7 +57,10 @@ pub(in crate::accounts) fn user_by_email(conn: &mut PgConnection, email_key: &st
         .transpose()
 }
 
-pub(in crate::accounts) fn user_id(conn: &mut PgConnection, email_key: &str) -> Result<Option<UserId>, Fault> {
+pub(in crate::accounts) fn user_id(
+    conn: &mut PgConnection,
+    email_key: &str,
+) -> Result<Option<UserId>, Fault> {
     Ok(users::table.filter(dsl::email_key.eq(email_key)).select(dsl::id).first(conn).optional()?.map(UserId))
 }
 
@@ -68,14 +75,21 @@ pub(in crate::accounts) fn known(conn: &mut PgConnection, email_key: &str) -> Re
     Ok(row.map(|(id, hash)| Known { id: UserId(id), hash: hash.map(PasswordHash::stored) }))
 }
 
-pub(in crate::accounts) fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<Option<PasswordHash>, Fault> {
+pub(in crate::accounts) fn password_hash(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> Result<Option<PasswordHash>, Fault> {
     let hash: Option<Option<String>> =
         users::table.filter(dsl::id.eq(id.0)).select(dsl::password_hash).first(conn).optional()?;
     Ok(hash.flatten().map(PasswordHash::stored))
 }
 
 /// Locks the user's row and says whether they are still active with the password that was checked.
-pub(in crate::accounts) fn lock_with_hash(conn: &mut PgConnection, id: UserId, checked: Option<&PasswordHash>) -> Result<bool, Fault> {
+pub(in crate::accounts) fn lock_with_hash(
+    conn: &mut PgConnection,
+    id: UserId,
+    checked: Option<&PasswordHash>,
+) -> Result<bool, Fault> {
     let hash: Option<Option<String>> = users::table
         .filter(dsl::id.eq(id.0))
         .filter(dsl::disabled_at.is_null())
@@ -87,7 +101,8 @@ pub(in crate::accounts) fn lock_with_hash(conn: &mut PgConnection, id: UserId, c
 }
 
 pub(in crate::accounts) fn lock_user(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
-    let found: Option<Uuid> = users::table.filter(dsl::id.eq(id.0)).for_update().select(dsl::id).first(conn).optional()?;
+    let found: Option<Uuid> =
+        users::table.filter(dsl::id.eq(id.0)).for_update().select(dsl::id).first(conn).optional()?;
     Ok(found.is_some())
 }
 
@@ -128,20 +143,33 @@ pub(in crate::accounts) fn insert_user(
     Ok(id.map(UserId))
 }
 
-pub(in crate::accounts) fn note_login(conn: &mut PgConnection, id: UserId, rehashed: Option<&PasswordHash>) -> Result<(), Fault> {
+pub(in crate::accounts) fn note_login(
+    conn: &mut PgConnection,
+    id: UserId,
+    rehashed: Option<&PasswordHash>,
+) -> Result<(), Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
     match rehashed {
-        Some(hash) => diesel::update(row).set((dsl::last_login_at.eq(now), dsl::password_hash.eq(hash.as_str()))).execute(conn)?,
+        Some(hash) => diesel::update(row)
+            .set((dsl::last_login_at.eq(now), dsl::password_hash.eq(hash.as_str())))
+            .execute(conn)?,
         None => diesel::update(row).set(dsl::last_login_at.eq(now)).execute(conn)?,
     };
     Ok(())
 }
 
 /// `changed`: the person chose it; otherwise it is the same password hashed anew.
-pub(in crate::accounts) fn set_password(conn: &mut PgConnection, id: UserId, hash: &PasswordHash, changed: bool) -> Result<(), Fault> {
+pub(in crate::accounts) fn set_password(
+    conn: &mut PgConnection,
+    id: UserId,
+    hash: &PasswordHash,
+    changed: bool,
+) -> Result<(), Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
     if changed {
-        diesel::update(row).set((dsl::password_hash.eq(hash.as_str()), dsl::password_changed_at.eq(now))).execute(conn)?;
+        diesel::update(row)
+            .set((dsl::password_hash.eq(hash.as_str()), dsl::password_changed_at.eq(now)))
+            .execute(conn)?;
     } else {
         diesel::update(row).set(dsl::password_hash.eq(hash.as_str())).execute(conn)?;
     }
@@ -160,7 +188,11 @@ pub(in crate::accounts) fn set_role(conn: &mut PgConnection, id: UserId, role: R
 }
 
 /// Whether anything changed.
-pub(in crate::accounts) fn set_disabled(conn: &mut PgConnection, id: UserId, disabled: bool) -> Result<bool, Fault> {
+pub(in crate::accounts) fn set_disabled(
+    conn: &mut PgConnection,
+    id: UserId,
+    disabled: bool,
+) -> Result<bool, Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
     let changed = if disabled {
         diesel::update(row.filter(dsl::disabled_at.is_null())).set(dsl::disabled_at.eq(now)).execute(conn)?
@@ -173,5 +205,6 @@ pub(in crate::accounts) fn set_disabled(conn: &mut PgConnection, id: UserId, dis
 }
 
 pub(in crate::accounts) fn has_admin(conn: &mut PgConnection) -> Result<bool, Fault> {
-    Ok(diesel::select(diesel::dsl::exists(users::table.filter(dsl::role.eq(Role::Admin.as_str())))).get_result(conn)?)
+    Ok(diesel::select(diesel::dsl::exists(users::table.filter(dsl::role.eq(Role::Admin.as_str()))))
+        .get_result(conn)?)
 }

@@ -10,7 +10,12 @@ use crate::db::Fault;
 use crate::db::schema::throttles::{self, dsl};
 
 /// Counts one attempt and sets when the next may come; `false` (and nothing counted) while blocked.
-pub(in crate::accounts) fn count_attempt(conn: &mut PgConnection, bucket: &str, free: i32, throttle: &Throttle) -> Result<bool, Fault> {
+pub(in crate::accounts) fn count_attempt(
+    conn: &mut PgConnection,
+    bucket: &str,
+    free: i32,
+    throttle: &Throttle,
+) -> Result<bool, Fault> {
     let rows = sql_query(
         "INSERT INTO throttles AS t (bucket, failures, last_failure_at, blocked_until) \
          VALUES ($1, 1, now(), CASE WHEN $2 < 1 THEN now() + make_interval(secs => $3) END) \

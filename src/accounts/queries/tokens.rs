@@ -51,7 +51,10 @@ pub(in crate::accounts) fn insert_registration(
     Ok(())
 }
 
-pub(in crate::accounts) fn take_registration(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<Registration>, Fault> {
+pub(in crate::accounts) fn take_registration(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+) -> Result<Option<Registration>, Fault> {
     use registrations::dsl;
     Ok(diesel::delete(
         registrations::table.filter(dsl::token_hash.eq(token_hash)).filter(dsl::expires_at.gt(now)),
@@ -67,7 +70,12 @@ pub(in crate::accounts) fn drop_registrations(conn: &mut PgConnection, email_key
 }
 
 /// A new reset link; the one before it is dead.
-pub(in crate::accounts) fn replace_reset(conn: &mut PgConnection, user: UserId, token: &Token, good_for: Duration) -> Result<(), Fault> {
+pub(in crate::accounts) fn replace_reset(
+    conn: &mut PgConnection,
+    user: UserId,
+    token: &Token,
+    good_for: Duration,
+) -> Result<(), Fault> {
     use user_tokens::dsl;
     let values = (
         dsl::token_hash.eq(token.hash().to_vec()),
@@ -83,7 +91,10 @@ pub(in crate::accounts) fn replace_reset(conn: &mut PgConnection, user: UserId, 
     Ok(())
 }
 
-pub(in crate::accounts) fn reset_owner(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<User>, Fault> {
+pub(in crate::accounts) fn reset_owner(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+) -> Result<Option<User>, Fault> {
     use user_tokens::dsl;
     let owner: Option<Uuid> = user_tokens::table
         .inner_join(users::table)
@@ -97,7 +108,11 @@ pub(in crate::accounts) fn reset_owner(conn: &mut PgConnection, token_hash: &[u8
 }
 
 /// Whether this call consumed the link.
-pub(in crate::accounts) fn take_reset(conn: &mut PgConnection, token_hash: &[u8], user: UserId) -> Result<bool, Fault> {
+pub(in crate::accounts) fn take_reset(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+    user: UserId,
+) -> Result<bool, Fault> {
     use user_tokens::dsl;
     // The user first, as everybody else does, so that nobody waits in a circle.
     if !super::lock_user(conn, user)? {
@@ -120,12 +135,18 @@ pub(in crate::accounts) fn delete_user_tokens(conn: &mut PgConnection, user: Use
 }
 
 pub(in crate::accounts) fn insert_setup_token(conn: &mut PgConnection, token: &Token) -> Result<(), Fault> {
-    diesel::insert_into(setup_tokens::table).values(setup_tokens::token_hash.eq(token.hash().as_slice())).execute(conn)?;
+    diesel::insert_into(setup_tokens::table)
+        .values(setup_tokens::token_hash.eq(token.hash().as_slice()))
+        .execute(conn)?;
     Ok(())
 }
 
-pub(in crate::accounts) fn setup_token_is_live(conn: &mut PgConnection, token_hash: &[u8]) -> Result<bool, Fault> {
-    Ok(diesel::select(exists(setup_tokens::table.filter(setup_tokens::token_hash.eq(token_hash)))).get_result(conn)?)
+pub(in crate::accounts) fn setup_token_is_live(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+) -> Result<bool, Fault> {
+    Ok(diesel::select(exists(setup_tokens::table.filter(setup_tokens::token_hash.eq(token_hash))))
+        .get_result(conn)?)
 }
 
 /// Consumes every setup link if `token_hash` is one of them. Of two that come at once, one finds none left.
@@ -150,7 +171,10 @@ pub struct InvitationRow {
 
 macro_rules! open {
     () => {
-        invitations::accepted_at.is_null().and(invitations::withdrawn_at.is_null()).and(invitations::expires_at.gt(now))
+        invitations::accepted_at
+            .is_null()
+            .and(invitations::withdrawn_at.is_null())
+            .and(invitations::expires_at.gt(now))
     };
 }
 
@@ -174,17 +198,26 @@ pub(in crate::accounts) fn insert_invitation(
 }
 
 /// The waiting invitation of this token, if it is for this address.
-pub(in crate::accounts) fn open_invitation(conn: &mut PgConnection, token_hash: &[u8], email_key: &str) -> Result<Option<Uuid>, Fault> {
+pub(in crate::accounts) fn open_invitation(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+    email_key: &str,
+) -> Result<Option<Uuid>, Fault> {
     let row: Option<(Uuid, String)> = invitations::table
         .filter(invitations::token_hash.eq(token_hash))
         .filter(open!())
         .select((invitations::id, invitations::email))
         .first(conn)
         .optional()?;
-    Ok(row.filter(|(_, email)| Email::parse(email).is_ok_and(|email| email.key() == email_key)).map(|(id, _)| id))
+    Ok(row
+        .filter(|(_, email)| Email::parse(email).is_ok_and(|email| email.key() == email_key))
+        .map(|(id, _)| id))
 }
 
-pub(in crate::accounts) fn invitation_email(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<String>, Fault> {
+pub(in crate::accounts) fn invitation_email(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+) -> Result<Option<String>, Fault> {
     Ok(invitations::table
         .filter(invitations::token_hash.eq(token_hash))
         .filter(open!())
@@ -200,7 +233,10 @@ pub(in crate::accounts) fn accept_invitation(conn: &mut PgConnection, id: Uuid) 
     Ok(())
 }
 
-pub(in crate::accounts) fn withdraw_invitation(conn: &mut PgConnection, id: Uuid) -> Result<Option<String>, Fault> {
+pub(in crate::accounts) fn withdraw_invitation(
+    conn: &mut PgConnection,
+    id: Uuid,
+) -> Result<Option<String>, Fault> {
     Ok(diesel::update(invitations::table.filter(invitations::id.eq(id)).filter(open!()))
         .set(invitations::withdrawn_at.eq(now))
         .returning(invitations::email)
@@ -209,14 +245,25 @@ pub(in crate::accounts) fn withdraw_invitation(conn: &mut PgConnection, id: Uuid
 }
 
 /// A second invitation to the same address replaces the first.
-pub(in crate::accounts) fn withdraw_invitations_of(conn: &mut PgConnection, email: &Email) -> Result<(), Fault> {
-    diesel::update(invitations::table.filter(invitations::email.ilike(email.as_str().replace(['%', '_', '\\'], "_"))).filter(open!()))
-        .set(invitations::withdrawn_at.eq(now))
-        .execute(conn)?;
+pub(in crate::accounts) fn withdraw_invitations_of(
+    conn: &mut PgConnection,
+    email: &Email,
+) -> Result<(), Fault> {
+    diesel::update(
+        invitations::table
+            .filter(invitations::email.ilike(email.as_str().replace(['%', '_', '\\'], "_")))
+            .filter(open!()),
+    )
+    .set(invitations::withdrawn_at.eq(now))
+    .execute(conn)?;
     Ok(())
 }
 
-pub(in crate::accounts) fn invitations(conn: &mut PgConnection, limit: i64, offset: i64) -> Result<(Vec<InvitationRow>, i64), Fault> {
+pub(in crate::accounts) fn invitations(
+    conn: &mut PgConnection,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<InvitationRow>, i64), Fault> {
     let total = invitations::table.count().get_result(conn)?;
     let rows = invitations::table
         .inner_join(users::table)

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::containing;
-use crate::accounts::audit::{Act, Entry, Event};
 use crate::accounts::UserId;
+use crate::accounts::audit::{Act, Entry, Event};
 use crate::db::Fault;
 use crate::db::schema::audit_events::{self, dsl};
 use crate::db::schema::users;
@@ -41,17 +41,20 @@ pub(in crate::accounts) fn events(
     offset: i64,
 ) -> Result<(Vec<Event>, i64), Fault> {
     let matching = || {
-        let mut rows = audit_events::table.left_join(users::table.on(dsl::subject.eq(users::id.nullable()))).into_boxed();
+        let mut rows = audit_events::table
+            .left_join(users::table.on(dsl::subject.eq(users::id.nullable())))
+            .into_boxed();
         if let Some(subject) = subject {
             rows = rows.filter(dsl::subject.eq(subject.0));
         }
         if let Some(q) = q.filter(|q| !q.is_empty()) {
             let like = containing(q);
             rows = rows.filter(
-                dsl::act
-                    .ilike(like.clone())
-                    .or(dsl::address.ilike(like.clone()))
-                    .or(sql::<Bool>("coalesce(users.name || ' ' || users.email ILIKE ").bind::<diesel::sql_types::Text, _>(like).sql(", false)")),
+                dsl::act.ilike(like.clone()).or(dsl::address.ilike(like.clone())).or(sql::<Bool>(
+                    "coalesce(users.name || ' ' || users.email ILIKE ",
+                )
+                .bind::<diesel::sql_types::Text, _>(like)
+                .sql(", false)")),
             );
         }
         rows
@@ -61,7 +64,16 @@ pub(in crate::accounts) fn events(
         .order(dsl::id.desc())
         .limit(limit)
         .offset(offset)
-        .select((dsl::at, dsl::act, dsl::actor, dsl::subject, users::name.nullable(), dsl::address, dsl::user_agent, dsl::detail))
+        .select((
+            dsl::at,
+            dsl::act,
+            dsl::actor,
+            dsl::subject,
+            users::name.nullable(),
+            dsl::address,
+            dsl::user_agent,
+            dsl::detail,
+        ))
         .load(conn)?;
     let events = rows
         .into_iter()

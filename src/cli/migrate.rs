@@ -1,0 +1,15 @@
+//! `latchkey migrate`.
+
+use super::{Failure, reach};
+use crate::config::Settings;
+use crate::db::migrations;
+
+pub fn run(settings: &Settings) -> Result<(), Failure> {
+    let reached = reach::database(settings)?;
+    let applied = migrations::run(&reached.url)?;
+    match applied.as_slice() {
+        [] => println!("The schema is up to date."),
+        applied => println!("Applied {}.", applied.join(", ")),
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The command line. Every command reads the same settings, says one clear line when it fails, and exits
+//! with 1; a command line it does not understand exits with 2.
+
+mod config;
+mod log;
+mod migrate;
+mod reach;
+mod serve;
+mod session;
+mod user;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Settings;
+
+/// The front door for web apps: register, log in, see every device, take any of it back at once.
+#[derive(Parser)]
+#[command(name = "latchkey", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the pages. Starts its own Postgres when no database is named.
+    Serve,
+    /// Bring the database to this version's schema.
+    Migrate,
+    /// Make, list and change people.
+    #[command(subcommand)]
+    User(user::Command),
+    /// List and end sessions.
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Show the settings in force, secrets left out.
+    Config {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What a command fails with: one line.
+type Failure = Box<dyn Error>;
+
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("latchkey: {}", failure.to_string().replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    let settings = Settings::load()?;
+    match command {
+        Command::Serve => serve::run(settings),
+        Command::Migrate => migrate::run(&settings),
+        Command::User(command) => user::run(&settings, command),
+        Command::Session(command) => session::run(&settings, command),
+        Command::Config { json } => config::run(&settings, json),
+    }
+}

@@ -1,0 +1,122 @@
+//! `latchkey serve`: listen first, so that the platform sees a process that is alive; then bring up the
+//! database; then do the work that goes on beside the requests.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::rt::{System, signal, spawn, task, time};
+
+use super::reach::{self, Reached};
+use super::{Failure, log};
+use crate::accounts::Accounts;
+use crate::config::Settings;
+use crate::db::{Db, Fault, migrations};
+use crate::mail::Mailer;
+use crate::web::{self, Shared};
+
+/// How long to wait before asking a database again that did not answer.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Dead sessions are looked for this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Connections waiting to be accepted.
+const BACKLOG: i32 = 1024;
+
+pub fn run(settings: Settings) -> Result<(), Failure> {
+    log::start();
+    let address = SocketAddr::new(settings.server.bind, settings.server.port);
+    let listener = listen(address)?;
+    let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
+    let db = Db::shut(settings.pool);
+    let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
+    System::new().block_on(async move {
+        let server = web::serve(listener, Shared::new(accounts.clone(), &settings), &settings)?;
+        let handle = server.handle();
+        let running = spawn(server);
+        spawn(stop_on_signal(handle.clone()));
+        tracing::info!(%address, "listening");
+        let preparing = {
+            let (settings, db) = (settings.clone(), db.clone());
+            task::spawn_blocking(move || prepare(&settings, &db).map_err(|failure| failure.to_string()))
+        };
+        let reached = match preparing.await? {
+            Ok(reached) => reached,
+            Err(why) => {
+                handle.stop(false).await;
+                return Err(why.into());
+            }
+        };
+        spawn(mailer.deliver_forever(db));
+        spawn(sweep_forever(accounts.clone()));
+        welcome(&accounts, &settings).await;
+        running.await??;
+        tracing::info!("stopped");
+        // Stopping the local server blocks, and there is nothing left to serve.
+        task::spawn_blocking(move || reached.server.map(|server| server.stop())).await?.transpose()?;
+        Ok(())
+    })
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into()).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Reaches and migrates the database, however long that takes: until then requests are answered 503.
+fn prepare(settings: &Settings, db: &Db) -> Result<Reached, Failure> {
+    let reached = reach::database(settings)?;
+    loop {
+        match migrations::run(&reached.url) {
+            Ok(applied) => {
+                if !applied.is_empty() {
+                    tracing::info!(applied = applied.join(", "), "schema migrated");
+                }
+                db.open(&reached.url);
+                return Ok(reached);
+            }
+            Err(fault @ (Fault::Unavailable(_) | Fault::LostConnection(_))) => {
+                tracing::warn!(%fault, "waiting for the database");
+                std::thread::sleep(RETRY);
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+}
+
+async fn welcome(accounts: &Accounts, settings: &Settings) {
+    tracing::info!(url = settings.server.public.as_str(), "ready");
+    match accounts.setup_link().await {
+        Ok(Some(link)) => tracing::info!(
+            link,
+            "nobody administers this yet: open the link to become the first administrator"
+        ),
+        Ok(None) => {}
+        Err(fault) => tracing::warn!(%fault, "the setup link cannot be made"),
+    }
+}
+
+async fn sweep_forever(accounts: Accounts) {
+    loop {
+        match accounts.sessions().sweep().await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "dead sessions deleted"),
+            Err(fault) => tracing::warn!(%fault, "dead sessions are not deleted"),
+        }
+        time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// SIGTERM and Ctrl-C: stop accepting, finish what runs, end.
+async fn stop_on_signal(handle: ServerHandle) {
+    let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else { return };
+    let Ok(mut interrupt) = signal::unix::signal(signal::unix::SignalKind::interrupt()) else { return };
+    futures_util::future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
+    tracing::info!("stopping");
+    handle.stop(true).await;
+}

@@ -1,0 +1,77 @@
+//! `latchkey session …`.
+
+use actix_web::rt::System;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Failure, reach};
+use crate::accounts::{Accounts, Client};
+use crate::config::Settings;
+use crate::device;
+use crate::sessions::Handle;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List live sessions, last seen first.
+    List {
+        /// Only of people whose name or address has this in it.
+        #[arg(default_value = "")]
+        search: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one session.
+    Revoke { handle: String },
+    /// Delete sessions that ended long ago.
+    Sweep,
+}
+
+/// How many rows are fetched at once.
+const CHUNK: i64 = 500;
+
+pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+    let (accounts, _reached) = reach::accounts(settings)?;
+    System::new().block_on(execute(&accounts, command))
+}
+
+async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List { search, json } => list(accounts, &search, json).await,
+        Command::Revoke { handle } => {
+            let handle: Handle = handle.parse().map_err(|_| format!("{handle:?} is no session's handle"))?;
+            if !accounts.revoke_any(None, handle, Client::operator()).await? {
+                return Err("there is no such live session".into());
+            }
+            println!("Session {handle} is over.");
+            Ok(())
+        }
+        Command::Sweep => {
+            println!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
+            Ok(())
+        }
+    }
+}
+
+async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Failure> {
+    let mut offset = 0;
+    loop {
+        let (rows, total) = accounts.all_sessions(search, CHUNK, offset).await?;
+        for (record, person) in &rows {
+            let email = person.as_ref().map_or("?", |person| person.email.as_str());
+            let device = device::name(&record.user_agent);
+            if as_json {
+                println!(
+                    "{}",
+                    json!({ "handle": record.handle.0, "email": email, "device": device, "address": record.address,
+                        "logged_in": record.created_at.unix_timestamp(), "last_seen": record.last_seen_at.unix_timestamp() })
+                );
+            } else {
+                println!("{}  {:<40} {:<24} {}", record.handle, email, device, record.address);
+            }
+        }
+        offset += CHUNK;
+        if offset >= total {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `latchkey user …`: for the operator, and for when the front door itself is jammed.
+
+use actix_web::rt::System;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Failure, reach};
+use crate::accounts::{Accounts, AdminRefusal, Client, Email, Name, Role, UserId};
+use crate::config::Settings;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a user and print the link with which they choose their password.
+    Create {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        name: String,
+        /// As an administrator.
+        #[arg(long)]
+        admin: bool,
+    },
+    /// List everybody, newest first.
+    List {
+        /// Only those whose name or address has this in it.
+        #[arg(default_value = "")]
+        search: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make somebody an administrator.
+    Promote { email: String },
+    /// Make an administrator a member again.
+    Demote { email: String },
+    /// Log somebody out everywhere and let them in no more.
+    Disable { email: String },
+    /// Let somebody in again.
+    Enable { email: String },
+    /// Print a link that sets a new password.
+    ResetLink { email: String },
+}
+
+/// How many rows are fetched at once.
+const CHUNK: i64 = 500;
+
+pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+    let (accounts, _reached) = reach::accounts(settings)?;
+    System::new().block_on(execute(&accounts, command))
+}
+
+async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Create { email, name, admin } => {
+            let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| why.to_string())?);
+            let role = if admin { Role::Admin } else { Role::Member };
+            accounts.create_user(&email, &name, role).await?.map_err(said)?;
+            print_reset_link(accounts, &email).await
+        }
+        Command::List { search, json } => list(accounts, &search, json).await,
+        Command::Promote { email } => role(accounts, &email, Role::Admin).await,
+        Command::Demote { email } => role(accounts, &email, Role::Member).await,
+        Command::Disable { email } => {
+            accounts.disable(None, find(accounts, &email).await?, Client::operator()).await?.map_err(said)?;
+            println!("{email} is disabled and logged out everywhere.");
+            Ok(())
+        }
+        Command::Enable { email } => {
+            accounts.enable(None, find(accounts, &email).await?, Client::operator()).await?.map_err(said)?;
+            println!("{email} is enabled.");
+            Ok(())
+        }
+        Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
+    }
+}
+
+async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Failure> {
+    let mut offset = 0;
+    loop {
+        let (users, total) = accounts.users(search, CHUNK, offset).await?;
+        for user in &users {
+            let state = if user.disabled { "disabled" } else { "active" };
+            if as_json {
+                println!(
+                    "{}",
+                    json!({ "id": user.id, "email": user.email, "name": user.name, "role": user.role.as_str(), "state": state, "sessions": user.sessions })
+                );
+            } else {
+                println!(
+                    "{:<40} {:<8} {:<10} {:>3} sessions  {}",
+                    user.email,
+                    user.role.as_str(),
+                    state,
+                    user.sessions,
+                    user.name
+                );
+            }
+        }
+        offset += CHUNK;
+        if offset >= total {
+            return Ok(());
+        }
+    }
+}
+
+async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failure> {
+    accounts.set_role(None, find(accounts, email).await?, role, Client::operator()).await?.map_err(said)?;
+    println!("{email} is now {}.", role.as_str());
+    Ok(())
+}
+
+async fn print_reset_link(accounts: &Accounts, email: &Email) -> Result<(), Failure> {
+    let link = accounts.reset_link(email).await?.ok_or_else(|| unknown(email.as_str()))?;
+    println!("{link}");
+    Ok(())
+}
+
+async fn find(accounts: &Accounts, email: &str) -> Result<UserId, Failure> {
+    accounts.user_id(&address(email)?).await?.ok_or_else(|| unknown(email).into())
+}
+
+fn address(text: &str) -> Result<Email, Failure> {
+    Email::parse(text).map_err(|_| format!("{text:?} is no e-mail address").into())
+}
+
+fn unknown(email: &str) -> String {
+    format!("nobody active is registered as {email}")
+}
+
+fn said(refusal: AdminRefusal) -> Failure {
+    match refusal {
+        AdminRefusal::NoSuchUser => "there is no such user",
+        AdminRefusal::LastAdmin => "they are the last administrator: promote somebody else first",
+        AdminRefusal::NoMail => "mail is switched off",
+        AdminRefusal::Taken => "somebody is registered with this address",
+    }
+    .into()
+}

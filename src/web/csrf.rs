@@ -1,0 +1,82 @@
+//! The token in every form: bound to the session, or to a cookie where there is none.
+
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::{HttpMessage as _, HttpRequest};
+
+use super::Shared;
+use super::identify::Visit;
+use crate::secret::{self, Secret};
+use crate::sessions::Handle;
+
+/// A nonce this request had to make up, for the front to hand to the browser.
+#[derive(Clone)]
+pub struct FreshNonce(String);
+
+/// The token for the forms of the page this request gets.
+pub fn token(request: &HttpRequest, shared: &Shared) -> String {
+    match Visit::of(request).handle() {
+        Some(handle) => session_token(&shared.secret, handle),
+        None => form_token(&shared.secret, &nonce(request, shared)),
+    }
+}
+
+/// Whether `given` is the token of this very visitor. Compared in constant time.
+pub fn is_own(request: &HttpRequest, shared: &Shared, given: &str) -> bool {
+    let expected = match Visit::of(request).handle() {
+        Some(handle) => session_token(&shared.secret, handle),
+        None => match cookie_nonce(request, shared) {
+            Some(nonce) => form_token(&shared.secret, &nonce),
+            None => return false,
+        },
+    };
+    secret::same(given.as_bytes(), expected.as_bytes())
+}
+
+/// The cookie that carries a fresh nonce, if this request made one.
+pub fn fresh_cookie(request: &HttpRequest, shared: &Shared) -> Option<Cookie<'static>> {
+    let FreshNonce(nonce) = request.extensions().get::<FreshNonce>().cloned()?;
+    Some(form_cookie(shared, nonce))
+}
+
+/// Takes the nonce away: a signed-in browser holds its key and nothing else.
+pub fn removal_cookie(shared: &Shared) -> Cookie<'static> {
+    let mut cookie = form_cookie(shared, String::new());
+    cookie.make_removal();
+    cookie
+}
+
+fn form_cookie(shared: &Shared, nonce: String) -> Cookie<'static> {
+    Cookie::build(shared.cookie.form.clone(), nonce)
+        .path("/")
+        .http_only(true)
+        .secure(shared.public.is_secure())
+        .same_site(SameSite::Lax)
+        .finish()
+}
+
+/// Stable while the session lives, so that a rotated key does not spoil forms in other tabs.
+fn session_token(secret: &Secret, handle: Handle) -> String {
+    secret::encode(&secret.mac("csrf-session", &[handle.0.as_bytes()]))
+}
+
+fn form_token(secret: &Secret, nonce: &str) -> String {
+    secret::encode(&secret.mac("csrf-form", &[nonce.as_bytes()]))
+}
+
+fn nonce(request: &HttpRequest, shared: &Shared) -> String {
+    if let Some(nonce) = cookie_nonce(request, shared) {
+        return nonce;
+    }
+    if let Some(FreshNonce(nonce)) = request.extensions().get::<FreshNonce>() {
+        return nonce.clone();
+    }
+    // Without randomness no token fits: an empty nonce is never accepted back.
+    let nonce = secret::random::<16>().map(|bytes| secret::encode(&bytes)).unwrap_or_default();
+    request.extensions_mut().insert(FreshNonce(nonce.clone()));
+    nonce
+}
+
+fn cookie_nonce(request: &HttpRequest, shared: &Shared) -> Option<String> {
+    let cookie = request.cookie(&shared.cookie.form)?;
+    secret::decode::<16>(cookie.value()).map(|_| cookie.value().to_owned())
+}

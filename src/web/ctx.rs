@@ -1,0 +1,86 @@
+//! What a handler has at hand: the shared things, the request's client and query, the frame of its page.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+
+use super::error::Error;
+use super::flash::Flash;
+use super::form::Fields;
+use super::page::Page;
+use super::urlencoded;
+use super::{Shared, address, flash};
+use crate::accounts::{Accounts, Client};
+use crate::db::Fault;
+
+pub struct Ctx {
+    pub request: HttpRequest,
+    pub shared: Data<Shared>,
+    query: Vec<(String, String)>,
+}
+
+impl Ctx {
+    pub fn accounts(&self) -> &Accounts {
+        &self.shared.accounts
+    }
+
+    pub fn page(&self) -> Page {
+        Page::of(&self.request, &self.shared)
+    }
+
+    pub fn client(&self) -> Client {
+        let user_agent = self.request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Client {
+            address: address::of(&self.request, self.shared.trusted_hops)
+                .map(|ip| ip.to_string())
+                .unwrap_or_default(),
+            user_agent: user_agent.unwrap_or_default().chars().take(400).collect(),
+        }
+    }
+
+    /// A parameter of the query; empty when it is missing.
+    pub fn query(&self, name: &str) -> &str {
+        self.query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// The fields of a form nobody has filled in yet, with what the query brings along.
+    pub fn fields(&self, names: &[&str]) -> Fields {
+        Fields::new(names.iter().map(|name| ((*name).to_owned(), self.query(name).to_owned())).collect())
+    }
+
+    pub fn redirect(&self, path: &str, flash: Flash) -> HttpResponse {
+        flash::redirect(path, flash, &self.shared)
+    }
+}
+
+impl FromRequest for Ctx {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(read(request))
+    }
+}
+
+fn read(request: &HttpRequest) -> Result<Ctx, Error> {
+    let shared =
+        request.app_data::<Data<Shared>>().cloned().ok_or_else(|| Fault::Bug("no shared state".into()))?;
+    let query = urlencoded::pairs(request.query_string().as_bytes()).map_err(Error::Malformed)?;
+    Ok(Ctx { request: request.clone(), shared, query })
+}
+
+/// The id in the path. What is no id names nothing: 404.
+pub struct Id<T>(pub T);
+
+impl<T: std::str::FromStr + 'static> FromRequest for Id<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().iter().next().and_then(|(_, text)| text.parse().ok());
+        ready(id.map(Self).ok_or(Error::NotFound))
+    }
+}

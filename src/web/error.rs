@@ -1,0 +1,179 @@
+//! One error with the faces a browser needs: a redirect for those who may yet get in, a page for the rest.
+
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::urlencoded::Malformed;
+use crate::db::Fault;
+
+#[derive(Debug)]
+pub enum Error {
+    /// Nobody is logged in: log in, then come back.
+    LogIn {
+        next: Option<String>,
+    },
+    /// Logged in too long ago for this: confirm, then come back.
+    Confirm {
+        next: Option<String>,
+    },
+    Forbidden,
+    NotFound,
+    /// The form's token is missing or belongs to somebody else.
+    ForeignForm,
+    /// Another site sent this.
+    CrossSite,
+    Malformed(Malformed),
+    UnknownField,
+    NotAForm,
+    TooLarge,
+    TooSlow,
+    Fault(Fault),
+}
+
+/// What `next` may not carry bare inside a query.
+const QUERY: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'&').add(b'+').add(b'<').add(b'>').add(b'%');
+
+impl Error {
+    fn location(&self) -> Option<String> {
+        let (path, next) = match self {
+            Self::LogIn { next } => ("/login", next),
+            Self::Confirm { next } => ("/confirm", next),
+            _ => return None,
+        };
+        Some(with_next(path, next.as_deref()))
+    }
+
+    /// When to come back, in seconds, where that makes sense.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Fault(Fault::Busy { retry_after }) => Some(*retry_after),
+            Self::Fault(Fault::Unavailable(_) | Fault::LostConnection(_)) => Some(5),
+            _ => None,
+        }
+    }
+}
+
+/// `path?next=…` where there is somewhere to go.
+pub fn with_next(path: &str, next: Option<&str>) -> String {
+    match next {
+        Some(next) => format!("{path}?next={}", utf8_percent_encode(next, QUERY)),
+        None => path.to_owned(),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::LogIn { .. } | Self::Confirm { .. } => StatusCode::SEE_OTHER,
+            Self::Forbidden | Self::ForeignForm | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Malformed(_) | Self::UnknownField => StatusCode::BAD_REQUEST,
+            Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Fault(Fault::Bug(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Fault(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Only status and headers: the front turns it into a page, which needs the request.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(location) = self.location() {
+            response.insert_header((header::LOCATION, location));
+        }
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        response.finish()
+    }
+}
+
+/// Heading and text of an error page.
+pub type Words = (&'static str, &'static str);
+
+/// What to say about a status, in the words of the house.
+pub fn words(status: StatusCode, error: Option<&Error>) -> Words {
+    match (status, error) {
+        (_, Some(Error::ForeignForm)) => (
+            "This form is out of date",
+            "You logged in or out since you opened it. Go back, load the page again and send it once more.",
+        ),
+        (_, Some(Error::CrossSite)) => (
+            "This came from somewhere else",
+            "Another site tried to send a form to Latchkey on your behalf. Nothing was done.",
+        ),
+        (_, Some(Error::Malformed(_))) => (
+            "This cannot be read",
+            "The request has characters that do not belong in it. Type them again, by hand if you pasted them.",
+        ),
+        (StatusCode::BAD_REQUEST, _) => (
+            "This cannot be read",
+            "The request is not one that any page of ours makes. Go back and try again.",
+        ),
+        (StatusCode::FORBIDDEN, _) => (
+            "This is not yours to open",
+            "Your account is not allowed to see this page. An administrator can change that.",
+        ),
+        (StatusCode::NOT_FOUND, _) => {
+            ("There is nothing here", "The address is mistyped, or what was here has ended.")
+        }
+        (StatusCode::METHOD_NOT_ALLOWED, _) => (
+            "Not like this",
+            "This address cannot be used in this way. Go back and use the page's own buttons.",
+        ),
+        (StatusCode::REQUEST_TIMEOUT, _) => (
+            "This took too long",
+            "Your form did not arrive in time. Check your connection and send it again.",
+        ),
+        (StatusCode::PAYLOAD_TOO_LARGE, _) => (
+            "This is too long",
+            "The form holds more than we take. Shorten what you typed and send it again.",
+        ),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => {
+            ("This cannot be read", "This address takes the form on its page and nothing else.")
+        }
+        (StatusCode::SERVICE_UNAVAILABLE, Some(Error::Fault(Fault::Busy { .. }))) => (
+            "Many people are logging in",
+            "Every hand is busy right now. Wait a few seconds and try again. Nothing was changed.",
+        ),
+        (StatusCode::SERVICE_UNAVAILABLE, _) => (
+            "We cannot look that up right now",
+            "Our database does not answer. Wait a moment and try again. You stay logged in.",
+        ),
+        _ if status.is_client_error() => (
+            "This did not work",
+            "The request is not one that any page of ours makes. Go back and try again.",
+        ),
+        _ => (
+            "Something broke on our side",
+            "It is noted with the number below. Try again; if it happens twice, tell us the number.",
+        ),
+    }
+}
+
+/// For addresses that no row knows.
+pub async fn not_found(_: HttpRequest) -> Result<HttpResponse, Error> {
+    Err(Error::NotFound)
+}

@@ -1,0 +1,89 @@
+//! One sentence for the next page. The browser carries only its name, and nothing that is not on this list.
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header;
+
+use super::Shared;
+
+macro_rules! flashes {
+    ($($name:ident = $word:literal, $kind:literal, $text:literal);* $(;)?) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Flash { $($name),* }
+
+        impl Flash {
+            fn word(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+
+            fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$name),)* _ => None }
+            }
+
+            pub fn kind(self) -> &'static str {
+                match self { $(Self::$name => $kind),* }
+            }
+
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+flashes! {
+    Verified = "verified", "good", "Your address is confirmed. Log in to begin.";
+    SetUp = "set-up", "good", "You are the first administrator. Log in to begin.";
+    LoggedOut = "logged-out", "good", "You are logged out.";
+    PasswordReset = "password-reset", "good", "Your new password is set and every device is logged out. Log in with it.";
+    PasswordChanged = "password-changed", "good", "Your password is changed. Every other device is logged out.";
+    NameChanged = "name-changed", "good", "Your name is changed.";
+    SessionEnded = "session-ended", "good", "That session is over.";
+    OthersEnded = "others-ended", "good", "You are logged out everywhere else.";
+    NoOthers = "no-others", "warn", "There was no other session to end.";
+    RoleChanged = "role-changed", "good", "The role is changed. It counts from their next click.";
+    Disabled = "disabled", "good", "The account is disabled and logged out everywhere.";
+    Enabled = "enabled", "good", "The account is enabled.";
+    AllEnded = "all-ended", "good", "They are logged out everywhere.";
+    ResetSent = "reset-sent", "good", "A reset link is on its way to them.";
+    LastAdmin = "last-admin", "bad", "They are the last administrator: make somebody else one first.";
+    NoMail = "no-mail", "bad", "Mail is switched off here, so no link can be sent.";
+    Invited = "invited", "good", "The invitation is on its way.";
+    Withdrawn = "withdrawn", "good", "The invitation is withdrawn.";
+    SessionLost = "session-lost", "warn", "This session ended meanwhile. Log in again.";
+}
+
+/// 303 to `path` (RFC 9110 §15.4.4).
+pub fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
+}
+
+/// 303 to `path`, which then says `flash`.
+pub fn redirect(path: &str, flash: Flash, shared: &Shared) -> HttpResponse {
+    let mut response = see_other(path);
+    // The name of a cookie of ours is always valid, so this cannot fail; without it only words are missing.
+    let _ =
+        response.add_cookie(&cookie(shared, flash.word().to_owned()).max_age(Duration::minutes(1)).finish());
+    response
+}
+
+/// What the page before left to say.
+pub fn read(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
+    Flash::parse(request.cookie(&shared.cookie.flash)?.value())
+}
+
+pub fn removal_cookie(shared: &Shared) -> Cookie<'static> {
+    let mut cookie = cookie(shared, String::new()).finish();
+    cookie.make_removal();
+    cookie
+}
+
+fn cookie(shared: &Shared, value: String) -> actix_web::cookie::CookieBuilder<'static> {
+    Cookie::build(shared.cookie.flash.clone(), value)
+        .path("/")
+        .http_only(true)
+        .secure(shared.public.is_secure())
+        .same_site(SameSite::Lax)
+}

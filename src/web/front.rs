@@ -1,0 +1,164 @@
+//! Outermost: gives each request an id, writes one line about it, and makes every answer a whole one
+//! (headers, error page, the small cookies).
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::cookie::Cookie;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use askama::Template;
+use tracing::Instrument as _;
+
+use super::current_session::SignedInNow;
+use super::error::{self, Error, Words};
+use super::identify::Visit;
+use super::page::Page;
+use super::{Shared, assets, csrf, flash, headers, page};
+use crate::db::Fault;
+use crate::secret;
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    page: Page,
+    status: u16,
+    heading: &'a str,
+    text: &'a str,
+    request_id: &'a str,
+    back: Option<&'a str>,
+}
+
+pub async fn door(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let begun = Instant::now();
+    let id = secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let shared = request.app_data::<Data<Shared>>().cloned();
+    let span = tracing::info_span!("request", id = %id);
+    async move {
+        let answer = next.call(request).await;
+        let Some(shared) = shared else { return answer.map(ServiceResponse::map_into_boxed_body) };
+        match answer {
+            Ok(response) => {
+                let response = finish(response.map_into_boxed_body(), &shared, &id);
+                let visit = Visit::of(response.request()).0;
+                let route = response.request().match_pattern();
+                note(
+                    &method,
+                    route.as_deref().unwrap_or("-"),
+                    response.status(),
+                    begun,
+                    visit.map(|live| live.record.handle.to_string()),
+                );
+                Ok(response)
+            }
+            // Only middleware fails this way, and by then the request is gone: a page without its visitor.
+            Err(error) => {
+                log_fault(&error);
+                let bare = error.error_response();
+                let words = error::words(bare.status(), error.as_error::<Error>());
+                let mut response = dressed(bare, words, lone_page(&path, &shared), &id);
+                headers::add(response.headers_mut(), shared.public.is_secure());
+                note(&method, "-", response.status(), begun, None);
+                Err(InternalError::from_response(error, response).into())
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> ServiceResponse<BoxBody> {
+    let (request, mut response) = response.into_parts();
+    let failed = response.error().is_some();
+    let is_bare = failed || !response.headers().contains_key(header::CONTENT_TYPE);
+    if is_bare && is_error(response.status()) {
+        let page = Page::of(&request, shared);
+        // Taken out of the response, which is about to be replaced.
+        let error = response.error().map(|error| {
+            log_fault(error);
+            error::words(response.status(), error.as_error::<Error>())
+        });
+        let words = error.unwrap_or_else(|| error::words(response.status(), None));
+        response = dressed(response, words, page, id);
+    }
+    for cookie in small_cookies(&request, &response, shared) {
+        let _ = response.add_cookie(&cookie);
+    }
+    headers::add(response.headers_mut(), shared.public.is_secure());
+    ServiceResponse::new(request, response)
+}
+
+/// The form's nonce and the flash: set when made, removed when used.
+fn small_cookies(request: &HttpRequest, response: &HttpResponse, shared: &Shared) -> Vec<Cookie<'static>> {
+    let mut cookies = Vec::new();
+    let signed_in = request.extensions().get::<SignedInNow>().is_some();
+    if signed_in {
+        cookies.push(csrf::removal_cookie(shared));
+    } else {
+        cookies.extend(csrf::fresh_cookie(request, shared));
+    }
+    let shown = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if shown && flash::read(request, shared).is_some() {
+        cookies.push(flash::removal_cookie(shared));
+    }
+    cookies
+}
+
+/// The same status and headers with a page for a body.
+fn dressed(bare: HttpResponse, (heading, text): Words, page: Page, id: &str) -> HttpResponse {
+    let status = bare.status();
+    if !is_error(status) {
+        return bare;
+    }
+    let template = ErrorPage { page, status: status.as_u16(), heading, text, request_id: id, back: None };
+    let Ok(mut whole) = page::show(status, &template) else { return bare };
+    for (name, value) in bare.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
+        whole.headers_mut().append(name.clone(), value.clone());
+    }
+    whole
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn lone_page(path: &str, shared: &Shared) -> Page {
+    Page {
+        csrf: String::new(),
+        flash: None,
+        person: None,
+        path: path.to_owned(),
+        css: assets::css(),
+        icon: assets::icon(),
+        dev: shared.local,
+    }
+}
+
+/// A fault is logged here and nowhere else.
+fn log_fault(error: &actix_web::Error) {
+    match error.as_error::<Error>() {
+        Some(Error::Fault(Fault::Bug(why))) => tracing::error!(%why, "fault"),
+        Some(Error::Fault(fault)) => tracing::warn!(why = %fault, "fault"),
+        Some(_) => {}
+        None if error.as_response_error().status_code().is_server_error() => {
+            tracing::error!(why = %error, "fault")
+        }
+        None => {}
+    }
+}
+
+fn note(method: &Method, route: &str, status: StatusCode, begun: Instant, session: Option<String>) {
+    let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(%method, route, status = status.as_u16(), took_us, session, "served");
+}

@@ -1,0 +1,116 @@
+//! Guards: the type of a handler's first argument says who gets in. They judge what `identify` found and
+//! fetch nothing, so they are ready before any form or path is looked at.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use std::future::{Ready, ready};
+
+use super::error::Error;
+use super::identify::Visit;
+use super::{Shared, next};
+use crate::accounts::{LiveUser, Role};
+use crate::config::SessionLimits;
+
+/// A guard as data, for the table and the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Visitor,
+    SignedIn,
+    Confirmed,
+    Admin,
+}
+
+/// What a row of the route table can be guarded by.
+pub trait Guard: FromRequest + 'static {
+    const KIND: Kind;
+}
+
+/// Anybody.
+pub struct Visitor(pub Option<Arc<LiveUser>>);
+
+/// Somebody with a live session.
+pub struct SignedIn(pub Arc<LiveUser>);
+
+/// Somebody who proved themselves a short while ago.
+pub struct Confirmed(pub Arc<LiveUser>);
+
+/// An administrator who proved themselves a short while ago.
+pub struct Admin(pub Arc<LiveUser>);
+
+/// Denials in this order: log in, forbidden, confirm. Nobody is asked to confirm for what they may not have.
+fn admit(request: &HttpRequest, kind: Kind) -> Result<Arc<LiveUser>, Error> {
+    let live = Visit::of(request).0.ok_or_else(|| Error::LogIn { next: way_back(request) })?;
+    let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(Error::Forbidden) };
+    if kind == Kind::Admin && live.owner.role < Role::Admin {
+        return Err(Error::Forbidden);
+    }
+    match window(&shared.limits, kind) {
+        Some(window) if !live.confirmed_within(window) => Err(Error::Confirm { next: way_back(request) }),
+        _ => Ok(live),
+    }
+}
+
+fn window(limits: &SessionLimits, kind: Kind) -> Option<Duration> {
+    match kind {
+        Kind::Visitor | Kind::SignedIn => None,
+        Kind::Confirmed => Some(limits.confirm_window.std()),
+        Kind::Admin => Some(limits.admin_window.std()),
+    }
+}
+
+/// This page, or for a form the page it was sent from.
+fn way_back(request: &HttpRequest) -> Option<String> {
+    let here = request.uri().path_and_query()?.as_str();
+    if request.method().is_safe() {
+        return next::safe(here).filter(|path| *path != "/home").map(str::to_owned);
+    }
+    let shared = request.app_data::<Data<Shared>>()?;
+    let referer = request.headers().get(header::REFERER)?.to_str().ok()?;
+    next::safe(referer.strip_prefix(shared.public.as_str())?).map(str::to_owned)
+}
+
+impl Guard for Visitor {
+    const KIND: Kind = Kind::Visitor;
+}
+
+impl FromRequest for Visitor {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(Visit::of(request).0)))
+    }
+}
+
+macro_rules! guard {
+    ($($name:ident),*) => {$(
+        impl Guard for $name {
+            const KIND: Kind = Kind::$name;
+        }
+
+        impl FromRequest for $name {
+            type Error = Error;
+            type Future = Ready<Result<Self, Error>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                ready(admit(request, Kind::$name).map(Self))
+            }
+        }
+
+        impl Deref for $name {
+            type Target = Arc<LiveUser>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+    )*};
+}
+
+guard!(SignedIn, Confirmed, Admin);

@@ -1,0 +1,40 @@
+//! For the platform: alive, ready. No session, no page, no secret.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::Shared;
+
+pub fn mount(config: &mut web::ServiceConfig) {
+    config
+        .route("/healthz", web::get().to(alive))
+        .route("/readyz", web::get().to(ready))
+        .route("/robots.txt", web::get().to(robots))
+        .route("/.well-known/change-password", web::get().to(change_password));
+}
+
+/// The process runs; says nothing about the database.
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "alive" }))
+}
+
+/// A query came back through the pool, so people can be served.
+async fn ready(shared: Data<Shared>) -> HttpResponse {
+    match shared.accounts.db().is_ready().await {
+        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready" })),
+        Err(fault) => {
+            tracing::warn!(%fault, "not ready");
+            HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready" }))
+        }
+    }
+}
+
+async fn robots() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("User-agent: *\nDisallow: /\n")
+}
+
+/// Where password managers send people (W3C "A Well-Known URL for Changing Passwords").
+async fn change_password() -> HttpResponse {
+    super::flash::see_other("/account/password")
+}

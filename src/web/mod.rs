@@ -1,0 +1,147 @@
+//! HTTP: everything a request passes through, and the pages. Composition root of the server.
+
+mod address;
+mod assets;
+mod csrf;
+mod ctx;
+mod current_session;
+mod error;
+mod flash;
+mod form;
+mod front;
+pub mod guard;
+mod headers;
+mod health;
+mod identify;
+mod next;
+mod origin;
+mod page;
+mod pages;
+pub mod routes;
+mod urlencoded;
+mod view;
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_identity::IdentityMiddleware;
+use actix_session::SessionMiddleware;
+use actix_session::config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy};
+use actix_web::body::MessageBody;
+use actix_web::cookie::{Key, SameSite};
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+
+use crate::accounts::Accounts;
+use crate::config::{Origin, SessionLimits, Settings};
+use crate::secret::Secret;
+use crate::sessions::request;
+
+/// What handlers share.
+pub struct Shared {
+    pub accounts: Accounts,
+    pub public: Origin,
+    pub limits: SessionLimits,
+    pub trusted_hops: usize,
+    /// Local mode: the mailbox and the parts page are there.
+    pub local: bool,
+    pub(crate) secret: Secret,
+    cookie: CookieNames,
+}
+
+/// Names of the cookies we set: with the `__Host-` prefix wherever browsers allow it (RFC 6265bis §4.1.3.2).
+struct CookieNames {
+    session: String,
+    /// Binds the token of a form to a browser that has no session.
+    form: String,
+    /// One word for the next page to say.
+    flash: String,
+}
+
+impl Shared {
+    pub fn new(accounts: Accounts, settings: &Settings) -> Self {
+        let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
+        Self {
+            accounts,
+            public: settings.server.public.clone(),
+            limits: settings.sessions,
+            trusted_hops: settings.server.trusted_hops,
+            local: settings.is_local(),
+            secret: settings.secret.clone(),
+            cookie: CookieNames {
+                session: format!("{prefix}latchkey"),
+                form: format!("{prefix}latchkey-form"),
+                flash: format!("{prefix}latchkey-flash"),
+            },
+        }
+    }
+}
+
+/// The whole application, for one worker. Outermost first: the front (request id, log, error pages, headers),
+/// the origin check, then only around what needs it: session, identity, who is visiting.
+pub fn app(
+    shared: web::Data<Shared>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let sessions = SessionMiddleware::builder(
+        shared.accounts.sessions().store(),
+        Key::from(&shared.secret.cookie_key()),
+    )
+    .cookie_name(shared.cookie.session.clone())
+    .cookie_secure(shared.public.is_secure())
+    .cookie_http_only(true)
+    .cookie_same_site(SameSite::Lax)
+    .cookie_path("/".into())
+    .cookie_content_security(CookieContentSecurity::Signed)
+    .session_lifecycle(
+        PersistentSession::default().session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
+    )
+    .build();
+    let local = shared.local;
+    let visited = web::scope("")
+        .wrap(from_fn(identify::identify))
+        .wrap(IdentityMiddleware::default())
+        .wrap(sessions)
+        .wrap(from_fn(current_session::outward))
+        .wrap(from_fn(request::carry))
+        .configure(|scope| routes::mount(scope, local))
+        .default_service(web::to(error::not_found));
+    App::new()
+        .app_data(shared)
+        .wrap(from_fn(origin::check))
+        .wrap(from_fn(front::door))
+        .configure(health::mount)
+        .configure(assets::mount)
+        .service(visited)
+}
+
+/// Serves on `listener` until told to stop; then finishes what is running.
+pub fn serve(listener: TcpListener, shared: Shared, settings: &Settings) -> io::Result<Server> {
+    let shared = web::Data::new(shared);
+    let workers = match settings.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        given => given,
+    };
+    // Every blocking thread may want a connection; more threads would only queue for the pool.
+    let blocking = (settings.pool.pool_size as usize).div_ceil(workers).max(2);
+    let server = HttpServer::new(move || app(shared.clone()))
+        .workers(workers)
+        .worker_max_blocking_threads(blocking)
+        .client_request_timeout(Duration::from_secs(5))
+        .client_disconnect_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(15))
+        .shutdown_timeout(25)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok(server)
+}

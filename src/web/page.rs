@@ -1,0 +1,74 @@
+//! What every page needs, and turning a template into an answer.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::error::Error;
+use super::identify::Visit;
+use super::{Shared, assets, csrf, flash};
+use crate::accounts::Role;
+use crate::db::Fault;
+
+pub struct Page {
+    pub csrf: String,
+    pub flash: Option<Said>,
+    pub person: Option<Person>,
+    pub path: String,
+    pub css: &'static str,
+    pub icon: &'static str,
+    pub dev: bool,
+}
+
+pub struct Said {
+    pub kind: &'static str,
+    pub text: &'static str,
+}
+
+pub struct Person {
+    pub name: String,
+    pub email: String,
+    pub is_admin: bool,
+}
+
+impl Page {
+    pub fn of(request: &HttpRequest, shared: &Shared) -> Self {
+        let person = Visit::of(request).0.map(|live| Person {
+            name: live.owner.name.clone(),
+            email: live.owner.email.clone(),
+            is_admin: live.owner.role >= Role::Admin,
+        });
+        Self {
+            csrf: csrf::token(request, shared),
+            flash: flash::read(request, shared).map(|flash| Said { kind: flash.kind(), text: flash.text() }),
+            person,
+            path: request.path().to_owned(),
+            css: assets::css(),
+            icon: assets::icon(),
+            dev: shared.local,
+        }
+    }
+
+    /// The address the page is known by, where a form was sent to another.
+    pub fn at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+}
+
+/// 200 with the page.
+pub fn ok(template: &impl Template) -> Result<HttpResponse, Error> {
+    show(StatusCode::OK, template)
+}
+
+/// 422 with the page and what is wrong on it (RFC 9110 §15.5.21).
+pub fn refused(template: &impl Template) -> Result<HttpResponse, Error> {
+    show(StatusCode::UNPROCESSABLE_ENTITY, template)
+}
+
+pub fn show(status: StatusCode, template: &impl Template) -> Result<HttpResponse, Error> {
+    let body = template.render().map_err(Fault::bug)?;
+    Ok(HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .body(body))
+}

@@ -1,0 +1,6 @@
+//! A person's own account.
+
+pub mod activity;
+pub mod password;
+pub mod profile;
+pub mod sessions;

@@ -1,0 +1,63 @@
+//! Who you are.
+
+use actix_web::HttpResponse;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::accounts::Name;
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::SignedIn;
+use crate::web::page::{self, Page};
+use crate::web::view::When;
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfileForm {
+    name: String,
+}
+
+impl Input for ProfileForm {}
+
+#[derive(Template)]
+#[template(path = "account/profile.html")]
+struct ProfilePage {
+    page: Page,
+    form: Fields,
+    email: String,
+    role: String,
+    since: When,
+}
+
+impl ProfilePage {
+    async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+        let since = ctx.accounts().since(me).await?.ok_or(Error::NotFound)?;
+        Ok(Self {
+            page: ctx.page().at("/account"),
+            form,
+            email: me.owner.email.clone(),
+            role: me.owner.role.as_str().to_owned(),
+            since: When::new(since, me.now),
+        })
+    }
+}
+
+pub async fn form(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let fields = Fields::new(vec![("name".into(), me.owner.name.clone())]);
+    page::ok(&ProfilePage::new(&me, &ctx, fields).await?)
+}
+
+pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ProfileForm>) -> Result<HttpResponse, Error> {
+    match Name::parse(&form.input.name) {
+        Ok(name) => {
+            ctx.accounts().rename(me.0.clone(), name, ctx.client()).await?;
+            Ok(ctx.redirect("/account", Flash::NameChanged))
+        }
+        Err(why) => {
+            form.fields.refuse("name", why);
+            page::refused(&ProfilePage::new(&me, &ctx, form.fields).await?)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Invitations.
+
+use actix_web::HttpResponse;
+use askama::Template;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::accounts::{InvitationRow, InviteRefusal};
+use crate::web::ctx::{Ctx, Id};
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Admin;
+use crate::web::page::{self, Page};
+use crate::web::pages::Button;
+use crate::web::view::{PER_PAGE, Pager, When};
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct InviteForm {
+    email: String,
+}
+
+impl Input for InviteForm {}
+
+#[derive(Template)]
+#[template(path = "admin/invitations.html")]
+struct InvitationsPage {
+    page: Page,
+    form: Fields,
+    invitations: Vec<Invitation>,
+    pager: Pager,
+}
+
+struct Invitation {
+    id: String,
+    email: String,
+    state: &'static str,
+    invited_by: String,
+    sent: When,
+    expires: When,
+}
+
+impl Invitation {
+    fn new(row: &InvitationRow, now: OffsetDateTime) -> Self {
+        let state = match (row.accepted_at, row.withdrawn_at) {
+            (Some(_), _) => "accepted",
+            (None, Some(_)) => "withdrawn",
+            (None, None) if row.expires_at <= now => "expired",
+            (None, None) => "waiting",
+        };
+        Self {
+            id: row.id.to_string(),
+            email: row.email.clone(),
+            state,
+            invited_by: row.invited_by.clone(),
+            sent: When::new(row.created_at, now),
+            expires: When::new(row.expires_at, now),
+        }
+    }
+}
+
+impl InvitationsPage {
+    async fn new(me: &Admin, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+        let asked = Pager::asked(ctx.query("page"));
+        let (rows, total) = ctx.accounts().invitations(PER_PAGE, Pager::offset(asked)).await?;
+        let page = ctx.page();
+        Ok(Self {
+            pager: Pager::new(asked, total, &page, ""),
+            page,
+            form,
+            invitations: rows.iter().map(|row| Invitation::new(row, me.now)).collect(),
+        })
+    }
+}
+
+pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&InvitationsPage::new(&me, &ctx, Fields::default()).await?)
+}
+
+pub async fn invite(me: Admin, ctx: Ctx, mut form: Form<InviteForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().invite(me.owner.clone(), &form.input.email, ctx.client()).await? {
+        Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
+        Err(InviteRefusal::Email(why)) => form.fields.refuse("email", why),
+        Err(InviteRefusal::Registered) => {
+            form.fields.refuse("email", "Somebody with this address has an account.")
+        }
+        Err(InviteRefusal::NoMail) => {
+            form.fields.refuse("", "Mail is switched off here, so no invitation can be sent.")
+        }
+    }
+    page::refused(&InvitationsPage::new(&me, &ctx, form.fields).await?)
+}
+
+pub async fn withdraw(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
+    if !ctx.accounts().withdraw_invitation(&me.owner, id.0, ctx.client()).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(ctx.redirect("/admin/invitations", Flash::Withdrawn))
+}

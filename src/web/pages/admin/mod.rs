@@ -1,0 +1,7 @@
+//! For administrators.
+
+pub mod audit;
+pub mod invitations;
+pub mod overview;
+pub mod sessions;
+pub mod users;

@@ -1,0 +1,147 @@
+//! Local mode only: the mail that would have been sent, and every part of a page in every state.
+
+use actix_web::HttpResponse;
+use askama::Template;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::mail::Kept;
+use crate::web::ctx::{Ctx, Id};
+use crate::web::error::Error;
+use crate::web::form::Fields;
+use crate::web::guard::Visitor;
+use crate::web::page::{self, Page};
+use crate::web::view::{Bar, Event, PER_PAGE, Pager, SessionRow, Strength, When};
+
+struct MailRow {
+    id: String,
+    to: String,
+    subject: String,
+    sent: When,
+}
+
+impl MailRow {
+    fn new(kept: &Kept) -> Self {
+        Self {
+            id: kept.id.to_string(),
+            to: kept.to.clone(),
+            subject: kept.subject.clone(),
+            sent: When::new(kept.written, OffsetDateTime::now_utc()),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "dev/mailbox.html")]
+struct MailboxPage {
+    page: Page,
+    mails: Vec<MailRow>,
+}
+
+pub async fn mailbox(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let kept = ctx.accounts().mailer().mailbox(ctx.accounts().db()).await?;
+    page::ok(&MailboxPage { page: ctx.page(), mails: kept.iter().map(MailRow::new).collect() })
+}
+
+#[derive(Template)]
+#[template(path = "dev/mail.html")]
+struct MailPage {
+    page: Page,
+    mail: MailRow,
+    links: Vec<String>,
+    text: String,
+}
+
+pub async fn mail(_: Visitor, ctx: Ctx, id: Id<Uuid>) -> Result<HttpResponse, Error> {
+    let kept = ctx.accounts().mailer().kept(ctx.accounts().db(), id.0).await?.ok_or(Error::NotFound)?;
+    let row = MailRow::new(&kept);
+    let text = kept.body.map(|body| body.text).unwrap_or_default();
+    let links = text.split_whitespace().filter(|word| word.starts_with("http")).map(str::to_owned).collect();
+    page::ok(&MailPage { page: ctx.page(), mail: row, links, text })
+}
+
+#[derive(Template)]
+#[template(path = "dev/parts.html")]
+struct PartsPage {
+    page: Page,
+    plain: Fields,
+    bad: Fields,
+    shown: Fields,
+    sessions: Vec<SessionRow>,
+    events: Vec<Event>,
+    bars: Vec<Bar>,
+    pager: Pager,
+    strengths: Vec<Option<Strength>>,
+}
+
+pub async fn parts(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let page = ctx.page();
+    let pager = Pager::new(3, 7 * PER_PAGE, &page, "ada");
+    page::ok(&PartsPage {
+        page,
+        plain: Fields::default(),
+        bad: bad(),
+        shown: Fields::showing(vec![(
+            "shown_password".into(),
+            "a sentence nobody else would think of".into(),
+        )]),
+        sessions: vec![session("This laptop", true), session("A phone", false)],
+        events: ["good", "warn", "bad", "plain"].into_iter().map(event).collect(),
+        bars: (0..14)
+            .map(|n| Bar {
+                label: format!("Day {n}"),
+                value: n * n,
+                height: u8::try_from(n * n * 100 / 169).unwrap_or(100),
+            })
+            .collect(),
+        pager,
+        strengths: ["Too easy to guess", "Weak", "Fair", "Strong", "Very strong"]
+            .into_iter()
+            .zip(0..)
+            .map(|(label, score)| Some(Strength { score, label, advice: None }))
+            .collect(),
+    })
+}
+
+fn bad() -> Fields {
+    let mut bad = Fields::new(vec![("bad_email".into(), "ada@".into())]);
+    bad.refuse("", "Address and password do not match an account.");
+    bad.refuse("bad_email", "Enter an e-mail address, such as ada@example.org.");
+    bad.refuse("bad_password", "Use at least 15 characters.");
+    bad.refuse("bad_check", "Tick this to go on.");
+    bad
+}
+
+fn ago(minutes: i64) -> When {
+    let now = OffsetDateTime::now_utc();
+    When::new(now - Duration::minutes(minutes), now)
+}
+
+fn session(device: &str, current: bool) -> SessionRow {
+    SessionRow {
+        handle: Uuid::nil().to_string(),
+        device: device.into(),
+        address: "203.0.113.7".into(),
+        logged_in: ago(3000),
+        last_seen: ago(3),
+        expires: ago(-3000),
+        factor: "password".into(),
+        remember: !current,
+        current,
+        person_id: String::new(),
+        person_name: String::new(),
+        person_email: String::new(),
+    }
+}
+
+fn event(kind: &'static str) -> Event {
+    Event {
+        when: ago(90),
+        text: format!("Something {kind} happened"),
+        kind,
+        address: "203.0.113.7".into(),
+        device: "Firefox on Linux".into(),
+        person_id: String::new(),
+        person_name: String::new(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Log in with e-mail address and password.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use askama::Template;
+use serde::Deserialize;
+
+use super::wait_sentence;
+use crate::accounts::{Attempt, LogInRefusal};
+use crate::config::Registration;
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Visitor;
+use crate::web::page::{self, Page};
+use crate::web::{current_session, flash, next};
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogInForm {
+    email: String,
+    password: String,
+    remember: String,
+    next: String,
+}
+
+impl Input for LogInForm {}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LogInPage {
+    page: Page,
+    form: Fields,
+    can_register: bool,
+}
+
+impl LogInPage {
+    fn new(ctx: &Ctx, form: Fields) -> Self {
+        Self { page: ctx.page(), form, can_register: ctx.accounts().registration() == Registration::Open }
+    }
+}
+
+pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    if visitor.0.is_some() {
+        return Ok(flash::see_other(next::safe(ctx.query("next")).unwrap_or("/home")));
+    }
+    page::ok(&LogInPage::new(&ctx, ctx.fields(&["next"])))
+}
+
+pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<HttpResponse, Error> {
+    if form.only_toggles() {
+        return page::ok(&LogInPage::new(&ctx, form.fields));
+    }
+    let LogInForm { email, password, remember, next } = form.input;
+    // `next` may stand in the form or still in the address the form was sent to.
+    let next = next::safe(&next).or(next::safe(ctx.query("next"))).unwrap_or("/home").to_owned();
+    let attempt = Attempt { email, password, remember: !remember.is_empty() };
+    match ctx.accounts().authenticate(attempt, ctx.client()).await? {
+        Ok(opened) => {
+            current_session::begin(&ctx.request, &ctx.shared, opened)?;
+            Ok(flash::see_other(&next))
+        }
+        Err(LogInRefusal::NoMatch) => {
+            form.fields.refuse(
+                "",
+                "Address and password do not match an account, or its address is not confirmed yet.",
+            );
+            page::refused(&LogInPage::new(&ctx, form.fields))
+        }
+        Err(LogInRefusal::TooMany(wait)) => {
+            form.fields.refuse("", wait_sentence(wait.0));
+            let mut response = page::show(StatusCode::TOO_MANY_REQUESTS, &LogInPage::new(&ctx, form.fields))?;
+            response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
+            Ok(response)
+        }
+    }
+}

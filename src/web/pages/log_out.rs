@@ -1,0 +1,27 @@
+//! Log out. Works with a dead session as well: the browser loses its key either way.
+
+use actix_web::HttpResponse;
+
+use crate::web::ctx::Ctx;
+use crate::web::current_session;
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Form, Input};
+use crate::web::guard::Visitor;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogOutForm {}
+
+impl Input for LogOutForm {
+    const TOKEN_WITHOUT_SESSION: bool = false;
+}
+
+pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<HttpResponse, Error> {
+    if let Some(live) = visitor.0 {
+        ctx.accounts().log_out(live, ctx.client()).await?;
+    }
+    let mut response = ctx.redirect("/login", Flash::LoggedOut);
+    current_session::end(&mut response, &ctx.shared);
+    Ok(response)
+}

@@ -1,0 +1,29 @@
+//! The pages: parse, call one verb, answer. A file a noun, like its template and its test.
+
+pub mod account;
+pub mod admin;
+pub mod confirm;
+pub mod dev;
+pub mod home;
+pub mod log_in;
+pub mod log_out;
+pub mod register;
+pub mod reset_password;
+pub mod setup;
+
+use super::form::Input;
+
+/// A form that is only a button.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Button {}
+
+impl Input for Button {}
+
+/// The sentence for somebody who tried too often.
+fn wait_sentence(seconds: u64) -> String {
+    match seconds {
+        0..90 => format!("Too many attempts. Try again in {seconds} seconds."),
+        _ => format!("Too many attempts. Try again in {} minutes.", seconds.div_ceil(60)),
+    }
+}

@@ -1,0 +1,154 @@
+//! Register, and prove the address.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::accounts::{NewPerson, RegisterRefusal};
+use crate::config::Registration;
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::flash::{self, Flash};
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Visitor;
+use crate::web::page::{self, Page};
+use crate::web::view::Strength;
+
+use super::wait_sentence;
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegisterForm {
+    name: String,
+    email: String,
+    password: String,
+    invite: String,
+}
+
+impl Input for RegisterForm {}
+
+#[derive(Template)]
+#[template(path = "register.html")]
+struct RegisterPage {
+    page: Page,
+    form: Fields,
+    password_min: usize,
+    strength: Option<Strength>,
+}
+
+pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    if visitor.0.is_some() {
+        return Ok(flash::see_other("/home"));
+    }
+    let mut fields = ctx.fields(&["invite"]);
+    let invited = ctx.accounts().invited(ctx.query("invite")).await?;
+    if let Some(invited) = &invited {
+        fields.set("email", &invited.email);
+    }
+    match ctx.accounts().registration() {
+        Registration::Closed => fields.refuse("", RegisterRefusal::Closed),
+        Registration::Invite if invited.is_none() => fields.refuse("", RegisterRefusal::NotInvited),
+        _ => {}
+    }
+    page::ok(&RegisterPage {
+        page: ctx.page(),
+        form: fields,
+        password_min: ctx.accounts().password_min(),
+        strength: None,
+    })
+}
+
+pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Result<HttpResponse, Error> {
+    let password_min = ctx.accounts().password_min();
+    if form.only_toggles() {
+        return page::ok(&RegisterPage { page: ctx.page(), form: form.fields, password_min, strength: None });
+    }
+    let RegisterForm { name, email, password, invite } = form.input;
+    let person = NewPerson { name, email, password, invite };
+    let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
+        Ok(()) => return Ok(flash::see_other("/register/check-email")),
+        Err(refusal) => refusal,
+    };
+    let status = status_of(&refusal);
+    explain(&mut form.fields, refusal);
+    let strength = ctx.accounts().strength(&person.password, &person.name, &person.email).await?;
+    let strength = (!person.password.is_empty()).then_some(strength);
+    page::show(status, &RegisterPage { page: ctx.page(), form: form.fields, password_min, strength })
+}
+
+fn status_of(refusal: &RegisterRefusal) -> StatusCode {
+    match refusal {
+        RegisterRefusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// Puts each reason beside its field; shared with the setup page.
+pub(super) fn explain(fields: &mut Fields, refusal: RegisterRefusal) {
+    match refusal {
+        RegisterRefusal::TooMany(wait) => fields.refuse("", wait_sentence(wait.0)),
+        RegisterRefusal::Fields { name, email, password } => {
+            if let Some(why) = name {
+                fields.refuse("name", why);
+            }
+            if let Some(why) = email {
+                fields.refuse("email", why);
+            }
+            if let Some(why) = password {
+                fields.refuse("password", why);
+            }
+        }
+        other => fields.refuse("", other),
+    }
+}
+
+impl std::fmt::Display for RegisterRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "Registration is closed. An administrator can make you an account.",
+            Self::NotInvited => "Registration is by invitation. Open the link in your invitation, and use the address it was sent to.",
+            Self::Fields { .. } | Self::TooMany(_) => "Check what you typed.",
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "register_check_email.html")]
+struct RegisterCheckEmailPage {
+    page: Page,
+}
+
+pub async fn check_email(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&RegisterCheckEmailPage { page: ctx.page() })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenForm {
+    token: String,
+}
+
+impl Input for TokenForm {}
+
+#[derive(Template)]
+#[template(path = "verify_email.html")]
+struct VerifyEmailPage {
+    page: Page,
+    form: Fields,
+}
+
+/// Only shows a button: mail scanners follow links, they press nothing.
+pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&VerifyEmailPage { page: ctx.page(), form: ctx.fields(&["token"]) })
+}
+
+pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<TokenForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().verify_email(&form.input.token, ctx.client()).await? {
+        Some(()) => Ok(ctx.redirect("/login", Flash::Verified)),
+        None => {
+            form.fields.refuse("token", "This link is used up or too old. If you confirmed already, log in; otherwise register again.");
+            page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields })
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A forgotten password.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use askama::Template;
+use serde::Deserialize;
+
+use super::wait_sentence;
+use crate::accounts::{Email, ResetRefusal};
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::flash::{self, Flash};
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Visitor;
+use crate::web::page::{self, Page};
+use crate::web::view::Strength;
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct AskForm {
+    email: String,
+}
+
+impl Input for AskForm {}
+
+#[derive(Template)]
+#[template(path = "forgot_password.html")]
+struct ForgotPasswordPage {
+    page: Page,
+    form: Fields,
+}
+
+pub async fn ask(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&ForgotPasswordPage { page: ctx.page(), form: Fields::default() })
+}
+
+pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpResponse, Error> {
+    let email = match Email::parse(&form.input.email) {
+        Ok(email) => email,
+        Err(why) => {
+            form.fields.refuse("email", why);
+            return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
+        }
+    };
+    match ctx.accounts().request_reset(&email, ctx.client()).await? {
+        Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
+        Err(wait) => {
+            form.fields.refuse("", wait_sentence(wait.0));
+            let page = ForgotPasswordPage { page: ctx.page(), form: form.fields };
+            let mut response = page::show(StatusCode::TOO_MANY_REQUESTS, &page)?;
+            response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
+            Ok(response)
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "forgot_password_sent.html")]
+struct ForgotPasswordSentPage {
+    page: Page,
+}
+
+pub async fn sent(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&ForgotPasswordSentPage { page: ctx.page() })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResetForm {
+    token: String,
+    password: String,
+}
+
+impl Input for ResetForm {}
+
+#[derive(Template)]
+#[template(path = "reset_password.html")]
+struct ResetPasswordPage {
+    page: Page,
+    form: Fields,
+    password_min: usize,
+    strength: Option<Strength>,
+}
+
+const DEAD: &str = "This link is used up or too old. Ask for a new one.";
+
+pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let mut fields = ctx.fields(&["token"]);
+    let live = ctx.accounts().reset_link_is_live(ctx.query("token")).await?;
+    if !live {
+        fields.refuse("token", DEAD);
+    }
+    let status = if live { StatusCode::OK } else { StatusCode::GONE };
+    page::show(
+        status,
+        &ResetPasswordPage {
+            page: ctx.page(),
+            form: fields,
+            password_min: ctx.accounts().password_min(),
+            strength: None,
+        },
+    )
+}
+
+pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<HttpResponse, Error> {
+    let password_min = ctx.accounts().password_min();
+    if form.only_toggles() {
+        return page::ok(&ResetPasswordPage {
+            page: ctx.page(),
+            form: form.fields,
+            password_min,
+            strength: None,
+        });
+    }
+    let ResetForm { token, password } = form.input;
+    let strength = match ctx.accounts().reset_password(&token, &password, ctx.client()).await? {
+        Ok(()) => return Ok(ctx.redirect("/login", Flash::PasswordReset)),
+        Err(ResetRefusal::DeadLink) => {
+            form.fields.refuse("token", DEAD);
+            None
+        }
+        Err(ResetRefusal::Weak(why)) => {
+            form.fields.refuse("password", why);
+            Some(ctx.accounts().strength(&password, "", "").await?)
+        }
+    };
+    page::refused(&ResetPasswordPage { page: ctx.page(), form: form.fields, password_min, strength })
+}

@@ -1,0 +1,78 @@
+//! The first administrator.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+use serde::Deserialize;
+
+use super::register::explain;
+use crate::accounts::{NewPerson, SetupRefusal};
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Visitor;
+use crate::web::page::{self, Page};
+use crate::web::view::Strength;
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct SetupForm {
+    token: String,
+    name: String,
+    email: String,
+    password: String,
+}
+
+impl Input for SetupForm {}
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct SetupPage {
+    page: Page,
+    form: Fields,
+    password_min: usize,
+    strength: Option<Strength>,
+}
+
+const DEAD: &str =
+    "This link does not work: there is an administrator already, or it is not the one in the server's log.";
+
+pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let mut fields = ctx.fields(&["token"]);
+    let live = ctx.accounts().setup_link_is_live(ctx.query("token")).await?;
+    if !live {
+        fields.refuse("token", DEAD);
+    }
+    let status = if live { StatusCode::OK } else { StatusCode::GONE };
+    page::show(
+        status,
+        &SetupPage {
+            page: ctx.page(),
+            form: fields,
+            password_min: ctx.accounts().password_min(),
+            strength: None,
+        },
+    )
+}
+
+pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<HttpResponse, Error> {
+    let password_min = ctx.accounts().password_min();
+    if form.only_toggles() {
+        return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
+    }
+    let SetupForm { token, name, email, password } = form.input;
+    let person = NewPerson { name, email, password, invite: String::new() };
+    match ctx.accounts().set_up(&token, person.clone(), ctx.client()).await? {
+        Ok(()) => return Ok(ctx.redirect("/login", Flash::SetUp)),
+        Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
+        Err(SetupRefusal::Taken) => form.fields.refuse(
+            "email",
+            "This address is registered already. Use another, or promote it on the command line.",
+        ),
+        Err(SetupRefusal::Register(refusal)) => explain(&mut form.fields, refusal),
+    }
+    let strength = ctx.accounts().strength(&person.password, &person.name, &person.email).await?;
+    let strength = (!person.password.is_empty()).then_some(strength);
+    page::refused(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength })
+}

@@ -1,0 +1,255 @@
+//! What templates show: rows of people, sessions and events in words.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use super::page::Page;
+use crate::accounts::{Act, Event as AuditEvent, UserRow as Person};
+use crate::device;
+use crate::sessions::{Handle, Record};
+
+pub use crate::accounts::password::Strength;
+
+/// A moment: for machines, exactly, and as people say it.
+pub struct When {
+    pub iso: String,
+    pub exact: String,
+    pub relative: String,
+}
+
+impl When {
+    pub fn new(at: OffsetDateTime, now: OffsetDateTime) -> Self {
+        let exact = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+        Self {
+            iso: at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default(),
+            exact: at.format(exact).unwrap_or_default(),
+            relative: relative(at - now),
+        }
+    }
+}
+
+fn relative(distance: time::Duration) -> String {
+    let seconds = distance.whole_seconds().unsigned_abs();
+    let (number, unit) = match seconds {
+        0..45 => return if distance.is_positive() { "in a moment" } else { "just now" }.to_owned(),
+        45..5400 => ((seconds + 30) / 60, "minute"),
+        5400..129_600 => ((seconds + 1800) / 3600, "hour"),
+        129_600..5_184_000 => ((seconds + 43_200) / 86_400, "day"),
+        _ => (seconds / 2_592_000, "month"),
+    };
+    let number = number.max(1);
+    let plural = if number == 1 { "" } else { "s" };
+    if distance.is_positive() {
+        format!("in {number} {unit}{plural}")
+    } else {
+        format!("{number} {unit}{plural} ago")
+    }
+}
+
+pub struct SessionRow {
+    pub handle: String,
+    pub device: String,
+    pub address: String,
+    pub logged_in: When,
+    pub last_seen: When,
+    pub expires: When,
+    pub factor: String,
+    pub remember: bool,
+    pub current: bool,
+    pub person_id: String,
+    pub person_name: String,
+    pub person_email: String,
+}
+
+impl SessionRow {
+    pub fn new(record: &Record, current: Handle, now: OffsetDateTime) -> Self {
+        Self {
+            handle: record.handle.to_string(),
+            device: device::name(&record.user_agent),
+            address: record.address.clone(),
+            logged_in: When::new(record.created_at, now),
+            last_seen: When::new(record.last_seen_at, now),
+            expires: When::new(record.expires_at, now),
+            factor: record.factor.clone(),
+            remember: record.remember,
+            current: record.handle == current,
+            person_id: String::new(),
+            person_name: String::new(),
+            person_email: String::new(),
+        }
+    }
+
+    pub fn of(mut self, person: Option<&Person>) -> Self {
+        if let Some(person) = person {
+            self.person_id = person.id.to_string();
+            self.person_name.clone_from(&person.name);
+            self.person_email.clone_from(&person.email);
+        }
+        self
+    }
+}
+
+pub struct Event {
+    pub when: When,
+    pub text: String,
+    pub kind: &'static str,
+    pub address: String,
+    pub device: String,
+    pub person_id: String,
+    pub person_name: String,
+}
+
+impl Event {
+    /// As the person it happened to reads it.
+    pub fn own(event: &AuditEvent, now: OffsetDateTime) -> Self {
+        let by_other = event.actor != event.subject;
+        let (text, kind) = sentence(event.act, by_other, &event.detail);
+        Self {
+            when: When::new(event.at, now),
+            text,
+            kind,
+            address: event.address.clone(),
+            device: if event.user_agent.is_empty() { String::new() } else { device::name(&event.user_agent) },
+            person_id: String::new(),
+            person_name: String::new(),
+        }
+    }
+
+    /// As an administrator reads it: with the person.
+    pub fn of_somebody(event: &AuditEvent, now: OffsetDateTime) -> Self {
+        Self {
+            person_id: event.subject.map(|id| id.to_string()).unwrap_or_default(),
+            person_name: event.subject_name.clone().unwrap_or_default(),
+            ..Self::own(event, now)
+        }
+    }
+}
+
+fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static str) {
+    let by = if by_other { " by an administrator" } else { "" };
+    let Some(act) = act else { return ("Something a newer version recorded".into(), "plain") };
+    let with = |text: &str| if detail.is_empty() { text.to_owned() } else { format!("{text}: {detail}") };
+    match act {
+        Act::Registered => ("Registered".into(), "good"),
+        Act::LoggedIn => ("Logged in".into(), "good"),
+        Act::LogInRefused => (with("Log-in refused"), "bad"),
+        Act::LoggedOut => ("Logged out".into(), "plain"),
+        Act::Confirmed => ("Confirmed with the password".into(), "plain"),
+        Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
+        Act::PasswordChanged => ("Password changed".into(), "warn"),
+        Act::PasswordReset => ("Password set through a reset link".into(), "warn"),
+        Act::ResetRequested if by_other && detail.is_empty() => ("Reset link requested".into(), "warn"),
+        Act::ResetRequested => (with("Reset link requested"), "warn"),
+        Act::NameChanged => ("Name changed".into(), "plain"),
+        Act::SessionRevoked => (format!("A session was ended{by}"), "warn"),
+        Act::SessionsRevoked => (with(&format!("Sessions were ended{by}")), "warn"),
+        Act::RoleChanged => (with(&format!("Role changed{by}")), "warn"),
+        Act::Disabled => (format!("Account disabled{by}"), "bad"),
+        Act::Enabled => (format!("Account enabled{by}"), "good"),
+        Act::Invited => (with("Invitation sent"), "plain"),
+        Act::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
+        Act::SetUp => ("Became the first administrator".into(), "good"),
+    }
+}
+
+pub struct UserRow {
+    pub id: String,
+    pub name: String,
+    pub email: String,
+    pub role: &'static str,
+    pub state: &'static str,
+    pub sessions: u64,
+    pub registered: When,
+    pub last_login: Option<When>,
+}
+
+impl UserRow {
+    pub fn new(person: &Person, now: OffsetDateTime) -> Self {
+        Self {
+            id: person.id.to_string(),
+            name: person.name.clone(),
+            email: person.email.clone(),
+            role: person.role.as_str(),
+            state: if person.disabled { "disabled" } else { "active" },
+            sessions: u64::try_from(person.sessions).unwrap_or(0),
+            registered: When::new(person.created_at, now),
+            last_login: person.last_login_at.map(|at| When::new(at, now)),
+        }
+    }
+}
+
+/// One bar of a chart; `height` is its share of the tallest, 0 to 100.
+pub struct Bar {
+    pub label: String,
+    pub value: u64,
+    pub height: u8,
+}
+
+/// Rows of one page of a list.
+pub const PER_PAGE: i64 = 25;
+
+/// Where in a list we are. The links keep what was searched for.
+pub struct Pager {
+    pub page: u32,
+    pub pages: u32,
+    pub total: u64,
+    path: String,
+    q: String,
+}
+
+impl Pager {
+    /// The page of a list that the query asks for: from 1, and never past what is worth scanning.
+    pub fn asked(text: &str) -> u32 {
+        text.parse().unwrap_or(1).clamp(1, 100_000)
+    }
+
+    pub fn offset(page: u32) -> i64 {
+        i64::from(page - 1) * PER_PAGE
+    }
+
+    pub fn new(page: u32, total: i64, at: &Page, q: &str) -> Self {
+        let total = u64::try_from(total).unwrap_or(0);
+        let pages = u32::try_from(total.div_ceil(PER_PAGE.unsigned_abs())).unwrap_or(u32::MAX).max(1);
+        Self { page, pages, total, path: at.path.clone(), q: q.to_owned() }
+    }
+
+    pub fn prev(&self) -> Option<String> {
+        (self.page > 1).then(|| self.href(self.page.min(self.pages + 1) - 1))
+    }
+
+    pub fn next(&self) -> Option<String> {
+        (self.page < self.pages).then(|| self.href(self.page + 1))
+    }
+
+    fn href(&self, page: u32) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if !self.q.is_empty() {
+            query.append_pair("q", &self.q);
+        }
+        query.append_pair("page", &page.to_string());
+        format!("{}?{}", self.path, query.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::Duration;
+
+    #[test]
+    fn distances_are_said_as_people_say_them() {
+        for (seconds, said) in [
+            (-3, "just now"),
+            (-60, "1 minute ago"),
+            (-179, "3 minutes ago"),
+            (-7200, "2 hours ago"),
+            (-86_400 * 3, "3 days ago"),
+            (-86_400 * 90, "3 months ago"),
+            (86_400 * 7, "in 7 days"),
+            (20, "in a moment"),
+        ] {
+            assert_eq!(relative(Duration::seconds(seconds)), said);
+        }
+    }
+}
