@@ -1,0 +1,6 @@
+//! Every test of the product, in one binary: one link, one private Postgres.
+
+mod deploy_files;
+mod local_cluster;
+mod log_in;
+mod support;

@@ -1,0 +1,148 @@
+//! A browser as far as HTTP goes: keeps cookies, remembers the token of the last page, follows nothing.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::{Client, Method, RequestBuilder, redirect};
+use scraper::{Html, Selector};
+
+pub struct Browser {
+    pub cookies: BTreeMap<String, String>,
+    /// Sent with every request.
+    pub headers: Vec<(&'static str, String)>,
+    /// The token of the last page that had one.
+    pub token: String,
+    origin: String,
+    client: Client,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Browser {
+    pub fn new(origin: &str) -> Self {
+        let client = Client::builder().redirect(redirect::Policy::none()).build().expect("a client");
+        Self { cookies: BTreeMap::new(), headers: Vec::new(), token: String::new(), origin: origin.to_owned(), client }
+    }
+
+    /// Another browser that has copied everything this one holds, as a thief would.
+    pub fn copy(&self) -> Self {
+        Self { cookies: self.cookies.clone(), headers: self.headers.clone(), token: self.token.clone(), ..Self::new(&self.origin) }
+    }
+
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// Posts a form with the token of the last page.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.token.clone();
+        let mut fields = fields.to_vec();
+        fields.push(("csrf_token", &token));
+        self.post_bare(path, &fields).await
+    }
+
+    /// Posts exactly these fields.
+    pub async fn post_bare(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(self.request(Method::POST, path).form(fields)).await
+    }
+
+    /// Opens the page with the form, then posts it there.
+    pub async fn fill_in(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.get(path).await;
+        self.post(path, fields).await
+    }
+
+    pub async fn log_in(&mut self, email: &str, password: &str) -> Answer {
+        self.fill_in("/login", &[("email", email), ("password", password)]).await
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut request = self.client.request(method, format!("{}{path}", self.origin));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        if self.cookies.is_empty() {
+            return request;
+        }
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        request.header(COOKIE, cookies.join("; "))
+    }
+
+    pub async fn send(&mut self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.text().await.expect("a body");
+        for cookie in headers.get_all(SET_COOKIE) {
+            self.keep(cookie.to_str().expect("a readable cookie"));
+        }
+        let answer = Answer { status, headers, body };
+        if let Some(token) = answer.attribute("input[name=csrf_token]", "value") {
+            self.token = token;
+        }
+        answer
+    }
+
+    fn keep(&mut self, cookie: &str) {
+        let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+        let (name, value) = pair.split_once('=').expect("name=value");
+        if attributes.contains("Max-Age=0") {
+            self.cookies.remove(name);
+        } else {
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub fn html(&self) -> Html {
+        Html::parse_document(&self.body)
+    }
+
+    /// The text of the first element that matches, white space folded.
+    pub fn text(&self, selector: &str) -> Option<String> {
+        let selector = Selector::parse(selector).expect("a selector");
+        let text: String = self.html().select(&selector).next()?.text().collect();
+        Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// The attribute of every element that matches.
+    pub fn attributes(&self, selector: &str, name: &str) -> Vec<String> {
+        let selector = Selector::parse(selector).expect("a selector");
+        self.html().select(&selector).filter_map(|element| element.value().attr(name)).map(str::to_owned).collect()
+    }
+
+    pub fn attribute(&self, selector: &str, name: &str) -> Option<String> {
+        self.attributes(selector, name).into_iter().next()
+    }
+
+    #[track_caller]
+    pub fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn redirects_to(&self, path: &str) -> &Self {
+        self.is(303);
+        assert_eq!(self.headers.get(LOCATION).map(|value| value.to_str().expect("text")), Some(path));
+        self
+    }
+
+    #[track_caller]
+    pub fn says(&self, words: &str) -> &Self {
+        let text: String = self.html().root_element().text().collect();
+        let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(folded.contains(words), "{words:?} is not in: {folded}");
+        self
+    }
+}
