@@ -8,9 +8,13 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The operator's secret: at least 32 bytes, never printed.
+/// The operator's secret: at least 32 bytes, never printed. While it is being changed, the one before is
+/// still accepted wherever something comes back to us, and used for nothing new.
 #[derive(Clone)]
-pub struct Secret(Vec<u8>);
+pub struct Secret {
+    current: Vec<u8>,
+    previous: Option<Vec<u8>>,
+}
 
 /// Shortest secret accepted, in bytes: 256 bits (ASVS 5.0 11.2.3 asks for 128).
 pub const SECRET_MIN_BYTES: usize = 32;
@@ -34,7 +38,13 @@ impl Secret {
         if distinct.len() < 8 {
             return Err(WeakSecret::Repetitive);
         }
-        Ok(Self(bytes.to_vec()))
+        Ok(Self { current: bytes.to_vec(), previous: None })
+    }
+
+    /// Accepts what `previous` signed or sealed as well.
+    pub fn with_previous(mut self, previous: Option<Self>) -> Self {
+        self.previous = previous.map(|previous| previous.current);
+        self
     }
 
     /// A fresh 256-bit secret as text, for local mode to keep in its data directory.
@@ -42,31 +52,31 @@ impl Secret {
         random::<32>().map(|bytes| encode(&bytes))
     }
 
-    /// HMAC-SHA256 over `parts`, each preceded by its length so that no two lists collide.
+    /// HMAC-SHA256 over `parts` for one `purpose`.
     pub fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-        // HMAC takes keys of any length, so this cannot fail.
-        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&self.0)
-            .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
-        for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+        mac(&self.current, purpose, parts)
+    }
+
+    /// Whether `given` is the text of [`Secret::mac`] over `parts`, now or before the last change.
+    pub fn signed(&self, purpose: &str, parts: &[&[u8]], given: &str) -> bool {
+        let fits = |key: &Vec<u8>| same(given.as_bytes(), encode(&mac(key, purpose, parts)).as_bytes());
+        fits(&self.current) || self.previous.as_ref().is_some_and(fits)
     }
 
     /// 64 bytes for the cookie signature of actix-session.
     pub fn cookie_key(&self) -> [u8; 64] {
-        let mut key = [0; 64];
-        key[..32].copy_from_slice(&self.mac("cookie", &[b"1"]));
-        key[32..].copy_from_slice(&self.mac("cookie", &[b"2"]));
-        key
+        cookie_key(&self.current)
+    }
+
+    /// The same under the previous secret, while there is one.
+    pub fn previous_cookie_key(&self) -> Option<[u8; 64]> {
+        self.previous.as_deref().map(cookie_key)
     }
 
     /// Encrypts `plain` with AES-256-GCM so that only `purpose` and `context` open it again.
     pub fn seal(&self, purpose: &str, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealBroken> {
         let nonce = random::<NONCE_BYTES>().map_err(|_| SealBroken)?;
-        let sealed = self
-            .cipher(purpose)
+        let sealed = cipher(&self.current, purpose)
             .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: context })
             .map_err(|_| SealBroken)?;
         Ok([nonce.as_slice(), &sealed].concat())
@@ -75,14 +85,38 @@ impl Secret {
     /// Opens what [`Secret::seal`] closed; anything else is [`SealBroken`].
     pub fn open(&self, purpose: &str, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
         let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealBroken)?;
-        self.cipher(purpose)
-            .decrypt(&Nonce::from(*nonce), Payload { msg: body, aad: context })
-            .map_err(|_| SealBroken)
+        let opened = |key: &[u8]| {
+            let payload = Payload { msg: body, aad: context };
+            cipher(key, purpose).decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
+        };
+        match (opened(&self.current), &self.previous) {
+            (Err(SealBroken), Some(previous)) => opened(previous),
+            (answer, _) => answer,
+        }
     }
+}
 
-    fn cipher(&self, purpose: &str) -> Aes256Gcm {
-        Aes256Gcm::new(&self.mac("seal", &[purpose.as_bytes()]).into())
+/// Each part is preceded by its length, so that no two lists collide.
+fn mac(key: &[u8], purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes keys of any length, so this cannot fail.
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
+    for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
     }
+    mac.finalize().into_bytes().into()
+}
+
+fn cookie_key(key: &[u8]) -> [u8; 64] {
+    let mut out = [0; 64];
+    out[..32].copy_from_slice(&mac(key, "cookie", &[b"1"]));
+    out[32..].copy_from_slice(&mac(key, "cookie", &[b"2"]));
+    out
+}
+
+fn cipher(key: &[u8], purpose: &str) -> Aes256Gcm {
+    Aes256Gcm::new(&mac(key, "seal", &[purpose.as_bytes()]).into())
 }
 
 /// The bytes were sealed under another secret, for another place, or were altered.
@@ -171,6 +205,18 @@ mod tests {
         assert!(secret().open("mail", b"8", &sealed).is_err());
         assert!(secret().open("totp", b"7", &sealed).is_err());
         assert!(secret().open("mail", b"7", &sealed[..8]).is_err());
+    }
+
+    #[test]
+    fn while_the_secret_changes_the_previous_one_still_opens_and_signs_nothing_new() {
+        let old = secret();
+        let new =
+            Secret::parse("zyxwvutsrqponmlkjihgfedcba9876543210").unwrap().with_previous(Some(secret()));
+        let sealed = old.seal("mail", b"7", b"hello").unwrap();
+        assert_eq!(new.open("mail", b"7", &sealed).unwrap(), b"hello");
+        assert!(new.signed("form", &[b"1"], &encode(&old.mac("form", &[b"1"]))));
+        assert!(!old.signed("form", &[b"1"], &encode(&new.mac("form", &[b"1"]))));
+        assert_eq!(new.previous_cookie_key(), Some(old.cookie_key()));
     }
 
     #[test]

@@ -123,10 +123,8 @@ impl Accounts {
         };
         let (rehashed, known) = match (checked, known) {
             (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
-            (Checked::TooMany(wait), _) => {
-                refused(conn, "too many attempts")?;
-                return Ok(Err(LogInRefusal::TooMany(wait)));
-            }
+            // Not in the trail: whoever hammers would write it full.
+            (Checked::TooMany(wait), _) => return Ok(Err(LogInRefusal::TooMany(wait))),
             _ => {
                 refused(conn, "")?;
                 return Ok(Err(LogInRefusal::NoMatch));

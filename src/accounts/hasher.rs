@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::rt::task;
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -172,7 +171,7 @@ impl Hasher {
 
 /// Runs `work` on the blocking pool; none if it panicked there. A panic is no verdict.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    task::spawn_blocking(work).await.ok()
+    crate::db::off_thread(move || Ok(work())).await.ok()
 }
 
 /// Nothing a caller can help: logged here, and closed like a full queue.

@@ -127,6 +127,13 @@ impl Accounts {
         crate::db::off_thread(move || Ok(password::strength(&raw, &[&name, &email, &host]))).await
     }
 
+    /// Upkeep: deletes sessions that ended long ago and links and counters that no longer mean anything.
+    /// Answers how many rows went.
+    pub async fn tidy(&self) -> Result<usize, Fault> {
+        let swept = self.sessions.sweep().await?;
+        Ok(swept + self.db.write(queries::tidy).await?)
+    }
+
     fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {
         self.rules.passwords.choose(raw, &[name, email, &self.rules.host])
     }

@@ -6,6 +6,7 @@ use time::macros::format_description;
 
 use super::audit::Entry;
 use super::password::Weak;
+use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, Email, User, UserId, Wait, in_words, queries, throttle};
 use crate::config::Span;
 use crate::db::Fault;
@@ -77,6 +78,7 @@ impl Accounts {
                 }
                 queries::set_password(conn, owner.id, &hash, true)?;
                 accounts.sessions.revoke_all(conn, owner.id.principal(), None)?;
+                Budget::clear_account(conn, &owner.email.to_lowercase())?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(conn)?;
                 accounts.tell_password_changed(conn, &owner, &client)?;
                 Ok(Ok(()))

@@ -1,5 +1,7 @@
 //! Guessing costs time. An attempt is counted before it is checked, so that parallel guesses count each.
 
+use std::fmt;
+
 use diesel::pg::PgConnection;
 
 use super::{Client, Rules, queries};
@@ -10,6 +12,15 @@ use crate::secret;
 /// How long to wait before the next attempt, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(pub u64);
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            seconds @ 0..90 => write!(f, "Too many attempts. Try again in {seconds} seconds."),
+            seconds => write!(f, "Too many attempts. Try again in {} minutes.", seconds.div_ceil(60)),
+        }
+    }
+}
 
 /// The two budgets an attempt at somebody's password draws on.
 #[derive(Clone)]
@@ -30,7 +41,7 @@ impl Budget {
         for (bucket, free) in
             [(&self.address, rules.throttle.address_free), (&self.account, rules.throttle.account_free)]
         {
-            if let Err(wait) = take(conn, bucket, free, &rules.throttle)? {
+            if let Err(wait) = take(conn, bucket, free, &rules.throttle.into())? {
                 return Ok(Err(wait));
             }
         }
@@ -44,6 +55,11 @@ impl Budget {
         Ok(())
     }
 
+    /// The owner got in another way (a reset link): whoever was guessing no longer keeps them out.
+    pub fn clear_account(conn: &mut PgConnection, account_key: &str) -> Result<(), Fault> {
+        queries::clear_bucket(conn, &bucket("account", account_key))
+    }
+
     /// Nothing was checked after all (the server was too busy): as if nobody had tried.
     pub fn undo(&self, conn: &mut PgConnection, rules: &Rules) -> Result<(), Fault> {
         queries::give_back(conn, &self.address, rules.throttle.address_free)?;
@@ -54,32 +70,41 @@ impl Budget {
 
 /// Whether one more letter may go to `email_key` within the hour.
 pub(super) fn may_mail(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    let hourly = Throttle {
-        forget_after: Span::hours(1),
-        first_wait: Span::hours(1),
-        longest_wait: Span::hours(1),
-        ..rules.throttle
-    };
-    Ok(take(conn, &bucket("mail", email_key), rules.throttle.mails_per_hour, &hourly)?.is_ok())
+    Ok(take(conn, &bucket("mail", email_key), rules.throttle.mails_per_hour, &HOURLY)?.is_ok())
 }
 
-/// Whether this address may try another form that makes us work: register, forgot password.
+/// Whether this address may send another form that makes us work for somebody unknown.
 pub(super) fn may_ask(
     conn: &mut PgConnection,
     form: &str,
     client: &Client,
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
-    take(conn, &bucket(form, &client.network()), rules.throttle.address_free, &rules.throttle)
+    take(conn, &bucket(form, &client.network()), rules.throttle.asks_per_hour, &HOURLY)
 }
 
-fn take(
-    conn: &mut PgConnection,
-    bucket: &str,
-    free: i32,
-    throttle: &Throttle,
-) -> Result<Result<(), Wait>, Fault> {
-    if queries::count_attempt(conn, bucket, free, throttle)? {
+/// So many, then an hour's rest.
+const HOURLY: Waits = Waits { first: Span::hours(1), longest: Span::hours(1), forget_after: Span::hours(1) };
+
+/// How the waiting grows, and when it is forgotten.
+pub(super) struct Waits {
+    pub first: Span,
+    pub longest: Span,
+    pub forget_after: Span,
+}
+
+impl From<Throttle> for Waits {
+    fn from(throttle: Throttle) -> Self {
+        Self {
+            first: throttle.first_wait,
+            longest: throttle.longest_wait,
+            forget_after: throttle.forget_after,
+        }
+    }
+}
+
+fn take(conn: &mut PgConnection, bucket: &str, free: i32, waits: &Waits) -> Result<Result<(), Wait>, Fault> {
+    if queries::count_attempt(conn, bucket, free, waits)? {
         return Ok(Ok(()));
     }
     let seconds = queries::blocked_for(conn, bucket)?;

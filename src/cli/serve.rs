@@ -18,8 +18,8 @@ use crate::web::{self, Shared};
 /// How long to wait before asking a database again that did not answer.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Dead sessions are looked for this often.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Dead sessions, links and counters are looked for this often.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
@@ -49,7 +49,7 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
             }
         };
         spawn(mailer.deliver_forever(db));
-        spawn(sweep_forever(accounts.clone()));
+        spawn(tidy_forever(accounts.clone()));
         welcome(&accounts, &settings).await;
         running.await??;
         tracing::info!("stopped");
@@ -101,14 +101,14 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
     }
 }
 
-async fn sweep_forever(accounts: Accounts) {
+async fn tidy_forever(accounts: Accounts) {
     loop {
-        match accounts.sessions().sweep().await {
+        match accounts.tidy().await {
             Ok(0) => {}
-            Ok(swept) => tracing::info!(swept, "dead sessions deleted"),
-            Err(fault) => tracing::warn!(%fault, "dead sessions are not deleted"),
+            Ok(rows) => tracing::info!(rows, "what had ended is deleted"),
+            Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
         }
-        time::sleep(SWEEP_EVERY).await;
+        time::sleep(TIDY_EVERY).await;
     }
 }
 

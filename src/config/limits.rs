@@ -128,6 +128,8 @@ pub struct Throttle {
     pub account_free: i32,
     /// An office behind one address makes more mistakes than one person.
     pub address_free: i32,
+    /// Forms that make us hash or mail for somebody unknown, sent from one address within an hour.
+    pub asks_per_hour: i32,
     /// NIST SP 800-63B-4 §3.2.2 names 30 s as the first wait; it doubles from there.
     pub first_wait: Span,
     /// … and an hour as the longest.
@@ -142,7 +144,8 @@ impl Default for Throttle {
     fn default() -> Self {
         Self {
             account_free: 4,
-            address_free: 30,
+            address_free: 100,
+            asks_per_hour: 200,
             first_wait: Span::seconds(30),
             longest_wait: Span::hours(1),
             forget_after: Span::days(1),

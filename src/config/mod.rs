@@ -86,7 +86,6 @@ pub struct Settings {
     pub pool: Database,
     pub data_dir: PathBuf,
     pub secret: Secret,
-    pub secret_previous: Option<Secret>,
     pub mail: Mail,
     pub registration: Registration,
     pub sessions: SessionLimits,
@@ -204,6 +203,8 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
             )));
         }
     };
+    let previous =
+        written.secret_previous.map(|text| strong(&text, "LATCHKEY__SECRET_PREVIOUS")).transpose()?;
     let any_or_loopback = if local { [127, 0, 0, 1] } else { [0, 0, 0, 0] };
     Ok(Settings {
         mail: resolve_mail(written.mail, local, &public)?,
@@ -217,11 +218,7 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
         database,
         pool: written.database.pool(),
         data_dir,
-        secret,
-        secret_previous: written
-            .secret_previous
-            .map(|text| strong(&text, "LATCHKEY__SECRET_PREVIOUS"))
-            .transpose()?,
+        secret: secret.with_previous(previous),
         registration: written.registration,
         sessions: written.sessions.limits(),
         passwords: written.passwords,
@@ -303,7 +300,7 @@ impl Serialize for Settings {
             "database": { "url": self.database.as_deref().map(database::redacted), "pool": self.pool },
             "data_dir": self.data_dir,
             "secret": hidden(true),
-            "secret_previous": hidden(self.secret_previous.is_some()),
+            "secret_previous": hidden(self.secret.previous_cookie_key().is_some()),
             "mail": {
                 "transport": self.mail.transport, "from": self.mail.from,
                 "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted),

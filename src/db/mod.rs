@@ -5,6 +5,7 @@ mod fault;
 pub mod local;
 pub mod migrations;
 pub mod schema;
+pub mod time;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

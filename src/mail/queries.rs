@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
+use ::time::OffsetDateTime;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
-use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::{Interval, Timestamptz};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Body;
-use crate::db::Fault;
 use crate::db::schema::outbox::{self, dsl};
+use crate::db::{Fault, time};
 use crate::secret::Secret;
 
 /// A row of the outbox, its body still sealed.
@@ -44,7 +42,7 @@ pub(super) fn insert(
             dsl::recipient.eq(to),
             dsl::subject.eq(subject),
             dsl::sealed_body.eq(sealed),
-            dsl::expires_at.eq(now.into_sql::<Timestamptz>() + interval(good_for)),
+            dsl::expires_at.eq(time::now() + time::interval(good_for)),
         ))
         .execute(conn)?;
     Ok(())
@@ -66,7 +64,7 @@ pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Que
     diesel::update(outbox::table.filter(dsl::id.eq_any(due)))
         .set((
             dsl::attempts.eq(dsl::attempts + 1),
-            dsl::next_attempt_at.eq(now.into_sql::<Timestamptz>() + interval(lease)),
+            dsl::next_attempt_at.eq(time::now() + time::interval(lease)),
         ))
         .returning(Row::as_returning())
         .get_results(conn)
@@ -88,10 +86,7 @@ pub(super) fn mark_failed(
     retry_in: Duration,
 ) -> QueryResult<usize> {
     diesel::update(outbox::table.filter(dsl::id.eq(id)))
-        .set((
-            dsl::last_error.eq(error),
-            dsl::next_attempt_at.eq(now.into_sql::<Timestamptz>() + interval(retry_in)),
-        ))
+        .set((dsl::last_error.eq(error), dsl::next_attempt_at.eq(time::now() + time::interval(retry_in))))
         .execute(conn)
 }
 
@@ -100,8 +95,7 @@ pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usiz
     diesel::update(outbox::table.filter(dsl::sent_at.is_null()).filter(dsl::expires_at.le(now)))
         .set(dsl::sealed_body.eq(None::<Vec<u8>>))
         .execute(conn)?;
-    diesel::delete(outbox::table.filter(dsl::expires_at.lt(now.into_sql::<Timestamptz>() - interval(keep))))
-        .execute(conn)
+    diesel::delete(outbox::table.filter(dsl::expires_at.lt(time::now() - time::interval(keep)))).execute(conn)
 }
 
 pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {
@@ -110,9 +104,4 @@ pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row
 
 pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Row>> {
     outbox::table.filter(dsl::id.eq(id)).select(Row::as_select()).first(conn).optional()
-}
-
-fn interval(duration: Duration) -> diesel::dsl::AsExprOf<PgInterval, Interval> {
-    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
-        .into_sql::<Interval>()
 }

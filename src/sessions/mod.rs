@@ -28,13 +28,14 @@
 //! |---|---|---|---|
 //! | `load` | its state, the principal put in | `None`: the request is anonymous | error: neither logged in nor out |
 //! | `save` | – | a new row; without a principal nothing is stored and the call fails | error, no row |
-//! | `update` | state replaced | nothing is written, nothing created; the dead key comes back | error, row unchanged |
+//! | `update` | state replaced; a state without its principal ends the session | nothing is written, nothing created; the dead key comes back | error, row unchanged |
 //! | `update_ttl` | idle clock restarted, never past the absolute limit | nothing | error |
-//! | `delete` | tombstone | nothing | error, row unchanged |
+//! | `delete` | tombstone, even if another request rotated the key meanwhile | nothing | error, row unchanged |
 //!
 //! `Session::renew()` is `delete` then `save`: a new session with a new handle and clock. If the old
-//! one had been revoked while the request ran, the new one is not stored either. To change only the
-//! key, use [`Sessions::rotate`] and [`request::hand_over`].
+//! one had been revoked while the request ran, the new one is not stored either; but a `revoke_all` that
+//! comes between those two calls finds neither. To change only the key, use [`Sessions::rotate`] and
+//! [`request::hand_over`]; to log in, [`Sessions::open`]: each is one statement of the caller's transaction.
 
 mod key;
 mod queries;

@@ -125,6 +125,20 @@ pub(super) fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResu
         .execute(conn)
 }
 
+/// Ends the session whatever its key is by now, unless that is `spared`.
+pub(super) fn revoke_but(
+    conn: &mut PgConnection,
+    handle: Handle,
+    spared: Option<&KeyHash>,
+) -> QueryResult<usize> {
+    let spared = spared.map_or(&[][..], KeyHash::as_bytes);
+    diesel::update(
+        sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::key_hash.ne(spared)).filter(live!()),
+    )
+    .set(dsl::revoked_at.eq(now))
+    .execute(conn)
+}
+
 pub(super) fn revoke(
     conn: &mut PgConnection,
     handle: Handle,

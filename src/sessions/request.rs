@@ -10,7 +10,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
-use super::{Key, Live, Owner};
+use super::{Key, KeyHash, Live, Owner};
 use crate::db::Fault;
 
 #[derive(Default)]
@@ -70,6 +70,11 @@ pub(super) fn remember_loaded<O: Owner>(live: &Arc<Live<O>>, keep_for: Option<Du
 
 pub(super) fn take_key() -> Option<Key> {
     with(|carried| carried.key.take())
+}
+
+/// The hash of the key that was handed over and not yet taken.
+pub(super) fn pending_key() -> Option<KeyHash> {
+    with(|carried| carried.key.as_ref().map(Key::hash))
 }
 
 /// The session this request came with turned out dead when it was to be replaced.

@@ -45,8 +45,9 @@ impl FromSql<Jsonb, Pg> for State {
     /// A row whose state is no map of strings was not written by us: it reads as empty, so that the
     /// session's columns still count and nothing of the foreign value does.
     fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
-        let value = <serde_json::Value as FromSql<Jsonb, Pg>>::from_sql(bytes)?;
-        Ok(serde_json::from_value(value).map(Self).unwrap_or_else(|error| {
+        // Behind the version byte. Read directly: jsonb holds numbers and depths that serde_json's own value does not.
+        let json = bytes.as_bytes().get(1..).unwrap_or_default();
+        Ok(serde_json::from_slice(json).map(Self).unwrap_or_else(|error| {
             tracing::warn!(%error, "malformed session state read as empty");
             Self::default()
         }))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time;
 
-use super::{Key, Login, Owner, Policy, Principal, Sessions, State, queries, request};
+use super::{Key, KeyHash, Login, Owner, Policy, Principal, Sessions, State, queries, request};
 use crate::db::Fault;
 
 /// Where actix-identity keeps the principal in the map; the table has it in a column.
@@ -19,6 +19,24 @@ pub struct PgStore<O: Owner = ()> {
 impl<O: Owner> PgStore<O> {
     pub(super) fn new(sessions: Sessions<O>) -> Self {
         Self { sessions }
+    }
+
+    async fn put(&self, key: KeyHash, state: State) -> Result<(), anyhow::Error> {
+        let write = self.sessions.db.write(move |conn| Ok(queries::set_state(conn, &key, &state)?));
+        write.await.map(drop).map_err(noted)
+    }
+
+    /// Ends the session that `key` opens, or opened when this request began: another one may have rotated it
+    /// since. A session that has just got the key being handed over is not the one to end.
+    async fn end(&self, key: KeyHash) -> Result<usize, anyhow::Error> {
+        let loaded =
+            request::loaded::<O>().filter(|live| live.key_hash == key).map(|live| live.record.handle);
+        let spared = request::pending_key();
+        let write = self.sessions.db.write(move |conn| match loaded {
+            Some(handle) => Ok(queries::revoke_but(conn, handle, spared.as_ref())?),
+            None => Ok(queries::revoke_by_key(conn, &key)?),
+        });
+        write.await.map_err(noted)
     }
 }
 
@@ -39,6 +57,10 @@ impl<O: Owner> SessionStore for PgStore<O> {
         _: &time::Duration,
     ) -> Result<SessionKey, SaveError> {
         if let Some(key) = request::take_key() {
+            let (_, state) = split(state).map_err(SaveError::Other)?;
+            if state != State::default() {
+                self.put(key.hash(), state).await.map_err(SaveError::Other)?;
+            }
             return key.into_session_key();
         }
         if request::is_lost() {
@@ -84,14 +106,13 @@ impl<O: Owner> SessionStore for PgStore<O> {
         else {
             return Ok(session_key);
         };
-        let (_, state) = split(state).map_err(UpdateError::Other)?;
-        let unchanged = request::loaded::<O>().is_some_and(|live| live.record.state == state);
-        if !unchanged {
-            self.sessions
-                .db
-                .write(move |conn| Ok(queries::set_state(conn, &key, &state)?))
-                .await
-                .map_err(|fault| UpdateError::Other(noted(fault)))?;
+        let (principal, state) = split(state).map_err(UpdateError::Other)?;
+        let unchanged = || request::loaded::<O>().is_some_and(|live| live.record.state == state);
+        if principal.is_none() {
+            // It was put there by `load`: taking it away, as `Session::clear` does, is logging out.
+            self.end(key).await.map_err(UpdateError::Other)?;
+        } else if !unchanged() {
+            self.put(key, state).await.map_err(UpdateError::Other)?;
         }
         match new_key {
             Some(key) => key.into_session_key().map_err(|error| UpdateError::Other(error.into())),
@@ -120,13 +141,7 @@ impl<O: Owner> SessionStore for PgStore<O> {
 
     async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
         let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(()) };
-        let hash = key.hash();
-        let ended = self
-            .sessions
-            .db
-            .write(move |conn| Ok(queries::revoke_by_key(conn, &hash)?))
-            .await
-            .map_err(noted)?;
+        let ended = self.end(key.hash()).await?;
         if ended == 0 {
             request::note_lost();
         }

@@ -6,6 +6,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::Error;
+use super::routes;
 use crate::secret;
 
 struct Asset {
@@ -30,7 +31,7 @@ pub fn icon() -> &'static str {
 }
 
 pub fn mount(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/static/{name}").route(web::get().to(file)).route(web::head().to(file)));
+    config.service(web::resource("/static/{name}").route(routes::get_or_head().to(file)));
 }
 
 async fn file(request: HttpRequest) -> Result<HttpResponse, Error> {

@@ -5,8 +5,11 @@ use actix_web::{HttpMessage as _, HttpRequest};
 
 use super::Shared;
 use super::identify::Visit;
-use crate::secret::{self, Secret};
-use crate::sessions::Handle;
+use crate::secret;
+
+/// What a token is signed for.
+const SESSION: &str = "csrf-session";
+const BROWSER: &str = "csrf-form";
 
 /// A nonce this request had to make up, for the front to hand to the browser.
 #[derive(Clone)]
@@ -14,22 +17,21 @@ pub struct FreshNonce(String);
 
 /// The token for the forms of the page this request gets.
 pub fn token(request: &HttpRequest, shared: &Shared) -> String {
-    match Visit::of(request).handle() {
-        Some(handle) => session_token(&shared.secret, handle),
-        None => form_token(&shared.secret, &nonce(request, shared)),
-    }
+    let mac = match Visit::of(request).handle() {
+        // Stable while the session lives, so that a rotated key does not spoil forms in other tabs.
+        Some(handle) => shared.secret.mac(SESSION, &[handle.0.as_bytes()]),
+        None => shared.secret.mac(BROWSER, &[nonce(request, shared).as_bytes()]),
+    };
+    secret::encode(&mac)
 }
 
 /// Whether `given` is the token of this very visitor. Compared in constant time.
 pub fn is_own(request: &HttpRequest, shared: &Shared, given: &str) -> bool {
-    let expected = match Visit::of(request).handle() {
-        Some(handle) => session_token(&shared.secret, handle),
-        None => match cookie_nonce(request, shared) {
-            Some(nonce) => form_token(&shared.secret, &nonce),
-            None => return false,
-        },
-    };
-    secret::same(given.as_bytes(), expected.as_bytes())
+    match (Visit::of(request).handle(), cookie_nonce(request, shared)) {
+        (Some(handle), _) => shared.secret.signed(SESSION, &[handle.0.as_bytes()], given),
+        (None, Some(nonce)) => shared.secret.signed(BROWSER, &[nonce.as_bytes()], given),
+        (None, None) => false,
+    }
 }
 
 /// The cookie that carries a fresh nonce, if this request made one.
@@ -52,15 +54,6 @@ fn form_cookie(shared: &Shared, nonce: String) -> Cookie<'static> {
         .secure(shared.public.is_secure())
         .same_site(SameSite::Lax)
         .finish()
-}
-
-/// Stable while the session lives, so that a rotated key does not spoil forms in other tabs.
-fn session_token(secret: &Secret, handle: Handle) -> String {
-    secret::encode(&secret.mac("csrf-session", &[handle.0.as_bytes()]))
-}
-
-fn form_token(secret: &Secret, nonce: &str) -> String {
-    secret::encode(&secret.mac("csrf-form", &[nonce.as_bytes()]))
 }
 
 fn nonce(request: &HttpRequest, shared: &Shared) -> String {

@@ -2,9 +2,9 @@
 //! actix-identity beside the composition root.
 
 use actix_identity::Identity;
-use actix_session::SessionExt as _;
+use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
-use actix_web::cookie::{Cookie, SameSite};
+use actix_web::cookie::{Cookie, CookieJar, Key, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
@@ -13,9 +13,9 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::Shared;
 use super::error::Error;
-use crate::accounts::{LiveUser, Opened};
+use crate::accounts::{LiveUser, Opened, User};
 use crate::db::Fault;
-use crate::sessions::{Key, request};
+use crate::sessions::{self, request};
 
 /// A key was handed over: the browser's other cookies of ours are done with.
 pub struct SignedInNow;
@@ -32,11 +32,10 @@ pub fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Result<(
 }
 
 /// Gives the browser the new key of the session it has.
-pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: Key) {
+pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: sessions::Key) {
     let keep_for = live.record.remember.then(|| shared.accounts.sessions().policy().absolute(true));
     request::hand_over(key, keep_for);
-    // Removing what is not there marks the session changed and nothing else: the store is then asked.
-    request.get_session().remove("rotated");
+    mark_changed(&request.get_session());
 }
 
 /// Takes the key out of the browser, whether or not its session was still alive.
@@ -54,15 +53,57 @@ pub fn end(response: &mut HttpResponse, shared: &Shared) {
     response.headers_mut().insert(header::CLEAR_SITE_DATA, everything);
 }
 
+/// A cookie of the previous secret came with this request.
+struct Resigned;
+
+/// While the secret is being changed: signs a cookie of the previous one anew, as actix-session knows one key.
+fn resign(request: &mut ServiceRequest, shared: &Shared) {
+    let Some(previous) = shared.secret.previous_cookie_key() else { return };
+    let (name, current) = (&shared.cookie.session, Key::from(&shared.secret.cookie_key()));
+    let sent: Vec<&str> =
+        request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).collect();
+    let mut jar = CookieJar::new();
+    let mut others = Vec::new();
+    for pair in sent.iter().flat_map(|header| header.split(';')).map(str::trim) {
+        match Cookie::parse_encoded(pair.to_owned()) {
+            Ok(cookie) if cookie.name() == name => jar.add_original(cookie),
+            _ => others.push(pair.to_owned()),
+        }
+    }
+    if jar.signed(&current).get(name).is_some() {
+        return;
+    }
+    let Some(old) = jar.signed(&Key::from(&previous)).get(name) else { return };
+    jar.signed_mut(&current).add(Cookie::new(name.clone(), old.value().to_owned()));
+    others.extend(jar.get(name).map(|cookie| cookie.encoded().to_string()));
+    if let Ok(value) = HeaderValue::from_str(&others.join("; ")) {
+        request.headers_mut().insert(header::COOKIE, value);
+        request.extensions_mut().insert(Resigned);
+    }
+}
+
+/// Gives the browser its cookie under the new signature, so that the previous secret can go.
+pub fn refresh(request: &ServiceRequest) {
+    if request.extensions().get::<Resigned>().is_some() && request::loaded::<User>().is_some() {
+        mark_changed(&request.get_session());
+    }
+}
+
+/// Removing what is not there marks a session changed and nothing else: the store is then asked for its key.
+fn mark_changed(session: &Session) {
+    session.remove("unused");
+}
+
 /// Around actix-session: says why when the store failed, and lets a remembered key outlive the browser.
 pub async fn outward<B: MessageBody>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let name = request
-        .app_data::<Data<Shared>>()
-        .map(|shared| format!("{}=", shared.cookie.session))
-        .unwrap_or_default();
+    let mut name = String::new();
+    if let Some(shared) = request.app_data::<Data<Shared>>().cloned() {
+        resign(&mut request, &shared);
+        name = format!("{}=", shared.cookie.session);
+    }
     let answer = next.call(request).await;
     if let Some(fault) = request::take_fault() {
         return Err(Error::Fault(fault).into());

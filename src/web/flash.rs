@@ -52,7 +52,7 @@ flashes! {
     NoMail = "no-mail", "bad", "Mail is switched off here, so no link can be sent.";
     Invited = "invited", "good", "The invitation is on its way.";
     Withdrawn = "withdrawn", "good", "The invitation is withdrawn.";
-    SessionLost = "session-lost", "warn", "This session ended meanwhile. Log in again.";
+    SessionLost = "session-lost", "warn", "Something else happened in this session meanwhile, so nothing was changed. Try again.";
 }
 
 /// 303 to `path` (RFC 9110 §15.4.4).

@@ -4,14 +4,14 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use super::Shared;
+use super::{Shared, routes};
 
 pub fn mount(config: &mut web::ServiceConfig) {
     config
-        .route("/healthz", web::get().to(alive))
-        .route("/readyz", web::get().to(ready))
-        .route("/robots.txt", web::get().to(robots))
-        .route("/.well-known/change-password", web::get().to(change_password));
+        .route("/healthz", routes::get_or_head().to(alive))
+        .route("/readyz", routes::get_or_head().to(ready))
+        .route("/robots.txt", routes::get_or_head().to(robots))
+        .route("/.well-known/change-password", routes::get_or_head().to(change_password));
 }
 
 /// The process runs; says nothing about the database.

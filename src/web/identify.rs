@@ -7,6 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest};
 
+use super::current_session;
 use crate::accounts::{LiveUser, User};
 use crate::sessions::{Handle, request};
 
@@ -28,6 +29,7 @@ pub async fn identify<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
+    current_session::refresh(&request);
     request.extensions_mut().insert(Visit(request::loaded::<User>()));
     next.call(request).await
 }

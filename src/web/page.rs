@@ -7,7 +7,7 @@ use askama::Template;
 use super::error::Error;
 use super::identify::Visit;
 use super::{Shared, assets, csrf, flash};
-use crate::accounts::Role;
+use crate::accounts::{Role, Wait};
 use crate::db::Fault;
 
 pub struct Page {
@@ -64,6 +64,13 @@ pub fn ok(template: &impl Template) -> Result<HttpResponse, Error> {
 /// 422 with the page and what is wrong on it (RFC 9110 §15.5.21).
 pub fn refused(template: &impl Template) -> Result<HttpResponse, Error> {
     show(StatusCode::UNPROCESSABLE_ENTITY, template)
+}
+
+/// 429 with the page and when to come back (RFC 6585 §4).
+pub fn too_many(wait: Wait, template: &impl Template) -> Result<HttpResponse, Error> {
+    let mut response = show(StatusCode::TOO_MANY_REQUESTS, template)?;
+    response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
+    Ok(response)
 }
 
 pub fn show(status: StatusCode, template: &impl Template) -> Result<HttpResponse, Error> {

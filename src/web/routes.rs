@@ -94,7 +94,7 @@ pub trait Rows: Guard + Sized {
         H::Output: Responder + 'static,
         Args: FromRequest + LedBy<Self> + 'static,
     {
-        let handler = move || web::route().guard(Any(Get()).or(Head())).to(handler.clone());
+        let handler = move || get_or_head().to(handler.clone());
         Route { guard: Self::KIND, method: Method::Get, path, handler: Box::new(handler) }
     }
 
@@ -125,6 +125,11 @@ impl<G, A, B, C> LedBy<G> for (G, A, B, C) {}
 impl<G, T> EndsInForm for (G, Form<T>) {}
 impl<G, A, T> EndsInForm for (G, A, Form<T>) {}
 impl<G, A, B, T> EndsInForm for (G, A, B, Form<T>) {}
+
+/// A route for reading: whoever may GET may ask for the headers alone.
+pub fn get_or_head() -> actix_web::Route {
+    web::route().guard(Any(Get()).or(Head()))
+}
 
 /// Mounts the rows, those of one path together, so that the wrong method is 405 and names the right ones.
 pub fn mount(config: &mut web::ServiceConfig, local: bool) {

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Double, Integer, Text};
 
-use crate::config::Throttle;
+use crate::accounts::throttle::Waits;
 use crate::db::Fault;
 use crate::db::schema::throttles::{self, dsl};
 
@@ -14,7 +14,7 @@ pub(in crate::accounts) fn count_attempt(
     conn: &mut PgConnection,
     bucket: &str,
     free: i32,
-    throttle: &Throttle,
+    waits: &Waits,
 ) -> Result<bool, Fault> {
     let rows = sql_query(
         "INSERT INTO throttles AS t (bucket, failures, last_failure_at, blocked_until) \
@@ -29,9 +29,9 @@ pub(in crate::accounts) fn count_attempt(
     )
     .bind::<Text, _>(bucket)
     .bind::<Integer, _>(free)
-    .bind::<Double, _>(f64::from(throttle.first_wait.as_secs()))
-    .bind::<Double, _>(f64::from(throttle.longest_wait.as_secs()))
-    .bind::<Double, _>(f64::from(throttle.forget_after.as_secs()))
+    .bind::<Double, _>(f64::from(waits.first.as_secs()))
+    .bind::<Double, _>(f64::from(waits.longest.as_secs()))
+    .bind::<Double, _>(f64::from(waits.forget_after.as_secs()))
     .execute(conn)?;
     Ok(rows == 1)
 }
@@ -69,4 +69,17 @@ pub(in crate::accounts) fn give_back(conn: &mut PgConnection, bucket: &str, free
 pub(in crate::accounts) fn clear_bucket(conn: &mut PgConnection, bucket: &str) -> Result<(), Fault> {
     diesel::delete(throttles::table.filter(dsl::bucket.eq(bucket))).execute(conn)?;
     Ok(())
+}
+
+/// Buckets nobody has drawn on for long, and links that are dead anyway.
+pub(in crate::accounts) fn tidy(conn: &mut PgConnection) -> Result<usize, Fault> {
+    let mut gone = 0;
+    for stale in [
+        "DELETE FROM throttles WHERE last_failure_at < now() - interval '7 days' AND coalesce(blocked_until < now(), true)",
+        "DELETE FROM registrations WHERE expires_at < now()",
+        "DELETE FROM user_tokens WHERE expires_at < now()",
+    ] {
+        gone += sql_query(stale).execute(conn)?;
+    }
+    Ok(gone)
 }

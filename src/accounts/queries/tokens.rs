@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
+use ::time::OffsetDateTime;
 use diesel::dsl::{exists, now};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{db_now, interval};
 use crate::accounts::register::Parsed;
 use crate::accounts::{Email, User, UserId};
-use crate::db::Fault;
 use crate::db::schema::{invitations, registrations, setup_tokens, user_tokens, users};
+use crate::db::{Fault, time};
 use crate::secret::Token;
 
 const RESET: &str = "reset_password";
@@ -45,7 +44,7 @@ pub(in crate::accounts) fn insert_registration(
             dsl::name.eq(person.name.as_str()),
             dsl::password_hash.eq(person.hash.as_str()),
             dsl::invitation.eq(invitation),
-            dsl::expires_at.eq(db_now() + interval(good_for)),
+            dsl::expires_at.eq(time::now() + time::interval(good_for)),
         ))
         .execute(conn)?;
     Ok(())
@@ -80,7 +79,7 @@ pub(in crate::accounts) fn replace_reset(
     let values = (
         dsl::token_hash.eq(token.hash().to_vec()),
         dsl::created_at.eq(now),
-        dsl::expires_at.eq(db_now() + interval(good_for)),
+        dsl::expires_at.eq(time::now() + time::interval(good_for)),
     );
     diesel::insert_into(user_tokens::table)
         .values((dsl::user_id.eq(user.0), dsl::purpose.eq(RESET), values.clone()))
@@ -191,7 +190,7 @@ pub(in crate::accounts) fn insert_invitation(
             dsl::token_hash.eq(token.hash().as_slice()),
             dsl::email.eq(email.as_str()),
             dsl::invited_by.eq(by.0),
-            dsl::expires_at.eq(db_now() + interval(good_for)),
+            dsl::expires_at.eq(time::now() + time::interval(good_for)),
         ))
         .execute(conn)?;
     Ok(())

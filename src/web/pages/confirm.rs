@@ -1,15 +1,12 @@
 //! Confirm: the password once more, then on to where they were going.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
 use askama::Template;
 use serde::Deserialize;
 
-use super::wait_sentence;
 use crate::accounts::ConfirmRefusal;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
-use crate::web::flash::Flash;
 use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::SignedIn;
 use crate::web::page::{self, Page};
@@ -46,20 +43,15 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);
             Ok(flash::see_other(&next))
         }
-        // Another request of this browser may have won: it then holds the new key, and `next` will show.
-        Err(ConfirmRefusal::SessionLost) => Ok(ctx.redirect(&next, Flash::SessionLost)),
+        // Another request of this browser may have won and brought the new key: `next` will show.
+        Err(ConfirmRefusal::SessionLost) => Ok(flash::see_other(&next)),
         Err(ConfirmRefusal::WrongPassword) => {
             form.fields.refuse("password", "That is not your password. Try again.");
             page::refused(&ConfirmPage { page: ctx.page(), form: form.fields })
         }
         Err(ConfirmRefusal::TooMany(wait)) => {
-            form.fields.refuse("", wait_sentence(wait.0));
-            let mut response = page::show(
-                StatusCode::TOO_MANY_REQUESTS,
-                &ConfirmPage { page: ctx.page(), form: form.fields },
-            )?;
-            response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
-            Ok(response)
+            form.fields.refuse("", wait);
+            page::too_many(wait, &ConfirmPage { page: ctx.page(), form: form.fields })
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Log in with e-mail address and password.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
 use askama::Template;
 use serde::Deserialize;
 
-use super::wait_sentence;
 use crate::accounts::{Attempt, LogInRefusal};
 use crate::config::Registration;
 use crate::web::ctx::Ctx;
@@ -68,10 +66,8 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<H
             page::refused(&LogInPage::new(&ctx, form.fields))
         }
         Err(LogInRefusal::TooMany(wait)) => {
-            form.fields.refuse("", wait_sentence(wait.0));
-            let mut response = page::show(StatusCode::TOO_MANY_REQUESTS, &LogInPage::new(&ctx, form.fields))?;
-            response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
-            Ok(response)
+            form.fields.refuse("", wait);
+            page::too_many(wait, &LogInPage::new(&ctx, form.fields))
         }
     }
 }

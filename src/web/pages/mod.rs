@@ -19,11 +19,3 @@ use super::form::Input;
 pub struct Button {}
 
 impl Input for Button {}
-
-/// The sentence for somebody who tried too often.
-fn wait_sentence(seconds: u64) -> String {
-    match seconds {
-        0..90 => format!("Too many attempts. Try again in {seconds} seconds."),
-        _ => format!("Too many attempts. Try again in {} minutes.", seconds.div_ceil(60)),
-    }
-}

@@ -1,7 +1,6 @@
 //! Register, and prove the address.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
@@ -14,8 +13,6 @@ use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
 use crate::web::view::Strength;
-
-use super::wait_sentence;
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -70,24 +67,24 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
         Ok(()) => return Ok(flash::see_other("/register/check-email")),
         Err(refusal) => refusal,
     };
-    let status = status_of(&refusal);
+    let wait = match refusal {
+        RegisterRefusal::TooMany(wait) => Some(wait),
+        _ => None,
+    };
     explain(&mut form.fields, refusal);
     let strength = ctx.accounts().strength(&person.password, &person.name, &person.email).await?;
     let strength = (!person.password.is_empty()).then_some(strength);
-    page::show(status, &RegisterPage { page: ctx.page(), form: form.fields, password_min, strength })
-}
-
-fn status_of(refusal: &RegisterRefusal) -> StatusCode {
-    match refusal {
-        RegisterRefusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength };
+    match wait {
+        Some(wait) => page::too_many(wait, &page),
+        None => page::refused(&page),
     }
 }
 
 /// Puts each reason beside its field; shared with the setup page.
 pub(super) fn explain(fields: &mut Fields, refusal: RegisterRefusal) {
     match refusal {
-        RegisterRefusal::TooMany(wait) => fields.refuse("", wait_sentence(wait.0)),
+        RegisterRefusal::TooMany(wait) => fields.refuse("", wait),
         RegisterRefusal::Fields { name, email, password } => {
             if let Some(why) = name {
                 fields.refuse("name", why);

@@ -1,11 +1,10 @@
 //! A forgotten password.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
-use super::wait_sentence;
 use crate::accounts::{Email, ResetRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
@@ -45,11 +44,8 @@ pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpR
     match ctx.accounts().request_reset(&email, ctx.client()).await? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
-            form.fields.refuse("", wait_sentence(wait.0));
-            let page = ForgotPasswordPage { page: ctx.page(), form: form.fields };
-            let mut response = page::show(StatusCode::TOO_MANY_REQUESTS, &page)?;
-            response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
-            Ok(response)
+            form.fields.refuse("", wait);
+            page::too_many(wait, &ForgotPasswordPage { page: ctx.page(), form: form.fields })
         }
     }
 }

@@ -52,7 +52,8 @@ impl TestApp {
         let mut settings = settings(port);
         change(&mut settings);
         let pool = Db::new(&db.url(), settings.pool);
-        let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone()).expect("mail");
+        let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())
+            .expect("mail");
         let accounts = Accounts::new(pool, mailer, &settings).expect("accounts");
         let shared = Shared::new(accounts.clone(), &settings);
         let (tell, told) = std::sync::mpsc::channel();
@@ -74,13 +75,23 @@ impl TestApp {
 
     /// Ada, a member.
     pub async fn ada(&self) -> Person {
-        let ada = Person { id: Uuid::new_v4(), name: "Ada Lovelace", email: "ada@example.org", password: "poetical-science-1843" };
+        let ada = Person {
+            id: Uuid::new_v4(),
+            name: "Ada Lovelace",
+            email: "ada@example.org",
+            password: "poetical-science-1843",
+        };
         self.admit(ada, "member").await
     }
 
     /// Grace, an administrator.
     pub async fn grace(&self) -> Person {
-        let grace = Person { id: Uuid::new_v4(), name: "Grace Hopper", email: "grace@example.org", password: "nanoseconds-of-wire-30cm" };
+        let grace = Person {
+            id: Uuid::new_v4(),
+            name: "Grace Hopper",
+            email: "grace@example.org",
+            password: "nanoseconds-of-wire-30cm",
+        };
         self.admit(grace, "admin").await
     }
 

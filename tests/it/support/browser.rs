@@ -27,12 +27,23 @@ pub struct Answer {
 impl Browser {
     pub fn new(origin: &str) -> Self {
         let client = Client::builder().redirect(redirect::Policy::none()).build().expect("a client");
-        Self { cookies: BTreeMap::new(), headers: Vec::new(), token: String::new(), origin: origin.to_owned(), client }
+        Self {
+            cookies: BTreeMap::new(),
+            headers: Vec::new(),
+            token: String::new(),
+            origin: origin.to_owned(),
+            client,
+        }
     }
 
     /// Another browser that has copied everything this one holds, as a thief would.
     pub fn copy(&self) -> Self {
-        Self { cookies: self.cookies.clone(), headers: self.headers.clone(), token: self.token.clone(), ..Self::new(&self.origin) }
+        Self {
+            cookies: self.cookies.clone(),
+            headers: self.headers.clone(),
+            token: self.token.clone(),
+            ..Self::new(&self.origin)
+        }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -70,7 +81,8 @@ impl Browser {
         if self.cookies.is_empty() {
             return request;
         }
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         request.header(COOKIE, cookies.join("; "))
     }
 
@@ -118,7 +130,11 @@ impl Answer {
     /// The attribute of every element that matches.
     pub fn attributes(&self, selector: &str, name: &str) -> Vec<String> {
         let selector = Selector::parse(selector).expect("a selector");
-        self.html().select(&selector).filter_map(|element| element.value().attr(name)).map(str::to_owned).collect()
+        self.html()
+            .select(&selector)
+            .filter_map(|element| element.value().attr(name))
+            .map(str::to_owned)
+            .collect()
     }
 
     pub fn attribute(&self, selector: &str, name: &str) -> Option<String> {

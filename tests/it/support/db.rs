@@ -13,7 +13,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Bool, SingleValue, Text, Timestamptz};
-use diesel::{PgConnection, RunQueryDsl as _, select};
+use diesel::{PgConnection, QueryResult, RunQueryDsl as _, select};
 use latchkey::config::{self, Span};
 use latchkey::db::local::{LocalServer, Options};
 use latchkey::db::{Db, migrations};
@@ -36,7 +36,7 @@ pub struct TestDb {
 }
 
 impl TestDb {
-    /// Blocks for some 20 ms; the first of a process also starts the server and migrates the template.
+    /// Blocks for some 50 ms; the first of a process also starts the server and migrates the template.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}_{}", SERVER.run, COUNT.fetch_add(1, Ordering::Relaxed));
@@ -82,20 +82,17 @@ impl TestDb {
 
     /// Ends every connection, as a restart does, and returns when they are gone.
     pub fn end_connections(&self) {
-        let others = format!("FROM pg_stat_activity WHERE datname = '{}'", self.name);
-        let mut conn = SERVER.connect();
-        execute(&mut conn, &format!("SELECT pg_terminate_backend(pid) {others}"));
-        while bool::read(&mut conn, &format!("SELECT EXISTS (SELECT {others})")) {
-            thread::sleep(Duration::from_millis(1));
-        }
+        throw_out(&mut SERVER.connect(), &self.name).unwrap();
     }
 }
 
 impl Drop for TestDb {
+    /// Nothing in here may panic, because the test may have. What stays behind, the next process removes.
     fn drop(&mut self) {
-        // PostgreSQL looks only every 100 ms whether those it throws out have left.
-        self.end_connections();
-        SERVER.execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        if let Ok(mut conn) = migrations::connect(&SERVER.local.maintenance_url()) {
+            let _ = throw_out(&mut conn, &self.name);
+            let _ = conn.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        }
     }
 }
 
@@ -136,7 +133,9 @@ where
     T: diesel::deserialize::FromSqlRow<S, diesel::pg::Pg> + 'static,
     diesel::pg::Pg: diesel::sql_types::HasSqlType<S>,
 {
-    select(sql::<S>(&format!("({query})"))).get_result(conn).unwrap_or_else(|error| panic!("{query}: {error}"))
+    select(sql::<S>(&format!("({query})")))
+        .get_result(conn)
+        .unwrap_or_else(|error| panic!("{query}: {error}"))
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
@@ -153,7 +152,8 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-cluster");
-        let local = LocalServer::start(&Options { settings: &SETTINGS, ..Options::new(&data_dir) }).unwrap_or_else(|error| panic!("{error}"));
+        let local = LocalServer::start(&Options { settings: &SETTINGS, ..Options::new(&data_dir) })
+            .unwrap_or_else(|error| panic!("{error}"));
         let mut conn = connect(&local.maintenance_url());
         let run = format!("test_{}", hexadecimal(&secret::random::<8>().unwrap()));
         let (template, versions) = schema();
@@ -177,8 +177,11 @@ impl Server {
 /// The template's name, different for every content of the migrations, and how many they are.
 fn schema() -> (String, i64) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut files: Vec<_> =
-        fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path().join("up.sql")).filter(|file| file.exists()).collect();
+    let mut files: Vec<_> = fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("up.sql"))
+        .filter(|file| file.exists())
+        .collect();
     files.sort();
     let mut content = Vec::new();
     for file in &files {
@@ -193,14 +196,20 @@ fn schema() -> (String, i64) {
 fn make_template(local: &LocalServer, conn: &mut PgConnection, name: &str, versions: i64) {
     let making = lock(&format!("make {name}"));
     execute(conn, &format!("SELECT pg_advisory_lock({making})"));
-    if !bool::read(conn, &format!("SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{name}' AND datistemplate)")) {
+    if !bool::read(
+        conn,
+        &format!("SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{name}' AND datistemplate)"),
+    ) {
         execute(conn, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         execute(conn, &format!("CREATE DATABASE {name} TEMPLATE template0"));
         let url = local.url(name);
         migrations::run(&url).unwrap();
         let applied = i64::read(&mut connect(&url), "SELECT count(*) FROM __diesel_schema_migrations");
         // Cargo does not notice a new directory by itself.
-        assert_eq!(applied, versions, "this program was built with other migrations: touch src/db/migrations.rs");
+        assert_eq!(
+            applied, versions,
+            "this program was built with other migrations: touch src/db/migrations.rs"
+        );
         // Being a template says that it is complete; without connections it can always be copied.
         execute(conn, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true"));
     }
@@ -215,7 +224,8 @@ fn remove_leftovers(conn: &mut PgConnection, run: &str, template: &str) {
     );
     for name in names.split_whitespace() {
         // `test_<run>_<count>` belongs to the run, a template to whoever uses it.
-        let owner = name.rsplit_once('_').map_or(name, |(owner, _)| if owner.contains('_') { owner } else { name });
+        let owner =
+            name.rsplit_once('_').map_or(name, |(owner, _)| if owner.contains('_') { owner } else { name });
         if owner == run || owner == template {
             continue;
         }
@@ -231,6 +241,16 @@ fn remove_leftovers(conn: &mut PgConnection, run: &str, template: &str) {
 /// The two keys of the advisory lock on a name; the first sets them apart from everybody else's.
 fn lock(name: &str) -> String {
     format!("7357, hashtext('{name}')")
+}
+
+/// Before `DROP DATABASE`, too, which looks only every 100 ms whether those it throws out have left.
+fn throw_out(conn: &mut PgConnection, database: &str) -> QueryResult<()> {
+    let others = format!("FROM pg_stat_activity WHERE datname = '{database}'");
+    conn.batch_execute(&format!("SELECT pg_terminate_backend(pid) {others}"))?;
+    while select(sql::<Bool>(&format!("EXISTS (SELECT {others})"))).get_result(conn)? {
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 fn connect(url: &str) -> PgConnection {

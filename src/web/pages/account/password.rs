@@ -1,7 +1,6 @@
 //! Change your password.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
 use askama::Template;
 use serde::Deserialize;
 
@@ -13,7 +12,6 @@ use crate::web::flash::Flash;
 use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::Confirmed;
 use crate::web::page::{self, Page};
-use crate::web::pages::wait_sentence;
 use crate::web::view::Strength;
 
 #[derive(Deserialize, Default)]
@@ -58,7 +56,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<PasswordForm>) -> Re
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
-        Err(ChangeRefusal::SessionLost) => return Ok(ctx.redirect("/home", Flash::SessionLost)),
+        Err(ChangeRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
         Err(refusal) => refusal,
     };
     let mut strength = None;
@@ -74,11 +72,8 @@ pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<PasswordForm>) -> Re
             strength = Some(ctx.accounts().strength(&password, &me.owner.name, &me.owner.email).await?);
         }
         ChangeRefusal::TooMany(wait) => {
-            form.fields.refuse("", wait_sentence(wait.0));
-            let page = PasswordPage::new(&ctx, form.fields, None);
-            let mut response = page::show(StatusCode::TOO_MANY_REQUESTS, &page)?;
-            response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
-            return Ok(response);
+            form.fields.refuse("", wait);
+            return page::too_many(wait, &PasswordPage::new(&ctx, form.fields, None));
         }
         ChangeRefusal::SessionLost => {}
     }

@@ -1,0 +1,186 @@
+//! What every test of sessions stands in: a database of its own, the sessions in it, and ada and grace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_session::storage::{SessionKey, SessionStore as _};
+use actix_web::cookie::time::Duration as Ttl;
+use diesel::{Connection as _, PgConnection};
+use latchkey::db::Fault;
+use latchkey::sessions::{
+    Handle, Key, Live, Login, Owner, PgStore, Policy, Principal, Record, Scope, Sessions,
+};
+use uuid::Uuid;
+
+use crate::support::db::TestDb;
+
+pub const ADA: Principal = Principal(Uuid::from_u128(0xADA));
+pub const GRACE: Principal = Principal(Uuid::from_u128(0x6EACE));
+
+/// Where actix-identity puts the principal.
+pub const IDENTITY: &str = "actix_identity.user_id";
+
+/// What actix-session was configured with; the policy's clocks count instead.
+pub const TTL: Ttl = Ttl::days(1);
+
+/// True of a row that admits somebody.
+pub const LIVE: &str = "revoked_at IS NULL AND expires_at > now()";
+
+pub type Map = HashMap<String, String>;
+
+pub struct Room<O: Owner = ()> {
+    pub db: TestDb,
+    pub sessions: Sessions<O>,
+}
+
+impl Room {
+    pub fn new() -> Self {
+        Self::with(Policy::default())
+    }
+
+    pub fn with(policy: Policy) -> Self {
+        Self::with_owners(policy)
+    }
+}
+
+impl<O: Owner> Room<O> {
+    /// For an application that knows something of its principals.
+    pub fn with_owners(policy: Policy) -> Self {
+        let db = TestDb::new();
+        let sessions = Sessions::new(db.db(), policy);
+        Self { db, sessions }
+    }
+
+    pub fn store(&self) -> PgStore<O> {
+        self.sessions.store()
+    }
+
+    /// A session saved the way actix-session does it.
+    pub async fn log_in(&self, who: Principal) -> SessionKey {
+        self.store().save(belonging_to(who, &[]), &TTL).await.unwrap()
+    }
+
+    /// A session opened the way the application does it.
+    pub fn open(&self, login: &Login) -> (Key, Handle) {
+        self.transaction(|conn| self.sessions.open(conn, login))
+    }
+
+    pub async fn load(&self, key: &SessionKey) -> Option<Map> {
+        self.store().load(key).await.unwrap()
+    }
+
+    pub async fn is_live(&self, key: &SessionKey) -> bool {
+        self.load(key).await.is_some()
+    }
+
+    pub async fn update(&self, key: &SessionKey, state: Map) -> SessionKey {
+        self.store().update(copy(key), state, &TTL).await.unwrap()
+    }
+
+    pub async fn find(&self, key: &SessionKey) -> Option<Arc<Live<O>>> {
+        self.sessions.find(&parsed(key)).await.unwrap()
+    }
+
+    pub async fn handle(&self, key: &SessionKey) -> Handle {
+        self.find(key).await.unwrap().record.handle
+    }
+
+    pub fn rotate(&self, live: &Live<O>, confirmed: bool) -> Option<Key> {
+        self.transaction(|conn| self.sessions.rotate(conn, live, confirmed))
+    }
+
+    pub fn revoke(&self, handle: Handle, owner: Option<Principal>) -> Option<Principal> {
+        self.transaction(|conn| self.sessions.revoke(conn, handle, owner))
+    }
+
+    pub fn revoke_all(&self, who: Principal, except: Option<Handle>) -> usize {
+        self.transaction(|conn| self.sessions.revoke_all(conn, who, except))
+    }
+
+    pub fn list(&self, scope: Scope<'_>, limit: i64, offset: i64) -> Vec<Record> {
+        self.transaction(|conn| self.sessions.list(conn, scope, limit, offset))
+    }
+
+    pub fn count(&self, scope: Scope<'_>) -> i64 {
+        self.transaction(|conn| self.sessions.count(conn, scope))
+    }
+
+    pub fn transaction<T>(&self, work: impl FnOnce(&mut PgConnection) -> Result<T, Fault>) -> T {
+        self.db.connect().transaction(work).unwrap()
+    }
+
+    /// Makes every session as old as if `interval` had passed.
+    pub fn age(&self, interval: &str) {
+        let back = |column: &str| format!("{column} = {column} - interval '{interval}'");
+        let columns =
+            ["created_at", "confirmed_at", "last_seen_at", "expires_at", "revoked_at"].map(back).join(", ");
+        self.db.execute(&format!("UPDATE sessions SET {columns}"));
+    }
+
+    pub fn rows(&self) -> i64 {
+        self.rows_where("true")
+    }
+
+    pub fn live_rows(&self) -> i64 {
+        self.rows_where(LIVE)
+    }
+
+    pub fn rows_where(&self, condition: &str) -> i64 {
+        self.db.scalar(&format!("SELECT count(*) FROM sessions WHERE {condition}"))
+    }
+
+    /// Whether `condition` is true of the one session there is.
+    pub fn row_has(&self, condition: &str) -> bool {
+        self.db.scalar(&format!("SELECT ({condition}) FROM sessions"))
+    }
+
+    /// The whole table as text: equal before and after whatever writes nothing.
+    pub fn table(&self) -> String {
+        self.table_without(&[])
+    }
+
+    pub fn table_without(&self, columns: &[&str]) -> String {
+        let columns = columns.join(",");
+        self.db.scalar(&format!(
+            "SELECT coalesce(jsonb_agg(to_jsonb(s) - '{{{columns}}}'::text[] ORDER BY handle), '[]')::text FROM sessions s"
+        ))
+    }
+}
+
+pub fn login(principal: Principal) -> Login {
+    Login {
+        principal,
+        remember: false,
+        factor: "password".into(),
+        address: "192.0.2.7".into(),
+        user_agent: "Mozilla/5.0".into(),
+    }
+}
+
+pub fn map(entries: &[(&str, &str)]) -> Map {
+    entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A map as actix-session hands it over for somebody who is logged in.
+pub fn belonging_to(who: Principal, entries: &[(&str, &str)]) -> Map {
+    let mut state = map(entries);
+    state.insert(IDENTITY.into(), format!("\"{who}\""));
+    state
+}
+
+pub fn key(text: &str) -> SessionKey {
+    text.to_owned().try_into().unwrap()
+}
+
+pub fn copy(original: &SessionKey) -> SessionKey {
+    key(original.as_ref())
+}
+
+pub fn parsed(key: &SessionKey) -> Key {
+    Key::parse(key.as_ref()).unwrap()
+}
+
+/// Well-formed, and nobody's.
+pub fn unknown_key() -> SessionKey {
+    key(&latchkey::secret::encode(&[7; 32]))
+}
