@@ -1,11 +1,16 @@
 //! `latchkey serve`: listen first, so that the platform sees a process that is alive; then bring up the
 //! database; then do the work that goes on beside the requests.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::{System, signal, spawn, task, time};
+use futures_util::future::{Either, select};
+use tokio::sync::oneshot;
 
 use super::reach::{self, Reached};
 use super::{Failure, log};
@@ -37,15 +42,32 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         let running = spawn(server);
         spawn(stop_on_signal(handle.clone()));
         tracing::info!(%address, "listening");
-        let preparing = {
-            let (settings, db) = (settings.clone(), db.clone());
-            task::spawn_blocking(move || prepare(&settings, &db).map_err(|failure| failure.to_string()))
-        };
-        let reached = match preparing.await? {
-            Ok(reached) => reached,
-            Err(why) => {
+        let (keep_trying, given_up) = channel();
+        let (tell, told) = oneshot::channel();
+        let preparing = (settings.clone(), db.clone());
+        // A thread of its own: unlike the runtime's, it cannot keep the process from ending.
+        thread::spawn(move || {
+            let (settings, db) = preparing;
+            let _ = tell.send(prepare(&settings, &db, &given_up).map_err(|failure| failure.to_string()));
+        });
+        let (reached, running) = match select(told, running).await {
+            Either::Left((Ok(Ok(reached)), running)) => (reached, running),
+            Either::Left((Ok(Err(why)), _)) => {
                 handle.stop(false).await;
                 return Err(why.into());
+            }
+            Either::Left((Err(_), _)) => {
+                handle.stop(false).await;
+                return Err("the database could not be prepared".into());
+            }
+            Either::Right((ended, told)) => {
+                drop(keep_trying);
+                ended??;
+                tracing::info!("stopped before the database was ready");
+                if let Ok(Ok(Ok(reached))) = time::timeout(LET_GO, told).await {
+                    leave(reached).await?;
+                }
+                return Ok(());
             }
         };
         spawn(mailer.deliver_forever(db));
@@ -53,9 +75,7 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         welcome(&accounts, &settings).await;
         running.await??;
         tracing::info!("stopped");
-        // Stopping the local server blocks, and there is nothing left to serve.
-        task::spawn_blocking(move || reached.server.map(|server| server.stop())).await?.transpose()?;
-        Ok(())
+        leave(reached).await
     })
 }
 
@@ -69,7 +89,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// Reaches and migrates the database, however long that takes: until then requests are answered 503.
-fn prepare(settings: &Settings, db: &Db) -> Result<Reached, Failure> {
+/// Ends when the other side of `given_up` is gone.
+fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Result<Reached, Failure> {
     let reached = reach::database(settings)?;
     loop {
         match migrations::run(&reached.url) {
@@ -82,11 +103,19 @@ fn prepare(settings: &Settings, db: &Db) -> Result<Reached, Failure> {
             }
             Err(fault @ (Fault::Unavailable(_) | Fault::LostConnection(_))) => {
                 tracing::warn!(%fault, "waiting for the database");
-                std::thread::sleep(RETRY);
+                if given_up.recv_timeout(RETRY) == Err(RecvTimeoutError::Disconnected) {
+                    return Err(fault.into());
+                }
             }
             Err(fault) => return Err(fault.into()),
         }
     }
+}
+
+/// Local mode's server stops with its last user. That blocks, and there is nothing left to serve.
+async fn leave(reached: Reached) -> Result<(), Failure> {
+    task::spawn_blocking(move || reached.server.map(|server| server.stop())).await?.transpose()?;
+    Ok(())
 }
 
 async fn welcome(accounts: &Accounts, settings: &Settings) {

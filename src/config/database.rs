@@ -77,7 +77,7 @@ pub(super) fn redacted(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed) => {
             if parsed.password().is_some() {
-                let _ = parsed.set_password(Some("…"));
+                let _ = parsed.set_password(Some("***"));
             }
             parsed.set_query(None);
             parsed.to_string()

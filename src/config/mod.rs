@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
 pub use database::Database;
@@ -158,22 +158,44 @@ fn read(env: &HashMap<String, String>) -> Result<Written, Misconfigured> {
         Some(path) => File::new(path, FileFormat::Toml).required(true),
         None => File::new("latchkey.toml", FileFormat::Toml).required(false),
     };
-    let ours = env
+    let ours: Variables = env
         .iter()
         .filter(|(name, _)| name.starts_with("LATCHKEY__"))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
-    let environment = Environment::with_prefix("LATCHKEY")
+    Config::builder()
+        .add_source(file)
+        .add_source(environment(ours.clone()))
+        .build()
+        .and_then(Config::try_deserialize)
+        .map_err(|error| refuse(&error, ours))
+}
+
+type Variables = config::Map<String, String>;
+
+fn environment(variables: Variables) -> Environment {
+    Environment::with_prefix("LATCHKEY")
         .prefix_separator("__")
         .separator("__")
         .ignore_empty(true)
-        .source(Some(ours));
-    Config::builder()
-        .add_source(file)
-        .add_source(environment)
-        .build()
-        .and_then(Config::try_deserialize)
-        .map_err(|error| Misconfigured(error.to_string()))
+        .source(Some(variables))
+}
+
+/// Names the variable, if one is refused by itself. A line that is no TOML may hold a secret: only its number
+/// is told.
+fn refuse(error: &ConfigError, variables: Variables) -> Misconfigured {
+    if let ConfigError::FileParse { uri, cause } = error {
+        let (file, cause) = (uri.as_deref().unwrap_or("the file"), cause.to_string());
+        return Misconfigured(format!("{file}: {}", cause.lines().next().unwrap_or_default().trim_end()));
+    }
+    let alone = |variable: (String, String)| {
+        let written = Config::builder()
+            .add_source(environment(Variables::from_iter([variable.clone()])))
+            .build()
+            .and_then(Config::try_deserialize::<Written>);
+        written.err().map(|error| format!("{}: {error}", variable.0))
+    };
+    Misconfigured(variables.into_iter().filter_map(alone).min().unwrap_or_else(|| error.to_string()))
 }
 
 fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, Misconfigured> {
@@ -377,5 +399,32 @@ mod tests {
         let mut pairs = DEPLOYED.to_vec();
         pairs.push(("LATCHKEY__MAIL__TRANSPORT", "mailbox"));
         assert!(refusal(&pairs).contains("local mode only"));
+    }
+
+    #[test]
+    fn the_readme_names_every_setting() {
+        fn leaves(prefix: &str, value: &serde_json::Value, out: &mut Vec<String>) {
+            match value {
+                serde_json::Value::Object(map) => {
+                    map.iter().for_each(|(key, value)| {
+                        leaves(&format!("{prefix}__{}", key.to_uppercase()), value, out)
+                    });
+                }
+                _ => out.push(prefix.to_owned()),
+            }
+        }
+        let mut names = Vec::new();
+        leaves("LATCHKEY", &serde_json::to_value(Written::default()).unwrap(), &mut names);
+        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+        let row = |name: &str| {
+            let (section, key) = name.rsplit_once("__").unwrap();
+            // A row names its first setting whole and the others of its section by their last part.
+            readme.lines().any(|line| {
+                line.contains(&format!("`{name}`"))
+                    || line.contains(&format!("`{section}__")) && line.contains(&format!("`__{key}`"))
+            })
+        };
+        let missing: Vec<_> = names.iter().filter(|name| !row(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }

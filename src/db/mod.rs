@@ -4,38 +4,36 @@ mod blocking;
 mod fault;
 pub mod local;
 pub mod migrations;
+mod pool;
 pub mod schema;
 pub mod time;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use diesel::Connection;
 use diesel::connection::{SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, HandleError, Pool, PooledConnection};
 
 pub use blocking::off_thread;
 pub use fault::Fault;
 
 use crate::config;
+use pool::Lines;
 
-type Manager = ConnectionManager<PgConnection>;
-type Pooled = PooledConnection<Manager>;
 type TransactionManager = <PgConnection as Connection>::TransactionManager;
 
 /// A pool of connections. Cloning shares it.
 #[derive(Clone)]
 pub struct Db {
     settings: config::Database,
-    pool: Arc<OnceLock<Pool<Manager>>>,
+    lines: Arc<OnceLock<Lines>>,
 }
 
 impl Db {
     /// A door that is still shut: everything answers [`Fault::Unavailable`] until [`Db::open`], so that a
     /// server can listen while its database starts and migrates.
     pub fn shut(settings: config::Database) -> Self {
-        Self { settings, pool: Arc::default() }
+        Self { settings, lines: Arc::default() }
     }
 
     /// A pool on `url` (libpq syntax). Connects when first asked.
@@ -47,23 +45,11 @@ impl Db {
 
     /// Opens the door, once; a second call changes nothing.
     pub fn open(&self, url: &str) {
-        let settings = self.settings;
-        self.pool.get_or_init(|| {
-            Pool::builder()
-                .max_size(settings.pool_size.max(1))
-                .min_idle(Some(0))
-                .connection_timeout(settings.checkout_wait.std())
-                // Managed databases reap idle connections after about a minute.
-                .idle_timeout(Some(Duration::from_secs(30)))
-                // A check costs every checkout a round trip; `read` and `write` retry a dead connection instead.
-                .test_on_check_out(false)
-                .connection_customizer(Box::new(Bounds(settings)))
-                .error_handler(Box::new(LogQuietly))
-                .build_unchecked(ConnectionManager::new(with_parameters(url)))
-        });
+        self.lines.get_or_init(|| Lines::new(with_parameters(url), self.settings));
     }
 
-    /// Runs `work` on a connection, away from the event loop. `work` only reads: it may run twice.
+    /// Runs `work` on a connection, away from the event loop. `work` only reads: when its connection turns
+    /// out dead it is run once more on another.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] when no connection is to be had within the checkout wait or the database
@@ -75,12 +61,17 @@ impl Db {
     {
         let db = self.clone();
         off_thread(move || {
-            let mut conn = db.checkout()?;
-            match work(&mut conn) {
-                Err(fault) if fault.is_lost_connection() => {
-                    drop(conn);
-                    work(&mut *db.checkout()?)
+            let lines = db.lines()?;
+            let once = || {
+                let mut line = lines.checkout()?;
+                let answer = work(&mut line.conn);
+                if answer.as_ref().is_err_and(Fault::is_lost_connection) {
+                    lines.lost(line);
                 }
+                answer
+            };
+            match once() {
+                Err(fault) if fault.is_lost_connection() => once(),
                 answer => answer,
             }
         })
@@ -98,18 +89,32 @@ impl Db {
     {
         let db = self.clone();
         off_thread(move || {
-            let mut conn = db.begin()?;
-            match work(&mut conn) {
-                Ok(value) => {
-                    TransactionManager::commit_transaction(&mut *conn)?;
-                    Ok(value)
+            let lines = db.lines()?;
+            let mut line = lines.checkout()?;
+            if let Err(error) = TransactionManager::begin_transaction(&mut line.conn) {
+                let fault = Fault::from(error);
+                if !fault.is_lost_connection() {
+                    return Err(fault);
                 }
+                // Nothing was done yet, so another connection may try.
+                lines.lost(line);
+                line = lines.checkout()?;
+                TransactionManager::begin_transaction(&mut line.conn)?;
+            }
+            let answer = match work(&mut line.conn) {
+                Ok(value) => TransactionManager::commit_transaction(&mut line.conn)
+                    .map(|()| value)
+                    .map_err(Fault::from),
                 Err(fault) => {
-                    // The first fault is the one worth telling; a broken connection leaves the pool anyway.
-                    let _ = TransactionManager::rollback_transaction(&mut *conn);
+                    // The first fault is the one worth telling.
+                    let _ = TransactionManager::rollback_transaction(&mut line.conn);
                     Err(fault)
                 }
+            };
+            if answer.as_ref().is_err_and(Fault::is_lost_connection) {
+                lines.lost(line);
             }
+            answer
         })
         .await
     }
@@ -119,25 +124,8 @@ impl Db {
         self.read(|conn| Ok(conn.batch_execute("SELECT 1")?)).await
     }
 
-    fn begin(&self) -> Result<Pooled, Fault> {
-        let mut conn = self.checkout()?;
-        match TransactionManager::begin_transaction(&mut *conn) {
-            Ok(()) => Ok(conn),
-            // Nothing was done yet, so trying once more on another connection is safe.
-            Err(error) if Fault::from_diesel(&error).is_lost_connection() => {
-                drop(conn);
-                let mut conn = self.checkout()?;
-                TransactionManager::begin_transaction(&mut *conn)?;
-                Ok(conn)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn checkout(&self) -> Result<Pooled, Fault> {
-        let pool =
-            self.pool.get().ok_or_else(|| Fault::Unavailable("the database is not ready yet".into()))?;
-        pool.get().map_err(|error| Fault::Unavailable(format!("no database connection: {error}")))
+    fn lines(&self) -> Result<&Lines, Fault> {
+        self.lines.get().ok_or_else(|| Fault::Unavailable("the database is not ready yet".into()))
     }
 }
 
@@ -157,37 +145,4 @@ fn with_parameters(url: &str) -> String {
         out.push_str(&format!("{name}={value}"));
     }
     out
-}
-
-/// Time limits every connection gets, and UTC so that timestamps read the same everywhere.
-#[derive(Debug)]
-struct Bounds(config::Database);
-
-impl std::fmt::Debug for config::Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("pool_size", &self.pool_size).finish_non_exhaustive()
-    }
-}
-
-impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Bounds {
-    fn on_acquire(&self, conn: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
-        let config::Database { statement_timeout, lock_timeout, .. } = self.0;
-        conn.batch_execute(&format!(
-            "SET statement_timeout = '{}s'; SET lock_timeout = '{}s'; \
-             SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'UTC'",
-            statement_timeout.as_secs(),
-            lock_timeout.as_secs(),
-        ))
-        .map_err(diesel::r2d2::Error::QueryError)
-    }
-}
-
-/// The pool retries by itself; each caller that is turned away says so with its own request.
-#[derive(Debug)]
-struct LogQuietly;
-
-impl HandleError<diesel::r2d2::Error> for LogQuietly {
-    fn handle_error(&self, error: diesel::r2d2::Error) {
-        tracing::warn!(%error, "database connection failed");
-    }
 }

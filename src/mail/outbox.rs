@@ -13,10 +13,12 @@ use crate::db::{Db, Fault, off_thread};
 
 pub(super) const PURPOSE: &str = "outbox";
 
-/// Letters taken from the outbox at once.
-const BATCH: i64 = 20;
+/// Letters taken from the outbox at once: a lease must not run out while a slow server takes those before.
+const BATCH: i64 = 1;
 /// A letter being sent is nobody else's for this long; a mail server that needs longer is tried again.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_secs(300);
+/// We are woken from inside the transaction that writes a letter; by then it is committed.
+const SETTLE: Duration = Duration::from_millis(100);
 /// How often the outbox is looked at without being woken: retries, and letters of other instances.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The first wait after a failed delivery; it doubles up to the longest.
@@ -56,7 +58,9 @@ impl Mailer {
         loop {
             match self.deliver_due(&db).await {
                 Ok(0) => {
-                    let _ = tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await;
+                    if tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await.is_ok() {
+                        tokio::time::sleep(SETTLE).await;
+                    }
                 }
                 Ok(_) => {}
                 Err(fault) => {
@@ -69,10 +73,12 @@ impl Mailer {
 
     /// Delivers one batch and answers how many letters it took.
     pub async fn deliver_due(&self, db: &Db) -> Result<usize, Fault> {
+        let delivers = self.delivers();
         let due = db
-            .write(|conn| {
+            .write(move |conn| {
                 queries::purge(conn, KEEP)?;
-                Ok(queries::claim(conn, BATCH, LEASE)?)
+                // Left over from when there was somewhere to send them: they wait or expire.
+                if delivers { Ok(queries::claim(conn, BATCH, LEASE)?) } else { Ok(Vec::new()) }
             })
             .await?;
         let taken = due.len();
@@ -113,11 +119,11 @@ impl Mailer {
         let kept = self.open(row);
         off_thread(move || {
             let body = kept.body.ok_or_else(|| Fault::Bug("the letter cannot be unsealed".into()))?;
-            let message = compose(from, &kept.to, &kept.subject, body)?;
+            let message = compose(from, kept.id, &kept.to, &kept.subject, body)?;
             relay.send(&message).map(drop).map_err(Fault::bug)
         })
         .await
-        .map_err(|fault| fault.to_string())
+        .map_err(|fault| without_addresses(&fault.to_string()))
     }
 
     fn open(&self, row: queries::Row) -> Kept {
@@ -129,14 +135,23 @@ impl Mailer {
     }
 }
 
-fn compose(from: Mailbox, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
+/// The id is the letter's own, so that one delivered twice can be told from two.
+fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
     let to = to.parse().map_err(Fault::bug)?;
+    let message_id = format!("<{id}@{}>", from.email.domain());
     Message::builder()
+        .message_id(Some(message_id))
         .from(from)
         .to(to)
         .subject(subject)
         .multipart(MultiPart::alternative_plain_html(body.text, body.html))
         .map_err(Fault::bug)
+}
+
+/// Mail servers repeat the recipient in their refusals, and this goes into the log.
+fn without_addresses(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| if word.contains('@') { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn retry_in(attempts: i32) -> Duration {

@@ -92,9 +92,14 @@ pub(super) fn mark_failed(
 
 /// Letters whose time is over carry live links no more, but there is no reason to keep them either.
 pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usize> {
-    diesel::update(outbox::table.filter(dsl::sent_at.is_null()).filter(dsl::expires_at.le(now)))
-        .set(dsl::sealed_body.eq(None::<Vec<u8>>))
-        .execute(conn)?;
+    diesel::update(
+        outbox::table
+            .filter(dsl::sent_at.is_null())
+            .filter(dsl::sealed_body.is_not_null())
+            .filter(dsl::expires_at.le(now)),
+    )
+    .set(dsl::sealed_body.eq(None::<Vec<u8>>))
+    .execute(conn)?;
     diesel::delete(outbox::table.filter(dsl::expires_at.lt(time::now() - time::interval(keep)))).execute(conn)
 }
 
