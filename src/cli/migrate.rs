@@ -8,8 +8,8 @@ pub fn run(settings: &Settings) -> Result<(), Failure> {
     let reached = reach::database(settings)?;
     let applied = migrations::run(&reached.url)?;
     match applied.as_slice() {
-        [] => println!("The schema is up to date."),
-        applied => println!("Applied {}.", applied.join(", ")),
+        [] => say!("The schema is up to date."),
+        applied => say!("Applied {}.", applied.join(", ")),
     }
     Ok(())
 }

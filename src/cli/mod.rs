@@ -1,6 +1,11 @@
 //! The command line. Every command reads the same settings, says one clear line when it fails, and exits
 //! with 1; a command line it does not understand exits with 2.
 
+/// A line on standard output. Nobody has to read to the end: `latchkey user list | head -1`.
+macro_rules! say {
+    ($($line:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)))? };
+}
+
 mod config;
 mod log;
 mod migrate;
@@ -10,6 +15,7 @@ mod session;
 mod user;
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -51,11 +57,16 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if nobody_reads(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("latchkey: {}", failure.to_string().replace('\n', " "));
             ExitCode::FAILURE
         }
     }
+}
+
+fn nobody_reads(failure: &Failure) -> bool {
+    failure.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn execute(command: Command) -> Result<(), Failure> {

@@ -26,6 +26,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Dead sessions, links and counters are looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
+/// A start-up told to stop has this long to let go of what it was doing.
+const LET_GO: Duration = Duration::from_secs(10);
+
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -145,7 +148,7 @@ async fn tidy_forever(accounts: Accounts) {
 async fn stop_on_signal(handle: ServerHandle) {
     let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else { return };
     let Ok(mut interrupt) = signal::unix::signal(signal::unix::SignalKind::interrupt()) else { return };
-    futures_util::future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
+    select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
     tracing::info!("stopping");
     handle.stop(true).await;
 }

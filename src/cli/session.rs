@@ -42,11 +42,11 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             if !accounts.revoke_any(None, handle, Client::operator()).await? {
                 return Err("there is no such live session".into());
             }
-            println!("Session {handle} is over.");
+            say!("Session {handle} is over.");
             Ok(())
         }
         Command::Sweep => {
-            println!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
+            say!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
             Ok(())
         }
     }
@@ -60,13 +60,13 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
             let email = person.as_ref().map_or("?", |person| person.email.as_str());
             let device = device::name(&record.user_agent);
             if as_json {
-                println!(
+                say!(
                     "{}",
                     json!({ "handle": record.handle.0, "email": email, "device": device, "address": record.address,
                         "logged_in": record.created_at.unix_timestamp(), "last_seen": record.last_seen_at.unix_timestamp() })
                 );
             } else {
-                println!("{}  {:<40} {:<24} {}", record.handle, email, device, record.address);
+                say!("{}  {:<40} {:<24} {}", record.handle, email, device, record.address);
             }
         }
         offset += CHUNK;

@@ -61,12 +61,12 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::Demote { email } => role(accounts, &email, Role::Member).await,
         Command::Disable { email } => {
             accounts.disable(None, find(accounts, &email).await?, Client::operator()).await?.map_err(said)?;
-            println!("{email} is disabled and logged out everywhere.");
+            say!("{email} is disabled and logged out everywhere.");
             Ok(())
         }
         Command::Enable { email } => {
             accounts.enable(None, find(accounts, &email).await?, Client::operator()).await?.map_err(said)?;
-            println!("{email} is enabled.");
+            say!("{email} is enabled.");
             Ok(())
         }
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
@@ -80,12 +80,12 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
         for user in &users {
             let state = if user.disabled { "disabled" } else { "active" };
             if as_json {
-                println!(
+                say!(
                     "{}",
                     json!({ "id": user.id, "email": user.email, "name": user.name, "role": user.role.as_str(), "state": state, "sessions": user.sessions })
                 );
             } else {
-                println!(
+                say!(
                     "{:<40} {:<8} {:<10} {:>3} sessions  {}",
                     user.email,
                     user.role.as_str(),
@@ -104,13 +104,13 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
 
 async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failure> {
     accounts.set_role(None, find(accounts, email).await?, role, Client::operator()).await?.map_err(said)?;
-    println!("{email} is now {}.", role.as_str());
+    say!("{email} is now {}.", role.as_str());
     Ok(())
 }
 
 async fn print_reset_link(accounts: &Accounts, email: &Email) -> Result<(), Failure> {
     let link = accounts.reset_link(email).await?.ok_or_else(|| unknown(email.as_str()))?;
-    println!("{link}");
+    say!("{link}");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What the application says about a principal is asked with every load.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::sql_types::Bool;
@@ -19,6 +20,16 @@ impl Owner for Member {
         let found: bool = select(sql::<Bool>(&format!("EXISTS (SELECT FROM members WHERE id = '{id}')")))
             .get_result(conn)?;
         Ok(found.then_some(Self { id }))
+    }
+}
+
+/// Somebody whose session ends while they are being asked about: before it would be touched.
+struct TooLate;
+
+impl Owner for TooLate {
+    fn load(conn: &mut PgConnection, _: Principal) -> Result<Option<Self>, Fault> {
+        conn.batch_execute("UPDATE sessions SET expires_at = now() - interval '1 ms'")?;
+        Ok(Some(Self))
     }
 }
 
@@ -60,4 +71,13 @@ async fn when_the_owner_cannot_be_asked_nobody_is_logged_in_or_out() {
     assert_eq!(room.table(), before);
     room.db.execute("ALTER TABLE moved RENAME TO members");
     assert!(room.is_live(&key).await);
+}
+
+#[actix_web::test]
+async fn a_session_that_ends_while_it_is_loaded_is_not_revived_by_the_touch() {
+    let room = Room::<TooLate>::with_owners(Policy::default());
+    let key = room.log_in(ADA).await;
+    room.age("1 hour");
+    room.find(&key).await;
+    assert_eq!(room.live_rows(), 0);
 }

@@ -1,0 +1,89 @@
+//! The door to Postgres, through restarts.
+
+use diesel::connection::SimpleConnection as _;
+use futures_util::future::join_all;
+use latchkey::db::{Db, Fault};
+
+use crate::support::db::TestDb;
+
+async fn read(db: &Db) -> Result<(), Fault> {
+    db.read(|conn| Ok(conn.batch_execute("SELECT 1")?)).await
+}
+
+async fn write(db: &Db) -> Result<(), Fault> {
+    db.write(|conn| {
+        Ok(conn.batch_execute(
+            "INSERT INTO setup_tokens (token_hash) VALUES (sha256(gen_random_uuid()::text::bytea))",
+        )?)
+    })
+    .await
+}
+
+async fn fill_the_pool(db: &Db) {
+    let slow = || db.read(|conn| Ok(conn.batch_execute("SELECT pg_sleep(0.05)")?));
+    for answer in join_all((0..8).map(|_| slow())).await {
+        answer.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn after_every_connection_died_the_very_next_reads_and_writes_succeed() {
+    let test_db = TestDb::new();
+    let db = test_db.db();
+    for round in 0..3 {
+        fill_the_pool(&db).await;
+        test_db.end_connections();
+        for _ in 0..10 {
+            if round % 2 == 0 { read(&db).await.unwrap() } else { write(&db).await.unwrap() }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_connection_lost_inside_a_transaction_is_a_fault_and_nothing_of_it_remains() {
+    let test_db = TestDb::new();
+    let db = test_db.db();
+    let torn = db
+        .write(|conn| {
+            conn.batch_execute("INSERT INTO setup_tokens (token_hash) VALUES (sha256('torn'))")?;
+            Ok(conn.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")?)
+        })
+        .await;
+    assert!(matches!(torn, Err(Fault::LostConnection(_))), "{torn:?}");
+    assert_eq!(test_db.scalar::<i64>("SELECT count(*) FROM setup_tokens"), 0);
+    write(&db).await.unwrap();
+    assert_eq!(test_db.scalar::<i64>("SELECT count(*) FROM setup_tokens"), 1);
+}
+
+#[actix_web::test]
+async fn while_the_database_is_away_everything_is_unavailable_and_then_works_again() {
+    let test_db = TestDb::new();
+    let db = test_db.db();
+    read(&db).await.unwrap();
+    test_db.cut_off();
+    assert!(matches!(read(&db).await, Err(Fault::Unavailable(_) | Fault::LostConnection(_))));
+    assert!(matches!(write(&db).await, Err(Fault::Unavailable(_) | Fault::LostConnection(_))));
+    test_db.restore();
+    read(&db).await.unwrap();
+    write(&db).await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_door_that_is_still_shut_says_so() {
+    let open = TestDb::new();
+    let db = Db::shut(latchkey::config::Settings::from_environment(settings()).unwrap().pool);
+    assert!(matches!(read(&db).await, Err(Fault::Unavailable(_))));
+    db.open(&open.url());
+    read(&db).await.unwrap();
+}
+
+fn settings() -> std::collections::HashMap<String, String> {
+    [
+        ("DATABASE_URL", "postgres://nowhere"),
+        ("LATCHKEY__SECRET", "only-for-tests-0123456789-abcdefghijkl"),
+        ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org"),
+    ]
+    .into_iter()
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .collect()
+}
