@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use ::time::OffsetDateTime;
 use diesel::dsl::{now, sql};
 use diesel::pg::PgConnection;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Interval, Timestamptz};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Handle, KeyHash, Login, Principal, Record, State};
 use crate::db::schema::sessions::{self, dsl};
+use crate::db::time;
 
 diesel::define_sql_function! {
     #[sql_name = "least"]
@@ -47,7 +48,7 @@ pub(super) fn insert(
             dsl::factor.eq(&login.factor),
             dsl::address.eq(cut(&login.address, 45)),
             dsl::user_agent.eq(cut(&login.user_agent, 400)),
-            dsl::expires_at.eq(now.into_sql::<Timestamptz>() + interval(life)),
+            dsl::expires_at.eq(time::now() + time::interval(life)),
         ))
         .returning(dsl::handle)
         .get_result(conn)
@@ -144,13 +145,9 @@ pub(super) fn revoke(
     handle: Handle,
     owner: Option<Principal>,
 ) -> QueryResult<Option<Principal>> {
-    let mut row = sessions::table.filter(dsl::handle.eq(handle)).filter(live!()).into_boxed();
-    if let Some(owner) = owner {
-        row = row.filter(dsl::principal.eq(owner));
-    }
-    let target: Option<Handle> = row.select(dsl::handle).first(conn).optional()?;
-    let Some(target) = target else { return Ok(None) };
-    diesel::update(sessions::table.filter(dsl::handle.eq(target)).filter(live!()))
+    let anybody = owner.is_none().into_sql::<Bool>();
+    let owned = dsl::principal.eq(owner.unwrap_or(Principal(Uuid::nil()))).or(anybody);
+    diesel::update(sessions::table.filter(dsl::handle.eq(handle)).filter(owned).filter(live!()))
         .set(dsl::revoked_at.eq(now))
         .returning(dsl::principal)
         .get_result(conn)
@@ -220,7 +217,7 @@ pub(super) fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> Quer
              SELECT ctid FROM sessions WHERE least(expires_at, revoked_at) < now() - $1 \
              LIMIT $2 FOR UPDATE SKIP LOCKED))",
     )
-    .bind::<Interval, _>(to_interval(keep))
+    .bind::<Interval, _>(time::to_interval(keep))
     .bind::<BigInt, _>(batch)
     .execute(conn)
 }
@@ -236,15 +233,7 @@ type Expiry = earlier<
 >;
 
 fn expiry(idle: Duration, absolute: Duration) -> Expiry {
-    earlier(now.into_sql::<Timestamptz>() + interval(idle), dsl::created_at + interval(absolute))
-}
-
-fn interval(duration: Duration) -> diesel::dsl::AsExprOf<PgInterval, Interval> {
-    to_interval(duration).into_sql::<Interval>()
-}
-
-fn to_interval(duration: Duration) -> PgInterval {
-    PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+    earlier(time::now() + time::interval(idle), dsl::created_at + time::interval(absolute))
 }
 
 /// The first `max` characters, without those a text column cannot hold.
