@@ -79,3 +79,4 @@ CREATE TABLE audit_events (
 );
 
 CREATE INDEX audit_events_subject ON audit_events (subject, id DESC);
+CREATE INDEX audit_events_act ON audit_events (act, at);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::audit::Entry;
 use super::authenticate::{Checked, Known};
 use super::throttle::Budget;
-use super::{Accounts, Act, Answer, Client, Email, LiveUser, Wait, queries};
+use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
 use crate::db::Fault;
 use crate::sessions::Key;
 
@@ -56,7 +56,8 @@ impl Accounts {
             .await
     }
 
-    /// The same counters as at log-in: a stolen session is no second place to guess at.
+    /// Counted as at log-in but apart from it: whoever hammers the log-in page must not keep the owner of a live
+    /// session from ending a thief's.
     pub(super) async fn check_own_password(
         &self,
         live: &LiveUser,
@@ -64,11 +65,9 @@ impl Accounts {
         client: &Client,
     ) -> Result<(Known, Budget, Checked), Fault> {
         let user = live.owner.id;
-        let email_key =
-            Email::parse(&live.owner.email).map(|email| email.key().to_owned()).unwrap_or_default();
         let hash = self.db.read(move |conn| queries::password_hash(conn, user)).await?;
         let known = Known { id: user, hash };
-        let budget = Budget::password(&email_key, client);
+        let budget = Budget::confirmation(user, client);
         let checked = self.check_password(&budget, password, Some(&known)).await?;
         Ok((known, budget, checked))
     }

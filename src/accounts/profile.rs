@@ -8,6 +8,9 @@ use crate::db::Fault;
 
 impl Accounts {
     pub async fn rename(&self, live: Arc<LiveUser>, name: Name, client: Client) -> Result<(), Fault> {
+        if name.as_str() == live.owner.name {
+            return Ok(());
+        }
         self.db
             .write(move |conn| {
                 queries::set_name(conn, live.owner.id, &name)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use diesel::pg::PgConnection;
 
-use super::{Client, Rules, queries};
+use super::{Client, Rules, UserId, queries};
 use crate::config::{Span, Throttle};
 use crate::db::Fault;
 use crate::secret;
@@ -33,6 +33,14 @@ impl Budget {
     /// `account_key` is an e-mail key, known or not: both are counted alike. Only a hash of it is stored.
     pub fn password(account_key: &str, client: &Client) -> Self {
         Self { account: bucket("account", account_key), address: bucket("address", &client.network()) }
+    }
+
+    /// For the confirmations of somebody who is logged in: strangers at the log-in page cannot use these up.
+    pub fn confirmation(user: UserId, client: &Client) -> Self {
+        Self {
+            account: bucket("confirm", &user.to_string()),
+            address: bucket("confirm-address", &client.network()),
+        }
     }
 
     /// Takes one attempt out of both budgets, or says how long there is none.
@@ -70,7 +78,7 @@ impl Budget {
 
 /// Whether one more letter may go to `email_key` within the hour.
 pub(super) fn may_mail(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    Ok(take(conn, &bucket("mail", email_key), rules.throttle.mails_per_hour, &HOURLY)?.is_ok())
+    Ok(take(conn, &bucket("mail", email_key), rules.throttle.mails_per_hour - 1, &HOURLY)?.is_ok())
 }
 
 /// Whether this address may send another form that makes us work for somebody unknown.
@@ -80,10 +88,10 @@ pub(super) fn may_ask(
     client: &Client,
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
-    take(conn, &bucket(form, &client.network()), rules.throttle.asks_per_hour, &HOURLY)
+    take(conn, &bucket(form, &client.network()), rules.throttle.asks_per_hour - 1, &HOURLY)
 }
 
-/// So many, then an hour's rest.
+/// So many, then an hour's rest: the last one sets the block, hence one less is free.
 const HOURLY: Waits = Waits { first: Span::hours(1), longest: Span::hours(1), forget_after: Span::hours(1) };
 
 /// How the waiting grows, and when it is forgotten.

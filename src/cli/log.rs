@@ -8,10 +8,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub fn start() {
-    // actix-session's own words about cookies that do not fit would repeat what anybody can provoke.
+    // What anybody can provoke (a cookie that does not fit, a head that cannot be read) is no error of ours.
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy("info,actix_session=error");
+        .parse_lossy("info,actix_session=error,actix_http::h1::dispatcher=off");
     let registry = tracing_subscriber::registry().with(filter);
     if stderr().is_terminal() {
         registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr)).init();

@@ -2,6 +2,7 @@
 //! database; then do the work that goes on beside the requests.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -42,8 +43,10 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     System::new().block_on(async move {
         let server = web::serve(listener, Shared::new(accounts.clone(), &settings), &settings)?;
         let handle = server.handle();
+        // Before anything is begun: until then a signal would simply kill us.
+        let told_to_stop = signals()?;
         let running = spawn(server);
-        spawn(stop_on_signal(handle.clone()));
+        spawn(stop_on(told_to_stop, handle.clone()));
         tracing::info!(%address, "listening");
         let (keep_trying, given_up) = channel();
         let (tell, told) = oneshot::channel();
@@ -144,11 +147,18 @@ async fn tidy_forever(accounts: Accounts) {
     }
 }
 
-/// SIGTERM and Ctrl-C: stop accepting, finish what runs, end.
-async fn stop_on_signal(handle: ServerHandle) {
-    let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else { return };
-    let Ok(mut interrupt) = signal::unix::signal(signal::unix::SignalKind::interrupt()) else { return };
-    select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
+/// SIGTERM and Ctrl-C.
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
+    })
+}
+
+/// Stop accepting, finish what runs, end.
+async fn stop_on(told_to_stop: impl Future<Output = ()>, handle: ServerHandle) {
+    told_to_stop.await;
     tracing::info!("stopping");
     handle.stop(true).await;
 }

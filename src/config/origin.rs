@@ -7,6 +7,7 @@ pub struct Origin {
     text: String,
     host: String,
     secure: bool,
+    loopback: bool,
 }
 
 impl Origin {
@@ -35,6 +36,7 @@ impl Origin {
             text: url.origin().ascii_serialization(),
             host: url.host_str().unwrap_or_default().to_owned(),
             secure,
+            loopback: local,
         })
     }
 
@@ -49,6 +51,11 @@ impl Origin {
 
     pub fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// Whether only this very machine is meant.
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
     }
 
     /// An absolute link to a path of ours.

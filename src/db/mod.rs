@@ -9,10 +9,14 @@ pub mod schema;
 pub mod time;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use diesel::Connection;
 use diesel::connection::{SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 pub use blocking::off_thread;
 pub use fault::Fault;
@@ -27,13 +31,19 @@ type TransactionManager = <PgConnection as Connection>::TransactionManager;
 pub struct Db {
     settings: config::Database,
     lines: Arc<OnceLock<Lines>>,
+    /// One for each connection: who finds none free waits here, where waiting costs no thread.
+    turns: Arc<Semaphore>,
 }
+
+/// No answer may take longer, whatever the database is doing: with the wait for a turn, six seconds in all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 impl Db {
     /// A door that is still shut: everything answers [`Fault::Unavailable`] until [`Db::open`], so that a
     /// server can listen while its database starts and migrates.
     pub fn shut(settings: config::Database) -> Self {
-        Self { settings, lines: Arc::default() }
+        let turns = Arc::new(Semaphore::new(settings.pool_size.max(1) as usize));
+        Self { settings, lines: Arc::default(), turns }
     }
 
     /// A pool on `url` (libpq syntax). Connects when first asked.
@@ -60,7 +70,7 @@ impl Db {
         F: Fn(&mut PgConnection) -> Result<T, Fault> + Send + 'static,
     {
         let db = self.clone();
-        off_thread(move || {
+        self.in_turn(move || {
             let lines = db.lines()?;
             let once = || {
                 let mut line = lines.checkout()?;
@@ -81,14 +91,14 @@ impl Db {
     /// Runs `work` in one transaction: committed when it answers `Ok`, else undone. Never runs twice.
     ///
     /// # Errors
-    /// As [`Db::read`]. After a lost connection during commit the outcome is unknown to the caller.
+    /// As [`Db::read`]. After a lost connection or a time-out the outcome is unknown to the caller.
     pub async fn write<T, F>(&self, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: FnOnce(&mut PgConnection) -> Result<T, Fault> + Send + 'static,
     {
         let db = self.clone();
-        off_thread(move || {
+        self.in_turn(move || {
             let lines = db.lines()?;
             let mut line = lines.checkout()?;
             if let Err(error) = TransactionManager::begin_transaction(&mut line.conn) {
@@ -124,6 +134,26 @@ impl Db {
         self.read(|conn| Ok(conn.batch_execute("SELECT 1")?)).await
     }
 
+    /// Runs `job` on a thread once a connection can be free for it, and waits for it only so long. A job that
+    /// hangs keeps its turn, so that however slow the database is, threads and memory stay bounded.
+    async fn in_turn<T, F>(&self, job: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Fault> + Send + 'static,
+    {
+        let too_late = |_| Fault::Unavailable("the database does not answer in time".into());
+        let turn = timeout(self.settings.checkout_wait.std(), Arc::clone(&self.turns).acquire_owned())
+            .await
+            .map_err(|_| Fault::Unavailable("every database connection is busy".into()))?
+            .map_err(Fault::bug)?;
+        let answer = off_thread(move || {
+            let answer = job();
+            drop(turn);
+            answer
+        });
+        timeout(ANSWER_WITHIN, answer).await.map_err(too_late)?
+    }
+
     fn lines(&self) -> Result<&Lines, Fault> {
         self.lines.get().ok_or_else(|| Fault::Unavailable("the database is not ready yet".into()))
     }
@@ -133,7 +163,16 @@ impl Db {
 fn with_parameters(url: &str) -> String {
     let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
     let mut out = url.to_owned();
-    for (name, value) in [("connect_timeout", "2"), ("application_name", "latchkey")] {
+    // A host that vanished is noticed by the kernel within seconds.
+    let parameters = [
+        ("connect_timeout", "2"),
+        ("keepalives_idle", "5"),
+        ("keepalives_interval", "2"),
+        ("keepalives_count", "2"),
+        ("tcp_user_timeout", "6000"),
+        ("application_name", "latchkey"),
+    ];
+    for (name, value) in parameters {
         if url.contains(name) {
             continue;
         }

@@ -43,8 +43,8 @@ macro_rules! letter {
 }
 
 letter! {
-    /// To somebody who registered: prove the address is yours.
-    VerifyEmail, "mail/verify_email.txt", "mail/verify_email.html", { name, link, valid_for },
+    /// To somebody who registered: prove the address is yours. Without the name, which anybody may have typed.
+    VerifyEmail, "mail/verify_email.txt", "mail/verify_email.html", { link, valid_for },
     |_letter| "Confirm your e-mail address".into()
 }
 

@@ -7,7 +7,7 @@ use diesel::dsl::{now, sql};
 use diesel::pg::PgConnection;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Interval, Timestamptz};
+use diesel::sql_types::{BigInt, Binary, Bool, Interval, Timestamptz};
 use uuid::Uuid;
 
 use super::{Handle, KeyHash, Login, Principal, Record, State};
@@ -60,15 +60,22 @@ pub(super) fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &State) -
         .execute(conn)
 }
 
+/// Skipped while somebody else writes the row: a request never waits to say that it was there.
 pub(super) fn touch(
     conn: &mut PgConnection,
     key: &KeyHash,
     idle: Duration,
     absolute: Duration,
 ) -> QueryResult<usize> {
-    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
-        .set((dsl::last_seen_at.eq(now), dsl::expires_at.eq(expiry(idle, absolute))))
-        .execute(conn)
+    diesel::sql_query(
+        "UPDATE sessions SET last_seen_at = now(), expires_at = least(now() + $2, created_at + $3) \
+         WHERE ctid = (SELECT ctid FROM sessions WHERE key_hash = $1 AND revoked_at IS NULL AND expires_at > now() \
+                       FOR NO KEY UPDATE SKIP LOCKED)",
+    )
+    .bind::<Binary, _>(key.as_bytes())
+    .bind::<Interval, _>(time::to_interval(idle))
+    .bind::<Interval, _>(time::to_interval(absolute))
+    .execute(conn)
 }
 
 /// The same clocks for a session whose `remember` only the row knows.

@@ -31,7 +31,7 @@ pub fn icon() -> &'static str {
 }
 
 pub fn mount(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/static/{name}").route(routes::get_or_head().to(file)));
+    config.service(routes::reading("/static/{name}", file));
 }
 
 async fn file(request: HttpRequest) -> Result<HttpResponse, Error> {

@@ -39,7 +39,11 @@ pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: ses
 }
 
 /// Takes the key out of the browser, whether or not its session was still alive.
-pub fn end(response: &mut HttpResponse, shared: &Shared) {
+pub fn end(request: &HttpRequest, response: &mut HttpResponse, shared: &Shared) {
+    if request.extensions().get::<Resigned>().is_some() {
+        // Or the key, signed anew for this very request, would be handed out after its removal.
+        request.get_session().purge();
+    }
     let mut cookie = Cookie::build(shared.cookie.session.clone(), "")
         .path("/")
         .http_only(true)

@@ -48,8 +48,6 @@ flashes! {
     Enabled = "enabled", "good", "The account is enabled.";
     AllEnded = "all-ended", "good", "They are logged out everywhere.";
     ResetSent = "reset-sent", "good", "A reset link is on its way to them.";
-    LastAdmin = "last-admin", "bad", "They are the last administrator: make somebody else one first.";
-    NoMail = "no-mail", "bad", "Mail is switched off here, so no link can be sent.";
     Invited = "invited", "good", "The invitation is on its way.";
     Withdrawn = "withdrawn", "good", "The invitation is withdrawn.";
     SessionLost = "session-lost", "warn", "Something else happened in this session meanwhile, so nothing was changed. Try again.";

@@ -122,9 +122,10 @@ impl<T: Input> FromRequest for Form<T> {
 }
 
 async fn collect(request: &HttpRequest, mut body: Body) -> Result<BytesMut, Error> {
-    let kind =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+    let kind = request.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let is_form =
+        |kind: &str| kind.split(';').next().map(str::trim) == Some("application/x-www-form-urlencoded");
+    if kind.is_some_and(|kind| !is_form(kind)) {
         return Err(Error::NotAForm);
     }
     let mut bytes = BytesMut::new();
@@ -134,6 +135,10 @@ async fn collect(request: &HttpRequest, mut body: Body) -> Result<BytesMut, Erro
             return Err(Error::TooLarge);
         }
         bytes.extend_from_slice(&chunk);
+    }
+    // A body has a type; having neither is an empty form.
+    if kind.is_none() && !bytes.is_empty() {
+        return Err(Error::NotAForm);
     }
     Ok(bytes)
 }

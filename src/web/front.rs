@@ -1,6 +1,7 @@
 //! Outermost: gives each request an id, writes one line about it, and makes every answer a whole one
 //! (headers, error page, the small cookies).
 
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -12,6 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use askama::Template;
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::current_session::SignedInNow;
@@ -30,7 +32,6 @@ struct ErrorPage<'a> {
     heading: &'a str,
     text: &'a str,
     request_id: &'a str,
-    back: Option<&'a str>,
 }
 
 pub async fn door(
@@ -43,7 +44,10 @@ pub async fn door(
     let shared = request.app_data::<Data<Shared>>().cloned();
     let span = tracing::info_span!("request", id = %id);
     async move {
-        let answer = next.call(request).await;
+        // A panic ends this answer, not the process (ASVS 5.0 16.5.4).
+        let answer = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(Error::Fault(Fault::Bug("a handler panicked".into())).into()));
         let Some(shared) = shared else { return answer.map(ServiceResponse::map_into_boxed_body) };
         match answer {
             Ok(response) => {
@@ -121,7 +125,7 @@ fn dressed(bare: HttpResponse, (heading, text): Words, page: Page, id: &str) -> 
     if !is_error(status) {
         return bare;
     }
-    let template = ErrorPage { page, status: status.as_u16(), heading, text, request_id: id, back: None };
+    let template = ErrorPage { page, status: status.as_u16(), heading, text, request_id: id };
     let Ok(mut whole) = page::show(status, &template) else { return bare };
     for (name, value) in bare.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
         whole.headers_mut().append(name.clone(), value.clone());

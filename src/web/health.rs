@@ -8,10 +8,10 @@ use super::{Shared, routes};
 
 pub fn mount(config: &mut web::ServiceConfig) {
     config
-        .route("/healthz", routes::get_or_head().to(alive))
-        .route("/readyz", routes::get_or_head().to(ready))
-        .route("/robots.txt", routes::get_or_head().to(robots))
-        .route("/.well-known/change-password", routes::get_or_head().to(change_password));
+        .service(routes::reading("/healthz", alive))
+        .service(routes::reading("/readyz", ready))
+        .service(routes::reading("/robots.txt", robots))
+        .service(routes::reading("/.well-known/change-password", change_password));
 }
 
 /// The process runs; says nothing about the database.

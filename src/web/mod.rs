@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use actix_identity::IdentityMiddleware;
 use actix_session::SessionMiddleware;
-use actix_session::config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy};
+use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy};
 use actix_web::body::MessageBody;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
@@ -35,7 +35,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::accounts::Accounts;
-use crate::config::{Origin, SessionLimits, Settings};
+use crate::config::{Origin, SessionLimits, Settings, Transport};
 use crate::secret::Secret;
 use crate::sessions::request;
 
@@ -68,7 +68,9 @@ impl Shared {
             public: settings.server.public.clone(),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
-            local: settings.is_local(),
+            local: settings.is_local()
+                && settings.mail.transport == Transport::Mailbox
+                && settings.server.public.is_loopback(),
             secret: settings.secret.clone(),
             cookie: CookieNames {
                 session: format!("{prefix}latchkey"),
@@ -103,7 +105,8 @@ pub fn app(
     .cookie_path("/".into())
     .cookie_content_security(CookieContentSecurity::Signed)
     .session_lifecycle(
-        PersistentSession::default().session_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
+        // Until the browser closes; `outward` lengthens it for those who asked to be kept.
+        BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
     )
     .build();
     let local = shared.local;
@@ -131,8 +134,8 @@ pub fn serve(listener: TcpListener, shared: Shared, settings: &Settings) -> io::
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
     };
-    // Every blocking thread may want a connection; more threads would only queue for the pool.
-    let blocking = (settings.pool.pool_size as usize).div_ceil(workers).max(2);
+    // Never the limit themselves: connections and hashing permits are, and neither may starve the other.
+    let blocking = settings.pool.pool_size as usize + workers + 2;
     let server = HttpServer::new(move || app(shared.clone()))
         .workers(workers)
         .worker_max_blocking_threads(blocking)

@@ -3,7 +3,7 @@
 
 use actix_web::guard::{Any, Get, Head};
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{FromRequest, Handler, HttpResponse, Responder, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use super::form::Form;
 use super::guard::{Admin, Confirmed, Guard, Kind, SignedIn, Visitor};
@@ -127,8 +127,20 @@ impl<G, A, T> EndsInForm for (G, A, Form<T>) {}
 impl<G, A, B, T> EndsInForm for (G, A, B, Form<T>) {}
 
 /// A route for reading: whoever may GET may ask for the headers alone.
-pub fn get_or_head() -> actix_web::Route {
+fn get_or_head() -> actix_web::Route {
     web::route().guard(Any(Get()).or(Head()))
+}
+
+/// A resource outside the table that can only be read.
+pub fn reading<H, Args>(path: &str, handler: H) -> Resource
+where
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(get_or_head().to(handler))
+        .default_service(web::to(|| wrong_method("GET, HEAD".to_owned())))
 }
 
 /// Mounts the rows, those of one path together, so that the wrong method is 405 and names the right ones.

@@ -9,7 +9,11 @@ pub enum Malformed {
     /// A character no text field can mean, such as NUL.
     Control,
     Duplicate,
+    TooMany,
 }
+
+/// No form or address of ours has as many fields; looking for duplicates takes time with their square.
+const MAX_PAIRS: usize = 32;
 
 /// The pairs in order, decoded exactly once (ASVS 5.0 1.1.1).
 pub fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
@@ -20,6 +24,9 @@ pub fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
             None => (part, &b""[..]),
         };
         let (name, value) = (decode(name)?, decode(value)?);
+        if pairs.len() == MAX_PAIRS {
+            return Err(Malformed::TooMany);
+        }
         if pairs.iter().any(|(known, _)| *known == name) {
             return Err(Malformed::Duplicate);
         }
@@ -56,6 +63,8 @@ mod tests {
         assert_eq!(pairs(b"a=%00"), Err(Malformed::Control));
         assert_eq!(pairs(b"a=1&a=2"), Err(Malformed::Duplicate));
         assert_eq!(pairs(b"a=1&%61=2"), Err(Malformed::Duplicate));
+        let many: Vec<String> = (0..=MAX_PAIRS).map(|n| format!("f{n}")).collect();
+        assert_eq!(pairs(many.join("&").as_bytes()), Err(Malformed::TooMany));
     }
 
     proptest! {

@@ -1,8 +1,35 @@
 //! Every test of the product, in one binary: one link, one private Postgres.
 
+mod account_sessions;
+mod activity;
+mod admin_invitations;
+mod admin_lists;
+mod admin_users;
+mod bad_input;
+mod cli;
+mod confirm;
+mod csrf;
 mod db;
 mod deploy_files;
+mod errors;
+mod forgot_password;
+mod hashing;
+mod headers;
+mod house;
+mod instances;
 mod local_cluster;
 mod log_in;
+mod log_out;
+mod mail;
+mod migrations;
+mod password;
+mod profile;
+mod register;
+mod routes;
+mod serve;
 mod sessions;
+mod settings;
+mod setup;
 mod support;
+mod throttle;
+mod verify_email;

@@ -137,19 +137,35 @@ pub(in crate::accounts) fn numbers(conn: &mut PgConnection, live_sessions: i64) 
     Ok(Numbers {
         people: users::table.count().get_result(conn)?,
         live_sessions,
-        registrations: per_day(conn, "SELECT created_at AS at FROM users WHERE $1 <> ''", "any")?,
-        opened: per_day(conn, "SELECT created_at AS at FROM sessions WHERE $1 <> ''", "any")?,
-        log_ins: per_day(conn, "SELECT at FROM audit_events WHERE act = $1", "logged-in")?,
-        refusals: per_day(conn, "SELECT at FROM audit_events WHERE act = $1", "log-in-refused")?,
+        registrations: per_day(
+            conn,
+            "SELECT created_at AS at FROM users WHERE $1 <> '' AND created_at >= current_date - 13",
+            "any",
+        )?,
+        opened: per_day(
+            conn,
+            "SELECT created_at AS at FROM sessions WHERE $1 <> '' AND created_at >= current_date - 13",
+            "any",
+        )?,
+        log_ins: per_day(
+            conn,
+            "SELECT at FROM audit_events WHERE act = $1 AND at >= current_date - 13",
+            "logged-in",
+        )?,
+        refusals: per_day(
+            conn,
+            "SELECT at FROM audit_events WHERE act = $1 AND at >= current_date - 13",
+            "log-in-refused",
+        )?,
     })
 }
 
 fn per_day(conn: &mut PgConnection, moments: &'static str, of: &str) -> Result<Vec<Day>, Fault> {
     Ok(sql_query(format!(
-        "SELECT d::date AS day, count(m.at) AS value \
+        "SELECT d::date AS day, coalesce(m.value, 0) AS value \
          FROM generate_series(current_date - 13, current_date, '1 day') d \
-         LEFT JOIN ({moments}) m ON m.at >= d AND m.at < d + interval '1 day' \
-         GROUP BY d ORDER BY d"
+         LEFT JOIN (SELECT at::date AS day, count(*) AS value FROM ({moments}) m GROUP BY 1) m ON m.day = d::date \
+         ORDER BY d"
     ))
     .bind::<Text, _>(of)
     .load(conn)?)

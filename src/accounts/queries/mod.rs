@@ -16,5 +16,10 @@ pub(super) use trail::*;
 
 /// `%q%` with what LIKE would interpret taken literally.
 fn containing(q: &str) -> String {
-    format!("%{}%", q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+    format!("%{}%", literally(q))
+}
+
+/// A LIKE pattern that means just these characters.
+fn literally(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

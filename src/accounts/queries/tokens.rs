@@ -144,8 +144,8 @@ pub(in crate::accounts) fn setup_token_is_live(
     conn: &mut PgConnection,
     token_hash: &[u8],
 ) -> Result<bool, Fault> {
-    Ok(diesel::select(exists(setup_tokens::table.filter(setup_tokens::token_hash.eq(token_hash))))
-        .get_result(conn)?)
+    let known = exists(setup_tokens::table.filter(setup_tokens::token_hash.eq(token_hash)));
+    Ok(diesel::select(known).get_result(conn)? && !super::has_admin(conn)?)
 }
 
 /// Consumes every setup link if `token_hash` is one of them. Of two that come at once, one finds none left.
@@ -225,11 +225,12 @@ pub(in crate::accounts) fn invitation_email(
         .optional()?)
 }
 
-pub(in crate::accounts) fn accept_invitation(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
-    diesel::update(invitations::table.filter(invitations::id.eq(id)))
+/// Whether the invitation was still waiting.
+pub(in crate::accounts) fn accept_invitation(conn: &mut PgConnection, id: Uuid) -> Result<bool, Fault> {
+    let accepted = diesel::update(invitations::table.filter(invitations::id.eq(id)).filter(open!()))
         .set(invitations::accepted_at.eq(now))
         .execute(conn)?;
-    Ok(())
+    Ok(accepted == 1)
 }
 
 pub(in crate::accounts) fn withdraw_invitation(
@@ -249,9 +250,7 @@ pub(in crate::accounts) fn withdraw_invitations_of(
     email: &Email,
 ) -> Result<(), Fault> {
     diesel::update(
-        invitations::table
-            .filter(invitations::email.ilike(email.as_str().replace(['%', '_', '\\'], "_")))
-            .filter(open!()),
+        invitations::table.filter(invitations::email.ilike(super::literally(email.as_str()))).filter(open!()),
     )
     .set(invitations::withdrawn_at.eq(now))
     .execute(conn)?;

@@ -1,10 +1,12 @@
 //! Local mode only: the mail that would have been sent, and every part of a page in every state.
 
 use actix_web::HttpResponse;
+use actix_web::http::header;
 use askama::Template;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::config::Origin;
 use crate::mail::Kept;
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
@@ -38,7 +40,18 @@ struct MailboxPage {
     mails: Vec<MailRow>,
 }
 
+/// Another name for this machine may be a stranger's page that had itself resolved to it (DNS rebinding).
+fn here_only(ctx: &Ctx) -> Result<(), Error> {
+    let host =
+        ctx.request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match Origin::parse(&format!("http://{host}")) {
+        Ok(origin) if origin.is_loopback() => Ok(()),
+        _ => Err(Error::NotFound),
+    }
+}
+
 pub async fn mailbox(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    here_only(&ctx)?;
     let kept = ctx.accounts().mailer().mailbox(ctx.accounts().db()).await?;
     page::ok(&MailboxPage { page: ctx.page(), mails: kept.iter().map(MailRow::new).collect() })
 }
@@ -53,6 +66,7 @@ struct MailPage {
 }
 
 pub async fn mail(_: Visitor, ctx: Ctx, id: Id<Uuid>) -> Result<HttpResponse, Error> {
+    here_only(&ctx)?;
     let kept = ctx.accounts().mailer().kept(ctx.accounts().db(), id.0).await?.ok_or(Error::NotFound)?;
     let row = MailRow::new(&kept);
     let text = kept.body.map(|body| body.text).unwrap_or_default();

@@ -52,7 +52,8 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<H
     let LogInForm { email, password, remember, next } = form.input;
     // `next` may stand in the form or still in the address the form was sent to.
     let next = next::safe(&next).or(next::safe(ctx.query("next"))).unwrap_or("/home").to_owned();
-    let attempt = Attempt { email, password, remember: !remember.is_empty() };
+    let attempt =
+        Attempt { email, password, remember: matches!(remember.as_str(), "1" | "on" | "true" | "yes") };
     match ctx.accounts().authenticate(attempt, ctx.client()).await? {
         Ok(opened) => {
             current_session::begin(&ctx.request, &ctx.shared, opened)?;

@@ -67,13 +67,17 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
         Ok(()) => return Ok(flash::see_other("/register/check-email")),
         Err(refusal) => refusal,
     };
-    let wait = match refusal {
-        RegisterRefusal::TooMany(wait) => Some(wait),
-        _ => None,
+    let (wait, judged) = match &refusal {
+        RegisterRefusal::TooMany(wait) => (Some(*wait), false),
+        RegisterRefusal::Fields { .. } => (None, !person.password.is_empty()),
+        RegisterRefusal::Closed | RegisterRefusal::NotInvited => (None, false),
     };
     explain(&mut form.fields, refusal);
-    let strength = ctx.accounts().strength(&person.password, &person.name, &person.email).await?;
-    let strength = (!person.password.is_empty()).then_some(strength);
+    // Costly, so only for those whose password was looked at.
+    let strength = match judged {
+        true => Some(ctx.accounts().strength(&person.password, &person.name, &person.email).await?),
+        false => None,
+    };
     let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength };
     match wait {
         Some(wait) => page::too_many(wait, &page),

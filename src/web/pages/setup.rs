@@ -38,6 +38,8 @@ struct SetupPage {
 const DEAD: &str =
     "This link does not work: there is an administrator already, or it is not the one in the server's log.";
 
+const TAKEN: &str = "This address is registered already. Use another, or promote it on the command line.";
+
 pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     let mut fields = ctx.fields(&["token"]);
     let live = ctx.accounts().setup_link_is_live(ctx.query("token")).await?;
@@ -63,16 +65,18 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<H
     }
     let SetupForm { token, name, email, password } = form.input;
     let person = NewPerson { name, email, password, invite: String::new() };
+    let mut strength = None;
     match ctx.accounts().set_up(&token, person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(ctx.redirect("/login", Flash::SetUp)),
         Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
-        Err(SetupRefusal::Taken) => form.fields.refuse(
-            "email",
-            "This address is registered already. Use another, or promote it on the command line.",
-        ),
-        Err(SetupRefusal::Register(refusal)) => explain(&mut form.fields, refusal),
+        Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),
+        Err(SetupRefusal::Register(refusal)) => {
+            explain(&mut form.fields, refusal);
+            if !person.password.is_empty() {
+                strength =
+                    Some(ctx.accounts().strength(&person.password, &person.name, &person.email).await?);
+            }
+        }
     }
-    let strength = ctx.accounts().strength(&person.password, &person.name, &person.email).await?;
-    let strength = (!person.password.is_empty()).then_some(strength);
     page::refused(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength })
 }

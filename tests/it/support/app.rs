@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use actix_web::dev::ServerHandle;
@@ -11,7 +12,7 @@ use latchkey::accounts::hasher::Hasher;
 use latchkey::accounts::password::{HashCost, Password};
 use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
-use latchkey::mail::Mailer;
+use latchkey::mail::{Kept, Mailer};
 use latchkey::web::{self, Shared};
 use uuid::Uuid;
 
@@ -22,7 +23,7 @@ use super::db::TestDb;
 pub const CHEAP: HashCost = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
 pub struct TestApp {
-    pub db: TestDb,
+    pub db: Arc<TestDb>,
     pub accounts: Accounts,
     pub origin: String,
     server: ServerHandle,
@@ -38,6 +39,30 @@ pub struct Person {
     pub password: &'static str,
 }
 
+/// What somebody was written.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub to: String,
+    pub subject: String,
+    pub text: String,
+}
+
+impl Letter {
+    /// Path and query of the first link in it.
+    #[track_caller]
+    pub fn link(&self) -> String {
+        let link = self.text.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
+        let (_, rest) = link.split_once("://").expect("a scheme");
+        format!("/{}", rest.split_once('/').expect("a path").1)
+    }
+
+    /// The secret in that link.
+    #[track_caller]
+    pub fn token(&self) -> String {
+        self.link().split_once('=').expect("a token").1.to_owned()
+    }
+}
+
 impl TestApp {
     /// In local mode, with the mailbox.
     pub fn spawn() -> Self {
@@ -46,7 +71,15 @@ impl TestApp {
 
     /// With other settings.
     pub fn spawn_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let db = TestDb::new();
+        Self::spawn_on(Arc::new(TestDb::new()), change)
+    }
+
+    /// Another instance over the same database.
+    pub fn beside(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::spawn_on(Arc::clone(&self.db), change)
+    }
+
+    fn spawn_on(db: Arc<TestDb>, change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         let mut settings = settings(port);
@@ -100,6 +133,62 @@ impl TestApp {
         let mut browser = self.browser();
         browser.log_in(person.email, person.password).await.redirects_to("/home");
         browser
+    }
+
+    /// The letters written so far, newest first.
+    pub async fn letters(&self) -> Vec<Letter> {
+        let kept = self.accounts.mailer().mailbox(self.accounts.db()).await.expect("the mailbox");
+        let letter = |kept: Kept| Letter {
+            to: kept.to,
+            subject: kept.subject,
+            text: kept.body.expect("a body that opens").text,
+        };
+        kept.into_iter().map(letter).collect()
+    }
+
+    /// The newest letter to `to` with this subject.
+    pub async fn letter(&self, to: &str, subject: &str) -> Letter {
+        let letters = self.letters().await;
+        let found = letters.iter().find(|letter| letter.to == to && letter.subject == subject);
+        found.cloned().unwrap_or_else(|| panic!("no {subject:?} to {to} among {letters:?}"))
+    }
+
+    /// Whoever is logged in did so, and confirmed, an hour ago.
+    pub fn age_confirmations(&self) {
+        self.db.execute("UPDATE sessions SET confirmed_at = confirmed_at - interval '1 hour'");
+    }
+
+    /// Lets the waiting times of the throttle pass.
+    pub fn wait_out_throttles(&self) {
+        self.db.execute(
+            "UPDATE throttles SET blocked_until = blocked_until - interval '2 hours', \
+             last_failure_at = last_failure_at - interval '2 hours'",
+        );
+    }
+
+    pub fn live_sessions(&self, person: &Person) -> i64 {
+        self.db.scalar(&format!(
+            "SELECT count(*) FROM sessions WHERE principal = '{}' AND revoked_at IS NULL AND expires_at > now()",
+            person.id
+        ))
+    }
+
+    /// How often `act` is in the trail.
+    pub fn events(&self, act: &str) -> i64 {
+        self.db.scalar(&format!("SELECT count(*) FROM audit_events WHERE act = '{act}'"))
+    }
+
+    /// Every row of every table as text, one a line, in an order of its own.
+    pub fn dump(&self) -> String {
+        let tables: String = self.db.scalar(
+            "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
+        );
+        let rows = |table: &str| -> String {
+            self.db.scalar(&format!(
+                "SELECT coalesce(string_agg('{table} ' || t::text, E'\n' ORDER BY t::text), '') FROM {table} t"
+            ))
+        };
+        tables.split(' ').map(rows).collect::<Vec<_>>().join("\n")
     }
 
     async fn admit(&self, person: Person, role: &str) -> Person {

@@ -26,7 +26,8 @@ pub struct Answer {
 
 impl Browser {
     pub fn new(origin: &str) -> Self {
-        let client = Client::builder().redirect(redirect::Policy::none()).build().expect("a client");
+        let client =
+            Client::builder().no_proxy().redirect(redirect::Policy::none()).build().expect("a client");
         Self {
             cookies: BTreeMap::new(),
             headers: Vec::new(),
@@ -38,11 +39,16 @@ impl Browser {
 
     /// Another browser that has copied everything this one holds, as a thief would.
     pub fn copy(&self) -> Self {
+        self.copy_at(&self.origin)
+    }
+
+    /// The same at another instance.
+    pub fn copy_at(&self, origin: &str) -> Self {
         Self {
             cookies: self.cookies.clone(),
             headers: self.headers.clone(),
             token: self.token.clone(),
-            ..Self::new(&self.origin)
+            ..Self::new(origin)
         }
     }
 
@@ -71,6 +77,25 @@ impl Browser {
 
     pub async fn log_in(&mut self, email: &str, password: &str) -> Answer {
         self.fill_in("/login", &[("email", email), ("password", password)]).await
+    }
+
+    /// Whether this browser is let in.
+    pub async fn is_in(&mut self) -> bool {
+        let home = self.get("/home").await;
+        match home.status {
+            200 => true,
+            303 => {
+                home.redirects_to("/login");
+                false
+            }
+            other => panic!("{other}: {}", home.body),
+        }
+    }
+
+    /// The secret part of the session cookie, without its signature.
+    pub fn key(&self) -> String {
+        let cookie = &self.cookies["latchkey"];
+        cookie[cookie.len() - 43..].to_owned()
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -116,6 +141,12 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The `Set-Cookie` of this name, whole.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let cookies = self.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        cookies.rev().find(|cookie| cookie.starts_with(&format!("{name}=")))
+    }
+
     pub fn html(&self) -> Html {
         Html::parse_document(&self.body)
     }
@@ -137,6 +168,11 @@ impl Answer {
             .collect()
     }
 
+    /// How many elements match.
+    pub fn count(&self, selector: &str) -> usize {
+        self.html().select(&Selector::parse(selector).expect("a selector")).count()
+    }
+
     pub fn attribute(&self, selector: &str, name: &str) -> Option<String> {
         self.attributes(selector, name).into_iter().next()
     }
@@ -151,6 +187,18 @@ impl Answer {
     pub fn redirects_to(&self, path: &str) -> &Self {
         self.is(303);
         assert_eq!(self.headers.get(LOCATION).map(|value| value.to_str().expect("text")), Some(path));
+        self
+    }
+
+    /// To `/login` or `/confirm`, wherever that then leads.
+    pub fn is_sent_to(&self, path: &str) -> bool {
+        let location = self.header("location").unwrap_or_default();
+        self.status == 303 && location.split('?').next() == Some(path)
+    }
+
+    #[track_caller]
+    pub fn does_not_say(&self, words: &str) -> &Self {
+        assert!(!self.body.contains(words), "{words:?} is in: {}", self.body);
         self
     }
 

@@ -11,7 +11,7 @@ use crate::web::error::Error;
 use crate::web::flash::Flash;
 use crate::web::form::{Form, Input};
 use crate::web::guard::Admin;
-use crate::web::page::{self, Page};
+use crate::web::page::{self, Page, Said};
 use crate::web::pages::Button;
 use crate::web::view::{Event, PER_PAGE, Pager, SessionRow, UserRow};
 
@@ -48,22 +48,27 @@ struct UserPage {
     can_reset: bool,
 }
 
+impl UserPage {
+    async fn new(me: &Admin, ctx: &Ctx, id: Uuid) -> Result<Self, Error> {
+        let found = ctx.accounts().user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
+        let (here, now) = (me.record.handle, me.now);
+        let sessions = found.sessions.iter();
+        Ok(Self {
+            page: ctx.page().at(&format!("/admin/users/{id}")),
+            user: UserRow::new(&found.user, now),
+            sessions: sessions
+                .map(|record| SessionRow::new(record, here, now).of(Some(&found.user)))
+                .collect(),
+            events: found.events.iter().map(|event| Event::own(event, now)).collect(),
+            last_admin: found.last_admin,
+            is_self: me.owner.id.0 == id,
+            can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,
+        })
+    }
+}
+
 pub async fn show(me: Admin, ctx: Ctx, id: Id<Uuid>) -> Result<HttpResponse, Error> {
-    let found = ctx.accounts().user_page(UserId(id.0)).await?.ok_or(Error::NotFound)?;
-    let now = me.now;
-    page::ok(&UserPage {
-        page: ctx.page(),
-        user: UserRow::new(&found.user, now),
-        sessions: found
-            .sessions
-            .iter()
-            .map(|record| SessionRow::new(record, me.record.handle, now).of(Some(&found.user)))
-            .collect(),
-        events: found.events.iter().map(|event| Event::own(event, now)).collect(),
-        last_admin: found.last_admin,
-        is_self: me.owner.id.0 == id.0,
-        can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,
-    })
+    page::ok(&UserPage::new(&me, &ctx, id.0).await?)
 }
 
 #[derive(Deserialize, Default)]
@@ -80,19 +85,21 @@ pub async fn set_role(
     id: Id<Uuid>,
     form: Form<RoleForm>,
 ) -> Result<HttpResponse, Error> {
-    let role = Role::parse(&form.input.role).ok_or(Error::UnknownField)?;
+    let Some(role) = Role::parse(&form.input.role) else {
+        return refuse(&me, &ctx, id.0, "Choose one of the roles.").await;
+    };
     let answer = ctx.accounts().set_role(Some(me.owner.id), UserId(id.0), role, ctx.client()).await?;
-    conclude(&ctx, id.0, answer, Flash::RoleChanged)
+    conclude(&me, &ctx, id.0, answer, Flash::RoleChanged).await
 }
 
 pub async fn disable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
     let answer = ctx.accounts().disable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
-    conclude(&ctx, id.0, answer, Flash::Disabled)
+    conclude(&me, &ctx, id.0, answer, Flash::Disabled).await
 }
 
 pub async fn enable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
     let answer = ctx.accounts().enable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
-    conclude(&ctx, id.0, answer, Flash::Enabled)
+    conclude(&me, &ctx, id.0, answer, Flash::Enabled).await
 }
 
 pub async fn revoke_sessions(
@@ -102,25 +109,35 @@ pub async fn revoke_sessions(
     _: Form<Button>,
 ) -> Result<HttpResponse, Error> {
     let answer = ctx.accounts().revoke_sessions_of(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
-    conclude(&ctx, id.0, answer, Flash::AllEnded)
+    conclude(&me, &ctx, id.0, answer, Flash::AllEnded).await
 }
 
 pub async fn send_reset(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
     let answer = ctx.accounts().send_reset(me.owner.id, UserId(id.0), ctx.client()).await?;
-    conclude(&ctx, id.0, answer, Flash::ResetSent)
+    conclude(&me, &ctx, id.0, answer, Flash::ResetSent).await
 }
 
-fn conclude(
+async fn conclude(
+    me: &Admin,
     ctx: &Ctx,
     id: Uuid,
     answer: Result<(), AdminRefusal>,
     done: Flash,
 ) -> Result<HttpResponse, Error> {
-    let flash = match answer {
-        Ok(()) => done,
-        Err(AdminRefusal::LastAdmin) => Flash::LastAdmin,
-        Err(AdminRefusal::NoMail) => Flash::NoMail,
-        Err(AdminRefusal::NoSuchUser | AdminRefusal::Taken) => return Err(Error::NotFound),
-    };
-    Ok(ctx.redirect(&format!("/admin/users/{id}"), flash))
+    match answer {
+        Ok(()) => Ok(ctx.redirect(&format!("/admin/users/{id}"), done)),
+        Err(AdminRefusal::LastAdmin) => {
+            refuse(me, ctx, id, "They are the last administrator: make somebody else one first.").await
+        }
+        Err(AdminRefusal::NoMail) => {
+            refuse(me, ctx, id, "Mail is switched off here, so no link can be sent.").await
+        }
+        Err(AdminRefusal::NoSuchUser | AdminRefusal::Taken) => Err(Error::NotFound),
+    }
+}
+
+async fn refuse(me: &Admin, ctx: &Ctx, id: Uuid, why: &'static str) -> Result<HttpResponse, Error> {
+    let mut page = UserPage::new(me, ctx, id).await?;
+    page.page.flash = Some(Said { kind: "bad", text: why });
+    page::refused(&page)
 }

@@ -1,0 +1,53 @@
+//! Measures: `bin/bench [sessions|pages|hash|login]… [--rounds N] [--json]`. Rounds are interleaved, so that what
+//! else the machine does hits every case alike; a figure is the median of its rounds, with the least and the most.
+
+mod hash;
+mod login;
+mod pages;
+mod place;
+mod report;
+mod sessions;
+
+use std::process::ExitCode;
+
+use report::Report;
+
+/// What can be asked for.
+const GROUPS: [&str; 4] = ["sessions", "pages", "hash", "login"];
+
+fn main() -> ExitCode {
+    let (mut groups, mut rounds, mut json) = (Vec::new(), 5, false);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // What `cargo bench` adds.
+            "--bench" => {}
+            "--json" => json = true,
+            "--rounds" => match arguments.next().and_then(|number| number.parse().ok()) {
+                Some(number) if number >= 3 => rounds = number,
+                _ => return usage(),
+            },
+            group if GROUPS.contains(&group) => groups.push(group.to_owned()),
+            _ => return usage(),
+        }
+    }
+    if groups.is_empty() {
+        groups = GROUPS.map(str::to_owned).to_vec();
+    }
+    let mut report = Report::new(rounds);
+    for group in &groups {
+        match group.as_str() {
+            "sessions" => sessions::measure(&mut report),
+            "pages" => pages::measure(&mut report),
+            "hash" => hash::measure(&mut report),
+            _ => login::measure(&mut report),
+        }
+    }
+    report.print(json);
+    ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("bin/bench [{}]… [--rounds N (3 or more)] [--json]", GROUPS.join("|"));
+    ExitCode::from(2)
+}

@@ -1,0 +1,83 @@
+//! Whole requests to the real program: one core for it, another for wrk and the database.
+
+use std::process::Command;
+
+use actix_web::rt::System;
+
+use super::place::{Place, can_pin, client};
+use super::report::Report;
+
+const SECONDS: &str = "4s";
+const CONNECTIONS: &str = "16";
+
+/// Least to most that a request goes through.
+const PAGES: [(&str, bool); 5] =
+    [("/healthz", false), ("/", false), ("/login", false), ("/home", true), ("/account/sessions", true)];
+
+pub fn measure(report: &mut Report) {
+    let place = Place::new();
+    place.crowd(10_000);
+    place.pin("1");
+    let served = place.serve(Some("0"));
+    let cookie = System::new().block_on(async {
+        place.person("ada@example.org").await;
+        let client = client();
+        for _ in 0..2 {
+            served.log_in(&client, "ada@example.org").await;
+        }
+        served.log_in(&client, "ada@example.org").await
+    });
+    for _ in 0..report.rounds() {
+        for (path, guarded) in PAGES {
+            let who = if guarded { "with a session" } else { "open to all" };
+            let name = format!("GET {path} {who}");
+            let seen = wrk(&format!("{}{path}", served.origin), guarded.then_some(cookie.as_str()));
+            report.note(&name, "req/s", seen.per_second);
+            report.note(&name, "ms p50", seen.p50);
+            report.note(&name, "ms p99", seen.p99);
+        }
+    }
+}
+
+struct Seen {
+    per_second: f64,
+    p50: f64,
+    p99: f64,
+}
+
+fn wrk(url: &str, cookie: Option<&str>) -> Seen {
+    let mut command = if can_pin() {
+        let mut command = Command::new("taskset");
+        command.args(["-c", "1", "wrk"]);
+        command
+    } else {
+        Command::new("wrk")
+    };
+    command.args(["--threads", "1", "--connections", CONNECTIONS, "--duration", SECONDS, "--latency"]);
+    if let Some(cookie) = cookie {
+        command.args(["--header", &format!("Cookie: {cookie}")]);
+    }
+    let output = command.arg(url).output().expect("wrk: bin/bench installs it");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && !text.contains("Non-2xx"), "{url}: {text}");
+    let after = |label: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(label));
+        line.unwrap_or_else(|| panic!("no {label}: {text}")).trim()
+    };
+    Seen {
+        per_second: after("Requests/sec:").parse().expect("a number"),
+        p50: milliseconds(after("50%")),
+        p99: milliseconds(after("99%")),
+    }
+}
+
+/// `812.00us`, `1.20ms`, `1.01s`.
+fn milliseconds(text: &str) -> f64 {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[number.len()..] {
+        "us" => 0.001,
+        "ms" => 1.0,
+        _ => 1000.0,
+    };
+    number.parse::<f64>().expect("a number") * factor
+}

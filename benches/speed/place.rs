@@ -1,0 +1,195 @@
+//! Where it is measured: a private Postgres with durable settings, people in it, and the real program.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use latchkey::accounts::hasher::Hasher;
+use latchkey::accounts::password::{HashCost, Password};
+use latchkey::config::{self, Span};
+use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::{Db, migrations};
+use latchkey::secret;
+use uuid::Uuid;
+
+pub const PRODUCTION: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
+pub const PASSWORD: &str = "poetical-science-1843";
+
+/// A cluster of its own, gone with this value.
+pub struct Place {
+    dir: PathBuf,
+    server: Option<LocalServer>,
+    pub url: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let name = secret::encode(&secret::random::<6>().unwrap());
+        let dir = std::env::temp_dir().join(format!("latchkey-bench-{name}"));
+        fs::DirBuilder::new().mode(0o711).create(&dir).unwrap();
+        let server = LocalServer::start(&Options::new(&dir)).unwrap_or_else(|error| panic!("{error}"));
+        migrations::connect(&server.maintenance_url())
+            .unwrap()
+            .batch_execute("CREATE DATABASE bench")
+            .unwrap();
+        let url = server.url("bench");
+        migrations::run(&url).unwrap();
+        Self { dir, server: Some(server), url }
+    }
+
+    pub fn db(&self, pool_size: u32) -> Db {
+        Db::new(
+            &self.url,
+            config::Database {
+                pool_size,
+                checkout_wait: Span::seconds(10),
+                statement_timeout: Span::seconds(10),
+                lock_timeout: Span::seconds(10),
+            },
+        )
+    }
+
+    pub fn execute(&self, statements: &str) {
+        migrations::connect(&self.url).unwrap().batch_execute(statements).unwrap();
+    }
+
+    /// Somebody with an account and [`PASSWORD`].
+    pub async fn person(&self, email: &str) -> Uuid {
+        let hasher = Hasher::new(PRODUCTION, 1, 1).unwrap();
+        let hash = hasher.hash(Password::given(PASSWORD).unwrap()).await.unwrap();
+        let id = Uuid::new_v4();
+        self.execute(&format!(
+            "INSERT INTO users (id, email, email_key, name, password_hash) VALUES ('{id}', '{email}', '{email}', 'Ada Lovelace', '{}')",
+            hash.as_str()
+        ));
+        id
+    }
+
+    /// Sessions of other people, so that tables and indexes have a size.
+    pub fn crowd(&self, people: usize) {
+        self.execute(&format!(
+            "INSERT INTO users (email, email_key, name) SELECT n || '@example.org', n || '@example.org', 'Person ' || n
+               FROM generate_series(1, {people}) n;
+             INSERT INTO sessions (key_hash, principal, factor, address, user_agent, expires_at)
+               SELECT sha256(id::text::bytea), id, 'password', '192.0.2.7', 'Mozilla/5.0', now() + interval '1 day' FROM users;
+             ANALYZE"
+        ));
+    }
+
+    /// Puts the database onto one core, where the machine has taskset.
+    pub fn pin(&self, core: &str) {
+        let pid = fs::read_to_string(self.dir.join("postgres/postmaster.pid")).unwrap_or_default();
+        let pid = pid.lines().next().unwrap_or_default().to_owned();
+        let _ = Command::new("taskset").args(["-acp", core, &pid]).stdout(Stdio::null()).status();
+    }
+
+    /// The program, serving; on `core` alone where that is possible.
+    pub fn serve(&self, core: Option<&str>) -> Served {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let program = env!("CARGO_BIN_EXE_latchkey");
+        let mut command = match core.filter(|_| can_pin()) {
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", core, program]);
+                command
+            }
+            None => Command::new(program),
+        };
+        let origin = format!("http://localhost:{port}");
+        let child = command
+            .arg("serve")
+            .current_dir(&self.dir)
+            .env("PORT", port.to_string())
+            .env("DATABASE_URL", &self.url)
+            .env("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh")
+            .env("LATCHKEY__SERVER__PUBLIC_URL", &origin)
+            .env("LATCHKEY__SERVER__BIND", "127.0.0.1")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let served = Served { child, origin };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        served
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A running program, ended with this value.
+pub struct Served {
+    child: Child,
+    pub origin: String,
+}
+
+impl Served {
+    /// Logs in through the form and answers the cookie. Waits until the program is ready.
+    pub async fn log_in(&self, client: &reqwest::Client, email: &str) -> String {
+        while !client.get(format!("{}/readyz", self.origin)).send().await.unwrap().status().is_success() {
+            actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+        }
+        let form = Form::open(client, &self.origin).await;
+        let answer = form.send(client, email).await;
+        cookie(&answer, "latchkey").expect("a key")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The log-in form, opened once and sent as often as one likes.
+pub struct Form {
+    action: String,
+    nonce: String,
+    token: String,
+}
+
+impl Form {
+    pub async fn open(client: &reqwest::Client, origin: &str) -> Self {
+        let action = format!("{origin}/login");
+        let page = client.get(&action).send().await.unwrap();
+        let nonce = cookie(&page, "latchkey-form").expect("a nonce");
+        let body = page.text().await.unwrap();
+        let (_, rest) = body.split_once("name=\"csrf_token\" value=\"").expect("a token");
+        Self { action, nonce, token: rest.split('"').next().unwrap_or_default().to_owned() }
+    }
+
+    pub async fn send(&self, client: &reqwest::Client, email: &str) -> reqwest::Response {
+        let fields = [("email", email), ("password", PASSWORD), ("csrf_token", self.token.as_str())];
+        let request = client.post(&self.action).header("cookie", &self.nonce).form(&fields);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 303);
+        answer
+    }
+}
+
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+pub fn can_pin() -> bool {
+    Command::new("taskset").args(["-c", "1", "true"]).status().is_ok_and(|status| status.success())
+}
+
+fn cookie(answer: &reqwest::Response, name: &str) -> Option<String> {
+    let pairs = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    pairs
+        .filter_map(|text| text.split(';').next())
+        .find(|pair| pair.starts_with(&format!("{name}=")))
+        .map(str::to_owned)
+}

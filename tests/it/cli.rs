@@ -1,0 +1,251 @@
+//! The operator's commands, as processes: what they print, how they exit, what they do to a running server.
+
+use std::io::Read as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::app::TestApp;
+use crate::support::db::TestDb;
+use crate::support::process::{DataDir, Latchkey, Ran};
+
+/// One JSON object a line.
+fn rows(ran: &Ran) -> Vec<Value> {
+    ran.well().into_iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn path(link: &str, latchkey: &Latchkey) -> String {
+    link.strip_prefix(&latchkey.origin()).unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_user_made_by_the_operator_chooses_a_password_with_the_link_and_logs_in() {
+    let db = TestDb::new();
+    let latchkey = Latchkey::on(&db.url());
+    let running = latchkey.serve_ready().await;
+    let ran =
+        latchkey.run(&["user", "create", "--email", "Ada@example.org", "--name", "Ada Lovelace", "--admin"]);
+    let [link] = ran.well()[..] else { panic!("{}", ran.out) };
+
+    let mut ada = running.browser();
+    let link = path(link, &latchkey);
+    let token = link.strip_prefix("/reset-password?token=").unwrap();
+    let fields = [("token", token), ("password", "poetical-science-1843")];
+    ada.fill_in(&link, &fields).await.redirects_to("/login");
+    ada.log_in("ada@example.org", "poetical-science-1843").await.redirects_to("/home");
+    ada.get("/admin").await.is(200);
+    ada.fill_in(&link, &fields).await.is(422).says("used up");
+
+    let again = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Eve"]);
+    assert_eq!(again.refused(), "somebody is registered with this address");
+    for (email, name, why) in
+        [("nobody", "Eve", "is no e-mail address"), ("eve@example.org", "", "Enter a name")]
+    {
+        let ran = latchkey.run(&["user", "create", "--email", email, "--name", name]);
+        assert!(ran.refused().contains(why), "{}", ran.err);
+    }
+    assert_eq!(db.scalar::<i64>("SELECT count(*) FROM users"), 1);
+}
+
+#[actix_web::test]
+async fn a_reset_link_works_in_the_browser_and_ends_every_session() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let latchkey = Latchkey::on(&app.db.url());
+    let running = latchkey.serve_ready().await;
+    let mut before = running.browser();
+    before.log_in(ada.email, ada.password).await.redirects_to("/home");
+
+    let ran = latchkey.run(&["user", "reset-link", "ADA@example.org"]);
+    let link = path(ran.well()[0], &latchkey);
+    let mut browser = running.browser();
+    browser.get(&link).await.is(200);
+    before.get("/home").await.is(200);
+    let token = link.rsplit_once('=').unwrap().1;
+    let fields = [("token", token), ("password", "analytical-engine-1837")];
+    browser.post("/reset-password", &fields).await.redirects_to("/login");
+    before.get("/home").await.redirects_to("/login");
+    browser.log_in(ada.email, ada.password).await.is(422);
+    browser.log_in(ada.email, "analytical-engine-1837").await.redirects_to("/home");
+
+    let ran = latchkey.run(&["user", "reset-link", "nobody@example.org"]);
+    assert_eq!(ran.refused(), "nobody active is registered as nobody@example.org");
+}
+
+#[test]
+fn lists_are_for_people_and_as_json_for_programs() {
+    let app = TestApp::spawn();
+    actix_web::rt::System::new().block_on(async {
+        let (ada, _) = (app.ada().await, app.grace().await);
+        app.logged_in(&ada).await;
+    });
+    let latchkey = Latchkey::on(&app.db.url());
+
+    let ran = latchkey.run(&["user", "list", "--json"]);
+    let mut users = rows(&ran);
+    users.sort_by_key(|user| user["email"].to_string());
+    assert_eq!(users.len(), 2);
+    assert_eq!(users[0]["email"], "ada@example.org");
+    assert_eq!(users[0]["name"], "Ada Lovelace");
+    assert_eq!((&users[0]["role"], &users[1]["role"]), (&"member".into(), &"admin".into()));
+    assert_eq!((&users[0]["state"], &users[0]["sessions"]), (&"active".into(), &1.into()));
+    assert_eq!(rows(&latchkey.run(&["user", "list", "hopper", "--json"])).len(), 1);
+    assert!(latchkey.run(&["user", "list", "nobody"]).well().is_empty());
+    let ran = latchkey.run(&["user", "list", "hopper"]);
+    let [line] = ran.well()[..] else { panic!("{}", ran.out) };
+    assert!(line.starts_with("grace@example.org ") && line.contains(" admin "), "{line}");
+
+    let sessions = rows(&latchkey.run(&["session", "list", "--json"]));
+    let handle: String = app.db.scalar("SELECT handle::text FROM sessions");
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(
+        (&sessions[0]["handle"], &sessions[0]["email"]),
+        (&handle.clone().into(), &"ada@example.org".into())
+    );
+    assert!(sessions[0]["logged_in"].as_i64() <= sessions[0]["last_seen"].as_i64());
+    let ran = latchkey.run(&["session", "list", "lovelace"]);
+    assert!(ran.well()[0].starts_with(&handle), "{}", ran.out);
+    assert!(latchkey.run(&["session", "list", "hopper"]).well().is_empty());
+}
+
+#[actix_web::test]
+async fn a_session_the_operator_revokes_is_out_at_once() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let latchkey = Latchkey::on(&app.db.url());
+    let running = latchkey.serve_ready().await;
+    let mut browser = running.browser();
+    browser.log_in(ada.email, ada.password).await.redirects_to("/home");
+    browser.get("/home").await.is(200);
+
+    let sessions = rows(&latchkey.run(&["session", "list", "--json"]));
+    let handle = sessions[0]["handle"].as_str().unwrap();
+    let ran = latchkey.run(&["session", "revoke", handle]);
+    assert_eq!(ran.well(), [format!("Session {handle} is over.")]);
+    browser.get("/home").await.redirects_to("/login");
+
+    assert_eq!(latchkey.run(&["session", "revoke", handle]).refused(), "there is no such live session");
+    assert_eq!(latchkey.run(&["session", "revoke", "x"]).refused(), "\"x\" is no session's handle");
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM audit_events WHERE session IS NOT NULL"), 2);
+}
+
+#[actix_web::test]
+async fn disabled_means_out_at_once_and_enabled_means_able_to_log_in() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let latchkey = Latchkey::on(&app.db.url());
+    let running = latchkey.serve_ready().await;
+    let mut browser = running.browser();
+    browser.log_in(ada.email, ada.password).await.redirects_to("/home");
+
+    latchkey.run(&["user", "disable", ada.email]).well();
+    browser.get("/home").await.redirects_to("/login");
+    browser.log_in(ada.email, ada.password).await.is(422);
+    let ran = latchkey.run(&["user", "reset-link", ada.email]);
+    assert_eq!(ran.refused(), "nobody active is registered as ada@example.org");
+    assert_eq!(rows(&latchkey.run(&["user", "list", "--json"]))[0]["state"], "disabled");
+
+    latchkey.run(&["user", "enable", ada.email]).well();
+    browser.get("/home").await.redirects_to("/login");
+    browser.log_in(ada.email, ada.password).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn a_change_of_role_shows_on_the_next_request_and_the_last_administrator_stays() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let latchkey = Latchkey::on(&app.db.url());
+    let running = latchkey.serve_ready().await;
+    let mut browser = running.browser();
+    browser.log_in(ada.email, ada.password).await.redirects_to("/home");
+    browser.get("/admin").await.is(403);
+
+    for command in ["demote", "disable"] {
+        let ran = latchkey.run(&["user", command, grace.email]);
+        assert_eq!(ran.refused(), "they are the last administrator: promote somebody else first");
+    }
+    let ran = latchkey.run(&["user", "promote", ada.email]);
+    assert_eq!(ran.well(), ["ada@example.org is now admin."]);
+    browser.get("/admin").await.is(200);
+    latchkey.run(&["user", "demote", grace.email]).well();
+    latchkey.run(&["user", "demote", ada.email]).refused();
+    browser.get("/admin").await.is(200);
+    assert_eq!(
+        latchkey.run(&["user", "promote", "nobody@example.org"]).refused(),
+        "nobody active is registered as nobody@example.org"
+    );
+}
+
+#[test]
+fn a_sweep_deletes_what_ended_long_ago_and_nothing_else() {
+    let app = TestApp::spawn();
+    actix_web::rt::System::new().block_on(async {
+        let ada = app.ada().await;
+        for _ in 0..3 {
+            app.logged_in(&ada).await;
+        }
+    });
+    app.db.execute(
+        "UPDATE sessions SET revoked_at = now() - interval '31 days' WHERE handle = (SELECT min(handle::text)::uuid FROM sessions);
+         UPDATE sessions SET revoked_at = now() WHERE handle = (SELECT max(handle::text)::uuid FROM sessions)",
+    );
+    let latchkey = Latchkey::on(&app.db.url());
+    assert_eq!(latchkey.run(&["session", "sweep"]).well(), ["1 dead sessions deleted."]);
+    assert_eq!(latchkey.run(&["session", "sweep"]).well(), ["0 dead sessions deleted."]);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM sessions"), 2);
+}
+
+#[test]
+fn migrate_says_what_it_applied_and_then_that_nothing_is_left_to_do() {
+    let db = TestDb::new();
+    db.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    let latchkey = Latchkey::on(&db.url());
+    let ran = latchkey.run(&["migrate"]);
+    assert!(ran.well()[0].starts_with("Applied 2026"), "{}", ran.out);
+    assert_eq!(latchkey.run(&["migrate"]).well(), ["The schema is up to date."]);
+}
+
+#[test]
+fn without_a_database_every_command_fails_with_one_line_that_tells_no_password() {
+    let latchkey = Latchkey::on("postgresql://someone:hunter2@127.0.0.1:1/latchkey");
+    for arguments in
+        [&["migrate"][..], &["user", "list"], &["session", "list", "--json"], &["session", "sweep"]]
+    {
+        let ran = latchkey.run(arguments);
+        assert!(ran.refused().starts_with("cannot reach the database: "), "{}", ran.err);
+        assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_early_is_no_error() {
+    let db = TestDb::new();
+    db.execute(
+        "INSERT INTO users (email, email_key, name) SELECT n || '@example.org', n || '@example.org', repeat('x', 80) \
+         FROM generate_series(1, 2000) n",
+    );
+    let mut list = Latchkey::on(&db.url()).command(&["user", "list"]);
+    let mut child = list.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0; 100]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+}
+
+#[actix_web::test]
+async fn in_local_mode_commands_reach_the_server_of_the_running_instance_and_leave_it_running() {
+    let dir = DataDir::new();
+    let latchkey = Latchkey::local(&dir);
+    // And bring their own, where none runs.
+    let ran = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Ada", "--admin"]);
+    assert!(
+        ran.well()[0].starts_with(&format!("{}/reset-password?token=", latchkey.origin())),
+        "{}",
+        ran.out
+    );
+    assert_eq!(dir.postgres(), None);
+
+    let running = latchkey.serve_ready().await;
+    assert_eq!(rows(&latchkey.run(&["user", "list", "--json"]))[0]["email"], "ada@example.org");
+    assert!(dir.postgres().is_some());
+    running.browser().get("/readyz").await.is(200);
+}

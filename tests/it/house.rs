@@ -1,0 +1,416 @@
+//! The house rules, read off the source: who may import whom, who may speak SQL, what a template may hold.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Leftmost first: each may know those before it.
+const ROOMS: [&str; 9] = ["secret", "device", "config", "db", "sessions", "mail", "accounts", "web", "cli"];
+
+const LONGEST_FILE: usize = 400;
+
+struct Source {
+    /// Below `src`, such as `web/form.rs`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or_default();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// Without what only tests see, and without comments.
+    fn code(&self) -> String {
+        let lines = product(&self.text).lines();
+        lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    }
+
+    #[track_caller]
+    fn lacks(&self, words: &str) {
+        assert!(!self.code().contains(words), "src/{} has {words}", self.path);
+    }
+}
+
+/// Tests stand at the end of their file.
+fn product(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let sources: Vec<Source> = files(&src)
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| Source {
+            path: file.strip_prefix(&src).expect("below src").display().to_string(),
+            text: fs::read_to_string(&file).expect("a source"),
+        })
+        .collect();
+    assert!(sources.len() > 80, "{} sources", sources.len());
+    sources
+}
+
+/// The rooms a text names: `crate::room` and `crate::{room, …}`.
+fn imports(code: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            Some(list) => rooms.extend(
+                list.split('}').next().unwrap_or_default().split(',').map(|item| first_word(item.trim())),
+            ),
+            None => rooms.push(first_word(rest)),
+        }
+    }
+    rooms
+}
+
+fn first_word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn rooms_import_leftwards_only() {
+    for source in sources() {
+        let Some(here) = ROOMS.iter().position(|room| *room == source.room()) else {
+            assert!(["lib", "main"].contains(&source.room()), "src/{} is in no room", source.path);
+            continue;
+        };
+        for room in imports(&source.code()) {
+            let there = ROOMS.iter().position(|known| *known == room);
+            let there =
+                there.unwrap_or_else(|| panic!("src/{} imports the unknown room {room}", source.path));
+            assert!(there <= here, "src/{} imports {room}", source.path);
+        }
+    }
+}
+
+#[test]
+fn sessions_can_be_lifted_out() {
+    for source in sources().iter().filter(|source| source.room() == "sessions") {
+        for room in imports(&source.code()) {
+            assert!(
+                ["db", "secret", "sessions"].contains(&room.as_str()),
+                "src/{} imports {room}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn sql_is_spoken_in_queries_only() {
+    for source in sources().iter().filter(|source| {
+        let speaks = source.room() == "db"
+            || source.path.contains("/queries/")
+            || source.path.ends_with("/queries.rs");
+        !speaks
+    }) {
+        for words in [
+            "sql_query",
+            "insert_into",
+            "diesel::update",
+            "diesel::delete",
+            "diesel::select",
+            "diesel::dsl",
+            "batch_execute",
+            ".get_result",
+            ".execute(conn",
+            ".load(conn",
+            ".first(conn",
+            "::table\n",
+            "::table.",
+            "\"SELECT ",
+            "\"INSERT ",
+            "\"UPDATE ",
+            "\"DELETE ",
+        ] {
+            source.lacks(words);
+        }
+    }
+}
+
+#[test]
+fn sql_is_never_put_together_from_input() {
+    for source in sources() {
+        let code = source.code();
+        for rest in code.split("sql_query(").skip(1) {
+            let built = rest.trim_start().starts_with("format!") || rest.trim_start().starts_with('&');
+            // What is put in there is a constant of the same file.
+            let literal = match source.path.as_str() {
+                "accounts/queries/admin.rs" => code.contains("moments: &'static str"),
+                "db/migrations.rs" => code.contains("name: &'static str") || rest.contains("{LOCK}"),
+                _ => false,
+            };
+            assert!(!built || literal, "src/{} puts a statement together", source.path);
+        }
+    }
+}
+
+#[test]
+fn whatever_blocks_goes_through_one_door() {
+    for source in sources() {
+        let allowed = ["db/blocking.rs", "accounts/hasher.rs"].contains(&source.path.as_str())
+            || source.room() == "cli";
+        if !allowed {
+            for words in ["web::block", "spawn_blocking", "block_in_place", "thread::spawn"] {
+                if source.path.starts_with("db/local/") && words == "thread::spawn" {
+                    continue;
+                }
+                source.lacks(words);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_settings_read_the_environment_and_only_the_clockwork_waits() {
+    for source in sources() {
+        // A private server is found with PATH; the command line is the operator's.
+        if !["config", "cli"].contains(&source.room()) && !source.path.starts_with("db/local/") {
+            for words in ["env::var", "env::vars", "std::env::args"] {
+                source.lacks(words);
+            }
+        }
+        if ["web", "accounts", "sessions"].contains(&source.room()) {
+            source.lacks("thread::sleep");
+        }
+    }
+}
+
+#[test]
+fn every_file_says_first_what_it_is() {
+    for source in sources() {
+        let generated = source.path == "db/schema.rs";
+        assert!(generated || source.text.starts_with("//! "), "src/{} does not begin with //!", source.path);
+    }
+    for file in files(&root().join("tests")).iter().filter(|file| file.extension().is_some_and(|e| e == "rs"))
+    {
+        let text = fs::read_to_string(file).expect("a test");
+        assert!(text.starts_with("//! "), "{} does not begin with //!", file.display());
+    }
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    for source in sources() {
+        let lines = source.text.lines().count();
+        assert!(lines <= LONGEST_FILE, "src/{} has {lines} lines", source.path);
+    }
+}
+
+#[test]
+fn nothing_half_done_and_nothing_that_panics_is_left() {
+    for source in sources() {
+        for words in [
+            ".unwrap()",
+            ".unwrap_err()",
+            "todo!",
+            "unimplemented!",
+            "dbg!",
+            "panic!(",
+            "FIXME",
+            "XXX",
+            "println!(",
+        ] {
+            if words == "println!(" && (source.room() == "cli" || source.room() == "main") {
+                continue;
+            }
+            source.lacks(words);
+        }
+        for marker in ["TODO", "FIXME", "HACK"] {
+            assert!(!source.text.contains(marker), "src/{} has {marker}", source.path);
+        }
+    }
+}
+
+#[test]
+fn no_test_is_ignored() {
+    for file in files(&root().join("tests/it")) {
+        let text = fs::read_to_string(&file).expect("a test");
+        // In two parts, or this file would find itself.
+        for reason in text.split(concat!("#[ig", "nore")).skip(1) {
+            assert!(reason.starts_with(" = \"not a test: "), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn rooms_have_no_drawers_for_odds_and_ends() {
+    for source in sources() {
+        for part in source.path.split('/') {
+            let name = part.strip_suffix(".rs").unwrap_or(part);
+            for vague in ["util", "helper", "manager", "service", "common", "misc"] {
+                assert!(!name.contains(vague), "src/{}", source.path);
+            }
+        }
+        let globs =
+            source.code().lines().filter(|line| line.starts_with("use ") && line.contains("::*")).count();
+        let known = source.code().matches("use diesel::prelude::*").count();
+        assert!(globs <= known, "src/{} imports everything of somebody", source.path);
+    }
+}
+
+#[test]
+fn client_claims_about_the_host_are_never_asked_for() {
+    for source in sources() {
+        source.lacks("connection_info");
+        source.lacks("ConnectionInfo");
+        source.lacks("realip_remote_addr");
+    }
+}
+
+#[test]
+fn templates_hold_no_script_no_style_and_nothing_unescaped() {
+    let templates = files(&root().join("templates"));
+    assert!(templates.len() > 30);
+    for file in templates {
+        let text = fs::read_to_string(&file).expect("a template");
+        let place = file.display();
+        let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        assert!(!squeezed.contains("|safe"), "{place}");
+        let lower = text.to_lowercase();
+        for words in ["<script", "javascript:", "<iframe", "<object", "<base", "http-equiv"] {
+            assert!(!lower.contains(words), "{place} has {words}");
+        }
+        // Mail programs know no style sheet.
+        if !place.to_string().contains("/mail/") {
+            assert!(!lower.contains("style=") && !lower.contains("<style"), "{place} has a style of its own");
+        }
+        for attribute in lower.split(" on").skip(1) {
+            let name: String = attribute.chars().take_while(char::is_ascii_alphabetic).collect();
+            assert!(!attribute[name.len()..].starts_with('='), "{place} has on{name}=");
+        }
+        // What is loaded comes from here.
+        for source in ["src=\"http", "href=\"http", "url(http"] {
+            assert!(!lower.contains(source), "{place} has {source}");
+        }
+    }
+}
+
+#[test]
+fn the_style_sheet_loads_nothing() {
+    let css = fs::read_to_string(root().join("static/app.css")).expect("the style sheet");
+    for words in ["@import", "url(", "expression("] {
+        assert!(!css.contains(words), "{words}");
+    }
+}
+
+type Colour = [f64; 3];
+
+/// Every `--name: light-dark(oklch(…), oklch(…))`, as linear sRGB.
+fn colours() -> BTreeMap<String, [Colour; 2]> {
+    let css = fs::read_to_string(root().join("static/app.css")).expect("the style sheet");
+    let mut colours = BTreeMap::new();
+    for line in css.lines() {
+        let Some((name, value)) =
+            line.trim().strip_prefix("--").and_then(|line| line.split_once(": light-dark("))
+        else {
+            continue;
+        };
+        let sides: Vec<Colour> = value
+            .split("oklch(")
+            .skip(1)
+            .map(|text| {
+                let numbers: Vec<f64> = text
+                    .split(')')
+                    .next()
+                    .unwrap_or_default()
+                    .split_whitespace()
+                    .map(|number| match number.strip_suffix('%') {
+                        Some(percent) => percent.parse::<f64>().expect("a number") / 100.0,
+                        None => number.parse().expect("a number"),
+                    })
+                    .collect();
+                linear(numbers[0], numbers[1], numbers[2])
+            })
+            .collect();
+        colours.insert(name.to_owned(), [sides[0], sides[1]]);
+    }
+    colours
+}
+
+/// OKLCH to linear sRGB, cut to what a screen shows (Björn Ottosson, "A perceptual color space", 2020).
+fn linear(lightness: f64, chroma: f64, hue: f64) -> Colour {
+    let (a, b) = (chroma * hue.to_radians().cos(), chroma * hue.to_radians().sin());
+    let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
+    let m = (lightness - 0.105_561_345_8 * a - 0.063_854_172_8 * b).powi(3);
+    let s = (lightness - 0.089_484_177_5 * a - 1.291_485_548 * b).powi(3);
+    [
+        4.076_741_662_1 * l - 3.307_711_591_3 * m + 0.230_969_929_2 * s,
+        -1.268_438_004_6 * l + 2.609_757_401_1 * m - 0.341_319_396_5 * s,
+        -0.004_196_086_3 * l - 0.703_418_614_7 * m + 1.707_614_701 * s,
+    ]
+    .map(|part| part.clamp(0.0, 1.0))
+}
+
+/// WCAG 2.2's contrast ratio.
+fn contrast(one: Colour, other: Colour) -> f64 {
+    let luminance = |[r, g, b]: Colour| 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+#[test]
+fn white_on_black_is_21_and_primaries_are_themselves() {
+    let (black, white) = (linear(0.0, 0.0, 0.0), linear(1.0, 0.0, 0.0));
+    assert!((contrast(black, white) - 21.0).abs() < 0.01);
+    let red = linear(0.627_955, 0.257_683, 29.234);
+    assert!((red[0] - 1.0).abs() < 0.001 && red[1] < 0.001 && red[2] < 0.001, "{red:?}");
+}
+
+#[test]
+fn text_can_be_read_in_light_and_in_dark() {
+    let colours = colours();
+    let mut pairs = Vec::new();
+    for ink in ["ink", "muted", "pine", "pine-deep", "brick", "brick-deep"] {
+        for ground in ["paper", "surface", "sunken"] {
+            pairs.push((ink, ground));
+        }
+    }
+    pairs.extend([
+        ("on-pine", "pine"),
+        ("on-pine", "pine-deep"),
+        ("on-brick", "brick"),
+        ("on-brick", "brick-deep"),
+        ("good-ink", "good-ground"),
+        ("warn-ink", "warn-ground"),
+        ("bad-ink", "bad-ground"),
+    ]);
+    let mut faint = Vec::new();
+    for (ink, ground) in pairs {
+        for (side, scheme) in ["light", "dark"].into_iter().enumerate() {
+            let ratio = contrast(colours[ink][side], colours[ground][side]);
+            if ratio < 4.5 {
+                faint.push(format!("{ink} on {ground} in {scheme}: {ratio:.2}"));
+            }
+        }
+    }
+    assert!(faint.is_empty(), "{}", faint.join("\n"));
+}
+
+#[test]
+fn the_edges_of_fields_can_be_seen_in_light_and_in_dark() {
+    let colours = colours();
+    for ground in ["paper", "surface"] {
+        for (edge, ground_colour) in colours["edge"].into_iter().zip(colours[ground]) {
+            let ratio = contrast(edge, ground_colour);
+            assert!(ratio >= 3.0, "edge on {ground}: {ratio:.2}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Migrations: each goes up, down and up again; instances that start at once do not trip over each other; and
+//! `schema.rs` is what the database really has.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::migration::{Migration, MigrationSource as _};
+use diesel::pg::{Pg, PgConnection};
+use diesel::sql_types::{Bool, Text};
+use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
+use diesel_migrations::{FileBasedMigrations, MigrationHarness as _};
+use latchkey::db::migrations;
+
+use crate::support::db::TestDb;
+
+fn emptied() -> TestDb {
+    let db = TestDb::new();
+    db.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    db
+}
+
+fn all() -> Vec<Box<dyn Migration<Pg>>> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut migrations: Vec<Box<dyn Migration<Pg>>> =
+        FileBasedMigrations::from_path(dir).unwrap().migrations().unwrap();
+    migrations.sort_by_key(|migration| migration.name().version().as_owned());
+    migrations
+}
+
+#[test]
+fn each_migration_goes_up_down_and_up_again() {
+    let mut conn = emptied_connection();
+    let (_db, conn) = (&conn.0, &mut conn.1);
+    for migration in &all() {
+        let before = picture(conn);
+        conn.run_migration(migration).unwrap();
+        let after = picture(conn);
+        assert_ne!(before, after, "{} changes nothing", migration.name());
+        conn.revert_migration(migration).unwrap();
+        assert_eq!(picture(conn), before, "{} leaves something behind", migration.name());
+        conn.run_migration(migration).unwrap();
+        assert_eq!(picture(conn), after, "{}", migration.name());
+    }
+    for migration in all().iter().rev() {
+        conn.revert_migration(migration).unwrap();
+    }
+    let empty = "__diesel_schema_migrations";
+    assert!(picture(conn).lines().all(|line| line.contains(empty)), "{}", picture(conn));
+}
+
+#[test]
+fn the_program_applies_every_migration_in_the_directory() {
+    let db = emptied();
+    let applied = migrations::run(&db.url()).unwrap();
+    let names: Vec<_> = all().iter().map(|migration| migration.name().version().to_string()).collect();
+    assert_eq!(applied, names);
+    assert!(migrations::run(&db.url()).unwrap().is_empty());
+}
+
+#[test]
+fn instances_that_migrate_an_empty_database_at_once_all_succeed_and_one_does_the_work() {
+    let db = emptied();
+    let (url, together) = (db.url(), Barrier::new(4));
+    let applied: Vec<usize> = thread::scope(|scope| {
+        let run = || {
+            together.wait();
+            migrations::run(&url).unwrap().len()
+        };
+        let instances: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+        instances.into_iter().map(|instance| instance.join().unwrap()).collect()
+    });
+    assert_eq!(applied.iter().filter(|count| **count == 0).count(), 3, "{applied:?}");
+    assert_eq!(applied.iter().sum::<usize>(), all().len());
+}
+
+#[test]
+fn a_migration_that_fails_changes_nothing_and_lets_the_next_instance_try() {
+    let db = emptied();
+    // The first migration cannot make its table.
+    db.execute("CREATE TABLE sessions (in_the_way text)");
+    let why = migrations::run(&db.url()).unwrap_err().to_string();
+    assert!(why.starts_with("migration failed: "), "{why}");
+    assert_eq!(db.scalar::<i64>("SELECT count(*) FROM __diesel_schema_migrations"), 0);
+    db.execute("DROP TABLE sessions");
+    assert_eq!(migrations::run(&db.url()).unwrap().len(), all().len());
+}
+
+#[test]
+fn schema_rs_is_what_diesel_would_print() {
+    let db = TestDb::new();
+    let printed = print_schema(&mut db.connect());
+    assert_eq!(include_str!("../../src/db/schema.rs"), printed);
+}
+
+// ------------------------------------------------------------------------------------- the tools
+
+fn emptied_connection() -> (TestDb, PgConnection) {
+    let db = emptied();
+    let mut conn = db.connect();
+    // Makes diesel's own table.
+    conn.pending_migrations(FileBasedMigrations::find_migrations_directory().unwrap()).unwrap();
+    (db, conn)
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+fn lines(conn: &mut PgConnection, query: &str) -> Vec<String> {
+    let rows: Vec<Line> = sql_query(query).load(conn).unwrap_or_else(|error| panic!("{query}: {error}"));
+    rows.into_iter().map(|row| row.line).collect()
+}
+
+/// Every relation, column, constraint, index, function and trigger of ours, a line each.
+fn picture(conn: &mut PgConnection) -> String {
+    conn.batch_execute("SET search_path TO public").unwrap();
+    lines(
+        conn,
+        "SELECT line FROM (
+           SELECT format('%s %s.%s', c.relkind, c.relname, coalesce(array_to_string(c.reloptions, ','), '')) AS line
+             FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+           UNION ALL
+           SELECT format('column %s.%s %s %s %s%s', table_name, column_name, udt_name, is_nullable, column_default, identity_generation)
+             FROM information_schema.columns WHERE table_schema = 'public'
+           UNION ALL
+           SELECT format('constraint %s %s', conrelid::regclass, pg_get_constraintdef(oid))
+             FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+           UNION ALL
+           SELECT format('index %s', indexdef) FROM pg_indexes WHERE schemaname = 'public'
+           UNION ALL
+           SELECT format('function %s', p.oid::regprocedure) FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+           UNION ALL
+           SELECT format('trigger %s', pg_get_triggerdef(t.oid)) FROM pg_trigger t WHERE NOT t.tgisinternal
+         ) AS everything ORDER BY line",
+    )
+    .join("\n")
+}
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    table: String,
+    #[diesel(sql_type = Text)]
+    column: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Bool)]
+    nullable: bool,
+    #[diesel(sql_type = Bool)]
+    in_key: bool,
+}
+
+/// What `diesel print-schema` prints, with our diesel.toml, as far as we use it.
+fn print_schema(conn: &mut PgConnection) -> String {
+    let columns: Vec<Column> = sql_query(
+        "SELECT c.relname::text AS \"table\", a.attname::text AS \"column\",
+                CASE WHEN t.typelem <> 0 AND t.typcategory = 'A' THEN 'Array<Nullable<' || initcap(e.typname) || '>>'
+                     ELSE initcap(t.typname) END AS kind,
+                NOT a.attnotnull AS nullable, a.attnum = ANY (coalesce(k.conkey, '{}')) AS in_key
+         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type e ON e.oid = t.typelem
+         LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+           AND c.relname NOT LIKE '\\_\\_diesel%'
+         ORDER BY c.relname, a.attnum",
+    )
+    .load(conn)
+    .unwrap();
+    let mut tables: BTreeMap<&str, Vec<&Column>> = BTreeMap::new();
+    for column in &columns {
+        tables.entry(&column.table).or_default().push(column);
+    }
+    let mut out = "// @generated automatically by Diesel CLI.\n".to_owned();
+    for (table, columns) in &tables {
+        let key: Vec<_> =
+            columns.iter().filter(|column| column.in_key).map(|column| column.column.as_str()).collect();
+        write!(out, "\ndiesel::table! {{\n    {table} ({}) {{\n", key.join(", ")).unwrap();
+        for Column { column, kind, nullable, .. } in columns {
+            let kind = if *nullable { format!("Nullable<{kind}>") } else { kind.clone() };
+            writeln!(out, "        {column} -> {kind},").unwrap();
+        }
+        out.push_str("    }\n}\n");
+    }
+    // Tables that refer to another one once, through one column; diesel leaves the others out.
+    let joinable = lines(
+        conn,
+        "SELECT format('diesel::joinable!(%s -> %s (%s));', conrelid::regclass, confrelid::regclass, min(attname)) AS line
+         FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+         WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND conrelid <> confrelid
+         GROUP BY conrelid, confrelid HAVING count(*) = 1 AND bool_and(cardinality(conkey) = 1)
+         ORDER BY conrelid::regclass::text, confrelid::regclass::text",
+    );
+    if !joinable.is_empty() {
+        write!(out, "\n{}\n", joinable.join("\n")).unwrap();
+    }
+    out.push_str("\ndiesel::allow_tables_to_appear_in_same_query!(\n");
+    for table in tables.keys() {
+        writeln!(out, "    {table},").unwrap();
+    }
+    out.push_str(");\n");
+    out
+}

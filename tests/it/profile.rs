@@ -1,0 +1,65 @@
+//! One's own name.
+
+use crate::support::app::TestApp;
+
+#[actix_web::test]
+async fn a_new_name_shows_at_once_in_every_browser() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    let mut other = app.logged_in(&ada).await;
+    let page = browser.get("/account").await;
+    assert_eq!(page.is(200).attribute("#name", "value").as_deref(), Some("Ada Lovelace"));
+    page.says("ada@example.org").says("member");
+    browser.post("/account/profile", &[("name", "  Ada King  ")]).await.redirects_to("/account");
+    browser.get("/account").await.says("Your name is changed.").says("Ada King");
+    other.get("/home").await.says("Hello, Ada King");
+    assert_eq!(app.db.scalar::<String>("SELECT name FROM users"), "Ada King");
+    assert_eq!(app.events("name-changed"), 1);
+}
+
+#[actix_web::test]
+async fn names_that_are_none_are_refused_and_kept_for_correction() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    let long = "x".repeat(81);
+    for (name, why) in [
+        ("", "Enter a name"),
+        ("   ", "Enter a name"),
+        (long.as_str(), "at most 80 characters"),
+        ("Ada\u{202e}nimda", "characters that do not print"),
+        ("Ada\u{200b}", "characters that do not print"),
+        ("Ada\tLovelace", "characters that do not print"),
+        ("Ada\r\nBcc: eve@example.org", "characters that do not print"),
+        ("\u{feff}", "characters that do not print"),
+    ] {
+        let refused = browser.fill_in("/account", &[]).await;
+        refused.is(405);
+        let refused = browser.post("/account/profile", &[("name", name)]).await;
+        refused.is(422).says(why);
+        assert_eq!(refused.attribute("form.card", "action").as_deref(), Some("/account/profile"));
+    }
+    assert_eq!(app.db.scalar::<String>("SELECT name FROM users"), "Ada Lovelace");
+    for fine in ["x".repeat(80), "李".into(), "O'Hara <b>&amp;\" \\ %s".into(), "Zoë 💡".into()] {
+        browser.get("/account").await;
+        browser.post("/account/profile", &[("name", &fine)]).await.redirects_to("/account");
+        let page = browser.get("/account").await;
+        assert_eq!(page.attribute("#name", "value"), Some(fine.clone()));
+        assert_eq!(page.count("main b"), 0);
+        assert_eq!(app.db.scalar::<String>("SELECT name FROM users"), fine);
+    }
+}
+
+#[actix_web::test]
+async fn nothing_but_the_name_can_be_set() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account").await;
+    for (field, value) in [("role", "admin"), ("email", "eve@example.org"), ("id", "x"), ("password", "x")] {
+        browser.post("/account/profile", &[("name", "Ada"), (field, value)]).await.is(400);
+    }
+    let row: String = app.db.scalar("SELECT name || email || role FROM users");
+    assert_eq!(row, "Ada Lovelaceada@example.orgmember");
+}

@@ -1,0 +1,489 @@
+//! The route table, walked: what happens at a row follows from its guard alone, for everybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use latchkey::web::guard::Kind;
+use latchkey::web::routes::{self, Method, Route};
+use reqwest::header::{ORIGIN, REFERER};
+use uuid::Uuid;
+
+use crate::support::app::{Person, TestApp};
+use crate::support::browser::{Answer, Browser};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Persona {
+    Anonymous,
+    /// Logged in, and confirmed, an hour ago.
+    Member,
+    ConfirmedMember,
+    Admin,
+    ConfirmedAdmin,
+    /// A confirmed admin whose browser is made to send this by another site.
+    CrossSite,
+    /// A confirmed admin with the token of another session of theirs.
+    ForeignToken,
+}
+
+const EVERYBODY: [Persona; 7] = [
+    Persona::Anonymous,
+    Persona::Member,
+    Persona::ConfirmedMember,
+    Persona::Admin,
+    Persona::ConfirmedAdmin,
+    Persona::CrossSite,
+    Persona::ForeignToken,
+];
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Admitted,
+    LogIn,
+    Confirm,
+    Forbidden,
+}
+
+/// The whole policy.
+fn expected(guard: Kind, method: Method, persona: Persona) -> Outcome {
+    use Persona::*;
+    match (guard, persona) {
+        (_, CrossSite | ForeignToken) if method == Method::Post => Outcome::Forbidden,
+        (Kind::Visitor, _) => Outcome::Admitted,
+        (_, Anonymous) => Outcome::LogIn,
+        (Kind::Admin, Member | ConfirmedMember) => Outcome::Forbidden,
+        (Kind::Confirmed | Kind::Admin, Member | Admin) => Outcome::Confirm,
+        _ => Outcome::Admitted,
+    }
+}
+
+fn outcome(row: &Route, answer: &Answer) -> Outcome {
+    match answer.status {
+        // The one page that everybody leaves this way.
+        303 if row.path == "/logout" => Outcome::Admitted,
+        303 if answer.is_sent_to("/login") => Outcome::LogIn,
+        303 if answer.is_sent_to("/confirm") => Outcome::Confirm,
+        401 | 403 => Outcome::Forbidden,
+        fault @ 500.. => panic!("{} answers {fault}: {}", row.path, answer.body),
+        _ => Outcome::Admitted,
+    }
+}
+
+/// Guessing is not what is walked here.
+fn app() -> TestApp {
+    TestApp::spawn_with(|settings| {
+        settings.throttle.account_free = 100_000;
+        settings.throttle.address_free = 100_000;
+        settings.throttle.asks_per_hour = 100_000;
+    })
+}
+
+fn every_row() -> Vec<Route> {
+    let mut rows = routes::table();
+    rows.extend(routes::local_table());
+    rows
+}
+
+/// The path of a row with ids that name nothing.
+fn filled(path: &str) -> String {
+    let id = Uuid::new_v4().to_string();
+    path.split('/')
+        .map(|part| if part.starts_with('{') { id.as_str() } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+async fn browser_of(app: &TestApp, persona: Persona, ada: &Person, grace: &Person) -> Browser {
+    let person = match persona {
+        Persona::Anonymous => {
+            let mut browser = app.browser();
+            browser.get("/login").await.is(200);
+            return browser;
+        }
+        Persona::Member | Persona::ConfirmedMember => ada,
+        _ => grace,
+    };
+    let mut browser = app.logged_in(person).await;
+    browser.get("/account").await.is(200);
+    match persona {
+        Persona::Member | Persona::Admin => app.age_confirmations(),
+        Persona::CrossSite => browser.headers.push(("origin", "https://evil.example".into())),
+        Persona::ForeignToken => {
+            let mut other = app.logged_in(person).await;
+            other.get("/account").await.is(200);
+            assert_ne!(other.token, browser.token);
+            browser.token = other.token;
+        }
+        _ => {}
+    }
+    browser
+}
+
+#[actix_web::test]
+async fn who_gets_in_follows_from_the_guard_of_the_row_alone() {
+    let app = app();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut wrong = Vec::new();
+    for persona in EVERYBODY {
+        let mut browser = browser_of(&app, persona, &ada, &grace).await;
+        let mut token = browser.token.clone();
+        for row in every_row() {
+            let path = filled(row.path);
+            let answer = match row.method {
+                Method::Get => browser.get(&path).await,
+                Method::Post => browser.post_bare(&path, &[("csrf_token", &token)]).await,
+            };
+            let (got, want) = (outcome(&row, &answer), expected(row.guard, row.method, persona));
+            if got != want {
+                wrong.push(format!("{persona:?} {:?} {}: {got:?} instead of {want:?}", row.method, row.path));
+            }
+            if row.path == "/logout" {
+                browser = browser_of(&app, persona, &ada, &grace).await;
+                token = browser.token.clone();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[actix_web::test]
+async fn whoever_is_turned_away_comes_back_to_where_they_were_going() {
+    let app = app();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut stranger = browser_of(&app, Persona::Anonymous, &ada, &grace).await;
+    let mut admin = browser_of(&app, Persona::Admin, &ada, &grace).await;
+    for row in every_row() {
+        let path = filled(row.path);
+        for (browser, door) in [(&mut stranger, "/login"), (&mut admin, "/confirm")] {
+            let answer = match row.method {
+                Method::Get => browser.get(&path).await,
+                Method::Post => {
+                    let referer = format!("{}/account/sessions?page=2", app.origin);
+                    let post = browser.request(reqwest::Method::POST, &path).header(REFERER, referer);
+                    browser.send(post.form(&[("csrf_token", "")])).await
+                }
+            };
+            if row.path == "/logout" || !answer.is_sent_to(door) {
+                continue;
+            }
+            let back = match row.method {
+                Method::Get if row.path == "/home" => door.to_owned(),
+                Method::Get => format!("{door}?next={path}"),
+                Method::Post => format!("{door}?next=/account/sessions?page=2"),
+            };
+            answer.redirects_to(&back);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_form_needs_the_token_of_its_own_visitor() {
+    let app = app();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut stranger = browser_of(&app, Persona::Anonymous, &ada, &grace).await;
+    let mut other = browser_of(&app, Persona::Anonymous, &ada, &grace).await;
+    let mut admin = browser_of(&app, Persona::ConfirmedAdmin, &ada, &grace).await;
+    other.get("/login").await.is(200);
+    for row in every_row().iter().filter(|row| row.method == Method::Post) {
+        let path = filled(row.path);
+        let tokens = ["", "x", &"A".repeat(43), &other.token, &"A".repeat(8000)];
+        for token in tokens {
+            admin.post_bare(&path, &[("csrf_token", token)]).await.is(403);
+        }
+        admin.post_bare(&path, &[("csrf_token", &stranger.token)]).await.is(403);
+        admin.post_bare(&path, &[]).await.is(403);
+        if row.guard == Kind::Visitor && row.path != "/logout" {
+            for token in tokens {
+                stranger.post_bare(&path, &[("csrf_token", token)]).await.is(403);
+            }
+            stranger.post_bare(&path, &[("csrf_token", &admin.token)]).await.is(403);
+            stranger.post_bare(&path, &[]).await.is(403);
+        }
+    }
+    assert!(admin.is_in().await);
+    stranger.post_bare("/logout", &[]).await.redirects_to("/login");
+    let mut nobody = app.browser();
+    nobody.post_bare("/logout", &[]).await.redirects_to("/login");
+}
+
+#[actix_web::test]
+async fn other_sites_change_nothing_whatever_row_they_aim_at() {
+    let app = app();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut browser = browser_of(&app, Persona::ConfirmedAdmin, &ada, &grace).await;
+    let mut stranger = browser_of(&app, Persona::Anonymous, &ada, &grace).await;
+    let before = app.dump();
+    for row in every_row().iter().filter(|row| row.method == Method::Post) {
+        let path = filled(row.path);
+        for (name, value) in [
+            ("origin", "https://evil.example".to_owned()),
+            ("origin", "null".to_owned()),
+            ("origin", format!("{}.evil.example", app.origin)),
+            ("origin", format!("{}/", app.origin)),
+            ("sec-fetch-site", "cross-site".to_owned()),
+            ("sec-fetch-site", "same-site".to_owned()),
+        ] {
+            for browser in [&mut browser, &mut stranger] {
+                let token = browser.token.clone();
+                let post = browser.request(reqwest::Method::POST, &path).header(name, value.clone());
+                browser.send(post.form(&[("csrf_token", &token)])).await.is(403);
+            }
+        }
+    }
+    assert_eq!(app.dump(), before);
+    assert!(browser.is_in().await);
+    let own = browser.request(reqwest::Method::POST, "/account/profile").header(ORIGIN, &app.origin);
+    let token = browser.token.clone();
+    let own = own.form(&[("csrf_token", token.as_str()), ("name", "Rear Admiral Hopper")]);
+    browser.send(own).await.redirects_to("/account");
+}
+
+#[actix_web::test]
+async fn the_wrong_method_is_405_and_names_the_right_ones() {
+    let app = app();
+    let mut browser = app.browser();
+    let mut allowed = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for row in every_row() {
+        let methods = allowed.entry(row.path).or_default();
+        match row.method {
+            Method::Get => methods.extend(["GET", "HEAD"]),
+            Method::Post => methods.extend(["POST"]),
+        }
+    }
+    refuses_all_but(&mut browser, allowed).await;
+}
+
+#[actix_web::test]
+async fn the_wrong_method_is_405_outside_the_table_as_well() {
+    let app = app();
+    let paths = ["/healthz", "/readyz", "/robots.txt", "/.well-known/change-password", "/static/app.css"];
+    let allowed = paths.map(|path| (path, BTreeSet::from(["GET", "HEAD"]))).into();
+    refuses_all_but(&mut app.browser(), allowed).await;
+}
+
+async fn refuses_all_but(browser: &mut Browser, allowed: BTreeMap<&str, BTreeSet<&str>>) {
+    for (path, methods) in allowed {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+            if methods.contains(method) {
+                continue;
+            }
+            let method = method.parse().expect("a method");
+            let request = browser.request(method, &filled(path));
+            let answer = browser.send(request).await;
+            let allow = answer.is(405).header("allow").unwrap_or_else(|| panic!("no Allow at {path}"));
+            let allow: BTreeSet<&str> = allow.split(',').map(str::trim).collect();
+            assert_eq!(allow, methods, "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn head_answers_like_get_without_the_page() {
+    let app = app();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    for persona in [Persona::Anonymous, Persona::Admin, Persona::ConfirmedAdmin] {
+        let mut browser = browser_of(&app, persona, &ada, &grace).await;
+        let rows = every_row();
+        let paths = rows.iter().filter(|row| row.method == Method::Get).map(|row| filled(row.path));
+        let statics = ["/static/app.css", "/healthz", "/readyz", "/robots.txt", "/nothing-here"];
+        for path in paths.chain(statics.map(str::to_owned)) {
+            let get = browser.get(&path).await;
+            let request = browser.request(reqwest::Method::HEAD, &path);
+            let head = browser.send(request).await;
+            assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
+            for name in ["content-type", "location", "cache-control", "content-security-policy", "allow"] {
+                assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn rows_for_local_mode_exist_nowhere_else() {
+    let app = TestApp::spawn_with(|settings| settings.database = Some("somewhere".into()));
+    let grace = app.grace().await;
+    let mut browser = app.logged_in(&grace).await;
+    for row in routes::local_table() {
+        browser.get(&filled(row.path)).await.is(404);
+    }
+    browser.get("/home").await.is(200).does_not_say("/dev/");
+}
+
+#[test]
+fn no_path_is_one_the_platform_keeps_for_itself() {
+    for row in every_row() {
+        let first = row.path.split('/').nth(1).unwrap_or_default();
+        assert!(!["auth", "choreo-apis"].contains(&first), "{}", row.path);
+    }
+}
+
+#[test]
+fn no_two_rows_share_a_path_and_a_method() {
+    let rows = every_row();
+    let distinct: BTreeSet<String> =
+        rows.iter().map(|row| format!("{:?} {}", row.method, row.path)).collect();
+    assert_eq!(distinct.len(), rows.len());
+}
+
+/// A link or a form in a template or in code, with ids in place of expressions.
+struct Reference {
+    method: Method,
+    path: String,
+    place: String,
+}
+
+#[test]
+fn every_link_and_form_in_the_templates_leads_to_a_row() {
+    let references = references();
+    assert!(references.len() > 60, "{} found: is the parser broken?", references.len());
+    for reference in references {
+        let Reference { method, path, place } = reference;
+        assert!(leads_somewhere(method, &path), "{method:?} {path} in {place}");
+    }
+}
+
+#[actix_web::test]
+async fn every_link_and_form_on_a_page_leads_somewhere() {
+    let app = app();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    app.logged_in(&ada).await;
+    app.logged_in(&grace).await;
+    let mut browser = app.logged_in(&grace).await;
+    browser.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
+    let mut pages: Vec<String> =
+        every_row().iter().filter(|row| row.method == Method::Get).map(|row| row.path.to_owned()).collect();
+    pages.retain(|path| !path.contains('{'));
+    pages.push(format!("/admin/users/{}", ada.id));
+    let mut followed = BTreeSet::new();
+    while let Some(page) = pages.pop() {
+        if !followed.insert(page.clone()) {
+            continue;
+        }
+        let answer = browser.get(&page).await;
+        assert!(answer.status < 400 || answer.status == 410, "{page} answers {}", answer.status);
+        for href in answer.attributes("[href]", "href").into_iter().filter(|href| !href.starts_with('#')) {
+            let path = href.strip_prefix(&app.origin).unwrap_or(&href).to_owned();
+            assert!(leads_somewhere(Method::Get, &path), "{href} on {page}");
+            pages.push(path);
+        }
+        for form in ["get", "post"] {
+            let method = if form == "get" { Method::Get } else { Method::Post };
+            for action in answer.attributes(&format!("form[method={form}]"), "action") {
+                assert!(leads_somewhere(method, &action), "{form} {action} on {page}");
+            }
+        }
+        assert_eq!(answer.count("form"), answer.count("form[method][action]"), "a form of {page}");
+    }
+}
+
+fn leads_somewhere(method: Method, reference: &str) -> bool {
+    let path = reference.split(['?', '#']).next().unwrap_or_default();
+    let outside = ["/healthz", "/readyz", "/robots.txt", "/.well-known/change-password"];
+    let is_row = |row: &Route| {
+        row.method == method
+            && row.path.split('/').count() == path.split('/').count()
+            && row
+                .path
+                .split('/')
+                .zip(path.split('/'))
+                .all(|(want, got)| want.starts_with('{') || want == got)
+    };
+    let is_static =
+        path.strip_prefix("/static/").is_some_and(|name| root().join("static").join(name).exists());
+    every_row().iter().any(is_row) || (method == Method::Get && (outside.contains(&path) || is_static))
+}
+
+fn references() -> Vec<Reference> {
+    let mut found = Vec::new();
+    for file in files(&root().join("templates")) {
+        let text = without_comments(&fs::read_to_string(&file).expect("a template"));
+        let place = file.display().to_string();
+        for tag in text.split('<').skip(1).map(|rest| rest.split_inclusive('>').collect::<String>()) {
+            for (attribute, value) in ["href", "action"].map(|name| (name, attribute(&tag, name))) {
+                let Some(value) = value.filter(|value| !value.starts_with('#')) else { continue };
+                let posts = attribute == "action" && tag.contains(r#"method="post""#);
+                let method = if posts { Method::Post } else { Method::Get };
+                found.push(Reference { method, path: with_ids(&value), place: place.clone() });
+            }
+        }
+    }
+    for file in files(&root().join("src/web")) {
+        let text = fs::read_to_string(&file).expect("a source");
+        for value in text.split(r#"href: ""#).skip(1) {
+            let path = value.split('"').next().unwrap_or_default().to_owned();
+            found.push(Reference { method: Method::Get, path, place: file.display().to_string() });
+        }
+    }
+    // Wholly computed ones are followed on the pages.
+    found.retain(|reference| reference.path.starts_with('/') && !reference.path.starts_with("/0000"));
+    found
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let rest = tag.split_once(&format!(r#" {name}=""#))?.1;
+    let (mut value, mut depth) = (String::new(), 0);
+    let mut chars = rest.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('{', Some('{')) => depth += 1,
+            ('}', Some('}')) => depth -= 1,
+            ('"', _) if depth == 0 => return Some(value),
+            _ => {}
+        }
+        value.push(c);
+    }
+    None
+}
+
+fn with_ids(value: &str) -> String {
+    let mut path = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("{{") {
+        path.push_str(before);
+        path.push_str(&Uuid::nil().to_string());
+        rest = after.split_once("}}").map_or("", |(_, rest)| rest);
+    }
+    path + rest
+}
+
+fn without_comments(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{#") {
+        kept.push_str(before);
+        rest = after.split_once("#}").map_or("", |(_, rest)| rest);
+    }
+    kept + rest
+}
+
+#[test]
+fn the_readme_lists_exactly_the_rows() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("a README");
+    let (_, rest) = readme.split_once("<!-- routes -->").expect("where the routes begin");
+    let (listed, _) = rest.split_once("<!-- /routes -->").expect("where the routes end");
+    let listed: BTreeSet<String> =
+        listed.lines().map(str::trim).filter(|line| line.contains("| `/")).map(str::to_owned).collect();
+    let rows: BTreeSet<String> = routes::table()
+        .iter()
+        .map(|row| {
+            let method = format!("{:?}", row.method).to_uppercase();
+            format!("| {:?} | {method} | `{}` |", row.guard, row.path)
+        })
+        .collect();
+    let missing: Vec<_> = rows.difference(&listed).collect();
+    let made_up: Vec<_> = listed.difference(&rows).collect();
+    assert!(missing.is_empty() && made_up.is_empty(), "missing: {missing:#?}\nno such row: {made_up:#?}");
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}

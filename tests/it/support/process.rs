@@ -1,0 +1,300 @@
+//! The real program as a process of its own: configured, started, spoken to, signalled, read.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use latchkey::secret;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::browser::Browser;
+
+/// Longer than anything takes on a busy machine: who waits this long waits for something that never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until there is an answer.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A port nobody listens on, below those the kernel gives to whoever asks for any.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes that run at once begin in different places.
+    let begin = u16::try_from(std::process::id() % 200).unwrap() * 60;
+    loop {
+        let port = 18_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A data directory for local mode. Whatever server is left in it ends with this value.
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    pub fn new() -> Self {
+        let name = secret::encode(&secret::random::<6>().unwrap());
+        let path = std::env::temp_dir().join(format!("latchkey-it-{name}"));
+        fs::DirBuilder::new().mode(0o711).create(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap_or_default()
+    }
+
+    /// The private Postgres, while it runs.
+    pub fn postgres(&self) -> Option<Pid> {
+        let pid: i32 = self.read("postgres/postmaster.pid").lines().next()?.parse().ok()?;
+        kill(Pid::from_raw(pid), None).ok().map(|()| Pid::from_raw(pid))
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if let Some(pid) = self.postgres() {
+            let _ = kill(pid, Signal::SIGQUIT);
+        }
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How to start the program. Its environment holds this and nothing else.
+#[derive(Clone)]
+pub struct Latchkey {
+    pub port: u16,
+    environment: Vec<(String, String)>,
+}
+
+impl Latchkey {
+    /// With no setting at all.
+    pub fn bare() -> Self {
+        let path = std::env::var("PATH").unwrap_or_default();
+        Self { port: 0, environment: Vec::new() }.with("PATH", path).with("HOME", "/nonexistent")
+    }
+
+    /// In local mode.
+    pub fn local(dir: &DataDir) -> Self {
+        Self::somewhere().with("LATCHKEY__DATA_DIR", dir.path().display())
+    }
+
+    /// Deployed, on the database at `url`.
+    pub fn on(url: &str) -> Self {
+        let latchkey = Self::somewhere();
+        let origin = latchkey.origin();
+        latchkey
+            .with("DATABASE_URL", url)
+            .with("LATCHKEY__SECRET", "only-for-tests-0123456789-abcdefghijkl")
+            .with("LATCHKEY__SERVER__PUBLIC_URL", origin)
+            .with("LATCHKEY__SERVER__BIND", "127.0.0.1")
+            .with("LATCHKEY__DATABASE__POOL_SIZE", "4")
+    }
+
+    fn somewhere() -> Self {
+        let port = free_port();
+        Self { port, ..Self::bare() }
+            .with("PORT", port)
+            .with("LATCHKEY__HASHING__MEMORY_KIB", "64")
+            .with("LATCHKEY__HASHING__ITERATIONS", "1")
+    }
+
+    /// The same elsewhere.
+    pub fn on_another_port(&self) -> Self {
+        let port = free_port();
+        let public = self.environment.iter().any(|(name, _)| name == "LATCHKEY__SERVER__PUBLIC_URL");
+        let other = Self { port, ..self.clone() }.with("PORT", port);
+        let origin = other.origin();
+        if public { other.with("LATCHKEY__SERVER__PUBLIC_URL", origin) } else { other }
+    }
+
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        Ran {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Starts to serve, and returns when the port is open.
+    pub async fn serve(&self) -> Running {
+        let mut running = self.start();
+        eventually("an open port", async || {
+            if let Ok(Some(status)) = running.child.try_wait() {
+                panic!("{status}: {:#?}", running.log());
+            }
+            running.listens().then_some(())
+        })
+        .await;
+        running
+    }
+
+    /// Starts to serve, and returns when people can be served.
+    pub async fn serve_ready(&self) -> Running {
+        let running = self.serve().await;
+        running.ready().await;
+        running
+    }
+
+    fn start(&self) -> Running {
+        let mut child =
+            self.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let readers = vec![
+            collect(child.stdout.take().unwrap(), Arc::clone(&lines)),
+            collect(child.stderr.take().unwrap(), Arc::clone(&lines)),
+        ];
+        Running { child, origin: self.origin(), port: self.port, lines, readers }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+        // Not here, where a latchkey.toml may lie.
+        command.args(arguments).env_clear().envs(self.environment.iter().cloned());
+        command.current_dir(std::env::temp_dir()).stdin(Stdio::null());
+        command
+    }
+}
+
+/// How a command ended.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// It did what it was told: the lines it answered.
+    #[track_caller]
+    pub fn well(&self) -> Vec<&str> {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out.lines().collect()
+    }
+
+    /// It exited with 1, having said one line and done nothing else: that line.
+    #[track_caller]
+    pub fn refused(&self) -> &str {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{}", self.err);
+        let mut lines = self.err.lines();
+        let line = lines.next().unwrap_or_default();
+        assert_eq!(lines.next(), None, "{}", self.err);
+        line.strip_prefix("latchkey: ").unwrap_or_else(|| panic!("{line}"))
+    }
+}
+
+/// A process that serves; killed with this value if it still does.
+pub struct Running {
+    pub origin: String,
+    port: u16,
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn browser(&self) -> Browser {
+        let mut browser = Browser::new(&self.origin);
+        // Otherwise a process told to end waits for connections that are kept for later.
+        browser.headers.push(("connection", "close".into()));
+        browser
+    }
+
+    pub async fn ready(&self) {
+        eventually("readiness", async || (self.browser().get("/readyz").await.status == 200).then_some(()))
+            .await;
+    }
+
+    pub fn listens(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for a line of the log with these words.
+    pub async fn logged(&self, words: &str) -> Value {
+        eventually(words, async || {
+            let line = self.log().into_iter().find(|line| line.contains(words))?;
+            Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        })
+        .await
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Waits for its end: how it ended, and all it wrote.
+    pub async fn ended(&mut self) -> (ExitStatus, Vec<String>) {
+        let status = eventually("its end", async || self.child.try_wait().unwrap()).await;
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        (status, self.log())
+    }
+
+    /// Asks it to end, and expects that it does so in good order.
+    pub async fn stop(&mut self, signal: Signal) -> Vec<String> {
+        self.signal(signal);
+        let (status, lines) = self.ended().await;
+        assert_eq!(status.code(), Some(0), "{lines:#?}");
+        assert!(!self.listens());
+        lines
+    }
+
+    /// As a crash does.
+    pub async fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(stream: impl Read + Send + 'static, into: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            into.lock().unwrap().push(line);
+        }
+    })
+}

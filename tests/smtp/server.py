@@ -1,0 +1,74 @@
+"""A mail server for tests/it/mail.rs: says its port, then each letter it takes, a line of JSON each.
+
+server.py [--port N] [--tls DIR]: with --tls it insists on STARTTLS and leaves the authority to trust in DIR/ca.pem.
+"""
+
+import argparse
+import asyncio
+import email
+import email.policy
+import json
+import logging
+import ssl
+
+import trustme
+from aiosmtpd.smtp import SMTP
+
+
+class Letters:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("refused"):
+            return f"550 5.1.1 <{address}>: Recipient address rejected"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        message = email.message_from_bytes(envelope.original_content, policy=email.policy.default)
+        parts = [part for part in message.walk() if not part.is_multipart()]
+        say(
+            sender=envelope.mail_from,
+            recipients=envelope.rcpt_tos,
+            headers=[[name.lower(), str(value)] for name, value in message.items()],
+            kind=message.get_content_type(),
+            parts=[[part.get_content_type(), part.get_content()] for part in parts],
+            sealed=session.ssl is not None,
+        )
+        return "250 OK"
+
+
+def say(**line):
+    print(json.dumps(line), flush=True)
+
+
+def tls(directory):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(f"{directory}/ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tls")
+    given = parser.parse_args()
+    # A client that leaves is no news.
+    logging.disable()
+    context = tls(given.tls) if given.tls else None
+
+    def smtp():
+        return SMTP(
+            Letters(),
+            hostname="localhost",
+            enable_SMTPUTF8=True,
+            tls_context=context,
+            require_starttls=context is not None,
+        )
+
+    server = await asyncio.get_running_loop().create_server(smtp, "127.0.0.1", given.port)
+    say(port=server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+asyncio.run(main())
