@@ -87,8 +87,8 @@ impl Accounts {
         let verdict = match self.hasher.verify(given, known.and_then(|known| known.hash.as_ref())).await {
             Ok(verdict) => verdict,
             Err(busy) => {
-                let (rules, undoing) = (self.rules.clone(), budget.clone());
-                self.db.write(move |conn| undoing.undo(conn, &rules)).await?;
+                let undoing = budget.clone();
+                self.db.write(move |conn| undoing.undo(conn)).await?;
                 return Err(busy.into());
             }
         };
@@ -134,7 +134,7 @@ impl Accounts {
             refused(conn, "the account changed meanwhile")?;
             return Ok(Err(LogInRefusal::NoMatch));
         }
-        budget.give_back(conn, &self.rules)?;
+        budget.give_back(conn)?;
         queries::note_login(conn, known.id, rehashed.as_ref())?;
         let login = Login {
             principal: known.id.principal(),

@@ -57,7 +57,7 @@ impl Accounts {
                 let Some(key) = accounts.sessions.rotate(conn, &live, true)? else {
                     return Ok(Err(ChangeRefusal::SessionLost));
                 };
-                budget.give_back(conn, &accounts.rules)?;
+                budget.give_back(conn)?;
                 queries::set_password(conn, user, &hash, true)?;
                 queries::delete_user_tokens(conn, user)?;
                 accounts.sessions.revoke_all(conn, user.principal(), Some(live.record.handle))?;

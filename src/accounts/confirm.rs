@@ -46,7 +46,7 @@ impl Accounts {
                 let Some(key) = accounts.sessions.rotate(conn, &live, true)? else {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 };
-                budget.give_back(conn, &accounts.rules)?;
+                budget.give_back(conn)?;
                 if let Some(hash) = rehashed {
                     queries::set_password(conn, user, &hash, false)?;
                 }

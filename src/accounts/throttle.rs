@@ -57,8 +57,8 @@ impl Budget {
     }
 
     /// The proof was good: the account starts afresh, the address gets this attempt back.
-    pub fn give_back(&self, conn: &mut PgConnection, rules: &Rules) -> Result<(), Fault> {
-        queries::give_back(conn, &self.address, rules.throttle.address_free)?;
+    pub fn give_back(&self, conn: &mut PgConnection) -> Result<(), Fault> {
+        queries::give_back(conn, &self.address)?;
         queries::clear_bucket(conn, &self.account)?;
         Ok(())
     }
@@ -69,9 +69,9 @@ impl Budget {
     }
 
     /// Nothing was checked after all (the server was too busy): as if nobody had tried.
-    pub fn undo(&self, conn: &mut PgConnection, rules: &Rules) -> Result<(), Fault> {
-        queries::give_back(conn, &self.address, rules.throttle.address_free)?;
-        queries::give_back(conn, &self.account, rules.throttle.account_free)?;
+    pub fn undo(&self, conn: &mut PgConnection) -> Result<(), Fault> {
+        queries::give_back(conn, &self.address)?;
+        queries::give_back(conn, &self.account)?;
         Ok(())
     }
 }

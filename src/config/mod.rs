@@ -3,6 +3,7 @@
 mod database;
 mod limits;
 mod origin;
+mod shown;
 mod span;
 
 use std::collections::HashMap;
@@ -309,122 +310,5 @@ fn local_secret(data_dir: &Path) -> Result<Secret, Misconfigured> {
     }
 }
 
-impl Serialize for Settings {
-    /// What `latchkey config` shows: everything in force, secrets and passwords replaced.
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let hidden = |present: bool| if present { "(set)" } else { "(not set)" };
-        serde_json::json!({
-            "mode": if self.is_local() { "local" } else { "deployed" },
-            "server": {
-                "bind": self.server.bind, "port": self.server.port, "public_url": self.server.public.as_str(),
-                "trusted_hops": self.server.trusted_hops, "workers": self.server.workers,
-            },
-            "database": { "url": self.database.as_deref().map(database::redacted), "pool": self.pool },
-            "data_dir": self.data_dir,
-            "secret": hidden(true),
-            "secret_previous": hidden(self.secret.previous_cookie_key().is_some()),
-            "mail": {
-                "transport": self.mail.transport, "from": self.mail.from,
-                "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted),
-            },
-            "registration": self.registration,
-            "sessions": self.sessions,
-            "passwords": self.passwords,
-            "hashing": self.hashing,
-            "throttle": self.throttle,
-            "tokens": self.tokens,
-        })
-        .serialize(serializer)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(pairs: &[(&str, &str)]) -> Result<Settings, Misconfigured> {
-        Settings::from_environment(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
-    }
-
-    const DEPLOYED: [(&str, &str); 3] = [
-        ("DATABASE_URL", "postgres://u:hunter2@db/latchkey"),
-        ("LATCHKEY__SECRET", "0123456789abcdefghijklmnopqrstuvwxyz"),
-        ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org"),
-    ];
-
-    fn refusal(pairs: &[(&str, &str)]) -> String {
-        settings(pairs).err().map(|error| error.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn a_deployed_server_needs_secret_and_public_url() {
-        let settings = settings(&DEPLOYED).unwrap();
-        assert!(!settings.is_local());
-        assert_eq!(settings.server.bind.to_string(), "0.0.0.0");
-        assert!(refusal(&DEPLOYED[..1]).contains("PUBLIC_URL"));
-        assert!(refusal(&[DEPLOYED[0], DEPLOYED[2]]).contains("LATCHKEY__SECRET is missing"));
-        assert!(refusal(&[DEPLOYED[0], DEPLOYED[2], ("LATCHKEY__SECRET", "short")]).contains("too short"));
-    }
-
-    #[test]
-    fn unknown_keys_are_errors() {
-        let mut pairs = DEPLOYED.to_vec();
-        pairs.push(("LATCHKEY__SERVER__PUBLIC_ULR", "x"));
-        assert!(refusal(&pairs).contains("public_ulr"));
-    }
-
-    #[test]
-    fn port_wins_over_the_file_and_must_be_a_number() {
-        let mut pairs = DEPLOYED.to_vec();
-        pairs.push(("LATCHKEY__SERVER__PORT", "9000"));
-        assert_eq!(settings(&pairs).unwrap().server.port, 9000);
-        pairs.push(("PORT", "7000"));
-        assert_eq!(settings(&pairs).unwrap().server.port, 7000);
-        pairs.push(("PORT", "http"));
-        assert!(refusal(&pairs).contains("PORT"));
-    }
-
-    #[test]
-    fn nothing_secret_is_shown() {
-        let mut pairs = DEPLOYED.to_vec();
-        pairs.push(("LATCHKEY__MAIL__SMTP_URL", "smtps://me:letmein@mail.example.org"));
-        let shown = serde_json::to_string(&settings(&pairs).unwrap()).unwrap();
-        for secret in ["hunter2", "letmein", "0123456789abcdef"] {
-            assert!(!shown.contains(secret), "{shown}");
-        }
-    }
-
-    #[test]
-    fn the_mailbox_is_for_local_mode_alone() {
-        let mut pairs = DEPLOYED.to_vec();
-        pairs.push(("LATCHKEY__MAIL__TRANSPORT", "mailbox"));
-        assert!(refusal(&pairs).contains("local mode only"));
-    }
-
-    #[test]
-    fn the_readme_names_every_setting() {
-        fn leaves(prefix: &str, value: &serde_json::Value, out: &mut Vec<String>) {
-            match value {
-                serde_json::Value::Object(map) => {
-                    map.iter().for_each(|(key, value)| {
-                        leaves(&format!("{prefix}__{}", key.to_uppercase()), value, out)
-                    });
-                }
-                _ => out.push(prefix.to_owned()),
-            }
-        }
-        let mut names = Vec::new();
-        leaves("LATCHKEY", &serde_json::to_value(Written::default()).unwrap(), &mut names);
-        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-        let row = |name: &str| {
-            let (section, key) = name.rsplit_once("__").unwrap();
-            // A row names its first setting whole and the others of its section by their last part.
-            readme.lines().any(|line| {
-                line.contains(&format!("`{name}`"))
-                    || line.contains(&format!("`{section}__")) && line.contains(&format!("`__{key}`"))
-            })
-        };
-        let missing: Vec<_> = names.iter().filter(|name| !row(name)).collect();
-        assert!(missing.is_empty(), "{missing:?}");
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! Brings a database to this binary's schema. Safe for several instances starting at once.
 
 use diesel::pg::PgConnection;
-use diesel::{Connection as _, RunQueryDsl as _, sql_query};
+use diesel::sql_types::{Integer, Text};
+use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use super::{Fault, with_parameters};
@@ -25,6 +26,32 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
         .map_err(|error| Fault::Bug(format!("migration failed: {error}")));
     sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
     applied
+}
+
+/// Makes the database `name` (a word of ours, not input) where it is missing.
+pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), Fault> {
+    let mut conn = connect(maintenance_url)?;
+    let exists = |conn: &mut PgConnection| -> Result<bool, Fault> {
+        let found: Option<Found> = sql_query("SELECT 1 AS found FROM pg_database WHERE datname = $1")
+            .bind::<Text, _>(name)
+            .get_result(conn)
+            .optional()?;
+        Ok(found.is_some())
+    };
+    if exists(&mut conn)? {
+        return Ok(());
+    }
+    match sql_query(format!("CREATE DATABASE {name}")).execute(&mut conn) {
+        // Another instance was faster.
+        Err(_) if exists(&mut conn)? => Ok(()),
+        answer => Ok(answer.map(drop)?),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Integer, column_name = found)]
+    _found: i32,
 }
 
 /// A single connection outside the pool.

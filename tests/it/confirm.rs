@@ -41,7 +41,7 @@ async fn a_form_open_in_another_tab_survives_the_new_key() {
 }
 
 #[actix_web::test]
-async fn a_wrong_password_confirms_nothing_and_is_counted_with_the_log_ins() {
+async fn a_wrong_password_confirms_nothing_and_waits_like_a_log_in() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -57,13 +57,28 @@ async fn a_wrong_password_confirms_nothing_and_is_counted_with_the_log_ins() {
     }
     assert_eq!(statuses, [422, 422, 422, 422, 422, 429, 429]);
     browser.fill_in("/confirm", &[("password", ada.password)]).await.is(429);
-    app.browser().log_in(ada.email, ada.password).await.is(429);
+    // Whoever has the session cannot keep its owner from logging in elsewhere.
+    app.logged_in(&ada).await;
     assert_eq!(browser.key(), key);
     browser.get("/account/password").await.redirects_to("/confirm?next=/account/password");
     assert!(browser.is_in().await);
     assert_eq!(app.events("confirm-refused"), 5);
     app.wait_out_throttles();
     browser.fill_in("/confirm", &[("password", ada.password)]).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn strangers_who_hammer_the_log_in_page_cannot_keep_the_owner_of_a_session_from_confirming() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut owner = app.logged_in(&ada).await;
+    let mut stranger = app.browser();
+    for _ in 0..6 {
+        stranger.log_in(ada.email, "not-the-password-at-all").await;
+    }
+    stranger.log_in(ada.email, ada.password).await.is(429);
+    app.age_confirmations();
+    owner.fill_in("/confirm", &[("password", ada.password)]).await.redirects_to("/home");
 }
 
 #[actix_web::test]

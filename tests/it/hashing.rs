@@ -6,7 +6,8 @@ use latchkey::config::Hashing;
 use crate::support::app::TestApp;
 
 /// One hash at a time, two may wait, and each takes long enough for the others to arrive.
-const NARROW: Hashing = Hashing { memory_kib: 64 * 1024, iterations: 4, parallelism: 1, permits: 1, queue: 2 };
+const NARROW: Hashing =
+    Hashing { memory_kib: 64 * 1024, iterations: 4, parallelism: 1, permits: 1, queue: 2 };
 
 #[actix_web::test]
 async fn log_ins_beyond_the_queue_are_told_to_come_back_and_sessions_are_not_disturbed() {
@@ -17,7 +18,9 @@ async fn log_ins_beyond_the_queue_are_told_to_come_back_and_sessions_are_not_dis
     for browser in &mut browsers {
         browser.get("/login").await;
     }
-    let hammering = join_all(browsers.iter_mut().map(|browser| browser.post("/login", &[("email", "nobody@example.org"), ("password", "whatever-it-may-be")])));
+    let hammering = join_all(browsers.iter_mut().map(|browser| {
+        browser.post("/login", &[("email", "nobody@example.org"), ("password", "whatever-it-may-be")])
+    }));
     let visiting = async {
         for _ in 0..20 {
             inside.get("/home").await.is(200);

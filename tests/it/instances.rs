@@ -52,4 +52,3 @@ async fn a_cookie_of_an_unknown_secret_is_anonymous_and_no_error() {
     browser.copy_at(&stranger.origin).get("/home").await.redirects_to("/login");
     browser.copy_at(&stranger.origin).get("/login").await.is(200);
 }
-

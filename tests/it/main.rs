@@ -6,6 +6,7 @@ mod admin_invitations;
 mod admin_lists;
 mod admin_users;
 mod bad_input;
+mod browser;
 mod cli;
 mod confirm;
 mod csrf;

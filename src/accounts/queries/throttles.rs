@@ -53,15 +53,13 @@ pub(in crate::accounts) fn blocked_for(conn: &mut PgConnection, bucket: &str) ->
     Ok(rest.map_or(0, |rest| rest.seconds.ceil() as i64))
 }
 
-/// One attempt fewer; the block it set is lifted.
-pub(in crate::accounts) fn give_back(conn: &mut PgConnection, bucket: &str, free: i32) -> Result<(), Fault> {
+/// One attempt fewer, and no block: past the free attempts each one admitted blocks all others, so the block
+/// that stands is the one this attempt set.
+pub(in crate::accounts) fn give_back(conn: &mut PgConnection, bucket: &str) -> Result<(), Fault> {
     sql_query(
-        "UPDATE throttles SET failures = greatest(failures - 1, 0), \
-             blocked_until = CASE WHEN failures - 1 <= $2 THEN NULL ELSE blocked_until END \
-         WHERE bucket = $1",
+        "UPDATE throttles SET failures = greatest(failures - 1, 0), blocked_until = NULL WHERE bucket = $1",
     )
     .bind::<Text, _>(bucket)
-    .bind::<Integer, _>(free)
     .execute(conn)?;
     Ok(())
 }

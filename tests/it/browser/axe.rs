@@ -1,0 +1,106 @@
+//! axe-core finds nothing to complain about: WCAG 2.2 A and AA, and best practice, in light and in dark.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use super::tour::{self, House, Who};
+use crate::support::chrome::Chrome;
+
+static AXE: LazyLock<String> = LazyLock::new(|| {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/node_modules/axe-core/axe.min.js");
+    fs::read_to_string(&file).expect("axe-core is missing: run bin/test, which installs it")
+});
+
+const EVERY_RULE: [&str; 7] =
+    ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "wcag22a", "best-practice"];
+
+#[actix_web::test]
+async fn what_a_visitor_sees_is_accessible() {
+    walk(Who::Visitor).await;
+}
+
+#[actix_web::test]
+async fn what_a_member_sees_is_accessible() {
+    walk(Who::Ada).await;
+}
+
+#[actix_web::test]
+async fn what_an_administrator_sees_is_accessible() {
+    walk(Who::Grace).await;
+}
+
+#[actix_web::test]
+async fn an_empty_house_is_accessible() {
+    let (app, pages) = tour::empty().await;
+    let chrome = Chrome::open(&app.origin).await;
+    for page in &pages {
+        chrome.go(page).await;
+        look(&chrome, page).await;
+    }
+    chrome.go(&pages[0]).await;
+    chrome.submit("/setup", &[("email", "grace@")]).await;
+    chrome.waits_for(".errors").await;
+    look(&chrome, "setup, refused").await;
+    let grace = app.grace().await;
+    chrome.log_in(grace.email, grace.password).await;
+    for page in ["/home", "/admin", "/admin/invitations"] {
+        chrome.go(page).await;
+        look(&chrome, page).await;
+    }
+}
+
+/// The checks are worth nothing if they cannot fail.
+#[actix_web::test]
+async fn axe_sees_what_is_wrong() {
+    let app = crate::support::app::TestApp::spawn();
+    let chrome = Chrome::open(&app.origin).await;
+    chrome.go("/login").await;
+    chrome
+        .run(
+            "document.querySelector('label').remove(); document.querySelector('h1').style.color = '#ccc'",
+            vec![],
+        )
+        .await;
+    let found = complaints(&chrome, &EVERY_RULE).await;
+    let rules: Vec<&str> = found.iter().filter_map(|one| one["rule"].as_str()).collect();
+    assert_eq!(rules, ["color-contrast", "label"]);
+}
+
+async fn walk(who: Who) {
+    let house = House::furnish().await;
+    let chrome = Chrome::open(&house.app.origin).await;
+    house.walk(who, &chrome, async |page| look(&chrome, page).await).await;
+}
+
+async fn look(chrome: &Chrome, page: &str) {
+    chrome.set_dark(false).await;
+    assert_eq!(complaints(chrome, &EVERY_RULE).await, [json!(null); 0], "{page}");
+    chrome.set_dark(true).await;
+    // Nothing but colours changes.
+    assert_eq!(complaints(chrome, &["cat.color"]).await, [json!(null); 0], "{page}, dark");
+}
+
+async fn complaints(chrome: &Chrome, tags: &[&str]) -> Vec<Value> {
+    // What is given to WebDriver runs in the page, but not under its content security policy.
+    let script = format!(
+        "{}
+        const [tags, done] = arguments;
+        // Colours fade in after a change of scheme.
+        document.getAnimations().forEach(animation => animation.finish());
+        axe.run(document, {{runOnly: tags}}).then(
+            found => done([
+                ...found.violations,
+                ...found.incomplete.filter(rule => rule.id === 'color-contrast'),
+            ].map(rule => ({{rule: rule.id, help: rule.help, at: rule.nodes.map(node => [node.html, node.failureSummary, node.any.map(check => check.message)])}}))),
+            error => done([String(error)]),
+        );",
+        *AXE
+    );
+    match chrome.run_async(&script, vec![json!(tags)]).await {
+        Value::Array(found) => found,
+        other => vec![other],
+    }
+}

@@ -1,0 +1,8 @@
+//! What only a real browser can tell: journeys, forms and keys, narrow screens, accessibility; and valid HTML.
+
+mod axe;
+mod forms;
+mod html;
+mod journey;
+mod narrow;
+mod tour;

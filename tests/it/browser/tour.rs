@@ -1,0 +1,299 @@
+//! A lived-in house: people, sessions, mail and a history, and every page and refusal there is to see in it.
+
+use actix_web::http::header;
+use latchkey::web::routes::{self, Method};
+use uuid::Uuid;
+
+use crate::support::app::{Person, TestApp};
+use crate::support::browser::{Answer, Browser};
+use crate::support::chrome::Chrome;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Visitor,
+    Ada,
+    Grace,
+}
+
+/// Something to look at: a page, or what comes of sending the form on it.
+pub struct Stop {
+    pub page: String,
+    pub sent: Option<Sent>,
+}
+
+pub struct Sent {
+    action: String,
+    fields: &'static [(&'static str, &'static str)],
+    /// Only what comes back has this.
+    sign: &'static str,
+}
+
+pub struct House {
+    pub app: TestApp,
+    pub ada: Person,
+    pub grace: Person,
+    /// Somebody whose account is disabled.
+    gone: Uuid,
+    /// A letter in the mailbox.
+    letter: Uuid,
+    reset_path: String,
+    invite_path: String,
+}
+
+const DEVICES: [&str; 3] = [
+    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+];
+
+/// Enough for second pages, at every length of name, and days on which more or less happened.
+const HISTORY: &str = "
+    INSERT INTO users (email, email_key, name, created_at, last_login_at)
+    SELECT lower(split_part(name, ' ', 1)) || n || '@example.org', lower(split_part(name, ' ', 1)) || n || '@example.org', name,
+           now() - n * interval '31 hours', CASE WHEN n % 7 > 0 THEN now() - n * interval '5 hours' END
+    FROM unnest(ARRAY['Annie Easley', 'Barbara Liskov', 'Charles Babbage', 'Dorothy Vaughan', 'Edsger Dijkstra',
+        'Frances Allen', 'Gladys West', 'Hedy Lamarr', 'Ida Rhodes', 'Jean Bartik', 'Katherine Johnson',
+        'Lynn Conway', 'Margaret Hamilton', 'Niklaus Wirth', 'Ole-Johan Dahl', 'Peter Naur',
+        'Radia Perlman', 'Sophie Wilson', 'Tony Hoare', 'Ursula Martin', 'Valérie Thomas', 'William Gosset',
+        'Xia Peisu', 'Yvonne Choquet-Bruhat', 'Zuse Konrad Ernst Otto', 'Augusta Ada King, Countess of Lovelace',
+        'Wolfeschlegelsteinhausenbergerdorffwelchevoralternwaren']) WITH ORDINALITY AS people (name, n);
+    UPDATE users SET created_at = now() - interval '40 days' WHERE email IN ('ada@example.org', 'grace@example.org');
+    UPDATE users SET disabled_at = now() - interval '2 days' WHERE name = 'Charles Babbage';
+    INSERT INTO audit_events (at, act, actor, subject, address, user_agent)
+    SELECT now() - n * interval '7 hours', (ARRAY['logged-in', 'confirmed', 'logged-in', 'log-in-refused', 'logged-out',
+               'password-changed', 'session-revoked', 'role-changed', 'reset-requested', 'name-changed'])[n % 10 + 1],
+           CASE WHEN n % 10 IN (3, 8) THEN NULL WHEN n % 10 = 7 THEN (SELECT id FROM users WHERE role = 'admin') ELSE subject.id END,
+           subject.id, '203.0.113.' || n, user_agent
+    FROM generate_series(40, 1, -1) n, (SELECT id FROM users WHERE email LIKE 'ada@%') subject, (SELECT max(user_agent) AS user_agent FROM sessions) seen;
+    INSERT INTO audit_events (at, act, actor, subject, address)
+    SELECT now() - (n * 3.3 + length(name) * n % 5) * interval '1 day', 'logged-in', id, id, '192.0.2.61'
+    FROM users, generate_series(0, 3) n WHERE last_login_at IS NOT NULL AND email <> 'ada@example.org' ORDER BY 1;
+    UPDATE sessions SET address = '198.51.100.24', created_at = now() - interval '2 days', last_seen_at = now() - interval '3 hours', expires_at = now() + interval '21 hours'
+    WHERE user_agent LIKE '%iPhone%';
+    UPDATE sessions SET address = '2001:db8:85a3:8d3:1319:8a2e:370:7348', remember = true,
+        created_at = now() - interval '6 days', last_seen_at = now() - interval '5 days', expires_at = now() + interval '24 days'
+    WHERE user_agent LIKE '%Windows%';
+    INSERT INTO invitations (token_hash, email, invited_by, created_at, expires_at, accepted_at, withdrawn_at)
+    SELECT decode(md5(email) || md5(email || '2'), 'hex'), email, (SELECT id FROM users WHERE role = 'admin'), now() - age, now() - age + interval '7 days', accepted, withdrawn
+    FROM (VALUES ('barbara@example.org', interval '3 days', now(), NULL), ('charles@example.org', interval '3 days', NULL, now()),
+                 ('a-rather-long-address-for-a-rather-short-person@a-department.university.example.org', interval '9 days', NULL::timestamptz, NULL::timestamptz))
+        AS sent (email, age, accepted, withdrawn);";
+
+impl House {
+    pub async fn furnish() -> Self {
+        let app = TestApp::spawn();
+        let (ada, grace) = (app.ada().await, app.grace().await);
+        for device in DEVICES {
+            let mut browser = app.browser();
+            browser.headers.push((header::USER_AGENT.as_str(), device.to_owned()));
+            browser.log_in(ada.email, ada.password).await.is(303);
+        }
+        app.db.execute(HISTORY);
+        // Each of these sends a letter.
+        let mut stranger = app.browser();
+        let mary = ("email", "mary@example.org");
+        let known = ("email", ada.email);
+        let (name, password) = (("name", "Mary"), ("password", "on the connexion of the sciences"));
+        stranger.fill_in("/register", &[name, mary, password]).await.is(303);
+        stranger.fill_in("/register", &[name, known, password]).await.is(303);
+        stranger.fill_in("/forgot-password", &[known]).await.is(303);
+        let mut admin = app.logged_in(&grace).await;
+        admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
+        let gone = app.db.scalar::<String>("SELECT id::text FROM users WHERE disabled_at IS NOT NULL");
+        let mut house = Self {
+            app,
+            ada,
+            grace,
+            gone: gone.parse().expect("an id"),
+            letter: Uuid::nil(),
+            reset_path: String::new(),
+            invite_path: String::new(),
+        };
+        for letter in house.letters().await {
+            let Some(link) = letter
+                .text
+                .split_whitespace()
+                .find(|word| word.contains("token=") || word.contains("invite="))
+            else {
+                continue;
+            };
+            let path = link.strip_prefix(&house.app.origin).expect("a link of ours").to_owned();
+            match path.split('?').next() {
+                Some("/reset-password") => house.reset_path = path,
+                Some("/register") => house.invite_path = path,
+                _ => house.letter = letter.id,
+            }
+        }
+        house
+    }
+
+    /// Every mail there is.
+    pub async fn letters(&self) -> Vec<Letter> {
+        let accounts = &self.app.accounts;
+        let kept = accounts.mailer().mailbox(accounts.db()).await.expect("a mailbox");
+        let letter = |kept: latchkey::mail::Kept| {
+            let body = kept.body?;
+            Some(Letter { id: kept.id, subject: kept.subject, text: body.text, html: body.html })
+        };
+        kept.into_iter().filter_map(letter).collect()
+    }
+
+    /// Everything that can be had by GET, and every refusal of a form.
+    pub fn stops(&self, who: Who) -> Vec<Stop> {
+        let rows = routes::table().into_iter().chain(routes::local_table());
+        let pages = rows.filter(|row| row.method == Method::Get).map(|row| self.filled(row.path));
+        let more = [
+            "/nowhere".to_owned(),
+            "/login?next=%2Faccount%2Fpassword".to_owned(),
+            "/verify-email?token=from-the-mail".to_owned(),
+            "/reset-password?token=used-up".to_owned(),
+            self.reset_path.clone(),
+            self.invite_path.clone(),
+            "/account/activity?page=2".to_owned(),
+            "/admin/users?page=2".to_owned(),
+            format!("/admin/users/{}", self.grace.id),
+            format!("/admin/users/{}", self.gone),
+            "/admin/users?q=nobody+at+all".to_owned(),
+            "/admin/sessions?q=nobody+at+all".to_owned(),
+            "/admin/audit?q=nobody+at+all".to_owned(),
+        ];
+        let pages = pages.chain(more).map(|page| Stop { page, sent: None });
+        pages.chain(self.refusals(who)).collect()
+    }
+
+    fn filled(&self, path: &str) -> String {
+        let id = if path.starts_with("/dev/mailbox") { self.letter } else { self.ada.id };
+        path.replace("{id}", &id.to_string())
+    }
+
+    fn refusals(&self, who: Who) -> Vec<Stop> {
+        let reset = &self.reset_path;
+        let stop = |page: &str, action: &str, fields, sign| Stop {
+            page: page.to_owned(),
+            sent: Some(Sent { action: action.to_owned(), fields, sign }),
+        };
+        let (wrong, shown) = (".errors", "input[type=text][autocomplete=new-password]");
+        match who {
+            Who::Visitor => vec![
+                stop("/login", "/login", &[("email", "ada@example.org"), ("password", "wrong")], wrong),
+                stop("/register", "/register", &[], wrong),
+                stop(
+                    "/register",
+                    "/register",
+                    &[("name", "Ada"), ("email", "ada@"), ("password", "password password")],
+                    wrong,
+                ),
+                stop(
+                    "/register",
+                    "/register",
+                    &[("name", "Ada"), ("password", "a b c"), ("show", "1")],
+                    shown,
+                ),
+                stop("/forgot-password", "/forgot-password", &[("email", "ada@")], wrong),
+                stop("/verify-email?token=used-up", "/verify-email", &[], wrong),
+                stop(reset, "/reset-password", &[("password", "too short")], wrong),
+                stop(reset, "/reset-password", &[("password", "a b c"), ("show", "1")], shown),
+            ],
+            Who::Ada => vec![
+                stop("/confirm", "/confirm", &[("password", "wrong")], wrong),
+                stop("/account", "/account/profile", &[("name", "")], wrong),
+                stop("/account", "/account/profile", &[("name", "Ada King")], ".flash"),
+                stop(
+                    "/account/password",
+                    "/account/password",
+                    &[("current_password", "wrong"), ("password", "too short")],
+                    wrong,
+                ),
+            ],
+            Who::Grace => vec![
+                stop("/admin/invitations", "/admin/invitations", &[("email", "radia@")], wrong),
+                stop(
+                    "/admin/invitations",
+                    "/admin/invitations",
+                    &[("email", "sophie@example.org")],
+                    ".flash",
+                ),
+            ],
+        }
+    }
+
+    fn person(&self, who: Who) -> Option<&Person> {
+        match who {
+            Who::Visitor => None,
+            Who::Ada => Some(&self.ada),
+            Who::Grace => Some(&self.grace),
+        }
+    }
+
+    /// Takes `chrome` everywhere `who` can go, and looks at each page once.
+    pub async fn walk(&self, who: Who, chrome: &Chrome, look: impl AsyncFn(&str)) {
+        if let Some(person) = self.person(who) {
+            chrome.log_in(person.email, person.password).await;
+            chrome.waits_for(".top form").await;
+        }
+        let mut seen = 0;
+        for Stop { page, sent } in self.stops(who) {
+            chrome.go(&page).await;
+            match sent {
+                Some(Sent { action, fields, sign }) => {
+                    chrome.submit(&action, fields).await;
+                    chrome.waits_for(sign).await;
+                    look(&format!("{page} after {fields:?}")).await;
+                    seen += 1;
+                }
+                // Somewhere else: that page has its own turn.
+                None if chrome.path().await != page => {}
+                None => {
+                    look(&page).await;
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 20, "only {seen} pages were seen");
+    }
+
+    /// The same without a browser.
+    pub async fn fetch(&self, who: Who) -> Vec<(String, Answer)> {
+        let mut browser = match self.person(who) {
+            Some(person) => self.app.logged_in(person).await,
+            None => self.app.browser(),
+        };
+        let mut answers = Vec::new();
+        for Stop { page, sent } in self.stops(who) {
+            let mut answer = browser.get(&page).await;
+            if let Some(Sent { action, fields, .. }) = sent {
+                let hidden = answer.attribute("main input[name=token]", "value").unwrap_or_default();
+                let mut fields = fields.to_vec();
+                if !hidden.is_empty() {
+                    fields.push(("token", &hidden));
+                }
+                answer = browser.post(&action, &fields).await;
+            }
+            answer = follow(&mut browser, answer).await;
+            answers.push((page, answer));
+        }
+        answers
+    }
+}
+
+async fn follow(browser: &mut Browser, answer: Answer) -> Answer {
+    match answer.header("location") {
+        Some(path) => browser.get(path).await,
+        None => answer,
+    }
+}
+
+pub struct Letter {
+    pub id: Uuid,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+/// Before anybody came: the link to set up, and lists with nothing in them.
+pub async fn empty() -> (TestApp, Vec<String>) {
+    let app = TestApp::spawn();
+    let link = app.accounts.setup_link().await.expect("a link").expect("no administrator yet");
+    let setup = link.strip_prefix(&app.origin).expect("a link of ours").to_owned();
+    (app, vec![setup, "/setup?token=wrong".to_owned(), "/dev/mailbox".to_owned(), "/".to_owned()])
+}

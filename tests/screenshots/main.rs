@@ -1,0 +1,106 @@
+//! Not a test: draws the pictures of the README and more, in the lived-in house of the tests. See bin/screenshots.
+
+#[allow(dead_code, reason = "shared with the tests")]
+#[path = "../it/support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "shared with the tests")]
+#[path = "../it/browser/tour.rs"]
+mod tour;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::chrome::{Chrome, PHONE, Screen};
+use tour::House;
+
+/// Small enough for a README.
+const WINDOW: Screen = Screen { width: 1080, height: 720, mobile: false };
+
+#[actix_web::main]
+async fn main() {
+    let dir = PathBuf::from(env::args().nth(1).expect("a directory to draw into"));
+    fs::create_dir_all(&dir).expect("a directory");
+    let house = House::furnish().await;
+    // What letters and log-ins of the furnishing left behind.
+    house
+        .app
+        .db
+        .execute("DELETE FROM audit_events WHERE at > now() - interval '1 hour' AND act <> 'invited'");
+    house.app.db.execute("UPDATE sessions SET created_at = created_at - interval '3 hours', last_seen_at = now() - interval '4 minutes' WHERE user_agent LIKE '%Firefox%'");
+    house.app.db.execute("DELETE FROM sessions WHERE user_agent = ''");
+    let visitor = Chrome::open(&house.app.origin).await;
+    for (name, path) in
+        [("landing", "/"), ("login", "/login"), ("mailbox", "/dev/mailbox"), ("parts", "/dev/parts")]
+    {
+        draw(&visitor, path, &dir, name).await;
+    }
+    visitor.resize(WINDOW).await;
+    draw(&visitor, "/nowhere", &dir, "error").await;
+    visitor.go("/register").await;
+    let fields = [("name", "Mary Somerville"), ("email", "mary@"), ("password", "password password")];
+    visitor.submit("/register", &fields).await;
+    visitor.waits_for(".errors").await;
+    shoot(&visitor, &dir, "register").await;
+
+    let ada = Chrome::open(&house.app.origin).await;
+    ada.log_in(house.ada.email, house.ada.password).await;
+    ada.reads("Hello, Ada Lovelace").await;
+    elsewhere(&house);
+    for (name, path) in [
+        ("home", "/home"),
+        ("sessions", "/account/sessions"),
+        ("activity", "/account/activity"),
+        ("profile", "/account"),
+        ("password", "/account/password"),
+        ("confirm", "/confirm"),
+        ("forbidden", "/admin"),
+    ] {
+        draw(&ada, path, &dir, name).await;
+    }
+
+    let grace = Chrome::open(&house.app.origin).await;
+    grace.log_in(house.grace.email, house.grace.password).await;
+    grace.reads("Hello, Grace Hopper").await;
+    elsewhere(&house);
+    let user = format!("/admin/users/{}", house.ada.id);
+    for (name, path) in [
+        ("admin-overview", "/admin"),
+        ("users", "/admin/users"),
+        ("user", &user),
+        ("audit", "/admin/audit"),
+        ("admin-sessions", "/admin/sessions"),
+        ("invitations", "/admin/invitations"),
+    ] {
+        draw(&grace, path, &dir, name).await;
+    }
+}
+
+/// Nobody in a picture lives on this very machine.
+fn elsewhere(house: &House) {
+    for table in ["sessions", "audit_events"] {
+        house
+            .app
+            .db
+            .execute(&format!("UPDATE {table} SET address = '203.0.113.7' WHERE address = '127.0.0.1'"));
+    }
+}
+
+async fn draw(chrome: &Chrome, path: &str, dir: &Path, name: &str) {
+    chrome.go(path).await;
+    shoot(chrome, dir, name).await;
+}
+
+/// In a window and on a phone, each in light and dark.
+async fn shoot(chrome: &Chrome, dir: &Path, name: &str) {
+    chrome.cdp("Emulation.setScrollbarsHidden", serde_json::json!({"hidden": true})).await;
+    for (screen, suffix) in [(WINDOW, ""), (PHONE, "-phone")] {
+        chrome.resize(screen).await;
+        for (dark, scheme) in [(false, ""), (true, "-dark")] {
+            chrome.set_dark(dark).await;
+            chrome.run("document.getAnimations().forEach(animation => animation.finish())", vec![]).await;
+            let png = chrome.client.screenshot().await.expect("a picture");
+            fs::write(dir.join(format!("{name}{scheme}{suffix}.png")), png).expect("a file");
+        }
+    }
+}
