@@ -168,7 +168,7 @@ pub fn words(status: StatusCode, error: Option<&Error>) -> Words {
         ),
         _ => (
             "Something broke on our side",
-            "It is noted with the number below. Try again; if it happens twice, tell us the number.",
+            "It is noted with the code below. Try again; if it happens twice, tell us the code.",
         ),
     }
 }

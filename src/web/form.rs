@@ -43,7 +43,7 @@ pub struct Fields {
     show: bool,
 }
 
-/// Never shown again, except to those who pressed "Show".
+/// Never sent back, except to those who pressed "Show" or "Hide".
 const SECRETS: [&str; 2] = ["password", "current_password"];
 
 impl Fields {
@@ -56,8 +56,10 @@ impl Fields {
         Self { values, show: true, ..Self::default() }
     }
 
-    fn typed(mut values: Vec<(String, String)>, show: bool) -> Self {
-        if !show {
+    /// `toggle`: what "Show" or "Hide" sent, if one of them was pressed.
+    fn typed(mut values: Vec<(String, String)>, toggle: Option<&str>) -> Self {
+        let show = toggle == Some("1");
+        if toggle.is_none() {
             values.retain(|(name, _)| !SECRETS.contains(&name.as_str()));
         }
         Self { values, errors: Vec::new(), show }
@@ -156,7 +158,7 @@ fn parse<T: Input>(request: &HttpRequest, bytes: &[u8]) -> Result<Form<T>, Error
         pairs.iter().map(|(name, value)| (name.as_str(), value.as_str().into_deserializer())),
     ))
     .map_err(|_| Error::UnknownField)?;
-    let mut fields = Fields::typed(pairs, toggle.as_deref() == Some("1"));
+    let mut fields = Fields::typed(pairs, toggle.as_deref());
     if toggle.is_some() {
         fields.set("show", "1");
     }

@@ -453,8 +453,10 @@ async fn a_flood_of_headers_is_turned_away() {
         let name: HeaderName = format!("x-header-{n}").parse().unwrap();
         many = many.header(name, "x");
     }
-    let answer = browser.send(many).await;
-    assert!((400..500).contains(&answer.status), "{}", answer.status);
+    // The server may hang up before all of it is sent, and the answer be lost with that.
+    if let Ok(answer) = many.send().await {
+        assert!(answer.status().is_client_error(), "{}", answer.status());
+    }
     browser.get("/home").await.is(200);
 }
 

@@ -57,6 +57,8 @@ fn sources() -> Vec<Source> {
     let sources: Vec<Source> = files(&src)
         .into_iter()
         .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        // A module's tests in a file of their own are tests.
+        .filter(|file| !file.ends_with("tests.rs"))
         .map(|file| Source {
             path: file.strip_prefix(&src).expect("below src").display().to_string(),
             text: fs::read_to_string(&file).expect("a source"),

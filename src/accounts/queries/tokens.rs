@@ -55,6 +55,19 @@ pub(in crate::accounts) fn take_registration(
     token_hash: &[u8],
 ) -> Result<Option<Registration>, Fault> {
     use registrations::dsl;
+    let key: Option<String> = registrations::table
+        .filter(dsl::token_hash.eq(token_hash))
+        .select(dsl::email_key)
+        .first(conn)
+        .optional()?;
+    let Some(key) = key else { return Ok(None) };
+    // All registrations of one address, in one order: their owners would else wait for each other.
+    let _locked: Vec<Vec<u8>> = registrations::table
+        .filter(dsl::email_key.eq(key))
+        .order(dsl::token_hash)
+        .for_update()
+        .select(dsl::token_hash)
+        .load(conn)?;
     Ok(diesel::delete(
         registrations::table.filter(dsl::token_hash.eq(token_hash)).filter(dsl::expires_at.gt(now)),
     )
