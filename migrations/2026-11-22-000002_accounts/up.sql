@@ -60,7 +60,7 @@ CREATE TABLE invitations (
 CREATE TABLE throttles (
     bucket text PRIMARY KEY,
     failures integer NOT NULL,
-    last_failure_at timestamptz NOT NULL,
+    counting_since timestamptz NOT NULL,
     blocked_until timestamptz
 ) WITH (fillfactor = 80);
 

@@ -134,7 +134,7 @@ pub struct Throttle {
     pub first_wait: Span,
     /// … and an hour as the longest.
     pub longest_wait: Span,
-    /// Failures older than this no longer count towards the wait.
+    /// A count this old begins anew.
     pub forget_after: Span,
     /// Mails one address may be sent in an hour, so that nobody's inbox is a weapon.
     pub mails_per_hour: i32,

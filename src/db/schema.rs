@@ -84,7 +84,7 @@ diesel::table! {
     throttles (bucket) {
         bucket -> Text,
         failures -> Int4,
-        last_failure_at -> Timestamptz,
+        counting_since -> Timestamptz,
         blocked_until -> Nullable<Timestamptz>,
     }
 }

@@ -447,7 +447,7 @@ async fn odd_headers_break_nothing() {
 async fn a_flood_of_headers_is_turned_away() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let mut browser = app.logged_in(&ada).await;
+    let browser = app.logged_in(&ada).await;
     let mut many = browser.request(Method::GET, "/home");
     for n in 0..200 {
         let name: HeaderName = format!("x-header-{n}").parse().unwrap();

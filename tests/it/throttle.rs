@@ -96,7 +96,7 @@ async fn a_day_without_failures_begins_anew() {
     for _ in 0..LOOKED_AT - 1 {
         guess(&app, ada.email, None).await.is(422);
     }
-    app.db.execute("UPDATE throttles SET last_failure_at = now() - interval '25 hours'");
+    app.db.execute("UPDATE throttles SET counting_since = now() - interval '25 hours'");
     for _ in 0..LOOKED_AT {
         guess(&app, ada.email, None).await.is(422);
     }

@@ -9,7 +9,8 @@ use crate::accounts::throttle::Waits;
 use crate::db::Fault;
 use crate::db::schema::throttles::{self, dsl};
 
-/// Counts one attempt and sets when the next may come; `false` (and nothing counted) while blocked.
+/// Counts one attempt and sets when the next may come; `false` (and nothing counted) while blocked. The count
+/// begins anew a while after it began, however often the right password was given in between.
 pub(in crate::accounts) fn count_attempt(
     conn: &mut PgConnection,
     bucket: &str,
@@ -17,14 +18,14 @@ pub(in crate::accounts) fn count_attempt(
     waits: &Waits,
 ) -> Result<bool, Fault> {
     let rows = sql_query(
-        "INSERT INTO throttles AS t (bucket, failures, last_failure_at, blocked_until) \
+        "INSERT INTO throttles AS t (bucket, failures, counting_since, blocked_until) \
          VALUES ($1, 1, now(), CASE WHEN $2 < 1 THEN now() + make_interval(secs => $3) END) \
-         ON CONFLICT (bucket) DO UPDATE SET \
-             failures = CASE WHEN t.last_failure_at < now() - make_interval(secs => $5) THEN 1 ELSE t.failures + 1 END, \
-             last_failure_at = now(), \
-             blocked_until = CASE \
-                 WHEN t.last_failure_at < now() - make_interval(secs => $5) OR t.failures + 1 <= $2 THEN NULL \
-                 ELSE now() + make_interval(secs => least($3 * 2.0 ^ least(t.failures - $2, 30), $4)) END \
+         ON CONFLICT (bucket) DO UPDATE SET (failures, counting_since, blocked_until) = ( \
+             SELECT n.failures, n.since, CASE WHEN n.failures > $2 \
+                 THEN now() + make_interval(secs => least($3 * 2.0 ^ least(n.failures - $2 - 1, 30), $4)) END \
+             FROM (SELECT CASE WHEN stale THEN 1 ELSE t.failures + 1 END AS failures, \
+                          CASE WHEN stale THEN now() ELSE t.counting_since END AS since \
+                   FROM (SELECT t.counting_since < now() - make_interval(secs => $5) AS stale) s) n) \
          WHERE t.blocked_until IS NULL OR t.blocked_until <= now()",
     )
     .bind::<Text, _>(bucket)
@@ -73,7 +74,7 @@ pub(in crate::accounts) fn clear_bucket(conn: &mut PgConnection, bucket: &str) -
 pub(in crate::accounts) fn tidy(conn: &mut PgConnection) -> Result<usize, Fault> {
     let mut gone = 0;
     for stale in [
-        "DELETE FROM throttles WHERE last_failure_at < now() - interval '7 days' AND coalesce(blocked_until < now(), true)",
+        "DELETE FROM throttles WHERE counting_since < now() - interval '7 days' AND coalesce(blocked_until < now(), true)",
         "DELETE FROM registrations WHERE expires_at < now()",
         "DELETE FROM user_tokens WHERE expires_at < now()",
     ] {

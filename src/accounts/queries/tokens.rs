@@ -6,6 +6,7 @@ use ::time::OffsetDateTime;
 use diesel::dsl::{exists, now};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_query;
 use uuid::Uuid;
 
 use crate::accounts::register::Parsed;
@@ -161,12 +162,15 @@ pub(in crate::accounts) fn setup_token_is_live(
     Ok(diesel::select(known).get_result(conn)? && !super::has_admin(conn)?)
 }
 
-/// Consumes every setup link if `token_hash` is one of them. Of two that come at once, one finds none left.
+/// Consumes every setup link if `token_hash` is one of them and nobody administers yet.
 pub(in crate::accounts) fn take_setup(conn: &mut PgConnection, token_hash: &[u8]) -> Result<bool, Fault> {
-    let given = diesel::alias!(setup_tokens as given);
-    let is_one = exists(given.filter(given.field(setup_tokens::token_hash).eq(token_hash)));
-    let taken = diesel::delete(setup_tokens::table.filter(is_one)).execute(conn)?;
-    Ok(taken > 0 && !super::has_admin(conn)?)
+    // One at a time: a second link may have been made after the first one's statement began.
+    sql_query("SELECT pg_advisory_xact_lock(hashtext('latchkey.setup'))").execute(conn)?;
+    if !setup_token_is_live(conn, token_hash)? {
+        return Ok(false);
+    }
+    diesel::delete(setup_tokens::table).execute(conn)?;
+    Ok(true)
 }
 
 /// An invitation as the list shows it.

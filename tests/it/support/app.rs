@@ -162,7 +162,7 @@ impl TestApp {
     pub fn wait_out_throttles(&self) {
         self.db.execute(
             "UPDATE throttles SET blocked_until = blocked_until - interval '2 hours', \
-             last_failure_at = last_failure_at - interval '2 hours'",
+             counting_since = counting_since - interval '2 hours'",
         );
     }
 
