@@ -2,15 +2,14 @@
 //! directory, so that what one does to its server is no other's trouble.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, Stdio};
+use std::process::{self, Child, ChildStderr, Command, Stdio};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
@@ -310,29 +309,29 @@ impl Drop for DataDir {
     }
 }
 
-/// A process that uses the server until it is killed: this very program, at `another_latchkey`.
-struct AnotherLatchkey(Child);
-
-const ANOTHER_DATA_DIR: &str = "LATCHKEY_IT_ANOTHER_DATA_DIR";
+/// The program itself, using the server until it is killed.
+struct AnotherLatchkey {
+    child: Child,
+    _log: BufReader<ChildStderr>,
+}
 
 impl AnotherLatchkey {
     fn start(dir: &DataDir) -> Self {
-        let (_, module) = module_path!().split_once("::").unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture"])
-            .arg(format!("{module}::another_latchkey"))
-            .env(ANOTHER_DATA_DIR, dir.path())
-            .stdout(Stdio::piped())
+        let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+            .arg("serve")
+            .env("LATCHKEY__DATA_DIR", dir.path())
+            .env("PORT", "0")
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.map_while(Result::ok).any(|line| line.ends_with("started")));
-        AnotherLatchkey(child)
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        assert!(log.by_ref().lines().map_while(Result::ok).any(|line| line.contains("\"ready\"")));
+        AnotherLatchkey { child, _log: log }
     }
 
     fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
@@ -340,18 +339,6 @@ impl Drop for AnotherLatchkey {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-#[test]
-#[ignore = "not a test: what AnotherLatchkey runs"]
-fn another_latchkey() {
-    let Some(path) = std::env::var_os(ANOTHER_DATA_DIR) else {
-        return;
-    };
-    let dir = Path::new(&path);
-    let _server = LocalServer::start(&Options::new(dir)).unwrap();
-    println!("started");
-    thread::sleep(Duration::from_secs(300));
 }
 
 /// A process that has nothing to do with PostgreSQL, but runs as the user PostgreSQL runs as.
