@@ -35,7 +35,11 @@ impl Accounts {
         };
         let (known, budget, checked) = self.check_own_password(&live, &current, &client).await?;
         match checked {
-            Checked::Yes { .. } if new == current => return Ok(Err(ChangeRefusal::Same)),
+            Checked::Yes { .. } if new == current => {
+                // The proof was good: it must not count as a failure.
+                self.db.write(move |conn| budget.give_back(conn)).await?;
+                return Ok(Err(ChangeRefusal::Same));
+            }
             Checked::Yes { .. } => {}
             Checked::TooMany(wait) => return Ok(Err(ChangeRefusal::TooMany(wait))),
             Checked::No => {

@@ -25,6 +25,8 @@ pub struct NewPerson {
 #[derive(Debug, PartialEq, Eq)]
 pub enum RegisterRefusal {
     Closed,
+    /// The address could not be proven: there is no mail to send the link with.
+    NoMail,
     /// By invitation only, and this is no open one for this address.
     NotInvited,
     Fields {
@@ -48,6 +50,9 @@ impl Accounts {
     pub async fn register(&self, person: NewPerson, client: Client) -> Answer<(), RegisterRefusal> {
         if self.rules.registration == Registration::Closed {
             return Ok(Err(RegisterRefusal::Closed));
+        }
+        if !self.mailer.delivers() {
+            return Ok(Err(RegisterRefusal::NoMail));
         }
         let invite = Token::hash_of(&person.invite);
         if self.rules.registration == Registration::Invite && invite.is_none() {

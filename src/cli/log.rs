@@ -8,10 +8,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub fn start() {
-    // What anybody can provoke (a cookie that does not fit, a head that cannot be read) is no error of ours.
+    // What anybody can provoke (a cookie that does not fit, a head that cannot be read) is no error of ours,
+    // and how the server starts its threads is of no use to anybody.
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy("info,actix_session=error,actix_http::h1::dispatcher=off");
+        .parse_lossy("info,actix_server=warn,actix_session=error,actix_http::h1::dispatcher=off");
     let registry = tracing_subscriber::registry().with(filter);
     if stderr().is_terminal() {
         registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr)).init();

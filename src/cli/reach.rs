@@ -21,7 +21,9 @@ pub fn database(settings: &Settings) -> Result<Reached, Failure> {
     if let Some(url) = &settings.database {
         return Ok(Reached { url: url.clone(), server: None });
     }
-    let server = LocalServer::start(&Options::new(&settings.data_dir))?;
+    let server = LocalServer::start(&Options::new(&settings.data_dir)).map_err(|error| {
+        format!("no database is named (DATABASE_URL, PGHOST, CHOREO_…), and our own does not start: {error}")
+    })?;
     migrations::create_database(&server.maintenance_url(), LOCAL_DATABASE)?;
     Ok(Reached { url: server.url(LOCAL_DATABASE), server: Some(server) })
 }

@@ -252,14 +252,16 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
 }
 
 fn resolve_mail(written: WrittenMail, local: bool, public: &Origin) -> Result<Mail, Misconfigured> {
-    let transport = written.transport.unwrap_or(match (&written.smtp_url, local) {
+    // The mailbox shows reset links to whoever asks, so it is for this very machine.
+    let private = local && public.is_loopback();
+    let transport = written.transport.unwrap_or(match (&written.smtp_url, private) {
         (Some(_), _) => Transport::Smtp,
         (None, true) => Transport::Mailbox,
         (None, false) => Transport::None,
     });
-    if transport == Transport::Mailbox && !local {
+    if transport == Transport::Mailbox && !private {
         return Err(Misconfigured(
-            "LATCHKEY__MAIL__TRANSPORT=mailbox shows every mail to everybody, so it works in local mode only"
+            "LATCHKEY__MAIL__TRANSPORT=mailbox shows every mail to everybody, so it works in local mode only, with a localhost public URL"
                 .into(),
         ));
     }

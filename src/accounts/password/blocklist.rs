@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 /// Bytes of SHA-256 kept for each entry: an unlisted password is taken for a listed one once in
-/// 18 million.
+/// 19 million.
 const RECORD: usize = 5;
 
 /// Sorted records, nothing else. Only truncated hashes are shipped, so the file is small and

@@ -45,6 +45,7 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     }
     match ctx.accounts().registration() {
         Registration::Closed => fields.refuse("", RegisterRefusal::Closed),
+        _ if !ctx.accounts().mailer().delivers() => fields.refuse("", RegisterRefusal::NoMail),
         Registration::Invite if invited.is_none() => fields.refuse("", RegisterRefusal::NotInvited),
         _ => {}
     }
@@ -70,7 +71,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
     let (wait, judged) = match &refusal {
         RegisterRefusal::TooMany(wait) => (Some(*wait), false),
         RegisterRefusal::Fields { .. } => (None, !person.password.is_empty()),
-        RegisterRefusal::Closed | RegisterRefusal::NotInvited => (None, false),
+        RegisterRefusal::Closed | RegisterRefusal::NoMail | RegisterRefusal::NotInvited => (None, false),
     };
     explain(&mut form.fields, refusal);
     // Costly, so only for those whose password was looked at.
@@ -108,6 +109,7 @@ impl std::fmt::Display for RegisterRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Closed => "Registration is closed. An administrator can make you an account.",
+            Self::NoMail => "Mail is switched off here, so no link can be sent. An administrator can make you an account.",
             Self::NotInvited => "Registration is by invitation. Open the link in your invitation, and use the address it was sent to.",
             Self::Fields { .. } | Self::TooMany(_) => "Check what you typed.",
         })

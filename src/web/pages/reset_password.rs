@@ -41,6 +41,11 @@ pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpR
             return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
         }
     };
+    if !ctx.accounts().mailer().delivers() {
+        form.fields
+            .refuse("", "Mail is switched off here, so no link can be sent. An administrator can help you.");
+        return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
+    }
     match ctx.accounts().request_reset(&email, ctx.client()).await? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
