@@ -139,7 +139,6 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
         Act::PasswordChanged => ("Password changed".into(), "warn"),
         Act::PasswordReset => ("Password set through a reset link".into(), "warn"),
-        Act::ResetRequested if by_other && detail.is_empty() => ("Reset link requested".into(), "warn"),
         Act::ResetRequested => (with("Reset link requested"), "warn"),
         Act::NameChanged => ("Name changed".into(), "plain"),
         Act::SessionRevoked => (format!("A session was ended{by}"), "warn"),
