@@ -1,7 +1,6 @@
 //! The store by itself: what each of its calls costs, alone and eight at a time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_session::storage::{SessionKey, SessionStore as _};
@@ -9,7 +8,6 @@ use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::accounts::User;
-use latchkey::db::Db;
 use latchkey::sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
 use uuid::Uuid;
 
@@ -34,7 +32,6 @@ pub fn measure(report: &mut Report) {
 }
 
 struct Bench {
-    db: Db,
     plain: Sessions<()>,
     bare: PgStore<()>,
     whole: PgStore<User>,
@@ -50,12 +47,12 @@ impl Bench {
         let policy = Policy { per_principal: i64::MAX, ..Policy::default() };
         let plain = Sessions::new(db.clone(), policy);
         let principal = Principal(place.person("ada@example.org").await);
-        let (bare, whole) = (plain.store(), Sessions::<User>::new(db.clone(), policy).store());
+        let (bare, whole) = (plain.store(), Sessions::<User>::new(db, policy).store());
         let mut keys = Vec::new();
         for _ in 0..8 {
             keys.push(bare.save(state(principal.0, 0), &DAY).await.unwrap());
         }
-        Self { db, plain, bare, whole, principal, keys }
+        Self { plain, bare, whole, principal, keys }
     }
 
     async fn round(&self, report: &mut Report, at_once: usize) {
@@ -110,14 +107,14 @@ impl Bench {
         let mut keys = Vec::new();
         for _ in 0..at_once {
             let (plain, login) = (self.plain.clone(), login(self.principal));
-            let (key, _) = self.db.write(move |conn| plain.open(conn, &login)).await.unwrap();
+            let (key, _) = self.plain.write(move |change| plain.open(change, &login)).await.unwrap();
             keys.push(tokio::sync::Mutex::new(key));
         }
         per_call(at_once, async |task, _| {
             let mut key: tokio::sync::MutexGuard<'_, Key> = keys[task].lock().await;
-            let live: Arc<_> = self.plain.find(&key).await.unwrap().unwrap();
+            let live = self.plain.find(&key).await.unwrap().unwrap();
             let plain = self.plain.clone();
-            *key = self.db.write(move |conn| plain.rotate(conn, &live, false)).await.unwrap().unwrap();
+            *key = self.plain.write(move |change| plain.rotate(change, &live, false)).await.unwrap().unwrap();
         })
         .await
     }

@@ -1,12 +1,10 @@
 //! What administrators and the operator do to other people's accounts.
 
-use diesel::pg::PgConnection;
-
 use super::audit::Entry;
 use super::queries::{Numbers, UserRow};
 use super::{Accounts, Act, Answer, Client, Email, Event, Name, Role, UserId, queries};
 use crate::db::Fault;
-use crate::sessions::{Handle, Principal, Record, Scope};
+use crate::sessions::{Change, Handle, Principal, Record, Scope};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum AdminRefusal {
@@ -116,9 +114,9 @@ impl Accounts {
         role: Role,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, role != Role::Admin, move |_, conn| {
-            if queries::set_role(conn, user, role)? {
-                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(conn)?;
+        self.on_user(user, role != Role::Admin, move |_, change| {
+            if queries::set_role(change, user, role)? {
+                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(change)?;
             }
             Ok(())
         })
@@ -132,11 +130,11 @@ impl Accounts {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, true, move |accounts, conn| {
-            if queries::set_disabled(conn, user, true)? {
-                queries::delete_user_tokens(conn, user)?;
-                accounts.sessions.revoke_all(conn, user.principal(), None)?;
-                Entry::on(Act::Disabled, actor, user, &client).write(conn)?;
+        self.on_user(user, true, move |accounts, change| {
+            if queries::set_disabled(change, user, true)? {
+                queries::delete_user_tokens(change, user)?;
+                accounts.sessions.revoke_all(change, user.principal(), None)?;
+                Entry::on(Act::Disabled, actor, user, &client).write(change)?;
             }
             Ok(())
         })
@@ -149,9 +147,9 @@ impl Accounts {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, false, move |_, conn| {
-            if queries::set_disabled(conn, user, false)? {
-                Entry::on(Act::Enabled, actor, user, &client).write(conn)?;
+        self.on_user(user, false, move |_, change| {
+            if queries::set_disabled(change, user, false)? {
+                Entry::on(Act::Enabled, actor, user, &client).write(change)?;
             }
             Ok(())
         })
@@ -164,12 +162,12 @@ impl Accounts {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, false, move |accounts, conn| {
-            let ended = accounts.sessions.revoke_all(conn, user.principal(), None)?;
+        self.on_user(user, false, move |accounts, change| {
+            let ended = accounts.sessions.revoke_all(change, user.principal(), None)?;
             if ended > 0 {
                 Entry::on(Act::SessionsRevoked, actor, user, &client)
                     .detail(&format!("{ended}"))
-                    .write(conn)?;
+                    .write(change)?;
             }
             Ok(())
         })
@@ -184,12 +182,12 @@ impl Accounts {
         client: Client,
     ) -> Result<bool, Fault> {
         let sessions = self.sessions.clone();
-        self.db
-            .write(move |conn| {
-                let Some(principal) = sessions.revoke(conn, handle, None)? else { return Ok(false) };
+        self.sessions
+            .write(move |change| {
+                let Some(principal) = sessions.revoke(change, handle, None)? else { return Ok(false) };
                 Entry::on(Act::SessionRevoked, actor, UserId(principal.0), &client)
                     .session(handle)
-                    .write(conn)?;
+                    .write(change)?;
                 Ok(true)
             })
             .await
@@ -217,18 +215,18 @@ impl Accounts {
     /// are locked first, so that two who demote each other cannot both succeed.
     async fn on_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
     where
-        W: FnOnce(&Self, &mut PgConnection) -> Result<(), Fault> + Send + 'static,
+        W: FnOnce(&Self, &mut Change<'_>) -> Result<(), Fault> + Send + 'static,
     {
         let accounts = self.clone();
-        self.db
-            .write(move |conn| {
-                if weakens && queries::lock_admins(conn)? == [user] {
+        self.sessions
+            .write(move |change| {
+                if weakens && queries::lock_admins(change)? == [user] {
                     return Ok(Err(AdminRefusal::LastAdmin));
                 }
-                if !queries::lock_user(conn, user)? {
+                if !queries::lock_user(change, user)? {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 }
-                work(&accounts, conn)?;
+                work(&accounts, change)?;
                 Ok(Ok(()))
             })
             .await

@@ -1,13 +1,11 @@
 //! Log in with a password.
 
-use diesel::pg::PgConnection;
-
 use super::audit::Entry;
 use super::password::{Password, PasswordHash};
 use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, Email, UserId, Wait, queries};
 use crate::db::Fault;
-use crate::sessions::{Key, Login};
+use crate::sessions::{Change, Key, Login};
 
 /// What somebody typed to log in.
 pub struct Attempt {
@@ -65,8 +63,8 @@ impl Accounts {
         let budget = Budget::password(&email_key, &client);
         let checked = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
         let accounts = self.clone();
-        self.db
-            .write(move |conn| accounts.conclude(conn, checked, known, budget, attempt.remember, &client))
+        self.sessions
+            .write(move |change| accounts.conclude(change, checked, known, budget, attempt.remember, &client))
             .await
     }
 
@@ -110,7 +108,7 @@ impl Accounts {
 
     fn conclude(
         &self,
-        conn: &mut PgConnection,
+        change: &mut Change<'_>,
         checked: Checked,
         known: Option<Known>,
         budget: Budget,
@@ -118,24 +116,24 @@ impl Accounts {
         client: &Client,
     ) -> Answer<Opened, LogInRefusal> {
         let subject = known.as_ref().map(|known| known.id);
-        let refused = |conn: &mut PgConnection, detail: &str| {
-            Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(conn)
+        let refused = |change: &mut Change<'_>, detail: &str| {
+            Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(change)
         };
         let (rehashed, known) = match (checked, known) {
             (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
             // Not in the trail: whoever hammers would write it full.
             (Checked::TooMany(wait), _) => return Ok(Err(LogInRefusal::TooMany(wait))),
             _ => {
-                refused(conn, "")?;
+                refused(change, "")?;
                 return Ok(Err(LogInRefusal::NoMatch));
             }
         };
-        if !queries::lock_with_hash(conn, known.id, known.hash.as_ref())? {
-            refused(conn, "the account changed meanwhile")?;
+        if !queries::lock_with_hash(change, known.id, known.hash.as_ref())? {
+            refused(change, "the account changed meanwhile")?;
             return Ok(Err(LogInRefusal::NoMatch));
         }
-        budget.give_back(conn)?;
-        queries::note_login(conn, known.id, rehashed.as_ref())?;
+        budget.give_back(change)?;
+        queries::note_login(change, known.id, rehashed.as_ref())?;
         let login = Login {
             principal: known.id.principal(),
             remember,
@@ -143,8 +141,8 @@ impl Accounts {
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
         };
-        let (key, handle) = self.sessions.open(conn, &login)?;
-        Entry::own(Act::LoggedIn, known.id, client).session(handle).write(conn)?;
+        let (key, handle) = self.sessions.open(change, &login)?;
+        Entry::own(Act::LoggedIn, known.id, client).session(handle).write(change)?;
         Ok(Ok(Opened { user: known.id, key, remember }))
     }
 }

@@ -1,7 +1,5 @@
 //! Change one's own password.
 
-use std::sync::Arc;
-
 use super::audit::Entry;
 use super::authenticate::Checked;
 use super::password::Weak;
@@ -23,7 +21,7 @@ impl Accounts {
     /// owner by mail: one transaction (ASVS 5.0 6.2.3, 7.4.3).
     pub async fn change_password(
         &self,
-        live: Arc<LiveUser>,
+        live: LiveUser,
         current: String,
         new: String,
         client: Client,
@@ -53,20 +51,20 @@ impl Accounts {
         }
         let hash = self.hash(chosen).await?;
         let accounts = self.clone();
-        self.db
-            .write(move |conn| {
-                if !queries::lock_with_hash(conn, user, known.hash.as_ref())? {
+        self.sessions
+            .write(move |change| {
+                if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
                     return Ok(Err(ChangeRefusal::SessionLost));
                 }
-                let Some(key) = accounts.sessions.rotate(conn, &live, true)? else {
+                let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ChangeRefusal::SessionLost));
                 };
-                budget.give_back(conn)?;
-                queries::set_password(conn, user, &hash, true)?;
-                queries::delete_user_tokens(conn, user)?;
-                accounts.sessions.revoke_all(conn, user.principal(), Some(live.record.handle))?;
-                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(conn)?;
-                accounts.tell_password_changed(conn, &live.owner, &client)?;
+                budget.give_back(change)?;
+                queries::set_password(change, user, &hash, true)?;
+                queries::delete_user_tokens(change, user)?;
+                accounts.sessions.revoke_all(change, user.principal(), Some(live.record.handle))?;
+                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;
+                accounts.tell_password_changed(change, &live.owner, &client)?;
                 Ok(Ok(key))
             })
             .await

@@ -1,7 +1,5 @@
 //! Confirm: prove the password once more, for what a borrowed or stolen session must not do.
 
-use std::sync::Arc;
-
 use super::audit::Entry;
 use super::authenticate::{Checked, Known};
 use super::throttle::Budget;
@@ -21,36 +19,36 @@ impl Accounts {
     /// Checks the password and rotates the session's key (ASVS 5.0 7.2.4, 7.5.1).
     pub async fn confirm(
         &self,
-        live: Arc<LiveUser>,
+        live: LiveUser,
         password: String,
         client: Client,
     ) -> Answer<Key, ConfirmRefusal> {
         let user = live.owner.id;
         let (known, budget, checked) = self.check_own_password(&live, &password, &client).await?;
         let accounts = self.clone();
-        self.db
-            .write(move |conn| {
+        self.sessions
+            .write(move |change| {
                 let rehashed = match checked {
                     Checked::Yes { rehashed } => rehashed,
                     Checked::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
                     Checked::No => {
                         Entry::own(Act::ConfirmRefused, user, &client)
                             .session(live.record.handle)
-                            .write(conn)?;
+                            .write(change)?;
                         return Ok(Err(ConfirmRefusal::WrongPassword));
                     }
                 };
-                if !queries::lock_with_hash(conn, user, known.hash.as_ref())? {
+                if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
-                let Some(key) = accounts.sessions.rotate(conn, &live, true)? else {
+                let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 };
-                budget.give_back(conn)?;
+                budget.give_back(change)?;
                 if let Some(hash) = rehashed {
-                    queries::set_password(conn, user, &hash, false)?;
+                    queries::set_password(change, user, &hash, false)?;
                 }
-                Entry::own(Act::Confirmed, user, &client).session(live.record.handle).write(conn)?;
+                Entry::own(Act::Confirmed, user, &client).session(live.record.handle).write(change)?;
                 Ok(Ok(key))
             })
             .await

@@ -42,7 +42,7 @@ impl Accounts {
                 queries::withdraw_invitations_of(conn, &email)?;
                 queries::insert_invitation(conn, &token, &email, admin.id, good_for.std())?;
                 let letter = Invitation {
-                    invited_by: admin.name.clone(),
+                    invited_by: admin.name.to_string(),
                     link: accounts.mailer.link(&format!("/register?invite={}", token.reveal())),
                     valid_for: in_words(good_for),
                 };

@@ -1,7 +1,5 @@
 //! Taking sessions back: one's own, one by one or all others.
 
-use std::sync::Arc;
-
 use super::audit::Entry;
 use super::{Accounts, Act, Client, LiveUser};
 use crate::db::Fault;
@@ -9,13 +7,13 @@ use crate::sessions::{Handle, Record, Scope};
 
 impl Accounts {
     /// Ends this session. Ending it twice is fine.
-    pub async fn log_out(&self, live: Arc<LiveUser>, client: Client) -> Result<(), Fault> {
+    pub async fn log_out(&self, live: LiveUser, client: Client) -> Result<(), Fault> {
         let sessions = self.sessions.clone();
-        self.db
-            .write(move |conn| {
+        self.sessions
+            .write(move |change| {
                 let (user, handle) = (live.owner.id, live.record.handle);
-                if sessions.revoke(conn, handle, Some(user.principal()))?.is_some() {
-                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(conn)?;
+                if sessions.revoke(change, handle, Some(user.principal()))?.is_some() {
+                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(change)?;
                 }
                 Ok(())
             })
@@ -30,19 +28,14 @@ impl Accounts {
     }
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
-    pub async fn revoke_own(
-        &self,
-        live: Arc<LiveUser>,
-        handle: Handle,
-        client: Client,
-    ) -> Result<bool, Fault> {
+    pub async fn revoke_own(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
         let sessions = self.sessions.clone();
-        self.db
-            .write(move |conn| {
+        self.sessions
+            .write(move |change| {
                 let user = live.owner.id;
-                let ended = sessions.revoke(conn, handle, Some(user.principal()))?.is_some();
+                let ended = sessions.revoke(change, handle, Some(user.principal()))?.is_some();
                 if ended {
-                    Entry::own(Act::SessionRevoked, user, &client).session(handle).write(conn)?;
+                    Entry::own(Act::SessionRevoked, user, &client).session(handle).write(change)?;
                 }
                 Ok(ended)
             })
@@ -50,17 +43,17 @@ impl Accounts {
     }
 
     /// Ends every session of the owner but this one; answers how many.
-    pub async fn revoke_others(&self, live: Arc<LiveUser>, client: Client) -> Result<usize, Fault> {
+    pub async fn revoke_others(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
         let sessions = self.sessions.clone();
-        self.db
-            .write(move |conn| {
+        self.sessions
+            .write(move |change| {
                 let (user, here) = (live.owner.id, live.record.handle);
-                let ended = sessions.revoke_all(conn, user.principal(), Some(here))?;
+                let ended = sessions.revoke_all(change, user.principal(), Some(here))?;
                 if ended > 0 {
                     Entry::own(Act::SessionsRevoked, user, &client)
                         .session(here)
                         .detail(&format!("{ended} others"))
-                        .write(conn)?;
+                        .write(change)?;
                 }
                 Ok(ended)
             })

@@ -82,6 +82,7 @@ impl Accounts {
                 remembered_absolute: limits.remembered_absolute.std(),
                 touch_every: limits.touch_every.std(),
                 keep_ended: limits.keep_ended.std(),
+                cached: limits.cached,
                 ..Policy::default()
             },
         );

@@ -1,20 +1,18 @@
 //! What a person may change about themselves without proving anything again.
 
-use std::sync::Arc;
-
 use super::audit::Entry;
 use super::{Accounts, Act, Client, LiveUser, Name, queries};
 use crate::db::Fault;
 
 impl Accounts {
-    pub async fn rename(&self, live: Arc<LiveUser>, name: Name, client: Client) -> Result<(), Fault> {
+    pub async fn rename(&self, live: LiveUser, name: Name, client: Client) -> Result<(), Fault> {
         if name.as_str() == live.owner.name {
             return Ok(());
         }
-        self.db
-            .write(move |conn| {
-                queries::set_name(conn, live.owner.id, &name)?;
-                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(conn)
+        self.sessions
+            .write(move |change| {
+                queries::set_name(change, live.owner.id, &name)?;
+                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(change)
             })
             .await
     }

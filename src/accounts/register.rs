@@ -155,7 +155,7 @@ impl Accounts {
         let good_for = self.rules.tokens.verify_for;
         if let Some(owner) = queries::user_by_email(conn, parsed.email.key())? {
             let letter = AlreadyRegistered {
-                name: owner.name,
+                name: owner.name.to_string(),
                 login_link: self.mailer.link("/login"),
                 reset_link: self.mailer.link("/forgot-password"),
             };

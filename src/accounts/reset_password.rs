@@ -70,17 +70,17 @@ impl Accounts {
         };
         let hash = self.hash(chosen).await?;
         let accounts = self.clone();
-        self.db
-            .write(move |conn| {
+        self.sessions
+            .write(move |change| {
                 // Consuming decides who wins: a second request with the same link finds nothing.
-                if !queries::take_reset(conn, &token_hash, owner.id)? {
+                if !queries::take_reset(change, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
-                queries::set_password(conn, owner.id, &hash, true)?;
-                accounts.sessions.revoke_all(conn, owner.id.principal(), None)?;
-                Budget::clear_account(conn, &owner.email.to_lowercase())?;
-                Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(conn)?;
-                accounts.tell_password_changed(conn, &owner, &client)?;
+                queries::set_password(change, owner.id, &hash, true)?;
+                accounts.sessions.revoke_all(change, owner.id.principal(), None)?;
+                Budget::clear_account(change, &owner.email.to_lowercase())?;
+                Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
+                accounts.tell_password_changed(change, &owner, &client)?;
                 Ok(Ok(()))
             })
             .await
@@ -89,7 +89,7 @@ impl Accounts {
     pub(super) fn mail_reset(&self, conn: &mut PgConnection, user: &User) -> Result<(), Fault> {
         let link = self.make_reset_link(conn, user.id)?;
         let good_for = self.rules.tokens.reset_for;
-        let letter = ResetPassword { name: user.name.clone(), link, valid_for: in_words(good_for) };
+        let letter = ResetPassword { name: user.name.to_string(), link, valid_for: in_words(good_for) };
         self.mailer.enqueue(conn, &user.email, &letter, good_for.std())
     }
 
@@ -105,7 +105,7 @@ impl Accounts {
         let or_unknown =
             |text: &str| if text.is_empty() { "an unknown place".to_owned() } else { text.to_owned() };
         let letter = PasswordChanged {
-            name: user.name.clone(),
+            name: user.name.to_string(),
             when,
             device: crate::device::name(&client.user_agent),
             address: or_unknown(&client.address),

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use diesel::pg::PgConnection;
+use smol_str::SmolStr;
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
 use super::queries;
 use crate::db::Fault;
-use crate::sessions::{Owner, Principal};
+use crate::sessions::{KeyHash, Live, Owner, Principal};
 
 /// Longest name, in code points: two lines on a phone.
 const NAME_MAX: usize = 80;
@@ -118,14 +119,14 @@ impl Name {
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: UserId,
-    pub email: String,
-    pub name: String,
+    pub email: SmolStr,
+    pub name: SmolStr,
     pub role: Role,
 }
 
 impl Owner for User {
-    fn load(conn: &mut PgConnection, principal: Principal) -> Result<Option<Self>, Fault> {
-        queries::active_user(conn, UserId(principal.0))
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+        queries::live_users(conn, keys)
     }
 }
 

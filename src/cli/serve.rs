@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Dead sessions, links and counters are looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
+/// When sessions were last seen is written this often: far below any idle timeout.
+const FLUSH_EVERY: Duration = Duration::from_secs(30);
+
 /// A start-up told to stop has this long to let go of what it was doing.
 const LET_GO: Duration = Duration::from_secs(10);
 
@@ -38,7 +41,7 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let address = SocketAddr::new(settings.server.bind, settings.server.port);
     let listener = listen(address)?;
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
-    let db = Db::shut(settings.pool);
+    let db = Db::shut(settings.pool).with_direct(settings.database_direct.clone());
     let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
     System::new().block_on(async move {
         let server = web::serve(listener, Shared::new(accounts.clone(), &settings), &settings)?;
@@ -78,9 +81,13 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         };
         spawn(mailer.deliver_forever(db));
         spawn(tidy_forever(accounts.clone()));
+        spawn(flush_forever(accounts.clone()));
+        let keeper = accounts.sessions().keep();
         welcome(&accounts, &settings).await;
         running.await??;
         tracing::info!("stopped");
+        flush(&accounts).await;
+        task::spawn_blocking(move || keeper.stop()).await?;
         leave(reached).await
     })
 }
@@ -144,6 +151,19 @@ async fn tidy_forever(accounts: Accounts) {
             Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
         }
         time::sleep(TIDY_EVERY).await;
+    }
+}
+
+async fn flush_forever(accounts: Accounts) {
+    loop {
+        time::sleep(FLUSH_EVERY).await;
+        flush(&accounts).await;
+    }
+}
+
+async fn flush(accounts: &Accounts) {
+    if let Err(fault) = accounts.sessions().flush_touches().await {
+        tracing::warn!(%fault, "when sessions were last seen cannot be written yet");
     }
 }
 

@@ -3,10 +3,12 @@
 use actix_web::rt::System;
 use clap::Subcommand;
 use serde_json::json;
+use time::OffsetDateTime;
 
 use super::{Failure, reach};
 use crate::accounts::{Accounts, Client};
 use crate::config::Settings;
+use crate::db::time::Moment;
 use crate::device;
 use crate::sessions::Handle;
 
@@ -24,6 +26,10 @@ pub enum Command {
     Revoke { handle: String },
     /// Delete sessions that ended long ago.
     Sweep,
+}
+
+fn unix(moment: Moment) -> i64 {
+    OffsetDateTime::from(moment).unix_timestamp()
 }
 
 /// How many rows are fetched at once.
@@ -62,8 +68,8 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
             if as_json {
                 say!(
                     "{}",
-                    json!({ "handle": record.handle.0, "email": email, "device": device, "address": record.address,
-                        "logged_in": record.created_at.unix_timestamp(), "last_seen": record.last_seen_at.unix_timestamp() })
+                    json!({ "handle": record.handle.0, "email": email, "device": device, "address": record.address.as_str(),
+                        "logged_in": unix(record.created_at), "last_seen": unix(record.last_seen_at) })
                 );
             } else {
                 say!("{}  {:<40} {:<24} {}", record.handle, email, device, record.address);

@@ -12,6 +12,8 @@ use super::Span;
 pub(super) struct Written {
     /// Same as `DATABASE_URL`, for those who keep everything in the file.
     url: Option<String>,
+    /// Past a pooler in transaction mode, for the one connection that listens.
+    pub(super) direct_url: Option<String>,
     /// The name of the connection made in the Choreo console, as it appears in `CHOREO_<NAME>_HOSTNAME`.
     choreo_connection: Option<String>,
     pool_size: Option<u32>,

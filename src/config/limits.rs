@@ -25,6 +25,17 @@ pub struct Sessions {
     admin_window: Option<Span>,
     touch_every: Option<Span>,
     keep_ended: Option<Span>,
+    cache: Switch,
+    cached: Option<usize>,
+}
+
+/// A thing that works either way.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    #[default]
+    On,
+    Off,
 }
 
 /// The limits in force once the profile has filled the gaps.
@@ -46,6 +57,9 @@ pub struct SessionLimits {
     pub touch_every: Span,
     /// Ended sessions stay as tombstones while an incident may still be looked into.
     pub keep_ended: Span,
+    /// Sessions kept in memory, some 300 bytes each: a hundred thousand are at work at a time in few places. None
+    /// with the cache switched off, which is as safe and reads each session from the database each time.
+    pub cached: usize,
 }
 
 impl Sessions {
@@ -60,6 +74,7 @@ impl Sessions {
                 admin_window: Span::minutes(15),
                 touch_every: Span::minutes(1),
                 keep_ended: Span::days(30),
+                cached: 100_000,
             },
             Profile::Strict => SessionLimits {
                 idle: Span::hours(1),
@@ -70,6 +85,7 @@ impl Sessions {
                 admin_window: Span::minutes(15),
                 touch_every: Span::minutes(1),
                 keep_ended: Span::days(30),
+                cached: 100_000,
             },
         };
         SessionLimits {
@@ -81,6 +97,10 @@ impl Sessions {
             admin_window: self.admin_window.unwrap_or(base.admin_window),
             touch_every: self.touch_every.unwrap_or(base.touch_every),
             keep_ended: self.keep_ended.unwrap_or(base.keep_ended),
+            cached: match self.cache {
+                Switch::On => self.cached.unwrap_or(base.cached),
+                Switch::Off => 0,
+            },
         }
     }
 }

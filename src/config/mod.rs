@@ -84,6 +84,8 @@ pub struct Settings {
     pub server: Server,
     /// `None`: local mode, Latchkey starts its own Postgres in `data_dir`.
     pub database: Option<String>,
+    /// Where the connection that listens goes, if not there.
+    pub database_direct: Option<String>,
     pub pool: Database,
     pub data_dir: PathBuf,
     pub secret: Secret,
@@ -240,6 +242,7 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
         },
         database,
         pool: written.database.pool(),
+        database_direct: written.database.direct_url,
         data_dir,
         secret: secret.with_previous(previous),
         registration: written.registration,

@@ -31,6 +31,8 @@ type TransactionManager = <PgConnection as Connection>::TransactionManager;
 pub struct Db {
     settings: config::Database,
     lines: Arc<OnceLock<Lines>>,
+    /// Where connections are made that stay connections, if not where the others are.
+    direct: Option<String>,
     /// One for each connection: who finds none free waits here, where waiting costs no thread.
     turns: Arc<Semaphore>,
 }
@@ -43,7 +45,13 @@ impl Db {
     /// server can listen while its database starts and migrates.
     pub fn shut(settings: config::Database) -> Self {
         let turns = Arc::new(Semaphore::new(settings.pool_size.max(1) as usize));
-        Self { settings, lines: Arc::default(), turns }
+        Self { settings, lines: Arc::default(), direct: None, turns }
+    }
+
+    /// Connections outside the pool go to `url` instead: where the pool's own leads through a pooler that
+    /// gives every transaction another connection.
+    pub fn with_direct(self, url: Option<String>) -> Self {
+        Self { direct: url, ..self }
     }
 
     /// A pool on `url` (libpq syntax). Connects when first asked.
@@ -127,6 +135,16 @@ impl Db {
             answer
         })
         .await
+    }
+
+    /// A connection outside the pool that stays the same one, with its time limits. Blocks.
+    pub fn connect_apart(&self) -> Result<PgConnection, Fault> {
+        self.lines()?.connect(self.direct.as_deref())
+    }
+
+    /// A connection outside the pool, made as the pool makes its own. Blocks.
+    pub fn connect(&self) -> Result<PgConnection, Fault> {
+        self.lines()?.connect(None)
     }
 
     /// Whether a query runs, through the pool: what `/readyz` asks.

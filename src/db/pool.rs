@@ -9,7 +9,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
 use diesel::r2d2::{HandleError, ManageConnection, R2D2Connection as _};
 
-use super::Fault;
+use super::{Fault, with_parameters};
 use crate::config;
 
 type Pool = diesel::r2d2::Pool<Manager>;
@@ -19,6 +19,8 @@ type Pooled = diesel::r2d2::PooledConnection<Manager>;
 pub(super) struct Lines {
     pool: Pool,
     losses: Arc<AtomicU64>,
+    url: String,
+    settings: config::Database,
 }
 
 /// A connection, and how many losses there had been when it last answered.
@@ -40,8 +42,15 @@ impl Lines {
             // A check at every checkout costs a round trip; it is made only after a loss, below.
             .test_on_check_out(false)
             .error_handler(Box::new(LogQuietly))
-            .build_unchecked(Manager { url, settings, losses: losses.clone() });
-        Self { pool, losses }
+            .build_unchecked(Manager { url: url.clone(), settings, losses: losses.clone() });
+        Self { pool, losses, url, settings }
+    }
+
+    /// One more, outside the pool; to `other` where that is given.
+    pub fn connect(&self, other: Option<&str>) -> Result<PgConnection, Fault> {
+        let url = other.map_or_else(|| self.url.clone(), with_parameters);
+        connect(&url, self.settings)
+            .map_err(|error| Fault::Unavailable(format!("no database connection: {error}")))
     }
 
     /// A connection that was alive after the last loss of any: when one dies, most likely all did.
@@ -85,16 +94,7 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Line, Self::Error> {
         // Read before connecting: a loss meanwhile makes the new one look old, never the reverse.
         let losses = self.losses.load(Ordering::Acquire);
-        let mut conn = PgConnection::establish(&self.url).map_err(Self::Error::ConnectionError)?;
-        let config::Database { statement_timeout, lock_timeout, .. } = self.settings;
-        conn.batch_execute(&format!(
-            "SET statement_timeout = '{}s'; SET lock_timeout = '{}s'; \
-             SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'UTC'",
-            statement_timeout.as_secs(),
-            lock_timeout.as_secs(),
-        ))
-        .map_err(Self::Error::QueryError)?;
-        Ok(Line { conn, losses, dead: false })
+        Ok(Line { conn: connect(&self.url, self.settings)?, losses, dead: false })
     }
 
     fn is_valid(&self, line: &mut Line) -> Result<(), Self::Error> {
@@ -104,6 +104,19 @@ impl ManageConnection for Manager {
     fn has_broken(&self, line: &mut Line) -> bool {
         line.dead || std::thread::panicking() || line.conn.is_broken()
     }
+}
+
+fn connect(url: &str, settings: config::Database) -> Result<PgConnection, diesel::r2d2::Error> {
+    let mut conn = PgConnection::establish(url).map_err(diesel::r2d2::Error::ConnectionError)?;
+    let config::Database { statement_timeout, lock_timeout, .. } = settings;
+    conn.batch_execute(&format!(
+        "SET statement_timeout = '{}s'; SET lock_timeout = '{}s'; \
+         SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'UTC'",
+        statement_timeout.as_secs(),
+        lock_timeout.as_secs(),
+    ))
+    .map_err(diesel::r2d2::Error::QueryError)?;
+    Ok(conn)
 }
 
 /// The pool retries by itself; each caller that is turned away says so with its own request.

@@ -28,6 +28,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    listeners (id) {
+        id -> Uuid,
+        gone -> Bool,
+        since -> Timestamptz,
+    }
+}
+
+diesel::table! {
     outbox (id) {
         id -> Uuid,
         recipient -> Text,
@@ -120,6 +128,7 @@ diesel::joinable!(user_tokens -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     invitations,
+    listeners,
     outbox,
     registrations,
     sessions,

@@ -1,11 +1,52 @@
-//! The database's clock in queries: every expiry is judged by it, never by the server's own.
+//! The database's clock: every expiry is judged by it, never by the server's own.
 
 use std::time::Duration;
 
+use ::time::OffsetDateTime;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::dsl::AsExprOf;
-use diesel::expression::IntoSql as _;
+use diesel::expression::{AsExpression, IntoSql as _};
 use diesel::pg::data_types::PgInterval;
-use diesel::sql_types::{Interval, Timestamptz};
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::{BigInt, Interval, Timestamptz};
+
+/// A moment of that clock, as the columns hold it: microseconds since the year 2000 (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Timestamptz)]
+pub struct Moment(pub i64);
+
+/// 2000-01-01T00:00:00Z in microseconds of Unix time.
+const EPOCH: i128 = 946_684_800_000_000;
+
+impl Moment {
+    /// How long `earlier` is ago; nothing when it lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl From<Moment> for OffsetDateTime {
+    fn from(moment: Moment) -> Self {
+        Self::from_unix_timestamp_nanos((i128::from(moment.0) + EPOCH) * 1000).unwrap_or(Self::UNIX_EPOCH)
+    }
+}
+
+impl FromSql<Timestamptz, Pg> for Moment {
+    fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
+        FromSql::<BigInt, Pg>::from_sql(bytes).map(Self)
+    }
+}
+
+impl ToSql<Timestamptz, Pg> for Moment {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<BigInt, Pg>::to_sql(&self.0, out)
+    }
+}
 
 /// `now()` as the columns have it, so that it can be added to.
 pub fn now() -> AsExprOf<diesel::dsl::now, Timestamptz> {

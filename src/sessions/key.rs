@@ -9,7 +9,7 @@ use crate::secret;
 pub struct Key(String);
 
 /// SHA-256 of a [`Key`]. A full-entropy key needs no slow or salted hash.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
 impl Key {
@@ -40,6 +40,10 @@ impl Drop for Key {
 }
 
 impl KeyHash {
+    pub(super) fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

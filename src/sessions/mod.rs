@@ -37,27 +37,46 @@
 //! comes between those two calls finds neither. To change only the key, use [`Sessions::rotate`] and
 //! [`request::hand_over`]; to log in, [`Sessions::open`]: each is one statement of the caller's transaction.
 
+mod cache;
+mod change;
+mod keeper;
 mod key;
+mod lease;
+mod lookups;
 mod queries;
 mod record;
 mod registry;
 pub mod request;
 mod state;
 mod store;
+mod sync;
+mod touches;
+mod word;
 
-use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
+use crate::db::time::Moment;
 use crate::db::{Db, Fault};
 
+use cache::Cache;
+use lease::Lease;
+use lookups::Lookups;
+use record::Kept;
+use touches::Touches;
+
+pub use change::Change;
+pub use keeper::Keeper;
 pub use key::{Key, KeyHash};
+pub use queries::{Columns, Row, bytes, live};
 pub use record::{Handle, Live, Login, Principal, Record};
 pub use registry::Scope;
 pub use state::{State, TooLarge};
 pub use store::PgStore;
+
+pub(crate) use queries::{live_columns, live_rows};
 
 /// The clocks of a session. All judged by the database's time.
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +88,14 @@ pub struct Policy {
     /// The same two for sessions that were asked to be remembered.
     pub remembered_idle: Duration,
     pub remembered_absolute: Duration,
-    /// `last_seen_at` is written at most this often for one session.
+    /// `last_seen_at` is noted at most this often for one session.
     pub touch_every: Duration,
     /// Ended sessions are kept this long as tombstones before a sweep takes them.
     pub keep_ended: Duration,
     /// The oldest session ends when a principal opens more than this many (ASVS 5.0 7.1.2).
     pub per_principal: i64,
+    /// So many sessions are kept in memory at most; 0 reads each of them from the database each time.
+    pub cached: usize,
 }
 
 impl Default for Policy {
@@ -88,6 +109,7 @@ impl Default for Policy {
             touch_every: Duration::from_secs(60),
             keep_ended: 30 * day,
             per_principal: 100,
+            cached: 100_000,
         }
     }
 }
@@ -97,42 +119,80 @@ impl Policy {
         if remember { self.remembered_idle } else { self.idle }
     }
 
+    /// When a session that was created and last seen then ends by itself.
+    fn end(&self, remember: bool, created_at: Moment, last_seen_at: Moment) -> Moment {
+        last_seen_at.plus(self.idle(remember)).min(created_at.plus(self.absolute(remember)))
+    }
+
     /// How long a session may live at most; also how long a browser should keep a remembered key.
     pub fn absolute(&self, remember: bool) -> Duration {
         if remember { self.remembered_absolute } else { self.absolute }
     }
 }
 
-/// What the application knows of a principal, read on the same connection as the session itself.
+/// What the application knows of a principal, read together with the session itself.
 pub trait Owner: Sized + Send + Sync + 'static {
-    /// `None` when the principal may not be logged in any more (gone, disabled): the session is then
-    /// answered as if it did not exist.
-    fn load(conn: &mut PgConnection, principal: Principal) -> Result<Option<Self>, Fault>;
+    /// The live sessions that `keys` open, each with its owner: one query for all of them, best with a join
+    /// ([`live`] for those without). A session whose principal may not be logged in any more (gone, disabled) is
+    /// left out, as if it did not exist.
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault>;
 }
 
 /// For applications that keep nothing about their principals.
 impl Owner for () {
-    fn load(_: &mut PgConnection, _: Principal) -> Result<Option<Self>, Fault> {
-        Ok(Some(()))
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<()>>, Fault> {
+        Ok(live(conn, keys)?.into_iter().map(|row| row.owned_by(())).collect())
     }
 }
 
-/// The sessions of one application. Cloning shares the pool.
+/// The sessions of one application. Cloning shares the pool and what is kept in memory.
 pub struct Sessions<O: Owner = ()> {
     db: Db,
     policy: Policy,
-    owner: PhantomData<fn() -> O>,
+    shared: Arc<Shared<O>>,
+}
+
+/// What all workers of an instance share.
+struct Shared<O> {
+    cache: Cache<Kept<O>>,
+    lease: Lease,
+    lookups: Lookups<O>,
+    touches: Touches,
+    keeper: Mouthpiece,
+}
+
+/// The way to the keeper, if there is one.
+#[derive(Default)]
+struct Mouthpiece(Mutex<Option<mpsc::Sender<keeper::Command>>>);
+
+impl Mouthpiece {
+    fn set(&self, commands: mpsc::Sender<keeper::Command>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
+    }
+
+    fn tell(&self, command: keeper::Command) -> bool {
+        let commands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.as_ref().is_some_and(|commands| commands.send(command).is_ok())
+    }
 }
 
 impl<O: Owner> Clone for Sessions<O> {
     fn clone(&self) -> Self {
-        Self::new(self.db.clone(), self.policy)
+        Self { db: self.db.clone(), policy: self.policy, shared: Arc::clone(&self.shared) }
     }
 }
 
 impl<O: Owner> Sessions<O> {
+    /// Reads every session from the database until somebody [keeps](Self::keep) them.
     pub fn new(db: Db, policy: Policy) -> Self {
-        Self { db, policy, owner: PhantomData }
+        let shared = Shared {
+            cache: Cache::new(policy.cached),
+            lease: Lease::none(),
+            lookups: Lookups::default(),
+            touches: Touches::default(),
+            keeper: Mouthpiece::default(),
+        };
+        Self { db, policy, shared: Arc::new(shared) }
     }
 
     /// The store for `actix_session::SessionMiddleware`.
@@ -144,36 +204,53 @@ impl<O: Owner> Sessions<O> {
         &self.policy
     }
 
-    /// The live session of `key` with its owner, or `None`. Records that it was seen, at most once a
-    /// [`Policy::touch_every`].
+    /// How many sessions are in memory.
+    pub fn cached(&self) -> usize {
+        self.shared.cache.len()
+    }
+
+    /// Whether sessions are served from memory: not before the keeper has heard itself, nor after its connection
+    /// broke.
+    pub fn is_trusted(&self) -> bool {
+        self.shared.lease.now().is_some()
+    }
+
+    /// The live session of `key` with its owner, or `None`. From memory while the lease holds, otherwise from the
+    /// database. Notes that it was seen, at most once a [`Policy::touch_every`].
     ///
     /// # Errors
     /// Any [`Fault`] of the database: the caller knows nothing and must not admit anybody.
-    pub async fn find(&self, key: &Key) -> Result<Option<Arc<Live<O>>>, Fault> {
-        let (policy, key_hash) = (self.policy, key.hash());
-        self.db
-            .read(move |conn| {
-                let Some((record, now)) = queries::find(conn, &key_hash)? else { return Ok(None) };
-                let Some(owner) = O::load(conn, record.principal)? else { return Ok(None) };
-                if now - record.last_seen_at >= policy.touch_every {
-                    queries::touch(
-                        conn,
-                        &key_hash,
-                        policy.idle(record.remember),
-                        policy.absolute(record.remember),
-                    )?;
-                }
-                Ok(Some(Arc::new(Live { key_hash, record, now, owner })))
-            })
-            .await
+    pub async fn find(&self, key: &Key) -> Result<Option<Live<O>>, Fault> {
+        let key = key.hash();
+        let live = match self.recall(&key) {
+            Some(live) => live,
+            None => match self.look_up(key).await? {
+                Some(live) => live,
+                None => return Ok(None),
+            },
+        };
+        if live.is_due(live.now, self.policy.touch_every) {
+            self.shared.touches.note(live.record.handle, live.now);
+        }
+        Ok(Some(live))
+    }
+
+    /// What memory says. First the lease and then the cache: what is announced in between is gone from it.
+    fn recall(&self, key: &KeyHash) -> Option<Live<O>> {
+        let now = self.shared.lease.now()?;
+        let kept = self.shared.cache.get(key)?;
+        kept.holds(now, &self.policy).then_some(Live { kept, now })
     }
 
     /// Opens a session inside the caller's transaction, so that it stands or falls with the log-in.
-    pub fn open(&self, conn: &mut PgConnection, login: &Login) -> Result<(Key, Handle), Fault> {
+    pub fn open(&self, change: &mut Change<'_>, login: &Login) -> Result<(Key, Handle), Fault> {
         let key = Key::generate()?;
         let life = self.policy.idle(login.remember).min(self.policy.absolute(login.remember));
-        let handle = queries::insert(conn, &key.hash(), login, life)?;
-        queries::revoke_oldest(conn, login.principal, self.policy.per_principal)?;
+        let handle = queries::insert(change, &key.hash(), login, life)?;
+        change.opened(login.principal);
+        if queries::revoke_oldest(change, login.principal, self.policy.per_principal)? > 0 {
+            change.recall();
+        }
         Ok((key, handle))
     }
 
@@ -184,7 +261,7 @@ impl<O: Owner> Sessions<O> {
     /// `None` means it lost: the session ended or has another key by now, and nothing was written.
     pub fn rotate(
         &self,
-        conn: &mut PgConnection,
+        change: &mut Change<'_>,
         live: &Live<O>,
         confirmed: bool,
     ) -> Result<Option<Key>, Fault> {
@@ -192,7 +269,7 @@ impl<O: Owner> Sessions<O> {
         let remember = live.record.remember;
         let (idle, absolute) = (self.policy.idle(remember), self.policy.absolute(remember));
         let won = queries::rotate(
-            conn,
+            change,
             live.record.handle,
             &live.key_hash,
             &key.hash(),
@@ -200,6 +277,9 @@ impl<O: Owner> Sessions<O> {
             idle,
             absolute,
         )?;
+        if won {
+            change.recall();
+        }
         Ok(won.then_some(key))
     }
 }

@@ -2,18 +2,24 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel::sql_types::Uuid as SqlUuid;
+use smol_str::SmolStr;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{KeyHash, State};
+use super::cache::Entry;
+use super::{KeyHash, Policy, State};
 use crate::db::schema::sessions;
+use crate::db::time::Moment;
 
 macro_rules! public_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -80,32 +86,118 @@ pub struct Record {
     pub principal: Principal,
     pub state: State,
     pub remember: bool,
-    pub factor: String,
-    pub address: String,
-    pub user_agent: String,
-    pub created_at: OffsetDateTime,
-    pub confirmed_at: OffsetDateTime,
-    pub last_seen_at: OffsetDateTime,
-    pub expires_at: OffsetDateTime,
+    #[diesel(deserialize_as = String)]
+    pub factor: Arc<str>,
+    #[diesel(deserialize_as = String)]
+    pub address: SmolStr,
+    #[diesel(deserialize_as = String)]
+    pub user_agent: Arc<str>,
+    pub created_at: Moment,
+    pub confirmed_at: Moment,
+    pub last_seen_at: Moment,
+    pub expires_at: Moment,
 }
 
-/// A session that was live when it was read, with its owner.
-pub struct Live<O> {
+/// The principal's other live sessions, as they were when this one was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Others {
+    pub count: u32,
+    /// When the first of them ends by itself.
+    until: Moment,
+}
+
+impl Others {
+    /// From the moments at which they end.
+    pub(super) fn new(ends: &[Moment]) -> Self {
+        let until = ends.iter().min().copied().unwrap_or(Moment(i64::MAX));
+        Self { count: u32::try_from(ends.len()).unwrap_or(u32::MAX), until }
+    }
+}
+
+/// What was read of a live session and may be kept in memory while nothing else is announced.
+pub struct Kept<O> {
     pub(super) key_hash: KeyHash,
     pub record: Record,
-    /// The database's time when the session was read: what its clocks are compared with.
-    pub now: OffsetDateTime,
+    pub others: Others,
     pub owner: O,
+    /// When it was last seen here, if that was after the row was read: a [`Moment`].
+    seen: AtomicI64,
+}
+
+impl<O> Kept<O> {
+    pub(super) fn new(key_hash: KeyHash, record: Record, others: Others, owner: O) -> Self {
+        Self { key_hash, record, others, owner, seen: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Whether at `now` it still says what the row would. What it does not, is read again: memory never says
+    /// that a session has ended.
+    pub(super) fn holds(&self, now: Moment, policy: &Policy) -> bool {
+        let seen = Moment(self.seen.load(Ordering::Relaxed));
+        let ends = if seen > self.record.last_seen_at {
+            policy.end(self.record.remember, self.record.created_at, seen)
+        } else {
+            self.record.expires_at
+        };
+        now < ends && now < self.others.until
+    }
+
+    /// It is seen at `now`. Whether that is to be written down: once an interval.
+    pub(super) fn is_due(&self, now: Moment, interval: Duration) -> bool {
+        let seen = self.seen.load(Ordering::Relaxed);
+        let last = self.record.last_seen_at.max(Moment(seen));
+        // Of several requests at once one writes.
+        now.since(last) >= interval
+            && self.seen.compare_exchange(seen, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl<O> Entry for Kept<O> {
+    fn key(&self) -> &KeyHash {
+        &self.key_hash
+    }
+
+    fn principal(&self) -> Principal {
+        self.record.principal
+    }
+
+    fn last_used(&self) -> i64 {
+        self.seen.load(Ordering::Relaxed).max(self.record.last_seen_at.0)
+    }
+}
+
+/// A session that is live in this request, with its owner. Cloning shares what was read.
+pub struct Live<O> {
+    pub(super) kept: Arc<Kept<O>>,
+    /// The database's time: what the session's clocks are compared with.
+    pub(super) now: Moment,
+}
+
+impl<O> Clone for Live<O> {
+    fn clone(&self) -> Self {
+        Self { kept: Arc::clone(&self.kept), now: self.now }
+    }
+}
+
+impl<O> Deref for Live<O> {
+    type Target = Kept<O>;
+
+    fn deref(&self) -> &Kept<O> {
+        &self.kept
+    }
 }
 
 impl<O> Live<O> {
+    pub fn now(&self) -> OffsetDateTime {
+        self.now.into()
+    }
+
     /// Whether the owner proved themselves within the last `window`.
     pub fn confirmed_within(&self, window: Duration) -> bool {
-        self.now - self.record.confirmed_at <= window
+        self.now.since(self.record.confirmed_at) <= window
     }
 
     pub(super) fn state_with_principal(&self, identity_key: &str) -> HashMap<String, String> {
-        let mut state = self.record.state.0.clone();
+        let mut state = self.record.state.to_map();
         state.insert(identity_key.to_owned(), format!("\"{}\"", self.record.principal));
         state
     }

@@ -2,7 +2,7 @@
 
 use diesel::pg::PgConnection;
 
-use super::{Handle, Owner, Principal, Record, Sessions, queries};
+use super::{Change, Handle, Owner, Principal, Record, Sessions, queries};
 use crate::db::Fault;
 
 /// Rows deleted in one statement of a sweep: short locks, little log at a time.
@@ -45,21 +45,23 @@ impl<O: Owner> Sessions<O> {
     /// is no such live session.
     pub fn revoke(
         &self,
-        conn: &mut PgConnection,
+        change: &mut Change<'_>,
         handle: Handle,
         owner: Option<Principal>,
     ) -> Result<Option<Principal>, Fault> {
-        Ok(queries::revoke(conn, handle, owner)?)
+        change.recall();
+        Ok(queries::revoke(change, handle, owner)?)
     }
 
     /// Ends every session of `principal` but `except`; answers how many.
     pub fn revoke_all(
         &self,
-        conn: &mut PgConnection,
+        change: &mut Change<'_>,
         principal: Principal,
         except: Option<Handle>,
     ) -> Result<usize, Fault> {
-        Ok(queries::revoke_all(conn, principal, except)?)
+        change.recall();
+        Ok(queries::revoke_all(change, principal, except)?)
     }
 
     /// Deletes sessions that ended long ago, batch by batch, and answers how many. Does nothing while

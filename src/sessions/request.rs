@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -15,7 +14,7 @@ use crate::db::Fault;
 
 #[derive(Default)]
 struct Carried {
-    loaded: Option<Arc<dyn Any + Send + Sync>>,
+    loaded: Option<Box<dyn Any>>,
     key: Option<Key>,
     keep_for: Option<Duration>,
     lost: bool,
@@ -36,8 +35,8 @@ pub async fn carry<B: MessageBody>(
 }
 
 /// The session this request was made with, if it is live.
-pub fn loaded<O: Owner>() -> Option<Arc<Live<O>>> {
-    with(|carried| carried.loaded.clone())?.downcast().ok()
+pub fn loaded<O: Owner>() -> Option<Live<O>> {
+    with(|carried| carried.loaded.as_ref()?.downcast_ref().cloned())
 }
 
 /// Makes `key` (of a session opened or rotated in this request) the one the browser gets. The session
@@ -60,10 +59,9 @@ pub fn take_fault() -> Option<Fault> {
     with(|carried| carried.fault.take())
 }
 
-pub(super) fn remember_loaded<O: Owner>(live: &Arc<Live<O>>, keep_for: Option<Duration>) {
-    let live: Arc<Live<O>> = Arc::clone(live);
+pub(super) fn remember_loaded<O: Owner>(live: Live<O>, keep_for: Option<Duration>) {
     with(|carried| {
-        carried.loaded = Some(live);
+        carried.loaded = Some(Box::new(live));
         carried.keep_for = keep_for;
     });
 }

@@ -22,7 +22,10 @@ impl<O: Owner> PgStore<O> {
     }
 
     async fn put(&self, key: KeyHash, state: State) -> Result<(), anyhow::Error> {
-        let write = self.sessions.db.write(move |conn| Ok(queries::set_state(conn, &key, &state)?));
+        let write = self.sessions.write(move |change| {
+            change.recall();
+            Ok(queries::set_state(change, &key, &state)?)
+        });
         write.await.map(drop).map_err(noted)
     }
 
@@ -32,9 +35,12 @@ impl<O: Owner> PgStore<O> {
         let loaded =
             request::loaded::<O>().filter(|live| live.key_hash == key).map(|live| live.record.handle);
         let spared = request::pending_key();
-        let write = self.sessions.db.write(move |conn| match loaded {
-            Some(handle) => Ok(queries::revoke_but(conn, handle, spared.as_ref())?),
-            None => Ok(queries::revoke_by_key(conn, &key)?),
+        let write = self.sessions.write(move |change| {
+            change.recall();
+            match loaded {
+                Some(handle) => Ok(queries::revoke_but(change, handle, spared.as_ref())?),
+                None => Ok(queries::revoke_by_key(change, &key)?),
+            }
         });
         write.await.map_err(noted)
     }
@@ -46,8 +52,9 @@ impl<O: Owner> SessionStore for PgStore<O> {
         let live = self.sessions.find(&key).await.map_err(|fault| LoadError::Other(noted(fault)))?;
         Ok(live.map(|live| {
             let remembered = live.record.remember.then(|| self.sessions.policy.absolute(true));
-            request::remember_loaded(&live, remembered);
-            live.state_with_principal(IDENTITY_KEY)
+            let state = live.state_with_principal(IDENTITY_KEY);
+            request::remember_loaded(live, remembered);
+            state
         }))
     }
 
@@ -74,8 +81,7 @@ impl<O: Owner> SessionStore for PgStore<O> {
         let sessions = self.sessions.clone();
         let key = self
             .sessions
-            .db
-            .write(move |conn| {
+            .write(move |change| {
                 let login = Login {
                     principal,
                     remember: false,
@@ -83,8 +89,8 @@ impl<O: Owner> SessionStore for PgStore<O> {
                     address: String::new(),
                     user_agent: String::new(),
                 };
-                let (key, _) = sessions.open(conn, &login)?;
-                queries::set_state(conn, &key.hash(), &state)?;
+                let (key, _) = sessions.open(change, &login)?;
+                queries::set_state(change, &key.hash(), &state)?;
                 Ok(key)
             })
             .await

@@ -2,7 +2,6 @@
 //! fetch nothing, so they are ready before any form or path is looked at.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -32,19 +31,19 @@ pub trait Guard: FromRequest + 'static {
 }
 
 /// Anybody.
-pub struct Visitor(pub Option<Arc<LiveUser>>);
+pub struct Visitor(pub Option<LiveUser>);
 
 /// Somebody with a live session.
-pub struct SignedIn(pub Arc<LiveUser>);
+pub struct SignedIn(pub LiveUser);
 
 /// Somebody who proved themselves a short while ago.
-pub struct Confirmed(pub Arc<LiveUser>);
+pub struct Confirmed(pub LiveUser);
 
 /// An administrator who proved themselves a short while ago.
-pub struct Admin(pub Arc<LiveUser>);
+pub struct Admin(pub LiveUser);
 
 /// Denials in this order: log in, forbidden, confirm. Nobody is asked to confirm for what they may not have.
-fn admit(request: &HttpRequest, kind: Kind) -> Result<Arc<LiveUser>, Error> {
+fn admit(request: &HttpRequest, kind: Kind) -> Result<LiveUser, Error> {
     let live = Visit::of(request).0.ok_or_else(|| Error::LogIn { next: way_back(request) })?;
     let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(Error::Forbidden) };
     if kind == Kind::Admin && live.owner.role < Role::Admin {
@@ -104,7 +103,7 @@ macro_rules! guard {
         }
 
         impl Deref for $name {
-            type Target = Arc<LiveUser>;
+            type Target = LiveUser;
 
             fn deref(&self) -> &Self::Target {
                 &self.0

@@ -1,7 +1,5 @@
 //! Who is visiting: taken once from the session that was loaded, for guards and pages to judge by.
 
-use std::sync::Arc;
-
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
@@ -13,7 +11,7 @@ use crate::sessions::{Handle, request};
 
 /// The live session of this request, if it has one.
 #[derive(Clone, Default)]
-pub struct Visit(pub Option<Arc<LiveUser>>);
+pub struct Visit(pub Option<LiveUser>);
 
 impl Visit {
     pub fn of(request: &HttpRequest) -> Self {

@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use smol_str::SmolStr;
 
 use super::error::Error;
 use super::identify::Visit;
@@ -26,8 +27,8 @@ pub struct Said {
 }
 
 pub struct Person {
-    pub name: String,
-    pub email: String,
+    pub name: SmolStr,
+    pub email: SmolStr,
     pub is_admin: bool,
 }
 

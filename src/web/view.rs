@@ -19,7 +19,8 @@ pub struct When {
 }
 
 impl When {
-    pub fn new(at: OffsetDateTime, now: OffsetDateTime) -> Self {
+    pub fn new(at: impl Into<OffsetDateTime>, now: OffsetDateTime) -> Self {
+        let at = at.into();
         let exact = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
         Self {
             iso: at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default(),
@@ -67,11 +68,11 @@ impl SessionRow {
         Self {
             handle: record.handle.to_string(),
             device: device::name(&record.user_agent),
-            address: record.address.clone(),
+            address: record.address.to_string(),
             logged_in: When::new(record.created_at, now),
             last_seen: When::new(record.last_seen_at, now),
             expires: When::new(record.expires_at, now),
-            factor: record.factor.clone(),
+            factor: record.factor.to_string(),
             remember: record.remember,
             current: record.handle == current,
             person_id: String::new(),

@@ -9,7 +9,9 @@ use crate::accounts::authenticate::Known;
 use crate::accounts::password::PasswordHash;
 use crate::accounts::{Name, Role, User, UserId};
 use crate::db::Fault;
+use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
+use crate::sessions::{self, Change, KeyHash, Live};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
@@ -27,8 +29,29 @@ impl TryFrom<Row> for User {
         // An unknown role grants nothing: better no user than a guess.
         let role = Role::parse(&role)
             .ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
-        Ok(Self { id: UserId(id), email, name, role })
+        Ok(Self { id: UserId(id), email: email.into(), name: name.into(), role })
     }
+}
+
+/// The live sessions that `keys` open with their users, in one query. Those of disabled users are not among them.
+pub(in crate::accounts) fn live_users(
+    conn: &mut PgConnection,
+    keys: &[KeyHash],
+) -> Result<Vec<Live<User>>, Fault> {
+    let rows = sessions::live_rows!(sessions::bytes(keys))
+        .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
+        .filter(dsl::disabled_at.is_null())
+        .select(sessions::live_columns!(Row::as_select()))
+        .load::<(_, _, _, _, Row)>(conn)?;
+    let mut live = Vec::with_capacity(rows.len());
+    for (key, record, others, read_at, user) in rows {
+        match User::try_from(user) {
+            Ok(user) => live.push(sessions::Row::try_from((key, record, others, read_at))?.owned_by(user)),
+            // Others are read with them, and must not suffer for it.
+            Err(fault) => tracing::error!(%fault, "a user who cannot be let in"),
+        }
+    }
+    Ok(live)
 }
 
 /// A user who may be logged in.
@@ -176,30 +199,36 @@ pub(in crate::accounts) fn set_password(
     Ok(())
 }
 
-pub(in crate::accounts) fn set_name(conn: &mut PgConnection, id: UserId, name: &Name) -> Result<(), Fault> {
-    diesel::update(users::table.filter(dsl::id.eq(id.0))).set(dsl::name.eq(name.as_str())).execute(conn)?;
+pub(in crate::accounts) fn set_name(change: &mut Change<'_>, id: UserId, name: &Name) -> Result<(), Fault> {
+    change.recall();
+    let row = users::table.filter(dsl::id.eq(id.0));
+    diesel::update(row).set(dsl::name.eq(name.as_str())).execute(&mut **change)?;
     Ok(())
 }
 
 /// Whether anything changed.
-pub(in crate::accounts) fn set_role(conn: &mut PgConnection, id: UserId, role: Role) -> Result<bool, Fault> {
+pub(in crate::accounts) fn set_role(change: &mut Change<'_>, id: UserId, role: Role) -> Result<bool, Fault> {
+    change.recall();
     let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::role.ne(role.as_str()));
-    Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(conn)? > 0)
+    Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(&mut **change)? > 0)
 }
 
 /// Whether anything changed.
 pub(in crate::accounts) fn set_disabled(
-    conn: &mut PgConnection,
+    change: &mut Change<'_>,
     id: UserId,
     disabled: bool,
 ) -> Result<bool, Fault> {
+    change.recall();
     let row = users::table.filter(dsl::id.eq(id.0));
     let changed = if disabled {
-        diesel::update(row.filter(dsl::disabled_at.is_null())).set(dsl::disabled_at.eq(now)).execute(conn)?
+        diesel::update(row.filter(dsl::disabled_at.is_null()))
+            .set(dsl::disabled_at.eq(now))
+            .execute(&mut **change)?
     } else {
         diesel::update(row.filter(dsl::disabled_at.is_not_null()))
             .set(dsl::disabled_at.eq(None::<time::OffsetDateTime>))
-            .execute(conn)?
+            .execute(&mut **change)?
     };
     Ok(changed > 0)
 }

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use smol_str::SmolStr;
 use time::OffsetDateTime;
 
 use crate::config::Registration;
@@ -10,7 +11,7 @@ use crate::web::error::Error;
 use crate::web::flash;
 use crate::web::guard::{SignedIn, Visitor};
 use crate::web::page::{self, Page};
-use crate::web::view::{Event, SessionRow};
+use crate::web::view::SessionRow;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -33,42 +34,23 @@ pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> 
 #[template(path = "dashboard.html")]
 struct DashboardPage {
     page: Page,
-    name: String,
+    name: SmolStr,
     session: SessionRow,
     elapsed: u8,
-    attention: Vec<Attention>,
-    events: Vec<Event>,
+    /// Other live sessions of the same person.
+    others: u32,
 }
 
-struct Attention {
-    text: String,
-    href: &'static str,
-    action: &'static str,
-}
-
-const EVENTS: i64 = 5;
-
+/// Nothing but what came with the session: this page asks the database nothing.
 pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let now = me.now;
-    let others = ctx.accounts().own_sessions(&me).await?.len().saturating_sub(1);
-    let (events, _) = ctx.accounts().activity(me.owner.id, EVENTS, 0).await?;
+    let now = me.now();
     page::ok(&DashboardPage {
         page: ctx.page(),
         name: me.owner.name.clone(),
         session: SessionRow::new(&me.record, me.record.handle, now),
-        elapsed: elapsed(me.record.created_at, me.record.expires_at, now),
-        attention: attention(others),
-        events: events.iter().map(|event| Event::own(event, now)).collect(),
+        elapsed: elapsed(me.record.created_at.into(), me.record.expires_at.into(), now),
+        others: me.others.count,
     })
-}
-
-fn attention(others: usize) -> Vec<Attention> {
-    let text = match others {
-        0 => return Vec::new(),
-        1 => "You are logged in on 1 other device.".to_owned(),
-        more => format!("You are logged in on {more} other devices."),
-    };
-    vec![Attention { text, href: "/account/sessions", action: "See them" }]
 }
 
 /// How much of the session's life is over, in percent.

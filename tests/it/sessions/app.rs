@@ -15,7 +15,7 @@ use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, join};
-use latchkey::db::{Db, Fault};
+use latchkey::db::Fault;
 use latchkey::sessions::{Login, Principal, Sessions, request};
 use tokio::sync::Notify;
 
@@ -78,18 +78,17 @@ struct StopsAtTheGate;
 #[derive(Clone)]
 struct Inside {
     sessions: Sessions,
-    db: Db,
     gate: Arc<Gate>,
 }
 
 impl Site {
     pub async fn of(room: &Room) -> Self {
-        Self::new(&room.sessions, room.db.db()).await
+        Self::new(&room.sessions).await
     }
 
-    pub async fn new(sessions: &Sessions, db: Db) -> Self {
+    pub async fn new(sessions: &Sessions) -> Self {
         let gate = Arc::<Gate>::default();
-        let inside = Inside { sessions: sessions.clone(), db, gate: Arc::clone(&gate) };
+        let inside = Inside { sessions: sessions.clone(), gate: Arc::clone(&gate) };
         let middleware = SessionMiddleware::builder(sessions.store(), Key::from(&[7; 64]))
             .cookie_content_security(CookieContentSecurity::Signed)
             .build();
@@ -224,8 +223,8 @@ async fn open(inside: &Inside, http: &HttpRequest, who: Principal, remember: boo
         (inside.sessions.clone(), remember.then(|| inside.sessions.policy().absolute(true)));
     let login = Login { remember, ..login(who) };
     let (key, _) = inside
-        .db
-        .write(move |conn| sessions.open(conn, &login))
+        .sessions
+        .write(move |change| sessions.open(change, &login))
         .await
         .map_err(actix_web::error::ErrorServiceUnavailable)?;
     request::hand_over(key, keep_for);
@@ -238,8 +237,8 @@ async fn rotate(inside: &Inside) -> Result<bool, Error> {
     let Some(live) = request::loaded::<()>() else { return Ok(false) };
     let (sessions, keep_for) = (inside.sessions.clone(), request::keep_for());
     let key = inside
-        .db
-        .write(move |conn| sessions.rotate(conn, &live, true))
+        .sessions
+        .write(move |change| sessions.rotate(change, &live, true))
         .await
         .map_err(actix_web::error::ErrorServiceUnavailable)?;
     Ok(key.map(|key| request::hand_over(key, keep_for)).is_some())

@@ -103,6 +103,7 @@ async fn a_remembered_session_is_touched_by_its_own_clocks() {
     let (key, _) = room.open(&remembered());
     room.age("19 hours");
     assert!(room.sessions.find(&key).await.unwrap().is_some());
+    room.sessions.flush_touches().await.unwrap();
     assert!(
         room.row_has(&format!(
             "expires_at = {REMEMBERED} AND expires_at = last_seen_at + interval '20 hours'"
@@ -110,6 +111,7 @@ async fn a_remembered_session_is_touched_by_its_own_clocks() {
     );
     room.db.execute("UPDATE sessions SET created_at = now() - interval '99 hours', last_seen_at = now() - interval '2 minutes'");
     assert!(room.sessions.find(&key).await.unwrap().is_some());
+    room.sessions.flush_touches().await.unwrap();
     assert!(
         room.row_has(&format!(
             "expires_at = {REMEMBERED} AND expires_at = created_at + interval '100 hours'"
@@ -135,6 +137,7 @@ async fn a_remembered_session_nobody_uses_ends() {
     let (key, _) = room.open(&remembered());
     room.age("19 hours 59 minutes");
     assert!(room.sessions.find(&key).await.unwrap().is_some());
+    room.sessions.flush_touches().await.unwrap();
     room.age("20 hours");
     assert!(room.sessions.find(&key).await.unwrap().is_none());
 }

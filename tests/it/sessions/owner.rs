@@ -6,7 +6,7 @@ use diesel::pg::PgConnection;
 use diesel::sql_types::Bool;
 use diesel::{RunQueryDsl as _, select};
 use latchkey::db::Fault;
-use latchkey::sessions::{Owner, Policy, Principal};
+use latchkey::sessions::{KeyHash, Live, Owner, Policy, Principal, live};
 
 use super::room::{ADA, GRACE, Room, belonging_to};
 
@@ -16,10 +16,16 @@ struct Member {
 }
 
 impl Owner for Member {
-    fn load(conn: &mut PgConnection, id: Principal) -> Result<Option<Self>, Fault> {
-        let found: bool = select(sql::<Bool>(&format!("EXISTS (SELECT FROM members WHERE id = '{id}')")))
-            .get_result(conn)?;
-        Ok(found.then_some(Self { id }))
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+        let mut members = Vec::new();
+        for row in live(conn, keys)? {
+            let id = row.record.principal;
+            let is_member = format!("EXISTS (SELECT FROM members WHERE id = '{id}')");
+            if select(sql::<Bool>(&is_member)).get_result(conn)? {
+                members.push(row.owned_by(Self { id }));
+            }
+        }
+        Ok(members)
     }
 }
 
@@ -27,9 +33,10 @@ impl Owner for Member {
 struct TooLate;
 
 impl Owner for TooLate {
-    fn load(conn: &mut PgConnection, _: Principal) -> Result<Option<Self>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+        let rows = live(conn, keys)?;
         conn.batch_execute("UPDATE sessions SET expires_at = now() - interval '1 ms'")?;
-        Ok(Some(Self))
+        Ok(rows.into_iter().map(|row| row.owned_by(Self)).collect())
     }
 }
 

@@ -92,10 +92,9 @@ async fn a_revocation_whose_transaction_fails_ends_nothing() {
     let key = room.log_in(ADA).await;
     let sessions = room.sessions.clone();
     let undone: Result<(), _> = room
-        .db
-        .db()
-        .write(move |conn| {
-            assert_eq!(sessions.revoke_all(conn, ADA, None)?, 1);
+        .sessions
+        .write(move |change| {
+            assert_eq!(sessions.revoke_all(change, ADA, None)?, 1);
             Err(latchkey::db::Fault::bug("the audit could not be written"))
         })
         .await;

@@ -1,14 +1,15 @@
 //! What every test of sessions stands in: a database of its own, the sessions in it, and ada and grace.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::thread;
 
 use actix_session::storage::{SessionKey, SessionStore as _};
 use actix_web::cookie::time::Duration as Ttl;
+use actix_web::rt::System;
 use diesel::{Connection as _, PgConnection};
 use latchkey::db::Fault;
 use latchkey::sessions::{
-    Handle, Key, Live, Login, Owner, PgStore, Policy, Principal, Record, Scope, Sessions,
+    Change, Handle, Key, Live, Login, Owner, PgStore, Policy, Principal, Record, Scope, Sessions,
 };
 use uuid::Uuid;
 
@@ -62,11 +63,15 @@ impl<O: Owner> Room<O> {
 
     /// A session opened the way the application does it.
     pub fn open(&self, login: &Login) -> (Key, Handle) {
-        self.transaction(|conn| self.sessions.open(conn, login))
+        let (sessions, login) = (self.sessions.clone(), login.clone());
+        self.change(move |change| sessions.open(change, &login))
     }
 
+    /// And what that notes is written at once.
     pub async fn load(&self, key: &SessionKey) -> Option<Map> {
-        self.store().load(key).await.unwrap()
+        let state = self.store().load(key).await.unwrap();
+        self.sessions.flush_touches().await.unwrap();
+        state
     }
 
     pub async fn is_live(&self, key: &SessionKey) -> bool {
@@ -77,8 +82,10 @@ impl<O: Owner> Room<O> {
         self.store().update(copy(key), state, &TTL).await.unwrap()
     }
 
-    pub async fn find(&self, key: &SessionKey) -> Option<Arc<Live<O>>> {
-        self.sessions.find(&parsed(key)).await.unwrap()
+    pub async fn find(&self, key: &SessionKey) -> Option<Live<O>> {
+        let live = self.sessions.find(&parsed(key)).await.unwrap();
+        self.sessions.flush_touches().await.unwrap();
+        live
     }
 
     pub async fn handle(&self, key: &SessionKey) -> Handle {
@@ -86,15 +93,18 @@ impl<O: Owner> Room<O> {
     }
 
     pub fn rotate(&self, live: &Live<O>, confirmed: bool) -> Option<Key> {
-        self.transaction(|conn| self.sessions.rotate(conn, live, confirmed))
+        let (sessions, live) = (self.sessions.clone(), live.clone());
+        self.change(move |change| sessions.rotate(change, &live, confirmed))
     }
 
     pub fn revoke(&self, handle: Handle, owner: Option<Principal>) -> Option<Principal> {
-        self.transaction(|conn| self.sessions.revoke(conn, handle, owner))
+        let sessions = self.sessions.clone();
+        self.change(move |change| sessions.revoke(change, handle, owner))
     }
 
     pub fn revoke_all(&self, who: Principal, except: Option<Handle>) -> usize {
-        self.transaction(|conn| self.sessions.revoke_all(conn, who, except))
+        let sessions = self.sessions.clone();
+        self.change(move |change| sessions.revoke_all(change, who, except))
     }
 
     pub fn list(&self, scope: Scope<'_>, limit: i64, offset: i64) -> Vec<Record> {
@@ -103,6 +113,16 @@ impl<O: Owner> Room<O> {
 
     pub fn count(&self, scope: Scope<'_>) -> i64 {
         self.transaction(|conn| self.sessions.count(conn, scope))
+    }
+
+    /// A [`Change`], waited for. On a thread of its own, so that whoever calls this need not be able to wait.
+    pub fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> T {
+        let sessions = self.sessions.clone();
+        let wait = move || System::new().block_on(sessions.write(work)).unwrap();
+        thread::spawn(wait).join().unwrap()
     }
 
     pub fn transaction<T>(&self, work: impl FnOnce(&mut PgConnection) -> Result<T, Fault>) -> T {

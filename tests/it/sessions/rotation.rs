@@ -1,6 +1,6 @@
 //! A new key for a session that stays the same: for whoever has just proven themselves again.
 
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use diesel::Connection as _;
 use diesel::connection::{SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
 use latchkey::db::Fault;
-use latchkey::sessions::{Key, Live, Login, Policy};
+use latchkey::sessions::{Change, Key, Live, Login, Policy};
 
 use super::room::{ADA, Room, belonging_to, login};
 
@@ -110,7 +110,7 @@ async fn a_rotation_whose_transaction_fails_leaves_the_old_key() {
     let key = room.log_in(ADA).await;
     let live = room.find(&key).await.unwrap();
     let undone: Result<(), Fault> = room.db.connect().transaction(|conn| {
-        assert!(room.sessions.rotate(conn, &live, true)?.is_some());
+        assert!(room.sessions.rotate(&mut Change::within(conn), &live, true)?.is_some());
         Err(Fault::bug("the password could not be written"))
     });
     assert!(undone.is_err());
@@ -148,10 +148,10 @@ async fn the_second_rotation_waits_for_the_first_and_loses_to_it() {
     let live = room.find(&key).await.unwrap();
     let mut first = room.db.connect();
     Transaction::begin_transaction(&mut first).unwrap();
-    let new = room.sessions.rotate(&mut first, &live, false).unwrap().unwrap();
+    let new = room.sessions.rotate(&mut Change::within(&mut first), &live, false).unwrap().unwrap();
     let second = meanwhile(
         &room,
-        |conn| room.sessions.rotate(conn, &live, false),
+        |conn| room.sessions.rotate(&mut Change::within(conn), &live, false),
         || {
             Transaction::commit_transaction(&mut first).unwrap();
         },
@@ -167,10 +167,10 @@ async fn the_second_rotation_wins_when_the_first_is_undone() {
     let live = room.find(&key).await.unwrap();
     let mut first = room.db.connect();
     Transaction::begin_transaction(&mut first).unwrap();
-    let undone = room.sessions.rotate(&mut first, &live, false).unwrap().unwrap();
+    let undone = room.sessions.rotate(&mut Change::within(&mut first), &live, false).unwrap().unwrap();
     let second = meanwhile(
         &room,
-        |conn| room.sessions.rotate(conn, &live, false),
+        |conn| room.sessions.rotate(&mut Change::within(conn), &live, false),
         || {
             Transaction::rollback_transaction(&mut first).unwrap();
         },
@@ -192,12 +192,18 @@ async fn revoking_wins_against_a_parallel_rotation() {
             || rotated(&room, &mut one, &live, true),
             || {
                 two.transaction(|conn| match round % 3 {
-                    0 => room.sessions.revoke(conn, handle, None).map(|ended| assert_eq!(ended, Some(ADA))),
+                    0 => room
+                        .sessions
+                        .revoke(&mut Change::within(conn), handle, None)
+                        .map(|ended| assert_eq!(ended, Some(ADA))),
                     1 => room
                         .sessions
-                        .revoke(conn, handle, Some(ADA))
+                        .revoke(&mut Change::within(conn), handle, Some(ADA))
                         .map(|ended| assert_eq!(ended, Some(ADA))),
-                    _ => room.sessions.revoke_all(conn, ADA, None).map(|ended| assert_eq!(ended, 1)),
+                    _ => room
+                        .sessions
+                        .revoke_all(&mut Change::within(conn), ADA, None)
+                        .map(|ended| assert_eq!(ended, 1)),
                 })
                 .unwrap();
                 // The answer to the revocation leaves now.
@@ -221,13 +227,16 @@ async fn a_revocation_waits_for_a_rotation_under_way_and_ends_what_it_made() {
         let live = room.find(&key).await.unwrap();
         let mut rotating = room.db.connect();
         Transaction::begin_transaction(&mut rotating).unwrap();
-        let new = room.sessions.rotate(&mut rotating, &live, true).unwrap().unwrap();
+        let new = room.sessions.rotate(&mut Change::within(&mut rotating), &live, true).unwrap().unwrap();
         let handle = live.record.handle;
         let ended = meanwhile(
             &room,
             |conn| match all {
-                true => room.sessions.revoke_all(conn, ADA, None),
-                false => room.sessions.revoke(conn, handle, Some(ADA)).map(|owner| owner.iter().count()),
+                true => room.sessions.revoke_all(&mut Change::within(conn), ADA, None),
+                false => room
+                    .sessions
+                    .revoke(&mut Change::within(conn), handle, Some(ADA))
+                    .map(|owner| owner.iter().count()),
             },
             || Transaction::commit_transaction(&mut rotating).unwrap(),
         );
@@ -244,10 +253,10 @@ async fn a_rotation_waits_for_a_revocation_under_way_and_loses_to_it() {
     let live = room.find(&key).await.unwrap();
     let mut revoking = room.db.connect();
     Transaction::begin_transaction(&mut revoking).unwrap();
-    assert_eq!(room.sessions.revoke_all(&mut revoking, ADA, None).unwrap(), 1);
+    assert_eq!(room.sessions.revoke_all(&mut Change::within(&mut revoking), ADA, None).unwrap(), 1);
     let rotated = meanwhile(
         &room,
-        |conn| room.sessions.rotate(conn, &live, true),
+        |conn| room.sessions.rotate(&mut Change::within(conn), &live, true),
         || {
             Transaction::commit_transaction(&mut revoking).unwrap();
         },
@@ -256,8 +265,8 @@ async fn a_rotation_waits_for_a_revocation_under_way_and_loses_to_it() {
     assert_eq!(room.live_rows(), 0);
 }
 
-fn rotated(room: &Room, conn: &mut PgConnection, live: &Arc<Live<()>>, confirmed: bool) -> Option<Key> {
-    conn.transaction(|conn| room.sessions.rotate(conn, live, confirmed)).unwrap()
+fn rotated(room: &Room, conn: &mut PgConnection, live: &Live<()>, confirmed: bool) -> Option<Key> {
+    conn.transaction(|conn| room.sessions.rotate(&mut Change::within(conn), live, confirmed)).unwrap()
 }
 
 /// Runs both on threads that start as nearly together as can be had.

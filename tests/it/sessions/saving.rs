@@ -111,8 +111,8 @@ async fn a_login_is_stored_with_all_that_was_said_about_it() {
     let (key, handle) = room.open(&login(ADA));
     let record = &room.sessions.find(&key).await.unwrap().unwrap().record;
     assert_eq!((record.handle, record.principal, record.remember), (handle, ADA, false));
-    assert_eq!((record.factor.as_str(), record.address.as_str()), ("password", "192.0.2.7"));
-    assert_eq!(record.user_agent, "Mozilla/5.0");
+    assert_eq!((&*record.factor, record.address.as_str()), ("password", "192.0.2.7"));
+    assert_eq!(&*record.user_agent, "Mozilla/5.0");
     assert_eq!(record.created_at, record.confirmed_at);
     assert_eq!(record.created_at, record.last_seen_at);
 }
@@ -130,10 +130,10 @@ async fn what_browsers_say_of_themselves_is_cut_to_what_the_columns_hold() {
         let record = &room.sessions.find(&key).await.unwrap().unwrap().record;
         let clean = unit.replace('\0', "").repeat(10_000);
         assert_eq!(record.address, clean.chars().take(45).collect::<String>());
-        assert_eq!(record.user_agent, clean.chars().take(400).collect::<String>());
+        assert_eq!(*record.user_agent, *clean.chars().take(400).collect::<String>());
     }
     let (key, _) = room.open(&latchkey::sessions::Login { user_agent: "\0".into(), ..login(ADA) });
-    assert_eq!(room.sessions.find(&key).await.unwrap().unwrap().record.user_agent, "");
+    assert_eq!(&*room.sessions.find(&key).await.unwrap().unwrap().record.user_agent, "");
 }
 
 #[actix_web::test]
@@ -141,10 +141,9 @@ async fn a_login_whose_transaction_fails_leaves_no_session() {
     let room = Room::new();
     let sessions = room.sessions.clone();
     let failed: Result<(), _> = room
-        .db
-        .db()
-        .write(move |conn| {
-            sessions.open(conn, &login(ADA))?;
+        .sessions
+        .write(move |change| {
+            sessions.open(change, &login(ADA))?;
             Err(latchkey::db::Fault::bug("the audit could not be written"))
         })
         .await;

@@ -13,6 +13,7 @@ use latchkey::accounts::password::{HashCost, Password};
 use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
 use latchkey::mail::{Kept, Mailer};
+use latchkey::sessions::Keeper;
 use latchkey::web::{self, Shared};
 use uuid::Uuid;
 
@@ -27,6 +28,7 @@ pub struct TestApp {
     pub accounts: Accounts,
     pub origin: String,
     server: ServerHandle,
+    keeper: Option<Keeper>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -98,7 +100,15 @@ impl TestApp {
             });
         });
         let server = told.recv().expect("a running server");
-        Self { db, accounts, origin: format!("http://localhost:{port}"), server, thread: Some(thread) }
+        let keeper = Some(accounts.sessions().keep());
+        Self {
+            db,
+            accounts,
+            origin: format!("http://localhost:{port}"),
+            server,
+            keeper,
+            thread: Some(thread),
+        }
     }
 
     /// A browser nobody has used yet.
@@ -208,6 +218,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
+        drop(self.keeper.take());
         drop(self.server.stop(false));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

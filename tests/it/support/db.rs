@@ -59,9 +59,12 @@ impl TestDb {
         connect(&self.url())
     }
 
-    /// Runs statements, several if they are separated by semicolons.
+    /// Runs statements, several if they are separated by semicolons, and returns when every instance on this
+    /// database has heard what they changed.
     pub fn execute(&self, statements: &str) {
-        execute(&mut self.connect(), statements);
+        let mut conn = self.connect();
+        execute(&mut conn, statements);
+        wait_for_listeners(&mut conn);
     }
 
     /// The single value a query answers with: `db.scalar::<i64>("SELECT count(*) FROM users")`.
@@ -107,6 +110,31 @@ fn pool(checkout_wait: Span) -> config::Database {
         checkout_wait,
         statement_timeout: Span::seconds(20),
         lock_timeout: Span::seconds(10),
+    }
+}
+
+/// What the keepers of two instances ask each other. An instance that was killed is waited for in vain.
+fn wait_for_listeners(conn: &mut PgConnection) {
+    let me = uuid::Uuid::new_v4();
+    let listens = one::<Bool, bool>(conn, "SELECT to_regclass('listeners') IS NOT NULL");
+    if !listens || one::<BigInt, i64>(conn, "SELECT count(*) FROM listeners") == 0 {
+        return;
+    }
+    execute(conn, "LISTEN latchkey");
+    let mut missing: Vec<String> = one::<Text, String>(
+        conn,
+        &format!("SELECT coalesce(string_agg(id || left(pg_notify('latchkey', 'sync {me} 1')::text, 0), ' '), '') FROM listeners"),
+    )
+    .split(' ')
+    .map(str::to_owned)
+    .collect();
+    let begun = std::time::Instant::now();
+    while !missing.is_empty() && begun.elapsed() < Duration::from_millis(700) {
+        for notification in conn.notifications_iter() {
+            let words = notification.unwrap().payload;
+            missing.retain(|id| words != format!("ack {me} 1 {id}"));
+        }
+        thread::sleep(Duration::from_micros(500));
     }
 }
 

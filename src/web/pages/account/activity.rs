@@ -24,6 +24,6 @@ pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&ActivityPage {
         pager: Pager::new(asked, total, &page, ""),
         page,
-        events: events.iter().map(|event| Event::own(event, me.now)).collect(),
+        events: events.iter().map(|event| Event::own(event, me.now())).collect(),
     })
 }

@@ -37,15 +37,15 @@ impl ProfilePage {
         Ok(Self {
             page: ctx.page().at("/account"),
             form,
-            email: me.owner.email.clone(),
+            email: me.owner.email.to_string(),
             role: me.owner.role.as_str().to_owned(),
-            since: When::new(since, me.now),
+            since: When::new(since, me.now()),
         })
     }
 }
 
 pub async fn form(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let fields = Fields::new(vec![("name".into(), me.owner.name.clone())]);
+    let fields = Fields::new(vec![("name".into(), me.owner.name.to_string())]);
     page::ok(&ProfilePage::new(&me, &ctx, fields).await?)
 }
 

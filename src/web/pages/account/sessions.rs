@@ -29,7 +29,7 @@ pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&SessionsPage {
         page: ctx.page(),
         others: records.iter().filter(|record| record.handle != here).count(),
-        sessions: records.iter().map(|record| SessionRow::new(record, here, me.now)).collect(),
+        sessions: records.iter().map(|record| SessionRow::new(record, here, me.now())).collect(),
     })
 }
 

@@ -25,7 +25,7 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&AuditPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
-        events: events.iter().map(|event| Event::of_somebody(event, me.now)).collect(),
+        events: events.iter().map(|event| Event::of_somebody(event, me.now())).collect(),
         q,
     })
 }

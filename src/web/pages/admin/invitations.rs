@@ -70,7 +70,7 @@ impl InvitationsPage {
             pager: Pager::new(asked, total, &page, ""),
             page,
             form,
-            invitations: rows.iter().map(|row| Invitation::new(row, me.now)).collect(),
+            invitations: rows.iter().map(|row| Invitation::new(row, me.now())).collect(),
         })
     }
 }

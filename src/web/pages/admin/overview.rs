@@ -65,7 +65,7 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
         page: ctx.page(),
         stats,
         days: bars(&numbers.log_ins),
-        events: events.iter().map(|event| Event::of_somebody(event, me.now)).collect(),
+        events: events.iter().map(|event| Event::of_somebody(event, me.now())).collect(),
     })
 }
 

@@ -31,7 +31,7 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
         page,
         sessions: rows
             .iter()
-            .map(|(record, person)| SessionRow::new(record, me.record.handle, me.now).of(person.as_ref()))
+            .map(|(record, person)| SessionRow::new(record, me.record.handle, me.now()).of(person.as_ref()))
             .collect(),
         q,
     })

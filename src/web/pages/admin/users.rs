@@ -31,7 +31,7 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&UsersPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
-        users: users.iter().map(|user| UserRow::new(user, me.now)).collect(),
+        users: users.iter().map(|user| UserRow::new(user, me.now())).collect(),
         q,
     })
 }
@@ -51,7 +51,7 @@ struct UserPage {
 impl UserPage {
     async fn new(me: &Admin, ctx: &Ctx, id: Uuid) -> Result<Self, Error> {
         let found = ctx.accounts().user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
-        let (here, now) = (me.record.handle, me.now);
+        let (here, now) = (me.record.handle, me.now());
         let sessions = found.sessions.iter();
         Ok(Self {
             page: ctx.page().at(&format!("/admin/users/{id}")),

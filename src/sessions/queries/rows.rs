@@ -1,18 +1,17 @@
-//! All SQL of the sessions. `live` means: not revoked, and not expired by the database's clock.
+//! Writing and listing rows. `live` means: not revoked, and not expired by the database's clock.
 
 use std::time::Duration;
 
-use ::time::OffsetDateTime;
 use diesel::dsl::{now, sql};
 use diesel::pg::PgConnection;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Interval, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Interval, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::{Handle, KeyHash, Login, Principal, Record, State};
 use crate::db::schema::sessions::{self, dsl};
-use crate::db::time;
+use crate::db::time::{self, Moment};
+use crate::sessions::{Handle, KeyHash, Login, Policy, Principal, Record, State};
 
 diesel::define_sql_function! {
     #[sql_name = "least"]
@@ -25,21 +24,7 @@ macro_rules! live {
     };
 }
 
-pub(super) fn find(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option<(Record, OffsetDateTime)>> {
-    sessions::table
-        .filter(dsl::key_hash.eq(key.as_bytes()))
-        .filter(live!())
-        .select((Record::as_select(), now.into_sql::<Timestamptz>()))
-        .first(conn)
-        .optional()
-}
-
-pub(super) fn insert(
-    conn: &mut PgConnection,
-    key: &KeyHash,
-    login: &Login,
-    life: Duration,
-) -> QueryResult<Handle> {
+pub fn insert(conn: &mut PgConnection, key: &KeyHash, login: &Login, life: Duration) -> QueryResult<Handle> {
     diesel::insert_into(sessions::table)
         .values((
             dsl::key_hash.eq(key.as_bytes()),
@@ -54,32 +39,35 @@ pub(super) fn insert(
         .get_result(conn)
 }
 
-pub(super) fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &State) -> QueryResult<usize> {
+pub fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &State) -> QueryResult<usize> {
     diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
         .set(dsl::state.eq(state))
         .execute(conn)
 }
 
-/// Skipped while somebody else writes the row: a request never waits to say that it was there.
-pub(super) fn touch(
-    conn: &mut PgConnection,
-    key: &KeyHash,
-    idle: Duration,
-    absolute: Duration,
-) -> QueryResult<usize> {
+/// Writes when sessions were seen, those of one statement in the order of their handles. Rows somebody else is
+/// writing are skipped: who rotates or ends a session knows better, and nobody waits for anybody.
+pub fn touch(conn: &mut PgConnection, seen: &[(Handle, Moment)], policy: &Policy) -> QueryResult<usize> {
+    let (handles, moments): (Vec<Handle>, Vec<Moment>) = seen.iter().copied().unzip();
     diesel::sql_query(
-        "UPDATE sessions SET last_seen_at = now(), expires_at = least(now() + $2, created_at + $3) \
-         WHERE ctid = (SELECT ctid FROM sessions WHERE key_hash = $1 AND revoked_at IS NULL AND expires_at > now() \
-                       FOR NO KEY UPDATE SKIP LOCKED)",
+        "UPDATE sessions SET last_seen_at = t.seen, expires_at = least( \
+             t.seen + CASE WHEN remember THEN $4 ELSE $3 END, created_at + CASE WHEN remember THEN $6 ELSE $5 END) \
+         FROM (SELECT s.handle, seen FROM unnest($1, $2) AS u (handle, seen) JOIN sessions s ON s.handle = u.handle \
+               WHERE s.revoked_at IS NULL AND s.expires_at > now() AND s.last_seen_at < seen \
+               ORDER BY s.handle FOR NO KEY UPDATE OF s SKIP LOCKED) t \
+         WHERE sessions.handle = t.handle AND revoked_at IS NULL",
     )
-    .bind::<Binary, _>(key.as_bytes())
-    .bind::<Interval, _>(time::to_interval(idle))
-    .bind::<Interval, _>(time::to_interval(absolute))
+    .bind::<Array<SqlUuid>, _>(handles)
+    .bind::<Array<Timestamptz>, _>(moments)
+    .bind::<Interval, _>(time::to_interval(policy.idle))
+    .bind::<Interval, _>(time::to_interval(policy.remembered_idle))
+    .bind::<Interval, _>(time::to_interval(policy.absolute))
+    .bind::<Interval, _>(time::to_interval(policy.remembered_absolute))
     .execute(conn)
 }
 
 /// The same clocks for a session whose `remember` only the row knows.
-pub(super) fn restart_idle(
+pub fn restart_idle(
     conn: &mut PgConnection,
     key: &KeyHash,
     plain: (Duration, Duration),
@@ -101,7 +89,7 @@ pub(super) fn restart_idle(
     Ok(0)
 }
 
-pub(super) fn rotate(
+pub fn rotate(
     conn: &mut PgConnection,
     handle: Handle,
     old: &KeyHash,
@@ -127,18 +115,14 @@ pub(super) fn rotate(
     Ok(rows == 1)
 }
 
-pub(super) fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<usize> {
+pub fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<usize> {
     diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
         .set(dsl::revoked_at.eq(now))
         .execute(conn)
 }
 
 /// Ends the session whatever its key is by now, unless that is `spared`.
-pub(super) fn revoke_but(
-    conn: &mut PgConnection,
-    handle: Handle,
-    spared: Option<&KeyHash>,
-) -> QueryResult<usize> {
+pub fn revoke_but(conn: &mut PgConnection, handle: Handle, spared: Option<&KeyHash>) -> QueryResult<usize> {
     let spared = spared.map_or(&[][..], KeyHash::as_bytes);
     diesel::update(
         sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::key_hash.ne(spared)).filter(live!()),
@@ -147,7 +131,7 @@ pub(super) fn revoke_but(
     .execute(conn)
 }
 
-pub(super) fn revoke(
+pub fn revoke(
     conn: &mut PgConnection,
     handle: Handle,
     owner: Option<Principal>,
@@ -161,7 +145,7 @@ pub(super) fn revoke(
         .optional()
 }
 
-pub(super) fn revoke_all(
+pub fn revoke_all(
     conn: &mut PgConnection,
     principal: Principal,
     except: Option<Handle>,
@@ -176,7 +160,7 @@ pub(super) fn revoke_all(
     .execute(conn)
 }
 
-pub(super) fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -> QueryResult<usize> {
+pub fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -> QueryResult<usize> {
     let surplus: Vec<Handle> = sessions::table
         .filter(dsl::principal.eq(principal))
         .filter(live!())
@@ -192,7 +176,7 @@ pub(super) fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep:
         .execute(conn)
 }
 
-pub(super) fn list(
+pub fn list(
     conn: &mut PgConnection,
     principals: Option<&[Principal]>,
     limit: i64,
@@ -209,7 +193,7 @@ pub(super) fn list(
         .load(conn)
 }
 
-pub(super) fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -> QueryResult<i64> {
+pub fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -> QueryResult<i64> {
     let mut rows = sessions::table.filter(live!()).into_boxed();
     if let Some(principals) = principals {
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
@@ -218,7 +202,7 @@ pub(super) fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -
 }
 
 /// One batch: the rows are found by position and skipped where somebody holds them.
-pub(super) fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> QueryResult<usize> {
+pub fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> QueryResult<usize> {
     diesel::sql_query(
         "DELETE FROM sessions WHERE ctid = ANY (ARRAY( \
              SELECT ctid FROM sessions WHERE least(expires_at, revoked_at) < now() - $1 \
@@ -230,7 +214,7 @@ pub(super) fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> Quer
 }
 
 /// Only one instance sweeps at a time; the lock goes with the transaction.
-pub(super) fn may_sweep(conn: &mut PgConnection) -> QueryResult<bool> {
+pub fn may_sweep(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.sweep'))")).get_result(conn)
 }
 

@@ -1,0 +1,51 @@
+-- Instances keep sessions in memory, and the database itself says whose have changed: whoever changes them, and
+-- however. One message a principal and transaction, sent when it commits (docs/decisions/cache-lease.md).
+CREATE FUNCTION announce_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('latchkey', CASE TG_TABLE_NAME WHEN 'users' THEN to_jsonb(OLD) ->> 'id' ELSE to_jsonb(OLD) ->> 'principal' END);
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION announce_everything() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('latchkey', '*');
+    RETURN NULL;
+END $$;
+
+-- NOTIFY makes commits wait for each other, so what happens all the time is silent: a new session, a touch (which
+-- only ever moves time forward) and the deletion of dead rows.
+CREATE TRIGGER announce_update AFTER UPDATE ON sessions FOR EACH ROW
+    WHEN ((OLD.key_hash, OLD.handle, OLD.principal, OLD.state, OLD.remember, OLD.factor, OLD.address, OLD.user_agent,
+           OLD.created_at, OLD.confirmed_at, OLD.revoked_at)
+        IS DISTINCT FROM (NEW.key_hash, NEW.handle, NEW.principal, NEW.state, NEW.remember, NEW.factor, NEW.address,
+           NEW.user_agent, NEW.created_at, NEW.confirmed_at, NEW.revoked_at)
+        OR NEW.expires_at < OLD.expires_at OR NEW.last_seen_at < OLD.last_seen_at)
+    EXECUTE FUNCTION announce_change();
+
+CREATE TRIGGER announce_delete AFTER DELETE ON sessions FOR EACH ROW
+    WHEN (OLD.revoked_at IS NULL AND OLD.expires_at > now())
+    EXECUTE FUNCTION announce_change();
+
+CREATE TRIGGER announce_truncate AFTER TRUNCATE ON sessions EXECUTE FUNCTION announce_everything();
+
+-- What of a user is read with every session.
+CREATE TRIGGER announce_update AFTER UPDATE ON users FOR EACH ROW
+    WHEN ((OLD.email, OLD.name, OLD.role, OLD.disabled_at)
+        IS DISTINCT FROM (NEW.email, NEW.name, NEW.role, NEW.disabled_at))
+    EXECUTE FUNCTION announce_change();
+
+CREATE TRIGGER announce_delete AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION announce_change();
+
+CREATE TRIGGER announce_truncate AFTER TRUNCATE ON users EXECUTE FUNCTION announce_everything();
+
+-- Who may be serving sessions from memory. A revocation waits for each of them, or until its lease has run out.
+CREATE TABLE listeners (
+    id uuid PRIMARY KEY,
+    -- Somebody waited for it in vain: it gets no new lease under this id.
+    gone boolean NOT NULL DEFAULT false,
+    since timestamptz NOT NULL DEFAULT now()
+);
+
+-- Only the living are looked for by their owner; the dead of a month need not be read with them.
+DROP INDEX sessions_principal;
+CREATE INDEX sessions_principal ON sessions (principal) WHERE revoked_at IS NULL;

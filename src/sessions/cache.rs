@@ -1,0 +1,268 @@
+//! A bounded map from key to what was read of its session, shared by all workers.
+//!
+//! The one race a cache of a database has is the *fill race*: a row is read, then changed and the change
+//! announced, and only then is what was read put into the cache, where it would stay. Here every announcement
+//! first moves the [`Generation`] and then takes out what it concerns; whoever fills says which generation
+//! it saw before it read, and is refused when another has begun. `tests/loom` tries every interleaving of it.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use super::sync::{AtomicU64, Ordering, RwLock};
+use super::{KeyHash, Principal};
+
+/// What the cache must know of what it holds.
+pub trait Entry {
+    fn key(&self) -> &KeyHash;
+    fn principal(&self) -> Principal;
+    /// Grows with use: of several, the entry with the least is thrown out first.
+    fn last_used(&self) -> i64;
+}
+
+/// How many announcements had been heard when it was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Generation(u64);
+
+pub struct Cache<E> {
+    generation: AtomicU64,
+    /// Keys are uniformly random, so their bits choose the shard and the place in it.
+    shards: Box<[RwLock<Shard<E>>]>,
+    per_shard: usize,
+}
+
+struct Shard<E> {
+    entries: Vec<Arc<E>>,
+    /// Where in `entries` a key is.
+    index: HashTable<u32>,
+    /// Where the search for the next entry to throw out begins.
+    hand: usize,
+}
+
+/// One more than workers would ever stand in line for.
+const SHARDS: usize = 64;
+
+/// Of so many neighbours the one used longest ago makes room.
+const CANDIDATES: usize = 8;
+
+impl<E: Entry> Cache<E> {
+    /// For at most about `capacity` entries; 0 keeps nothing.
+    pub fn new(capacity: usize) -> Self {
+        Self::with_shards(capacity, SHARDS.min(capacity.next_power_of_two()))
+    }
+
+    pub fn with_shards(capacity: usize, shards: usize) -> Self {
+        let empty = || Shard { entries: Vec::new(), index: HashTable::new(), hand: 0 };
+        Self {
+            generation: AtomicU64::new(0),
+            shards: (0..shards).map(|_| RwLock::new(empty())).collect(),
+            per_shard: capacity.div_ceil(shards),
+        }
+    }
+
+    pub fn get(&self, key: &KeyHash) -> Option<Arc<E>> {
+        let shard = read(self.shard(key));
+        shard.position(key).map(|at| Arc::clone(&shard.entries[at]))
+    }
+
+    /// To be taken *before* the row is read that is to be inserted.
+    pub fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::SeqCst))
+    }
+
+    /// Keeps `entry`, unless anything was announced since `seen` was taken. Answers whether it is kept.
+    pub fn insert(&self, entry: Arc<E>, seen: Generation) -> bool {
+        if self.per_shard == 0 {
+            return false;
+        }
+        let mut shard = write(self.shard(entry.key()));
+        // Under the lock: an announcement that moves the generation after this waits for the lock and finds the entry.
+        if self.generation() != seen {
+            return false;
+        }
+        shard.put(entry, self.per_shard);
+        true
+    }
+
+    /// Something of these principals has changed: what was read of them until now is not served any more.
+    pub fn forget(&self, changed: &[Principal]) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        let stays = |entry: &E| !changed.contains(&entry.principal());
+        for shard in &self.shards {
+            // Most shards hold nothing of theirs: readers need not wait for that to be found out.
+            if !read(shard).entries.iter().all(|entry| stays(entry)) {
+                write(shard).retain(stays);
+            }
+        }
+    }
+
+    /// Anything may have changed.
+    pub fn clear(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        for shard in &self.shards {
+            write(shard).retain(|_| false);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| read(shard).entries.len()).sum()
+    }
+
+    fn shard(&self, key: &KeyHash) -> &RwLock<Shard<E>> {
+        &self.shards[usize::from(key.as_bytes()[31]) % self.shards.len()]
+    }
+}
+
+impl<E: Entry> Shard<E> {
+    fn position(&self, key: &KeyHash) -> Option<usize> {
+        self.index.find(spread(key), |at| self.entries[*at as usize].key() == key).map(|at| *at as usize)
+    }
+
+    fn put(&mut self, entry: Arc<E>, capacity: usize) {
+        if let Some(at) = self.position(entry.key()) {
+            self.entries[at] = entry;
+            return;
+        }
+        if self.entries.len() >= capacity {
+            self.make_room();
+        }
+        // A shard of four billion entries would not fit into memory.
+        let Ok(at) = u32::try_from(self.entries.len()) else { return };
+        let hash = spread(entry.key());
+        self.entries.push(entry);
+        let entries = &self.entries;
+        self.index.insert_unique(hash, at, |at| spread(entries[*at as usize].key()));
+    }
+
+    /// Throws out the least recently used of a few neighbours, which come round in turn.
+    fn make_room(&mut self) {
+        let count = self.entries.len();
+        let neighbours = (0..CANDIDATES.min(count)).map(|step| (self.hand + step) % count);
+        let oldest = neighbours.min_by_key(|at| self.entries[*at].last_used());
+        self.hand = (self.hand + CANDIDATES) % count;
+        if let Some(at) = oldest {
+            self.remove(at);
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&E) -> bool) {
+        let mut at = 0;
+        while at < self.entries.len() {
+            if keep(&self.entries[at]) {
+                at += 1;
+            } else {
+                self.remove(at);
+            }
+        }
+    }
+
+    /// The last entry takes the place of the removed one.
+    fn remove(&mut self, at: usize) {
+        let last = self.entries.len() - 1;
+        self.reindex(at, None);
+        if at != last {
+            self.reindex(last, Some(at));
+        }
+        self.entries.swap_remove(at);
+    }
+
+    fn reindex(&mut self, from: usize, to: Option<usize>) {
+        let hash = spread(self.entries[from].key());
+        if let Ok(mut found) = self.index.find_entry(hash, |at| *at as usize == from) {
+            match to.and_then(|to| u32::try_from(to).ok()) {
+                Some(to) => *found.get_mut() = to,
+                None => drop(found.remove()),
+            }
+        }
+    }
+}
+
+/// SHA-256 is hash enough.
+fn spread(key: &KeyHash) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&key.as_bytes()[..8]);
+    u64::from_le_bytes(first)
+}
+
+/// Nothing in here panics while it holds a lock for writing, so a poisoned one is as good as any.
+fn read<T>(lock: &RwLock<T>) -> super::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn write<T>(lock: &RwLock<T>) -> super::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    struct Kept(KeyHash, Principal, i64);
+
+    impl Entry for Kept {
+        fn key(&self) -> &KeyHash {
+            &self.0
+        }
+        fn principal(&self) -> Principal {
+            self.1
+        }
+        fn last_used(&self) -> i64 {
+            self.2
+        }
+    }
+
+    fn key(number: u32) -> KeyHash {
+        KeyHash::new(crate::secret::sha256(&number.to_le_bytes()))
+    }
+
+    fn kept(number: u32, owner: u128, used: i64) -> Arc<Kept> {
+        Arc::new(Kept(key(number), Principal(Uuid::from_u128(owner)), used))
+    }
+
+    #[test]
+    fn what_is_inserted_is_found_until_its_owner_is_forgotten() {
+        let cache = Cache::new(1000);
+        for number in 0..500 {
+            assert!(cache.insert(kept(number, u128::from(number % 7), 0), cache.generation()));
+        }
+        cache.forget(&[Principal(Uuid::from_u128(3))]);
+        for number in 0..500 {
+            assert_eq!(cache.get(&key(number)).is_some(), number % 7 != 3, "{number}");
+        }
+        cache.clear();
+        assert_eq!(cache.len(), 0);
+        assert!(cache.get(&key(0)).is_none());
+    }
+
+    #[test]
+    fn what_was_read_before_an_announcement_is_not_kept_after_it() {
+        let cache = Cache::new(10);
+        let seen = cache.generation();
+        cache.forget(&[Principal(Uuid::from_u128(9))]);
+        assert!(!cache.insert(kept(1, 1, 0), seen));
+        assert!(cache.get(&key(1)).is_none());
+    }
+
+    #[test]
+    fn a_full_cache_keeps_its_size_and_what_is_in_use() {
+        let cache = Cache::with_shards(100, 1);
+        for number in 0..10_000 {
+            // Every hundredth is in use, the others were seen once.
+            let used = if number % 100 == 0 { i64::MAX } else { i64::from(number) };
+            cache.insert(kept(number, 1, used), cache.generation());
+            assert!(cache.len() <= 100);
+        }
+        assert_eq!(cache.len(), 100);
+        let in_use = (0..10_000).step_by(100).filter(|number| cache.get(&key(*number)).is_some()).count();
+        assert!(in_use > 80, "{in_use} of 100 in use are kept");
+    }
+
+    #[test]
+    fn a_cache_of_no_size_keeps_nothing() {
+        let cache = Cache::new(0);
+        assert!(!cache.insert(kept(1, 1, 0), cache.generation()));
+        assert!(cache.get(&key(1)).is_none());
+        cache.forget(&[Principal(Uuid::from_u128(1))]);
+    }
+}

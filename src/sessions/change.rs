@@ -1,0 +1,98 @@
+//! Taking something back: a transaction, and then the wait until it is gone everywhere.
+
+use std::ops::{Deref, DerefMut};
+
+use diesel::pg::PgConnection;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::keeper::Command;
+use super::lease::{RUN_OUT, Tick};
+use super::{Owner, Principal, Sessions, queries};
+use crate::db::Fault;
+
+/// A transaction of [`Sessions::write`]. Whatever ends or changes sessions, or what is read with them, asks for one:
+/// so nobody can forget to wait.
+pub struct Change<'c> {
+    conn: &'c mut PgConnection,
+    recalls: bool,
+    opened: Vec<Principal>,
+}
+
+impl<'c> Change<'c> {
+    /// For a transaction that the caller commits; then [`Sessions::everywhere`] is theirs to call as well.
+    pub fn within(conn: &'c mut PgConnection) -> Self {
+        Self { conn, recalls: false, opened: Vec::new() }
+    }
+
+    /// What this transaction changes must not be served as it was once the change is answered.
+    pub fn recall(&mut self) {
+        self.recalls = true;
+    }
+
+    /// A session of `principal` was opened: nothing is taken back, but their other sessions are one more.
+    pub(super) fn opened(&mut self, principal: Principal) {
+        self.opened.push(principal);
+    }
+}
+
+impl Deref for Change<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.conn
+    }
+}
+
+impl DerefMut for Change<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.conn
+    }
+}
+
+impl<O: Owner> Sessions<O> {
+    /// Runs `work` in one transaction, as [`Db::write`](crate::db::Db::write) does. When it answers, no request that
+    /// starts from then on, on any instance, is served from what was read before the commit.
+    ///
+    /// That takes milliseconds while all instances answer, and at most one lease when one does not.
+    ///
+    /// # Errors
+    /// As [`Db::write`](crate::db::Db::write).
+    pub async fn write<T, W>(&self, work: W) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        let (value, recalls, opened) = self
+            .db
+            .write(move |conn| {
+                let mut change = Change::within(conn);
+                let value = work(&mut change)?;
+                Ok((value, change.recalls, change.opened))
+            })
+            .await?;
+        if recalls {
+            self.everywhere().await;
+        }
+        if !opened.is_empty() {
+            self.shared.cache.forget(&opened);
+            self.tell_keeper(Command::Announce(opened));
+        }
+        Ok(value)
+    }
+
+    /// Returns when no instance serves from memory what was read before this was called.
+    pub async fn everywhere(&self) {
+        let begun = Tick::now();
+        let (answer, answered) = oneshot::channel();
+        if self.tell_keeper(Command::Everywhere(answer)) {
+            if let Ok(Ok(())) = timeout(RUN_OUT, answered).await {
+                return;
+            }
+        } else if let Ok(false) = self.db.read(|conn| Ok(queries::is_anybody_listening(conn)?)).await {
+            return;
+        }
+        // Somebody was not heard of, or we hear nobody: their leases run out.
+        sleep(Tick::now().until(begun.plus(RUN_OUT))).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! Reading sessions from Postgres: lookups that come while one query runs go out together in the next.
+//!
+//! A lookup only ever joins a query that has not begun. So what it is told was true after it asked, whatever
+//! was revoked in between, and nobody has to tell queries apart by when they began.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix_web::rt;
+use tokio::sync::oneshot;
+
+use super::cache::{Cache, Generation};
+use super::record::Kept;
+use super::{KeyHash, Live, Owner, Sessions};
+use crate::db::Fault;
+
+/// Queries at the same time: while one waits for the network another is prepared.
+const AT_ONCE: usize = 2;
+
+/// Keys in one query: more than a worker's connections ask for at a time.
+const MOST_KEYS: usize = 256;
+
+type Answer<O> = Result<Option<Live<O>>, Fault>;
+
+struct Lookup<O> {
+    key: KeyHash,
+    answer: oneshot::Sender<Answer<O>>,
+}
+
+/// Lookups that wait for the next query, and how many queries run.
+pub struct Lookups<O>(Mutex<Queue<O>>);
+
+struct Queue<O> {
+    waiting: Vec<Lookup<O>>,
+    running: usize,
+}
+
+impl<O> Default for Lookups<O> {
+    fn default() -> Self {
+        Self(Mutex::new(Queue { waiting: Vec::new(), running: 0 }))
+    }
+}
+
+impl<O> Lookups<O> {
+    fn queue(&self) -> MutexGuard<'_, Queue<O>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next lookups to be answered together; with none left, one query fewer runs.
+    fn next(&self) -> Option<Vec<Lookup<O>>> {
+        let mut queue = self.queue();
+        if queue.waiting.is_empty() {
+            queue.running -= 1;
+            return None;
+        }
+        let rest = queue.waiting.len().min(MOST_KEYS);
+        let rest = queue.waiting.split_off(rest);
+        Some(mem::replace(&mut queue.waiting, rest))
+    }
+}
+
+/// Runs queries until nobody waits. Whatever ends it early (its worker stops), those who wait are told.
+struct Runner<O: Owner>(Sessions<O>, bool);
+
+impl<O: Owner> Drop for Runner<O> {
+    fn drop(&mut self) {
+        if !self.1 {
+            let mut queue = self.0.shared.lookups.queue();
+            queue.running -= 1;
+            // Their senders go with them, so that they begin anew.
+            queue.waiting.clear();
+        }
+    }
+}
+
+impl<O: Owner> Sessions<O> {
+    /// What the database says of `key`.
+    pub(super) async fn look_up(&self, key: KeyHash) -> Answer<O> {
+        // Whoever ran the query may have been stopped with its worker: then ask again.
+        for _ in 0..3 {
+            let (answer, answered) = oneshot::channel();
+            let first = {
+                let mut queue = self.shared.lookups.queue();
+                queue.waiting.push(Lookup { key, answer });
+                let first = queue.running < AT_ONCE;
+                queue.running += usize::from(first);
+                first
+            };
+            if first {
+                rt::spawn(self.clone().run_queries());
+            }
+            if let Ok(answer) = answered.await {
+                return answer;
+            }
+        }
+        Err(Fault::Unavailable("the session cannot be read while this server stops".into()))
+    }
+
+    async fn run_queries(self) {
+        let mut runner = Runner(self, false);
+        let Runner(sessions, done) = &mut runner;
+        while let Some(lookups) = sessions.shared.lookups.next() {
+            // Before anything is read: what is announced from here on refuses what was read before it.
+            let generation = sessions.shared.cache.generation();
+            let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
+            match sessions.db.read(move |conn| O::load(conn, &keys)).await {
+                Ok(found) => distribute(found, lookups, &sessions.shared.cache, generation),
+                Err(fault) => lookups.into_iter().for_each(|lookup| {
+                    let _ = lookup.answer.send(Err(fault.clone()));
+                }),
+            }
+        }
+        *done = true;
+    }
+}
+
+/// A receiver that is gone belonged to a client that is gone.
+fn distribute<O: Owner>(
+    found: Vec<Live<O>>,
+    lookups: Vec<Lookup<O>>,
+    cache: &Cache<Kept<O>>,
+    generation: Generation,
+) {
+    let found: HashMap<KeyHash, Live<O>> = found.into_iter().map(|live| (live.key_hash, live)).collect();
+    for live in found.values() {
+        cache.insert(Arc::clone(&live.kept), generation);
+    }
+    for Lookup { key, answer } in lookups {
+        let _ = answer.send(Ok(found.get(&key).cloned()));
+    }
+}

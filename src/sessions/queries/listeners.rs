@@ -1,0 +1,69 @@
+//! Who listens, and what is said on the channel.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::dsl::exists;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::select;
+use diesel::sql_types::{Array, Text};
+use uuid::Uuid;
+
+use crate::db::schema::listeners::{self, dsl};
+use crate::db::time::Moment;
+
+/// Where changes are announced; the triggers of the tables name it too.
+const CHANNEL: &str = "latchkey";
+
+diesel::define_sql_function!(fn clock_timestamp() -> Timestamptz);
+// It answers nothing, which reads as an empty text.
+diesel::define_sql_function!(fn pg_notify(channel: Text, payload: Text) -> Text);
+
+/// From here on this connection hears what is announced.
+pub fn hear(conn: &mut PgConnection) -> QueryResult<()> {
+    conn.batch_execute(&format!("LISTEN {CHANNEL}"))
+}
+
+/// From here on whoever takes something back waits for `id`.
+pub fn register(conn: &mut PgConnection, id: Uuid) -> QueryResult<()> {
+    diesel::insert_into(listeners::table).values(dsl::id.eq(id)).execute(conn).map(drop)
+}
+
+/// The database's time, if `id` is still counted on.
+pub fn ping(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Moment>> {
+    listeners::table
+        .filter(dsl::id.eq(id))
+        .filter(dsl::gone.eq(false))
+        .select(clock_timestamp())
+        .first(conn)
+        .optional()
+}
+
+pub fn is_anybody_listening(conn: &mut PgConnection) -> QueryResult<bool> {
+    select(exists(listeners::table.select(dsl::id))).get_result(conn)
+}
+
+/// Says `word` and answers who was listening before that. One statement: said once a row, it is heard once.
+pub fn sync(conn: &mut PgConnection, word: &str) -> QueryResult<Vec<Uuid>> {
+    let rows: Vec<(Uuid, String)> =
+        listeners::table.select((dsl::id, pg_notify(CHANNEL, word))).load(conn)?;
+    Ok(rows.into_iter().map(|(id, _)| id).collect())
+}
+
+pub fn say(conn: &mut PgConnection, words: &[String]) -> QueryResult<()> {
+    diesel::sql_query(format!("SELECT pg_notify('{CHANNEL}', word) FROM unnest($1) word"))
+        .bind::<Array<Text>, _>(words)
+        .execute(conn)
+        .map(drop)
+}
+
+/// These were waited for in vain.
+pub fn mark_gone(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<()> {
+    diesel::update(listeners::table.filter(dsl::id.eq_any(ids)))
+        .set(dsl::gone.eq(true))
+        .execute(conn)
+        .map(drop)
+}
+
+pub fn delete_listeners(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<()> {
+    diesel::delete(listeners::table.filter(dsl::id.eq_any(ids))).execute(conn).map(drop)
+}

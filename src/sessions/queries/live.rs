@@ -1,0 +1,86 @@
+//! Reading live sessions by their keys: the one query a guarded request may need.
+
+use std::sync::Arc;
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+
+use crate::db::Fault;
+use crate::db::time::Moment;
+use crate::sessions::record::{Kept, Others};
+use crate::sessions::{KeyHash, Live, Record};
+
+/// The columns of [`row`](live_rows!) in the order in which [`Row`] takes them.
+pub type Columns = (Vec<u8>, Record, Vec<Moment>, Moment);
+
+/// A live session as it was read, still without its owner.
+pub struct Row {
+    key_hash: KeyHash,
+    pub record: Record,
+    others: Others,
+    now: Moment,
+}
+
+impl TryFrom<Columns> for Row {
+    type Error = Fault;
+
+    fn try_from((key_hash, record, others, now): Columns) -> Result<Self, Fault> {
+        let key_hash = key_hash.try_into().map_err(|_| Fault::Bug("a key's hash has 32 bytes".into()))?;
+        Ok(Self { key_hash: KeyHash::new(key_hash), record, others: Others::new(&others), now })
+    }
+}
+
+impl Row {
+    pub fn owned_by<O>(self, owner: O) -> Live<O> {
+        let Self { key_hash, record, others, now } = self;
+        Live { kept: Arc::new(Kept::new(key_hash, record, others, owner)), now }
+    }
+}
+
+/// The live sessions that `$keys` (of the type `Vec<Vec<u8>>`) open, as a query to join the owner to. A macro, because
+/// a query's type is longer than itself; not SQL text, because that would be parsed anew each time.
+macro_rules! live_rows {
+    ($keys:expr) => {{
+        use diesel::prelude::*;
+        use $crate::db::schema::sessions::dsl;
+        $crate::db::schema::sessions::table
+            .filter(dsl::key_hash.eq_any($keys))
+            .filter(dsl::revoked_at.is_null())
+            .filter(dsl::expires_at.gt(diesel::dsl::now))
+    }};
+}
+
+/// What to select of them: [`Columns`], and `$owner`.
+macro_rules! live_columns {
+    ($($owner:expr)?) => {{
+        use diesel::prelude::*;
+        use $crate::db::schema::sessions::dsl;
+        let others = diesel::alias!($crate::db::schema::sessions as others);
+        let ends = others
+            .filter(others.field(dsl::principal).eq(dsl::principal))
+            .filter(others.field(dsl::handle).ne(dsl::handle))
+            .filter(others.field(dsl::revoked_at).is_null())
+            .filter(others.field(dsl::expires_at).gt(diesel::dsl::now))
+            .select(others.field(dsl::expires_at));
+        (
+            dsl::key_hash,
+            $crate::sessions::Record::as_select(),
+            diesel::dsl::array::<diesel::sql_types::Timestamptz, _>(ends),
+            $crate::db::time::now(),
+            $($owner,)?
+        )
+    }};
+}
+
+pub(crate) use {live_columns, live_rows};
+
+/// For owners that are not in this database.
+pub fn live(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Row>, Fault> {
+    let rows: Vec<Columns> = live_rows!(bytes(keys)).select(live_columns!()).load(conn)?;
+    rows.into_iter().map(Row::try_from).collect()
+}
+
+/// As a query takes them.
+pub fn bytes(keys: &[KeyHash]) -> Vec<Vec<u8>> {
+    keys.iter().map(|key| key.as_bytes().to_vec()).collect()
+}

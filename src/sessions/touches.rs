@@ -1,0 +1,58 @@
+//! "Last seen": noted in memory while requests run, written for many sessions at once later.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Handle, Owner, Sessions, queries};
+use crate::db::Fault;
+use crate::db::time::Moment;
+
+/// Rows written in one statement: it holds their locks until it is through.
+const AT_ONCE: usize = 1000;
+
+/// Sessions seen since the last flush.
+#[derive(Default)]
+pub struct Touches(Mutex<HashMap<Handle, Moment>>);
+
+impl Touches {
+    pub fn note(&self, handle: Handle, seen: Moment) {
+        let mut noted = self.noted();
+        let last = noted.entry(handle).or_insert(seen);
+        *last = seen.max(*last);
+    }
+
+    /// In one order for everybody, so that two who write the same rows do not wait for each other in a circle.
+    fn take(&self) -> Vec<(Handle, Moment)> {
+        let mut taken: Vec<_> = mem::take(&mut *self.noted()).into_iter().collect();
+        taken.sort_unstable_by_key(|(handle, _)| handle.0);
+        taken
+    }
+
+    fn noted(&self) -> MutexGuard<'_, HashMap<Handle, Moment>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<O: Owner> Sessions<O> {
+    /// Writes down which sessions were seen since the last time; answers how many rows that changed. Dead ones
+    /// stay dead, and rows somebody else is writing are left alone: who rotates or ends a session knows better.
+    ///
+    /// # Errors
+    /// Any [`Fault`] of the database; what was not written is kept for the next time.
+    pub async fn flush_touches(&self) -> Result<usize, Fault> {
+        let taken = self.shared.touches.take();
+        let mut written = 0;
+        for (begin, batch) in (0..).step_by(AT_ONCE).zip(taken.chunks(AT_ONCE)) {
+            let (policy, batch) = (self.policy, batch.to_vec());
+            match self.db.write(move |conn| Ok(queries::touch(conn, &batch, &policy)?)).await {
+                Ok(rows) => written += rows,
+                Err(fault) => {
+                    taken[begin..].iter().for_each(|(handle, seen)| self.shared.touches.note(*handle, *seen));
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(written)
+    }
+}
