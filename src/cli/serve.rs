@@ -27,9 +27,6 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Dead sessions, links and counters are looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
-/// When sessions were last seen is written this often: far below any idle timeout.
-const FLUSH_EVERY: Duration = Duration::from_secs(30);
-
 /// A start-up told to stop has this long to let go of what it was doing.
 const LET_GO: Duration = Duration::from_secs(10);
 
@@ -156,7 +153,7 @@ async fn tidy_forever(accounts: Accounts) {
 
 async fn flush_forever(accounts: Accounts) {
     loop {
-        time::sleep(FLUSH_EVERY).await;
+        time::sleep(accounts.sessions().policy().flush_every()).await;
         flush(&accounts).await;
     }
 }

@@ -8,6 +8,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::rt;
+use diesel::pg::PgConnection;
 use tokio::sync::oneshot;
 
 use super::cache::{Cache, Generation};
@@ -104,29 +105,42 @@ impl<O: Owner> Sessions<O> {
             // Before anything is read: what is announced from here on refuses what was read before it.
             let generation = sessions.shared.cache.generation();
             let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
-            match sessions.db.read(move |conn| O::load(conn, &keys)).await {
-                Ok(found) => distribute(found, lookups, &sessions.shared.cache, generation),
-                Err(fault) => lookups.into_iter().for_each(|lookup| {
-                    let _ = lookup.answer.send(Err(fault.clone()));
-                }),
-            }
+            let found = sessions.db.read(move |conn| load::<O>(conn, &keys)).await;
+            distribute(found, lookups, &sessions.shared.cache, generation);
         }
         *done = true;
     }
 }
 
+type Found<O> = HashMap<KeyHash, Result<Live<O>, Fault>>;
+
+/// One query for all `keys`. Where one row of it cannot be made sense of, the others are read without it.
+fn load<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Found<O>, Fault> {
+    let found = match O::load(conn, keys) {
+        Err(fault @ Fault::Bug(_)) => match keys {
+            [key] => return Ok(Found::from([(*key, Err(fault))])),
+            _ => keys.iter().map(|key| load(conn, &[*key])).collect::<Result<Vec<Found<O>>, Fault>>()?,
+        },
+        found => return Ok(found?.into_iter().map(|live| (live.key_hash, Ok(live))).collect()),
+    };
+    Ok(found.into_iter().flatten().collect())
+}
+
 /// A receiver that is gone belonged to a client that is gone.
 fn distribute<O: Owner>(
-    found: Vec<Live<O>>,
+    found: Result<Found<O>, Fault>,
     lookups: Vec<Lookup<O>>,
     cache: &Cache<Kept<O>>,
     generation: Generation,
 ) {
-    let found: HashMap<KeyHash, Live<O>> = found.into_iter().map(|live| (live.key_hash, live)).collect();
-    for live in found.values() {
+    for live in found.iter().flat_map(HashMap::values).flatten() {
         cache.insert(Arc::clone(&live.kept), generation);
     }
     for Lookup { key, answer } in lookups {
-        let _ = answer.send(Ok(found.get(&key).cloned()));
+        let answered = match &found {
+            Ok(found) => found.get(&key).cloned().transpose(),
+            Err(fault) => Err(fault.clone()),
+        };
+        let _ = answer.send(answered);
     }
 }

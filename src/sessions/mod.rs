@@ -119,6 +119,17 @@ impl Policy {
         if remember { self.remembered_idle } else { self.idle }
     }
 
+    /// "Last seen" must be known long before a session would end for want of it.
+    fn touch_every(&self, remember: bool) -> Duration {
+        self.touch_every.min(self.idle(remember) / 4)
+    }
+
+    /// How often [`Sessions::flush_touches`] is to be called.
+    pub fn flush_every(&self) -> Duration {
+        let soonest = self.idle.min(self.remembered_idle) / 4;
+        soonest.clamp(Duration::from_millis(100), Duration::from_secs(30))
+    }
+
     /// When a session that was created and last seen then ends by itself.
     fn end(&self, remember: bool, created_at: Moment, last_seen_at: Moment) -> Moment {
         last_seen_at.plus(self.idle(remember)).min(created_at.plus(self.absolute(remember)))
@@ -229,7 +240,7 @@ impl<O: Owner> Sessions<O> {
                 None => return Ok(None),
             },
         };
-        if live.is_due(live.now, self.policy.touch_every) {
+        if live.is_due(live.now, self.policy.touch_every(live.record.remember)) {
             self.shared.touches.note(live.record.handle, live.now);
         }
         Ok(Some(live))

@@ -3,6 +3,7 @@
 use latchkey::config::Span;
 
 use crate::support::app::TestApp;
+use crate::support::process::eventually;
 
 #[actix_web::test]
 async fn an_error_page_has_a_number_to_give_and_a_way_on() {
@@ -47,6 +48,7 @@ async fn while_the_database_is_away_nobody_is_let_in_and_nobody_is_logged_out() 
     stranger.get("/login").await.is(200);
     let before = app.dump();
     app.db.cut_off();
+    eventually("the lease ends", async || (!app.accounts.sessions().is_trusted()).then_some(())).await;
 
     for path in [
         "/home",

@@ -43,15 +43,11 @@ pub(in crate::accounts) fn live_users(
         .filter(dsl::disabled_at.is_null())
         .select(sessions::live_columns!(Row::as_select()))
         .load::<(_, _, _, _, Row)>(conn)?;
-    let mut live = Vec::with_capacity(rows.len());
-    for (key, record, others, read_at, user) in rows {
-        match User::try_from(user) {
-            Ok(user) => live.push(sessions::Row::try_from((key, record, others, read_at))?.owned_by(user)),
-            // Others are read with them, and must not suffer for it.
-            Err(fault) => tracing::error!(%fault, "a user who cannot be let in"),
-        }
-    }
-    Ok(live)
+    rows.into_iter()
+        .map(|(key, record, others, read_at, user)| {
+            Ok(sessions::Row::try_from((key, record, others, read_at))?.owned_by(User::try_from(user)?))
+        })
+        .collect()
 }
 
 /// A user who may be logged in.

@@ -50,7 +50,8 @@ pub fn sync(conn: &mut PgConnection, word: &str) -> QueryResult<Vec<Uuid>> {
 }
 
 pub fn say(conn: &mut PgConnection, words: &[String]) -> QueryResult<()> {
-    diesel::sql_query(format!("SELECT pg_notify('{CHANNEL}', word) FROM unnest($1) word"))
+    diesel::sql_query("SELECT pg_notify($1, word) FROM unnest($2) word")
+        .bind::<Text, _>(CHANNEL)
         .bind::<Array<Text>, _>(words)
         .execute(conn)
         .map(drop)
