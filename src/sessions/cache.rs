@@ -35,8 +35,6 @@ struct Shard<E> {
     entries: Vec<Arc<E>>,
     /// Where in `entries` a key is.
     index: HashTable<u32>,
-    /// Where the search for the next entry to throw out begins.
-    hand: usize,
 }
 
 /// One more than workers would ever stand in line for.
@@ -52,7 +50,7 @@ impl<E: Entry> Cache<E> {
     }
 
     pub fn with_shards(capacity: usize, shards: usize) -> Self {
-        let empty = || Shard { entries: Vec::new(), index: HashTable::new(), hand: 0 };
+        let empty = || Shard { entries: Vec::new(), index: HashTable::new() };
         Self {
             generation: AtomicU64::new(0),
             shards: (0..shards).map(|_| RwLock::new(empty())).collect(),
@@ -124,7 +122,7 @@ impl<E: Entry> Shard<E> {
             return;
         }
         if self.entries.len() >= capacity {
-            self.make_room();
+            self.make_room(spread(entry.key()));
         }
         // A shard of four billion entries would not fit into memory.
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
@@ -134,12 +132,12 @@ impl<E: Entry> Shard<E> {
         self.index.insert_unique(hash, at, |at| spread(entries[*at as usize].key()));
     }
 
-    /// Throws out the least recently used of a few neighbours, which come round in turn.
-    fn make_room(&mut self) {
+    /// Throws out the least recently used of a few neighbours, anywhere.
+    fn make_room(&mut self, anywhere: u64) {
         let count = self.entries.len();
-        let neighbours = (0..CANDIDATES.min(count)).map(|step| (self.hand + step) % count);
+        let start = usize::try_from(anywhere).unwrap_or_default() % count;
+        let neighbours = (0..CANDIDATES.min(count)).map(|step| (start + step) % count);
         let oldest = neighbours.min_by_key(|at| self.entries[*at].last_used());
-        self.hand = (self.hand + CANDIDATES) % count;
         if let Some(at) = oldest {
             self.remove(at);
         }
