@@ -247,13 +247,13 @@ mod tests {
         let cache = Cache::with_shards(100, 1);
         for number in 0..10_000 {
             // Some are in use, the others were seen once.
-            let used = if number % 200 == 0 { i64::MAX } else { i64::from(number) };
+            let used = if number % 500 == 0 { i64::MAX } else { i64::from(number) };
             cache.insert(kept(number, 1, used), cache.generation());
             assert!(cache.len() <= 100);
         }
         assert_eq!(cache.len(), 100);
-        let in_use = (0..10_000).step_by(200).filter(|number| cache.get(&key(*number)).is_some()).count();
-        assert!(in_use > 45, "{in_use} of 50 in use are kept");
+        let in_use = (0..10_000).step_by(500).filter(|number| cache.get(&key(*number)).is_some()).count();
+        assert!(in_use > 18, "{in_use} of 20 in use are kept");
     }
 
     #[test]
