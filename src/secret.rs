@@ -12,9 +12,12 @@ use subtle::ConstantTimeEq;
 /// still accepted wherever something comes back to us, and used for nothing new.
 #[derive(Clone)]
 pub struct Secret {
-    current: Vec<u8>,
-    previous: Option<Vec<u8>>,
+    current: Keyed,
+    previous: Option<Keyed>,
 }
+
+/// HMAC-SHA256 that has taken in its key, which is half its work.
+type Keyed = Hmac<Sha256>;
 
 /// Shortest secret accepted, in bytes: 256 bits (ASVS 5.0 11.2.3 asks for 128).
 pub const SECRET_MIN_BYTES: usize = 32;
@@ -38,7 +41,10 @@ impl Secret {
         if distinct.len() < 8 {
             return Err(WeakSecret::Repetitive);
         }
-        Ok(Self { current: bytes.to_vec(), previous: None })
+        // HMAC takes keys of any length, so this cannot fail.
+        let current = <Keyed as hmac::KeyInit>::new_from_slice(bytes)
+            .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
+        Ok(Self { current, previous: None })
     }
 
     /// Accepts what `previous` signed or sealed as well.
@@ -59,7 +65,7 @@ impl Secret {
 
     /// Whether `given` is the text of [`Secret::mac`] over `parts`, now or before the last change.
     pub fn signed(&self, purpose: &str, parts: &[&[u8]], given: &str) -> bool {
-        let fits = |key: &Vec<u8>| same(given.as_bytes(), encode(&mac(key, purpose, parts)).as_bytes());
+        let fits = |key: &Keyed| same(given.as_bytes(), encode(&mac(key, purpose, parts)).as_bytes());
         fits(&self.current) || self.previous.as_ref().is_some_and(fits)
     }
 
@@ -70,7 +76,7 @@ impl Secret {
 
     /// The same under the previous secret, while there is one.
     pub fn previous_cookie_key(&self) -> Option<[u8; 64]> {
-        self.previous.as_deref().map(cookie_key)
+        self.previous.as_ref().map(cookie_key)
     }
 
     /// Encrypts `plain` with AES-256-GCM so that only `purpose` and `context` open it again.
@@ -85,7 +91,7 @@ impl Secret {
     /// Opens what [`Secret::seal`] closed; anything else is [`SealBroken`].
     pub fn open(&self, purpose: &str, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
         let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealBroken)?;
-        let opened = |key: &[u8]| {
+        let opened = |key: &Keyed| {
             let payload = Payload { msg: body, aad: context };
             cipher(key, purpose).decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
         };
@@ -97,10 +103,8 @@ impl Secret {
 }
 
 /// Each part is preceded by its length, so that no two lists collide.
-fn mac(key: &[u8], purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length, so this cannot fail.
-    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key)
-        .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
+fn mac(key: &Keyed, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = key.clone();
     for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
@@ -108,14 +112,14 @@ fn mac(key: &[u8], purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn cookie_key(key: &[u8]) -> [u8; 64] {
+fn cookie_key(key: &Keyed) -> [u8; 64] {
     let mut out = [0; 64];
     out[..32].copy_from_slice(&mac(key, "cookie", &[b"1"]));
     out[32..].copy_from_slice(&mac(key, "cookie", &[b"2"]));
     out
 }
 
-fn cipher(key: &[u8], purpose: &str) -> Aes256Gcm {
+fn cipher(key: &Keyed, purpose: &str) -> Aes256Gcm {
     Aes256Gcm::new(&mac(key, "seal", &[purpose.as_bytes()]).into())
 }
 

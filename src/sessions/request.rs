@@ -31,7 +31,12 @@ pub async fn carry<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
-    CARRIED.scope(RefCell::default(), next.call(request)).await
+    carried(next.call(request)).await
+}
+
+/// The same around a future, for applications that have a middleware of their own out there.
+pub fn carried<F: Future>(request: F) -> impl Future<Output = F::Output> {
+    CARRIED.scope(RefCell::default(), request)
 }
 
 /// The session this request was made with, if it is live.

@@ -3,8 +3,7 @@
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpMessage as _, HttpRequest};
 
-use super::Shared;
-use super::identify::Visit;
+use super::{Shared, visit};
 use crate::secret;
 
 /// What a token is signed for.
@@ -17,7 +16,7 @@ pub struct FreshNonce(String);
 
 /// The token for the forms of the page this request gets.
 pub fn token(request: &HttpRequest, shared: &Shared) -> String {
-    let mac = match Visit::of(request).handle() {
+    let mac = match visit::handle() {
         // Stable while the session lives, so that a rotated key does not spoil forms in other tabs.
         Some(handle) => shared.secret.mac(SESSION, &[handle.0.as_bytes()]),
         None => shared.secret.mac(BROWSER, &[nonce(request, shared).as_bytes()]),
@@ -27,7 +26,7 @@ pub fn token(request: &HttpRequest, shared: &Shared) -> String {
 
 /// Whether `given` is the token of this very visitor. Compared in constant time.
 pub fn is_own(request: &HttpRequest, shared: &Shared, given: &str) -> bool {
-    match (Visit::of(request).handle(), cookie_nonce(request, shared)) {
+    match (visit::handle(), cookie_nonce(request, shared)) {
         (Some(handle), _) => shared.secret.signed(SESSION, &[handle.0.as_bytes()], given),
         (None, Some(nonce)) => shared.secret.signed(BROWSER, &[nonce.as_bytes()], given),
         (None, None) => false,

@@ -1,19 +1,21 @@
 //! The session of this request, as verbs: begin, rotate, end. The only user of actix-session and
 //! actix-identity beside the composition root.
 
+use std::time::Duration;
+
 use actix_identity::Identity;
 use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
 use actix_web::cookie::{Cookie, CookieJar, Key, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
-use super::Shared;
 use super::error::Error;
-use crate::accounts::{LiveUser, Opened, User};
+use super::{Shared, visit};
+use crate::accounts::{LiveUser, Opened};
 use crate::db::Fault;
 use crate::sessions::{self, request};
 
@@ -39,17 +41,8 @@ pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: ses
 }
 
 /// Takes the key out of the browser, whether or not its session was still alive.
-pub fn end(request: &HttpRequest, response: &mut HttpResponse, shared: &Shared) {
-    if request.extensions().get::<Resigned>().is_some() {
-        // Or the key, signed anew for this very request, would be handed out after its removal.
-        request.get_session().purge();
-    }
-    let mut cookie = Cookie::build(shared.cookie.session.clone(), "")
-        .path("/")
-        .http_only(true)
-        .secure(shared.public.is_secure())
-        .same_site(SameSite::Lax)
-        .finish();
+pub fn end(response: &mut HttpResponse, shared: &Shared) {
+    let mut cookie = key_cookie(shared, String::new());
     cookie.make_removal();
     let _ = response.add_cookie(&cookie);
     // Not "cookies": the answer itself sets one, the sentence for the next page.
@@ -57,12 +50,19 @@ pub fn end(request: &HttpRequest, response: &mut HttpResponse, shared: &Shared) 
     response.headers_mut().insert(header::CLEAR_SITE_DATA, everything);
 }
 
-/// A cookie of the previous secret came with this request.
-struct Resigned;
+fn key_cookie(shared: &Shared, value: String) -> Cookie<'static> {
+    Cookie::build(shared.cookie.session.clone(), value)
+        .path("/")
+        .http_only(true)
+        .secure(shared.public.is_secure())
+        .same_site(SameSite::Lax)
+        .finish()
+}
 
 /// While the secret is being changed: signs a cookie of the previous one anew, as actix-session knows one key.
-fn resign(request: &mut ServiceRequest, shared: &Shared) {
-    let Some(previous) = shared.secret.previous_cookie_key() else { return };
+/// Answers the cookie for the browser to keep, so that the previous secret can go.
+fn resign(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'static>> {
+    let previous = shared.secret.previous_cookie_key()?;
     let (name, current) = (&shared.cookie.session, Key::from(&shared.secret.cookie_key()));
     let sent: Vec<&str> =
         request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).collect();
@@ -75,22 +75,16 @@ fn resign(request: &mut ServiceRequest, shared: &Shared) {
         }
     }
     if jar.signed(&current).get(name).is_some() {
-        return;
+        return None;
     }
-    let Some(old) = jar.signed(&Key::from(&previous)).get(name) else { return };
+    let old = jar.signed(&Key::from(&previous)).get(name)?;
     jar.signed_mut(&current).add(Cookie::new(name.clone(), old.value().to_owned()));
-    others.extend(jar.get(name).map(|cookie| cookie.encoded().to_string()));
-    if let Ok(value) = HeaderValue::from_str(&others.join("; ")) {
-        request.headers_mut().insert(header::COOKIE, value);
-        request.extensions_mut().insert(Resigned);
-    }
-}
-
-/// Gives the browser its cookie under the new signature, so that the previous secret can go.
-pub fn refresh(request: &ServiceRequest) {
-    if request.extensions().get::<Resigned>().is_some() && request::loaded::<User>().is_some() {
-        mark_changed(&request.get_session());
-    }
+    let resigned = jar.get(name)?;
+    others.push(resigned.encoded().to_string());
+    let cookies = HeaderValue::from_str(&others.join("; ")).ok()?;
+    let kept = key_cookie(shared, resigned.value().to_owned());
+    request.headers_mut().insert(header::COOKIE, cookies);
+    Some(kept)
 }
 
 /// Removing what is not there marks a session changed and nothing else: the store is then asked for its key.
@@ -98,31 +92,42 @@ fn mark_changed(session: &Session) {
     session.remove("unused");
 }
 
-/// Around actix-session: says why when the store failed, and lets a remembered key outlive the browser.
+/// Around actix-session: says why when the store failed, and sees to cookies that actix-session knows nothing of.
 pub async fn outward<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let mut name = String::new();
-    if let Some(shared) = request.app_data::<Data<Shared>>().cloned() {
-        resign(&mut request, &shared);
-        name = format!("{}=", shared.cookie.session);
-    }
+    let Some(shared) = request.app_data::<Data<Shared>>().cloned() else { return next.call(request).await };
+    let resigned = resign(&mut request, &shared);
     let answer = next.call(request).await;
     if let Some(fault) = request::take_fault() {
         return Err(Error::Fault(fault).into());
     }
     let mut response = answer?;
-    if let Some(keep_for) = request::keep_for() {
-        let cookies: Vec<HeaderValue> = response.headers_mut().remove(header::SET_COOKIE).collect();
-        for cookie in cookies {
-            let ours =
-                cookie.to_str().ok().filter(|text| text.starts_with(&name) && !text.contains("Max-Age"));
-            let lasting = ours.and_then(|text| {
-                HeaderValue::from_str(&format!("{text}; Max-Age={}", keep_for.as_secs())).ok()
-            });
-            response.headers_mut().append(header::SET_COOKIE, lasting.unwrap_or(cookie));
+    if let Some(cookie) = resigned.filter(|_| visit::live().is_some()) {
+        let is_ours = |value: &HeaderValue| is_named(value, &shared.cookie.session);
+        // Rotated, ended: what the request itself says of the key counts.
+        if !response.headers().get_all(header::SET_COOKIE).any(is_ours) {
+            let _ = response.response_mut().add_cookie(&cookie);
         }
     }
+    if let Some(keep_for) = request::keep_for() {
+        lengthen(response.headers_mut(), &shared.cookie.session, keep_for);
+    }
     Ok(response)
+}
+
+/// Lets a remembered key outlive the browser.
+fn lengthen(headers: &mut HeaderMap, name: &str, keep_for: Duration) {
+    let cookies: Vec<HeaderValue> = headers.remove(header::SET_COOKIE).collect();
+    for cookie in cookies {
+        let ours = cookie.to_str().ok().filter(|text| is_named(&cookie, name) && !text.contains("Max-Age"));
+        let lasting = ours
+            .and_then(|text| HeaderValue::from_str(&format!("{text}; Max-Age={}", keep_for.as_secs())).ok());
+        headers.append(header::SET_COOKIE, lasting.unwrap_or(cookie));
+    }
+}
+
+fn is_named(set_cookie: &HeaderValue, name: &str) -> bool {
+    set_cookie.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
 }

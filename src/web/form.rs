@@ -13,8 +13,7 @@ use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 use super::error::Error;
-use super::identify::Visit;
-use super::{Shared, csrf, next, urlencoded};
+use super::{Shared, csrf, next, urlencoded, visit};
 use crate::db::Fault;
 
 /// No form of ours is longer; Choreo lets 256 KB of a request through at all.
@@ -149,7 +148,7 @@ fn parse<T: Input>(request: &HttpRequest, bytes: &[u8]) -> Result<Form<T>, Error
     let shared = request.app_data::<Data<Shared>>().ok_or_else(|| Fault::Bug("no shared state".into()))?;
     let mut pairs = urlencoded::pairs(bytes).map_err(Error::Malformed)?;
     let token = take(&mut pairs, "csrf_token").unwrap_or_default();
-    let needed = T::TOKEN_WITHOUT_SESSION || Visit::of(request).handle().is_some();
+    let needed = T::TOKEN_WITHOUT_SESSION || visit::handle().is_some();
     if needed && !csrf::is_own(request, shared, &token) {
         return Err(Error::ForeignForm);
     }

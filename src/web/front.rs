@@ -18,11 +18,11 @@ use tracing::Instrument as _;
 
 use super::current_session::SignedInNow;
 use super::error::{self, Error, Words};
-use super::identify::Visit;
 use super::page::Page;
-use super::{Shared, assets, csrf, flash, headers, page};
+use super::{Shared, assets, csrf, flash, headers, page, visit};
 use crate::db::Fault;
 use crate::secret;
+use crate::sessions::{Handle, request};
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -35,32 +35,25 @@ struct ErrorPage<'a> {
 }
 
 pub async fn door(
-    request: ServiceRequest,
+    arrived: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let begun = Instant::now();
     let id = secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
-    let (method, path) = (request.method().clone(), request.path().to_owned());
-    let shared = request.app_data::<Data<Shared>>().cloned();
+    let (method, path) = (arrived.method().clone(), arrived.path().to_owned());
+    let shared = arrived.app_data::<Data<Shared>>().cloned();
     let span = tracing::info_span!("request", id = %id);
-    async move {
+    let answer = async move {
         // A panic ends this answer, not the process (ASVS 5.0 16.5.4).
-        let answer = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+        let answer = AssertUnwindSafe(next.call(arrived)).catch_unwind().await;
         let answer =
             answer.unwrap_or_else(|_| Err(Error::Fault(Fault::Bug("a handler panicked".into())).into()));
         let Some(shared) = shared else { return answer.map(ServiceResponse::map_into_boxed_body) };
         match answer {
             Ok(response) => {
                 let response = finish(response.map_into_boxed_body(), &shared, &id);
-                let visit = Visit::of(response.request()).0;
                 let route = response.request().match_pattern();
-                note(
-                    &method,
-                    route.as_deref().unwrap_or("-"),
-                    response.status(),
-                    begun,
-                    visit.map(|live| live.record.handle.to_string()),
-                );
+                note(&method, route.as_deref().unwrap_or("-"), response.status(), begun, visit::handle());
                 Ok(response)
             }
             // Only middleware fails this way, and by then the request is gone: a page without its visitor.
@@ -75,8 +68,9 @@ pub async fn door(
             }
         }
     }
-    .instrument(span)
-    .await
+    .instrument(span);
+    // Whoever is found to be visiting is known until here.
+    request::carried(answer).await
 }
 
 fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> ServiceResponse<BoxBody> {
@@ -162,7 +156,8 @@ fn log_fault(error: &actix_web::Error) {
     }
 }
 
-fn note(method: &Method, route: &str, status: StatusCode, begun: Instant, session: Option<String>) {
+fn note(method: &Method, route: &str, status: StatusCode, begun: Instant, session: Option<Handle>) {
+    let session = session.map(tracing::field::display);
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(%method, route, status = status.as_u16(), took_us, session, "served");
 }

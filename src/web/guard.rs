@@ -1,4 +1,4 @@
-//! Guards: the type of a handler's first argument says who gets in. They judge what `identify` found and
+//! Guards: the type of a handler's first argument says who gets in. They judge what was loaded and
 //! fetch nothing, so they are ready before any form or path is looked at.
 
 use std::ops::Deref;
@@ -11,8 +11,7 @@ use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 
 use super::error::Error;
-use super::identify::Visit;
-use super::{Shared, next};
+use super::{Shared, next, visit};
 use crate::accounts::{LiveUser, Role};
 use crate::config::SessionLimits;
 
@@ -44,7 +43,7 @@ pub struct Admin(pub LiveUser);
 
 /// Denials in this order: log in, forbidden, confirm. Nobody is asked to confirm for what they may not have.
 fn admit(request: &HttpRequest, kind: Kind) -> Result<LiveUser, Error> {
-    let live = Visit::of(request).0.ok_or_else(|| Error::LogIn { next: way_back(request) })?;
+    let live = visit::live().ok_or_else(|| Error::LogIn { next: way_back(request) })?;
     let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(Error::Forbidden) };
     if kind == Kind::Admin && live.owner.role < Role::Admin {
         return Err(Error::Forbidden);
@@ -82,8 +81,8 @@ impl FromRequest for Visitor {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(Visit::of(request).0)))
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(visit::live())))
     }
 }
 

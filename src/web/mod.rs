@@ -12,7 +12,6 @@ mod front;
 pub mod guard;
 mod headers;
 mod health;
-mod identify;
 mod next;
 mod origin;
 mod page;
@@ -20,6 +19,7 @@ mod pages;
 pub mod routes;
 mod urlencoded;
 mod view;
+mod visit;
 
 use std::io;
 use std::net::TcpListener;
@@ -37,7 +37,6 @@ use actix_web::{App, HttpServer, web};
 use crate::accounts::Accounts;
 use crate::config::{Origin, SessionLimits, Settings, Transport};
 use crate::secret::Secret;
-use crate::sessions::request;
 
 /// What handlers share.
 pub struct Shared {
@@ -82,7 +81,7 @@ impl Shared {
 }
 
 /// The whole application, for one worker. Outermost first: the front (request id, log, error pages, headers),
-/// the origin check, then only around what needs it: session, identity, who is visiting.
+/// the origin check, then only around what needs it: session and identity.
 pub fn app(
     shared: web::Data<Shared>,
 ) -> App<
@@ -111,11 +110,9 @@ pub fn app(
     .build();
     let local = shared.local;
     let visited = web::scope("")
-        .wrap(from_fn(identify::identify))
         .wrap(IdentityMiddleware::default())
         .wrap(sessions)
         .wrap(from_fn(current_session::outward))
-        .wrap(from_fn(request::carry))
         .configure(|scope| routes::mount(scope, local))
         .default_service(web::to(error::not_found));
     App::new()

@@ -6,8 +6,7 @@ use askama::Template;
 use smol_str::SmolStr;
 
 use super::error::Error;
-use super::identify::Visit;
-use super::{Shared, assets, csrf, flash};
+use super::{Shared, assets, csrf, flash, visit};
 use crate::accounts::{Role, Wait};
 use crate::db::Fault;
 
@@ -34,7 +33,7 @@ pub struct Person {
 
 impl Page {
     pub fn of(request: &HttpRequest, shared: &Shared) -> Self {
-        let person = Visit::of(request).0.map(|live| Person {
+        let person = visit::live().map(|live| Person {
             name: live.owner.name.clone(),
             email: live.owner.email.clone(),
             is_admin: live.owner.role >= Role::Admin,

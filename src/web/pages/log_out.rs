@@ -22,6 +22,6 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<H
         ctx.accounts().log_out(live, ctx.client()).await?;
     }
     let mut response = ctx.redirect("/login", Flash::LoggedOut);
-    current_session::end(&ctx.request, &mut response, &ctx.shared);
+    current_session::end(&mut response, &ctx.shared);
     Ok(response)
 }

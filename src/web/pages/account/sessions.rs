@@ -44,7 +44,7 @@ pub async fn revoke(
     }
     if handle.0 == me.record.handle {
         let mut response = ctx.redirect("/login", Flash::LoggedOut);
-        current_session::end(&ctx.request, &mut response, &ctx.shared);
+        current_session::end(&mut response, &ctx.shared);
         return Ok(response);
     }
     Ok(ctx.redirect("/account/sessions", Flash::SessionEnded))

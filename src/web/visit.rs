@@ -1,0 +1,14 @@
+//! Who is visiting: what was loaded for this request, for guards and pages to judge by.
+
+use crate::accounts::{LiveUser, User};
+use crate::sessions::{Handle, request};
+
+/// The live session of this request, if it has one. Known from when actix-session has loaded it to the end of
+/// the request.
+pub fn live() -> Option<LiveUser> {
+    request::loaded::<User>()
+}
+
+pub fn handle() -> Option<Handle> {
+    live().map(|live| live.record.handle)
+}
