@@ -72,9 +72,9 @@ impl<O: Owner> Sessions<O> {
         self.shared.keeper.set(commands.clone());
         let (db, shared) = (self.db.clone(), Arc::clone(&self.shared));
         let watch = move || {
-            let mut said = false;
+            let (mut said, mut id) = (false, None);
             // A connection that broke takes its lease with it.
-            while let Err(fault) = Post::open(&db, &shared).and_then(|mut post| {
+            while let Err(fault) = Post::open(&db, &shared, &mut id).and_then(|mut post| {
                 said = false;
                 post.keep(&orders)
             }) {
@@ -141,11 +141,13 @@ struct Sync {
 
 impl<'s, O: Owner> Post<'s, O> {
     /// Listens first, forgets everything then: what changes in between is heard, what changed before is read anew.
-    fn open(db: &Db, shared: &'s Shared<O>) -> Result<Self, Fault> {
+    /// `last_id`: of the connection before, which cannot be trusted any more and need not be waited for.
+    fn open(db: &Db, shared: &'s Shared<O>, last_id: &mut Option<Uuid>) -> Result<Self, Fault> {
         let mut conn = db.connect_apart()?;
         queries::hear(&mut conn)?;
         let id = Uuid::new_v4();
-        queries::register(&mut conn, id)?;
+        queries::register(&mut conn, id, *last_id)?;
+        *last_id = Some(id);
         shared.cache.clear();
         let mut post = Self {
             conn,

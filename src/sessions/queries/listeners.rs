@@ -23,9 +23,12 @@ pub fn hear(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(&format!("LISTEN {CHANNEL}"))
 }
 
-/// From here on whoever takes something back waits for `id`.
-pub fn register(conn: &mut PgConnection, id: Uuid) -> QueryResult<()> {
-    diesel::insert_into(listeners::table).values(dsl::id.eq(id)).execute(conn).map(drop)
+/// From here on whoever takes something back waits for `id`, and no longer for `former`.
+pub fn register(conn: &mut PgConnection, id: Uuid, former: Option<Uuid>) -> QueryResult<()> {
+    conn.transaction(|conn| {
+        delete_listeners(conn, former.as_slice())?;
+        diesel::insert_into(listeners::table).values(dsl::id.eq(id)).execute(conn).map(drop)
+    })
 }
 
 /// The database's time, if `id` is still counted on.

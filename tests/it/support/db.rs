@@ -273,9 +273,15 @@ fn lock(name: &str) -> String {
 
 /// Before `DROP DATABASE`, too, which looks only every 100 ms whether those it throws out have left.
 fn throw_out(conn: &mut PgConnection, database: &str) -> QueryResult<()> {
-    let others = format!("FROM pg_stat_activity WHERE datname = '{database}'");
-    conn.batch_execute(&format!("SELECT pg_terminate_backend(pid) {others}"))?;
-    while select(sql::<Bool>(&format!("EXISTS (SELECT {others})"))).get_result(conn)? {
+    // Those there are now: who comes back meanwhile is somebody else.
+    let others = format!(
+        "(SELECT pg_terminate_backend(pid), pid FROM pg_stat_activity WHERE datname = '{database}') others"
+    );
+    let pids: String =
+        one::<Text, _>(conn, &format!("SELECT coalesce(string_agg(pid::text, ','), '0') FROM {others}"));
+    while select(sql::<Bool>(&format!("EXISTS (SELECT FROM pg_stat_activity WHERE pid IN ({pids}))")))
+        .get_result(conn)?
+    {
         thread::sleep(Duration::from_millis(1));
     }
     Ok(())
