@@ -2,7 +2,12 @@
 -- however. One message a principal and transaction, sent when it commits (docs/decisions/cache-lease.md).
 CREATE FUNCTION announce_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('latchkey', CASE TG_TABLE_NAME WHEN 'users' THEN to_jsonb(OLD) ->> 'id' ELSE to_jsonb(OLD) ->> 'principal' END);
+    PERFORM pg_notify('latchkey', CASE
+        -- Said by a transaction that changes everybody: one word instead of a million.
+        WHEN current_setting('latchkey.everybody', true) = 'yes' THEN '*'
+        WHEN TG_TABLE_NAME = 'users' THEN to_jsonb(OLD) ->> 'id'
+        ELSE to_jsonb(OLD) ->> 'principal'
+    END);
     RETURN NULL;
 END $$;
 

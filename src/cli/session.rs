@@ -22,8 +22,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// End one session.
-    Revoke { handle: String },
+    /// End one session, or everybody's.
+    Revoke {
+        #[arg(required_unless_present = "everybody")]
+        handle: Option<String>,
+        /// Log everybody out everywhere.
+        #[arg(long, conflicts_with = "handle")]
+        everybody: bool,
+    },
     /// Delete sessions that ended long ago.
     Sweep,
 }
@@ -43,7 +49,11 @@ pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
 async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { search, json } => list(accounts, &search, json).await,
-        Command::Revoke { handle } => {
+        Command::Revoke { handle: None, .. } => {
+            say!("{} sessions are over.", accounts.revoke_everybody(Client::operator()).await?);
+            Ok(())
+        }
+        Command::Revoke { handle: Some(handle), .. } => {
             let handle: Handle = handle.parse().map_err(|_| format!("{handle:?} is no session's handle"))?;
             if !accounts.revoke_any(None, handle, Client::operator()).await? {
                 return Err("there is no such live session".into());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::{Span, sizes};
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,7 +25,7 @@ pub(super) struct Written {
 /// How the pool behaves.
 #[derive(Clone, Copy, Serialize)]
 pub struct Database {
-    /// Connections of one instance: hobby databases give 25 in all, and a rollout doubles the instances.
+    /// Connections of one instance.
     pub pool_size: u32,
     /// After this a request is told to come back (503) rather than queue.
     pub checkout_wait: Span,
@@ -38,7 +38,7 @@ pub struct Database {
 impl Written {
     pub(super) fn pool(&self) -> Database {
         Database {
-            pool_size: self.pool_size.unwrap_or(5),
+            pool_size: self.pool_size.unwrap_or_else(sizes::connections),
             checkout_wait: self.checkout_wait.unwrap_or(Span::seconds(2)),
             statement_timeout: self.statement_timeout.unwrap_or(Span::seconds(5)),
             lock_timeout: self.lock_timeout.unwrap_or(Span::seconds(2)),

@@ -4,6 +4,7 @@ mod database;
 mod limits;
 mod origin;
 mod shown;
+mod sizes;
 mod span;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use database::Database;
 pub use limits::{Hashing, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
 pub use origin::Origin;
+pub use sizes::blocking_threads;
 pub use span::Span;
 
 use crate::secret::{SECRET_MIN_BYTES, Secret, WeakSecret};
@@ -105,7 +107,7 @@ pub struct Server {
     pub public: Origin,
     /// How many proxies of ours stand in front: the client is the Nth address from the right.
     pub trusted_hops: usize,
-    /// Threads that serve; 0 means one a core.
+    /// Threads that serve.
     pub workers: usize,
 }
 
@@ -238,7 +240,7 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
             port,
             public,
             trusted_hops: written.server.trusted_hops,
-            workers: written.server.workers,
+            workers: sizes::workers(written.server.workers),
         },
         database,
         pool: written.database.pool(),

@@ -64,6 +64,12 @@ impl<O: Owner> Sessions<O> {
         Ok(queries::revoke_all(change, principal, except)?)
     }
 
+    /// Ends every session there is; answers how many.
+    pub fn revoke_everybody(&self, change: &mut Change<'_>) -> Result<usize, Fault> {
+        change.recall();
+        Ok(queries::revoke_everybody(change)?)
+    }
+
     /// Deletes sessions that ended long ago, batch by batch, and answers how many. Does nothing while
     /// another instance is at it.
     pub async fn sweep(&self) -> Result<usize, Fault> {

@@ -35,7 +35,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::accounts::Accounts;
-use crate::config::{Origin, SessionLimits, Settings, Transport};
+use crate::config::{Origin, SessionLimits, Settings, Transport, blocking_threads};
 use crate::secret::Secret;
 
 /// What handlers share.
@@ -127,12 +127,8 @@ pub fn app(
 /// Serves on `listener` until told to stop; then finishes what is running.
 pub fn serve(listener: TcpListener, shared: Shared, settings: &Settings) -> io::Result<Server> {
     let shared = web::Data::new(shared);
-    let workers = match settings.server.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        given => given,
-    };
-    // Never the limit themselves: connections and hashing permits are, and neither may starve the other.
-    let blocking = settings.pool.pool_size as usize + workers + 2;
+    let workers = settings.server.workers;
+    let blocking = blocking_threads(settings.pool.pool_size, workers);
     let server = HttpServer::new(move || app(shared.clone()))
         .workers(workers)
         .worker_max_blocking_threads(blocking)

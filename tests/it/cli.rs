@@ -109,6 +109,18 @@ fn lists_are_for_people_and_as_json_for_programs() {
 }
 
 #[actix_web::test]
+async fn the_operator_can_log_everybody_out_at_once() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let (mut one, mut two) = (app.logged_in(&ada).await, app.logged_in(&grace).await);
+    assert!(one.is_in().await && two.is_in().await);
+    let latchkey = Latchkey::on(&app.db.url());
+    assert_eq!(latchkey.run(&["session", "revoke", "--everybody"]).well(), ["2 sessions are over."]);
+    assert!(!one.is_in().await && !two.is_in().await);
+    assert_eq!(app.events("sessions-revoked"), 1);
+}
+
+#[actix_web::test]
 async fn a_session_the_operator_revokes_is_out_at_once() {
     let app = TestApp::spawn();
     let ada = app.ada().await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
 use diesel::dsl::{now, sql};
 use diesel::pg::PgConnection;
 use diesel::pg::data_types::PgInterval;
@@ -158,6 +159,12 @@ pub fn revoke_all(
     )
     .set(dsl::revoked_at.eq(now))
     .execute(conn)
+}
+
+/// Announced as one thing, however many sessions it ends.
+pub fn revoke_everybody(conn: &mut PgConnection) -> QueryResult<usize> {
+    conn.batch_execute("SET LOCAL latchkey.everybody = 'yes'")?;
+    diesel::update(sessions::table.filter(live!())).set(dsl::revoked_at.eq(now)).execute(conn)
 }
 
 pub fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -> QueryResult<usize> {
