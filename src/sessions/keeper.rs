@@ -140,18 +140,13 @@ struct Sync {
 }
 
 impl<'s, O: Owner> Post<'s, O> {
-    /// Listens first, forgets everything then: what changes in between is heard, what changed before is read anew.
-    /// `last_id`: of the connection before, which cannot be trusted any more and need not be waited for.
+    /// Listens first, then is counted on, and forgets everything last: what changes from the first step on is heard,
+    /// whoever changes something after the second waits for us, and what was read before the third is read anew.
+    /// `last_id`: of the connection before, which has no lease any more and need not be waited for.
     fn open(db: &Db, shared: &'s Shared<O>, last_id: &mut Option<Uuid>) -> Result<Self, Fault> {
-        let mut conn = db.connect_apart()?;
-        queries::hear(&mut conn)?;
-        let id = Uuid::new_v4();
-        queries::register(&mut conn, id, *last_id)?;
-        *last_id = Some(id);
-        shared.cache.clear();
         let mut post = Self {
-            conn,
-            id,
+            conn: db.connect_apart()?,
+            id: Uuid::new_v4(),
             shared,
             syncs: Vec::new(),
             words: Vec::new(),
@@ -159,7 +154,11 @@ impl<'s, O: Owner> Post<'s, O> {
             probed: false,
             gone: Vec::new(),
         };
+        queries::hear(&mut post.conn)?;
         post.probe(db)?;
+        queries::register(&mut post.conn, post.id, *last_id)?;
+        *last_id = Some(post.id);
+        shared.cache.clear();
         Ok(post)
     }
 

@@ -98,18 +98,21 @@ pub struct Record {
     pub expires_at: Moment,
 }
 
+/// Read again after this, though nothing was heard of it: a second line behind what is announced.
+const FRESH: Duration = Duration::from_secs(300);
+
 /// The principal's other live sessions, as they were when this one was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Others {
     pub count: u32,
-    /// When the first of them ends by itself.
+    /// So long this can be said: until the first of them ends by itself.
     until: Moment,
 }
 
 impl Others {
     /// From the moments at which they end.
-    pub(super) fn new(ends: &[Moment]) -> Self {
-        let until = ends.iter().min().copied().unwrap_or(Moment(i64::MAX));
+    pub(super) fn new(ends: &[Moment], read_at: Moment) -> Self {
+        let until = ends.iter().copied().fold(read_at.plus(FRESH), Moment::min);
         Self { count: u32::try_from(ends.len()).unwrap_or(u32::MAX), until }
     }
 }

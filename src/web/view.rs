@@ -65,16 +65,19 @@ pub struct SessionRow {
 
 impl SessionRow {
     pub fn new(record: &Record, current: Handle, now: OffsetDateTime) -> Self {
+        let current = record.handle == current;
+        // Rows say it with some delay; of this one we know.
+        let last_seen = if current { now } else { record.last_seen_at.into() };
         Self {
             handle: record.handle.to_string(),
             device: device::name(&record.user_agent),
             address: record.address.to_string(),
             logged_in: When::new(record.created_at, now),
-            last_seen: When::new(record.last_seen_at, now),
+            last_seen: When::new(last_seen, now),
             expires: When::new(record.expires_at, now),
             factor: record.factor.to_string(),
             remember: record.remember,
-            current: record.handle == current,
+            current,
             person_id: String::new(),
             person_name: String::new(),
             person_email: String::new(),

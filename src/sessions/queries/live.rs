@@ -26,7 +26,7 @@ impl TryFrom<Columns> for Row {
 
     fn try_from((key_hash, record, others, now): Columns) -> Result<Self, Fault> {
         let key_hash = key_hash.try_into().map_err(|_| Fault::Bug("a key's hash has 32 bytes".into()))?;
-        Ok(Self { key_hash: KeyHash::new(key_hash), record, others: Others::new(&others), now })
+        Ok(Self { key_hash: KeyHash::new(key_hash), record, others: Others::new(&others, now), now })
     }
 }
 
