@@ -11,9 +11,9 @@ use actix_web::rt;
 use diesel::pg::PgConnection;
 use tokio::sync::oneshot;
 
-use super::cache::{Cache, Generation};
+use super::cache::Generation;
 use super::record::Kept;
-use super::{KeyHash, Live, Owner, Sessions};
+use super::{KeyHash, Live, Owner, Sessions, Shared};
 use crate::db::Fault;
 
 /// Queries at the same time: while one waits for the network another is prepared.
@@ -106,7 +106,7 @@ impl<O: Owner> Sessions<O> {
             let generation = sessions.shared.cache.generation();
             let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
             let found = sessions.db.read(move |conn| load::<O>(conn, &keys)).await;
-            distribute(found, lookups, &sessions.shared.cache, generation);
+            sessions.shared.distribute(found, lookups, generation);
         }
         *done = true;
     }
@@ -126,21 +126,27 @@ fn load<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Found<O>,
     Ok(found.into_iter().flatten().collect())
 }
 
-/// A receiver that is gone belonged to a client that is gone.
-fn distribute<O: Owner>(
-    found: Result<Found<O>, Fault>,
-    lookups: Vec<Lookup<O>>,
-    cache: &Cache<Kept<O>>,
-    generation: Generation,
-) {
-    for live in found.iter().flat_map(HashMap::values).flatten() {
-        cache.insert(Arc::clone(&live.kept), generation);
-    }
-    for Lookup { key, answer } in lookups {
-        let answered = match &found {
-            Ok(found) => found.get(&key).cloned().transpose(),
-            Err(fault) => Err(fault.clone()),
-        };
-        let _ = answer.send(answered);
+impl<O> Shared<O> {
+    fn distribute(
+        &self,
+        mut found: Result<Found<O>, Fault>,
+        lookups: Vec<Lookup<O>>,
+        generation: Generation,
+    ) {
+        for live in found.iter_mut().flat_map(HashMap::values_mut).flatten() {
+            if let Some(Kept { record, .. }) = Arc::get_mut(&mut live.kept) {
+                self.texts.share(&mut record.factor);
+                self.texts.share(&mut record.user_agent);
+            }
+            self.cache.insert(Arc::clone(&live.kept), generation);
+        }
+        for Lookup { key, answer } in lookups {
+            let answered = match &found {
+                Ok(found) => found.get(&key).cloned().transpose(),
+                Err(fault) => Err(fault.clone()),
+            };
+            // A receiver that is gone belonged to a client that is gone.
+            let _ = answer.send(answered);
+        }
     }
 }

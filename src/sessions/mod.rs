@@ -50,6 +50,7 @@ pub mod request;
 mod state;
 mod store;
 mod sync;
+mod texts;
 mod touches;
 mod word;
 
@@ -65,6 +66,7 @@ use cache::Cache;
 use lease::Lease;
 use lookups::Lookups;
 use record::Kept;
+use texts::Texts;
 use touches::Touches;
 
 pub use change::Change;
@@ -166,6 +168,7 @@ pub struct Sessions<O: Owner = ()> {
 /// What all workers of an instance share.
 struct Shared<O> {
     cache: Cache<Kept<O>>,
+    texts: Texts,
     lease: Lease,
     lookups: Lookups<O>,
     touches: Touches,
@@ -198,6 +201,7 @@ impl<O: Owner> Sessions<O> {
     pub fn new(db: Db, policy: Policy) -> Self {
         let shared = Shared {
             cache: Cache::new(policy.cached),
+            texts: Texts::default(),
             lease: Lease::none(),
             lookups: Lookups::default(),
             touches: Touches::default(),
