@@ -58,10 +58,11 @@
 #define REMOVED_BEFORE_GENERATION  16 /* an invalidation removes the entry, then moves the generation */
 #define CLEARED_BEFORE_GENERATION  17 /* a restart clears the cache, then moves the generation */
 #define ACKNOWLEDGED_AHEAD         18 /* a sync is acknowledged before what came earlier is applied */
+#define LEFT_WHILE_TRUSTING        19 /* an instance that shuts down deletes its row before it stops trusting */
 /* These take away what the protocol rests on. */
-#define TABLE_UNLOGGED             19 /* a crash of Postgres empties the table */
-#define PING_OVERTAKES             20 /* a ping's answer may come before earlier notifications */
-#define CLOCK_STANDS_STILL         21 /* an instance's clock does not run while it is suspended */
+#define TABLE_UNLOGGED             20 /* a crash of Postgres empties the table */
+#define PING_OVERTAKES             21 /* a ping's answer may come before earlier notifications */
+#define CLOCK_STANDS_STILL         22 /* an instance's clock does not run while it is suspended */
 
 /* These must be possible, or the model would prove nothing. Here being "caught" means that it happens. */
 #define WITNESS_HIT               101 /* a request is served from the cache */
@@ -269,6 +270,8 @@ proctype Keeper(byte i) {
         carries[i] = 0;
         never_if(WITNESS_BACK, swept)
       }
+
+    :: d_step { mutant(LEFT_WHILE_TRUSTING) -> listeners = listeners & ~id[i] }
 
     :: break                                                            /* the connection is lost */
     :: d_step {                                                         /* the process dies and another one starts; */
