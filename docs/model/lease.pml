@@ -16,7 +16,7 @@
  *   under way on it is lost. Postgres restarting is all of them losing theirs.
  * What is bounded, and why that is enough:
  * - REVOCATIONS. The first shows the holes of the wait. The second meets what a first can leave behind, which is a row
- *   marked or deleted. A third finds nothing else; `bin/model --deep` tries it.
+ *   marked or deleted. A third should meet nothing else; `bin/model --deep` tries.
  *   A revoker belongs to no instance: it may run on any, also on one that is not here, with or without a working
  *   keeper, and it may stop for ever after any step (crashed).
  * - INSTANCES. The watched request is on one of them, WATCHED. All that another one does to it is to revoke and to
