@@ -44,6 +44,11 @@ impl KeyHash {
         Self(bytes)
     }
 
+    /// Of what a browser sent, unless it cannot be a key of ours.
+    pub(super) fn of(raw: &str) -> Option<Self> {
+        secret::decode::<32>(raw).map(|_| Self(secret::sha256(raw.as_bytes())))
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

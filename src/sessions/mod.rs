@@ -236,7 +236,10 @@ impl<O: Owner> Sessions<O> {
     /// # Errors
     /// Any [`Fault`] of the database: the caller knows nothing and must not admit anybody.
     pub async fn find(&self, key: &Key) -> Result<Option<Live<O>>, Fault> {
-        let key = key.hash();
+        self.find_by_hash(key.hash()).await
+    }
+
+    async fn find_by_hash(&self, key: KeyHash) -> Result<Option<Live<O>>, Fault> {
         let live = match self.recall(&key) {
             Some(live) => live,
             None => match self.look_up(key).await? {

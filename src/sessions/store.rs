@@ -48,8 +48,8 @@ impl<O: Owner> PgStore<O> {
 
 impl<O: Owner> SessionStore for PgStore<O> {
     async fn load(&self, session_key: &SessionKey) -> Result<Option<HashMap<String, String>>, LoadError> {
-        let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(None) };
-        let live = self.sessions.find(&key).await.map_err(|fault| LoadError::Other(noted(fault)))?;
+        let Some(key) = KeyHash::of(session_key.as_ref()) else { return Ok(None) };
+        let live = self.sessions.find_by_hash(key).await.map_err(|fault| LoadError::Other(noted(fault)))?;
         Ok(live.map(|live| {
             let remembered = live.record.remember.then(|| self.sessions.policy.absolute(true));
             let state = live.state_with_principal(IDENTITY_KEY);
@@ -105,11 +105,7 @@ impl<O: Owner> SessionStore for PgStore<O> {
         _: &time::Duration,
     ) -> Result<SessionKey, UpdateError> {
         let new_key = request::take_key();
-        let Some(key) = new_key
-            .as_ref()
-            .map(Key::hash)
-            .or_else(|| Key::parse(session_key.as_ref()).map(|key| key.hash()))
-        else {
+        let Some(key) = new_key.as_ref().map(Key::hash).or_else(|| KeyHash::of(session_key.as_ref())) else {
             return Ok(session_key);
         };
         let (principal, state) = split(state).map_err(UpdateError::Other)?;
@@ -127,9 +123,8 @@ impl<O: Owner> SessionStore for PgStore<O> {
     }
 
     async fn update_ttl(&self, session_key: &SessionKey, _: &time::Duration) -> Result<(), anyhow::Error> {
-        let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(()) };
+        let Some(hash) = KeyHash::of(session_key.as_ref()) else { return Ok(()) };
         let Policy { idle, absolute, remembered_idle, remembered_absolute, .. } = self.sessions.policy;
-        let hash = key.hash();
         self.sessions
             .db
             .write(move |conn| {
@@ -146,8 +141,8 @@ impl<O: Owner> SessionStore for PgStore<O> {
     }
 
     async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
-        let Some(key) = Key::parse(session_key.as_ref()) else { return Ok(()) };
-        let ended = self.end(key.hash()).await?;
+        let Some(key) = KeyHash::of(session_key.as_ref()) else { return Ok(()) };
+        let ended = self.end(key).await?;
         if ended == 0 {
             request::note_lost();
         }
