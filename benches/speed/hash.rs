@@ -27,7 +27,7 @@ pub fn measure(report: &mut Report) {
 }
 
 /// A second, by `at_once` callers.
-async fn verifications(hasher: &Hasher, stored: &PasswordHash, at_once: usize) -> f64 {
+pub async fn verifications(hasher: &Hasher, stored: &PasswordHash, at_once: usize) -> f64 {
     let begun = Instant::now();
     let callers = (0..at_once).map(async |_| {
         let mut done = 0;
