@@ -1,9 +1,10 @@
-//! Measures: `bin/bench [sessions|pages|hash|login]… [--rounds N] [--json]`. Rounds are interleaved, so that what
+//! Measures: `bin/bench [sessions|pages|hash|login|peers]… [--rounds N] [--json]`. Rounds are interleaved, so that what
 //! else the machine does hits every case alike; a figure is the median of its rounds, with the least and the most.
 
 mod hash;
 mod login;
 mod pages;
+mod peers;
 mod place;
 mod report;
 mod sessions;
@@ -13,7 +14,10 @@ use std::process::ExitCode;
 use report::Report;
 
 /// What can be asked for.
-const GROUPS: [&str; 4] = ["sessions", "pages", "hash", "login"];
+const GROUPS: [&str; 5] = ["sessions", "pages", "hash", "login", "peers"];
+
+/// Only measured when asked for: other people's programs have to be installed for it.
+const EXTRA: &str = "peers";
 
 fn main() -> ExitCode {
     let (mut groups, mut rounds, mut json) = (Vec::new(), 5, false);
@@ -32,7 +36,7 @@ fn main() -> ExitCode {
         }
     }
     if groups.is_empty() {
-        groups = GROUPS.map(str::to_owned).to_vec();
+        groups = GROUPS.iter().filter(|group| **group != EXTRA).map(|group| (*group).to_owned()).collect();
     }
     let mut report = Report::new(rounds);
     for group in &groups {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
             "sessions" => sessions::measure(&mut report),
             "pages" => pages::measure(&mut report),
             "hash" => hash::measure(&mut report),
+            "peers" => peers::measure(&mut report),
             _ => login::measure(&mut report),
         }
     }

@@ -1,13 +1,11 @@
 //! Whole requests to the real program: one core for it, another for wrk and the database.
 
-use std::process::Command;
-
 use actix_web::rt::System;
 
-use super::place::{Place, can_pin, client};
+use super::place::{Place, client, on_core};
 use super::report::Report;
 
-const SECONDS: &str = "4s";
+const SLICE: &str = "4s";
 const CONNECTIONS: &str = "16";
 
 /// Least to most that a request goes through.
@@ -31,29 +29,29 @@ pub fn measure(report: &mut Report) {
         for (path, guarded) in PAGES {
             let who = if guarded { "with a session" } else { "open to all" };
             let name = format!("GET {path} {who}");
-            let seen = wrk(&format!("{}{path}", served.origin), guarded.then_some(cookie.as_str()));
-            report.note(&name, "req/s", seen.per_second);
-            report.note(&name, "ms p50", seen.p50);
-            report.note(&name, "ms p99", seen.p99);
+            let url = format!("{}{path}", served.origin);
+            wrk(&url, guarded.then_some(cookie.as_str()), SLICE).note(report, &name);
         }
     }
 }
 
-struct Seen {
+pub struct Seen {
     per_second: f64,
     p50: f64,
     p99: f64,
 }
 
-fn wrk(url: &str, cookie: Option<&str>) -> Seen {
-    let mut command = if can_pin() {
-        let mut command = Command::new("taskset");
-        command.args(["-c", "1", "wrk"]);
-        command
-    } else {
-        Command::new("wrk")
-    };
-    command.args(["--threads", "1", "--connections", CONNECTIONS, "--duration", SECONDS, "--latency"]);
+impl Seen {
+    pub fn note(&self, report: &mut Report, name: &str) {
+        report.note(name, "req/s", self.per_second);
+        report.note(name, "ms p50", self.p50);
+        report.note(name, "ms p99", self.p99);
+    }
+}
+
+pub fn wrk(url: &str, cookie: Option<&str>, duration: &str) -> Seen {
+    let mut command = on_core(Some("1"), "wrk");
+    command.args(["--threads", "1", "--connections", CONNECTIONS, "--duration", duration, "--latency"]);
     if let Some(cookie) = cookie {
         command.args(["--header", &format!("Cookie: {cookie}")]);
     }

@@ -1,5 +1,6 @@
 //! Where it is measured: a private Postgres with durable settings, people in it, and the real program.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -15,6 +16,8 @@ use latchkey::config::{self, Span};
 use latchkey::db::local::{LocalServer, Options};
 use latchkey::db::{Db, migrations};
 use latchkey::secret;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use uuid::Uuid;
 
 pub const PRODUCTION: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
@@ -33,13 +36,14 @@ impl Place {
         let dir = std::env::temp_dir().join(format!("latchkey-bench-{name}"));
         fs::DirBuilder::new().mode(0o711).create(&dir).unwrap();
         let server = LocalServer::start(&Options::new(&dir)).unwrap_or_else(|error| panic!("{error}"));
-        migrations::connect(&server.maintenance_url())
-            .unwrap()
-            .batch_execute("CREATE DATABASE bench")
-            .unwrap();
-        let url = server.url("bench");
+        let url = database(&server, "bench");
         migrations::run(&url).unwrap();
         Self { dir, server: Some(server), url }
+    }
+
+    /// Another database in the same cluster.
+    pub fn database(&self, name: &str) -> String {
+        database(self.server.as_ref().expect("a server"), name)
     }
 
     pub fn db(&self, pool_size: u32) -> Db {
@@ -55,7 +59,7 @@ impl Place {
     }
 
     pub fn execute(&self, statements: &str) {
-        migrations::connect(&self.url).unwrap().batch_execute(statements).unwrap();
+        execute(&self.url, statements);
     }
 
     /// Somebody with an account and [`PASSWORD`].
@@ -90,18 +94,9 @@ impl Place {
 
     /// The program, serving; on `core` alone where that is possible.
     pub fn serve(&self, core: Option<&str>) -> Served {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let program = env!("CARGO_BIN_EXE_latchkey");
-        let mut command = match core.filter(|_| can_pin()) {
-            Some(core) => {
-                let mut command = Command::new("taskset");
-                command.args(["-c", core, program]);
-                command
-            }
-            None => Command::new(program),
-        };
+        let port = free_port();
         let origin = format!("http://localhost:{port}");
-        let child = command
+        let child = on_core(core, env!("CARGO_BIN_EXE_latchkey"))
             .arg("serve")
             .current_dir(&self.dir)
             .env("PORT", port.to_string())
@@ -182,8 +177,58 @@ pub fn client() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-pub fn can_pin() -> bool {
+/// Any other program, ended with this value.
+pub struct Program(Child);
+
+impl Program {
+    pub fn start(mut command: Command) -> Self {
+        let child = command.spawn();
+        Self(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Asked, not killed, since it may have processes of its own to end.
+        let _ = i32::try_from(self.0.id()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM));
+        let _ = self.0.wait();
+    }
+}
+
+/// On `core` alone, where the machine has taskset.
+pub fn on_core(core: Option<&str>, program: impl AsRef<OsStr>) -> Command {
+    match core.filter(|_| can_pin()) {
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", core]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
+fn can_pin() -> bool {
     Command::new("taskset").args(["-c", "1", "true"]).status().is_ok_and(|status| status.success())
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn database(server: &LocalServer, name: &str) -> String {
+    execute(&server.maintenance_url(), &format!("CREATE DATABASE {name}"));
+    server.url(name)
+}
+
+pub fn execute(url: &str, statements: &str) {
+    migrations::connect(url).unwrap().batch_execute(statements).unwrap();
+}
+
+/// All that an answer sets, as a browser sends them.
+pub fn cookies(answer: &reqwest::Response) -> String {
+    let values = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let pairs = values.map(|value| value.split(';').next().unwrap_or_default());
+    pairs.collect::<Vec<_>>().join("; ")
 }
 
 fn cookie(answer: &reqwest::Response, name: &str) -> Option<String> {
