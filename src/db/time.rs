@@ -36,6 +36,12 @@ impl From<Moment> for OffsetDateTime {
     }
 }
 
+impl From<OffsetDateTime> for Moment {
+    fn from(at: OffsetDateTime) -> Self {
+        Self(i64::try_from(at.unix_timestamp_nanos() / 1000 - EPOCH).unwrap_or(i64::MAX))
+    }
+}
+
 impl FromSql<Timestamptz, Pg> for Moment {
     fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
         FromSql::<BigInt, Pg>::from_sql(bytes).map(Self)

@@ -20,6 +20,8 @@ pub mod routes;
 mod urlencoded;
 mod view;
 mod visit;
+#[cfg(feature = "yardstick")]
+mod yardstick;
 
 use std::io;
 use std::net::TcpListener;
@@ -115,13 +117,15 @@ pub fn app(
         .wrap(from_fn(current_session::outward))
         .configure(|scope| routes::mount(scope, local))
         .default_service(web::to(error::not_found));
-    App::new()
+    let app = App::new()
         .app_data(shared)
         .wrap(from_fn(origin::check))
         .wrap(from_fn(front::door))
         .configure(health::mount)
-        .configure(assets::mount)
-        .service(visited)
+        .configure(assets::mount);
+    #[cfg(feature = "yardstick")]
+    let app = app.configure(yardstick::mount);
+    app.service(visited)
 }
 
 /// Serves on `listener` until told to stop; then finishes what is running.

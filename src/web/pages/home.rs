@@ -6,6 +6,7 @@ use smol_str::SmolStr;
 use time::OffsetDateTime;
 
 use crate::config::Registration;
+use crate::sessions::Record;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash;
@@ -43,13 +44,23 @@ struct DashboardPage {
 
 /// Nothing but what came with the session: this page asks the database nothing.
 pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let now = me.now();
+    dashboard(ctx.page(), me.owner.name.clone(), &me.record, me.others.count, me.now())
+}
+
+/// The page, whatever has let its reader in.
+pub fn dashboard(
+    page: Page,
+    name: SmolStr,
+    record: &Record,
+    others: u32,
+    now: OffsetDateTime,
+) -> Result<HttpResponse, Error> {
     page::ok(&DashboardPage {
-        page: ctx.page(),
-        name: me.owner.name.clone(),
-        session: SessionRow::new(&me.record, me.record.handle, now),
-        elapsed: elapsed(me.record.created_at.into(), me.record.expires_at.into(), now),
-        others: me.others.count,
+        page,
+        name,
+        session: SessionRow::new(record, record.handle, now),
+        elapsed: elapsed(record.created_at.into(), record.expires_at.into(), now),
+        others,
     })
 }
 

@@ -1,0 +1,216 @@
+//! What `bin/bench` holds `/home` against: the same page open to all, and behind a JWT, outside of sessions and
+//! behind the same front. Only in builds with the feature `yardstick`; nothing of ours is behind these doors.
+
+use std::future::{Ready, ready};
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use smol_str::SmolStr;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::ctx::Ctx;
+use super::error::Error;
+use super::page::{Page, Person};
+use super::pages::home;
+use super::{assets, routes};
+use crate::db::Fault;
+use crate::db::time::Moment;
+use crate::secret;
+use crate::sessions::{Handle, Principal, Record, State};
+
+/// The cookie that a token comes in.
+const COOKIE: &str = "yardstick";
+
+/// As long as a session that nobody uses.
+const LIFE: Duration = Duration::from_secs(86_400);
+
+const SECRET: [u8; 32] = *b"public: it guards nothing at all";
+
+/// The first test vector of RFC 8032, in PKCS #8 and bare.
+const PRIVATE_KEY: [u8; 48] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20, 0x9d,
+    0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49,
+    0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+];
+const PUBLIC_KEY: [u8; 32] = [
+    0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e,
+    0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
+];
+
+pub fn mount(config: &mut ServiceConfig) {
+    config
+        .app_data(Data::new(Prepared::new()))
+        .service(routes::reading("/yardstick/open", open))
+        .service(routes::reading("/yardstick/hs256", hs256))
+        .service(routes::reading("/yardstick/eddsa", eddsa))
+        .service(routes::reading("/yardstick/tokens", tokens));
+}
+
+/// Made once, as its documentation advises.
+struct Prepared {
+    hs256: (DecodingKey, Validation),
+    eddsa: (DecodingKey, Validation),
+    /// What the open page says.
+    claims: Claims,
+    record: Record,
+}
+
+impl Prepared {
+    fn new() -> Self {
+        let claims = Claims::example();
+        Self {
+            hs256: (DecodingKey::from_secret(&SECRET), Validation::new(Algorithm::HS256)),
+            eddsa: (DecodingKey::from_ed_der(&PUBLIC_KEY), Validation::new(Algorithm::EdDSA)),
+            record: claims.clone().into_record(),
+            claims,
+        }
+    }
+}
+
+/// All that the page shows, with the short texts inline.
+#[derive(Clone, Serialize, Deserialize)]
+struct Claims {
+    sub: Uuid,
+    exp: i64,
+    name: SmolStr,
+    email: SmolStr,
+    is_admin: bool,
+    csrf: String,
+    others: u32,
+    handle: Uuid,
+    remember: bool,
+    factor: SmolStr,
+    address: SmolStr,
+    user_agent: SmolStr,
+    created_at: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+}
+
+impl Claims {
+    /// Somebody who has just logged in.
+    fn example() -> Self {
+        let now = OffsetDateTime::now_utc();
+        let created_at = Moment::from(now);
+        Self {
+            sub: Uuid::new_v4(),
+            exp: (now + LIFE).unix_timestamp(),
+            name: "Ada Lovelace".into(),
+            email: "ada@example.org".into(),
+            is_admin: false,
+            csrf: secret::encode(&SECRET),
+            others: 0,
+            handle: Uuid::new_v4(),
+            remember: false,
+            factor: "password".into(),
+            address: "127.0.0.1".into(),
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0".into(),
+            created_at: created_at.0,
+            last_seen_at: created_at.0,
+            expires_at: created_at.plus(LIFE).0,
+        }
+    }
+
+    fn into_record(self) -> Record {
+        Record {
+            handle: Handle(self.handle),
+            principal: Principal(self.sub),
+            state: State::default(),
+            remember: self.remember,
+            factor: self.factor.into(),
+            address: self.address,
+            user_agent: self.user_agent.into(),
+            created_at: Moment(self.created_at),
+            confirmed_at: Moment(self.created_at),
+            last_seen_at: Moment(self.last_seen_at),
+            expires_at: Moment(self.expires_at),
+        }
+    }
+}
+
+/// Looks at nothing that came with the request.
+async fn open(ctx: Ctx, prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
+    let Claims { name, email, csrf, is_admin, others, .. } = &prepared.claims;
+    let page = page(&ctx, name.clone(), email.clone(), *is_admin, csrf.clone());
+    home::dashboard(page, name.clone(), &prepared.record, *others, OffsetDateTime::now_utc())
+}
+
+async fn hs256(token: Hs256, ctx: Ctx) -> Result<HttpResponse, Error> {
+    show(token.0, &ctx)
+}
+
+async fn eddsa(token: EdDsa, ctx: Ctx) -> Result<HttpResponse, Error> {
+    show(token.0, &ctx)
+}
+
+fn show(claims: Claims, ctx: &Ctx) -> Result<HttpResponse, Error> {
+    let (name, others) = (claims.name.clone(), claims.others);
+    let page = page(ctx, claims.name.clone(), claims.email.clone(), claims.is_admin, claims.csrf.clone());
+    home::dashboard(page, name, &claims.into_record(), others, OffsetDateTime::now_utc())
+}
+
+/// As `/home` has it, so that as many bytes are sent.
+fn page(ctx: &Ctx, name: SmolStr, email: SmolStr, is_admin: bool, csrf: String) -> Page {
+    Page {
+        csrf,
+        flash: None,
+        person: Some(Person { name, email, is_admin }),
+        path: "/home".to_owned(),
+        css: assets::css(),
+        icon: assets::icon(),
+        dev: ctx.shared.local,
+    }
+}
+
+struct Hs256(Claims);
+
+struct EdDsa(Claims);
+
+impl FromRequest for Hs256 {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(verified(request, |prepared| &prepared.hs256).map(Self))
+    }
+}
+
+impl FromRequest for EdDsa {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(verified(request, |prepared| &prepared.eddsa).map(Self))
+    }
+}
+
+/// The signature, and that the token has not expired.
+fn verified(
+    request: &HttpRequest,
+    how: impl Fn(&Prepared) -> &(DecodingKey, Validation),
+) -> Result<Claims, Error> {
+    let Some(prepared) = request.app_data::<Data<Prepared>>() else { return Err(Error::Forbidden) };
+    let (key, validation) = how(prepared);
+    let cookie = request.cookie(COOKIE).ok_or(Error::LogIn { next: None })?;
+    let token = decode(cookie.value(), key, validation).map_err(|_| Error::LogIn { next: None })?;
+    Ok(token.claims)
+}
+
+/// For whoever measures.
+async fn tokens(prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
+    let token = |algorithm, key: EncodingKey| {
+        encode(&Header::new(algorithm), &prepared.claims, &key)
+            .map(|token| format!("{COOKIE}={token}"))
+            .map_err(Fault::bug)
+    };
+    Ok(HttpResponse::Ok().json(json!({
+        "hs256": token(Algorithm::HS256, EncodingKey::from_secret(&SECRET))?,
+        "eddsa": token(Algorithm::EdDSA, EncodingKey::from_ed_der(&PRIVATE_KEY))?,
+    })))
+}
