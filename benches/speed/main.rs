@@ -1,25 +1,36 @@
-//! Measures: `bin/bench [sessions|pages|hash|login|peers]… [--rounds N] [--json]`. Rounds are interleaved, so that what
-//! else the machine does hits every case alike; a figure is the median of its rounds, with the least and the most.
+//! Measures: `bin/bench [sessions|pages|hash|login|peers|scale]… [--rounds N] [--json]`. Rounds are interleaved, so
+//! that what else the machine does hits every case alike; a figure is the median of its rounds, with the least and the
+//! most.
 
+mod cold;
+mod crowd;
 mod hash;
 mod login;
 mod pages;
 mod peers;
 mod place;
 mod report;
+mod scale;
 mod sessions;
+mod targets;
 
 use std::process::ExitCode;
 
 use report::Report;
 
 /// What can be asked for.
-const GROUPS: [&str; 5] = ["sessions", "pages", "hash", "login", "peers"];
+const GROUPS: [&str; 6] = ["sessions", "pages", "hash", "login", "peers", "scale"];
 
-/// Only measured when asked for: other people's programs have to be installed for it.
-const EXTRA: &str = "peers";
+/// Only measured when asked for: other people's programs have to be installed, and millions of rows take minutes.
+const EXTRA: [&str; 2] = ["peers", "scale"];
 
 fn main() -> ExitCode {
+    if let [word, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
+        && word == sessions::footprint::WORD
+    {
+        sessions::footprint::measure_self(url, count.parse().expect("how many"));
+        return ExitCode::SUCCESS;
+    }
     let (mut groups, mut rounds, mut json) = (Vec::new(), 5, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -36,7 +47,8 @@ fn main() -> ExitCode {
         }
     }
     if groups.is_empty() {
-        groups = GROUPS.iter().filter(|group| **group != EXTRA).map(|group| (*group).to_owned()).collect();
+        groups =
+            GROUPS.iter().filter(|group| !EXTRA.contains(group)).map(|group| (*group).to_owned()).collect();
     }
     let mut report = Report::new(rounds);
     for group in &groups {
@@ -45,6 +57,7 @@ fn main() -> ExitCode {
             "pages" => pages::measure(&mut report),
             "hash" => hash::measure(&mut report),
             "peers" => peers::measure(&mut report),
+            "scale" => scale::measure(&mut report),
             _ => login::measure(&mut report),
         }
     }

@@ -36,7 +36,8 @@ pub fn measure(report: &mut Report) {
 }
 
 pub struct Seen {
-    per_second: f64,
+    pub per_second: f64,
+    pub requests: f64,
     p50: f64,
     p99: f64,
 }
@@ -62,8 +63,10 @@ pub fn wrk(url: &str, cookie: Option<&str>, duration: &str) -> Seen {
         let line = text.lines().find_map(|line| line.trim().strip_prefix(label));
         line.unwrap_or_else(|| panic!("no {label}: {text}")).trim()
     };
+    let requests = text.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse().ok());
     Seen {
         per_second: after("Requests/sec:").parse().expect("a number"),
+        requests: requests.expect("how many"),
         p50: milliseconds(after("50%")),
         p99: milliseconds(after("99%")),
     }

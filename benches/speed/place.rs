@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +23,9 @@ use uuid::Uuid;
 pub const PRODUCTION: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
 pub const PASSWORD: &str = "poetical-science-1843";
 
+/// The browser that everybody here has.
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0";
+
 /// A cluster of its own, gone with this value.
 pub struct Place {
     dir: PathBuf,
@@ -32,13 +35,38 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// A database server for many people: a quarter of the memory, as PostgreSQL's manual has it (19.4.1).
+    pub fn spacious() -> Self {
+        let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let total = info
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+        let megabytes: u64 = total.map_or(1024, |kilobytes: u64| kilobytes / 1024 / 4);
+        let buffers = format!("{megabytes}MB");
+        // So that nothing goes on beside what is measured.
+        let quiet = [("max_wal_size", "16GB"), ("checkpoint_timeout", "1h"), ("autovacuum", "off")];
+        Self::with(&[[("shared_buffers", buffers.as_str())].as_slice(), &quiet].concat())
+    }
+
+    fn with(settings: &[(&str, &str)]) -> Self {
         let name = secret::encode(&secret::random::<6>().unwrap());
         let dir = std::env::temp_dir().join(format!("latchkey-bench-{name}"));
         fs::DirBuilder::new().mode(0o711).create(&dir).unwrap();
-        let server = LocalServer::start(&Options::new(&dir)).unwrap_or_else(|error| panic!("{error}"));
+        let server = LocalServer::start(&Options { settings, ..Options::new(&dir) })
+            .unwrap_or_else(|error| panic!("{error}"));
         let url = database(&server, "bench");
         migrations::run(&url).unwrap();
         Self { dir, server: Some(server), url }
+    }
+
+    /// Another database with our tables in the same cluster.
+    pub fn migrated(&self, name: &str) -> String {
+        let url = self.database(name);
+        migrations::run(&url).unwrap();
+        url
     }
 
     /// Another database in the same cluster.
@@ -46,9 +74,17 @@ impl Place {
         database(self.server.as_ref().expect("a server"), name)
     }
 
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub fn db(&self, pool_size: u32) -> Db {
+        self.db_at(&self.url, pool_size)
+    }
+
+    pub fn db_at(&self, url: &str, pool_size: u32) -> Db {
         Db::new(
-            &self.url,
+            url,
             config::Database {
                 pool_size,
                 checkout_wait: Span::seconds(10),
@@ -129,6 +165,23 @@ pub struct Served {
 }
 
 impl Served {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the program has cost its core so far, in seconds (proc(5): fields 14 and 15 of `stat`, in hundredths).
+    pub fn cpu(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|ticks| ticks.parse::<f64>().ok())
+            .sum::<f64>()
+            / 100.0
+    }
+
     /// Logs in through the form and answers the cookie. Waits until the program is ready.
     pub async fn log_in(&self, client: &reqwest::Client, email: &str) -> String {
         while !client.get(format!("{}/readyz", self.origin)).send().await.unwrap().status().is_success() {
@@ -174,7 +227,8 @@ impl Form {
 }
 
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    let builder = reqwest::Client::builder().user_agent(FIREFOX);
+    builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// Any other program, ended with this value.
@@ -193,6 +247,12 @@ impl Drop for Program {
         let _ = i32::try_from(self.0.id()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM));
         let _ = self.0.wait();
     }
+}
+
+/// Puts what measures, with its threads, onto these cores.
+pub fn pin_self(cores: &str) {
+    let pid = std::process::id().to_string();
+    let _ = Command::new("taskset").args(["-acp", cores, &pid]).stdout(Stdio::null()).status();
 }
 
 /// On `core` alone, where the machine has taskset.

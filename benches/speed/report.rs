@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::targets::Target;
+
 pub struct Report {
     rounds: usize,
     figures: Vec<Figure>,
@@ -38,6 +40,11 @@ impl Report {
         self.values.push((key.to_owned(), value));
     }
 
+    /// The median of what each round said.
+    pub fn value_of_rounds(&mut self, key: &str, rounds: &[f64]) {
+        self.value(key, percentile(rounds, 0.5));
+    }
+
     /// Of the rounds noted so far.
     pub fn median(&self, name: &str, unit: &str) -> f64 {
         let figure = self.figures.iter().find(|figure| figure.name == name && figure.unit == unit);
@@ -58,10 +65,12 @@ impl Report {
             );
         }
         if !self.values.is_empty() {
-            table.push_str("\n| held against targets | |\n|---|--:|\n");
+            table.push_str("\n| held against targets | | reach | then | met |\n|---|--:|--:|--:|---|\n");
         }
         for (key, value) in &self.values {
-            let _ = writeln!(table, "| `{key}` | {} |", digits(*value));
+            let [reach, then, met] =
+                Target::of(key).map_or_else(Default::default, |target| target.judge(*value));
+            let _ = writeln!(table, "| `{key}` | {} | {reach} | {then} | {met} |", digits(*value));
             values.insert(key.clone(), json!(value));
         }
         print!("{table}");
@@ -80,11 +89,19 @@ impl Figure {
     }
 }
 
+/// So many of `values` are at most what is answered, in shares of one.
+pub fn percentile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((sorted.len() as f64 * share) as usize).min(sorted.len() - 1)]
+}
+
 /// Three of them count.
 fn digits(value: f64) -> String {
     match value {
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 10.0 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
+        v if v >= 0.1 || v == 0.0 => format!("{v:.2}"),
+        v => format!("{v:.4}"),
     }
 }

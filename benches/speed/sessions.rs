@@ -1,153 +1,56 @@
-//! The store by itself: what each of its calls costs, alone and eight at a time.
+//! Sessions: what letting somebody in costs, with a session in memory and without; how fast what is taken back is
+//! gone; what a session in memory weighs; and the store by itself.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+mod checks;
+pub mod footprint;
+mod instances;
+mod refused;
+mod revocation;
+mod store;
 
-use actix_session::storage::{SessionKey, SessionStore as _};
-use actix_web::cookie::time::Duration as CookieDuration;
-use actix_web::rt::System;
-use futures_util::future::join_all;
-use latchkey::accounts::User;
-use latchkey::sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
-use uuid::Uuid;
-
+use super::cold::Cold;
+use super::crowd;
 use super::place::Place;
 use super::report::Report;
 
-const SLICE: Duration = Duration::from_millis(700);
-const AT_ONCE: [usize; 2] = [1, 8];
-const DAY: CookieDuration = CookieDuration::days(1);
+const FEW: u64 = 10_000;
+const MANY: u64 = 5_000_000;
+
+/// So many in memory, to see what one of them weighs.
+const IN_MEMORY: u64 = 200_000;
 
 pub fn measure(report: &mut Report) {
-    let place = Place::new();
-    place.crowd(10_000);
-    System::new().block_on(async {
-        let bench = Bench::new(&place).await;
-        for _ in 0..report.rounds() {
-            for at_once in AT_ONCE {
-                bench.round(report, at_once).await;
-            }
-        }
-    });
+    let place = Place::spacious();
+    crowd::admit(&place.url, 0..FEW);
+    checks::measure(report, &place);
+    let late = revocation::measure(report, &place) + refused::measure(report, &place);
+    report.value("served_after_revocation", late as f64);
+    lookups(report, &place);
+    store::measure(report);
 }
 
-struct Bench {
-    plain: Sessions<()>,
-    bare: PgStore<()>,
-    whole: PgStore<User>,
-    principal: Principal,
-    /// One a task, so that no two wait for the same row.
-    keys: Vec<SessionKey>,
-}
-
-impl Bench {
-    async fn new(place: &Place) -> Self {
-        let db = place.db(8);
-        // Every load and every log-in shall do the same, however long we measure.
-        let policy = Policy { per_principal: i64::MAX, ..Policy::default() };
-        let plain = Sessions::new(db.clone(), policy);
-        let principal = Principal(place.person("ada@example.org").await);
-        let (bare, whole) = (plain.store(), Sessions::<User>::new(db, policy).store());
-        let mut keys = Vec::new();
-        for _ in 0..8 {
-            keys.push(bare.save(state(principal.0, 0), &DAY).await.unwrap());
-        }
-        Self { plain, bare, whole, principal, keys }
+/// From the database, among few and among many, and each against pgbench.
+fn lookups(report: &mut Report, place: &Place) {
+    let many = place.migrated("many");
+    crowd::admit(&many, 0..MANY);
+    place.pin("1");
+    let few = Cold::new(place, &place.url, FEW);
+    let many = Cold::new(place, &many, MANY);
+    many.warm_up();
+    let [mut against_pgbench, mut by_rows] = [const { Vec::new() }; 2];
+    for _ in 0..report.rounds() {
+        let pgbench = few.pgbench();
+        report.note("lookups, 10,000 rows, pgbench", "a second", pgbench);
+        let few = few.find();
+        few.note(report, "lookups, 10,000 rows, nothing in memory");
+        let many = many.find();
+        many.note(report, "lookups, 5,000,000 rows, nothing in memory");
+        against_pgbench.push(few.per_second / pgbench);
+        by_rows.push(many.per_second / few.per_second);
     }
-
-    async fn round(&self, report: &mut Report, at_once: usize) {
-        let name = |what: &str| format!("{what}, {at_once} at once");
-        let key = |task: usize| &self.keys[task];
-        report.note(
-            &name("load"),
-            "µs",
-            per_call(at_once, async |task, _| {
-                assert!(self.bare.load(key(task)).await.unwrap().is_some());
-            })
-            .await,
-        );
-        report.note(
-            &name("load with its user"),
-            "µs",
-            per_call(at_once, async |task, _| {
-                assert!(self.whole.load(key(task)).await.unwrap().is_some());
-            })
-            .await,
-        );
-        report.note(
-            &name("touch (update_ttl)"),
-            "µs",
-            per_call(at_once, async |task, _| {
-                self.bare.update_ttl(key(task), &DAY).await.unwrap();
-            })
-            .await,
-        );
-        report.note(
-            &name("change of state (update)"),
-            "µs",
-            per_call(at_once, async |task, turn| {
-                let clone = SessionKey::try_from(key(task).as_ref().to_owned()).unwrap();
-                self.bare.update(clone, state(self.principal.0, turn), &DAY).await.unwrap();
-            })
-            .await,
-        );
-        // For people of their own: nobody has ten thousand sessions.
-        report.note(
-            &name("log-in (save)"),
-            "µs",
-            per_call(at_once, async |_, turn| {
-                self.bare.save(state(Uuid::new_v4(), turn), &DAY).await.unwrap();
-            })
-            .await,
-        );
-        report.note(&name("rotate"), "µs", self.rotations(at_once).await);
-    }
-
-    async fn rotations(&self, at_once: usize) -> f64 {
-        let mut keys = Vec::new();
-        for _ in 0..at_once {
-            let (plain, login) = (self.plain.clone(), login(self.principal));
-            let (key, _) = self.plain.write(move |change| plain.open(change, &login)).await.unwrap();
-            keys.push(tokio::sync::Mutex::new(key));
-        }
-        per_call(at_once, async |task, _| {
-            let mut key: tokio::sync::MutexGuard<'_, Key> = keys[task].lock().await;
-            let live = self.plain.find(&key).await.unwrap().unwrap();
-            let plain = self.plain.clone();
-            *key = self.plain.write(move |change| plain.rotate(change, &live, false)).await.unwrap().unwrap();
-        })
-        .await
-    }
-}
-
-/// Microseconds a call, as each of `at_once` tasks sees it.
-async fn per_call(at_once: usize, call: impl AsyncFn(usize, usize)) -> f64 {
-    let begun = Instant::now();
-    let tasks = (0..at_once).map(async |task| {
-        let mut turn = 0;
-        while begun.elapsed() < SLICE {
-            call(task, turn).await;
-            turn += 1;
-        }
-        turn
-    });
-    let calls: usize = join_all(tasks).await.into_iter().sum();
-    begun.elapsed().as_secs_f64() * 1e6 * at_once as f64 / calls as f64
-}
-
-fn state(principal: Uuid, turn: usize) -> HashMap<String, String> {
-    HashMap::from([
-        ("actix_identity.user_id".into(), format!("\"{principal}\"")),
-        ("turn".into(), turn.to_string()),
-    ])
-}
-
-fn login(principal: Principal) -> Login {
-    Login {
-        principal,
-        remember: false,
-        factor: "password".into(),
-        address: "192.0.2.7".into(),
-        user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
-    }
+    report.value_of_rounds("cold_vs_pgbench", &against_pgbench);
+    report.value("cold_p99_ms", report.median("lookups, 10,000 rows, nothing in memory", "ms p99"));
+    report.value_of_rounds("rows_5m_vs_10k", &by_rows);
+    place.pin("0-1");
+    report.value("bytes_per_session", footprint::bytes_per_session(&many.url, IN_MEMORY));
 }

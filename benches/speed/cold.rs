@@ -1,0 +1,141 @@
+//! Looking sessions up in the database, with nothing kept in memory, against pgbench with the same query on the
+//! same rows. The database on one core, who asks on the other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::System;
+use futures_util::future::join_all;
+use latchkey::accounts::User;
+use latchkey::sessions::{Policy, Sessions};
+
+use super::crowd::{self, FIRST, KEY};
+use super::place::{Place, on_core, pin_self};
+use super::report::{Report, percentile};
+
+const SECONDS: u64 = 4;
+
+/// A connection's process takes a fault for each page of the server's memory that it has not seen, which lasts until
+/// it has seen most of a large table.
+const WARM_UP: Duration = Duration::from_secs(30);
+
+/// Requests that wait for their session at the same time.
+const AT_ONCE: usize = 64;
+
+/// One database, looked into in both ways.
+pub struct Cold {
+    pub url: String,
+    people: u64,
+    script: PathBuf,
+    sessions: Sessions<User>,
+}
+
+pub struct Seen {
+    pub per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+impl Cold {
+    pub fn new(place: &Place, url: &str, people: u64) -> Self {
+        let db = place.db_at(url, 8);
+        let sessions = Sessions::<User>::new(db, Policy { cached: 0, ..Policy::default() });
+        let sql = sql(place, url);
+        // Who asks knows the hash; pgbench has the database make it, for a microsecond.
+        let key = format!("ARRAY[sha256(('{}' || :n || '{}')::bytea)]", KEY.0, KEY.1);
+        let script = place.dir().join(format!("lookup-{people}.sql"));
+        let last = FIRST + people - 1;
+        fs::write(&script, format!("\\set n random({FIRST}, {last})\n{};\n", sql.replace("$1", &key)))
+            .unwrap();
+        Self { url: url.to_owned(), people, script, sessions }
+    }
+
+    /// Transactions a second.
+    pub fn pgbench(&self) -> f64 {
+        let mut command = on_core(Some("0"), pgbench());
+        command.args(["-n", "-M", "prepared", "-c", "8", "-T", &SECONDS.to_string(), "-f"]).arg(&self.script);
+        let output = command.arg(&self.url).output().expect("pgbench comes with PostgreSQL");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let failed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !failed.contains("ERROR"), "{text}{failed}");
+        let line = text.lines().find_map(|line| line.strip_prefix("tps = ")).expect("transactions a second");
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+
+    /// What connections are like that have been there for a while.
+    pub fn warm_up(&self) {
+        self.find_for(WARM_UP);
+    }
+
+    pub fn find(&self) -> Seen {
+        self.find_for(Duration::from_secs(SECONDS))
+    }
+
+    fn find_for(&self, length: Duration) -> Seen {
+        pin_self("0");
+        let begun = Instant::now();
+        let taken = Mutex::new(Vec::new());
+        System::new().block_on(async {
+            join_all((0..AT_ONCE).map(async |task| {
+                let mut numbers = Numbers(task as u64 + 1);
+                while begun.elapsed() < length {
+                    let asked = Instant::now();
+                    let key = crowd::key(numbers.next() % self.people);
+                    assert!(self.sessions.find(&key).await.unwrap().is_some());
+                    taken.lock().unwrap().push(asked.elapsed().as_secs_f64() * 1000.0);
+                }
+            }))
+            .await
+        });
+        let elapsed = begun.elapsed().as_secs_f64();
+        pin_self("0-1");
+        let taken = taken.into_inner().unwrap();
+        Seen {
+            per_second: taken.len() as f64 / elapsed,
+            p50_ms: percentile(&taken, 0.5),
+            p99_ms: percentile(&taken, 0.99),
+        }
+    }
+}
+
+impl Seen {
+    pub fn note(&self, report: &mut Report, name: &str) {
+        report.note(name, "a second", self.per_second);
+        report.note(name, "ms p50", self.p50_ms);
+        report.note(name, "ms p99", self.p99_ms);
+    }
+}
+
+/// The statement that Diesel sends, as the database's own log has it.
+fn sql(place: &Place, url: &str) -> String {
+    let logged = place.db_at(&format!("{url}&options=-c%20log_statement%3Dall"), 1);
+    let sessions = Sessions::<User>::new(logged, Policy { cached: 0, ..Policy::default() });
+    System::new().block_on(sessions.find(&crowd::key(0))).unwrap();
+    let log = fs::read_to_string(place.dir().join("postgres.log")).unwrap();
+    let line = log.lines().rev().find(|line| line.contains("key_hash") && line.contains("= ANY($1)"));
+    let (_, sql) = line.and_then(|line| line.split_once(": SELECT ")).expect("the query in the log");
+    format!("SELECT {sql}")
+}
+
+fn pgbench() -> PathBuf {
+    let output = Command::new("pg_config").arg("--bindir").output();
+    let bin =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    let there = Path::new(&bin).join("pgbench");
+    if there.exists() { there } else { "pgbench".into() }
+}
+
+/// xorshift64*: the same numbers in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+}

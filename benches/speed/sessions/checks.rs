@@ -1,0 +1,98 @@
+//! What letting somebody in costs: `/home` with a session, against the same page open to all and behind a JWT.
+//! The program and the database on one core, the load on the other.
+
+use actix_web::rt::System;
+
+use crate::crowd::number;
+use crate::pages::wrk;
+use crate::place::{Place, Served, client};
+use crate::report::Report;
+
+const SLICE: &str = "4s";
+
+/// The open page first: the others are held against it.
+const PAGES: [(&str, &str); 4] = [
+    ("open to all", "/yardstick/open"),
+    ("with a session", "/home"),
+    ("with a JWT, HS256", "/yardstick/hs256"),
+    ("with a JWT, EdDSA", "/yardstick/eddsa"),
+];
+
+/// What is held against a target, each in every round.
+const RATIOS: [(&str, Ratio); 5] = [
+    ("guarded_vs_open", |[open, session, ..]| session.per_second / open.per_second),
+    ("session_vs_jwt_hs256", |[_, session, hs256, _]| session.per_second / hs256.per_second),
+    ("session_vs_jwt_eddsa", |[_, session, _, eddsa]| session.per_second / eddsa.per_second),
+    ("check_cpu_vs_hs256", |[open, session, hs256, _]| (session.cpu - open.cpu) / (hs256.cpu - open.cpu)),
+    ("check_cpu_vs_eddsa", |[open, session, _, eddsa]| (session.cpu - open.cpu) / (eddsa.cpu - open.cpu)),
+];
+
+type Ratio = fn(&[Round; 4]) -> f64;
+
+struct Round {
+    per_second: f64,
+    /// Microseconds a request.
+    cpu: f64,
+}
+
+pub fn measure(report: &mut Report, place: &Place) {
+    place.pin("0");
+    let served = place.serve(Some("0"));
+    let cookies = System::new().block_on(cookies(place, &served));
+    report.value("writes_per_request", writes(place, &served, cookies[1].as_deref()));
+    let mut ratios = RATIOS.map(|_| Vec::new());
+    // The first round warms up.
+    for round in 0..=report.rounds() {
+        let rounds: [Round; 4] = std::array::from_fn(|page| {
+            let before = served.cpu();
+            let url = format!("{}{}", served.origin, PAGES[page].1);
+            let seen = wrk(&url, cookies[page].as_deref(), if round == 0 { "1s" } else { SLICE });
+            let cpu = (served.cpu() - before) * 1e6 / seen.requests;
+            if round > 0 {
+                let name = format!("the page {}", PAGES[page].0);
+                seen.note(report, &name);
+                report.note(&name, "µs of CPU", cpu);
+            }
+            Round { per_second: seen.per_second, cpu }
+        });
+        if round > 0 {
+            for (values, (_, ratio)) in ratios.iter_mut().zip(RATIOS) {
+                values.push(ratio(&rounds));
+            }
+        }
+    }
+    for (values, (key, _)) in ratios.iter().zip(RATIOS) {
+        report.value_of_rounds(key, values);
+    }
+    place.pin("0-1");
+}
+
+/// Transactions that wrote something, for each request of somebody who logged in less than a minute ago: Postgres
+/// gives a number to those and to no others.
+fn writes(place: &Place, served: &Served, cookie: Option<&str>) -> f64 {
+    let written = || number(&place.url, "pg_snapshot_xmax(pg_current_snapshot())::text");
+    let before = written();
+    let seen = wrk(&format!("{}/home", served.origin), cookie, SLICE);
+    (written() - before) / seen.requests
+}
+
+/// What each page is asked with. All must then say the same, but for ids and times.
+async fn cookies(place: &Place, served: &Served) -> [Option<String>; 4] {
+    place.person("ada@example.org").await;
+    let client = client();
+    let session = served.log_in(&client, "ada@example.org").await;
+    let tokens = client.get(format!("{}/yardstick/tokens", served.origin)).send().await.unwrap();
+    assert!(tokens.status().is_success(), "built without the feature yardstick: use bin/bench");
+    let tokens: serde_json::Value = serde_json::from_str(&tokens.text().await.unwrap()).unwrap();
+    let token = |name: &str| tokens[name].as_str().map(str::to_owned);
+    let cookies = [None, Some(session), token("hs256"), token("eddsa")];
+    let mut sizes = Vec::new();
+    for ((_, path), cookie) in PAGES.iter().zip(&cookies) {
+        let request = client.get(format!("{}{path}", served.origin));
+        let answer = request.header("cookie", cookie.as_deref().unwrap_or_default()).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        sizes.push(answer.text().await.unwrap().len());
+    }
+    assert!(sizes.iter().all(|size| size.abs_diff(sizes[0]) < 16), "different pages: {sizes:?} bytes");
+    cookies
+}

@@ -1,0 +1,75 @@
+//! Instances over one database, in this process: what the program has behind its pages, without the pages.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
+use latchkey::accounts::{Accounts, Client, LiveUser};
+use latchkey::config::Settings;
+use latchkey::db::Db;
+use latchkey::mail::Mailer;
+use latchkey::sessions::{Keeper, Key, Login, Principal};
+use uuid::Uuid;
+
+use crate::place::Place;
+
+pub struct Instance {
+    pub accounts: Accounts,
+    keeper: Option<Keeper>,
+}
+
+impl Instance {
+    /// One that serves from memory.
+    pub async fn start(place: &Place) -> Self {
+        let environment = [
+            ("DATABASE_URL", place.url.as_str()),
+            ("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh"),
+            ("LATCHKEY__SERVER__PUBLIC_URL", "http://localhost:8080"),
+        ];
+        let environment: HashMap<String, String> =
+            environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let settings = Settings::from_environment(environment).unwrap_or_else(|error| panic!("{error}"));
+        let db = Db::new(&place.url, settings.pool);
+        let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());
+        let accounts = Accounts::new(db, mailer.unwrap(), &settings).unwrap();
+        let keeper = Some(accounts.sessions().keep());
+        while !accounts.sessions().is_trusted() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        Self { accounts, keeper }
+    }
+
+    pub async fn three(place: &Place) -> [Self; 3] {
+        [Self::start(place).await, Self::start(place).await, Self::start(place).await]
+    }
+
+    /// Logs somebody in, without the form and the password.
+    pub async fn open(&self, user: Uuid) -> Key {
+        let sessions = self.accounts.sessions().clone();
+        let login = Login {
+            principal: Principal(user),
+            remember: false,
+            factor: "password".into(),
+            address: "203.0.113.7".into(),
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0".into(),
+        };
+        let opened = self.accounts.sessions().write(move |change| sessions.open(change, &login)).await;
+        opened.unwrap().0
+    }
+
+    pub async fn find(&self, key: &Key) -> Option<LiveUser> {
+        self.accounts.sessions().find(key).await.unwrap()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.stop();
+        }
+    }
+}
+
+pub fn client() -> Client {
+    Client { address: "203.0.113.7".into(), user_agent: "bench".into() }
+}

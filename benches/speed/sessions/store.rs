@@ -1,0 +1,153 @@
+//! The store by itself: what each of its calls costs, alone and eight at a time.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use actix_session::storage::{SessionKey, SessionStore as _};
+use actix_web::cookie::time::Duration as CookieDuration;
+use actix_web::rt::System;
+use futures_util::future::join_all;
+use latchkey::accounts::User;
+use latchkey::sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
+use uuid::Uuid;
+
+use crate::place::Place;
+use crate::report::Report;
+
+const SLICE: Duration = Duration::from_millis(700);
+const AT_ONCE: [usize; 2] = [1, 8];
+const DAY: CookieDuration = CookieDuration::days(1);
+
+pub fn measure(report: &mut Report) {
+    let place = Place::new();
+    place.crowd(10_000);
+    System::new().block_on(async {
+        let bench = Bench::new(&place).await;
+        for _ in 0..report.rounds() {
+            for at_once in AT_ONCE {
+                bench.round(report, at_once).await;
+            }
+        }
+    });
+}
+
+struct Bench {
+    plain: Sessions<()>,
+    bare: PgStore<()>,
+    whole: PgStore<User>,
+    principal: Principal,
+    /// One a task, so that no two wait for the same row.
+    keys: Vec<SessionKey>,
+}
+
+impl Bench {
+    async fn new(place: &Place) -> Self {
+        let db = place.db(8);
+        // Every load and every log-in shall do the same, however long we measure.
+        let policy = Policy { per_principal: i64::MAX, ..Policy::default() };
+        let plain = Sessions::new(db.clone(), policy);
+        let principal = Principal(place.person("ada@example.org").await);
+        let (bare, whole) = (plain.store(), Sessions::<User>::new(db, policy).store());
+        let mut keys = Vec::new();
+        for _ in 0..8 {
+            keys.push(bare.save(state(principal.0, 0), &DAY).await.unwrap());
+        }
+        Self { plain, bare, whole, principal, keys }
+    }
+
+    async fn round(&self, report: &mut Report, at_once: usize) {
+        let name = |what: &str| format!("{what}, {at_once} at once");
+        let key = |task: usize| &self.keys[task];
+        report.note(
+            &name("load"),
+            "µs",
+            per_call(at_once, async |task, _| {
+                assert!(self.bare.load(key(task)).await.unwrap().is_some());
+            })
+            .await,
+        );
+        report.note(
+            &name("load with its user"),
+            "µs",
+            per_call(at_once, async |task, _| {
+                assert!(self.whole.load(key(task)).await.unwrap().is_some());
+            })
+            .await,
+        );
+        report.note(
+            &name("touch (update_ttl)"),
+            "µs",
+            per_call(at_once, async |task, _| {
+                self.bare.update_ttl(key(task), &DAY).await.unwrap();
+            })
+            .await,
+        );
+        report.note(
+            &name("change of state (update)"),
+            "µs",
+            per_call(at_once, async |task, turn| {
+                let clone = SessionKey::try_from(key(task).as_ref().to_owned()).unwrap();
+                self.bare.update(clone, state(self.principal.0, turn), &DAY).await.unwrap();
+            })
+            .await,
+        );
+        // For people of their own: nobody has ten thousand sessions.
+        report.note(
+            &name("log-in (save)"),
+            "µs",
+            per_call(at_once, async |_, turn| {
+                self.bare.save(state(Uuid::new_v4(), turn), &DAY).await.unwrap();
+            })
+            .await,
+        );
+        report.note(&name("rotate"), "µs", self.rotations(at_once).await);
+    }
+
+    async fn rotations(&self, at_once: usize) -> f64 {
+        let mut keys = Vec::new();
+        for _ in 0..at_once {
+            let (plain, login) = (self.plain.clone(), login(self.principal));
+            let (key, _) = self.plain.write(move |change| plain.open(change, &login)).await.unwrap();
+            keys.push(tokio::sync::Mutex::new(key));
+        }
+        per_call(at_once, async |task, _| {
+            let mut key: tokio::sync::MutexGuard<'_, Key> = keys[task].lock().await;
+            let live = self.plain.find(&key).await.unwrap().unwrap();
+            let plain = self.plain.clone();
+            *key = self.plain.write(move |change| plain.rotate(change, &live, false)).await.unwrap().unwrap();
+        })
+        .await
+    }
+}
+
+/// Microseconds a call, as each of `at_once` tasks sees it.
+async fn per_call(at_once: usize, call: impl AsyncFn(usize, usize)) -> f64 {
+    let begun = Instant::now();
+    let tasks = (0..at_once).map(async |task| {
+        let mut turn = 0;
+        while begun.elapsed() < SLICE {
+            call(task, turn).await;
+            turn += 1;
+        }
+        turn
+    });
+    let calls: usize = join_all(tasks).await.into_iter().sum();
+    begun.elapsed().as_secs_f64() * 1e6 * at_once as f64 / calls as f64
+}
+
+fn state(principal: Uuid, turn: usize) -> HashMap<String, String> {
+    HashMap::from([
+        ("actix_identity.user_id".into(), format!("\"{principal}\"")),
+        ("turn".into(), turn.to_string()),
+    ])
+}
+
+fn login(principal: Principal) -> Login {
+    Login {
+        principal,
+        remember: false,
+        factor: "password".into(),
+        address: "192.0.2.7".into(),
+        user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
+    }
+}

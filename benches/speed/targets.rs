@@ -1,0 +1,47 @@
+//! What is to be reached, and what then: `docs/performance.md` says why.
+
+/// Which way is better, and how far.
+#[derive(Clone, Copy)]
+pub enum Target {
+    AtLeast(f64, f64),
+    AtMost(f64, f64),
+}
+
+use Target::{AtLeast, AtMost};
+
+const TARGETS: [(&str, Target); 14] = [
+    ("guarded_vs_open", AtLeast(0.85, 0.95)),
+    ("session_vs_jwt_hs256", AtLeast(1.0, 1.15)),
+    ("session_vs_jwt_eddsa", AtLeast(2.0, 3.0)),
+    ("check_cpu_vs_hs256", AtMost(1.0, 0.4)),
+    ("check_cpu_vs_eddsa", AtMost(0.1, 0.04)),
+    ("cold_vs_pgbench", AtLeast(1.0, 2.0)),
+    ("cold_p99_ms", AtMost(10.0, 5.0)),
+    ("revocation_evict_p99_ms", AtMost(5.0, 1.0)),
+    ("revocation_answer_p99_ms", AtMost(20.0, 5.0)),
+    ("revocation_answer_stopped_p99_ms", AtMost(1200.0, 600.0)),
+    ("served_after_revocation", AtMost(0.0, 0.0)),
+    ("writes_per_request", AtMost(0.0, 0.0)),
+    ("bytes_per_session", AtMost(300.0, 100.0)),
+    ("rows_5m_vs_10k", AtLeast(0.6, 0.8)),
+];
+
+impl Target {
+    pub fn of(key: &str) -> Option<Self> {
+        TARGETS.iter().find(|(known, _)| *known == key).map(|(_, target)| *target)
+    }
+
+    /// "≥ 0.85", "≥ 0.95" and how `value` stands to them.
+    pub fn judge(self, value: f64) -> [String; 3] {
+        let (sign, reach, then, holds): (_, _, _, fn(&f64, &f64) -> bool) = match self {
+            AtLeast(reach, then) => ("≥", reach, then, f64::ge),
+            AtMost(reach, then) => ("≤", reach, then, f64::le),
+        };
+        let met = match (holds(&value, &reach), holds(&value, &then)) {
+            (_, true) => "both",
+            (true, false) => "reached",
+            (false, false) => "missed",
+        };
+        [format!("{sign} {reach}"), format!("{sign} {then}"), met.to_owned()]
+    }
+}
