@@ -3,7 +3,7 @@
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -41,10 +41,7 @@ impl Secret {
         if distinct.len() < 8 {
             return Err(WeakSecret::Repetitive);
         }
-        // HMAC takes keys of any length, so this cannot fail.
-        let current = <Keyed as hmac::KeyInit>::new_from_slice(bytes)
-            .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
-        Ok(Self { current, previous: None })
+        Ok(Self { current: keyed(bytes), previous: None })
     }
 
     /// Accepts what `previous` signed or sealed as well.
@@ -100,6 +97,55 @@ impl Secret {
             (answer, _) => answer,
         }
     }
+}
+
+/// Signs cookies, and opens signed ones, as the `cookie` crate does for actix-session: the Base64 of the value's
+/// HMAC-SHA256, then the value. Prepared once, so that opening costs little.
+pub struct CookieSigner {
+    current: Keyed,
+    previous: Option<Keyed>,
+}
+
+/// A cookie's value whose signature fits.
+pub struct Opened<'c> {
+    pub value: &'c str,
+    /// Not signed with the secret before.
+    pub is_current: bool,
+}
+
+impl CookieSigner {
+    pub fn new(secret: &Secret) -> Self {
+        // The crate signs with the first half of the key it is given.
+        let half = |key: [u8; 64]| keyed(&key[..32]);
+        Self { current: half(secret.cookie_key()), previous: secret.previous_cookie_key().map(half) }
+    }
+
+    pub fn open<'c>(&self, signed: &'c str) -> Option<Opened<'c>> {
+        let (given, value) = signed.split_at_checked(DIGEST_CHARS)?;
+        let given = STANDARD.decode(given).ok()?;
+        let fits = |key: &Keyed| same(&given, &digest(key, value));
+        let is_current = fits(&self.current);
+        (is_current || self.previous.as_ref().is_some_and(fits)).then_some(Opened { value, is_current })
+    }
+
+    pub fn sign(&self, value: &str) -> String {
+        STANDARD.encode(digest(&self.current, value)) + value
+    }
+}
+
+/// 32 bytes in padded Base64.
+const DIGEST_CHARS: usize = 44;
+
+fn digest(key: &Keyed, value: &str) -> [u8; 32] {
+    let mut mac = key.clone();
+    mac.update(value.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+fn keyed(key: &[u8]) -> Keyed {
+    // HMAC takes keys of any length, so this cannot fail.
+    <Keyed as hmac::KeyInit>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"))
 }
 
 /// Each part is preceded by its length, so that no two lists collide.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time;
 
-use super::{Key, KeyHash, Login, Owner, Policy, Principal, Sessions, State, queries, request};
+use super::{Key, KeyHash, Live, Login, Owner, Policy, Principal, Sessions, State, queries, request};
 use crate::db::Fault;
 
 /// Where actix-identity keeps the principal in the map; the table has it in a column.
@@ -46,16 +46,23 @@ impl<O: Owner> PgStore<O> {
     }
 }
 
+impl<O: Owner> Sessions<O> {
+    /// Finds the session that `raw` opens, as a browser sent it, and makes it the one this request was made with
+    /// ([`request::loaded`]). What the store does when actix-session loads; enough where nothing will be saved.
+    pub async fn load(&self, raw: &str) -> Result<Option<Live<O>>, Fault> {
+        let Some(key) = KeyHash::of(raw) else { return Ok(None) };
+        let Some(live) = self.find_by_hash(key).await? else { return Ok(None) };
+        let remembered = live.record.remember.then(|| self.policy.absolute(true));
+        request::remember_loaded(live.clone(), remembered);
+        Ok(Some(live))
+    }
+}
+
 impl<O: Owner> SessionStore for PgStore<O> {
     async fn load(&self, session_key: &SessionKey) -> Result<Option<HashMap<String, String>>, LoadError> {
-        let Some(key) = KeyHash::of(session_key.as_ref()) else { return Ok(None) };
-        let live = self.sessions.find_by_hash(key).await.map_err(|fault| LoadError::Other(noted(fault)))?;
-        Ok(live.map(|live| {
-            let remembered = live.record.remember.then(|| self.sessions.policy.absolute(true));
-            let state = live.state_with_principal(IDENTITY_KEY);
-            request::remember_loaded(live, remembered);
-            state
-        }))
+        let live = self.sessions.load(session_key.as_ref()).await;
+        let live = live.map_err(|fault| LoadError::Other(noted(fault)))?;
+        Ok(live.map(|live| live.state_with_principal(IDENTITY_KEY)))
     }
 
     async fn save(

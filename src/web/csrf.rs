@@ -3,7 +3,7 @@
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpMessage as _, HttpRequest};
 
-use super::{Shared, visit};
+use super::{Shared, cookie, visit};
 use crate::secret;
 
 /// What a token is signed for.
@@ -69,6 +69,6 @@ fn nonce(request: &HttpRequest, shared: &Shared) -> String {
 }
 
 fn cookie_nonce(request: &HttpRequest, shared: &Shared) -> Option<String> {
-    let cookie = request.cookie(&shared.cookie.form)?;
-    secret::decode::<16>(cookie.value()).map(|_| cookie.value().to_owned())
+    let nonce = cookie::value(request.headers(), &shared.cookie.form)?;
+    secret::decode::<16>(&nonce).map(|_| nonce.into_owned())
 }

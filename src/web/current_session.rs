@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_identity::Identity;
 use actix_session::{Session, SessionExt as _};
 use actix_web::body::MessageBody;
-use actix_web::cookie::{Cookie, CookieJar, Key, SameSite};
+use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
@@ -14,7 +14,7 @@ use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::error::Error;
-use super::{Shared, visit};
+use super::{Shared, cookie, visit};
 use crate::accounts::{LiveUser, Opened};
 use crate::db::Fault;
 use crate::sessions::{self, request};
@@ -50,7 +50,7 @@ pub fn end(response: &mut HttpResponse, shared: &Shared) {
     response.headers_mut().insert(header::CLEAR_SITE_DATA, everything);
 }
 
-fn key_cookie(shared: &Shared, value: String) -> Cookie<'static> {
+pub fn key_cookie(shared: &Shared, value: String) -> Cookie<'static> {
     Cookie::build(shared.cookie.session.clone(), value)
         .path("/")
         .http_only(true)
@@ -59,32 +59,31 @@ fn key_cookie(shared: &Shared, value: String) -> Cookie<'static> {
         .finish()
 }
 
-/// While the secret is being changed: signs a cookie of the previous one anew, as actix-session knows one key.
-/// Answers the cookie for the browser to keep, so that the previous secret can go.
+/// While the secret is being changed: gives actix-session, which knows one key, a cookie of the previous one as if
+/// it had been signed with this one. Answers that cookie for the browser to keep.
 fn resign(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'static>> {
-    let previous = shared.secret.previous_cookie_key()?;
-    let (name, current) = (&shared.cookie.session, Key::from(&shared.secret.cookie_key()));
-    let sent: Vec<&str> =
-        request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).collect();
-    let mut jar = CookieJar::new();
-    let mut others = Vec::new();
-    for pair in sent.iter().flat_map(|header| header.split(';')).map(str::trim) {
-        match Cookie::parse_encoded(pair.to_owned()) {
-            Ok(cookie) if cookie.name() == name => jar.add_original(cookie),
-            _ => others.push(pair.to_owned()),
-        }
-    }
-    if jar.signed(&current).get(name).is_some() {
-        return None;
-    }
-    let old = jar.signed(&Key::from(&previous)).get(name)?;
-    jar.signed_mut(&current).add(Cookie::new(name.clone(), old.value().to_owned()));
-    let resigned = jar.get(name)?;
-    others.push(resigned.encoded().to_string());
-    let cookies = HeaderValue::from_str(&others.join("; ")).ok()?;
-    let kept = key_cookie(shared, resigned.value().to_owned());
-    request.headers_mut().insert(header::COOKIE, cookies);
+    let signed = cookie::value(request.headers(), &shared.cookie.session)?;
+    let opened = shared.signer.open(&signed).filter(|opened| !opened.is_current)?;
+    let kept = key_cookie(shared, shared.signer.sign(opened.value));
+    drop(signed);
+    let value = HeaderValue::from_str(&kept.stripped().encoded().to_string()).ok()?;
+    let sent: Vec<HeaderValue> = request.headers().get_all(header::COOKIE).cloned().collect();
+    let headers = request.headers_mut();
+    // The first of a name counts.
+    headers.insert(header::COOKIE, value);
+    sent.into_iter().for_each(|cookies| headers.append(header::COOKIE, cookies));
     Some(kept)
+}
+
+/// Hands a cookie of ours out, unless the answer itself says something of the key: rotated, ended.
+pub fn give<B>(response: &mut ServiceResponse<B>, cookie: Cookie<'static>) {
+    let says = response.headers().get_all(header::SET_COOKIE).any(|value| is_named(value, cookie.name()));
+    if !says {
+        let _ = response.response_mut().add_cookie(&cookie);
+    }
+    if let Some(keep_for) = request::keep_for() {
+        lengthen(response.headers_mut(), cookie.name(), keep_for);
+    }
 }
 
 /// Removing what is not there marks a session changed and nothing else: the store is then asked for its key.
@@ -105,13 +104,8 @@ pub async fn outward<B: MessageBody>(
     }
     let mut response = answer?;
     if let Some(cookie) = resigned.filter(|_| visit::live().is_some()) {
-        let is_ours = |value: &HeaderValue| is_named(value, &shared.cookie.session);
-        // Rotated, ended: what the request itself says of the key counts.
-        if !response.headers().get_all(header::SET_COOKIE).any(is_ours) {
-            let _ = response.response_mut().add_cookie(&cookie);
-        }
-    }
-    if let Some(keep_for) = request::keep_for() {
+        give(&mut response, cookie);
+    } else if let Some(keep_for) = request::keep_for() {
         lengthen(response.headers_mut(), &shared.cookie.session, keep_for);
     }
     Ok(response)

@@ -6,7 +6,7 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header;
 
-use super::Shared;
+use super::{Shared, cookie};
 
 macro_rules! flashes {
     ($($name:ident = $word:literal, $kind:literal, $text:literal);* $(;)?) => {
@@ -62,23 +62,23 @@ pub fn see_other(path: &str) -> HttpResponse {
 pub fn redirect(path: &str, flash: Flash, shared: &Shared) -> HttpResponse {
     let mut response = see_other(path);
     // The name of a cookie of ours is always valid, so this cannot fail; without it only words are missing.
-    let _ =
-        response.add_cookie(&cookie(shared, flash.word().to_owned()).max_age(Duration::minutes(1)).finish());
+    let _ = response
+        .add_cookie(&flash_cookie(shared, flash.word().to_owned()).max_age(Duration::minutes(1)).finish());
     response
 }
 
 /// What the page before left to say.
 pub fn read(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
-    Flash::parse(request.cookie(&shared.cookie.flash)?.value())
+    Flash::parse(&cookie::value(request.headers(), &shared.cookie.flash)?)
 }
 
 pub fn removal_cookie(shared: &Shared) -> Cookie<'static> {
-    let mut cookie = cookie(shared, String::new()).finish();
+    let mut cookie = flash_cookie(shared, String::new()).finish();
     cookie.make_removal();
     cookie
 }
 
-fn cookie(shared: &Shared, value: String) -> actix_web::cookie::CookieBuilder<'static> {
+fn flash_cookie(shared: &Shared, value: String) -> actix_web::cookie::CookieBuilder<'static> {
     Cookie::build(shared.cookie.flash.clone(), value)
         .path("/")
         .http_only(true)

@@ -2,6 +2,7 @@
 
 mod address;
 mod assets;
+mod cookie;
 mod csrf;
 mod ctx;
 mod current_session;
@@ -12,6 +13,7 @@ mod front;
 pub mod guard;
 mod headers;
 mod health;
+mod identify;
 mod next;
 mod origin;
 mod page;
@@ -33,12 +35,13 @@ use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionP
 use actix_web::body::MessageBody;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::guard::{Any, Get, Head};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::accounts::Accounts;
 use crate::config::{Origin, SessionLimits, Settings, Transport, blocking_threads};
-use crate::secret::Secret;
+use crate::secret::{CookieSigner, Secret};
 
 /// What handlers share.
 pub struct Shared {
@@ -49,6 +52,7 @@ pub struct Shared {
     /// Local mode: the mailbox and the parts page are there.
     pub local: bool,
     pub(crate) secret: Secret,
+    signer: CookieSigner,
     cookie: CookieNames,
 }
 
@@ -72,6 +76,7 @@ impl Shared {
             local: settings.is_local()
                 && settings.mail.transport == Transport::Mailbox
                 && settings.server.public.is_loopback(),
+            signer: CookieSigner::new(&settings.secret),
             secret: settings.secret.clone(),
             cookie: CookieNames {
                 session: format!("{prefix}latchkey"),
@@ -83,7 +88,7 @@ impl Shared {
 }
 
 /// The whole application, for one worker. Outermost first: the front (request id, log, error pages, headers),
-/// the origin check, then only around what needs it: session and identity.
+/// the origin check, then only around what needs it: who is visiting for pages, session and identity for forms.
 pub fn app(
     shared: web::Data<Shared>,
 ) -> App<
@@ -111,7 +116,13 @@ pub fn app(
     )
     .build();
     let local = shared.local;
-    let visited = web::scope("")
+    // A page is read by whoever the cookie names; a form may also change their session.
+    let pages = web::scope("")
+        .guard(Any(Get()).or(Head()))
+        .wrap(from_fn(identify::identify))
+        .configure(|scope| routes::mount(scope, local))
+        .default_service(web::to(error::not_found));
+    let forms = web::scope("")
         .wrap(IdentityMiddleware::default())
         .wrap(sessions)
         .wrap(from_fn(current_session::outward))
@@ -125,7 +136,7 @@ pub fn app(
         .configure(assets::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
-    app.service(visited)
+    app.service(pages).service(forms)
 }
 
 /// Serves on `listener` until told to stop; then finishes what is running.
