@@ -3,7 +3,7 @@
 use super::audit::Entry;
 use super::{Accounts, Act, Client, LiveUser};
 use crate::db::Fault;
-use crate::sessions::{Handle, Record, Scope};
+use crate::sessions::{Handle, Record};
 
 impl Accounts {
     /// Ends this session. Ending it twice is fine.
@@ -22,9 +22,8 @@ impl Accounts {
 
     /// The owner's live sessions, last seen first.
     pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<Record>, Fault> {
-        let (sessions, principal) = (self.sessions.clone(), live.owner.id.principal());
-        let limit = self.sessions.policy().per_principal;
-        self.db.read(move |conn| sessions.list(conn, Scope::Of(&[principal]), limit, 0)).await
+        let list = self.sessions.list_of(live.owner.id.principal()).await?;
+        Ok(list.at(live.moment()).cloned().collect())
     }
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.

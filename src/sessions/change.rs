@@ -75,7 +75,7 @@ impl<O: Owner> Sessions<O> {
             self.everywhere().await;
         }
         if !opened.is_empty() {
-            self.shared.cache.forget(&opened);
+            self.shared.forget(&opened);
             self.tell_keeper(Command::Announce(opened));
         }
         Ok(value)

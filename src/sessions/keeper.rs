@@ -158,7 +158,7 @@ impl<'s, O: Owner> Post<'s, O> {
         post.probe(db)?;
         queries::register(&mut post.conn, post.id, *last_id)?;
         *last_id = Some(post.id);
-        shared.cache.clear();
+        shared.forget_everything();
         Ok(post)
     }
 
@@ -230,9 +230,9 @@ impl<'s, O: Owner> Post<'s, O> {
             }
         }
         if everything {
-            self.shared.cache.clear();
+            self.shared.forget_everything();
         } else if !changed.is_empty() {
-            self.shared.cache.forget(&changed);
+            self.shared.forget(&changed);
         }
         for word in heard {
             match word {

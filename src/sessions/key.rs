@@ -3,6 +3,7 @@
 use actix_session::storage::SessionKey;
 use zeroize::Zeroize as _;
 
+use super::Principal;
 use crate::secret;
 
 /// 256 bits from the operating system (ASVS 5.0 7.2.3), as text. In the cookie only: no Debug, no Display.
@@ -42,6 +43,11 @@ impl Drop for Key {
 impl KeyHash {
     pub(super) fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// Stands for whatever is kept about somebody: no key hashes to it but by chance, and keys open nothing there.
+    pub(super) fn of_principal(principal: Principal) -> Self {
+        Self(secret::sha256(principal.0.as_bytes()))
     }
 
     /// Of what a browser sent, unless it cannot be a key of ours.

@@ -42,6 +42,7 @@ mod change;
 mod keeper;
 mod key;
 mod lease;
+mod lists;
 mod lookups;
 mod queries;
 mod record;
@@ -64,6 +65,7 @@ use crate::db::{Db, Fault};
 
 use cache::Cache;
 use lease::Lease;
+use lists::{LISTS, List};
 use lookups::Lookups;
 use record::Kept;
 use texts::Texts;
@@ -168,11 +170,25 @@ pub struct Sessions<O: Owner = ()> {
 /// What all workers of an instance share.
 struct Shared<O> {
     cache: Cache<Kept<O>>,
+    lists: Cache<List>,
     texts: Texts,
     lease: Lease,
     lookups: Lookups<O>,
     touches: Touches,
     keeper: Mouthpiece,
+}
+
+impl<O> Shared<O> {
+    /// What was read of these principals is not served any more.
+    fn forget(&self, changed: &[Principal]) {
+        self.cache.forget(changed);
+        self.lists.forget(changed);
+    }
+
+    fn forget_everything(&self) {
+        self.cache.clear();
+        self.lists.clear();
+    }
 }
 
 /// The way to the keeper, if there is one.
@@ -201,6 +217,7 @@ impl<O: Owner> Sessions<O> {
     pub fn new(db: Db, policy: Policy) -> Self {
         let shared = Shared {
             cache: Cache::new(policy.cached),
+            lists: Cache::new(policy.cached.min(LISTS)),
             texts: Texts::default(),
             lease: Lease::none(),
             lookups: Lookups::default(),

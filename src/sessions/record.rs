@@ -194,6 +194,11 @@ impl<O> Live<O> {
         self.now.into()
     }
 
+    /// The same as the database has it.
+    pub fn moment(&self) -> Moment {
+        self.now
+    }
+
     /// Whether the owner proved themselves within the last `window`.
     pub fn confirmed_within(&self, window: Duration) -> bool {
         self.now.since(self.record.confirmed_at) <= window

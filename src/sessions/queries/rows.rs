@@ -200,6 +200,24 @@ pub fn list(
         .load(conn)
 }
 
+/// Somebody's own, and the time at which that is so. One statement, so that both are of one moment.
+pub fn list_of(
+    conn: &mut PgConnection,
+    principal: Principal,
+    most: i64,
+) -> QueryResult<(Vec<Record>, Moment)> {
+    let rows: Vec<(Record, Moment)> = sessions::table
+        .filter(live!())
+        .filter(dsl::principal.eq(principal))
+        .order((dsl::last_seen_at.desc(), dsl::handle))
+        .limit(most)
+        .select((Record::as_select(), time::now()))
+        .load(conn)?;
+    // With no session there is nothing that could be out of date.
+    let read_at = rows.first().map_or(Moment(i64::MIN), |(_, moment)| *moment);
+    Ok((rows.into_iter().map(|(record, _)| record).collect(), read_at))
+}
+
 pub fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -> QueryResult<i64> {
     let mut rows = sessions::table.filter(live!()).into_boxed();
     if let Some(principals) = principals {
