@@ -61,7 +61,8 @@ impl<O> Lookups<O> {
     }
 }
 
-/// Runs queries until nobody waits. Whatever ends it early (its worker stops), those who wait are told.
+/// Runs queries until nobody waits. Whatever ends it early, even before it has begun (its worker stops), those who
+/// wait are told.
 struct Runner<O: Owner>(Sessions<O>, bool);
 
 impl<O: Owner> Drop for Runner<O> {
@@ -89,7 +90,7 @@ impl<O: Owner> Sessions<O> {
                 first
             };
             if first {
-                rt::spawn(self.clone().run_queries());
+                rt::spawn(Runner(self.clone(), false).run());
             }
             if let Ok(answer) = answered.await {
                 return answer;
@@ -97,10 +98,11 @@ impl<O: Owner> Sessions<O> {
         }
         Err(Fault::Unavailable("the session cannot be read while this server stops".into()))
     }
+}
 
-    async fn run_queries(self) {
-        let mut runner = Runner(self, false);
-        let Runner(sessions, done) = &mut runner;
+impl<O: Owner> Runner<O> {
+    async fn run(mut self) {
+        let Self(sessions, done) = &mut self;
         while let Some(lookups) = sessions.shared.lookups.next() {
             // Before anything is read: what is announced from here on refuses what was read before it.
             let generation = sessions.shared.cache.generation();
