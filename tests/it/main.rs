@@ -18,6 +18,7 @@ mod hashing;
 mod headers;
 mod house;
 mod instances;
+mod lease;
 mod local_cluster;
 mod log_in;
 mod log_out;

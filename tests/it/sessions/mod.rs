@@ -7,7 +7,7 @@ mod keys;
 mod outage;
 mod owner;
 mod registry;
-mod room;
+pub mod room;
 mod rotation;
 mod saving;
 mod state;

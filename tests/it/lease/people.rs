@@ -1,0 +1,150 @@
+//! The verbs of accounts, on three running servers: what is done to somebody here holds on the next request there.
+
+use futures_util::future::join_all;
+use latchkey::accounts::{Client, Role, UserId};
+
+use crate::support::app::{Person, TestApp};
+use crate::support::browser::Browser;
+use crate::support::process::eventually;
+
+const CHOSEN: &str = "analytical-engine-1837";
+
+struct Town {
+    apps: [TestApp; 3],
+    ada: Person,
+}
+
+impl Town {
+    async fn new() -> Self {
+        let here = TestApp::spawn();
+        let apps = [here.beside(|_| {}), here.beside(|_| {}), here];
+        for app in &apps {
+            eventually("trust", async || app.accounts.sessions().is_trusted().then_some(())).await;
+        }
+        let ada = apps[0].ada().await;
+        Self { apps, ada }
+    }
+
+    /// A browser at the first, and copies of it at the others; all of them in their server's memory.
+    async fn everywhere(&self) -> [Browser; 3] {
+        let one = self.apps[0].logged_in(&self.ada).await;
+        let [_, b, c] = &self.apps;
+        let mut browsers = [one.copy_at(&b.origin), one.copy_at(&c.origin), one];
+        browsers.rotate_right(1);
+        for browser in &mut browsers {
+            browser.get("/home").await.is(200);
+            browser.get("/home").await.is(200);
+        }
+        browsers
+    }
+
+    fn ada(&self) -> UserId {
+        UserId(self.ada.id)
+    }
+}
+
+async fn who_is_in(browsers: &mut [Browser; 3]) -> Vec<bool> {
+    join_all(browsers.iter_mut().map(Browser::is_in)).await
+}
+
+#[actix_web::test]
+async fn a_disabled_person_is_out_everywhere_and_may_come_back_everywhere() {
+    let town = Town::new().await;
+    for round in 0..3 {
+        let mut browsers = town.everywhere().await;
+        let accounts = &town.apps[round].accounts;
+        accounts.disable(None, town.ada(), Client::operator()).await.unwrap().unwrap();
+        assert_eq!(who_is_in(&mut browsers).await, [false; 3]);
+        accounts.enable(None, town.ada(), Client::operator()).await.unwrap().unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_role_given_or_taken_shows_on_the_next_request_everywhere() {
+    let town = Town::new().await;
+    town.apps[0].grace().await;
+    let mut browsers = town.everywhere().await;
+    for round in 0..6 {
+        let (role, status) = if round % 2 == 0 { (Role::Admin, 200) } else { (Role::Member, 403) };
+        let accounts = &town.apps[round % 3].accounts;
+        accounts.set_role(None, town.ada(), role, Client::operator()).await.unwrap().unwrap();
+        for browser in &mut browsers {
+            browser.get("/admin").await.is(status);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_new_name_is_said_everywhere() {
+    let town = Town::new().await;
+    let mut browsers = town.everywhere().await;
+    for (round, name) in ["Ada King", "Countess of Lovelace", "A. A. L."].into_iter().enumerate() {
+        browsers[round].get("/account").await;
+        browsers[round].post("/account/profile", &[("name", name)]).await.redirects_to("/account");
+        for browser in &mut browsers {
+            browser.get("/home").await.is(200).says(name);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn after_a_change_of_password_only_the_new_key_of_the_one_who_changed_it_is_good() {
+    let town = Town::new().await;
+    let mut elsewhere = town.everywhere().await;
+    let [mut here, ..] = town.everywhere().await;
+    let mut copies = [here.copy(), here.copy_at(&town.apps[1].origin), here.copy_at(&town.apps[2].origin)];
+    assert_eq!(who_is_in(&mut copies).await, [true; 3]);
+    let fields = [("current_password", town.ada.password), ("password", CHOSEN)];
+    here.fill_in("/account/password", &fields).await.is(303);
+    assert_eq!(who_is_in(&mut copies).await, [false; 3]);
+    assert_eq!(who_is_in(&mut elsewhere).await, [false; 3]);
+    let mut renewed = [here.copy(), here.copy_at(&town.apps[1].origin), here.copy_at(&town.apps[2].origin)];
+    assert_eq!(who_is_in(&mut renewed).await, [true; 3]);
+}
+
+#[actix_web::test]
+async fn logging_out_confirming_and_ending_others_hold_everywhere() {
+    let town = Town::new().await;
+    let mut browsers = town.everywhere().await;
+    let mut other = town.everywhere().await;
+    // The key rotates: those who copied the old one are out, the session goes on.
+    browsers[1].fill_in("/confirm", &[("password", town.ada.password)]).await.redirects_to("/home");
+    assert_eq!(who_is_in(&mut browsers).await, [false, true, false]);
+    let cookies = browsers[1].cookies.clone();
+    for browser in &mut browsers {
+        browser.cookies.clone_from(&cookies);
+    }
+    assert_eq!(who_is_in(&mut browsers).await, [true; 3]);
+
+    browsers[2].get("/account/sessions").await;
+    browsers[2].post("/account/sessions/revoke-others", &[]).await.redirects_to("/account/sessions");
+    assert_eq!(who_is_in(&mut other).await, [false; 3]);
+    assert_eq!(who_is_in(&mut browsers).await, [true; 3]);
+
+    let mut copies = [0, 1, 2].map(|at| browsers[at].copy());
+    browsers[0].post("/logout", &[]).await.redirects_to("/login");
+    assert_eq!(who_is_in(&mut copies).await, [false; 3]);
+}
+
+#[actix_web::test]
+async fn a_person_who_is_deleted_by_hand_is_soon_nobody_everywhere() {
+    let town = Town::new().await;
+    let mut browsers = town.everywhere().await;
+    // Returns when every instance has heard it.
+    town.apps[0].db.execute(&format!("DELETE FROM users WHERE id = '{}'", town.ada.id));
+    assert_eq!(who_is_in(&mut browsers).await, [false; 3]);
+}
+
+#[actix_web::test]
+async fn home_counts_a_log_in_elsewhere() {
+    let town = Town::new().await;
+    let [mut here, mut there, _] = town.everywhere().await;
+    here.get("/home").await.says("the only place you are logged in");
+    town.apps[0].logged_in(&town.ada).await;
+    here.get("/home").await.says("on 1 other device");
+    let soon = async || {
+        let home = there.get("/home").await;
+        (home.status == 200 && home.body.contains("on 1 other")).then_some(())
+    };
+    eventually("the other instance counts it too", soon).await;
+}
