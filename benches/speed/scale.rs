@@ -32,8 +32,10 @@ pub fn measure(report: &mut Report) {
         size(report, &place, name);
         lookups(report, &place, people, name);
         let seen = SEEN.min(people);
-        let weight = bytes_per_session(&place.url, seen - 5000.min(seen / 2));
-        report.note(&format!("{name}: one more session in memory"), "bytes", weight);
+        if seen < people {
+            let weight = bytes_per_session(&place.url, seen);
+            report.note(&format!("{name}: one more session in memory"), "bytes", weight);
+        }
         System::new().block_on(touches(report, &place, seen, name));
         System::new().block_on(sweep(report, &place, seen, name));
     }

@@ -36,8 +36,11 @@ pub fn measure_self(url: &str, count: u64) {
     let limits =
         config::Database { pool_size: 4, checkout_wait: wait, statement_timeout: wait, lock_timeout: wait };
     // Room for more than come, since shards do not fill alike; and nothing is to be written down.
-    let policy =
-        Policy { cached: count as usize * 2, touch_every: Duration::from_secs(7200), ..Policy::default() };
+    let policy = Policy {
+        cached: 2 * (BEFORE + count) as usize,
+        touch_every: Duration::from_secs(7200),
+        ..Policy::default()
+    };
     System::new().block_on(async {
         let sessions = Sessions::<User>::new(Db::new(url, limits), policy);
         let keeper = sessions.keep();
