@@ -27,7 +27,8 @@ fn end(db: &TestDb, who: Principal) -> OffsetDateTime {
 #[actix_web::test]
 async fn a_session_in_memory_ends_when_its_row_does_though_nobody_announces_it() {
     let db = TestDb::new();
-    let instance = instance(&db, Policy { idle: Duration::from_millis(1500), ..Policy::default() }).await;
+    // The absolute limit: being used does not move it.
+    let instance = instance(&db, Policy { absolute: Duration::from_millis(1500), ..Policy::default() }).await;
     let (ada, gate) = somebody();
     let (key, _) = instance.open(ada).await;
     warm(&[&instance], &key).await;
