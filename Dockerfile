@@ -10,9 +10,9 @@ ARG CARGO_BUILD_JOBS=default
 
 # The dependencies, around an empty program: this layer stays until the lock file changes.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src benches tests/screenshots \
+RUN mkdir -p src benches tests/loom tests/screenshots \
  && echo 'fn main() {}' > src/main.rs \
- && touch src/lib.rs benches/speed.rs tests/screenshots/main.rs \
+ && touch src/lib.rs benches/speed.rs tests/loom/main.rs tests/screenshots/main.rs \
  && cargo build --release --locked \
  && rm -r src
 
