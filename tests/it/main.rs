@@ -16,6 +16,7 @@ mod errors;
 mod forgot_password;
 mod hashing;
 mod headers;
+mod history;
 mod house;
 mod instances;
 mod lease;

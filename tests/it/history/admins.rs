@@ -1,0 +1,75 @@
+//! Administrators: they disable and enable people, change their roles and end their sessions.
+
+use super::record::{Done, Ended, Field, PersonId, Span};
+use super::visitors::{Held, Visitor};
+
+impl Visitor {
+    /// An administrator for `wards`, whom nobody else administers.
+    pub async fn administer(mut self, wards: &[PersonId]) -> Vec<Held> {
+        while !self.world.over.get() {
+            let Some(held) = self.held.clone() else {
+                self.log_in().await;
+                continue;
+            };
+            let ward = wards[self.chance.below(wards.len())];
+            match self.chance.below(8) {
+                0 => self.disable(&held, ward).await,
+                1 => self.end_all(&held, ward).await,
+                2 | 3 => self.change_role(&held, ward).await,
+                _ => self.home(&held).await,
+            }
+            self.rest().await;
+        }
+        // Whoever is still disabled may log in again: the history is judged as it is.
+        self.old.extend(self.held);
+        self.old
+    }
+
+    async fn change_role(&mut self, held: &Held, ward: PersonId) {
+        let role = ["member", "admin"][self.chance.below(2)];
+        let Some((at, done)) = self.command(held, ward, "role", &[("role", role)]).await else { return };
+        self.world.wrote(ward, Field::Role, role.into(), at, done);
+    }
+
+    async fn end_all(&mut self, held: &Held, ward: PersonId) {
+        let Some((at, done)) = self.command(held, ward, "revoke-sessions", &[]).await else { return };
+        self.world.ended(Ended::All(ward), at, done);
+    }
+
+    /// And enables them again soon, so that there is somebody left.
+    async fn disable(&mut self, held: &Held, ward: PersonId) {
+        let Some((at, done)) = self.command(held, ward, "disable", &[]).await else { return };
+        self.world.ended(Ended::Disabled(ward), at, done);
+        self.world.wrote(ward, Field::Enabled, "false".into(), at, done);
+        self.rest().await;
+        loop {
+            let Some(held) = self.held.clone() else {
+                self.log_in().await;
+                continue;
+            };
+            if let Some((at, done)) = self.command(&held, ward, "enable", &[]).await {
+                self.world.wrote(ward, Field::Enabled, "true".into(), at, done);
+                if done == Done::Yes {
+                    return;
+                }
+            }
+            self.rest().await;
+        }
+    }
+
+    async fn command(
+        &mut self,
+        held: &Held,
+        ward: PersonId,
+        what: &str,
+        fields: &[(&str, &str)],
+    ) -> Option<(Span, Done)> {
+        let page = format!("/admin/users/{}", self.world.people[ward].id);
+        let reply = self.post(held, &format!("{page}/{what}"), fields, &[303]).await?;
+        if reply.status == Some(303) && reply.location.starts_with("/confirm") {
+            // The quarter of an hour is over.
+            self.held = None;
+        }
+        Some((reply.at, reply.done(&page)))
+    }
+}

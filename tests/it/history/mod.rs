@@ -1,0 +1,47 @@
+//! Three instances of the real program over one Postgres, many browsers, and faults; every request is noted, and
+//! afterwards the history is held against the promises. `bin/soak` runs it for as long as one likes.
+
+mod admins;
+mod bad;
+mod chance;
+mod checker;
+mod faults;
+mod record;
+mod town;
+mod visitors;
+mod wire;
+
+use std::time::Duration;
+
+use town::Town;
+
+/// Long enough for every kind of fault to come up.
+const SHORT: Duration = Duration::from_secs(12);
+
+#[actix_web::test]
+async fn under_faults_nothing_is_served_after_its_end_and_nobody_is_logged_out() {
+    let summary = Town::new(seed()).await.live_for(SHORT).await;
+    println!("{summary}");
+    assert!(summary.is_good());
+    assert!(summary.faults() >= 4 && summary.served > 100 && summary.ended > 10, "too little happened");
+}
+
+#[actix_web::test]
+#[ignore = "not a test: bin/soak runs it for as long as you like"]
+async fn soak() {
+    let minutes: f64 = setting("SOAK_MINUTES").unwrap_or(10.0);
+    let summary = Town::new(seed()).await.live_for(Duration::from_secs_f64(minutes * 60.0)).await;
+    println!("{summary}");
+    assert!(summary.is_good());
+}
+
+fn seed() -> u64 {
+    setting("SOAK_SEED").unwrap_or_else(|| {
+        let bytes = latchkey::secret::random::<4>().expect("randomness");
+        u64::from(u32::from_le_bytes(bytes))
+    })
+}
+
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}

@@ -1,0 +1,251 @@
+//! Puts up the cluster, the instances and the people, lets them live for a while, and sums up.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::rt::{spawn, time};
+use diesel::connection::SimpleConnection as _;
+use diesel::dsl::sql;
+use diesel::sql_types::Text;
+use diesel::{RunQueryDsl as _, select};
+use futures_util::future::join_all;
+use latchkey::accounts::hasher::Hasher;
+use latchkey::accounts::password::Password;
+use latchkey::db::local::LocalServer;
+use latchkey::db::migrations;
+use uuid::Uuid;
+
+use super::chance::Chance;
+use super::checker::{Verdict, check};
+use super::faults::{Faults, KEEPER, start};
+use super::record::{Done, End, Ended, Field, History, PersonId, Saw, Span, Write};
+use super::visitors::{Held, PASSWORD, Person, Visitor, World, agent};
+use super::wire::Wire;
+use crate::support::app::CHEAP;
+use crate::support::process::{DataDir, Latchkey};
+
+const PEOPLE: usize = 6;
+const BROWSERS_EACH: usize = 4;
+const ADMINS: usize = 2;
+const INSTANCES: usize = 3;
+
+pub struct Town {
+    seed: u64,
+    world: Rc<World>,
+    faults: Faults,
+    server: LocalServer,
+    url: String,
+}
+
+pub struct Summary {
+    seed: u64,
+    verdict: Verdict,
+    unexpected: Vec<String>,
+    counts: BTreeMap<&'static str, usize>,
+    requests: usize,
+    pub served: usize,
+    nothing: usize,
+    log_ins: usize,
+    pub ended: usize,
+    unknown: usize,
+    writes: usize,
+    slowest: Duration,
+}
+
+impl Town {
+    pub async fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let dir = Rc::new(DataDir::new());
+        let server = start(dir.path());
+        let url = server.maintenance_url();
+        migrations::run(&url).expect("a schema");
+        let (people, history) = admit(&url).await;
+        let first = Latchkey::on(&url)
+            .with("LATCHKEY__DATABASE__DIRECT_URL", format!("{url}&application_name={KEEPER}"))
+            .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s")
+            .with("LATCHKEY__SERVER__WORKERS", "2")
+            .with("LATCHKEY__THROTTLE__ACCOUNT_FREE", "1000000")
+            .with("LATCHKEY__THROTTLE__ADDRESS_FREE", "1000000");
+        let mut programs = vec![first.clone()];
+        programs.extend((1..INSTANCES).map(|_| first.on_another_port()));
+        let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
+        let world = Rc::new(World {
+            wire: Wire::new(),
+            origins: programs.iter().map(Latchkey::origin).collect(),
+            people,
+            history: RefCell::new(history),
+            revoked: RefCell::default(),
+            over: Cell::new(false),
+        });
+        let faults = Faults {
+            world: Rc::clone(&world),
+            dir,
+            url: url.clone(),
+            programs,
+            running: running.into_iter().map(Some).collect(),
+            chance: chance.branch(),
+            counts: BTreeMap::new(),
+        };
+        Self { seed, world, faults, server, url }
+    }
+
+    pub async fn live_for(self, time: Duration) -> Summary {
+        let Self { seed, world, faults, server, url } = self;
+        println!("SOAK_SEED={seed}");
+        let mut chance = Chance::new(seed ^ 1);
+        let mut visitor = |person| Visitor {
+            world: Rc::clone(&world),
+            person,
+            held: None,
+            old: Vec::new(),
+            chance: chance.branch(),
+        };
+        let mut lives = Vec::new();
+        for browser in 0..PEOPLE * BROWSERS_EACH {
+            lives.push(spawn(visitor(browser % PEOPLE).live()));
+        }
+        for admin in 0..ADMINS {
+            let wards: Vec<PersonId> = (0..PEOPLE).filter(|ward| ward % ADMINS == admin).collect();
+            let admin = visitor(PEOPLE + admin);
+            lives.push(spawn(async move { admin.administer(&wards).await }));
+        }
+        let faults = spawn(faults.happen());
+        time::sleep(time).await;
+        world.over.set(true);
+        let faults = faults.await.expect("faults");
+        let held: Vec<Vec<Held>> =
+            join_all(lives).await.into_iter().map(|kept| kept.expect("a life")).collect();
+        // Once more with every key anybody still has, everywhere, while all is well.
+        for running in faults.running.iter().flatten() {
+            running.ready().await;
+        }
+        for key in held.iter().flatten() {
+            for origin in &world.origins {
+                world.look(key, origin).await;
+            }
+        }
+        let ends = name_the_revoked(&world, &url);
+        world.history.borrow_mut().ends.extend(ends);
+        let summary = Summary::of(seed, &world, faults.counts.clone());
+        let dir = Rc::clone(&faults.dir);
+        drop(faults);
+        server.stop().expect("an orderly end");
+        drop(dir);
+        summary
+    }
+}
+
+/// People and administrators, and what is known of them from the beginning.
+async fn admit(url: &str) -> (Vec<Person>, History) {
+    let hasher = Hasher::new(CHEAP, 4, 64).expect("a hasher");
+    let password = Password::given(PASSWORD).expect("a password");
+    let hash = hasher.hash(password).await.expect("a hash");
+    let mut conn = migrations::connect(url).expect("a connection");
+    let (mut people, mut history) = (Vec::new(), History::default());
+    for person in 0..PEOPLE + ADMINS {
+        let (id, email) = (Uuid::new_v4().to_string(), format!("p{person}@example.org"));
+        let role = if person < PEOPLE { "member" } else { "admin" };
+        conn.batch_execute(&format!(
+            "INSERT INTO users (id, email, email_key, name, role, password_hash) \
+             VALUES ('{id}', '{email}', '{email}', 'Ada', '{role}', '{}')",
+            hash.as_str()
+        ))
+        .expect("a person");
+        people.push(Person { id, email });
+        for (field, value) in [(Field::Name, "Ada"), (Field::Role, role), (Field::Enabled, "true")] {
+            let at = Span { begun: 0, ended: 0 };
+            history.writes.push(Write { person, field, value: value.into(), at, done: Done::Yes });
+        }
+    }
+    (people, history)
+}
+
+/// The rows know which log-in a handle belongs to.
+fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
+    let mut conn = migrations::connect(url).expect("a connection");
+    let rows: String = select(sql::<Text>(
+        "(SELECT coalesce(string_agg(handle || ' ' || user_agent, ','), '') FROM sessions)",
+    ))
+    .get_result(&mut conn)
+    .expect("the rows");
+    let agents: HashMap<&str, &str> = rows.split(',').filter_map(|row| row.split_once(' ')).collect();
+    let sessions: HashMap<String, usize> =
+        (0..world.history.borrow().log_ins.len()).map(|session| (agent(session), session)).collect();
+    let revoked = world.revoked.take();
+    let named = revoked.into_iter().map(|(handle, at, done)| {
+        let session = sessions[agents[handle.as_str()]];
+        End { what: Ended::Session(session), at, done }
+    });
+    named.collect()
+}
+
+impl Summary {
+    fn of(seed: u64, world: &World, counts: BTreeMap<&'static str, usize>) -> Self {
+        let mut history = world.history.borrow_mut();
+        // Who asked and never heard, not even that there was no answer.
+        for log_in in &mut history.log_ins {
+            log_in.at.ended = log_in.at.ended.min(world.wire.now());
+        }
+        let saw = |what: fn(&Saw) -> bool| history.uses.iter().filter(|used| what(&used.saw)).count();
+        let ends = |done| history.ends.iter().filter(|end| end.done == done).count();
+        let slowest = history.ends.iter().filter(|end| end.done == Done::Yes);
+        let slowest = slowest.map(|end| end.at.ended - end.at.begun).max().unwrap_or_default();
+        Self {
+            seed,
+            verdict: check(&history),
+            unexpected: history.unexpected.clone(),
+            counts,
+            requests: history.uses.len(),
+            served: saw(|saw| matches!(saw, Saw::In(_))),
+            nothing: saw(|saw| *saw == Saw::Nothing),
+            log_ins: history.log_ins.iter().filter(|log_in| log_in.done == Done::Yes).count(),
+            ended: ends(Done::Yes),
+            unknown: ends(Done::Unknown),
+            writes: history.writes.len(),
+            slowest: Duration::from_micros(slowest),
+        }
+    }
+
+    pub fn is_good(&self) -> bool {
+        self.verdict.is_good() && self.unexpected.is_empty()
+    }
+
+    pub fn faults(&self) -> usize {
+        self.counts.values().sum()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Verdict { served_after, lost, stale } = &self.verdict;
+        writeln!(f, "seed {}", self.seed)?;
+        writeln!(
+            f,
+            "{} requests with a key: {} served, {} without an answer; {} log-ins, {} writes",
+            self.requests, self.served, self.nothing, self.log_ins, self.writes
+        )?;
+        writeln!(
+            f,
+            "{} revocations and rotations answered, the slowest after {:?}; {} of unknown outcome",
+            self.ended, self.slowest, self.unknown
+        )?;
+        writeln!(f, "{} faults: {:?}", self.faults(), self.counts)?;
+        writeln!(
+            f,
+            "served after revocation = {}, lost = {}, stale = {}, unexpected = {}",
+            served_after.len(),
+            lost.len(),
+            stale.len(),
+            self.unexpected.len()
+        )?;
+        for line in
+            [served_after, lost, stale, &self.unexpected].into_iter().flat_map(|lines| lines.iter().take(10))
+        {
+            writeln!(f, "  {line}")?;
+        }
+        Ok(())
+    }
+}

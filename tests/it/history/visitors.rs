@@ -1,0 +1,298 @@
+//! Those who use the place: people with browsers, old keys that somebody kept, and administrators.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
+use reqwest::Method;
+
+use super::chance::Chance;
+use super::record::{
+    Done, End, Ended, Field, History, KeyId, LogIn, PersonId, Profile, Saw, SessionId, Span, Use, Write,
+};
+use super::wire::{Reply, Wire};
+
+pub const PASSWORD: &str = "poetical-science-1843";
+
+/// Keys that were given up, per browser; used again now and then.
+const OLD_KEYS: usize = 8;
+
+/// The name of a session in its row: what the browser calls itself.
+pub fn agent(session: SessionId) -> String {
+    format!("soak/{session}")
+}
+
+pub struct Person {
+    pub id: String,
+    pub email: String,
+}
+
+/// What all of them share.
+pub struct World {
+    pub wire: Wire,
+    pub origins: Vec<String>,
+    pub people: Vec<Person>,
+    pub history: RefCell<History>,
+    /// Ends of sessions named by their handles, which the rows tell at the end.
+    pub revoked: RefCell<Vec<(String, Span, Done)>>,
+    pub over: Cell<bool>,
+}
+
+/// A cookie somebody holds, and what it was for.
+#[derive(Clone)]
+pub struct Held {
+    pub session: SessionId,
+    pub key: KeyId,
+    pub cookie: String,
+    pub token: String,
+}
+
+pub struct Visitor {
+    pub world: Rc<World>,
+    pub person: PersonId,
+    pub held: Option<Held>,
+    pub old: Vec<Held>,
+    pub chance: Chance,
+}
+
+impl Visitor {
+    /// Until it is over; then answers with the keys it still has.
+    pub async fn live(mut self) -> Vec<Held> {
+        while !self.world.over.get() {
+            let Some(held) = self.held.clone() else {
+                self.log_in().await;
+                continue;
+            };
+            match self.chance.below(100) {
+                0..50 => self.home(&held).await,
+                50..74 => self.try_an_old_key().await,
+                74..80 => self.confirm(&held).await,
+                80..84 => self.rename(&held).await,
+                84..90 => self.revoke_one(&held).await,
+                90..92 => self.revoke_others(&held).await,
+                92..96 => self.log_out(&held).await,
+                // Elsewhere, without logging out here.
+                _ => self.give_up(),
+            }
+        }
+        self.old.extend(self.held);
+        self.old
+    }
+
+    pub async fn log_in(&mut self) {
+        let origin = self.anywhere();
+        let form = self.world.wire.get(&format!("{origin}/login"), "").await;
+        let (Some(token), Some(nonce)) = (form.token(), form.cookie("latchkey-form")) else {
+            self.world.look_at("GET /login", &form, &[200]);
+            return self.rest().await;
+        };
+        // Numbered before it is known what becomes of it.
+        let at = Span { begun: self.world.wire.now(), ended: u64::MAX };
+        let session = self.world.history.borrow().log_ins.len();
+        let log_in = LogIn { person: self.person, at, done: Done::Unknown };
+        self.world.history.borrow_mut().log_ins.push(log_in);
+        let email = self.world.people[self.person].email.clone();
+        let fields = [("csrf_token", token.as_str()), ("email", &email), ("password", PASSWORD)];
+        let url = format!("{origin}/login");
+        let reply = self.world.wire.send(Method::POST, &url, &nonce, &agent(session), &fields).await;
+        self.world.look_at("POST /login", &reply, &[303, 422]);
+        {
+            let mut history = self.world.history.borrow_mut();
+            let log_in = &mut history.log_ins[session];
+            (log_in.at, log_in.done) = (reply.at, reply.done("/home"));
+        }
+        match reply.cookie("latchkey") {
+            Some(cookie) if reply.leads_to("/home") => {
+                let key = self.world.new_key(session);
+                self.held = Some(Held { session, key, cookie, token: String::new() });
+            }
+            // Disabled perhaps: they will be enabled.
+            _ => self.rest().await,
+        }
+    }
+
+    pub async fn home(&mut self, held: &Held) {
+        let origin = self.anywhere();
+        let reply = self.world.look(held, &origin).await;
+        if let Some(token) = reply.token()
+            && let Some(mine) = &mut self.held
+        {
+            mine.token = token;
+        }
+        if reply.is_turned_away() {
+            self.give_up();
+        }
+    }
+
+    async fn try_an_old_key(&mut self) {
+        if !self.old.is_empty() {
+            let held = self.old[self.chance.below(self.old.len())].clone();
+            let origin = self.anywhere();
+            self.world.look(&held, &origin).await;
+        }
+    }
+
+    async fn confirm(&mut self, held: &Held) {
+        let Some(reply) = self.post(held, "/confirm", &[("password", PASSWORD)], &[303, 422, 403]).await
+        else {
+            return;
+        };
+        let cookie = reply.cookie("latchkey");
+        // Without a new key it lost against something else, and leads on all the same.
+        let done = match reply.done("/home") {
+            Done::Yes if cookie.is_none() => Done::No,
+            done => done,
+        };
+        self.world.ended(Ended::Key(held.key), reply.at, done);
+        if let (Done::Yes, Some(cookie)) = (done, cookie) {
+            let key = self.world.new_key(held.session);
+            self.give_up();
+            self.held = Some(Held { key, cookie, ..held.clone() });
+        }
+    }
+
+    async fn rename(&mut self, held: &Held) {
+        let name = format!("Ada {}", self.chance.below(1_000_000_000));
+        let Some(reply) = self.post(held, "/account/profile", &[("name", &name)], &[303]).await else {
+            return;
+        };
+        self.world.wrote(self.person, Field::Name, name, reply.at, reply.done("/account"));
+    }
+
+    async fn revoke_one(&mut self, held: &Held) {
+        let origin = self.anywhere();
+        let page = self.world.wire.get(&format!("{origin}/account/sessions"), &held.cookie).await;
+        self.world.look_at("GET /account/sessions", &page, &[200, 303]);
+        let saw = if page.status == Some(200) { Saw::In(None) } else { self.world.saw(&page) };
+        self.world.used(held.key, page.at, saw);
+        let begins = "action=\"/account/sessions/";
+        let handles: Vec<&str> = page
+            .body
+            .split(begins)
+            .skip(1)
+            .filter_map(|rest| rest.split_once("/revoke\""))
+            .map(|(handle, _)| handle)
+            .collect();
+        if handles.is_empty() {
+            return;
+        }
+        let handle = handles[self.chance.below(handles.len())].to_owned();
+        let path = format!("/account/sessions/{handle}/revoke");
+        let Some(reply) = self.post(held, &path, &[], &[303, 404]).await else { return };
+        let done = reply.done("/account/sessions");
+        self.world.revoked.borrow_mut().push((handle, reply.at, done));
+    }
+
+    async fn revoke_others(&mut self, held: &Held) {
+        let path = "/account/sessions/revoke-others";
+        let Some(reply) = self.post(held, path, &[], &[303]).await else { return };
+        let what = Ended::Others(self.person, held.session);
+        self.world.ended(what, reply.at, reply.done("/account/sessions"));
+    }
+
+    async fn log_out(&mut self, held: &Held) {
+        if held.token.is_empty() {
+            return self.home(held).await;
+        }
+        let fields = [("csrf_token", held.token.as_str())];
+        let origin = self.anywhere();
+        let reply = self.world.wire.post(&format!("{origin}/logout"), &held.cookie, &fields).await;
+        self.world.look_at("POST /logout", &reply, &[303]);
+        // It answers the same to a key that is dead already.
+        self.world.ended(Ended::Session(held.session), reply.at, reply.done("/login"));
+        self.give_up();
+    }
+
+    /// Posts a form as somebody who is logged in, and notes whether it was taken as theirs.
+    pub async fn post(
+        &mut self,
+        held: &Held,
+        path: &str,
+        fields: &[(&str, &str)],
+        expected: &[u16],
+    ) -> Option<Reply> {
+        if held.token.is_empty() {
+            self.home(held).await;
+            return None;
+        }
+        let mut fields = fields.to_vec();
+        fields.push(("csrf_token", &held.token));
+        let origin = self.anywhere();
+        let reply = self.world.wire.post(&format!("{origin}{path}"), &held.cookie, &fields).await;
+        self.world.look_at(path, &reply, expected);
+        let saw =
+            if reply.is_nothing() || reply.is_turned_away() { self.world.saw(&reply) } else { Saw::In(None) };
+        self.world.used(held.key, reply.at, saw);
+        if reply.is_turned_away() {
+            self.give_up();
+            return None;
+        }
+        Some(reply)
+    }
+
+    fn give_up(&mut self) {
+        if let Some(held) = self.held.take() {
+            if self.old.len() == OLD_KEYS {
+                self.old.swap_remove(self.chance.below(OLD_KEYS));
+            }
+            self.old.push(held);
+        }
+    }
+
+    pub fn anywhere(&mut self) -> String {
+        self.world.origins[self.chance.below(self.world.origins.len())].clone()
+    }
+
+    pub async fn rest(&mut self) {
+        sleep(Duration::from_millis(20 + self.chance.below(100) as u64)).await;
+    }
+}
+
+impl World {
+    /// Asks for the home page with this key, and notes what it says.
+    pub async fn look(&self, held: &Held, origin: &str) -> Reply {
+        let reply = self.wire.get(&format!("{origin}/home"), &held.cookie).await;
+        self.look_at("GET /home", &reply, &[200, 303]);
+        self.used(held.key, reply.at, self.saw(&reply));
+        reply
+    }
+
+    fn saw(&self, reply: &Reply) -> Saw {
+        if reply.is_turned_away() {
+            return Saw::Out;
+        }
+        match (reply.status, reply.between("<h1>Hello, ", "</h1>")) {
+            (Some(200), Some(name)) => {
+                let role = if reply.body.contains("href=\"/admin\"") { "admin" } else { "member" };
+                Saw::In(Some(Profile { name, role: role.into() }))
+            }
+            _ => Saw::Nothing,
+        }
+    }
+
+    fn used(&self, key: KeyId, at: Span, saw: Saw) {
+        self.history.borrow_mut().uses.push(Use { key, at, saw });
+    }
+
+    pub fn ended(&self, what: Ended, at: Span, done: Done) {
+        self.history.borrow_mut().ends.push(End { what, at, done });
+    }
+
+    pub fn wrote(&self, person: PersonId, field: Field, value: String, at: Span, done: Done) {
+        self.history.borrow_mut().writes.push(Write { person, field, value, at, done });
+    }
+
+    fn new_key(&self, session: SessionId) -> KeyId {
+        let keys = &mut self.history.borrow_mut().keys;
+        keys.push(session);
+        keys.len() - 1
+    }
+
+    fn look_at(&self, what: &str, reply: &Reply, expected: &[u16]) {
+        if !reply.is_nothing() && reply.status.is_some_and(|status| !expected.contains(&status)) {
+            let title = reply.between("<h1>", "</h1>").unwrap_or_default();
+            self.history.borrow_mut().unexpected.push(format!("{what}: {:?} {title}", reply.status));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Requests as the history needs them: timed, never panicking, each on a connection of its own.
+
+use std::time::{Duration, Instant};
+
+use reqwest::header::{CONNECTION, COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
+use reqwest::{Client, Method, redirect};
+
+use super::record::{Done, Span};
+
+/// Longer than the program may take for any answer; shorter than what [`super::checker::SETTLED`] allows for.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+#[derive(Clone)]
+pub struct Wire {
+    client: Client,
+    begun: Instant,
+}
+
+/// What came back, if anything did.
+pub struct Reply {
+    pub at: Span,
+    pub status: Option<u16>,
+    pub location: String,
+    pub body: String,
+    cookies: Vec<String>,
+}
+
+impl Wire {
+    pub fn new() -> Self {
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE);
+        Self { client: client.build().expect("a client"), begun: Instant::now() }
+    }
+
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).expect("a short run")
+    }
+
+    pub async fn get(&self, url: &str, cookies: &str) -> Reply {
+        self.send(Method::GET, url, cookies, "soak", &[]).await
+    }
+
+    pub async fn post(&self, url: &str, cookies: &str, form: &[(&str, &str)]) -> Reply {
+        self.send(Method::POST, url, cookies, "soak", form).await
+    }
+
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        cookies: &str,
+        agent: &str,
+        form: &[(&str, &str)],
+    ) -> Reply {
+        let mut request = self.client.request(method.clone(), url);
+        request = request.header(CONNECTION, "close").header(USER_AGENT, agent).header(COOKIE, cookies);
+        if method == Method::POST {
+            request = request.form(form);
+        }
+        let begun = self.now();
+        let mut reply = Reply {
+            at: Span { begun, ended: begun },
+            status: None,
+            location: String::new(),
+            body: String::new(),
+            cookies: Vec::new(),
+        };
+        if let Ok(response) = request.send().await {
+            let status = response.status().as_u16();
+            let headers = response.headers().clone();
+            // Half an answer is none.
+            if let Ok(body) = response.text().await {
+                let text =
+                    |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+                reply.status = Some(status);
+                reply.location = headers.get(LOCATION).map(text).unwrap_or_default();
+                reply.cookies = headers.get_all(SET_COOKIE).iter().map(text).collect();
+                reply.body = body;
+            }
+        }
+        reply.at.ended = self.now();
+        reply
+    }
+}
+
+impl Reply {
+    /// `name=value`, as a browser sends it back.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let begins = format!("{name}=");
+        let set = self.cookies.iter().rev().find(|cookie| cookie.starts_with(&begins))?;
+        let pair = set.split(';').next()?.to_owned();
+        (pair.len() > begins.len() && !set.contains("Max-Age=0")).then_some(pair)
+    }
+
+    /// What stands between these words the first time.
+    pub fn between(&self, before: &str, after: &str) -> Option<String> {
+        let (_, rest) = self.body.split_once(before)?;
+        Some(rest.split_once(after)?.0.to_owned())
+    }
+
+    pub fn token(&self) -> Option<String> {
+        let field = self.between("name=\"csrf_token\"", ">")?;
+        Some(field.split_once("value=\"")?.1.split('"').next()?.to_owned())
+    }
+
+    /// It was sent on to exactly there.
+    pub fn leads_to(&self, path: &str) -> bool {
+        self.status == Some(303) && self.location == path
+    }
+
+    /// It was asked to log in.
+    pub fn is_turned_away(&self) -> bool {
+        self.status == Some(401)
+            || (self.status == Some(303) && self.location.split('?').next() == Some("/login"))
+    }
+
+    /// Nothing can be concluded from it.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self.status, None | Some(503 | 408))
+    }
+
+    /// Of something that answers with a page to go to next.
+    pub fn done(&self, path: &str) -> Done {
+        if self.leads_to(path) {
+            Done::Yes
+        } else if self.is_nothing() || self.status == Some(500) {
+            Done::Unknown
+        } else {
+            Done::No
+        }
+    }
+}
