@@ -1,11 +1,8 @@
-DROP INDEX sessions_principal;
 CREATE INDEX sessions_principal ON sessions (principal);
 DROP TABLE listeners;
 DROP TRIGGER announce_update ON sessions;
 DROP TRIGGER announce_delete ON sessions;
 DROP TRIGGER announce_truncate ON sessions;
-DROP TRIGGER announce_update ON users;
-DROP TRIGGER announce_delete ON users;
-DROP TRIGGER announce_truncate ON users;
 DROP FUNCTION announce_change();
 DROP FUNCTION announce_everything();
+DROP INDEX sessions_living;

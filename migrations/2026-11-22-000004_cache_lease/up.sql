@@ -1,3 +1,6 @@
+-- Whoever holds a row for long must not make everybody wait for us: then it is tried again.
+SET LOCAL lock_timeout = '3s';
+
 -- Instances keep sessions in memory, and the database itself says whose have changed: whoever changes them, and
 -- however. One message a principal and transaction, sent when it commits (docs/decisions/cache-lease.md).
 CREATE FUNCTION announce_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -33,16 +36,6 @@ CREATE TRIGGER announce_delete AFTER DELETE ON sessions FOR EACH ROW
 
 CREATE TRIGGER announce_truncate AFTER TRUNCATE ON sessions EXECUTE FUNCTION announce_everything();
 
--- What of a user is read with every session.
-CREATE TRIGGER announce_update AFTER UPDATE ON users FOR EACH ROW
-    WHEN ((OLD.email, OLD.name, OLD.role, OLD.disabled_at)
-        IS DISTINCT FROM (NEW.email, NEW.name, NEW.role, NEW.disabled_at))
-    EXECUTE FUNCTION announce_change();
-
-CREATE TRIGGER announce_delete AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION announce_change();
-
-CREATE TRIGGER announce_truncate AFTER TRUNCATE ON users EXECUTE FUNCTION announce_everything();
-
 -- Who may be serving sessions from memory. A revocation waits for each of them, or until its lease has run out.
 CREATE TABLE listeners (
     id uuid PRIMARY KEY,
@@ -52,5 +45,6 @@ CREATE TABLE listeners (
 );
 
 -- Only the living are looked for by their owner; the dead of a month need not be read with them.
+CREATE INDEX sessions_living ON sessions (principal) WHERE revoked_at IS NULL;
+-- Last, because from here on nobody reads the table until this commits.
 DROP INDEX sessions_principal;
-CREATE INDEX sessions_principal ON sessions (principal) WHERE revoked_at IS NULL;

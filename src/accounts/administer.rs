@@ -195,15 +195,12 @@ impl Accounts {
 
     /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
     pub async fn revoke_everybody(&self, client: Client) -> Result<usize, Fault> {
-        let sessions = self.sessions.clone();
-        self.sessions
-            .write(move |change| {
-                let ended = sessions.revoke_everybody(change)?;
-                let detail = format!("all {ended} of everybody");
-                Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(change)?;
-                Ok(ended)
-            })
-            .await
+        let ended = self.sessions.revoke_everybody().await?;
+        let detail = format!("all {ended} of everybody");
+        self.db
+            .write(move |conn| Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(conn))
+            .await?;
+        Ok(ended)
     }
 
     /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).

@@ -79,12 +79,15 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         spawn(mailer.deliver_forever(db));
         spawn(tidy_forever(accounts.clone()));
         spawn(flush_forever(accounts.clone()));
-        let keeper = accounts.sessions().keep();
+        // Without a cache there is nothing to keep, and nobody need wait for us.
+        let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
         welcome(&accounts, &settings).await;
         running.await??;
         tracing::info!("stopped");
         flush(&accounts).await;
-        task::spawn_blocking(move || keeper.stop()).await?;
+        if let Some(keeper) = keeper {
+            task::spawn_blocking(move || keeper.stop()).await?;
+        }
         leave(reached).await
     })
 }

@@ -14,7 +14,11 @@ impl Serialize for Settings {
                 "bind": self.server.bind, "port": self.server.port, "public_url": self.server.public.as_str(),
                 "trusted_hops": self.server.trusted_hops, "workers": self.server.workers,
             },
-            "database": { "url": self.database.as_deref().map(database::redacted), "pool": self.pool },
+            "database": {
+                "url": self.database.as_deref().map(database::redacted),
+                "direct_url": self.database_direct.as_deref().map(database::redacted),
+                "pool": self.pool,
+            },
             "data_dir": self.data_dir,
             "secret": hidden(true),
             "secret_previous": hidden(self.secret.previous_cookie_key().is_some()),

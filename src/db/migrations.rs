@@ -23,9 +23,16 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     let applied = conn
         .run_pending_migrations(MIGRATIONS)
         .map(|versions| versions.iter().map(ToString::to_string).collect())
-        .map_err(|error| Fault::Bug(format!("migration failed: {error}")));
+        .map_err(|error| failed(&error.to_string()));
     sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
     applied
+}
+
+/// Somebody was in the way who will not always be: try again.
+fn failed(why: &str) -> Fault {
+    let text = format!("migration failed: {why}");
+    let passes = why.contains("deadlock detected") || why.contains("lock timeout");
+    if passes { Fault::Unavailable(text) } else { Fault::Bug(text) }
 }
 
 /// Makes the database `name` (a word of ours, not input) where it is missing.

@@ -26,6 +26,9 @@ pub struct Generation(u64);
 
 pub struct Cache<E> {
     generation: AtomicU64,
+    /// The generation in which something of their principals last changed, for some of all principals each: a busy
+    /// one must not keep the others out.
+    changed: Box<[AtomicU64]>,
     /// Keys are uniformly random, so their bits choose the shard and the place in it.
     shards: Box<[RwLock<Shard<E>>]>,
     per_shard: usize,
@@ -46,13 +49,14 @@ const CANDIDATES: usize = 8;
 impl<E: Entry> Cache<E> {
     /// For at most about `capacity` entries; 0 keeps nothing.
     pub fn new(capacity: usize) -> Self {
-        Self::with_shards(capacity, SHARDS.min(capacity.next_power_of_two()))
+        Self::with_shards(capacity, SHARDS.min(capacity.max(1)))
     }
 
     pub fn with_shards(capacity: usize, shards: usize) -> Self {
         let empty = || Shard { entries: Vec::new(), index: HashTable::new() };
         Self {
             generation: AtomicU64::new(0),
+            changed: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             shards: (0..shards).map(|_| RwLock::new(empty())).collect(),
             per_shard: capacity.div_ceil(shards),
         }
@@ -68,14 +72,15 @@ impl<E: Entry> Cache<E> {
         Generation(self.generation.load(Ordering::SeqCst))
     }
 
-    /// Keeps `entry`, unless anything was announced since `seen` was taken. Answers whether it is kept.
+    /// Keeps `entry`, unless a change of its principal may have been announced since `seen` was taken. Answers whether
+    /// it is kept.
     pub fn insert(&self, entry: Arc<E>, seen: Generation) -> bool {
         if self.per_shard == 0 {
             return false;
         }
         let mut shard = write(self.shard(entry.key()));
-        // Under the lock: an announcement that moves the generation after this waits for the lock and finds the entry.
-        if self.generation() != seen {
+        // Under the lock: an announcement that is noted after this waits for the lock and finds the entry.
+        if self.last_change(entry.principal()).load(Ordering::SeqCst) > seen.0 {
             return false;
         }
         shard.put(entry, self.per_shard);
@@ -84,7 +89,10 @@ impl<E: Entry> Cache<E> {
 
     /// Something of these principals has changed: what was read of them until now is not served any more.
     pub fn forget(&self, changed: &[Principal]) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        let begun = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        for principal in changed {
+            self.last_change(*principal).fetch_max(begun, Ordering::SeqCst);
+        }
         let stays = |entry: &E| !changed.contains(&entry.principal());
         for shard in &self.shards {
             // Most shards hold nothing of theirs: readers need not wait for that to be found out.
@@ -96,7 +104,10 @@ impl<E: Entry> Cache<E> {
 
     /// Anything may have changed.
     pub fn clear(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        let begun = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        for changed in &self.changed {
+            changed.fetch_max(begun, Ordering::SeqCst);
+        }
         for shard in &self.shards {
             write(shard).retain(|_| false);
         }
@@ -104,6 +115,11 @@ impl<E: Entry> Cache<E> {
 
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| read(shard).entries.len()).sum()
+    }
+
+    fn last_change(&self, principal: Principal) -> &AtomicU64 {
+        // Random but for some bits of its version; these are not among them.
+        &self.changed[usize::from(principal.0.as_bytes()[15]) % self.changed.len()]
     }
 
     fn shard(&self, key: &KeyHash) -> &RwLock<Shard<E>> {

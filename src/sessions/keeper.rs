@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
@@ -32,6 +32,9 @@ const LOOK_CLOSELY: Duration = Duration::from_micros(250);
 /// A connection that failed is tried again after this.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// So many changes at once are as good as everything.
+const MANY: usize = 32;
+
 /// A notification that has not come after this does not come at all.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 
@@ -45,16 +48,16 @@ pub enum Command {
 /// Keeps the lease while it lives.
 pub struct Keeper {
     commands: Sender<Command>,
-    thread: Option<JoinHandle<()>>,
+    /// Hung up when the thread has ended.
+    ended: Receiver<()>,
 }
 
 impl Keeper {
-    /// Gives the lease back, so that nobody waits for it. Blocks for as long as a statement takes.
-    pub fn stop(mut self) {
+    /// Gives the lease back, so that nobody waits for it. Blocks for as long as a statement takes, but not for a
+    /// database that does not answer.
+    pub fn stop(self) {
         let _ = self.commands.send(Command::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.ended.recv_timeout(LEASE);
     }
 }
 
@@ -71,7 +74,9 @@ impl<O: Owner> Sessions<O> {
         let (commands, orders) = channel();
         self.shared.keeper.set(commands.clone());
         let (db, shared) = (self.db.clone(), Arc::clone(&self.shared));
+        let (end, ended) = channel();
         let watch = move || {
+            let _end: Sender<()> = end;
             let (mut said, mut id) = (false, None);
             // A connection that broke takes its lease with it.
             while let Err(fault) = Post::open(&db, &shared, &mut id).and_then(|mut post| {
@@ -94,7 +99,7 @@ impl<O: Owner> Sessions<O> {
         if let Err(error) = &thread {
             tracing::error!(%error, "no thread for the keeper of the session cache");
         }
-        Keeper { commands, thread: thread.ok() }
+        Keeper { commands, ended }
     }
 
     /// Whether there is a keeper to tell.
@@ -169,7 +174,7 @@ impl<'s, O: Owner> Post<'s, O> {
         while !self.probed {
             if Tick::now() > begun.plus(PROBE_WAIT) {
                 return Err(Fault::Unavailable(
-                    "the connection that listens hears nothing: behind a pooler in transaction mode, set LATCHKEY__DATABASE__DIRECT_URL".into(),
+                    "the connection that listens hears nothing: behind a pooler in transaction mode it needs a direct one".into(),
                 ));
             }
             thread::sleep(LOOK_EVERY);
@@ -229,7 +234,10 @@ impl<'s, O: Owner> Post<'s, O> {
                 Ok(word) => heard.push(word),
             }
         }
-        if everything {
+        changed.sort_unstable();
+        changed.dedup();
+        // Each would be looked for in the whole cache: of many at once, reading everything anew costs less.
+        if everything || changed.len() > MANY {
             self.shared.forget_everything();
         } else if !changed.is_empty() {
             self.shared.forget(&changed);
@@ -284,6 +292,9 @@ impl<'s, O: Owner> Post<'s, O> {
         let now = Tick::now();
         for sync in self.syncs.extract_if(.., |sync| now >= sync.begun.plus(RUN_OUT)) {
             let silent: Vec<Uuid> = sync.missing.into_iter().filter(|id| *id != self.id).collect();
+            if silent.is_empty() {
+                continue;
+            }
             tracing::warn!(instances = silent.len(), "a revocation waited for instances that do not answer");
             queries::mark_gone(&mut self.conn, &silent)?;
             self.gone.push((silent, Tick::now().plus(RUN_OUT)));

@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix_web::rt;
 use diesel::pg::PgConnection;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::cache::Generation;
 use super::record::Kept;
@@ -21,6 +23,9 @@ const AT_ONCE: usize = 2;
 
 /// Keys in one query: more than a worker's connections ask for at a time.
 const MOST_KEYS: usize = 256;
+
+/// Whoever waits longer, for a query that runs and for their own, is told to come back.
+const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 
 type Answer<O> = Result<Option<Live<O>>, Fault>;
 
@@ -51,6 +56,8 @@ impl<O> Lookups<O> {
     /// The next lookups to be answered together; with none left, one query fewer runs.
     fn next(&self) -> Option<Vec<Lookup<O>>> {
         let mut queue = self.queue();
+        // Whose client has gone away wants no answer any more.
+        queue.waiting.retain(|lookup| !lookup.answer.is_closed());
         if queue.waiting.is_empty() {
             queue.running -= 1;
             return None;
@@ -92,8 +99,12 @@ impl<O: Owner> Sessions<O> {
             if first {
                 rt::spawn(Runner(self.clone(), false).run());
             }
-            if let Ok(answer) = answered.await {
-                return answer;
+            match timeout(ANSWER_WITHIN, answered).await {
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    return Err(Fault::Unavailable("the database does not answer lookups in time".into()));
+                }
             }
         }
         Err(Fault::Unavailable("the session cannot be read while this server stops".into()))

@@ -60,7 +60,6 @@ use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
-use crate::db::time::Moment;
 use crate::db::{Db, Fault};
 
 use cache::Cache;
@@ -132,11 +131,6 @@ impl Policy {
     pub fn flush_every(&self) -> Duration {
         let soonest = self.idle.min(self.remembered_idle) / 4;
         soonest.clamp(Duration::from_millis(100), Duration::from_secs(30))
-    }
-
-    /// When a session that was created and last seen then ends by itself.
-    fn end(&self, remember: bool, created_at: Moment, last_seen_at: Moment) -> Moment {
-        last_seen_at.plus(self.idle(remember)).min(created_at.plus(self.absolute(remember)))
     }
 
     /// How long a session may live at most; also how long a browser should keep a remembered key.
@@ -266,6 +260,10 @@ impl<O: Owner> Sessions<O> {
         };
         if live.is_due(live.now, self.policy.touch_every(live.record.remember)) {
             self.shared.touches.note(live.record.handle, live.now);
+            // About to end for want of what was just noted: that cannot wait for the next flush.
+            if live.record.expires_at.since(live.now) < 2 * self.policy.flush_every() {
+                self.flush_soon();
+            }
         }
         Ok(Some(live))
     }
@@ -274,7 +272,7 @@ impl<O: Owner> Sessions<O> {
     fn recall(&self, key: &KeyHash) -> Option<Live<O>> {
         let now = self.shared.lease.now()?;
         let kept = self.shared.cache.get(key)?;
-        kept.holds(now, &self.policy).then_some(Live { kept, now })
+        kept.holds(now).then_some(Live { kept, now })
     }
 
     /// Opens a session inside the caller's transaction, so that it stands or falls with the log-in.

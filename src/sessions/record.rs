@@ -17,14 +17,14 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::cache::Entry;
-use super::{KeyHash, Policy, State};
+use super::{KeyHash, State};
 use crate::db::schema::sessions;
 use crate::db::time::Moment;
 
 macro_rules! public_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
         #[diesel(sql_type = SqlUuid)]
         pub struct $name(pub Uuid);
 
@@ -132,16 +132,11 @@ impl<O> Kept<O> {
         Self { key_hash, record, others, owner, seen: AtomicI64::new(i64::MIN) }
     }
 
-    /// Whether at `now` it still says what the row would. What it does not, is read again: memory never says
-    /// that a session has ended.
-    pub(super) fn holds(&self, now: Moment, policy: &Policy) -> bool {
-        let seen = Moment(self.seen.load(Ordering::Relaxed));
-        let ends = if seen > self.record.last_seen_at {
-            policy.end(self.record.remember, self.record.created_at, seen)
-        } else {
-            self.record.expires_at
-        };
-        now < ends && now < self.others.until
+    /// Whether at `now` it still says what the row said. What it does not, is read again: memory never says that a
+    /// session has ended, and never outlives the row it was read from, because who revokes a row that has run out
+    /// writes and announces nothing.
+    pub(super) fn holds(&self, now: Moment) -> bool {
+        now < self.record.expires_at && now < self.others.until
     }
 
     /// It is seen at `now`. Whether that is to be written down: once an interval.

@@ -5,8 +5,8 @@ use diesel::pg::PgConnection;
 use super::{Change, Handle, Owner, Principal, Record, Sessions, queries};
 use crate::db::Fault;
 
-/// Rows deleted in one statement of a sweep: short locks, little log at a time.
-const SWEEP_BATCH: i64 = 10_000;
+/// Rows ended or deleted in one statement: short locks, little log at a time.
+const BATCH: i64 = 10_000;
 
 /// Whose sessions a list is about.
 #[derive(Clone, Copy)]
@@ -64,10 +64,22 @@ impl<O: Owner> Sessions<O> {
         Ok(queries::revoke_all(change, principal, except)?)
     }
 
-    /// Ends every session there is; answers how many.
-    pub fn revoke_everybody(&self, change: &mut Change<'_>) -> Result<usize, Fault> {
-        change.recall();
-        Ok(queries::revoke_everybody(change)?)
+    /// Ends every session that was open when this was called, batch by batch; answers how many.
+    pub async fn revoke_everybody(&self) -> Result<usize, Fault> {
+        let begun = self.db.read(|conn| Ok(queries::moment(conn)?)).await?;
+        let mut total = 0;
+        loop {
+            let ended = self
+                .write(move |change| {
+                    change.recall();
+                    Ok(queries::revoke_anybody(change, begun, BATCH)?)
+                })
+                .await?;
+            total += ended;
+            if ended == 0 {
+                return Ok(total);
+            }
+        }
     }
 
     /// Deletes sessions that ended long ago, batch by batch, and answers how many. Does nothing while
@@ -76,16 +88,12 @@ impl<O: Owner> Sessions<O> {
         let keep = self.policy.keep_ended;
         let mut total = 0;
         loop {
-            let swept = self
-                .db
-                .write(move |conn| {
-                    if queries::may_sweep(conn)? {
-                        Ok(queries::sweep(conn, keep, SWEEP_BATCH)?)
-                    } else {
-                        Ok(0)
-                    }
-                })
-                .await?;
+            let swept =
+                self.db
+                    .write(move |conn| {
+                        if queries::may_sweep(conn)? { Ok(queries::sweep(conn, keep, BATCH)?) } else { Ok(0) }
+                    })
+                    .await?;
             total += swept;
             if swept == 0 {
                 return Ok(total);

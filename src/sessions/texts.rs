@@ -18,11 +18,10 @@ impl Texts {
             return;
         }
         if known.len() >= MOST {
-            known.retain(|copy| Arc::strong_count(copy) > 1);
+            // Those in use stay what they are, and are soon known again.
+            known.clear();
         }
-        if known.len() < MOST {
-            known.insert(Arc::clone(text));
-        }
+        known.insert(Arc::clone(text));
     }
 }
 
@@ -41,6 +40,5 @@ mod tests {
             texts.share(&mut number.to_string().into());
         }
         assert!(texts.0.lock().unwrap().len() <= MOST);
-        assert!(texts.0.lock().unwrap().contains("Firefox"), "it is in use");
     }
 }

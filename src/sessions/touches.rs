@@ -35,6 +35,14 @@ impl Touches {
 }
 
 impl<O: Owner> Sessions<O> {
+    /// Flushes beside the request that cannot wait for it; what fails is left for the next time.
+    pub(super) fn flush_soon(&self) {
+        let sessions = self.clone();
+        actix_web::rt::spawn(async move {
+            let _ = sessions.flush_touches().await;
+        });
+    }
+
     /// Writes down which sessions were seen since the last time; answers how many rows that changed. Dead ones
     /// stay dead, and rows somebody else is writing are left alone: who rotates or ends a session knows better.
     ///
@@ -42,17 +50,18 @@ impl<O: Owner> Sessions<O> {
     /// Any [`Fault`] of the database; what was not written is kept for the next time.
     pub async fn flush_touches(&self) -> Result<usize, Fault> {
         let taken = self.shared.touches.take();
-        let mut written = 0;
-        for (begin, batch) in (0..).step_by(AT_ONCE).zip(taken.chunks(AT_ONCE)) {
-            let (policy, batch) = (self.policy, batch.to_vec());
-            match self.db.write(move |conn| Ok(queries::touch(conn, &batch, &policy)?)).await {
+        let (mut written, mut failed) = (0, None);
+        for batch in taken.chunks(AT_ONCE) {
+            let (policy, rows) = (self.policy, batch.to_vec());
+            match self.db.write(move |conn| Ok(queries::touch(conn, &rows, &policy)?)).await {
                 Ok(rows) => written += rows,
+                // The others need not suffer for what is wrong with these.
                 Err(fault) => {
-                    taken[begin..].iter().for_each(|(handle, seen)| self.shared.touches.note(*handle, *seen));
-                    return Err(fault);
+                    batch.iter().for_each(|(handle, seen)| self.shared.touches.note(*handle, *seen));
+                    failed = Some(fault);
                 }
             }
         }
-        Ok(written)
+        failed.map_or(Ok(written), Err)
     }
 }

@@ -1,6 +1,7 @@
 //! The session of this request, as verbs: begin, rotate, end. The only user of actix-session and
 //! actix-identity beside the composition root.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_identity::Identity;
@@ -59,20 +60,22 @@ pub fn key_cookie(shared: &Shared, value: String) -> Cookie<'static> {
         .finish()
 }
 
-/// While the secret is being changed: gives actix-session, which knows one key, a cookie of the previous one as if
-/// it had been signed with this one. Answers that cookie for the browser to keep.
-fn resign(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'static>> {
-    let signed = cookie::value(request.headers(), &shared.cookie.session)?;
-    let opened = shared.signer.open(&signed).filter(|opened| !opened.is_current)?;
-    let kept = key_cookie(shared, shared.signer.sign(opened.value));
-    drop(signed);
-    let value = HeaderValue::from_str(&kept.stripped().encoded().to_string()).ok()?;
-    let sent: Vec<HeaderValue> = request.headers().get_all(header::COOKIE).cloned().collect();
-    let headers = request.headers_mut();
-    // The first of a name counts.
-    headers.insert(header::COOKIE, value);
-    sent.into_iter().for_each(|cookies| headers.append(header::COOKIE, cookies));
-    Some(kept)
+/// Gives actix-session the very cookie that pages go by, under the one key it knows. Answers it for the browser to
+/// keep where it was signed with the secret before.
+fn present(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'static>> {
+    let names = &shared.cookie;
+    let signed = cookie::value(request.headers(), &names.session).map(Cow::into_owned);
+    let opened = signed.as_deref().and_then(|signed| shared.signer.open(signed));
+    let ours = opened.as_ref().map(|opened| key_cookie(shared, shared.signer.sign(opened.value)));
+    let first = ours.as_ref().map(|cookie| cookie.stripped().encoded().to_string());
+    cookie::keep_only(request.headers_mut(), first, &[&names.form, &names.flash]);
+    ours.filter(|_| opened.is_some_and(|opened| !opened.is_current))
+}
+
+/// Whether the request came with a key of ours, alive or not.
+pub fn had_key(request: &HttpRequest, shared: &Shared) -> bool {
+    cookie::value(request.headers(), &shared.cookie.session)
+        .is_some_and(|signed| shared.signer.open(&signed).is_some())
 }
 
 /// Hands a cookie of ours out, unless the answer itself says something of the key: rotated, ended.
@@ -97,7 +100,7 @@ pub async fn outward<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let Some(shared) = request.app_data::<Data<Shared>>().cloned() else { return next.call(request).await };
-    let resigned = resign(&mut request, &shared);
+    let resigned = present(&mut request, &shared);
     let answer = next.call(request).await;
     if let Some(fault) = request::take_fault() {
         return Err(Error::Fault(fault).into());

@@ -3,8 +3,8 @@
 use crate::accounts::{LiveUser, User};
 use crate::sessions::{Handle, request};
 
-/// The live session of this request, if it has one. Known from when actix-session has loaded it to the end of
-/// the request.
+/// The live session of this request, if it has one. Known from when the cookie was looked at to the end of the
+/// request.
 pub fn live() -> Option<LiveUser> {
     request::loaded::<User>()
 }

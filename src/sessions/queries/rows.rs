@@ -161,10 +161,23 @@ pub fn revoke_all(
     .execute(conn)
 }
 
-/// Announced as one thing, however many sessions it ends.
-pub fn revoke_everybody(conn: &mut PgConnection) -> QueryResult<usize> {
+/// Some of all sessions that were opened before `opened_before`. Announced as one thing, however many that ends.
+pub fn revoke_anybody(conn: &mut PgConnection, opened_before: Moment, batch: i64) -> QueryResult<usize> {
     conn.batch_execute("SET LOCAL latchkey.everybody = 'yes'")?;
-    diesel::update(sessions::table.filter(live!())).set(dsl::revoked_at.eq(now)).execute(conn)
+    let some = sessions::table
+        .filter(live!())
+        .filter(dsl::created_at.le(opened_before))
+        .select(dsl::handle)
+        .limit(batch)
+        .load::<Handle>(conn)?;
+    diesel::update(sessions::table.filter(dsl::handle.eq_any(some)).filter(live!()))
+        .set(dsl::revoked_at.eq(now))
+        .execute(conn)
+}
+
+/// What time it is.
+pub fn moment(conn: &mut PgConnection) -> QueryResult<Moment> {
+    diesel::select(time::now()).get_result(conn)
 }
 
 pub fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -> QueryResult<usize> {

@@ -18,8 +18,13 @@ impl Input for LogOutForm {
 }
 
 pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<HttpResponse, Error> {
-    if let Some(live) = visitor.0 {
-        ctx.accounts().log_out(live, ctx.client()).await?;
+    match visitor.0 {
+        Some(live) => ctx.accounts().log_out(live, ctx.client()).await?,
+        // Perhaps a click ago, and then it holds only once everybody has heard of it.
+        None if current_session::had_key(&ctx.request, &ctx.shared) => {
+            ctx.accounts().sessions().everywhere().await
+        }
+        None => {}
     }
     let mut response = ctx.redirect("/login", Flash::LoggedOut);
     current_session::end(&mut response, &ctx.shared);

@@ -1,0 +1,12 @@
+-- In a transaction of its own: log-ins lock users before sessions, a change of password the other way round.
+SET LOCAL lock_timeout = '3s';
+
+-- What of a user is read with every session.
+CREATE TRIGGER announce_update AFTER UPDATE ON users FOR EACH ROW
+    WHEN ((OLD.id, OLD.email, OLD.name, OLD.role, OLD.disabled_at)
+        IS DISTINCT FROM (NEW.id, NEW.email, NEW.name, NEW.role, NEW.disabled_at))
+    EXECUTE FUNCTION announce_change();
+
+CREATE TRIGGER announce_delete AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION announce_change();
+
+CREATE TRIGGER announce_truncate AFTER TRUNCATE ON users EXECUTE FUNCTION announce_everything();
