@@ -54,9 +54,9 @@ impl Cold {
     }
 
     /// Transactions a second.
-    pub fn pgbench(&self) -> f64 {
+    pub fn pgbench(&self, seconds: u64) -> f64 {
         let mut command = on_core(Some("0"), pgbench());
-        command.args(["-n", "-M", "prepared", "-c", "8", "-T", &SECONDS.to_string(), "-f"]).arg(&self.script);
+        command.args(["-n", "-M", "prepared", "-c", "8", "-T", &seconds.to_string(), "-f"]).arg(&self.script);
         let output = command.arg(&self.url).output().expect("pgbench comes with PostgreSQL");
         let text = String::from_utf8_lossy(&output.stdout);
         let failed = String::from_utf8_lossy(&output.stderr);

@@ -37,10 +37,14 @@ fn lookups(report: &mut Report, place: &Place) {
     let few = Cold::new(place, &place.url, FEW);
     let many = Cold::new(place, &many, MANY);
     many.warm_up();
-    let [mut against_pgbench, mut by_rows] = [const { Vec::new() }; 2];
+    let [mut against_pgbench, mut by_rows, mut one_by_one] = [const { Vec::new() }; 3];
     for _ in 0..report.rounds() {
-        let pgbench = few.pgbench();
+        let pgbench = few.pgbench(4);
         report.note("lookups, 10,000 rows, pgbench", "a second", pgbench);
+        // Its connections are new each time, and need long for so many rows.
+        let pgbench_many = many.pgbench(15);
+        report.note("lookups, 5,000,000 rows, pgbench", "a second", pgbench_many);
+        one_by_one.push(pgbench_many / pgbench);
         let few = few.find();
         few.note(report, "lookups, 10,000 rows, nothing in memory");
         let many = many.find();
@@ -51,6 +55,7 @@ fn lookups(report: &mut Report, place: &Place) {
     report.value_of_rounds("cold_vs_pgbench", &against_pgbench);
     report.value("cold_p99_ms", report.median("lookups, 10,000 rows, nothing in memory", "ms p99"));
     report.value_of_rounds("rows_5m_vs_10k", &by_rows);
+    report.value_of_rounds("rows_5m_vs_10k_pgbench", &one_by_one);
     place.pin("0-1");
     report.value("bytes_per_session", footprint::bytes_per_session(&many.url, IN_MEMORY));
 }
