@@ -18,21 +18,15 @@ use town::Town;
 /// Long enough for every kind of fault to come up.
 const SHORT: Duration = Duration::from_secs(12);
 
+/// `bin/soak` sets the minutes.
 #[actix_web::test]
 async fn under_faults_nothing_is_served_after_its_end_and_nobody_is_logged_out() {
-    let summary = Town::new(seed()).await.live_for(SHORT).await;
+    let minutes: Option<f64> = setting("SOAK_MINUTES");
+    let long = minutes.map_or(SHORT, |minutes| Duration::from_secs_f64(minutes * 60.0));
+    let summary = Town::new(seed()).await.live_for(long).await;
     println!("{summary}");
     assert!(summary.is_good());
     assert!(summary.faults() >= 4 && summary.served > 100 && summary.ended > 10, "too little happened");
-}
-
-#[actix_web::test]
-#[ignore = "not a test: bin/soak runs it for as long as you like"]
-async fn soak() {
-    let minutes: f64 = setting("SOAK_MINUTES").unwrap_or(10.0);
-    let summary = Town::new(seed()).await.live_for(Duration::from_secs_f64(minutes * 60.0)).await;
-    println!("{summary}");
-    assert!(summary.is_good());
 }
 
 fn seed() -> u64 {
