@@ -211,7 +211,7 @@ impl Accounts {
         let accounts = self.clone();
         self.db
             .write(move |conn| {
-                let Some(person) = queries::active_user(conn, user)? else {
+                let Some(person) = queries::addressee(conn, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
                 accounts.mail_reset(conn, &person)?;

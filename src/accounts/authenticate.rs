@@ -133,16 +133,32 @@ impl Accounts {
             return Ok(Err(LogInRefusal::NoMatch));
         }
         budget.give_back(change)?;
-        queries::note_login(change, known.id, rehashed.as_ref())?;
+        if let Some(hash) = rehashed {
+            queries::set_password(change, known.id, &hash, false)?;
+        }
+        self.open_session(change, known.id, "password", remember, client).map(Ok)
+    }
+
+    /// The one way a session begins, whatever `user` has proven themselves with: that is `factor`. The caller has
+    /// locked the user's row and seen that they may log in.
+    pub(super) fn open_session(
+        &self,
+        change: &mut Change<'_>,
+        user: UserId,
+        factor: &str,
+        remember: bool,
+        client: &Client,
+    ) -> Result<Opened, Fault> {
+        queries::note_login(change, user)?;
         let login = Login {
-            principal: known.id.principal(),
+            principal: user.principal(),
             remember,
-            factor: "password".into(),
+            factor: factor.to_owned(),
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
         };
         let (key, handle) = self.sessions.open(change, &login)?;
-        Entry::own(Act::LoggedIn, known.id, client).session(handle).write(change)?;
-        Ok(Ok(Opened { user: known.id, key, remember }))
+        Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
+        Ok(Opened { user, key, remember })
     }
 }

@@ -27,7 +27,10 @@ impl Accounts {
         client: Client,
     ) -> Answer<Key, ChangeRefusal> {
         let user = live.owner.id;
-        let chosen = match self.choose(&new, &live.owner.name, &live.owner.email) {
+        let Some(person) = self.db.read(move |conn| queries::addressee(conn, user)).await? else {
+            return Ok(Err(ChangeRefusal::SessionLost));
+        };
+        let chosen = match self.choose(&new, &person.name, &person.email) {
             Ok(chosen) => chosen,
             Err(weak) => return Ok(Err(ChangeRefusal::Weak(weak))),
         };
@@ -64,7 +67,7 @@ impl Accounts {
                 queries::delete_user_tokens(change, user)?;
                 accounts.sessions.revoke_all(change, user.principal(), Some(live.record.handle))?;
                 Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;
-                accounts.tell_password_changed(change, &live.owner, &client)?;
+                accounts.tell_password_changed(change, &person, &client)?;
                 Ok(Ok(key))
             })
             .await

@@ -43,6 +43,7 @@ pub use user::{Name, NoName, Role, User, UserId};
 
 use hasher::Hasher;
 use password::{HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak};
+use user::Addressee;
 
 /// A refusal is a value to show, a fault an error to pass up.
 pub type Answer<T, R> = Result<Result<T, R>, Fault>;

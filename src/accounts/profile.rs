@@ -1,7 +1,7 @@
 //! What a person may change about themselves without proving anything again.
 
 use super::audit::Entry;
-use super::{Accounts, Act, Client, LiveUser, Name, queries};
+use super::{Accounts, Act, Client, LiveUser, Name, UserRow, queries};
 use crate::db::Fault;
 
 impl Accounts {
@@ -17,9 +17,15 @@ impl Accounts {
             .await
     }
 
-    /// When the person registered.
-    pub async fn since(&self, live: &LiveUser) -> Result<Option<time::OffsetDateTime>, Fault> {
+    /// What is kept of the person beside what came with their session.
+    pub async fn own_row(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
         let id = live.owner.id;
-        self.db.read(move |conn| Ok(queries::user_row(conn, id)?.map(|row| row.created_at))).await
+        self.db.read(move |conn| queries::user_row(conn, id)).await
+    }
+
+    /// The person's address: for password managers, and as a word their password must not be made of.
+    pub async fn email_of(&self, live: &LiveUser) -> Result<Option<String>, Fault> {
+        let id = live.owner.id;
+        self.db.read(move |conn| Ok(queries::addressee(conn, id)?.map(|person| person.email))).await
     }
 }

@@ -153,9 +153,9 @@ impl Accounts {
         invitation: Option<uuid::Uuid>,
     ) -> Result<(), Fault> {
         let good_for = self.rules.tokens.verify_for;
-        if let Some(owner) = queries::user_by_email(conn, parsed.email.key())? {
+        if let Some(owner) = queries::addressee_at(conn, parsed.email.key())? {
             let letter = AlreadyRegistered {
-                name: owner.name.to_string(),
+                name: owner.name,
                 login_link: self.mailer.link("/login"),
                 reset_link: self.mailer.link("/forgot-password"),
             };

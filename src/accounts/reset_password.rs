@@ -7,7 +7,7 @@ use time::macros::format_description;
 use super::audit::Entry;
 use super::password::Weak;
 use super::throttle::Budget;
-use super::{Accounts, Act, Answer, Client, Email, User, UserId, Wait, in_words, queries, throttle};
+use super::{Accounts, Act, Addressee, Answer, Client, Email, UserId, Wait, in_words, queries, throttle};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::mail::{PasswordChanged, ResetPassword};
@@ -30,7 +30,7 @@ impl Accounts {
                     return Ok(Err(wait));
                 }
                 let may_mail = throttle::may_mail(conn, &email_key, &accounts.rules)?;
-                let user = queries::user_by_email(conn, &email_key)?;
+                let user = queries::addressee_at(conn, &email_key)?;
                 if let Some(user) = user.filter(|_| may_mail) {
                     accounts.mail_reset(conn, &user)?;
                     Entry::nobody(Act::ResetRequested, Some(user.id), &client).write(conn)?;
@@ -45,7 +45,7 @@ impl Accounts {
         let (accounts, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write(move |conn| {
-                let Some(user) = queries::user_by_email(conn, &email_key)? else { return Ok(None) };
+                let Some(user) = queries::addressee_at(conn, &email_key)? else { return Ok(None) };
                 Entry::on(Act::ResetRequested, None, user.id, &Client::operator()).write(conn)?;
                 accounts.make_reset_link(conn, user.id).map(Some)
             })
@@ -86,17 +86,17 @@ impl Accounts {
             .await
     }
 
-    pub(super) fn mail_reset(&self, conn: &mut PgConnection, user: &User) -> Result<(), Fault> {
+    pub(super) fn mail_reset(&self, conn: &mut PgConnection, user: &Addressee) -> Result<(), Fault> {
         let link = self.make_reset_link(conn, user.id)?;
         let good_for = self.rules.tokens.reset_for;
-        let letter = ResetPassword { name: user.name.to_string(), link, valid_for: in_words(good_for) };
+        let letter = ResetPassword { name: user.name.clone(), link, valid_for: in_words(good_for) };
         self.mailer.enqueue(conn, &user.email, &letter, good_for.std())
     }
 
     pub(super) fn tell_password_changed(
         &self,
         conn: &mut PgConnection,
-        user: &User,
+        user: &Addressee,
         client: &Client,
     ) -> Result<(), Fault> {
         let when = OffsetDateTime::now_utc()
@@ -105,7 +105,7 @@ impl Accounts {
         let or_unknown =
             |text: &str| if text.is_empty() { "an unknown place".to_owned() } else { text.to_owned() };
         let letter = PasswordChanged {
-            name: user.name.to_string(),
+            name: user.name.clone(),
             when,
             device: crate::device::name(&client.user_agent),
             address: or_unknown(&client.address),

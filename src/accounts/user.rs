@@ -119,9 +119,15 @@ impl Name {
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: UserId,
-    pub email: SmolStr,
     pub name: SmolStr,
     pub role: Role,
+}
+
+/// Somebody letters are written to. Read when one is: a session that is kept in memory goes without the address.
+pub(super) struct Addressee {
+    pub id: UserId,
+    pub name: String,
+    pub email: String,
 }
 
 impl Owner for User {

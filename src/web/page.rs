@@ -27,17 +27,13 @@ pub struct Said {
 
 pub struct Person {
     pub name: SmolStr,
-    pub email: SmolStr,
     pub is_admin: bool,
 }
 
 impl Page {
     pub fn of(request: &HttpRequest, shared: &Shared) -> Self {
-        let person = visit::live().map(|live| Person {
-            name: live.owner.name.clone(),
-            email: live.owner.email.clone(),
-            is_admin: live.owner.role >= Role::Admin,
-        });
+        let person = visit::live()
+            .map(|live| Person { name: live.owner.name.clone(), is_admin: live.owner.role >= Role::Admin });
         Self {
             csrf: csrf::token(request, shared),
             flash: flash::read(request, shared).map(|flash| Said { kind: flash.kind(), text: flash.text() }),

@@ -79,7 +79,6 @@ struct Claims {
     sub: Uuid,
     exp: i64,
     name: SmolStr,
-    email: SmolStr,
     is_admin: bool,
     csrf: String,
     others: u32,
@@ -102,7 +101,6 @@ impl Claims {
             sub: Uuid::new_v4(),
             exp: (now + LIFE).unix_timestamp(),
             name: "Ada Lovelace".into(),
-            email: "ada@example.org".into(),
             is_admin: false,
             csrf: secret::encode(&SECRET),
             others: 0,
@@ -136,8 +134,8 @@ impl Claims {
 
 /// Looks at nothing that came with the request.
 async fn open(ctx: Ctx, prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
-    let Claims { name, email, csrf, is_admin, others, .. } = &prepared.claims;
-    let page = page(&ctx, name.clone(), email.clone(), *is_admin, csrf.clone());
+    let Claims { name, csrf, is_admin, others, .. } = &prepared.claims;
+    let page = page(&ctx, name.clone(), *is_admin, csrf.clone());
     home::dashboard(page, name.clone(), &prepared.record, *others, OffsetDateTime::now_utc())
 }
 
@@ -151,16 +149,16 @@ async fn eddsa(token: EdDsa, ctx: Ctx) -> Result<HttpResponse, Error> {
 
 fn show(claims: Claims, ctx: &Ctx) -> Result<HttpResponse, Error> {
     let (name, others) = (claims.name.clone(), claims.others);
-    let page = page(ctx, claims.name.clone(), claims.email.clone(), claims.is_admin, claims.csrf.clone());
+    let page = page(ctx, claims.name.clone(), claims.is_admin, claims.csrf.clone());
     home::dashboard(page, name, &claims.into_record(), others, OffsetDateTime::now_utc())
 }
 
 /// As `/home` has it, so that as many bytes are sent.
-fn page(ctx: &Ctx, name: SmolStr, email: SmolStr, is_admin: bool, csrf: String) -> Page {
+fn page(ctx: &Ctx, name: SmolStr, is_admin: bool, csrf: String) -> Page {
     Page {
         csrf,
         flash: None,
-        person: Some(Person { name, email, is_admin }),
+        person: Some(Person { name, is_admin }),
         path: "/home".to_owned(),
         css: assets::css(),
         icon: assets::icon(),

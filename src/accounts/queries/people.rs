@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::accounts::authenticate::Known;
 use crate::accounts::password::PasswordHash;
-use crate::accounts::{Name, Role, User, UserId};
+use crate::accounts::{Addressee, Name, Role, User, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
@@ -17,7 +17,6 @@ use crate::sessions::{self, Change, KeyHash, Live};
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
 struct Row {
     id: Uuid,
-    email: String,
     name: String,
     role: String,
 }
@@ -25,11 +24,11 @@ struct Row {
 impl TryFrom<Row> for User {
     type Error = Fault;
 
-    fn try_from(Row { id, email, name, role }: Row) -> Result<Self, Fault> {
+    fn try_from(Row { id, name, role }: Row) -> Result<Self, Fault> {
         // An unknown role grants nothing: better no user than a guess.
         let role = Role::parse(&role)
             .ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
-        Ok(Self { id: UserId(id), email: email.into(), name: name.into(), role })
+        Ok(Self { id: UserId(id), name: name.into(), role })
     }
 }
 
@@ -50,30 +49,28 @@ pub(in crate::accounts) fn live_users(
         .collect()
 }
 
-/// A user who may be logged in.
-pub(in crate::accounts) fn active_user(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, Fault> {
-    users::table
-        .filter(dsl::id.eq(id.0))
-        .filter(dsl::disabled_at.is_null())
-        .select(Row::as_select())
-        .first(conn)
-        .optional()?
-        .map(User::try_from)
-        .transpose()
+/// Whom to write to, while they may log in.
+pub(in crate::accounts) fn addressee(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> Result<Option<Addressee>, Fault> {
+    Ok(active().filter(dsl::id.eq(id.0)).first(conn).optional()?.map(addressed))
 }
 
-pub(in crate::accounts) fn user_by_email(
+pub(in crate::accounts) fn addressee_at(
     conn: &mut PgConnection,
     email_key: &str,
-) -> Result<Option<User>, Fault> {
-    users::table
-        .filter(dsl::email_key.eq(email_key))
-        .filter(dsl::disabled_at.is_null())
-        .select(Row::as_select())
-        .first(conn)
-        .optional()?
-        .map(User::try_from)
-        .transpose()
+) -> Result<Option<Addressee>, Fault> {
+    Ok(active().filter(dsl::email_key.eq(email_key)).first(conn).optional()?.map(addressed))
+}
+
+#[diesel::dsl::auto_type]
+fn active() -> _ {
+    users::table.filter(dsl::disabled_at.is_null()).select((dsl::id, dsl::name, dsl::email))
+}
+
+fn addressed((id, name, email): (Uuid, String, String)) -> Addressee {
+    Addressee { id: UserId(id), name, email }
 }
 
 pub(in crate::accounts) fn user_id(
@@ -162,18 +159,9 @@ pub(in crate::accounts) fn insert_user(
     Ok(id.map(UserId))
 }
 
-pub(in crate::accounts) fn note_login(
-    conn: &mut PgConnection,
-    id: UserId,
-    rehashed: Option<&PasswordHash>,
-) -> Result<(), Fault> {
+pub(in crate::accounts) fn note_login(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
-    match rehashed {
-        Some(hash) => diesel::update(row)
-            .set((dsl::last_login_at.eq(now), dsl::password_hash.eq(hash.as_str())))
-            .execute(conn)?,
-        None => diesel::update(row).set(dsl::last_login_at.eq(now)).execute(conn)?,
-    };
+    diesel::update(row).set(dsl::last_login_at.eq(now)).execute(conn)?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use diesel::sql_query;
 use uuid::Uuid;
 
 use crate::accounts::register::Parsed;
-use crate::accounts::{Email, User, UserId};
+use crate::accounts::{Addressee, Email, UserId};
 use crate::db::schema::{invitations, registrations, setup_tokens, user_tokens, users};
 use crate::db::{Fault, time};
 use crate::secret::Token;
@@ -107,7 +107,7 @@ pub(in crate::accounts) fn replace_reset(
 pub(in crate::accounts) fn reset_owner(
     conn: &mut PgConnection,
     token_hash: &[u8],
-) -> Result<Option<User>, Fault> {
+) -> Result<Option<Addressee>, Fault> {
     use user_tokens::dsl;
     let owner: Option<Uuid> = user_tokens::table
         .inner_join(users::table)
@@ -117,7 +117,7 @@ pub(in crate::accounts) fn reset_owner(
         .select(users::id)
         .first(conn)
         .optional()?;
-    owner.map_or(Ok(None), |id| super::active_user(conn, UserId(id)))
+    owner.map_or(Ok(None), |id| super::addressee(conn, UserId(id)))
 }
 
 /// Whether this call consumed the link.

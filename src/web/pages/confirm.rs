@@ -26,15 +26,23 @@ impl Input for ConfirmForm {}
 struct ConfirmPage {
     page: Page,
     form: Fields,
+    email: String,
 }
 
-pub async fn form(_: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&ConfirmPage { page: ctx.page(), form: ctx.fields(&["next"]) })
+impl ConfirmPage {
+    async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+        let email = ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?;
+        Ok(Self { page: ctx.page(), form, email })
+    }
+}
+
+pub async fn form(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&ConfirmPage::new(&me, &ctx, ctx.fields(&["next"])).await?)
 }
 
 pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Result<HttpResponse, Error> {
     if form.only_toggles() {
-        return page::ok(&ConfirmPage { page: ctx.page(), form: form.fields });
+        return page::ok(&ConfirmPage::new(&me, &ctx, form.fields).await?);
     }
     let ConfirmForm { password, next } = form.input;
     let next = next::safe(&next).or(next::safe(ctx.query("next"))).unwrap_or("/home").to_owned();
@@ -47,11 +55,11 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
         Err(ConfirmRefusal::SessionLost) => Ok(flash::see_other(&next)),
         Err(ConfirmRefusal::WrongPassword) => {
             form.fields.refuse("password", "That is not your password. Try again.");
-            page::refused(&ConfirmPage { page: ctx.page(), form: form.fields })
+            page::refused(&ConfirmPage::new(&me, &ctx, form.fields).await?)
         }
         Err(ConfirmRefusal::TooMany(wait)) => {
             form.fields.refuse("", wait);
-            page::too_many(wait, &ConfirmPage { page: ctx.page(), form: form.fields })
+            page::too_many(wait, &ConfirmPage::new(&me, &ctx, form.fields).await?)
         }
     }
 }

@@ -30,52 +30,56 @@ struct PasswordPage {
     form: Fields,
     password_min: usize,
     strength: Option<Strength>,
+    email: String,
 }
 
 impl PasswordPage {
-    fn new(ctx: &Ctx, form: Fields, strength: Option<Strength>) -> Self {
-        Self { page: ctx.page(), form, password_min: ctx.accounts().password_min(), strength }
+    async fn new(me: &Confirmed, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+        Ok(Self {
+            page: ctx.page(),
+            form,
+            password_min: ctx.accounts().password_min(),
+            strength: None,
+            email: ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?,
+        })
     }
 }
 
-pub async fn form(_: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&PasswordPage::new(&ctx, Fields::default(), None))
+pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&PasswordPage::new(&me, &ctx, Fields::default()).await?)
 }
 
-pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<PasswordForm>) -> Result<HttpResponse, Error> {
-    if form.only_toggles() {
-        return page::ok(&PasswordPage::new(&ctx, form.fields, None));
+pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result<HttpResponse, Error> {
+    let toggled = form.only_toggles();
+    let mut shown = PasswordPage::new(&me, &ctx, form.fields).await?;
+    if toggled {
+        return page::ok(&shown);
     }
     let PasswordForm { current_password, password } = form.input;
-    let refusal = match ctx
+    let changed = ctx
         .accounts()
         .change_password(me.0.clone(), current_password, password.clone(), ctx.client())
-        .await?
-    {
+        .await?;
+    match changed {
         Ok(key) => {
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
         Err(ChangeRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
-        Err(refusal) => refusal,
-    };
-    let mut strength = None;
-    match refusal {
-        ChangeRefusal::WrongPassword => {
-            form.fields.refuse("current_password", "That is not your current password. Try again.")
+        Err(ChangeRefusal::TooMany(wait)) => {
+            shown.form.refuse("", wait);
+            return page::too_many(wait, &shown);
         }
-        ChangeRefusal::Same => {
-            form.fields.refuse("password", "This is your password already. Choose another.")
+        Err(ChangeRefusal::WrongPassword) => {
+            shown.form.refuse("current_password", "That is not your current password. Try again.")
         }
-        ChangeRefusal::Weak(why) => {
-            form.fields.refuse("password", why);
-            strength = Some(ctx.accounts().strength(&password, &me.owner.name, &me.owner.email).await?);
+        Err(ChangeRefusal::Same) => {
+            shown.form.refuse("password", "This is your password already. Choose another.")
         }
-        ChangeRefusal::TooMany(wait) => {
-            form.fields.refuse("", wait);
-            return page::too_many(wait, &PasswordPage::new(&ctx, form.fields, None));
+        Err(ChangeRefusal::Weak(why)) => {
+            shown.form.refuse("password", why);
+            shown.strength = Some(ctx.accounts().strength(&password, &me.owner.name, &shown.email).await?);
         }
-        ChangeRefusal::SessionLost => {}
     }
-    page::refused(&PasswordPage::new(&ctx, form.fields, strength))
+    page::refused(&shown)
 }

@@ -33,13 +33,13 @@ struct ProfilePage {
 
 impl ProfilePage {
     async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
-        let since = ctx.accounts().since(me).await?.ok_or(Error::NotFound)?;
+        let row = ctx.accounts().own_row(me).await?.ok_or(Error::NotFound)?;
         Ok(Self {
             page: ctx.page().at("/account"),
             form,
-            email: me.owner.email.to_string(),
+            email: row.email,
             role: me.owner.role.as_str().to_owned(),
-            since: When::new(since, me.now()),
+            since: When::new(row.created_at, me.now()),
         })
     }
 }
