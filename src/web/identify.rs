@@ -3,31 +3,54 @@
 //! actix-session reads its map eagerly and writes it back, for forms that begin, rotate or end a session. A page only
 //! wants to know who is there, so it is not led through that: same cookie, same key, same sessions, without the map.
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
+use actix_web::cookie::Cookie;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::web::Data;
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder};
 
 use super::error::Error;
 use super::{Shared, cookie, current_session};
 
-pub async fn identify<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let Some(shared) = request.app_data::<Data<Shared>>() else { return next.call(request).await };
-    let Some(signed) = cookie::value(request.headers(), &shared.cookie.session) else {
-        return next.call(request).await;
-    };
-    let Some(opened) = shared.signer.open(&signed) else { return next.call(request).await };
-    let live = shared.accounts.sessions().load(opened.value).await.map_err(Error::Fault)?;
-    // Signed with the secret before: the browser gets it anew, so that that one can go.
-    let resigned = (live.is_some() && !opened.is_current)
-        .then(|| current_session::key_cookie(shared, shared.signer.sign(opened.value)));
-    drop(signed);
-    let mut response = next.call(request).await?;
-    if let Some(cookie) = resigned {
-        current_session::give(&mut response, cookie);
-    }
-    Ok(response)
+/// `handler` as a service that knows its visitor before it reads any of its arguments, so that guards need not wait.
+pub fn before<H, Args>(
+    handler: H,
+) -> impl ServiceFactory<
+    ServiceRequest,
+    Config = (),
+    Response = ServiceResponse,
+    Error = actix_web::Error,
+    InitError = (),
+>
+where
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    fn_service(move |request: ServiceRequest| {
+        let handler = handler.clone();
+        async move {
+            let (request, mut payload) = request.into_parts();
+            let resigned = identify(&request).await?;
+            let answer = match Args::from_request(&request, &mut payload).await {
+                Err(denied) => HttpResponse::from_error(denied),
+                Ok(args) => handler.call(args).await.respond_to(&request).map_into_boxed_body(),
+            };
+            let mut response = ServiceResponse::new(request, answer);
+            if let Some(cookie) = resigned {
+                current_session::give(&mut response, cookie);
+            }
+            Ok(response)
+        }
+    })
+}
+
+/// Loads the session of the cookie for [`visit::live`](super::visit::live). Answers the cookie anew where it was
+/// signed with the secret before, so that that one can go.
+async fn identify(request: &HttpRequest) -> Result<Option<Cookie<'static>>, Error> {
+    let Some(shared) = request.app_data::<Data<Shared>>() else { return Ok(None) };
+    let Some(signed) = cookie::value(request.headers(), &shared.cookie.session) else { return Ok(None) };
+    let Some(opened) = shared.signer.open(&signed) else { return Ok(None) };
+    let live = shared.accounts.sessions().load(opened.value).await?;
+    Ok((live.is_some() && !opened.is_current)
+        .then(|| current_session::key_cookie(shared, shared.signer.sign(opened.value))))
 }

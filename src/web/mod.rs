@@ -35,7 +35,7 @@ use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionP
 use actix_web::body::MessageBody;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::guard::{Any, Get, Head};
+use actix_web::guard::Not;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
@@ -117,16 +117,12 @@ pub fn app(
     .build();
     let local = shared.local;
     // A page is read by whoever the cookie names; a form may also change their session.
-    let pages = web::scope("")
-        .guard(Any(Get()).or(Head()))
-        .wrap(from_fn(identify::identify))
-        .configure(|scope| routes::mount(scope, local))
-        .default_service(web::to(error::not_found));
     let forms = web::scope("")
+        .guard(Not(routes::is_reading()))
         .wrap(IdentityMiddleware::default())
         .wrap(sessions)
         .wrap(from_fn(current_session::outward))
-        .configure(|scope| routes::mount(scope, local))
+        .configure(|scope| routes::mount_forms(scope, local))
         .default_service(web::to(error::not_found));
     let app = App::new()
         .app_data(shared)
@@ -136,7 +132,9 @@ pub fn app(
         .configure(assets::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
-    app.service(pages).service(forms)
+    app.configure(|app| routes::mount_pages(app, local))
+        .service(forms)
+        .default_service(web::route().service(identify::before(error::not_found)))
 }
 
 /// Serves on `listener` until told to stop; then finishes what is running.

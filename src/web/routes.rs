@@ -1,12 +1,13 @@
 //! The table: one row a route. A row that names another guard than its handler's first argument does not
 //! compile, nor does a POST whose handler does not end in a checked [`Form`].
 
-use actix_web::guard::{Any, Get, Head};
+use actix_web::guard::{self, Any, Get, Head, Post};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use super::form::Form;
 use super::guard::{Admin, Confirmed, Guard, Kind, SignedIn, Visitor};
+use super::identify;
 use super::pages::{account, admin, confirm, dev, home, log_in, log_out, register, reset_password, setup};
 
 /// The rows.
@@ -86,6 +87,15 @@ pub enum Method {
     Post,
 }
 
+impl Method {
+    fn takes(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+        }
+    }
+}
+
 /// How a guard makes rows.
 pub trait Rows: Guard + Sized {
     fn get<H, Args>(path: &'static str, handler: H) -> Route
@@ -94,7 +104,7 @@ pub trait Rows: Guard + Sized {
         H::Output: Responder + 'static,
         Args: FromRequest + LedBy<Self> + 'static,
     {
-        let handler = move || get_or_head().to(handler.clone());
+        let handler = move || web::route().service(identify::before(handler.clone()));
         Route { guard: Self::KIND, method: Method::Get, path, handler: Box::new(handler) }
     }
 
@@ -104,7 +114,7 @@ pub trait Rows: Guard + Sized {
         H::Output: Responder + 'static,
         Args: FromRequest + LedBy<Self> + EndsInForm + 'static,
     {
-        let handler = move || web::post().to(handler.clone());
+        let handler = move || web::route().to(handler.clone());
         Route { guard: Self::KIND, method: Method::Post, path, handler: Box::new(handler) }
     }
 }
@@ -126,9 +136,9 @@ impl<G, T> EndsInForm for (G, Form<T>) {}
 impl<G, A, T> EndsInForm for (G, A, Form<T>) {}
 impl<G, A, B, T> EndsInForm for (G, A, B, Form<T>) {}
 
-/// A route for reading: whoever may GET may ask for the headers alone.
-fn get_or_head() -> actix_web::Route {
-    web::route().guard(Any(Get()).or(Head()))
+/// For reading: whoever may GET may ask for the headers alone.
+pub fn is_reading() -> impl guard::Guard {
+    Any(Get()).or(Head())
 }
 
 /// A resource outside the table that can only be read.
@@ -139,31 +149,53 @@ where
     Args: FromRequest + 'static,
 {
     web::resource(path)
-        .route(get_or_head().to(handler))
+        .route(web::route().guard(is_reading()).to(handler))
         .default_service(web::to(|| wrong_method("GET, HEAD".to_owned())))
 }
 
-/// Mounts the rows, those of one path together, so that the wrong method is 405 and names the right ones.
-pub fn mount(config: &mut web::ServiceConfig, local: bool) {
+/// Mounts the rows for reading, each by itself: nothing but who is visiting stands between them and the door.
+pub fn mount_pages(config: &mut web::ServiceConfig, local: bool) {
+    for (path, row, allowed) in paths(local, Method::Get) {
+        let wrong = web::route().service(identify::before(move || wrong_method(allowed.clone())));
+        let route = row.map_or(wrong, |row| (row.handler)());
+        config.service(web::resource(path).guard(is_reading()).route(route));
+    }
+}
+
+/// Mounts the rows for sending, in the scope that may change a session.
+pub fn mount_forms(config: &mut web::ServiceConfig, local: bool) {
+    for (path, row, allowed) in paths(local, Method::Post) {
+        let resource = web::resource(path);
+        let resource = match row {
+            Some(row) => resource.route((row.handler)().guard(Post())),
+            None => resource,
+        };
+        config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
+    }
+}
+
+/// Every path with its row for `method`, if it has one, and the methods that it takes: the wrong one is 405 and is
+/// told the right ones.
+fn paths(local: bool, method: Method) -> impl Iterator<Item = (&'static str, Option<Route>, String)> {
     let mut rows = table();
     if local {
         rows.extend(local_table());
     }
-    let mut paths: Vec<&'static str> = rows.iter().map(|row| row.path).collect();
-    paths.dedup();
-    for path in paths {
-        let mut resource = web::resource(path);
-        let mut allowed = Vec::new();
-        for row in rows.iter().filter(|row| row.path == path) {
-            resource = resource.route((row.handler)());
-            allowed.push(match row.method {
-                Method::Get => "GET, HEAD",
-                Method::Post => "POST",
-            });
+    let mut paths: Vec<(&'static str, Option<Route>, String)> = Vec::new();
+    for row in rows {
+        if paths.last().is_none_or(|(path, ..)| *path != row.path) {
+            paths.push((row.path, None, String::new()));
         }
-        let allowed = allowed.join(", ");
-        config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
+        if let Some((_, wanted, allowed)) = paths.last_mut() {
+            let separator = if allowed.is_empty() { "" } else { ", " };
+            *allowed += separator;
+            *allowed += row.method.takes();
+            if row.method == method {
+                *wanted = Some(row);
+            }
+        }
     }
+    paths.into_iter()
 }
 
 async fn wrong_method(allowed: String) -> HttpResponse {
