@@ -5,6 +5,7 @@
 mod cold;
 mod crowd;
 mod hash;
+mod huge;
 mod login;
 mod pages;
 mod peers;

@@ -128,11 +128,11 @@ pub fn app(
         .app_data(shared)
         .wrap(from_fn(origin::check))
         .wrap(from_fn(front::door))
-        .configure(health::mount)
-        .configure(assets::mount);
+        .configure(health::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
     app.configure(|app| routes::mount_pages(app, local))
+        .configure(assets::mount)
         .service(forms)
         .default_service(web::route().service(identify::before(error::not_found)))
 }

@@ -195,6 +195,8 @@ fn paths(local: bool, method: Method) -> impl Iterator<Item = (&'static str, Opt
             }
         }
     }
+    // Paths are tried in this order, and one with an id in it costs a regular expression each time.
+    paths.sort_by_key(|(path, ..)| path.contains('{'));
     paths.into_iter()
 }
 
