@@ -79,7 +79,7 @@ pub use registry::Scope;
 pub use state::{State, TooLarge};
 pub use store::PgStore;
 
-pub(crate) use queries::{live_columns, live_rows};
+pub(crate) use queries::{is_live, live_columns, live_rows};
 
 /// The clocks of a session. All judged by the database's time.
 #[derive(Clone, Copy, Debug)]

@@ -37,6 +37,18 @@ impl Row {
     }
 }
 
+/// What makes a row live: neither revoked nor, by the database's clock, expired.
+macro_rules! is_live {
+    () => {{
+        use $crate::db::schema::sessions::dsl;
+        dsl::revoked_at.is_null().and(dsl::expires_at.gt(diesel::dsl::now))
+    }};
+    ($alias:ident) => {{
+        use $crate::db::schema::sessions::dsl;
+        $alias.field(dsl::revoked_at).is_null().and($alias.field(dsl::expires_at).gt(diesel::dsl::now))
+    }};
+}
+
 /// The live sessions that `$keys` (of the type `Vec<Vec<u8>>`) open, as a query to join the owner to. A macro, because
 /// a query's type is longer than itself; not SQL text, because that would be parsed anew each time.
 macro_rules! live_rows {
@@ -45,8 +57,7 @@ macro_rules! live_rows {
         use $crate::db::schema::sessions::dsl;
         $crate::db::schema::sessions::table
             .filter(dsl::key_hash.eq_any($keys))
-            .filter(dsl::revoked_at.is_null())
-            .filter(dsl::expires_at.gt(diesel::dsl::now))
+            .filter($crate::sessions::is_live!())
     }};
 }
 
@@ -59,8 +70,7 @@ macro_rules! live_columns {
         let ends = others
             .filter(others.field(dsl::principal).eq(dsl::principal))
             .filter(others.field(dsl::handle).ne(dsl::handle))
-            .filter(others.field(dsl::revoked_at).is_null())
-            .filter(others.field(dsl::expires_at).gt(diesel::dsl::now))
+            .filter($crate::sessions::is_live!(others))
             .select(others.field(dsl::expires_at));
         (
             dsl::key_hash,
@@ -72,7 +82,7 @@ macro_rules! live_columns {
     }};
 }
 
-pub(crate) use {live_columns, live_rows};
+pub(crate) use {is_live, live_columns, live_rows};
 
 /// For owners that are not in this database.
 pub fn live(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Row>, Fault> {

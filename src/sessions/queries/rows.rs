@@ -1,4 +1,4 @@
-//! Writing and listing rows. `live` means: not revoked, and not expired by the database's clock.
+//! Writing and listing rows.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Interval, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
+use super::is_live;
 use crate::db::schema::sessions::{self, dsl};
 use crate::db::time::{self, Moment};
 use crate::sessions::{Handle, KeyHash, Login, Policy, Principal, Record, State};
@@ -17,12 +18,6 @@ use crate::sessions::{Handle, KeyHash, Login, Policy, Principal, Record, State};
 diesel::define_sql_function! {
     #[sql_name = "least"]
     fn earlier(a: Timestamptz, b: Timestamptz) -> Timestamptz
-}
-
-macro_rules! live {
-    () => {
-        dsl::revoked_at.is_null().and(dsl::expires_at.gt(now))
-    };
 }
 
 pub fn insert(conn: &mut PgConnection, key: &KeyHash, login: &Login, life: Duration) -> QueryResult<Handle> {
@@ -41,7 +36,7 @@ pub fn insert(conn: &mut PgConnection, key: &KeyHash, login: &Login, life: Durat
 }
 
 pub fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &State) -> QueryResult<usize> {
-    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
+    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(is_live!()))
         .set(dsl::state.eq(state))
         .execute(conn)
 }
@@ -79,7 +74,7 @@ pub fn restart_idle(
             sessions::table
                 .filter(dsl::key_hash.eq(key.as_bytes()))
                 .filter(dsl::remember.eq(remember))
-                .filter(live!()),
+                .filter(is_live!()),
         )
         .set((dsl::last_seen_at.eq(now), dsl::expires_at.eq(expiry(idle, absolute))))
         .execute(conn)?;
@@ -102,7 +97,7 @@ pub fn rotate(
     let row = sessions::table
         .filter(dsl::handle.eq(handle))
         .filter(dsl::key_hash.eq(old.as_bytes()))
-        .filter(live!());
+        .filter(is_live!());
     let clocks = (
         dsl::key_hash.eq(new.as_bytes()),
         dsl::last_seen_at.eq(now),
@@ -117,7 +112,7 @@ pub fn rotate(
 }
 
 pub fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<usize> {
-    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(live!()))
+    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(is_live!()))
         .set(dsl::revoked_at.eq(now))
         .execute(conn)
 }
@@ -126,7 +121,7 @@ pub fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<usiz
 pub fn revoke_but(conn: &mut PgConnection, handle: Handle, spared: Option<&KeyHash>) -> QueryResult<usize> {
     let spared = spared.map_or(&[][..], KeyHash::as_bytes);
     diesel::update(
-        sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::key_hash.ne(spared)).filter(live!()),
+        sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::key_hash.ne(spared)).filter(is_live!()),
     )
     .set(dsl::revoked_at.eq(now))
     .execute(conn)
@@ -139,7 +134,7 @@ pub fn revoke(
 ) -> QueryResult<Option<Principal>> {
     let anybody = owner.is_none().into_sql::<Bool>();
     let owned = dsl::principal.eq(owner.unwrap_or(Principal(Uuid::nil()))).or(anybody);
-    diesel::update(sessions::table.filter(dsl::handle.eq(handle)).filter(owned).filter(live!()))
+    diesel::update(sessions::table.filter(dsl::handle.eq(handle)).filter(owned).filter(is_live!()))
         .set(dsl::revoked_at.eq(now))
         .returning(dsl::principal)
         .get_result(conn)
@@ -155,7 +150,7 @@ pub fn revoke_all(
         sessions::table
             .filter(dsl::principal.eq(principal))
             .filter(dsl::handle.ne(except.unwrap_or(Handle(Uuid::nil()))))
-            .filter(live!()),
+            .filter(is_live!()),
     )
     .set(dsl::revoked_at.eq(now))
     .execute(conn)
@@ -165,12 +160,12 @@ pub fn revoke_all(
 pub fn revoke_anybody(conn: &mut PgConnection, opened_before: Moment, batch: i64) -> QueryResult<usize> {
     conn.batch_execute("SET LOCAL latchkey.everybody = 'yes'")?;
     let some = sessions::table
-        .filter(live!())
+        .filter(is_live!())
         .filter(dsl::created_at.le(opened_before))
         .select(dsl::handle)
         .limit(batch)
         .load::<Handle>(conn)?;
-    diesel::update(sessions::table.filter(dsl::handle.eq_any(some)).filter(live!()))
+    diesel::update(sessions::table.filter(dsl::handle.eq_any(some)).filter(is_live!()))
         .set(dsl::revoked_at.eq(now))
         .execute(conn)
 }
@@ -183,7 +178,7 @@ pub fn moment(conn: &mut PgConnection) -> QueryResult<Moment> {
 pub fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -> QueryResult<usize> {
     let surplus: Vec<Handle> = sessions::table
         .filter(dsl::principal.eq(principal))
-        .filter(live!())
+        .filter(is_live!())
         .order((dsl::created_at.desc(), dsl::handle))
         .offset(keep)
         .select(dsl::handle)
@@ -191,9 +186,14 @@ pub fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -
     if surplus.is_empty() {
         return Ok(0);
     }
-    diesel::update(sessions::table.filter(dsl::handle.eq_any(surplus)).filter(live!()))
+    diesel::update(sessions::table.filter(dsl::handle.eq_any(surplus)).filter(is_live!()))
         .set(dsl::revoked_at.eq(now))
         .execute(conn)
+}
+
+#[diesel::dsl::auto_type]
+fn last_seen_first() -> _ {
+    (dsl::last_seen_at.desc(), dsl::handle)
 }
 
 pub fn list(
@@ -202,15 +202,11 @@ pub fn list(
     limit: i64,
     offset: i64,
 ) -> QueryResult<Vec<Record>> {
-    let mut rows = sessions::table.filter(live!()).into_boxed();
+    let mut rows = sessions::table.filter(is_live!()).into_boxed();
     if let Some(principals) = principals {
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
     }
-    rows.order((dsl::last_seen_at.desc(), dsl::handle))
-        .limit(limit)
-        .offset(offset)
-        .select(Record::as_select())
-        .load(conn)
+    rows.order(last_seen_first()).limit(limit).offset(offset).select(Record::as_select()).load(conn)
 }
 
 /// Somebody's own, and the time at which that is so. One statement, so that both are of one moment.
@@ -220,9 +216,9 @@ pub fn list_of(
     most: i64,
 ) -> QueryResult<(Vec<Record>, Moment)> {
     let rows: Vec<(Record, Moment)> = sessions::table
-        .filter(live!())
+        .filter(is_live!())
         .filter(dsl::principal.eq(principal))
-        .order((dsl::last_seen_at.desc(), dsl::handle))
+        .order(last_seen_first())
         .limit(most)
         .select((Record::as_select(), time::now()))
         .load(conn)?;
@@ -232,7 +228,7 @@ pub fn list_of(
 }
 
 pub fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -> QueryResult<i64> {
-    let mut rows = sessions::table.filter(live!()).into_boxed();
+    let mut rows = sessions::table.filter(is_live!()).into_boxed();
     if let Some(principals) = principals {
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
     }
