@@ -2,6 +2,7 @@
 
 use super::audit::Entry;
 use super::authenticate::Checked;
+use super::notices::Notice;
 use super::password::Weak;
 use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
 use crate::sessions::Key;
@@ -67,7 +68,7 @@ impl Accounts {
                 queries::delete_user_tokens(change, user)?;
                 accounts.sessions.revoke_all(change, user.principal(), Some(live.record.handle))?;
                 Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;
-                accounts.tell_password_changed(change, &person, &client)?;
+                accounts.tell(change, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))
             })
             .await

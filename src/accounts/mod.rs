@@ -10,6 +10,7 @@ mod email;
 pub mod hasher;
 mod invite;
 mod log_out;
+mod notices;
 pub mod password;
 mod profile;
 mod queries;

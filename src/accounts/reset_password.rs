@@ -1,16 +1,14 @@
 //! A forgotten password: a link by mail sets a new one. It ends every session and logs nobody in.
 
 use diesel::pg::PgConnection;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::audit::Entry;
+use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
 use super::{Accounts, Act, Addressee, Answer, Client, Email, UserId, Wait, in_words, queries, throttle};
-use crate::config::Span;
 use crate::db::Fault;
-use crate::mail::{PasswordChanged, ResetPassword};
+use crate::mail::ResetPassword;
 use crate::secret::Token;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +78,7 @@ impl Accounts {
                 accounts.sessions.revoke_all(change, owner.id.principal(), None)?;
                 Budget::clear_account(change, &owner.email.to_lowercase())?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
-                accounts.tell_password_changed(change, &owner, &client)?;
+                accounts.tell(change, &owner, &Notice::PasswordReset, &client)?;
                 Ok(Ok(()))
             })
             .await
@@ -91,27 +89,6 @@ impl Accounts {
         let good_for = self.rules.tokens.reset_for;
         let letter = ResetPassword { name: user.name.clone(), link, valid_for: in_words(good_for) };
         self.mailer.enqueue(conn, &user.email, &letter, good_for.std())
-    }
-
-    pub(super) fn tell_password_changed(
-        &self,
-        conn: &mut PgConnection,
-        user: &Addressee,
-        client: &Client,
-    ) -> Result<(), Fault> {
-        let when = OffsetDateTime::now_utc()
-            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
-            .map_err(Fault::bug)?;
-        let or_unknown =
-            |text: &str| if text.is_empty() { "an unknown place".to_owned() } else { text.to_owned() };
-        let letter = PasswordChanged {
-            name: user.name.clone(),
-            when,
-            device: crate::device::name(&client.user_agent),
-            address: or_unknown(&client.address),
-            reset_link: self.mailer.link("/forgot-password"),
-        };
-        self.mailer.enqueue(conn, &user.email, &letter, Span::days(3).std())
     }
 
     fn make_reset_link(&self, conn: &mut PgConnection, user: UserId) -> Result<String, Fault> {

@@ -55,9 +55,9 @@ letter! {
 }
 
 letter! {
-    /// After every change of a password.
-    PasswordChanged, "mail/password_changed.txt", "mail/password_changed.html", { name, when, device, address, reset_link },
-    |_letter| "Your password was changed".into()
+    /// What happened to somebody's account, and what to do if it was not them.
+    Notice, "mail/notice.txt", "mail/notice.html", { subject, name, what, advice, button, link, why },
+    |letter| letter.subject.clone()
 }
 
 letter! {

@@ -16,7 +16,7 @@ use crate::config::{self, Misconfigured, Origin, Transport};
 use crate::db::Fault;
 use crate::secret::Secret;
 
-pub use letters::{AlreadyRegistered, Invitation, Letter, PasswordChanged, ResetPassword, VerifyEmail};
+pub use letters::{AlreadyRegistered, Invitation, Letter, Notice, ResetPassword, VerifyEmail};
 pub use outbox::{Body, Kept, Sink};
 
 /// Writes letters into the outbox and knows where they go. Cloning shares it.
