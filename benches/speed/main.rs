@@ -5,7 +5,6 @@
 mod cold;
 mod crowd;
 mod hash;
-mod huge;
 mod login;
 mod pages;
 mod peers;
@@ -20,10 +19,11 @@ use std::process::ExitCode;
 use report::Report;
 
 /// What can be asked for.
-const GROUPS: [&str; 6] = ["sessions", "pages", "hash", "login", "peers", "scale"];
+const GROUPS: [&str; 7] = ["sessions", "lookups", "pages", "hash", "login", "peers", "scale"];
 
-/// Only measured when asked for: other people's programs have to be installed, and millions of rows take minutes.
-const EXTRA: [&str; 2] = ["peers", "scale"];
+/// Only measured when asked for: other people's programs have to be installed, millions of rows take minutes, and the
+/// lookups are among the sessions.
+const EXTRA: [&str; 3] = ["lookups", "peers", "scale"];
 
 fn main() -> ExitCode {
     if let [word, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
@@ -55,6 +55,7 @@ fn main() -> ExitCode {
     for group in &groups {
         match group.as_str() {
             "sessions" => sessions::measure(&mut report),
+            "lookups" => sessions::measure_lookups(&mut report),
             "pages" => pages::measure(&mut report),
             "hash" => hash::measure(&mut report),
             "peers" => peers::measure(&mut report),

@@ -20,8 +20,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use uuid::Uuid;
 
-use super::huge::HugePages;
-
 pub const PRODUCTION: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
 pub const PASSWORD: &str = "poetical-science-1843";
 
@@ -33,8 +31,6 @@ pub struct Place {
     dir: PathBuf,
     server: Option<LocalServer>,
     pub url: String,
-    /// Given back when the server has stopped.
-    huge: Option<HugePages>,
 }
 
 impl Place {
@@ -52,13 +48,7 @@ impl Place {
         let buffers = format!("{megabytes}MB");
         // So that nothing goes on beside what is measured.
         let quiet = [("max_wal_size", "16GB"), ("checkpoint_timeout", "1h"), ("autovacuum", "off")];
-        let huge = HugePages::reserve(megabytes);
-        if huge.is_none() {
-            eprintln!("No huge pages to be had for the database: many rows cost more than they need to.");
-        }
-        let mut place = Self::with(&[[("shared_buffers", buffers.as_str())].as_slice(), &quiet].concat());
-        place.huge = huge;
-        place
+        Self::with(&[[("shared_buffers", buffers.as_str())].as_slice(), &quiet].concat())
     }
 
     fn with(settings: &[(&str, &str)]) -> Self {
@@ -69,7 +59,7 @@ impl Place {
             .unwrap_or_else(|error| panic!("{error}"));
         let url = database(&server, "bench");
         migrations::run(&url).unwrap();
-        Self { dir, server: Some(server), url, huge: None }
+        Self { dir, server: Some(server), url }
     }
 
     /// Another database with our tables in the same cluster.

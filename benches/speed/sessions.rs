@@ -29,6 +29,13 @@ pub fn measure(report: &mut Report) {
     store::measure(report);
 }
 
+/// The lookups by themselves.
+pub fn measure_lookups(report: &mut Report) {
+    let place = Place::spacious();
+    crowd::admit(&place.url, 0..FEW);
+    lookups(report, &place);
+}
+
 /// From the database, among few and among many, and each against pgbench.
 fn lookups(report: &mut Report, place: &Place) {
     let many = place.migrated("many");
