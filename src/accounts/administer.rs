@@ -21,6 +21,8 @@ pub struct UserPage {
     pub sessions: Vec<Record>,
     pub events: Vec<Event>,
     pub last_admin: bool,
+    /// After too many wrong passwords.
+    pub locked: bool,
 }
 
 impl Accounts {
@@ -30,14 +32,15 @@ impl Accounts {
     }
 
     pub async fn user_page(&self, id: UserId) -> Result<Option<UserPage>, Fault> {
-        let sessions = self.sessions.clone();
+        let (accounts, sessions) = (self.clone(), self.sessions.clone());
         self.db
             .read(move |conn| {
                 let Some(user) = queries::user_row(conn, id)? else { return Ok(None) };
                 let last_admin = queries::is_last_admin(conn, id)?;
                 let (events, _) = queries::events(conn, Some(id), None, 10, 0)?;
                 let sessions = sessions.list(conn, Scope::Of(&[id.principal()]), 100, 0)?;
-                Ok(Some(UserPage { user, sessions, events, last_admin }))
+                let locked = accounts.is_locked(conn, id)?;
+                Ok(Some(UserPage { user, sessions, events, last_admin, locked }))
             })
             .await
     }

@@ -36,8 +36,17 @@ acts! {
     PasswordChanged = "password-changed",
     PasswordReset = "password-reset",
     ResetRequested = "reset-requested",
+    /// After too many wrong ones.
+    PasswordLocked = "password-locked",
+    PasswordUnlocked = "password-unlocked",
     NameChanged = "name-changed",
+    EmailChangeAsked = "email-change-asked",
+    EmailChanged = "email-changed",
+    /// With the link sent to the old address.
+    EmailRestored = "email-restored",
     SessionRevoked = "session-revoked",
+    /// "This was not me", said with a mailed link.
+    SessionDisowned = "session-disowned",
     SessionsRevoked = "sessions-revoked",
     RoleChanged = "role-changed",
     Disabled = "disabled",

@@ -1,8 +1,9 @@
 //! Log in with a password.
 
 use super::audit::Entry;
+use super::browsers::Proof;
 use super::password::{Password, PasswordHash};
-use super::throttle::Budget;
+use super::throttle::{Budget, Taken};
 use super::{Accounts, Act, Answer, Client, Email, UserId, Wait, queries};
 use crate::db::Fault;
 use crate::sessions::{Change, Key, Login};
@@ -19,6 +20,8 @@ pub struct Opened {
     pub user: UserId,
     pub key: Key,
     pub remember: bool,
+    /// For the browser to keep: next time it is known.
+    pub proof: Proof,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -56,11 +59,21 @@ impl Accounts {
         let email_key = Email::parse(&attempt.email)
             .map(|email| email.key().to_owned())
             .unwrap_or_else(|_| attempt.email.trim().to_lowercase());
-        let known = {
-            let email_key = email_key.clone();
-            self.db.read(move |conn| queries::known(conn, &email_key)).await?
+        let (known, knows_browser) = {
+            let (email_key, browser) = (email_key.clone(), client.browser);
+            self.db
+                .read(move |conn| {
+                    let known = queries::known(conn, &email_key)?;
+                    let knows_browser = match (&known, &browser) {
+                        (Some(known), Some(browser)) => queries::knows_browser(conn, known.id, browser)?,
+                        _ => false,
+                    };
+                    Ok((known, knows_browser))
+                })
+                .await?
         };
-        let budget = Budget::password(&email_key, &client);
+        let whose = known.as_ref().map(|known| (known.id, knows_browser));
+        let budget = Budget::log_in(&email_key, whose, &client);
         let checked = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
         let accounts = self.clone();
         self.sessions
@@ -77,16 +90,19 @@ impl Accounts {
         known: Option<&Known>,
     ) -> Result<Checked, Fault> {
         let (rules, taking) = (self.rules.clone(), budget.clone());
-        if let Err(wait) = self.db.write(move |conn| taking.take(conn, &rules)).await? {
-            return Ok(Checked::TooMany(wait));
-        }
+        let (counted, alarm) = match self.db.write(move |conn| taking.take(conn, &rules)).await? {
+            Taken::Wait(wait) => return Ok(Checked::TooMany(wait)),
+            Taken::Locked => (false, None),
+            Taken::Counted(alarm) => (true, alarm),
+        };
         let given = Password::given(raw);
         let again = given.as_ref().map(Password::share);
-        let verdict = match self.hasher.verify(given, known.and_then(|known| known.hash.as_ref())).await {
+        let stored = known.and_then(|known| known.hash.as_ref()).filter(|_| counted);
+        let verdict = match self.hasher.verify(given, stored).await {
             Ok(verdict) => verdict,
             Err(busy) => {
                 let undoing = budget.clone();
-                self.db.write(move |conn| undoing.undo(conn)).await?;
+                self.db.write(move |conn| undoing.undo(conn, counted)).await?;
                 return Err(busy.into());
             }
         };
@@ -97,6 +113,9 @@ impl Accounts {
             );
         }
         if !verdict.matches {
+            if let Some(alarm) = alarm {
+                self.raise(alarm, budget).await?;
+            }
             return Ok(Checked::No);
         }
         let rehashed = match again {
@@ -149,6 +168,7 @@ impl Accounts {
         remember: bool,
         client: &Client,
     ) -> Result<Opened, Fault> {
+        let is_first = !queries::has_logged_in(change, user)?;
         queries::note_login(change, user)?;
         let login = Login {
             principal: user.principal(),
@@ -159,6 +179,11 @@ impl Accounts {
         };
         let (key, handle) = self.sessions.open(change, &login)?;
         Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
-        Ok(Opened { user, key, remember })
+        let met = self.meet(change, user, client)?;
+        // Whoever has just registered knows that they did.
+        if met.is_new && !is_first {
+            self.tell_new_device(change, user, handle, met.hash, client)?;
+        }
+        Ok(Opened { user, key, remember, proof: met.proof })
     }
 }

@@ -2,8 +2,10 @@
 
 use super::audit::Entry;
 use super::authenticate::Checked;
+use super::links::Purpose;
 use super::notices::Notice;
 use super::password::Weak;
+use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
 use crate::sessions::Key;
 
@@ -63,9 +65,10 @@ impl Accounts {
                 let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ChangeRefusal::SessionLost));
                 };
-                budget.give_back(change)?;
+                Budget::forgive(change, user, &person.email)?;
                 queries::set_password(change, user, &hash, true)?;
                 queries::delete_user_tokens(change, user)?;
+                queries::delete_links(change, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
                 accounts.sessions.revoke_all(change, user.principal(), Some(live.record.handle))?;
                 Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;
                 accounts.tell(change, &person, &Notice::PasswordChanged, &client)?;

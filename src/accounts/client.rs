@@ -1,16 +1,20 @@
 //! Where a request came from, as far as it is worth remembering.
 
-/// The address as judged by the trusted proxies, and what the browser calls itself.
+use crate::secret::TokenHash;
+
+/// The address as judged by the trusted proxies, what the browser calls itself, and what it shows of an earlier log-in.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     pub address: String,
     pub user_agent: String,
+    /// Hash of the proof in its cookie; whether we gave that out is for the database to say.
+    pub browser: Option<TokenHash>,
 }
 
 impl Client {
     /// For what the operator does on the command line.
     pub fn operator() -> Self {
-        Self { address: String::new(), user_agent: "latchkey command line".into() }
+        Self { user_agent: "latchkey command line".into(), ..Self::default() }
     }
 
     /// What throttling counts by: the address, or the /64 an IPv6 customer commonly holds.
@@ -33,7 +37,7 @@ mod tests {
     use super::*;
 
     fn network(address: &str) -> String {
-        Client { address: address.into(), user_agent: String::new() }.network()
+        Client { address: address.into(), ..Client::default() }.network()
     }
 
     #[test]

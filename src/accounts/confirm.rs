@@ -54,7 +54,7 @@ impl Accounts {
             .await
     }
 
-    /// Counted as at log-in but apart from it: whoever hammers the log-in page must not keep the owner of a live
+    /// Counted as at log-in, in a lane of its own: whoever hammers the log-in page must not keep the owner of a live
     /// session from ending a thief's.
     pub(super) async fn check_own_password(
         &self,
@@ -62,10 +62,19 @@ impl Accounts {
         password: &str,
         client: &Client,
     ) -> Result<(Known, Budget, Checked), Fault> {
-        let user = live.owner.id;
-        let hash = self.db.read(move |conn| queries::password_hash(conn, user)).await?;
+        let (user, browser) = (live.owner.id, client.browser);
+        let (hash, knows_browser) = self
+            .db
+            .read(move |conn| {
+                let knows_browser = match &browser {
+                    Some(browser) => queries::knows_browser(conn, user, browser)?,
+                    None => false,
+                };
+                Ok((queries::password_hash(conn, user)?, knows_browser))
+            })
+            .await?;
         let known = Known { id: user, hash };
-        let budget = Budget::confirmation(user, client);
+        let budget = Budget::own(user, live.record.handle, knows_browser, client);
         let checked = self.check_password(&budget, password, Some(&known)).await?;
         Ok((known, budget, checked))
     }

@@ -163,7 +163,7 @@ impl Accounts {
         }
         if queries::user_id(conn, parsed.email.key())?.is_some() {
             // A disabled account: nothing it could be told would be of use.
-            return Ok(());
+            return self.mail_nobody(conn);
         }
         let token = Token::generate()?;
         queries::insert_registration(conn, &token, parsed, invitation, good_for.std())?;

@@ -3,6 +3,8 @@
 use diesel::pg::PgConnection;
 
 use super::audit::Entry;
+use super::browsers::Proof;
+use super::links::Purpose;
 use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
@@ -27,11 +29,15 @@ impl Accounts {
                 if let Err(wait) = throttle::may_ask(conn, "forgot", &client, &accounts.rules)? {
                     return Ok(Err(wait));
                 }
-                let may_mail = throttle::may_mail(conn, &email_key, &accounts.rules)?;
-                let user = queries::addressee_at(conn, &email_key)?;
-                if let Some(user) = user.filter(|_| may_mail) {
-                    accounts.mail_reset(conn, &user)?;
-                    Entry::nobody(Act::ResetRequested, Some(user.id), &client).write(conn)?;
+                if !throttle::may_mail(conn, &email_key, &accounts.rules)? {
+                    return Ok(Ok(()));
+                }
+                match queries::addressee_at(conn, &email_key)? {
+                    Some(user) => {
+                        accounts.mail_reset(conn, &user)?;
+                        Entry::nobody(Act::ResetRequested, Some(user.id), &client).write(conn)?;
+                    }
+                    None => accounts.mail_nobody(conn)?,
                 }
                 Ok(Ok(()))
             })
@@ -57,7 +63,8 @@ impl Accounts {
     }
 
     /// Consumes the link, sets the password, ends every session and tells the owner.
-    pub async fn reset_password(&self, token: &str, new: &str, client: Client) -> Answer<(), ResetRefusal> {
+    /// This browser is known from then on, so that strangers who are guessing cannot keep the owner out.
+    pub async fn reset_password(&self, token: &str, new: &str, client: Client) -> Answer<Proof, ResetRefusal> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(ResetRefusal::DeadLink)) };
         let Some(owner) = self.db.read(move |conn| queries::reset_owner(conn, &token_hash)).await? else {
             return Ok(Err(ResetRefusal::DeadLink));
@@ -76,10 +83,13 @@ impl Accounts {
                 }
                 queries::set_password(change, owner.id, &hash, true)?;
                 accounts.sessions.revoke_all(change, owner.id.principal(), None)?;
-                Budget::clear_account(change, &owner.email.to_lowercase())?;
+                queries::delete_links(change, owner.id, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
+                Budget::forgive(change, owner.id, &owner.email)?;
+                queries::forget_browsers(change, owner.id, None)?;
+                let met = accounts.meet(change, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
                 accounts.tell(change, &owner, &Notice::PasswordReset, &client)?;
-                Ok(Ok(()))
+                Ok(Ok(met.proof))
             })
             .await
     }
@@ -89,6 +99,14 @@ impl Accounts {
         let good_for = self.rules.tokens.reset_for;
         let letter = ResetPassword { name: user.name.clone(), link, valid_for: in_words(good_for) };
         self.mailer.enqueue(conn, &user.email, &letter, good_for.std())
+    }
+
+    /// What [`Self::mail_reset`] costs, for nobody: who has no account is not told by being answered faster.
+    pub(super) fn mail_nobody(&self, conn: &mut PgConnection) -> Result<(), Fault> {
+        let link = self.mailer.link(&format!("/reset-password?token={}", Token::generate()?.reveal()));
+        let good_for = self.rules.tokens.reset_for;
+        let letter = ResetPassword { name: "Nobody".into(), link, valid_for: in_words(good_for) };
+        self.mailer.pretend(conn, "nobody@example.org", &letter, good_for.std())
     }
 
     fn make_reset_link(&self, conn: &mut PgConnection, user: UserId) -> Result<String, Fault> {

@@ -4,10 +4,12 @@ use std::fmt;
 
 use diesel::pg::PgConnection;
 
+use super::lanes::{self, Lane};
 use super::{Client, Rules, UserId, queries};
 use crate::config::{Span, Throttle};
 use crate::db::Fault;
 use crate::secret;
+use crate::sessions::Handle;
 
 /// How long to wait before the next attempt, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,57 +24,134 @@ impl fmt::Display for Wait {
     }
 }
 
-/// The two budgets an attempt at somebody's password draws on.
+/// What one attempt at somebody's password draws on. From outside: the account's waiting times, those of the network it
+/// comes from, and the outside lane. From a browser or session that was let in before: only its own lane, which
+/// strangers cannot use up (docs/decisions/lock-out.md; ASVS 5.0 6.1.1, 6.3.1).
 #[derive(Clone)]
 pub(super) struct Budget {
     account: String,
-    address: String,
+    network: Option<String>,
+    lane: Option<(UserId, Lane)>,
+    pub client: Client,
+}
+
+/// Whether an attempt may be looked at.
+pub(super) enum Taken {
+    Wait(Wait),
+    /// No wrong password is left in this lane: answered like a wrong one, in the same time.
+    Locked,
+    /// Counted; what its owner must hear if the password turns out wrong.
+    Counted(Option<Alarm>),
+}
+
+/// Something the owner of an account must hear of.
+#[derive(Clone, Copy)]
+pub(super) enum Alarm {
+    /// Waiting begins.
+    Guessing { failures: i32 },
+    /// This was the last one.
+    Locked { failures: i32 },
 }
 
 impl Budget {
-    /// `account_key` is an e-mail key, known or not: both are counted alike. Only a hash of it is stored.
-    pub fn password(account_key: &str, client: &Client) -> Self {
-        Self { account: bucket("account", account_key), address: bucket("address", &client.network()) }
-    }
-
-    /// For the confirmations of somebody who is logged in: strangers at the log-in page cannot use these up.
-    pub fn confirmation(user: UserId, client: &Client) -> Self {
-        Self {
-            account: bucket("confirm", &user.to_string()),
-            address: bucket("confirm-address", &client.network()),
+    /// For the log-in page. `account_key` is an e-mail key, known or not: both are counted alike, and only a hash of it
+    /// is stored. `known`: whose it is, and whether they have logged in with this browser before.
+    pub fn log_in(account_key: &str, known: Option<(UserId, bool)>, client: &Client) -> Self {
+        match (known, client.browser) {
+            (Some((user, true)), Some(browser)) => Self::known(user, Lane::Browser(browser), client),
+            _ => Self {
+                account: bucket("account", account_key),
+                network: Some(bucket("address", &client.network())),
+                lane: known.map(|(user, _)| (user, Lane::Outside)),
+                client: client.clone(),
+            },
         }
     }
 
-    /// Takes one attempt out of both budgets, or says how long there is none.
-    pub fn take(&self, conn: &mut PgConnection, rules: &Rules) -> Result<Result<(), Wait>, Fault> {
-        // Always in this order, so that two attempts cannot wait for each other.
-        for (bucket, free) in
-            [(&self.address, rules.throttle.address_free), (&self.account, rules.throttle.account_free)]
+    /// For whoever is logged in, in the lane of their browser; of the session where the browser lost its proof.
+    pub fn own(user: UserId, session: Handle, knows_browser: bool, client: &Client) -> Self {
+        match client.browser {
+            Some(browser) if knows_browser => Self::known(user, Lane::Browser(browser), client),
+            _ => Self::known(user, Lane::Session(session), client),
+        }
+    }
+
+    fn known(user: UserId, lane: Lane, client: &Client) -> Self {
+        let account = lanes::waits_of(user, &lane.name());
+        Self { account, network: None, lane: Some((user, lane)), client: client.clone() }
+    }
+
+    pub fn user(&self) -> Option<UserId> {
+        self.lane.as_ref().map(|(user, _)| *user)
+    }
+
+    /// Counts one attempt before it is looked at, or says why it is not.
+    pub fn take(&self, conn: &mut PgConnection, rules: &Rules) -> Result<Taken, Fault> {
+        let throttle = &rules.throttle;
+        // Always in this order (the user, the network, the account), so that nobody waits in a circle.
+        if let Some(user) = self.user() {
+            queries::lock_user(conn, user)?;
+        }
+        if let Some(network) = &self.network
+            && let Err(wait) = take(conn, network, throttle.address_free, &rules.throttle.into())?
         {
-            if let Err(wait) = take(conn, bucket, free, &rules.throttle.into())? {
-                return Ok(Err(wait));
-            }
+            return Ok(Taken::Wait(wait));
         }
-        Ok(Ok(()))
+        let failures = match take(conn, &self.account, throttle.account_free, &rules.throttle.into())? {
+            Ok(failures) => failures,
+            Err(wait) => return Ok(Taken::Wait(wait)),
+        };
+        let begins = failures == throttle.account_free + 1;
+        let Some((user, lane)) = &self.lane else {
+            return Ok(Taken::Counted(begins.then_some(Alarm::Guessing { failures })));
+        };
+        let standing = queries::standing(conn, *user, &lane.name())?;
+        let left = standing.left(lane, throttle);
+        if left == 0 {
+            return Ok(Taken::Locked);
+        }
+        queries::count_in_lane(conn, *user, &lane.name(), 1)?;
+        let failures = standing.outside + standing.known + 1;
+        Ok(Taken::Counted(match left {
+            1 => Some(Alarm::Locked { failures }),
+            _ => begins.then_some(Alarm::Guessing { failures }),
+        }))
     }
 
-    /// The proof was good: the account starts afresh, the address gets this attempt back.
+    /// The proof was good: its lane starts afresh, the network gets this attempt back. What strangers did is not
+    /// forgotten because the owner logs in where they are known: else each log-in would give them another hundred.
     pub fn give_back(&self, conn: &mut PgConnection) -> Result<(), Fault> {
-        queries::give_back(conn, &self.address)?;
+        if let Some(network) = &self.network {
+            queries::give_back(conn, network)?;
+        }
         queries::clear_bucket(conn, &self.account)?;
+        if let Some((user, lane)) = &self.lane {
+            let outside = *lane == Lane::Outside;
+            queries::clear_lanes(conn, *user, outside, !outside)?;
+        }
         Ok(())
     }
 
-    /// The owner got in another way (a reset link): whoever was guessing no longer keeps them out.
-    pub fn clear_account(conn: &mut PgConnection, account_key: &str) -> Result<(), Fault> {
-        queries::clear_bucket(conn, &bucket("account", account_key))
+    /// The owner proved themselves in another way, or chose a new password: nothing counts any more.
+    pub fn forgive(conn: &mut PgConnection, user: UserId, email: &str) -> Result<(), Fault> {
+        for (lane, _) in queries::lanes(conn, user)? {
+            queries::clear_bucket(conn, &lanes::waits_of(user, &lane))?;
+        }
+        queries::clear_lanes(conn, user, true, true)?;
+        queries::clear_bucket(conn, &bucket("account", &email.to_lowercase()))
     }
 
-    /// Nothing was checked after all (the server was too busy): as if nobody had tried.
-    pub fn undo(&self, conn: &mut PgConnection) -> Result<(), Fault> {
-        queries::give_back(conn, &self.address)?;
-        queries::give_back(conn, &self.account)?;
-        Ok(())
+    /// Nothing was looked at after all (the server was too busy): as if nobody had tried.
+    pub fn undo(&self, conn: &mut PgConnection, counted: bool) -> Result<(), Fault> {
+        if let Some((user, lane)) = self.lane.as_ref().filter(|_| counted)
+            && queries::lock_user(conn, *user)?
+        {
+            queries::count_in_lane(conn, *user, &lane.name(), -1)?;
+        }
+        if let Some(network) = &self.network {
+            queries::give_back(conn, network)?;
+        }
+        queries::give_back(conn, &self.account)
     }
 }
 
@@ -88,7 +167,18 @@ pub(super) fn may_ask(
     client: &Client,
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
-    take(conn, &bucket(form, &client.network()), rules.throttle.asks_per_hour - 1, &HOURLY)
+    let taken = take(conn, &bucket(form, &client.network()), rules.throttle.asks_per_hour - 1, &HOURLY)?;
+    Ok(taken.map(drop))
+}
+
+/// Whether `user` may ask for one more letter to an address that is not theirs within the hour.
+pub(super) fn may_write(
+    conn: &mut PgConnection,
+    user: UserId,
+    rules: &Rules,
+) -> Result<Result<(), Wait>, Fault> {
+    let bucket = bucket("write", &user.to_string());
+    Ok(take(conn, &bucket, rules.throttle.mails_per_hour - 1, &HOURLY)?.map(drop))
 }
 
 /// So many, then an hour's rest: the last one sets the block, hence one less is free.
@@ -111,9 +201,15 @@ impl From<Throttle> for Waits {
     }
 }
 
-fn take(conn: &mut PgConnection, bucket: &str, free: i32, waits: &Waits) -> Result<Result<(), Wait>, Fault> {
-    if queries::count_attempt(conn, bucket, free, waits)? {
-        return Ok(Ok(()));
+/// How many attempts there were with this one, or how long there is none.
+fn take(
+    conn: &mut PgConnection,
+    bucket: &str,
+    free: i32,
+    waits: &Waits,
+) -> Result<Result<i32, Wait>, Fault> {
+    if let Some(failures) = queries::count_attempt(conn, bucket, free, waits)? {
+        return Ok(Ok(failures));
     }
     let seconds = queries::blocked_for(conn, bucket)?;
     Ok(Err(Wait(u64::try_from(seconds).unwrap_or(0).max(1))))

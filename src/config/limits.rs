@@ -156,6 +156,12 @@ pub struct Throttle {
     pub longest_wait: Span,
     /// A count this old begins anew.
     pub forget_after: Span,
+    /// Wrong passwords in a row, in all lanes together, after which none is looked at: NIST SP 800-63B-4 §3.2.2.
+    pub disable_at: i32,
+    /// … of which so many are kept for browsers and sessions that have been let in before, whatever strangers do.
+    pub known_share: i32,
+    /// A browser that was not logged in with for so long is a stranger again.
+    pub known_for: Span,
     /// Mails one address may be sent in an hour, so that nobody's inbox is a weapon.
     pub mails_per_hour: i32,
 }
@@ -169,6 +175,9 @@ impl Default for Throttle {
             first_wait: Span::seconds(30),
             longest_wait: Span::hours(1),
             forget_after: Span::days(1),
+            disable_at: 100,
+            known_share: 20,
+            known_for: Span::days(180),
             mails_per_hour: 5,
         }
     }
@@ -183,10 +192,17 @@ pub struct Tokens {
     pub reset_for: Span,
     /// An invitation waits for somebody on holiday.
     pub invite_for: Span,
+    /// "This was not me", "take it back", "unlock": whoever was on holiday can still say so a week later.
+    pub undo_for: Span,
 }
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { verify_for: Span::hours(24), reset_for: Span::minutes(30), invite_for: Span::days(7) }
+        Self {
+            verify_for: Span::hours(24),
+            reset_for: Span::minutes(30),
+            invite_for: Span::days(7),
+            undo_for: Span::days(7),
+        }
     }
 }

@@ -1,6 +1,19 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    account_links (token_hash) {
+        token_hash -> Bytea,
+        user_id -> Uuid,
+        purpose -> Text,
+        session -> Nullable<Uuid>,
+        browser -> Nullable<Bytea>,
+        email -> Nullable<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_events (id) {
         id -> Int8,
         at -> Timestamptz,
@@ -28,6 +41,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    known_browsers (token_hash, user_id) {
+        token_hash -> Bytea,
+        user_id -> Uuid,
+        last_login_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     listeners (id) {
         id -> Uuid,
         gone -> Bool,
@@ -47,6 +69,15 @@ diesel::table! {
         expires_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
         last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    password_lanes (user_id, lane) {
+        user_id -> Uuid,
+        lane -> Text,
+        failures -> Int4,
+        last_at -> Timestamptz,
     }
 }
 
@@ -122,14 +153,20 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(account_links -> users (user_id));
 diesel::joinable!(invitations -> users (invited_by));
+diesel::joinable!(known_browsers -> users (user_id));
+diesel::joinable!(password_lanes -> users (user_id));
 diesel::joinable!(user_tokens -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    account_links,
     audit_events,
     invitations,
+    known_browsers,
     listeners,
     outbox,
+    password_lanes,
     registrations,
     sessions,
     setup_tokens,

@@ -67,6 +67,12 @@ letter! {
 }
 
 letter! {
+    /// To a new address: prove that it is yours, and the account goes by it. Without the name, as above.
+    ConfirmEmail, "mail/confirm_email.txt", "mail/confirm_email.html", { link, valid_for },
+    |_letter| "Confirm your new e-mail address".into()
+}
+
+letter! {
     /// From an administrator to somebody without an account.
     Invitation, "mail/invitation.txt", "mail/invitation.html", { invited_by, link, valid_for },
     |letter| format!("{} invites you to Latchkey", letter.invited_by)

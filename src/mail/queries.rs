@@ -6,6 +6,7 @@ use ::time::OffsetDateTime;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::result::Error;
 use uuid::Uuid;
 
 use super::Body;
@@ -46,6 +47,26 @@ pub(super) fn insert(
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// As [`insert`], but nothing stays of it.
+pub(super) fn insert_and_undo(
+    conn: &mut PgConnection,
+    secret: &Secret,
+    to: &str,
+    subject: &str,
+    body: &Body,
+    good_for: Duration,
+) -> Result<(), Fault> {
+    let mut outcome = Ok(());
+    let undone: QueryResult<()> = conn.transaction(|conn| {
+        outcome = insert(conn, secret, to, subject, body, good_for);
+        Err(Error::RollbackTransaction)
+    });
+    match undone {
+        Ok(()) | Err(Error::RollbackTransaction) => outcome,
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes up to `limit` due letters and reserves them for `lease`: if we die, another try follows.

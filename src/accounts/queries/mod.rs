@@ -1,6 +1,8 @@
 //! All SQL of the accounts.
 
 mod admin;
+mod lanes;
+mod links;
 mod people;
 mod throttles;
 mod tokens;
@@ -8,6 +10,8 @@ mod trail;
 
 pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
+pub(super) use lanes::*;
+pub(super) use links::*;
 pub(super) use people::*;
 pub(super) use throttles::*;
 pub use tokens::InvitationRow;

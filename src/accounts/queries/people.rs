@@ -3,11 +3,12 @@
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
 use uuid::Uuid;
 
 use crate::accounts::authenticate::Known;
 use crate::accounts::password::PasswordHash;
-use crate::accounts::{Addressee, Name, Role, User, UserId};
+use crate::accounts::{Addressee, Email, Name, Role, User, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
@@ -78,6 +79,36 @@ pub(in crate::accounts) fn user_id(
     email_key: &str,
 ) -> Result<Option<UserId>, Fault> {
     Ok(users::table.filter(dsl::email_key.eq(email_key)).select(dsl::id).first(conn).optional()?.map(UserId))
+}
+
+pub(in crate::accounts) fn email_key(conn: &mut PgConnection, id: UserId) -> Result<Option<String>, Fault> {
+    Ok(users::table.filter(dsl::id.eq(id.0)).select(dsl::email_key).first(conn).optional()?)
+}
+
+/// Whether the address is theirs now; `false` when somebody else has it.
+pub(in crate::accounts) fn set_email(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &Email,
+) -> Result<bool, Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0));
+    // In a savepoint: who registers it at this very moment wins, and the rest of our transaction stands.
+    let set = conn.transaction(|conn| {
+        diesel::update(row)
+            .set((dsl::email.eq(email.as_str()), dsl::email_key.eq(email.key())))
+            .execute(conn)
+    });
+    match set {
+        Ok(changed) => Ok(changed == 1),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(in crate::accounts) fn has_logged_in(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+    let last: Option<Option<time::OffsetDateTime>> =
+        users::table.filter(dsl::id.eq(id.0)).select(dsl::last_login_at).first(conn).optional()?;
+    Ok(last.flatten().is_some())
 }
 
 /// Whom to check a password against; nobody where the account is disabled.

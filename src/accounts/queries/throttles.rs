@@ -9,15 +9,16 @@ use crate::accounts::throttle::Waits;
 use crate::db::Fault;
 use crate::db::schema::throttles::{self, dsl};
 
-/// Counts one attempt and sets when the next may come; `false` (and nothing counted) while blocked. The count
+/// Counts one attempt, sets when the next may come and answers how many there were; `None` (and nothing counted) while
+/// blocked. The count
 /// begins anew a while after it began, however often the right password was given in between.
 pub(in crate::accounts) fn count_attempt(
     conn: &mut PgConnection,
     bucket: &str,
     free: i32,
     waits: &Waits,
-) -> Result<bool, Fault> {
-    let rows = sql_query(
+) -> Result<Option<i32>, Fault> {
+    let counted: Option<Failures> = sql_query(
         "INSERT INTO throttles AS t (bucket, failures, counting_since, blocked_until) \
          VALUES ($1, 1, now(), CASE WHEN $2 < 1 THEN now() + make_interval(secs => $3) END) \
          ON CONFLICT (bucket) DO UPDATE SET (failures, counting_since, blocked_until) = ( \
@@ -26,15 +27,23 @@ pub(in crate::accounts) fn count_attempt(
              FROM (SELECT CASE WHEN stale THEN 1 ELSE t.failures + 1 END AS failures, \
                           CASE WHEN stale THEN now() ELSE t.counting_since END AS since \
                    FROM (SELECT t.counting_since < now() - make_interval(secs => $5) AS stale) s) n) \
-         WHERE t.blocked_until IS NULL OR t.blocked_until <= now()",
+         WHERE t.blocked_until IS NULL OR t.blocked_until <= now() \
+         RETURNING failures",
     )
     .bind::<Text, _>(bucket)
     .bind::<Integer, _>(free)
     .bind::<Double, _>(f64::from(waits.first.as_secs()))
     .bind::<Double, _>(f64::from(waits.longest.as_secs()))
     .bind::<Double, _>(f64::from(waits.forget_after.as_secs()))
-    .execute(conn)?;
-    Ok(rows == 1)
+    .get_result(conn)
+    .optional()?;
+    Ok(counted.map(|counted| counted.failures))
+}
+
+#[derive(QueryableByName)]
+struct Failures {
+    #[diesel(sql_type = Integer)]
+    failures: i32,
 }
 
 #[derive(QueryableByName)]
@@ -77,6 +86,8 @@ pub(in crate::accounts) fn tidy(conn: &mut PgConnection) -> Result<usize, Fault>
         "DELETE FROM throttles WHERE counting_since < now() - interval '7 days' AND coalesce(blocked_until < now(), true)",
         "DELETE FROM registrations WHERE expires_at < now()",
         "DELETE FROM user_tokens WHERE expires_at < now()",
+        "DELETE FROM account_links WHERE expires_at < now()",
+        "DELETE FROM known_browsers WHERE expires_at < now()",
     ] {
         gone += sql_query(stale).execute(conn)?;
     }

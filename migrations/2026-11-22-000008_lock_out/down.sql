@@ -1,0 +1,1 @@
+DROP TABLE account_links, password_lanes, known_browsers;

@@ -1,0 +1,77 @@
+//! Browsers somebody has logged in with before: they keep a lane of their own for wrong passwords, and no letter
+//! says that they are new. The proof is no credential; it opens nothing (docs/decisions/lock-out.md).
+
+use diesel::pg::PgConnection;
+
+use super::links::{About, Purpose};
+use super::notices::Notice;
+use super::{Accounts, Client, UserId, in_words, queries};
+use crate::db::Fault;
+use crate::secret::{Token, TokenHash};
+use crate::sessions::Handle;
+
+/// What a browser is to keep from now on.
+pub enum Proof {
+    /// What it showed.
+    Kept,
+    Fresh(Token),
+}
+
+/// A browser that was let in.
+pub(super) struct Met {
+    pub proof: Proof,
+    pub hash: TokenHash,
+    /// This person had not logged in with it before.
+    pub is_new: bool,
+}
+
+impl Accounts {
+    /// From now on this browser is known to be one of `user`'s. Only for what they have just proven themselves for.
+    pub(super) fn meet(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        client: &Client,
+    ) -> Result<Met, Fault> {
+        let shown = match client.browser {
+            // What nobody was given may have been planted by whoever knows it.
+            Some(hash) if queries::gave_out(conn, &hash)? => Some(hash),
+            _ => None,
+        };
+        let is_new = match &shown {
+            Some(hash) => !queries::knows_browser(conn, user, hash)?,
+            None => true,
+        };
+        let (proof, hash) = match shown {
+            Some(hash) => (Proof::Kept, hash),
+            None => {
+                let token = Token::generate()?;
+                let hash = token.hash();
+                (Proof::Fresh(token), hash)
+            }
+        };
+        queries::note_browser(conn, user, &hash, self.rules.throttle.known_for.std())?;
+        Ok(Met { proof, hash, is_new })
+    }
+
+    /// Tells `user` that a browser logged in that is new, with the link that takes it back (ASVS 5.0 6.3.5).
+    pub(super) fn tell_new_device(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        session: Handle,
+        browser: TokenHash,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        if !self.mailer.delivers() {
+            return Ok(());
+        }
+        let Some(owner) = queries::addressee(conn, user)? else { return Ok(()) };
+        let about = About { session: Some(session), browser: Some(browser), ..About::default() };
+        let notice = Notice::NewDevice {
+            not_me: self.make_link(conn, user, Purpose::NotMe, about)?,
+            valid_for: in_words(self.good_for(Purpose::NotMe)),
+        };
+        self.tell(conn, &owner, &notice, client)
+    }
+}

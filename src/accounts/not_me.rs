@@ -1,0 +1,34 @@
+//! "This was not me": ends the session a letter told of, and begins a reset.
+
+use super::audit::Entry;
+use super::links::{self, Purpose};
+use super::{Accounts, Act, Client, UserId, queries};
+use crate::db::Fault;
+use crate::secret::Token;
+use crate::sessions::Handle;
+
+impl Accounts {
+    /// Ends that one session, forgets its browser and mails a reset link; `None` when the link is dead.
+    pub async fn not_me(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+        let accounts = self.clone();
+        self.sessions
+            .write(move |change| {
+                let Some(link) = links::take(change, Purpose::NotMe, &token_hash)? else { return Ok(None) };
+                let user = UserId(link.user);
+                if let Some(session) = link.session.map(Handle) {
+                    accounts.sessions.revoke(change, session, Some(user.principal()))?;
+                    Entry::nobody(Act::SessionDisowned, Some(user), &client).session(session).write(change)?;
+                }
+                if let Some(browser) = &link.browser {
+                    queries::forget_browsers(change, user, Some(browser))?;
+                }
+                if let Some(owner) = queries::addressee(change, user)? {
+                    accounts.mail_reset(change, &owner)?;
+                    Entry::nobody(Act::ResetRequested, Some(user), &client).write(change)?;
+                }
+                Ok(Some(()))
+            })
+            .await
+    }
+}
