@@ -27,12 +27,7 @@ pub(super) struct Met {
 
 impl Accounts {
     /// From now on this browser is known to be one of `user`'s. Only for what they have just proven themselves for.
-    pub(super) fn meet(
-        &self,
-        conn: &mut PgConnection,
-        user: UserId,
-        client: &Client,
-    ) -> Result<Met, Fault> {
+    pub(super) fn meet(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<Met, Fault> {
         let shown = match client.browser {
             // What nobody was given may have been planted by whoever knows it.
             Some(hash) if queries::gave_out(conn, &hash)? => Some(hash),

@@ -92,6 +92,7 @@ pub(super) fn take(
 ) -> Result<Option<queries::LinkRow>, Fault> {
     let Some(link) = queries::live_link(conn, purpose, token_hash)? else { return Ok(None) };
     // The user first, as everybody else does, so that nobody waits in a circle.
-    let taken = queries::lock_user(conn, UserId(link.user))? && queries::take_link(conn, purpose, token_hash)?;
+    let taken =
+        queries::lock_user(conn, UserId(link.user))? && queries::take_link(conn, purpose, token_hash)?;
     Ok(taken.then_some(link))
 }

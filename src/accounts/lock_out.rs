@@ -73,11 +73,7 @@ impl Accounts {
     }
 
     /// Whether the password opens nothing but browsers that are known.
-    pub(super) fn is_locked(
-        &self,
-        conn: &mut diesel::pg::PgConnection,
-        user: UserId,
-    ) -> Result<bool, Fault> {
+    pub(super) fn is_locked(&self, conn: &mut diesel::pg::PgConnection, user: UserId) -> Result<bool, Fault> {
         Ok(queries::standing(conn, user, OUTSIDE)?.left(&Lane::Outside, &self.rules.throttle) == 0)
     }
 }

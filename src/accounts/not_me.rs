@@ -18,7 +18,9 @@ impl Accounts {
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
                     accounts.sessions.revoke(change, session, Some(user.principal()))?;
-                    Entry::nobody(Act::SessionDisowned, Some(user), &client).session(session).write(change)?;
+                    Entry::nobody(Act::SessionDisowned, Some(user), &client)
+                        .session(session)
+                        .write(change)?;
                 }
                 if let Some(browser) = &link.browser {
                     queries::forget_browsers(change, user, Some(browser))?;

@@ -64,7 +64,12 @@ impl Accounts {
 
     /// Consumes the link, sets the password, ends every session and tells the owner.
     /// This browser is known from then on, so that strangers who are guessing cannot keep the owner out.
-    pub async fn reset_password(&self, token: &str, new: &str, client: Client) -> Answer<Proof, ResetRefusal> {
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        new: &str,
+        client: Client,
+    ) -> Answer<Proof, ResetRefusal> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(ResetRefusal::DeadLink)) };
         let Some(owner) = self.db.read(move |conn| queries::reset_owner(conn, &token_hash)).await? else {
             return Ok(Err(ResetRefusal::DeadLink));

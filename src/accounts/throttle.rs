@@ -202,12 +202,7 @@ impl From<Throttle> for Waits {
 }
 
 /// How many attempts there were with this one, or how long there is none.
-fn take(
-    conn: &mut PgConnection,
-    bucket: &str,
-    free: i32,
-    waits: &Waits,
-) -> Result<Result<i32, Wait>, Fault> {
+fn take(conn: &mut PgConnection, bucket: &str, free: i32, waits: &Waits) -> Result<Result<i32, Wait>, Fault> {
     if let Some(failures) = queries::count_attempt(conn, bucket, free, waits)? {
         return Ok(Ok(failures));
     }

@@ -36,6 +36,8 @@ pub enum Command {
     Disable { email: String },
     /// Let somebody in again.
     Enable { email: String },
+    /// Look at somebody's password again after too many wrong ones.
+    Unlock { email: String },
     /// Print a link that sets a new password.
     ResetLink { email: String },
 }
@@ -67,6 +69,12 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::Enable { email } => {
             accounts.enable(None, find(accounts, &email).await?, Client::operator()).await?.map_err(said)?;
             say!("{email} is enabled.");
+            Ok(())
+        }
+        Command::Unlock { email } => {
+            let user = find(accounts, &email).await?;
+            accounts.unlock_user(user, Client::operator()).await?.map_err(said)?;
+            say!("{email} can log in with the password again.");
             Ok(())
         }
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,

@@ -39,7 +39,7 @@ pub fn fresh_cookie(request: &HttpRequest, shared: &Shared) -> Option<Cookie<'st
     Some(form_cookie(shared, nonce))
 }
 
-/// Takes the nonce away: a signed-in browser holds its key and nothing else.
+/// Takes the nonce away: a signed-in browser has no use for it.
 pub fn removal_cookie(shared: &Shared) -> Cookie<'static> {
     let mut cookie = form_cookie(shared, String::new());
     cookie.make_removal();

@@ -12,7 +12,7 @@ use super::flash::Flash;
 use super::form::Fields;
 use super::page::Page;
 use super::urlencoded;
-use super::{Shared, address, flash};
+use super::{Shared, address, browser, flash};
 use crate::accounts::{Accounts, Client};
 use crate::db::Fault;
 
@@ -38,6 +38,7 @@ impl Ctx {
                 .map(|ip| ip.to_string())
                 .unwrap_or_default(),
             user_agent: user_agent.unwrap_or_default().chars().take(400).collect(),
+            browser: browser::shown(&self.request, &self.shared),
         }
     }
 

@@ -15,7 +15,7 @@ use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::error::Error;
-use super::{Shared, cookie, visit};
+use super::{Shared, browser, cookie, visit};
 use crate::accounts::{LiveUser, Opened};
 use crate::db::Fault;
 use crate::sessions::{self, request};
@@ -31,6 +31,7 @@ pub fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Result<(
     request::hand_over(opened.key, keep_for);
     Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
     request.extensions_mut().insert(SignedInNow);
+    browser::keep(request, shared, &opened.proof);
     Ok(())
 }
 
@@ -68,7 +69,7 @@ fn present(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'stat
     let opened = signed.as_deref().and_then(|signed| shared.signer.open(signed));
     let ours = opened.as_ref().map(|opened| key_cookie(shared, shared.signer.sign(opened.value)));
     let first = ours.as_ref().map(|cookie| cookie.stripped().encoded().to_string());
-    cookie::keep_only(request.headers_mut(), first, &[&names.form, &names.flash]);
+    cookie::keep_only(request.headers_mut(), first, &[&names.form, &names.flash, &names.browser]);
     ours.filter(|_| opened.is_some_and(|opened| !opened.is_current))
 }
 

@@ -39,6 +39,11 @@ flashes! {
     LoggedOut = "logged-out", "good", "You are logged out.";
     PasswordReset = "password-reset", "good", "Your new password is set and every device is logged out. Log in with it.";
     PasswordChanged = "password-changed", "good", "Your password is changed. Every other device is logged out.";
+    Unlocked = "unlocked", "good", "Your password is unlocked. Log in.";
+    NotMe = "not-me", "good", "That session is over. A link to set a new password is on its way to you.";
+    EmailAsked = "email-asked", "good", "A link is on its way to the new address. Until it is opened, nothing changes.";
+    EmailChanged = "email-changed", "good", "Your e-mail address is changed. From now on you log in with the new one.";
+    EmailRestored = "email-restored", "good", "Your old address counts again and everybody is logged out. A link to set a new password is on its way to it.";
     NameChanged = "name-changed", "good", "Your name is changed.";
     SessionEnded = "session-ended", "good", "That session is over.";
     OthersEnded = "others-ended", "good", "You are logged out everywhere else.";

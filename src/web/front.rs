@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use super::current_session::SignedInNow;
 use super::error::{self, Error, Words};
 use super::page::Page;
-use super::{Shared, assets, csrf, flash, headers, page, visit};
+use super::{Shared, assets, browser, csrf, flash, headers, page, visit};
 use crate::db::Fault;
 use crate::secret;
 use crate::sessions::{Handle, request};
@@ -94,7 +94,7 @@ fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> Serv
     ServiceResponse::new(request, response)
 }
 
-/// The form's nonce and the flash: set when made, removed when used.
+/// The form's nonce and the flash: set when made, removed when used; and what the browser is known by.
 fn small_cookies(request: &HttpRequest, response: &HttpResponse, shared: &Shared) -> Vec<Cookie<'static>> {
     let mut cookies = Vec::new();
     let signed_in = request.extensions().get::<SignedInNow>().is_some();
@@ -103,6 +103,7 @@ fn small_cookies(request: &HttpRequest, response: &HttpResponse, shared: &Shared
     } else {
         cookies.extend(csrf::fresh_cookie(request, shared));
     }
+    cookies.extend(browser::cookie(request, shared));
     let shown = response
         .headers()
         .get(header::CONTENT_TYPE)

@@ -2,6 +2,7 @@
 
 mod address;
 mod assets;
+mod browser;
 mod cookie;
 mod csrf;
 mod ctx;
@@ -14,6 +15,7 @@ pub mod guard;
 mod headers;
 mod health;
 mod identify;
+mod link;
 mod next;
 mod origin;
 mod page;
@@ -40,7 +42,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::accounts::Accounts;
-use crate::config::{Origin, SessionLimits, Settings, Transport, blocking_threads};
+use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_threads};
 use crate::secret::{CookieSigner, Secret};
 
 /// What handlers share.
@@ -49,6 +51,7 @@ pub struct Shared {
     pub public: Origin,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
+    known_for: Span,
     /// Local mode: the mailbox and the parts page are there.
     pub local: bool,
     pub(crate) secret: Secret,
@@ -63,6 +66,10 @@ struct CookieNames {
     form: String,
     /// One word for the next page to say.
     flash: String,
+    /// Chooses the lane for wrong passwords; opens nothing.
+    browser: String,
+    /// The token of a mailed link, on its way from the address to the form.
+    link: String,
 }
 
 impl Shared {
@@ -73,6 +80,7 @@ impl Shared {
             public: settings.server.public.clone(),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
+            known_for: settings.throttle.known_for,
             local: settings.is_local()
                 && settings.mail.transport == Transport::Mailbox
                 && settings.server.public.is_loopback(),
@@ -82,6 +90,8 @@ impl Shared {
                 session: format!("{prefix}latchkey"),
                 form: format!("{prefix}latchkey-form"),
                 flash: format!("{prefix}latchkey-flash"),
+                browser: format!("{prefix}latchkey-browser"),
+                link: format!("{prefix}latchkey-link"),
             },
         }
     }

@@ -8,7 +8,9 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use super::form::Form;
 use super::guard::{Admin, Confirmed, Guard, Kind, SignedIn, Visitor};
 use super::identify;
-use super::pages::{account, admin, confirm, dev, home, log_in, log_out, register, reset_password, setup};
+use super::pages::{
+    account, admin, confirm, dev, home, links, log_in, log_out, register, reset_password, setup,
+};
 
 /// The rows.
 #[rustfmt::skip]
@@ -35,6 +37,14 @@ pub fn table() -> Vec<Route> {
         Visitor  ::get ("/forgot-password/sent",                 reset_password::sent),
         Visitor  ::get ("/reset-password",                       reset_password::form),
         Visitor  ::post("/reset-password",                       reset_password::submit),
+        Visitor  ::get ("/unlock",                               links::unlock_form),
+        Visitor  ::post("/unlock",                               links::unlock),
+        Visitor  ::get ("/not-me",                               links::not_me_form),
+        Visitor  ::post("/not-me",                               links::not_me),
+        Visitor  ::get ("/confirm-email",                        links::confirm_email_form),
+        Visitor  ::post("/confirm-email",                        links::confirm_email),
+        Visitor  ::get ("/undo-email",                           links::undo_email_form),
+        Visitor  ::post("/undo-email",                           links::undo_email),
 
         SignedIn ::get ("/account",                              account::profile::form),
         SignedIn ::post("/account/profile",                      account::profile::submit),
@@ -44,6 +54,8 @@ pub fn table() -> Vec<Route> {
         SignedIn ::get ("/account/activity",                     account::activity::index),
         Confirmed::get ("/account/password",                     account::password::form),
         Confirmed::post("/account/password",                     account::password::submit),
+        Confirmed::get ("/account/email",                        account::email::form),
+        Confirmed::post("/account/email",                        account::email::submit),
 
         Admin    ::get ("/admin",                                admin::overview::index),
         Admin    ::get ("/admin/users",                          admin::users::index),

@@ -103,10 +103,7 @@ pub(in crate::accounts) fn standing(
 
 pub(in crate::accounts) fn lanes(conn: &mut PgConnection, user: UserId) -> Result<Vec<(String, i32)>, Fault> {
     use password_lanes::dsl;
-    Ok(password_lanes::table
-        .filter(dsl::user_id.eq(user.0))
-        .select((dsl::lane, dsl::failures))
-        .load(conn)?)
+    Ok(password_lanes::table.filter(dsl::user_id.eq(user.0)).select((dsl::lane, dsl::failures)).load(conn)?)
 }
 
 pub(in crate::accounts) fn count_in_lane(

@@ -94,9 +94,7 @@ pub(in crate::accounts) fn set_email(
     let row = users::table.filter(dsl::id.eq(id.0));
     // In a savepoint: who registers it at this very moment wins, and the rest of our transaction stands.
     let set = conn.transaction(|conn| {
-        diesel::update(row)
-            .set((dsl::email.eq(email.as_str()), dsl::email_key.eq(email.key())))
-            .execute(conn)
+        diesel::update(row).set((dsl::email.eq(email.as_str()), dsl::email_key.eq(email.key()))).execute(conn)
     });
     match set {
         Ok(changed) => Ok(changed == 1),

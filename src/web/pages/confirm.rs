@@ -54,7 +54,7 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
         // Another request of this browser may have won and brought the new key: `next` will show.
         Err(ConfirmRefusal::SessionLost) => Ok(flash::see_other(&next)),
         Err(ConfirmRefusal::WrongPassword) => {
-            form.fields.refuse("password", "That is not your password. Try again.");
+            form.fields.refuse("password", "That is not your password. Try again. After too many tries it is locked: then we wrote to you.");
             page::refused(&ConfirmPage::new(&me, &ctx, form.fields).await?)
         }
         Err(ConfirmRefusal::TooMany(wait)) => {

@@ -62,7 +62,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<H
         Err(LogInRefusal::NoMatch) => {
             form.fields.refuse(
                 "",
-                "Address and password do not match an account, or its address is not confirmed yet.",
+                "Address and password do not match an account, its address is not confirmed yet, or its password is locked: then we wrote to you.",
             );
             page::refused(&LogInPage::new(&ctx, form.fields))
         }

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod confirm;
 pub mod dev;
 pub mod home;
+pub mod links;
 pub mod log_in;
 pub mod log_out;
 pub mod register;

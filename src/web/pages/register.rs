@@ -11,6 +11,7 @@ use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
 use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::Visitor;
+use crate::web::link;
 use crate::web::page::{self, Page};
 use crate::web::view::Strength;
 
@@ -143,12 +144,16 @@ struct VerifyEmailPage {
 
 /// Only shows a button: mail scanners follow links, they press nothing.
 pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&VerifyEmailPage { page: ctx.page(), form: ctx.fields(&["token"]) })
+    let token = match link::token(&ctx) {
+        Ok(token) => token,
+        Err(moved) => return Ok(moved),
+    };
+    page::ok(&VerifyEmailPage { page: ctx.page(), form: Fields::new(vec![("token".into(), token)]) })
 }
 
 pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<TokenForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().verify_email(&form.input.token, ctx.client()).await? {
-        Some(()) => Ok(ctx.redirect("/login", Flash::Verified)),
+        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared)),
         None => {
             form.fields.refuse("token", "This link is used up or too old. If you confirmed already, log in; otherwise register again.");
             page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields })

@@ -13,6 +13,7 @@ use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
 use crate::web::view::Strength;
+use crate::web::{browser, link};
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -86,8 +87,12 @@ struct ResetPasswordPage {
 const DEAD: &str = "This link is used up or too old. Ask for a new one.";
 
 pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let mut fields = ctx.fields(&["token"]);
-    let live = ctx.accounts().reset_link_is_live(ctx.query("token")).await?;
+    let token = match link::token(&ctx) {
+        Ok(token) => token,
+        Err(moved) => return Ok(moved),
+    };
+    let live = ctx.accounts().reset_link_is_live(&token).await?;
+    let mut fields = Fields::new(vec![("token".into(), token)]);
     if !live {
         fields.refuse("token", DEAD);
     }
@@ -115,7 +120,10 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<H
     }
     let ResetForm { token, password } = form.input;
     let strength = match ctx.accounts().reset_password(&token, &password, ctx.client()).await? {
-        Ok(()) => return Ok(ctx.redirect("/login", Flash::PasswordReset)),
+        Ok(proof) => {
+            browser::keep(&ctx.request, &ctx.shared, &proof);
+            return Ok(link::used(ctx.redirect("/login", Flash::PasswordReset), &ctx.shared));
+        }
         Err(ResetRefusal::DeadLink) => {
             form.fields.refuse("token", DEAD);
             None

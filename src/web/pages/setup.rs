@@ -12,6 +12,7 @@ use crate::web::error::Error;
 use crate::web::flash::Flash;
 use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::Visitor;
+use crate::web::link;
 use crate::web::page::{self, Page};
 use crate::web::view::Strength;
 
@@ -41,8 +42,12 @@ const DEAD: &str =
 const TAKEN: &str = "This address is registered already. Use another, or promote it on the command line.";
 
 pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let mut fields = ctx.fields(&["token"]);
-    let live = ctx.accounts().setup_link_is_live(ctx.query("token")).await?;
+    let token = match link::token(&ctx) {
+        Ok(token) => token,
+        Err(moved) => return Ok(moved),
+    };
+    let live = ctx.accounts().setup_link_is_live(&token).await?;
+    let mut fields = Fields::new(vec![("token".into(), token)]);
     if !live {
         fields.refuse("token", DEAD);
     }
@@ -67,7 +72,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<H
     let person = NewPerson { name, email, password, invite: String::new() };
     let mut strength = None;
     match ctx.accounts().set_up(&token, person.clone(), ctx.client()).await? {
-        Ok(()) => return Ok(ctx.redirect("/login", Flash::SetUp)),
+        Ok(()) => return Ok(link::used(ctx.redirect("/login", Flash::SetUp), &ctx.shared)),
         Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
         Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),
         Err(SetupRefusal::Register(refusal)) => {

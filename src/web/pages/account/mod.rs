@@ -1,6 +1,7 @@
 //! A person's own account.
 
 pub mod activity;
+pub mod email;
 pub mod password;
 pub mod profile;
 pub mod sessions;

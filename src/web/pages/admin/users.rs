@@ -46,6 +46,7 @@ struct UserPage {
     last_admin: bool,
     is_self: bool,
     can_reset: bool,
+    locked: bool,
 }
 
 impl UserPage {
@@ -62,6 +63,7 @@ impl UserPage {
             events: found.events.iter().map(|event| Event::own(event, now)).collect(),
             last_admin: found.last_admin,
             is_self: me.owner.id.0 == id,
+            locked: found.locked,
             can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,
         })
     }

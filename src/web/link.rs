@@ -1,0 +1,48 @@
+//! Mailed links: the token leaves the address at the first hit, so that it stands in no history, no shared screen and no
+//! `Referer` (ASVS 5.0 14.2.1). For a quarter of an hour it waits in a cookie that only its own page looks at.
+
+use actix_web::HttpResponse;
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+
+use super::ctx::Ctx;
+use super::{Shared, cookie, flash};
+
+/// Long enough to choose a password.
+const WAITS: Duration = Duration::minutes(15);
+
+/// The token this page was opened with. `Err` is the answer that takes it out of the address.
+pub fn token(ctx: &Ctx) -> Result<String, HttpResponse> {
+    let path = ctx.request.path();
+    let given = ctx.query("token");
+    if given.is_empty() {
+        let waiting = cookie::value(ctx.request.headers(), &ctx.shared.cookie.link);
+        let of_this_page =
+            waiting.as_deref().and_then(|waiting| waiting.strip_prefix(path)?.strip_prefix('.'));
+        return Ok(of_this_page.unwrap_or_default().to_owned());
+    }
+    let mut answer = flash::see_other(path);
+    // What is no token of ours goes no further; the page then says that the link is dead.
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let kept = if given.len() <= 64 && given.chars().all(plain) { given } else { "dead" };
+    let _ = answer.add_cookie(&link_cookie(&ctx.shared, format!("{path}.{kept}"), WAITS));
+    Err(answer)
+}
+
+/// The link was used: its token is worth nothing, and waits no longer.
+pub fn used(mut answer: HttpResponse, shared: &Shared) -> HttpResponse {
+    let mut cookie = link_cookie(shared, String::new(), Duration::ZERO);
+    cookie.make_removal();
+    let _ = answer.add_cookie(&cookie);
+    answer
+}
+
+fn link_cookie(shared: &Shared, value: String, waits: Duration) -> Cookie<'static> {
+    Cookie::build(shared.cookie.link.clone(), value)
+        .path("/")
+        .http_only(true)
+        .secure(shared.public.is_secure())
+        .same_site(SameSite::Lax)
+        .max_age(waits)
+        .finish()
+}

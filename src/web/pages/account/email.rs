@@ -1,0 +1,56 @@
+//! Change your e-mail address: a link to the new one does it.
+
+use actix_web::HttpResponse;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::accounts::{Email, EmailRefusal};
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Confirmed;
+use crate::web::page::{self, Page};
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmailForm {
+    email: String,
+}
+
+impl Input for EmailForm {}
+
+#[derive(Template)]
+#[template(path = "account/email.html")]
+struct EmailPage {
+    page: Page,
+    form: Fields,
+}
+
+pub async fn form(_: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&EmailPage { page: ctx.page(), form: Fields::default() })
+}
+
+pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Result<HttpResponse, Error> {
+    let email = match Email::parse(&form.input.email) {
+        Ok(email) => email,
+        Err(why) => {
+            form.fields.refuse("email", why);
+            return page::refused(&EmailPage { page: ctx.page(), form: form.fields });
+        }
+    };
+    match ctx.accounts().ask_for_email(me.0.clone(), email, ctx.client()).await? {
+        Ok(()) => return Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
+        Err(EmailRefusal::Same) => {
+            form.fields.refuse("email", "This is your address already. Enter another.")
+        }
+        Err(EmailRefusal::NoMail) => {
+            form.fields.refuse("", "Mail is switched off here, so no link can be sent.")
+        }
+        Err(EmailRefusal::TooMany(wait)) => {
+            form.fields.refuse("", wait);
+            return page::too_many(wait, &EmailPage { page: ctx.page(), form: form.fields });
+        }
+    }
+    page::refused(&EmailPage { page: ctx.page(), form: form.fields })
+}

@@ -1,0 +1,137 @@
+//! Pages of mailed links that are only a button: unlock, "this was not me", the new address, the old one back. GET shows
+//! it, for people and for mail scanners alike; only POST does it.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::accounts::Purpose;
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Visitor;
+use crate::web::page::{self, Page};
+use crate::web::{browser, link};
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinkForm {
+    token: String,
+}
+
+impl Input for LinkForm {}
+
+#[derive(Template)]
+#[template(path = "link.html")]
+struct LinkPage {
+    page: Page,
+    form: Fields,
+    action: &'static str,
+    heading: &'static str,
+    text: &'static str,
+    button: &'static str,
+    otherwise: &'static str,
+}
+
+const DEAD: &str = "This link is used up, replaced by a newer one, or too old.";
+
+impl LinkPage {
+    fn new(ctx: &Ctx, purpose: Purpose, form: Fields) -> Self {
+        let (heading, text, button, otherwise) = match purpose {
+            Purpose::Unlock => (
+                "Unlock your password",
+                "Wrong passwords are forgotten, and you can log in with yours again, in this browser at once.",
+                "Unlock my password",
+                "You do not know the password any more?",
+            ),
+            Purpose::NotMe => (
+                "This was not you?",
+                "The session we wrote to you about ends now, and a link to set a new password is mailed to you.",
+                "End that session",
+                "It was you after all? Close this page. Nothing happens.",
+            ),
+            Purpose::ConfirmEmail => (
+                "Use this address",
+                "From now on you log in with this address, and letters come here. The old one is told.",
+                "Use this address",
+                "You did not ask for it? Close this page. Nothing changes.",
+            ),
+            Purpose::UndoEmail => (
+                "Take your address back",
+                "The address this link was sent to counts again. Everybody is logged out, and a link to set a new password is mailed to it.",
+                "Take it back",
+                "The change was yours? Close this page. Nothing happens.",
+            ),
+        };
+        Self { page: ctx.page(), form, action: purpose.path(), heading, text, button, otherwise }
+    }
+}
+
+async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
+    let token = match link::token(ctx) {
+        Ok(token) => token,
+        Err(moved) => return Ok(moved),
+    };
+    let live = ctx.accounts().link_is_live(purpose, &token).await?;
+    let mut form = Fields::new(vec![("token".into(), token)]);
+    if !live {
+        form.refuse("token", DEAD);
+    }
+    let status = if live { StatusCode::OK } else { StatusCode::GONE };
+    page::show(status, &LinkPage::new(ctx, purpose, form))
+}
+
+fn dead(ctx: &Ctx, purpose: Purpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    form.fields.refuse("token", DEAD);
+    page::refused(&LinkPage::new(ctx, purpose, form.fields))
+}
+
+pub async fn unlock_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    show(&ctx, Purpose::Unlock).await
+}
+
+pub async fn unlock(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().unlock(&form.input.token, ctx.client()).await? {
+        Some(proof) => {
+            browser::keep(&ctx.request, &ctx.shared, &proof);
+            Ok(link::used(ctx.redirect("/login", Flash::Unlocked), &ctx.shared))
+        }
+        None => dead(&ctx, Purpose::Unlock, form),
+    }
+}
+
+pub async fn not_me_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    show(&ctx, Purpose::NotMe).await
+}
+
+pub async fn not_me(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().not_me(&form.input.token, ctx.client()).await? {
+        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::NotMe), &ctx.shared)),
+        None => dead(&ctx, Purpose::NotMe, form),
+    }
+}
+
+pub async fn confirm_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    show(&ctx, Purpose::ConfirmEmail).await
+}
+
+pub async fn confirm_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().confirm_email(&form.input.token, ctx.client()).await? {
+        // Whoever is logged in goes on to their pages from there.
+        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::EmailChanged), &ctx.shared)),
+        None => dead(&ctx, Purpose::ConfirmEmail, form),
+    }
+}
+
+pub async fn undo_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    show(&ctx, Purpose::UndoEmail).await
+}
+
+pub async fn undo_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().restore_email(&form.input.token, ctx.client()).await? {
+        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
+        None => dead(&ctx, Purpose::UndoEmail, form),
+    }
+}
