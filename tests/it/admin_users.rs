@@ -174,12 +174,12 @@ async fn disabling_ends_every_session_and_refuses_log_ins_until_enabled_again() 
     admin.get(&page(&ada)).await.says("The account is disabled").says("disabled");
     assert!(!adas.is_in().await);
     app.browser().log_in(ada.email, ada.password).await.is(422);
-    app.browser().get(&reset.link()).await.is(410);
+    app.browser().open(&reset.link()).await.is(410);
     admin.post(&deed(&ada, "send-reset"), &[]).await.is(404);
     admin.post(&deed(&ada, "enable"), &[]).await.redirects_to(&page(&ada));
     assert!(!adas.is_in().await);
     app.browser().log_in(ada.email, ada.password).await.is(303);
-    app.browser().get(&reset.link()).await.is(410);
+    app.browser().open(&reset.link()).await.is(410);
     assert_eq!((app.events("disabled"), app.events("enabled")), (1, 1));
 }
 
@@ -234,7 +234,7 @@ async fn a_reset_link_goes_to_the_person_and_not_to_the_administrator() {
     admin.post(&deed(&ada, "send-reset"), &[]).await.redirects_to(&page(&ada));
     let letter = app.letter(ada.email, "Set a new password").await;
     admin.get(&page(&ada)).await.says("A reset link is on its way").does_not_say(&letter.token());
-    app.browser().get(&letter.link()).await.is(200);
+    app.browser().open(&letter.link()).await.is(200);
 }
 
 #[actix_web::test]

@@ -59,7 +59,7 @@ async fn a_reset_link_works_in_the_browser_and_ends_every_session() {
     let ran = latchkey.run(&["user", "reset-link", "ADA@example.org"]);
     let link = path(ran.well()[0], &latchkey);
     let mut browser = running.browser();
-    browser.get(&link).await.is(200);
+    browser.open(&link).await.is(200);
     before.get("/home").await.is(200);
     let token = link.rsplit_once('=').unwrap().1;
     let fields = [("token", token), ("password", "analytical-engine-1837")];

@@ -52,7 +52,7 @@ async fn the_link_sets_a_password_ends_every_session_and_logs_nobody_in() {
     assert!(letter.text.contains("30 minutes"), "{}", letter.text);
     let mut browser = app.browser();
     for _ in 0..2 {
-        browser.get(&letter.link()).await.is(200).says("Set a new password");
+        browser.open(&letter.link()).await.is(200).says("Set a new password");
     }
     assert!(laptop.is_in().await);
     let token = letter.token();
@@ -63,7 +63,7 @@ async fn the_link_sets_a_password_ends_every_session_and_logs_nobody_in() {
     browser.log_in(ada.email, ada.password).await.is(422);
     browser.log_in(ada.email, NEW).await.is(303);
     app.letter(ada.email, "Your password was changed").await;
-    app.browser().get(&letter.link()).await.is(410).says("This link no longer works");
+    app.browser().open(&letter.link()).await.is(410).says("This link no longer works");
     reset(&app, &token, "hinge meadow oyster drum").await.is(422);
 }
 
@@ -103,7 +103,7 @@ async fn superseded_expired_and_made_up_links_are_dead() {
     let second = link_for(&app, &ada).await.token();
     assert_ne!(first, second);
     for dead in ["", "x", &"A".repeat(43), &first] {
-        app.browser().get(&format!("/reset-password?token={dead}")).await.is(410);
+        app.browser().open(&format!("/reset-password?token={dead}")).await.is(410);
         reset(&app, dead, NEW).await.is(422).says("This link no longer works");
     }
     app.db.execute("UPDATE user_tokens SET expires_at = now()");

@@ -95,7 +95,7 @@ async fn with_every_status(app: &TestApp, browser: &mut Browser) -> Vec<(String,
     browser.cookies.insert("latchkey-other".into(), "x".into());
     answers.push((
         "503".into(),
-        browser.get("/reset-password?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await,
+        browser.open("/reset-password?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await,
     ));
     answers.push(("/readyz".into(), browser.get("/readyz").await));
     answers.push(("/healthz".into(), browser.get("/healthz").await));
@@ -157,7 +157,7 @@ async fn over_https_every_cookie_is_bound_to_this_host() {
     keep(
         &browser.post("/login", &[("email", ada.email), ("password", ada.password), ("remember", "1")]).await,
     );
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["__Host-latchkey"]);
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["__Host-latchkey", "__Host-latchkey-browser"]);
     keep(&browser.get("/account").await);
     keep(&browser.post("/account/profile", &[("name", "Ada")]).await);
     keep(&browser.get("/account").await);

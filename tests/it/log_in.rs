@@ -8,12 +8,12 @@ use crate::support::app::TestApp;
 const THIRTY_DAYS: i64 = 30 * 86_400;
 
 #[actix_web::test]
-async fn the_right_password_opens_home_and_the_browser_holds_nothing_but_its_key() {
+async fn the_right_password_opens_home_and_the_browser_holds_nothing_but_its_key_and_what_it_is_known_by() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.get("/home").await.is(200).says("Ada Lovelace");
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey"]);
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser"]);
 }
 
 #[actix_web::test]

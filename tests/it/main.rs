@@ -1,5 +1,6 @@
 //! Every test of the product, in one binary: one link, one private Postgres.
 
+mod account_email;
 mod account_sessions;
 mod activity;
 mod admin_invitations;
@@ -20,11 +21,14 @@ mod history;
 mod house;
 mod instances;
 mod lease;
+mod links;
 mod local_cluster;
+mod lock_out;
 mod log_in;
 mod log_out;
 mod mail;
 mod migrations;
+mod new_device;
 mod password;
 mod profile;
 mod register;

@@ -107,7 +107,7 @@ async fn links_mailed_for_a_forgotten_password_die_with_it() {
     let fields = [("current_password", ada.password), ("password", NEW)];
     browser.fill_in("/account/password", &fields).await.is(303);
     let mut thief = app.browser();
-    thief.get(&letter.link()).await.is(410);
+    thief.open(&letter.link()).await.is(410);
     thief.get("/login").await.is(200);
     let fields = [("token", letter.token()), ("password", "otter gravel lemon tuba".into())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));

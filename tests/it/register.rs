@@ -28,7 +28,7 @@ async fn registering_makes_nobody_until_the_address_is_proven() {
     // Not the name: whoever registers a stranger's address could write to them through it.
     assert!(!letter.text.contains("Alan Turing") && letter.text.contains("24 hours"), "{}", letter.text);
     let link = letter.link();
-    browser.get(&link).await.is(200);
+    browser.open(&link).await.is(200);
     browser.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     browser.get("/login").await.says("Your address is confirmed.");
     browser.log_in("alan@example.org", GOOD).await.redirects_to("/home");
@@ -65,7 +65,7 @@ async fn a_disabled_persons_address_gets_the_same_answer_and_makes_nobody_new() 
     browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
     for letter in app.letters().await.iter().filter(|letter| letter.subject == "Confirm your e-mail address")
     {
-        browser.get(&letter.link()).await;
+        browser.open(&letter.link()).await;
         browser.post("/verify-email", &[("token", &letter.token())]).await.is(422);
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 1);
@@ -133,7 +133,7 @@ async fn long_unicode_and_spaced_passwords_are_fine() {
         let fields = [("name", "P"), ("email", &email), ("password", password)];
         browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
         let letter = app.letter(&email, "Confirm your e-mail address").await;
-        browser.get(&letter.link()).await;
+        browser.open(&letter.link()).await;
         browser.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
         let trimmed = app.browser().log_in(&email, password.trim()).await;
         trimmed.is(if password.trim() == password { 303 } else { 422 });
@@ -213,7 +213,7 @@ async fn by_invitation_nobody_else_gets_in() {
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
     let letter = app.letter("alan@example.org", "Grace Hopper invites you to Latchkey").await;
     let token = letter.token();
-    let form = browser.get(&letter.link()).await;
+    let form = browser.open(&letter.link()).await;
     assert_eq!(form.attribute("#email", "value").as_deref(), Some("alan@example.org"));
     let fields = |email| [("name", "Alan"), ("email", email), ("password", GOOD), ("invite", token.as_str())];
     browser
@@ -223,7 +223,7 @@ async fn by_invitation_nobody_else_gets_in() {
         .says("use the address it was sent to");
     browser.post("/register", &fields("Alan@example.org")).await.redirects_to("/register/check-email");
     let letter = app.letter("Alan@example.org", "Confirm your e-mail address").await;
-    browser.get(&letter.link()).await;
+    browser.open(&letter.link()).await;
     browser.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     browser.log_in("alan@example.org", GOOD).await.redirects_to("/home");
     admin.get("/admin/invitations").await.says("accepted");

@@ -21,7 +21,7 @@ async fn the_link_makes_one_administrator_and_is_then_dead() {
     let link = link(&app).await.unwrap();
     let mut browser = app.browser();
     for _ in 0..2 {
-        browser.get(&link).await.is(200).says("Create the first admin");
+        browser.open(&link).await.is(200).says("Create the first admin");
     }
     let fields =
         [("token", token(&link)), ("name", "Grace"), ("email", "grace@example.org"), ("password", GOOD)];
@@ -30,7 +30,7 @@ async fn the_link_makes_one_administrator_and_is_then_dead() {
     browser.log_in("grace@example.org", GOOD).await.redirects_to("/home");
     browser.get("/admin").await.is(200);
     let mut late = app.browser();
-    late.get(&link).await.is(410).says("This link no longer works");
+    late.open(&link).await.is(410).says("This link no longer works");
     late.get("/login").await.is(200);
     let fields = [("token", token(&link)), ("name", "Eve"), ("email", "eve@example.org"), ("password", GOOD)];
     late.post("/setup", &fields).await.is(422);
@@ -44,7 +44,7 @@ async fn without_the_link_nobody_becomes_anything() {
     link(&app).await.unwrap();
     let mut browser = app.browser();
     for made_up in ["", "x", &"A".repeat(43)] {
-        browser.get(&format!("/setup?token={made_up}")).await.is(410);
+        browser.open(&format!("/setup?token={made_up}")).await.is(410);
         browser.get("/login").await.is(200);
         let fields = [("token", made_up), ("name", "Eve"), ("email", "eve@example.org"), ("password", GOOD)];
         browser.post("/setup", &fields).await.is(422).says("This link no longer works");
@@ -57,7 +57,7 @@ async fn a_refused_form_keeps_the_link_alive() {
     let app = TestApp::spawn();
     let link = link(&app).await.unwrap();
     let mut browser = app.browser();
-    browser.get(&link).await.is(200);
+    browser.open(&link).await.is(200);
     let weak = [("token", token(&link)), ("name", ""), ("email", "grace"), ("password", "short")];
     let refused = browser.post("/setup", &weak).await;
     refused.is(422).says("Enter a name").says("Enter an e-mail address").says("Yours has 5");
@@ -73,11 +73,11 @@ async fn an_address_that_is_registered_is_not_made_admin() {
     let ada = app.ada().await;
     let link = link(&app).await.unwrap();
     let mut browser = app.browser();
-    browser.get(&link).await.is(200);
+    browser.open(&link).await.is(200);
     let fields = [("token", token(&link)), ("name", "Ada"), ("email", ada.email), ("password", GOOD)];
     browser.post("/setup", &fields).await.is(422).says("registered already");
     assert!(app.db.scalar::<bool>("SELECT role = 'member' FROM users"));
-    browser.get(&link).await.is(200);
+    browser.open(&link).await.is(200);
 }
 
 #[actix_web::test]

@@ -165,6 +165,41 @@ async fn a_client_cannot_move_to_another_budget_by_claiming_an_address() {
 }
 
 #[actix_web::test]
+async fn no_other_header_moves_anybodys_budget_behind_a_proxy_or_not() {
+    for hops in [0, 1] {
+        let app = TestApp::spawn_with(|settings| {
+            settings.throttle.address_free = 3;
+            settings.server.trusted_hops = hops;
+        });
+        let mut guesses = 0;
+        for name in [
+            "forwarded",
+            "x-real-ip",
+            "client-ip",
+            "x-client-ip",
+            "true-client-ip",
+            "cf-connecting-ip",
+            "x-cluster-client-ip",
+            "x-forwarded",
+            "x-originating-ip",
+        ] {
+            let mut browser = app.browser();
+            let claimed = if name == "forwarded" {
+                "for=203.0.113.9".to_owned()
+            } else {
+                format!("203.0.113.{guesses}")
+            };
+            browser.headers.push((name, claimed));
+            let status = browser.log_in(&format!("p{guesses}@example.org"), WRONG).await.status;
+            guesses += 1;
+            assert_eq!(status, if guesses <= 4 { 422 } else { 429 }, "{name} with {hops} hops");
+        }
+        let seen: String = app.db.scalar("SELECT string_agg(DISTINCT address, ',') FROM audit_events");
+        assert_eq!(seen, "127.0.0.1");
+    }
+}
+
+#[actix_web::test]
 async fn behind_one_proxy_the_right_most_address_counts() {
     let app = TestApp::spawn_with(|settings| {
         settings.throttle.address_free = 3;

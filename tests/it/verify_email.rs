@@ -25,7 +25,7 @@ async fn looking_at_the_link_consumes_nothing() {
     let app = TestApp::spawn();
     let (mut browser, letter) = registered(&app).await;
     for _ in 0..3 {
-        browser.get(&letter.link()).await.is(200).says("Confirm your e-mail address");
+        browser.open(&letter.link()).await.is(200).says("Confirm your e-mail address");
         let head = browser.request(reqwest::Method::HEAD, &letter.link());
         browser.send(head).await.is(200);
     }
@@ -39,7 +39,7 @@ async fn the_link_works_in_another_browser_and_logs_nobody_in() {
     let app = TestApp::spawn();
     let (_, letter) = registered(&app).await;
     let mut phone = app.browser();
-    phone.get(&letter.link()).await.is(200);
+    phone.open(&letter.link()).await.is(200);
     phone.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!phone.is_in().await);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM sessions"), 0);

@@ -163,6 +163,11 @@ impl TestApp {
         found.cloned().unwrap_or_else(|| panic!("no {subject:?} to {to} among {letters:?}"))
     }
 
+    /// How many letters with this subject were written.
+    pub async fn count_letters(&self, subject: &str) -> usize {
+        self.letters().await.iter().filter(|letter| letter.subject == subject).count()
+    }
+
     /// Whoever is logged in did so, and confirmed, an hour ago.
     pub fn age_confirmations(&self) {
         self.db.execute("UPDATE sessions SET confirmed_at = confirmed_at - interval '1 hour'");

@@ -69,9 +69,21 @@ impl Browser {
         self.send(self.request(Method::POST, path).form(fields)).await
     }
 
+    /// Opens a link as people do: one with a token leads on to its page, which has none in its address.
+    pub async fn open(&mut self, path: &str) -> Answer {
+        let answer = self.get(path).await;
+        match answer.header("location") {
+            Some(page) if path.starts_with(&format!("{page}?token=")) => {
+                let page = page.to_owned();
+                self.get(&page).await
+            }
+            _ => answer,
+        }
+    }
+
     /// Opens the page with the form, then posts it there.
     pub async fn fill_in(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        self.get(path).await;
+        self.open(path).await;
         self.post(path, fields).await
     }
 

@@ -1,0 +1,62 @@
+//! Mailed links: the token leaves the address at the first hit, and looking consumes nothing.
+
+use crate::support::app::TestApp;
+
+const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const PAGES: [&str; 7] =
+    ["/verify-email", "/reset-password", "/setup", "/unlock", "/not-me", "/confirm-email", "/undo-email"];
+
+#[actix_web::test]
+async fn the_token_leaves_the_address_at_the_first_hit() {
+    let app = TestApp::spawn();
+    for page in PAGES {
+        let mut browser = app.browser();
+        let moved = browser.get(&format!("{page}?token={TOKEN}")).await;
+        moved.redirects_to(page);
+        let cookie = moved.cookie("latchkey-link").unwrap().to_owned();
+        for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=900"] {
+            assert!(cookie.contains(part), "{part}: {cookie}");
+        }
+        assert_eq!(moved.header("cache-control"), Some("no-store"));
+        // It waits for its own page and no other.
+        for other in PAGES {
+            let shown = browser.get(other).await;
+            let dead = shown.status == 410;
+            let token = shown.attribute("main input[name=token]", "value").unwrap_or_default();
+            assert!(dead || (token == TOKEN) == (other == page), "{page} {other}: {token}");
+            assert!(!shown.body.contains(TOKEN) || other == page, "{page} {other}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_link_that_is_none_goes_no_further() {
+    let app = TestApp::spawn();
+    for odd in ["%22%3E%3Cscript%3E", "a%3Bb", "a%2C%20b%3Dc", &"A".repeat(5000), "%C3%A4"] {
+        let mut browser = app.browser();
+        let moved = browser.get(&format!("/reset-password?token={odd}")).await;
+        moved.redirects_to("/reset-password");
+        assert!(moved.cookie("latchkey-link").unwrap().contains("reset-password.dead;"), "{moved:?}");
+        browser.get("/reset-password").await.is(410);
+    }
+}
+
+#[actix_web::test]
+async fn once_used_it_waits_no_longer() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.browser();
+    browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
+    let letter = app.letter(ada.email, "Set a new password").await;
+    // A scanner has looked, twice.
+    for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
+        let look = app.browser().request(method, &letter.link());
+        app.browser().send(look).await.is(303);
+    }
+    browser.open(&letter.link()).await.is(200);
+    assert!(browser.cookies.contains_key("latchkey-link"));
+    let token = letter.token();
+    let fields = [("token", token.as_str()), ("password", "gravel tuba otter lemon")];
+    browser.post("/reset-password", &fields).await.redirects_to("/login");
+    assert!(!browser.cookies.contains_key("latchkey-link"));
+}

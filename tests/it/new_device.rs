@@ -1,0 +1,104 @@
+//! A browser that is new: its owner is told, and takes it back with one press.
+
+use futures_util::future::join_all;
+
+use crate::support::app::TestApp;
+
+const NEW: &str = "Your account was opened in a new browser";
+
+#[actix_web::test]
+async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut first = app.logged_in(&ada).await;
+    assert_eq!(app.letters().await.len(), 0);
+    let mut second = app.browser();
+    second.headers.push(("user-agent", "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0".into()));
+    second.log_in(ada.email, ada.password).await.is(303);
+    let letter = app.letter(ada.email, NEW).await;
+    assert!(letter.text.contains("from Firefox on Windows at 127.0.0.1"), "{}", letter.text);
+    assert!(letter.text.contains("Within 7 days"), "{}", letter.text);
+    for browser in [&mut first, &mut second] {
+        browser.get("/home").await.is(200);
+        browser.post("/logout", &[]).await.is(303);
+        browser.log_in(ada.email, ada.password).await.is(303);
+    }
+    assert_eq!(app.count_letters(NEW).await, 1);
+}
+
+#[actix_web::test]
+async fn not_me_ends_that_session_alone_forgets_its_browser_and_mails_a_reset_link() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut mine = app.logged_in(&ada).await;
+    let mut theirs = app.logged_in(&ada).await;
+    let letter = app.letter(ada.email, NEW).await;
+    let mut mailbox = app.browser();
+    mailbox.open(&letter.link()).await.is(200).says("This was not you?");
+    assert!(theirs.is_in().await);
+    mailbox.post("/not-me", &[("token", &letter.token())]).await.redirects_to("/login");
+    mailbox.get("/login").await.says("That session is over");
+    assert!(mine.is_in().await && !theirs.is_in().await);
+    let reset = app.letter(ada.email, "Set a new password").await;
+    app.browser().open(&reset.link()).await.is(200);
+    assert_eq!((app.events("session-disowned"), app.events("reset-requested")), (1, 1));
+    mailbox.open(&letter.link()).await.is(410);
+    mailbox.fill_in("/login", &[]).await;
+    mailbox.post("/not-me", &[("token", &letter.token())]).await.is(422).says("no longer works");
+    // It is new once more.
+    theirs.log_in(ada.email, ada.password).await.is(303);
+    assert_eq!(app.count_letters(NEW).await, 2);
+}
+
+#[actix_web::test]
+async fn of_ten_who_press_at_once_one_ends_it_and_each_link_ends_its_own() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    app.logged_in(&ada).await;
+    let mut second = app.logged_in(&ada).await;
+    let token = app.letter(ada.email, NEW).await.token();
+    let mut third = app.logged_in(&ada).await;
+    let mut browser = app.browser();
+    browser.get("/login").await.is(200);
+    let presses = (0..10).map(|_| {
+        let (mut browser, token) = (browser.copy(), token.clone());
+        async move { browser.post("/not-me", &[("token", &token)]).await.status }
+    });
+    let statuses = join_all(presses).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
+    assert!(!second.is_in().await && third.is_in().await);
+    assert_eq!(app.count_letters("Set a new password").await, 1);
+}
+
+#[actix_web::test]
+async fn the_link_dies_with_time_and_with_the_account() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    app.logged_in(&ada).await;
+    let mut other = app.logged_in(&ada).await;
+    let letter = app.letter(ada.email, NEW).await;
+    for dead in ["expires_at = now()", "expires_at = now() + interval '1 day'"] {
+        app.db.execute(&format!("UPDATE account_links SET {dead}"));
+        let live = dead.contains("day");
+        app.browser().open(&letter.link()).await.is(if live { 200 } else { 410 });
+    }
+    app.db.execute("UPDATE users SET disabled_at = now()");
+    app.browser().open(&letter.link()).await.is(410);
+    app.browser().fill_in(&letter.link(), &[("token", &letter.token())]).await;
+    app.db.execute("UPDATE users SET disabled_at = NULL");
+    assert!(other.is_in().await);
+}
+
+#[actix_web::test]
+async fn two_people_at_one_browser_are_both_known_there() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut shared = app.browser();
+    for person in [&ada, &grace, &ada, &grace] {
+        shared.log_in(person.email, person.password).await.is(303);
+        shared.get("/home").await.is(200);
+        shared.post("/logout", &[]).await.is(303);
+    }
+    assert_eq!(app.letters().await.len(), 0);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(DISTINCT token_hash) FROM known_browsers"), 1);
+}
