@@ -411,7 +411,7 @@ fn token(path: &str) -> &str {
 
 async fn set_up(browser: &mut Browser, path: &str, email: &str) {
     let fields = [("token", token(path)), ("name", "Grace Hopper"), ("email", email), ("password", PASSWORD)];
-    browser.get(path).await.is(200);
+    browser.open(path).await.is(200);
     browser.post("/setup", &fields).await.redirects_to("/login");
 }
 
