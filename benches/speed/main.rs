@@ -1,9 +1,10 @@
-//! Measures: `bin/bench [sessions|pages|hash|login|peers|scale]… [--rounds N] [--json]`. Rounds are interleaved, so
+//! Measures: `bin/bench [sessions|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds are interleaved, so
 //! that what else the machine does hits every case alike; a figure is the median of its rounds, with the least and the
 //! most.
 
 mod cold;
 mod crowd;
+mod enumeration;
 mod hash;
 mod login;
 mod pages;
@@ -19,7 +20,8 @@ use std::process::ExitCode;
 use report::Report;
 
 /// What can be asked for.
-const GROUPS: [&str; 7] = ["sessions", "lookups", "pages", "hash", "login", "peers", "scale"];
+const GROUPS: [&str; 8] =
+    ["sessions", "lookups", "pages", "hash", "login", "enumeration", "peers", "scale"];
 
 /// Only measured when asked for: other people's programs have to be installed, millions of rows take minutes, and the
 /// lookups are among the sessions.
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
             "lookups" => sessions::measure_lookups(&mut report),
             "pages" => pages::measure(&mut report),
             "hash" => hash::measure(&mut report),
+            "enumeration" => enumeration::measure(&mut report),
             "peers" => peers::measure(&mut report),
             "scale" => scale::measure(&mut report),
             _ => login::measure(&mut report),

@@ -130,6 +130,11 @@ impl Place {
 
     /// The program, serving; on `core` alone where that is possible.
     pub fn serve(&self, core: Option<&str>) -> Served {
+        self.serve_with(core, &[])
+    }
+
+    /// The same with other settings.
+    pub fn serve_with(&self, core: Option<&str>, settings: &[(&str, &str)]) -> Served {
         let port = free_port();
         let origin = format!("http://localhost:{port}");
         let child = on_core(core, env!("CARGO_BIN_EXE_latchkey"))
@@ -140,6 +145,7 @@ impl Place {
             .env("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh")
             .env("LATCHKEY__SERVER__PUBLIC_URL", &origin)
             .env("LATCHKEY__SERVER__BIND", "127.0.0.1")
+            .envs(settings.iter().copied())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -209,7 +215,12 @@ pub struct Form {
 
 impl Form {
     pub async fn open(client: &reqwest::Client, origin: &str) -> Self {
-        let action = format!("{origin}/login");
+        Self::open_at(client, origin, "/login").await
+    }
+
+    /// Another form that anybody may send.
+    pub async fn open_at(client: &reqwest::Client, origin: &str, path: &str) -> Self {
+        let action = format!("{origin}{path}");
         let page = client.get(&action).send().await.unwrap();
         let nonce = cookie(&page, "latchkey-form").expect("a nonce");
         let body = page.text().await.unwrap();
@@ -218,11 +229,14 @@ impl Form {
     }
 
     pub async fn send(&self, client: &reqwest::Client, email: &str) -> reqwest::Response {
-        let fields = [("email", email), ("password", PASSWORD), ("csrf_token", self.token.as_str())];
-        let request = client.post(&self.action).header("cookie", &self.nonce).form(&fields);
-        let answer = request.send().await.unwrap();
+        let answer = self.submit(client, &[("email", email), ("password", PASSWORD)]).await;
         assert_eq!(answer.status().as_u16(), 303);
         answer
+    }
+
+    pub async fn submit(&self, client: &reqwest::Client, fields: &[(&str, &str)]) -> reqwest::Response {
+        let fields = [fields, &[("csrf_token", self.token.as_str())]].concat();
+        client.post(&self.action).header("cookie", &self.nonce).form(&fields).send().await.unwrap()
     }
 }
 

@@ -208,6 +208,53 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
     }
 }
 
+#[actix_web::test]
+async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_nobody_notices() {
+    let server = MailServer::start();
+    let app = TestApp::spawn_with(|settings| through(settings, server.port));
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    app.logged_in(&ada).await;
+    for _ in 0..5 {
+        app.browser().log_in(ada.email, "not-the-password-at-all").await.is(422);
+    }
+    browser.fill_in("/account/email", &[("email", "countess@example.org")]).await.is(303);
+    while deliver(&app).await > 0 {}
+    let asked = server.letters().into_iter().find(|letter| letter.recipients == ["countess@example.org"]);
+    let confirm = link(&asked.expect("a letter").parts[0].1, &app);
+    let token = confirm.rsplit_once('=').unwrap().1;
+    app.browser().fill_in(&confirm, &[("token", token)]).await.redirects_to("/login");
+    browser.get("/account/password").await.is(200);
+    let fields = [("current_password", ada.password), ("password", "gravel tuba otter lemon")];
+    browser.post("/account/password", &fields).await.is(303);
+    while deliver(&app).await > 0 {}
+    let letters = server.letters();
+    for (to, subject, path) in [
+        (ada.email, "Your account was opened in a new browser", "/not-me?token="),
+        (ada.email, "Somebody is guessing your password", "/unlock?token="),
+        ("countess@example.org", "Confirm your new e-mail address", "/confirm-email?token="),
+        (ada.email, "Your e-mail address was changed", "/undo-email?token="),
+        ("countess@example.org", "Your password was changed", "/forgot-password"),
+    ] {
+        let letter = letters.iter().find(|letter| letter.headers("subject") == [subject]).expect(subject);
+        assert_eq!(letter.recipients, [to], "{subject}");
+        let [(text, plain), (html, rich)] = &letter.parts[..] else { panic!("{:?}", letter.parts) };
+        assert_eq!((text.as_str(), html.as_str()), ("text/plain", "text/html"));
+        let link = link(plain, &app);
+        assert!(link.starts_with(path), "{link}");
+        assert!(rich.contains(&format!("href=\"{}{link}\"", app.origin)), "{rich}");
+        assert!(plain.contains("Why you got this") && rich.contains("You got this because"), "{plain}");
+    }
+    assert_eq!(letters.len(), 5);
+    // With nobody to take letters the answers are the same.
+    drop(server);
+    let mut another = app.browser();
+    another.log_in("countess@example.org", "gravel tuba otter lemon").await.redirects_to("/home");
+    another.fill_in("/account/email", &[("email", "ada@example.org")]).await.redirects_to("/account/email");
+    assert_eq!(deliver(&app).await + deliver(&app).await, 2);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE last_error IS NOT NULL"), 2);
+}
+
 #[cfg(target_os = "linux")]
 #[actix_web::test]
 async fn with_tls_required_letters_go_out_encrypted_to_a_server_that_can_prove_itself_and_to_no_other() {

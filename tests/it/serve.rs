@@ -35,7 +35,7 @@ async fn the_first_start_prints_a_link_that_makes_the_first_administrator_once()
     grace.get("/admin").await.is(200);
 
     let mut late = first.browser();
-    late.get(&path).await.is(410);
+    late.open(&path).await.is(410);
     let fields =
         [("token", token(&path)), ("name", "Eve"), ("email", "eve@example.org"), ("password", PASSWORD)];
     // The page without a link to use has no form; any other one has a token.

@@ -21,7 +21,7 @@ async fn every_page_and_every_mail_is_valid_html() {
     pages.extend(errors(&house.app).await.into_iter().map(|answer| (answer.status.to_string(), answer.body)));
     let (app, paths) = tour::empty().await;
     for path in paths {
-        let body = app.browser().get(&path).await.body;
+        let body = app.browser().open(&path).await.body;
         pages.push((path, body));
     }
     validate(&pages);
