@@ -31,7 +31,7 @@ CREATE TABLE account_links (
     -- not-me: what it ends and forgets.
     session uuid,
     browser bytea,
-    -- confirm-email: the new address; undo-email: the old one.
+    -- confirm-email: the new address; undo-email: the old one; not-me: the one it was sent to.
     email text CHECK (length(email) <= 254),
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL

@@ -34,7 +34,6 @@ impl Accounts {
         self.db
             .write(move |conn| {
                 let user = live.owner.id;
-                queries::lock_user(conn, user)?;
                 let Some(person) = queries::addressee(conn, user)? else {
                     return Err(Fault::Bug("a live session of nobody active".into()));
                 };
@@ -44,9 +43,12 @@ impl Accounts {
                 if let Err(wait) = throttle::may_write(conn, user, &accounts.rules)? {
                     return Ok(Err(EmailRefusal::TooMany(wait)));
                 }
+                let may_mail = throttle::may_mail(conn, email.key(), &accounts.rules)?;
+                // After the budgets, as whoever asks for a reset: nobody waits in a circle.
+                queries::lock_user(conn, user)?;
                 Entry::own(Act::EmailChangeAsked, user, &client).session(live.record.handle).write(conn)?;
                 queries::delete_links(conn, user, &[Purpose::ConfirmEmail])?;
-                if throttle::may_mail(conn, email.key(), &accounts.rules)? {
+                if may_mail {
                     accounts.ask_or_tell(conn, user, &email, &client)?;
                 }
                 Ok(Ok(()))

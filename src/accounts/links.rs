@@ -77,10 +77,11 @@ impl Accounts {
         }
     }
 
-    /// Whether the link would still work; nothing is consumed.
-    pub async fn link_is_live(&self, purpose: Purpose, token: &str) -> Result<bool, Fault> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
-        self.db.read(move |conn| Ok(queries::live_link(conn, purpose, &token_hash)?.is_some())).await
+    /// The address a link is about, or an empty one, if it would still work; nothing is consumed.
+    pub async fn live_link(&self, purpose: Purpose, token: &str) -> Result<Option<String>, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+        let link = self.db.read(move |conn| queries::live_link(conn, purpose, &token_hash)).await?;
+        Ok(link.map(|link| link.email.unwrap_or_default()))
     }
 }
 

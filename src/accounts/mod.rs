@@ -44,6 +44,7 @@ pub use confirm::ConfirmRefusal;
 pub use email::{Email, NoEmail};
 pub use invite::{InviteRefusal, Invited};
 pub use links::Purpose;
+pub use not_me::Disowned;
 pub use queries::{Day, InvitationRow, Numbers, UserRow};
 pub use register::{NewPerson, RegisterRefusal};
 pub use reset_password::ResetRefusal;

@@ -7,9 +7,19 @@ use crate::db::Fault;
 use crate::secret::Token;
 use crate::sessions::Handle;
 
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disowned {
+    /// A reset link is on its way.
+    ResetMailed,
+    /// The account goes by another address by now, where a link would reach whoever changed that. The letter about
+    /// the change has the way back.
+    AddressChanged,
+}
+
 impl Accounts {
     /// Ends that one session, forgets its browser and mails a reset link; `None` when the link is dead.
-    pub async fn not_me(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
+    pub async fn not_me(&self, token: &str, client: Client) -> Result<Option<Disowned>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();
         self.sessions
@@ -25,11 +35,13 @@ impl Accounts {
                 if let Some(browser) = &link.browser {
                     queries::forget_browsers(change, user, Some(browser))?;
                 }
-                if let Some(owner) = queries::addressee(change, user)? {
-                    accounts.mail_reset(change, &owner)?;
-                    Entry::nobody(Act::ResetRequested, Some(user), &client).write(change)?;
-                }
-                Ok(Some(()))
+                let owner = queries::addressee(change, user)?;
+                let Some(owner) = owner.filter(|owner| link.email.as_ref() == Some(&owner.email)) else {
+                    return Ok(Some(Disowned::AddressChanged));
+                };
+                accounts.mail_reset(change, &owner)?;
+                Entry::nobody(Act::ResetRequested, Some(user), &client).write(change)?;
+                Ok(Some(Disowned::ResetMailed))
             })
             .await
     }

@@ -41,6 +41,7 @@ flashes! {
     PasswordChanged = "password-changed", "good", "Your password is changed. Every other device is logged out.";
     Unlocked = "unlocked", "good", "Your password is unlocked. Log in.";
     NotMe = "not-me", "good", "That session is over. A link to set a new password is on its way to you.";
+    NotMeElsewhere = "not-me-elsewhere", "warn", "That session is over. But your account goes by another address by now: take yours back with the link in the letter about that.";
     EmailAsked = "email-asked", "good", "A link is on its way to the new address. Until it is opened, nothing changes.";
     EmailChanged = "email-changed", "good", "Your e-mail address is changed. From now on you log in with the new one.";
     EmailRestored = "email-restored", "good", "Your old address counts again and everybody is logged out. A link to set a new password is on its way to it.";

@@ -44,7 +44,7 @@ async fn the_link_at_the_new_address_changes_it_and_the_old_one_is_told() {
     let letter = app.letter("Countess@Example.org", CONFIRM).await;
     assert!(letter.text.contains("24 hours") && !letter.text.contains("Ada"), "{}", letter.text);
     let mut mailbox = app.browser();
-    mailbox.open(&letter.link()).await.is(200).says("Use this address");
+    mailbox.open(&letter.link()).await.is(200).says("From now on you log in with Countess@Example.org");
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
     mailbox.post("/confirm-email", &[("token", &letter.token())]).await.redirects_to("/login");
     mailbox.get("/login").await.says("Your e-mail address is changed");
@@ -186,7 +186,12 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
     let pending = app.letter("furthest@example.org", CONFIRM).await;
 
     let mut owner = app.browser();
-    owner.open(&letter.link()).await.is(200).says("Take your address back");
+    owner
+        .open(&letter.link())
+        .await
+        .is(200)
+        .says("Take your address back")
+        .says("ada@example.org counts again");
     owner.post("/undo-email", &[("token", &letter.token())]).await.redirects_to("/login");
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
     assert!(!thief.is_in().await);

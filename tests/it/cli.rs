@@ -163,6 +163,21 @@ async fn disabled_means_out_at_once_and_enabled_means_able_to_log_in() {
 }
 
 #[actix_web::test]
+async fn a_locked_password_is_looked_at_again_when_the_operator_says_so() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    app.db.execute("INSERT INTO password_lanes SELECT id, 'outside', 100 FROM users");
+    app.browser().log_in(ada.email, ada.password).await.is(422);
+    let latchkey = Latchkey::on(&app.db.url());
+    let said = latchkey.run(&["user", "unlock", ada.email]).well().join("\n");
+    assert_eq!(said, "ada@example.org can log in with the password again.");
+    app.browser().log_in(ada.email, ada.password).await.redirects_to("/home");
+    let ran = latchkey.run(&["user", "unlock", "nobody@example.org"]);
+    assert_eq!(ran.refused(), "nobody active is registered as nobody@example.org");
+    assert_eq!(app.events("password-unlocked"), 1);
+}
+
+#[actix_web::test]
 async fn a_change_of_role_shows_on_the_next_request_and_the_last_administrator_stays() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);

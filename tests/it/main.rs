@@ -13,6 +13,7 @@ mod confirm;
 mod csrf;
 mod db;
 mod deploy_files;
+mod enumeration;
 mod errors;
 mod forgot_password;
 mod hashing;

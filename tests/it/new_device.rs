@@ -51,6 +51,23 @@ async fn not_me_ends_that_session_alone_forgets_its_browser_and_mails_a_reset_li
 }
 
 #[actix_web::test]
+async fn whoever_changed_the_address_meanwhile_is_sent_no_reset_link() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    app.logged_in(&ada).await;
+    let mut theirs = app.logged_in(&ada).await;
+    let letter = app.letter(ada.email, NEW).await;
+    theirs.fill_in("/account/email", &[("email", "thief@example.org")]).await.is(303);
+    let confirm = app.letter("thief@example.org", "Confirm your new e-mail address").await;
+    app.browser().fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
+    let mut owner = app.browser();
+    owner.fill_in(&letter.link(), &[("token", &letter.token())]).await.redirects_to("/login");
+    owner.get("/login").await.says("take yours back with the link in the letter about that");
+    assert!(!theirs.is_in().await);
+    assert_eq!(app.count_letters("Set a new password").await, 0);
+}
+
+#[actix_web::test]
 async fn of_ten_who_press_at_once_one_ends_it_and_each_link_ends_its_own() {
     let app = TestApp::spawn();
     let ada = app.ada().await;

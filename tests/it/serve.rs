@@ -49,7 +49,7 @@ async fn the_first_start_prints_a_link_that_makes_the_first_administrator_once()
     let mut second = latchkey.serve_ready().await;
     second.logged("\"ready\"").await;
     grace.get("/admin").await.is(200);
-    late.get(&path).await.is(410);
+    late.open(&path).await.is(410);
     let lines = second.stop(Signal::SIGINT).await;
     assert!(!lines.iter().any(|line| line.contains("/setup?token=")), "{lines:#?}");
     assert_eq!(dir.postgres(), None);

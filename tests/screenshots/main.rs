@@ -43,6 +43,11 @@ async fn main() {
     visitor.waits_for(".errors").await;
     shoot(&visitor, &dir, "register").await;
 
+    for link in &house.links {
+        visitor.resize(WINDOW).await;
+        draw(&visitor, link, &dir, link.split('?').next().unwrap_or_default().trim_start_matches('/')).await;
+    }
+
     let ada = Chrome::open(&house.app.origin).await;
     ada.log_in(house.ada.email, house.ada.password).await;
     ada.reads("Hello, Ada Lovelace").await;
@@ -53,6 +58,7 @@ async fn main() {
         ("activity", "/account/activity"),
         ("profile", "/account"),
         ("password", "/account/password"),
+        ("email", "/account/email"),
         ("confirm", "/confirm"),
         ("forbidden", "/admin"),
     ] {

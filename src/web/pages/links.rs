@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::Purpose;
+use crate::accounts::{Disowned, Purpose};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -30,7 +30,7 @@ struct LinkPage {
     form: Fields,
     action: &'static str,
     heading: &'static str,
-    text: &'static str,
+    text: String,
     button: &'static str,
     otherwise: &'static str,
 }
@@ -38,29 +38,30 @@ struct LinkPage {
 const DEAD: &str = "This link is used up, replaced by a newer one, or too old.";
 
 impl LinkPage {
-    fn new(ctx: &Ctx, purpose: Purpose, form: Fields) -> Self {
+    /// `email`: what the link is about; nothing where it is dead.
+    fn new(ctx: &Ctx, purpose: Purpose, email: &str, form: Fields) -> Self {
         let (heading, text, button, otherwise) = match purpose {
             Purpose::Unlock => (
                 "Unlock your password",
-                "Wrong passwords are forgotten, and you can log in with yours again, in this browser at once.",
+                "Wrong passwords are forgotten, and you can log in with yours again, in this browser at once.".to_owned(),
                 "Unlock my password",
                 "You do not know the password any more?",
             ),
             Purpose::NotMe => (
                 "This was not you?",
-                "The session we wrote to you about ends now, and a link to set a new password is mailed to you.",
+                "The session we wrote to you about ends now, and a link to set a new password is mailed to you.".to_owned(),
                 "End that session",
                 "It was you after all? Close this page. Nothing happens.",
             ),
             Purpose::ConfirmEmail => (
                 "Use this address",
-                "From now on you log in with this address, and letters come here. The old one is told.",
+                format!("From now on you log in with {email}, and letters go there. The old address is told."),
                 "Use this address",
                 "You did not ask for it? Close this page. Nothing changes.",
             ),
             Purpose::UndoEmail => (
                 "Take your address back",
-                "The address this link was sent to counts again. Everybody is logged out, and a link to set a new password is mailed to it.",
+                format!("{email} counts again. Everybody is logged out, and a link to set a new password goes there."),
                 "Take it back",
                 "The change was yours? Close this page. Nothing happens.",
             ),
@@ -74,18 +75,18 @@ async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
         Ok(token) => token,
         Err(moved) => return Ok(moved),
     };
-    let live = ctx.accounts().link_is_live(purpose, &token).await?;
+    let live = ctx.accounts().live_link(purpose, &token).await?;
     let mut form = Fields::new(vec![("token".into(), token)]);
-    if !live {
+    if live.is_none() {
         form.refuse("token", DEAD);
     }
-    let status = if live { StatusCode::OK } else { StatusCode::GONE };
-    page::show(status, &LinkPage::new(ctx, purpose, form))
+    let status = if live.is_some() { StatusCode::OK } else { StatusCode::GONE };
+    page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 
 fn dead(ctx: &Ctx, purpose: Purpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     form.fields.refuse("token", DEAD);
-    page::refused(&LinkPage::new(ctx, purpose, form.fields))
+    page::refused(&LinkPage::new(ctx, purpose, "", form.fields))
 }
 
 pub async fn unlock_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
@@ -108,7 +109,13 @@ pub async fn not_me_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 
 pub async fn not_me(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().not_me(&form.input.token, ctx.client()).await? {
-        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::NotMe), &ctx.shared)),
+        Some(disowned) => {
+            let flash = match disowned {
+                Disowned::ResetMailed => Flash::NotMe,
+                Disowned::AddressChanged => Flash::NotMeElsewhere,
+            };
+            Ok(link::used(ctx.redirect("/login", flash), &ctx.shared))
+        }
         None => dead(&ctx, Purpose::NotMe, form),
     }
 }

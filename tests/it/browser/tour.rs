@@ -39,7 +39,7 @@ pub struct House {
     reset_path: String,
     invite_path: String,
     /// Mailed links that are a button, each live.
-    links: Vec<String>,
+    pub links: Vec<String>,
 }
 
 const DEVICES: [&str; 3] = [

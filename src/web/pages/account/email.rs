@@ -25,10 +25,19 @@ impl Input for EmailForm {}
 struct EmailPage {
     page: Page,
     form: Fields,
+    /// The address now.
+    email: String,
 }
 
-pub async fn form(_: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&EmailPage { page: ctx.page(), form: Fields::default() })
+impl EmailPage {
+    async fn new(me: &Confirmed, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+        let email = ctx.accounts().email_of(me).await?.unwrap_or_default();
+        Ok(Self { page: ctx.page(), form, email })
+    }
+}
+
+pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&EmailPage::new(&me, &ctx, Fields::default()).await?)
 }
 
 pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Result<HttpResponse, Error> {
@@ -36,7 +45,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Resul
         Ok(email) => email,
         Err(why) => {
             form.fields.refuse("email", why);
-            return page::refused(&EmailPage { page: ctx.page(), form: form.fields });
+            return page::refused(&EmailPage::new(&me, &ctx, form.fields).await?);
         }
     };
     match ctx.accounts().ask_for_email(me.0.clone(), email, ctx.client()).await? {
@@ -49,8 +58,8 @@ pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Resul
         }
         Err(EmailRefusal::TooMany(wait)) => {
             form.fields.refuse("", wait);
-            return page::too_many(wait, &EmailPage { page: ctx.page(), form: form.fields });
+            return page::too_many(wait, &EmailPage::new(&me, &ctx, form.fields).await?);
         }
     }
-    page::refused(&EmailPage { page: ctx.page(), form: form.fields })
+    page::refused(&EmailPage::new(&me, &ctx, form.fields).await?)
 }
