@@ -1,6 +1,6 @@
-//! Measures: `bin/bench [sessions|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds are interleaved, so
-//! that what else the machine does hits every case alike; a figure is the median of its rounds, with the least and the
-//! most.
+//! Measures: `bin/bench [sessions|lookups|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds
+//! are interleaved, so that what else the machine does hits every case alike; a figure is the median of its rounds,
+//! with the least and the most.
 
 mod cold;
 mod crowd;
@@ -20,8 +20,7 @@ use std::process::ExitCode;
 use report::Report;
 
 /// What can be asked for.
-const GROUPS: [&str; 8] =
-    ["sessions", "lookups", "pages", "hash", "login", "enumeration", "peers", "scale"];
+const GROUPS: [&str; 8] = ["sessions", "lookups", "pages", "hash", "login", "enumeration", "peers", "scale"];
 
 /// Only measured when asked for: other people's programs have to be installed, millions of rows take minutes, and the
 /// lookups are among the sessions.

@@ -12,7 +12,7 @@ use super::{Shared, cookie, flash};
 const WAITS: Duration = Duration::minutes(15);
 
 /// The token this page was opened with. `Err` is the answer that takes it out of the address.
-pub fn token(ctx: &Ctx) -> Result<String, HttpResponse> {
+pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
     let path = ctx.request.path();
     let given = ctx.query("token");
     if given.is_empty() {
@@ -26,7 +26,7 @@ pub fn token(ctx: &Ctx) -> Result<String, HttpResponse> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let kept = if given.len() <= 64 && given.chars().all(plain) { given } else { "dead" };
     let _ = answer.add_cookie(&link_cookie(&ctx.shared, format!("{path}.{kept}"), WAITS));
-    Err(answer)
+    Err(Box::new(answer))
 }
 
 /// The link was used: its token is worth nothing, and waits no longer.

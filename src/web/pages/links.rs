@@ -73,7 +73,7 @@ impl LinkPage {
 async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
     let token = match link::token(ctx) {
         Ok(token) => token,
-        Err(moved) => return Ok(moved),
+        Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().live_link(purpose, &token).await?;
     let mut form = Fields::new(vec![("token".into(), token)]);

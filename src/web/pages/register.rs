@@ -146,7 +146,7 @@ struct VerifyEmailPage {
 pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     let token = match link::token(&ctx) {
         Ok(token) => token,
-        Err(moved) => return Ok(moved),
+        Err(moved) => return Ok(*moved),
     };
     page::ok(&VerifyEmailPage { page: ctx.page(), form: Fields::new(vec![("token".into(), token)]) })
 }

@@ -89,7 +89,7 @@ const DEAD: &str = "This link is used up or too old. Ask for a new one.";
 pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     let token = match link::token(&ctx) {
         Ok(token) => token,
-        Err(moved) => return Ok(moved),
+        Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().reset_link_is_live(&token).await?;
     let mut fields = Fields::new(vec![("token".into(), token)]);

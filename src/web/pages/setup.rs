@@ -44,7 +44,7 @@ const TAKEN: &str = "This address is registered already. Use another, or promote
 pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     let token = match link::token(&ctx) {
         Ok(token) => token,
-        Err(moved) => return Ok(moved),
+        Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().setup_link_is_live(&token).await?;
     let mut fields = Fields::new(vec![("token".into(), token)]);
