@@ -108,6 +108,29 @@ async fn of_a_hundred_and_fifty_guesses_at_once_exactly_a_hundred_are_looked_at(
 }
 
 #[actix_web::test]
+async fn what_the_server_was_too_busy_to_look_at_does_not_count() {
+    let app = TestApp::spawn_with(|settings| {
+        without_waits(settings);
+        settings.throttle.account_free = 100_000;
+        settings.hashing.permits = 1;
+        settings.hashing.queue = 1;
+        settings.hashing.memory_kib = 64 * 1024;
+    });
+    let ada = app.ada().await;
+    app.db.execute("UPDATE users SET password_hash = NULL");
+    let mut browser = app.browser();
+    browser.get("/login").await.is(200);
+    let guesses = (0..12).map(|_| {
+        let mut browser = browser.copy();
+        async move { browser.post("/login", &[("email", ada.email), ("password", WRONG)]).await.status }
+    });
+    let statuses = join_all(guesses).await;
+    let looked_at = statuses.iter().filter(|status| **status == 422).count();
+    assert!(looked_at > 0 && looked_at < 12, "{statuses:?}");
+    assert_eq!(failures(&app, "outside"), i64::try_from(looked_at).unwrap());
+}
+
+#[actix_web::test]
 async fn with_the_right_one_among_them_guesses_at_once_are_counted_from_there_on() {
     let app = TestApp::spawn_with(|settings| {
         without_waits(settings);
