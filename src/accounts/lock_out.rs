@@ -26,9 +26,9 @@ impl Accounts {
                 let unlock = accounts.make_link(conn, user, Purpose::Unlock, About::default())?;
                 let notice = match alarm {
                     Alarm::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
-                    Alarm::Locked { failures } => {
+                    Alarm::Locked { failures, outside } => {
                         Entry::nobody(Act::PasswordLocked, Some(user), &client).write(conn)?;
-                        Notice::PasswordLocked { failures, unlock }
+                        Notice::PasswordLocked { failures, outside, unlock }
                     }
                 };
                 accounts.tell(conn, &owner, &notice, &client)

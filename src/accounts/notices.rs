@@ -44,9 +44,10 @@ pub(super) enum Notice<'a> {
         failures: i32,
         unlock: String,
     },
-    /// So many wrong passwords that none is looked at any more.
+    /// So many wrong passwords that none is looked at any more: from `outside`, or in one known browser.
     PasswordLocked {
         failures: i32,
+        outside: bool,
         unlock: String,
     },
 }
@@ -166,15 +167,15 @@ impl Accounts {
             },
             Notice::RepeatedFailures { failures, unlock } => Words {
                 subject: "Somebody is guessing your password".into(),
-                what: format!("{failures} wrong passwords were tried at your Latchkey account, the last one {happened}. Nobody got in. From browsers you have not used before, each further try now has to wait."),
+                what: format!("{failures} wrong passwords were tried at your Latchkey account, the last one {happened}. Nobody got in. Further tries from there now have to wait. Other browsers you have used before do not."),
                 advice: "It was you, and you cannot wait? This lets you try again at once. It was not? There is nothing to do:".into(),
                 button: "Let me try again",
                 link: unlock.clone(),
                 why: "it is sent when wrong passwords pile up.",
             },
-            Notice::PasswordLocked { failures, unlock } => Words {
+            Notice::PasswordLocked { failures, outside, unlock } => Words {
                 subject: "Your password is locked".into(),
-                what: format!("{failures} wrong passwords were tried at your Latchkey account, the last one {happened}. Nobody got in. Your password now opens nothing but the browsers you have used before. Passkeys work everywhere."),
+                what: format!("{failures} wrong passwords were tried at your Latchkey account, the last one {happened}. Nobody got in. From {}, it is not looked at any more, not even the right one. {} you have used before are not affected, and passkeys work everywhere.", if *outside { "browsers you have not used before" } else { "that browser" }, if *outside { "Those" } else { "Others" }),
                 advice: "This unlocks it, as does setting a new password:".into(),
                 button: "Unlock my password",
                 link: unlock.clone(),

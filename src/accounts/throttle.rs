@@ -50,7 +50,7 @@ pub(super) enum Alarm {
     /// Waiting begins.
     Guessing { failures: i32 },
     /// This was the last one.
-    Locked { failures: i32 },
+    Locked { failures: i32, outside: bool },
 }
 
 impl Budget {
@@ -113,7 +113,7 @@ impl Budget {
         queries::count_in_lane(conn, *user, &lane.name(), 1)?;
         let failures = standing.outside + standing.known + 1;
         Ok(Taken::Counted(match left {
-            1 => Some(Alarm::Locked { failures }),
+            1 => Some(Alarm::Locked { failures, outside: *lane == Lane::Outside }),
             _ => begins.then_some(Alarm::Guessing { failures }),
         }))
     }

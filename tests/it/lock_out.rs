@@ -73,6 +73,11 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
 
     let letter = app.letter(ada.email, LOCKED).await;
     assert!(letter.text.contains("100 wrong passwords were tried"), "{}", letter.text);
+    assert!(
+        letter.text.contains("From browsers you have not used before, it is not looked at"),
+        "{}",
+        letter.text
+    );
     // Scanners look at links, with GET and HEAD, and press nothing.
     let mut browser = app.browser();
     for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
@@ -190,6 +195,8 @@ async fn a_thief_in_one_known_lane_leaves_ten_tries_to_another_and_a_hundred_are
     let mut third = known_browser(&app, &ada).await;
     guess(&mut stolen, ada.email, 15).await;
     assert_eq!(failures(&app, "browser:"), 10);
+    let letter = app.letter(ada.email, LOCKED).await;
+    assert!(letter.text.contains("From that browser, it is not looked at any more"), "{}", letter.text);
     assert!(!gets_in(&mut stolen, &ada).await);
     guess(&mut second, ada.email, 9).await;
     guess(&mut app.browser(), ada.email, 90).await;
@@ -349,6 +356,43 @@ async fn of_twenty_who_press_unlock_at_once_one_unlocks() {
     assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| [303, 422].contains(status)), "{statuses:?}");
     assert_eq!(app.events("password-unlocked"), 1);
+}
+
+#[actix_web::test]
+async fn whatever_comes_at_once_nobody_waits_in_a_circle() {
+    let app = TestApp::spawn_with(|settings| {
+        without_waits(settings);
+        settings.hashing.queue = 1000;
+        settings.throttle.account_free = 100_000;
+        settings.throttle.mails_per_hour = 100_000;
+    });
+    let people = [app.ada().await, app.grace().await];
+    let mut inside = Vec::new();
+    for person in &people {
+        let mut browser = app.logged_in(person).await;
+        browser.get("/account/email").await.is(200);
+        inside.push(browser);
+    }
+    let mut stranger = app.browser();
+    stranger.get("/login").await.is(200);
+    let requests = (0..120).map(|n| {
+        let (person, known) = (&people[n % 2], inside[n % 2].copy());
+        let mut browser = if n % 3 == 0 { known } else { stranger.copy() };
+        async move {
+            let email = person.email.to_uppercase();
+            let answer = match n % 6 {
+                0 => browser.post("/account/email", &[("email", &email)]).await,
+                1 => browser.post("/login", &[("email", person.email), ("password", person.password)]).await,
+                2 | 4 => browser.post("/login", &[("email", person.email), ("password", WRONG)]).await,
+                3 => browser.post("/confirm", &[("password", WRONG)]).await,
+                _ => browser.post("/forgot-password", &[("email", person.email)]).await,
+            };
+            (n % 6, answer.status)
+        }
+    });
+    let answers = join_all(requests).await;
+    assert!(answers.iter().all(|(_, status)| [303, 422].contains(status)), "{answers:?}");
+    assert!(failures(&app, "") <= 200);
 }
 
 #[actix_web::test]
