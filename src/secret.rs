@@ -24,6 +24,8 @@ pub const SECRET_MIN_BYTES: usize = 32;
 
 const NONCE_BYTES: usize = 12;
 
+const SEAL_ID_BYTES: usize = 4;
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum WeakSecret {
     TooShort,
@@ -82,20 +84,22 @@ impl Secret {
         let sealed = cipher(&self.current, purpose)
             .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: context })
             .map_err(|_| SealBroken)?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        Ok([self.seal_id().as_slice(), &nonce, &sealed].concat())
     }
 
     /// Opens what [`Secret::seal`] closed; anything else is [`SealBroken`].
     pub fn open(&self, purpose: &str, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
-        let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealBroken)?;
-        let opened = |key: &Keyed| {
-            let payload = Payload { msg: body, aad: context };
-            cipher(key, purpose).decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
-        };
-        match (opened(&self.current), &self.previous) {
-            (Err(SealBroken), Some(previous)) => opened(previous),
-            (answer, _) => answer,
-        }
+        let (id, rest) = sealed.split_first_chunk::<SEAL_ID_BYTES>().ok_or(SealBroken)?;
+        let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealBroken)?;
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        let key = keys.find(|key| seal_id(key) == *id).ok_or(SealBroken)?;
+        let payload = Payload { msg: body, aad: context };
+        cipher(key, purpose).decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
+    }
+
+    /// Which secret sealed: the first bytes of everything that this one seals. Says nothing about the secret.
+    pub fn seal_id(&self) -> [u8; SEAL_ID_BYTES] {
+        seal_id(&self.current)
     }
 }
 
@@ -167,6 +171,11 @@ fn cookie_key(key: &Keyed) -> [u8; 64] {
 
 fn cipher(key: &Keyed, purpose: &str) -> Aes256Gcm {
     Aes256Gcm::new(&mac(key, "seal", &[purpose.as_bytes()]).into())
+}
+
+fn seal_id(key: &Keyed) -> [u8; SEAL_ID_BYTES] {
+    let [a, b, c, d, ..] = mac(key, "seal-id", &[]);
+    [a, b, c, d]
 }
 
 /// The bytes were sealed under another secret, for another place, or were altered.
@@ -264,6 +273,8 @@ mod tests {
             Secret::parse("zyxwvutsrqponmlkjihgfedcba9876543210").unwrap().with_previous(Some(secret()));
         let sealed = old.seal("mail", b"7", b"hello").unwrap();
         assert_eq!(new.open("mail", b"7", &sealed).unwrap(), b"hello");
+        assert!(sealed.starts_with(&old.seal_id()) && !sealed.starts_with(&new.seal_id()));
+        assert!(new.seal("mail", b"7", b"hello").unwrap().starts_with(&new.seal_id()));
         assert!(new.signed("form", &[b"1"], &encode(&old.mac("form", &[b"1"]))));
         assert!(!old.signed("form", &[b"1"], &encode(&new.mac("form", &[b"1"]))));
         assert_eq!(new.previous_cookie_key(), Some(old.cookie_key()));

@@ -2,7 +2,7 @@
 
 use super::audit::Entry;
 use super::queries::{Numbers, UserRow};
-use super::{Accounts, Act, Answer, Client, Email, Event, Name, Role, UserId, queries};
+use super::{Accounts, Act, Answer, Client, Email, Event, Factors, Name, Role, UserId, factors, queries};
 use crate::db::Fault;
 use crate::sessions::{Change, Handle, Principal, Record, Scope};
 
@@ -23,6 +23,7 @@ pub struct UserPage {
     pub last_admin: bool,
     /// After too many wrong passwords.
     pub locked: bool,
+    pub factors: Factors,
 }
 
 impl Accounts {
@@ -40,7 +41,8 @@ impl Accounts {
                 let (events, _) = queries::events(conn, Some(id), None, 10, 0)?;
                 let sessions = sessions.list(conn, Scope::Of(&[id.principal()]), 100, 0)?;
                 let locked = accounts.is_locked(conn, id)?;
-                Ok(Some(UserPage { user, sessions, events, last_admin, locked }))
+                let factors = factors::factors(conn, id)?;
+                Ok(Some(UserPage { user, sessions, events, last_admin, locked, factors }))
             })
             .await
     }

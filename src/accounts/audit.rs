@@ -54,6 +54,16 @@ acts! {
     Invited = "invited",
     InvitationWithdrawn = "invitation-withdrawn",
     SetUp = "set-up",
+    /// The right password of somebody who has a second factor.
+    PasswordAccepted = "password-accepted",
+    SecondFactorRefused = "second-factor-refused",
+    TotpAdded = "authenticator-added",
+    TotpRemoved = "authenticator-removed",
+    /// Too many wrong codes.
+    TotpLocked = "authenticator-locked",
+    RecoveryCodesMade = "recovery-codes-made",
+    RecoveryCodeUsed = "recovery-code-used",
+    FactorsReset = "factors-reset",
 }
 
 impl Act {

@@ -3,6 +3,7 @@
 use super::audit::Entry;
 use super::browsers::Proof;
 use super::password::{Password, PasswordHash};
+use super::pending::{LoggedIn, Pending, fingerprint};
 use super::throttle::{Budget, Taken};
 use super::{Accounts, Act, Answer, Client, Email, UserId, Wait, queries};
 use crate::db::Fault;
@@ -49,13 +50,13 @@ pub(super) enum Checked {
 }
 
 impl Accounts {
-    /// Checks the password and opens a session. The row, the audit event and the cleared throttle are one
+    /// Checks the password and opens a session, or a pending log-in for those with a second factor. The row, the audit event and the cleared throttle are one
     /// transaction, in which the user row is locked: a password change or a disabling that commits first
     /// refuses this log-in, one that commits later ends it.
     ///
     /// # Errors
     /// [`Fault::Busy`] when too many passwords are being checked.
-    pub async fn authenticate(&self, attempt: Attempt, client: Client) -> Answer<Opened, LogInRefusal> {
+    pub async fn authenticate(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
         let email_key = Email::parse(&attempt.email)
             .map(|email| email.key().to_owned())
             .unwrap_or_else(|_| attempt.email.trim().to_lowercase());
@@ -133,7 +134,7 @@ impl Accounts {
         budget: Budget,
         remember: bool,
         client: &Client,
-    ) -> Answer<Opened, LogInRefusal> {
+    ) -> Answer<LoggedIn, LogInRefusal> {
         let subject = known.as_ref().map(|known| known.id);
         let refused = |change: &mut Change<'_>, detail: &str| {
             Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(change)
@@ -152,10 +153,20 @@ impl Accounts {
             return Ok(Err(LogInRefusal::NoMatch));
         }
         budget.give_back(change)?;
-        if let Some(hash) = rehashed {
-            queries::set_password(change, known.id, &hash, false)?;
+        if let Some(hash) = &rehashed {
+            queries::set_password(change, known.id, hash, false)?;
         }
-        self.open_session(change, known.id, "password", remember, client).map(Ok)
+        let user = known.id;
+        match rehashed.or(known.hash) {
+            Some(hash) if queries::has_second_factor(change, user)? => {
+                let pending = Pending { user, proven: fingerprint(&hash), remember };
+                self.hold(change, &pending, client).map(|key| Ok(LoggedIn::Pending(key)))
+            }
+            _ => {
+                let opened = self.open_session(change, user, "password", remember, client)?;
+                Ok(Ok(LoggedIn::Open(opened)))
+            }
+        }
     }
 
     /// The one way a session begins, whatever `user` has proven themselves with: that is `factor`. The caller has

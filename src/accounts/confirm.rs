@@ -1,7 +1,8 @@
-//! Confirm: prove the password once more, for what a borrowed or stolen session must not do.
+//! Confirm: prove who you are once more, with all that logging in takes, for what a borrowed or stolen session must not do.
 
 use super::audit::Entry;
 use super::authenticate::{Checked, Known};
+use super::factors::CodeRefusal;
 use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
 use crate::db::Fault;
@@ -10,17 +11,20 @@ use crate::sessions::Key;
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {
     WrongPassword,
+    Code(CodeRefusal),
     TooMany(Wait),
     /// The session ended, or another request rotated its key, while this one ran.
     SessionLost,
 }
 
 impl Accounts {
-    /// Checks the password and rotates the session's key (ASVS 5.0 7.2.4, 7.5.1).
+    /// Checks the password, and for those with a second factor `code` as well (ASVS 5.0 7.5.1, 7.5.3), then rotates
+    /// the session's key (7.2.4).
     pub async fn confirm(
         &self,
         live: LiveUser,
         password: String,
+        code: String,
         client: Client,
     ) -> Answer<Key, ConfirmRefusal> {
         let user = live.owner.id;
@@ -41,10 +45,15 @@ impl Accounts {
                 if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
+                budget.give_back(change)?;
+                if queries::has_second_factor(change, user)?
+                    && let Err(refusal) = accounts.prove_code(change, user, &code, &client)?
+                {
+                    return Ok(Err(ConfirmRefusal::Code(refusal)));
+                }
                 let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 };
-                budget.give_back(change)?;
                 if let Some(hash) = rehashed {
                     queries::set_password(change, user, &hash, false)?;
                 }

@@ -3,12 +3,14 @@
 mod administer;
 mod audit;
 mod authenticate;
+mod base32;
 mod browsers;
 mod change_email;
 mod change_password;
 mod client;
 mod confirm;
 mod email;
+mod factors;
 pub mod hasher;
 mod invite;
 mod lanes;
@@ -18,12 +20,15 @@ mod log_out;
 mod not_me;
 mod notices;
 pub mod password;
+mod pending;
 mod profile;
 mod queries;
+mod recovery_codes;
 mod register;
 mod reset_password;
 mod setup;
 mod throttle;
+mod totp;
 mod user;
 
 use std::num::NonZero;
@@ -31,6 +36,7 @@ use std::num::NonZero;
 use crate::config::{Misconfigured, Origin, Passwords, Registration, Settings, Span, Throttle, Tokens};
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
+use crate::secret::Secret;
 use crate::sessions::{Live, Policy, Sessions};
 
 pub use administer::{AdminRefusal, UserPage};
@@ -42,14 +48,18 @@ pub use change_password::ChangeRefusal;
 pub use client::Client;
 pub use confirm::ConfirmRefusal;
 pub use email::{Email, NoEmail};
+pub use factors::{CodeRefusal, Factors, TotpState};
 pub use invite::{InviteRefusal, Invited};
 pub use links::Purpose;
 pub use not_me::Disowned;
+pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal};
 pub use queries::{Day, InvitationRow, Numbers, UserRow};
+pub use recovery_codes::{CodesRefusal, RecoveryCodes};
 pub use register::{NewPerson, RegisterRefusal};
 pub use reset_password::ResetRefusal;
 pub use setup::SetupRefusal;
 pub use throttle::Wait;
+pub use totp::{Enrolment, TotpRefusal};
 pub use user::{Name, NoName, Role, User, UserId};
 
 use hasher::Hasher;
@@ -69,6 +79,7 @@ pub struct Accounts {
     sessions: Sessions<User>,
     mailer: Mailer,
     hasher: Hasher,
+    secret: Secret,
     rules: Rules,
 }
 
@@ -103,6 +114,7 @@ impl Accounts {
             sessions,
             mailer,
             hasher: hasher(settings)?,
+            secret: settings.secret.clone(),
             rules: Rules {
                 registration: settings.registration,
                 passwords: policy(settings.passwords),
@@ -140,11 +152,12 @@ impl Accounts {
         crate::db::off_thread(move || Ok(password::strength(&raw, &[&name, &email, &host]))).await
     }
 
-    /// Upkeep: deletes sessions that ended long ago and links and counters that no longer mean anything.
-    /// Answers how many rows went.
+    /// Upkeep: deletes sessions that ended long ago and links and counters that no longer mean anything, and seals
+    /// anew what the secret before sealed. Answers how many rows that were.
     pub async fn tidy(&self) -> Result<usize, Fault> {
         let swept = self.sessions.sweep().await?;
-        Ok(swept + self.db.write(queries::tidy).await?)
+        let resealed = self.reseal_seeds().await?;
+        Ok(swept + resealed + self.db.write(queries::tidy).await?)
     }
 
     fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {

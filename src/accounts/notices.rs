@@ -30,6 +30,10 @@ pub(super) enum Notice<'a> {
     /// As in "passkey “laptop”".
     FactorAdded(&'a str),
     FactorRemoved(&'a str),
+    /// So many wrong codes that none is looked at any more.
+    FactorLocked {
+        failures: i32,
+    },
     /// So few are left.
     RecoveryCodesLow {
         left: usize,
@@ -140,6 +144,14 @@ impl Accounts {
                 button: "It was not me",
                 link: self.mailer.link("/forgot-password"),
                 why: "it is sent whenever the ways to log in to your account change.",
+            },
+            Notice::FactorLocked { failures } => Words {
+                subject: "Your authenticator app is locked".into(),
+                what: format!("{failures} wrong codes were entered for your Latchkey account, the last one {happened}. Whoever did it knows your password, but did not get in. Codes from your app open nothing any more; recovery codes and passkeys do."),
+                advice: "It was not you? Set a new password at once. Then log in with a recovery code or a passkey, and set your app up again:".into(),
+                button: "It was not me",
+                link: self.mailer.link("/forgot-password"),
+                why: "it is sent when your authenticator app is locked after too many wrong codes.",
             },
             Notice::RecoveryCodesLow { left } => Words {
                 subject: match left {

@@ -40,6 +40,8 @@ pub enum Command {
     Unlock { email: String },
     /// Print a link that sets a new password.
     ResetLink { email: String },
+    /// Take every second factor away from somebody who has lost theirs. Make sure that it is them who asks.
+    ResetFactors { email: String },
 }
 
 /// How many rows are fetched at once.
@@ -78,6 +80,14 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
+        Command::ResetFactors { email } => {
+            if accounts.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
+                say!("{email} logs in with the password alone, until they set a second factor up again.");
+            } else {
+                say!("{email} has no second factor. Nothing was changed.");
+            }
+            Ok(())
+        }
     }
 }
 

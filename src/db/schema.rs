@@ -82,6 +82,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    pending_logins (key_hash) {
+        key_hash -> Bytea,
+        user_id -> Uuid,
+        proven -> Bytea,
+        remember -> Bool,
+        address -> Text,
+        user_agent -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    recovery_codes (code_hash) {
+        code_hash -> Bytea,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     registrations (token_hash) {
         token_hash -> Bytea,
         email -> Text,
@@ -129,6 +150,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    totp (user_id) {
+        user_id -> Uuid,
+        sealed_seed -> Bytea,
+        active_at -> Nullable<Timestamptz>,
+        last_step -> Int8,
+        failures -> Int4,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     user_tokens (token_hash) {
         token_hash -> Bytea,
         user_id -> Uuid,
@@ -157,6 +189,9 @@ diesel::joinable!(account_links -> users (user_id));
 diesel::joinable!(invitations -> users (invited_by));
 diesel::joinable!(known_browsers -> users (user_id));
 diesel::joinable!(password_lanes -> users (user_id));
+diesel::joinable!(pending_logins -> users (user_id));
+diesel::joinable!(recovery_codes -> users (user_id));
+diesel::joinable!(totp -> users (user_id));
 diesel::joinable!(user_tokens -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -167,10 +202,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     listeners,
     outbox,
     password_lanes,
+    pending_logins,
+    recovery_codes,
     registrations,
     sessions,
     setup_tokens,
     throttles,
+    totp,
     user_tokens,
     users,
 );

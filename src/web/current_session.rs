@@ -16,7 +16,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::error::Error;
 use super::{Shared, browser, cookie, visit};
-use crate::accounts::{LiveUser, Opened};
+use crate::accounts::{LiveUser, Opened, PendingHash, PendingKey};
 use crate::db::Fault;
 use crate::sessions::{self, request};
 
@@ -33,6 +33,18 @@ pub fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Result<(
     request.extensions_mut().insert(SignedInNow);
     browser::keep(request, shared, &opened.proof);
     Ok(())
+}
+
+/// Gives the browser the key of a log-in that waits for its second factor, in the place of a session's key: one
+/// thrusts out the other.
+pub fn wait(response: &mut HttpResponse, shared: &Shared, key: &PendingKey) {
+    let _ = response.add_cookie(&key_cookie(shared, shared.signer.sign(key.reveal())));
+}
+
+/// What may be the key of a log-in that waits.
+pub fn pending_key(request: &HttpRequest, shared: &Shared) -> Option<PendingHash> {
+    let signed = cookie::value(request.headers(), &shared.cookie.session)?;
+    PendingHash::of(shared.signer.open(&signed)?.value)
 }
 
 /// Gives the browser the new key of the session it has.

@@ -56,6 +56,13 @@ flashes! {
     ResetSent = "reset-sent", "good", "A reset link is on its way to them.";
     Invited = "invited", "good", "The invitation is on its way.";
     Withdrawn = "withdrawn", "good", "The invitation is withdrawn.";
+    LogInExpired = "log-in-expired", "warn", "That took too long, or your account was changed meanwhile. Log in once more.";
+    TotpAdded = "totp-added", "good", "Your authenticator app is set up. Logging in asks for a code of it from now on.";
+    TotpOnAlready = "totp-on-already", "warn", "Your authenticator app is set up already. Remove it first to use another.";
+    TotpExpired = "totp-expired", "warn", "Setting up your authenticator app took too long. Start once more.";
+    TotpRemoved = "totp-removed", "good", "Your authenticator app is removed. Delete Latchkey in the app as well.";
+    NoFactor = "no-factor", "warn", "Recovery codes come with an authenticator app or a passkey. Set one up first.";
+    CodesUnknown = "codes-unknown", "warn", "Those recovery codes are used or replaced by now. Make new ones.";
     SessionLost = "session-lost", "warn", "Something else happened in this session meanwhile, so nothing was changed. Try again.";
 }
 

@@ -43,7 +43,7 @@ pub struct Fields {
 }
 
 /// Never sent back, except to those who pressed "Show" or "Hide".
-const SECRETS: [&str; 2] = ["password", "current_password"];
+const SECRETS: [&str; 4] = ["password", "current_password", "code", "codes"];
 
 impl Fields {
     pub fn new(values: Vec<(String, String)>) -> Self {

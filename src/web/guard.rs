@@ -1,5 +1,5 @@
 //! Guards: the type of a handler's first argument says who gets in. They judge what was loaded and
-//! fetch nothing, so they are ready before any form or path is looked at.
+//! fetch nothing (but for log-ins that wait for a factor), so they are ready before any form or path is looked at.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
 
 use super::error::Error;
-use super::{Shared, next, visit};
-use crate::accounts::{LiveUser, Role};
+use super::{Shared, current_session, next, urlencoded, visit};
+use crate::accounts::{LiveUser, PendingHash, Role};
 use crate::config::SessionLimits;
 
 /// A guard as data, for the table and the tests.
@@ -22,6 +23,7 @@ pub enum Kind {
     SignedIn,
     Confirmed,
     Admin,
+    Pending,
 }
 
 /// What a row of the route table can be guarded by.
@@ -41,6 +43,10 @@ pub struct Confirmed(pub LiveUser);
 /// An administrator who proved themselves a short while ago.
 pub struct Admin(pub LiveUser);
 
+/// Somebody whose password was right and whose second factor is still to be proven. No session: every other guard
+/// sees a stranger.
+pub struct Pending(pub PendingHash);
+
 /// Denials in this order: log in, forbidden, confirm. Nobody is asked to confirm for what they may not have.
 fn admit(request: &HttpRequest, kind: Kind) -> Result<LiveUser, Error> {
     let live = visit::live().ok_or_else(|| Error::LogIn { next: way_back(request) })?;
@@ -56,7 +62,7 @@ fn admit(request: &HttpRequest, kind: Kind) -> Result<LiveUser, Error> {
 
 fn window(limits: &SessionLimits, kind: Kind) -> Option<Duration> {
     match kind {
-        Kind::Visitor | Kind::SignedIn => None,
+        Kind::Visitor | Kind::SignedIn | Kind::Pending => None,
         Kind::Confirmed => Some(limits.confirm_window.std()),
         Kind::Admin => Some(limits.admin_window.std()),
     }
@@ -84,6 +90,34 @@ impl FromRequest for Visitor {
     fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Ok(Self(visit::live())))
     }
+}
+
+impl Guard for Pending {
+    const KIND: Kind = Kind::Pending;
+}
+
+impl FromRequest for Pending {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let denied = Error::LogIn { next: onwards(&request) };
+            let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(denied) };
+            match current_session::pending_key(&request, shared) {
+                Some(key) if shared.accounts.is_pending(key).await? => Ok(Self(key)),
+                _ => Err(denied),
+            }
+        })
+    }
+}
+
+/// Where a log-in was to lead: it begins anew.
+fn onwards(request: &HttpRequest) -> Option<String> {
+    let query = urlencoded::pairs(request.query_string().as_bytes()).ok()?;
+    let (_, next) = query.into_iter().find(|(name, _)| name == "next")?;
+    next::safe(&next).map(str::to_owned)
 }
 
 macro_rules! guard {

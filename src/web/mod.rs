@@ -20,6 +20,7 @@ mod next;
 mod origin;
 mod page;
 mod pages;
+mod qr;
 pub mod routes;
 mod urlencoded;
 mod view;

@@ -6,10 +6,11 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use super::form::Form;
-use super::guard::{Admin, Confirmed, Guard, Kind, SignedIn, Visitor};
+use super::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
 use super::identify;
 use super::pages::{
-    account, admin, confirm, dev, home, links, log_in, log_out, register, reset_password, setup,
+    account, admin, confirm, dev, home, links, log_in, log_out, register, reset_password, second_factor,
+    setup,
 };
 
 /// The rows.
@@ -29,6 +30,8 @@ pub fn table() -> Vec<Route> {
 
         Visitor  ::get ("/login",                                log_in::form),
         Visitor  ::post("/login",                                log_in::submit),
+        Pending  ::get ("/login/second-factor",                  second_factor::form),
+        Pending  ::post("/login/second-factor",                  second_factor::submit),
         Visitor  ::post("/logout",                               log_out::submit),
         SignedIn ::get ("/confirm",                              confirm::form),
         SignedIn ::post("/confirm",                              confirm::submit),
@@ -56,6 +59,12 @@ pub fn table() -> Vec<Route> {
         Confirmed::post("/account/password",                     account::password::submit),
         Confirmed::get ("/account/email",                        account::email::form),
         Confirmed::post("/account/email",                        account::email::submit),
+        Confirmed::get ("/account/security",                     account::security::index),
+        Confirmed::post("/account/totp/start",                   account::totp::start),
+        Confirmed::post("/account/totp/finish",                  account::totp::finish),
+        Confirmed::post("/account/totp/remove",                  account::totp::remove),
+        Confirmed::post("/account/recovery-codes",               account::recovery_codes::make),
+        Confirmed::post("/account/recovery-codes/download",      account::recovery_codes::download),
 
         Admin    ::get ("/admin",                                admin::overview::index),
         Admin    ::get ("/admin/users",                          admin::users::index),

@@ -159,6 +159,14 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::Invited => (with("Invitation sent"), "plain"),
         Act::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
         Act::SetUp => ("Became the first administrator".into(), "good"),
+        Act::PasswordAccepted => ("Right password at a log-in, second step not yet taken".into(), "plain"),
+        Act::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
+        Act::TotpAdded => ("Authenticator app added".into(), "good"),
+        Act::TotpRemoved => ("Authenticator app removed".into(), "warn"),
+        Act::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
+        Act::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
+        Act::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
+        Act::FactorsReset => (format!("Second factors removed{by}"), "bad"),
     }
 }
 

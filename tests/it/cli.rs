@@ -276,3 +276,23 @@ async fn in_local_mode_commands_reach_the_server_of_the_running_instance_and_lea
     assert!(dir.postgres().is_some());
     running.browser().get("/readyz").await.is(200);
 }
+
+#[actix_web::test]
+async fn whoever_lost_everything_gets_in_once_the_operator_took_the_factors_away() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    app.enrol(&mut app.logged_in(&ada).await).await;
+    app.pending(&ada).await;
+    let latchkey = Latchkey::on(&app.db.url());
+    let ran = latchkey.run(&["user", "reset-factors", "ADA@example.org"]);
+    assert!(ran.well()[0].contains("the password alone"));
+    for table in ["totp", "recovery_codes", "pending_logins"] {
+        assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
+    }
+    app.logged_in(&ada).await;
+    assert_eq!(app.events("factors-reset"), 1);
+    let ran = latchkey.run(&["user", "reset-factors", ada.email]);
+    assert!(ran.well()[0].contains("Nothing was changed"));
+    let ran = latchkey.run(&["user", "reset-factors", "nobody@example.org"]);
+    assert_eq!(ran.refused(), "nobody active is registered as nobody@example.org");
+}

@@ -1,5 +1,8 @@
 //! Not a test: draws the pictures of the README and more, in the lived-in house of the tests. See bin/screenshots.
 
+#[allow(dead_code, unused_imports, reason = "shared with the tests")]
+#[path = "../it/browser/second_factor.rs"]
+mod second_factor;
 #[allow(dead_code, reason = "shared with the tests")]
 #[path = "../it/support/mod.rs"]
 mod support;
@@ -64,6 +67,9 @@ async fn main() {
     ] {
         draw(&ada, path, &dir, name).await;
     }
+
+    let mary = Chrome::open(&house.app.origin).await;
+    second_factor::walk(&house.app, &mary, async |name| shoot(&mary, &dir, name).await).await;
 
     let grace = Chrome::open(&house.app.origin).await;
     grace.log_in(house.grace.email, house.grace.password).await;

@@ -1,6 +1,7 @@
 //! All SQL of the accounts.
 
 mod admin;
+mod factors;
 mod lanes;
 mod links;
 mod people;
@@ -10,6 +11,7 @@ mod trail;
 
 pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
+pub(super) use factors::*;
 pub(super) use lanes::*;
 pub(super) use links::*;
 pub(super) use people::*;

@@ -88,6 +88,9 @@ pub(in crate::accounts) fn tidy(conn: &mut PgConnection) -> Result<usize, Fault>
         "DELETE FROM user_tokens WHERE expires_at < now()",
         "DELETE FROM account_links WHERE expires_at < now()",
         "DELETE FROM known_browsers WHERE expires_at < now()",
+        "DELETE FROM pending_logins WHERE expires_at < now()",
+        // Long after it could have been finished.
+        "DELETE FROM totp WHERE active_at IS NULL AND created_at < now() - interval '1 day'",
     ] {
         gone += sql_query(stale).execute(conn)?;
     }

@@ -1,10 +1,10 @@
-//! Confirm: the password once more, then on to where they were going.
+//! Confirm: all that logging in took once more, then on to where they were going.
 
 use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::ConfirmRefusal;
+use crate::accounts::{CodeRefusal, ConfirmRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::form::{Fields, Form, Input};
@@ -16,6 +16,7 @@ use crate::web::{current_session, flash, next};
 #[serde(default, deny_unknown_fields)]
 pub struct ConfirmForm {
     password: String,
+    code: String,
     next: String,
 }
 
@@ -27,12 +28,14 @@ struct ConfirmPage {
     page: Page,
     form: Fields,
     email: String,
+    with_code: bool,
 }
 
 impl ConfirmPage {
     async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
         let email = ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?;
-        Ok(Self { page: ctx.page(), form, email })
+        let with_code = ctx.accounts().confirms_with_code(me).await?;
+        Ok(Self { page: ctx.page(), form, email, with_code })
     }
 }
 
@@ -44,9 +47,9 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
     if form.only_toggles() {
         return page::ok(&ConfirmPage::new(&me, &ctx, form.fields).await?);
     }
-    let ConfirmForm { password, next } = form.input;
+    let ConfirmForm { password, code, next } = form.input;
     let next = next::safe(&next).or(next::safe(ctx.query("next"))).unwrap_or("/home").to_owned();
-    match ctx.accounts().confirm(me.0.clone(), password, ctx.client()).await? {
+    match ctx.accounts().confirm(me.0.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);
             Ok(flash::see_other(&next))
@@ -57,9 +60,13 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
             form.fields.refuse("password", "That is not your password. Try again. After too many tries it is locked: then we wrote to you.");
             page::refused(&ConfirmPage::new(&me, &ctx, form.fields).await?)
         }
-        Err(ConfirmRefusal::TooMany(wait)) => {
+        Err(ConfirmRefusal::Code(CodeRefusal::TooMany(wait)) | ConfirmRefusal::TooMany(wait)) => {
             form.fields.refuse("", wait);
             page::too_many(wait, &ConfirmPage::new(&me, &ctx, form.fields).await?)
+        }
+        Err(ConfirmRefusal::Code(refusal)) => {
+            form.fields.refuse("code", refusal);
+            page::refused(&ConfirmPage::new(&me, &ctx, form.fields).await?)
         }
     }
 }

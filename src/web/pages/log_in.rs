@@ -4,10 +4,10 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Attempt, LogInRefusal};
+use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
 use crate::config::Registration;
 use crate::web::ctx::Ctx;
-use crate::web::error::Error;
+use crate::web::error::{Error, with_next};
 use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
@@ -45,7 +45,7 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&LogInPage::new(&ctx, ctx.fields(&["next"])))
 }
 
-pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<HttpResponse, Error> {
     if form.only_toggles() {
         return page::ok(&LogInPage::new(&ctx, form.fields));
     }
@@ -55,9 +55,19 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<H
     let attempt =
         Attempt { email, password, remember: matches!(remember.as_str(), "1" | "on" | "true" | "yes") };
     match ctx.accounts().authenticate(attempt, ctx.client()).await? {
-        Ok(opened) => {
+        Ok(LoggedIn::Open(opened)) => {
             current_session::begin(&ctx.request, &ctx.shared, opened)?;
             Ok(flash::see_other(&next))
+        }
+        Ok(LoggedIn::Pending(key)) => {
+            // The browser is about to forget its key.
+            if let Some(live) = visitor.0 {
+                ctx.accounts().log_out(live, ctx.client()).await?;
+            }
+            let next = Some(next.as_str()).filter(|next| *next != "/home");
+            let mut response = flash::see_other(&with_next("/login/second-factor", next));
+            current_session::wait(&mut response, &ctx.shared, &key);
+            Ok(response)
         }
         Err(LogInRefusal::NoMatch) => {
             form.fields.refuse(

@@ -1,4 +1,4 @@
-//! Log out. Works with a dead session as well: the browser loses its key either way.
+//! Log out, or give up logging in. Works with a dead session as well: the browser loses its key either way.
 
 use actix_web::HttpResponse;
 
@@ -22,6 +22,9 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<H
         Some(live) => ctx.accounts().log_out(live, ctx.client()).await?,
         // Perhaps a click ago, and then it holds only once everybody has heard of it.
         None if current_session::had_key(&ctx.request, &ctx.shared) => {
+            if let Some(pending) = current_session::pending_key(&ctx.request, &ctx.shared) {
+                ctx.accounts().forget_pending(pending).await?;
+            }
             ctx.accounts().sessions().everywhere().await
         }
         None => {}

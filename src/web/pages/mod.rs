@@ -10,6 +10,7 @@ pub mod log_in;
 pub mod log_out;
 pub mod register;
 pub mod reset_password;
+pub mod second_factor;
 pub mod setup;
 
 use super::form::Input;

@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use super::second_factor;
 use super::tour::{self, House, Who};
+use crate::support::app::TestApp;
 use crate::support::chrome::Chrome;
 
 static AXE: LazyLock<String> = LazyLock::new(|| {
@@ -33,6 +35,13 @@ async fn what_an_administrator_sees_is_accessible() {
 }
 
 #[actix_web::test]
+async fn second_factors_are_accessible() {
+    let app = TestApp::spawn();
+    let chrome = Chrome::open(&app.origin).await;
+    second_factor::walk(&app, &chrome, async |page| look(&chrome, page).await).await;
+}
+
+#[actix_web::test]
 async fn an_empty_house_is_accessible() {
     let (app, pages) = tour::empty().await;
     let chrome = Chrome::open(&app.origin).await;
@@ -55,7 +64,7 @@ async fn an_empty_house_is_accessible() {
 /// The checks are worth nothing if they cannot fail.
 #[actix_web::test]
 async fn axe_sees_what_is_wrong() {
-    let app = crate::support::app::TestApp::spawn();
+    let app = TestApp::spawn();
     let chrome = Chrome::open(&app.origin).await;
     chrome.go("/login").await;
     chrome

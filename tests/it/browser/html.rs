@@ -19,12 +19,33 @@ async fn every_page_and_every_mail_is_valid_html() {
         pages.push((letter.subject, letter.html));
     }
     pages.extend(errors(&house.app).await.into_iter().map(|answer| (answer.status.to_string(), answer.body)));
+    pages.extend(second_factors(&house.app).await);
     let (app, paths) = tour::empty().await;
     for path in paths {
         let body = app.browser().open(&path).await.body;
         pages.push((path, body));
     }
     validate(&pages);
+}
+
+/// The pages that only a second factor leads to.
+async fn second_factors(app: &TestApp) -> Vec<(String, String)> {
+    let mary = app.mary().await;
+    let mut browser = app.logged_in(&mary).await;
+    app.enrol(&mut browser).await;
+    let mut pages = Vec::new();
+    for path in ["/account/security", "/confirm"] {
+        pages.push((path.to_owned(), browser.get(path).await.expecting(200).body));
+    }
+    pages.push((
+        "recovery codes".into(),
+        browser.post("/account/recovery-codes", &[]).await.expecting(200).body,
+    ));
+    let mut waiting = app.pending(&mary).await;
+    pages.push(("second factor".into(), waiting.get("/login/second-factor").await.expecting(200).body));
+    let refused = waiting.post("/login/second-factor", &[("code", "0")]).await.expecting(422);
+    pages.push(("second factor, refused".into(), refused.body));
+    pages
 }
 
 /// One answer of each kind that the pages themselves do not lead to.

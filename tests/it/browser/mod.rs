@@ -5,4 +5,5 @@ mod forms;
 mod html;
 mod journey;
 mod narrow;
+mod second_factor;
 mod tour;

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
+use super::second_factor;
 use super::tour::{House, Who};
+use crate::support::app::TestApp;
 use crate::support::chrome::{Chrome, DESKTOP, PHONE, Screen, ZOOMED};
 
 #[actix_web::test]
@@ -18,6 +20,18 @@ async fn what_a_member_sees_fits() {
 #[actix_web::test]
 async fn what_an_administrator_sees_fits() {
     walk(Who::Grace).await;
+}
+
+#[actix_web::test]
+async fn second_factors_fit() {
+    let app = TestApp::spawn();
+    let chrome = Chrome::open(&app.origin).await;
+    let look = async |page: &str| {
+        for screen in [PHONE, ZOOMED, DESKTOP] {
+            fits(&chrome, screen, page).await;
+        }
+    };
+    second_factor::walk(&app, &chrome, look).await;
 }
 
 async fn walk(who: Who) {

@@ -205,6 +205,7 @@ impl House {
             ],
             Who::Ada => vec![
                 stop("/confirm", "/confirm", &[("password", "wrong")], wrong),
+                stop("/account/security", "/account/totp/start", &[], "svg.qr"),
                 stop("/account", "/account/profile", &[("name", "")], wrong),
                 stop("/account", "/account/profile", &[("name", "Ada King")], ".flash"),
                 stop(
@@ -290,11 +291,11 @@ fn is_at(page: &str, path: &str) -> bool {
     path == page || page.split_once("?token=").is_some_and(|(page, _)| page == path)
 }
 
-async fn follow(browser: &mut Browser, answer: Answer) -> Answer {
-    match answer.header("location") {
-        Some(path) => browser.get(path).await,
-        None => answer,
+async fn follow(browser: &mut Browser, mut answer: Answer) -> Answer {
+    while let Some(path) = answer.header("location") {
+        answer = browser.get(path).await;
     }
+    answer
 }
 
 pub struct Letter {

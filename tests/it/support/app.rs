@@ -206,6 +206,16 @@ impl TestApp {
         tables.split(' ').map(rows).collect::<Vec<_>>().join("\n")
     }
 
+    /// Mary, another member.
+    pub async fn mary(&self) -> Person {
+        let (email, password) = Self::MARY;
+        let mary = Person { id: Uuid::new_v4(), name: "Mary Somerville", email, password };
+        self.admit(mary, "member").await
+    }
+
+    /// Her address and password.
+    pub const MARY: (&str, &str) = ("mary@example.org", "on the connexion of the sciences");
+
     async fn admit(&self, person: Person, role: &str) -> Person {
         let hasher = Hasher::new(CHEAP, 4, 64).expect("a hasher");
         let password = Password::given(person.password).expect("a password");

@@ -4,4 +4,7 @@ pub mod activity;
 pub mod email;
 pub mod password;
 pub mod profile;
+pub mod recovery_codes;
+pub mod security;
 pub mod sessions;
+pub mod totp;

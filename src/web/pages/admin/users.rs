@@ -47,6 +47,7 @@ struct UserPage {
     is_self: bool,
     can_reset: bool,
     locked: bool,
+    factors: &'static str,
 }
 
 impl UserPage {
@@ -62,6 +63,11 @@ impl UserPage {
                 .collect(),
             events: found.events.iter().map(|event| Event::own(event, now)).collect(),
             last_admin: found.last_admin,
+            factors: match (found.factors.on, found.factors.totp) {
+                (false, _) => "off",
+                (true, Some(totp)) if totp.locked => "on, but the authenticator app is locked",
+                (true, _) => "on",
+            },
             is_self: me.owner.id.0 == id,
             locked: found.locked,
             can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,

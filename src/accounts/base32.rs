@@ -1,0 +1,53 @@
+//! Base32 (RFC 4648 §6): what people type off another screen or a sheet of paper.
+
+const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// Without padding.
+pub fn encode(bytes: &[u8]) -> String {
+    let bit = |at: usize| bytes.get(at / 8).is_some_and(|byte| byte >> (7 - at % 8) & 1 == 1);
+    (0..bytes.len() * 8)
+        .step_by(5)
+        .map(|from| (from..from + 5).fold(0_usize, |five, at| five << 1 | usize::from(bit(at))))
+        .map(|five| char::from(LETTERS[five]))
+        .collect()
+}
+
+/// "abcd-EFGH ij" as it was meant: case, spaces and dashes do not count, and digits that are not used stand for the
+/// letter they look like.
+pub fn tidied(typed: &str) -> String {
+    let counts = typed.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '–' | '—' | '_'));
+    counts
+        .map(|c| match c.to_ascii_uppercase() {
+            '0' => 'O',
+            '1' => 'I',
+            '8' => 'B',
+            other => other,
+        })
+        .collect()
+}
+
+/// In groups, for reading aloud and copying by hand.
+pub fn grouped(text: &str, size: usize, between: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(size).map(String::from_iter).collect::<Vec<_>>().join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_writes_what_the_rfc_writes() {
+        for (bytes, text) in
+            [("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foo", "MZXW6"), ("foobar", "MZXW6YTBOI")]
+        {
+            assert_eq!(encode(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_read_as_it_was_meant() {
+        assert_eq!(tidied(" mzxw-6ytb 0I18\t"), "MZXW6YTBOIIB");
+        assert_eq!(grouped("MZXW6YTBOI", 4, "-"), "MZXW-6YTB-OI");
+    }
+}

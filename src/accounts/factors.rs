@@ -1,0 +1,208 @@
+//! Second factors together: proving one with a code, what somebody has, taking everything away.
+
+use std::fmt;
+
+use diesel::pg::PgConnection;
+use time::OffsetDateTime;
+
+use super::audit::Entry;
+use super::notices::Notice;
+use super::recovery_codes::RecoveryCodes;
+use super::totp::{Guess, MOST_GUESSES, digits};
+use super::{Accounts, Act, Answer, Client, LiveUser, UserId, Wait, queries, throttle};
+use crate::db::Fault;
+
+/// Mail warns when so many recovery codes are left.
+const FEW: usize = 3;
+
+/// What a code was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Factor {
+    Totp,
+    RecoveryCode,
+}
+
+impl Factor {
+    /// The name in the session's row.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery-code",
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum CodeRefusal {
+    /// Wrong, used already, or of another kind than they have.
+    Wrong,
+    /// Too many wrong codes of the app: only other ways are left.
+    Locked,
+    TooMany(Wait),
+}
+
+impl CodeRefusal {
+    /// How long until anything is looked at.
+    pub fn wait(&self) -> Option<Wait> {
+        match self {
+            Self::TooMany(wait) => Some(*wait),
+            Self::Wrong | Self::Locked => None,
+        }
+    }
+}
+
+impl fmt::Display for CodeRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong => f.write_str("That code does not fit, or was used already. Enter the one your app shows now, or a recovery code."),
+            Self::Locked => f.write_str("Too many wrong codes: your authenticator app is locked. Use a recovery code."),
+            Self::TooMany(wait) => wait.fmt(f),
+        }
+    }
+}
+
+/// What somebody proves themselves with besides the password.
+pub struct Factors {
+    pub totp: Option<TotpState>,
+    pub recovery_codes: usize,
+    /// Whether the password alone is not enough.
+    pub on: bool,
+}
+
+pub struct TotpState {
+    pub since: OffsetDateTime,
+    pub locked: bool,
+}
+
+impl Accounts {
+    pub async fn factors(&self, user: UserId) -> Result<Factors, Fault> {
+        self.db.read(move |conn| factors(conn, user)).await
+    }
+
+    /// Whether a confirmation asks for a code besides the password (docs/decisions/second-factors.md).
+    pub async fn confirms_with_code(&self, live: &LiveUser) -> Result<bool, Fault> {
+        let user = live.owner.id;
+        self.db.read(move |conn| queries::has_second_factor(conn, user)).await
+    }
+
+    /// Checks and uses up what was typed: six digits are a code of the app, everything else is a recovery code. The
+    /// caller has locked the user's row.
+    pub(super) fn prove_code(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        typed: &str,
+        client: &Client,
+    ) -> Answer<Factor, CodeRefusal> {
+        match digits(typed) {
+            Some(digits) => self.prove_totp(conn, user, &digits, client),
+            None => self.prove_recovery_code(conn, user, typed, client),
+        }
+    }
+
+    fn prove_totp(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        digits: &str,
+        client: &Client,
+    ) -> Answer<Factor, CodeRefusal> {
+        match self.guess_totp(conn, user, digits)? {
+            Guess::Right => return Ok(Ok(Factor::Totp)),
+            // Not in the trail: whoever hammers would write it full.
+            Guess::NotLookedAt => return Ok(Err(CodeRefusal::Locked)),
+            Guess::UsedAlready => {
+                Entry::nobody(Act::SecondFactorRefused, Some(user), client)
+                    .detail("it was used already")
+                    .write(conn)?;
+            }
+            Guess::Wrong { failures } => {
+                Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+                if failures == MOST_GUESSES {
+                    Entry::nobody(Act::TotpLocked, Some(user), client).write(conn)?;
+                    self.tell_user(conn, user, &Notice::FactorLocked { failures }, client)?;
+                    return Ok(Err(CodeRefusal::Locked));
+                }
+            }
+        }
+        Ok(Err(CodeRefusal::Wrong))
+    }
+
+    fn prove_recovery_code(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        typed: &str,
+        client: &Client,
+    ) -> Answer<Factor, CodeRefusal> {
+        // Nobody guesses 128 bits; this bounds what those who try make us write.
+        if let Err(wait) = throttle::may_ask(conn, "recovery-code", client, &self.rules)? {
+            return Ok(Err(CodeRefusal::TooMany(wait)));
+        }
+        let used = match RecoveryCodes::hash_of(typed) {
+            Some(hash) => queries::use_recovery_code(conn, user, &hash)?,
+            None => false,
+        };
+        if !used {
+            Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+            return Ok(Err(CodeRefusal::Wrong));
+        }
+        let left = queries::recovery_codes_left(conn, user)?;
+        Entry::own(Act::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
+        if left <= FEW {
+            self.tell_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
+        }
+        Ok(Ok(Factor::RecoveryCode))
+    }
+
+    /// Recovery codes and waiting log-ins mean nothing without a factor. The caller has removed one.
+    pub(super) fn after_removal(&self, conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+        if !queries::has_second_factor(conn, user)? {
+            queries::delete_recovery_codes(conn, user)?;
+            queries::delete_pending_of(conn, user)?;
+        }
+        Ok(())
+    }
+
+    /// For the operator, when somebody has lost everything and was recognised in another way (ASVS 5.0 6.4.4).
+    /// `false` when there was nothing to remove.
+    pub async fn reset_factors(&self, user: UserId, client: Client) -> Result<bool, Fault> {
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                if !queries::lock_user(conn, user)? || !queries::has_second_factor(conn, user)? {
+                    return Ok(false);
+                }
+                queries::delete_totp(conn, user)?;
+                accounts.after_removal(conn, user)?;
+                Entry::on(Act::FactorsReset, None, user, &client).write(conn)?;
+                accounts.tell_user(conn, user, &Notice::FactorRemoved("every second factor"), &client)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Tells somebody, unless they are not to be written to.
+    pub(super) fn tell_user(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        notice: &Notice<'_>,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        match queries::addressee(conn, user)? {
+            Some(person) => self.tell(conn, &person, notice, client),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn factors(conn: &mut PgConnection, user: UserId) -> Result<Factors, Fault> {
+    let totp = queries::totp(conn, user)?
+        .and_then(|row| row.active_at.map(|since| TotpState { since, locked: row.failures >= MOST_GUESSES }));
+    Ok(Factors {
+        totp,
+        recovery_codes: queries::recovery_codes_left(conn, user)?,
+        on: queries::has_second_factor(conn, user)?,
+    })
+}

@@ -1,0 +1,122 @@
+//! Between the password and the second factor: a log-in that is not a session. Its key opens the page that asks for
+//! the factor and nothing else, because no session is kept under it (ASVS 5.0 6.3.3; NIST SP 800-63B-4 §5.1).
+
+use super::audit::Entry;
+use super::authenticate::Opened;
+use super::factors::CodeRefusal;
+use super::password::PasswordHash;
+use super::{Accounts, Act, Answer, Client, UserId, queries};
+use crate::config::Span;
+use crate::db::Fault;
+use crate::secret::{self, Token, TokenHash};
+use crate::sessions::Change;
+
+/// Long enough to find the phone.
+const GOOD_FOR: Span = Span::minutes(10);
+
+/// How a log-in with the right password goes on.
+pub enum LoggedIn {
+    Open(Opened),
+    /// There is a second factor to prove.
+    Pending(PendingKey),
+}
+
+/// The secret of a pending log-in, in the cookie only.
+pub struct PendingKey(Token);
+
+/// Hash of a [`PendingKey`] that a browser sent.
+#[derive(Clone, Copy)]
+pub struct PendingHash(TokenHash);
+
+/// What is kept of a log-in until its factor is proven.
+pub(super) struct Pending {
+    pub user: UserId,
+    /// See [`fingerprint`].
+    pub proven: [u8; 32],
+    pub remember: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum PendingRefusal {
+    /// It ended: too old, used by another request, or the account changed. Log in anew.
+    Gone,
+    Code(CodeRefusal),
+}
+
+impl PendingKey {
+    /// For the cookie.
+    pub fn reveal(&self) -> &str {
+        self.0.reveal()
+    }
+}
+
+impl PendingHash {
+    pub fn of(raw: &str) -> Option<Self> {
+        Token::hash_of(raw).map(Self)
+    }
+}
+
+/// Tells one stored password hash from another without being one.
+pub(super) fn fingerprint(hash: &PasswordHash) -> [u8; 32] {
+    secret::sha256(hash.as_str().as_bytes())
+}
+
+impl Accounts {
+    /// The password was right. The caller has locked the user's row.
+    pub(super) fn hold(
+        &self,
+        change: &mut Change<'_>,
+        pending: &Pending,
+        client: &Client,
+    ) -> Result<PendingKey, Fault> {
+        let token = Token::generate().map_err(Fault::bug)?;
+        queries::insert_pending(change, &token.hash(), pending, client, GOOD_FOR.std())?;
+        Entry::own(Act::PasswordAccepted, pending.user, client).write(change)?;
+        Ok(PendingKey(token))
+    }
+
+    /// Whether the log-in still waits for its factor.
+    pub async fn is_pending(&self, key: PendingHash) -> Result<bool, Fault> {
+        self.db.read(move |conn| Ok(queries::pending(conn, &key.0)?.is_some())).await
+    }
+
+    /// Whoever gives up logging in.
+    pub async fn forget_pending(&self, key: PendingHash) -> Result<(), Fault> {
+        self.db.write(move |conn| queries::delete_pending(conn, &key.0).map(drop)).await
+    }
+
+    /// Checks `code` (of the authenticator app, or a recovery code) and opens the session with a key of its own. One
+    /// transaction, in which the user's row is locked: of parallel submits one finds the log-in still pending, and a
+    /// change of password or a disabling that commits first refuses it.
+    pub async fn finish_log_in(
+        &self,
+        key: PendingHash,
+        code: String,
+        client: Client,
+    ) -> Answer<Opened, PendingRefusal> {
+        let accounts = self.clone();
+        self.sessions
+            .write(move |change| {
+                let Some(Pending { user, proven, .. }) = queries::pending(change, &key.0)? else {
+                    return Ok(Err(PendingRefusal::Gone));
+                };
+                if !queries::lock_proven(change, user, &proven)? || !queries::has_second_factor(change, user)?
+                {
+                    queries::delete_pending(change, &key.0)?;
+                    return Ok(Err(PendingRefusal::Gone));
+                }
+                // Asked again, because somebody may have held the row and finished it.
+                let Some(Pending { remember, .. }) = queries::pending(change, &key.0)? else {
+                    return Ok(Err(PendingRefusal::Gone));
+                };
+                let factor = match accounts.prove_code(change, user, &code, &client)? {
+                    Ok(factor) => factor,
+                    Err(refusal) => return Ok(Err(PendingRefusal::Code(refusal))),
+                };
+                queries::delete_pending(change, &key.0)?;
+                let factor = format!("password+{}", factor.as_str());
+                accounts.open_session(change, user, &factor, remember, &client).map(Ok)
+            })
+            .await
+    }
+}

@@ -1,0 +1,116 @@
+//! Recovery codes: for when the phone is lost. 128 bits each, so a plain hash is enough to keep them by (NIST SP
+//! 800-63B-4 §3.1.2.2; ASVS 5.0 6.5.1 to 6.5.4).
+
+use diesel::pg::PgConnection;
+
+use super::audit::Entry;
+use super::notices::Notice;
+use super::{Accounts, Act, Answer, Client, LiveUser, UserId, base32, queries};
+use crate::db::Fault;
+use crate::secret::{self, TokenHash};
+
+const HOW_MANY: usize = 10;
+const BYTES: usize = 16;
+/// A code without dashes: 128 bits, five to a letter.
+const LETTERS: usize = 26;
+
+/// Codes as they are shown, once. No Debug, no Display.
+pub struct RecoveryCodes(Vec<String>);
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum CodesRefusal {
+    /// There is no factor they could stand in for.
+    NoFactor,
+}
+
+impl RecoveryCodes {
+    fn generate() -> Result<Self, getrandom::Error> {
+        let code = || secret::random::<BYTES>().map(|bytes| base32::encode(&bytes));
+        (0..HOW_MANY).map(|_| code()).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// In groups, one string each.
+    pub fn shown(&self) -> Vec<String> {
+        self.0.iter().map(|code| base32::grouped(code, 4, "-")).collect()
+    }
+
+    /// The hash of what was typed, if it has the form of a code at all.
+    pub(super) fn hash_of(typed: &str) -> Option<TokenHash> {
+        let code = base32::tidied(typed);
+        (code.len() == LETTERS).then(|| secret::sha256(code.as_bytes()))
+    }
+
+    fn hashes(&self) -> Vec<TokenHash> {
+        self.0.iter().map(|code| secret::sha256(code.as_bytes())).collect()
+    }
+}
+
+impl Accounts {
+    /// A new set; from now on the old one opens nothing.
+    pub async fn make_recovery_codes(
+        &self,
+        live: LiveUser,
+        client: Client,
+    ) -> Answer<RecoveryCodes, CodesRefusal> {
+        let (accounts, user) = (self.clone(), live.owner.id);
+        self.db
+            .write(move |conn| {
+                if !queries::lock_user(conn, user)? || !queries::has_second_factor(conn, user)? {
+                    return Ok(Err(CodesRefusal::NoFactor));
+                }
+                let codes = accounts.replace_recovery_codes(conn, user)?;
+                Entry::own(Act::RecoveryCodesMade, user, &client).session(live.record.handle).write(conn)?;
+                accounts.tell_user(conn, user, &Notice::FactorAdded("new recovery codes"), &client)?;
+                Ok(Ok(codes))
+            })
+            .await
+    }
+
+    pub(super) fn replace_recovery_codes(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+    ) -> Result<RecoveryCodes, Fault> {
+        let codes = RecoveryCodes::generate().map_err(Fault::bug)?;
+        queries::replace_recovery_codes(conn, user, &codes.hashes())?;
+        Ok(codes)
+    }
+
+    /// `shown` tidied for a file, if every one of them is an unused code of theirs: we write nothing into a file of
+    /// ours that somebody else made up.
+    pub async fn own_recovery_codes(
+        &self,
+        live: &LiveUser,
+        shown: &[&str],
+    ) -> Result<Option<Vec<String>>, Fault> {
+        let user = live.owner.id;
+        let Some(hashes) = shown.iter().map(|code| RecoveryCodes::hash_of(code)).collect::<Option<Vec<_>>>()
+        else {
+            return Ok(None);
+        };
+        if hashes.is_empty() || hashes.len() > HOW_MANY {
+            return Ok(None);
+        }
+        let known = hashes.len();
+        let own = self.db.read(move |conn| queries::recovery_codes_among(conn, user, &hashes)).await?;
+        let tidied = || shown.iter().map(|code| base32::grouped(&base32::tidied(code), 4, "-")).collect();
+        Ok((own == known).then(tidied))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_known_however_it_is_typed() {
+        let codes = RecoveryCodes::generate().unwrap();
+        assert_eq!(codes.0.len(), HOW_MANY);
+        for (shown, hash) in codes.shown().iter().zip(codes.hashes()) {
+            assert_eq!(shown.len(), LETTERS + 6);
+            assert_eq!(RecoveryCodes::hash_of(shown), Some(hash));
+            assert_eq!(RecoveryCodes::hash_of(&shown.to_lowercase().replace('-', " ")), Some(hash));
+            assert_eq!(RecoveryCodes::hash_of(&shown[1..]), None);
+        }
+    }
+}

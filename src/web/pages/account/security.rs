@@ -1,0 +1,28 @@
+//! How you prove that you are you.
+
+use actix_web::HttpResponse;
+use askama::Template;
+
+use super::totp::Totp;
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::guard::Confirmed;
+use crate::web::page::{self, Page};
+
+#[derive(Template)]
+#[template(path = "account/security.html")]
+pub struct SecurityPage {
+    page: Page,
+    totp: Totp,
+}
+
+impl SecurityPage {
+    pub async fn new(me: &Confirmed, ctx: &Ctx) -> Result<Self, Error> {
+        let page = ctx.page().at("/account/security");
+        Ok(Self { page, totp: Totp::of(me, ctx).await? })
+    }
+}
+
+pub async fn index(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&SecurityPage::new(&me, &ctx).await?)
+}

@@ -1,0 +1,93 @@
+//! Your authenticator app: set it up, remove it.
+
+use actix_web::HttpResponse;
+use askama::Template;
+use serde::Deserialize;
+
+use super::recovery_codes;
+use crate::accounts::{Enrolment, TotpRefusal};
+use crate::web::ctx::Ctx;
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Confirmed;
+use crate::web::page::{self, Page};
+use crate::web::pages::Button;
+use crate::web::qr::Qr;
+use crate::web::view::When;
+
+const PAGE: &str = "/account/security";
+
+/// As account/_totp.html shows it: the app, and the recovery codes that stand in for it.
+pub struct Totp {
+    pub since: Option<When>,
+    pub locked: bool,
+    pub codes_left: usize,
+    /// Whether the password alone is not enough.
+    pub on: bool,
+}
+
+impl Totp {
+    pub async fn of(me: &Confirmed, ctx: &Ctx) -> Result<Self, Error> {
+        let factors = ctx.accounts().factors(me.owner.id).await?;
+        Ok(Self {
+            since: factors.totp.as_ref().map(|totp| When::new(totp.since, me.now())),
+            locked: factors.totp.is_some_and(|totp| totp.locked),
+            codes_left: factors.recovery_codes,
+            on: factors.on,
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "account/totp.html")]
+struct EnrolPage {
+    page: Page,
+    form: Fields,
+    qr: Qr,
+    key: String,
+}
+
+impl EnrolPage {
+    fn new(ctx: &Ctx, enrolment: Enrolment, form: Fields) -> Result<Self, Error> {
+        Ok(Self { page: ctx.page().at(PAGE), form, qr: Qr::of(&enrolment.uri)?, key: enrolment.key })
+    }
+}
+
+pub async fn start(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().start_totp(&me).await? {
+        Ok(enrolment) => page::ok(&EnrolPage::new(&ctx, enrolment, Fields::default())?),
+        Err(_) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodeForm {
+    code: String,
+}
+
+impl Input for CodeForm {}
+
+pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().finish_totp(me.0.clone(), form.input.code, ctx.client()).await? {
+        Ok(Some(codes)) => recovery_codes::show(&ctx, &codes, true),
+        Ok(None) => Ok(ctx.redirect(PAGE, Flash::TotpAdded)),
+        Err(TotpRefusal::AlreadyOn) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
+        Err(TotpRefusal::NotStarted) => Ok(ctx.redirect(PAGE, Flash::TotpExpired)),
+        Err(TotpRefusal::Wrong(enrolment)) => {
+            form.fields.refuse(
+                "code",
+                "That is not the code your app should show now. Check its clock, then enter the next one.",
+            );
+            page::refused(&EnrolPage::new(&ctx, enrolment, form.fields)?)
+        }
+    }
+}
+
+pub async fn remove(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+    if !ctx.accounts().remove_totp(me.0.clone(), ctx.client()).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(ctx.redirect(PAGE, Flash::TotpRemoved))
+}

@@ -1,0 +1,54 @@
+//! The second step of logging in.
+
+use actix_web::HttpResponse;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::accounts::PendingRefusal;
+use crate::web::ctx::Ctx;
+use crate::web::error::{Error, with_next};
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Pending;
+use crate::web::page::{self, Page};
+use crate::web::{current_session, flash, next};
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodeForm {
+    code: String,
+    next: String,
+}
+
+impl Input for CodeForm {}
+
+#[derive(Template)]
+#[template(path = "second_factor.html")]
+struct SecondFactorPage {
+    page: Page,
+    form: Fields,
+}
+
+pub async fn form(_: Pending, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&SecondFactorPage { page: ctx.page(), form: ctx.fields(&["next"]) })
+}
+
+pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
+    let CodeForm { code, next } = form.input;
+    let next = next::safe(&next).or(next::safe(ctx.query("next"))).map(str::to_owned);
+    match ctx.accounts().finish_log_in(pending.0, code, ctx.client()).await? {
+        Ok(opened) => {
+            current_session::begin(&ctx.request, &ctx.shared, opened)?;
+            Ok(flash::see_other(next.as_deref().unwrap_or("/home")))
+        }
+        Err(PendingRefusal::Gone) => {
+            Ok(ctx.redirect(&with_next("/login", next.as_deref()), Flash::LogInExpired))
+        }
+        Err(PendingRefusal::Code(refusal)) => {
+            let wait = refusal.wait();
+            form.fields.refuse(if wait.is_some() { "" } else { "code" }, &refusal);
+            let shown = SecondFactorPage { page: ctx.page(), form: form.fields };
+            wait.map_or_else(|| page::refused(&shown), |wait| page::too_many(wait, &shown))
+        }
+    }
+}

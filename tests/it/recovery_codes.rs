@@ -1,0 +1,150 @@
+//! Recovery codes: ten, each good for once.
+
+use futures_util::future::join_all;
+
+use crate::support::app::TestApp;
+
+#[actix_web::test]
+async fn each_code_logs_in_once_however_it_is_typed() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
+    assert_eq!(codes.len(), 10);
+    let typed =
+        [codes[0].clone(), codes[1].to_lowercase(), codes[2].replace('-', " "), codes[3].replace('-', "")];
+    for code in &typed {
+        let mut browser = app.pending(&ada).await;
+        browser.post("/login/second-factor", &[("code", code)]).await.redirects_to("/home");
+    }
+    let mut browser = app.pending(&ada).await;
+    for code in &typed {
+        browser.post("/login/second-factor", &[("code", code)]).await.is(422).does_not_say(code);
+    }
+    assert_eq!(app.events("recovery-code-used"), 4);
+    let factors: i64 = app.db.scalar("SELECT count(*) FROM sessions WHERE factor = 'password+recovery-code'");
+    assert_eq!(factors, 4);
+    browser.post("/login/second-factor", &[("code", &codes[4])]).await.redirects_to("/home");
+    browser.get("/account/security").await.says("5 are left");
+}
+
+#[actix_web::test]
+async fn one_code_in_twenty_parallel_log_ins_opens_one_session() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
+    let mut browsers = Vec::new();
+    for _ in 0..20 {
+        browsers.push(app.pending(&ada).await);
+    }
+    app.db.execute("DELETE FROM sessions");
+    let fields = [("code", codes[0].as_str())];
+    let answers =
+        join_all(browsers.iter_mut().map(|browser| browser.post("/login/second-factor", &fields))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_sent_to("/home")).count(), 1);
+    assert_eq!((app.live_sessions(&ada), app.events("recovery-code-used")), (1, 1));
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 9);
+}
+
+#[actix_web::test]
+async fn the_last_ones_are_told_of() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
+    for code in &codes {
+        let mut browser = app.pending(&ada).await;
+        browser.post("/login/second-factor", &[("code", code)]).await.redirects_to("/home");
+    }
+    let letters = app.letters().await;
+    let told: Vec<_> = letters.iter().rev().filter(|it| it.subject.contains("recovery code")).collect();
+    let subjects: Vec<_> = told.iter().map(|it| it.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        [
+            "3 recovery codes are left",
+            "2 recovery codes are left",
+            "One recovery code is left",
+            "Your last recovery code is used"
+        ]
+    );
+}
+
+#[actix_web::test]
+async fn new_codes_kill_the_old_ones() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut owner = app.logged_in(&ada).await;
+    let (_, old) = app.enrol(&mut owner).await;
+    owner.get("/account/security").await;
+    let answer = owner.post("/account/recovery-codes", &[]).await;
+    let new = answer.is(200).attribute("input[name=codes]", "value").unwrap();
+    let new: Vec<&str> = new.split(' ').collect();
+    assert!(new.len() == 10 && new.iter().all(|code| !old.contains(&(*code).to_owned())));
+    let mut browser = app.pending(&ada).await;
+    browser.post("/login/second-factor", &[("code", &old[0])]).await.is(422);
+    browser.post("/login/second-factor", &[("code", new[0])]).await.redirects_to("/home");
+    assert_eq!(app.events("recovery-codes-made"), 1);
+}
+
+#[actix_web::test]
+async fn without_a_factor_there_are_none() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account/security").await;
+    browser.post("/account/recovery-codes", &[]).await.redirects_to("/account/security");
+    browser.get("/account/security").await.says("Set one up first.");
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
+}
+
+#[actix_web::test]
+async fn somebody_elses_code_opens_nothing_and_stays_good() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    app.enrol(&mut app.logged_in(&ada).await).await;
+    let (_, codes) = app.enrol(&mut app.logged_in(&grace).await).await;
+    let mut browser = app.pending(&ada).await;
+    browser.post("/login/second-factor", &[("code", &codes[0])]).await.is(422);
+    let mut browser = app.pending(&grace).await;
+    browser.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn the_file_holds_the_codes_of_the_page_and_nothing_else() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let (_, theirs) = app.enrol(&mut app.logged_in(&grace).await).await;
+    let mut browser = app.logged_in(&ada).await;
+    let (_, codes) = app.enrol(&mut browser).await;
+    let file = browser.post("/account/recovery-codes/download", &[("codes", &codes.join(" "))]).await;
+    assert_eq!(file.is(200).header("content-type"), Some("text/plain; charset=utf-8"));
+    let disposition = file.header("content-disposition").unwrap();
+    assert_eq!(disposition, "attachment; filename=\"latchkey-recovery-codes.txt\"");
+    assert_eq!(file.header("cache-control"), Some("no-store"));
+    assert!(codes.iter().all(|code| file.body.lines().any(|line| line == code)), "{}", file.body);
+    assert!(file.body.contains(ada.email));
+    let mixed = format!("{} {}", codes[0], theirs[0]);
+    let many = [codes[0].as_str()].repeat(200).join(" ");
+    let made_up = format!("{} {}", codes[0], "A".repeat(26));
+    for other in [mixed.as_str(), &many, &made_up, "", "<b>hello</b>", &theirs.join(" ")] {
+        browser
+            .post("/account/recovery-codes/download", &[("codes", other)])
+            .await
+            .redirects_to("/account/security");
+    }
+}
+
+#[actix_web::test]
+async fn guessing_codes_is_bounded() {
+    let app = TestApp::spawn_with(|settings| settings.throttle.asks_per_hour = 5);
+    let ada = app.ada().await;
+    let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
+    let mut browser = app.pending(&ada).await;
+    let mut statuses = Vec::new();
+    for _ in 0..7 {
+        statuses.push(browser.post("/login/second-factor", &[("code", "AAAA")]).await.status);
+    }
+    assert_eq!(statuses, [422, 422, 422, 422, 422, 429, 429]);
+    browser.post("/login/second-factor", &[("code", &codes[0])]).await.is(429);
+    app.wait_out_throttles();
+    browser.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/home");
+}

@@ -1,0 +1,85 @@
+//! An authenticator app, and people who have one. Counts by itself, so that two readings of RFC 6238 must agree.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
+
+use super::app::{Person, TestApp};
+use super::browser::Browser;
+
+pub struct AuthenticatorApp {
+    seed: Vec<u8>,
+}
+
+impl AuthenticatorApp {
+    /// From the key as it is shown.
+    pub fn with_key(key: &str) -> Self {
+        let mut bits = String::new();
+        for letter in key.chars().filter(|c| !c.is_whitespace()) {
+            let five = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).expect("base32");
+            bits += &format!("{five:05b}");
+        }
+        let bytes = bits.as_bytes().chunks_exact(8);
+        let byte = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).expect("bits"), 2);
+        Self { seed: bytes.map(|bits| byte(bits).expect("a byte")).collect() }
+    }
+
+    pub fn code(&self, step: i64) -> String {
+        let mut mac = Hmac::<Sha1>::new_from_slice(&self.seed).expect("any length");
+        mac.update(&step.to_be_bytes());
+        let digest = mac.finalize().into_bytes();
+        let at = usize::from(digest[19] & 15);
+        let number = u32::from_be_bytes(digest[at..at + 4].try_into().expect("four bytes")) & 0x7fff_ffff;
+        format!("{:06}", number % 1_000_000)
+    }
+
+    /// Six digits that are no code of these minutes.
+    pub fn wrong_code(&self, app: &TestApp) -> String {
+        let near: Vec<String> = (-3..=3).map(|offset| self.code(app.step() + offset)).collect();
+        (0..).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).expect("one of a million")
+    }
+
+    pub fn seed(&self) -> &[u8] {
+        &self.seed
+    }
+}
+
+impl TestApp {
+    /// The step of the database's clock. Codes of it hold for a step longer.
+    pub fn step(&self) -> i64 {
+        self.db.scalar("SELECT floor(extract(epoch FROM clock_timestamp()) / 30)::bigint")
+    }
+
+    /// As if the last code had been used some minutes ago.
+    pub fn age_codes(&self) {
+        self.db.execute("UPDATE totp SET last_step = last_step - 10");
+    }
+
+    /// The code that the app shows now, not used yet.
+    pub fn fresh_code(&self, authenticator: &AuthenticatorApp) -> String {
+        self.age_codes();
+        authenticator.code(self.step())
+    }
+
+    /// Sets an authenticator app up, and answers the recovery codes with it.
+    pub async fn enrol(&self, browser: &mut Browser) -> (AuthenticatorApp, Vec<String>) {
+        browser.get("/account/security").await.is(200);
+        let shown = browser.post("/account/totp/start", &[]).await;
+        let authenticator = AuthenticatorApp::with_key(&shown.is(200).text("#key .code").expect("a key"));
+        let code = authenticator.code(self.step());
+        let answer = browser.post("/account/totp/finish", &[("code", &code)]).await;
+        answer.is(200);
+        let codes = answer.html();
+        let items = scraper::Selector::parse(".codes li").expect("a selector");
+        let codes = codes.select(&items).map(|item| item.text().collect()).collect();
+        self.age_codes();
+        (authenticator, codes)
+    }
+
+    /// A browser with the password behind it and the second factor before it.
+    pub async fn pending(&self, person: &Person) -> Browser {
+        let mut browser = self.browser();
+        browser.log_in(person.email, person.password).await.redirects_to("/login/second-factor");
+        browser.get("/login/second-factor").await.is(200);
+        browser
+    }
+}

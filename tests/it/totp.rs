@@ -1,0 +1,224 @@
+//! Authenticator apps: set up, used, locked, removed.
+
+use futures_util::future::join_all;
+
+use crate::support::app::TestApp;
+use crate::support::authenticator_app::AuthenticatorApp;
+
+#[actix_web::test]
+async fn an_app_counts_only_once_it_has_shown_the_right_code() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account/security").await.is(200);
+    let shown = browser.post("/account/totp/start", &[]).await;
+    let key = shown.is(200).text("#key .code").unwrap();
+    assert_eq!(key.replace(' ', "").len(), 32);
+    assert_eq!(shown.count("svg.qr path"), 1);
+    let authenticator = AuthenticatorApp::with_key(&key);
+    // Not yet: the password is enough.
+    app.logged_in(&ada).await;
+    for wrong in [authenticator.wrong_code(&app), String::new(), "12345".into(), "x".repeat(5000)] {
+        let again = browser.post("/account/totp/finish", &[("code", &wrong)]).await;
+        assert_eq!(again.is(422).text("#key .code").unwrap(), key);
+    }
+    app.logged_in(&ada).await;
+    let done = browser.post("/account/totp/finish", &[("code", &authenticator.code(app.step()))]).await;
+    assert_eq!(done.is(200).count(".codes li"), 10);
+    app.pending(&ada).await;
+    app.letter(ada.email, "A way to log in was added").await;
+    assert_eq!(app.events("authenticator-added"), 1);
+    let page = browser.get("/account/security").await;
+    page.is(200).says("10 are left").does_not_say(&key);
+    for path in ["start", "finish"] {
+        let again = browser.post(&format!("/account/totp/{path}"), &[]).await;
+        again.redirects_to("/account/security").does_not_say(&key);
+    }
+}
+
+#[actix_web::test]
+async fn an_app_that_is_set_up_too_late_or_anew_does_not_count() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account/security").await;
+    browser.post("/account/totp/finish", &[("code", "123456")]).await.redirects_to("/account/security");
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let shown = browser.post("/account/totp/start", &[]).await;
+        keys.push(AuthenticatorApp::with_key(&shown.text("#key .code").unwrap()));
+    }
+    let first = keys[0].code(app.step());
+    browser.post("/account/totp/finish", &[("code", &first)]).await.is(422);
+    app.db.execute("UPDATE totp SET created_at = created_at - interval '61 minutes'");
+    let second = keys[1].code(app.step());
+    browser.post("/account/totp/finish", &[("code", &second)]).await.redirects_to("/account/security");
+    app.logged_in(&ada).await;
+}
+
+#[actix_web::test]
+async fn setting_up_twice_at_once_happens_once() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account/security").await;
+    let shown = browser.post("/account/totp/start", &[]).await;
+    let code = AuthenticatorApp::with_key(&shown.text("#key .code").unwrap()).code(app.step());
+    let mut copies: Vec<_> = (0..12).map(|_| browser.copy()).collect();
+    let fields = [("code", code.as_str())];
+    let answers = join_all(copies.iter_mut().map(|copy| copy.post("/account/totp/finish", &fields))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    assert_eq!(app.events("authenticator-added"), 1);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 10);
+}
+
+#[actix_web::test]
+async fn the_code_that_set_the_app_up_and_every_other_logs_in_once() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
+    let step = app.step();
+    app.db.execute(&format!("UPDATE totp SET last_step = {step}"));
+    let mut browser = app.pending(&ada).await;
+    let code = authenticator.code(step);
+    browser.post("/login/second-factor", &[("code", &code)]).await.is(422);
+    // The step before is still good, then used up, and no guess in all this.
+    app.db.execute(&format!("UPDATE totp SET last_step = {step} - 2"));
+    let before = authenticator.code(app.step() - 1);
+    browser.post("/login/second-factor", &[("code", &before)]).await.redirects_to("/home");
+    let mut browser = app.pending(&ada).await;
+    browser.post("/login/second-factor", &[("code", &before)]).await.is(422);
+    assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 0);
+    app.age_codes();
+    for offset in [-3, 2] {
+        let code = authenticator.code(app.step() + offset);
+        browser.post("/login/second-factor", &[("code", &code)]).await.is(422);
+    }
+    let spaced = app.fresh_code(&authenticator);
+    let spaced = format!(" {} {} ", &spaced[..3], &spaced[3..]);
+    browser.post("/login/second-factor", &[("code", &spaced)]).await.redirects_to("/home");
+    assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 0);
+}
+
+#[actix_web::test]
+async fn one_code_in_twenty_parallel_log_ins_opens_one_session() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
+    let mut browsers = Vec::new();
+    for _ in 0..20 {
+        browsers.push(app.pending(&ada).await);
+    }
+    app.db.execute("DELETE FROM sessions");
+    let code = app.fresh_code(&authenticator);
+    let fields = [("code", code.as_str())];
+    let answers =
+        join_all(browsers.iter_mut().map(|browser| browser.post("/login/second-factor", &fields))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_sent_to("/home")).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 422).count(), 19);
+    assert_eq!(app.live_sessions(&ada), 1);
+    // Nineteen double clicks lock nothing.
+    assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 0);
+}
+
+#[actix_web::test]
+async fn of_a_hundred_parallel_guesses_ten_are_looked_at_and_then_the_app_is_locked() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut owner = app.logged_in(&ada).await;
+    let (authenticator, recovery) = app.enrol(&mut owner).await;
+    let browser = app.pending(&ada).await;
+    let mut copies: Vec<_> = (0..100).map(|_| browser.copy()).collect();
+    let wrong = authenticator.wrong_code(&app);
+    let fields = [("code", wrong.as_str())];
+    let answers = join_all(copies.iter_mut().map(|copy| copy.post("/login/second-factor", &fields))).await;
+    assert!(answers.iter().all(|answer| answer.status == 422));
+    assert_eq!((app.events("second-factor-refused"), app.events("authenticator-locked")), (10, 1));
+    assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 10);
+    let letters = app.letters().await;
+    assert_eq!(letters.iter().filter(|it| it.subject == "Your authenticator app is locked").count(), 1);
+
+    // The right code opens nothing any more, a recovery code does.
+    let mut browser = app.pending(&ada).await;
+    let code = app.fresh_code(&authenticator);
+    browser.post("/login/second-factor", &[("code", &code)]).await.is(422).says("locked");
+    browser.post("/login/second-factor", &[("code", &recovery[0])]).await.redirects_to("/home");
+    browser.get("/account/security").await.is(200).says("Locked");
+    let grace = app.grace().await;
+    let mut admin = app.logged_in(&grace).await;
+    admin.get(&format!("/admin/users/{}", ada.id)).await.says("the authenticator app is locked");
+    // Set up anew it works again.
+    browser.get("/account/security").await;
+    browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
+    let (authenticator, _) = app.enrol(&mut browser).await;
+    let mut browser = app.pending(&ada).await;
+    let code = app.fresh_code(&authenticator);
+    browser.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn a_right_code_forgets_the_wrong_ones_before_it() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
+    for _ in 0..2 {
+        let mut browser = app.pending(&ada).await;
+        let wrong = authenticator.wrong_code(&app);
+        for _ in 0..9 {
+            browser.post("/login/second-factor", &[("code", &wrong)]).await.is(422);
+        }
+        let code = app.fresh_code(&authenticator);
+        browser.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+    }
+}
+
+#[actix_web::test]
+async fn removing_the_app_takes_the_recovery_codes_with_it_and_is_told() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    app.enrol(&mut browser).await;
+    browser.get("/account/security").await;
+    browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
+    browser.post("/account/totp/remove", &[]).await.is(404);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
+    app.letter(ada.email, "A way to log in was removed").await;
+    app.logged_in(&ada).await;
+}
+
+#[actix_web::test]
+async fn nothing_that_is_shown_lies_in_the_database() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (authenticator, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
+    let pending = app.pending(&ada).await;
+    let dump = app.dump();
+    let hex: String = authenticator.seed().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(
+        dump.contains("totp (") && dump.contains("recovery_codes (") && dump.contains("pending_logins (")
+    );
+    let key = pending.key();
+    for secret in codes.iter().map(String::as_str).chain([hex.as_str(), key.as_str()]) {
+        assert!(!dump.contains(secret) && !dump.contains(&secret.replace('-', "")), "{secret}");
+    }
+}
+
+#[actix_web::test]
+async fn seeds_outlive_a_change_of_secret() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
+    let sealed = "SELECT encode(sealed_seed, 'hex') FROM totp";
+    let before: String = app.db.scalar(sealed);
+    let secret =
+        || latchkey::secret::Secret::parse("another-one-0123456789-zyxwvutsrqpon").expect("a secret");
+    let changing = app.beside(|settings| {
+        settings.secret = secret().with_previous(Some(settings.secret.clone()));
+    });
+    changing.accounts.tidy().await.expect("upkeep");
+    assert_ne!(app.db.scalar::<String>(sealed), before);
+    let changed = app.beside(|settings| settings.secret = secret());
+    let mut browser = changed.pending(&ada).await;
+    let code = app.fresh_code(&authenticator);
+    browser.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+}
