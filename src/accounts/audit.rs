@@ -54,6 +54,10 @@ acts! {
     Invited = "invited",
     InvitationWithdrawn = "invitation-withdrawn",
     SetUp = "set-up",
+    /// Moved in from elsewhere with the password hash they had there.
+    Imported = "imported",
+    /// A password from elsewhere was right, and is hashed as ours are from now on.
+    PasswordMovedIn = "password-moved-in",
 }
 
 impl Act {

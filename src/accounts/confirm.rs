@@ -45,8 +45,8 @@ impl Accounts {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 };
                 budget.give_back(change)?;
-                if let Some(hash) = rehashed {
-                    queries::set_password(change, user, &hash, false)?;
+                if let Some(rehashed) = rehashed {
+                    rehashed.keep(change, user, &client)?;
                 }
                 Entry::own(Act::Confirmed, user, &client).session(live.record.handle).write(change)?;
                 Ok(Ok(key))

@@ -4,6 +4,7 @@ use actix_web::rt::System;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::import::{self, Import};
 use super::{Failure, reach};
 use crate::accounts::{Accounts, AdminRefusal, Client, Email, Name, Role, UserId};
 use crate::config::Settings;
@@ -40,6 +41,8 @@ pub enum Command {
     Unlock { email: String },
     /// Print a link that sets a new password.
     ResetLink { email: String },
+    /// Bring people from elsewhere, with the password hashes they had there.
+    Import(Import),
 }
 
 /// How many rows are fetched at once.
@@ -77,6 +80,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             say!("{email} can log in with the password again.");
             Ok(())
         }
+        Command::Import(import) => import::run(accounts, &import).await,
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
     }
 }

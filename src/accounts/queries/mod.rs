@@ -3,6 +3,7 @@
 mod admin;
 mod lanes;
 mod links;
+mod newcomers;
 mod people;
 mod throttles;
 mod tokens;
@@ -12,6 +13,7 @@ pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
 pub(super) use lanes::*;
 pub(super) use links::*;
+pub(super) use newcomers::*;
 pub(super) use people::*;
 pub(super) use throttles::*;
 pub use tokens::InvitationRow;
