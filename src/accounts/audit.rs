@@ -64,6 +64,10 @@ acts! {
     RecoveryCodesMade = "recovery-codes-made",
     RecoveryCodeUsed = "recovery-code-used",
     FactorsReset = "factors-reset",
+    /// Moved in from elsewhere with the password hash they had there.
+    Imported = "imported",
+    /// A password from elsewhere was right, and is hashed as ours are from now on.
+    PasswordMovedIn = "password-moved-in",
 }
 
 impl Act {

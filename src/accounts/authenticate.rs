@@ -1,5 +1,8 @@
 //! Log in with a password.
 
+use diesel::pg::PgConnection;
+use uuid::Uuid;
+
 use super::audit::Entry;
 use super::browsers::Proof;
 use super::password::{Password, PasswordHash};
@@ -43,11 +46,32 @@ pub(super) struct Known {
 pub(super) enum Checked {
     /// It matches; with a fresh hash where the stored one is outdated.
     Yes {
-        rehashed: Option<PasswordHash>,
+        rehashed: Option<Rehashed>,
     },
     No,
     TooMany(Wait),
 }
+
+/// The same password, hashed as ours are today.
+pub(super) struct Rehashed {
+    hash: PasswordHash,
+    /// What to note of a password that came from elsewhere.
+    moved_in: Option<&'static str>,
+}
+
+impl Rehashed {
+    /// Keeps it in place of the old hash. The caller has locked the user's row.
+    pub fn keep(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<(), Fault> {
+        queries::set_password(conn, user, &self.hash, false)?;
+        match self.moved_in {
+            Some(detail) => Entry::own(Act::PasswordMovedIn, user, client).detail(detail).write(conn),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Shown on the activity page, in place of making anybody change it.
+const WEAK: &str = "it is weaker than new ones must be, so choose another";
 
 impl Accounts {
     /// Checks the password and opens a session, or a pending log-in for those with a second factor. The row, the audit event and the cleared throttle are one
@@ -98,8 +122,13 @@ impl Accounts {
         };
         let given = Password::given(raw);
         let again = given.as_ref().map(Password::share);
-        let stored = known.and_then(|known| known.hash.as_ref()).filter(|_| counted);
-        let verdict = match self.hasher.verify(given, stored).await {
+        let stored = known.and_then(|known| known.hash.as_ref());
+        let checked = match stored {
+            Some(hash) if counted => self.hasher.verify(given, Some(hash)).await,
+            Some(hash) => self.hasher.dismiss(given, Some(hash)).await,
+            None => self.hasher.dismiss(given, self.stand_in(budget).await?.as_ref()).await,
+        };
+        let verdict = match checked {
             Ok(verdict) => verdict,
             Err(busy) => {
                 let undoing = budget.clone();
@@ -120,10 +149,21 @@ impl Accounts {
             return Ok(Checked::No);
         }
         let rehashed = match again {
-            Some(password) if verdict.outdated => Some(self.hash(password).await?),
+            Some(password) if verdict.outdated => {
+                let weak = self.choose(raw, "", "").is_err();
+                let moved_in = stored.is_some_and(PasswordHash::is_foreign);
+                let moved_in = moved_in.then_some(if weak { WEAK } else { "" });
+                Some(Rehashed { hash: self.hash(password).await?, moved_in })
+            }
             _ => None,
         };
         Ok(Checked::Yes { rehashed })
+    }
+
+    /// Whose hash is worked out for an account that has none.
+    async fn stand_in(&self, budget: &Budget) -> Result<Option<PasswordHash>, Fault> {
+        let at = Uuid::from_bytes(budget.account_digest());
+        self.db.read(move |conn| queries::stand_in(conn, at)).await
     }
 
     fn conclude(
@@ -153,11 +193,11 @@ impl Accounts {
             return Ok(Err(LogInRefusal::NoMatch));
         }
         budget.give_back(change)?;
-        if let Some(hash) = &rehashed {
-            queries::set_password(change, known.id, hash, false)?;
+        if let Some(rehashed) = &rehashed {
+            rehashed.keep(change, known.id, client)?;
         }
         let user = known.id;
-        match rehashed.or(known.hash) {
+        match rehashed.map(|rehashed| rehashed.hash).or(known.hash) {
             Some(hash) if queries::has_second_factor(change, user)? => {
                 let pending = Pending { user, proven: fingerprint(&hash), remember };
                 self.hold(change, &pending, client).map(|key| Ok(LoggedIn::Pending(key)))

@@ -54,8 +54,8 @@ impl Accounts {
                 let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 };
-                if let Some(hash) = rehashed {
-                    queries::set_password(change, user, &hash, false)?;
+                if let Some(rehashed) = rehashed {
+                    rehashed.keep(change, user, &client)?;
                 }
                 Entry::own(Act::Confirmed, user, &client).session(live.record.handle).write(change)?;
                 Ok(Ok(key))

@@ -2,13 +2,15 @@
 //! number at once, a bounded queue behind them. For `accounts` operations and the commands.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::password::{HashCost, Memory, Password, PasswordHash, Recipe, Target, Unmakeable, UnsuitableCost};
+use super::password::{
+    Foreign, HashCost, Memory, Password, PasswordHash, Recipe, Target, Unmakeable, UnsuitableCost,
+};
 
 /// How long a caller waits for its turn: past this a person has pressed the button again.
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -31,6 +33,8 @@ pub struct Hasher {
     /// Permits and places in the queue that exist, taken or not.
     sizes: (usize, usize),
     memory: Arc<Memory>,
+    /// Held while a hash of other software's is worked out that takes more memory than the permits were counted for.
+    foreign: Arc<Mutex<()>>,
     max_wait: Duration,
 }
 
@@ -90,6 +94,7 @@ impl Hasher {
             queue: Arc::new(Semaphore::new(queue)),
             sizes: (permits, queue),
             memory: Arc::new(Memory::for_recipe(&dummy)),
+            foreign: Arc::default(),
             dummy,
             max_wait: MAX_WAIT,
         })
@@ -125,6 +130,10 @@ impl Hasher {
         stored: Option<&PasswordHash>,
     ) -> Result<Verdict, Busy> {
         let target = stored.and_then(Target::read);
+        let foreign = stored.filter(|_| target.is_none()).and_then(|hash| Foreign::read(hash.as_str()).ok());
+        if let Some(foreign) = foreign {
+            return self.verify_foreign(given, foreign).await;
+        }
         let unreadable = stored.is_some() && target.is_none();
         let outdated = target.as_ref().is_some_and(|target| target.is_outdated(&self.cost));
         let (dummy, memory) = (self.dummy.clone(), Arc::clone(&self.memory));
@@ -137,6 +146,33 @@ impl Hasher {
         });
         let matches = compared.await?.map_err(|_| fault("no hash could be compared"))?;
         Ok(Verdict { matches, outdated: matches && outdated, unreadable })
+    }
+
+    /// For an address nobody has: as [`Hasher::verify`] against a hash of somebody's, and always a no. So whoever moved
+    /// in with hashes that take another time than ours cannot be told from nobody by it.
+    ///
+    /// # Errors
+    /// [`Busy`] as for [`Hasher::hash`].
+    pub async fn dismiss(
+        &self,
+        given: Option<Password>,
+        stand_in: Option<&PasswordHash>,
+    ) -> Result<Verdict, Busy> {
+        self.verify(given, stand_in).await?;
+        Ok(Verdict { matches: false, outdated: false, unreadable: false })
+    }
+
+    /// The same for a hash that came from elsewhere, made as it was made there; hash the password anew if it matches.
+    async fn verify_foreign(&self, given: Option<Password>, foreign: Foreign) -> Result<Verdict, Busy> {
+        let one_at_a_time = Arc::clone(&self.foreign);
+        let large = foreign.memory_kib() > u64::from(self.cost.memory_kib);
+        let compared = self.in_turn(move || {
+            let _turn = large.then(|| one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner));
+            let secret = given.as_ref().map_or(NO_PASSWORD, Password::expose_typed);
+            Ok::<_, Unmakeable>(foreign.matches(secret)? && given.is_some())
+        });
+        let matches = compared.await?.map_err(|_| fault("no foreign hash could be compared"))?;
+        Ok(Verdict { matches, outdated: matches, unreadable: false })
     }
 
     /// How busy it is now, for the metrics.
@@ -246,12 +282,29 @@ mod tests {
     #[actix_web::test]
     async fn an_unreadable_hash_denies_and_says_so() {
         let hasher = hasher(1, 1);
-        for broken in
-            ["", "$", "plain text", "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"]
-        {
+        for broken in [
+            "",
+            "$",
+            "plain text",
+            "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$2b$31$yg6qd2J5YKpN4ulo14FAFuoBVTA0x65j4xMMV2movD4uQgdKZrRe2",
+            "pbkdf2_sha256$4000000000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        ] {
             let verdict = hasher.verify(given(broken), Some(&PasswordHash::stored(broken))).await;
             assert_eq!(verdict, Ok(Verdict { unreadable: true, ..NO }), "{broken}");
         }
+    }
+
+    #[actix_web::test]
+    async fn a_hash_from_elsewhere_matches_and_is_outdated_and_a_stand_in_never_matches() {
+        let hasher = hasher(1, 1);
+        let foreign = PasswordHash::stored("$2b$04$eHOsBNH0xRmWfH0YmxS8MeA/HmBP9cHbo8qvGRqTZQH/7e8RJPYiO");
+        let outdated = Verdict { outdated: true, ..YES };
+        assert_eq!(hasher.verify(given("tr0ub4dor&3"), Some(&foreign)).await, Ok(outdated));
+        assert_eq!(hasher.verify(given("tr0ub4dor&4"), Some(&foreign)).await, Ok(NO));
+        assert_eq!(hasher.verify(None, Some(&foreign)).await, Ok(NO));
+        assert_eq!(hasher.dismiss(given("tr0ub4dor&3"), Some(&foreign)).await, Ok(NO));
+        assert_eq!(hasher.dismiss(given("tr0ub4dor&3"), None).await, Ok(NO));
     }
 
     #[actix_web::test]

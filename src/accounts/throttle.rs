@@ -68,6 +68,11 @@ impl Budget {
         }
     }
 
+    /// The same for every attempt at this account, and evenly spread over all accounts.
+    pub fn account_digest(&self) -> [u8; 16] {
+        secret::sha256(self.account.as_bytes()).first_chunk().copied().unwrap_or_default()
+    }
+
     /// For whoever is logged in, in the lane of their browser; of the session where the browser lost its proof.
     pub fn own(user: UserId, session: Handle, knows_browser: bool, client: &Client) -> Self {
         match client.browser {

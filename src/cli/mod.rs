@@ -7,6 +7,7 @@ macro_rules! say {
 }
 
 mod config;
+mod import;
 mod log;
 mod migrate;
 mod reach;

@@ -4,6 +4,7 @@ use actix_web::rt::System;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::import::{self, Import};
 use super::{Failure, reach};
 use crate::accounts::{Accounts, AdminRefusal, Client, Email, Name, Role, UserId};
 use crate::config::Settings;
@@ -42,6 +43,8 @@ pub enum Command {
     ResetLink { email: String },
     /// Take every second factor away from somebody who has lost theirs. Make sure that it is them who asks.
     ResetFactors { email: String },
+    /// Bring people from elsewhere, with the password hashes they had there.
+    Import(Import),
 }
 
 /// How many rows are fetched at once.
@@ -79,6 +82,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             say!("{email} can log in with the password again.");
             Ok(())
         }
+        Command::Import(import) => import::run(accounts, &import).await,
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
         Command::ResetFactors { email } => {
             if accounts.reset_factors(find(accounts, &email).await?, Client::operator()).await? {

@@ -158,6 +158,10 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::Enabled => (format!("Account enabled{by}"), "good"),
         Act::Invited => (with("Invitation sent"), "plain"),
         Act::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
+        Act::Imported => ("Moved in from elsewhere".into(), "good"),
+        Act::PasswordMovedIn => {
+            (with("Your password moved in as well"), if detail.is_empty() { "good" } else { "warn" })
+        }
         Act::SetUp => ("Became the first administrator".into(), "good"),
         Act::PasswordAccepted => ("Right password at a log-in, second step not yet taken".into(), "plain"),
         Act::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),

@@ -20,6 +20,7 @@ mod hashing;
 mod headers;
 mod history;
 mod house;
+mod import;
 mod instances;
 mod lease;
 mod links;

@@ -90,6 +90,11 @@ impl PasswordHash {
         Self(phc.into())
     }
 
+    /// Whether other software made it: ours are Argon2id, and theirs are kept so that they do not look like ours.
+    pub fn is_foreign(&self) -> bool {
+        !self.0.starts_with("$argon2id$")
+    }
+
     /// The PHC string, for the query that writes it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,6 +4,7 @@
 mod blocklist;
 mod capacity;
 mod context;
+mod foreign;
 mod hash;
 mod judge;
 mod patterns;
@@ -12,6 +13,8 @@ mod recipe;
 mod strength;
 
 pub use capacity::{memory_budget, permits_for};
+pub(super) use foreign::Foreign;
+pub use foreign::NotTaken;
 pub use hash::{HashCost, PasswordHash, UnsuitableCost};
 pub use policy::{PasswordPolicy, Weak};
 pub(super) use recipe::{Memory, Recipe, Target, Unmakeable};
@@ -31,7 +34,13 @@ pub const GIVEN_MAX_BYTES: usize = 4096;
 /// There is no `Debug`, `Display`, `Serialize` or `Clone`: it can be hashed and verified, nothing
 /// else. It is kept exactly as sent apart from NFC (never trimmed, cut or case-folded):
 /// NIST SP 800-63B-4 §3.1.1.2, ASVS 5.0 6.2.8.
-pub struct Password(Arc<Zeroizing<String>>);
+pub struct Password(Arc<Texts>);
+
+struct Texts {
+    nfc: Zeroizing<String>,
+    /// As it was sent, where that is not NFC: what other software's hashes are of.
+    typed: Option<Zeroizing<String>>,
+}
 
 impl Password {
     /// Accepts a new password under the default [`PasswordPolicy`].
@@ -55,7 +64,9 @@ impl Password {
     ///
     /// [`Hasher::verify`]: crate::accounts::hasher::Hasher::verify
     pub fn given(raw: &str) -> Option<Self> {
-        nfc(raw, GIVEN_MAX_BYTES).map(Self::sealed)
+        let nfc = nfc(raw, GIVEN_MAX_BYTES)?;
+        let typed = (*nfc != *raw).then(|| Zeroizing::new(raw.to_owned()));
+        Some(Self(Arc::new(Texts { nfc, typed })))
     }
 
     /// A second handle on the same memory, for hashing anew after an outdated verdict.
@@ -64,11 +75,16 @@ impl Password {
     }
 
     pub(super) fn expose(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.0.nfc.as_bytes()
     }
 
-    fn sealed(text: Zeroizing<String>) -> Self {
-        Self(Arc::new(text))
+    /// For a hash that other software made.
+    pub(super) fn expose_typed(&self) -> &[u8] {
+        self.0.typed.as_ref().unwrap_or(&self.0.nfc).as_bytes()
+    }
+
+    fn sealed(nfc: Zeroizing<String>) -> Self {
+        Self(Arc::new(Texts { nfc, typed: None }))
     }
 }
 
@@ -95,6 +111,13 @@ mod tests {
         let composed = Password::given("caf\u{e9} au lait au lit").unwrap();
         let decomposed = Password::given("cafe\u{301} au lait au lit").unwrap();
         assert!(composed.expose() == decomposed.expose());
+    }
+
+    #[test]
+    fn what_was_typed_is_kept_for_the_hashes_of_others() {
+        let decomposed = "cafe\u{301} au lait au lit";
+        assert!(Password::given(decomposed).unwrap().expose_typed() == decomposed.as_bytes());
+        assert!(Password::given("caf\u{e9}").unwrap().expose_typed() == "caf\u{e9}".as_bytes());
     }
 
     #[test]

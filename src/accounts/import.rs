@@ -1,0 +1,236 @@
+//! Moving in from elsewhere: people with the password hashes they had there, a batch at a time.
+
+use std::fmt;
+
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use super::audit::Entry;
+use super::password::{Foreign, NotTaken};
+use super::{Accounts, Act, Client, Email, Name, NoName, Role, queries};
+use crate::db::Fault;
+
+/// Clocks of two machines differ by less.
+const SKEW: Duration = Duration::days(1);
+
+/// One person as another system exported them. No `Debug`: there is a password hash in it.
+#[derive(Default)]
+pub struct Exported {
+    pub email: String,
+    /// Where it is empty, the part of the address before the `@`.
+    pub name: String,
+    /// Empty, or beginning with `!` as Django has it, for somebody without a password.
+    pub password_hash: String,
+    /// `member` where nothing is said.
+    pub role: String,
+    /// RFC 3339, or as Postgres prints it; now where nothing is said.
+    pub created_at: String,
+}
+
+/// Somebody who can be taken in.
+pub struct Newcomer {
+    pub(super) email: Email,
+    pub(super) name: Name,
+    pub(super) role: Role,
+    pub(super) password_hash: Option<String>,
+    pub(super) created_at: Option<OffsetDateTime>,
+}
+
+/// Why somebody cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    Address,
+    Name(NoName),
+    Hash(NotTaken),
+    Role,
+    Admin,
+    CreatedAt,
+    /// Postgres keeps none.
+    Nul,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address => f.write_str("email is no address that mail can be sent to"),
+            Self::Name(NoName::Empty) => f.write_str("name is empty"),
+            Self::Name(NoName::TooLong) => f.write_str("name is too long"),
+            Self::Name(NoName::Unprintable) => f.write_str("name has characters that do not print"),
+            Self::Hash(why) => why.fmt(f),
+            Self::Role => f.write_str("role is neither member nor admin"),
+            Self::Admin => f.write_str("role is admin, which needs --allow-admins"),
+            Self::CreatedAt => f.write_str(
+                "created_at is no moment of the past such as 2024-05-17T09:30:00Z, with its offset",
+            ),
+            Self::Nul => f.write_str("there is a NUL character in it"),
+        }
+    }
+}
+
+impl Newcomer {
+    /// Judges what was exported. The address is taken for verified: whoever imports it says so.
+    pub fn parse(from: &Exported, admins: bool) -> Result<Self, Unfit> {
+        let Exported { email, name, password_hash, role, created_at } = from;
+        if [email, name, password_hash, role, created_at].iter().any(|text| text.contains('\0')) {
+            return Err(Unfit::Nul);
+        }
+        let email = Email::parse(email).map_err(|_| Unfit::Address)?;
+        let given = if name.trim().is_empty() { before_at(email.as_str()) } else { name };
+        let name = Name::parse(given).map_err(Unfit::Name)?;
+        let role = match role.trim() {
+            "" => Role::Member,
+            text => Role::parse(text).ok_or(Unfit::Role)?,
+        };
+        if role == Role::Admin && !admins {
+            return Err(Unfit::Admin);
+        }
+        let password_hash = match password_hash.as_str() {
+            "" => None,
+            unusable if unusable.starts_with('!') => None,
+            text => Some(Foreign::read(text).map_err(Unfit::Hash)?.kept(text)),
+        };
+        let created_at = match created_at.trim() {
+            "" => None,
+            text => Some(moment(text).ok_or(Unfit::CreatedAt)?),
+        };
+        Ok(Self { email, name, role, password_hash, created_at })
+    }
+
+    /// What addresses are compared by.
+    pub fn key(&self) -> &str {
+        self.email.key()
+    }
+
+    pub fn has_password(&self) -> bool {
+        self.password_hash.is_some()
+    }
+}
+
+fn before_at(address: &str) -> &str {
+    address.rsplit_once('@').map_or(address, |(local, _)| local)
+}
+
+/// `2024-05-17T09:30:00Z` and `2024-05-17 09:30:00.123+00`, not of the future and not before there were computers.
+fn moment(text: &str) -> Option<OffsetDateTime> {
+    let mut text = text.replacen(' ', "T", 1);
+    // Postgres leaves out minutes of an offset that has none.
+    if text.len() >= 3 && text.as_bytes().get(text.len() - 3).is_some_and(|sign| b"+-".contains(sign)) {
+        text.push_str(":00");
+    }
+    let at = OffsetDateTime::parse(&text, &Rfc3339).ok()?;
+    (at >= OffsetDateTime::UNIX_EPOCH && at <= OffsetDateTime::now_utc() + SKEW).then_some(at)
+}
+
+impl Accounts {
+    /// Takes in whoever's address is not registered yet, with an entry in the trail for each: all in one transaction.
+    /// Answers, for each in turn, whether they are new. `dry`: only says whose address is free.
+    ///
+    /// No mail is sent, and nobody's account changes that is there already.
+    pub async fn import(&self, batch: Vec<Newcomer>, dry: bool) -> Result<Vec<bool>, Fault> {
+        if dry {
+            return self.db.read(move |conn| queries::free_addresses(conn, &batch)).await;
+        }
+        self.db
+            .write(move |conn| {
+                let mut order: Vec<usize> = (0..batch.len()).collect();
+                // Two imports at once take the addresses in the same order; of two alike, the first comes first.
+                order.sort_by_key(|&index| batch.get(index).map(Newcomer::key));
+                let sorted: Vec<&Newcomer> = order.iter().filter_map(|&index| batch.get(index)).collect();
+                let mut made = queries::insert_newcomers(conn, &sorted)?;
+                queries::drop_registrations_of(conn, made.keys())?;
+                let client = Client::operator();
+                let mut new = Vec::with_capacity(batch.len());
+                for newcomer in &batch {
+                    let user = made.remove(newcomer.key());
+                    if let Some(user) = user {
+                        Entry::on(Act::Imported, None, user, &client).write(conn)?;
+                    }
+                    new.push(user.is_some());
+                }
+                Ok(new)
+            })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BCRYPT: &str = "$2b$12$yg6qd2J5YKpN4ulo14FAFuoBVTA0x65j4xMMV2movD4uQgdKZrRe2";
+
+    fn ada() -> Exported {
+        Exported { email: "Ada@example.org".into(), password_hash: BCRYPT.into(), ..Exported::default() }
+    }
+
+    fn unfit(from: Exported) -> Option<Unfit> {
+        Newcomer::parse(&from, false).err()
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_sensible_value() {
+        let parsed = Newcomer::parse(&ada(), false).ok().unwrap();
+        assert_eq!(
+            (parsed.key(), parsed.name.as_str(), parsed.role),
+            ("ada@example.org", "Ada", Role::Member)
+        );
+        assert!(parsed.created_at.is_none() && parsed.password_hash.as_deref() == Some(BCRYPT));
+        for none in ["", "!", "!Vx8a"] {
+            let parsed = Newcomer::parse(&Exported { password_hash: none.into(), ..ada() }, false);
+            assert!(!parsed.ok().unwrap().has_password());
+        }
+    }
+
+    #[test]
+    fn every_field_is_judged() {
+        assert_eq!(unfit(Exported { email: "ada".into(), ..ada() }), Some(Unfit::Address));
+        assert_eq!(unfit(Exported { name: "x".repeat(81), ..ada() }), Some(Unfit::Name(NoName::TooLong)));
+        assert_eq!(unfit(Exported { role: "root".into(), ..ada() }), Some(Unfit::Role));
+        assert_eq!(unfit(Exported { role: "admin".into(), ..ada() }), Some(Unfit::Admin));
+        assert!(Newcomer::parse(&Exported { role: "admin".into(), ..ada() }, true).is_ok());
+        let md5 = "5f4dcc3b5aa765d61d8327deb882cf99".to_owned();
+        assert_eq!(unfit(Exported { password_hash: md5, ..ada() }), Some(Unfit::Hash(NotTaken::Unknown)));
+        for field in 0..5 {
+            let mut from = ada();
+            let fields = [
+                &mut from.email,
+                &mut from.name,
+                &mut from.password_hash,
+                &mut from.role,
+                &mut from.created_at,
+            ];
+            fields.into_iter().nth(field).unwrap().push('\0');
+            assert_eq!(unfit(from), Some(Unfit::Nul));
+        }
+    }
+
+    #[test]
+    fn moments_are_read_as_rfc_3339_and_as_postgres_prints_them() {
+        let at = OffsetDateTime::parse("2024-05-17T09:30:00Z", &Rfc3339).unwrap();
+        for text in [
+            "2024-05-17T09:30:00Z",
+            "2024-05-17 09:30:00+00",
+            "2024-05-17 11:30:00.000000+02:00",
+            "2024-05-17T04:00:00-05:30",
+        ] {
+            assert_eq!(moment(text), Some(at), "{text}");
+        }
+        for bad in ["2024-05-17", "yesterday", "2999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1715938200"] {
+            assert_eq!(moment(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_export_makes_judging_panic(fields in any::<[String; 5]>(), admins in any::<bool>()) {
+            let [email, name, password_hash, role, created_at] = fields;
+            let _ = Newcomer::parse(&Exported { email, name, password_hash, role, created_at }, admins);
+        }
+
+        #[test]
+        fn no_text_makes_reading_a_moment_panic(text in "\\PC*|[0-9T:+Z -]{0,30}") {
+            let _ = moment(&text);
+        }
+    }
+}

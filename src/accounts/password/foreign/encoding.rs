@@ -1,0 +1,23 @@
+//! The alphabets in which salts and hashes are written.
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+
+use super::NotTaken;
+
+/// The last character of a salt may carry bits that mean nothing, and PHP fills them with chance.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const BCRYPT: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, LENIENT);
+
+/// With or without padding; passlib writes `.` for `+`.
+pub(super) fn base64(text: &str) -> Result<Vec<u8>, NotTaken> {
+    STANDARD.decode(text.replace('.', "+")).map_err(|_| NotTaken::Broken)
+}
+
+pub(super) fn bcrypt(text: &str) -> Result<Vec<u8>, NotTaken> {
+    BCRYPT.decode(text).map_err(|_| NotTaken::Broken)
+}

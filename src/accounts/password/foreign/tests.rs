@@ -1,0 +1,160 @@
+//! The hashes of the real things (tests/it/fixtures), and what must not be read.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::{Foreign, MAX_BCRYPT_COST, MAX_ITERATIONS, MAX_MEMORY_KIB, MAX_WORK_KIB, NotTaken, Scheme};
+
+const MADE: &str = include_str!("../../../../tests/it/fixtures/hashes.jsonl");
+
+const BCRYPT: &str = "$2b$12$yg6qd2J5YKpN4ulo14FAFuoBVTA0x65j4xMMV2movD4uQgdKZrRe2";
+const ARGON2: &str =
+    "$argon2id$v=19$m=65536,t=3,p=4$y4vZWmSqYHz1vazfFCPGMA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const SCRYPT: &str =
+    "$scrypt$ln=14,r=8,p=2$jlFqLeUcQ2iNMWaMsTbmfA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const PBKDF2: &str = "pbkdf2_sha256$600000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const DJANGO_SCRYPT: &str = "scrypt$16384$salt$8$5$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+fn refusal(text: &str) -> Option<NotTaken> {
+    Foreign::read(text).err()
+}
+
+#[test]
+fn hashes_of_the_real_things_match_their_passwords_and_no_others() {
+    for (number, line) in MADE.lines().enumerate() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| row[name].as_str().unwrap();
+        let read = Foreign::read(text("hash")).unwrap_or_else(|why| panic!("{}: {why}", text("made_by")));
+        assert!(read.matches(text("password").as_bytes()).unwrap(), "{}", text("made_by"));
+        // A wrong one takes as long, and every format is tried with one through the form: some will do.
+        assert!(number % 5 != 0 || !read.matches(b"another").unwrap(), "{}", text("made_by"));
+        let kept = Foreign::read(&read.kept(text("hash"))).unwrap();
+        assert!(kept.scheme == read.scheme && kept.salt == read.salt && kept.expected == read.expected);
+    }
+}
+
+#[test]
+fn bcrypt_looks_at_72_bytes_and_djangos_longer_form_at_all() {
+    let row = |made_by: &str| {
+        let mut rows = MADE.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.find(|row| row["made_by"] == made_by && row["password"].as_str().unwrap().len() == 100).unwrap()
+    };
+    for (made_by, cut) in [("as php writes bcrypt", true), ("django bcrypt_sha256", false)] {
+        let read = Foreign::read(row(made_by)["hash"].as_str().unwrap()).unwrap();
+        assert_eq!(read.matches("x".repeat(72).as_bytes()).unwrap(), cut, "{made_by}");
+        assert!(!read.matches("x".repeat(71).as_bytes()).unwrap());
+    }
+    assert!(!Foreign::read(BCRYPT).unwrap().matches(b"tr0ub4dor&3\0more").unwrap());
+}
+
+#[test]
+fn what_costs_too_much_is_refused_before_anything_is_worked_out() {
+    for (good, from, to) in [
+        (BCRYPT, "$12$", "$15$"),
+        (BCRYPT, "$12$", "$31$"),
+        (ARGON2, "m=65536", "m=262145"),
+        (ARGON2, "m=65536", "m=4294967295"),
+        (ARGON2, "m=65536", "m=99999999999999999999"),
+        (ARGON2, "t=3", "t=17"),
+        (ARGON2, "t=3", "t=4294967295"),
+        (ARGON2, "p=4", "p=65"),
+        (SCRYPT, "ln=14", "ln=19"),
+        (SCRYPT, "ln=14", "ln=63"),
+        (SCRYPT, "ln=14", "ln=300"),
+        (SCRYPT, "r=8", "r=4294967295"),
+        (SCRYPT, "p=2", "p=65"),
+        (SCRYPT, "ln=14,r=8,p=2", "ln=17,r=8,p=9"),
+        (DJANGO_SCRYPT, "16384", "2147483648"),
+        (PBKDF2, "600000", "4000001"),
+        (PBKDF2, "600000", "99999999999"),
+    ] {
+        assert_eq!(refusal(good), None, "{good}");
+        assert_eq!(refusal(&good.replacen(from, to, 1)), Some(NotTaken::TooCostly), "{from} → {to}");
+    }
+}
+
+#[test]
+fn what_is_not_well_formed_or_known_is_refused() {
+    for (good, from, to) in [
+        (BCRYPT, "$12$", "$3$"),
+        (BCRYPT, "$12$", "$03$"),
+        (BCRYPT, "$12$", "$+9$"),
+        (BCRYPT, "Re2", "Re"),
+        (BCRYPT, "Re2", "R\u{e9}"),
+        (BCRYPT, "yg6", "y=6"),
+        (ARGON2, "v=19", "v=20"),
+        (ARGON2, "m=65536", "m=7"),
+        (ARGON2, "t=3", "t=0"),
+        (ARGON2, "p=4", "p=0"),
+        (ARGON2, "p=4", "p=4,data=AAAA"),
+        (ARGON2, "m=65536,t=3", "t=3,m=65536"),
+        (ARGON2, "$y4vZWmSqYHz1vazfFCPGMA", ""),
+        (ARGON2, "$AAAAAAAAAAAAAAAAAAAAAAAAA", "$"),
+        (SCRYPT, "ln=14", "ln=0"),
+        (SCRYPT, "r=8", "r=0"),
+        (DJANGO_SCRYPT, "16384", "16383"),
+        (DJANGO_SCRYPT, "16384", "0"),
+        (PBKDF2, "600000", "0"),
+        (PBKDF2, "600000", "-1"),
+        (PBKDF2, "$salt", "$"),
+        (PBKDF2, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", ""),
+    ] {
+        assert_eq!(refusal(&good.replacen(from, to, 1)), Some(NotTaken::Broken), "{from} → {to}");
+    }
+    for unknown in [
+        "",
+        "5f4dcc3b5aa765d61d8327deb882cf99",
+        "$1$salt$hash",
+        "$6$rounds=5000$salt$hash",
+        "$2x$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e",
+        "md5$salt$hash",
+        "plain text",
+        &"$".repeat(600),
+    ] {
+        assert_eq!(refusal(unknown), Some(NotTaken::Unknown), "{unknown}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_reading_panic(text in "\\PC*") {
+        let _ = Foreign::read(&text);
+    }
+
+    #[test]
+    fn whatever_is_read_stays_within_its_bounds(
+        form in prop::sample::select(vec![BCRYPT, ARGON2, SCRYPT, PBKDF2, DJANGO_SCRYPT]),
+        numbers in prop::collection::vec("[0-9]{1,12}", 3),
+        cut in any::<prop::sample::Index>(),
+        put in "[$=,a-zA-Z0-9.+/]{0,3}",
+    ) {
+        let mut numbers = numbers.into_iter();
+        let mut text: String = form
+            .split_inclusive(['=', '$', ','])
+            .map(|part| match part.trim_end_matches([',', '$']).parse::<u64>() {
+                Ok(old) if old != 19 => part.replacen(&old.to_string(), &numbers.next().unwrap_or_default(), 1),
+                _ => part.to_owned(),
+            })
+            .collect();
+        text.insert_str(cut.index(text.len() + 1), &put);
+        if let Ok(read) = Foreign::read(&text) {
+            match read.scheme {
+                Scheme::Argon2 { memory_kib, iterations, .. } => {
+                    prop_assert!(u64::from(memory_kib) <= MAX_MEMORY_KIB);
+                    prop_assert!(u64::from(memory_kib) * u64::from(iterations) <= MAX_WORK_KIB);
+                }
+                Scheme::Bcrypt { cost, .. } => prop_assert!((4..=MAX_BCRYPT_COST).contains(&cost)),
+                Scheme::Scrypt { log_n, r, p } => {
+                    let bytes = (128 * u128::from(r)) << log_n;
+                    prop_assert!(bytes <= u128::from(MAX_MEMORY_KIB) * 1024);
+                    prop_assert!(bytes * u128::from(p) <= u128::from(MAX_WORK_KIB) * 1024);
+                }
+                Scheme::Pbkdf2 { digest, iterations } => {
+                    prop_assert!((1..=MAX_ITERATIONS).contains(&iterations));
+                    prop_assert!(read.expected.len() <= digest.size());
+                }
+            }
+            prop_assert!((16..=64).contains(&read.expected.len()) && !read.salt.is_empty());
+        }
+    }
+}

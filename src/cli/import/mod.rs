@@ -1,0 +1,106 @@
+//! `latchkey user import`: people from elsewhere, with the password hashes they had there (docs/moving-in.md).
+
+mod report;
+mod rows;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Failure;
+use crate::accounts::{Accounts, Newcomer};
+use report::{Progress, Report};
+use rows::{Rows, Unreadable};
+
+/// Rows of one transaction: a crash loses at most this many, and whoever runs it again brings them.
+const BATCH: usize = 500;
+
+#[derive(Args)]
+pub struct Import {
+    /// `.csv` with a header, or `.jsonl`, one object a line: email, name, password_hash, role, created_at.
+    file: PathBuf,
+    /// Say what would happen, and write nobody down.
+    #[arg(long)]
+    dry_run: bool,
+    /// Say it as JSON, one object a line, the sums last.
+    #[arg(long)]
+    json: bool,
+    /// Take rows whose role is admin.
+    #[arg(long)]
+    allow_admins: bool,
+}
+
+pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
+    let path = &import.file;
+    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let file = File::open(path).map_err(|error| named(&error))?;
+    let progress = Progress::of(file.metadata().map_err(|error| named(&error))?.len());
+    let input = BufReader::with_capacity(64 * 1024, file);
+    let mut rows = open(path, input).map_err(|why| named(&why))?;
+
+    let mut report = Report::new(import.json, import.dry_run);
+    let mut batch: Vec<(u64, Newcomer)> = Vec::with_capacity(BATCH);
+    let mut last = 0;
+    while let Some((line, row)) = rows.next().map_err(|error| named(&error))? {
+        last = line;
+        let judged =
+            row.and_then(|row| Newcomer::parse(&row, import.allow_admins).map_err(|unfit| unfit.to_string()));
+        match judged {
+            Ok(newcomer) => batch.push((line, newcomer)),
+            Err(reason) => report.refuse(line, &reason),
+        }
+        if batch.len() == BATCH {
+            settle(accounts, import, &mut batch, &mut report).await.map_err(|fault| stopped(line, &fault))?;
+            progress.at(rows.bytes(), report.imported + report.existing + report.refused);
+        }
+    }
+    settle(accounts, import, &mut batch, &mut report).await.map_err(|fault| stopped(last, &fault))?;
+    drop(progress);
+    report.sum_up();
+    match report.refused {
+        0 => Ok(()),
+        1 => Err("1 row was refused: the report says why".into()),
+        many => Err(format!("{many} rows were refused: the report says why").into()),
+    }
+}
+
+fn open<R: BufRead>(path: &Path, input: R) -> Result<Rows<R>, String> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => Rows::csv(input).map_err(|why| match why {
+            Unreadable::Io(error) => error.to_string(),
+            Unreadable::Header(why) => why,
+        }),
+        Some("jsonl") => Ok(Rows::jsonl(input)),
+        _ => Err("the name ends neither in .csv nor in .jsonl".into()),
+    }
+}
+
+/// Hands over a batch and empties it.
+async fn settle(
+    accounts: &Accounts,
+    import: &Import,
+    batch: &mut Vec<(u64, Newcomer)>,
+    report: &mut Report,
+) -> Result<(), crate::db::Fault> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<(u64, String, bool)> = batch
+        .iter()
+        .map(|(line, newcomer)| (*line, newcomer.key().to_owned(), newcomer.has_password()))
+        .collect();
+    let newcomers = batch.drain(..).map(|(_, newcomer)| newcomer).collect();
+    let new = accounts.import(newcomers, import.dry_run).await?;
+    for ((line, key, has_password), new) in told.into_iter().zip(new) {
+        report.settle(line, &key, has_password, new);
+    }
+    Ok(())
+}
+
+fn stopped(line: u64, fault: &crate::db::Fault) -> String {
+    format!(
+        "stopped before line {line} was settled: {fault}; who is imported stays, run it again for the others"
+    )
+}

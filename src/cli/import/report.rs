@@ -1,0 +1,170 @@
+//! What came of each row: said as it happens, counted, and summed up.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::time::Instant;
+
+use serde_json::json;
+
+/// Addresses of the file that are remembered, to tell a second row of somebody from somebody who was here before: some
+/// 40 MB. Beyond it the second is said to be here already, which is true by then.
+const REMEMBERED: usize = 2_000_000;
+
+/// Characters of the bar.
+const WIDTH: usize = 30;
+
+pub struct Report {
+    json: bool,
+    dry: bool,
+    keys: RandomState,
+    /// Fingerprints, since only words hang on them: the database decides who is new.
+    seen: HashSet<u64>,
+    pub imported: u64,
+    pub without_password: u64,
+    pub existing: u64,
+    pub refused: u64,
+}
+
+impl Report {
+    pub fn new(json: bool, dry: bool) -> Self {
+        Self {
+            json,
+            dry,
+            keys: RandomState::new(),
+            seen: HashSet::new(),
+            imported: 0,
+            without_password: 0,
+            existing: 0,
+            refused: 0,
+        }
+    }
+
+    pub fn refuse(&mut self, line: u64, reason: &str) {
+        self.refused += 1;
+        self.skipped(line, "refused", reason);
+    }
+
+    /// Somebody who could be taken in, and whether the database did (or, when dry, would).
+    pub fn settle(&mut self, line: u64, key: &str, has_password: bool, new: bool) {
+        let fingerprint = self.keys.hash_one(key);
+        let again = if self.seen.len() < REMEMBERED {
+            !self.seen.insert(fingerprint)
+        } else {
+            self.seen.contains(&fingerprint)
+        };
+        if new && !(self.dry && again) {
+            self.imported += 1;
+            self.without_password += u64::from(!has_password);
+        } else if again {
+            self.refuse(line, "the address is in the file twice");
+        } else {
+            self.existing += 1;
+            // Run again after half the work, nobody wants to read the other half.
+            if self.json {
+                self.skipped(line, "exists", "somebody is registered with this address");
+            }
+        }
+    }
+
+    pub fn sum_up(&self) {
+        let Self { imported, without_password, existing, refused, .. } = self;
+        if self.json {
+            say(&json!({ "imported": imported, "without_password": without_password, "existing": existing,
+                "refused": refused, "dry_run": self.dry }));
+            return;
+        }
+        let done = if self.dry { "would be imported" } else { "imported" };
+        say(&format_args!(
+            "{imported} {done} ({without_password} without a password), {existing} here already, {refused} refused."
+        ));
+    }
+
+    fn skipped(&self, line: u64, status: &str, reason: &str) {
+        if self.json {
+            say(&json!({ "line": line, "status": status, "reason": reason }));
+        } else {
+            say(&format_args!("line {line}: {reason}"));
+        }
+    }
+}
+
+/// A line on standard output. Whoever stops reading it does not stop the import.
+fn say(line: &impl std::fmt::Display) {
+    clear();
+    let _ = writeln!(stdout(), "{line}");
+}
+
+/// A bar on standard error, where somebody watches.
+pub struct Progress {
+    total: u64,
+    begun: Instant,
+    shown: bool,
+}
+
+impl Progress {
+    pub fn of(total: u64) -> Self {
+        Self { total: total.max(1), begun: Instant::now(), shown: stderr().is_terminal() }
+    }
+
+    pub fn at(&self, bytes: u64, rows: u64) {
+        if self.shown {
+            let _ =
+                write!(stderr(), "\r{}", bar(bytes, self.total, rows, self.begun.elapsed().as_secs_f64()));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        clear();
+    }
+}
+
+/// Takes the bar away; the next batch brings it back.
+fn clear() {
+    if stderr().is_terminal() {
+        let _ = write!(stderr(), "\r{:79}\r", "");
+    }
+}
+
+fn bar(bytes: u64, total: u64, rows: u64, seconds: f64) -> String {
+    let percent = (bytes.saturating_mul(100) / total.max(1)).min(100);
+    let full = WIDTH * usize::try_from(percent).unwrap_or(0) / 100;
+    let speed = (rows as f64 / seconds.max(0.001)) as u64;
+    format!(
+        "[{}{}] {percent:>3} %  {rows} rows, {speed} a second ",
+        "#".repeat(full),
+        ".".repeat(WIDTH - full)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_has_one_width_and_never_overflows() {
+        assert_eq!(bar(0, 100, 0, 0.0), format!("[{}]   0 %  0 rows, 0 a second ", ".".repeat(30)));
+        assert!(bar(50, 100, 500, 2.0).starts_with(&format!(
+            "[{}{}]  50 %  500",
+            "#".repeat(15),
+            ".".repeat(15)
+        )));
+        assert!(bar(300, 100, u64::MAX, 1.0).starts_with(&format!("[{}] 100 %", "#".repeat(30))));
+        assert!(bar(u64::MAX, 1, 1, 1.0).contains("100 %"));
+    }
+
+    #[test]
+    fn the_second_row_of_somebody_is_a_duplicate_whatever_the_database_says_when_dry() {
+        let mut real = Report::new(true, false);
+        real.settle(1, "ada", true, true);
+        real.settle(2, "ada", true, false);
+        real.settle(3, "eve", false, false);
+        assert_eq!((real.imported, real.existing, real.refused), (1, 1, 1));
+        let mut dry = Report::new(true, true);
+        dry.settle(1, "ada", false, true);
+        dry.settle(2, "ada", true, true);
+        assert_eq!((dry.imported, dry.without_password, dry.refused), (1, 1, 1));
+    }
+}

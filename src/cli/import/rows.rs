@@ -1,0 +1,215 @@
+//! Reading people out of a CSV or JSONL file: one a line, a line at a time, no line longer than fits.
+
+use std::io::{self, BufRead, Read as _};
+
+use csv_core::ReadRecordResult;
+use serde::Deserialize;
+
+use crate::accounts::Exported;
+
+/// Bytes of a line: many times what a person takes. Whatever is longer is no row, and is skipped without being kept.
+pub const MAX_LINE: usize = 16 * 1024;
+
+/// More columns than anybody may have.
+const MAX_COLUMNS: usize = 32;
+
+const COLUMNS: [&str; 5] = ["email", "name", "password_hash", "role", "created_at"];
+const REQUIRED: [&str; 3] = ["email", "name", "password_hash"];
+
+/// What a line holds: somebody, or why not.
+pub type Line = Result<Exported, String>;
+
+pub struct Rows<R> {
+    input: R,
+    line: Vec<u8>,
+    number: u64,
+    bytes: u64,
+    format: Format,
+}
+
+enum Format {
+    /// For each column, which of [`COLUMNS`] it is.
+    Csv(Vec<usize>),
+    Jsonl,
+}
+
+/// Why there is nothing to read.
+pub enum Unreadable {
+    Io(io::Error),
+    Header(String),
+}
+
+impl<R: BufRead> Rows<R> {
+    pub fn jsonl(input: R) -> Self {
+        Self { input, line: Vec::new(), number: 0, bytes: 0, format: Format::Jsonl }
+    }
+
+    /// Reads the header, which says what the columns are, in any order.
+    pub fn csv(input: R) -> Result<Self, Unreadable> {
+        let mut rows = Self::jsonl(input);
+        let header = match rows.next_line().map_err(Unreadable::Io)? {
+            Some(true) => rows.text().and_then(fields).map_err(Unreadable::Header)?,
+            _ => return Err(Unreadable::Header("there is no header".into())),
+        };
+        rows.format = Format::Csv(columns(&header).map_err(Unreadable::Header)?);
+        Ok(rows)
+    }
+
+    /// The next line that is not empty, with its number; the file begins with line 1.
+    pub fn next(&mut self) -> io::Result<Option<(u64, Line)>> {
+        loop {
+            let Some(fits) = self.next_line()? else { return Ok(None) };
+            if fits && self.line.trim_ascii().is_empty() {
+                continue;
+            }
+            let line = if fits { self.text().and_then(|text| self.parse(text)) } else { Err(too_long()) };
+            return Ok(Some((self.number, line)));
+        }
+    }
+
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn parse(&self, text: &str) -> Line {
+        match &self.format {
+            Format::Csv(columns) => csv_row(columns, text),
+            Format::Jsonl => json_row(text),
+        }
+    }
+
+    fn text(&self) -> Result<&str, String> {
+        str::from_utf8(&self.line).map_err(|_| "the line is not UTF-8".to_owned())
+    }
+
+    /// Whether the next line fits; none at the end of the file.
+    fn next_line(&mut self) -> io::Result<Option<bool>> {
+        self.line.clear();
+        let limit = MAX_LINE as u64 + 1;
+        let read = self.input.by_ref().take(limit).read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.bytes += read as u64;
+        self.number += 1;
+        if self.line.pop_if(|byte| *byte == b'\n').is_some() {
+            self.line.pop_if(|byte| *byte == b'\r');
+        } else if read > MAX_LINE {
+            self.skip_line()?;
+            return Ok(Some(false));
+        }
+        if self.number == 1 && self.line.starts_with("\u{feff}".as_bytes()) {
+            self.line.drain(..3);
+        }
+        Ok(Some(true))
+    }
+
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = self.input.fill_buf()?;
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let length = end.map_or(buffer.len(), |at| at + 1);
+            let over = end.is_some() || buffer.is_empty();
+            self.input.consume(length);
+            self.bytes += length as u64;
+            if over {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn too_long() -> String {
+    format!("the line is longer than {MAX_LINE} bytes")
+}
+
+fn columns(header: &[String]) -> Result<Vec<usize>, String> {
+    let mut columns = Vec::new();
+    for name in header.iter().map(|name| name.trim()) {
+        let column = COLUMNS.iter().position(|known| *known == name);
+        let column = column.ok_or_else(|| {
+            format!("the header has the unknown column {name:?}: known are {}", COLUMNS.join(", "))
+        })?;
+        if columns.contains(&column) {
+            return Err(format!("the header has the column {name:?} twice"));
+        }
+        columns.push(column);
+    }
+    for name in REQUIRED {
+        if !columns.iter().any(|column| COLUMNS.get(*column) == Some(&name)) {
+            return Err(format!("the header has no column {name:?}"));
+        }
+    }
+    Ok(columns)
+}
+
+/// One line of CSV (RFC 4180), without line breaks in its fields.
+fn fields(text: &str) -> Result<Vec<String>, String> {
+    if text.matches('"').count() % 2 == 1 {
+        return Err("a quotation mark has no counterpart on its line".into());
+    }
+    let input = format!("{text}\n");
+    let (mut output, mut ends) = (vec![0; input.len()], [0; MAX_COLUMNS]);
+    let (result, read, _, count) =
+        csv_core::Reader::new().read_record(input.as_bytes(), &mut output, &mut ends);
+    if !matches!(result, ReadRecordResult::Record) || read != input.len() {
+        return Err("the line is no row of CSV".into());
+    }
+    let mut begin = 0;
+    let mut fields = Vec::with_capacity(count);
+    for end in ends.into_iter().take(count) {
+        let field = output.get(begin..end).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default();
+        fields.push(field.to_owned());
+        begin = end;
+    }
+    Ok(fields)
+}
+
+fn csv_row(columns: &[usize], text: &str) -> Line {
+    let fields = fields(text)?;
+    if fields.len() != columns.len() {
+        return Err(format!("the line has {} columns, the header {}", fields.len(), columns.len()));
+    }
+    let mut row = Exported::default();
+    for (field, column) in fields.into_iter().zip(columns) {
+        match column {
+            0 => row.email = field,
+            1 => row.name = field,
+            2 => row.password_hash = field,
+            3 => row.role = field,
+            _ => row.created_at = field,
+        }
+    }
+    Ok(row)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Object {
+    email: String,
+    name: Option<String>,
+    password_hash: Option<String>,
+    role: Option<String>,
+    created_at: Option<String>,
+}
+
+fn json_row(text: &str) -> Line {
+    if !text.trim_start().starts_with('{') {
+        return Err("the line is no JSON object".into());
+    }
+    // What serde says quotes nothing that could be a hash: every field takes a text.
+    let Object { email, name, password_hash, role, created_at } =
+        serde_json::from_str(text).map_err(|error| format!("the line is not as it should be: {error}"))?;
+    let text = Option::unwrap_or_default;
+    Ok(Exported {
+        email,
+        name: text(name),
+        password_hash: text(password_hash),
+        role: text(role),
+        created_at: text(created_at),
+    })
+}
+
+#[cfg(test)]
+mod tests;
