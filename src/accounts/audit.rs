@@ -68,6 +68,13 @@ acts! {
     Imported = "imported",
     /// A password from elsewhere was right, and is hashed as ours are from now on.
     PasswordMovedIn = "password-moved-in",
+    PasskeyAdded = "passkey-added",
+    PasskeyRenamed = "passkey-renamed",
+    PasskeyRemoved = "passkey-removed",
+    /// A signature by a passkey we know that was not good enough.
+    PasskeyRefused = "passkey-refused",
+    /// The same, because its counter went back: there may be a copy of it.
+    PasskeyCopied = "passkey-copied",
 }
 
 impl Act {

@@ -174,6 +174,7 @@ impl Accounts {
                     return Ok(false);
                 }
                 queries::delete_totp(conn, user)?;
+                queries::delete_passkeys(conn, user)?;
                 accounts.after_removal(conn, user)?;
                 Entry::on(Act::FactorsReset, None, user, &client).write(conn)?;
                 accounts.tell_user(conn, user, &Notice::FactorRemoved("every second factor"), &client)?;

@@ -20,6 +20,7 @@ mod lock_out;
 mod log_out;
 mod not_me;
 mod notices;
+mod passkeys;
 pub mod password;
 mod pending;
 mod profile;
@@ -54,7 +55,8 @@ pub use import::{Exported, Newcomer, Unfit};
 pub use invite::{InviteRefusal, Invited};
 pub use links::Purpose;
 pub use not_me::Disowned;
-pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal};
+pub use passkeys::{Assertion, Attestation, Binding, Passkey, PasskeyId, PasskeyRefusal};
+pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal, SecondSteps};
 pub use queries::{Day, InvitationRow, Numbers, UserRow};
 pub use recovery_codes::{CodesRefusal, RecoveryCodes};
 pub use register::{NewPerson, RegisterRefusal};
@@ -65,6 +67,7 @@ pub use totp::{Enrolment, TotpRefusal};
 pub use user::{Name, NoName, Role, User, UserId};
 
 use hasher::Hasher;
+use passkeys::RelyingParty;
 use password::{HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak};
 use user::Addressee;
 
@@ -82,6 +85,7 @@ pub struct Accounts {
     mailer: Mailer,
     hasher: Hasher,
     secret: Secret,
+    relying: RelyingParty,
     rules: Rules,
 }
 
@@ -117,6 +121,7 @@ impl Accounts {
             mailer,
             hasher: hasher(settings)?,
             secret: settings.secret.clone(),
+            relying: RelyingParty::new(&settings.server.public)?,
             rules: Rules {
                 registration: settings.registration,
                 passwords: policy(settings.passwords),

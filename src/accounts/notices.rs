@@ -34,6 +34,8 @@ pub(super) enum Notice<'a> {
     FactorLocked {
         failures: i32,
     },
+    /// The counter of this passkey went back. Once for each passkey.
+    PasskeyCopied(&'a str),
     /// So few are left.
     RecoveryCodesLow {
         left: usize,
@@ -152,6 +154,14 @@ impl Accounts {
                 button: "It was not me",
                 link: self.mailer.link("/forgot-password"),
                 why: "it is sent when your authenticator app is locked after too many wrong codes.",
+            },
+            Notice::PasskeyCopied(name) => Words {
+                subject: "A passkey of yours was refused".into(),
+                what: format!("the passkey “{name}” of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in."),
+                advice: "Whether it was you or not: remove that passkey and make a new one.".into(),
+                button: "Look at my passkeys",
+                link: self.mailer.link("/account/security"),
+                why: "it is sent when a passkey seems to have been copied.",
             },
             Notice::RecoveryCodesLow { left } => Words {
                 subject: match left {

@@ -5,7 +5,7 @@ use super::audit::Entry;
 use super::authenticate::Opened;
 use super::factors::CodeRefusal;
 use super::password::PasswordHash;
-use super::{Accounts, Act, Answer, Client, UserId, queries};
+use super::{Accounts, Act, Answer, Assertion, Binding, Client, PasskeyRefusal, UserId, queries};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::secret::{self, Token, TokenHash};
@@ -34,6 +34,11 @@ pub(super) struct Pending {
     /// See [`fingerprint`].
     pub proven: [u8; 32],
     pub remember: bool,
+}
+
+pub struct SecondSteps {
+    pub app: bool,
+    pub passkey: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +83,56 @@ impl Accounts {
     /// Whether the log-in still waits for its factor.
     pub async fn is_pending(&self, key: PendingHash) -> Result<bool, Fault> {
         self.db.read(move |conn| Ok(queries::pending(conn, &key.0)?.is_some())).await
+    }
+
+    /// Whose log-in waits.
+    pub async fn pending_user(&self, key: PendingHash) -> Result<Option<UserId>, Fault> {
+        self.db.read(move |conn| Ok(queries::pending(conn, &key.0)?.map(|pending| pending.user))).await
+    }
+
+    /// What that person can take the second step with, besides a recovery code.
+    pub async fn second_steps(&self, key: PendingHash) -> Result<SecondSteps, Fault> {
+        self.db
+            .read(move |conn| {
+                let Some(Pending { user, .. }) = queries::pending(conn, &key.0)? else {
+                    return Ok(SecondSteps { app: false, passkey: false });
+                };
+                let app = queries::totp(conn, user)?.is_some_and(|totp| totp.active_at.is_some());
+                Ok(SecondSteps { app, passkey: queries::has_passkey(conn, user)? })
+            })
+            .await
+    }
+
+    /// The same as [`Accounts::finish_log_in`], with a passkey of that person.
+    pub async fn finish_log_in_with_passkey(
+        &self,
+        key: PendingHash,
+        binding: Binding,
+        answer: Assertion,
+        client: Client,
+    ) -> Answer<Opened, PasskeyRefusal> {
+        let Some(user) = self.pending_user(key).await? else { return Ok(Err(PasskeyRefusal::LogInGone)) };
+        let proof = match self.prove(Some(user), binding, answer, &client).await? {
+            Ok(proof) => proof,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let accounts = self.clone();
+        self.sessions
+            .write(move |change| {
+                // Locks the user's row.
+                if let Err(refusal) = accounts.use_up(change, &proof, &client)? {
+                    return Ok(Err(refusal));
+                }
+                let Some(Pending { proven, remember, .. }) = queries::pending(change, &key.0)? else {
+                    return Ok(Err(PasskeyRefusal::LogInGone));
+                };
+                queries::delete_pending(change, &key.0)?;
+                if !queries::lock_proven(change, user, &proven)? {
+                    return Ok(Err(PasskeyRefusal::LogInGone));
+                }
+                accounts.open_session(change, user, "password+passkey", remember, &client).map(Ok)
+            })
+            .await
     }
 
     /// Whoever gives up logging in.

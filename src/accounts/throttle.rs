@@ -186,6 +186,17 @@ pub(super) fn may_write(
     Ok(take(conn, &bucket, rules.throttle.mails_per_hour - 1, &HOURLY)?.map(drop))
 }
 
+/// Whether this address may begin another log-in with a passkey. A signature cannot be guessed, so what is bounded
+/// is the room that challenges take; and none is answered that was not begun.
+pub(super) fn may_begin(
+    conn: &mut PgConnection,
+    client: &Client,
+    rules: &Rules,
+) -> Result<Result<(), Wait>, Fault> {
+    Ok(take(conn, &bucket("passkey", &client.network()), rules.throttle.ceremonies_per_hour - 1, &HOURLY)?
+        .map(drop))
+}
+
 /// So many, then an hour's rest: the last one sets the block, hence one less is free.
 const HOURLY: Waits = Waits { first: Span::hours(1), longest: Span::hours(1), forget_after: Span::hours(1) };
 

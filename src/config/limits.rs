@@ -150,6 +150,9 @@ pub struct Throttle {
     pub address_free: i32,
     /// Forms that make us hash or mail for somebody unknown, sent from one address within an hour.
     pub asks_per_hour: i32,
+    /// Log-ins with a passkey begun from one address within an hour. Opening the log-in page begins one, and each
+    /// leaves a row for five minutes.
+    pub ceremonies_per_hour: i32,
     /// NIST SP 800-63B-4 §3.2.2 names 30 s as the first wait; it doubles from there.
     pub first_wait: Span,
     /// … and an hour as the longest.
@@ -172,6 +175,7 @@ impl Default for Throttle {
             account_free: 4,
             address_free: 100,
             asks_per_hour: 200,
+            ceremonies_per_hour: 2000,
             first_wait: Span::seconds(30),
             longest_wait: Span::hours(1),
             forget_after: Span::days(1),

@@ -28,6 +28,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    ceremonies (challenge_hash) {
+        challenge_hash -> Bytea,
+        browser -> Bytea,
+        purpose -> Text,
+        state -> Jsonb,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invitations (id) {
         id -> Uuid,
         token_hash -> Bytea,
@@ -69,6 +79,19 @@ diesel::table! {
         expires_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
         last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    passkeys (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        credential_id -> Bytea,
+        credential -> Jsonb,
+        name -> Text,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        suspect_since -> Nullable<Timestamptz>,
     }
 }
 
@@ -188,6 +211,7 @@ diesel::table! {
 diesel::joinable!(account_links -> users (user_id));
 diesel::joinable!(invitations -> users (invited_by));
 diesel::joinable!(known_browsers -> users (user_id));
+diesel::joinable!(passkeys -> users (user_id));
 diesel::joinable!(password_lanes -> users (user_id));
 diesel::joinable!(pending_logins -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
@@ -197,10 +221,12 @@ diesel::joinable!(user_tokens -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     account_links,
     audit_events,
+    ceremonies,
     invitations,
     known_browsers,
     listeners,
     outbox,
+    passkeys,
     password_lanes,
     pending_logins,
     recovery_codes,

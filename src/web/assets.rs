@@ -20,6 +20,12 @@ const CSS: Asset =
 const ICON: Asset =
     Asset { name: "favicon.svg", kind: "image/svg+xml", bytes: include_bytes!("../../static/favicon.svg") };
 
+const PASSKEYS: Asset = Asset {
+    name: "passkeys.js",
+    kind: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("../../static/passkeys.js"),
+};
+
 pub fn css() -> &'static str {
     static URL: LazyLock<String> = LazyLock::new(|| url(&CSS));
     &URL
@@ -30,12 +36,18 @@ pub fn icon() -> &'static str {
     &URL
 }
 
+/// The one script.
+pub fn passkeys() -> &'static str {
+    static URL: LazyLock<String> = LazyLock::new(|| url(&PASSKEYS));
+    &URL
+}
+
 pub fn mount(config: &mut web::ServiceConfig) {
     config.service(routes::reading("/static/{name}", file));
 }
 
 async fn file(request: HttpRequest) -> Result<HttpResponse, Error> {
-    let asset = [CSS, ICON]
+    let asset = [CSS, ICON, PASSKEYS]
         .into_iter()
         .find(|asset| request.match_info().get("name") == Some(asset.name))
         .ok_or(Error::NotFound)?;

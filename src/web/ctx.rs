@@ -5,15 +5,15 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::error::Error;
 use super::flash::Flash;
 use super::form::Fields;
 use super::page::Page;
 use super::urlencoded;
-use super::{Shared, address, browser, flash};
-use crate::accounts::{Accounts, Client};
+use super::{Shared, address, assets, browser, csrf, flash, headers};
+use crate::accounts::{Accounts, Binding, Client};
 use crate::db::Fault;
 
 pub struct Ctx {
@@ -29,6 +29,21 @@ impl Ctx {
 
     pub fn page(&self) -> Page {
         Page::of(&self.request, &self.shared)
+    }
+
+    /// The frame of a page that offers passkeys, and so brings the one script there is.
+    pub fn page_with_passkeys(&self) -> Page {
+        let mut page = self.page();
+        if self.accounts().passkeys_work() {
+            page.script = Some(assets::passkeys());
+            self.request.extensions_mut().insert(headers::Scripted);
+        }
+        page
+    }
+
+    /// What ties the answer of this browser to what it was asked.
+    pub fn binding(&self) -> Binding {
+        Binding::to(&csrf::token(&self.request, &self.shared))
     }
 
     pub fn client(&self) -> Client {

@@ -116,6 +116,10 @@ pub type Words = (&'static str, &'static str);
 /// What to say about a status, in the words of the house.
 pub fn words(status: StatusCode, error: Option<&Error>) -> Words {
     match (status, error) {
+        (_, Some(Error::LogIn { .. })) => ("You are not logged in", "Log in, then try again."),
+        (_, Some(Error::Confirm { .. })) => {
+            ("Confirm it is you", "Prove once more who you are, then try again.")
+        }
         (_, Some(Error::ForeignForm)) => (
             "This form is out of date",
             "You logged in or out since you opened it. Go back, load the page again and send it once more.",

@@ -63,6 +63,9 @@ flashes! {
     TotpRemoved = "totp-removed", "good", "Your authenticator app is removed. Delete Latchkey in the app as well.";
     NoFactor = "no-factor", "warn", "Recovery codes come with an authenticator app or a passkey. Set one up first.";
     CodesUnknown = "codes-unknown", "warn", "Those recovery codes are used or replaced by now. Make new ones.";
+    PasskeyAdded = "passkey-added", "good", "Your passkey is added. From now on it logs you in.";
+    PasskeyRenamed = "passkey-renamed", "good", "Your passkey has its new name.";
+    PasskeyRemoved = "passkey-removed", "good", "That passkey lets nobody in here any more. You can delete it from the device as well.";
     SessionLost = "session-lost", "warn", "Something else happened in this session meanwhile, so nothing was changed. Try again.";
 }
 
@@ -73,7 +76,11 @@ pub fn see_other(path: &str) -> HttpResponse {
 
 /// 303 to `path`, which then says `flash`.
 pub fn redirect(path: &str, flash: Flash, shared: &Shared) -> HttpResponse {
-    let mut response = see_other(path);
+    with(see_other(path), flash, shared)
+}
+
+/// `response`, and the next page then says `flash`.
+pub fn with(mut response: HttpResponse, flash: Flash, shared: &Shared) -> HttpResponse {
     // The name of a cookie of ours is always valid, so this cannot fail; without it only words are missing.
     let _ = response
         .add_cookie(&flash_cookie(shared, flash.word().to_owned()).max_age(Duration::minutes(1)).finish());

@@ -2,25 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
-use actix_web::web::{BytesMut, Data, Payload as Body};
+use actix_web::web::{Data, Payload as Body};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::StreamExt as _;
 use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 use super::error::Error;
-use super::{Shared, csrf, next, urlencoded, visit};
+use super::{Shared, body, csrf, next, urlencoded, visit};
 use crate::db::Fault;
-
-/// No form of ours is longer; Choreo lets 256 KB of a request through at all.
-const MAX_BYTES: usize = 64 * 1024;
-
-/// How long a form may take to arrive: actix bounds the head of a request, not its body.
-const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The fields a handler wants. Missing ones are empty, unknown ones an error.
 pub trait Input: DeserializeOwned + 'static {
@@ -28,7 +19,7 @@ pub trait Input: DeserializeOwned + 'static {
     const TOKEN_WITHOUT_SESSION: bool = true;
 }
 
-/// The last argument of every POST handler: without it the route table does not compile.
+/// The last argument of every POST handler, but for [`Json`](super::json::Json): without it the route table does not compile.
 pub struct Form<T> {
     pub input: T,
     pub fields: Fields,
@@ -114,34 +105,14 @@ impl<T: Input> FromRequest for Form<T> {
         let (request, body) = (request.clone(), Body::from_request(request, payload));
         Box::pin(async move {
             let body = body.await.map_err(|_| Error::NotAForm)?;
-            let bytes = tokio::time::timeout(MAX_WAIT, collect(&request, body))
-                .await
-                .map_err(|_| Error::TooSlow)??;
+            let (bytes, typed) = body::read(&request, body, "application/x-www-form-urlencoded").await?;
+            // A body has a type; having neither is an empty form.
+            if !typed && !bytes.is_empty() {
+                return Err(Error::NotAForm);
+            }
             parse(&request, &bytes)
         })
     }
-}
-
-async fn collect(request: &HttpRequest, mut body: Body) -> Result<BytesMut, Error> {
-    let kind = request.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    let is_form =
-        |kind: &str| kind.split(';').next().map(str::trim) == Some("application/x-www-form-urlencoded");
-    if kind.is_some_and(|kind| !is_form(kind)) {
-        return Err(Error::NotAForm);
-    }
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| Error::Malformed(urlencoded::Malformed::Encoding))?;
-        if bytes.len() + chunk.len() > MAX_BYTES {
-            return Err(Error::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    // A body has a type; having neither is an empty form.
-    if kind.is_none() && !bytes.is_empty() {
-        return Err(Error::NotAForm);
-    }
-    Ok(bytes)
 }
 
 fn parse<T: Input>(request: &HttpRequest, bytes: &[u8]) -> Result<Form<T>, Error> {

@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use super::current_session::SignedInNow;
 use super::error::{self, Error, Words};
 use super::page::Page;
-use super::{Shared, assets, browser, csrf, flash, headers, page, visit};
+use super::{Shared, assets, browser, csrf, flash, headers, json, page, routes, visit};
 use crate::db::Fault;
 use crate::secret;
 use crate::sessions::{Handle, request};
@@ -61,8 +61,12 @@ pub async fn door(
                 log_fault(&error);
                 let bare = error.error_response();
                 let words = error::words(bare.status(), error.as_error::<Error>());
-                let mut response = dressed(bare, words, lone_page(&path, &shared), &id);
-                headers::add(response.headers_mut(), shared.public.is_secure());
+                let mut response = if routes::is_for_scripts(&path) {
+                    json::dressed(bare, words, &id)
+                } else {
+                    dressed(bare, words, lone_page(&path, &shared), &id)
+                };
+                headers::add(response.headers_mut(), shared.public.is_secure(), false);
                 note(&method, "-", response.status(), begun, None);
                 Err(InternalError::from_response(error, response).into())
             }
@@ -77,20 +81,25 @@ fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> Serv
     let (request, mut response) = response.into_parts();
     let failed = response.error().is_some();
     let is_bare = failed || !response.headers().contains_key(header::CONTENT_TYPE);
-    if is_bare && is_error(response.status()) {
-        let page = Page::of(&request, shared);
+    let for_script = is_bare && routes::is_for_scripts(request.path());
+    if is_bare && (is_error(response.status()) || (for_script && failed)) {
         // Taken out of the response, which is about to be replaced.
         let error = response.error().map(|error| {
             log_fault(error);
             error::words(response.status(), error.as_error::<Error>())
         });
         let words = error.unwrap_or_else(|| error::words(response.status(), None));
-        response = dressed(response, words, page, id);
+        response = if for_script {
+            json::dressed(response, words, id)
+        } else {
+            dressed(response, words, Page::of(&request, shared), id)
+        };
     }
     for cookie in small_cookies(&request, &response, shared) {
         let _ = response.add_cookie(&cookie);
     }
-    headers::add(response.headers_mut(), shared.public.is_secure());
+    let scripted = request.extensions().get::<headers::Scripted>().is_some();
+    headers::add(response.headers_mut(), shared.public.is_secure(), scripted);
     ServiceResponse::new(request, response)
 }
 
@@ -140,6 +149,7 @@ fn lone_page(path: &str, shared: &Shared) -> Page {
         path: path.to_owned(),
         css: assets::css(),
         icon: assets::icon(),
+        script: None,
         dev: shared.local,
     }
 }

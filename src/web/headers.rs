@@ -5,8 +5,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 /// No script at all, styles and images from here, nothing framed, forms sent nowhere else (ASVS 5.0 3.4.3).
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const ALWAYS: [(HeaderName, &str); 8] = [
-    (header::CONTENT_SECURITY_POLICY, CSP),
+/// The same with our one script, which may talk to us alone.
+const CSP_WITH_SCRIPT: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Says that the page of this request brings the script.
+pub struct Scripted;
+
+const ALWAYS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     // Our own pages may know where a form came from; nobody else learns an address of ours.
@@ -21,7 +26,9 @@ const ALWAYS: [(HeaderName, &str); 8] = [
 const HSTS: &str = "max-age=63072000; includeSubDomains";
 
 /// Adds what is missing. Everything but static files is `no-store`: each page holds a form's token at least.
-pub fn add(headers: &mut HeaderMap, secure: bool) {
+pub fn add(headers: &mut HeaderMap, secure: bool, scripted: bool) {
+    let policy = HeaderValue::from_static(if scripted { CSP_WITH_SCRIPT } else { CSP });
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }

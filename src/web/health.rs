@@ -11,7 +11,8 @@ pub fn mount(config: &mut web::ServiceConfig) {
         .service(routes::reading("/healthz", alive))
         .service(routes::reading("/readyz", ready))
         .service(routes::reading("/robots.txt", robots))
-        .service(routes::reading("/.well-known/change-password", change_password));
+        .service(routes::reading("/.well-known/change-password", change_password))
+        .service(routes::reading("/.well-known/passkey-endpoints", passkey_endpoints));
 }
 
 /// The process runs; says nothing about the database.
@@ -37,4 +38,11 @@ async fn robots() -> HttpResponse {
 /// Where password managers send people (W3C "A Well-Known URL for Changing Passwords").
 async fn change_password() -> HttpResponse {
     super::flash::see_other("/account/password")
+}
+
+/// Where password managers find passkeys made and managed (W3C "A Well-Known URL for Relying Party Passkey
+/// Endpoints").
+async fn passkey_endpoints(shared: Data<Shared>) -> HttpResponse {
+    let page = shared.public.link("/account/security");
+    HttpResponse::Ok().json(json!({ "enroll": page, "manage": page }))
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod assets;
+mod body;
 mod browser;
 mod cookie;
 mod csrf;
@@ -15,6 +16,7 @@ pub mod guard;
 mod headers;
 mod health;
 mod identify;
+mod json;
 mod link;
 mod next;
 mod origin;

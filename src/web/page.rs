@@ -17,6 +17,8 @@ pub struct Page {
     pub path: String,
     pub css: &'static str,
     pub icon: &'static str,
+    /// On the few pages that need it.
+    pub script: Option<&'static str>,
     pub dev: bool,
 }
 
@@ -41,6 +43,7 @@ impl Page {
             path: request.path().to_owned(),
             css: assets::css(),
             icon: assets::icon(),
+            script: None,
             dev: shared.local,
         }
     }

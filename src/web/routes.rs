@@ -1,5 +1,7 @@
 //! The table: one row a route. A row that names another guard than its handler's first argument does not
-//! compile, nor does a POST whose handler does not end in a checked [`Form`].
+//! compile, nor does a POST whose handler does not end in a checked [`Form`] or [`Json`].
+
+use std::sync::LazyLock;
 
 use actix_web::guard::{self, Any, Get, Head, Post};
 use actix_web::http::header::{self, HeaderValue};
@@ -8,9 +10,10 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use super::form::Form;
 use super::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
 use super::identify;
+use super::json::Json;
 use super::pages::{
-    account, admin, confirm, dev, home, links, log_in, log_out, register, reset_password, second_factor,
-    setup,
+    account, admin, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
+    second_factor, setup,
 };
 
 /// The rows.
@@ -32,6 +35,8 @@ pub fn table() -> Vec<Route> {
         Visitor  ::post("/login",                                log_in::submit),
         Pending  ::get ("/login/second-factor",                  second_factor::form),
         Pending  ::post("/login/second-factor",                  second_factor::submit),
+        Visitor  ::post("/login/passkey/start",                  passkeys::start),
+        Visitor  ::post("/login/passkey/finish",                 passkeys::finish),
         Visitor  ::post("/logout",                               log_out::submit),
         SignedIn ::get ("/confirm",                              confirm::form),
         SignedIn ::post("/confirm",                              confirm::submit),
@@ -65,6 +70,10 @@ pub fn table() -> Vec<Route> {
         Confirmed::post("/account/totp/remove",                  account::totp::remove),
         Confirmed::post("/account/recovery-codes",               account::recovery_codes::make),
         Confirmed::post("/account/recovery-codes/download",      account::recovery_codes::download),
+        Confirmed::post("/account/passkeys/start",               account::passkeys::start),
+        Confirmed::post("/account/passkeys/finish",              account::passkeys::finish),
+        Confirmed::post("/account/passkeys/{id}/rename",         account::passkeys::rename),
+        Confirmed::post("/account/passkeys/{id}/remove",         account::passkeys::remove),
 
         Admin    ::get ("/admin",                                admin::overview::index),
         Admin    ::get ("/admin/users",                          admin::users::index),
@@ -98,6 +107,8 @@ pub struct Route {
     pub guard: Kind,
     pub method: Method,
     pub path: &'static str,
+    /// Asked by a script, which wants everything told as JSON.
+    pub json: bool,
     handler: Box<dyn Fn() -> actix_web::Route>,
 }
 
@@ -126,7 +137,7 @@ pub trait Rows: Guard + Sized {
         Args: FromRequest + LedBy<Self> + 'static,
     {
         let handler = move || web::route().service(identify::before(handler.clone()));
-        Route { guard: Self::KIND, method: Method::Get, path, handler: Box::new(handler) }
+        Route { guard: Self::KIND, method: Method::Get, path, json: false, handler: Box::new(handler) }
     }
 
     fn post<H, Args>(path: &'static str, handler: H) -> Route
@@ -136,7 +147,7 @@ pub trait Rows: Guard + Sized {
         Args: FromRequest + LedBy<Self> + EndsInForm + 'static,
     {
         let handler = move || web::route().to(handler.clone());
-        Route { guard: Self::KIND, method: Method::Post, path, handler: Box::new(handler) }
+        Route { guard: Self::KIND, method: Method::Post, path, json: Args::JSON, handler: Box::new(handler) }
     }
 }
 
@@ -145,8 +156,10 @@ impl<G: Guard> Rows for G {}
 /// Arguments whose first is the guard `G`.
 pub trait LedBy<G> {}
 
-/// Arguments whose last is a form, and so its token checked.
-pub trait EndsInForm {}
+/// Arguments whose last is a form, or its twin in JSON, and so its token checked.
+pub trait EndsInForm {
+    const JSON: bool = false;
+}
 
 impl<G> LedBy<G> for (G,) {}
 impl<G, A> LedBy<G> for (G, A) {}
@@ -156,6 +169,17 @@ impl<G, A, B, C> LedBy<G> for (G, A, B, C) {}
 impl<G, T> EndsInForm for (G, Form<T>) {}
 impl<G, A, T> EndsInForm for (G, A, Form<T>) {}
 impl<G, A, B, T> EndsInForm for (G, A, B, Form<T>) {}
+
+impl<G, A, T> EndsInForm for (G, A, Json<T>) {
+    const JSON: bool = true;
+}
+
+/// Whether a script asks at this path.
+pub fn is_for_scripts(path: &str) -> bool {
+    static PATHS: LazyLock<Vec<&'static str>> =
+        LazyLock::new(|| table().iter().filter(|row| row.json).map(|row| row.path).collect());
+    PATHS.contains(&path)
+}
 
 /// For reading: whoever may GET may ask for the headers alone.
 pub fn is_reading() -> impl guard::Guard {

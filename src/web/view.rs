@@ -139,7 +139,9 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::LoggedIn => ("Logged in".into(), "good"),
         Act::LogInRefused => (with("Log-in refused"), "bad"),
         Act::LoggedOut => ("Logged out".into(), "plain"),
+        Act::Confirmed if detail == "passkey" => ("Confirmed with a passkey".into(), "plain"),
         Act::Confirmed => ("Confirmed with the password".into(), "plain"),
+        Act::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
         Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
         Act::PasswordChanged => ("Password changed".into(), "warn"),
         Act::PasswordReset => ("Password set through a reset link".into(), "warn"),
@@ -162,6 +164,11 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::PasswordMovedIn => {
             (with("Your password moved in as well"), if detail.is_empty() { "good" } else { "warn" })
         }
+        Act::PasskeyAdded => (with("Passkey added"), "warn"),
+        Act::PasskeyRenamed => (with("Passkey renamed"), "plain"),
+        Act::PasskeyRemoved => (with("Passkey removed"), "warn"),
+        Act::PasskeyRefused => (with("Passkey refused"), "bad"),
+        Act::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
         Act::SetUp => ("Became the first administrator".into(), "good"),
         Act::PasswordAccepted => ("Right password at a log-in, second step not yet taken".into(), "plain"),
         Act::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),

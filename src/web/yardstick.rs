@@ -162,6 +162,7 @@ fn page(ctx: &Ctx, name: SmolStr, is_admin: bool, csrf: String) -> Page {
         path: "/home".to_owned(),
         css: assets::css(),
         icon: assets::icon(),
+        script: None,
         dev: ctx.shared.local,
     }
 }

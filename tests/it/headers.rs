@@ -27,10 +27,13 @@ fn is_dressed(answer: &Answer, what: &str, secure: bool) {
         &["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"],
     );
     let policy = answer.header("content-security-policy").unwrap();
-    assert!(
-        !policy.contains("unsafe") && !policy.contains('*') && !policy.contains("script-src"),
-        "{policy}"
-    );
+    assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"), "{policy}");
+    // The one script runs, and speaks to us, on the pages that bring it.
+    let brings = answer.body.contains("<script ");
+    for directive in ["script-src 'self';", "connect-src 'self';"] {
+        assert_eq!(policy.contains(directive), brings, "{what}: {policy}");
+    }
+    assert_eq!(policy.contains("script-src"), brings, "{what}: {policy}");
     has("x-content-type-options", &["nosniff"]);
     has("x-frame-options", &["DENY"]);
     has("referrer-policy", &["same-origin"]);
@@ -54,7 +57,10 @@ fn is_dressed(answer: &Answer, what: &str, secure: bool) {
     if !answer.body.is_empty() {
         let kind = answer.header("content-type").unwrap_or_else(|| panic!("{what}: a body of no type"));
         assert!(
-            kind.contains("charset=utf-8") || kind == "application/json" || kind == "image/svg+xml",
+            kind.contains("charset=utf-8")
+                || kind == "application/json"
+                || kind == "application/problem+json"
+                || kind == "image/svg+xml",
             "{what}: {kind}"
         );
     }
@@ -115,9 +121,15 @@ async fn every_answer_is_dressed_over_plain_http_and_over_https() {
                 let path = filled(row.path);
                 is_dressed(&browser.get(&path).await, &path, secure);
             }
-            for path in
-                ["/healthz", "/readyz", "/robots.txt", "/.well-known/change-password", "/static/app.css"]
-            {
+            for path in [
+                "/healthz",
+                "/readyz",
+                "/robots.txt",
+                "/.well-known/change-password",
+                "/.well-known/passkey-endpoints",
+                "/static/app.css",
+                "/static/passkeys.js",
+            ] {
                 is_dressed(&browser.get(path).await, path, secure);
             }
         }
@@ -216,7 +228,9 @@ async fn static_files_are_kept_for_ever_under_their_hash_and_nothing_else_is_the
     let app = TestApp::spawn();
     let mut browser = app.browser();
     let page = browser.get("/").await;
-    for href in page.attributes("link[href]", "href") {
+    let script = browser.get("/login").await.attributes("script[src]", "src");
+    assert_eq!(script.len(), 1);
+    for href in page.attributes("link[href]", "href").into_iter().chain(script) {
         assert!(href.contains("?v="), "{href}");
         let file = browser.get(&href).await;
         assert_eq!(file.is(200).header("cache-control"), Some("public, max-age=31536000, immutable"));
@@ -239,6 +253,24 @@ async fn static_files_are_kept_for_ever_under_their_hash_and_nothing_else_is_the
         assert!([404, 400].contains(&answer.status), "{unknown}: {}", answer.status);
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{unknown}");
     }
+}
+
+#[actix_web::test]
+async fn the_one_script_is_brought_by_the_pages_that_need_it_and_no_other() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let mut bringing = Vec::new();
+    for mut browser in [app.browser(), app.logged_in(&grace).await] {
+        for row in routes::table().iter().filter(|row| row.method == Method::Get) {
+            let page = browser.get(&filled(row.path)).await;
+            assert!(page.count("script") <= 1 && page.count("script:not([src])") == 0, "{}", row.path);
+            if page.count("script[type=module][src^='/static/passkeys.js?v=']") == 1 {
+                bringing.push(row.path);
+            }
+        }
+    }
+    // And the one to confirm, for who has a passkey.
+    assert_eq!(bringing, ["/login", "/account/security"]);
 }
 
 #[actix_web::test]

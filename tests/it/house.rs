@@ -292,7 +292,11 @@ fn templates_hold_no_script_no_style_and_nothing_unescaped() {
         let place = file.display();
         let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         assert!(!squeezed.contains("|safe"), "{place}");
-        let lower = text.to_lowercase();
+        let mut lower = text.to_lowercase();
+        // The one script there is, on the pages that ask for it.
+        if file.ends_with("layout.html") {
+            lower = lower.replacen(r#"<script type="module" src="{{ script }}"></script>"#, "", 1);
+        }
         for words in ["<script", "javascript:", "<iframe", "<object", "<base", "http-equiv"] {
             assert!(!lower.contains(words), "{place} has {words}");
         }

@@ -31,6 +31,7 @@ mod log_out;
 mod mail;
 mod migrations;
 mod new_device;
+mod passkeys;
 mod password;
 mod profile;
 mod recovery_codes;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method, Route};
 use reqwest::header::{ORIGIN, REFERER};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::app::{Person, TestApp};
@@ -65,7 +66,11 @@ fn expected(guard: Kind, method: Method, persona: Persona) -> Outcome {
 }
 
 fn outcome(row: &Route, answer: &Answer) -> Outcome {
+    // A script is told where to go first.
+    let next = if row.json && answer.status == 403 { answer.json()["next"].take() } else { Value::Null };
     match answer.status {
+        403 if next.as_str().is_some_and(|next| next.starts_with("/login")) => Outcome::LogIn,
+        403 if next.as_str().is_some_and(|next| next.starts_with("/confirm")) => Outcome::Confirm,
         // The one page that everybody leaves this way.
         303 if row.path == "/logout" => Outcome::Admitted,
         303 if answer.is_sent_to("/login") => Outcome::LogIn,
@@ -74,6 +79,15 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
         fault @ 500.. => panic!("{} answers {fault}: {}", row.path, answer.body),
         _ => Outcome::Admitted,
     }
+}
+
+/// Posts nothing but this token, as forms do or as scripts do.
+async fn post(browser: &mut Browser, row: &Route, path: &str, token: &str) -> Answer {
+    if !row.json {
+        return browser.post_bare(path, &[("csrf_token", token)]).await;
+    }
+    let post = browser.request(reqwest::Method::POST, path).header("content-type", "application/json");
+    browser.send(post.header("x-csrf-token", token).body("{}")).await
 }
 
 /// Guessing is not what is walked here.
@@ -152,7 +166,7 @@ async fn who_gets_in_follows_from_the_guard_of_the_row_alone() {
             let path = filled(row.path);
             let answer = match row.method {
                 Method::Get => browser.get(&path).await,
-                Method::Post => browser.post_bare(&path, &[("csrf_token", &token)]).await,
+                Method::Post => post(&mut browser, &row, &path, &token).await,
             };
             let (got, want) = (outcome(&row, &answer), expected(row.guard, row.method, persona));
             // That guard asks the database, while the form is read: either may refuse first.
@@ -222,15 +236,15 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
             continue;
         }
         for token in tokens {
-            admin.post_bare(&path, &[("csrf_token", token)]).await.is(403);
+            post(&mut admin, row, &path, token).await.is(403);
         }
-        admin.post_bare(&path, &[("csrf_token", &stranger.token)]).await.is(403);
+        post(&mut admin, row, &path, &stranger.token).await.is(403);
         admin.post_bare(&path, &[]).await.is(403);
         if row.guard == Kind::Visitor && row.path != "/logout" {
             for token in tokens {
-                stranger.post_bare(&path, &[("csrf_token", token)]).await.is(403);
+                post(&mut stranger, row, &path, token).await.is(403);
             }
-            stranger.post_bare(&path, &[("csrf_token", &admin.token)]).await.is(403);
+            post(&mut stranger, row, &path, &admin.token).await.is(403);
             stranger.post_bare(&path, &[]).await.is(403);
         }
     }
@@ -290,7 +304,15 @@ async fn the_wrong_method_is_405_and_names_the_right_ones() {
 #[actix_web::test]
 async fn the_wrong_method_is_405_outside_the_table_as_well() {
     let app = app();
-    let paths = ["/healthz", "/readyz", "/robots.txt", "/.well-known/change-password", "/static/app.css"];
+    let paths = [
+        "/healthz",
+        "/readyz",
+        "/robots.txt",
+        "/.well-known/change-password",
+        "/.well-known/passkey-endpoints",
+        "/static/app.css",
+        "/static/passkeys.js",
+    ];
     let allowed = paths.map(|path| (path, BTreeSet::from(["GET", "HEAD"]))).into();
     refuses_all_but(&mut app.browser(), allowed).await;
 }
@@ -319,7 +341,8 @@ async fn head_answers_like_get_without_the_page() {
         let mut browser = browser_of(&app, persona, &ada, &grace).await;
         let rows = every_row();
         let paths = rows.iter().filter(|row| row.method == Method::Get).map(|row| filled(row.path));
-        let statics = ["/static/app.css", "/healthz", "/readyz", "/robots.txt", "/nothing-here"];
+        let statics =
+            ["/static/app.css", "/static/passkeys.js", "/healthz", "/readyz", "/robots.txt", "/nothing-here"];
         for path in paths.chain(statics.map(str::to_owned)) {
             let get = browser.get(&path).await;
             let request = browser.request(reqwest::Method::HEAD, &path);
@@ -412,7 +435,13 @@ async fn every_link_and_form_on_a_page_leads_somewhere() {
 
 fn leads_somewhere(method: Method, reference: &str) -> bool {
     let path = reference.split(['?', '#']).next().unwrap_or_default();
-    let outside = ["/healthz", "/readyz", "/robots.txt", "/.well-known/change-password"];
+    let outside = [
+        "/healthz",
+        "/readyz",
+        "/robots.txt",
+        "/.well-known/change-password",
+        "/.well-known/passkey-endpoints",
+    ];
     let is_row = |row: &Route| {
         row.method == method
             && row.path.split('/').count() == path.split('/').count()

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use support::chrome::{Chrome, PHONE, Screen};
-use tour::House;
+use tour::{House, Who};
 
 /// Small enough for a README.
 const WINDOW: Screen = Screen { width: 1080, height: 720, mobile: false };
@@ -54,6 +54,7 @@ async fn main() {
     let ada = Chrome::open(&house.app.origin).await;
     ada.log_in(house.ada.email, house.ada.password).await;
     ada.reads("Hello, Ada Lovelace").await;
+    house.add_passkeys(Who::Ada);
     elsewhere(&house);
     for (name, path) in [
         ("home", "/home"),
@@ -62,6 +63,7 @@ async fn main() {
         ("profile", "/account"),
         ("password", "/account/password"),
         ("email", "/account/email"),
+        ("security", "/account/security"),
         ("confirm", "/confirm"),
         ("forbidden", "/admin"),
     ] {

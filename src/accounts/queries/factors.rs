@@ -14,14 +14,15 @@ use uuid::Uuid;
 use crate::accounts::password::PasswordHash;
 use crate::accounts::pending::{Pending, fingerprint};
 use crate::accounts::{Client, UserId};
-use crate::db::schema::{pending_logins, recovery_codes, totp, users};
+use crate::db::schema::{passkeys, pending_logins, recovery_codes, totp, users};
 use crate::db::{Fault, time as clock};
 use crate::secret::TokenHash;
 
 /// Whether the password alone is not enough.
 pub(in crate::accounts) fn has_second_factor(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let apps = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::active_at.is_not_null());
-    Ok(diesel::select(exists(apps)).get_result(conn)?)
+    let keys = passkeys::table.filter(passkeys::user_id.eq(user.0));
+    Ok(diesel::select(exists(apps).or(exists(keys))).get_result(conn)?)
 }
 
 pub(in crate::accounts) fn insert_pending(

@@ -145,6 +145,18 @@ pub(in crate::accounts) fn lock_with_hash(
     Ok(hash.is_some_and(|hash| hash.is_some() && hash.as_deref() == checked.map(PasswordHash::as_str)))
 }
 
+/// Locks the user's row and says whether they may log in.
+pub(in crate::accounts) fn lock_active(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+    let found: Option<Uuid> = users::table
+        .filter(dsl::id.eq(id.0))
+        .filter(dsl::disabled_at.is_null())
+        .for_update()
+        .select(dsl::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 pub(in crate::accounts) fn lock_user(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
     let found: Option<Uuid> =
         users::table.filter(dsl::id.eq(id.0)).for_update().select(dsl::id).first(conn).optional()?;

@@ -91,6 +91,7 @@ pub(in crate::accounts) fn tidy(conn: &mut PgConnection) -> Result<usize, Fault>
         "DELETE FROM pending_logins WHERE expires_at < now()",
         // Long after it could have been finished.
         "DELETE FROM totp WHERE active_at IS NULL AND created_at < now() - interval '1 day'",
+        "DELETE FROM ceremonies WHERE expires_at < now()",
     ] {
         gone += sql_query(stale).execute(conn)?;
     }

@@ -35,7 +35,8 @@ impl ConfirmPage {
     async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
         let email = ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?;
         let with_code = ctx.accounts().confirms_with_code(me).await?;
-        Ok(Self { page: ctx.page(), form, email, with_code })
+        let page = if ctx.accounts().has_passkey(me).await? { ctx.page_with_passkeys() } else { ctx.page() };
+        Ok(Self { page, form, email, with_code })
     }
 }
 

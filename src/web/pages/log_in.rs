@@ -34,7 +34,11 @@ struct LogInPage {
 
 impl LogInPage {
     fn new(ctx: &Ctx, form: Fields) -> Self {
-        Self { page: ctx.page(), form, can_register: ctx.accounts().registration() == Registration::Open }
+        Self {
+            page: ctx.page_with_passkeys(),
+            form,
+            can_register: ctx.accounts().registration() == Registration::Open,
+        }
     }
 }
 

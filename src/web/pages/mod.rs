@@ -8,6 +8,7 @@ pub mod home;
 pub mod links;
 pub mod log_in;
 pub mod log_out;
+pub mod passkeys;
 pub mod register;
 pub mod reset_password;
 pub mod second_factor;

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::PendingRefusal;
+use crate::accounts::{PendingHash, PendingRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
 use crate::web::flash::Flash;
@@ -27,10 +27,19 @@ impl Input for CodeForm {}
 struct SecondFactorPage {
     page: Page,
     form: Fields,
+    with_app: bool,
 }
 
-pub async fn form(_: Pending, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&SecondFactorPage { page: ctx.page(), form: ctx.fields(&["next"]) })
+impl SecondFactorPage {
+    async fn new(key: PendingHash, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+        let steps = ctx.accounts().second_steps(key).await?;
+        let page = if steps.passkey { ctx.page_with_passkeys() } else { ctx.page() };
+        Ok(Self { page, form, with_app: steps.app })
+    }
+}
+
+pub async fn form(pending: Pending, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&SecondFactorPage::new(pending.0, &ctx, ctx.fields(&["next"])).await?)
 }
 
 pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
@@ -47,7 +56,7 @@ pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Res
         Err(PendingRefusal::Code(refusal)) => {
             let wait = refusal.wait();
             form.fields.refuse(if wait.is_some() { "" } else { "code" }, &refusal);
-            let shown = SecondFactorPage { page: ctx.page(), form: form.fields };
+            let shown = SecondFactorPage::new(pending.0, &ctx, form.fields).await?;
             wait.map_or_else(|| page::refused(&shown), |wait| page::too_many(wait, &shown))
         }
     }

@@ -94,7 +94,7 @@ async fn password_managers_know_each_field() {
         let script = "return [...document.querySelectorAll('main input[autocomplete]')].map(input => input.autocomplete).join(' ')";
         chrome.run(script, vec![]).await
     };
-    assert_eq!(known("/login").await, "username current-password");
+    assert_eq!(known("/login").await, "username webauthn current-password");
     assert_eq!(known("/register").await, "name username new-password");
     assert_eq!(known("/forgot-password").await, "username");
     let link = app.accounts.setup_link().await.expect("a link").expect("no administrator yet");

@@ -5,5 +5,6 @@ mod forms;
 mod html;
 mod journey;
 mod narrow;
+mod passkeys;
 mod second_factor;
 mod tour;

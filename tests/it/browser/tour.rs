@@ -81,6 +81,15 @@ const HISTORY: &str = "
                  ('a-rather-long-address-for-a-rather-short-person@a-department.university.example.org', interval '9 days', NULL::timestamptz, NULL::timestamptz))
         AS sent (email, age, accepted, withdrawn);";
 
+/// Ada's, once she is logged in: from then on her password alone is not enough.
+const PASSKEYS: &str = "
+    INSERT INTO passkeys (id, user_id, credential_id, credential, name, created_at, last_used_at, suspect_since)
+    SELECT id::uuid, (SELECT id FROM users WHERE email = 'ada@example.org'), sha256(name::bytea), '{}', name, now() - made, now() - used, now() - refused
+    FROM (VALUES ('00000000-0000-4000-8000-000000000001', 'Analytical Engine', interval '40 days', interval '3 hours', NULL),
+                 ('00000000-0000-4000-8000-000000000002', 'Chrome on Windows', interval '12 days', NULL, NULL),
+                 ('00000000-0000-4000-8000-000000000003', 'The key on the ring beside the letter box, in the drawer', interval '90 days', interval '8 days', interval '2 days'))
+        AS made (id, name, made, used, refused) ON CONFLICT DO NOTHING;";
+
 impl House {
     pub async fn furnish() -> Self {
         let app = TestApp::spawn();
@@ -209,6 +218,12 @@ impl House {
                 stop("/account", "/account/profile", &[("name", "")], wrong),
                 stop("/account", "/account/profile", &[("name", "Ada King")], ".flash"),
                 stop(
+                    "/account/security",
+                    "/account/passkeys/00000000-0000-4000-8000-000000000002/rename",
+                    &[("name", "")],
+                    wrong,
+                ),
+                stop(
                     "/account/password",
                     "/account/password",
                     &[("current_password", "wrong"), ("password", "too short")],
@@ -235,12 +250,19 @@ impl House {
         }
     }
 
+    pub fn add_passkeys(&self, who: Who) {
+        if who == Who::Ada {
+            self.app.db.execute(PASSKEYS);
+        }
+    }
+
     /// Takes `chrome` everywhere `who` can go, and looks at each page once.
     pub async fn walk(&self, who: Who, chrome: &Chrome, look: impl AsyncFn(&str)) {
         if let Some(person) = self.person(who) {
             chrome.log_in(person.email, person.password).await;
             chrome.waits_for(".top form").await;
         }
+        self.add_passkeys(who);
         let mut seen = 0;
         for Stop { page, sent } in self.stops(who) {
             chrome.go(&page).await;
@@ -268,6 +290,7 @@ impl House {
             Some(person) => self.app.logged_in(person).await,
             None => self.app.browser(),
         };
+        self.add_passkeys(who);
         let mut answers = Vec::new();
         for Stop { page, sent } in self.stops(who) {
             let mut answer = browser.open(&page).await;

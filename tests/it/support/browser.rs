@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, redirect};
 use scraper::{Html, Selector};
+use serde_json::Value;
 
 pub struct Browser {
     pub cookies: BTreeMap<String, String>,
@@ -79,6 +80,13 @@ impl Browser {
             }
             _ => answer,
         }
+    }
+
+    /// Posts JSON with the token of the last page, as the script does.
+    pub async fn post_json(&mut self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json");
+        let request = request.header("x-csrf-token", self.token.clone());
+        self.send(request.body(body.to_string())).await
     }
 
     /// Opens the page with the form, then posts it there.
@@ -157,6 +165,11 @@ impl Answer {
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let cookies = self.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
         cookies.rev().find(|cookie| cookie.starts_with(&format!("{name}=")))
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
     pub fn html(&self) -> Html {

@@ -83,6 +83,46 @@ impl Chrome {
         self.client.issue_cmd(Cdp(json!({"cmd": cmd, "params": params}))).await.expect("a DevTools command");
     }
 
+    /// Puts a device into the machine that makes passkeys, and touches it whenever it asks (WebAuthn Level 3, §11).
+    pub async fn add_authenticator(&self) -> String {
+        let device = json!({
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserConsenting": true,
+            "isUserVerified": true,
+        });
+        let id = self.webauthn(Method::POST, "authenticator", Some(device)).await;
+        id.as_str().expect("the id of an authenticator").to_owned()
+    }
+
+    /// Whether PIN, finger or face fit from now on.
+    pub async fn set_user_verified(&self, authenticator: &str, verified: bool) {
+        let path = format!("authenticator/{authenticator}/uv");
+        self.webauthn(Method::POST, &path, Some(json!({ "isUserVerified": verified }))).await;
+    }
+
+    /// The passkeys on the device.
+    pub async fn credentials(&self, authenticator: &str) -> Vec<Value> {
+        let path = format!("authenticator/{authenticator}/credentials");
+        match self.webauthn(Method::GET, &path, None).await {
+            Value::Array(credentials) => credentials,
+            other => panic!("no list of passkeys: {other}"),
+        }
+    }
+
+    /// Copies a passkey onto a device.
+    pub async fn add_credential(&self, authenticator: &str, credential: Value) {
+        let path = format!("authenticator/{authenticator}/credential");
+        self.webauthn(Method::POST, &path, Some(credential)).await;
+    }
+
+    async fn webauthn(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let command = WebAuthn { method, path: path.to_owned(), body };
+        self.client.issue_cmd(command).await.expect("a WebAuthn command")
+    }
+
     pub async fn go(&self, path: &str) {
         self.client.goto(&format!("{}{path}", self.origin)).await.expect("a page");
     }
@@ -206,6 +246,24 @@ impl WebDriverCompatibleCommand for Cdp {
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(self.0.to_string()))
+    }
+}
+
+/// A command of WebDriver's extension for virtual authenticators.
+#[derive(Debug)]
+struct WebAuthn {
+    method: Method,
+    path: String,
+    body: Option<Value>,
+}
+
+impl WebDriverCompatibleCommand for WebAuthn {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/webauthn/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (self.method.clone(), self.body.as_ref().map(Value::to_string))
     }
 }
 

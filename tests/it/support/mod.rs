@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod app;
+pub mod authenticator;
 pub mod authenticator_app;
 pub mod browser;
 pub mod chrome;

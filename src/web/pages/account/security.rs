@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
+use super::passkeys::Passkeys;
 use super::totp::Totp;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
@@ -13,13 +14,14 @@ use crate::web::page::{self, Page};
 #[template(path = "account/security.html")]
 pub struct SecurityPage {
     page: Page,
+    pub passkeys: Passkeys,
     totp: Totp,
 }
 
 impl SecurityPage {
     pub async fn new(me: &Confirmed, ctx: &Ctx) -> Result<Self, Error> {
-        let page = ctx.page().at("/account/security");
-        Ok(Self { page, totp: Totp::of(me, ctx).await? })
+        let page = ctx.page_with_passkeys().at("/account/security");
+        Ok(Self { page, passkeys: Passkeys::of(me, ctx).await?, totp: Totp::of(me, ctx).await? })
     }
 }
 

@@ -1,0 +1,65 @@
+//! A person's passkeys: the list, other names, fewer of them.
+
+use super::{Passkey, PasskeyId};
+use crate::accounts::audit::Entry;
+use crate::accounts::notices::Notice;
+use crate::accounts::{Accounts, Act, Client, LiveUser, Name, queries};
+use crate::db::Fault;
+
+impl Accounts {
+    /// Oldest first.
+    pub async fn passkeys(&self, live: &LiveUser) -> Result<Vec<Passkey>, Fault> {
+        let user = live.owner.id;
+        self.db.read(move |conn| queries::passkeys_of(conn, user)).await
+    }
+
+    /// Whether they can confirm with one, here.
+    pub async fn has_passkey(&self, live: &LiveUser) -> Result<bool, Fault> {
+        let user = live.owner.id;
+        Ok(self.passkeys_work() && self.db.read(move |conn| queries::has_passkey(conn, user)).await?)
+    }
+
+    /// `false` when it is not theirs.
+    pub async fn rename_passkey(
+        &self,
+        live: LiveUser,
+        id: PasskeyId,
+        name: Name,
+        client: Client,
+    ) -> Result<bool, Fault> {
+        let user = live.owner.id;
+        self.db
+            .write(move |conn| {
+                let Some(before) = queries::rename_passkey(conn, user, id, name.as_str())? else {
+                    return Ok(false);
+                };
+                Entry::own(Act::PasskeyRenamed, user, &client)
+                    .session(live.record.handle)
+                    .detail(&format!("{before}, now {}", name.as_str()))
+                    .write(conn)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// From the commit on it opens nothing, whoever is just using it. `false` when it is not theirs.
+    pub async fn remove_passkey(&self, live: LiveUser, id: PasskeyId, client: Client) -> Result<bool, Fault> {
+        let (accounts, user) = (self.clone(), live.owner.id);
+        self.db
+            .write(move |conn| {
+                queries::lock_user(conn, user)?;
+                let Some(name) = queries::delete_passkey(conn, user, id)? else { return Ok(false) };
+                accounts.after_removal(conn, user)?;
+                Entry::own(Act::PasskeyRemoved, user, &client)
+                    .session(live.record.handle)
+                    .detail(&name)
+                    .write(conn)?;
+                if let Some(person) = queries::addressee(conn, user)? {
+                    let factor = format!("passkey “{name}”");
+                    accounts.tell(conn, &person, &Notice::FactorRemoved(&factor), &client)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+}

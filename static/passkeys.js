@@ -1,0 +1,155 @@
+// Passkeys, the one thing that takes a script: asks the server for a challenge, has the browser answer it, sends the
+// answer back. The page brings a hidden [data-passkey] with a button; everything else works without this file.
+
+const place = document.querySelector("[data-passkey]");
+const button = place?.querySelector("button");
+const said = place?.querySelector(".error");
+
+// What is said when the browser gives up (WebAuthn Level 3, the errors of create() and get()).
+const WORDS = {
+  NotAllowedError: "Nothing was done: it was cancelled or took too long. Try again when you are ready.",
+  InvalidStateError: "This device has a passkey for your account already.",
+  SecurityError: "Passkeys do not work at this address. Use another way.",
+  NotSupportedError: "This device cannot make the kind of passkey that is needed. Try another one.",
+  ConstraintError: "This device cannot check that it is you. Set up a PIN, fingerprint or face on it, or try another one.",
+  TypeError: "Latchkey cannot be reached. Check your connection, then try again.",
+};
+const OTHERWISE = "This did not work. Try again, or use another way.";
+
+// The server's own words about why not.
+class Refused extends Error {}
+
+// JSON carries bytes as base64url, the browser as buffers.
+const bytes = (text) =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+const text = (buffer) =>
+  btoa(Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join(""))
+    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const ids = (list = []) => list.map((known) => ({ ...known, id: bytes(known.id) }));
+
+async function post(path, body) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": place.dataset.token },
+    body: JSON.stringify(body),
+  });
+  const answer = await response.json();
+  if (response.ok) return answer;
+  // Log in or confirm first.
+  if (answer.next) location.assign(answer.next);
+  throw new Refused(answer.detail ?? OTHERWISE);
+}
+
+// Log in and confirm: a passkey that is there already. `ways` say how the browser offers it.
+async function ask(ways) {
+  const { publicKey, next } = await post(`/login/passkey/start?${then()}`, {});
+  // There is nothing to ask for any more.
+  if (next) {
+    location.assign(next);
+    throw new Refused("");
+  }
+  publicKey.challenge = bytes(publicKey.challenge);
+  publicKey.allowCredentials = ids(publicKey.allowCredentials);
+  return navigator.credentials.get({ publicKey, ...ways });
+}
+
+// What stands in the form beside it: where to go afterwards, whether to be kept logged in.
+function then() {
+  const query = new URLSearchParams({ as: place.dataset.passkey });
+  const next = document.querySelector("input[name=next]")?.value;
+  if (next) query.set("next", next);
+  if (document.querySelector("input[name=remember]")?.checked) query.set("remember", "1");
+  return query;
+}
+
+function answer({ id, rawId, type, response }) {
+  return post(`/login/passkey/finish?${then()}`, {
+    id, type,
+    rawId: text(rawId),
+    response: {
+      authenticatorData: text(response.authenticatorData),
+      clientDataJSON: text(response.clientDataJSON),
+      signature: text(response.signature),
+      userHandle: response.userHandle && text(response.userHandle),
+    },
+  });
+}
+
+async function register() {
+  const { publicKey } = await post("/account/passkeys/start", {});
+  publicKey.challenge = bytes(publicKey.challenge);
+  publicKey.user.id = bytes(publicKey.user.id);
+  publicKey.excludeCredentials = ids(publicKey.excludeCredentials);
+  const { id, rawId, type, response } = await navigator.credentials.create({ publicKey });
+  return post("/account/passkeys/finish", {
+    id, type,
+    rawId: text(rawId),
+    response: {
+      attestationObject: text(response.attestationObject),
+      clientDataJSON: text(response.clientDataJSON),
+    },
+  });
+}
+
+function say(words) {
+  said.textContent = words;
+  said.hidden = !words;
+}
+
+// Whether it worked; then the page is about to change.
+async function run(ceremony) {
+  say("");
+  try {
+    const { next, codes } = await ceremony();
+    const form = codes && document.querySelector("#make-codes");
+    if (form) form.requestSubmit();
+    else location.assign(next);
+    return true;
+  } catch (error) {
+    say(error instanceof Refused ? error.message : WORDS[error.name] ?? OTHERWISE);
+    return false;
+  }
+}
+
+// The browser offers passkeys beside the saved passwords, in the field for the address. A challenge holds five
+// minutes, so a page that is left open asks anew.
+let offer;
+async function beside() {
+  if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+  const { signal } = (offer = new AbortController());
+  const stale = setTimeout(() => {
+    offer.abort();
+    if (document.hidden) document.addEventListener("visibilitychange", beside, { once: true });
+    else beside();
+  }, 240_000);
+  let picked;
+  try {
+    picked = await ask({ mediation: "conditional", signal });
+  } catch {
+    // Nobody asked for anything yet, so there is nothing to say.
+    return;
+  } finally {
+    clearTimeout(stale);
+  }
+  await run(() => answer(picked));
+}
+
+if (place) {
+  const { passkey: kind } = place.dataset;
+  place.hidden = false;
+  said.role = "alert";
+  if (!window.PublicKeyCredential) {
+    button.hidden = true;
+    say("This browser cannot use passkeys.");
+  } else {
+    button.addEventListener("click", async () => {
+      offer?.abort();
+      button.disabled = true;
+      if (await run(async () => (kind === "register" ? register() : answer(await ask({}))))) return;
+      button.disabled = false;
+      button.focus();
+      if (kind === "log-in") beside();
+    });
+    if (kind === "log-in") beside();
+  }
+}

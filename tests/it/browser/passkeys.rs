@@ -1,0 +1,228 @@
+//! Passkeys in a real browser, on a device that WebDriver plays.
+
+use serde_json::json;
+
+use crate::support::app::{Person, TestApp};
+use crate::support::chrome::Chrome;
+
+/// Logs in and makes a passkey as a person does.
+async fn make(chrome: &Chrome, person: &Person) {
+    chrome.log_in(person.email, person.password).await;
+    chrome.press("Account").await;
+    chrome.press("Security").await;
+    chrome.reads("How you log in").await;
+    chrome.press("Add a passkey").await;
+    // With the first factor come recovery codes.
+    chrome.reads("Your recovery codes").await;
+    chrome.says("Your passkey is added.").await;
+    chrome.press("I have kept them").await;
+    chrome.says("not used yet").await;
+}
+
+async fn log_out(chrome: &Chrome) {
+    chrome.press("Log out").await;
+    chrome.says("You are logged out.").await;
+}
+
+/// What the page says beside the button.
+async fn said(chrome: &Chrome) -> String {
+    let alert = chrome.waits_for(".passkey .error:not([hidden])").await;
+    alert.text().await.expect("words")
+}
+
+#[actix_web::test]
+async fn a_passkey_is_made_named_used_and_removed() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let chrome = Chrome::open(&app.origin).await;
+    let device = chrome.add_authenticator().await;
+    // What the browser offers by itself has its own test.
+    let silent =
+        json!({"source": "PublicKeyCredential.isConditionalMediationAvailable = async () => false;"});
+    chrome.cdp("Page.addScriptToEvaluateOnNewDocument", silent).await;
+    make(&chrome, &ada).await;
+    let kept = chrome.credentials(&device).await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!((&kept[0]["rpId"], &kept[0]["isResidentCredential"]), (&json!("localhost"), &json!(true)));
+
+    // The device knows that it has one.
+    chrome.press("Add a passkey").await;
+    assert_eq!(said(&chrome).await, "This device has a passkey for your account already.");
+
+    chrome.press("Change").await;
+    let field = chrome.field("Name").await;
+    field.clear().await.expect("an empty field");
+    chrome.type_in("Name", "Analytical Engine").await;
+    chrome.press("Rename").await;
+    chrome.says("Your passkey has its new name.").await;
+    chrome.says("Analytical Engine").await;
+    log_out(&chrome).await;
+
+    // Led to where they were going.
+    chrome.go("/account/security").await;
+    chrome.reads("Log in").await;
+    chrome.press("Log in with a passkey").await;
+    chrome.reads("How you log in").await;
+    chrome.says("last used just now").await;
+
+    // Confirming is the same, in the session there is.
+    app.age_confirmations();
+    chrome.go("/account/security").await;
+    chrome.reads("Confirm it is you").await;
+    chrome.press("Confirm with a passkey").await;
+    chrome.reads("How you log in").await;
+
+    chrome.press("Change").await;
+    chrome.press("Remove").await;
+    chrome.says("That passkey lets nobody in here any more.").await;
+    app.age_confirmations();
+    chrome.go("/confirm").await;
+    chrome.reads("Confirm it is you").await;
+    let shown = chrome.text().await;
+    assert!(!shown.contains("passkey"), "{shown}");
+
+    // The device does not know that it was removed, and offers it.
+    log_out(&chrome).await;
+    chrome.press("Log in with a passkey").await;
+    assert!(said(&chrome).await.contains("does not open anything here"));
+}
+
+#[actix_web::test]
+async fn the_browser_offers_passkeys_in_the_field_for_the_address() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let chrome = Chrome::open(&app.origin).await;
+    let device = chrome.add_authenticator().await;
+    make(&chrome, &ada).await;
+    log_out(&chrome).await;
+    // The played device is picked as soon as the page offers it: no button is pressed.
+    chrome.reads("Hello, Ada Lovelace").await;
+    assert_eq!(chrome.credentials(&device).await[0]["signCount"], 2);
+    let factors: String = app.db.scalar("SELECT string_agg(factor, ' ' ORDER BY created_at) FROM sessions");
+    assert_eq!(factors, "password passkey");
+}
+
+#[actix_web::test]
+async fn a_device_that_does_not_verify_its_person_gets_nowhere() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let chrome = Chrome::open(&app.origin).await;
+    let device = chrome.add_authenticator().await;
+    make(&chrome, &ada).await;
+    chrome.set_user_verified(&device, false).await;
+    log_out(&chrome).await;
+    chrome.reads("Log in").await;
+    chrome.press("Log in with a passkey").await;
+    assert!(said(&chrome).await.contains("cancelled or took too long"));
+    assert_eq!(app.live_sessions(&ada), 0);
+    // Nor as the second step.
+    chrome.log_in(ada.email, ada.password).await;
+    chrome.reads("One more step").await;
+    chrome.press("Use a passkey").await;
+    assert!(said(&chrome).await.contains("cancelled or took too long"));
+    chrome.set_user_verified(&device, true).await;
+    chrome.press("Use a passkey").await;
+    chrome.reads("Hello, Ada Lovelace").await;
+}
+
+/// The browser signs for this host; the server looks at the whole address.
+#[actix_web::test]
+async fn on_another_port_or_under_another_name_a_passkey_is_worth_nothing() {
+    let app = TestApp::spawn();
+    let elsewhere = app.beside(|_| {});
+    let ada = app.ada().await;
+    let chrome = Chrome::open(&app.origin).await;
+    let device = chrome.add_authenticator().await;
+    make(&chrome, &ada).await;
+    let kept = chrome.credentials(&device).await.remove(0);
+    let before = app.db.scalar::<i64>("SELECT count(*) FROM sessions");
+
+    // A page on another port gets a signature for localhost, which is not for us.
+    let other = Chrome::open(&elsewhere.origin).await;
+    other.go("/robots.txt").await;
+    let options = {
+        let mut browser = app.browser();
+        browser.get("/login").await.is(200);
+        let options = browser.post_json("/login/passkey/start", &json!({})).await.is(200).json();
+        (browser, options)
+    };
+    let (mut browser, options) = options;
+    let second = other.add_authenticator().await;
+    other.add_credential(&second, kept).await;
+    let signed = other.run_async(SIGN, vec![options["publicKey"].clone()]).await;
+    assert!(signed["response"]["signature"].is_string(), "{signed}");
+    let answer = browser.post_json("/login/passkey/finish", &signed).await;
+    assert!(answer.is(422).json()["detail"].as_str().expect("words").contains("could not be checked"));
+    assert_eq!(app.events("passkey-refused"), 1);
+
+    // Under another name of this machine the browser itself refuses.
+    let address = app.origin.replace("localhost", "127.0.0.1");
+    let stranger = Chrome::open(&address).await;
+    stranger.add_authenticator().await;
+    stranger.go("/login").await;
+    stranger.press("Log in with a passkey").await;
+    assert_eq!(said(&stranger).await, "Passkeys do not work at this address. Use another way.");
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM sessions"), before);
+}
+
+/// What a page that wants a signature would do.
+const SIGN: &str = r#"
+    const [publicKey, done] = arguments;
+    const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    publicKey.challenge = bytes(publicKey.challenge);
+    navigator.credentials.get({ publicKey }).then((made) => done(made.toJSON()), (error) => done(String(error)));
+"#;
+
+#[actix_web::test]
+async fn without_javascript_the_page_says_so_and_offers_the_other_ways() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let chrome = Chrome::without_javascript(&app.origin).await;
+    chrome.go("/login").await;
+    chrome.says("Logging in with a passkey takes JavaScript").await;
+    let shown = chrome.text().await;
+    assert!(!shown.contains("Log in with a passkey"), "{shown}");
+    chrome.log_in(ada.email, ada.password).await;
+    chrome.reads("Hello, Ada Lovelace").await;
+    chrome.go("/account/security").await;
+    chrome.says("Making a passkey takes JavaScript").await;
+    let ready = "INSERT INTO passkeys (user_id, credential_id, credential, name) SELECT id, 'x', '{}', 'Analytical Engine' FROM users";
+    app.db.execute(ready);
+    chrome.go("/confirm").await;
+    chrome.says("Confirming with a passkey takes JavaScript").await;
+}
+
+#[actix_web::test]
+async fn a_browser_that_knows_no_passkeys_says_so() {
+    let app = TestApp::spawn();
+    let chrome = Chrome::open(&app.origin).await;
+    let without = json!({"source": "delete window.PublicKeyCredential;"});
+    chrome.cdp("Page.addScriptToEvaluateOnNewDocument", without).await;
+    chrome.go("/login").await;
+    assert_eq!(said(&chrome).await, "This browser cannot use passkeys.");
+    let shown = chrome.text().await;
+    assert!(!shown.contains("Log in with a passkey"), "{shown}");
+}
+
+/// The page runs our one file and nothing else, and that file keeps to what the policy allows.
+#[actix_web::test]
+async fn nothing_breaks_the_content_security_policy() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let chrome = Chrome::open(&app.origin).await;
+    chrome.add_authenticator().await;
+    let listen = json!({"source": "window.broken = []; addEventListener('securitypolicyviolation', event => broken.push(event.violatedDirective))"});
+    chrome.cdp("Page.addScriptToEvaluateOnNewDocument", listen).await;
+    make(&chrome, &ada).await;
+    assert_eq!(chrome.run("return broken", vec![]).await, json!([]));
+    // What is written into the page does not run.
+    chrome
+        .client
+        .execute(
+            "const script = document.createElement('script'); script.textContent = 'window.ran = true'; document.body.append(script);",
+            vec![],
+        )
+        .await
+        .expect("a script element");
+    assert_eq!(chrome.run("return [window.ran ?? false, broken.length]", vec![]).await, json!([false, 1]));
+}

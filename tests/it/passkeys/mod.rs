@@ -1,0 +1,71 @@
+//! Passkeys, with an authenticator in software: made, used, managed, and refused where something does not fit.
+
+mod log_in;
+mod manage;
+mod refused;
+mod register;
+mod second_step;
+mod wire;
+
+use serde_json::{Value, json};
+
+use crate::support::app::{Person, TestApp};
+use crate::support::authenticator::Authenticator;
+use crate::support::browser::{Answer, Browser};
+
+/// A passkey of `person`, made in a browser of its own.
+pub async fn passkey_of(app: &TestApp, person: &Person) -> Authenticator {
+    let mut browser = app.logged_in(person).await;
+    let mut device = Authenticator::new(&app.origin);
+    add(&mut browser, &mut device).await.is(200);
+    device
+}
+
+/// A browser in which somebody has just logged in with the passkey on `device`.
+pub async fn inside(app: &TestApp, device: &mut Authenticator) -> Browser {
+    let mut browser = app.browser();
+    prove(&mut browser, device).await.is(200);
+    browser
+}
+
+/// Makes a passkey on `device`.
+pub async fn add(browser: &mut Browser, device: &mut Authenticator) -> Answer {
+    let options = asked(browser, "/account/passkeys/start").await;
+    let made = device.make(&options);
+    browser.post_json("/account/passkeys/finish", &made).await
+}
+
+/// Logs in with the passkey on `device`, or confirms with it.
+pub async fn prove(browser: &mut Browser, device: &mut Authenticator) -> Answer {
+    let options = asked_to_log_in(browser).await;
+    let signed = device.sign(&options);
+    browser.post_json("/login/passkey/finish", &signed).await
+}
+
+/// The question at the log-in page, or at the one to confirm.
+pub async fn asked_to_log_in(browser: &mut Browser) -> Value {
+    asked(browser, "/login/passkey/start").await
+}
+
+pub async fn asked(browser: &mut Browser, path: &str) -> Value {
+    // For its token.
+    let page = if browser.cookies.contains_key("latchkey") { "/account" } else { "/login" };
+    browser.get(page).await.is(200);
+    let answer = browser.post_json(path, &json!({})).await;
+    answer.is(200).json()
+}
+
+/// A refusal says why, as JSON.
+#[track_caller]
+pub fn refuses(answer: &Answer, words: &str) {
+    answer.is(422);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let detail = answer.json()["detail"].as_str().expect("a reason").to_owned();
+    assert!(detail.contains(words), "{words:?} is not in {detail:?}");
+}
+
+pub const UNKNOWN: &str = "does not open anything here";
+pub const EXPIRED: &str = "took too long";
+pub const NOT_CHECKED: &str = "could not be checked";
+pub const NOT_VERIFIED: &str = "did not check that it is you";
+pub const COPIED: &str = "may be a copy";
