@@ -31,20 +31,7 @@ const LIST: &[(&str, &[(u8, u8)])] = &[
     ("6.1", &[(1, 1), (2, 2), (3, 2)]),
     (
         "6.2",
-        &[
-            (1, 1),
-            (2, 1),
-            (3, 1),
-            (4, 1),
-            (5, 1),
-            (6, 1),
-            (7, 1),
-            (8, 1),
-            (9, 2),
-            (10, 2),
-            (11, 2),
-            (12, 2),
-        ],
+        &[(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1), (7, 1), (8, 1), (9, 2), (10, 2), (11, 2), (12, 2)],
     ),
     ("6.3", &[(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (7, 3), (8, 3)]),
     ("6.4", &[(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3)]),
@@ -141,7 +128,8 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 /// `module::test`, and only that: a path in lower case.
 fn tests_named(text: &str) -> Vec<&str> {
     let is_path = |span: &&str| {
-        span.contains("::") && span.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:".contains(c))
+        span.contains("::")
+            && span.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:".contains(c))
     };
     code(text).filter(is_path).collect()
 }
@@ -192,12 +180,18 @@ fn functions(directory: &Path, below: &str, found: &mut BTreeSet<String>) {
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
-        let module =
-            if ["mod", "tests", "lib", "main"].contains(&name.as_str()) { String::new() } else { name + "::" };
+        let module = if ["mod", "tests", "lib", "main"].contains(&name.as_str()) {
+            String::new()
+        } else {
+            name + "::"
+        };
         let text = fs::read_to_string(&path).expect("a source");
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
-            if line.starts_with("#[test]") || line.starts_with("#[actix_web::test]") || line.starts_with("#[tokio::test") {
+            if line.starts_with("#[test]")
+                || line.starts_with("#[actix_web::test]")
+                || line.starts_with("#[tokio::test")
+            {
                 is_test = true;
             } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
                 let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -218,7 +212,10 @@ fn every_test_that_is_named_exists() {
     for page in PAGES {
         let text = read(page);
         missing.extend(
-            tests_named(&text).into_iter().filter(|name| !known.contains(*name)).map(|name| format!("{page}: {name}")),
+            tests_named(&text)
+                .into_iter()
+                .filter(|name| !known.contains(*name))
+                .map(|name| format!("{page}: {name}")),
         );
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
@@ -284,7 +281,9 @@ async fn a_fresh_database_knows_nobody() {
 async fn trace_is_refused() {
     let app = TestApp::spawn();
     let mut browser = app.browser();
-    for (path, status) in [("/", 405), ("/login", 405), ("/healthz", 405), ("/static/app.css", 405), ("/nothing", 404)] {
+    for (path, status) in
+        [("/", 405), ("/login", 405), ("/healthz", 405), ("/static/app.css", 405), ("/nothing", 404)]
+    {
         let request = browser.request(Method::TRACE, path).header("x-secret", "never repeated");
         let answer = browser.send(request).await;
         answer.is(status).does_not_say("never repeated");
