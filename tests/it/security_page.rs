@@ -108,7 +108,7 @@ fn the_limits_on_the_page_are_those_that_are_checked() {
 
     let address = |n: usize| {
         let labels =
-            "a".repeat(n - 12).chars().enumerate().fold(String::new(), |mut domain, (at, letter)| {
+            "a".repeat(n - 11).chars().enumerate().fold(String::new(), |mut domain, (at, letter)| {
                 domain.push(if at % 60 == 59 { '.' } else { letter });
                 domain
             });
@@ -172,10 +172,8 @@ fn messages() -> BTreeSet<String> {
     for (place, text) in sources("src") {
         for level in ["info", "warn", "error", "debug", "trace"] {
             for rest in text.split(&format!("tracing::{level}!(")).skip(1) {
-                let arguments = rest.split(");").next().unwrap_or_default();
-                let arguments = arguments.split(")\n").next().unwrap_or_default();
-                let text =
-                    arguments.rsplit('"').nth(1).unwrap_or_else(|| panic!("{place}: an event without words"));
+                let mut texts = arguments(rest).rsplit('"').skip(1);
+                let text = texts.next().unwrap_or_else(|| panic!("{place}: an event without words"));
                 messages.insert(text.to_owned());
             }
         }
