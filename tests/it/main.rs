@@ -6,6 +6,7 @@ mod activity;
 mod admin_invitations;
 mod admin_lists;
 mod admin_users;
+mod any_input;
 mod asvs;
 mod bad_input;
 mod browser;

@@ -63,7 +63,7 @@ fn sources(below: &str) -> Vec<(String, String)> {
 }
 
 /// The fields of every struct that is the input of a form.
-fn fields() -> BTreeSet<String> {
+pub fn fields() -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     for (place, text) in sources("src/web") {
         for input in text.split("impl Input for ").skip(1) {
