@@ -246,6 +246,7 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn secret() -> Secret {
         Secret::parse("0123456789abcdefghijklmnopqrstuvwxyz").unwrap()
@@ -291,5 +292,48 @@ mod tests {
         assert_eq!(Token::hash_of(token.reveal()), Some(token.hash()));
         assert!(Token::hash_of("").is_none());
         assert!(Token::hash_of(&"a".repeat(5000)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_signed_cookie_opens_and_not_one_byte_of_it_may_differ(
+            value in "[A-Za-z0-9_-]{0,60}", at in any::<proptest::sample::Index>(), other in any::<char>(),
+        ) {
+            let signer = CookieSigner::new(&secret());
+            let signed = signer.sign(&value);
+            prop_assert_eq!(signer.open(&signed).map(|opened| opened.value), Some(value.as_str()));
+            let mut letters: Vec<char> = signed.chars().collect();
+            let at = at.index(letters.len());
+            prop_assume!(letters[at] != other);
+            letters[at] = other;
+            prop_assert!(signer.open(&letters.iter().collect::<String>()).is_none());
+            letters.remove(at);
+            prop_assert!(signer.open(&letters.iter().collect::<String>()).is_none());
+        }
+
+        #[test]
+        fn text_nobody_signed_opens_nothing(text in prop_oneof!["\\PC*", "[A-Za-z0-9+/]{43}=[A-Za-z0-9_-]{0,50}"]) {
+            prop_assert!(CookieSigner::new(&secret()).open(&text).is_none());
+            prop_assert!(!secret().signed("form", &[b"1"], &text));
+        }
+
+        #[test]
+        fn a_sealed_value_with_one_bit_changed_stays_shut(
+            plain in proptest::collection::vec(any::<u8>(), 0..40), at in any::<proptest::sample::Index>(), bit in 0u8..8,
+        ) {
+            let mut sealed = secret().seal("mail", b"7", &plain).unwrap();
+            prop_assert_eq!(secret().open("mail", b"7", &sealed).unwrap(), plain);
+            let at = at.index(sealed.len());
+            sealed[at] ^= 1 << bit;
+            prop_assert!(secret().open("mail", b"7", &sealed).is_err());
+        }
+
+        /// One token has one spelling, so that it cannot be tried twice.
+        #[test]
+        fn what_reads_as_a_token_is_one(text in prop_oneof!["\\PC{0,60}", "[A-Za-z0-9_-]{43}"]) {
+            if Token::hash_of(&text).is_some() {
+                prop_assert_eq!(encode(&decode::<32>(&text).unwrap()), text);
+            }
+        }
     }
 }

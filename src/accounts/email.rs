@@ -86,12 +86,37 @@ mod tests {
         assert!(Email::parse(&format!("{}@example.org", "a".repeat(300))).is_err());
     }
 
+    /// Near enough to an address to be taken now and then.
+    const NEARLY: &str = "[ \t]{0,1}[a-zA-Zäß.+<>,;:\"()\\\\\r\n\0 -]{1,8}@{0,2}[a-zA-Zäß.-]{1,8}[.@,]?[a-z\r\n>]{0,4}[ ]{0,1}";
+
     proptest! {
         #[test]
-        fn parsing_never_panics_and_accepts_what_it_produced(raw in "\\PC*") {
+        fn parsing_never_panics_and_accepts_what_it_produced(raw in prop_oneof!["\\PC*", NEARLY]) {
             if let Ok(email) = Email::parse(&raw) {
                 prop_assert_eq!(Email::parse(email.as_str()), Ok(email));
             }
+        }
+
+        /// A header field is made of it, so nothing in it may end the line or begin another address (RFC 5322 §3.4).
+        #[test]
+        fn what_is_accepted_is_one_recipient_on_one_line(raw in NEARLY) {
+            if let Ok(email) = Email::parse(&raw) {
+                let text = email.as_str();
+                prop_assert!(text.len() <= MAX_BYTES);
+                prop_assert!(text.chars().all(|c| !c.is_control() && !c.is_whitespace()));
+                prop_assert_eq!(text.matches('@').count(), 1);
+                let recipients: lettre::message::Mailboxes = text.parse().unwrap();
+                prop_assert_eq!(recipients.iter().count(), 1);
+            }
+        }
+
+        #[test]
+        fn case_and_space_around_it_never_make_two_people(
+            local in "[a-zA-Z0-9]{1,8}", domain in "[a-zA-Z]{1,8}[.][a-zA-Z]{2,4}", space in "[ \t\r\n]{0,3}",
+        ) {
+            let email = Email::parse(&format!("{local}@{domain}")).unwrap();
+            let shouted = Email::parse(&format!("{space}{}{space}", email.as_str().to_uppercase())).unwrap();
+            prop_assert_eq!(shouted.key(), email.key());
         }
     }
 }

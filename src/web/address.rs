@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderValue;
 
 /// The client's address. `trusted_hops` proxies of ours stand in front: each appended what it saw, so only
 /// the Nth address from the right is believed, never what a client wrote itself (ASVS 5.0 15.3.4).
@@ -11,16 +12,17 @@ pub fn of(request: &HttpRequest, trusted_hops: usize) -> Option<IpAddr> {
     if trusted_hops == 0 {
         return peer;
     }
-    let headers: Vec<&str> =
-        request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
+    let headers: Vec<&[u8]> =
+        request.headers().get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
     nth_from_right(&headers, trusted_hops).or(peer)
 }
 
-/// Several headers read as one list (RFC 9110 §5.3).
-fn nth_from_right(headers: &[&str], hops: usize) -> Option<IpAddr> {
-    let written = headers.iter().flat_map(|header| header.split(',')).map(str::trim).collect::<Vec<_>>();
-    let text = written.get(written.len().checked_sub(hops)?)?;
-    parse(text)
+/// Several headers read as one list (RFC 9110 §5.3). Bytes, because what a client wrote in front need be no text, and
+/// must not take along what our proxies wrote behind it.
+fn nth_from_right(headers: &[&[u8]], hops: usize) -> Option<IpAddr> {
+    let written: Vec<&[u8]> = headers.iter().flat_map(|header| header.split(|byte| *byte == b',')).collect();
+    let nth = written.get(written.len().checked_sub(hops)?)?;
+    parse(str::from_utf8(nth.trim_ascii()).ok()?)
 }
 
 /// An address, perhaps with a port, as proxies write them.
@@ -37,7 +39,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn seen(headers: &[&str], hops: usize) -> Option<String> {
-        nth_from_right(headers, hops).map(|ip| ip.to_string())
+        let headers: Vec<&[u8]> = headers.iter().map(|header| header.as_bytes()).collect();
+        nth_from_right(&headers, hops).map(|ip| ip.to_string())
+    }
+
+    /// An address as one proxy or another writes it.
+    fn written(ip: IpAddr, style: u8) -> String {
+        match (ip, style) {
+            (_, 0) => ip.to_string(),
+            (IpAddr::V6(_), 1) => format!("[{ip}]"),
+            (IpAddr::V6(_), _) => format!("[{ip}]:4711"),
+            (IpAddr::V4(_), _) => format!("{ip}:4711"),
+        }
     }
 
     #[test]
@@ -60,8 +73,34 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_never_panics(text in "\\PC*", hops in 0usize..5) {
-            let _ = nth_from_right(&[&text], hops);
+        fn reading_never_panics(
+            headers in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..4),
+            hops in 0usize..5,
+        ) {
+            let headers: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
+            let _ = nth_from_right(&headers, hops);
+        }
+
+        /// Whatever a client sends, bytes that are no text included, our outermost proxy's word stands: each proxy
+        /// appends to the last header or adds one of its own.
+        #[test]
+        fn nothing_a_client_writes_moves_what_our_proxies_wrote(
+            claimed in proptest::collection::vec(
+                proptest::collection::vec(prop_oneof![Just(b','), Just(b' '), 0x21u8..=0xff], 0..30), 0..4),
+            seen in proptest::collection::vec((any::<IpAddr>(), 0u8..3, any::<bool>()), 1..4),
+        ) {
+            let mut headers = claimed;
+            for (ip, style, of_its_own) in &seen {
+                let text = written(*ip, *style).into_bytes();
+                match headers.last_mut().filter(|_| !of_its_own) {
+                    Some(last) => *last = [last.as_slice(), b", ", &text].concat(),
+                    None => headers.push(text),
+                }
+            }
+            let headers: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
+            for (at, (ip, ..)) in seen.iter().rev().enumerate() {
+                prop_assert_eq!(nth_from_right(&headers, at + 1), Some(*ip));
+            }
         }
     }
 }

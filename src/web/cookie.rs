@@ -35,6 +35,7 @@ pub fn keep_only(headers: &mut HeaderMap, first: Option<String>, names: &[&str])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_cookie_is_found_by_its_whole_name() {
@@ -63,5 +64,54 @@ mod tests {
         assert_eq!(kept, ["latchkey=a%2Bb; name=José".as_bytes()]);
         keep_only(&mut headers, None, &[]);
         assert!(!headers.contains_key(header::COOKIE));
+    }
+
+    const OURS: [&str; 3] = ["latchkey", "latchkey-form", "latchkey-flash"];
+
+    /// Bytes a header may hold, mostly those that mean something in this one.
+    fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![Just(b';'), Just(b'='), Just(b' '), Just(b'%'), 0x20u8..0x7f, 0x80u8..=0xff];
+        let piece = prop_oneof![
+            4 => proptest::collection::vec(byte, 0..8),
+            3 => proptest::sample::select(&OURS[..]).prop_map(|name| format!("{name}=").into_bytes()),
+            1 => Just(b"; ".to_vec()),
+        ];
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    fn headers(lines: &[Vec<u8>]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        headers
+    }
+
+    proptest! {
+        /// What reads the head after us finds what we have found, and nothing else (see `current_session`).
+        #[test]
+        fn whatever_was_sent_what_is_kept_reads_as_before(
+            lines in proptest::collection::vec(header_bytes(), 0..3)
+        ) {
+            let before = headers(&lines);
+            let mut after = before.clone();
+            keep_only(&mut after, None, &OURS[1..]);
+            for name in &OURS[1..] {
+                prop_assert_eq!(value(&after, name), value(&before, name));
+            }
+            prop_assert_eq!(value(&after, OURS[0]), None);
+            prop_assert!(after.get_all(header::COOKIE).count() <= 1);
+        }
+
+        #[test]
+        fn the_first_of_a_name_is_found_among_all_others(
+            pairs in proptest::collection::vec((proptest::sample::select(&["latchkey", "latch", "Latchkey", "x"][..]), "[a-z%=]{0,6}"), 0..8),
+            space in "[ ]{0,2}",
+        ) {
+            let line: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let headers = headers(&[line.join(&format!(";{space}")).into_bytes()]);
+            let first = pairs.iter().find(|(name, _)| *name == "latchkey").map(|(_, value)| value);
+            prop_assert_eq!(raw(&headers, "latchkey"), first.map(String::as_bytes));
+        }
     }
 }

@@ -46,11 +46,20 @@ mod tests {
     }
 
     proptest! {
+        /// Resolved as browsers do (WHATWG URL), from wherever the redirect is answered.
         #[test]
-        fn what_is_kept_stays_on_this_site(raw in "[/\\\\a-z.:@?#\\t ]{0,20}") {
+        fn what_is_kept_stays_on_this_site(
+            raw in prop_oneof!["/?[/\\\\a-z.:@?#%\t\r\n ]{0,20}", "/[/\\\\.@:]{0,4}\\PC{0,20}", "\\PC{0,40}"],
+            from in prop_oneof![Just("/login"), Just("/admin/users/x?page=2"), Just("/")],
+        ) {
             if let Some(kept) = safe(&raw) {
-                let here = url::Url::parse("https://id.example.org").unwrap();
-                prop_assert_eq!(here.join(kept).unwrap().origin(), here.origin());
+                let here = url::Url::parse("https://id.example.org").unwrap().join(from).unwrap();
+                let there = here.join(kept).unwrap();
+                prop_assert_eq!(there.origin(), here.origin());
+                prop_assert_eq!(there.username(), "");
+                // And it goes into a header as it is, so it must be one line of ASCII, unchanged.
+                prop_assert_eq!(kept, raw.as_str());
+                prop_assert!(kept.bytes().all(|byte| byte.is_ascii_graphic()));
             }
         }
     }

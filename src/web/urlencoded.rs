@@ -67,16 +67,36 @@ mod tests {
         assert_eq!(pairs(many.join("&").as_bytes()), Err(Malformed::TooMany));
     }
 
+    fn encoded(pairs: &[(String, String)]) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
     proptest! {
         #[test]
-        fn parsing_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = pairs(&bytes);
+        fn parsing_never_panics_and_what_it_accepts_is_clean(
+            bytes in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..200),
+                "[a-c&=+%0-9A-F]{0,200}".prop_map(String::into_bytes),
+            ]
+        ) {
+            let Ok(found) = pairs(&bytes) else { return Ok(()) };
+            prop_assert!(found.len() <= MAX_PAIRS);
+            for (at, (name, value)) in found.iter().enumerate() {
+                prop_assert!(found[..at].iter().all(|(known, _)| known != name));
+                prop_assert!(!name.contains('\0') && !value.contains('\0'));
+            }
+            // Written out again it is read as the same: there is one meaning.
+            prop_assert_eq!(pairs(encoded(&found).as_bytes()), Ok(found));
         }
 
+        /// Text that looks encoded already is text: decoding happens once (ASVS 5.0 1.1.1).
         #[test]
-        fn text_survives_the_way_there_and_back(name in "[a-z]{1,8}", value in "[^\\p{Cc}]*") {
-            let encoded: String = url::form_urlencoded::Serializer::new(String::new()).append_pair(&name, &value).finish();
-            prop_assert_eq!(pairs(encoded.as_bytes()).unwrap(), vec![(name, value)]);
+        fn text_survives_the_way_there_and_back(
+            values in proptest::collection::vec(prop_oneof!["[^\\p{Cc}]*", "(%[0-9a-f]{2}|[&=+%;]){0,8}"], 0..MAX_PAIRS)
+        ) {
+            let sent: Vec<(String, String)> =
+                values.into_iter().enumerate().map(|(at, value)| (format!("field{at}"), value)).collect();
+            prop_assert_eq!(pairs(encoded(&sent).as_bytes()).unwrap(), sent);
         }
     }
 }

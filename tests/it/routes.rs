@@ -538,6 +538,44 @@ fn the_readme_lists_exactly_the_rows() {
     assert!(missing.is_empty() && made_up.is_empty(), "missing: {missing:#?}\nno such row: {made_up:#?}");
 }
 
+/// What each guard does to each kind of person, as docs/security.md shows it (ASVS 5.0 8.1.1).
+fn who_gets_in_where() -> String {
+    let personas =
+        EVERYBODY.iter().filter(|persona| !matches!(persona, Persona::CrossSite | Persona::ForeignToken));
+    let personas: Vec<Persona> = personas.copied().collect();
+    let in_words = |persona: &Persona| {
+        let apart = |c: char| if c.is_uppercase() { format!(" {}", c.to_lowercase()) } else { c.to_string() };
+        format!("{persona:?}").chars().map(apart).collect::<String>().trim().to_owned()
+    };
+    let mut table =
+        format!("| guard | {} |\n", personas.iter().map(in_words).collect::<Vec<_>>().join(" | "));
+    table += &format!("|---|{}\n", "---|".repeat(personas.len()));
+    let mut guards: Vec<Kind> = Vec::new();
+    for row in routes::table().iter().filter(|row| !matches!(row.method, Method::Post)) {
+        if !guards.contains(&row.guard) {
+            guards.push(row.guard);
+        }
+    }
+    for guard in guards {
+        let cells = personas.iter().map(|persona| match expected(guard, Method::Get, *persona) {
+            Outcome::Admitted => "in",
+            Outcome::LogIn => "log in",
+            Outcome::Confirm => "confirm",
+            Outcome::Forbidden => "no",
+        });
+        table += &format!("| `{guard:?}` | {} |\n", cells.collect::<Vec<_>>().join(" | "));
+    }
+    table
+}
+
+#[test]
+fn the_security_page_says_who_gets_in_where() {
+    let page = fs::read_to_string(root().join("docs/security.md")).expect("the page");
+    let (_, rest) = page.split_once("<!-- guards -->\n").expect("where the table begins");
+    let (listed, _) = rest.split_once("<!-- /guards -->").expect("where it ends");
+    assert_eq!(listed, who_gets_in_where());
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

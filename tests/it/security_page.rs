@@ -1,0 +1,201 @@
+//! docs/security.md: what it lists is what there is. Each list stands between two comments that name it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use latchkey::accounts::password::Password;
+use latchkey::accounts::{Act, Email, Name};
+use latchkey::config::{Passwords, Throttle};
+use latchkey::web::guard::Kind;
+use latchkey::web::routes::{self, Method};
+
+/// Fields that no form of a page declares: every form has them, or the query.
+const EVERYWHERE: [&str; 4] = ["csrf_token", "show", "q", "page"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn list(name: &str) -> String {
+    let page = fs::read_to_string(root().join("docs/security.md")).expect("the page");
+    let (_, rest) =
+        page.split_once(&format!("<!-- {name} -->\n")).unwrap_or_else(|| panic!("no list {name}"));
+    let (list, _) = rest.split_once(&format!("<!-- /{name} -->")).expect("an end of the list");
+    list.to_owned()
+}
+
+/// What stands between backticks in the first cell of each row.
+fn first_cells(list: &str) -> BTreeSet<String> {
+    let rows =
+        list.lines().filter_map(|line| line.strip_prefix("| ")).filter_map(|row| row.split(" |").next());
+    rows.flat_map(spans).collect()
+}
+
+fn spans(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn same(what: &str, listed: &BTreeSet<String>, there: &BTreeSet<String>) {
+    let missing: Vec<_> = there.difference(listed).collect();
+    let made_up: Vec<_> = listed.difference(there).collect();
+    assert!(
+        missing.is_empty() && made_up.is_empty(),
+        "{what} not listed: {missing:#?}\nmade up: {made_up:#?}"
+    );
+}
+
+fn sources(below: &str) -> Vec<(String, String)> {
+    fn collect(directory: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.display().to_string(), fs::read_to_string(&path).expect("a source")));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&root().join(below), &mut found);
+    found
+}
+
+/// The fields of every struct that is the input of a form.
+pub fn fields() -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    for (place, text) in sources("src/web") {
+        for input in text.split("impl Input for ").skip(1) {
+            let name = input.split([' ', '{']).next().unwrap_or_default();
+            let declared = format!("struct {name} {{");
+            let Some((_, body)) = text.split_once(&declared) else { panic!("{place}: where is {name}?") };
+            let body = body.split('}').next().unwrap_or_default();
+            fields.extend(body.lines().filter_map(|line| {
+                let (name, _) = line.trim().split_once(':').filter(|_| !line.trim().starts_with("//"))?;
+                Some(name.trim_start_matches("pub ").to_owned())
+            }));
+        }
+    }
+    assert!(fields.len() >= 9, "{fields:?}");
+    fields
+}
+
+#[test]
+fn every_field_has_its_rule() {
+    let there: BTreeSet<String> = fields().into_iter().chain(EVERYWHERE.map(str::to_owned)).collect();
+    same("fields", &first_cells(&list("fields")), &there);
+}
+
+/// The row of a field, for what it says.
+fn rule(field: &str) -> String {
+    let list = list("fields");
+    let start = format!("| `{field}` |");
+    list.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no {field}")).to_owned()
+}
+
+/// The greatest `n` that is accepted, all smaller ones from `least` being so too.
+fn longest(least: usize, accepts: impl Fn(usize) -> bool) -> usize {
+    assert!(accepts(least));
+    (least..).find(|n| !accepts(n + 1)).expect("an end")
+}
+
+#[test]
+fn the_limits_on_the_page_are_those_that_are_checked() {
+    let name = longest(1, |n| Name::parse(&"ä".repeat(n)).is_ok());
+    assert!(rule("name").contains(&format!(" 1 to {name} characters")), "{name}");
+    assert!(rule("name").contains(&Name::parse(&"ä".repeat(name + 1)).unwrap_err().to_string()));
+
+    let address = |n: usize| {
+        let labels =
+            "a".repeat(n - 11).chars().enumerate().fold(String::new(), |mut domain, (at, letter)| {
+                domain.push(if at % 60 == 59 { '.' } else { letter });
+                domain
+            });
+        Email::parse(&format!("ada@{labels}bb.test"))
+    };
+    let email = longest(20, |n| address(n).is_ok());
+    assert!(rule("email").contains(&format!("at most {email} bytes")), "{email}");
+    assert!(rule("email").contains(&Email::parse("ada").unwrap_err().to_string()));
+
+    let Passwords { min_code_points, max_code_points, max_bytes } = Passwords::default();
+    let words = format!("{min_code_points} to {max_code_points} characters and at most {max_bytes} bytes");
+    assert!(rule("password").contains(&words), "{words}");
+    let short = Password::choose("shorter", &[]).err().expect("too short").to_string();
+    assert!(rule("password").contains(&short), "{short}");
+}
+
+#[test]
+fn every_form_a_stranger_may_send_is_accounted_for() {
+    let open = |guard: Kind| !matches!(guard, Kind::SignedIn | Kind::Confirmed | Kind::Admin);
+    let rows = routes::table();
+    let forms = rows.iter().filter(|row| row.method == Method::Post && open(row.guard));
+    same("forms", &first_cells(&list("ways")), &forms.map(|row| row.path.to_owned()).collect());
+}
+
+#[test]
+fn every_table_has_its_class_and_its_end() {
+    let schema = fs::read_to_string(root().join("src/db/schema.rs")).expect("the schema");
+    let tables =
+        schema.split("diesel::table! {\n").skip(1).filter_map(|table| table.split_whitespace().next());
+    let tables: BTreeSet<String> = tables.map(str::to_owned).collect();
+    assert!(tables.len() >= 10, "{tables:?}");
+    same("tables", &first_cells(&list("tables")), &tables);
+}
+
+#[test]
+fn everything_that_is_recorded_is_listed() {
+    let acts: BTreeSet<String> = Act::ALL.iter().map(|act| act.as_str().to_owned()).collect();
+    same("acts", &spans(&list("acts")).into_iter().collect(), &acts);
+}
+
+/// Up to the parenthesis that closes what is open already.
+fn arguments(rest: &str) -> &str {
+    let (mut depth, mut quoted) = (1, false);
+    for (at, c) in rest.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &rest[..at];
+        }
+    }
+    rest
+}
+
+/// The message of every event: the last text among the arguments of the macro.
+fn messages() -> BTreeSet<String> {
+    let mut messages = BTreeSet::new();
+    for (place, text) in sources("src") {
+        for level in ["info", "warn", "error", "debug", "trace"] {
+            for rest in text.split(&format!("tracing::{level}!(")).skip(1) {
+                let mut texts = arguments(rest).rsplit('"').skip(1);
+                let text = texts.next().unwrap_or_else(|| panic!("{place}: an event without words"));
+                messages.insert(text.to_owned());
+            }
+        }
+    }
+    messages
+}
+
+#[test]
+fn every_line_of_the_log_is_listed() {
+    let messages = messages();
+    assert!(messages.len() > 20, "{messages:?}");
+    same("events", &first_cells(&list("log")), &messages);
+}
+
+#[test]
+fn the_numbers_in_the_text_are_the_defaults() {
+    let page = fs::read_to_string(root().join("docs/security.md")).expect("the page");
+    let Throttle { asks_per_hour, mails_per_hour, .. } = Throttle::default();
+    assert_eq!((asks_per_hour, mails_per_hour), (200, 5));
+    for words in
+        ["five letters an hour to an inbox", "two hundred forms an hour", "A hundred sessions a person"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+}
