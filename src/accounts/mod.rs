@@ -163,8 +163,8 @@ impl Accounts {
     /// anew what the secret before sealed. Answers how many rows that were.
     pub async fn tidy(&self) -> Result<usize, Fault> {
         let swept = self.sessions.sweep().await?;
-        let resealed = self.reseal_seeds().await?;
-        Ok(swept + resealed + self.db.write(queries::tidy).await?)
+        let tidied = self.db.write(queries::tidy).await?;
+        Ok(swept + tidied + self.reseal_seeds().await?)
     }
 
     fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {

@@ -1,5 +1,5 @@
 //! Guards: the type of a handler's first argument says who gets in. They judge what was loaded and
-//! fetch nothing (but for log-ins that wait for a factor), so they are ready before any form or path is looked at.
+//! fetch nothing, but for log-ins that wait for a factor, so they are ready before any form or path is looked at.
 
 use std::ops::Deref;
 use std::time::Duration;

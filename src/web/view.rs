@@ -75,7 +75,11 @@ impl SessionRow {
             logged_in: When::new(record.created_at, now),
             last_seen: When::new(last_seen, now),
             expires: When::new(record.expires_at, now),
-            factor: record.factor.to_string(),
+            factor: match &*record.factor {
+                "password+totp" => "password and authenticator app".to_owned(),
+                "password+recovery-code" => "password and recovery code".to_owned(),
+                one => one.to_owned(),
+            },
             remember: record.remember,
             current,
             person_id: String::new(),

@@ -29,6 +29,7 @@ async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another
     assert!(!thief.is_in().await);
     thief.get("/login/second-factor").await.redirects_to("/login");
     assert_eq!(app.db.scalar::<String>("SELECT factor FROM sessions"), "password+totp");
+    browser.get("/account/sessions").await.says("with password and authenticator app");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM pending_logins"), 0);
     assert_eq!((app.events("password-accepted"), app.events("logged-in")), (1, 2));
 }

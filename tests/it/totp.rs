@@ -208,15 +208,22 @@ async fn seeds_outlive_a_change_of_secret() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
-    let sealed = "SELECT encode(sealed_seed, 'hex') FROM totp";
-    let before: String = app.db.scalar(sealed);
+    let sealed = format!("SELECT encode(sealed_seed, 'hex') FROM totp WHERE user_id = '{}'", ada.id);
+    let before: String = app.db.scalar(&sealed);
     let secret =
         || latchkey::secret::Secret::parse("another-one-0123456789-zyxwvutsrqpon").expect("a secret");
     let changing = app.beside(|settings| {
         settings.secret = secret().with_previous(Some(settings.secret.clone()));
     });
+    // More than are looked at in one go, none of which opens, and Ada somewhere among them.
+    app.db.execute(
+        "WITH many AS (INSERT INTO users (email, email_key, name, role) \
+             SELECT n || '@example.org', n || '@example.org', 'Many', 'member' FROM generate_series(1, 1100) n RETURNING id) \
+         INSERT INTO totp (user_id, sealed_seed, active_at) SELECT id, '\\x00000000', now() FROM many",
+    );
     changing.accounts.tidy().await.expect("upkeep");
-    assert_ne!(app.db.scalar::<String>(sealed), before);
+    assert_eq!(changing.accounts.tidy().await.expect("upkeep"), 0);
+    assert_ne!(app.db.scalar::<String>(&sealed), before);
     let changed = app.beside(|settings| settings.secret = secret());
     let mut browser = changed.pending(&ada).await;
     let code = app.fresh_code(&authenticator);

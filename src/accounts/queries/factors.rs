@@ -202,10 +202,11 @@ pub(in crate::accounts) fn delete_totp(conn: &mut PgConnection, user: UserId) ->
     Ok(gone.into_iter().flatten().next().is_some())
 }
 
-/// Seeds that another secret than the one with this id sealed.
+/// Seeds that another secret than the one with this id sealed, of users after this one.
 pub(in crate::accounts) fn seeds_not_sealed_with(
     conn: &mut PgConnection,
     seal_id: &[u8],
+    after: Uuid,
     limit: i64,
 ) -> Result<Vec<(UserId, Vec<u8>)>, Fault> {
     #[derive(QueryableByName)]
@@ -217,10 +218,11 @@ pub(in crate::accounts) fn seeds_not_sealed_with(
     }
     let seeds: Vec<Seed> = sql_query(
         "SELECT user_id, sealed_seed FROM totp WHERE substring(sealed_seed FROM 1 FOR $1) <> $2 \
-         ORDER BY user_id LIMIT $3",
+         AND user_id > $3 ORDER BY user_id LIMIT $4",
     )
     .bind::<Integer, _>(i32::try_from(seal_id.len()).unwrap_or(0))
     .bind::<Binary, _>(seal_id)
+    .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(limit)
     .load(conn)?;
     Ok(seeds.into_iter().map(|seed| (UserId(seed.user_id), seed.sealed_seed)).collect())

@@ -5,13 +5,14 @@ mod code;
 use diesel::pg::PgConnection;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use super::audit::Entry;
 use super::notices::Notice;
 use super::recovery_codes::RecoveryCodes;
 use super::{Accounts, Act, Answer, Client, LiveUser, UserId, base32, queries};
 use crate::db::Fault;
-use crate::secret::SealBroken;
+use crate::secret::{SealBroken, Secret};
 use code::Seed;
 
 pub(super) use code::digits;
@@ -145,24 +146,19 @@ impl Accounts {
         }
     }
 
-    /// Upkeep: seeds that the secret before sealed are sealed with the current one, so that it can go.
+    /// Upkeep: seeds that the secret before sealed are sealed with the current one, so that it can go. Some at a time,
+    /// so that nobody who logs in waits long. Answers how many.
     pub(super) async fn reseal_seeds(&self) -> Result<usize, Fault> {
-        let secret = self.secret.clone();
-        self.db
-            .write(move |conn| {
-                let stale = queries::seeds_not_sealed_with(conn, &secret.seal_id(), RESEALED_AT_ONCE)?;
-                let mut resealed = 0;
-                for (user, old) in stale {
-                    let context = user.0.as_bytes();
-                    // One that no secret of ours opens stays as it is: the right secret may yet come back.
-                    let Ok(seed) = secret.open(PURPOSE, context, &old) else { continue };
-                    let new = secret.seal(PURPOSE, context, &seed).map_err(Fault::bug)?;
-                    queries::reseal(conn, user, &old, &new)?;
-                    resealed += 1;
-                }
-                Ok(resealed)
-            })
-            .await
+        let (mut resealed, mut after) = (0, Uuid::nil());
+        loop {
+            let secret = self.secret.clone();
+            let (some, last) = self.db.write(move |conn| reseal_some(conn, &secret, after)).await?;
+            resealed += some;
+            match last {
+                Some(last) => after = last,
+                None => return Ok(resealed),
+            }
+        }
     }
 
     fn unseal(&self, user: UserId, sealed: &[u8]) -> Result<Seed, Fault> {
@@ -183,4 +179,24 @@ fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<Enrol
         ),
         key: base32::grouped(&key, 4, " "),
     })
+}
+
+/// How many were sealed anew, and the last user there was.
+fn reseal_some(
+    conn: &mut PgConnection,
+    secret: &Secret,
+    after: Uuid,
+) -> Result<(usize, Option<Uuid>), Fault> {
+    let stale = queries::seeds_not_sealed_with(conn, &secret.seal_id(), after, RESEALED_AT_ONCE)?;
+    let last = stale.last().map(|(user, _)| user.0);
+    let mut resealed = 0;
+    for (user, old) in stale {
+        let context = user.0.as_bytes();
+        // One that no secret of ours opens stays as it is: the right secret may yet come back.
+        let Ok(seed) = secret.open(PURPOSE, context, &old) else { continue };
+        let new = secret.seal(PURPOSE, context, &seed).map_err(Fault::bug)?;
+        queries::reseal(conn, user, &old, &new)?;
+        resealed += 1;
+    }
+    Ok((resealed, last))
 }
