@@ -258,3 +258,71 @@ fn the_operator_sees_whether_the_trail_is_whole() {
         (&false.into(), &4.into(), &"changed".into())
     );
 }
+
+#[actix_web::test]
+async fn the_documented_role_works_and_can_only_let_the_trail_grow() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    app.logged_in(&ada).await;
+    // A name of its own: roles belong to the whole server.
+    let role = format!("app_{}", Uuid::new_v4().simple());
+    app.db.execute(&include_str!("../../docs/least-privilege.sql").replace("latchkey_app", &role));
+    let mut conn = app.db.connect();
+    conn.batch_execute(&format!("SET SESSION AUTHORIZATION {role}")).unwrap();
+    conn.batch_execute(&format!(
+        "INSERT INTO audit_events (act, subject) VALUES ('logged-in', '{0}'); UPDATE users SET name = 'Ada' WHERE id = '{0}'; \
+         SELECT * FROM audit_chain",
+        ada.id
+    ))
+    .unwrap();
+    for statement in [
+        "UPDATE audit_events SET act = 'x'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "BEGIN; SET LOCAL latchkey.retention = 'yes'; DELETE FROM audit_events",
+        "INSERT INTO audit_chain SELECT 99, 99, NULL, personal, hash FROM audit_chain LIMIT 1",
+        "UPDATE audit_chain SET salt = NULL",
+        "DELETE FROM audit_chain",
+        "INSERT INTO audit_checkpoints SELECT seq, hash FROM audit_chain LIMIT 1",
+        "ALTER TABLE audit_events DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+    ] {
+        let why = conn.batch_execute(statement).unwrap_err().to_string();
+        assert!(
+            ["permission denied", "must be owner"].iter().any(|no| why.contains(no)),
+            "{statement}: {why}"
+        );
+        conn.batch_execute("ROLLBACK").unwrap();
+    }
+    drop(conn);
+    let intact = app.accounts.verify_trail(None).await.unwrap().expect("a whole trail");
+    assert_eq!(intact.links, 2);
+    app.db.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[actix_web::test]
+async fn no_secret_is_ever_in_the_trail() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    let first = browser.key();
+    browser.fill_in("/confirm", &[("password", "a-wrong-password-1815")]).await.is(422);
+    browser.fill_in("/confirm", &[("password", ada.password)]).await.is(303);
+    let second = browser.key();
+    app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
+    let letter = app.letter(ada.email, "Set a new password").await;
+    let fields = [("token", letter.token()), ("password", "gravel tuba otter lemon".into())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    app.browser().fill_in(&letter.link(), &fields).await.redirects_to("/login");
+    assert_eq!(app.events("password-reset"), 1);
+
+    let trail: String = app.db.scalar("SELECT string_agg(t::text, ' ') FROM audit_events t");
+    let token = letter.token();
+    let hashes: String = app.db.scalar("SELECT string_agg(encode(key_hash, 'hex'), ' ') FROM sessions");
+    for secret in
+        [&first, &second, &token, ada.password, "a-wrong-password-1815", "gravel tuba otter lemon", "$argon2"]
+    {
+        assert!(!secret.is_empty() && !trail.contains(secret), "{secret} in {trail}");
+    }
+    assert!(hashes.split(' ').all(|hash| !trail.contains(hash)), "{trail}");
+}
