@@ -109,7 +109,7 @@ async fn whoever_leaves_is_out_at_once_everywhere_and_told() {
     here.get("/login").await.says("your account will be deleted");
     assert!(!here.is_in().await && !elsewhere.is_in().await);
     assert_eq!(app.live_sessions(&ada), 0);
-    app.browser().get(&link).await.says("used up");
+    app.browser().open(&link).await.says("used up");
     let letter = app.letter(ada.email, "Your account will be deleted").await;
     assert!(letter.text.contains("Log in before then and the account stays"), "{}", letter.text);
     let grace = app.grace().await;

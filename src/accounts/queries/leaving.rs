@@ -79,69 +79,98 @@ pub(in crate::accounts) fn erase_from_trail(
     .get_result(conn)?)
 }
 
+/// The rows of a query as one list.
+macro_rules! rows {
+    ($query:literal) => {
+        concat!("SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') AS rows FROM (", $query, ") t")
+    };
+}
+
 /// Everything kept about a person, in the shape that docs/export.md describes: a list of rows for each section.
 const SECTIONS: &[(&str, &str)] = &[
     (
         "profile",
-        "SELECT id, name, email, role, created_at AS registered, last_login_at AS last_log_in, \
+        rows!(
+            "SELECT id, name, email, role, created_at AS registered, last_login_at AS last_log_in, \
          password_hash IS NOT NULL AS has_password, password_changed_at AS password_changed, \
-         disabled_at AS disabled, delete_after FROM users WHERE id = $1",
+         disabled_at AS disabled, delete_after FROM users WHERE id = $1"
+        ),
     ),
     (
         "sessions",
-        "SELECT handle, factor, remember, address, user_agent, created_at AS logged_in, confirmed_at AS confirmed, \
+        rows!(
+            "SELECT handle, factor, remember, address, user_agent, created_at AS logged_in, confirmed_at AS confirmed, \
          last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data \
-         FROM sessions WHERE principal = $1 ORDER BY created_at, handle",
+         FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
+        ),
     ),
     (
         // What others did to this account is told without where they were.
         "events",
-        "SELECT id, at, act, CASE WHEN actor = $1 THEN 'you' WHEN actor IS NULL THEN 'nobody known' ELSE 'an administrator' END AS by, \
+        rows!(
+            "SELECT id, at, act, CASE WHEN actor = $1 THEN 'you' WHEN actor IS NULL THEN 'nobody known' ELSE 'an administrator' END AS by, \
          subject = $1 AS about_you, session, CASE WHEN actor IS NULL OR actor = $1 THEN address ELSE '' END AS address, \
          CASE WHEN actor IS NULL OR actor = $1 THEN user_agent ELSE '' END AS user_agent, detail \
-         FROM audit_events WHERE subject = $1 OR actor = $1 ORDER BY id",
+         FROM audit_events WHERE subject = $1 OR actor = $1 ORDER BY id"
+        ),
     ),
     (
         "links",
-        "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires FROM user_tokens WHERE user_id = $1 \
-         UNION ALL SELECT purpose, email, created_at, expires_at FROM account_links WHERE user_id = $1 ORDER BY created, purpose",
+        rows!(
+            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires FROM user_tokens WHERE user_id = $1 \
+         UNION ALL SELECT purpose, email, created_at, expires_at FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
+        ),
     ),
     (
         "factors",
-        "SELECT 'authenticator app' AS kind, created_at AS added, active_at AS active, failures, NULL::bigint AS left \
+        rows!(
+            "SELECT 'authenticator app' AS kind, created_at AS added, active_at AS active, failures, NULL::bigint AS left \
          FROM totp WHERE user_id = $1 \
          UNION ALL SELECT 'recovery codes', min(created_at), min(created_at), NULL, count(*) \
-         FROM recovery_codes WHERE user_id = $1 HAVING count(*) > 0 ORDER BY kind",
+         FROM recovery_codes WHERE user_id = $1 HAVING count(*) > 0 ORDER BY kind"
+        ),
     ),
     (
         "browsers",
-        "SELECT last_login_at AS last_log_in, expires_at AS expires FROM known_browsers WHERE user_id = $1 ORDER BY last_login_at",
+        rows!(
+            "SELECT last_login_at AS last_log_in, expires_at AS expires FROM known_browsers WHERE user_id = $1 ORDER BY last_login_at"
+        ),
     ),
     (
         // A lane's own name is made of what identifies a browser.
         "wrong_passwords",
-        "SELECT split_part(lane, ':', 1) AS \"from\", failures, last_at AS last FROM password_lanes WHERE user_id = $1 ORDER BY last_at",
+        rows!(
+            "SELECT split_part(lane, ':', 1) AS \"from\", failures, last_at AS last FROM password_lanes WHERE user_id = $1 ORDER BY last_at"
+        ),
     ),
     (
         "unfinished_log_ins",
-        "SELECT address, user_agent, remember, created_at AS begun, expires_at AS expires FROM pending_logins \
-         WHERE user_id = $1 ORDER BY created_at",
+        rows!(
+            "SELECT address, user_agent, remember, created_at AS begun, expires_at AS expires FROM pending_logins \
+         WHERE user_id = $1 ORDER BY created_at"
+        ),
     ),
     (
         "letters",
-        "SELECT subject, created_at AS written, sent_at AS sent, attempts, expires_at AS expires FROM outbox \
-         WHERE lower(recipient) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id",
+        rows!(
+            "SELECT subject, created_at AS written, sent_at AS sent, attempts, expires_at AS expires FROM outbox \
+         WHERE lower(recipient) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id"
+        ),
     ),
     (
         "invitations",
-        "SELECT email AS sent_to, invited_by = $1 AS sent_by_you, created_at AS sent, expires_at AS expires, \
+        rows!(
+            "SELECT email AS sent_to, invited_by = $1 AS sent_by_you, created_at AS sent, expires_at AS expires, \
          accepted_at AS accepted, withdrawn_at AS withdrawn FROM invitations \
-         WHERE invited_by = $1 OR lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id",
+         WHERE invited_by = $1 OR lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id"
+        ),
     ),
     (
         "registrations",
-        "SELECT name, email, created_at AS registered, expires_at AS expires FROM registrations \
-         WHERE lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at",
+        rows!(
+            "SELECT name, email, created_at AS registered, expires_at AS expires FROM registrations \
+         WHERE lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at"
+        ),
     ),
 ];
 
@@ -159,12 +188,7 @@ pub(in crate::accounts) fn own_data(
     SECTIONS
         .iter()
         .map(|(name, query)| {
-            let rows = diesel::sql_query(format!(
-                "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') AS rows FROM ({query}) t"
-            ))
-            .bind::<SqlUuid, _>(id.0)
-            .get_result::<Section>(conn)?
-            .rows;
+            let rows = diesel::sql_query(*query).bind::<SqlUuid, _>(id.0).get_result::<Section>(conn)?.rows;
             Ok((*name, rows))
         })
         .collect()
