@@ -200,12 +200,12 @@ impl Accounts {
 
     /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
     pub async fn revoke_everybody(&self, client: Client) -> Result<usize, Fault> {
-        let ended = self.sessions.revoke_everybody().await?;
-        let detail = format!("all {ended} of everybody");
-        self.db
-            .write(move |conn| Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(conn))
-            .await?;
-        Ok(ended)
+        self.sessions
+            .revoke_everybody(move |change, ended| {
+                let detail = format!("{ended} of everybody");
+                Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(change)
+            })
+            .await
     }
 
     /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).

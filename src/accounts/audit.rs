@@ -75,6 +75,12 @@ acts! {
     PasskeyRefused = "passkey-refused",
     /// The same, because its counter went back: there may be a copy of it.
     PasskeyCopied = "passkey-copied",
+    Exported = "exported",
+    DeletionRequested = "deletion-requested",
+    /// They logged in while there was time.
+    DeletionCancelled = "deletion-cancelled",
+    /// What the trail keeps of them may be erased from here on.
+    Deleted = "deleted",
 }
 
 impl Act {

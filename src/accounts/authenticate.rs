@@ -26,6 +26,8 @@ pub struct Opened {
     pub remember: bool,
     /// For the browser to keep: next time it is known.
     pub proof: Proof,
+    /// They had asked to be deleted, and now are not.
+    pub restored: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -220,6 +222,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<Opened, Fault> {
         let is_first = !queries::has_logged_in(change, user)?;
+        let restored = self.restore(change, user, client)?;
         queries::note_login(change, user)?;
         let login = Login {
             principal: user.principal(),
@@ -235,6 +238,6 @@ impl Accounts {
         if met.is_new && !is_first {
             self.tell_new_device(change, user, handle, met.hash, client)?;
         }
-        Ok(Opened { user, key, remember, proof: met.proof })
+        Ok(Opened { user, key, remember, proof: met.proof, restored })
     }
 }

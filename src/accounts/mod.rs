@@ -5,16 +5,19 @@ mod audit;
 mod authenticate;
 mod base32;
 mod browsers;
+mod chain;
 mod change_email;
 mod change_password;
 mod client;
 mod confirm;
 mod email;
+mod export;
 mod factors;
 pub mod hasher;
 mod import;
 mod invite;
 mod lanes;
+mod leave;
 mod links;
 mod lock_out;
 mod log_out;
@@ -35,7 +38,9 @@ mod user;
 
 use std::num::NonZero;
 
-use crate::config::{Misconfigured, Origin, Passwords, Registration, Settings, Span, Throttle, Tokens};
+use crate::config::{
+    Leaving, Misconfigured, Origin, Passwords, Registration, Settings, Span, Throttle, Tokens,
+};
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
 use crate::secret::Secret;
@@ -45,6 +50,7 @@ pub use administer::{AdminRefusal, UserPage};
 pub use audit::{Act, Event};
 pub use authenticate::{Attempt, LogInRefusal, Opened};
 pub use browsers::Proof;
+pub use chain::{Broken, Damage, Head, Intact};
 pub use change_email::EmailRefusal;
 pub use change_password::ChangeRefusal;
 pub use client::Client;
@@ -53,6 +59,7 @@ pub use email::{Email, NoEmail};
 pub use factors::{CodeRefusal, Factors, TotpState};
 pub use import::{Exported, Newcomer, Unfit};
 pub use invite::{InviteRefusal, Invited};
+pub use leave::LeaveRefusal;
 pub use links::Purpose;
 pub use not_me::Disowned;
 pub use passkeys::{Assertion, Attestation, Binding, Passkey, PasskeyId, PasskeyRefusal};
@@ -96,6 +103,7 @@ struct Rules {
     passwords: PasswordPolicy,
     throttle: Throttle,
     tokens: Tokens,
+    leaving: Leaving,
     host: String,
 }
 
@@ -127,6 +135,7 @@ impl Accounts {
                 passwords: policy(settings.passwords),
                 throttle: settings.throttle,
                 tokens: settings.tokens,
+                leaving: settings.leaving,
                 host: Origin::host(&settings.server.public).to_owned(),
             },
         })
@@ -159,12 +168,17 @@ impl Accounts {
         crate::db::off_thread(move || Ok(password::strength(&raw, &[&name, &email, &host]))).await
     }
 
-    /// Upkeep: deletes sessions that ended long ago and links and counters that no longer mean anything, and seals
-    /// anew what the secret before sealed. Answers how many rows that were.
+    /// How long somebody who leaves can think better of it, in words.
+    pub fn grace(&self) -> String {
+        in_words(self.rules.leaving.grace)
+    }
+
+    /// Upkeep: deletes people who left, sessions that ended long ago, and links and counters that no longer mean
+    /// anything, and seals anew what the secret before sealed. Answers how many rows that were.
     pub async fn tidy(&self) -> Result<usize, Fault> {
-        let swept = self.sessions.sweep().await?;
+        let gone = self.delete_the_gone().await? + self.sessions.sweep().await?;
         let tidied = self.db.write(queries::tidy).await?;
-        Ok(swept + tidied + self.reseal_seeds().await?)
+        Ok(gone + tidied + self.reseal_seeds().await?)
     }
 
     fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {

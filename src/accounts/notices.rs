@@ -27,6 +27,10 @@ pub(super) enum Notice<'a> {
     },
     /// Somebody wants this address for another account.
     EmailWanted,
+    /// The account is deleted at `until` unless its owner logs in.
+    Leaving {
+        until: String,
+    },
     /// As in "passkey “laptop”".
     FactorAdded(&'a str),
     FactorRemoved(&'a str),
@@ -130,6 +134,14 @@ impl Accounts {
                 button: "Log in",
                 link: self.mailer.link("/login"),
                 why: "it is your account's address. It was not you who tried? Do nothing. Nobody got in.",
+            },
+            Notice::Leaving { until } => Words {
+                subject: "Your account will be deleted".into(),
+                what: format!("you asked to delete your Latchkey account {happened}. Everybody is logged out. On {until} the account and what is kept with it are deleted."),
+                advice: "It was not you, or you think better of it? Log in before then and the account stays:".into(),
+                button: "Log in and keep it",
+                link: self.mailer.link("/login"),
+                why: "it is sent when an account is about to be deleted.",
             },
             Notice::FactorAdded(factor) => Words {
                 subject: "A way to log in was added".into(),

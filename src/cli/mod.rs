@@ -6,6 +6,7 @@ macro_rules! say {
     ($($line:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)))? };
 }
 
+mod audit;
 mod config;
 mod import;
 mod log;
@@ -43,6 +44,9 @@ enum Command {
     /// List and end sessions.
     #[command(subcommand)]
     Session(session::Command),
+    /// See whether what is stored is what it should be.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show the settings in force, secrets left out.
     Config {
         /// As JSON.
@@ -77,6 +81,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Migrate => migrate::run(&settings),
         Command::User(command) => user::run(&settings, command),
         Command::Session(command) => session::run(&settings, command),
+        Command::Audit(command) => audit::run(&settings, command),
         Command::Config { json } => config::run(&settings, json),
     }
 }

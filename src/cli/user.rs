@@ -100,7 +100,11 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
     loop {
         let (users, total) = accounts.users(search, CHUNK, offset).await?;
         for user in &users {
-            let state = if user.disabled { "disabled" } else { "active" };
+            let state = match (user.disabled, user.leaving) {
+                (true, _) => "disabled",
+                (false, true) => "leaving",
+                (false, false) => "active",
+            };
             if as_json {
                 say!(
                     "{}",

@@ -189,6 +189,19 @@ impl Default for Throttle {
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct Leaving {
+    /// Somebody back from a holiday can still undo what they, or whoever had their browser, asked for.
+    pub grace: Span,
+}
+
+impl Default for Leaving {
+    fn default() -> Self {
+        Self { grace: Span::days(14) }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Tokens {
     /// People read mail the next morning; nothing can be done with the link but finish registering.
     pub verify_for: Span,

@@ -18,7 +18,7 @@ use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
 pub use database::Database;
-pub use limits::{Hashing, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
+pub use limits::{Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
 pub use origin::Origin;
 pub use sizes::blocking_threads;
 pub use span::Span;
@@ -60,6 +60,7 @@ struct Written {
     hashing: Hashing,
     throttle: Throttle,
     tokens: Tokens,
+    leaving: Leaving,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -98,6 +99,7 @@ pub struct Settings {
     pub hashing: Hashing,
     pub throttle: Throttle,
     pub tokens: Tokens,
+    pub leaving: Leaving,
 }
 
 #[derive(Clone)]
@@ -253,6 +255,7 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
         hashing: written.hashing,
         throttle: written.throttle,
         tokens: written.tokens,
+        leaving: written.leaving,
     })
 }
 

@@ -32,6 +32,7 @@ impl Serialize for Settings {
             "hashing": self.hashing,
             "throttle": self.throttle,
             "tokens": self.tokens,
+            "leaving": self.leaving,
         })
         .serialize(serializer)
     }

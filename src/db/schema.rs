@@ -14,6 +14,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_chain (seq) {
+        seq -> Int8,
+        event_id -> Int8,
+        salt -> Nullable<Bytea>,
+        personal -> Bytea,
+        hash -> Bytea,
+    }
+}
+
+diesel::table! {
+    audit_checkpoints (seq) {
+        seq -> Int8,
+        hash -> Bytea,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_events (id) {
         id -> Int8,
         at -> Timestamptz,
@@ -205,6 +223,7 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
+        delete_after -> Nullable<Timestamptz>,
     }
 }
 
@@ -220,6 +239,8 @@ diesel::joinable!(user_tokens -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     account_links,
+    audit_chain,
+    audit_checkpoints,
     audit_events,
     ceremonies,
     invitations,

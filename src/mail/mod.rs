@@ -52,6 +52,11 @@ impl Mailer {
         self.origin.link(path)
     }
 
+    /// Deletes every letter to an address, sent or not.
+    pub fn forget(&self, conn: &mut PgConnection, to: &str) -> Result<usize, Fault> {
+        Ok(queries::delete_to(conn, to)?)
+    }
+
     /// Puts `letter` into the outbox in the caller's transaction. Its body is sealed, and it is not worth
     /// sending after `good_for`.
     pub fn enqueue(

@@ -64,15 +64,31 @@ impl<O: Owner> Sessions<O> {
         Ok(queries::revoke_all(change, principal, except)?)
     }
 
+    /// Deletes every session of `principal`, who is no more; answers how many.
+    pub fn delete_all(&self, change: &mut Change<'_>, principal: Principal) -> Result<usize, Fault> {
+        change.recall();
+        Ok(queries::delete_all(change, principal)?)
+    }
+
     /// Ends every session that was open when this was called, batch by batch; answers how many.
-    pub async fn revoke_everybody(&self) -> Result<usize, Fault> {
+    pub async fn revoke_everybody<N>(&self, noted: N) -> Result<usize, Fault>
+    where
+        N: Fn(&mut Change<'_>, usize) -> Result<(), Fault> + Clone + Send + 'static,
+    {
         let begun = self.db.read(|conn| Ok(queries::moment(conn)?)).await?;
         let mut total = 0;
         loop {
             let ended = self
-                .write(move |change| {
-                    change.recall();
-                    Ok(queries::revoke_anybody(change, begun, BATCH)?)
+                .write({
+                    let noted = noted.clone();
+                    move |change| {
+                        change.recall();
+                        let ended = queries::revoke_anybody(change, begun, BATCH)?;
+                        if ended > 0 {
+                            noted(change, ended)?;
+                        }
+                        Ok(ended)
+                    }
                 })
                 .await?;
             total += ended;

@@ -66,6 +66,8 @@ flashes! {
     PasskeyAdded = "passkey-added", "good", "Your passkey is added. From now on it logs you in.";
     PasskeyRenamed = "passkey-renamed", "good", "Your passkey has its new name.";
     PasskeyRemoved = "passkey-removed", "good", "That passkey lets nobody in here any more. You can delete it from the device as well.";
+    Leaving = "leaving", "good", "You are logged out everywhere, and your account will be deleted. Log in again to keep it; we wrote you until when.";
+    Restored = "restored", "good", "Welcome back. Your account stays: it is no longer going to be deleted.";
     SessionLost = "session-lost", "warn", "Something else happened in this session meanwhile, so nothing was changed. Try again.";
 }
 

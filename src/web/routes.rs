@@ -74,6 +74,9 @@ pub fn table() -> Vec<Route> {
         Confirmed::post("/account/passkeys/finish",              account::passkeys::finish),
         Confirmed::post("/account/passkeys/{id}/rename",         account::passkeys::rename),
         Confirmed::post("/account/passkeys/{id}/remove",         account::passkeys::remove),
+        Confirmed::get ("/account/export",                       account::own_data::export),
+        Confirmed::get ("/account/delete",                       account::own_data::form),
+        Confirmed::post("/account/delete",                       account::own_data::submit),
 
         Admin    ::get ("/admin",                                admin::overview::index),
         Admin    ::get ("/admin/users",                          admin::users::index),

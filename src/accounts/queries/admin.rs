@@ -22,6 +22,8 @@ pub struct UserRow {
     pub email: String,
     pub role: Role,
     pub disabled: bool,
+    /// They asked to be deleted.
+    pub leaving: bool,
     pub sessions: i64,
     pub created_at: OffsetDateTime,
     pub last_login_at: Option<OffsetDateTime>,
@@ -37,6 +39,7 @@ struct Row {
     disabled_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     last_login_at: Option<OffsetDateTime>,
+    delete_after: Option<OffsetDateTime>,
 }
 
 pub(in crate::accounts) fn users(
@@ -79,8 +82,10 @@ pub(in crate::accounts) fn user_ids(conn: &mut PgConnection, q: &str) -> Result<
 }
 
 pub(in crate::accounts) fn is_last_admin(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
-    let active_admins =
-        users::table.filter(dsl::role.eq(Role::Admin.as_str())).filter(dsl::disabled_at.is_null());
+    let active_admins = users::table
+        .filter(dsl::role.eq(Role::Admin.as_str()))
+        .filter(dsl::disabled_at.is_null())
+        .filter(dsl::delete_after.is_null());
     let is_one: bool = diesel::select(exists(active_admins.filter(dsl::id.eq(id.0)))).get_result(conn)?;
     let others: bool = diesel::select(exists(active_admins.filter(dsl::id.ne(id.0)))).get_result(conn)?;
     Ok(is_one && !others)
@@ -106,6 +111,7 @@ fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Us
                 role: Role::parse(&row.role)
                     .ok_or_else(|| Fault::Bug(format!("unknown role {:?}", row.role)))?,
                 disabled: row.disabled_at.is_some(),
+                leaving: row.delete_after.is_some(),
                 sessions,
                 created_at: row.created_at,
                 last_login_at: row.last_login_at,

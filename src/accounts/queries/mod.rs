@@ -1,8 +1,10 @@
 //! All SQL of the accounts.
 
 mod admin;
+mod chain;
 mod factors;
 mod lanes;
+mod leaving;
 mod links;
 mod newcomers;
 mod passkeys;
@@ -13,8 +15,10 @@ mod trail;
 
 pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
+pub(super) use chain::*;
 pub(super) use factors::*;
 pub(super) use lanes::*;
+pub(super) use leaving::*;
 pub(super) use links::*;
 pub(super) use newcomers::*;
 pub(super) use passkeys::*;

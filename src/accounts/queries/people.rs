@@ -168,6 +168,7 @@ pub(in crate::accounts) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<Us
     let ids: Vec<Uuid> = users::table
         .filter(dsl::role.eq(Role::Admin.as_str()))
         .filter(dsl::disabled_at.is_null())
+        .filter(dsl::delete_after.is_null())
         .order(dsl::id)
         .for_update()
         .select(dsl::id)

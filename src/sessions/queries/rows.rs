@@ -156,6 +156,11 @@ pub fn revoke_all(
     .execute(conn)
 }
 
+/// Living and dead.
+pub fn delete_all(conn: &mut PgConnection, principal: Principal) -> QueryResult<usize> {
+    diesel::delete(sessions::table.filter(dsl::principal.eq(principal))).execute(conn)
+}
+
 /// Some of all sessions that were opened before `opened_before`. Announced as one thing, however many that ends.
 pub fn revoke_anybody(conn: &mut PgConnection, opened_before: Moment, batch: i64) -> QueryResult<usize> {
     conn.batch_execute("SET LOCAL latchkey.everybody = 'yes'")?;

@@ -8,6 +8,7 @@ use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
 use crate::config::Registration;
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
+use crate::web::flash::Flash;
 use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
@@ -60,8 +61,9 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
         Attempt { email, password, remember: matches!(remember.as_str(), "1" | "on" | "true" | "yes") };
     match ctx.accounts().authenticate(attempt, ctx.client()).await? {
         Ok(LoggedIn::Open(opened)) => {
+            let restored = opened.restored;
             current_session::begin(&ctx.request, &ctx.shared, opened)?;
-            Ok(flash::see_other(&next))
+            Ok(if restored { ctx.redirect(&next, Flash::Restored) } else { flash::see_other(&next) })
         }
         Ok(LoggedIn::Pending(key)) => {
             // The browser is about to forget its key.

@@ -47,8 +47,9 @@ pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Res
     let next = next::safe(&next).or(next::safe(ctx.query("next"))).map(str::to_owned);
     match ctx.accounts().finish_log_in(pending.0, code, ctx.client()).await? {
         Ok(opened) => {
+            let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));
             current_session::begin(&ctx.request, &ctx.shared, opened)?;
-            Ok(flash::see_other(next.as_deref().unwrap_or("/home")))
+            Ok(if restored { ctx.redirect(next, Flash::Restored) } else { flash::see_other(next) })
         }
         Err(PendingRefusal::Gone) => {
             Ok(ctx.redirect(&with_next("/login", next.as_deref()), Flash::LogInExpired))

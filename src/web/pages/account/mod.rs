@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod email;
+pub mod own_data;
 pub mod passkeys;
 pub mod password;
 pub mod profile;

@@ -1,0 +1,9 @@
+-- A role for the application that can write the audit trail and cannot change it. Run as the owner of the tables, in
+-- Latchkey's database, after `latchkey migrate`, and again after each upgrade that brings tables. Migrations are the
+-- owner's: run `latchkey migrate` as the owner, and serve as this role. Give it a password of your own.
+CREATE ROLE latchkey_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+GRANT USAGE ON SCHEMA public TO latchkey_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO latchkey_app;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO latchkey_app;
+REVOKE UPDATE, DELETE ON audit_events FROM latchkey_app;
+REVOKE INSERT, UPDATE, DELETE ON audit_chain, audit_checkpoints, __diesel_schema_migrations FROM latchkey_app;

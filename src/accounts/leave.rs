@@ -1,0 +1,101 @@
+//! Leaving: delete your account, think better of it, or be gone (docs/decisions/deleted-people.md).
+
+use time::macros::format_description;
+
+use super::audit::Entry;
+use super::notices::Notice;
+use super::{Accounts, Act, Answer, Client, Email, LiveUser, Purpose, UserId, queries};
+use crate::db::Fault;
+use crate::sessions::Change;
+
+/// People deleted in one upkeep, each in a transaction of its own.
+const AT_ONCE: usize = 200;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum LeaveRefusal {
+    /// What was typed is not their address.
+    OtherAddress,
+    /// Without them nobody could administer.
+    LastAdmin,
+}
+
+impl Accounts {
+    /// Marks the account for deletion, ends every session and every link at once, and tells its owner.
+    pub async fn leave(&self, live: LiveUser, typed: String, client: Client) -> Answer<(), LeaveRefusal> {
+        let accounts = self.clone();
+        self.sessions.write(move |change| accounts.mark_leaving(change, live.owner.id, &typed, &client)).await
+    }
+
+    fn mark_leaving(
+        &self,
+        change: &mut Change<'_>,
+        user: UserId,
+        typed: &str,
+        client: &Client,
+    ) -> Answer<(), LeaveRefusal> {
+        // Before the user, as everybody who changes administrators does: two who leave at once wait for each other.
+        let admins = queries::lock_admins(change)?;
+        if !queries::lock_user(change, user)? {
+            return Ok(Ok(()));
+        }
+        let Some(person) = queries::addressee(change, user)? else { return Ok(Ok(())) };
+        let key = |text: &str| Email::parse(text).map(|email| email.key().to_owned()).ok();
+        if key(typed).is_none() || key(typed) != key(&person.email) {
+            return Ok(Err(LeaveRefusal::OtherAddress));
+        }
+        if admins == [user] {
+            return Ok(Err(LeaveRefusal::LastAdmin));
+        }
+        let Some(until) = queries::set_leaving(change, user, self.rules.leaving.grace.std())? else {
+            return Ok(Ok(()));
+        };
+        queries::delete_user_tokens(change, user)?;
+        queries::delete_pending_of(change, user)?;
+        // The way back from a changed address stays open: leaving must not finish what a thief began with it.
+        queries::delete_links(change, user, &[Purpose::Unlock, Purpose::NotMe, Purpose::ConfirmEmail])?;
+        self.sessions.revoke_all(change, user.principal(), None)?;
+        Entry::own(Act::DeletionRequested, user, client).write(change)?;
+        let until = until
+            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
+            .map_err(Fault::bug)?;
+        self.tell(change, &person, &Notice::Leaving { until }, client)?;
+        Ok(Ok(()))
+    }
+
+    /// Whoever logs in stays; says whether they were about to go. The user's row is locked.
+    pub(super) fn restore(
+        &self,
+        change: &mut Change<'_>,
+        user: UserId,
+        client: &Client,
+    ) -> Result<bool, Fault> {
+        let restored = queries::clear_leaving(change, user)?;
+        if restored {
+            Entry::own(Act::DeletionCancelled, user, client).write(change)?;
+        }
+        Ok(restored)
+    }
+
+    /// Deletes whose time to think is over; answers how many. What the trail keeps of them is pseudonymous.
+    pub(super) async fn delete_the_gone(&self) -> Result<usize, Fault> {
+        for deleted in 0..AT_ONCE {
+            let accounts = self.clone();
+            let one = self
+                .sessions
+                .write(move |change| {
+                    let Some((user, email)) = queries::lock_one_gone(change)? else { return Ok(false) };
+                    accounts.sessions.delete_all(change, user.principal())?;
+                    accounts.mailer.forget(change, &email)?;
+                    queries::delete_person(change, user, &email)?;
+                    Entry::on(Act::Deleted, None, user, &Client::operator()).write(change)?;
+                    queries::erase_from_trail(change, user, &email)?;
+                    Ok(true)
+                })
+                .await?;
+            if !one {
+                return Ok(deleted);
+            }
+        }
+        Ok(AT_ONCE)
+    }
+}

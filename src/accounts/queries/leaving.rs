@@ -1,0 +1,195 @@
+//! People who leave, and what is kept of a person.
+
+use std::time::Duration;
+
+use diesel::dsl::sql;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Jsonb, Text, Uuid as SqlUuid};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::accounts::UserId;
+use crate::db::Fault;
+use crate::db::schema::users::{self, dsl};
+use crate::db::schema::{invitations, registrations};
+use crate::db::time as moments;
+use crate::sessions::Change;
+
+diesel::define_sql_function! { fn lower(text: Text) -> Text; }
+
+/// When they are deleted; `None` when they were leaving already.
+pub(in crate::accounts) fn set_leaving(
+    conn: &mut PgConnection,
+    id: UserId,
+    grace: Duration,
+) -> Result<Option<OffsetDateTime>, Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::delete_after.is_null());
+    Ok(diesel::update(row)
+        .set(dsl::delete_after.eq((moments::now() + moments::interval(grace)).nullable()))
+        .returning(dsl::delete_after)
+        .get_result::<Option<OffsetDateTime>>(conn)
+        .optional()?
+        .flatten())
+}
+
+/// Whether they were leaving.
+pub(in crate::accounts) fn clear_leaving(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::delete_after.is_not_null());
+    Ok(diesel::update(row).set(dsl::delete_after.eq(None::<OffsetDateTime>)).execute(conn)? > 0)
+}
+
+/// Somebody whose time is over, with their address. One who is logging in just now is left alone.
+pub(in crate::accounts) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, String)>, Fault> {
+    let row: Option<(Uuid, String)> = users::table
+        .filter(dsl::delete_after.le(moments::now().nullable()))
+        .order(dsl::delete_after)
+        .for_update()
+        .skip_locked()
+        .select((dsl::id, dsl::email))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|(id, email)| (UserId(id), email)))
+}
+
+/// The person, with all that refers to them, and what was sent to their address without knowing them.
+pub(in crate::accounts) fn delete_person(
+    change: &mut Change<'_>,
+    id: UserId,
+    email: &str,
+) -> Result<(), Fault> {
+    change.recall();
+    let email = email.to_lowercase();
+    let conn = &mut **change;
+    diesel::delete(registrations::table.filter(lower(registrations::email).eq(&email))).execute(conn)?;
+    diesel::delete(invitations::table.filter(lower(invitations::email).eq(&email))).execute(conn)?;
+    diesel::delete(users::table.filter(dsl::id.eq(id.0))).execute(conn)?;
+    Ok(())
+}
+
+/// Takes address, browser and detail out of their events; the chain of the trail holds without them.
+pub(in crate::accounts) fn erase_from_trail(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &str,
+) -> Result<i64, Fault> {
+    Ok(diesel::select(
+        sql::<BigInt>("audit_erase(").bind::<SqlUuid, _>(id.0).sql(", ").bind::<Text, _>(email).sql(")"),
+    )
+    .get_result(conn)?)
+}
+
+/// The rows of a query as one list.
+macro_rules! rows {
+    ($query:literal) => {
+        concat!("SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') AS rows FROM (", $query, ") t")
+    };
+}
+
+/// Everything kept about a person, in the shape that docs/export.md describes: a list of rows for each section.
+const SECTIONS: &[(&str, &str)] = &[
+    (
+        "profile",
+        rows!(
+            "SELECT id, name, email, role, created_at AS registered, last_login_at AS last_log_in, \
+         password_hash IS NOT NULL AS has_password, password_changed_at AS password_changed, \
+         disabled_at AS disabled, delete_after FROM users WHERE id = $1"
+        ),
+    ),
+    (
+        "sessions",
+        rows!(
+            "SELECT handle, factor, remember, address, user_agent, created_at AS logged_in, confirmed_at AS confirmed, \
+         last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data \
+         FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
+        ),
+    ),
+    (
+        // What others did to this account is told without where they were.
+        "events",
+        rows!(
+            "SELECT id, at, act, CASE WHEN actor = $1 THEN 'you' WHEN actor IS NULL THEN 'nobody known' ELSE 'an administrator' END AS by, \
+         subject = $1 AS about_you, session, CASE WHEN actor IS NULL OR actor = $1 THEN address ELSE '' END AS address, \
+         CASE WHEN actor IS NULL OR actor = $1 THEN user_agent ELSE '' END AS user_agent, detail \
+         FROM audit_events WHERE subject = $1 OR actor = $1 ORDER BY id"
+        ),
+    ),
+    (
+        "links",
+        rows!(
+            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires FROM user_tokens WHERE user_id = $1 \
+         UNION ALL SELECT purpose, email, created_at, expires_at FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
+        ),
+    ),
+    (
+        "factors",
+        rows!(
+            "SELECT 'authenticator app' AS kind, created_at AS added, active_at AS active, failures, NULL::bigint AS left \
+         FROM totp WHERE user_id = $1 \
+         UNION ALL SELECT 'recovery codes', min(created_at), min(created_at), NULL, count(*) \
+         FROM recovery_codes WHERE user_id = $1 HAVING count(*) > 0 ORDER BY kind"
+        ),
+    ),
+    (
+        "browsers",
+        rows!(
+            "SELECT last_login_at AS last_log_in, expires_at AS expires FROM known_browsers WHERE user_id = $1 ORDER BY last_login_at"
+        ),
+    ),
+    (
+        // A lane's own name is made of what identifies a browser.
+        "wrong_passwords",
+        rows!(
+            "SELECT split_part(lane, ':', 1) AS \"from\", failures, last_at AS last FROM password_lanes WHERE user_id = $1 ORDER BY last_at"
+        ),
+    ),
+    (
+        "unfinished_log_ins",
+        rows!(
+            "SELECT address, user_agent, remember, created_at AS begun, expires_at AS expires FROM pending_logins \
+         WHERE user_id = $1 ORDER BY created_at"
+        ),
+    ),
+    (
+        "letters",
+        rows!(
+            "SELECT subject, created_at AS written, sent_at AS sent, attempts, expires_at AS expires FROM outbox \
+         WHERE lower(recipient) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id"
+        ),
+    ),
+    (
+        "invitations",
+        rows!(
+            "SELECT email AS sent_to, invited_by = $1 AS sent_by_you, created_at AS sent, expires_at AS expires, \
+         accepted_at AS accepted, withdrawn_at AS withdrawn FROM invitations \
+         WHERE invited_by = $1 OR lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id"
+        ),
+    ),
+    (
+        "registrations",
+        rows!(
+            "SELECT name, email, created_at AS registered, expires_at AS expires FROM registrations \
+         WHERE lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at"
+        ),
+    ),
+];
+
+#[derive(QueryableByName)]
+struct Section {
+    #[diesel(sql_type = Jsonb)]
+    rows: serde_json::Value,
+}
+
+/// Each section with its rows.
+pub(in crate::accounts) fn own_data(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> Result<Vec<(&'static str, serde_json::Value)>, Fault> {
+    SECTIONS
+        .iter()
+        .map(|(name, query)| {
+            let rows = diesel::sql_query(*query).bind::<SqlUuid, _>(id.0).get_result::<Section>(conn)?.rows;
+            Ok((*name, rows))
+        })
+        .collect()
+}

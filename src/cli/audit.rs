@@ -1,0 +1,77 @@
+//! `latchkey audit …`: what an auditor asks.
+
+use actix_web::rt::System;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Failure, reach};
+use crate::accounts::{Accounts, Head};
+use crate::config::Settings;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// See whether anybody changed the audit trail.
+    Verify {
+        /// As `audit head` once printed it: finds a trail whose end was cut off or that was written anew.
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the last link of the audit trail, to be kept outside of this database.
+    Head,
+}
+
+pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+    let (accounts, _reached) = reach::accounts(settings)?;
+    System::new().block_on(execute(&accounts, command))
+}
+
+async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Head => {
+            say!("{}", accounts.trail_head().await?);
+            Ok(())
+        }
+        Command::Verify { head, json } => verify(accounts, head.as_deref(), json).await,
+    }
+}
+
+async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Result<(), Failure> {
+    let head: Option<Head> = head
+        .map(|text| text.parse().map_err(|_| format!("{text:?} is not what `audit head` prints")))
+        .transpose()?;
+    match accounts.verify_trail(head).await? {
+        Ok(intact) => {
+            let (links, since, erased) = (intact.links, intact.since, intact.erased);
+            let head = intact.head.to_string();
+            if as_json {
+                say!(
+                    "{}",
+                    json!({ "intact": true, "links": links, "since": since, "erased": erased, "head": head })
+                );
+            } else {
+                say!(
+                    "Nobody changed the audit trail: {links} links since {since}, {erased} of deleted people. Head: {head}"
+                );
+            }
+            Ok(())
+        }
+        Err(broken) => {
+            let damage = broken.damage.as_str();
+            if as_json {
+                say!(
+                    "{}",
+                    json!({ "intact": false, "damage": damage, "link": broken.seq, "event": broken.event })
+                );
+            }
+            let place = match (broken.seq, broken.event) {
+                (Some(seq), Some(event)) => format!("link {seq}, event {event}"),
+                (Some(seq), None) => format!("link {seq}"),
+                (None, Some(event)) => format!("event {event}"),
+                (None, None) => "somewhere".into(),
+            };
+            Err(format!("the audit trail is broken at {place}: {damage}").into())
+        }
+    }
+}

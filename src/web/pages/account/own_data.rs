@@ -1,0 +1,74 @@
+//! Take what is kept about you along, and delete your account.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::accounts::LeaveRefusal;
+use crate::db::Fault;
+use crate::web::ctx::Ctx;
+use crate::web::current_session;
+use crate::web::error::Error;
+use crate::web::flash::Flash;
+use crate::web::form::{Fields, Form, Input};
+use crate::web::guard::Confirmed;
+use crate::web::page::{self, Page};
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeleteForm {
+    email: String,
+}
+
+impl Input for DeleteForm {}
+
+#[derive(Template)]
+#[template(path = "account/delete.html")]
+struct DeletePage {
+    page: Page,
+    form: Fields,
+    email: String,
+    grace: String,
+}
+
+impl DeletePage {
+    async fn new(me: &Confirmed, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+        Ok(Self {
+            page: ctx.page(),
+            form,
+            email: ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?,
+            grace: ctx.accounts().grace(),
+        })
+    }
+}
+
+pub async fn export(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let all = ctx.accounts().export(&me, ctx.client()).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"latchkey-export.json\""))
+        .body(serde_json::to_string_pretty(&all).map_err(Fault::bug)?))
+}
+
+pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+    page::ok(&DeletePage::new(&me, &ctx, Fields::default()).await?)
+}
+
+pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<DeleteForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().leave(me.0.clone(), form.input.email, ctx.client()).await? {
+        Ok(()) => {
+            let mut response = ctx.redirect("/login", Flash::Leaving);
+            current_session::end(&mut response, &ctx.shared);
+            return Ok(response);
+        }
+        Err(LeaveRefusal::OtherAddress) => form
+            .fields
+            .refuse("email", "This is not the address of your account. Type it as it stands above."),
+        Err(LeaveRefusal::LastAdmin) => form.fields.refuse(
+            "",
+            "You are the last administrator. Make somebody else one first, then delete your account.",
+        ),
+    }
+    page::refused(&DeletePage::new(&me, &ctx, form.fields).await?)
+}
