@@ -4,6 +4,7 @@
 CREATE ROLE latchkey_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
 GRANT USAGE ON SCHEMA public TO latchkey_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO latchkey_app;
+GRANT EXECUTE ON FUNCTION audit_erase(uuid, text) TO latchkey_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO latchkey_app;
 REVOKE UPDATE, DELETE ON audit_events FROM latchkey_app;
 REVOKE INSERT, UPDATE, DELETE ON audit_chain, audit_checkpoints, __diesel_schema_migrations FROM latchkey_app;

@@ -24,7 +24,7 @@ CREATE FUNCTION audit_part(part bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $
     SELECT CASE WHEN part IS NULL THEN '\x00'::bytea ELSE '\x01'::bytea || int4send(octet_length(part)) || part END
 $$;
 
-CREATE FUNCTION audit_link() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION audit_link() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     last record;
     salt bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
@@ -83,7 +83,7 @@ ALTER TABLE audit_checkpoints ENABLE ALWAYS TRIGGER refuse, ENABLE ALWAYS TRIGGE
 
 -- Takes what is personal out of the events of somebody who was deleted, and their address out of the invitations
 -- sent to it. Answers how many.
-CREATE FUNCTION audit_erase(who uuid, invited_as text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+CREATE FUNCTION audit_erase(who uuid, invited_as text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 SET latchkey.retention = 'erase' AS $$
 DECLARE
     erased bigint;
@@ -104,6 +104,15 @@ BEGIN
     SELECT count(*) INTO erased FROM events;
     RETURN erased;
 END $$;
+
+-- Functions that run as their owner look nowhere else, whoever calls them: least of all among somebody's temporary
+-- tables. Only who deletes people may erase (docs/least-privilege.sql).
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION audit_link() SET search_path = pg_catalog, %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION audit_erase(uuid, text) SET search_path = pg_catalog, %I, pg_temp', current_schema());
+END $$;
+REVOKE ALL ON FUNCTION audit_erase(uuid, text) FROM PUBLIC;
 
 -- What happened until now: the same links, made in order.
 CREATE TABLE audit_before AS SELECT * FROM audit_events ORDER BY id LIMIT 0;

@@ -1,6 +1,7 @@
 //! People and their proofs. One operation a file, each a verb on [`Accounts`]; web and cli call these.
 
 mod administer;
+mod at_rest;
 mod audit;
 mod authenticate;
 mod base32;
@@ -47,6 +48,7 @@ use crate::secret::Secret;
 use crate::sessions::{Live, Policy, Sessions};
 
 pub use administer::{AdminRefusal, UserPage};
+pub use at_rest::{ColumnAtRest, Kind};
 pub use audit::{Act, Event};
 pub use authenticate::{Attempt, LogInRefusal, Opened};
 pub use browsers::Proof;

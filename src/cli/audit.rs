@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Failure, reach};
-use crate::accounts::{Accounts, Head};
+use crate::accounts::{Accounts, ColumnAtRest, Head, Kind};
 use crate::config::Settings;
 
 #[derive(Subcommand)]
@@ -20,6 +20,12 @@ pub enum Command {
     },
     /// Print the last link of the audit trail, to be kept outside of this database.
     Head,
+    /// Look at every value in the database: fails if one could log anybody in, or if nobody said what a column is.
+    AtRest {
+        /// A JSON object a column.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
@@ -33,6 +39,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             say!("{}", accounts.trail_head().await?);
             Ok(())
         }
+        Command::AtRest { json } => at_rest(accounts, json).await,
         Command::Verify { head, json } => verify(accounts, head.as_deref(), json).await,
     }
 }
@@ -73,5 +80,38 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
             };
             Err(format!("the audit trail is broken at {place}: {damage}").into())
         }
+    }
+}
+
+async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
+    let columns = accounts.audit_at_rest().await?;
+    for column in &columns {
+        if as_json {
+            say!("{}", serde_json::to_string(column)?);
+        } else {
+            let name = format!("{}.{}", column.table, column.column);
+            let kind = column.kind.map_or("unknown", Kind::as_str);
+            let found = if column.is_sound() { "" } else { "  ← not sound" };
+            say!("{name:<36} {kind:<10} {:>9} values{found}", column.values);
+        }
+    }
+    match columns.iter().find(|column| !column.is_sound()) {
+        Some(column) => Err(unsound(column).into()),
+        None if as_json => Ok(()),
+        None => {
+            say!("Nothing stored could log anybody in.");
+            Ok(())
+        }
+    }
+}
+
+fn unsound(column: &ColumnAtRest) -> String {
+    let ColumnAtRest { table, column: name, kind, misshapen, opening, .. } = column;
+    match kind {
+        None => format!("nobody has said what {table}.{name} is: add it to src/accounts/at_rest.rs"),
+        Some(_) if *opening > 0 => {
+            format!("{opening} of {table}.{name} hold what opens a session, an account or a link")
+        }
+        Some(kind) => format!("{misshapen} of {table}.{name} do not look like {}", kind.as_str()),
     }
 }

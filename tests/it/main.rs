@@ -8,6 +8,7 @@ mod admin_lists;
 mod admin_users;
 mod any_input;
 mod asvs;
+mod at_rest;
 mod audit;
 mod bad_input;
 mod browser;

@@ -1,6 +1,7 @@
 //! All SQL of the accounts.
 
 mod admin;
+mod at_rest;
 mod chain;
 mod factors;
 mod lanes;
@@ -15,6 +16,7 @@ mod trail;
 
 pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
+pub(super) use at_rest::*;
 pub(super) use chain::*;
 pub(super) use factors::*;
 pub(super) use lanes::*;
