@@ -69,6 +69,7 @@ async fn no_table_about_people_is_forgotten() {
         "invitations.invited_by",
         "known_browsers.user_id",
         "outbox.recipient",
+        "passkeys.user_id",
         "password_lanes.user_id",
         "pending_logins.user_id",
         "recovery_codes.user_id",

@@ -131,6 +131,13 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "passkeys",
+        rows!(
+            "SELECT name, created_at AS added, last_used_at AS last_used, suspect_since FROM passkeys \
+             WHERE user_id = $1 ORDER BY created_at, id"
+        ),
+    ),
+    (
         "browsers",
         rows!(
             "SELECT last_login_at AS last_log_in, expires_at AS expires FROM known_browsers WHERE user_id = $1 ORDER BY last_login_at"

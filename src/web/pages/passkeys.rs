@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
-use crate::accounts::{Assertion, PasskeyRefusal, PendingHash};
+use crate::accounts::{Assertion, Opened, PasskeyRefusal, PendingHash};
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
 use crate::web::flash::{self, Flash};
@@ -43,8 +43,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
         (None, Some(key)) => {
             match accounts.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
                 Ok(opened) => {
-                    current_session::begin(&ctx.request, &ctx.shared, opened)?;
-                    return Ok(go_on(&ctx));
+                    return begin(&ctx, opened);
                 }
                 Err(refusal) => refusal,
             }
@@ -53,8 +52,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
             let remember = !ctx.query("remember").is_empty();
             match accounts.log_in_with_passkey(binding, answer.0, remember, client).await? {
                 Ok(opened) => {
-                    current_session::begin(&ctx.request, &ctx.shared, opened)?;
-                    return Ok(go_on(&ctx));
+                    return begin(&ctx, opened);
                 }
                 Err(refusal) => refusal,
             }
@@ -80,6 +78,12 @@ fn pending(ctx: &Ctx) -> Option<PendingHash> {
 fn begin_anew(ctx: &Ctx) -> HttpResponse {
     let log_in = with_next("/login", next::safe(ctx.query("next")));
     flash::with(HttpResponse::Ok().json(json!({ "next": log_in })), Flash::LogInExpired, &ctx.shared)
+}
+
+fn begin(ctx: &Ctx, opened: Opened) -> Result<HttpResponse, Error> {
+    let restored = opened.restored;
+    current_session::begin(&ctx.request, &ctx.shared, opened)?;
+    Ok(if restored { flash::with(go_on(ctx), Flash::Restored, &ctx.shared) } else { go_on(ctx) })
 }
 
 fn go_on(ctx: &Ctx) -> HttpResponse {
