@@ -156,10 +156,12 @@ impl House {
         kept.into_iter().filter_map(letter).collect()
     }
 
-    /// Everything that can be had by GET, and every refusal of a form.
+    /// Every page that can be had by GET, and every refusal of a form.
     pub fn stops(&self, who: Who) -> Vec<Stop> {
         let rows = routes::table().into_iter().chain(routes::local_table());
-        let pages = rows.filter(|row| row.method == Method::Get).map(|row| self.filled(row.path));
+        // What is downloaded is no page.
+        let pages = rows.filter(|row| row.method == Method::Get && row.path != "/account/export");
+        let pages = pages.map(|row| self.filled(row.path));
         let more = [
             "/nowhere".to_owned(),
             "/login?next=%2Faccount%2Fpassword".to_owned(),
