@@ -63,6 +63,7 @@ async fn main() {
         ("profile", "/account"),
         ("password", "/account/password"),
         ("email", "/account/email"),
+        ("delete", "/account/delete"),
         ("security", "/account/security"),
         ("confirm", "/confirm"),
         ("forbidden", "/admin"),
