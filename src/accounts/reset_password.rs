@@ -29,7 +29,7 @@ impl Accounts {
                 if let Err(wait) = throttle::may_ask(conn, "forgot", &client, &accounts.rules)? {
                     return Ok(Err(wait));
                 }
-                if !throttle::may_mail(conn, &email_key, &accounts.rules)? {
+                if !throttle::may_mail_reset(conn, &email_key, &accounts.rules)? {
                     return Ok(Ok(()));
                 }
                 match queries::addressee_at(conn, &email_key)? {

@@ -171,3 +171,16 @@ async fn an_inbox_is_no_weapon() {
     }
     assert_eq!(app.letters().await.len(), 5);
 }
+
+#[actix_web::test]
+async fn whoever_registers_somebody_elses_address_over_and_over_does_not_keep_the_reset_link_from_them() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let fields = [("name", "Eve"), ("email", ada.email), ("password", NEW)];
+    let mut eve = app.browser();
+    for _ in 0..6 {
+        eve.fill_in("/register", &fields).await.redirects_to("/register/check-email");
+    }
+    let token = link_for(&app, &ada).await.token();
+    reset(&app, &token, NEW).await.redirects_to("/login");
+}
