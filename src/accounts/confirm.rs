@@ -2,7 +2,7 @@
 
 use super::audit::Entry;
 use super::authenticate::{Checked, Known};
-use super::factors::CodeRefusal;
+use super::factors::{CodeRefusal, Factor, Place};
 use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
 use crate::db::Fault;
@@ -46,10 +46,13 @@ impl Accounts {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
                 budget.give_back(change)?;
-                if queries::has_second_factor(change, user)?
-                    && let Err(refusal) = accounts.prove_code(change, user, &code, &client)?
-                {
-                    return Ok(Err(ConfirmRefusal::Code(refusal)));
+                let mut factor = None;
+                if queries::has_second_factor(change, user)? {
+                    let place = Place::Session(live.record.handle);
+                    match accounts.prove_code(change, user, &code, &place, &client)? {
+                        Ok(proven) => factor = Some(proven),
+                        Err(refusal) => return Ok(Err(ConfirmRefusal::Code(refusal))),
+                    }
                 }
                 let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ConfirmRefusal::SessionLost));
@@ -57,7 +60,10 @@ impl Accounts {
                 if let Some(rehashed) = rehashed {
                     rehashed.keep(change, user, &client)?;
                 }
-                Entry::own(Act::Confirmed, user, &client).session(live.record.handle).write(change)?;
+                Entry::own(Act::Confirmed, user, &client)
+                    .session(live.record.handle)
+                    .detail(factor.map_or("", Factor::as_str))
+                    .write(change)?;
                 Ok(Ok(key))
             })
             .await

@@ -11,6 +11,8 @@ use super::recovery_codes::RecoveryCodes;
 use super::totp::{Guess, MOST_GUESSES, digits};
 use super::{Accounts, Act, Answer, Client, LiveUser, UserId, Wait, queries, throttle};
 use crate::db::Fault;
+use crate::secret::{self, TokenHash};
+use crate::sessions::Handle;
 
 /// Mail warns when so many recovery codes are left.
 const FEW: usize = 3;
@@ -28,6 +30,21 @@ impl Factor {
         match self {
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery-code",
+        }
+    }
+}
+
+/// Where a code is typed: what its wrong recovery codes are counted by.
+pub(super) enum Place {
+    Pending(TokenHash),
+    Session(Handle),
+}
+
+impl Place {
+    fn name(&self) -> String {
+        match self {
+            Self::Pending(key) => secret::encode(key),
+            Self::Session(handle) => handle.to_string(),
         }
     }
 }
@@ -92,11 +109,12 @@ impl Accounts {
         conn: &mut PgConnection,
         user: UserId,
         typed: &str,
+        place: &Place,
         client: &Client,
     ) -> Answer<Factor, CodeRefusal> {
         match digits(typed) {
             Some(digits) => self.prove_totp(conn, user, &digits, client),
-            None => self.prove_recovery_code(conn, user, typed, client),
+            None => self.prove_recovery_code(conn, user, typed, place, client),
         }
     }
 
@@ -133,13 +151,15 @@ impl Accounts {
         conn: &mut PgConnection,
         user: UserId,
         typed: &str,
+        place: &Place,
         client: &Client,
     ) -> Answer<Factor, CodeRefusal> {
-        // Nobody guesses 128 bits; this bounds what those who try make us write.
-        if let Err(wait) = throttle::may_ask(conn, "recovery-code", client, &self.rules)? {
+        // Nobody guesses 128 bits; this bounds what those who try make us write. Never by address or account: the
+        // owner must not wait for what others do (docs/decisions/second-factors.md).
+        if let Err(wait) = throttle::may_try_recovery_code(conn, &place.name())? {
             return Ok(Err(CodeRefusal::TooMany(wait)));
         }
-        let used = match RecoveryCodes::hash_of(typed) {
+        let used = match RecoveryCodes::hash_of(user, typed) {
             Some(hash) => queries::use_recovery_code(conn, user, &hash)?,
             None => false,
         };

@@ -3,7 +3,7 @@
 
 use super::audit::Entry;
 use super::authenticate::Opened;
-use super::factors::CodeRefusal;
+use super::factors::{CodeRefusal, Place};
 use super::password::PasswordHash;
 use super::{Accounts, Act, Answer, Assertion, Binding, Client, PasskeyRefusal, UserId, queries};
 use crate::config::Span;
@@ -13,6 +13,8 @@ use crate::sessions::Change;
 
 /// Long enough to find the phone.
 const GOOD_FOR: Span = Span::minutes(10);
+/// So many of one person wait at most; the oldest make room.
+const MOST: i64 = 10;
 
 /// How a log-in with the right password goes on.
 pub enum LoggedIn {
@@ -43,7 +45,7 @@ pub struct SecondSteps {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum PendingRefusal {
-    /// It ended: too old, used by another request, or the account changed. Log in anew.
+    /// It ended: too old, too many wrong codes, used by another request, or the account changed. Log in anew.
     Gone,
     Code(CodeRefusal),
 }
@@ -75,6 +77,7 @@ impl Accounts {
         client: &Client,
     ) -> Result<PendingKey, Fault> {
         let token = Token::generate().map_err(Fault::bug)?;
+        queries::keep_newest_pending(change, pending.user, MOST - 1)?;
         queries::insert_pending(change, &token.hash(), pending, client, GOOD_FOR.std())?;
         Entry::own(Act::PasswordAccepted, pending.user, client).write(change)?;
         Ok(PendingKey(token))
@@ -164,10 +167,16 @@ impl Accounts {
                 let Some(Pending { remember, .. }) = queries::pending(change, &key.0)? else {
                     return Ok(Err(PendingRefusal::Gone));
                 };
-                let factor = match accounts.prove_code(change, user, &code, &client)? {
-                    Ok(factor) => factor,
-                    Err(refusal) => return Ok(Err(PendingRefusal::Code(refusal))),
-                };
+                let factor =
+                    match accounts.prove_code(change, user, &code, &Place::Pending(key.0), &client)? {
+                        Ok(factor) => factor,
+                        // Whoever knows the password may begin anew at once: nobody waits for what another log-in did.
+                        Err(CodeRefusal::TooMany(_)) => {
+                            queries::delete_pending(change, &key.0)?;
+                            return Ok(Err(PendingRefusal::Gone));
+                        }
+                        Err(refusal) => return Ok(Err(PendingRefusal::Code(refusal))),
+                    };
                 queries::delete_pending(change, &key.0)?;
                 let factor = format!("password+{}", factor.as_str());
                 accounts.open_session(change, user, &factor, remember, &client).map(Ok)

@@ -13,6 +13,8 @@ const HOW_MANY: usize = 10;
 const BYTES: usize = 16;
 /// A code without dashes: 128 bits, five to a letter.
 const LETTERS: usize = 26;
+/// What is hashed with each code, so that its hash is nobody else's and no other hash of ours.
+const LABEL: &[u8] = b"latchkey recovery code";
 
 /// Codes as they are shown, once. No Debug, no Display.
 pub struct RecoveryCodes(Vec<String>);
@@ -35,14 +37,19 @@ impl RecoveryCodes {
     }
 
     /// The hash of what was typed, if it has the form of a code at all.
-    pub(super) fn hash_of(typed: &str) -> Option<TokenHash> {
+    pub(super) fn hash_of(user: UserId, typed: &str) -> Option<TokenHash> {
         let code = base32::tidied(typed);
-        (code.len() == LETTERS).then(|| secret::sha256(code.as_bytes()))
+        (code.len() == LETTERS).then(|| hash(user, &code))
     }
 
-    fn hashes(&self) -> Vec<TokenHash> {
-        self.0.iter().map(|code| secret::sha256(code.as_bytes())).collect()
+    fn hashes(&self, user: UserId) -> Vec<TokenHash> {
+        self.0.iter().map(|code| hash(user, code)).collect()
     }
+}
+
+/// Label and id are of one length each, so no two inputs read the same.
+fn hash(user: UserId, code: &str) -> TokenHash {
+    secret::sha256(&[LABEL, user.0.as_bytes(), code.as_bytes()].concat())
 }
 
 impl Accounts {
@@ -72,7 +79,7 @@ impl Accounts {
         user: UserId,
     ) -> Result<RecoveryCodes, Fault> {
         let codes = RecoveryCodes::generate().map_err(Fault::bug)?;
-        queries::replace_recovery_codes(conn, user, &codes.hashes())?;
+        queries::replace_recovery_codes(conn, user, &codes.hashes(user))?;
         Ok(codes)
     }
 
@@ -84,7 +91,8 @@ impl Accounts {
         shown: &[&str],
     ) -> Result<Option<Vec<String>>, Fault> {
         let user = live.owner.id;
-        let Some(hashes) = shown.iter().map(|code| RecoveryCodes::hash_of(code)).collect::<Option<Vec<_>>>()
+        let Some(hashes) =
+            shown.iter().map(|code| RecoveryCodes::hash_of(user, code)).collect::<Option<Vec<_>>>()
         else {
             return Ok(None);
         };
@@ -100,17 +108,23 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
     fn a_code_is_known_however_it_is_typed() {
         let codes = RecoveryCodes::generate().unwrap();
+        let (ada, grace) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
         assert_eq!(codes.0.len(), HOW_MANY);
-        for (shown, hash) in codes.shown().iter().zip(codes.hashes()) {
+        for (shown, hash) in codes.shown().iter().zip(codes.hashes(ada)) {
             assert_eq!(shown.len(), LETTERS + 6);
-            assert_eq!(RecoveryCodes::hash_of(shown), Some(hash));
-            assert_eq!(RecoveryCodes::hash_of(&shown.to_lowercase().replace('-', " ")), Some(hash));
-            assert_eq!(RecoveryCodes::hash_of(&shown[1..]), None);
+            assert_eq!(RecoveryCodes::hash_of(ada, shown), Some(hash));
+            assert_eq!(RecoveryCodes::hash_of(ada, &shown.to_lowercase().replace('-', " ")), Some(hash));
+            assert_eq!(RecoveryCodes::hash_of(ada, &shown[1..]), None);
+            // Of this person, and as a recovery code only.
+            assert_ne!(RecoveryCodes::hash_of(grace, shown), Some(hash));
+            assert_ne!(secret::sha256(shown.replace('-', "").as_bytes()), hash);
         }
     }
 }

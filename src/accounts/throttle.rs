@@ -207,6 +207,14 @@ pub(super) fn may_begin(
         .map(drop))
 }
 
+/// Recovery codes that one waiting log-in, or one session, may try in an hour.
+const RECOVERY_CODES: i32 = 10;
+
+/// Whether one more recovery code is looked at there.
+pub(super) fn may_try_recovery_code(conn: &mut PgConnection, place: &str) -> Result<Result<(), Wait>, Fault> {
+    Ok(take(conn, &bucket("recovery-code", place), RECOVERY_CODES - 1, &HOURLY)?.map(drop))
+}
+
 /// So many, then an hour's rest: the last one sets the block, hence one less is free.
 const HOURLY: Waits = Waits { first: Span::hours(1), longest: Span::hours(1), forget_after: Span::hours(1) };
 

@@ -56,7 +56,7 @@ flashes! {
     ResetSent = "reset-sent", "good", "A reset link is on its way to them.";
     Invited = "invited", "good", "The invitation is on its way.";
     Withdrawn = "withdrawn", "good", "The invitation is withdrawn.";
-    LogInExpired = "log-in-expired", "warn", "That took too long, or your account was changed meanwhile. Log in once more.";
+    LogInExpired = "log-in-expired", "warn", "That took too long or too many codes, or your account was changed meanwhile. Log in once more.";
     TotpAdded = "totp-added", "good", "Your authenticator app is set up. Logging in asks for a code of it from now on.";
     TotpOnAlready = "totp-on-already", "warn", "Your authenticator app is set up already. Remove it first to use another.";
     TotpExpired = "totp-expired", "warn", "Setting up your authenticator app took too long. Start once more.";

@@ -144,6 +144,12 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::LogInRefused => (with("Log-in refused"), "bad"),
         Act::LoggedOut => ("Logged out".into(), "plain"),
         Act::Confirmed if detail == "passkey" => ("Confirmed with a passkey".into(), "plain"),
+        Act::Confirmed if detail == "totp" => {
+            ("Confirmed with the password and a code of the authenticator app".into(), "plain")
+        }
+        Act::Confirmed if detail == "recovery-code" => {
+            ("Confirmed with the password and a recovery code".into(), "plain")
+        }
         Act::Confirmed => ("Confirmed with the password".into(), "plain"),
         Act::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
         Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),

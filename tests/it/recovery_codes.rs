@@ -28,18 +28,18 @@ async fn each_code_logs_in_once_however_it_is_typed() {
 }
 
 #[actix_web::test]
-async fn one_code_in_twenty_parallel_log_ins_opens_one_session() {
-    let app = TestApp::spawn();
+async fn one_code_in_ten_parallel_log_ins_opens_one_session() {
+    let app = TestApp::spawn_wide(10);
     let ada = app.ada().await;
     let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
     let mut browsers = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..10 {
         browsers.push(app.pending(&ada).await);
     }
     app.db.execute("DELETE FROM sessions");
     let fields = [("code", codes[0].as_str())];
-    let answers =
-        join_all(browsers.iter_mut().map(|browser| browser.post("/login/second-factor", &fields))).await;
+    let posts = join_all(browsers.iter_mut().map(|browser| browser.post("/login/second-factor", &fields)));
+    let answers = app.all_at_once(&ada, 10, posts).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_sent_to("/home")).count(), 1);
     assert_eq!((app.live_sessions(&ada), app.events("recovery-code-used")), (1, 1));
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 9);
@@ -134,17 +134,45 @@ async fn the_file_holds_the_codes_of_the_page_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn guessing_codes_is_bounded() {
+async fn ten_wrong_codes_end_the_waiting_log_in_and_keep_nobody_else_waiting() {
     let app = TestApp::spawn_with(|settings| settings.throttle.asks_per_hour = 5);
-    let ada = app.ada().await;
+    let (ada, grace) = (app.ada().await, app.grace().await);
     let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
-    let mut browser = app.pending(&ada).await;
-    let mut statuses = Vec::new();
-    for _ in 0..7 {
-        statuses.push(browser.post("/login/second-factor", &[("code", "AAAA")]).await.status);
+    let (_, graces) = app.enrol(&mut app.logged_in(&grace).await).await;
+    // Everybody here has the same address. One knows a password, and not even the owner waits for them.
+    let mut owner = app.pending(&ada).await;
+    let mut thief = app.pending(&ada).await;
+    for _ in 0..3 {
+        for _ in 0..10 {
+            thief.post("/login/second-factor", &[("code", "AAAA")]).await.is(422);
+        }
+        thief.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/login");
+        assert!(!thief.is_in().await);
+        thief = app.pending(&ada).await;
     }
-    assert_eq!(statuses, [422, 422, 422, 422, 422, 429, 429]);
-    browser.post("/login/second-factor", &[("code", &codes[0])]).await.is(429);
+    assert_eq!(app.events("second-factor-refused"), 30);
+    owner.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/home");
+    let mut neighbour = app.pending(&grace).await;
+    neighbour.post("/login/second-factor", &[("code", &graces[0])]).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn ten_wrong_codes_at_a_confirmation_stop_that_session_only() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut owner = app.logged_in(&ada).await;
+    let (_, codes) = app.enrol(&mut owner).await;
+    let mut thief = owner.copy();
+    owner = app.pending(&ada).await;
+    owner.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/home");
+    thief.get("/confirm").await.is(200);
+    for _ in 0..10 {
+        thief.post("/confirm", &[("password", ada.password), ("code", "AAAA")]).await.is(422);
+    }
+    let fields = [("password", ada.password), ("code", codes[1].as_str())];
+    thief.post("/confirm", &fields).await.is(429);
+    owner.fill_in("/confirm", &fields).await.redirects_to("/home");
     app.wait_out_throttles();
-    browser.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/home");
+    let fields = [("password", ada.password), ("code", codes[2].as_str())];
+    thief.post("/confirm", &fields).await.redirects_to("/home");
 }

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::support::app::TestApp;
+use crate::support::authenticator_app::AuthenticatorApp;
 
 #[actix_web::test]
 async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another_key() {
@@ -115,16 +116,17 @@ async fn a_factor_that_is_removed_while_a_log_in_waits_lets_nobody_in() {
 }
 
 #[actix_web::test]
-async fn one_waiting_log_in_submitted_twenty_times_opens_one_session() {
-    let app = TestApp::spawn();
+async fn one_waiting_log_in_submitted_ten_times_at_once_opens_one_session() {
+    let app = TestApp::spawn_wide(10);
     let ada = app.ada().await;
     let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
     app.db.execute("DELETE FROM sessions");
     let browser = app.pending(&ada).await;
     let code = app.fresh_code(&authenticator);
-    let mut copies: Vec<_> = (0..20).map(|_| browser.copy()).collect();
+    let mut copies: Vec<_> = (0..10).map(|_| browser.copy()).collect();
     let fields = [("code", code.as_str())];
-    let answers = join_all(copies.iter_mut().map(|copy| copy.post("/login/second-factor", &fields))).await;
+    let posts = join_all(copies.iter_mut().map(|copy| copy.post("/login/second-factor", &fields)));
+    let answers = app.all_at_once(&ada, 10, posts).await;
     let homes = answers.iter().filter(|answer| answer.is_sent_to("/home")).count();
     assert_eq!((homes, app.live_sessions(&ada)), (1, 1));
     assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 0);
@@ -185,4 +187,64 @@ async fn a_reset_password_keeps_the_second_factor() {
     let new = "analytical engines weave patterns";
     browser.post("/reset-password", &[("token", &token), ("password", new)]).await.is(303);
     browser.log_in(ada.email, new).await.redirects_to("/login/second-factor");
+}
+
+#[actix_web::test]
+async fn of_many_waiting_log_ins_the_ten_newest_are_kept() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
+    app.enrol(&mut app.logged_in(&grace).await).await;
+    app.pending(&grace).await;
+    let mut browsers = Vec::new();
+    for _ in 0..12 {
+        browsers.push(app.pending(&ada).await);
+    }
+    let waiting =
+        |id| app.db.scalar::<i64>(&format!("SELECT count(*) FROM pending_logins WHERE user_id = '{id}'"));
+    assert_eq!((waiting(ada.id), waiting(grace.id)), (10, 1));
+    browsers[1].get("/login/second-factor").await.redirects_to("/login");
+    let code = app.fresh_code(&authenticator);
+    browsers[2].post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn after_a_change_of_factor_the_page_offers_to_end_the_other_sessions() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    let button = "form[action='/account/sessions/revoke-others'] button";
+    assert_eq!(browser.get("/account/security").await.count(button), 0);
+    let mut other = app.logged_in(&ada).await;
+    let shown = browser.post("/account/totp/start", &[]).await;
+    let key = shown.is(200).text("#key .code").unwrap();
+    let code = AuthenticatorApp::with_key(&key).code(app.step());
+    let added = browser.post("/account/totp/finish", &[("code", &code)]).await;
+    assert_eq!(added.is(200).count(".body a[href='/account/sessions']"), 1);
+    assert_eq!(browser.get("/account/security").await.count(button), 1);
+    browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
+    let page = browser.get("/account/security").await;
+    assert_eq!((page.count(button), page.count("section a[href='/account/sessions']")), (1, 1));
+    assert!(other.is_in().await);
+    browser.post("/account/sessions/revoke-others", &[]).await.redirects_to("/account/sessions");
+    assert!(!other.is_in().await && browser.is_in().await);
+}
+
+#[actix_web::test]
+async fn a_confirmation_is_remembered_with_what_it_was_proven_with() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.fill_in("/confirm", &[("password", ada.password)]).await.is(303);
+    let (authenticator, recovery) = app.enrol(&mut browser).await;
+    let code = app.fresh_code(&authenticator);
+    for code in [&code, &recovery[0]] {
+        browser.fill_in("/confirm", &[("password", ada.password), ("code", code)]).await.is(303);
+    }
+    let page = browser.get("/account/activity").await;
+    page.says("Confirmed with the password and a recovery code");
+    page.says("Confirmed with the password and a code of the authenticator app");
+    let plain: i64 =
+        app.db.scalar("SELECT count(*) FROM audit_events WHERE act = 'confirmed' AND detail = ''");
+    assert_eq!((plain, app.events("confirmed")), (1, 3));
 }

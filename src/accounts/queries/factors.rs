@@ -25,6 +25,22 @@ pub(in crate::accounts) fn has_second_factor(conn: &mut PgConnection, user: User
     Ok(diesel::select(exists(apps).or(exists(keys))).get_result(conn)?)
 }
 
+/// Ends all but the `most` newest of somebody's waiting log-ins.
+pub(in crate::accounts) fn keep_newest_pending(
+    conn: &mut PgConnection,
+    user: UserId,
+    most: i64,
+) -> Result<(), Fault> {
+    sql_query(
+        "DELETE FROM pending_logins WHERE key_hash IN \
+         (SELECT key_hash FROM pending_logins WHERE user_id = $1 ORDER BY expires_at DESC OFFSET $2)",
+    )
+    .bind::<SqlUuid, _>(user.0)
+    .bind::<BigInt, _>(most)
+    .execute(conn)?;
+    Ok(())
+}
+
 pub(in crate::accounts) fn insert_pending(
     conn: &mut PgConnection,
     key_hash: &TokenHash,

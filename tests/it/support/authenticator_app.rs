@@ -1,10 +1,13 @@
 //! An authenticator app, and people who have one. Counts by itself, so that two readings of RFC 6238 must agree.
 
+use diesel::connection::SimpleConnection as _;
+use futures_util::future::join;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
 use super::app::{Person, TestApp};
 use super::browser::Browser;
+use super::process::eventually;
 
 pub struct AuthenticatorApp {
     seed: Vec<u8>,
@@ -44,6 +47,31 @@ impl AuthenticatorApp {
 }
 
 impl TestApp {
+    /// With a connection for each of `requests`, so that all of them can wait for the same row.
+    pub fn spawn_wide(requests: u32) -> Self {
+        Self::spawn_with(|settings| settings.pool.pool_size = requests + 2)
+    }
+
+    /// Holds the row of `person` until so many requests wait for it in the database, then lets them go.
+    pub async fn all_at_once<T>(
+        &self,
+        person: &Person,
+        requests: i64,
+        answers: impl Future<Output = T>,
+    ) -> T {
+        let mut in_the_way = self.db.connect();
+        let hold = format!("BEGIN; SELECT FROM users WHERE id = '{}' FOR UPDATE", person.id);
+        in_the_way.batch_execute(&hold).expect("the row");
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock'";
+        let release = async {
+            let all = async || (self.db.scalar::<i64>(waiting) == requests).then_some(());
+            eventually("everybody at the same row", all).await;
+            in_the_way.batch_execute("COMMIT").expect("a release");
+        };
+        join(answers, release).await.0
+    }
+
     /// The step of the database's clock. Codes of it hold for a step longer.
     pub fn step(&self) -> i64 {
         self.db.scalar("SELECT floor(extract(epoch FROM clock_timestamp()) / 30)::bigint")

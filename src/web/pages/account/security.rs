@@ -16,12 +16,16 @@ pub struct SecurityPage {
     page: Page,
     pub passkeys: Passkeys,
     totp: Totp,
+    /// Sessions besides this one.
+    others: usize,
 }
 
 impl SecurityPage {
     pub async fn new(me: &Confirmed, ctx: &Ctx) -> Result<Self, Error> {
         let page = ctx.page_with_passkeys().at("/account/security");
-        Ok(Self { page, passkeys: Passkeys::of(me, ctx).await?, totp: Totp::of(me, ctx).await? })
+        let sessions = ctx.accounts().own_sessions(me).await?;
+        let others = sessions.iter().filter(|record| record.handle != me.record.handle).count();
+        Ok(Self { page, passkeys: Passkeys::of(me, ctx).await?, totp: Totp::of(me, ctx).await?, others })
     }
 }
 
