@@ -27,7 +27,7 @@ CREATE TABLE password_lanes (
 CREATE TABLE account_links (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
-    purpose text NOT NULL CHECK (purpose IN ('unlock', 'not-me', 'confirm-email', 'undo-email')),
+    purpose text NOT NULL CHECK (purpose IN ('unlock', 'not-me', 'confirm-email', 'undo-email', 'undo-factor')),
     -- not-me: what it ends and forgets.
     session uuid,
     browser bytea,

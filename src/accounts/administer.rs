@@ -1,6 +1,7 @@
 //! What administrators and the operator do to other people's accounts.
 
 use super::audit::Entry;
+use super::links::Purpose;
 use super::queries::{Numbers, UserRow};
 use super::{Accounts, Act, Answer, Client, Email, Event, Factors, Name, Role, UserId, factors, queries};
 use crate::db::Fault;
@@ -138,6 +139,8 @@ impl Accounts {
         self.on_user(user, true, move |accounts, change| {
             if queries::set_disabled(change, user, true)? {
                 queries::delete_user_tokens(change, user)?;
+                queries::delete_links(change, user, Purpose::ALL)?;
+                queries::delete_pending_of(change, user)?;
                 accounts.sessions.revoke_all(change, user.principal(), None)?;
                 Entry::on(Act::Disabled, actor, user, &client).write(change)?;
             }

@@ -64,6 +64,8 @@ acts! {
     RecoveryCodesMade = "recovery-codes-made",
     RecoveryCodeUsed = "recovery-code-used",
     FactorsReset = "factors-reset",
+    /// Its owner had not added it.
+    FactorDisowned = "factor-disowned",
     /// Moved in from elsewhere with the password hash they had there.
     Imported = "imported",
     /// A password from elsewhere was right, and is hashed as ours are from now on.

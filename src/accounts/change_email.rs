@@ -45,7 +45,9 @@ impl Accounts {
                 }
                 let may_mail = throttle::may_mail(conn, email.key(), &accounts.rules)?;
                 // After the budgets, as whoever asks for a reset: nobody waits in a circle.
-                queries::lock_user(conn, user)?;
+                if !accounts.may_still(conn, &live)? {
+                    return Ok(Err(EmailRefusal::Same));
+                }
                 Entry::own(Act::EmailChangeAsked, user, &client).session(live.record.handle).write(conn)?;
                 queries::delete_links(conn, user, &[Purpose::ConfirmEmail])?;
                 if may_mail {
@@ -132,10 +134,8 @@ impl Accounts {
                 queries::delete_links(change, user, &[Purpose::NotMe, Purpose::UndoEmail])?;
                 queries::forget_browsers(change, user, None)?;
                 accounts.sessions.revoke_all(change, user.principal(), None)?;
-                if let Some(owner) = queries::addressee(change, user)? {
-                    accounts.mail_reset(change, &owner)?;
-                }
                 Entry::nobody(Act::EmailRestored, Some(user), &client).write(change)?;
+                accounts.begin_anew(change, user, Some(email.as_str()), &client)?;
                 Ok(Some(()))
             })
             .await

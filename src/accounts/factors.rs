@@ -203,6 +203,12 @@ impl Accounts {
             .await
     }
 
+    /// Locks the row of whoever acts, and says whether they still may: the session may have ended, with a reset for
+    /// one, while their form arrived. For everything that changes ways to log in.
+    pub(super) fn may_still(&self, conn: &mut PgConnection, live: &LiveUser) -> Result<bool, Fault> {
+        Ok(queries::lock_active(conn, live.owner.id)? && self.sessions.lives(conn, live.record.handle)?)
+    }
+
     /// Tells somebody, unless they are not to be written to.
     pub(super) fn tell_user(
         &self,

@@ -16,9 +16,13 @@ pub enum Purpose {
     NotMe,
     ConfirmEmail,
     UndoEmail,
+    UndoFactor,
 }
 
 impl Purpose {
+    pub const ALL: &[Self] =
+        &[Self::Unlock, Self::NotMe, Self::ConfirmEmail, Self::UndoEmail, Self::UndoFactor];
+
     /// As it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -26,6 +30,7 @@ impl Purpose {
             Self::NotMe => "not-me",
             Self::ConfirmEmail => "confirm-email",
             Self::UndoEmail => "undo-email",
+            Self::UndoFactor => "undo-factor",
         }
     }
 
@@ -36,6 +41,7 @@ impl Purpose {
             Self::NotMe => "/not-me",
             Self::ConfirmEmail => "/confirm-email",
             Self::UndoEmail => "/undo-email",
+            Self::UndoFactor => "/undo-factor",
         }
     }
 
@@ -73,7 +79,9 @@ impl Accounts {
     pub(super) fn good_for(&self, purpose: Purpose) -> Span {
         match purpose {
             Purpose::ConfirmEmail => self.rules.tokens.verify_for,
-            Purpose::Unlock | Purpose::NotMe | Purpose::UndoEmail => self.rules.tokens.undo_for,
+            Purpose::Unlock | Purpose::NotMe | Purpose::UndoEmail | Purpose::UndoFactor => {
+                self.rules.tokens.undo_for
+            }
         }
     }
 

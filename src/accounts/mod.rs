@@ -35,6 +35,7 @@ mod reset_password;
 mod setup;
 mod throttle;
 mod totp;
+mod undo_factor;
 mod user;
 
 use std::num::NonZero;

@@ -18,7 +18,7 @@ pub enum Disowned {
 }
 
 impl Accounts {
-    /// Ends that one session, forgets its browser and mails a reset link; `None` when the link is dead.
+    /// Ends that one session, forgets its browser and the password that opened it, and mails a reset link; `None` when the link is dead.
     pub async fn not_me(&self, token: &str, client: Client) -> Result<Option<Disowned>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();
@@ -35,13 +35,7 @@ impl Accounts {
                 if let Some(browser) = &link.browser {
                     queries::forget_browsers(change, user, Some(browser))?;
                 }
-                let owner = queries::addressee(change, user)?;
-                let Some(owner) = owner.filter(|owner| link.email.as_ref() == Some(&owner.email)) else {
-                    return Ok(Some(Disowned::AddressChanged));
-                };
-                accounts.mail_reset(change, &owner)?;
-                Entry::nobody(Act::ResetRequested, Some(user), &client).write(change)?;
-                Ok(Some(Disowned::ResetMailed))
+                accounts.begin_anew(change, user, link.email.as_deref(), &client).map(Some)
             })
             .await
     }

@@ -32,7 +32,11 @@ pub(super) enum Notice<'a> {
         until: String,
     },
     /// As in "passkey “laptop”".
-    FactorAdded(&'a str),
+    FactorAdded {
+        factor: &'a str,
+        undo: String,
+        valid_for: String,
+    },
     FactorRemoved(&'a str),
     /// So many wrong codes that none is looked at any more.
     FactorLocked {
@@ -143,12 +147,12 @@ impl Accounts {
                 link: self.mailer.link("/login"),
                 why: "it is sent when an account is about to be deleted.",
             },
-            Notice::FactorAdded(factor) => Words {
+            Notice::FactorAdded { factor, undo, valid_for } => Words {
                 subject: "A way to log in was added".into(),
                 what: format!("this was added to your Latchkey account {happened}: {factor}."),
-                advice: "It was not you? Set a new password at once, which logs everybody out. Then log in and remove it:".into(),
-                button: "It was not me",
-                link: self.mailer.link("/forgot-password"),
+                advice: format!("It was not you? Take it back within {valid_for}: it is removed, everybody is logged out, and you get a link to set a new password."),
+                button: "Take it back",
+                link: undo.clone(),
                 why: "it is sent whenever the ways to log in to your account change.",
             },
             Notice::FactorRemoved(factor) => Words {

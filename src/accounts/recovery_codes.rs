@@ -4,7 +4,6 @@
 use diesel::pg::PgConnection;
 
 use super::audit::Entry;
-use super::notices::Notice;
 use super::{Accounts, Act, Answer, Client, LiveUser, UserId, base32, queries};
 use crate::db::Fault;
 use crate::secret::{self, TokenHash};
@@ -62,12 +61,14 @@ impl Accounts {
         let (accounts, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                if !queries::lock_user(conn, user)? || !queries::has_second_factor(conn, user)? {
+                if !accounts.may_still(conn, &live)? || !queries::has_second_factor(conn, user)? {
                     return Ok(Err(CodesRefusal::NoFactor));
                 }
                 let codes = accounts.replace_recovery_codes(conn, user)?;
                 Entry::own(Act::RecoveryCodesMade, user, &client).session(live.record.handle).write(conn)?;
-                accounts.tell_user(conn, user, &Notice::FactorAdded("new recovery codes"), &client)?;
+                if let Some(owner) = queries::addressee(conn, user)? {
+                    accounts.tell_factor_added(conn, &owner, "new recovery codes", &client)?;
+                }
                 Ok(Ok(codes))
             })
             .await

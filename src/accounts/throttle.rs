@@ -162,17 +162,16 @@ impl Budget {
 
 /// Whether one more letter may go to `email_key` within the hour.
 pub(super) fn may_mail(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    may_send(conn, "mail", email_key, rules)
+    Ok(take(conn, &bucket("mail", email_key), rules.throttle.mails_per_hour - 1, &HOURLY)?.is_ok())
 }
 
 /// The same for reset links, which are counted by themselves: whoever has other letters sent to an address must not use
 /// up those its owner needs to get back in.
 pub(super) fn may_mail_reset(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    may_send(conn, "mail-reset", email_key, rules)
-}
-
-fn may_send(conn: &mut PgConnection, kind: &str, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    Ok(take(conn, &bucket(kind, email_key), rules.throttle.mails_per_hour - 1, &HOURLY)?.is_ok())
+    // Blocked no longer than the last link is good for: else there would be a time without any.
+    let rest = rules.tokens.reset_for;
+    let waits = Waits { first: rest, longest: rest, forget_after: rest };
+    Ok(take(conn, &bucket("mail-reset", email_key), rules.throttle.mails_per_hour - 1, &waits)?.is_ok())
 }
 
 /// Whether this address may send another form that makes us work for somebody unknown.

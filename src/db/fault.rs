@@ -45,6 +45,8 @@ impl Fault {
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if is_passing(&text) => {
                 Self::Unavailable(text)
             }
+            // What went wrong first is what counts.
+            Error::RollbackErrorOnCommit { commit_error, .. } => Self::from_diesel(commit_error),
             _ => Self::Bug(text),
         }
     }

@@ -25,6 +25,12 @@ impl<'a> Scope<'a> {
 }
 
 impl<O: Owner> Sessions<O> {
+    /// Whether the session still lives, in the caller's transaction: a guard spoke before the form had arrived, and
+    /// that takes as long as whoever sends it likes. Lock first what its revocation locks.
+    pub fn lives(&self, conn: &mut PgConnection, handle: Handle) -> Result<bool, Fault> {
+        Ok(queries::lives(conn, handle)?)
+    }
+
     /// Live sessions, last seen first: `limit` of them after the first `offset`.
     pub fn list(
         &self,

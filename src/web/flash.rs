@@ -40,6 +40,7 @@ flashes! {
     PasswordReset = "password-reset", "good", "Your new password is set and every device is logged out. Log in with it.";
     PasswordChanged = "password-changed", "good", "Your password is changed. Every other device is logged out.";
     Unlocked = "unlocked", "good", "Your password is unlocked. Log in.";
+    FactorUndone = "factor-undone", "good", "What was added is removed, and everybody is logged out. A link to set a new password is on its way to you.";
     NotMe = "not-me", "good", "That session is over. A link to set a new password is on its way to you.";
     NotMeElsewhere = "not-me-elsewhere", "warn", "That session is over. But your account goes by another address by now: take yours back with the link in the letter about that.";
     EmailAsked = "email-asked", "good", "A link is on its way to the new address. Until it is opened, nothing changes.";

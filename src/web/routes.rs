@@ -53,6 +53,8 @@ pub fn table() -> Vec<Route> {
         Visitor  ::post("/confirm-email",                        links::confirm_email),
         Visitor  ::get ("/undo-email",                           links::undo_email_form),
         Visitor  ::post("/undo-email",                           links::undo_email),
+        Visitor  ::get ("/undo-factor",                          links::undo_factor_form),
+        Visitor  ::post("/undo-factor",                          links::undo_factor),
 
         SignedIn ::get ("/account",                              account::profile::form),
         SignedIn ::post("/account/profile",                      account::profile::submit),

@@ -191,6 +191,7 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
         Act::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
         Act::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
+        Act::FactorDisowned => ("New ways to log in taken back, and every session ended".into(), "warn"),
         Act::FactorsReset => (format!("Second factors removed{by}"), "bad"),
     }
 }

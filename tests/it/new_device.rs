@@ -45,8 +45,14 @@ async fn not_me_ends_that_session_alone_forgets_its_browser_and_mails_a_reset_li
     mailbox.open(&letter.link()).await.is(410);
     mailbox.fill_in("/login", &[]).await;
     mailbox.post("/not-me", &[("token", &letter.token())]).await.is(422).says("no longer works");
-    // It is new once more.
-    theirs.log_in(ada.email, ada.password).await.is(303);
+    // Whoever it was knew the password. With a new one this browser is new once more.
+    theirs.log_in(ada.email, ada.password).await.is(422);
+    let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
+    mailbox
+        .post("/reset-password", &fields.each_ref().map(|(name, value)| (*name, value.as_str())))
+        .await
+        .is(303);
+    theirs.log_in(ada.email, "gravel tuba otter lemon").await.is(303);
     assert_eq!(app.count_letters(NEW).await, 2);
 }
 

@@ -1,12 +1,15 @@
 //! Authenticator apps: set up, used, locked, removed.
 
+use actix_web::rt::spawn;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
 use crate::support::app::TestApp;
 use crate::support::authenticator_app::AuthenticatorApp;
+use crate::support::process::eventually;
 
 #[actix_web::test]
 async fn an_app_counts_only_once_it_has_shown_the_right_code() {
@@ -245,4 +248,57 @@ async fn seeds_outlive_a_change_of_secret() {
     let mut browser = changed.pending(&ada).await;
     let code = app.fresh_code(&authenticator);
     browser.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn whoever_did_not_add_an_app_takes_it_back_with_everything_a_thief_could_go_on_with() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut thief = app.logged_in(&ada).await;
+    let (authenticator, _) = app.enrol(&mut thief).await;
+    let mut waiting = app.pending(&ada).await;
+    let letter = app.letter(ada.email, "A way to log in was added").await;
+
+    let mut owner = app.browser();
+    owner.open(&letter.link()).await.is(200).says("What was added since we wrote to you is removed");
+    assert!(thief.is_in().await, "looking at the letter does nothing");
+    owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
+    assert!(!thief.is_in().await);
+    let code = authenticator.code(app.step());
+    waiting.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/login");
+    // The thief may know the password.
+    app.browser().log_in(ada.email, ada.password).await.is(422);
+    owner.post("/undo-factor", &[("token", &letter.token())]).await.is(422);
+
+    let reset = app.letter(ada.email, "Set a new password").await;
+    let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    owner.post("/reset-password", &fields).await.redirects_to("/login");
+    owner.log_in(ada.email, "gravel tuba otter lemon").await.redirects_to("/home");
+    for table in ["totp", "recovery_codes", "pending_logins"] {
+        assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
+    }
+    assert_eq!(app.events("factor-disowned"), 1);
+}
+
+#[actix_web::test]
+async fn a_session_that_ended_while_its_form_arrived_adds_no_factor() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account/security").await.is(200);
+    let shown = browser.post("/account/totp/start", &[]).await;
+    let authenticator = AuthenticatorApp::with_key(&shown.text("#key .code").unwrap());
+    let code = authenticator.code(app.step());
+
+    // Past its guard, it waits for the user's row, which a reset has.
+    let mut resetting = app.db.connect();
+    resetting.batch_execute("BEGIN; SELECT FROM users FOR UPDATE").unwrap();
+    let finishing =
+        spawn(async move { browser.post("/account/totp/finish", &[("code", &code)]).await.status });
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    eventually("a form that waits", async || app.db.scalar::<bool>(waits).then_some(())).await;
+    resetting.batch_execute("UPDATE sessions SET revoked_at = now(); COMMIT").unwrap();
+    assert_ne!(finishing.await.unwrap(), 200);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM totp WHERE active_at IS NOT NULL"), 0);
 }

@@ -47,7 +47,9 @@ impl Accounts {
         let (accounts, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                queries::lock_user(conn, user)?;
+                if !accounts.may_still(conn, &live)? {
+                    return Ok(false);
+                }
                 let Some(name) = queries::delete_passkey(conn, user, id)? else { return Ok(false) };
                 accounts.after_removal(conn, user)?;
                 Entry::own(Act::PasskeyRemoved, user, &client)

@@ -6,7 +6,6 @@ use webauthn_rs::prelude::{Passkey as Credential, PasskeyRegistration, WebauthnE
 
 use super::{Attestation, Binding, Ceremony, MOST, PasskeyRefusal, Purpose, answered, listed};
 use crate::accounts::audit::Entry;
-use crate::accounts::notices::Notice;
 use crate::accounts::{Accounts, Act, Answer, Client, LiveUser, queries};
 use crate::db::{Fault, off_thread};
 use crate::device;
@@ -84,7 +83,7 @@ impl Accounts {
     ) -> Answer<bool, PasskeyRefusal> {
         let user = live.owner.id;
         // Whoever adds one at the same time waits here, so that the count holds.
-        let active = queries::lock_active(conn, user)?;
+        let active = self.may_still(conn, live)?;
         let Some(person) = queries::addressee(conn, user)?.filter(|_| active) else {
             return Ok(Err(PasskeyRefusal::SessionLost));
         };
@@ -103,7 +102,7 @@ impl Accounts {
             return Ok(Err(PasskeyRefusal::Taken));
         }
         Entry::own(Act::PasskeyAdded, user, client).session(live.record.handle).detail(&name).write(conn)?;
-        self.tell(conn, &person, &Notice::FactorAdded(&format!("passkey “{name}”")), client)?;
+        self.tell_factor_added(conn, &person, &format!("passkey “{name}”"), client)?;
         Ok(Ok(queries::recovery_codes_left(conn, user)? == 0))
     }
 }

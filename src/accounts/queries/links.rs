@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::time::OffsetDateTime;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -20,6 +21,7 @@ pub(in crate::accounts) struct LinkRow {
     pub session: Option<Uuid>,
     pub browser: Option<Vec<u8>>,
     pub email: Option<String>,
+    pub created_at: OffsetDateTime,
 }
 
 pub(in crate::accounts) fn insert_link(
@@ -57,7 +59,7 @@ pub(in crate::accounts) fn live_link(
         .filter(dsl::purpose.eq(purpose.as_str()))
         .filter(dsl::expires_at.gt(now))
         .filter(users::disabled_at.is_null())
-        .select((dsl::user_id, dsl::session, dsl::browser, dsl::email))
+        .select((dsl::user_id, dsl::session, dsl::browser, dsl::email, dsl::created_at))
         .first(conn)
         .optional()?)
 }

@@ -225,6 +225,13 @@ pub(in crate::accounts) fn set_password(
     Ok(())
 }
 
+/// From now on no password is theirs, until they choose a new one.
+pub(in crate::accounts) fn drop_password(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
+    let row = users::table.filter(dsl::id.eq(id.0));
+    diesel::update(row).set(dsl::password_hash.eq(None::<String>)).execute(conn)?;
+    Ok(())
+}
+
 pub(in crate::accounts) fn set_name(change: &mut Change<'_>, id: UserId, name: &Name) -> Result<(), Fault> {
     change.recall();
     let row = users::table.filter(dsl::id.eq(id.0));

@@ -57,13 +57,13 @@ pub(super) enum Guess {
 impl Accounts {
     /// Makes a seed and shows it. It counts for nothing until [`Accounts::finish_totp`].
     pub async fn start_totp(&self, live: &LiveUser) -> Answer<Enrolment, TotpRefusal> {
-        let (accounts, user) = (self.clone(), live.owner.id);
+        let (accounts, user, live) = (self.clone(), live.owner.id, live.clone());
         self.db
             .write(move |conn| {
                 let seed = Seed::generate().map_err(Fault::bug)?;
                 let sealed = accounts.secret.seal(PURPOSE, user.0.as_bytes(), seed.as_bytes());
                 let sealed = sealed.map_err(Fault::bug)?;
-                if !queries::lock_user(conn, user)? || !queries::enrol_totp(conn, user, &sealed)? {
+                if !accounts.may_still(conn, &live)? || !queries::enrol_totp(conn, user, &sealed)? {
                     return Ok(Err(TotpRefusal::AlreadyOn));
                 }
                 Ok(Ok(enrolment(conn, user, &seed)?))
@@ -81,7 +81,9 @@ impl Accounts {
         let (accounts, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                queries::lock_user(conn, user)?;
+                if !accounts.may_still(conn, &live)? {
+                    return Ok(Err(TotpRefusal::NotStarted));
+                }
                 let Some(row) = queries::totp(conn, user)? else { return Ok(Err(TotpRefusal::NotStarted)) };
                 if row.active_at.is_some() {
                     return Ok(Err(TotpRefusal::AlreadyOn));
@@ -98,7 +100,9 @@ impl Accounts {
                 };
                 queries::activate_totp(conn, user, step)?;
                 Entry::own(Act::TotpAdded, user, &client).session(live.record.handle).write(conn)?;
-                accounts.tell_user(conn, user, &Notice::FactorAdded(NAME), &client)?;
+                if let Some(owner) = queries::addressee(conn, user)? {
+                    accounts.tell_factor_added(conn, &owner, NAME, &client)?;
+                }
                 let codes = match queries::recovery_codes_left(conn, user)? {
                     0 => Some(accounts.replace_recovery_codes(conn, user)?),
                     _ => None,
@@ -113,7 +117,7 @@ impl Accounts {
         let (accounts, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                if !queries::lock_user(conn, user)? || !queries::delete_totp(conn, user)? {
+                if !accounts.may_still(conn, &live)? || !queries::delete_totp(conn, user)? {
                     return Ok(false);
                 }
                 accounts.after_removal(conn, user)?;

@@ -175,6 +175,12 @@ pub fn revoke_anybody(conn: &mut PgConnection, opened_before: Moment, batch: i64
         .execute(conn)
 }
 
+/// Whether it lives, as this transaction sees it.
+pub fn lives(conn: &mut PgConnection, handle: Handle) -> QueryResult<bool> {
+    let row = sessions::table.filter(dsl::handle.eq(handle)).filter(is_live!());
+    diesel::select(diesel::dsl::exists(row)).get_result(conn)
+}
+
 /// What time it is.
 pub fn moment(conn: &mut PgConnection) -> QueryResult<Moment> {
     diesel::select(time::now()).get_result(conn)

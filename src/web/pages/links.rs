@@ -1,4 +1,5 @@
-//! Pages of mailed links that are only a button: unlock, "this was not me", the new address, the old one back. GET shows
+//! Pages of mailed links that are only a button: unlock, "this was not me", the new address, the old one back,
+//! a factor taken back. GET shows
 //! it, for people and for mail scanners alike; only POST does it.
 
 use actix_web::HttpResponse;
@@ -49,7 +50,7 @@ impl LinkPage {
             ),
             Purpose::NotMe => (
                 "This was not you?",
-                "The session we wrote to you about ends now, and a link to set a new password is mailed to you.".to_owned(),
+                "The session we wrote to you about ends now, your password opens nothing any more, and a link to set a new one is mailed to you.".to_owned(),
                 "End that session",
                 "It was you after all? Close this page. Nothing happens.",
             ),
@@ -61,9 +62,15 @@ impl LinkPage {
             ),
             Purpose::UndoEmail => (
                 "Take your address back",
-                format!("{email} counts again. Everybody is logged out, and a link to set a new password goes there."),
+                format!("{email} counts again. Everybody is logged out, the password opens nothing any more, and a link to set a new one goes there."),
                 "Take it back",
                 "The change was yours? Close this page. Nothing happens.",
+            ),
+            Purpose::UndoFactor => (
+                "Take it back",
+                "What was added since we wrote to you is removed: passkeys, the authenticator app, recovery codes. Everybody is logged out, your password opens nothing any more, and a link to set a new one is mailed to you.".to_owned(),
+                "Take it back",
+                "You added it? Close this page. Nothing happens.",
             ),
         };
         Self { page: ctx.page(), form, action: purpose.path(), heading, text, button, otherwise }
@@ -109,13 +116,7 @@ pub async fn not_me_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 
 pub async fn not_me(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().not_me(&form.input.token, ctx.client()).await? {
-        Some(disowned) => {
-            let flash = match disowned {
-                Disowned::ResetMailed => Flash::NotMe,
-                Disowned::AddressChanged => Flash::NotMeElsewhere,
-            };
-            Ok(link::used(ctx.redirect("/login", flash), &ctx.shared))
-        }
+        Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
         None => dead(&ctx, Purpose::NotMe, form),
     }
 }
@@ -141,4 +142,24 @@ pub async fn undo_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<Ht
         Some(()) => Ok(link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
         None => dead(&ctx, Purpose::UndoEmail, form),
     }
+}
+
+pub async fn undo_factor_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    show(&ctx, Purpose::UndoFactor).await
+}
+
+pub async fn undo_factor(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().undo_factor(&form.input.token, ctx.client()).await? {
+        Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
+        None => dead(&ctx, Purpose::UndoFactor, form),
+    }
+}
+
+/// `mailed`: what to say where a reset link is on its way.
+fn disowned_answer(ctx: &Ctx, disowned: Disowned, mailed: Flash) -> HttpResponse {
+    let flash = match disowned {
+        Disowned::ResetMailed => mailed,
+        Disowned::AddressChanged => Flash::NotMeElsewhere,
+    };
+    link::used(ctx.redirect("/login", flash), &ctx.shared)
 }
