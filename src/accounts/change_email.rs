@@ -5,10 +5,13 @@ use diesel::pg::PgConnection;
 use super::audit::Entry;
 use super::links::{self, About, Purpose};
 use super::notices::Notice;
-use super::{Accounts, Act, Answer, Client, Email, LiveUser, UserId, Wait, in_words, queries, throttle};
+use super::{
+    Accounts, Act, Addressee, Answer, Client, Email, LiveUser, UserId, Wait, in_words, queries, throttle,
+};
 use crate::db::Fault;
 use crate::mail::ConfirmEmail;
 use crate::secret::Token;
+use crate::sessions::Change;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum EmailRefusal {
@@ -87,18 +90,11 @@ impl Accounts {
         let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let Some(link) = links::take(change, Purpose::ConfirmEmail, &token_hash)? else {
+                let Some((before, email)) = accounts.follow(change, Purpose::ConfirmEmail, &token_hash)?
+                else {
                     return Ok(None);
                 };
-                let user = UserId(link.user);
-                let Some(before) = queries::addressee(change, user)? else { return Ok(None) };
-                let Some(email) = link.email.as_deref().and_then(|text| Email::parse(text).ok()) else {
-                    return Ok(None);
-                };
-                if !queries::set_email(change, user, &email)? {
-                    return Ok(None);
-                }
-                accounts.forget_mailed(change, user, &before.email, &email)?;
+                let user = before.id;
                 let about = About { email: Some(&before.email), ..About::default() };
                 let notice = Notice::EmailChanged {
                     new: email.as_str(),
@@ -119,18 +115,10 @@ impl Accounts {
         let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let Some(link) = links::take(change, Purpose::UndoEmail, &token_hash)? else {
+                let Some((before, email)) = accounts.follow(change, Purpose::UndoEmail, &token_hash)? else {
                     return Ok(None);
                 };
-                let user = UserId(link.user);
-                let Some(before) = queries::addressee(change, user)? else { return Ok(None) };
-                let Some(email) = link.email.as_deref().and_then(|text| Email::parse(text).ok()) else {
-                    return Ok(None);
-                };
-                if !queries::set_email(change, user, &email)? {
-                    return Ok(None);
-                }
-                accounts.forget_mailed(change, user, &before.email, &email)?;
+                let user = before.id;
                 queries::delete_links(change, user, &[Purpose::NotMe, Purpose::UndoEmail])?;
                 queries::forget_browsers(change, user, None)?;
                 accounts.sessions.revoke_all(change, user.principal(), None)?;
@@ -139,6 +127,27 @@ impl Accounts {
                 Ok(Some(()))
             })
             .await
+    }
+
+    /// Consumes the link and gives the account the address it is about. Answers who was written to before, and the
+    /// address that counts now; `None` when the link is dead, or somebody else has the address by now.
+    fn follow(
+        &self,
+        change: &mut Change<'_>,
+        purpose: Purpose,
+        token_hash: &[u8],
+    ) -> Result<Option<(Addressee, Email)>, Fault> {
+        let Some(link) = links::take(change, purpose, token_hash)? else { return Ok(None) };
+        let user = UserId(link.user);
+        let Some(before) = queries::addressee(change, user)? else { return Ok(None) };
+        let Some(email) = link.email.as_deref().and_then(|text| Email::parse(text).ok()) else {
+            return Ok(None);
+        };
+        if !queries::set_email(change, user, &email)? {
+            return Ok(None);
+        }
+        self.forget_mailed(change, user, &before.email, &email)?;
+        Ok(Some((before, email)))
     }
 
     /// What was mailed to an address opens nothing once the account goes by another.
