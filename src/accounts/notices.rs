@@ -14,7 +14,6 @@ use crate::mail;
 const WORTH_SENDING: Span = Span::days(3);
 
 /// Something its owner hears of, whoever did it. Links are whole, as they stand in the letter.
-#[allow(dead_code, reason = "second factors and passkeys are being built beside this")]
 pub(super) enum Notice<'a> {
     PasswordChanged,
     /// Set through a mailed link.

@@ -1,6 +1,8 @@
 //! "I did not add this": takes back whatever can log in since a letter told of it. A reset alone would not: it keeps
 //! second factors, and a thief who has added one of theirs would keep the account with it.
 
+use diesel::pg::PgConnection;
+
 use super::audit::Entry;
 use super::links::{self, About, Purpose};
 use super::notices::Notice;
@@ -8,7 +10,6 @@ use super::{Accounts, Act, Addressee, Client, Disowned, UserId, in_words, querie
 use crate::db::Fault;
 use crate::secret::Token;
 use crate::sessions::Change;
-use diesel::pg::PgConnection;
 
 impl Accounts {
     /// Tells the owner of a new factor, with the way to take it back.
