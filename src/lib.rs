@@ -4,7 +4,7 @@
 //! The rooms, each knowing only those to its left:
 //!
 //! ```text
-//! secret ← config ← db ← sessions ← mail ← accounts ← web ← cli ← main
+//! secret ← config ← db ← sessions ← mail ← accounts ← lab ← web ← cli ← main
 //! ```
 //!
 //! * [`secret`]: keys derived from the one secret, sealing, mailed tokens.
@@ -13,6 +13,7 @@
 //! * [`sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
 //! * [`mail`]: letters, and the outbox they wait in.
 //! * [`accounts`]: people and their proofs, one operation a file.
+//! * [`lab`]: a session and a JSON Web Token side by side, for `/compare`.
 //! * [`web`]: guards, routes, pages.
 //! * [`cli`]: `latchkey serve` and its siblings.
 //!
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod device;
+pub mod lab;
 pub mod mail;
 pub mod secret;
 pub mod sessions;

@@ -18,7 +18,7 @@ impl Client {
     }
 
     /// What throttling counts by: the address, or the /64 an IPv6 customer commonly holds.
-    pub(super) fn network(&self) -> String {
+    pub fn network(&self) -> String {
         match self.address.parse() {
             Ok(std::net::IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
                 Some(v4) => v4.to_string(),

@@ -78,6 +78,38 @@ diesel::table! {
 }
 
 diesel::table! {
+    lab_runs (id) {
+        id -> Uuid,
+        key_hash -> Bytea,
+        role -> Text,
+        disabled_at -> Nullable<Timestamptz>,
+        algorithm -> Text,
+        signing_key -> Int4,
+        oldest_key -> Int4,
+        deny_list -> Text,
+        split -> Bool,
+        ahead_seconds -> Int8,
+        steps -> Jsonb,
+        step_count -> Int4,
+        address -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    lab_tokens (jti) {
+        jti -> Uuid,
+        run -> Uuid,
+        family -> Uuid,
+        kind -> Text,
+        issued_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+        denied_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     listeners (id) {
         id -> Uuid,
         gone -> Bool,
@@ -171,6 +203,7 @@ diesel::table! {
         last_seen_at -> Timestamptz,
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
+        kind -> Text,
     }
 }
 
@@ -230,6 +263,7 @@ diesel::table! {
 diesel::joinable!(account_links -> users (user_id));
 diesel::joinable!(invitations -> users (invited_by));
 diesel::joinable!(known_browsers -> users (user_id));
+diesel::joinable!(lab_tokens -> lab_runs (run));
 diesel::joinable!(passkeys -> users (user_id));
 diesel::joinable!(password_lanes -> users (user_id));
 diesel::joinable!(pending_logins -> users (user_id));
@@ -245,6 +279,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     ceremonies,
     invitations,
     known_browsers,
+    lab_runs,
+    lab_tokens,
     listeners,
     outbox,
     passkeys,

@@ -27,6 +27,11 @@ impl Key {
         KeyHash(secret::sha256(self.0.as_bytes()))
     }
 
+    /// The text for a cookie, for whoever sets it without actix-session.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// The form actix-session puts into the cookie.
     pub(super) fn into_session_key(mut self) -> Result<SessionKey, actix_session::storage::SaveError> {
         let text = std::mem::take(&mut self.0);

@@ -141,6 +141,10 @@ impl Policy {
 
 /// What the application knows of a principal, read together with the session itself.
 pub trait Owner: Sized + Send + Sync + 'static {
+    /// Which rows of the table are theirs. Sessions of another kind do not exist for them: they are not found, listed,
+    /// counted or ended.
+    const KIND: &'static str = "user";
+
     /// The live sessions that `keys` open, each with its owner: one query for all of them, best with a join
     /// ([`live`] for those without). A session whose principal may not be logged in any more (gone, disabled) is
     /// left out, as if it did not exist.
@@ -150,7 +154,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
 /// For applications that keep nothing about their principals.
 impl Owner for () {
     fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<()>>, Fault> {
-        Ok(live(conn, keys)?.into_iter().map(|row| row.owned_by(())).collect())
+        Ok(live(conn, Self::KIND, keys)?.into_iter().map(|row| row.owned_by(())).collect())
     }
 }
 
@@ -279,7 +283,7 @@ impl<O: Owner> Sessions<O> {
     pub fn open(&self, change: &mut Change<'_>, login: &Login) -> Result<(Key, Handle), Fault> {
         let key = Key::generate()?;
         let life = self.policy.idle(login.remember).min(self.policy.absolute(login.remember));
-        let handle = queries::insert(change, &key.hash(), login, life)?;
+        let handle = queries::insert(change, O::KIND, &key.hash(), login, life)?;
         change.opened(login.principal);
         if queries::revoke_oldest(change, login.principal, self.policy.per_principal)? > 0 {
             change.recall();

@@ -39,12 +39,12 @@ impl<O: Owner> Sessions<O> {
         limit: i64,
         offset: i64,
     ) -> Result<Vec<Record>, Fault> {
-        Ok(queries::list(conn, scope.principals(), limit, offset)?)
+        Ok(queries::list(conn, O::KIND, scope.principals(), limit, offset)?)
     }
 
     /// How many live sessions there are.
     pub fn count(&self, conn: &mut PgConnection, scope: Scope<'_>) -> Result<i64, Fault> {
-        Ok(queries::count(conn, scope.principals())?)
+        Ok(queries::count(conn, O::KIND, scope.principals())?)
     }
 
     /// Ends one session; with `owner`, only if it is theirs. Answers whose it was, or `None` when there
@@ -56,7 +56,7 @@ impl<O: Owner> Sessions<O> {
         owner: Option<Principal>,
     ) -> Result<Option<Principal>, Fault> {
         change.recall();
-        Ok(queries::revoke(change, handle, owner)?)
+        Ok(queries::revoke(change, O::KIND, handle, owner)?)
     }
 
     /// Ends every session of `principal` but `except`; answers how many.
@@ -89,7 +89,7 @@ impl<O: Owner> Sessions<O> {
                     let noted = noted.clone();
                     move |change| {
                         change.recall();
-                        let ended = queries::revoke_anybody(change, begun, BATCH)?;
+                        let ended = queries::revoke_anybody(change, O::KIND, begun, BATCH)?;
                         if ended > 0 {
                             noted(change, ended)?;
                         }

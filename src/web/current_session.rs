@@ -15,7 +15,7 @@ use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::error::Error;
-use super::{Shared, browser, cookie, visit};
+use super::{LabCookies, Shared, browser, cookie, visit};
 use crate::accounts::{LiveUser, Opened, PendingHash, PendingKey};
 use crate::db::Fault;
 use crate::sessions::{self, request};
@@ -81,7 +81,9 @@ fn present(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'stat
     let opened = signed.as_deref().and_then(|signed| shared.signer.open(signed));
     let ours = opened.as_ref().map(|opened| key_cookie(shared, shared.signer.sign(opened.value)));
     let first = ours.as_ref().map(|cookie| cookie.stripped().encoded().to_string());
-    cookie::keep_only(request.headers_mut(), first, &[&names.form, &names.flash, &names.browser]);
+    let LabCookies { run, session, access, refresh, copy } = &names.lab;
+    let others = [&names.form, &names.flash, &names.browser, run, session, access, refresh, copy];
+    cookie::keep_only(request.headers_mut(), first, &others.map(String::as_str));
     ours.filter(|_| opened.is_some_and(|opened| !opened.is_current))
 }
 

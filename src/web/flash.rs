@@ -69,6 +69,8 @@ flashes! {
     PasskeyRemoved = "passkey-removed", "good", "That passkey lets nobody in here any more. You can delete it from the device as well.";
     Leaving = "leaving", "good", "You are logged out everywhere, and your account will be deleted. Log in again to keep it; we wrote you until when.";
     Restored = "restored", "good", "Welcome back. Your account stays: it is no longer going to be deleted.";
+    LabEnded = "lab-ended", "good", "The run is over, and everything of it is deleted.";
+    LabOver = "lab-over", "warn", "That run is over: it lasts half an hour. Open another.";
     SessionLost = "session-lost", "warn", "Something else happened in this session meanwhile, so nothing was changed. Try again.";
 }
 

@@ -46,11 +46,13 @@ use actix_web::{App, HttpServer, web};
 
 use crate::accounts::Accounts;
 use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_threads};
+use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
 /// What handlers share.
 pub struct Shared {
     pub accounts: Accounts,
+    pub lab: Lab,
     pub public: Origin,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
@@ -73,13 +75,41 @@ struct CookieNames {
     browser: String,
     /// The token of a mailed link, on its way from the address to the form.
     link: String,
+    lab: LabCookies,
+}
+
+/// What the lab leaves in a browser, for `/compare` and what is below it.
+struct LabCookies {
+    /// Which run it is.
+    run: String,
+    session: String,
+    access: String,
+    refresh: String,
+    /// The thief's copy of those three.
+    copy: String,
+}
+
+impl LabCookies {
+    /// `__Host-` would send them to every page (RFC 6265bis §4.1.3.1).
+    fn new(secure: bool) -> Self {
+        let named = |name| format!("{}latchkey-lab-{name}", if secure { "__Secure-" } else { "" });
+        Self {
+            run: named("run"),
+            session: named("session"),
+            access: named("access"),
+            refresh: named("refresh"),
+            copy: named("copy"),
+        }
+    }
 }
 
 impl Shared {
     pub fn new(accounts: Accounts, settings: &Settings) -> Self {
         let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
+        let lab = Lab::new(accounts.db().clone(), settings.secret.clone());
         Self {
             accounts,
+            lab,
             public: settings.server.public.clone(),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
@@ -95,6 +125,7 @@ impl Shared {
                 flash: format!("{prefix}latchkey-flash"),
                 browser: format!("{prefix}latchkey-browser"),
                 link: format!("{prefix}latchkey-link"),
+                lab: LabCookies::new(settings.server.public.is_secure()),
             },
         }
     }

@@ -12,7 +12,7 @@ use super::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
 use super::identify;
 use super::json::Json;
 use super::pages::{
-    account, admin, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
+    account, admin, compare, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
     second_factor, setup,
 };
 
@@ -55,6 +55,13 @@ pub fn table() -> Vec<Route> {
         Visitor  ::post("/undo-email",                           links::undo_email),
         Visitor  ::get ("/undo-factor",                          links::undo_factor_form),
         Visitor  ::post("/undo-factor",                          links::undo_factor),
+
+        Visitor  ::get ("/compare",                              compare::index),
+        Visitor  ::get ("/compare/session",                      compare::session_door),
+        Visitor  ::get ("/compare/jwt",                          compare::token_door),
+        Visitor  ::post("/compare/start",                        compare::begin),
+        Visitor  ::post("/compare/end",                          compare::end),
+        Visitor  ::post("/compare/{step}",                       compare::step),
 
         SignedIn ::get ("/account",                              account::profile::form),
         SignedIn ::post("/account/profile",                      account::profile::submit),

@@ -38,7 +38,7 @@ pub(in crate::accounts) fn live_users(
     conn: &mut PgConnection,
     keys: &[KeyHash],
 ) -> Result<Vec<Live<User>>, Fault> {
-    let rows = sessions::live_rows!(sessions::bytes(keys))
+    let rows = sessions::live_rows!(<User as sessions::Owner>::KIND, sessions::bytes(keys))
         .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
         .filter(dsl::disabled_at.is_null())
         .select(sessions::live_columns!(Row::as_select()))

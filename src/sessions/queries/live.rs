@@ -49,14 +49,15 @@ macro_rules! is_live {
     }};
 }
 
-/// The live sessions that `$keys` (of the type `Vec<Vec<u8>>`) open, as a query to join the owner to. A macro, because
+/// The live sessions of `$kind` that `$keys` (of the type `Vec<Vec<u8>>`) open, as a query to join the owner to. A macro, because
 /// a query's type is longer than itself; not SQL text, because that would be parsed anew each time.
 macro_rules! live_rows {
-    ($keys:expr) => {{
+    ($kind:expr, $keys:expr) => {{
         use diesel::prelude::*;
         use $crate::db::schema::sessions::dsl;
         $crate::db::schema::sessions::table
             .filter(dsl::key_hash.eq_any($keys))
+            .filter(dsl::kind.eq($kind))
             .filter($crate::sessions::is_live!())
     }};
 }
@@ -85,8 +86,8 @@ macro_rules! live_columns {
 pub(crate) use {is_live, live_columns, live_rows};
 
 /// For owners that are not in this database.
-pub fn live(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Row>, Fault> {
-    let rows: Vec<Columns> = live_rows!(bytes(keys)).select(live_columns!()).load(conn)?;
+pub fn live(conn: &mut PgConnection, kind: &'static str, keys: &[KeyHash]) -> Result<Vec<Row>, Fault> {
+    let rows: Vec<Columns> = live_rows!(kind, bytes(keys)).select(live_columns!()).load(conn)?;
     rows.into_iter().map(Row::try_from).collect()
 }
 

@@ -20,10 +20,17 @@ diesel::define_sql_function! {
     fn earlier(a: Timestamptz, b: Timestamptz) -> Timestamptz
 }
 
-pub fn insert(conn: &mut PgConnection, key: &KeyHash, login: &Login, life: Duration) -> QueryResult<Handle> {
+pub fn insert(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    key: &KeyHash,
+    login: &Login,
+    life: Duration,
+) -> QueryResult<Handle> {
     diesel::insert_into(sessions::table)
         .values((
             dsl::key_hash.eq(key.as_bytes()),
+            dsl::kind.eq(kind),
             dsl::principal.eq(login.principal),
             dsl::remember.eq(login.remember),
             dsl::factor.eq(&login.factor),
@@ -129,12 +136,14 @@ pub fn revoke_but(conn: &mut PgConnection, handle: Handle, spared: Option<&KeyHa
 
 pub fn revoke(
     conn: &mut PgConnection,
+    kind: &'static str,
     handle: Handle,
     owner: Option<Principal>,
 ) -> QueryResult<Option<Principal>> {
     let anybody = owner.is_none().into_sql::<Bool>();
     let owned = dsl::principal.eq(owner.unwrap_or(Principal(Uuid::nil()))).or(anybody);
-    diesel::update(sessions::table.filter(dsl::handle.eq(handle)).filter(owned).filter(is_live!()))
+    let row = sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::kind.eq(kind)).filter(owned);
+    diesel::update(row.filter(is_live!()))
         .set(dsl::revoked_at.eq(now))
         .returning(dsl::principal)
         .get_result(conn)
@@ -162,10 +171,16 @@ pub fn delete_all(conn: &mut PgConnection, principal: Principal) -> QueryResult<
 }
 
 /// Some of all sessions that were opened before `opened_before`. Announced as one thing, however many that ends.
-pub fn revoke_anybody(conn: &mut PgConnection, opened_before: Moment, batch: i64) -> QueryResult<usize> {
+pub fn revoke_anybody(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    opened_before: Moment,
+    batch: i64,
+) -> QueryResult<usize> {
     conn.batch_execute("SET LOCAL latchkey.everybody = 'yes'")?;
     let some = sessions::table
         .filter(is_live!())
+        .filter(dsl::kind.eq(kind))
         .filter(dsl::created_at.le(opened_before))
         .select(dsl::handle)
         .limit(batch)
@@ -209,11 +224,12 @@ fn last_seen_first() -> _ {
 
 pub fn list(
     conn: &mut PgConnection,
+    kind: &'static str,
     principals: Option<&[Principal]>,
     limit: i64,
     offset: i64,
 ) -> QueryResult<Vec<Record>> {
-    let mut rows = sessions::table.filter(is_live!()).into_boxed();
+    let mut rows = sessions::table.filter(is_live!()).filter(dsl::kind.eq(kind)).into_boxed();
     if let Some(principals) = principals {
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
     }
@@ -238,8 +254,12 @@ pub fn list_of(
     Ok((rows.into_iter().map(|(record, _)| record).collect(), read_at))
 }
 
-pub fn count(conn: &mut PgConnection, principals: Option<&[Principal]>) -> QueryResult<i64> {
-    let mut rows = sessions::table.filter(is_live!()).into_boxed();
+pub fn count(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    principals: Option<&[Principal]>,
+) -> QueryResult<i64> {
+    let mut rows = sessions::table.filter(is_live!()).filter(dsl::kind.eq(kind)).into_boxed();
     if let Some(principals) = principals {
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
     }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod compare;
 pub mod confirm;
 pub mod dev;
 pub mod home;

@@ -1,0 +1,149 @@
+//! The lab of `/compare`: one throw-away subject, known by a real session and by a real pair of JSON Web Tokens, and
+//! the steps that tell the two apart. The page calls it; nothing here opens a door of the product: its sessions are
+//! rows of another [kind](crate::sessions::Owner::KIND), and its tokens are asked for at its own two doors only.
+
+mod exhibit;
+mod gate;
+mod memory;
+mod queries;
+mod run;
+mod steps;
+mod subject;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::db::{Db, Fault};
+use crate::secret::{Secret, Token, TokenHash};
+use crate::sessions::{Change, Login, Policy, Sessions};
+
+use memory::Memory;
+
+pub use exhibit::{Exhibit, SessionRow, TokenRow};
+pub use gate::{Finding, Holder, Line, Verdict};
+pub use run::{DenyList, Entry, Held, Run, Service};
+pub use steps::{ACCESS_LIFE, REFRESH_LIFE, Step, Taken};
+pub use subject::{Role, Subject};
+
+/// Long enough to try every step twice; then subject, sessions and tokens are deleted.
+pub const LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// Runs at a time. Each is three small rows; this many are a busy classroom, and no way to fill a disk.
+const MOST: i64 = 500;
+
+/// … from one network: a classroom behind one address.
+const MOST_FROM_ONE_NETWORK: i64 = 40;
+
+/// Steps in one run: all of them, many times over.
+const MOST_STEPS: i32 = 300;
+
+/// Everything the lab needs. Cloning shares it.
+#[derive(Clone)]
+pub struct Lab {
+    db: Db,
+    secret: Secret,
+    /// Without a keeper: each check reads the row, so that what it costs is seen. Memory is measured apart.
+    sessions: Sessions<Subject>,
+    memory: Arc<Memory>,
+}
+
+/// Why no run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    Everywhere,
+    /// From this network.
+    Here,
+}
+
+/// A run that has just begun: what its browser is to hold.
+pub struct Begun {
+    pub key: Token,
+    pub held: Held,
+}
+
+impl Lab {
+    pub fn new(db: Db, secret: Secret) -> Self {
+        let sessions = Sessions::new(db.clone(), Self::policy(0));
+        Self { db, secret, sessions, memory: Arc::default() }
+    }
+
+    /// The product's own clocks, with room for `cached` sessions in memory.
+    fn policy(cached: usize) -> Policy {
+        Policy { cached, ..Policy::default() }
+    }
+
+    /// Makes a subject and logs it in on both sides. `network` is whoever asks, as throttles count them.
+    ///
+    /// # Errors
+    /// Any [`Fault`] of the database; [`Full`] when too many runs are open.
+    pub async fn begin(&self, network: String, login: Visit) -> Result<Result<Begun, Full>, Fault> {
+        let key = Token::generate()?;
+        let hash = key.hash();
+        let lab = self.clone();
+        let begun = self
+            .db
+            .write(move |conn| {
+                if let Some(full) = queries::full(conn, &network)? {
+                    return Ok(Err(full));
+                }
+                let run = queries::insert(conn, &hash, &network)?;
+                let mut change = Change::within(conn);
+                let held = lab.log_in(&mut change, &run, &login)?;
+                queries::note(&mut change, &run, steps::began(&run))?;
+                Ok(Ok(held))
+            })
+            .await?;
+        Ok(begun.map(|held| Begun { key, held }))
+    }
+
+    /// The run that a browser names, while it lasts.
+    ///
+    /// # Errors
+    /// Any [`Fault`] of the database.
+    pub async fn find(&self, raw: &str) -> Result<Option<Run>, Fault> {
+        let Some(hash) = Token::hash_of(raw) else { return Ok(None) };
+        self.db.read(move |conn| queries::find(conn, &hash)).await
+    }
+
+    /// Ends a run before its time.
+    ///
+    /// # Errors
+    /// Any [`Fault`] of the database.
+    pub async fn end(&self, run: &Run) -> Result<(), Fault> {
+        self.memory.forget(run.id);
+        let id = run.id;
+        self.db.write(move |conn| queries::delete(conn, id)).await
+    }
+
+    /// Deletes what has ended; answers how many runs that were.
+    ///
+    /// # Errors
+    /// Any [`Fault`] of the database.
+    pub async fn tidy(&self) -> Result<usize, Fault> {
+        self.memory.forget_old();
+        self.db.write(queries::tidy).await
+    }
+
+    fn log_in(&self, change: &mut Change<'_>, run: &Run, visit: &Visit) -> Result<Held, Fault> {
+        let login = Login {
+            principal: run.principal(),
+            remember: false,
+            factor: "lab".into(),
+            address: visit.address.clone(),
+            user_agent: visit.user_agent.clone(),
+        };
+        let (key, _) = self.sessions.open(change, &login)?;
+        let (access, refresh) = self.issue(change, run, uuid::Uuid::new_v4())?;
+        Ok(Held { session: Some(key.reveal().to_owned()), access: Some(access), refresh: Some(refresh) })
+    }
+}
+
+/// Who logs in, as a session's row keeps it.
+#[derive(Clone, Default)]
+pub struct Visit {
+    pub address: String,
+    pub user_agent: String,
+}
+
+/// What names a run in the table.
+type RunHash = TokenHash;

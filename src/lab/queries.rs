@@ -1,0 +1,360 @@
+//! All SQL of the lab.
+
+use diesel::dsl::now;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::run::Entry;
+use super::{
+    DenyList, Full, LIFE, MOST, MOST_FROM_ONE_NETWORK, Role, Run, RunHash, SessionRow, Subject, TokenRow,
+};
+use crate::db::Fault;
+use crate::db::schema::{lab_runs, lab_tokens, sessions as session_rows};
+use crate::db::time::{self, Moment};
+use crate::jwt::{Algorithm, Use};
+use crate::sessions::{self, KeyHash, Live, Owner as _};
+
+/// Steps of a run that are kept to be told.
+const TOLD: usize = 12;
+
+/// Rows that are shown.
+const SHOWN: i64 = 4;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = lab_runs, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: Uuid,
+    role: String,
+    disabled_at: Option<Moment>,
+    algorithm: String,
+    signing_key: i32,
+    oldest_key: i32,
+    deny_list: String,
+    split: bool,
+    ahead_seconds: i64,
+    steps: Value,
+    step_count: i32,
+    expires_at: Moment,
+}
+
+fn read((row, read_at): (Row, Moment)) -> Result<Run, Fault> {
+    let id = row.id;
+    let strange = |what: &str| Fault::Bug(format!("lab run {id} has a strange {what}"));
+    Ok(Run {
+        id,
+        role: Role::parse(&row.role).ok_or_else(|| strange("role"))?,
+        disabled_at: row.disabled_at,
+        algorithm: algorithm_of(&row.algorithm).ok_or_else(|| strange("algorithm"))?,
+        signing_key: row.signing_key,
+        oldest_key: row.oldest_key,
+        deny_list: DenyList::parse(&row.deny_list).ok_or_else(|| strange("deny-list"))?,
+        split: row.split,
+        ahead: row.ahead_seconds,
+        steps: serde_json::from_value(row.steps).map_err(Fault::bug)?,
+        step_count: row.step_count,
+        expires_at: row.expires_at,
+        now: read_at,
+    })
+}
+
+fn algorithm_of(name: &str) -> Option<Algorithm> {
+    [Algorithm::EdDsa, Algorithm::Hs256].into_iter().find(|algorithm| algorithm.name() == name)
+}
+
+/// Whether no more runs may begin. One transaction counts at a time, so that the bound holds.
+pub fn full(conn: &mut PgConnection, network: &str) -> Result<Option<Full>, Fault> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('latchkey.lab'))").execute(conn)?;
+    let live = lab_runs::table.filter(lab_runs::expires_at.gt(now));
+    let here: i64 = live.filter(lab_runs::address.eq(network)).count().get_result(conn)?;
+    if here >= MOST_FROM_ONE_NETWORK {
+        return Ok(Some(Full::Here));
+    }
+    let all: i64 = live.count().get_result(conn)?;
+    Ok((all >= MOST).then_some(Full::Everywhere))
+}
+
+pub fn insert(conn: &mut PgConnection, hash: &RunHash, network: &str) -> Result<Run, Fault> {
+    let row = diesel::insert_into(lab_runs::table)
+        .values((
+            lab_runs::key_hash.eq(hash.as_slice()),
+            lab_runs::address.eq(network),
+            lab_runs::expires_at.eq(time::now() + time::interval(LIFE)),
+        ))
+        .returning((Row::as_returning(), time::now()))
+        .get_result(conn)?;
+    read(row)
+}
+
+pub fn find(conn: &mut PgConnection, hash: &RunHash) -> Result<Option<Run>, Fault> {
+    let row: Option<(Row, Moment)> = lab_runs::table
+        .filter(lab_runs::key_hash.eq(hash.as_slice()))
+        .filter(lab_runs::expires_at.gt(now))
+        .select((Row::as_select(), time::now()))
+        .first(conn)
+        .optional()?;
+    row.map(read).transpose()
+}
+
+/// The same row, locked: steps of one run come one after the other.
+pub fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<Run>, Fault> {
+    let row: Option<(Row, Moment)> = lab_runs::table
+        .filter(lab_runs::id.eq(id))
+        .filter(lab_runs::expires_at.gt(now))
+        .select((Row::as_select(), time::now()))
+        .for_update()
+        .first(conn)
+        .optional()?;
+    row.map(read).transpose()
+}
+
+/// How a run is set up from now on.
+pub fn save(conn: &mut PgConnection, run: &Run) -> QueryResult<usize> {
+    diesel::update(lab_runs::table.filter(lab_runs::id.eq(run.id)))
+        .set((
+            lab_runs::role.eq(run.role.as_str()),
+            lab_runs::disabled_at.eq(run.disabled_at),
+            lab_runs::algorithm.eq(run.algorithm.name()),
+            lab_runs::signing_key.eq(run.signing_key),
+            lab_runs::oldest_key.eq(run.oldest_key),
+            lab_runs::deny_list.eq(run.deny_list.as_str()),
+            lab_runs::split.eq(run.split),
+            lab_runs::ahead_seconds.eq(run.ahead),
+        ))
+        .execute(conn)
+}
+
+/// Adds a step to what is told; the oldest make room.
+pub fn note(conn: &mut PgConnection, run: &Run, entry: Entry) -> Result<(), Fault> {
+    let mut steps = run.steps.clone();
+    steps.push(entry);
+    let surplus = steps.len().saturating_sub(TOLD);
+    steps.drain(..surplus);
+    diesel::update(lab_runs::table.filter(lab_runs::id.eq(run.id)))
+        .set((
+            lab_runs::steps.eq(serde_json::to_value(steps).map_err(Fault::bug)?),
+            lab_runs::step_count.eq(lab_runs::step_count + 1),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// With its tokens and its sessions.
+pub fn delete(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    diesel::delete(lab_runs::table.filter(lab_runs::id.eq(id))).execute(conn)?;
+    delete_sessions(conn, &[id])?;
+    Ok(())
+}
+
+/// The runs whose time is over.
+pub fn tidy(conn: &mut PgConnection) -> Result<usize, Fault> {
+    let ended: Vec<Uuid> = diesel::delete(lab_runs::table.filter(lab_runs::expires_at.le(now)))
+        .returning(lab_runs::id)
+        .get_results(conn)?;
+    delete_sessions(conn, &ended)?;
+    Ok(ended.len())
+}
+
+fn delete_sessions(conn: &mut PgConnection, runs: &[Uuid]) -> QueryResult<usize> {
+    diesel::delete(
+        session_rows::table
+            .filter(session_rows::kind.eq(Subject::KIND))
+            .filter(session_rows::principal.eq_any(runs)),
+    )
+    .execute(conn)
+}
+
+/// The live sessions that `keys` open with their subjects. Those of disabled subjects are not among them.
+pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Subject>>, Fault> {
+    let rows = sessions::live_rows!(Subject::KIND, sessions::bytes(keys))
+        .inner_join(lab_runs::table.on(lab_runs::id.eq(session_rows::principal)))
+        .filter(lab_runs::disabled_at.is_null())
+        .filter(lab_runs::expires_at.gt(now))
+        .select(sessions::live_columns!(lab_runs::role))
+        .load::<(_, _, _, _, String)>(conn)?;
+    rows.into_iter()
+        .map(|(key, record, others, read_at, role)| {
+            let role = Role::parse(&role).ok_or_else(|| Fault::Bug(format!("the unknown role {role:?}")))?;
+            Ok(sessions::Row::try_from((key, record, others, read_at))?.owned_by(Subject { role }))
+        })
+        .collect()
+}
+
+/// When the session with this key was revoked, if it was, and when it ends or ended.
+pub fn what_became_of(
+    conn: &mut PgConnection,
+    key: &KeyHash,
+) -> Result<Option<(Option<Moment>, Moment)>, Fault> {
+    Ok(session_rows::table
+        .filter(session_rows::key_hash.eq(key.as_bytes()))
+        .filter(session_rows::kind.eq(Subject::KIND))
+        .select((session_rows::revoked_at, session_rows::expires_at))
+        .first(conn)
+        .optional()?)
+}
+
+/// Moves the rows of a run back in time.
+pub fn age(conn: &mut PgConnection, run: Uuid, by: std::time::Duration) -> QueryResult<usize> {
+    diesel::update(
+        session_rows::table
+            .filter(session_rows::principal.eq(run))
+            .filter(session_rows::kind.eq(Subject::KIND)),
+    )
+    .set((
+        session_rows::created_at.eq(session_rows::created_at - time::interval(by)),
+        session_rows::confirmed_at.eq(session_rows::confirmed_at - time::interval(by)),
+        session_rows::last_seen_at.eq(session_rows::last_seen_at - time::interval(by)),
+        session_rows::expires_at.eq(session_rows::expires_at - time::interval(by)),
+    ))
+    .execute(conn)
+}
+
+/// Ends the session with this key, as logging out does.
+pub fn end(conn: &mut PgConnection, run: Uuid, key: &KeyHash) -> QueryResult<usize> {
+    diesel::update(
+        session_rows::table
+            .filter(session_rows::key_hash.eq(key.as_bytes()))
+            .filter(session_rows::kind.eq(Subject::KIND))
+            .filter(session_rows::principal.eq(run))
+            .filter(session_rows::revoked_at.is_null()),
+    )
+    .set(session_rows::revoked_at.eq(now))
+    .execute(conn)
+}
+
+/// A key's hash, as whoever reads the table finds it.
+pub fn any_hash(conn: &mut PgConnection, run: Uuid) -> Result<Option<Vec<u8>>, Fault> {
+    Ok(newest(run).select(session_rows::key_hash).first(conn).optional()?)
+}
+
+pub fn session_rows_of(conn: &mut PgConnection, run: Uuid) -> QueryResult<Vec<SessionRow>> {
+    let columns = (
+        session_rows::key_hash,
+        session_rows::created_at,
+        session_rows::last_seen_at,
+        session_rows::expires_at,
+        session_rows::revoked_at,
+    );
+    let rows: Vec<(Vec<u8>, Moment, Moment, Moment, Option<Moment>)> =
+        newest(run).select(columns).limit(SHOWN).load(conn)?;
+    let row = |(key_hash, created_at, last_seen_at, expires_at, revoked_at)| SessionRow {
+        key_hash,
+        created_at,
+        last_seen_at,
+        expires_at,
+        revoked_at,
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+#[diesel::dsl::auto_type]
+fn newest(run: Uuid) -> _ {
+    session_rows::table
+        .filter(session_rows::principal.eq(run))
+        .filter(session_rows::kind.eq("lab"))
+        .order(session_rows::created_at.desc())
+}
+
+// ---- what an issuer of tokens writes down ----
+
+/// The newest first.
+pub fn tokens_of(conn: &mut PgConnection, run: Uuid) -> QueryResult<Vec<TokenRow>> {
+    let rows: Vec<(Uuid, String, Option<Moment>, Option<Moment>)> = lab_tokens::table
+        .filter(lab_tokens::run.eq(run))
+        .order((lab_tokens::issued_at.desc(), lab_tokens::kind))
+        .limit(SHOWN)
+        .select((lab_tokens::jti, lab_tokens::kind, lab_tokens::used_at, lab_tokens::denied_at))
+        .load(conn)?;
+    let row = |(id, kind, used_at, denied_at): (Uuid, _, _, _)| TokenRow {
+        id: id.to_string(),
+        kind,
+        used_at,
+        denied_at,
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+pub fn issued(
+    conn: &mut PgConnection,
+    run: Uuid,
+    family: Uuid,
+    tokens: &[(Uuid, Use)],
+) -> QueryResult<usize> {
+    let rows: Vec<_> = tokens
+        .iter()
+        .map(|(jti, kind)| {
+            (
+                lab_tokens::jti.eq(*jti),
+                lab_tokens::run.eq(run),
+                lab_tokens::family.eq(family),
+                lab_tokens::kind.eq(word(*kind)),
+            )
+        })
+        .collect();
+    diesel::insert_into(lab_tokens::table).values(rows).execute(conn)
+}
+
+fn word(kind: Use) -> &'static str {
+    match kind {
+        Use::Access => "access",
+        Use::Refresh => "refresh",
+    }
+}
+
+/// A token as it is written down: its family, when it was used, when it was denied.
+pub type Issued = (Uuid, Option<Moment>, Option<Moment>);
+
+pub fn token(conn: &mut PgConnection, run: Uuid, jti: Uuid) -> Result<Option<Issued>, Fault> {
+    Ok(lab_tokens::table
+        .filter(lab_tokens::jti.eq(jti))
+        .filter(lab_tokens::run.eq(run))
+        .select((lab_tokens::family, lab_tokens::used_at, lab_tokens::denied_at))
+        .for_update()
+        .first(conn)
+        .optional()?)
+}
+
+pub fn use_up(conn: &mut PgConnection, jti: Uuid) -> QueryResult<usize> {
+    diesel::update(lab_tokens::table.filter(lab_tokens::jti.eq(jti)))
+        .set(lab_tokens::used_at.eq(now))
+        .execute(conn)
+}
+
+/// Denies the tokens of one family, or all of a run; answers which access tokens those were.
+pub fn deny(
+    conn: &mut PgConnection,
+    run: Uuid,
+    family: Option<Uuid>,
+    with_access: bool,
+) -> QueryResult<Vec<Uuid>> {
+    let mut rows = lab_tokens::table
+        .filter(lab_tokens::run.eq(run))
+        .filter(lab_tokens::denied_at.is_null())
+        .select((lab_tokens::jti, lab_tokens::kind))
+        .into_boxed();
+    if let Some(family) = family {
+        rows = rows.filter(lab_tokens::family.eq(family));
+    }
+    let rows: Vec<(Uuid, String)> = rows.load(conn)?;
+    let access: Vec<Uuid> =
+        rows.iter().filter(|(_, kind)| kind == word(Use::Access)).map(|(jti, _)| *jti).collect();
+    let denied: Vec<Uuid> = rows
+        .iter()
+        .filter(|(_, kind)| with_access || kind != word(Use::Access))
+        .map(|(jti, _)| *jti)
+        .collect();
+    diesel::update(lab_tokens::table.filter(lab_tokens::jti.eq_any(denied)))
+        .set(lab_tokens::denied_at.eq(now))
+        .execute(conn)?;
+    Ok(access)
+}
+
+pub fn denied_at(conn: &mut PgConnection, jti: Uuid) -> Result<Option<Moment>, Fault> {
+    Ok(lab_tokens::table
+        .filter(lab_tokens::jti.eq(jti))
+        .select(lab_tokens::denied_at)
+        .first(conn)
+        .optional()?
+        .flatten())
+}

@@ -1,0 +1,52 @@
+//! Who a lab session belongs to: a subject of its own kind, that no guard of the product knows.
+
+use diesel::pg::PgConnection;
+
+use super::queries;
+use crate::db::Fault;
+use crate::sessions::{KeyHash, Live, Owner};
+
+/// What the subject may do in the lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Member,
+    Admin,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "member" => Some(Self::Member),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Member => Self::Admin,
+            Self::Admin => Self::Member,
+        }
+    }
+}
+
+/// What is read with a session of the lab.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    pub role: Role,
+}
+
+impl Owner for Subject {
+    const KIND: &'static str = "lab";
+
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+        queries::live_subjects(conn, keys)
+    }
+}

@@ -1,0 +1,114 @@
+//! `/compare`: a session and a JSON Web Token, asked the same questions. One form a step; after each, the page asks
+//! both doors with what the browser has just sent.
+
+mod cookies;
+mod doors;
+mod view;
+
+use actix_web::HttpResponse;
+use askama::Template;
+
+use crate::lab::{Full, Step, Taken, Visit};
+use crate::web::ctx::{Ctx, Id};
+use crate::web::error::Error;
+use crate::web::flash::{self, Flash};
+use crate::web::form::{Form, Input};
+use crate::web::guard::Visitor;
+use crate::web::page::{self, Page};
+use crate::web::pages::Button;
+
+use cookies::Hands;
+use view::RunView;
+
+pub use doors::{session_door, token_door};
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct ComparePage {
+    page: Page,
+    run: Option<RunView>,
+    /// Why no run begins.
+    full: &'static str,
+}
+
+/// The one field of a step, for those that have a choice.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepForm {
+    #[serde(default)]
+    value: String,
+}
+
+impl Input for StepForm {}
+
+pub async fn index(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let hands = Hands::of(&ctx);
+    let run = match hands.run(&ctx).await? {
+        Some(run) => {
+            let exhibit = ctx.shared.lab.exhibit(&run, &hands.held, hands.copy.as_ref()).await?;
+            Some(RunView::new(&run, &ctx.shared.cookie.lab, &hands, exhibit))
+        }
+        None => None,
+    };
+    page::ok(&ComparePage { page: ctx.page(), run, full: "" })
+}
+
+pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+    let client = ctx.client();
+    let network = client.network();
+    let visit = Visit { address: client.address, user_agent: client.user_agent };
+    if let Some(run) = Hands::of(&ctx).run(&ctx).await? {
+        ctx.shared.lab.end(&run).await?;
+    }
+    match ctx.shared.lab.begin(network, visit).await? {
+        Ok(begun) => {
+            let mut response = flash::see_other("/compare#now");
+            cookies::hand_over(&mut response, &ctx, Some(begun.key.reveal()), &begun.held, None);
+            Ok(response)
+        }
+        Err(full) => {
+            let full = match full {
+                Full::Here => {
+                    "There are many runs from your network already. Each is over after half an hour: try again then."
+                }
+                Full::Everywhere => {
+                    "Many people are here at the moment. Each run is over after half an hour: try again in a few minutes."
+                }
+            };
+            let page = ctx.page().at("/compare");
+            page::show(actix_web::http::StatusCode::TOO_MANY_REQUESTS, &ComparePage { page, run: None, full })
+        }
+    }
+}
+
+pub async fn step(
+    _: Visitor,
+    ctx: Ctx,
+    name: Id<String>,
+    form: Form<StepForm>,
+) -> Result<HttpResponse, Error> {
+    let step = Step::parse(&name.0, &form.input.value).ok_or(Error::NotFound)?;
+    let hands = Hands::of(&ctx);
+    let Some(run) = hands.run(&ctx).await? else {
+        return Ok(ctx.redirect("/compare", Flash::LabOver));
+    };
+    let client = ctx.client();
+    let visit = Visit { address: client.address, user_agent: client.user_agent };
+    match ctx.shared.lab.take(run.id, step, hands.held, hands.copy, visit).await? {
+        Taken::Done { held, copy } => {
+            let mut response = flash::see_other("/compare#now");
+            cookies::hand_over(&mut response, &ctx, None, &held, copy.as_ref());
+            Ok(response)
+        }
+        Taken::Over => Ok(ctx.redirect("/compare", Flash::LabOver)),
+    }
+}
+
+pub async fn end(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+    if let Some(run) = Hands::of(&ctx).run(&ctx).await? {
+        ctx.shared.lab.end(&run).await?;
+    }
+    let mut response = ctx.redirect("/compare", Flash::LabEnded);
+    cookies::take_back(&mut response, &ctx);
+    Ok(response)
+}
