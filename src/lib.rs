@@ -17,13 +17,14 @@
 //! * [`web`]: guards, routes, pages.
 //! * [`cli`]: `latchkey serve` and its siblings.
 //!
-//! [`device`] names browsers; it knows nobody.
+//! [`device`] names browsers; [`jwt`] is the exhibit that sessions are held against. They know nobody.
 
 pub mod accounts;
 pub mod cli;
 pub mod config;
 pub mod db;
 pub mod device;
+pub mod jwt;
 pub mod lab;
 pub mod mail;
 pub mod secret;

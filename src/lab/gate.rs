@@ -51,6 +51,13 @@ pub struct Finding {
     pub token: Verdict,
 }
 
+impl Finding {
+    /// Whether the browser itself, no copy, is refused on either side.
+    pub fn turns_browser_away(&self) -> bool {
+        self.holder == Holder::Browser && !(self.session.is_admitted() && self.token.is_admitted())
+    }
+}
+
 /// The answer before it is known how long it took.
 struct Ruling {
     role: Option<Role>,

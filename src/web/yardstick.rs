@@ -21,6 +21,7 @@ use super::pages::home;
 use super::{assets, routes};
 use crate::db::Fault;
 use crate::db::time::Moment;
+use crate::jwt;
 use crate::secret;
 use crate::sessions::{Handle, Principal, Record, State};
 
@@ -63,6 +64,7 @@ struct Prepared {
 
 impl Prepared {
     fn new() -> Self {
+        jwt::install();
         let claims = Claims::example();
         Self {
             hs256: (DecodingKey::from_secret(&SECRET), Validation::new(Algorithm::HS256)),

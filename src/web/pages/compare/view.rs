@@ -23,6 +23,8 @@ pub struct RunView {
     pub rows: Vec<RowView>,
     pub tokens: Vec<TokenView>,
     pub remembered: usize,
+    /// Your browser, somewhere.
+    pub refused: bool,
     pub role: &'static str,
     pub disabled: bool,
     pub algorithm: &'static str,
@@ -105,6 +107,7 @@ impl RunView {
             refresh,
             told,
             history,
+            refused: exhibit.findings.iter().any(Finding::turns_browser_away),
             findings: exhibit.findings.into_iter().map(|finding| FindingView::new(run, finding)).collect(),
             rows: exhibit.rows.into_iter().map(|row| RowView::new(row, now)).collect(),
             tokens: exhibit.tokens.into_iter().map(TokenView::new).collect(),
