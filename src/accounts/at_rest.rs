@@ -70,6 +70,17 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         "known_browsers",
         &[(Kind::Credential, "token_hash"), (Kind::Plain, "user_id last_login_at expires_at")],
     ),
+    (
+        "lab_runs",
+        &[
+            (
+                Kind::Plain,
+                "id role disabled_at algorithm signing_key oldest_key deny_list split ahead_seconds steps step_count address created_at expires_at",
+            ),
+            (Kind::Credential, "key_hash"),
+        ],
+    ),
+    ("lab_tokens", &[(Kind::Plain, "jti run family kind issued_at used_at denied_at")]),
     ("listeners", &[(Kind::Plain, "id gone since")]),
     (
         "outbox",
@@ -112,7 +123,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
             (Kind::Credential, "key_hash"),
             (
                 Kind::Plain,
-                "handle principal state remember factor address user_agent created_at confirmed_at last_seen_at expires_at revoked_at",
+                "handle principal state remember factor address user_agent created_at confirmed_at last_seen_at expires_at revoked_at kind",
             ),
         ],
     ),

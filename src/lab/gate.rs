@@ -191,6 +191,9 @@ impl Lab {
             }
             Err(refusal) => return Ok(refused(refusal.to_string()).timed(begun)),
         };
+        if claims.sub != run.id.to_string() {
+            return Ok(refused("The token is about somebody else.").timed(begun));
+        }
         let (Some(role), Ok(id)) = (Role::parse(&claims.role), claims.jti.parse()) else {
             return Ok(refused("The token names no role or has no id.").timed(begun));
         };

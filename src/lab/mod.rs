@@ -9,6 +9,7 @@ mod queries;
 mod run;
 mod steps;
 mod subject;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,9 @@ use memory::Memory;
 pub use exhibit::{Exhibit, SessionRow, TokenRow};
 pub use gate::{Finding, Holder, Line, Verdict};
 pub use run::{DenyList, Entry, Held, Run, Service};
-pub use steps::{ACCESS_LIFE, REFRESH_LIFE, Step, Taken};
+pub use steps::{Step, Taken};
 pub use subject::{Role, Subject};
+pub use tokens::{ACCESS_LIFE, REFRESH_LIFE};
 
 /// Long enough to try every step twice; then subject, sessions and tokens are deleted.
 pub const LIFE: Duration = Duration::from_secs(30 * 60);
@@ -83,6 +85,7 @@ impl Lab {
         let begun = self
             .db
             .write(move |conn| {
+                queries::tidy(conn)?;
                 if let Some(full) = queries::full(conn, &network)? {
                     return Ok(Err(full));
                 }

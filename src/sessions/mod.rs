@@ -154,7 +154,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
 /// For applications that keep nothing about their principals.
 impl Owner for () {
     fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<()>>, Fault> {
-        Ok(live(conn, Self::KIND, keys)?.into_iter().map(|row| row.owned_by(())).collect())
+        Ok(live::<Self>(conn, keys)?.into_iter().map(|row| row.owned_by(())).collect())
     }
 }
 

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::sessions::record::{Kept, Others};
-use crate::sessions::{KeyHash, Live, Record};
+use crate::sessions::{KeyHash, Live, Owner, Record};
 
 /// The columns of [`row`](live_rows!) in the order in which [`Row`] takes them.
 pub type Columns = (Vec<u8>, Record, Vec<Moment>, Moment);
@@ -86,8 +86,8 @@ macro_rules! live_columns {
 pub(crate) use {is_live, live_columns, live_rows};
 
 /// For owners that are not in this database.
-pub fn live(conn: &mut PgConnection, kind: &'static str, keys: &[KeyHash]) -> Result<Vec<Row>, Fault> {
-    let rows: Vec<Columns> = live_rows!(kind, bytes(keys)).select(live_columns!()).load(conn)?;
+pub fn live<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Row>, Fault> {
+    let rows: Vec<Columns> = live_rows!(O::KIND, bytes(keys)).select(live_columns!()).load(conn)?;
     rows.into_iter().map(Row::try_from).collect()
 }
 
