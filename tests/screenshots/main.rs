@@ -1,6 +1,9 @@
 //! Not a test: draws the pictures of the README and more, in the lived-in house of the tests. See bin/screenshots.
 
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
+#[path = "../it/browser/lab.rs"]
+mod lab;
+#[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../it/browser/second_factor.rs"]
 mod second_factor;
 #[allow(dead_code, reason = "shared with the tests")]
@@ -45,6 +48,8 @@ async fn main() {
     visitor.submit("/register", &fields).await;
     visitor.waits_for(".errors").await;
     shoot(&visitor, &dir, "register").await;
+
+    lab::walk(&visitor, async |name| shoot(&visitor, &dir, name).await).await;
 
     for link in &house.links {
         visitor.resize(WINDOW).await;

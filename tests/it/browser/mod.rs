@@ -4,6 +4,7 @@ mod axe;
 mod forms;
 mod html;
 mod journey;
+mod lab;
 mod narrow;
 mod passkeys;
 mod second_factor;

@@ -11,6 +11,8 @@ use crate::web::LabCookies;
 use crate::web::view::When;
 
 pub struct RunView {
+    /// How many steps were taken.
+    pub step_count: i32,
     pub told: Option<EntryView>,
     pub history: Vec<EntryView>,
     pub findings: Vec<FindingView>,
@@ -105,6 +107,7 @@ impl RunView {
             session,
             access,
             refresh,
+            step_count: run.step_count,
             told,
             history,
             refused: exhibit.findings.iter().any(Finding::turns_browser_away),
