@@ -26,6 +26,7 @@ mod history;
 mod house;
 mod import;
 mod instances;
+mod jwt_is_no_key;
 mod lease;
 mod links;
 mod local_cluster;
