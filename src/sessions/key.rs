@@ -27,6 +27,11 @@ impl Key {
         KeyHash(secret::sha256(self.0.as_bytes()))
     }
 
+    /// The cookie's value, for whoever speaks to the program as a browser does.
+    pub fn signed(&self, signer: &secret::CookieSigner) -> String {
+        signer.sign(&self.0)
+    }
+
     /// The form actix-session puts into the cookie.
     pub(super) fn into_session_key(mut self) -> Result<SessionKey, actix_session::storage::SaveError> {
         let text = std::mem::take(&mut self.0);
