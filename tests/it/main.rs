@@ -40,6 +40,7 @@ mod own_data;
 mod passkeys;
 mod password;
 mod profile;
+mod prove;
 mod recovery_codes;
 mod register;
 mod routes;

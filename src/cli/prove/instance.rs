@@ -35,7 +35,7 @@ impl Instance {
             ("DATABASE_URL", &place.url),
             ("LATCHKEY__DATABASE__DIRECT_URL", &place.url),
             // Several of us share what the server has left.
-            ("LATCHKEY__DATABASE__POOL_SIZE", "2"),
+            ("LATCHKEY__DATABASE__POOL_SIZE", "3"),
             ("LATCHKEY__SECRET", &place.secret),
             ("LATCHKEY__SECRET_PREVIOUS", ""),
             ("LATCHKEY__SERVER__BIND", "127.0.0.1"),

@@ -98,17 +98,22 @@ impl People {
 }
 
 impl Owner {
-    /// Ends one of their sessions by the form on their page, and notes when.
-    pub async fn end(&self, session: &Session, wire: &mut Wire) -> Result<(), Failure> {
+    /// Ends one of their sessions by the form on their page, and notes when. `false` where that was not answered in
+    /// time, or with "come back".
+    pub async fn end(&self, session: &Session, wire: &mut Wire) -> Result<bool, Failure> {
         let path = format!("/account/sessions/{}/revoke", session.handle);
         session.sent.set(Some(Instant::now()));
-        let answer = wire.post(&path, &self.cookie, &format!("csrf_token={}", self.token)).await?;
-        session.answered.set(Some(Instant::now()));
-        if answer.status != 303 || answer.location != "/account/sessions" {
-            return Err(
-                format!("ending a session was answered with {} {}", answer.status, answer.location).into()
-            );
+        let answer = wire.post(&path, &self.cookie, &format!("csrf_token={}", self.token)).await;
+        let answered = Instant::now();
+        match answer.map(|answer| (answer.status, answer.location)) {
+            Ok((303, location)) if location == "/account/sessions" => {
+                session.answered.set(Some(answered));
+                Ok(true)
+            }
+            Ok((503, _)) | Err(_) => Ok(false),
+            Ok((status, location)) => {
+                Err(format!("ending a session was answered with {status} {location}").into())
+            }
         }
-        Ok(())
     }
 }

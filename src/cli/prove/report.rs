@@ -13,6 +13,8 @@ pub struct Report {
     instances: usize,
     connections: usize,
     pub seconds: f64,
+    /// Forms that were answered too late or with "come back".
+    pub unanswered: u64,
     /// Milliseconds since the form was sent, one for each session that was ended.
     answered: Vec<f64>,
     refused_here: Vec<f64>,
@@ -85,6 +87,7 @@ impl Report {
             "served_after_answer": self.served_after_answer,
             "refused_while_live": self.refused_while_live,
             "failed": self.failed,
+            "unanswered": self.unanswered,
         })
     }
 }
@@ -112,6 +115,7 @@ impl Display for Report {
             ("of those served (must be 0)", self.served_after_answer),
             ("refused while the session lived (must be 0)", self.refused_while_live),
             ("neither served nor refused", self.failed),
+            ("forms that were not answered in time", self.unanswered),
         ] {
             writeln!(f, "{what:<50}{number:>9}")?;
         }
