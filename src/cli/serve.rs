@@ -168,7 +168,7 @@ async fn flush(accounts: &Accounts) {
 }
 
 /// SIGTERM and Ctrl-C.
-fn signals() -> io::Result<impl Future<Output = ()>> {
+pub fn signals() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
     let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
     Ok(async move {

@@ -6,6 +6,7 @@ pub mod local;
 pub mod migrations;
 mod pool;
 pub mod schema;
+pub mod scratch;
 pub mod time;
 
 use std::sync::{Arc, OnceLock};
