@@ -51,6 +51,7 @@ mod serve;
 mod sessions;
 mod settings;
 mod setup;
+mod supply;
 mod support;
 mod throttle;
 mod totp;

@@ -14,6 +14,7 @@ use diesel::sql_types::{Bool, Text};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness as _};
 use latchkey::db::migrations;
+use uuid::Uuid;
 
 use crate::support::db::TestDb;
 
@@ -50,6 +51,35 @@ fn each_migration_goes_up_down_and_up_again() {
     }
     let empty = "__diesel_schema_migrations";
     assert!(picture(conn).lines().all(|line| line.contains(empty)), "{}", picture(conn));
+}
+
+/// Managed databases give nobody a superuser.
+#[test]
+fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal() {
+    let mut conn = emptied_connection();
+    let (db, conn) = (&conn.0, &mut conn.1);
+    // A name of its own: roles belong to the whole server.
+    let owner = format!("owner_{}", Uuid::new_v4().simple());
+    db.execute(&format!(
+        "CREATE ROLE {owner} NOSUPERUSER NOCREATEDB NOCREATEROLE; ALTER SCHEMA public OWNER TO {owner}; \
+         ALTER TABLE __diesel_schema_migrations OWNER TO {owner}"
+    ));
+    conn.batch_execute(&format!("SET SESSION AUTHORIZATION {owner}")).unwrap();
+    for migration in &all() {
+        conn.run_migration(migration).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let who = Uuid::new_v4();
+    conn.batch_execute(&format!(
+        "INSERT INTO audit_events (act, subject, address) VALUES ('deleted', '{who}', '192.0.2.1')"
+    ))
+    .unwrap();
+    conn.batch_execute(&format!("BEGIN; SELECT audit_erase('{who}', 'ada@example.org')")).unwrap();
+    assert_eq!(lines(conn, "SELECT act || address AS line FROM audit_events"), ["deleted"]);
+    // The door is open while the function runs and no longer.
+    let why = conn.batch_execute("UPDATE audit_events SET address = '', user_agent = ''").unwrap_err();
+    assert!(why.to_string().contains("only grows"), "{why}");
+    conn.batch_execute("ROLLBACK; RESET SESSION AUTHORIZATION").unwrap();
+    db.execute(&format!("DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}"));
 }
 
 #[test]
