@@ -79,6 +79,7 @@ pub use user::{Name, NoName, Role, User, UserId};
 use hasher::Hasher;
 use passkeys::RelyingParty;
 use password::{HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak};
+use throttle::Buckets;
 use user::Addressee;
 
 /// A refusal is a value to show, a fault an error to pass up.
@@ -108,6 +109,7 @@ struct Rules {
     tokens: Tokens,
     leaving: Leaving,
     host: String,
+    buckets: Buckets,
 }
 
 impl Accounts {
@@ -140,6 +142,7 @@ impl Accounts {
                 tokens: settings.tokens,
                 leaving: settings.leaving,
                 host: Origin::host(&settings.server.public).to_owned(),
+                buckets: Buckets(settings.secret.clone()),
             },
         })
     }
