@@ -36,6 +36,7 @@ mod setup;
 mod throttle;
 mod totp;
 mod undo_factor;
+mod upkeep;
 mod user;
 
 use std::num::NonZero;
@@ -74,6 +75,7 @@ pub use reset_password::ResetRefusal;
 pub use setup::SetupRefusal;
 pub use throttle::Wait;
 pub use totp::{Enrolment, TotpRefusal};
+pub use upkeep::Tidied;
 pub use user::{Name, NoName, Role, User, UserId};
 
 use hasher::Hasher;
@@ -108,6 +110,8 @@ struct Rules {
     throttle: Throttle,
     tokens: Tokens,
     leaving: Leaving,
+    /// How long the audit trail is kept; for ever where nobody says.
+    keep_trail: Option<Span>,
     host: String,
     buckets: Buckets,
 }
@@ -141,6 +145,7 @@ impl Accounts {
                 throttle: settings.throttle,
                 tokens: settings.tokens,
                 leaving: settings.leaving,
+                keep_trail: settings.audit.keep,
                 host: Origin::host(&settings.server.public).to_owned(),
                 buckets: Buckets(settings.secret.clone()),
             },
@@ -177,14 +182,6 @@ impl Accounts {
     /// How long somebody who leaves can think better of it, in words.
     pub fn grace(&self) -> String {
         in_words(self.rules.leaving.grace)
-    }
-
-    /// Upkeep: deletes people who left, sessions that ended long ago, and links and counters that no longer mean
-    /// anything, and seals anew what the secret before sealed. Answers how many rows that were.
-    pub async fn tidy(&self) -> Result<usize, Fault> {
-        let gone = self.delete_the_gone().await? + self.sessions.sweep().await?;
-        let tidied = self.db.write(queries::tidy).await?;
-        Ok(gone + tidied + self.reseal_seeds().await?)
     }
 
     fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {

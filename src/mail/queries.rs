@@ -118,7 +118,7 @@ pub(super) fn mark_failed(
 }
 
 /// Letters whose time is over carry live links no more, but there is no reason to keep them either.
-pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usize> {
+pub(super) fn purge(conn: &mut PgConnection, keep: Duration, at_once: i64) -> QueryResult<usize> {
     diesel::update(
         outbox::table
             .filter(dsl::sent_at.is_null())
@@ -127,7 +127,17 @@ pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usiz
     )
     .set(dsl::sealed_body.eq(None::<Vec<u8>>))
     .execute(conn)?;
-    diesel::delete(outbox::table.filter(dsl::expires_at.lt(time::now() - time::interval(keep)))).execute(conn)
+    let old: Vec<Uuid> = outbox::table
+        .filter(dsl::expires_at.lt(time::now() - time::interval(keep)))
+        .limit(at_once)
+        .for_update()
+        .skip_locked()
+        .select(dsl::id)
+        .load(conn)?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(outbox::table.filter(dsl::id.eq_any(old))).execute(conn)
 }
 
 pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {

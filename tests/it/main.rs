@@ -51,4 +51,5 @@ mod setup;
 mod support;
 mod throttle;
 mod totp;
+mod upkeep;
 mod verify_email;
