@@ -75,7 +75,7 @@ pub use reset_password::ResetRefusal;
 pub use setup::SetupRefusal;
 pub use throttle::Wait;
 pub use totp::{Enrolment, TotpRefusal};
-pub use upkeep::Tidied;
+pub use upkeep::{Seals, Tidied};
 pub use user::{Name, NoName, Role, User, UserId};
 
 use hasher::Hasher;

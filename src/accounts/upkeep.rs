@@ -24,6 +24,14 @@ pub struct Tidied {
     pub rows: i64,
 }
 
+/// Seeds of authenticator apps and waiting letters, by the secret that sealed them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seals {
+    pub current: usize,
+    pub previous: usize,
+    pub unknown: usize,
+}
+
 impl Accounts {
     /// Deletes people who left, sessions that ended long ago, and links, counters and events whose time is over, and
     /// seals anew what the secret before sealed. Answers how many rows that were. What another instance is just
@@ -60,6 +68,25 @@ impl Accounts {
 
     pub async fn last_tidied(&self) -> Result<Option<Tidied>, Fault> {
         self.db.read(|conn| queries::upkeep(conn, TIDY)).await
+    }
+
+    /// Which secret sealed what lies in the database.
+    pub async fn seals(&self) -> Result<Seals, Fault> {
+        let (secret, mailer) = (self.secret.clone(), self.mailer.clone());
+        let sealed = move |conn: &mut PgConnection| {
+            let mut sealed = queries::seeds(conn, BATCH)?;
+            sealed.extend(mailer.sealed(conn)?);
+            Ok(sealed)
+        };
+        let mut seals = Seals::default();
+        for sealed in self.db.read(sealed).await? {
+            match secret.is_current_seal(&sealed) {
+                Some(true) => seals.current += 1,
+                Some(false) => seals.previous += 1,
+                None => seals.unknown += 1,
+            }
+        }
+        Ok(seals)
     }
 
     /// One transaction a batch, each under the lock that elects who does it; it goes with the transaction.

@@ -2,6 +2,7 @@
 
 mod letters;
 mod outbox;
+mod probe;
 mod queries;
 mod smtp;
 

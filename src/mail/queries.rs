@@ -117,6 +117,22 @@ pub(super) fn mark_failed(
         .execute(conn)
 }
 
+/// How many letters still worth sending have waited past their time for so long, and since when the oldest.
+pub(super) fn stuck(conn: &mut PgConnection, late: Duration) -> QueryResult<(i64, Option<OffsetDateTime>)> {
+    outbox::table
+        .filter(dsl::sent_at.is_null())
+        .filter(dsl::sealed_body.is_not_null())
+        .filter(dsl::expires_at.gt(now))
+        .filter(dsl::created_at.lt(time::now() - time::interval(late)))
+        .select((diesel::dsl::count_star(), diesel::dsl::min(dsl::created_at)))
+        .first(conn)
+}
+
+/// Sealed bodies.
+pub(super) fn sealed(conn: &mut PgConnection, most: i64) -> QueryResult<Vec<Option<Vec<u8>>>> {
+    outbox::table.filter(dsl::sealed_body.is_not_null()).limit(most).select(dsl::sealed_body).load(conn)
+}
+
 /// Letters whose time is over carry live links no more, but there is no reason to keep them either.
 pub(super) fn purge(conn: &mut PgConnection, keep: Duration, at_once: i64) -> QueryResult<usize> {
     diesel::update(
