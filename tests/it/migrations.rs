@@ -15,7 +15,9 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness as _};
 use latchkey::db::migrations;
 
+use crate::support::app::TestApp;
 use crate::support::db::TestDb;
+use crate::support::process::Latchkey;
 
 fn emptied() -> TestDb {
     let db = TestDb::new();
@@ -50,6 +52,58 @@ fn each_migration_goes_up_down_and_up_again() {
     }
     let empty = "__diesel_schema_migrations";
     assert!(picture(conn).lines().all(|line| line.contains(empty)), "{}", picture(conn));
+}
+
+/// While instances are replaced, and after going back, the version before works with the newest schema.
+#[test]
+fn the_newest_migration_takes_nothing_away_and_demands_nothing_new_of_what_there_was() {
+    let mut conn = emptied_connection();
+    let (_db, conn) = (&conn.0, &mut conn.1);
+    let all = all();
+    let (newest, older) = all.split_last().unwrap();
+    for migration in older {
+        conn.run_migration(migration).unwrap();
+    }
+    let before = picture(conn);
+    conn.run_migration(newest).unwrap();
+    let after = picture(conn);
+    for line in before.lines() {
+        assert!(after.lines().any(|kept| kept == line), "{} takes away: {line}", newest.name());
+    }
+    let added = after.lines().filter(|line| !before.lines().any(|known| known == *line));
+    for line in added {
+        let of_old_table = |what: &str| {
+            let table = line.strip_prefix(what).and_then(|rest| rest.split(['.', ' ']).next());
+            table.is_some_and(|table| before.lines().any(|known| known.starts_with(&format!("r {table}."))))
+        };
+        let demands = of_old_table("column ") && line.contains(" NO  ") || of_old_table("constraint ");
+        assert!(!demands, "{} demands what the version before does not give: {line}", newest.name());
+    }
+}
+
+#[actix_web::test]
+async fn going_back_one_migration_and_forth_again_logs_nobody_out() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let browser = app.logged_in(&ada).await;
+    let migrations = all();
+    let newest = migrations.last().unwrap();
+    let lived_in = |app: &TestApp| -> String {
+        app.db.scalar(
+            "SELECT concat((SELECT count(*) FROM users), ' ', (SELECT count(*) FROM sessions WHERE revoked_at IS NULL), ' ', \
+             (SELECT count(*) FROM audit_chain))",
+        )
+    };
+    let before = lived_in(&app);
+    app.db.connect().revert_migration(newest).unwrap();
+    assert_eq!(lived_in(&app), before);
+    let latchkey = Latchkey::on(&app.db.url());
+    let running = latchkey.serve_ready().await;
+    running.logged("schema migrated").await;
+    let mut again = running.browser();
+    again.cookies = browser.cookies.clone();
+    assert!(again.is_in().await);
+    assert_eq!(lived_in(&app), before);
 }
 
 #[test]

@@ -83,9 +83,8 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
         let (conn, db, settings) = (Arc::clone(&conn), db.clone(), settings.clone());
         let found = bounded(check, WITHIN, move || {
             let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
-            look(&mut Case { conn: &mut conn, db: &db, settings: &settings }).unwrap_or_else(|fault| {
-                problem(check, quiet(&fault, &settings), "see what the database's log says")
-            })
+            look(&mut Case { conn: &mut conn, db: &db, settings: &settings })
+                .unwrap_or_else(|fault| faulted(check, &fault, &settings))
         });
         hangs = found.is_err();
         findings.push(found.unwrap_or_else(|finding| finding));
@@ -108,8 +107,16 @@ pub fn unseen(check: &'static str) -> Finding {
     note(check, "not looked at: the database does not answer", "")
 }
 
+pub fn faulted(check: &'static str, fault: &Fault, settings: &Settings) -> Finding {
+    let why = quiet(fault, settings);
+    if why.contains("does not exist") {
+        return note(check, "not looked at: its tables are not all there", "see database.migrations");
+    }
+    problem(check, why, "see what the database's log says")
+}
+
 /// libpq repeats parts of what it was given, but never the password; a secret in another place is not its to know.
-pub fn quiet(fault: &Fault, settings: &Settings) -> String {
+fn quiet(fault: &Fault, settings: &Settings) -> String {
     let mut text = fault.to_string();
     for url in settings.database.iter().chain(&settings.database_direct) {
         text = text.replace(url.as_str(), "…");
@@ -266,6 +273,9 @@ fn rights(case: &mut Case<'_>) -> Result<Finding, Fault> {
             format!("{} may not {}", server.role, missing.join("; ")),
             "run docs/least-privilege.sql as the owner, again after each upgrade that brings tables",
         ));
+    }
+    if server.superuser && case.settings.is_local() {
+        return Ok(ok("database.rights", "its owner: it is our own server"));
     }
     if server.superuser {
         return Ok(warning(

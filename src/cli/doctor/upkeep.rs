@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::rt::System;
 
 use super::bounded;
-use super::database::{quiet, unseen as unseen_check};
+use super::database::{faulted, unseen as unseen_check};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::accounts::{Accounts, Seals};
 use crate::config::Settings;
@@ -38,9 +38,7 @@ pub fn look(db: &Db, settings: &Settings) -> Vec<Finding> {
     let check = |check: &'static str, look: fn(&Accounts) -> Result<Finding, Fault>| {
         let (accounts, settings) = (accounts.clone(), settings.clone());
         bounded(check, WITHIN, move || {
-            look(&accounts).unwrap_or_else(|fault| {
-                problem(check, quiet(&fault, &settings), "see what the database's log says")
-            })
+            look(&accounts).unwrap_or_else(|fault| faulted(check, &fault, &settings))
         })
         .unwrap_or_else(|finding| finding)
     };
