@@ -46,7 +46,8 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     let file = dir.path().join("latchkey.dump").display().to_string();
     run("pg_dump", &["--format=custom", "--no-owner", "--file", &file, &app.db.url()]);
     // After the dump: the phone is taken back, somebody else comes.
-    laptop.fill_in("/account/sessions/revoke-others", &[]).await.is(303);
+    laptop.get("/account/sessions").await.is(200);
+    laptop.post("/account/sessions/revoke-others", &[]).await.is(303);
     let late = app.logged_in(&ada).await;
     let late_head = app.accounts.trail_head().await.unwrap().to_string();
 

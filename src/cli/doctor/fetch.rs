@@ -83,10 +83,7 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> Result<Answer, Stri
             Ok(read) => bytes.extend_from_slice(&some[..read]),
             // Some end TLS without saying so.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(error) if parse(&bytes).is_some_and(|answer| is_whole(&answer)) => {
-                let _ = error;
-                break;
-            }
+            Err(_) if parse(&bytes).is_some_and(|answer| is_whole(&answer)) => break,
             Err(error) => return Err(error.to_string()),
         }
         if bytes.len() as u64 > LONGEST || begun.elapsed() > ANSWER_WITHIN {

@@ -10,7 +10,7 @@ use crate::config::{Settings, Transport};
 use crate::mail::Mailer;
 
 /// A mail server may look up who calls before it speaks.
-const WITHIN: Duration = Duration::from_secs(15);
+const WITHIN: Duration = Duration::from_secs(10);
 
 pub fn look(settings: &Settings) -> Vec<Finding> {
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());

@@ -6,7 +6,7 @@ use super::{CHECKS, PASSWORD, SECRET, doctor};
 use crate::mail::SilentServer;
 use crate::support::app::TestApp;
 use crate::support::db::TestDb;
-use crate::support::process::{DataDir, Latchkey};
+use crate::support::process::{DataDir, Latchkey, eventually};
 
 fn on(db: &TestDb) -> Latchkey {
     Latchkey::on(&db.url()).with("LATCHKEY__SECRET", SECRET)
@@ -16,8 +16,12 @@ fn on(db: &TestDb) -> Latchkey {
 async fn with_everything_as_it_should_be_there_is_no_problem() {
     let dir = DataDir::new();
     let latchkey = Latchkey::local(&dir);
-    let running = latchkey.serve_ready().await;
-    running.browser().get("/login").await.is(200);
+    let _running = latchkey.serve_ready().await;
+    let settled = async || {
+        let said = latchkey.run(&["doctor"]).out;
+        (said.contains("1 instances") && said.contains("0 minutes ago")).then_some(())
+    };
+    eventually("an instance that listens and has swept", settled).await;
     let found = doctor(&latchkey, &["--url", &latchkey.origin()]);
     assert_eq!(found.code, Some(0));
     assert_eq!(found.checks(), [&CHECKS[..], &["site.cookie", "site.redirect"]].concat());
@@ -120,10 +124,7 @@ async fn an_instance_that_was_killed_is_missed() {
     let mut killed = latchkey.serve_ready().await;
     let _running = latchkey.on_another_port().serve_ready().await;
     let both = "SELECT count(*) FROM listeners";
-    crate::support::process::eventually("two instances", async || {
-        (db.scalar::<i64>(both) == 2).then_some(())
-    })
-    .await;
+    eventually("two instances", async || (db.scalar::<i64>(both) == 2).then_some(())).await;
     doctor(&latchkey, &[]).says("sessions.instances", "ok", "2 instances");
     killed.kill().await;
     doctor(&latchkey, &[]).says("sessions.instances", "warning", "1 of 2 instances do not answer");
