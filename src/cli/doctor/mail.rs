@@ -1,8 +1,9 @@
 //! The doctor on mail: knocks at the mail server and sends nothing.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::bounded;
 use super::finding::{Finding, note, ok, problem, warning};
@@ -62,12 +63,9 @@ fn privacy(settings: &Settings) -> Finding {
         return problem("mail.tls", "the URL of the mail server is none", "correct LATCHKEY__MAIL__SMTP_URL");
     };
     let required = url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
-    let near = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
+    // Of a scheme it does not know, url takes an address for a name.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match () {
         () if url.scheme() == "smtps" || required => {
             ok("mail.tls", "encrypted, and the server has to prove itself")
