@@ -5,6 +5,8 @@ CREATE ROLE latchkey_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
 GRANT USAGE ON SCHEMA public TO latchkey_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO latchkey_app;
 GRANT EXECUTE ON FUNCTION audit_erase(uuid, text) TO latchkey_app;
+-- For LATCHKEY__AUDIT__KEEP. It forgets nothing of the last 30 days, and leaves a checkpoint.
+GRANT EXECUTE ON FUNCTION audit_forget(interval, bigint) TO latchkey_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO latchkey_app;
 REVOKE UPDATE, DELETE ON audit_events FROM latchkey_app;
 REVOKE INSERT, UPDATE, DELETE ON audit_chain, audit_checkpoints, __diesel_schema_migrations FROM latchkey_app;

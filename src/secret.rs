@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 pub struct Secret {
     current: Keyed,
     previous: Option<Keyed>,
+    looks_typed: bool,
 }
 
 /// HMAC-SHA256 that has taken in its key, which is half its work.
@@ -43,13 +44,18 @@ impl Secret {
         if distinct.len() < 8 {
             return Err(WeakSecret::Repetitive);
         }
-        Ok(Self { current: keyed(bytes), previous: None })
+        Ok(Self { current: keyed(bytes), previous: None, looks_typed: looks_typed(raw) })
     }
 
     /// Accepts what `previous` signed or sealed as well.
     pub fn with_previous(mut self, previous: Option<Self>) -> Self {
         self.previous = previous.map(|previous| previous.current);
         self
+    }
+
+    /// Whether somebody seems to have typed it, or copied an example: long enough, and guessable all the same.
+    pub fn looks_typed(&self) -> bool {
+        self.looks_typed
     }
 
     /// A fresh 256-bit secret as text, for local mode to keep in its data directory.
@@ -95,6 +101,15 @@ impl Secret {
         let key = keys.find(|key| seal_id(key) == *id).ok_or(SealBroken)?;
         let payload = Payload { msg: body, aad: context };
         cipher(key, purpose).decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
+    }
+
+    /// Whether this one sealed, or the one before; `None` when neither did.
+    pub fn is_current_seal(&self, sealed: &[u8]) -> Option<bool> {
+        let id = sealed.first_chunk::<SEAL_ID_BYTES>()?;
+        if seal_id(&self.current) == *id {
+            return Some(true);
+        }
+        self.previous.as_ref().is_some_and(|previous| seal_id(previous) == *id).then_some(false)
     }
 
     /// Which secret sealed: the first bytes of everything that this one seals. Says nothing about the secret.
@@ -150,6 +165,20 @@ fn keyed(key: &[u8]) -> Keyed {
     // HMAC takes keys of any length, so this cannot fail.
     <Keyed as hmac::KeyInit>::new_from_slice(key)
         .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"))
+}
+
+/// Words of examples, and characters in a row: random bytes hold one of these once in some ten thousand secrets.
+fn looks_typed(raw: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["secret", "password", "change", "example", "sample", "latchkey", "tests", "dummy", "qwert"];
+    let lower = raw.to_lowercase();
+    let in_a_row = |pair: &[u8]| pair[1] == pair[0].wrapping_add(1) || pair[1] == pair[0];
+    let mut run = 0;
+    let runs = lower.as_bytes().windows(2).any(|pair| {
+        run = if in_a_row(pair) { run + 1 } else { 0 };
+        run >= 5
+    });
+    runs || WORDS.iter().any(|word| lower.contains(word))
 }
 
 /// Each part is preceded by its length, so that no two lists collide.
@@ -256,6 +285,22 @@ mod tests {
     fn short_and_repetitive_secrets_are_refused() {
         assert_eq!(Secret::parse("short").err(), Some(WeakSecret::TooShort));
         assert_eq!(Secret::parse(&"ab".repeat(40)).err(), Some(WeakSecret::Repetitive));
+    }
+
+    #[test]
+    fn what_was_typed_is_told_from_what_was_drawn() {
+        for typed in [
+            "only-for-tests-0123456789-abcdefghijkl",
+            "please-Change-me-before-you-go-live!",
+            "a1b2c3d4e5f6g7h8 abcdefgh i9j0k1l2",
+        ] {
+            assert!(Secret::parse(typed).unwrap().looks_typed(), "{typed}");
+        }
+        for _ in 0..100 {
+            // Which of them holds a word is a matter of luck, and hardly ever two in a row do.
+            let drawn = || Secret::parse(&Secret::generate().unwrap()).unwrap().looks_typed();
+            assert!(!drawn() || !drawn());
+        }
     }
 
     #[test]

@@ -133,6 +133,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         "totp",
         &[(Kind::Plain, "user_id active_at last_step failures created_at"), (Kind::Sealed, "sealed_seed")],
     ),
+    ("upkeep", &[(Kind::Plain, "name ended_at rows")]),
     (
         "user_tokens",
         &[(Kind::Credential, "token_hash"), (Kind::Plain, "user_id purpose created_at expires_at")],

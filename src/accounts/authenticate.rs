@@ -100,7 +100,7 @@ impl Accounts {
                 .await?
         };
         let whose = known.as_ref().map(|known| (known.id, knows_browser));
-        let budget = Budget::log_in(&email_key, whose, &client);
+        let budget = Budget::log_in(&email_key, whose, &client, &self.rules.buckets);
         let checked = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
         let accounts = self.clone();
         self.sessions

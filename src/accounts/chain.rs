@@ -106,12 +106,47 @@ impl Accounts {
     /// Recomputes the whole trail; with `kept`, also sees whether that is still in it.
     pub async fn verify_trail(&self, kept: Option<Head>) -> Result<Result<Intact, Broken>, Fault> {
         let start = self.db.read(queries::chain_start).await?.unwrap_or_else(Head::beginning);
+        let intact = match self.walk(start).await? {
+            Ok(intact) => intact,
+            broken => return Ok(broken),
+        };
+        if let Some(event) = self.unlinked_event().await? {
+            return Ok(Err(Broken { damage: Damage::Inserted, seq: None, event: Some(event) }));
+        }
+        let Some(kept) = kept.filter(|kept| kept.seq > 0) else { return Ok(Ok(intact)) };
+        let seq = kept.seq;
+        let damage = match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
+            Some(hash) if hash == kept.hash => return Ok(Ok(intact)),
+            Some(_) => Damage::Rewritten,
+            None if seq > intact.since => Damage::CutOff,
+            // Older than what is kept at all.
+            None => return Ok(Ok(intact)),
+        };
+        Ok(Err(Broken { damage, seq: Some(seq), event: None }))
+    }
+
+    /// The same for the last so many links alone, which takes no time.
+    pub async fn verify_recent(&self, links: i64) -> Result<Result<Intact, Broken>, Fault> {
+        let start = self.db.read(queries::chain_start).await?.unwrap_or_else(Head::beginning);
+        let head = self.trail_head().await?;
+        let seq = head.seq - links;
+        if seq <= start.seq {
+            return self.walk(start).await;
+        }
+        match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
+            Some(hash) => self.walk(Head { seq, hash }).await,
+            None => Ok(Err(Broken { damage: Damage::Missing, seq: Some(seq), event: None })),
+        }
+    }
+
+    /// From `start`, which is taken as true, to the end.
+    async fn walk(&self, start: Head) -> Result<Result<Intact, Broken>, Fault> {
         let mut intact = Intact { since: start.seq, links: 0, erased: 0, head: start };
         loop {
             let after = intact.head.seq;
             let batch = self.db.read(move |conn| queries::links_after(conn, after, BATCH)).await?;
             if batch.is_empty() {
-                break;
+                return Ok(Ok(intact));
             }
             for link in &batch {
                 if let Err(damage) = check(&intact.head, link, &batch) {
@@ -127,19 +162,6 @@ impl Accounts {
                 intact.head = Head { seq: link.seq, hash: link.hash.clone() };
             }
         }
-        if let Some(event) = self.unlinked_event().await? {
-            return Ok(Err(Broken { damage: Damage::Inserted, seq: None, event: Some(event) }));
-        }
-        let Some(kept) = kept.filter(|kept| kept.seq > 0) else { return Ok(Ok(intact)) };
-        let seq = kept.seq;
-        let damage = match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
-            Some(hash) if hash == kept.hash => return Ok(Ok(intact)),
-            Some(_) => Damage::Rewritten,
-            None if seq > intact.since => Damage::CutOff,
-            // Older than what is kept at all.
-            None => return Ok(Ok(intact)),
-        };
-        Ok(Err(Broken { damage, seq: Some(seq), event: None }))
     }
 
     async fn unlinked_event(&self) -> Result<Option<i64>, Fault> {

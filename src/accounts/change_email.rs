@@ -120,6 +120,8 @@ impl Accounts {
                 };
                 let user = before.id;
                 queries::delete_links(change, user, &[Purpose::NotMe, Purpose::UndoEmail])?;
+                // Those that went to an address a thief chose would drop the owner's next password.
+                queries::delete_links_elsewhere(change, user, Purpose::UndoFactor, &email)?;
                 queries::forget_browsers(change, user, None)?;
                 accounts.sessions.revoke_all(change, user.principal(), None)?;
                 Entry::nobody(Act::EmailRestored, Some(user), &client).write(change)?;

@@ -65,7 +65,7 @@ impl Accounts {
                 let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ChangeRefusal::SessionLost));
                 };
-                Budget::forgive(change, user, &person.email)?;
+                Budget::forgive(change, user, &person.email, &accounts.rules.buckets)?;
                 queries::set_password(change, user, &hash, true)?;
                 queries::delete_user_tokens(change, user)?;
                 queries::delete_links(change, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;

@@ -89,7 +89,7 @@ impl Accounts {
             })
             .await?;
         let known = Known { id: user, hash };
-        let budget = Budget::own(user, live.record.handle, knows_browser, client);
+        let budget = Budget::own(user, live.record.handle, knows_browser, client, &self.rules.buckets);
         let checked = self.check_password(&budget, password, Some(&known)).await?;
         Ok((known, budget, checked))
     }

@@ -156,7 +156,7 @@ impl Accounts {
     ) -> Answer<Factor, CodeRefusal> {
         // Nobody guesses 128 bits; this bounds what those who try make us write. Never by address or account: the
         // owner must not wait for what others do (docs/decisions/second-factors.md).
-        if let Err(wait) = throttle::may_try_recovery_code(conn, &place.name())? {
+        if let Err(wait) = throttle::may_try_recovery_code(conn, &place.name(), &self.rules)? {
             return Ok(Err(CodeRefusal::TooMany(wait)));
         }
         let used = match RecoveryCodes::hash_of(user, typed) {

@@ -1,7 +1,6 @@
 //! Lanes: where wrong passwords count, so that strangers use up a share of their own and never the owner's
 //! (docs/decisions/lock-out.md). Used by the throttle.
 
-use super::UserId;
 use crate::config::Throttle;
 use crate::secret::{self, TokenHash};
 use crate::sessions::Handle;
@@ -26,11 +25,6 @@ impl Lane {
             Self::Session(handle) => format!("session:{handle}"),
         }
     }
-}
-
-/// What of the waiting times belongs to one known lane of one person.
-pub(super) fn waits_of(user: UserId, lane: &str) -> String {
-    format!("lane:{}", secret::encode(&secret::sha256(format!("{user} {lane}").as_bytes())))
 }
 
 /// Wrong passwords in a row, as they stand for one person.

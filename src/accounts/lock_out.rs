@@ -46,7 +46,7 @@ impl Accounts {
                 let Some(link) = links::take(conn, Purpose::Unlock, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
                 let Some(owner) = queries::addressee(conn, user)? else { return Ok(None) };
-                Budget::forgive(conn, user, &owner.email)?;
+                Budget::forgive(conn, user, &owner.email, &accounts.rules.buckets)?;
                 let met = accounts.meet(conn, user, &client)?;
                 Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(conn)?;
                 Ok(Some(met.proof))
@@ -56,6 +56,7 @@ impl Accounts {
 
     /// The same by the operator.
     pub async fn unlock_user(&self, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+        let buckets = self.rules.buckets.clone();
         self.db
             .write(move |conn| {
                 if !queries::lock_user(conn, user)? {
@@ -64,7 +65,7 @@ impl Accounts {
                 let Some(email_key) = queries::email_key(conn, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                Budget::forgive(conn, user, &email_key)?;
+                Budget::forgive(conn, user, &email_key, &buckets)?;
                 queries::delete_links(conn, user, &[Purpose::Unlock])?;
                 Entry::on(Act::PasswordUnlocked, None, user, &client).write(conn)?;
                 Ok(Ok(()))

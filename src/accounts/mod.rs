@@ -36,6 +36,7 @@ mod setup;
 mod throttle;
 mod totp;
 mod undo_factor;
+mod upkeep;
 mod user;
 
 use std::num::NonZero;
@@ -74,11 +75,13 @@ pub use reset_password::ResetRefusal;
 pub use setup::SetupRefusal;
 pub use throttle::Wait;
 pub use totp::{Enrolment, TotpRefusal};
+pub use upkeep::{Seals, Tidied};
 pub use user::{Name, NoName, Role, User, UserId};
 
 use hasher::Hasher;
 use passkeys::RelyingParty;
 use password::{HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak};
+use throttle::Buckets;
 use user::Addressee;
 
 /// A refusal is a value to show, a fault an error to pass up.
@@ -107,7 +110,10 @@ struct Rules {
     throttle: Throttle,
     tokens: Tokens,
     leaving: Leaving,
+    /// How long the audit trail is kept; for ever where nobody says.
+    keep_trail: Option<Span>,
     host: String,
+    buckets: Buckets,
 }
 
 impl Accounts {
@@ -139,7 +145,9 @@ impl Accounts {
                 throttle: settings.throttle,
                 tokens: settings.tokens,
                 leaving: settings.leaving,
+                keep_trail: settings.audit.keep,
                 host: Origin::host(&settings.server.public).to_owned(),
+                buckets: Buckets(settings.secret.clone()),
             },
         })
     }
@@ -174,14 +182,6 @@ impl Accounts {
     /// How long somebody who leaves can think better of it, in words.
     pub fn grace(&self) -> String {
         in_words(self.rules.leaving.grace)
-    }
-
-    /// Upkeep: deletes people who left, sessions that ended long ago, and links and counters that no longer mean
-    /// anything, and seals anew what the secret before sealed. Answers how many rows that were.
-    pub async fn tidy(&self) -> Result<usize, Fault> {
-        let gone = self.delete_the_gone().await? + self.sessions.sweep().await?;
-        let tidied = self.db.write(queries::tidy).await?;
-        Ok(gone + tidied + self.reseal_seeds().await?)
     }
 
     fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {

@@ -4,11 +4,11 @@ use std::fmt;
 
 use diesel::pg::PgConnection;
 
-use super::lanes::{self, Lane};
+use super::lanes::Lane;
 use super::{Client, Rules, UserId, queries};
 use crate::config::{Span, Throttle};
 use crate::db::Fault;
-use crate::secret;
+use crate::secret::{self, Secret};
 use crate::sessions::Handle;
 
 /// How long to wait before the next attempt, in whole seconds.
@@ -21,6 +21,22 @@ impl fmt::Display for Wait {
             seconds @ 0..90 => write!(f, "Too many attempts. Try again in {seconds} seconds."),
             seconds => write!(f, "Too many attempts. Try again in {} minutes.", seconds.div_ceil(60)),
         }
+    }
+}
+
+/// What counters are called. Addresses are easily guessed, so the names are made with a key: whoever has the table alone
+/// cannot tell who was tried. With a new secret counting begins anew, and what was counted before ages out.
+#[derive(Clone)]
+pub(super) struct Buckets(pub Secret);
+
+impl Buckets {
+    fn name(&self, kind: &str, what: &str) -> String {
+        format!("{kind}:{}", secret::encode(&self.0.mac("throttle", &[kind.as_bytes(), what.as_bytes()])))
+    }
+
+    /// What of the waiting times belongs to one known lane of one person.
+    fn of_lane(&self, user: UserId, lane: &str) -> String {
+        self.name("lane", &format!("{user} {lane}"))
     }
 }
 
@@ -56,12 +72,17 @@ pub(super) enum Alarm {
 impl Budget {
     /// For the log-in page. `account_key` is an e-mail key, known or not: both are counted alike, and only a hash of it
     /// is stored. `known`: whose it is, and whether they have logged in with this browser before.
-    pub fn log_in(account_key: &str, known: Option<(UserId, bool)>, client: &Client) -> Self {
+    pub fn log_in(
+        account_key: &str,
+        known: Option<(UserId, bool)>,
+        client: &Client,
+        buckets: &Buckets,
+    ) -> Self {
         match (known, client.browser) {
-            (Some((user, true)), Some(browser)) => Self::known(user, Lane::Browser(browser), client),
+            (Some((user, true)), Some(browser)) => Self::known(user, Lane::Browser(browser), client, buckets),
             _ => Self {
-                account: bucket("account", account_key),
-                network: Some(bucket("address", &client.network())),
+                account: buckets.name("account", account_key),
+                network: Some(buckets.name("address", &client.network())),
                 lane: known.map(|(user, _)| (user, Lane::Outside)),
                 client: client.clone(),
             },
@@ -74,15 +95,21 @@ impl Budget {
     }
 
     /// For whoever is logged in, in the lane of their browser; of the session where the browser lost its proof.
-    pub fn own(user: UserId, session: Handle, knows_browser: bool, client: &Client) -> Self {
+    pub fn own(
+        user: UserId,
+        session: Handle,
+        knows_browser: bool,
+        client: &Client,
+        buckets: &Buckets,
+    ) -> Self {
         match client.browser {
-            Some(browser) if knows_browser => Self::known(user, Lane::Browser(browser), client),
-            _ => Self::known(user, Lane::Session(session), client),
+            Some(browser) if knows_browser => Self::known(user, Lane::Browser(browser), client, buckets),
+            _ => Self::known(user, Lane::Session(session), client, buckets),
         }
     }
 
-    fn known(user: UserId, lane: Lane, client: &Client) -> Self {
-        let account = lanes::waits_of(user, &lane.name());
+    fn known(user: UserId, lane: Lane, client: &Client, buckets: &Buckets) -> Self {
+        let account = buckets.of_lane(user, &lane.name());
         Self { account, network: None, lane: Some((user, lane)), client: client.clone() }
     }
 
@@ -115,7 +142,7 @@ impl Budget {
         if left == 0 {
             return Ok(Taken::Locked);
         }
-        queries::count_in_lane(conn, *user, &lane.name(), 1)?;
+        queries::count_in_lane(conn, *user, &lane.name())?;
         let failures = standing.outside + standing.known + 1;
         Ok(Taken::Counted(match left {
             1 => Some(Alarm::Locked { failures, outside: *lane == Lane::Outside }),
@@ -138,12 +165,17 @@ impl Budget {
     }
 
     /// The owner proved themselves in another way, or chose a new password: nothing counts any more.
-    pub fn forgive(conn: &mut PgConnection, user: UserId, email: &str) -> Result<(), Fault> {
+    pub fn forgive(
+        conn: &mut PgConnection,
+        user: UserId,
+        email: &str,
+        buckets: &Buckets,
+    ) -> Result<(), Fault> {
         for (lane, _) in queries::lanes(conn, user)? {
-            queries::clear_bucket(conn, &lanes::waits_of(user, &lane))?;
+            queries::clear_bucket(conn, &buckets.of_lane(user, &lane))?;
         }
         queries::clear_lanes(conn, user, true, true)?;
-        queries::clear_bucket(conn, &bucket("account", &email.to_lowercase()))
+        queries::clear_bucket(conn, &buckets.name("account", &email.to_lowercase()))
     }
 
     /// Nothing was looked at after all (the server was too busy): as if nobody had tried.
@@ -151,7 +183,7 @@ impl Budget {
         if let Some((user, lane)) = self.lane.as_ref().filter(|_| counted)
             && queries::lock_user(conn, *user)?
         {
-            queries::count_in_lane(conn, *user, &lane.name(), -1)?;
+            queries::uncount_in_lane(conn, *user, &lane.name())?;
         }
         if let Some(network) = &self.network {
             queries::give_back(conn, network)?;
@@ -162,7 +194,8 @@ impl Budget {
 
 /// Whether one more letter may go to `email_key` within the hour.
 pub(super) fn may_mail(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    Ok(take(conn, &bucket("mail", email_key), rules.throttle.mails_per_hour - 1, &HOURLY)?.is_ok())
+    Ok(take(conn, &rules.buckets.name("mail", email_key), rules.throttle.mails_per_hour - 1, &HOURLY)?
+        .is_ok())
 }
 
 /// The same for reset links, which are counted by themselves: whoever has other letters sent to an address must not use
@@ -171,7 +204,8 @@ pub(super) fn may_mail_reset(conn: &mut PgConnection, email_key: &str, rules: &R
     // Blocked no longer than the last link is good for: else there would be a time without any.
     let rest = rules.tokens.reset_for;
     let waits = Waits { first: rest, longest: rest, forget_after: rest };
-    Ok(take(conn, &bucket("mail-reset", email_key), rules.throttle.mails_per_hour - 1, &waits)?.is_ok())
+    Ok(take(conn, &rules.buckets.name("mail-reset", email_key), rules.throttle.mails_per_hour - 1, &waits)?
+        .is_ok())
 }
 
 /// Whether this address may send another form that makes us work for somebody unknown.
@@ -181,7 +215,8 @@ pub(super) fn may_ask(
     client: &Client,
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
-    let taken = take(conn, &bucket(form, &client.network()), rules.throttle.asks_per_hour - 1, &HOURLY)?;
+    let taken =
+        take(conn, &rules.buckets.name(form, &client.network()), rules.throttle.asks_per_hour - 1, &HOURLY)?;
     Ok(taken.map(drop))
 }
 
@@ -191,7 +226,7 @@ pub(super) fn may_write(
     user: UserId,
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
-    let bucket = bucket("write", &user.to_string());
+    let bucket = rules.buckets.name("write", &user.to_string());
     Ok(take(conn, &bucket, rules.throttle.mails_per_hour - 1, &HOURLY)?.map(drop))
 }
 
@@ -202,16 +237,20 @@ pub(super) fn may_begin(
     client: &Client,
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
-    Ok(take(conn, &bucket("passkey", &client.network()), rules.throttle.ceremonies_per_hour - 1, &HOURLY)?
-        .map(drop))
+    let bucket = rules.buckets.name("passkey", &client.network());
+    Ok(take(conn, &bucket, rules.throttle.ceremonies_per_hour - 1, &HOURLY)?.map(drop))
 }
 
 /// Recovery codes that one waiting log-in, or one session, may try in an hour.
 const RECOVERY_CODES: i32 = 10;
 
 /// Whether one more recovery code is looked at there.
-pub(super) fn may_try_recovery_code(conn: &mut PgConnection, place: &str) -> Result<Result<(), Wait>, Fault> {
-    Ok(take(conn, &bucket("recovery-code", place), RECOVERY_CODES - 1, &HOURLY)?.map(drop))
+pub(super) fn may_try_recovery_code(
+    conn: &mut PgConnection,
+    place: &str,
+    rules: &Rules,
+) -> Result<Result<(), Wait>, Fault> {
+    Ok(take(conn, &rules.buckets.name("recovery-code", place), RECOVERY_CODES - 1, &HOURLY)?.map(drop))
 }
 
 /// So many, then an hour's rest: the last one sets the block, hence one less is free.
@@ -241,8 +280,4 @@ fn take(conn: &mut PgConnection, bucket: &str, free: i32, waits: &Waits) -> Resu
     }
     let seconds = queries::blocked_for(conn, bucket)?;
     Ok(Err(Wait(u64::try_from(seconds).unwrap_or(0).max(1))))
-}
-
-fn bucket(kind: &str, what: &str) -> String {
-    format!("{kind}:{}", secret::encode(&secret::sha256(what.as_bytes())))
 }

@@ -8,6 +8,7 @@ macro_rules! say {
 
 mod audit;
 mod config;
+mod doctor;
 mod import;
 mod log;
 mod migrate;
@@ -51,6 +52,8 @@ enum Command {
     /// Measure, here and now, whether what is promised holds.
     #[command(subcommand)]
     Prove(prove::Command),
+    /// Look at everything that has to be right around the program, and say what to do.
+    Doctor(doctor::Asked),
     /// Show the settings in force, secrets left out.
     Config {
         /// As JSON.
@@ -79,8 +82,12 @@ fn nobody_reads(failure: &Failure) -> bool {
 }
 
 fn execute(command: Command) -> Result<(), Failure> {
-    let settings = Settings::load()?;
+    let settings = match (Settings::load(), &command) {
+        (Err(wrong), Command::Doctor(asked)) => return doctor::run(Err(wrong), asked),
+        (settings, _) => settings?,
+    };
     match command {
+        Command::Doctor(asked) => doctor::run(Ok(settings), &asked),
         Command::Serve => serve::run(settings),
         Command::Migrate => migrate::run(&settings),
         Command::User(command) => user::run(&settings, command),

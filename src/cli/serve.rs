@@ -19,13 +19,18 @@ use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::db::{Db, Fault, migrations};
 use crate::mail::Mailer;
+use crate::secret::random;
 use crate::web::{self, Shared};
 
 /// How long to wait before asking a database again that did not answer.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Dead sessions, links and counters are looked for this often.
+/// Dead sessions, links and counters are looked for this often, by whichever instance comes first.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// How often an instance asks whether it is time: between half of this and one and a half, so that instances which
+/// were started together do not all come at once.
+const TIDY_LOOK: Duration = Duration::from_secs(900);
 
 /// A start-up told to stop has this long to let go of what it was doing.
 const LET_GO: Duration = Duration::from_secs(10);
@@ -145,13 +150,18 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
 
 async fn tidy_forever(accounts: Accounts) {
     loop {
-        match accounts.tidy().await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "what had ended is deleted"),
+        match accounts.tidy_when_due(TIDY_EVERY).await {
+            Ok(None | Some(0)) => {}
+            Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),
             Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
         }
-        time::sleep(TIDY_EVERY).await;
+        time::sleep(TIDY_LOOK.mul_f64(0.5 + share())).await;
     }
+}
+
+/// By chance between nought and one; the middle where there is no chance to be had.
+fn share() -> f64 {
+    random::<4>().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
 async fn flush_forever(accounts: Accounts) {

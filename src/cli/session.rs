@@ -30,7 +30,7 @@ pub enum Command {
         #[arg(long, conflicts_with = "handle")]
         everybody: bool,
     },
-    /// Delete sessions that ended long ago.
+    /// Delete sessions that ended long ago, and whatever else has had its time.
     Sweep,
 }
 
@@ -63,6 +63,10 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         }
         Command::Sweep => {
             say!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
+            match accounts.tidy().await? {
+                0 => {}
+                others => say!("{others} other rows whose time was over were deleted, or sealed anew."),
+            }
             Ok(())
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::{Misconfigured, Span};
 
 /// `standard` is our default; `strict` is NIST SP 800-63B-4 AAL2 to the letter.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -197,6 +197,28 @@ pub struct Leaving {
 impl Default for Leaving {
     fn default() -> Self {
         Self { grace: Span::days(14) }
+    }
+}
+
+/// What the trail may not be shorter than: an incident is often noticed weeks later. The database holds to it too.
+const TRAIL_AT_LEAST: Span = Span::days(30);
+
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Older events are thrown away behind a checkpoint. Kept for ever where nobody says otherwise: how long what is
+    /// personal in it may be kept is for the operator to know.
+    pub keep: Option<Span>,
+}
+
+impl Audit {
+    pub(super) fn checked(self) -> Result<Self, Misconfigured> {
+        match self.keep {
+            Some(keep) if keep < TRAIL_AT_LEAST => Err(Misconfigured::new(format!(
+                "LATCHKEY__AUDIT__KEEP={keep} is too short: at least {TRAIL_AT_LEAST}"
+            ))),
+            _ => Ok(self),
+        }
     }
 }
 

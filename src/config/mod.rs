@@ -18,7 +18,7 @@ use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
 pub use database::Database;
-pub use limits::{Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
+pub use limits::{Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
 pub use origin::Origin;
 pub use sizes::blocking_threads;
 pub use span::Span;
@@ -61,6 +61,7 @@ struct Written {
     throttle: Throttle,
     tokens: Tokens,
     leaving: Leaving,
+    audit: Audit,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -79,6 +80,7 @@ struct WrittenMail {
     transport: Option<Transport>,
     smtp_url: Option<String>,
     from: Option<String>,
+    keep: Option<Span>,
 }
 
 /// The settings in force.
@@ -100,6 +102,7 @@ pub struct Settings {
     pub throttle: Throttle,
     pub tokens: Tokens,
     pub leaving: Leaving,
+    pub audit: Audit,
 }
 
 #[derive(Clone)]
@@ -118,6 +121,8 @@ pub struct Mail {
     pub transport: Transport,
     pub smtp_url: Option<String>,
     pub from: String,
+    /// Delivered letters stay listed, without their text, while somebody may ask whether one was sent: a month.
+    pub keep: Span,
 }
 
 /// One clear line for the operator.
@@ -256,6 +261,7 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
         throttle: written.throttle,
         tokens: written.tokens,
         leaving: written.leaving,
+        audit: written.audit.checked()?,
     })
 }
 
@@ -279,7 +285,8 @@ fn resolve_mail(written: WrittenMail, local: bool, public: &Origin) -> Result<Ma
         ));
     }
     let from = written.from.unwrap_or_else(|| format!("Latchkey <no-reply@{}>", public.host()));
-    Ok(Mail { transport, smtp_url: written.smtp_url, from })
+    let keep = written.keep.unwrap_or(Span::days(30));
+    Ok(Mail { transport, smtp_url: written.smtp_url, from, keep })
 }
 
 fn strong(text: &str, name: &str) -> Result<Secret, Misconfigured> {

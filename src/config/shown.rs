@@ -24,7 +24,7 @@ impl Serialize for Settings {
             "secret_previous": hidden(self.secret.previous_cookie_key().is_some()),
             "mail": {
                 "transport": self.mail.transport, "from": self.mail.from,
-                "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted),
+                "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted), "keep": self.mail.keep,
             },
             "registration": self.registration,
             "sessions": self.sessions,
@@ -33,6 +33,7 @@ impl Serialize for Settings {
             "throttle": self.throttle,
             "tokens": self.tokens,
             "leaving": self.leaving,
+            "audit": self.audit,
         })
         .serialize(serializer)
     }

@@ -1,6 +1,7 @@
 //! Brings a database to this binary's schema. Safe for several instances starting at once.
 
-use diesel::pg::PgConnection;
+use diesel::migration::{Migration, MigrationSource as _};
+use diesel::pg::{Pg, PgConnection};
 use diesel::sql_types::{Integer, Text};
 use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
@@ -26,6 +27,41 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
         .map_err(|error| failed(&error.to_string()));
     sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
     applied
+}
+
+/// What this binary and a database know of each other's schema.
+pub struct State {
+    /// To be applied.
+    pub pending: Vec<String>,
+    /// Applied by a newer version than this.
+    pub unknown: Vec<String>,
+}
+
+/// Looks, and applies nothing.
+pub fn state(conn: &mut PgConnection) -> Result<State, Fault> {
+    let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().map_err(Fault::bug)?;
+    let known: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
+    let applied: Vec<Version> = sql_query(
+        "SELECT table_name::text AS version FROM information_schema.tables \
+         WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'",
+    )
+    .load(conn)?;
+    let applied: Vec<Version> = match applied.is_empty() {
+        true => Vec::new(),
+        false => {
+            sql_query("SELECT version::text FROM __diesel_schema_migrations ORDER BY version").load(conn)?
+        }
+    };
+    let has = |version: &String| applied.iter().any(|applied| applied.version == *version);
+    let pending = known.iter().filter(|version| !has(version)).cloned().collect();
+    let unknown = applied.iter().map(|applied| applied.version.clone());
+    Ok(State { pending, unknown: unknown.filter(|version| !known.contains(version)).collect() })
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
 }
 
 /// Somebody was in the way who will not always be: try again.

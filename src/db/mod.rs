@@ -1,6 +1,7 @@
 //! The only door to Postgres. Everybody to the right may call it.
 
 mod blocking;
+pub mod checkup;
 mod fault;
 pub mod local;
 pub mod migrations;

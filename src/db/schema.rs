@@ -235,6 +235,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    upkeep (name) {
+        name -> Text,
+        ended_at -> Timestamptz,
+        rows -> Int8,
+    }
+}
+
+diesel::table! {
     user_tokens (token_hash) {
         token_hash -> Bytea,
         user_id -> Uuid,
@@ -292,6 +300,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     setup_tokens,
     throttles,
     totp,
+    upkeep,
     user_tokens,
     users,
 );

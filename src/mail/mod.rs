@@ -2,6 +2,7 @@
 
 mod letters;
 mod outbox;
+mod probe;
 mod queries;
 mod smtp;
 
@@ -26,6 +27,7 @@ pub struct Mailer {
     origin: Origin,
     from: Mailbox,
     sink: Sink,
+    keep: Duration,
     wake: Arc<Notify>,
 }
 
@@ -39,7 +41,7 @@ impl Mailer {
             (Transport::Mailbox, _) => Sink::Mailbox,
             _ => Sink::None,
         };
-        Ok(Self { secret, origin, from, sink, wake: Arc::default() })
+        Ok(Self { secret, origin, from, sink, keep: settings.keep.std(), wake: Arc::default() })
     }
 
     /// Whether mail reaches anybody at all.

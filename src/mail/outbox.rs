@@ -15,6 +15,8 @@ pub(super) const PURPOSE: &str = "outbox";
 
 /// Letters taken from the outbox at once: a lease must not run out while a slow server takes those before.
 const BATCH: i64 = 1;
+/// Old letters deleted at once: short locks.
+const AT_ONCE: i64 = 1000;
 /// A letter being sent is nobody else's for this long; a mail server that needs longer is tried again.
 const LEASE: Duration = Duration::from_secs(300);
 /// We are woken from inside the transaction that writes a letter; by then it is committed.
@@ -24,8 +26,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The first wait after a failed delivery; it doubles up to the longest.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 const LONGEST_RETRY: Duration = Duration::from_secs(30 * 60);
-/// Delivered letters stay listed (without their text) for a month.
-const KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Where letters go.
 #[derive(Clone)]
@@ -73,10 +73,10 @@ impl Mailer {
 
     /// Delivers one batch and answers how many letters it took.
     pub async fn deliver_due(&self, db: &Db) -> Result<usize, Fault> {
-        let delivers = self.delivers();
+        let (delivers, keep) = (self.delivers(), self.keep);
         let due = db
             .write(move |conn| {
-                queries::purge(conn, KEEP)?;
+                queries::purge(conn, keep, AT_ONCE)?;
                 // Left over from when there was somewhere to send them: they wait or expire.
                 if delivers { Ok(queries::claim(conn, BATCH, LEASE)?) } else { Ok(Vec::new()) }
             })

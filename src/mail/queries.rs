@@ -117,8 +117,24 @@ pub(super) fn mark_failed(
         .execute(conn)
 }
 
+/// How many letters still worth sending have waited past their time for so long, and since when the oldest.
+pub(super) fn stuck(conn: &mut PgConnection, late: Duration) -> QueryResult<(i64, Option<OffsetDateTime>)> {
+    outbox::table
+        .filter(dsl::sent_at.is_null())
+        .filter(dsl::sealed_body.is_not_null())
+        .filter(dsl::expires_at.gt(now))
+        .filter(dsl::created_at.lt(time::now() - time::interval(late)))
+        .select((diesel::dsl::count_star(), diesel::dsl::min(dsl::created_at)))
+        .first(conn)
+}
+
+/// Sealed bodies.
+pub(super) fn sealed(conn: &mut PgConnection, most: i64) -> QueryResult<Vec<Option<Vec<u8>>>> {
+    outbox::table.filter(dsl::sealed_body.is_not_null()).limit(most).select(dsl::sealed_body).load(conn)
+}
+
 /// Letters whose time is over carry live links no more, but there is no reason to keep them either.
-pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usize> {
+pub(super) fn purge(conn: &mut PgConnection, keep: Duration, at_once: i64) -> QueryResult<usize> {
     diesel::update(
         outbox::table
             .filter(dsl::sent_at.is_null())
@@ -127,7 +143,17 @@ pub(super) fn purge(conn: &mut PgConnection, keep: Duration) -> QueryResult<usiz
     )
     .set(dsl::sealed_body.eq(None::<Vec<u8>>))
     .execute(conn)?;
-    diesel::delete(outbox::table.filter(dsl::expires_at.lt(time::now() - time::interval(keep)))).execute(conn)
+    let old: Vec<Uuid> = outbox::table
+        .filter(dsl::expires_at.lt(time::now() - time::interval(keep)))
+        .limit(at_once)
+        .for_update()
+        .skip_locked()
+        .select(dsl::id)
+        .load(conn)?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(outbox::table.filter(dsl::id.eq_any(old))).execute(conn)
 }
 
 pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {

@@ -48,6 +48,7 @@ mod queries;
 mod record;
 mod registry;
 pub mod request;
+mod roll_call;
 mod state;
 mod store;
 mod sync;
@@ -76,6 +77,7 @@ pub use key::{Key, KeyHash};
 pub use queries::{Columns, Row, bytes, live};
 pub use record::{Handle, Live, Login, Principal, Record};
 pub use registry::Scope;
+pub use roll_call::{RollCall, roll_call};
 pub use state::{State, TooLarge};
 pub use store::PgStore;
 

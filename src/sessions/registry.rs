@@ -104,6 +104,11 @@ impl<O: Owner> Sessions<O> {
         }
     }
 
+    /// How many sessions are dead for longer than they are kept, counted no further than one batch.
+    pub fn count_due(&self, conn: &mut PgConnection) -> Result<i64, Fault> {
+        Ok(queries::count_due(conn, self.policy.keep_ended, BATCH)?)
+    }
+
     /// Deletes sessions that ended long ago, batch by batch, and answers how many. Does nothing while
     /// another instance is at it.
     pub async fn sweep(&self) -> Result<usize, Fault> {

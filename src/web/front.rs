@@ -2,6 +2,7 @@
 //! (headers, error page, the small cookies).
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -19,7 +20,7 @@ use tracing::Instrument as _;
 use super::current_session::SignedInNow;
 use super::error::{self, Error, Words};
 use super::page::Page;
-use super::{Shared, assets, browser, csrf, flash, headers, json, page, routes, visit};
+use super::{Shared, assets, browser, csrf, doctor, flash, headers, json, page, routes, visit};
 use crate::db::Fault;
 use crate::secret;
 use crate::sessions::{Handle, request};
@@ -42,6 +43,9 @@ pub async fn door(
     let id = secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
     let (method, path) = (arrived.method().clone(), arrived.path().to_owned());
     let shared = arrived.app_data::<Data<Shared>>().cloned();
+    if let Some(shared) = &shared {
+        notice_proxy(&arrived, shared);
+    }
     let span = tracing::info_span!("request", id = %id);
     let answer = async move {
         // A panic ends this answer, not the process (ASVS 5.0 16.5.4).
@@ -75,6 +79,22 @@ pub async fn door(
     .instrument(span);
     // Whoever is found to be visiting is known until here.
     request::carried(answer).await
+}
+
+/// A client seldom writes this header by itself, a proxy always: then everybody seems to come from the proxy, and one
+/// throttle counts them all.
+fn notice_proxy(arrived: &ServiceRequest, shared: &Shared) {
+    let headers = arrived.headers();
+    if shared.proxy_noticed.load(Ordering::Relaxed)
+        || !headers.contains_key("x-forwarded-for")
+        || doctor::is_visiting(headers)
+        || shared.proxy_noticed.swap(true, Ordering::Relaxed)
+    {
+        return;
+    }
+    tracing::warn!(
+        "a proxy seems to be in front, and LATCHKEY__SERVER__TRUSTED_HOPS is 0: everybody is counted as one address"
+    );
 }
 
 fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> ServiceResponse<BoxBody> {

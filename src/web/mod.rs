@@ -8,6 +8,7 @@ mod cookie;
 mod csrf;
 mod ctx;
 mod current_session;
+pub mod doctor;
 mod error;
 mod flash;
 mod form;
@@ -32,6 +33,7 @@ mod yardstick;
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_identity::IdentityMiddleware;
@@ -57,6 +59,8 @@ pub struct Shared {
     pub limits: SessionLimits,
     pub trusted_hops: usize,
     known_for: Span,
+    /// Somebody stands in front who is not in the settings: said once.
+    proxy_noticed: AtomicBool,
     /// Local mode: the mailbox and the parts page are there.
     pub local: bool,
     pub(crate) secret: Secret,
@@ -114,6 +118,7 @@ impl Shared {
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
             known_for: settings.throttle.known_for,
+            proxy_noticed: AtomicBool::new(settings.is_local() || settings.server.trusted_hops > 0),
             local: settings.is_local()
                 && settings.mail.transport == Transport::Mailbox
                 && settings.server.public.is_loopback(),
@@ -172,7 +177,8 @@ pub fn app(
         .app_data(shared)
         .wrap(from_fn(origin::check))
         .wrap(from_fn(front::door))
-        .configure(health::mount);
+        .configure(health::mount)
+        .configure(doctor::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
     app.configure(|app| routes::mount_pages(app, local))

@@ -8,6 +8,7 @@ use crate::support::browser::{Answer, Browser};
 const NEW: &str = "countess@example.org";
 const CONFIRM: &str = "Confirm your new e-mail address";
 const CHANGED: &str = "Your e-mail address was changed";
+const ADDED: &str = "A way to log in was added";
 
 async fn ask(browser: &mut Browser, email: &str) -> Answer {
     browser.fill_in("/account/email", &[("email", email)]).await
@@ -204,6 +205,32 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     owner.fill_in(&reset.link(), &fields).await.redirects_to("/login");
     owner.log_in(ada.email, "hinge meadow oyster drum").await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn once_the_address_is_taken_back_no_letter_that_went_elsewhere_drops_the_owners_password() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    // Hers went to the address that counts again in the end.
+    let mut hers = app.logged_in(&ada).await;
+    app.enrol(&mut hers).await;
+    let own = app.letter(ada.email, ADDED).await;
+    app.db.execute("DELETE FROM totp; DELETE FROM recovery_codes");
+    let (mut thief, taken) = changed(&app, &ada).await;
+    app.enrol(&mut thief).await;
+    let elsewhere = app.letter(NEW, ADDED).await;
+
+    press(&app, &taken).await.redirects_to("/login");
+    let reset = app.letter(ada.email, "Set a new password").await;
+    let fields = [("token", reset.token()), ("password", "hinge meadow oyster drum".into())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    app.browser().fill_in(&reset.link(), &fields).await.redirects_to("/login");
+    let has_password = "SELECT password_hash IS NOT NULL FROM users";
+    app.browser().open(&elsewhere.link()).await.is(410);
+    press(&app, &elsewhere).await.is(422);
+    assert!(app.db.scalar::<bool>(has_password));
+    press(&app, &own).await.redirects_to("/login");
+    assert!(!app.db.scalar::<bool>(has_password));
 }
 
 #[actix_web::test]

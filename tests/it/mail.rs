@@ -340,14 +340,14 @@ impl Received {
 }
 
 /// tests/smtp/server.py as a process.
-struct MailServer {
-    port: u16,
+pub struct MailServer {
+    pub port: u16,
     letters: Arc<Mutex<Vec<Received>>>,
     child: Child,
 }
 
 impl MailServer {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self::spawn(&[])
     }
 
@@ -355,7 +355,7 @@ impl MailServer {
         Self::spawn(&["--port", &port.to_string()])
     }
 
-    fn spawn(arguments: &[&str]) -> Self {
+    pub fn spawn(arguments: &[&str]) -> Self {
         let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("smtp-venv").join("bin/python");
         assert!(python.exists(), "{} is missing: bin/test makes it", python.display());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smtp/server.py");
@@ -373,7 +373,7 @@ impl MailServer {
         self.letters.lock().unwrap().clone()
     }
 
-    fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.letters.lock().unwrap().len()
     }
 
@@ -391,13 +391,13 @@ impl Drop for MailServer {
 }
 
 /// Takes connections and says nothing, ever.
-struct SilentServer {
-    port: u16,
+pub struct SilentServer {
+    pub port: u16,
     connections: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl SilentServer {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(Mutex::new(Vec::new()));

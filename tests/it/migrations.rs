@@ -16,7 +16,9 @@ use diesel_migrations::{FileBasedMigrations, MigrationHarness as _};
 use latchkey::db::migrations;
 use uuid::Uuid;
 
+use crate::support::app::TestApp;
 use crate::support::db::TestDb;
+use crate::support::process::Latchkey;
 
 fn emptied() -> TestDb {
     let db = TestDb::new();
@@ -80,6 +82,58 @@ fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal
     assert!(why.to_string().contains("only grows"), "{why}");
     conn.batch_execute("ROLLBACK; RESET SESSION AUTHORIZATION").unwrap();
     db.execute(&format!("DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}"));
+}
+
+/// While instances are replaced, and after going back, the version before works with the newest schema.
+#[test]
+fn the_newest_migration_takes_nothing_away_and_demands_nothing_new_of_what_there_was() {
+    let mut conn = emptied_connection();
+    let (_db, conn) = (&conn.0, &mut conn.1);
+    let all = all();
+    let (newest, older) = all.split_last().unwrap();
+    for migration in older {
+        conn.run_migration(migration).unwrap();
+    }
+    let before = picture(conn);
+    conn.run_migration(newest).unwrap();
+    let after = picture(conn);
+    for line in before.lines() {
+        assert!(after.lines().any(|kept| kept == line), "{} takes away: {line}", newest.name());
+    }
+    let added = after.lines().filter(|line| !before.lines().any(|known| known == *line));
+    for line in added {
+        let of_old_table = |what: &str| {
+            let table = line.strip_prefix(what).and_then(|rest| rest.split(['.', ' ']).next());
+            table.is_some_and(|table| before.lines().any(|known| known.starts_with(&format!("r {table}."))))
+        };
+        let demands = of_old_table("column ") && line.ends_with(" NO ") || of_old_table("constraint ");
+        assert!(!demands, "{} demands what the version before does not give: {line}", newest.name());
+    }
+}
+
+#[actix_web::test]
+async fn going_back_one_migration_and_forth_again_logs_nobody_out() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let browser = app.logged_in(&ada).await;
+    let migrations = all();
+    let newest = migrations.last().unwrap();
+    let lived_in = |app: &TestApp| -> String {
+        app.db.scalar(
+            "SELECT concat((SELECT count(*) FROM users), ' ', (SELECT count(*) FROM sessions WHERE revoked_at IS NULL), ' ', \
+             (SELECT count(*) FROM audit_chain))",
+        )
+    };
+    let before = lived_in(&app);
+    app.db.connect().revert_migration(newest).unwrap();
+    assert_eq!(lived_in(&app), before);
+    let latchkey = Latchkey::on(&app.db.url());
+    let running = latchkey.serve_ready().await;
+    running.logged("schema migrated").await;
+    let mut again = running.browser();
+    again.cookies = browser.cookies.clone();
+    assert!(again.is_in().await);
+    assert_eq!(lived_in(&app), before);
 }
 
 #[test]

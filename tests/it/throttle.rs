@@ -251,6 +251,27 @@ async fn a_server_with_no_hand_free_says_so_and_counts_nothing() {
 }
 
 #[actix_web::test]
+async fn what_was_not_looked_at_is_never_counted_below_nought() {
+    let app = TestApp::spawn_with(|settings| {
+        settings.hashing.memory_kib = 64 * 1024;
+        settings.hashing.iterations = 3;
+        settings.hashing.permits = 1;
+        settings.hashing.queue = 1;
+        settings.throttle.account_free = 100;
+    });
+    let ada = app.ada().await;
+    // As if the right password came in between, each time.
+    app.db.execute(
+        "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN DELETE FROM password_lanes WHERE lane = NEW.lane; RETURN NULL; END'; \
+         CREATE TRIGGER clear AFTER INSERT ON password_lanes FOR EACH ROW WHEN (NEW.failures = 1) EXECUTE FUNCTION clear()",
+    );
+    let statuses = at_once(&app, 12, |_| ada.email.to_owned()).await;
+    assert!(count(&statuses, 503) > 0, "{statuses:?}");
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM password_lanes WHERE failures < 1"), 0);
+}
+
+#[actix_web::test]
 async fn whoever_reads_the_whole_database_can_log_in_with_nothing_in_it() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
@@ -291,6 +312,10 @@ async fn whoever_reads_the_whole_database_can_log_in_with_nothing_in_it() {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert!(!dump.contains(&hex), "{secret} is in the database, decoded");
         }
+    }
+    // Nor do the counters tell whom somebody tried to be.
+    for typed in ["hinge meadow oyster drum", ada.email, "127.0.0.1"] {
+        assert!(!dump.contains(&secret::encode(&secret::sha256(typed.as_bytes()))), "{typed} can be guessed");
     }
     for letter in &letters {
         assert!(!dump.contains(letter.link().as_str()));

@@ -327,3 +327,8 @@ pub(in crate::accounts) fn delete_factors_since(
     diesel::delete(codes).execute(conn)?;
     Ok(())
 }
+
+/// Sealed seeds, some of them if they are many.
+pub(in crate::accounts) fn seeds(conn: &mut PgConnection, most: i64) -> Result<Vec<Vec<u8>>, Fault> {
+    Ok(totp::table.limit(most).select(totp::sealed_seed).load(conn)?)
+}

@@ -110,14 +110,28 @@ pub(in crate::accounts) fn count_in_lane(
     conn: &mut PgConnection,
     user: UserId,
     lane: &str,
-    more: i32,
 ) -> Result<(), Fault> {
     use password_lanes::dsl;
     diesel::insert_into(password_lanes::table)
-        .values((dsl::user_id.eq(user.0), dsl::lane.eq(lane), dsl::failures.eq(more)))
+        .values((dsl::user_id.eq(user.0), dsl::lane.eq(lane), dsl::failures.eq(1)))
         .on_conflict((dsl::user_id, dsl::lane))
         .do_update()
-        .set((dsl::failures.eq(dsl::failures + more), dsl::last_at.eq(now)))
+        .set((dsl::failures.eq(dsl::failures + 1), dsl::last_at.eq(now)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// One fewer. Where the lane was cleared meanwhile there is none to take away: below nought, somebody would have more
+/// wrong passwords than everybody.
+pub(in crate::accounts) fn uncount_in_lane(
+    conn: &mut PgConnection,
+    user: UserId,
+    lane: &str,
+) -> Result<(), Fault> {
+    use password_lanes::dsl;
+    let counted = password_lanes::table.filter(dsl::user_id.eq(user.0)).filter(dsl::lane.eq(lane));
+    diesel::update(counted.filter(dsl::failures.gt(0)))
+        .set(dsl::failures.eq(dsl::failures - 1))
         .execute(conn)?;
     Ok(())
 }

@@ -8,8 +8,8 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use crate::accounts::UserId;
 use crate::accounts::links::{About, Purpose};
+use crate::accounts::{Email, UserId};
 use crate::db::schema::{account_links, users};
 use crate::db::{Fault, time};
 use crate::secret::Token;
@@ -90,5 +90,19 @@ pub(in crate::accounts) fn delete_links(
     let purposes: Vec<&str> = purposes.iter().map(|purpose| purpose.as_str()).collect();
     let of_user = account_links::table.filter(dsl::user_id.eq(user.0));
     diesel::delete(of_user.filter(dsl::purpose.eq_any(purposes))).execute(conn)?;
+    Ok(())
+}
+
+/// Those that were mailed to another address than this one.
+pub(in crate::accounts) fn delete_links_elsewhere(
+    conn: &mut PgConnection,
+    user: UserId,
+    purpose: Purpose,
+    email: &Email,
+) -> Result<(), Fault> {
+    use account_links::dsl;
+    let of_user = account_links::table.filter(dsl::user_id.eq(user.0));
+    let elsewhere = dsl::email.is_distinct_from(email.as_str());
+    diesel::delete(of_user.filter(dsl::purpose.eq(purpose.as_str())).filter(elsewhere)).execute(conn)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ mod people;
 mod throttles;
 mod tokens;
 mod trail;
+mod upkeep;
 
 pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
@@ -29,6 +30,7 @@ pub(super) use throttles::*;
 pub use tokens::InvitationRow;
 pub(super) use tokens::*;
 pub(super) use trail::*;
+pub(super) use upkeep::*;
 
 /// `%q%` with what LIKE would interpret taken literally.
 fn containing(q: &str) -> String {

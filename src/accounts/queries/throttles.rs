@@ -78,22 +78,3 @@ pub(in crate::accounts) fn clear_bucket(conn: &mut PgConnection, bucket: &str) -
     diesel::delete(throttles::table.filter(dsl::bucket.eq(bucket))).execute(conn)?;
     Ok(())
 }
-
-/// Buckets nobody has drawn on for long, and links that are dead anyway.
-pub(in crate::accounts) fn tidy(conn: &mut PgConnection) -> Result<usize, Fault> {
-    let mut gone = 0;
-    for stale in [
-        "DELETE FROM throttles WHERE counting_since < now() - interval '7 days' AND coalesce(blocked_until < now(), true)",
-        "DELETE FROM registrations WHERE expires_at < now()",
-        "DELETE FROM user_tokens WHERE expires_at < now()",
-        "DELETE FROM account_links WHERE expires_at < now()",
-        "DELETE FROM known_browsers WHERE expires_at < now()",
-        "DELETE FROM pending_logins WHERE expires_at < now()",
-        // Long after it could have been finished.
-        "DELETE FROM totp WHERE active_at IS NULL AND created_at < now() - interval '1 day'",
-        "DELETE FROM ceremonies WHERE expires_at < now()",
-    ] {
-        gone += sql_query(stale).execute(conn)?;
-    }
-    Ok(gone)
-}

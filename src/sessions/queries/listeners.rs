@@ -52,6 +52,11 @@ pub fn sync(conn: &mut PgConnection, word: &str) -> QueryResult<Vec<Uuid>> {
     Ok(rows.into_iter().map(|(id, _)| id).collect())
 }
 
+/// Those that were waited for in vain.
+pub fn gone(conn: &mut PgConnection) -> QueryResult<Vec<Uuid>> {
+    listeners::table.filter(dsl::gone.eq(true)).select(dsl::id).load(conn)
+}
+
 pub fn say(conn: &mut PgConnection, words: &[String]) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_notify($1, word) FROM unnest($2) word")
         .bind::<Text, _>(CHANNEL)

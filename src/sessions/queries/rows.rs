@@ -278,6 +278,19 @@ pub fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> QueryResult
     .execute(conn)
 }
 
+/// How many a sweep would take, counted no further than `most`.
+pub fn count_due(conn: &mut PgConnection, keep: Duration, most: i64) -> QueryResult<i64> {
+    let due: Vec<Handle> = sessions::table
+        .filter(
+            sql::<Bool>("least(expires_at, revoked_at) < now() - ")
+                .bind::<Interval, _>(time::to_interval(keep)),
+        )
+        .limit(most)
+        .select(dsl::handle)
+        .load(conn)?;
+    Ok(i64::try_from(due.len()).unwrap_or(most))
+}
+
 /// Only one instance sweeps at a time; the lock goes with the transaction.
 pub fn may_sweep(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.sweep'))")).get_result(conn)

@@ -1,0 +1,2 @@
+DROP FUNCTION audit_forget(interval, bigint);
+DROP TABLE upkeep;

@@ -1,0 +1,40 @@
+-- When work that goes on beside the requests was last done, by whichever instance: for all of them to see whether it is
+-- due, and for the operator to see that it is done at all.
+CREATE TABLE upkeep (
+    name text PRIMARY KEY,
+    ended_at timestamptz NOT NULL,
+    rows bigint NOT NULL
+);
+
+-- Throws away the oldest events of the audit trail, some at a time, behind a checkpoint: what is left still verifies.
+-- As its owner, so that the role that serves need not be able to delete; hence it forgets nothing of the last month,
+-- whoever calls it. It stops before a link whose event is missing: damage is looked into, not thrown away.
+CREATE FUNCTION audit_forget(older_than interval, batch bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET latchkey.retention = 'yes' AS $$
+DECLARE
+    last_seq bigint;
+    forgotten bigint;
+BEGIN
+    IF older_than < interval '30 days' THEN
+        RAISE EXCEPTION 'the audit trail of the last 30 days is kept';
+    END IF;
+    SELECT max(oldest.seq) INTO last_seq FROM (
+        SELECT c.seq, bool_and(coalesce(e.at < now() - older_than, false)) OVER (ORDER BY c.seq) AS is_old
+        FROM (SELECT seq, event_id FROM audit_chain ORDER BY seq LIMIT batch) c
+        LEFT JOIN audit_events e ON e.id = c.event_id
+    ) oldest WHERE oldest.is_old;
+    IF last_seq IS NULL THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO audit_checkpoints (seq, hash) SELECT seq, hash FROM audit_chain WHERE seq = last_seq;
+    DELETE FROM audit_events USING audit_chain WHERE event_id = id AND seq <= last_seq;
+    DELETE FROM audit_chain WHERE seq <= last_seq;
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    RETURN forgotten;
+END $$;
+
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION audit_forget(interval, bigint) SET search_path = pg_catalog, %I, pg_temp', current_schema());
+END $$;
+REVOKE ALL ON FUNCTION audit_forget(interval, bigint) FROM PUBLIC;

@@ -1,0 +1,95 @@
+//! The doctor on mail: knocks at the mail server and sends nothing.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use url::Url;
+
+use super::bounded;
+use super::finding::{Finding, note, ok, problem, warning};
+use crate::config::{Settings, Transport};
+use crate::mail::Mailer;
+
+/// A mail server may look up who calls before it speaks.
+const WITHIN: Duration = Duration::from_secs(10);
+
+pub fn look(settings: &Settings) -> Vec<Finding> {
+    let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());
+    let mailer = match mailer {
+        Ok(mailer) => mailer,
+        Err(wrong) => {
+            let wrong = wrong.to_string();
+            return vec![problem(
+                "mail.server",
+                wrong.trim_start_matches("settings: "),
+                "correct the setting",
+            )];
+        }
+    };
+    let from = from(settings, &mailer);
+    match settings.mail.transport {
+        Transport::Mailbox => vec![ok("mail.server", "letters are kept at /dev/mailbox"), from],
+        Transport::None => vec![note(
+            "mail.server",
+            "mail is off: nobody can register, reset a password or be warned",
+            "set LATCHKEY__MAIL__SMTP_URL",
+        )],
+        Transport::Smtp => vec![server(mailer), privacy(settings), from],
+    }
+}
+
+fn server(mailer: Mailer) -> Finding {
+    match bounded("mail.server", WITHIN, move || mailer.knock()) {
+        Ok(Some(Ok(()))) => ok("mail.server", "it answers, and lets us in"),
+        Ok(Some(Err(why))) => problem(
+            "mail.server",
+            without_credentials(&why),
+            "letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL",
+        ),
+        Ok(None) => note("mail.server", "there is none", "set LATCHKEY__MAIL__SMTP_URL"),
+        Err(finding) => finding,
+    }
+}
+
+/// A server may repeat what it was sent.
+fn without_credentials(text: &str) -> String {
+    let words =
+        text.split_whitespace().map(|word| if word.contains('@') || word.len() > 80 { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn privacy(settings: &Settings) -> Finding {
+    let Some(url) = settings.mail.smtp_url.as_deref().and_then(|url| Url::parse(url).ok()) else {
+        return problem("mail.tls", "the URL of the mail server is none", "correct LATCHKEY__MAIL__SMTP_URL");
+    };
+    let required = url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
+    // Of a scheme it does not know, url takes an address for a name.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match () {
+        () if url.scheme() == "smtps" || required => {
+            ok("mail.tls", "encrypted, and the server has to prove itself")
+        }
+        () if near => {
+            note("mail.tls", "plain, within this machine", "from there on it is that server's concern")
+        }
+        () => warning(
+            "mail.tls",
+            "letters may travel readable, with links that open accounts",
+            "use smtps://, or ?tls=required behind smtp://",
+        ),
+    }
+}
+
+/// Whether receivers may believe that it is us.
+fn from(settings: &Settings, mailer: &Mailer) -> Finding {
+    let (from, host) = (mailer.sender_domain(), settings.server.public.host());
+    if from == host || host.ends_with(&format!(".{from}")) {
+        return ok("mail.from", settings.mail.from.clone());
+    }
+    note(
+        "mail.from",
+        format!("{} is not of {host}", settings.mail.from),
+        format!("see that {from} has SPF and DKIM for this mail server, or letters look like phishing"),
+    )
+}

@@ -1,0 +1,106 @@
+//! `latchkey doctor`: looks at everything that has to be right around us, and says of each thing what was seen and what
+//! to do. Changes nothing, prints no secret, and comes to an end whatever else does not.
+
+mod database;
+mod fetch;
+mod finding;
+mod mail;
+mod settings;
+mod site;
+mod upkeep;
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Failure;
+use crate::config::{Misconfigured, Settings};
+use finding::{Finding, Level, problem};
+
+#[derive(Args)]
+pub struct Asked {
+    /// Also ask the running instance at this address, as people reach it: is it us, and what address do we see?
+    #[arg(long, value_name = "https://…")]
+    url: Option<String>,
+    /// A JSON object a finding.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fails where there is a problem. The settings are a finding as well, so they come as they were read.
+pub fn run(settings: Result<Settings, Misconfigured>, asked: &Asked) -> Result<(), Failure> {
+    let findings = match settings {
+        Ok(settings) => look(&settings, asked.url.as_deref()),
+        Err(wrong) => vec![problem(
+            "settings",
+            wrong.to_string().trim_start_matches("settings: "),
+            "correct it; nothing else can be looked at before",
+        )],
+    };
+    for finding in &findings {
+        if asked.json {
+            say!("{}", serde_json::to_string(finding)?);
+        } else {
+            let Finding { check, level, seen, advice } = finding;
+            let advice = if advice.is_empty() { String::new() } else { format!(" → {advice}") };
+            say!("{:<8} {check:<20} {}", level.as_str(), one_line(&format!("{seen}{advice}")));
+        }
+    }
+    match findings.iter().filter(|finding| finding.level == Level::Problem).count() {
+        0 => Ok(()),
+        1 => Err("1 problem".into()),
+        more => Err(format!("{more} problems").into()),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Database, mail and site are looked at at once, none waiting for another.
+fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
+    let mut findings = settings::look(settings);
+    let of_database = {
+        let settings = settings.clone();
+        thread::spawn(move || database::look(&settings))
+    };
+    let of_mail = {
+        let settings = settings.clone();
+        thread::spawn(move || mail::look(&settings))
+    };
+    let of_site = {
+        let (settings, url) = (settings.clone(), url.map(str::to_owned));
+        thread::spawn(move || site::look(&settings, url.as_deref()))
+    };
+    for (check, lane) in [("database", of_database), ("mail", of_mail), ("site", of_site)] {
+        findings.extend(lane.join().unwrap_or_else(|_| vec![failed(check)]));
+    }
+    findings
+}
+
+/// Runs one check by itself: one that hangs or fails says so, and takes nothing along. Its thread is left behind; the
+/// process is about to end.
+fn bounded<T: Send + 'static>(
+    check: &'static str,
+    within: Duration,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Finding> {
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        let _ = tell.send(look());
+    });
+    told.recv_timeout(within).map_err(|error| match error {
+        RecvTimeoutError::Timeout => problem(
+            check,
+            format!("no answer within {} s", within.as_secs()),
+            "it hangs: see whether it is reachable from here, and what it waits for",
+        ),
+        RecvTimeoutError::Disconnected => failed(check),
+    })
+}
+
+fn failed(check: &'static str) -> Finding {
+    problem(check, "the check itself failed", "run it again; if it stays so, report it")
+}

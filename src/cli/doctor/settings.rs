@@ -1,0 +1,70 @@
+//! The doctor on what is written in the settings.
+
+use super::finding::{Finding, note, ok, warning};
+use crate::config::Settings;
+
+pub fn look(settings: &Settings) -> Vec<Finding> {
+    vec![mode(settings), secret(settings), previous(settings), public(settings), hops(settings)]
+}
+
+fn mode(settings: &Settings) -> Finding {
+    if settings.is_local() {
+        return note(
+            "settings.mode",
+            "local mode: a Postgres of our own, for this machine",
+            "name a database to deploy (DATABASE_URL, PGHOST or a Choreo connection)",
+        );
+    }
+    ok("settings.mode", "deployed")
+}
+
+fn secret(settings: &Settings) -> Finding {
+    if settings.secret.looks_typed() {
+        return warning(
+            "settings.secret",
+            "LATCHKEY__SECRET looks like an example, or typed by hand",
+            "whoever guesses it forges forms and opens what is sealed: take one from `openssl rand -base64 48`, with the old one as LATCHKEY__SECRET_PREVIOUS",
+        );
+    }
+    ok("settings.secret", "long enough, and no example")
+}
+
+fn previous(settings: &Settings) -> Finding {
+    if settings.secret.previous_cookie_key().is_none() {
+        return ok("settings.previous", "one secret alone");
+    }
+    note(
+        "settings.previous",
+        "LATCHKEY__SECRET_PREVIOUS is still accepted",
+        format!(
+            "leave it out {} after the change: by then every session has a new cookie or is over",
+            settings.sessions.remembered_absolute
+        ),
+    )
+}
+
+fn public(settings: &Settings) -> Finding {
+    let public = &settings.server.public;
+    match (public.is_secure(), settings.is_local()) {
+        (true, _) => ok("settings.public-url", public.as_str()),
+        (false, true) => {
+            note("settings.public-url", format!("{}, without TLS", public.as_str()), "for this machine alone")
+        }
+        (false, false) => warning(
+            "settings.public-url",
+            format!("{}, without TLS, and not in local mode", public.as_str()),
+            "set LATCHKEY__SERVER__PUBLIC_URL to the https:// address people type: cookies are not Secure otherwise",
+        ),
+    }
+}
+
+fn hops(settings: &Settings) -> Finding {
+    match settings.server.trusted_hops {
+        0 if settings.server.public.is_secure() => note(
+            "settings.hops",
+            "LATCHKEY__SERVER__TRUSTED_HOPS is 0, but we do not speak TLS ourselves: who does?",
+            "count the proxies in front; `latchkey doctor --url` with the public address counts them for you",
+        ),
+        hops => ok("settings.hops", format!("{hops} proxies are believed")),
+    }
+}

@@ -1,0 +1,235 @@
+//! The doctor on the way from the browser to us: asks the running instance through its public address.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::bounded;
+use super::fetch::{self, Answer};
+use super::finding::{Finding, note, ok, problem, warning};
+use crate::config::{Origin, Settings};
+use crate::web::doctor::{self, FRESH_FOR, HEADER, Seen};
+
+const WITHIN: Duration = Duration::from_secs(15);
+
+/// Belongs to nobody (RFC 5737): whoever is taken for it, is so because they said so.
+const NOBODY: &str = "192.0.2.1";
+
+pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
+    let Some(url) = url else {
+        return vec![note(
+            "site.reach",
+            "not asked",
+            "`latchkey doctor --url` with the public address asks the running instance",
+        )];
+    };
+    let origin = match Url::parse(url) {
+        Ok(url) if ["http", "https"].contains(&url.scheme()) && url.has_host() => url,
+        _ => {
+            return vec![problem(
+                "site.reach",
+                format!("{url:?} is no address"),
+                "such as https://id.example.org",
+            )];
+        }
+    };
+    let asking = (settings.clone(), origin.clone());
+    let asked = bounded("site.reach", WITHIN, move || ask(&asking.0, &asking.1, &[]));
+    let seen = match asked {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(finding)) | Err(finding) => return vec![finding],
+    };
+    let mut findings = vec![reached(settings, &origin, &seen)];
+    let asking = (settings.clone(), origin.clone());
+    let spoofed = bounded("site.client-address", WITHIN, move || {
+        ask(&asking.0, &asking.1, &[("X-Forwarded-For", NOBODY)])
+    });
+    findings.push(match spoofed {
+        Ok(Ok(spoofed)) => address(&seen, &spoofed),
+        Ok(Err(finding)) | Err(finding) => finding,
+    });
+    let page = origin.join("/login").unwrap_or_else(|_| origin.clone());
+    match bounded("site.headers", WITHIN, move || fetch::get(&page, &[])) {
+        Ok(Ok(page)) => findings.extend([headers(&page, &origin), cookie(&page, &origin)]),
+        Ok(Err(why)) => findings.push(problem("site.headers", why, "/login does not answer")),
+        Err(finding) => findings.push(finding),
+    }
+    let plain = origin.clone();
+    findings
+        .push(bounded("site.redirect", WITHIN, move || redirect(&plain)).unwrap_or_else(|finding| finding));
+    findings
+}
+
+fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Seen, Finding> {
+    let failed = |seen: String, advice: &str| problem("site.reach", seen, advice);
+    let question =
+        doctor::question(&settings.secret).map_err(|error| failed(error.to_string(), "run it again"))?;
+    let url =
+        origin.join(doctor::PATH).map_err(|error| failed(error.to_string(), "give scheme and host alone"))?;
+    let headers: Vec<(&str, &str)> =
+        [(HEADER, question.as_str())].into_iter().chain(more.iter().copied()).collect();
+    let answer = fetch::get(&url, &headers).map_err(|why| {
+        failed(
+            why,
+            "is an instance running, the name right, the certificate valid, and the gateway's route open?",
+        )
+    })?;
+    doctor::open(&settings.secret, &question, &answer.body).ok_or_else(|| {
+        failed(
+            format!("somebody answers ({}), but not us", answer.status),
+            &format!("does the address lead here? Does the instance have this secret and this version, and are both clocks within {FRESH_FOR} s?"),
+        )
+    })
+}
+
+fn reached(settings: &Settings, asked: &Url, seen: &Seen) -> Finding {
+    let asked = Origin::parse(asked.as_str()).map(|origin| origin.as_str().to_owned());
+    let asked = asked.unwrap_or_else(|why| why);
+    let ours = settings.server.public.as_str();
+    let who = format!("it is us, version {}", seen.version);
+    if seen.public != ours {
+        return problem(
+            "site.reach",
+            format!("{who}, but its public address is {}, and {ours} in these settings", seen.public),
+            "run the doctor with the settings of the instance",
+        );
+    }
+    if asked != ours {
+        return warning(
+            "site.reach",
+            format!("{who}, but its public address is {ours}"),
+            "links, cookies and the origin check are for that one: ask there, or correct LATCHKEY__SERVER__PUBLIC_URL",
+        );
+    }
+    if seen.proto.as_deref() == Some("http") && settings.server.public.is_secure() {
+        return warning(
+            "site.reach",
+            format!("{who}, but the proxy says it was asked without TLS"),
+            "end TLS at the proxy that people reach",
+        );
+    }
+    ok("site.reach", who)
+}
+
+/// We write nothing into `X-Forwarded-For` at first, so whatever is in it is our proxies'; then a client's lie.
+fn address(seen: &Seen, spoofed: &Seen) -> Finding {
+    let check = "site.client-address";
+    let Seen { forwarded, trusted_hops, .. } = seen;
+    let text =
+        |address: Option<std::net::IpAddr>| address.map_or_else(|| "nobody".into(), |ip| ip.to_string());
+    let client = text(seen.client);
+    if text(spoofed.client) == NOBODY {
+        return problem(
+            check,
+            format!(
+                "whoever writes an X-Forwarded-For is believed: {trusted_hops} proxies are trusted, {forwarded} write it"
+            ),
+            format!("anybody can dodge the throttle: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+        );
+    }
+    if forwarded > trusted_hops {
+        return problem(
+            check,
+            format!(
+                "we take you for {client}, which is a proxy: {forwarded} write X-Forwarded-For, {trusted_hops} are trusted"
+            ),
+            format!("everybody is counted as one address: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+        );
+    }
+    if forwarded < trusted_hops {
+        return problem(
+            check,
+            format!(
+                "we take you for {client}: {forwarded} proxies write X-Forwarded-For, {trusted_hops} are trusted"
+            ),
+            format!("set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+        );
+    }
+    ok(
+        check,
+        format!("we take you for {client}, by way of {forwarded} proxies; check that this is your address"),
+    )
+}
+
+fn headers(page: &Answer, origin: &Url) -> Finding {
+    let mut wanted =
+        vec!["content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"];
+    if origin.scheme() == "https" {
+        wanted.push("strict-transport-security");
+    }
+    let missing: Vec<&str> = wanted.into_iter().filter(|name| page.header(name).is_none()).collect();
+    let doubled = ["content-security-policy", "strict-transport-security"]
+        .into_iter()
+        .find(|name| page.all(name).count() > 1);
+    let stored = page.header("cache-control").is_none_or(|value| !value.contains("no-store"));
+    match (missing.is_empty(), doubled, stored) {
+        (false, ..) => problem(
+            "site.headers",
+            format!("/login arrives without {}", missing.join(", ")),
+            "a proxy takes them away: let it pass them on",
+        ),
+        (_, _, true) => problem(
+            "site.headers",
+            "/login may be kept by caches",
+            "a proxy changes Cache-Control: let it pass it on",
+        ),
+        (_, Some(name), _) => {
+            warning("site.headers", format!("{name} arrives twice"), "a proxy adds its own: leave that to us")
+        }
+        _ => ok("site.headers", "they arrive as they were sent"),
+    }
+}
+
+fn cookie(page: &Answer, origin: &Url) -> Finding {
+    let Some(cookie) = page.all("set-cookie").find(|cookie| cookie.contains("latchkey")) else {
+        return problem(
+            "site.cookie",
+            "/login sets no cookie",
+            "nobody can log in: a proxy takes Set-Cookie away",
+        );
+    };
+    let name = cookie.split('=').next().unwrap_or_default();
+    let attributes: Vec<String> = cookie.split(';').skip(1).map(|part| part.trim().to_lowercase()).collect();
+    let has = |wanted: &str| attributes.iter().any(|attribute| attribute == wanted);
+    let secure = origin.scheme() == "https";
+    let as_sent = has("httponly")
+        && has("path=/")
+        && attributes.iter().any(|attribute| attribute.starts_with("samesite="))
+        && !attributes.iter().any(|attribute| attribute.starts_with("domain="))
+        && (!secure || has("secure"));
+    match (as_sent, secure, name.starts_with("__Host-")) {
+        (false, ..) => problem(
+            "site.cookie",
+            format!("{name} arrives changed"),
+            "a proxy rewrites cookies: let it pass them on",
+        ),
+        (_, true, false) => problem(
+            "site.cookie",
+            format!("{name} has no __Host- prefix"),
+            "the instance does not know that it is reached over TLS: LATCHKEY__SERVER__PUBLIC_URL",
+        ),
+        (_, false, _) => note("site.cookie", format!("{name}, without TLS"), "for this machine alone"),
+        _ => ok("site.cookie", format!("{name} arrives as it was sent")),
+    }
+}
+
+fn redirect(origin: &Url) -> Finding {
+    let check = "site.redirect";
+    let mut plain = origin.clone();
+    if origin.scheme() != "https" || origin.port().is_some() || plain.set_scheme("http").is_err() {
+        return note(check, "there is no http:// address beside this one", "");
+    }
+    match fetch::get(&plain, &[]) {
+        Err(why) => ok(check, format!("http:// does not answer ({why})")),
+        Ok(answer) => match answer.header("location") {
+            Some(location) if (300..400).contains(&answer.status) && location.starts_with("https://") => {
+                ok(check, "http:// leads to https://")
+            }
+            _ => warning(
+                check,
+                format!("http:// answers {} and does not lead to https://", answer.status),
+                "redirect it at the gateway",
+            ),
+        },
+    }
+}

@@ -1,0 +1,182 @@
+//! What a database says of itself, for `latchkey doctor`. Looks, and changes nothing that lasts.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use ::time::OffsetDateTime;
+use diesel::connection::SimpleConnection as _;
+use diesel::dsl::sql;
+use diesel::pg::PgConnection;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::{QueryableByName, RunQueryDsl as _, select, sql_query};
+
+use super::Fault;
+
+/// The server behind a connection, and who we are there.
+#[derive(QueryableByName)]
+pub struct Server {
+    /// 150004 is 15.4.
+    #[diesel(sql_type = Integer)]
+    pub number: i32,
+    #[diesel(sql_type = Text)]
+    pub version: String,
+    #[diesel(sql_type = Bool)]
+    pub standby: bool,
+    #[diesel(sql_type = Bool)]
+    pub read_only: bool,
+    /// What is left for everybody but superusers; less where this role or database may have fewer.
+    #[diesel(sql_type = Integer)]
+    pub connections: i32,
+    #[diesel(sql_type = BigInt)]
+    pub connected: i64,
+    #[diesel(sql_type = Text)]
+    pub fsync: String,
+    #[diesel(sql_type = Text)]
+    pub full_page_writes: String,
+    #[diesel(sql_type = Text)]
+    pub synchronous_commit: String,
+    #[diesel(sql_type = Text)]
+    pub role: String,
+    #[diesel(sql_type = Bool)]
+    pub superuser: bool,
+    #[diesel(sql_type = Bool)]
+    pub may_create: bool,
+}
+
+pub fn server(conn: &mut PgConnection) -> Result<Server, Fault> {
+    Ok(sql_query(
+        "SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version, \
+             pg_is_in_recovery() AS standby, current_setting('transaction_read_only')::boolean AS read_only, \
+             least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, \
+                 nullif(rolconnlimit, -1), nullif(datconnlimit, -1)) AS connections, \
+             (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connected, \
+             current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes, \
+             current_setting('synchronous_commit') AS synchronous_commit, \
+             rolname::text AS role, rolsuper AS superuser, \
+             coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create \
+         FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()",
+    )
+    .get_result(conn)?)
+}
+
+/// How this connection travels.
+#[derive(QueryableByName)]
+pub struct Way {
+    #[diesel(sql_type = Bool)]
+    pub encrypted: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub protocol: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub cipher: Option<String>,
+    /// It does not leave the machine.
+    #[diesel(sql_type = Bool)]
+    pub within: bool,
+}
+
+pub fn way(conn: &mut PgConnection) -> Result<Way, Fault> {
+    Ok(sql_query(
+        "SELECT coalesce(s.ssl, false) AS encrypted, s.version AS protocol, s.cipher, \
+             coalesce(a.client_addr << '127.0.0.0/8' OR a.client_addr = '::1', true) AS within \
+         FROM pg_stat_activity a LEFT JOIN pg_stat_ssl s USING (pid) WHERE pid = pg_backend_pid()",
+    )
+    .get_result(conn)?)
+}
+
+/// What this role may do to a table.
+#[derive(QueryableByName)]
+pub struct Rights {
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    #[diesel(sql_type = Bool)]
+    pub select: bool,
+    #[diesel(sql_type = Bool)]
+    pub insert: bool,
+    #[diesel(sql_type = Bool)]
+    pub update: bool,
+    #[diesel(sql_type = Bool)]
+    pub delete: bool,
+}
+
+pub fn rights(conn: &mut PgConnection) -> Result<Vec<Rights>, Fault> {
+    Ok(sql_query(
+        "SELECT relname::text AS name, has_table_privilege(oid, 'SELECT') AS select, \
+             has_table_privilege(oid, 'INSERT') AS insert, has_table_privilege(oid, 'UPDATE') AS update, \
+             has_table_privilege(oid, 'DELETE') AS delete \
+         FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace ORDER BY relname",
+    )
+    .load(conn)?)
+}
+
+/// The middle of so many round trips.
+pub fn round_trip(conn: &mut PgConnection, times: usize) -> Result<Duration, Fault> {
+    let mut took = Vec::new();
+    for _ in 0..times {
+        let begun = Instant::now();
+        conn.batch_execute("SELECT 1")?;
+        took.push(begun.elapsed());
+    }
+    took.sort_unstable();
+    Ok(took.get(times / 2).copied().unwrap_or_default())
+}
+
+/// How far the database's clock is ahead of ours, and how exactly that is known: half the quickest of some round trips.
+pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duration), Fault> {
+    let mut best: Option<(::time::Duration, Duration)> = None;
+    for _ in 0..5 {
+        let (ours, begun) = (SystemTime::now(), Instant::now());
+        let theirs: OffsetDateTime = select(sql::<Timestamptz>("clock_timestamp()")).get_result(conn)?;
+        let half = begun.elapsed() / 2;
+        if best.is_none_or(|(_, known)| half < known) {
+            best = Some((theirs - OffsetDateTime::from(ours + half), half));
+        }
+    }
+    best.ok_or_else(|| Fault::Bug("no round trip".into()))
+}
+
+/// Whether what a session sets is still set a transaction later. Behind a pooler in transaction mode it is not, as soon
+/// as somebody else (`other`) has the connection meanwhile.
+pub fn keeps_its_session(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Fault> {
+    conn.batch_execute("SET latchkey.doctor = 'here'")?;
+    other.batch_execute("BEGIN")?;
+    other.batch_execute("SELECT 1")?;
+    let kept = select(sql::<Bool>("coalesce(current_setting('latchkey.doctor', true), '') = 'here'"))
+        .get_result(conn);
+    other.batch_execute("COMMIT")?;
+    Ok(kept?)
+}
+
+/// How long a word said on `speaking` takes to be heard on `listening`; `None` when it is not.
+pub fn is_heard(
+    listening: &mut PgConnection,
+    speaking: &mut PgConnection,
+    patience: Duration,
+) -> Result<Option<Duration>, Fault> {
+    listening.batch_execute("LISTEN latchkey_doctor")?;
+    let word = crate::secret::encode(&crate::secret::random::<12>()?);
+    let begun = Instant::now();
+    sql_query("SELECT pg_notify('latchkey_doctor', $1)").bind::<Text, _>(&word).execute(speaking)?;
+    let mut heard = None;
+    hear(listening, patience, |payload| {
+        heard = (payload == word).then(|| begun.elapsed());
+        heard.is_some()
+    })?;
+    Ok(heard)
+}
+
+/// Takes in what arrives until `enough` says so, or nobody has any more patience.
+pub fn hear(
+    listening: &mut PgConnection,
+    patience: Duration,
+    mut enough: impl FnMut(&str) -> bool,
+) -> Result<(), Fault> {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
+        for notification in listening.notifications_iter() {
+            if enough(&notification?.payload) {
+                return Ok(());
+            }
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
