@@ -19,6 +19,7 @@ mod db;
 mod deploy_files;
 mod enumeration;
 mod errors;
+mod faults;
 mod forgot_password;
 mod hashing;
 mod headers;
