@@ -340,8 +340,8 @@ impl Received {
 }
 
 /// tests/smtp/server.py as a process.
-struct MailServer {
-    port: u16,
+pub struct MailServer {
+    pub port: u16,
     letters: Arc<Mutex<Vec<Received>>>,
     child: Child,
 }
@@ -351,7 +351,7 @@ impl MailServer {
         Self::spawn(&[])
     }
 
-    fn start_on(port: u16) -> Self {
+    pub fn start_on(port: u16) -> Self {
         Self::spawn(&["--port", &port.to_string()])
     }
 
@@ -373,7 +373,7 @@ impl MailServer {
         self.letters.lock().unwrap().clone()
     }
 
-    fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.letters.lock().unwrap().len()
     }
 
@@ -391,13 +391,13 @@ impl Drop for MailServer {
 }
 
 /// Takes connections and says nothing, ever.
-struct SilentServer {
-    port: u16,
+pub struct SilentServer {
+    pub port: u16,
     connections: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl SilentServer {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(Mutex::new(Vec::new()));
@@ -411,7 +411,7 @@ impl SilentServer {
     }
 
     /// Connections whose other end is still waiting for a word.
-    fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         let open = |stream: &&TcpStream| {
             stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
             stream.peek(&mut [0]).is_err()

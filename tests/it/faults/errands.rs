@@ -105,6 +105,15 @@ pub async fn reset(world: Rc<World>, ledger: Rc<Ledger>) {
     }
 }
 
+impl Ledger {
+    /// What whoever uses this link is answered; nothing is kept of it.
+    pub async fn use_link(&self, world: &World, number: usize) -> Option<u16> {
+        let token = self.tokens.borrow()[number].clone();
+        let fields = [("token", token.as_str()), ("password", NEW_PASSWORD)];
+        fill_in(world, &world.origins[0].clone(), "/reset-password", &fields).await?.status
+    }
+}
+
 /// `None` when not even a page with a token was to be had.
 pub async fn fill_in(world: &World, origin: &str, path: &str, fields: &[(&str, &str)]) -> Option<Reply> {
     let page = world.wire.get(&format!("{origin}/login"), "").await;

@@ -4,6 +4,7 @@
 mod clock;
 mod codes;
 mod database;
+mod ends;
 mod errands;
 mod failover;
 mod flood;
