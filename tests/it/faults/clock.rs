@@ -66,9 +66,15 @@ pub async fn jumps() -> Vec<Outcome> {
             rig.expect(answer.is_sent_to("/login"), format!("{jump}: a session {what}: {}", answer.status));
         }
         let dead = rig.ledger.use_link(&rig.world, 290).await;
-        rig.expect(dead.is_some_and(|status| [410, 422].contains(&status)), format!("{jump}: a dead link: {dead:?}"));
+        rig.expect(
+            dead.is_some_and(|status| [410, 422].contains(&status)),
+            format!("{jump}: a dead link: {dead:?}"),
+        );
         let told = twice(&rig, &codes).await;
-        rig.expect(told.iter().filter(|one| **one).count() <= 1, format!("{jump}: a code of the app let two in"));
+        rig.expect(
+            told.iter().filter(|one| **one).count() <= 1,
+            format!("{jump}: a code of the app let two in"),
+        );
     }
     let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
     let steps = super::rows(&mut conn, "SELECT last_step::text FROM totp");

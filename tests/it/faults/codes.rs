@@ -68,7 +68,8 @@ pub async fn enrol(rig: &Rig) -> Codes {
 /// The step of the database's clock.
 pub fn step(rig: &Rig) -> i64 {
     let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
-    let step = rows(&mut conn, "SELECT floor(extract(epoch FROM clock_timestamp()) / 30)::bigint::text").remove(0);
+    let step =
+        rows(&mut conn, "SELECT floor(extract(epoch FROM clock_timestamp()) / 30)::bigint::text").remove(0);
     step.parse().expect("a number")
 }
 

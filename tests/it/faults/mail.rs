@@ -23,7 +23,8 @@ pub async fn is_down() -> Vec<Outcome> {
     time::sleep(CALM).await;
     answers_alike(&mut rig).await;
     let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
-    let tried = rows(&mut conn, "SELECT attempts::text FROM outbox WHERE attempts > 0 AND next_attempt_at > now()");
+    let tried =
+        rows(&mut conn, "SELECT attempts::text FROM outbox WHERE attempts > 0 AND next_attempt_at > now()");
     rig.expect(!tried.is_empty(), "no letter waits for another attempt");
     let server = MailServer::start_on(port);
     let begun = Instant::now();
@@ -61,8 +62,12 @@ async fn answers_alike(rig: &mut Rig) {
     let mut slowest = Duration::ZERO;
     for email in ["p0@example.org", "nobody@example.org"] {
         let fields = [("email", email)];
-        let reply = super::errands::fill_in(&rig.world, &origin, "/forgot-password", &fields).await.expect("a form");
-        rig.expect(reply.leads_to("/forgot-password/sent"), format!("forgotten, {email}: {:?}", reply.status));
+        let reply =
+            super::errands::fill_in(&rig.world, &origin, "/forgot-password", &fields).await.expect("a form");
+        rig.expect(
+            reply.leads_to("/forgot-password/sent"),
+            format!("forgotten, {email}: {:?}", reply.status),
+        );
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
     rig.expect(slowest <= ANSWERED_WITHIN, format!("somebody waited {slowest:?} for mail"));

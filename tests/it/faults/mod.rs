@@ -69,7 +69,9 @@ fn chosen(names: &str) -> Vec<(&'static str, fn() -> Run)> {
         return FAULTS.to_vec();
     }
     let known = FAULTS.map(|(name, _)| name).join(", ");
-    let find = |name: &str| *FAULTS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}: {known}"));
+    let find = |name: &str| {
+        *FAULTS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}: {known}"))
+    };
     names.split_whitespace().map(find).collect()
 }
 

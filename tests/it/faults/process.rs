@@ -117,16 +117,19 @@ const NEW: &str = "another-for-tests-9876543210-zyxwvutsrq";
 
 /// Instance by instance: first all are told the new key, then all use it; nobody is logged out meanwhile.
 pub async fn changes_its_key() -> Vec<Outcome> {
-    let mut rig =
-        Rig::new(&[], |program, _| vec![program.clone().with("LATCHKEY__SECRET", OLD), program.on_another_port()])
-            .await;
+    let mut rig = Rig::new(&[], |program, _| {
+        vec![program.clone().with("LATCHKEY__SECRET", OLD), program.on_another_port()]
+    })
+    .await;
     let codes = Rc::new(codes::enrol(&rig).await);
     rig.live().await;
     rig.errand(spawn(codes::spend(Rc::clone(&rig.world), Rc::clone(&codes))));
     for (secret, other) in [(OLD, NEW), (NEW, OLD)] {
         for at in 0..rig.programs.len() {
-            rig.programs[at] =
-                rig.programs[at].clone().with("LATCHKEY__SECRET", secret).with("LATCHKEY__SECRET_PREVIOUS", other);
+            rig.programs[at] = rig.programs[at]
+                .clone()
+                .with("LATCHKEY__SECRET", secret)
+                .with("LATCHKEY__SECRET_PREVIOUS", other);
             let mut running = rig.running[at].take().expect("a program");
             running.stop(Signal::SIGTERM).await;
             rig.running[at] = Some(rig.programs[at].serve_ready().await);
@@ -135,8 +138,12 @@ pub async fn changes_its_key() -> Vec<Outcome> {
     }
     let back = rig.recovers(Instant::now()).await;
     // A cookie of a key that nobody knows.
-    let stranger = rig.programs[0].on_another_port().with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");
-    let stranger = stranger.with("LATCHKEY__SECRET_PREVIOUS", "a-fourth-for-tests-0123456789-abcdefg").serve_ready().await;
+    let stranger =
+        rig.programs[0].on_another_port().with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");
+    let stranger = stranger
+        .with("LATCHKEY__SECRET_PREVIOUS", "a-fourth-for-tests-0123456789-abcdefg")
+        .serve_ready()
+        .await;
     let mut browser = rig.running[0].as_ref().expect("a program").browser();
     browser.log_in("link297@example.org", crate::history::visitors::PASSWORD).await.redirects_to("/home");
     let answer = browser.copy_at(&stranger.origin).get("/home").await;

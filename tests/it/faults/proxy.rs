@@ -42,7 +42,8 @@ impl Proxy {
     /// For new connections.
     pub fn lead_to(&self, url: &str) {
         let url = url::Url::parse(&url.replace("@/", "@localhost/")).expect("a URL");
-        let part = |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
+        let part =
+            |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
         *self.way.socket.lock().expect("a lock") = format!("{}/.s.PGSQL.{}", part("host"), part("port"));
     }
 

@@ -151,7 +151,8 @@ impl Rig {
     /// Waits until every instance is ready, lets somebody in and knows them: how long that took from `since`.
     pub async fn recovers(&mut self, since: Instant) -> Duration {
         loop {
-            let served = join_all(self.world.origins.iter().map(|origin| is_served(&self.world, origin))).await;
+            let served =
+                join_all(self.world.origins.iter().map(|origin| is_served(&self.world, origin))).await;
             let took = since.elapsed();
             if served.iter().all(|one| *one) {
                 self.expect(took <= BACK_WITHIN, format!("full service only after {took:?}"));

@@ -60,7 +60,8 @@ pub async fn clients() -> Vec<Outcome> {
 /// How many were not given up in time, how long the last of the others were, and what they were told.
 fn hold(kind: Kind, address: &str, nonce: &str, patience: Duration) -> (usize, Duration, String) {
     let begun = Instant::now();
-    let mut open: Vec<TcpStream> = (0..OF_EACH_KIND).filter_map(|_| TcpStream::connect(address).ok()).collect();
+    let mut open: Vec<TcpStream> =
+        (0..OF_EACH_KIND).filter_map(|_| TcpStream::connect(address).ok()).collect();
     let first = match kind {
         Kind::Head => "GET /login HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".to_owned(),
         Kind::Body => format!(
@@ -89,7 +90,11 @@ fn hold(kind: Kind, address: &str, nonce: &str, patience: Duration) -> (usize, D
                 _ => match stream.read(&mut buffer) {
                     Ok(0) => true,
                     Ok(read) => {
-                        words = String::from_utf8_lossy(&buffer[..read]).lines().next().unwrap_or_default().to_owned();
+                        words = String::from_utf8_lossy(&buffer[..read])
+                            .lines()
+                            .next()
+                            .unwrap_or_default()
+                            .to_owned();
                         true
                     }
                     Err(error) => error.kind() != ErrorKind::WouldBlock,

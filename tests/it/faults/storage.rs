@@ -21,7 +21,8 @@ struct Mount(String);
 
 impl Mount {
     fn at(path: &str, options: &str) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs", path]).output().ok()?;
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs", path]).output().ok()?;
         mounted.status.success().then(|| Self(path.to_owned()))
     }
 }
@@ -77,7 +78,8 @@ pub async fn is_full() -> Vec<Outcome> {
         rig.start_postgres().await;
     } else {
         let url = rig.url.clone();
-        eventually("a server that takes connections", async || latchkey::db::migrations::connect(&url).ok()).await;
+        eventually("a server that takes connections", async || latchkey::db::migrations::connect(&url).ok())
+            .await;
     }
     let back = rig.recovers(Instant::now()).await;
     time::sleep(CALM).await;
