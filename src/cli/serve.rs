@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -38,6 +39,11 @@ const LET_GO: Duration = Duration::from_secs(10);
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// An answer that nobody takes is given up after this: actix waits for ever, so the kernel is told. Phones are back
+/// from a tunnel sooner.
+#[cfg(target_os = "linux")]
+const UNTAKEN: Duration = Duration::from_secs(20);
+
 pub fn run(settings: Settings) -> Result<(), Failure> {
     log::start();
     let address = SocketAddr::new(settings.server.bind, settings.server.port);
@@ -45,7 +51,8 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     let db = Db::shut(settings.pool).with_direct(settings.database_direct.clone());
     let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
-    System::new().block_on(async move {
+    let system = System::new();
+    let ended = system.block_on(async move {
         let server = web::serve(listener, Shared::new(accounts.clone(), &settings), &settings)?;
         let handle = server.handle();
         // Before anything is begun: until then a signal would simply kill us.
@@ -94,12 +101,19 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
             task::spawn_blocking(move || keeper.stop()).await?;
         }
         leave(reached).await
-    })
+    });
+    // The runtime would wait for its threads, and one that waits for a database that hangs waits for ever. Whoever
+    // was asking has their answer by now.
+    mem::forget(system);
+    ended
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
+    // Whoever is accepted inherits it.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNTAKEN))?;
     socket.bind(&address.into()).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use database::Database;
 pub use limits::{Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
 pub use origin::Origin;
-pub use sizes::blocking_threads;
+pub use sizes::{blocking_threads, connections_of};
 pub use span::Span;
 
 use crate::secret::{SECRET_MIN_BYTES, Secret, WeakSecret};

@@ -3,6 +3,15 @@
 use std::num::NonZero;
 use std::thread;
 
+use nix::sys::resource::{Resource, getrlimit};
+
+/// Browsers an instance holds a connection to: some 10 KiB each, and a proxy in front keeps far fewer. Whoever comes
+/// when all are taken waits in the kernel's queue.
+const BROWSERS: usize = 4096;
+
+/// Files the process needs besides: the database, the mail server, its own ends.
+const OTHER_FILES: usize = 64;
+
 /// Cores this process may run on (a container's quota counts).
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
@@ -24,4 +33,12 @@ pub(super) fn connections() -> u32 {
 /// the pool (`db`) and the permits for hashing (`accounts`); whoever waits for one of those holds no thread.
 pub fn blocking_threads(pool_size: u32, workers: usize) -> usize {
     pool_size as usize + workers + 2
+}
+
+/// Connections of one worker: no more than the process may have open, because without a file to spare nobody at all
+/// would be accepted.
+pub fn connections_of(workers: usize) -> usize {
+    let (files, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    let spare = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES);
+    (spare.min(BROWSERS) / workers.max(1)).max(1)
 }

@@ -8,7 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 pub enum Fault {
     /// The database cannot be asked right now: come back in a moment (503).
     Unavailable(String),
-    /// The connection died under the statement (503); it has left the pool.
+    /// The connection died under the statement, or leads to a server that only reads (503); it has left the pool.
     LostConnection(String),
     /// Too much to do: come back after so many seconds (503).
     Busy { retry_after: u64 },
@@ -29,15 +29,15 @@ impl Fault {
     pub fn from_diesel(error: &Error) -> Self {
         let text = error.to_string();
         match error {
+            // A server that only reads (25006) is not the one we want to talk to: after a failover it is the old one.
             Error::DatabaseError(
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::ReadOnlyTransaction,
                 _,
             )
             | Error::BrokenTransactionManager => Self::LostConnection(text),
-            Error::DatabaseError(
-                DatabaseErrorKind::ReadOnlyTransaction | DatabaseErrorKind::SerializationFailure,
-                _,
-            ) => Self::Unavailable(text),
+            Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Unavailable(text),
             // Diesel does not pass the SQLSTATE on, only libpq's words.
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if ends_the_connection(&text) => {
                 Self::LostConnection(text)

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
+use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::r2d2::{HandleError, ManageConnection, R2D2Connection as _};
+use diesel::sql_types::Bool;
+use diesel::{RunQueryDsl as _, select};
 
 use super::{Fault, with_parameters};
 use crate::config;
@@ -53,7 +56,8 @@ impl Lines {
             .map_err(|error| Fault::Unavailable(format!("no database connection: {error}")))
     }
 
-    /// A connection that was alive after the last loss of any: when one dies, most likely all did.
+    /// A connection that was alive after the last loss of any: when one dies, most likely all did. One to a server
+    /// that has come to only read is as good as dead; a new one may lead to another server.
     pub fn checkout(&self) -> Result<Pooled, Fault> {
         loop {
             let mut line = self
@@ -65,7 +69,7 @@ impl Lines {
                 return Ok(line);
             }
             // Each dead one leaves the pool here, so this ends.
-            line.dead = line.conn.ping().is_err();
+            line.dead = !can_write(&mut line.conn);
             if !line.dead {
                 line.losses = losses;
                 return Ok(line);
@@ -117,6 +121,10 @@ fn connect(url: &str, settings: config::Database) -> Result<PgConnection, diesel
     ))
     .map_err(diesel::r2d2::Error::QueryError)?;
     Ok(conn)
+}
+
+fn can_write(conn: &mut PgConnection) -> bool {
+    select(sql::<Bool>("current_setting('transaction_read_only') = 'off'")).get_result(conn).unwrap_or(false)
 }
 
 /// The pool retries by itself; each caller that is turned away says so with its own request.

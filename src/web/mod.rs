@@ -47,7 +47,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::accounts::Accounts;
-use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_threads};
+use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_threads, connections_of};
 use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
@@ -195,6 +195,7 @@ pub fn serve(listener: TcpListener, shared: Shared, settings: &Settings) -> io::
     let server = HttpServer::new(move || app(shared.clone()))
         .workers(workers)
         .worker_max_blocking_threads(blocking)
+        .max_connections(connections_of(workers))
         .client_request_timeout(Duration::from_secs(5))
         .client_disconnect_timeout(Duration::from_secs(5))
         .keep_alive(Duration::from_secs(15))

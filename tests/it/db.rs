@@ -56,6 +56,17 @@ async fn a_connection_lost_inside_a_transaction_is_a_fault_and_nothing_of_it_rem
 }
 
 #[actix_web::test]
+async fn a_connection_to_a_server_that_only_reads_is_given_up() {
+    let test_db = TestDb::new();
+    let db = test_db.db();
+    // What a server does to us that has lost its place to another one.
+    db.read(|conn| Ok(conn.batch_execute("SET default_transaction_read_only = on")?)).await.unwrap();
+    assert!(matches!(write(&db).await, Err(Fault::LostConnection(_))));
+    write(&db).await.unwrap();
+    assert_eq!(test_db.scalar::<i64>("SELECT count(*) FROM setup_tokens"), 1);
+}
+
+#[actix_web::test]
 async fn while_the_database_is_away_everything_is_unavailable_and_then_works_again() {
     let test_db = TestDb::new();
     let db = test_db.db();

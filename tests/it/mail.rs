@@ -351,7 +351,7 @@ impl MailServer {
         Self::spawn(&[])
     }
 
-    fn start_on(port: u16) -> Self {
+    pub fn start_on(port: u16) -> Self {
         Self::spawn(&["--port", &port.to_string()])
     }
 
@@ -411,7 +411,7 @@ impl SilentServer {
     }
 
     /// Connections whose other end is still waiting for a word.
-    fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         let open = |stream: &&TcpStream| {
             stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
             stream.peek(&mut [0]).is_err()

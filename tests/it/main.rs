@@ -22,6 +22,7 @@ mod deploy_files;
 mod doctor;
 mod enumeration;
 mod errors;
+mod faults;
 mod forgot_password;
 mod hashing;
 mod headers;

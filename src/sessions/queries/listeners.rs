@@ -15,6 +15,7 @@ use crate::db::time::Moment;
 const CHANNEL: &str = "latchkey";
 
 diesel::define_sql_function!(fn clock_timestamp() -> Timestamptz);
+diesel::define_sql_function!(fn current_setting(name: Text) -> Text);
 // It answers nothing, which reads as an empty text.
 diesel::define_sql_function!(fn pg_notify(channel: Text, payload: Text) -> Text);
 
@@ -31,11 +32,13 @@ pub fn register(conn: &mut PgConnection, id: Uuid, former: Option<Uuid>) -> Quer
     })
 }
 
-/// The database's time, if `id` is still counted on.
+/// The database's time, if `id` is still counted on. Nobody is counted on where nothing can be written: revocations
+/// are announced elsewhere by then, on the server that took over.
 pub fn ping(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Moment>> {
     listeners::table
         .filter(dsl::id.eq(id))
         .filter(dsl::gone.eq(false))
+        .filter(current_setting("transaction_read_only").eq("off"))
         .select(clock_timestamp())
         .first(conn)
         .optional()

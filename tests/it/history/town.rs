@@ -62,7 +62,7 @@ impl Town {
         let server = start(dir.path());
         let url = server.maintenance_url();
         migrations::run(&url).expect("a schema");
-        let (people, history) = admit(&url).await;
+        let (people, history) = admit(&url, PEOPLE, ADMINS).await;
         let first = Latchkey::on(&url)
             .with("LATCHKEY__DATABASE__DIRECT_URL", format!("{url}&application_name={KEEPER}"))
             .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s")
@@ -139,15 +139,15 @@ impl Town {
 }
 
 /// People and administrators, and what is known of them from the beginning.
-async fn admit(url: &str) -> (Vec<Person>, History) {
+pub async fn admit(url: &str, members: usize, admins: usize) -> (Vec<Person>, History) {
     let hasher = Hasher::new(CHEAP, 4, 64).expect("a hasher");
     let password = Password::given(PASSWORD).expect("a password");
     let hash = hasher.hash(password).await.expect("a hash");
     let mut conn = migrations::connect(url).expect("a connection");
     let (mut people, mut history) = (Vec::new(), History::default());
-    for person in 0..PEOPLE + ADMINS {
+    for person in 0..members + admins {
         let (id, email) = (Uuid::new_v4().to_string(), format!("p{person}@example.org"));
-        let role = if person < PEOPLE { "member" } else { "admin" };
+        let role = if person < members { "member" } else { "admin" };
         conn.batch_execute(&format!(
             "INSERT INTO users (id, email, email_key, name, role, password_hash) \
              VALUES ('{id}', '{email}', '{email}', 'Ada', '{role}', '{}')",
@@ -164,7 +164,7 @@ async fn admit(url: &str) -> (Vec<Person>, History) {
 }
 
 /// The rows know which log-in a handle belongs to.
-fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
+pub fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
     let mut conn = migrations::connect(url).expect("a connection");
     let rows: String = select(sql::<Text>(
         "(SELECT coalesce(string_agg(handle || ' ' || user_agent, ','), '') FROM sessions)",

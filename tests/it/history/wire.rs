@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONNECTION, COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
+use reqwest::header::{CONNECTION, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use reqwest::{Client, Method, redirect};
 
 use super::record::{Done, Span};
@@ -22,6 +22,7 @@ pub struct Reply {
     pub status: Option<u16>,
     pub location: String,
     pub body: String,
+    pub retry_after: bool,
     cookies: Vec<String>,
 }
 
@@ -62,6 +63,7 @@ impl Wire {
             status: None,
             location: String::new(),
             body: String::new(),
+            retry_after: false,
             cookies: Vec::new(),
         };
         if let Ok(response) = request.send().await {
@@ -72,6 +74,7 @@ impl Wire {
                 let text =
                     |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
                 reply.status = Some(status);
+                reply.retry_after = headers.contains_key(RETRY_AFTER);
                 reply.location = headers.get(LOCATION).map(text).unwrap_or_default();
                 reply.cookies = headers.get_all(SET_COOKIE).iter().map(text).collect();
                 reply.body = body;
@@ -89,6 +92,12 @@ impl Reply {
         let set = self.cookies.iter().rev().find(|cookie| cookie.starts_with(&begins))?;
         let pair = set.split(';').next()?.to_owned();
         (pair.len() > begins.len() && !set.contains("Max-Age=0")).then_some(pair)
+    }
+
+    /// All that were set, as a browser sends them back.
+    pub fn all_cookies(&self) -> String {
+        let pairs: Vec<&str> = self.cookies.iter().filter_map(|cookie| cookie.split(';').next()).collect();
+        pairs.join("; ")
     }
 
     /// What stands between these words the first time.

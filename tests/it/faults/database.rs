@@ -1,0 +1,177 @@
+//! Postgres restarts, hangs, has no room for us, and cuts off whoever listens.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::{spawn, task, time};
+use diesel::connection::SimpleConnection as _;
+use latchkey::db::migrations;
+use nix::sys::signal::{Signal, kill};
+
+use super::outcome::Outcome;
+use super::proxy::Proxy;
+use super::rig::{CALM, Rig};
+
+/// No answer takes longer: two seconds for a connection, four for what is asked.
+const ANSWER_WITHIN: Duration = Duration::from_millis(6500);
+
+/// A fault that lasts lasts so long: longer than any answer, shorter than the history allows for.
+const LONG_ENOUGH: Duration = Duration::from_millis(7500);
+
+/// What the listening connections are called.
+pub const LISTENER: &str = "faults_listener";
+
+pub async fn restarts() -> Vec<Outcome> {
+    vec![restart(Signal::SIGINT).await, restart(Signal::SIGQUIT).await]
+}
+
+/// Fast or immediate, as `pg_ctl restart -m` does it.
+pub async fn restart(signal: Signal) -> Outcome {
+    let mut rig = Rig::plain().await;
+    rig.live().await;
+    rig.stop_postgres(signal).await;
+    is_alive_but_not_ready(&mut rig).await;
+    rig.start_postgres().await;
+    let back = rig.recovers(Instant::now()).await;
+    let how = if signal == Signal::SIGINT { "fast" } else { "immediate" };
+    rig.judged(&format!("Postgres restarts, {how}"), Some(back)).await
+}
+
+pub async fn hangs() -> Vec<Outcome> {
+    let mut rig = Rig::plain().await;
+    rig.live().await;
+    let stopped = rig.backends();
+    for pid in &stopped {
+        let _ = kill(*pid, Signal::SIGSTOP);
+    }
+    answers_in_time(&mut rig).await;
+    for pid in &stopped {
+        let _ = kill(*pid, Signal::SIGCONT);
+    }
+    let back = rig.recovers(Instant::now()).await;
+    let stopped = rig.judged("Postgres hangs: its processes stand still", Some(back)).await;
+
+    // A network that swallows everything and says nothing, new connections included.
+    let proxy = Rc::new(Proxy::new());
+    let mut rig = Rig::new(&[], |program, url| {
+        proxy.lead_to(url);
+        vec![program.with("DATABASE_URL", proxy.url())]
+    })
+    .await;
+    rig.live().await;
+    proxy.swallow(true);
+    answers_in_time(&mut rig).await;
+    proxy.swallow(false);
+    let back = rig.recovers(Instant::now()).await;
+    vec![stopped, rig.judged("Postgres hangs: the network says nothing", Some(back)).await]
+}
+
+pub async fn is_exhausted() -> Vec<Outcome> {
+    // A lock on what everybody needs.
+    let mut rig = Rig::plain().await;
+    rig.live().await;
+    let mut in_the_way = migrations::connect(&rig.url).expect("a connection");
+    in_the_way.batch_execute("BEGIN; LOCK TABLE users, sessions").expect("a lock");
+    answers_in_time(&mut rig).await;
+    in_the_way.batch_execute("COMMIT").expect("an end");
+    let back = rig.recovers(Instant::now()).await;
+    let locked = rig.judged("Every connection waits for a lock", Some(back)).await;
+
+    // No room at the server.
+    let mut rig = Rig::new(&[("max_connections", "24")], |program, _| vec![program]).await;
+    rig.live().await;
+    let url = format!("{}&application_name=crowd", rig.url);
+    let crowd = task::spawn_blocking(move || {
+        let mut crowd = Vec::new();
+        // Whoever loses a place to us does not get it back.
+        let ours = "SELECT pid::text FROM pg_stat_activity WHERE application_name <> 'crowd' AND backend_type = 'client backend' AND pg_terminate_backend(pid)";
+        loop {
+            while let Ok(conn) = migrations::connect(&url) {
+                crowd.push(conn);
+            }
+            if super::rows(&mut crowd[0], ours).is_empty() {
+                return crowd;
+            }
+        }
+    })
+    .await
+    .expect("a crowd");
+    answers_in_time(&mut rig).await;
+    rig.notes.push(format!("{} connections of others", crowd.len()));
+    drop(crowd);
+    let back = rig.recovers(Instant::now()).await;
+    vec![locked, rig.judged("Too many clients for Postgres", Some(back)).await]
+}
+
+pub async fn loses_its_listener() -> Vec<Outcome> {
+    let mut rig = Rig::new(&[], |program, url| {
+        let direct = format!("{url}&application_name={LISTENER}");
+        let program = program.with("LATCHKEY__DATABASE__DIRECT_URL", direct);
+        vec![program.clone(), program.on_another_port()]
+    })
+    .await;
+    rig.live().await;
+    let cut = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{LISTENER}'"
+    );
+    let begun = Instant::now();
+    let mut cuts = 0;
+    while begun.elapsed() < Duration::from_secs(4) {
+        rig.execute(&cut);
+        cuts += 1;
+        time::sleep(Duration::from_millis(250)).await;
+    }
+    let back = rig.recovers(Instant::now()).await;
+    rig.notes.push(format!("cut off {cuts} times, two instances"));
+    vec![rig.judged("Whoever listens is cut off", Some(back)).await]
+}
+
+async fn is_alive_but_not_ready(rig: &mut Rig) {
+    let (world, origin) = (Rc::clone(&rig.world), rig.world.origins[0].clone());
+    let ready = spawn({
+        let (world, origin) = (Rc::clone(&world), origin.clone());
+        async move { world.wire.get(&format!("{origin}/readyz"), "").await }
+    });
+    let alive = world.wire.get(&format!("{origin}/healthz"), "").await;
+    rig.expect(alive.status == Some(200), format!("liveness: {:?}", alive.status));
+    let took = Duration::from_micros(alive.at.ended - alive.at.begun);
+    rig.expect(took < Duration::from_secs(1), format!("liveness took {took:?}"));
+    let ready = ready.await.expect("an answer");
+    rig.expect(ready.status == Some(503), format!("readiness: {:?}", ready.status));
+}
+
+/// Whoever needs the database is told to come back, in time; the process is alive and says it is not ready.
+async fn answers_in_time(rig: &mut Rig) {
+    let begun = Instant::now();
+    time::sleep(CALM).await;
+    let (world, origin) = (Rc::clone(&rig.world), rig.world.origins[0].clone());
+    let mut asked = Vec::new();
+    for path in ["/readyz", "/login", "/home", "/account/sessions"] {
+        let (world, url) = (Rc::clone(&world), format!("{origin}{path}"));
+        asked.push(spawn(async move { world.wire.get(&url, "latchkey=x").await }));
+    }
+    let fields = [("email", "p0@example.org"), ("password", "wrong-wrong-wrong-wrong")];
+    let log_in = super::errands::fill_in(&world, &origin, "/login", &fields).await;
+    let alive = world.wire.get(&format!("{origin}/healthz"), "").await;
+    rig.expect(alive.status == Some(200), format!("liveness: {:?}", alive.status));
+    let mut slowest = Duration::ZERO;
+    let mut ready = None;
+    for (number, reply) in asked.into_iter().enumerate() {
+        let reply = reply.await.expect("an answer");
+        if number == 0 {
+            ready = reply.status;
+        }
+        rig.expect(reply.status.is_some(), format!("request {number} had no answer"));
+        slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
+    }
+    if let Some(reply) = log_in {
+        rig.expect(reply.status == Some(503) && reply.retry_after, format!("a log-in: {:?}", reply.status));
+        slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
+    }
+    // Long enough for whoever was under way to run out of time.
+    time::sleep(LONG_ENOUGH.saturating_sub(begun.elapsed())).await;
+    slowest = slowest.max(rig.slowest());
+    rig.expect(slowest <= ANSWER_WITHIN, format!("an answer took {slowest:?}"));
+    rig.notes.push(format!("slowest answer {:.1} s", slowest.as_secs_f64()));
+    rig.expect(ready == Some(503), format!("readiness: {ready:?}"));
+}

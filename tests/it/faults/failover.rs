@@ -1,0 +1,139 @@
+//! A second server takes over: after the first died, and while it still answers but only reads.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::time;
+use latchkey::db::local::LocalServer;
+use latchkey::db::migrations;
+use nix::sys::signal::Signal;
+
+use super::errands::fill_in;
+use super::outcome::Outcome;
+use super::proxy::Proxy;
+use super::rig::{CALM, Rig, start};
+use super::rows;
+use crate::history::visitors::PASSWORD;
+use crate::support::process::{DataDir, eventually};
+
+/// How long there is only a server that reads.
+const ONLY_READS: Duration = Duration::from_secs(3);
+
+pub async fn fails_over() -> Vec<Outcome> {
+    vec![the_first_dies().await, the_first_only_reads().await]
+}
+
+async fn the_first_dies() -> Outcome {
+    let (mut rig, proxy, standby) = pair().await;
+    rig.live().await;
+    rig.stop_postgres(Signal::SIGQUIT).await;
+    proxy.lead_to(&standby.url);
+    proxy.cut();
+    let begun = Instant::now();
+    let (mut refused, mut read) = (0, 0);
+    while begun.elapsed() < ONLY_READS {
+        let origin = rig.world.origins[0].clone();
+        let fields = [("email", "link296@example.org"), ("password", PASSWORD)];
+        if let Some(reply) = fill_in(&rig.world, &origin, "/login", &fields).await {
+            rig.expect(reply.status == Some(503), format!("a log-in nobody could write: {:?}", reply.status));
+            refused += 1;
+        }
+        read += usize::from(rig.world.wire.get(&format!("{origin}/readyz"), "").await.status == Some(200));
+    }
+    standby.takes_over(&mut rig).await;
+    let back = rig.recovers(Instant::now()).await;
+    rig.notes.push(format!("{refused} log-ins refused and {read} queries answered while all was read-only"));
+    rig.judged("Failover: the first server dies", Some(back)).await
+}
+
+/// Nothing cuts the connections to it: the program has to leave by itself.
+async fn the_first_only_reads() -> Outcome {
+    let (mut rig, proxy, standby) = pair().await;
+    rig.live().await;
+    rig.execute("ALTER SYSTEM SET default_transaction_read_only = on");
+    rig.execute("SELECT pg_reload_conf()");
+    time::sleep(CALM / 2).await;
+    proxy.lead_to(&standby.url);
+    standby.takes_over(&mut rig).await;
+    let back = rig.recovers(Instant::now()).await;
+    rig.judged("Failover: the first server only reads", Some(back)).await
+}
+
+struct Standby {
+    url: String,
+    _server: LocalServer,
+    _dir: DataDir,
+}
+
+impl Standby {
+    /// Returns when it writes.
+    async fn takes_over(&self, rig: &mut Rig) {
+        rig.url.clone_from(&self.url);
+        rig.execute("SELECT pg_promote()");
+        let writes = "SELECT 'yes' WHERE NOT pg_is_in_recovery()";
+        let url = &self.url;
+        eventually("a server that writes", async || {
+            let mut conn = migrations::connect(url).ok()?;
+            (!rows(&mut conn, writes).is_empty()).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A server, a program that reaches it through a proxy, and a second server that has everything before it is told.
+async fn pair() -> (Rig, Rc<Proxy>, Standby) {
+    let proxy = Rc::new(Proxy::new());
+    let rig = Rig::new(&[], |program, url| {
+        proxy.lead_to(url);
+        vec![program.with("DATABASE_URL", proxy.url())]
+    })
+    .await;
+    let dir = DataDir::new();
+    copy(&rig, dir.path());
+    let server = start(dir.path().to_owned(), &[]).await;
+    let url = server.maintenance_url();
+    let streams = "SELECT 'yes' FROM pg_stat_replication WHERE state = 'streaming'";
+    eventually("replication", async || {
+        let mut conn = migrations::connect(&rig.url).ok()?;
+        (!rows(&mut conn, streams).is_empty()).then_some(())
+    })
+    .await;
+    rig.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    rig.execute("SELECT pg_reload_conf()");
+    (rig, proxy, Standby { url, _server: server, _dir: dir })
+}
+
+fn copy(rig: &Rig, into: &Path) {
+    let url = url::Url::parse(&rig.url.replace("@/", "@localhost/")).expect("a URL");
+    let part = |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
+    let target = into.join("postgres");
+    let copied = Command::new(program("pg_basebackup"))
+        .args(["--host", &part("host"), "--port", &part("port"), "--username", "latchkey"])
+        .args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync", "--pgdata"])
+        .arg(&target)
+        .output()
+        .expect("pg_basebackup");
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+    // As root it all belongs to root, which a server does not like.
+    let owner = fs::metadata(rig.dir.path().join("postgres")).expect("a cluster");
+    let owner = format!("{}:{}", owner.uid(), owner.gid());
+    let given = Command::new("chown").args(["-R", &owner]).arg(&target).status().expect("chown");
+    assert!(given.success());
+}
+
+/// Beside the server's own programs.
+fn program(name: &str) -> PathBuf {
+    let mut places: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin").join(name))
+        .filter(|path| path.exists())
+        .collect();
+    places.sort();
+    places.pop().unwrap_or_else(|| name.into())
+}

@@ -1,0 +1,90 @@
+//! Everybody logs in at once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::spawn;
+use futures_util::future::join_all;
+use reqwest::Method;
+
+use super::outcome::Outcome;
+use super::rig::Rig;
+use crate::history::visitors::PASSWORD;
+use crate::history::wire::Wire;
+
+const HERD: usize = 1000;
+
+/// How long somebody who is logged in may wait for a page meanwhile; a request a connection, on a machine that also
+/// runs the herd.
+const PAGE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Two hashes at once of 19 MiB each, a thousand connections, and what the program is anyway.
+const MOST_MEMORY: u64 = 256;
+
+pub async fn herd() -> Vec<Outcome> {
+    let mut rig = Rig::new(&[], |program, _| {
+        vec![
+            program
+                .with("LATCHKEY__HASHING__MEMORY_KIB", 19 * 1024)
+                .with("LATCHKEY__HASHING__ITERATIONS", 2)
+                .with("LATCHKEY__HASHING__PERMITS", 2),
+        ]
+    })
+    .await;
+    rig.live().await;
+    let origin = rig.world.origins[0].clone();
+    let form = rig.world.wire.get(&format!("{origin}/login"), "").await;
+    let (token, nonce) = (form.token().expect("a token"), form.cookie("latchkey-form").expect("a nonce"));
+    let before = memory(&rig, "VmRSS:");
+    let asked: Vec<_> = (0..HERD)
+        .map(|number| {
+            let (wire, url, token, nonce) =
+                (Rc::new(Wire::new()), format!("{origin}/login"), token.clone(), nonce.clone());
+            spawn(async move {
+                // Half of them have no account.
+                let email = if number % 2 == 0 { "link297@example.org" } else { "nobody@example.org" };
+                let fields = [("csrf_token", token.as_str()), ("email", email), ("password", PASSWORD)];
+                (number % 2, wire.send(Method::POST, &url, &nonce, "herd", &fields).await)
+            })
+        })
+        .collect();
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    let begun = Instant::now();
+    for (unknown, reply) in join_all(asked).await.into_iter().map(|reply| reply.expect("an answer")) {
+        let who = ["known", "unknown"][unknown];
+        let status = reply.status.map_or("none".into(), |status| status.to_string());
+        *told.entry(format!("{who} {status}")).or_default() += 1;
+        let fits = match (unknown, reply.status) {
+            (0, Some(303)) => reply.leads_to("/home"),
+            (1, Some(422)) => true,
+            (_, Some(503)) => reply.retry_after,
+            _ => false,
+        };
+        rig.expect(fits, format!("{who}: {status} {}", reply.location));
+    }
+    let took = begun.elapsed();
+    let back = rig.recovers(Instant::now()).await;
+    let peak = memory(&rig, "VmHWM:");
+    rig.expect(peak <= MOST_MEMORY, format!("{peak} MiB of memory"));
+    let slowest = rig.slowest();
+    rig.expect(slowest <= PAGE_WITHIN, format!("somebody inside waited {slowest:?}"));
+    let told: Vec<String> = told.into_iter().map(|(what, many)| format!("{many} {what}")).collect();
+    rig.notes.push(format!(
+        "{HERD} at once answered within {:.1} s ({}); {before} MiB before, {peak} at most; slowest page inside {:.1} s",
+        took.as_secs_f64(),
+        told.join(", "),
+        slowest.as_secs_f64(),
+    ));
+    vec![rig.judged("A thousand log-ins at once", Some(back)).await]
+}
+
+/// In MiB.
+pub fn memory(rig: &Rig, what: &str) -> u64 {
+    let pid = rig.running[0].as_ref().expect("a program").pid();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap_or_default();
+    let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default();
+    kib / 1024
+}

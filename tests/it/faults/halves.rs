@@ -1,0 +1,47 @@
+//! Whether anything stands half done: what a change writes and what the trail says of it, one against the other.
+
+use diesel::PgConnection;
+
+use super::outcome::Outcome;
+use super::rows;
+
+/// What is wrong, and the query that names it.
+const HALVES: [(&str, &str); 6] = [
+    (
+        "a session without its line in the trail",
+        "SELECT handle::text FROM sessions s WHERE NOT EXISTS \
+         (SELECT FROM audit_events e WHERE e.session = s.handle AND e.act = 'logged-in')",
+    ),
+    (
+        "a log-in in the trail without its session",
+        "SELECT id::text FROM audit_events e WHERE e.act = 'logged-in' AND NOT EXISTS \
+         (SELECT FROM sessions s WHERE s.handle = e.session)",
+    ),
+    (
+        "a session that is over in the trail only",
+        "SELECT handle::text FROM sessions s WHERE revoked_at IS NULL AND EXISTS \
+         (SELECT FROM audit_events e WHERE e.session = s.handle AND e.act IN ('session-revoked', 'logged-out') \
+          AND e.subject = s.principal AND e.act = 'logged-out')",
+    ),
+    (
+        "a role other than the last in the trail",
+        "SELECT email FROM users u WHERE role <> (SELECT detail FROM audit_events e \
+         WHERE e.subject = u.id AND e.act = 'role-changed' ORDER BY id DESC LIMIT 1)",
+    ),
+    (
+        "enabled or disabled other than the trail says",
+        "SELECT email FROM users u WHERE (disabled_at IS NULL) <> (SELECT act = 'enabled' FROM audit_events e \
+         WHERE e.subject = u.id AND e.act IN ('enabled', 'disabled') ORDER BY id DESC LIMIT 1)",
+    ),
+    (
+        "a live session of somebody who is disabled",
+        "SELECT handle::text FROM sessions s JOIN users u ON u.id = s.principal \
+         WHERE u.disabled_at IS NOT NULL AND s.revoked_at IS NULL",
+    ),
+];
+
+pub fn judge(conn: &mut PgConnection, outcome: &mut Outcome) {
+    for (what, query) in HALVES {
+        outcome.wrong.extend(rows(conn, query).into_iter().map(|which| format!("{what}: {which}")));
+    }
+}

@@ -1,0 +1,83 @@
+//! Every fault we say we survive (`docs/faults.md`), done to real processes while people use them. `bin/faults` runs
+//! all of them or those it is told, and prints what became of each; the quickest are part of every test run.
+
+mod clock;
+mod codes;
+mod database;
+mod ends;
+mod errands;
+mod failover;
+mod flood;
+mod halves;
+mod mail;
+mod outcome;
+mod process;
+mod proxy;
+mod rig;
+mod slow;
+mod storage;
+
+use std::pin::Pin;
+
+use diesel::dsl::sql;
+use diesel::sql_types::{Array, Text};
+use diesel::{PgConnection, RunQueryDsl as _, select};
+
+use outcome::{Outcome, Table};
+
+type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
+
+/// In the order of the table they are promised in.
+const FAULTS: [(&str, fn() -> Run); 13] = [
+    ("restart", || Box::pin(database::restarts())),
+    ("failover", || Box::pin(failover::fails_over())),
+    ("hung", || Box::pin(database::hangs())),
+    ("exhausted", || Box::pin(database::is_exhausted())),
+    ("killed", || Box::pin(process::is_killed())),
+    ("sigterm", || Box::pin(process::is_told_to_end())),
+    ("disk", || Box::pin(storage::is_full())),
+    ("clock", || Box::pin(clock::jumps())),
+    ("listener", || Box::pin(database::loses_its_listener())),
+    ("herd", || Box::pin(flood::herd())),
+    ("slow", || Box::pin(slow::clients())),
+    ("mail", || Box::pin(mail::is_down())),
+    ("keys", || Box::pin(process::changes_its_key())),
+];
+
+/// `bin/faults` names them, or says `all`.
+#[actix_web::test]
+async fn what_goes_wrong_loses_nothing_and_lets_nobody_in() {
+    let wanted = std::env::var("LATCHKEY_FAULTS").ok();
+    let outcomes = match wanted.as_deref() {
+        None => vec![database::restart(nix::sys::signal::Signal::SIGQUIT).await],
+        Some(names) => {
+            let mut outcomes = Vec::new();
+            for (name, run) in chosen(names) {
+                eprintln!("{name} …");
+                outcomes.extend(run().await);
+            }
+            outcomes
+        }
+    };
+    let table = Table(outcomes);
+    println!("\n{table}");
+    assert!(table.is_good(), "a fault was not survived");
+}
+
+fn chosen(names: &str) -> Vec<(&'static str, fn() -> Run)> {
+    if names == "all" {
+        return FAULTS.to_vec();
+    }
+    let known = FAULTS.map(|(name, _)| name).join(", ");
+    let find = |name: &str| {
+        *FAULTS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}: {known}"))
+    };
+    names.split_whitespace().map(find).collect()
+}
+
+/// A column of texts.
+pub fn rows(conn: &mut PgConnection, query: &str) -> Vec<String> {
+    select(sql::<Array<Text>>(&format!("ARRAY({query})")))
+        .get_result(conn)
+        .unwrap_or_else(|error| panic!("{query}: {error}"))
+}

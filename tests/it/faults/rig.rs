@@ -1,0 +1,279 @@
+//! A cluster of its own, real programs on it, and people who use them while something goes wrong.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::task::JoinHandle;
+use actix_web::rt::{spawn, task, time};
+use diesel::connection::SimpleConnection as _;
+use futures_util::future::join_all;
+use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::migrations;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::codes::Codes;
+use super::errands::{self, Ledger, fill_in};
+use super::halves;
+use super::outcome::{BACK_WITHIN, Outcome};
+use crate::history::chance::Chance;
+use crate::history::checker::{Verdict, check};
+use crate::history::record::{Done, PersonId, Saw};
+use crate::history::town::{admit, name_the_revoked};
+use crate::history::visitors::{Held, PASSWORD, Visitor, World};
+use crate::history::wire::Wire;
+use crate::support::process::{DataDir, Latchkey, Running, eventually, free_port};
+
+const PEOPLE: usize = 4;
+const BROWSERS_EACH: usize = 2;
+
+/// Who logs in to see whether all is well; nobody revokes anything of theirs.
+const PROBE: &str = "link299@example.org";
+
+/// How long the world is left alone before and after a fault.
+pub const CALM: Duration = Duration::from_millis(1200);
+
+pub type Settings = &'static [(&'static str, &'static str)];
+
+pub struct Rig {
+    pub world: Rc<World>,
+    pub ledger: Rc<Ledger>,
+    /// Straight to the database, whatever stands between it and the programs.
+    pub url: String,
+    pub programs: Vec<Latchkey>,
+    pub running: Vec<Option<Running>>,
+    /// Whoever was first to use it stops it in the end.
+    _server: LocalServer,
+    pub dir: Rc<DataDir>,
+    pub missed: Vec<String>,
+    pub notes: Vec<String>,
+    pub codes: Option<Rc<Codes>>,
+    settings: Settings,
+    lives: Vec<JoinHandle<Vec<Held>>>,
+    errands: Vec<JoinHandle<()>>,
+    begun: Instant,
+}
+
+impl Rig {
+    /// One program straight on the database.
+    pub async fn plain() -> Self {
+        Self::new(&[], |program, _| vec![program]).await
+    }
+
+    pub async fn new(settings: Settings, programs: impl FnOnce(Latchkey, &str) -> Vec<Latchkey>) -> Self {
+        Self::in_dir(DataDir::new(), settings, programs).await
+    }
+
+    /// `settings` of the server; `programs` are made from one on it, and its URL.
+    pub async fn in_dir(
+        dir: DataDir,
+        settings: Settings,
+        programs: impl FnOnce(Latchkey, &str) -> Vec<Latchkey>,
+    ) -> Self {
+        let server = start(dir.path().to_owned(), settings).await;
+        let url = server.maintenance_url();
+        migrations::run(&url).expect("a schema");
+        let (people, history) = admit(&url, PEOPLE, 1).await;
+        let ledger = Rc::new(Ledger::default());
+        errands::hand_out_links(&mut migrations::connect(&url).expect("a connection"), &ledger);
+        let first = Latchkey::on(&url)
+            .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s")
+            .with("LATCHKEY__SERVER__WORKERS", "2")
+            .with("LATCHKEY__THROTTLE__ACCOUNT_FREE", "1000000")
+            .with("LATCHKEY__THROTTLE__ADDRESS_FREE", "1000000")
+            .with("LATCHKEY__THROTTLE__ASKS_PER_HOUR", "1000000")
+            .with("LATCHKEY__THROTTLE__CEREMONIES_PER_HOUR", "1000000")
+            // Nobody listens there: letters wait in the outbox.
+            .with("LATCHKEY__MAIL__SMTP_URL", format!("smtp://127.0.0.1:{}", free_port()));
+        let programs = programs(first, &url);
+        let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
+        let world = Rc::new(World {
+            wire: Wire::new(),
+            origins: programs.iter().map(Latchkey::origin).collect(),
+            people,
+            history: RefCell::new(history),
+            revoked: RefCell::default(),
+            over: Cell::new(false),
+        });
+        Self {
+            world,
+            ledger,
+            _server: server,
+            dir: Rc::new(dir),
+            url,
+            programs,
+            running: running.into_iter().map(Some).collect(),
+            missed: Vec::new(),
+            notes: Vec::new(),
+            codes: None,
+            settings,
+            lives: Vec::new(),
+            errands: Vec::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// People begin to use it; returns when they have for a while.
+    pub async fn live(&mut self) {
+        let mut chance = Chance::new(crate::history::seed());
+        let world = &self.world;
+        let mut visitor = |person| Visitor {
+            world: Rc::clone(world),
+            person,
+            held: None,
+            old: Vec::new(),
+            chance: chance.branch(),
+        };
+        for browser in 0..PEOPLE * BROWSERS_EACH {
+            self.lives.push(spawn(visitor(browser % PEOPLE).live()));
+        }
+        let admin = visitor(PEOPLE);
+        let wards: Vec<PersonId> = (0..PEOPLE).collect();
+        self.lives.push(spawn(async move { admin.administer(&wards).await }));
+        self.errands.push(spawn(errands::register(Rc::clone(world), Rc::clone(&self.ledger))));
+        self.errands.push(spawn(errands::reset(Rc::clone(world), Rc::clone(&self.ledger))));
+        time::sleep(CALM).await;
+    }
+
+    /// Something more that goes on until it is over.
+    pub fn errand(&mut self, errand: JoinHandle<()>) {
+        self.errands.push(errand);
+    }
+
+    pub fn expect(&mut self, holds: bool, what: impl Into<String>) {
+        if !holds {
+            self.missed.push(what.into());
+        }
+    }
+
+    /// Waits until every instance is ready, lets somebody in and knows them: how long that took from `since`.
+    pub async fn recovers(&mut self, since: Instant) -> Duration {
+        loop {
+            let served =
+                join_all(self.world.origins.iter().map(|origin| is_served(&self.world, origin))).await;
+            let took = since.elapsed();
+            if served.iter().all(|one| *one) {
+                self.expect(took <= BACK_WITHIN, format!("full service only after {took:?}"));
+                return took;
+            }
+            if took > Duration::from_secs(30) {
+                self.missed.push(format!("no full service after {took:?}"));
+                return took;
+            }
+            time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The longest anybody waited for an answer to a request with a key.
+    pub fn slowest(&self) -> Duration {
+        let history = self.world.history.borrow();
+        let longest = history.uses.iter().map(|used| used.at.ended - used.at.begun).max();
+        Duration::from_micros(longest.unwrap_or_default())
+    }
+
+    /// Ends the load, looks at everything that was acknowledged, and takes everything down.
+    pub async fn judged(mut self, fault: &str, recovered_in: Option<Duration>) -> Outcome {
+        time::sleep(CALM).await;
+        self.world.over.set(true);
+        for errand in self.errands.drain(..) {
+            errand.await.expect("an errand");
+        }
+        let held: Vec<Held> =
+            join_all(self.lives.drain(..)).await.into_iter().flat_map(|kept| kept.expect("a life")).collect();
+        for running in self.running.iter().flatten() {
+            running.ready().await;
+        }
+        for key in &held {
+            for origin in &self.world.origins {
+                self.world.look(key, origin).await;
+            }
+        }
+        let mut outcome = Outcome { recovered_in, ..Outcome::default() }.named(fault);
+        let ends = name_the_revoked(&self.world, &self.url);
+        self.world.history.borrow_mut().ends.extend(ends);
+        let mut history = self.world.history.take();
+        for log_in in &mut history.log_ins {
+            log_in.at.ended = log_in.at.ended.min(self.world.wire.now());
+        }
+        let Verdict { served_after, lost, stale } = check(&history);
+        outcome.wrong.extend(served_after);
+        outcome.wrong.extend(history.unexpected.iter().cloned());
+        outcome.lost.extend(lost);
+        outcome.lost.extend(stale);
+        let trail = self.programs[0].clone().with("DATABASE_URL", &self.url).run(&["audit", "verify"]);
+        if trail.code != Some(0) {
+            outcome.wrong.push(format!("the trail: {}{}", trail.out, trail.err));
+        }
+        let served = history.uses.iter().filter(|used| matches!(used.saw, Saw::In(_))).count();
+        let nothing = history.uses.iter().filter(|used| used.saw == Saw::Nothing).count();
+        let yes = |done: &Done| *done == Done::Yes;
+        outcome.load = format!(
+            "{served} pages, {} log-ins, {} ends, {} registrations, {} links; {nothing} turned away",
+            history.log_ins.iter().filter(|one| yes(&one.done)).count(),
+            history.ends.iter().filter(|one| yes(&one.done)).count(),
+            self.ledger.registered.borrow().iter().filter(|one| yes(&one.1)).count(),
+            self.ledger.resets.borrow().iter().flatten().filter(|one| yes(one)).count(),
+        );
+        let mut conn = migrations::connect(&self.url).expect("a connection");
+        errands::judge(&mut conn, &self.ledger, &mut outcome);
+        halves::judge(&mut conn, &mut outcome);
+        if let Some(codes) = &self.codes {
+            codes.judge(&mut conn, &mut outcome);
+        }
+        if served < 20 && !history.uses.is_empty() {
+            outcome.missed.push("too little load".into());
+        }
+        outcome.missed.append(&mut self.missed);
+        outcome.notes.append(&mut self.notes);
+        println!("{fault}: {:.0} s", self.begun.elapsed().as_secs_f64());
+        outcome
+    }
+
+    // ------------------------------------------------------------------------------ the database
+
+    pub fn execute(&self, statements: &str) {
+        let mut conn = migrations::connect(&self.url).expect("a connection");
+        conn.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
+
+    /// Ends the server with this signal and returns when it has ended.
+    pub async fn stop_postgres(&self, signal: Signal) {
+        kill(self.dir.postgres().expect("a server"), signal).expect("a signal");
+        eventually("the end of a server", async || self.dir.postgres().is_none().then_some(())).await;
+    }
+
+    /// Returns when it accepts connections.
+    pub async fn start_postgres(&self) {
+        drop(start(self.dir.path().to_owned(), self.settings).await);
+    }
+
+    /// Its processes that serve somebody.
+    pub fn backends(&self) -> Vec<Pid> {
+        let url = &self.url;
+        let query = "SELECT pid::text FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        let mut conn = migrations::connect(url).expect("a connection");
+        let pids = super::rows(&mut conn, query);
+        pids.iter().map(|pid| Pid::from_raw(pid.parse().expect("a number"))).collect()
+    }
+}
+
+async fn is_served(world: &World, origin: &str) -> bool {
+    if world.wire.get(&format!("{origin}/readyz"), "").await.status != Some(200) {
+        return false;
+    }
+    let fields = [("email", PROBE), ("password", PASSWORD)];
+    let Some(reply) = fill_in(world, origin, "/login", &fields).await else { return false };
+    let Some(cookie) = reply.cookie("latchkey") else { return false };
+    reply.leads_to("/home") && world.wire.get(&format!("{origin}/home"), &cookie).await.status == Some(200)
+}
+
+pub async fn start(dir: PathBuf, settings: Settings) -> LocalServer {
+    let started = task::spawn_blocking(move || {
+        let mut all = vec![("fsync", "off")];
+        all.extend(settings);
+        LocalServer::start(&Options { settings: &all, ..Options::new(&dir) })
+    });
+    started.await.expect("a thread").unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,116 @@
+//! Clients that send a byte now and then, or read nothing, by the hundred.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::task;
+
+use super::flood::memory;
+use super::outcome::Outcome;
+use super::rig::{CALM, Rig};
+
+const OF_EACH_KIND: usize = 300;
+
+/// A head is waited for 5 s, a body 10 s, and somebody who does not read 20 s; and each may take a moment to notice.
+const GIVEN_UP_WITHIN: [(Kind, u64); 3] = [(Kind::Head, 5), (Kind::Body, 10), (Kind::Reader, 20)];
+const A_MOMENT: Duration = Duration::from_secs(4);
+
+const PAGE_WITHIN: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Head,
+    Body,
+    Reader,
+}
+
+pub async fn clients() -> Vec<Outcome> {
+    let mut rig = Rig::plain().await;
+    rig.live().await;
+    let address = rig.world.origins[0].replace("http://localhost", "127.0.0.1");
+    let form = rig.world.wire.get(&format!("{}/login", rig.world.origins[0]), "").await;
+    let nonce = form.cookie("latchkey-form").expect("a nonce");
+    let (before, fds) = (memory(&rig, "VmRSS:"), open_files(&rig));
+    let held = GIVEN_UP_WITHIN.map(|(kind, seconds)| {
+        let (address, nonce) = (address.clone(), nonce.clone());
+        let patience = Duration::from_secs(seconds) + A_MOMENT;
+        task::spawn_blocking(move || hold(kind, &address, &nonce, patience))
+    });
+    actix_web::rt::time::sleep(CALM).await;
+    let most = open_files(&rig).saturating_sub(fds);
+    rig.expect(most > OF_EACH_KIND, format!("only {most} connections were held"));
+    for (held, (kind, _)) in held.into_iter().zip(GIVEN_UP_WITHIN) {
+        let (left, slowest, words) = held.await.expect("clients");
+        rig.expect(left == 0, format!("{left} of {OF_EACH_KIND} {kind:?} were never given up"));
+        rig.notes.push(format!("{kind:?} given up after {:.1} s {words}", slowest.as_secs_f64()));
+    }
+    let slowest = rig.slowest();
+    rig.expect(slowest <= PAGE_WITHIN, format!("somebody else waited {slowest:?}"));
+    rig.notes.push(format!(
+        "{most} connections, {before} MiB before, {} at most; slowest page of others {:.2} s",
+        memory(&rig, "VmHWM:"),
+        slowest.as_secs_f64()
+    ));
+    let back = rig.recovers(Instant::now()).await;
+    vec![rig.judged("Slow heads, bodies and readers", Some(back)).await]
+}
+
+/// How many were not given up in time, how long the last of the others were, and what they were told.
+fn hold(kind: Kind, address: &str, nonce: &str, patience: Duration) -> (usize, Duration, String) {
+    let begun = Instant::now();
+    let mut open: Vec<TcpStream> =
+        (0..OF_EACH_KIND).filter_map(|_| TcpStream::connect(address).ok()).collect();
+    let first = match kind {
+        Kind::Head => "GET /login HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".to_owned(),
+        Kind::Body => format!(
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nCookie: {nonce}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\nemail="
+        ),
+        // More answers than any buffer between us holds.
+        Kind::Reader => "GET /static/none HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3000),
+    };
+    for stream in &mut open {
+        stream.set_nonblocking(true).expect("a stream");
+        let _ = stream.write(first.as_bytes());
+    }
+    let (mut last, mut words) = (Duration::ZERO, String::new());
+    let mut buffer = [0; 64];
+    while !open.is_empty() && begun.elapsed() < patience {
+        thread::sleep(Duration::from_millis(200));
+        open.retain_mut(|stream| {
+            let written = match kind {
+                // Asks for more and more, and reads nothing of it.
+                Kind::Reader => stream.write(first.as_bytes()),
+                _ => stream.write(b"a"),
+            };
+            let gone = match written {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => true,
+                _ if kind == Kind::Reader => false,
+                _ => match stream.read(&mut buffer) {
+                    Ok(0) => true,
+                    Ok(read) => {
+                        words = String::from_utf8_lossy(&buffer[..read])
+                            .lines()
+                            .next()
+                            .unwrap_or_default()
+                            .to_owned();
+                        true
+                    }
+                    Err(error) => error.kind() != ErrorKind::WouldBlock,
+                },
+            };
+            if gone {
+                last = begun.elapsed();
+            }
+            !gone
+        });
+    }
+    let words = words.strip_prefix("HTTP/1.1 ").map(|told| format!("({told})")).unwrap_or_default();
+    (open.len(), last, words)
+}
+
+fn open_files(rig: &Rig) -> usize {
+    let pid = rig.running[0].as_ref().expect("a program").pid();
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}

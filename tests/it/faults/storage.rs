@@ -1,0 +1,106 @@
+//! The disk is full: first where the trail is written, then where all of it is.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::time;
+
+use super::errands::fill_in;
+use super::outcome::Outcome;
+use super::rig::{CALM, Rig};
+use super::rows;
+use crate::history::visitors::PASSWORD;
+use crate::support::process::{DataDir, eventually};
+
+/// Room for a new cluster and little more.
+const SIZE: &str = "size=220m,mode=0711";
+
+/// A file system of its own in memory, for as long as this lives.
+struct Mount(String);
+
+impl Mount {
+    fn at(path: &str, options: &str) -> Option<Self> {
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs", path]).output().ok()?;
+        mounted.status.success().then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Whoever still has it open is about to end.
+        let _ = Command::new("umount").args(["--lazy", &self.0]).output();
+    }
+}
+
+pub async fn is_full() -> Vec<Outcome> {
+    let dir = DataDir::new();
+    let path = dir.path().display().to_string();
+    let Some(mount) = Mount::at(&path, SIZE) else {
+        return vec![Outcome {
+            fault: "The disk is full".into(),
+            missed: vec!["nothing may be mounted here: run it as root".into()],
+            ..Outcome::default()
+        }];
+    };
+    let mut rig = Rig::in_dir(dir, &[], |program, _| vec![program]).await;
+    rig.live().await;
+    let mut reader = rig.running[0].as_ref().expect("a program").browser();
+    reader.log_in("link297@example.org", PASSWORD).await.redirects_to("/home");
+    reader.get("/account").await.is(200);
+
+    // Everything that is left, and what others give back meanwhile.
+    let filler = format!("{path}/filler");
+    let before = trail(&rig);
+    let begun = Instant::now();
+    let (mut pages, mut refused) = (0, 0);
+    while begun.elapsed() < Duration::from_secs(5) {
+        fill(&filler);
+        if rig.dir.postgres().is_some() && reader.get("/home").await.status == 200 {
+            pages += 1;
+        }
+        let origin = rig.world.origins[0].clone();
+        let fields = [("email", "link296@example.org"), ("password", PASSWORD)];
+        if let Some(reply) = fill_in(&rig.world, &origin, "/login", &fields).await {
+            refused += usize::from(reply.status == Some(503));
+        }
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    rig.expect(refused > 0, "nothing was refused: the disk was not full");
+    let alive = reader.get("/healthz").await.status;
+    rig.expect(alive == 200, format!("liveness: {alive}"));
+    fs::remove_file(&filler).expect("the filler");
+    // A server that could not even write its log of changes has stopped itself, and is started by whoever watches it.
+    let mut how = "Postgres went on";
+    if rig.dir.postgres().is_none() {
+        how = "Postgres had stopped and was started again";
+        rig.start_postgres().await;
+    } else {
+        let url = rig.url.clone();
+        eventually("a server that takes connections", async || latchkey::db::migrations::connect(&url).ok())
+            .await;
+    }
+    let back = rig.recovers(Instant::now()).await;
+    time::sleep(CALM).await;
+    let after = trail(&rig);
+    rig.expect(after > before, "nothing was written afterwards");
+    rig.notes.push(format!("{pages} pages read, {refused} log-ins refused meanwhile; {how}"));
+    let outcome = rig.judged("The disk is full", Some(back)).await;
+    drop(mount);
+    vec![outcome]
+}
+
+fn trail(rig: &Rig) -> usize {
+    let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
+    rows(&mut conn, "SELECT id::text FROM audit_events").len()
+}
+
+/// Until nothing more goes in.
+fn fill(path: &str) {
+    use std::io::Write as _;
+    let Ok(mut file) = fs::OpenOptions::new().create(true).append(true).open(path) else { return };
+    let chunk = vec![1; 64 * 1024];
+    while file.write_all(&chunk).is_ok() {}
+    while file.write_all(&chunk[..512]).is_ok() {}
+}
