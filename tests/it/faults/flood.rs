@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::spawn;
 use futures_util::future::join_all;
+use latchkey::accounts::hasher::Hasher;
+use latchkey::accounts::password::{HashCost, Password};
 use reqwest::Method;
 
 use super::outcome::Outcome;
@@ -15,6 +17,9 @@ use crate::history::visitors::PASSWORD;
 use crate::history::wire::Wire;
 
 const HERD: usize = 1000;
+
+/// What a hash costs by default.
+const COST: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
 
 /// How long somebody who is logged in may wait for a page meanwhile; a request a connection, on a machine that also
 /// runs the herd.
@@ -27,12 +32,16 @@ pub async fn herd() -> Vec<Outcome> {
     let mut rig = Rig::new(&[], |program, _| {
         vec![
             program
-                .with("LATCHKEY__HASHING__MEMORY_KIB", 19 * 1024)
-                .with("LATCHKEY__HASHING__ITERATIONS", 2)
+                .with("LATCHKEY__HASHING__MEMORY_KIB", COST.memory_kib)
+                .with("LATCHKEY__HASHING__ITERATIONS", COST.iterations)
                 .with("LATCHKEY__HASHING__PERMITS", 2),
         ]
     })
     .await;
+    // Otherwise everybody's first log-in would hash anew.
+    let hasher = Hasher::new(COST, 1, 1).expect("a hasher");
+    let hash = hasher.hash(Password::given(PASSWORD).expect("a password")).await.expect("a hash");
+    rig.execute(&format!("UPDATE users SET password_hash = '{}'", hash.as_str()));
     rig.live().await;
     let origin = rig.world.origins[0].clone();
     let form = rig.world.wire.get(&format!("{origin}/login"), "").await;
@@ -44,8 +53,13 @@ pub async fn herd() -> Vec<Outcome> {
                 (Rc::new(Wire::new()), format!("{origin}/login"), token.clone(), nonce.clone());
             spawn(async move {
                 // Half of them have no account.
-                let email = if number % 2 == 0 { "link297@example.org" } else { "nobody@example.org" };
-                let fields = [("csrf_token", token.as_str()), ("email", email), ("password", PASSWORD)];
+                let email = if number % 2 == 0 {
+                    format!("link{}@example.org", 40 + number / 4)
+                } else {
+                    format!("nobody{number}@example.org")
+                };
+                let fields =
+                    [("csrf_token", token.as_str()), ("email", email.as_str()), ("password", PASSWORD)];
                 (number % 2, wire.send(Method::POST, &url, &nonce, "herd", &fields).await)
             })
         })

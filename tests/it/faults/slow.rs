@@ -1,21 +1,25 @@
 //! Clients that send a byte now and then, or read nothing, by the hundred.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::task;
+use socket2::{Domain, Socket, Type};
 
 use super::flood::memory;
 use super::outcome::Outcome;
 use super::rig::{CALM, Rig};
 
-const OF_EACH_KIND: usize = 300;
+const MOST: usize = 300;
 
 /// A head is waited for 5 s, a body 10 s, and somebody who does not read 20 s; and each may take a moment to notice.
 const GIVEN_UP_WITHIN: [(Kind, u64); 3] = [(Kind::Head, 5), (Kind::Body, 10), (Kind::Reader, 20)];
 const A_MOMENT: Duration = Duration::from_secs(4);
+
+/// Files asked for at once: more than the buffers of both sides hold.
+const PIPELINED: usize = 400;
 
 const PAGE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -32,18 +36,20 @@ pub async fn clients() -> Vec<Outcome> {
     let address = rig.world.origins[0].replace("http://localhost", "127.0.0.1");
     let form = rig.world.wire.get(&format!("{}/login", rig.world.origins[0]), "").await;
     let nonce = form.cookie("latchkey-form").expect("a nonce");
+    let asset = form.between("href=\"/static/app.css", "\"").expect("a file");
+    let asset = format!("/static/app.css{asset}");
     let (before, fds) = (memory(&rig, "VmRSS:"), open_files(&rig));
     let held = GIVEN_UP_WITHIN.map(|(kind, seconds)| {
-        let (address, nonce) = (address.clone(), nonce.clone());
+        let (address, nonce, asset) = (address.clone(), nonce.clone(), asset.clone());
         let patience = Duration::from_secs(seconds) + A_MOMENT;
-        task::spawn_blocking(move || hold(kind, &address, &nonce, patience))
+        task::spawn_blocking(move || hold(kind, &address, &nonce, &asset, patience))
     });
     actix_web::rt::time::sleep(CALM).await;
     let most = open_files(&rig).saturating_sub(fds);
-    rig.expect(most > OF_EACH_KIND, format!("only {most} connections were held"));
+    rig.expect(most > MOST, format!("only {most} connections were held"));
     for (held, (kind, _)) in held.into_iter().zip(GIVEN_UP_WITHIN) {
         let (left, slowest, words) = held.await.expect("clients");
-        rig.expect(left == 0, format!("{left} of {OF_EACH_KIND} {kind:?} were never given up"));
+        rig.expect(left == 0, format!("{left} {kind:?} were never given up"));
         rig.notes.push(format!("{kind:?} given up after {:.1} s {words}", slowest.as_secs_f64()));
     }
     let slowest = rig.slowest();
@@ -58,17 +64,24 @@ pub async fn clients() -> Vec<Outcome> {
 }
 
 /// How many were not given up in time, how long the last of the others were, and what they were told.
-fn hold(kind: Kind, address: &str, nonce: &str, patience: Duration) -> (usize, Duration, String) {
+fn hold(
+    kind: Kind,
+    address: &str,
+    nonce: &str,
+    asset: &str,
+    patience: Duration,
+) -> (usize, Duration, String) {
     let begun = Instant::now();
-    let mut open: Vec<TcpStream> =
-        (0..OF_EACH_KIND).filter_map(|_| TcpStream::connect(address).ok()).collect();
+    // Those who read nothing make us work first, which is not what this is about.
+    let many = if kind == Kind::Reader { MOST / 3 } else { MOST };
+    let mut open: Vec<TcpStream> = (0..many).filter_map(|_| connect(address).ok()).collect();
     let first = match kind {
         Kind::Head => "GET /login HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".to_owned(),
         Kind::Body => format!(
             "POST /login HTTP/1.1\r\nHost: localhost\r\nCookie: {nonce}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\nemail="
         ),
         // More answers than any buffer between us holds.
-        Kind::Reader => "GET /static/none HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3000),
+        Kind::Reader => format!("GET {asset} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(PIPELINED),
     };
     for stream in &mut open {
         stream.set_nonblocking(true).expect("a stream");
@@ -79,11 +92,7 @@ fn hold(kind: Kind, address: &str, nonce: &str, patience: Duration) -> (usize, D
     while !open.is_empty() && begun.elapsed() < patience {
         thread::sleep(Duration::from_millis(200));
         open.retain_mut(|stream| {
-            let written = match kind {
-                // Asks for more and more, and reads nothing of it.
-                Kind::Reader => stream.write(first.as_bytes()),
-                _ => stream.write(b"a"),
-            };
+            let written = stream.write(b"a");
             let gone = match written {
                 Err(error) if error.kind() != ErrorKind::WouldBlock => true,
                 _ if kind == Kind::Reader => false,
@@ -108,6 +117,15 @@ fn hold(kind: Kind, address: &str, nonce: &str, patience: Duration) -> (usize, D
     }
     let words = words.strip_prefix("HTTP/1.1 ").map(|told| format!("({told})")).unwrap_or_default();
     (open.len(), last, words)
+}
+
+/// With little room for what it is sent.
+fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let address: SocketAddr = address.parse().expect("an address");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4096)?;
+    socket.connect(&address.into())?;
+    Ok(socket.into())
 }
 
 fn open_files(rig: &Rig) -> usize {
