@@ -1,7 +1,10 @@
 //! What there is to see after a step: what the browser holds, what the server holds, and what the doors say.
 
+use diesel::prelude::{Queryable, Selectable};
+
 use super::{DenyList, Finding, Held, Holder, Lab, Run, queries};
 use crate::db::Fault;
+use crate::db::schema::sessions;
 use crate::db::time::Moment;
 
 /// Both sides, as they are now.
@@ -14,6 +17,8 @@ pub struct Exhibit {
 }
 
 /// A session of the lab, as the table has it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
 pub struct SessionRow {
     pub key_hash: Vec<u8>,
     pub created_at: Moment,

@@ -229,23 +229,7 @@ pub fn any_hash(conn: &mut PgConnection, run: Uuid) -> Result<Option<Vec<u8>>, F
 }
 
 pub fn session_rows_of(conn: &mut PgConnection, run: Uuid) -> QueryResult<Vec<SessionRow>> {
-    let columns = (
-        session_rows::key_hash,
-        session_rows::created_at,
-        session_rows::last_seen_at,
-        session_rows::expires_at,
-        session_rows::revoked_at,
-    );
-    let rows: Vec<(Vec<u8>, Moment, Moment, Moment, Option<Moment>)> =
-        newest(run).select(columns).limit(SHOWN).load(conn)?;
-    let row = |(key_hash, created_at, last_seen_at, expires_at, revoked_at)| SessionRow {
-        key_hash,
-        created_at,
-        last_seen_at,
-        expires_at,
-        revoked_at,
-    };
-    Ok(rows.into_iter().map(row).collect())
+    newest(run).select(SessionRow::as_select()).limit(SHOWN).load(conn)
 }
 
 #[diesel::dsl::auto_type]

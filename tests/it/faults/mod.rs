@@ -28,7 +28,10 @@ use outcome::{Outcome, Table};
 type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
 
 /// In the order of the table they are promised in.
-const FAULTS: [(&str, fn() -> Run); 13] = [
+/// A fault by its name.
+type Fault = (&'static str, fn() -> Run);
+
+const FAULTS: [Fault; 13] = [
     ("restart", || Box::pin(database::restarts())),
     ("failover", || Box::pin(failover::fails_over())),
     ("hung", || Box::pin(database::hangs())),
@@ -64,7 +67,7 @@ async fn what_goes_wrong_loses_nothing_and_lets_nobody_in() {
     assert!(table.is_good(), "a fault was not survived");
 }
 
-fn chosen(names: &str) -> Vec<(&'static str, fn() -> Run)> {
+fn chosen(names: &str) -> Vec<Fault> {
     if names == "all" {
         return FAULTS.to_vec();
     }
