@@ -3,13 +3,13 @@
 
 mod admins;
 mod bad;
-mod chance;
-mod checker;
+pub mod chance;
+pub mod checker;
 mod faults;
-mod record;
-mod town;
-mod visitors;
-mod wire;
+pub mod record;
+pub mod town;
+pub mod visitors;
+pub mod wire;
 
 use std::time::Duration;
 
@@ -29,13 +29,13 @@ async fn under_faults_nothing_is_served_after_its_end_and_nobody_is_logged_out()
     assert!(summary.faults() >= 4 && summary.served > 100 && summary.ended > 10, "too little happened");
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     setting("SOAK_SEED").unwrap_or_else(|| {
         let bytes = latchkey::secret::random::<4>().expect("randomness");
         u64::from(u32::from_le_bytes(bytes))
     })
 }
 
-fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+pub fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }

@@ -48,6 +48,15 @@ pub struct Held {
     pub token: String,
 }
 
+impl Held {
+    /// While the secret changes, a cookie that was signed with the other one comes back signed anew.
+    pub fn take_newly_signed(&mut self, reply: &Reply) {
+        if let Some(cookie) = reply.cookie("latchkey").filter(|_| reply.status == Some(200)) {
+            self.cookie = cookie;
+        }
+    }
+}
+
 pub struct Visitor {
     pub world: Rc<World>,
     pub person: PersonId,
@@ -115,10 +124,11 @@ impl Visitor {
     pub async fn home(&mut self, held: &Held) {
         let origin = self.anywhere();
         let reply = self.world.look(held, &origin).await;
-        if let Some(token) = reply.token()
-            && let Some(mine) = &mut self.held
-        {
-            mine.token = token;
+        if let Some(mine) = &mut self.held {
+            if let Some(token) = reply.token() {
+                mine.token = token;
+            }
+            mine.take_newly_signed(&reply);
         }
         if reply.is_turned_away() {
             self.give_up();
@@ -127,9 +137,10 @@ impl Visitor {
 
     async fn try_an_old_key(&mut self) {
         if !self.old.is_empty() {
-            let held = self.old[self.chance.below(self.old.len())].clone();
-            let origin = self.anywhere();
-            self.world.look(&held, &origin).await;
+            let at = self.chance.below(self.old.len());
+            let (held, origin) = (self.old[at].clone(), self.anywhere());
+            let reply = self.world.look(&held, &origin).await;
+            self.old[at].take_newly_signed(&reply);
         }
     }
 
@@ -191,7 +202,7 @@ impl Visitor {
         self.world.ended(what, reply.at, reply.done("/account/sessions"));
     }
 
-    async fn log_out(&mut self, held: &Held) {
+    pub async fn log_out(&mut self, held: &Held) {
         if held.token.is_empty() {
             return self.home(held).await;
         }
