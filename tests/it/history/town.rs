@@ -129,6 +129,7 @@ pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
         people,
         history: RefCell::new(history),
         revoked: RefCell::default(),
+        signed_anew: Cell::new(0),
         over: Cell::new(false),
     })
 }

@@ -36,6 +36,8 @@ pub struct World {
     pub history: RefCell<History>,
     /// Ends of sessions named by their handles, which the rows tell at the end.
     pub revoked: RefCell<Vec<(String, Span, Done)>>,
+    /// How often a page brought the cookie again.
+    pub signed_anew: Cell<usize>,
     pub over: Cell<bool>,
 }
 
@@ -265,6 +267,9 @@ impl World {
     pub async fn look(&self, held: &Held, origin: &str) -> Reply {
         let reply = self.wire.get(&format!("{origin}/home"), &held.cookie).await;
         self.look_at("GET /home", &reply, &[200, 303]);
+        if reply.status == Some(200) && reply.cookie("latchkey").is_some() {
+            self.signed_anew.set(self.signed_anew.get() + 1);
+        }
         self.used(held.key, reply.at, self.saw(&reply));
         reply
     }
@@ -300,7 +305,7 @@ impl World {
         keys.len() - 1
     }
 
-    fn look_at(&self, what: &str, reply: &Reply, expected: &[u16]) {
+    pub fn look_at(&self, what: &str, reply: &Reply, expected: &[u16]) {
         if !reply.is_nothing() && reply.status.is_some_and(|status| !expected.contains(&status)) {
             let title = reply.between("<h1>", "</h1>").unwrap_or_default();
             self.history.borrow_mut().unexpected.push(format!("{what}: {:?} {title}", reply.status));
