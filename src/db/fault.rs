@@ -42,6 +42,12 @@ impl Fault {
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if ends_the_connection(&text) => {
                 Self::LostConnection(text)
             }
+            // Somebody else's, on a connection that was ours a moment ago.
+            Error::DatabaseError(DatabaseErrorKind::Unknown, _) if text.contains("prepared statement \"") => {
+                Self::Unavailable(format!(
+                    "{text}: behind a pooler in transaction mode set LATCHKEY__DATABASE__POOLER=transaction"
+                ))
+            }
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if is_passing(&text) => {
                 Self::Unavailable(text)
             }

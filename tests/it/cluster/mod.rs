@@ -4,6 +4,7 @@
 mod fleet;
 mod ha;
 mod nginx;
+mod pooler;
 mod scenes;
 mod table;
 

@@ -238,7 +238,7 @@ postgresql:
     superuser: {{username: postgres, password: only-here}}
     replication: {{username: replicator, password: only-here}}
   pg_hba: ['host all all 127.0.0.1/32 md5', 'host replication replicator 127.0.0.1/32 md5']
-  parameters: {{unix_socket_directories: '', wal_sender_timeout: 3s, wal_receiver_timeout: 3s}}
+  parameters: {{unix_socket_directories: '', wal_sender_timeout: 3s, wal_receiver_timeout: 3s, wal_retrieve_retry_interval: 200ms}}
 "
         )
     }

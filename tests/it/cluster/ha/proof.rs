@@ -49,6 +49,7 @@ impl Proof {
             }
             proof.sessions += 1;
             let agent = agent(session);
+            proof.revocations += usize::from(over.contains(&session));
             match live.get(agent.as_str()) {
                 None => proof.lost.push(format!("the session of {agent}")),
                 Some(true) if over.contains(&session) => proof.revived.push(agent.clone()),
@@ -59,7 +60,6 @@ impl Proof {
                 proof.lost.push(format!("the audit event of {agent}"));
             }
         }
-        proof.revocations = over.len();
         for email in registered {
             proof.registrations += 1;
             if !known.contains(email.as_str()) {
