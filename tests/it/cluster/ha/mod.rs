@@ -17,6 +17,7 @@ use latchkey::db::migrations;
 use self::newcomers::register_forever;
 use self::nodes::{Nodes, TTL};
 use self::proof::Proof;
+use super::pooler::PgBouncer;
 use crate::history::chance::Chance;
 use crate::history::record::{Done, Saw};
 use crate::history::town::{Summary, lives, name_the_revoked, unthrottled, world};
@@ -51,9 +52,18 @@ async fn the_leader_is_killed_again_and_again() {
     let both = Killed::PatroniAndPostgres;
     let mut misses = Vec::new();
     let kills = [both, both, Killed::PatroniAlone, both];
-    misses.extend(live(&mut nodes, "HAProxy", "proxied", &leading, &kills, seed).await);
+    let proxied = unthrottled(&leading);
+    misses.extend(live(&mut nodes, "HAProxy", "proxied", proxied, &kills, seed).await);
     let every = nodes.every_address();
-    misses.extend(live(&mut nodes, "libpq, three hosts", "direct", &every, &[both, both], seed).await);
+    let direct = unthrottled(&every);
+    misses.extend(live(&mut nodes, "libpq, three hosts", "direct", direct, &[both, both], seed).await);
+    let behind =
+        format!("host=127.0.0.1 port={} dbname=postgres user=postgres password=only-here", nodes.leader_port);
+    let bouncer = PgBouncer::before(&behind).await;
+    let pooled = unthrottled(&bouncer.url())
+        .with("LATCHKEY__DATABASE__POOLER", "transaction")
+        .with("LATCHKEY__DATABASE__DIRECT_URL", &leading);
+    misses.extend(live(&mut nodes, "PgBouncer, HAProxy", "pooled", pooled, &[both], seed).await);
     if setting::<u8>("CLUSTER_KEEP").is_some() {
         let instance = unthrottled(&leading).serve_ready().await;
         println!("{} on {leading} or {every}. Ctrl-C ends it.", instance.origin);
@@ -64,16 +74,16 @@ async fn the_leader_is_killed_again_and_again() {
     assert!(misses.is_empty(), "{misses:#?}");
 }
 
-/// Instances that reach the leader over `url`, people, and a kill after another. What must not have been.
+/// Instances that reach the leader as `program` does, people, and a kill after another. What must not have been.
 async fn live(
     nodes: &mut Nodes,
     way: &str,
     name: &'static str,
-    url: &str,
+    program: Latchkey,
     kills: &[Killed],
     seed: u64,
 ) -> Vec<String> {
-    let first = unthrottled(url)
+    let first = program
         .with("LATCHKEY__MAIL__SMTP_URL", "smtp://127.0.0.1:9")
         .with("LATCHKEY__THROTTLE__ASKS_PER_HOUR", "1000000");
     let mut programs = vec![first.clone()];
