@@ -153,9 +153,9 @@ impl Reply {
             || (self.status == Some(303) && self.location.split('?').next() == Some("/login"))
     }
 
-    /// Nothing can be concluded from it.
+    /// Nothing can be concluded from it: a proxy's 502 and 504 included.
     pub fn is_nothing(&self) -> bool {
-        matches!(self.status, None | Some(503 | 408))
+        matches!(self.status, None | Some(408 | 502 | 503 | 504))
     }
 
     /// Of something that answers with a page to go to next.
