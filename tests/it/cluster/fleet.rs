@@ -74,6 +74,16 @@ impl Fleet {
         }
     }
 
+    /// As crashes do.
+    pub async fn crash_in_turn(&mut self) {
+        for at in 0..self.programs.len() {
+            self.running[at].kill().await;
+            sleep(self.pause).await;
+            self.running[at] = self.programs[at].serve_ready().await;
+            sleep(self.pause).await;
+        }
+    }
+
     pub async fn replace(&mut self, at: usize, change: &impl Fn(Latchkey) -> Latchkey, told: bool) {
         let ports: Vec<u16> = self.programs.iter().map(|program| program.port).collect();
         if told {

@@ -56,6 +56,11 @@ async fn everything_operators_do() {
     play.look_again(&fleet).await;
     table.0.push(play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions));
 
+    let mut play =
+        Play::watch(&mut fleet, seed, "crash", false, async |fleet, _| fleet.crash_in_turn().await).await;
+    play.look_again(&fleet).await;
+    table.0.push(play.judge(&fleet, "each killed (SIGKILL) and started again", Demand::Sessions));
+
     let mut play = Play::watch(&mut fleet, seed, "revoke", true, async |fleet, world| {
         log_out_here_and_be_refused_there(fleet, world, 60).await;
     })
