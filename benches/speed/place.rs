@@ -86,6 +86,7 @@ impl Place {
         Db::new(
             url,
             config::Database {
+                pooler: config::Pooler::None,
                 pool_size,
                 checkout_wait: Span::seconds(10),
                 statement_timeout: Span::seconds(10),

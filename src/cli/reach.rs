@@ -12,6 +12,8 @@ const LOCAL_DATABASE: &str = "latchkey";
 /// A database that can be reached for as long as this is kept.
 pub struct Reached {
     pub url: String,
+    /// Past a pooler that gives every transaction another connection: for migrations, and for commands, which are few.
+    pub direct: String,
     /// Local mode: the server stops when its last user lets go.
     pub server: Option<LocalServer>,
 }
@@ -19,20 +21,22 @@ pub struct Reached {
 /// Starts local mode's server where no database is configured. Blocks.
 pub fn database(settings: &Settings) -> Result<Reached, Failure> {
     if let Some(url) = &settings.database {
-        return Ok(Reached { url: url.clone(), server: None });
+        let direct = settings.database_direct.as_ref().unwrap_or(url).clone();
+        return Ok(Reached { url: url.clone(), direct, server: None });
     }
     let server = LocalServer::start(&Options::new(&settings.data_dir)).map_err(|error| {
         format!("no database is named (DATABASE_URL, PGHOST, CHOREO_…), and our own does not start: {error}")
     })?;
     migrations::create_database(&server.maintenance_url(), LOCAL_DATABASE)?;
-    Ok(Reached { url: server.url(LOCAL_DATABASE), server: Some(server) })
+    let url = server.url(LOCAL_DATABASE);
+    Ok(Reached { direct: url.clone(), url, server: Some(server) })
 }
 
 /// The accounts on a migrated database, for commands that come and go.
 pub fn accounts(settings: &Settings) -> Result<(Accounts, Reached), Failure> {
     let reached = database(settings)?;
-    migrations::run(&reached.url)?;
-    let db = Db::new(&reached.url, settings.pool);
+    migrations::run(&reached.direct)?;
+    let db = Db::new(&reached.direct, settings.pool);
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     Ok((Accounts::new(db, mailer, settings)?, reached))
 }

@@ -125,7 +125,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Result<Reached, Failure> {
     let reached = reach::database(settings)?;
     loop {
-        match migrations::run(&reached.url) {
+        match migrations::run(&reached.direct) {
             Ok(applied) => {
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");

@@ -16,15 +16,29 @@ pub(super) struct Written {
     pub(super) direct_url: Option<String>,
     /// The name of the connection made in the Choreo console, as it appears in `CHOREO_<NAME>_HOSTNAME`.
     choreo_connection: Option<String>,
+    pooler: Pooler,
     pool_size: Option<u32>,
     checkout_wait: Option<Span>,
     statement_timeout: Option<Span>,
     lock_timeout: Option<Span>,
 }
 
+/// What stands between the pool and Postgres.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooler {
+    /// Nothing, or what keeps a connection one connection, such as PgBouncer in session mode or HAProxy.
+    #[default]
+    None,
+    /// PgBouncer in transaction mode or its like: between two transactions nothing is kept, so every statement has a
+    /// transaction, and nothing is prepared for later.
+    Transaction,
+}
+
 /// How the pool behaves.
 #[derive(Clone, Copy, Serialize)]
 pub struct Database {
+    pub pooler: Pooler,
     /// Connections of one instance.
     pub pool_size: u32,
     /// After this a request is told to come back (503) rather than queue.
@@ -38,6 +52,7 @@ pub struct Database {
 impl Written {
     pub(super) fn pool(&self) -> Database {
         Database {
+            pooler: self.pooler,
             pool_size: self.pool_size.unwrap_or_else(sizes::connections),
             checkout_wait: self.checkout_wait.unwrap_or(Span::seconds(2)),
             statement_timeout: self.statement_timeout.unwrap_or(Span::seconds(5)),

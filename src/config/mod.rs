@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 
-pub use database::Database;
+pub use database::{Database, Pooler};
 pub use limits::{Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
 pub use origin::Origin;
 pub use sizes::{blocking_threads, connections_of};
@@ -237,6 +237,13 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
             )));
         }
     };
+    if written.database.pool().pooler == Pooler::Transaction && written.database.direct_url.is_none() {
+        return Err(Misconfigured(
+            "LATCHKEY__DATABASE__POOLER is transaction, so LATCHKEY__DATABASE__DIRECT_URL has to lead past it: \
+             migrations and the connection that listens need one connection for themselves"
+                .into(),
+        ));
+    }
     let previous =
         written.secret_previous.map(|text| strong(&text, "LATCHKEY__SECRET_PREVIOUS")).transpose()?;
     let any_or_loopback = if local { [127, 0, 0, 1] } else { [0, 0, 0, 0] };

@@ -42,6 +42,12 @@ impl Fault {
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if ends_the_connection(&text) => {
                 Self::LostConnection(text)
             }
+            // Somebody else's, on a connection that was ours a moment ago.
+            Error::DatabaseError(DatabaseErrorKind::Unknown, _) if text.contains("prepared statement \"") => {
+                Self::Unavailable(format!(
+                    "{text}: behind a pooler in transaction mode set LATCHKEY__DATABASE__POOLER=transaction"
+                ))
+            }
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if is_passing(&text) => {
                 Self::Unavailable(text)
             }
@@ -52,7 +58,8 @@ impl Fault {
     }
 }
 
-/// 57P01 admin_shutdown, 57P02 crash_shutdown, 57P03 cannot_connect_now, 08*: the server went away.
+/// 57P01 admin_shutdown, 57P02 crash_shutdown, 57P03 cannot_connect_now, 08*: the server went away; and what PgBouncer
+/// says before it hangs up.
 fn ends_the_connection(text: &str) -> bool {
     [
         "terminating connection",
@@ -60,6 +67,11 @@ fn ends_the_connection(text: &str) -> bool {
         "connection to server",
         "SSL SYSCALL",
         "no connection to the server",
+        "server conn crashed",
+        "server login",
+        "cannot connect to server",
+        "query_wait_timeout",
+        "the database system is",
     ]
     .iter()
     .any(|words| text.contains(words))

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 pub use blocking::off_thread;
 pub use fault::Fault;
 
-use crate::config;
+use crate::config::{self, Pooler};
 use pool::Lines;
 
 type TransactionManager = <PgConnection as Connection>::TransactionManager;
@@ -84,7 +84,13 @@ impl Db {
             let lines = db.lines()?;
             let once = || {
                 let mut line = lines.checkout()?;
-                let answer = work(&mut line.conn);
+                let answer = match lines.pooler() {
+                    Pooler::None => work(&mut line.conn),
+                    Pooler::Transaction => lines.begin(&mut line.conn).map_err(Fault::from).and_then(|()| {
+                        let answer = work(&mut line.conn);
+                        finish(&mut line.conn, answer)
+                    }),
+                };
                 if answer.as_ref().is_err_and(Fault::is_lost_connection) {
                     lines.lost(line);
                 }
@@ -111,7 +117,7 @@ impl Db {
         self.in_turn(move || {
             let lines = db.lines()?;
             let mut line = lines.checkout()?;
-            if let Err(error) = TransactionManager::begin_transaction(&mut line.conn) {
+            if let Err(error) = lines.begin(&mut line.conn) {
                 let fault = Fault::from(error);
                 if !fault.is_lost_connection() {
                     return Err(fault);
@@ -119,18 +125,10 @@ impl Db {
                 // Nothing was done yet, so another connection may try.
                 lines.lost(line);
                 line = lines.checkout()?;
-                TransactionManager::begin_transaction(&mut line.conn)?;
+                lines.begin(&mut line.conn)?;
             }
-            let answer = match work(&mut line.conn) {
-                Ok(value) => TransactionManager::commit_transaction(&mut line.conn)
-                    .map(|()| value)
-                    .map_err(Fault::from),
-                Err(fault) => {
-                    // The first fault is the one worth telling.
-                    let _ = TransactionManager::rollback_transaction(&mut line.conn);
-                    Err(fault)
-                }
-            };
+            let answer = work(&mut line.conn);
+            let answer = finish(&mut line.conn, answer);
             if answer.as_ref().is_err_and(Fault::is_lost_connection) {
                 lines.lost(line);
             }
@@ -176,6 +174,18 @@ impl Db {
 
     fn lines(&self) -> Result<&Lines, Fault> {
         self.lines.get().ok_or_else(|| Fault::Unavailable("the database is not ready yet".into()))
+    }
+}
+
+/// Commits what was done, or undoes it.
+fn finish<T>(conn: &mut PgConnection, answer: Result<T, Fault>) -> Result<T, Fault> {
+    match answer {
+        Ok(value) => Ok(TransactionManager::commit_transaction(conn).map(|()| value)?),
+        Err(fault) => {
+            // The first fault is the one worth telling.
+            let _ = TransactionManager::rollback_transaction(conn);
+            Err(fault)
+        }
     }
 }
 

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use diesel::Connection as _;
-use diesel::connection::SimpleConnection as _;
+use diesel::connection::{CacheSize, SimpleConnection as _, TransactionManager as _};
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::r2d2::{HandleError, ManageConnection, R2D2Connection as _};
 use diesel::sql_types::Bool;
-use diesel::{RunQueryDsl as _, select};
+use diesel::{Connection as _, QueryResult, RunQueryDsl as _, select};
 
-use super::{Fault, with_parameters};
-use crate::config;
+use super::{Fault, TransactionManager, with_parameters};
+use crate::config::{self, Pooler};
 
 type Pool = diesel::r2d2::Pool<Manager>;
 type Pooled = diesel::r2d2::PooledConnection<Manager>;
@@ -51,9 +50,20 @@ impl Lines {
 
     /// One more, outside the pool; to `other` where that is given.
     pub fn connect(&self, other: Option<&str>) -> Result<PgConnection, Fault> {
-        let url = other.map_or_else(|| self.url.clone(), with_parameters);
-        connect(&url, self.settings)
+        // What leads past a pooler is one connection.
+        let lasting = config::Database { pooler: Pooler::None, ..self.settings };
+        let (url, settings) =
+            other.map_or_else(|| (self.url.clone(), self.settings), |url| (with_parameters(url), lasting));
+        connect(&url, settings)
             .map_err(|error| Fault::Unavailable(format!("no database connection: {error}")))
+    }
+
+    pub fn pooler(&self) -> Pooler {
+        self.settings.pooler
+    }
+
+    pub fn begin(&self, conn: &mut PgConnection) -> QueryResult<()> {
+        begin(conn, self.settings)
     }
 
     /// A connection that was alive after the last loss of any: when one dies, most likely all did. One to a server
@@ -112,15 +122,33 @@ impl ManageConnection for Manager {
 
 fn connect(url: &str, settings: config::Database) -> Result<PgConnection, diesel::r2d2::Error> {
     let mut conn = PgConnection::establish(url).map_err(diesel::r2d2::Error::ConnectionError)?;
+    match settings.pooler {
+        Pooler::None => limit(&mut conn, settings, "SET").map_err(diesel::r2d2::Error::QueryError)?,
+        Pooler::Transaction => conn.set_prepared_statement_cache_size(CacheSize::Disabled),
+    }
+    Ok(conn)
+}
+
+/// A transaction with our time limits, also where a pooler would give what is set now to somebody else.
+fn begin(conn: &mut PgConnection, settings: config::Database) -> QueryResult<()> {
+    TransactionManager::begin_transaction(conn)?;
+    if settings.pooler == Pooler::Transaction {
+        limit(conn, settings, "SET LOCAL").inspect_err(|_| {
+            // The first error is the one worth telling.
+            let _ = TransactionManager::rollback_transaction(conn);
+        })?;
+    }
+    Ok(())
+}
+
+fn limit(conn: &mut PgConnection, settings: config::Database, set: &str) -> QueryResult<()> {
     let config::Database { statement_timeout, lock_timeout, .. } = settings;
     conn.batch_execute(&format!(
-        "SET statement_timeout = '{}s'; SET lock_timeout = '{}s'; \
-         SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'UTC'",
+        "{set} statement_timeout = '{}s'; {set} lock_timeout = '{}s'; \
+         {set} idle_in_transaction_session_timeout = '10s'; {set} timezone = 'UTC'",
         statement_timeout.as_secs(),
         lock_timeout.as_secs(),
     ))
-    .map_err(diesel::r2d2::Error::QueryError)?;
-    Ok(conn)
 }
 
 fn can_write(conn: &mut PgConnection) -> bool {

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread;
 use std::time::Duration;
 
+use diesel::Connection as _;
 use diesel::pg::PgConnection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -169,7 +170,8 @@ impl<'s, O: Owner> Post<'s, O> {
 
     /// Behind a pooler that changes connections between transactions, LISTEN succeeds and nothing is ever heard.
     fn probe(&mut self, db: &Db) -> Result<(), Fault> {
-        queries::say(&mut db.connect()?, &[Word::Probe(self.id).to_string()])?;
+        // In a transaction, as everything that goes through a pooler.
+        db.connect()?.transaction(|conn| queries::say(conn, &[Word::Probe(self.id).to_string()]))?;
         let begun = Tick::now();
         while !self.probed {
             if Tick::now() > begun.plus(PROBE_WAIT) {

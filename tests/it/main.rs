@@ -14,6 +14,7 @@ mod backup;
 mod bad_input;
 mod browser;
 mod cli;
+mod cluster;
 mod compare;
 mod confirm;
 mod csrf;

@@ -33,8 +33,13 @@ pub fn bytes_per_session(url: &str, count: u64) -> f64 {
 /// The called one: prints that number.
 pub fn measure_self(url: &str, count: u64) {
     let wait = Span::seconds(10);
-    let limits =
-        config::Database { pool_size: 4, checkout_wait: wait, statement_timeout: wait, lock_timeout: wait };
+    let limits = config::Database {
+        pooler: config::Pooler::None,
+        pool_size: 4,
+        checkout_wait: wait,
+        statement_timeout: wait,
+        lock_timeout: wait,
+    };
     // Room for more than come, since shards do not fill alike; and nothing is to be written down.
     let policy = Policy {
         cached: 2 * (BEFORE + count) as usize,

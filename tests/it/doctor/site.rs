@@ -48,7 +48,8 @@ async fn proxies_that_are_not_counted_right_are_found_and_counted() {
 #[actix_web::test]
 async fn proxies_that_change_what_we_say_are_found() {
     let db = TestDb::new();
-    let changes: [(fn(String) -> String, &str, &str, &str); 4] = [
+    type Change = fn(String) -> String;
+    let changes: [(Change, &str, &str, &str); 4] = [
         (
             |head| head.replace("x-content-type-options", "x-nothing"),
             "site.headers",

@@ -27,10 +27,10 @@ use outcome::{Outcome, Table};
 
 type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
 
-/// In the order of the table they are promised in.
 /// A fault by its name.
 type Fault = (&'static str, fn() -> Run);
 
+/// In the order of the table they are promised in.
 const FAULTS: [Fault; 13] = [
     ("restart", || Box::pin(database::restarts())),
     ("failover", || Box::pin(failover::fails_over())),

@@ -75,7 +75,7 @@ impl Rig {
         let server = start(dir.path().to_owned(), settings).await;
         let url = server.maintenance_url();
         migrations::run(&url).expect("a schema");
-        let (people, history) = admit(&url, PEOPLE, 1).await;
+        let (people, history) = admit(&url, "p", PEOPLE, 1).await;
         let ledger = Rc::new(Ledger::default());
         errands::hand_out_links(&mut migrations::connect(&url).expect("a connection"), &ledger);
         let first = Latchkey::on(&url)
@@ -95,6 +95,7 @@ impl Rig {
             people,
             history: RefCell::new(history),
             revoked: RefCell::default(),
+            signed_anew: Cell::new(0),
             over: Cell::new(false),
         });
         Self {

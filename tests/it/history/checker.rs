@@ -2,7 +2,7 @@
 //! no request that began after something was taken back, and said to be, is served from it; nobody is logged out
 //! whose session nobody ended; and what is written about a person is what later requests show.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::record::{Done, End, Ended, Field, History, KeyId, PersonId, Saw, SessionId, Span, Write};
 
@@ -68,6 +68,14 @@ pub fn check(history: &History) -> Verdict {
         }
     }
     verdict
+}
+
+/// The sessions that have ended and whose end was answered.
+pub fn surely_over(history: &History) -> BTreeSet<SessionId> {
+    let ends = Ends::of(history);
+    (0..history.log_ins.len())
+        .filter(|session| ends.of_session(history, *session).surely < u64::MAX)
+        .collect()
 }
 
 /// The last moment at which it can have had its effect.

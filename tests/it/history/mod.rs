@@ -36,6 +36,6 @@ pub fn seed() -> u64 {
     })
 }
 
-fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+pub fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_web::rt::{spawn, time};
+use actix_web::rt::{spawn, task::JoinHandle, time};
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::sql_types::Text;
@@ -42,13 +42,13 @@ pub struct Town {
 
 pub struct Summary {
     seed: u64,
-    verdict: Verdict,
-    unexpected: Vec<String>,
+    pub verdict: Verdict,
+    pub unexpected: Vec<String>,
     counts: BTreeMap<&'static str, usize>,
-    requests: usize,
+    pub requests: usize,
     pub served: usize,
     nothing: usize,
-    log_ins: usize,
+    pub log_ins: usize,
     pub ended: usize,
     unknown: usize,
     writes: usize,
@@ -62,24 +62,13 @@ impl Town {
         let server = start(dir.path());
         let url = server.maintenance_url();
         migrations::run(&url).expect("a schema");
-        let (people, history) = admit(&url, PEOPLE, ADMINS).await;
-        let first = Latchkey::on(&url)
+        let first = unthrottled(&url)
             .with("LATCHKEY__DATABASE__DIRECT_URL", format!("{url}&application_name={KEEPER}"))
-            .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s")
-            .with("LATCHKEY__SERVER__WORKERS", "2")
-            .with("LATCHKEY__THROTTLE__ACCOUNT_FREE", "1000000")
-            .with("LATCHKEY__THROTTLE__ADDRESS_FREE", "1000000");
+            .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s");
         let mut programs = vec![first.clone()];
         programs.extend((1..INSTANCES).map(|_| first.on_another_port()));
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
-        let world = Rc::new(World {
-            wire: Wire::new(),
-            origins: programs.iter().map(Latchkey::origin).collect(),
-            people,
-            history: RefCell::new(history),
-            revoked: RefCell::default(),
-            over: Cell::new(false),
-        });
+        let world = world(&url, "p", programs.iter().map(Latchkey::origin).collect()).await;
         let faults = Faults {
             world: Rc::clone(&world),
             dir,
@@ -96,22 +85,7 @@ impl Town {
         let Self { seed, world, faults, server, url } = self;
         println!("SOAK_SEED={seed}");
         let mut chance = Chance::new(seed ^ 1);
-        let mut visitor = |person| Visitor {
-            world: Rc::clone(&world),
-            person,
-            held: None,
-            old: Vec::new(),
-            chance: chance.branch(),
-        };
-        let mut lives = Vec::new();
-        for browser in 0..PEOPLE * BROWSERS_EACH {
-            lives.push(spawn(visitor(browser % PEOPLE).live()));
-        }
-        for admin in 0..ADMINS {
-            let wards: Vec<PersonId> = (0..PEOPLE).filter(|ward| ward % ADMINS == admin).collect();
-            let admin = visitor(PEOPLE + admin);
-            lives.push(spawn(async move { admin.administer(&wards).await }));
-        }
+        let lives = lives(&world, &mut chance);
         let faults = spawn(faults.happen());
         time::sleep(time).await;
         world.over.set(true);
@@ -138,15 +112,58 @@ impl Town {
     }
 }
 
+/// A deployed instance that lets people try as often as they like.
+pub fn unthrottled(url: &str) -> Latchkey {
+    Latchkey::on(url)
+        .with("LATCHKEY__SERVER__WORKERS", "2")
+        .with("LATCHKEY__THROTTLE__ACCOUNT_FREE", "1000000")
+        .with("LATCHKEY__THROTTLE__ADDRESS_FREE", "1000000")
+}
+
+/// With people of its own, whose addresses begin with `name`.
+pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
+    let (people, history) = admit(url, name, PEOPLE, ADMINS).await;
+    Rc::new(World {
+        wire: Wire::new(),
+        origins,
+        people,
+        history: RefCell::new(history),
+        revoked: RefCell::default(),
+        signed_anew: Cell::new(0),
+        over: Cell::new(false),
+    })
+}
+
+/// Every browser and every administrator, until it is over; each answers with the keys it still has.
+pub fn lives(world: &Rc<World>, chance: &mut Chance) -> Vec<JoinHandle<Vec<Held>>> {
+    let mut visitor = |person| Visitor {
+        world: Rc::clone(world),
+        person,
+        held: None,
+        old: Vec::new(),
+        chance: chance.branch(),
+    };
+    let mut lives = Vec::new();
+    for browser in 0..PEOPLE * BROWSERS_EACH {
+        lives.push(spawn(visitor(browser % PEOPLE).live()));
+    }
+    for admin in 0..ADMINS {
+        let wards: Vec<PersonId> = (0..PEOPLE).filter(|ward| ward % ADMINS == admin).collect();
+        let admin = visitor(PEOPLE + admin);
+        lives.push(spawn(async move { admin.administer(&wards).await }));
+    }
+    lives
+}
+
 /// People and administrators, and what is known of them from the beginning.
-pub async fn admit(url: &str, members: usize, admins: usize) -> (Vec<Person>, History) {
+pub async fn admit(url: &str, name: &str, members: usize, admins: usize) -> (Vec<Person>, History) {
     let hasher = Hasher::new(CHEAP, 4, 64).expect("a hasher");
     let password = Password::given(PASSWORD).expect("a password");
     let hash = hasher.hash(password).await.expect("a hash");
     let mut conn = migrations::connect(url).expect("a connection");
     let (mut people, mut history) = (Vec::new(), History::default());
     for person in 0..members + admins {
-        let (id, email) = (Uuid::new_v4().to_string(), format!("p{person}@example.org"));
+        let (id, email) = (Uuid::new_v4().to_string(), format!("{name}{person}@example.org"));
         let role = if person < members { "member" } else { "admin" };
         conn.batch_execute(&format!(
             "INSERT INTO users (id, email, email_key, name, role, password_hash) \
@@ -183,7 +200,7 @@ pub fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
 }
 
 impl Summary {
-    fn of(seed: u64, world: &World, counts: BTreeMap<&'static str, usize>) -> Self {
+    pub fn of(seed: u64, world: &World, counts: BTreeMap<&'static str, usize>) -> Self {
         let mut history = world.history.borrow_mut();
         // Who asked and never heard, not even that there was no answer.
         for log_in in &mut history.log_ins {

@@ -36,6 +36,8 @@ pub struct World {
     pub history: RefCell<History>,
     /// Ends of sessions named by their handles, which the rows tell at the end.
     pub revoked: RefCell<Vec<(String, Span, Done)>>,
+    /// How often a page brought the cookie again.
+    pub signed_anew: Cell<usize>,
     pub over: Cell<bool>,
 }
 
@@ -46,6 +48,15 @@ pub struct Held {
     pub key: KeyId,
     pub cookie: String,
     pub token: String,
+}
+
+impl Held {
+    /// While the secret changes, a cookie that was signed with the other one comes back signed anew.
+    pub fn take_newly_signed(&mut self, reply: &Reply) {
+        if let Some(cookie) = reply.cookie("latchkey").filter(|_| reply.status == Some(200)) {
+            self.cookie = cookie;
+        }
+    }
 }
 
 pub struct Visitor {
@@ -115,10 +126,11 @@ impl Visitor {
     pub async fn home(&mut self, held: &Held) {
         let origin = self.anywhere();
         let reply = self.world.look(held, &origin).await;
-        if let Some(token) = reply.token()
-            && let Some(mine) = &mut self.held
-        {
-            mine.token = token;
+        if let Some(mine) = &mut self.held {
+            if let Some(token) = reply.token() {
+                mine.token = token;
+            }
+            mine.take_newly_signed(&reply);
         }
         if reply.is_turned_away() {
             self.give_up();
@@ -127,9 +139,10 @@ impl Visitor {
 
     async fn try_an_old_key(&mut self) {
         if !self.old.is_empty() {
-            let held = self.old[self.chance.below(self.old.len())].clone();
-            let origin = self.anywhere();
-            self.world.look(&held, &origin).await;
+            let at = self.chance.below(self.old.len());
+            let (held, origin) = (self.old[at].clone(), self.anywhere());
+            let reply = self.world.look(&held, &origin).await;
+            self.old[at].take_newly_signed(&reply);
         }
     }
 
@@ -191,7 +204,7 @@ impl Visitor {
         self.world.ended(what, reply.at, reply.done("/account/sessions"));
     }
 
-    async fn log_out(&mut self, held: &Held) {
+    pub async fn log_out(&mut self, held: &Held) {
         if held.token.is_empty() {
             return self.home(held).await;
         }
@@ -254,6 +267,9 @@ impl World {
     pub async fn look(&self, held: &Held, origin: &str) -> Reply {
         let reply = self.wire.get(&format!("{origin}/home"), &held.cookie).await;
         self.look_at("GET /home", &reply, &[200, 303]);
+        if reply.status == Some(200) && reply.cookie("latchkey").is_some() {
+            self.signed_anew.set(self.signed_anew.get() + 1);
+        }
         self.used(held.key, reply.at, self.saw(&reply));
         reply
     }
@@ -289,7 +305,7 @@ impl World {
         keys.len() - 1
     }
 
-    fn look_at(&self, what: &str, reply: &Reply, expected: &[u16]) {
+    pub fn look_at(&self, what: &str, reply: &Reply, expected: &[u16]) {
         if !reply.is_nothing() && reply.status.is_some_and(|status| !expected.contains(&status)) {
             let title = reply.between("<h1>", "</h1>").unwrap_or_default();
             self.history.borrow_mut().unexpected.push(format!("{what}: {:?} {title}", reply.status));

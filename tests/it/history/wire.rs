@@ -1,5 +1,8 @@
 //! Requests as the history needs them: timed, never panicking, each on a connection of its own.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONNECTION, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE, USER_AGENT};
@@ -14,6 +17,38 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub struct Wire {
     client: Client,
     begun: Instant,
+    tally: Rc<RefCell<Tally>>,
+}
+
+/// How many went out, and how many of them came to nothing.
+#[derive(Clone, Default)]
+pub struct Tally {
+    /// By method.
+    pub sent: BTreeMap<&'static str, usize>,
+    /// By method and what came instead of an answer.
+    pub failed: BTreeMap<(&'static str, String), usize>,
+    /// When an answer that is none came first and last, by the one clock.
+    pub first_failed: Option<u64>,
+    pub last_failed: Option<u64>,
+}
+
+impl Tally {
+    pub fn failed(&self, method: &str) -> usize {
+        self.failed.iter().filter(|((of, _), _)| *of == method).map(|(_, count)| count).sum()
+    }
+
+    fn note(&mut self, method: &Method, reply: &Reply) {
+        let method = if *method == Method::GET { "GET" } else { "POST" };
+        *self.sent.entry(method).or_default() += 1;
+        let why = match reply.status {
+            Some(status) if status < 500 => return,
+            Some(status) => status.to_string(),
+            None => "no answer".to_owned(),
+        };
+        *self.failed.entry((method, why)).or_default() += 1;
+        self.first_failed.get_or_insert(reply.at.begun);
+        self.last_failed = Some(reply.at.ended);
+    }
 }
 
 /// What came back, if anything did.
@@ -29,7 +64,11 @@ pub struct Reply {
 impl Wire {
     pub fn new() -> Self {
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE);
-        Self { client: client.build().expect("a client"), begun: Instant::now() }
+        Self { client: client.build().expect("a client"), begun: Instant::now(), tally: Rc::default() }
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.tally.borrow().clone()
     }
 
     pub fn now(&self) -> u64 {
@@ -81,6 +120,7 @@ impl Wire {
             }
         }
         reply.at.ended = self.now();
+        self.tally.borrow_mut().note(&method, &reply);
         reply
     }
 }
@@ -122,9 +162,9 @@ impl Reply {
             || (self.status == Some(303) && self.location.split('?').next() == Some("/login"))
     }
 
-    /// Nothing can be concluded from it.
+    /// Nothing can be concluded from it: a proxy's 502 and 504 included.
     pub fn is_nothing(&self) -> bool {
-        matches!(self.status, None | Some(503 | 408))
+        matches!(self.status, None | Some(408 | 502 | 503 | 504))
     }
 
     /// Of something that answers with a page to go to next.

@@ -133,6 +133,7 @@ impl Instance {
     /// Its connections carry its name, and that of its keeper another.
     pub fn start(url: &str, name: &str, policy: Policy) -> Self {
         let settings = config::Database {
+            pooler: config::Pooler::None,
             pool_size: 8,
             checkout_wait: Span::seconds(2),
             statement_timeout: Span::seconds(20),

@@ -106,6 +106,7 @@ pub fn unreachable_db() -> Db {
 
 fn pool(checkout_wait: Span) -> config::Database {
     config::Database {
+        pooler: config::Pooler::None,
         pool_size: 8,
         checkout_wait,
         statement_timeout: Span::seconds(20),

@@ -85,6 +85,7 @@ impl Drop for DataDir {
 #[derive(Clone)]
 pub struct Latchkey {
     pub port: u16,
+    program: PathBuf,
     environment: Vec<(String, String)>,
 }
 
@@ -92,7 +93,9 @@ impl Latchkey {
     /// With no setting at all.
     pub fn bare() -> Self {
         let path = std::env::var("PATH").unwrap_or_default();
-        Self { port: 0, environment: Vec::new() }.with("PATH", path).with("HOME", "/nonexistent")
+        Self { port: 0, program: env!("CARGO_BIN_EXE_latchkey").into(), environment: Vec::new() }
+            .with("PATH", path)
+            .with("HOME", "/nonexistent")
     }
 
     /// In local mode.
@@ -133,6 +136,21 @@ impl Latchkey {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_string()));
         self
+    }
+
+    /// Another version of it.
+    pub fn of_version(self, program: &Path) -> Self {
+        Self { program: program.to_owned(), ..self }
+    }
+
+    /// `other` in the version this one has.
+    pub fn version_of(&self, other: Self) -> Self {
+        Self { program: self.program.clone(), ..other }
+    }
+
+    /// The same at this port, people still coming in where they did.
+    pub fn at(self, port: u16) -> Self {
+        Self { port, ..self }.with("PORT", port)
     }
 
     pub fn origin(&self) -> String {
@@ -181,7 +199,7 @@ impl Latchkey {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+        let mut command = Command::new(&self.program);
         // Not here, where a latchkey.toml may lie.
         command.args(arguments).env_clear().envs(self.environment.iter().cloned());
         command.current_dir(std::env::temp_dir()).stdin(Stdio::null());

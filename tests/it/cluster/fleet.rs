@@ -1,0 +1,99 @@
+//! Three instances of the real program behind nginx on one Postgres, and how they are restarted one after another.
+
+use std::path::Path;
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
+use futures_util::future::join_all;
+use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::migrations;
+use nix::sys::signal::Signal;
+
+use super::nginx::Nginx;
+use crate::history::town::unthrottled;
+use crate::support::process::{DataDir, Latchkey, Running, free_port};
+
+const INSTANCES: usize = 3;
+
+pub struct Fleet {
+    pub url: String,
+    pub nginx: Nginx,
+    pub programs: Vec<Latchkey>,
+    pub running: Vec<Running>,
+    /// Rests between two instances, as whoever rolls something out does to look at it.
+    pub pause: Duration,
+    // In this order: the server is stopped before its directory goes.
+    _server: LocalServer,
+    _dir: DataDir,
+}
+
+impl Fleet {
+    /// All of the version at `program`, or of this one.
+    pub async fn start(program: Option<&Path>, pause: Duration) -> Self {
+        let dir = DataDir::new();
+        let settings = &[("fsync", "off"), ("max_connections", "100")];
+        let server = LocalServer::start(&Options { settings, ..Options::new(dir.path()) })
+            .unwrap_or_else(|error| panic!("{error}"));
+        let url = server.maintenance_url();
+        // The first instance of the other version brings its own schema.
+        if program.is_none() {
+            migrations::run(&url).expect("a schema");
+        }
+        let ports: Vec<u16> = (0..INSTANCES).map(|_| free_port()).collect();
+        let nginx = Nginx::start(&ports).await;
+        let first = unthrottled(&url)
+            .with("LATCHKEY__SERVER__PUBLIC_URL", nginx.origin())
+            .with("LATCHKEY__SERVER__TRUSTED_HOPS", 1);
+        let first = match program {
+            Some(program) => first.of_version(program),
+            None => first,
+        };
+        let programs: Vec<Latchkey> = ports.iter().map(|port| first.clone().at(*port)).collect();
+        let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
+        Self { url, nginx, programs, running, pause, _server: server, _dir: dir }
+    }
+
+    /// Every instance's own address.
+    pub fn instances(&self) -> Vec<String> {
+        self.programs.iter().map(Latchkey::origin).collect()
+    }
+
+    /// Takes them out of the proxy, ends them, and brings them back changed, one after another.
+    pub async fn roll(&mut self, change: impl Fn(Latchkey) -> Latchkey) {
+        for at in 0..self.programs.len() {
+            self.replace(at, &change, true).await;
+            sleep(self.pause).await;
+        }
+    }
+
+    /// The same, without telling the proxy first.
+    pub async fn roll_untold(&mut self) {
+        for at in 0..self.programs.len() {
+            self.replace(at, &|same| same, false).await;
+            sleep(self.pause).await;
+        }
+    }
+
+    /// As crashes do.
+    pub async fn crash_in_turn(&mut self) {
+        for at in 0..self.programs.len() {
+            self.running[at].kill().await;
+            sleep(self.pause).await;
+            self.running[at] = self.programs[at].serve_ready().await;
+            sleep(self.pause).await;
+        }
+    }
+
+    pub async fn replace(&mut self, at: usize, change: &impl Fn(Latchkey) -> Latchkey, told: bool) {
+        let ports: Vec<u16> = self.programs.iter().map(|program| program.port).collect();
+        if told {
+            self.nginx.route(&ports, Some(ports[at])).await;
+        }
+        self.running[at].stop(Signal::SIGTERM).await;
+        self.programs[at] = change(self.programs[at].clone());
+        self.running[at] = self.programs[at].serve_ready().await;
+        if told {
+            self.nginx.route(&ports, None).await;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Three instances of the real program behind a real proxy, under load, while what an operator does is done to them.
+//! `bin/cluster` runs all of it and prints a table; the tests are a short part of it.
+
+mod fleet;
+mod ha;
+mod nginx;
+mod pooler;
+mod scenes;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
+
+use self::fleet::Fleet;
+use self::scenes::{Demand, Play, log_out_here_and_be_refused_there};
+use self::table::Table;
+use crate::history::{seed, setting};
+use crate::support::process::Latchkey;
+
+const NEW: &str = "the-new-secret-zyxwvutsrqponmlkjihgfedcba";
+const OLD: &str = "only-for-tests-0123456789-abcdefghijkl";
+
+fn with_secrets(now: &'static str, also: &'static str) -> impl Fn(Latchkey) -> Latchkey {
+    move |program| program.with("LATCHKEY__SECRET", now).with("LATCHKEY__SECRET_PREVIOUS", also)
+}
+
+#[actix_web::test]
+async fn a_rolling_restart_behind_a_proxy_fails_no_request_and_logs_nobody_out() {
+    let mut fleet = Fleet::start(None, Duration::ZERO).await;
+    let mut play = Play::watch(&mut fleet, seed(), "roll", false, async |fleet, _| {
+        // With the next secret known, which is the first step of changing it.
+        fleet.roll(with_secrets(OLD, NEW)).await;
+    })
+    .await;
+    play.look_again(&fleet).await;
+    let row = play.judge(&fleet, "rolling restart", Demand::Everything);
+    assert!(row.misses.is_empty(), "{:#?}", row.misses);
+}
+
+#[actix_web::test]
+#[ignore = "not a test: bin/cluster runs it"]
+async fn everything_operators_do() {
+    let (seed, mut table) = (seed(), Table::default());
+    println!("SOAK_SEED={seed}");
+    let mut fleet = Fleet::start(None, Duration::from_secs(1)).await;
+
+    let mut play =
+        Play::watch(&mut fleet, seed, "roll", false, async |fleet, _| fleet.roll(|same| same).await).await;
+    play.look_again(&fleet).await;
+    table.0.push(play.judge(&fleet, "rolling restart, drained at the proxy first", Demand::Everything));
+
+    let mut play =
+        Play::watch(&mut fleet, seed, "untold", false, async |fleet, _| fleet.roll_untold().await).await;
+    play.look_again(&fleet).await;
+    table.0.push(play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions));
+
+    let mut play =
+        Play::watch(&mut fleet, seed, "crash", false, async |fleet, _| fleet.crash_in_turn().await).await;
+    play.look_again(&fleet).await;
+    table.0.push(play.judge(&fleet, "each killed (SIGKILL) and started again", Demand::Sessions));
+
+    let mut play = Play::watch(&mut fleet, seed, "revoke", true, async |fleet, world| {
+        log_out_here_and_be_refused_there(fleet, world, 60).await;
+    })
+    .await;
+    play.look_again(&fleet).await;
+    table.0.push(play.judge(&fleet, "revoked at one, asked at all", Demand::Everything));
+
+    change_the_secret(&mut fleet, &mut table, seed).await;
+
+    if let Some(old) = setting::<PathBuf>("CLUSTER_OLD") {
+        drop(fleet);
+        fleet = Fleet::start(Some(&old), Duration::from_secs(1)).await;
+        upgrade(&mut fleet, &mut table, seed, &old).await;
+    }
+    println!("{table}");
+    if setting::<u8>("CLUSTER_KEEP").is_some() {
+        println!("nginx: {}; instances: {:?}. Ctrl-C ends it.", fleet.nginx.origin(), fleet.instances());
+        println!("Log in as p0@example.org or, an administrator, p6@example.org: poetical-science-1843");
+        crate::history::town::world(&fleet.url, "p", Vec::new()).await;
+        loop {
+            sleep(Duration::from_secs(3600)).await;
+        }
+    }
+    assert!(table.misses().is_empty());
+}
+
+/// Known everywhere before anybody signs with it, and gone when no cookie is left that the old one signed.
+async fn change_the_secret(fleet: &mut Fleet, table: &mut Table, seed: u64) {
+    let mut play = Play::watch(fleet, seed, "secret", false, async |fleet, _| {
+        fleet.roll(with_secrets(OLD, NEW)).await;
+        fleet.roll(with_secrets(NEW, OLD)).await;
+    })
+    .await;
+    play.look_again(fleet).await;
+    let again = play.world.signed_anew.get();
+    fleet.roll(|program| with_secrets(NEW, "")(program)).await;
+    play.look_again(fleet).await;
+    let mut row = play.judge(fleet, "secret changed in three rolls", Demand::Everything);
+    if again < 20 {
+        row.misses.push("hardly a cookie was signed anew".into());
+    }
+    row.load.push_str(&format!(", {again} cookies signed anew"));
+    table.0.push(row);
+}
+
+/// The other version first, both side by side, this one; and back again.
+async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &std::path::Path) {
+    let new = Latchkey::bare();
+    let mut play = Play::watch(fleet, seed, "up", false, async |fleet, _| {
+        fleet.replace(0, &|program| new.version_of(program), true).await;
+        sleep(Duration::from_secs(4)).await;
+        fleet.roll(|program| new.version_of(program)).await;
+    })
+    .await;
+    play.look_again(fleet).await;
+    table.0.push(play.judge(fleet, "upgrade, two versions side by side", Demand::Everything));
+    let mut play = Play::watch(fleet, seed, "back", false, async |fleet, _| {
+        fleet.roll(|program| program.of_version(old)).await;
+    })
+    .await;
+    play.look_again(fleet).await;
+    table.0.push(play.judge(fleet, "rolled back on the new schema", Demand::Everything));
+}

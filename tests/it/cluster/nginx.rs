@@ -1,0 +1,133 @@
+//! nginx in front of the instances, as `docs/scaling.md` says to set it up; ended with its value.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::process::{DataDir, eventually, free_port};
+
+/// Where Debian, Homebrew and people who build it themselves put it.
+const PLACES: [&str; 4] =
+    ["/usr/sbin/nginx", "/usr/bin/nginx", "/opt/homebrew/bin/nginx", "/usr/local/sbin/nginx"];
+
+pub struct Nginx {
+    pub port: u16,
+    dir: DataDir,
+    child: Child,
+}
+
+impl Nginx {
+    /// In front of these ports of this machine.
+    pub async fn start(ports: &[u16]) -> Self {
+        let (dir, port) = (DataDir::new(), free_port());
+        let path = dir.path().to_owned();
+        fs::write(path.join("nginx.conf"), configuration(&path, port)).expect("a configuration");
+        write_upstream(&path, ports, None);
+        let program = PLACES.iter().find(|place| Path::new(place).exists());
+        let program = program.expect("nginx is missing: bin/test installs it, or apt-get install nginx");
+        let mut command = Command::new(program);
+        command.arg("-e").arg(path.join("error.log")).arg("-p").arg(&path).arg("-c").arg("nginx.conf");
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().expect("nginx");
+        let nginx = Self { port, dir, child };
+        eventually("nginx", async || {
+            (nginx.workers().len() == 1 && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
+                .then_some(())
+        })
+        .await;
+        nginx
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// Sends no more requests to `drained`, and returns when those it had sent there are answered.
+    pub async fn route(&self, ports: &[u16], drained: Option<u16>) {
+        let before = self.workers();
+        write_upstream(self.dir.path(), ports, drained);
+        kill(self.pid(), Signal::SIGHUP).expect("a running nginx");
+        eventually("nginx taking its new configuration", async || {
+            sleep(Duration::from_millis(10)).await;
+            let now = self.workers();
+            (!now.is_empty() && now.iter().all(|worker| !before.contains(worker))).then_some(())
+        })
+        .await;
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
+    }
+
+    /// A worker that finishes what it began under the last configuration is one as well.
+    fn workers(&self) -> Vec<u32> {
+        let id = self.child.id();
+        let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().expect("ps");
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let children = lines.lines().filter_map(|line| {
+            let (child, parent) = line.trim().split_once(' ')?;
+            (parent.trim().parse() == Ok(id)).then(|| child.parse().ok())?
+        });
+        children.collect()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let workers = self.workers();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for worker in workers {
+            let _ = kill(Pid::from_raw(worker.cast_signed()), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Written whole and moved into place: nginx may be reading it.
+fn write_upstream(dir: &Path, ports: &[u16], drained: Option<u16>) {
+    let line = |port: &u16| {
+        let down = if Some(*port) == drained { " down" } else { "" };
+        format!("server 127.0.0.1:{port} max_fails=1 fail_timeout=1s{down};\n")
+    };
+    let (new, file): (PathBuf, PathBuf) = (dir.join("upstream.new"), dir.join("upstream.conf"));
+    fs::write(&new, ports.iter().map(line).collect::<String>()).expect("a list of instances");
+    fs::rename(new, file).expect("a list of instances");
+}
+
+/// `proxy_next_upstream` without `non_idempotent`: a POST that has reached an instance is never sent to another one,
+/// because nobody knows what it did there.
+fn configuration(dir: &Path, port: u16) -> String {
+    let dir = dir.display();
+    let user = if nix::unistd::geteuid().is_root() { "user nobody nogroup;" } else { "" };
+    format!(
+        "daemon off; {user} worker_processes 1; worker_shutdown_timeout 10s;
+        pid {dir}/nginx.pid; error_log {dir}/error.log warn;
+        events {{ worker_connections 1024; }}
+        http {{
+            access_log off;
+            client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
+            fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+            upstream latchkey {{ include {dir}/upstream.conf; keepalive 16; }}
+            server {{
+                listen 127.0.0.1:{port};
+                location / {{
+                    proxy_pass http://latchkey;
+                    proxy_http_version 1.1;
+                    proxy_set_header Connection \"\";
+                    proxy_set_header Host $http_host;
+                    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                    proxy_set_header X-Forwarded-Proto $scheme;
+                    proxy_connect_timeout 1s;
+                    proxy_read_timeout 10s;
+                    proxy_next_upstream error timeout http_503;
+                    proxy_next_upstream_tries 3;
+                }}
+            }}
+        }}\n"
+    )
+}

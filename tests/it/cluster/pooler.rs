@@ -1,0 +1,139 @@
+//! A real PgBouncer in transaction mode between the pool and Postgres.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
+use futures_util::future::join_all;
+use nix::unistd::{User, geteuid};
+
+use crate::history::chance::Chance;
+use crate::history::seed;
+use crate::history::town::{Summary, lives, name_the_revoked, unthrottled, world};
+use crate::support::db::TestDb;
+use crate::support::process::{DataDir, Latchkey, eventually, free_port};
+
+pub struct PgBouncer {
+    port: u16,
+    child: Child,
+    _dir: DataDir,
+}
+
+impl PgBouncer {
+    /// In front of `url`, which is that of a private server. Fewer connections than ask for one: each transaction
+    /// gets another.
+    async fn start(url: &str) -> Self {
+        let url = url::Url::parse(&url.replace("@/", "@localhost/")).expect("a URL");
+        let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
+        let database = url.path().trim_start_matches('/');
+        Self::before(&format!(
+            "host={} port={} dbname={database} user={}",
+            of("host"),
+            of("port"),
+            url.username()
+        ))
+        .await
+    }
+
+    /// In front of the server with this connection string.
+    pub async fn before(server: &str) -> Self {
+        let (dir, port) = (DataDir::new(), free_port());
+        let file = dir.path().join("pgbouncer.ini");
+        let text = format!(
+            "[databases]\nhere = {server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n\
+             unix_socket_dir =\nserver_login_retry = 1\n",
+        );
+        fs::write(&file, text).expect("a configuration");
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
+        let program = program.iter().find(|place| Path::new(place).exists());
+        let program = program.expect("pgbouncer is missing: bin/test installs it");
+        let mut command = Command::new(program);
+        command.arg(&file).env_clear().current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // It refuses to be root; Postgres runs as the first of these that there is.
+        let user = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
+        if let Some(user) = user.filter(|_| geteuid().is_root()) {
+            chown(&file, Some(user.uid.as_raw()), None).expect("a file of theirs");
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
+        let child = command.spawn().expect("pgbouncer");
+        let bouncer = Self { port, child, _dir: dir };
+        eventually("PgBouncer", async || std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(drop))
+            .await;
+        bouncer
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgresql://anybody@127.0.0.1:{}/here", self.port)
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[actix_web::test]
+async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() {
+    let db = TestDb::new();
+    let bouncer = PgBouncer::start(&db.url()).await;
+    let first = unthrottled(&bouncer.url())
+        .with("LATCHKEY__DATABASE__POOLER", "transaction")
+        .with("LATCHKEY__DATABASE__DIRECT_URL", db.url());
+    let programs = [first.clone(), first.on_another_port()];
+    let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
+    let world = world(&db.url(), "p", programs.iter().map(Latchkey::origin).collect()).await;
+    let lives = lives(&world, &mut Chance::new(seed()));
+    sleep(Duration::from_millis(1500)).await;
+    world.over.set(true);
+    join_all(lives).await;
+    let ends = name_the_revoked(&world, &db.url());
+    world.history.borrow_mut().ends.extend(ends);
+    let summary = Summary::of(0, &world, std::collections::BTreeMap::new());
+    assert!(summary.is_good() && summary.served > 50 && summary.ended > 5, "{summary}");
+    assert_eq!(world.wire.tally().failed.len(), 0, "{:?}", world.wire.tally().failed);
+    // Both hear what the other says.
+    assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
+    for instance in &running {
+        let log = instance.log();
+        let wrong = ["pooler", "prepared statement", "not heard", "\"ERROR\""];
+        assert!(!log.iter().any(|line| wrong.iter().any(|words| line.contains(words))), "{log:#?}");
+    }
+    // What one transaction set is not there in the next, whoever's it is.
+    let limit = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'";
+    let mut through = latchkey::db::migrations::connect(&bouncer.url()).expect("a connection");
+    for _ in 0..8 {
+        use diesel::connection::SimpleConnection as _;
+        through.batch_execute(&format!("DO $$ BEGIN ASSERT ({limit}) = '0'; END $$")).expect("no limit left");
+    }
+}
+
+#[actix_web::test]
+async fn behind_a_pooler_nobody_spoke_of_the_log_says_what_to_set_and_nothing_is_our_mistake() {
+    let db = TestDb::new();
+    let bouncer = PgBouncer::start(&db.url()).await;
+    let running = unthrottled(&bouncer.url()).serve_ready().await;
+    running.logged("behind a pooler in transaction mode it needs a direct one").await;
+    let world = world(&db.url(), "p", vec![running.origin.clone()]).await;
+    let lives = lives(&world, &mut Chance::new(seed()));
+    running.logged("behind a pooler in transaction mode set LATCHKEY__DATABASE__POOLER=transaction").await;
+    world.over.set(true);
+    join_all(lives).await;
+    let failed = world.wire.tally().failed;
+    assert!(failed.keys().all(|(_, why)| why == "503"), "{failed:?}");
+}
+
+#[actix_web::test]
+async fn a_pooler_in_transaction_mode_without_a_way_past_it_is_refused() {
+    let refused = Latchkey::on("postgresql://nobody@localhost/nothing")
+        .with("LATCHKEY__DATABASE__POOLER", "transaction")
+        .run(&["config"]);
+    assert!(refused.refused().contains("LATCHKEY__DATABASE__DIRECT_URL has to lead past it"));
+}

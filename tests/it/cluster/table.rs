@@ -1,0 +1,69 @@
+//! What was done, under what load, and what came of it.
+
+use std::fmt;
+
+use crate::history::wire::Tally;
+
+#[derive(Default)]
+pub struct Table(pub Vec<Row>);
+
+pub struct Row {
+    pub what: String,
+    pub load: String,
+    pub tally: Tally,
+    /// Logged out, or gone, though nobody ended it.
+    pub lost: usize,
+    /// After its end, or with what had been changed.
+    pub wrong: usize,
+    pub seconds: f64,
+    /// What must not have been, in words.
+    pub misses: Vec<String>,
+}
+
+impl Table {
+    pub fn misses(&self) -> Vec<String> {
+        let of =
+            |row: &Row| row.misses.iter().map(|miss| format!("{}: {miss}", row.what)).collect::<Vec<_>>();
+        self.0.iter().flat_map(of).collect()
+    }
+}
+
+const HEAD: [&str; 7] = ["what", "load", "failed GET", "failed POST", "lost", "served wrongly", "seconds"];
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cells = |row: &Row| {
+            [
+                row.what.clone(),
+                row.load.clone(),
+                failures(&row.tally, "GET"),
+                failures(&row.tally, "POST"),
+                row.lost.to_string(),
+                row.wrong.to_string(),
+                format!("{:.1}", row.seconds),
+            ]
+        };
+        writeln!(f, "| {} |", HEAD.join(" | "))?;
+        writeln!(f, "|---|---|---|---|--:|--:|--:|")?;
+        for row in &self.0 {
+            writeln!(f, "| {} |", cells(row).join(" | "))?;
+        }
+        for miss in self.misses() {
+            writeln!(f, "MISSED {miss}")?;
+        }
+        Ok(())
+    }
+}
+
+/// `0 of 812`, and otherwise by kind.
+fn failures(tally: &Tally, method: &str) -> String {
+    let sent = tally.sent.iter().filter(|(of, _)| **of == method).map(|(_, count)| count).sum::<usize>();
+    let kinds: Vec<String> = tally
+        .failed
+        .iter()
+        .filter(|((of, _), _)| *of == method)
+        .map(|((_, why), count)| format!("{count} × {why}"))
+        .collect();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    format!("{} of {sent}{kinds}", tally.failed(method))
+}
