@@ -374,7 +374,7 @@ impl Lab {
 
     /// A new pair for a refresh token that is used for the first time. One that is used again ends its whole family,
     /// because one of the two who had it was no owner (RFC 9700 §4.14.2). `Err` says why there is none.
-    fn refresh(
+    pub(super) fn refresh(
         &self,
         change: &mut Change<'_>,
         run: &Run,
