@@ -11,6 +11,7 @@ mod config;
 mod import;
 mod log;
 mod migrate;
+mod prove;
 mod reach;
 mod serve;
 mod session;
@@ -47,6 +48,9 @@ enum Command {
     /// See whether what is stored is what it should be.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Measure here what is claimed.
+    #[command(subcommand)]
+    Prove(prove::Command),
     /// Show the settings in force, secrets left out.
     Config {
         /// As JSON.
@@ -82,6 +86,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::User(command) => user::run(&settings, command),
         Command::Session(command) => session::run(&settings, command),
         Command::Audit(command) => audit::run(&settings, command),
+        Command::Prove(command) => prove::run(&settings, command),
         Command::Config { json } => config::run(&settings, json),
     }
 }

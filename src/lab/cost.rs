@@ -199,8 +199,7 @@ impl Lab {
                 if session_in.rows() == 0 {
                     return Err(Fault::Bug("this database counts no rows: track_counts is off".into()));
                 }
-                let session_check =
-                    count(&mut |change| Subject::load(change, &[key.hash()]).map(drop))?;
+                let session_check = count(&mut |change| Subject::load(change, &[key.hash()]).map(drop))?;
                 let session_out = count(&mut |change| {
                     lab.sessions.revoke(change, handle, Some(run.principal())).map(drop)
                 })?;

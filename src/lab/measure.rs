@@ -184,8 +184,7 @@ impl Instances {
         count: usize,
         work: impl AsyncFnOnce(&[Sessions<Subject>]) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let sessions: Vec<_> =
-            (0..count).map(|_| Sessions::new(db.clone(), Lab::policy(CACHED))).collect();
+        let sessions: Vec<_> = (0..count).map(|_| Sessions::new(db.clone(), Lab::policy(CACHED))).collect();
         let keepers = sessions.iter().map(Sessions::keep).collect();
         let instances = Self { sessions, keepers };
         let answer = match instances.trusted().await {

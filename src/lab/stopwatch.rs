@@ -241,9 +241,7 @@ fn sum_up(rounds: &[Round], took: Duration) -> Result<Stopwatch, Fault> {
     };
     let seen = |round: &Round| [&round.here, &round.there].map(|seen| (seen.asked_after, seen.served_after));
     let life = rounds.iter().map(|round| round.claims.exp - round.claims.iat).min().unwrap_or_default();
-    let everybody = |round: &Round| {
-        round.here.asks + round.there.asks + round.denied.asks + round.plain.asks
-    };
+    let everybody = |round: &Round| round.here.asks + round.there.asks + round.denied.asks + round.plain.asks;
     Ok(Stopwatch {
         rounds: rounds.len(),
         here: spread(|round| round.here.refused)?,
