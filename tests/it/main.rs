@@ -13,6 +13,7 @@ mod audit;
 mod bad_input;
 mod browser;
 mod cli;
+mod compare_measure;
 mod confirm;
 mod csrf;
 mod db;

@@ -32,7 +32,7 @@ pub struct Watched;
 
 impl Owner for Watched {
     fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
-        let rows = live(conn, keys)?;
+        let rows = live(conn, Self::KIND, keys)?;
         let mut principals: Vec<Principal> = rows.iter().map(|row| row.record.principal).collect();
         principals.dedup();
         for principal in principals {

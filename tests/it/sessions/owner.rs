@@ -18,7 +18,7 @@ struct Member {
 impl Owner for Member {
     fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
         let mut members = Vec::new();
-        for row in live(conn, keys)? {
+        for row in live(conn, Self::KIND, keys)? {
             let id = row.record.principal;
             let is_member = format!("EXISTS (SELECT FROM members WHERE id = '{id}')");
             if select(sql::<Bool>(&is_member)).get_result(conn)? {
@@ -34,7 +34,7 @@ struct TooLate;
 
 impl Owner for TooLate {
     fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
-        let rows = live(conn, keys)?;
+        let rows = live(conn, Self::KIND, keys)?;
         conn.batch_execute("UPDATE sessions SET expires_at = now() - interval '1 ms'")?;
         Ok(rows.into_iter().map(|row| row.owned_by(Self)).collect())
     }
