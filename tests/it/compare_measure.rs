@@ -55,6 +55,7 @@ async fn the_stopwatch_shows_that_nothing_is_served_after_a_revocation_and_a_tok
 async fn the_cost_is_told_for_six_ways_and_counted_in_rows() {
     let app = TestApp::spawn();
     let mut browser = app.browser();
+    browser.get("/compare").await.is(200);
     browser.post("/compare/cost", &[]).await.redirects_to("/compare#cost");
     assert_eq!(left_over(&app.db), [0; 4]);
     let page = browser.get("/compare").await;
@@ -70,7 +71,9 @@ async fn the_cost_is_told_for_six_ways_and_counted_in_rows() {
 async fn whoever_asks_while_it_is_measured_does_not_start_another_measurement() {
     let app = TestApp::spawn();
     let (mut one, mut two) = (app.browser(), app.browser());
-    two.get("/compare").await.is(200);
+    for browser in [&mut one, &mut two] {
+        browser.get("/compare").await.is(200);
+    }
     let second = async {
         eventually("a measurement", async || (left_over(&app.db)[0] == 1).then_some(())).await;
         let answer = two.post("/compare/cost", &[]).await;
