@@ -19,6 +19,7 @@ use super::{Failure, log};
 use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::db::{Db, Fault, migrations};
+use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
 use crate::web::{self, Shared};
@@ -53,7 +54,9 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
     let system = System::new();
     let ended = system.block_on(async move {
-        let server = web::serve(listener, Shared::new(accounts.clone(), &settings), &settings)?;
+        let shared = Shared::new(accounts.clone(), &settings);
+        let lab = shared.lab.clone();
+        let server = web::serve(listener, shared, &settings)?;
         let handle = server.handle();
         // Before anything is begun: until then a signal would simply kill us.
         let told_to_stop = signals()?;
@@ -89,7 +92,7 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
             }
         };
         spawn(mailer.deliver_forever(db));
-        spawn(tidy_forever(accounts.clone()));
+        spawn(tidy_forever(accounts.clone(), lab));
         spawn(flush_forever(accounts.clone()));
         // Without a cache there is nothing to keep, and nobody need wait for us.
         let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
@@ -162,8 +165,11 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
     }
 }
 
-async fn tidy_forever(accounts: Accounts) {
+async fn tidy_forever(accounts: Accounts, lab: Lab) {
     loop {
+        if let Err(fault) = lab.tidy().await {
+            tracing::warn!(%fault, "runs of the lab that are over cannot be deleted");
+        }
         match accounts.tidy_when_due(TIDY_EVERY).await {
             Ok(None | Some(0)) => {}
             Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),

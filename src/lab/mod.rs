@@ -2,12 +2,15 @@
 //! the steps that tell the two apart. The page calls it; nothing here opens a door of the product: its sessions are
 //! rows of another [kind](crate::sessions::Owner::KIND), and its tokens are asked for at its own two doors only.
 
+mod cost;
 mod exhibit;
 mod gate;
+mod measure;
 mod memory;
 mod queries;
 mod run;
 mod steps;
+mod stopwatch;
 mod subject;
 mod tokens;
 
@@ -18,12 +21,16 @@ use crate::db::{Db, Fault};
 use crate::secret::{Secret, Token, TokenHash};
 use crate::sessions::{Change, Login, Policy, Sessions};
 
+use measure::Results;
 use memory::Memory;
 
+pub use cost::{Check, Cost, Deed, Writes};
 pub use exhibit::{Exhibit, SessionRow, TokenRow};
 pub use gate::{Finding, Holder, Line, Verdict};
+pub use measure::Asked;
 pub use run::{DenyList, Entry, Held, Run, Service};
 pub use steps::{Step, Taken};
+pub use stopwatch::{Spread, Stopwatch};
 pub use subject::{Role, Subject};
 pub use tokens::{ACCESS_LIFE, REFRESH_LIFE};
 
@@ -47,6 +54,8 @@ pub struct Lab {
     /// Without a keeper: each check reads the row, so that what it costs is seen. Memory is measured apart.
     sessions: Sessions<Subject>,
     memory: Arc<Memory>,
+    /// What was measured last.
+    results: Arc<Results>,
 }
 
 /// Why no run begins.
@@ -66,7 +75,7 @@ pub struct Begun {
 impl Lab {
     pub fn new(db: Db, secret: Secret) -> Self {
         let sessions = Sessions::new(db.clone(), Self::policy(0));
-        Self { db, secret, sessions, memory: Arc::default() }
+        Self { db, secret, sessions, memory: Arc::default(), results: Arc::default() }
     }
 
     /// The product's own clocks, with room for `cached` sessions in memory.

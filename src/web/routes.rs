@@ -61,6 +61,8 @@ pub fn table() -> Vec<Route> {
         Visitor  ::get ("/compare/jwt",                          compare::token_door),
         Visitor  ::post("/compare/start",                        compare::begin),
         Visitor  ::post("/compare/end",                          compare::end),
+        Visitor  ::post("/compare/stopwatch",                    compare::stopwatch),
+        Visitor  ::post("/compare/cost",                         compare::cost),
         Visitor  ::post("/compare/{step}",                       compare::step),
 
         SignedIn ::get ("/account",                              account::profile::form),

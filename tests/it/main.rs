@@ -16,6 +16,7 @@ mod browser;
 mod cli;
 mod cluster;
 mod compare;
+mod compare_measure;
 mod confirm;
 mod csrf;
 mod db;

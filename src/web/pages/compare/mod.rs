@@ -3,6 +3,7 @@
 
 mod cookies;
 mod doors;
+mod measure;
 mod view;
 
 use actix_web::HttpResponse;
@@ -18,9 +19,11 @@ use crate::web::page::{self, Page};
 use crate::web::pages::Button;
 
 use cookies::Hands;
+use measure::Measured;
 use view::RunView;
 
 pub use doors::{session_door, token_door};
+pub use measure::{cost, stopwatch};
 
 #[derive(Template)]
 #[template(path = "compare.html")]
@@ -29,6 +32,7 @@ struct ComparePage {
     run: Option<RunView>,
     /// Why no run begins.
     full: &'static str,
+    measured: Measured,
 }
 
 /// The one field of a step, for those that have a choice.
@@ -42,15 +46,20 @@ pub struct StepForm {
 impl Input for StepForm {}
 
 pub async fn index(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let hands = Hands::of(&ctx);
-    let run = match hands.run(&ctx).await? {
+    page::ok(&page_of(&ctx, "").await?)
+}
+
+/// The page with the run of this browser, if there is one.
+async fn page_of(ctx: &Ctx, full: &'static str) -> Result<ComparePage, Error> {
+    let hands = Hands::of(ctx);
+    let run = match hands.run(ctx).await? {
         Some(run) => {
             let exhibit = ctx.shared.lab.exhibit(&run, &hands.held, hands.copy.as_ref()).await?;
             Some(RunView::new(&run, &ctx.shared.cookie.lab, &hands, exhibit))
         }
         None => None,
     };
-    page::ok(&ComparePage { page: ctx.page(), run, full: "" })
+    Ok(ComparePage { page: ctx.page(), run, full, measured: Measured::of(&ctx.shared.lab) })
 }
 
 pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
@@ -76,7 +85,10 @@ pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse
                 }
             };
             let page = ctx.page().at("/compare");
-            page::show(actix_web::http::StatusCode::TOO_MANY_REQUESTS, &ComparePage { page, run: None, full })
+            page::show(
+                actix_web::http::StatusCode::TOO_MANY_REQUESTS,
+                &ComparePage { page, run: None, full, measured: Measured::of(&ctx.shared.lab) },
+            )
         }
     }
 }
