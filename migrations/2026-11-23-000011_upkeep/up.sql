@@ -9,9 +9,9 @@ CREATE TABLE upkeep (
 -- Throws away the oldest events of the audit trail, some at a time, behind a checkpoint: what is left still verifies.
 -- As its owner, so that the role that serves need not be able to delete; hence it forgets nothing of the last month,
 -- whoever calls it. It stops before a link whose event is missing: damage is looked into, not thrown away.
-CREATE FUNCTION audit_forget(older_than interval, batch bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
-SET latchkey.retention = 'yes' AS $$
+CREATE FUNCTION audit_forget(older_than interval, batch bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
+    before text := coalesce(current_setting('latchkey.retention', true), '');
     last_seq bigint;
     forgotten bigint;
 BEGIN
@@ -26,10 +26,13 @@ BEGIN
     IF last_seq IS NULL THEN
         RETURN 0;
     END IF;
+    -- Not by a SET clause of the function, which takes a superuser (as in audit_erase).
+    PERFORM set_config('latchkey.retention', 'yes', true);
     INSERT INTO audit_checkpoints (seq, hash) SELECT seq, hash FROM audit_chain WHERE seq = last_seq;
     DELETE FROM audit_events USING audit_chain WHERE event_id = id AND seq <= last_seq;
     DELETE FROM audit_chain WHERE seq <= last_seq;
     GET DIAGNOSTICS forgotten = ROW_COUNT;
+    PERFORM set_config('latchkey.retention', before, true);
     RETURN forgotten;
 END $$;
 

@@ -28,7 +28,6 @@ CREATE TABLE lab_runs (
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL
 );
-CREATE INDEX lab_runs_expires_at ON lab_runs (expires_at);
 
 -- What an issuer must write down to refresh, to notice reuse and to deny: ids of tokens, never tokens.
 CREATE TABLE lab_tokens (

@@ -17,8 +17,8 @@ use crate::sessions::{Keeper, Login, Sessions};
 /// answers, and it computes on one worker's thread only, which it shares after every single question.
 pub const AT_MOST: Duration = Duration::from_millis(1300);
 
-/// A result is not measured anew before this: however many people press, at most a third of one core goes into it.
-const REST: Duration = Duration::from_secs(10);
+/// A result is not measured anew before this: however many people press, at most a tenth of one core goes into it.
+const REST: Duration = Duration::from_secs(60);
 
 /// Whoever finds another measurement running, and nothing to show meanwhile, is asked to wait for so many seconds.
 const COME_BACK: u64 = 3;
@@ -148,7 +148,8 @@ impl Lab {
         let hash = Token::generate()?.hash();
         let run = self.db.write(move |conn| queries::insert(conn, &hash, MEASUREMENT)).await?;
         let answer = work(&run).await;
-        let ended = self.end(&run).await;
+        let id = run.id;
+        let ended = self.db.write(move |conn| queries::delete(conn, id)).await;
         let value = answer?;
         ended?;
         Ok(value)

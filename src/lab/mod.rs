@@ -124,7 +124,7 @@ impl Lab {
     pub async fn end(&self, run: &Run) -> Result<(), Fault> {
         self.memory.forget(run.id);
         let id = run.id;
-        self.db.write(move |conn| queries::delete(conn, id)).await
+        self.db.write(move |conn| queries::close(conn, id)).await
     }
 
     /// Deletes what has ended; answers how many runs that were.

@@ -67,12 +67,13 @@ fn algorithm_of(name: &str) -> Option<Algorithm> {
 /// Whether no more runs may begin. One transaction counts at a time, so that the bound holds.
 pub fn full(conn: &mut PgConnection, network: &str) -> Result<Option<Full>, Fault> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('latchkey.lab'))").execute(conn)?;
-    let live = lab_runs::table.filter(lab_runs::expires_at.gt(now));
-    let here: i64 = live.filter(lab_runs::address.eq(network)).count().get_result(conn)?;
+    // Ended ones count as well, so that ending makes no room.
+    let recent = lab_runs::table.filter(lab_runs::created_at.gt(time::now() - time::interval(LIFE)));
+    let here: i64 = recent.filter(lab_runs::address.eq(network)).count().get_result(conn)?;
     if here >= MOST_FROM_ONE_NETWORK {
         return Ok(Some(Full::Here));
     }
-    let all: i64 = live.count().get_result(conn)?;
+    let all: i64 = recent.count().get_result(conn)?;
     Ok((all >= MOST).then_some(Full::Everywhere))
 }
 
@@ -141,6 +142,16 @@ pub fn note(conn: &mut PgConnection, run: &Run, entry: Entry) -> Result<(), Faul
     Ok(())
 }
 
+/// Before its time: what is left until then is that there was one.
+pub fn close(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    diesel::update(lab_runs::table.filter(lab_runs::id.eq(id)))
+        .set((lab_runs::expires_at.eq(now), lab_runs::steps.eq(Value::Array(Vec::new()))))
+        .execute(conn)?;
+    diesel::delete(lab_tokens::table.filter(lab_tokens::run.eq(id))).execute(conn)?;
+    delete_sessions(conn, &[id])?;
+    Ok(())
+}
+
 /// With its tokens and its sessions.
 pub fn delete(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
     diesel::delete(lab_runs::table.filter(lab_runs::id.eq(id))).execute(conn)?;
@@ -150,9 +161,10 @@ pub fn delete(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
 
 /// The runs whose time is over.
 pub fn tidy(conn: &mut PgConnection) -> Result<usize, Fault> {
-    let ended: Vec<Uuid> = diesel::delete(lab_runs::table.filter(lab_runs::expires_at.le(now)))
-        .returning(lab_runs::id)
-        .get_results(conn)?;
+    let ended: Vec<Uuid> =
+        diesel::delete(lab_runs::table.filter(lab_runs::created_at.le(time::now() - time::interval(LIFE))))
+            .returning(lab_runs::id)
+            .get_results(conn)?;
     delete_sessions(conn, &ended)?;
     Ok(ended.len())
 }
