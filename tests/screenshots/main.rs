@@ -118,6 +118,9 @@ async fn shoot(chrome: &Chrome, dir: &Path, name: &str) {
         chrome.resize(screen).await;
         for (dark, scheme) in [(false, ""), (true, "-dark")] {
             chrome.set_dark(dark).await;
+            chrome
+                .run("if (location.hash) document.querySelector(location.hash)?.scrollIntoView()", vec![])
+                .await;
             chrome.run("document.getAnimations().forEach(animation => animation.finish())", vec![]).await;
             let png = chrome.client.screenshot().await.expect("a picture");
             fs::write(dir.join(format!("{name}{scheme}{suffix}.png")), png).expect("a file");
