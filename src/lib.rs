@@ -22,6 +22,7 @@
 pub mod accounts;
 pub mod cli;
 pub mod config;
+pub mod counters;
 pub mod db;
 pub mod device;
 pub mod jwt;

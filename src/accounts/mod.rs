@@ -78,6 +78,8 @@ pub use totp::{Enrolment, TotpRefusal};
 pub use upkeep::{Seals, Tidied};
 pub use user::{Name, NoName, Role, User, UserId};
 
+pub use hasher::Load;
+
 use hasher::Hasher;
 use passkeys::RelyingParty;
 use password::{HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak};
@@ -162,6 +164,11 @@ impl Accounts {
 
     pub fn mailer(&self) -> &Mailer {
         &self.mailer
+    }
+
+    /// How busy the hashing of passwords is.
+    pub fn hashing(&self) -> Load {
+        self.hasher.load()
     }
 
     pub fn registration(&self) -> Registration {

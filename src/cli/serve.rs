@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::{System, signal, spawn, task, time};
+use actix_web::web::Data;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
@@ -54,10 +55,19 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
     let system = System::new();
     let ended = system.block_on(async move {
-        let shared = Shared::new(accounts.clone(), &settings);
+        let shared = Data::new(Shared::new(accounts.clone(), &settings));
         let lab = shared.lab.clone();
-        let server = web::serve(listener, shared, &settings)?;
+        let server = web::serve(listener, shared.clone(), &settings)?;
         let handle = server.handle();
+        let watched = settings.metrics.map(|address| {
+            web::metrics::serve(address, shared)
+                .map_err(|error| format!("cannot listen on {address} for metrics: {error}"))
+        });
+        let watched = watched.transpose()?.map(|server| {
+            let handle = server.handle();
+            spawn(server);
+            handle
+        });
         // Before anything is begun: until then a signal would simply kill us.
         let told_to_stop = signals()?;
         let running = spawn(server);
@@ -98,6 +108,9 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
         welcome(&accounts, &settings).await;
         running.await??;
+        if let Some(watched) = watched {
+            watched.stop(false).await;
+        }
         tracing::info!("stopped");
         flush(&accounts).await;
         if let Some(keeper) = keeper {

@@ -10,7 +10,7 @@ mod span;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,7 @@ struct Written {
     server: WrittenServer,
     database: database::Written,
     mail: WrittenMail,
+    metrics: WrittenMetrics,
     sessions: Sessions,
     passwords: Passwords,
     hashing: Hashing,
@@ -72,6 +73,13 @@ struct WrittenServer {
     public_url: Option<String>,
     trusted_hops: usize,
     workers: usize,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenMetrics {
+    bind: Option<IpAddr>,
+    port: Option<u16>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -95,6 +103,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub secret: Secret,
     pub mail: Mail,
+    /// Where `/metrics` is answered, if anywhere: never at the public address.
+    pub metrics: Option<SocketAddr>,
     pub registration: Registration,
     pub sessions: SessionLimits,
     pub passwords: Passwords,
@@ -256,6 +266,9 @@ fn resolve(written: Written, env: &HashMap<String, String>) -> Result<Settings, 
             trusted_hops: written.server.trusted_hops,
             workers: sizes::workers(written.server.workers),
         },
+        metrics: written.metrics.port.map(|port| {
+            SocketAddr::new(written.metrics.bind.unwrap_or_else(|| any_or_loopback.into()), port)
+        }),
         database,
         pool: written.database.pool(),
         database_direct: written.database.direct_url,

@@ -22,6 +22,7 @@ impl Serialize for Settings {
             "data_dir": self.data_dir,
             "secret": hidden(true),
             "secret_previous": hidden(self.secret.previous_cookie_key().is_some()),
+            "metrics": self.metrics,
             "mail": {
                 "transport": self.mail.transport, "from": self.mail.from,
                 "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted), "keep": self.mail.keep,

@@ -11,7 +11,7 @@ pub mod scratch;
 pub mod time;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::Connection;
 use diesel::connection::{SimpleConnection as _, TransactionManager as _};
@@ -24,6 +24,7 @@ pub use blocking::off_thread;
 pub use fault::Fault;
 
 use crate::config::{self, Pooler};
+use crate::counters::{Counter, Durations};
 use pool::Lines;
 
 type TransactionManager = <PgConnection as Connection>::TransactionManager;
@@ -37,6 +38,16 @@ pub struct Db {
     direct: Option<String>,
     /// One for each connection: who finds none free waits here, where waiting costs no thread.
     turns: Arc<Semaphore>,
+    counts: Arc<Counts>,
+}
+
+/// What happened here, for whoever watches.
+#[derive(Default)]
+pub struct Counts {
+    /// Waits for a connection, the short ones too.
+    pub waited: Durations,
+    /// Waits that were given up.
+    pub refused: Counter,
 }
 
 /// No answer may take longer, whatever the database is doing: with the wait for a turn, six seconds in all.
@@ -47,7 +58,7 @@ impl Db {
     /// server can listen while its database starts and migrates.
     pub fn shut(settings: config::Database) -> Self {
         let turns = Arc::new(Semaphore::new(settings.pool_size.max(1) as usize));
-        Self { settings, lines: Arc::default(), direct: None, turns }
+        Self { settings, lines: Arc::default(), direct: None, turns, counts: Arc::default() }
     }
 
     /// Connections outside the pool go to `url` instead: where the pool's own leads through a pooler that
@@ -137,6 +148,17 @@ impl Db {
         .await
     }
 
+    /// What happened since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Connections in use, and how many there may be.
+    pub fn load(&self) -> (usize, usize) {
+        let size = self.settings.pool_size.max(1) as usize;
+        (size.saturating_sub(self.turns.available_permits()), size)
+    }
+
     /// A connection outside the pool that stays the same one, with its time limits. Blocks.
     pub fn connect_apart(&self) -> Result<PgConnection, Fault> {
         self.lines()?.connect(self.direct.as_deref())
@@ -160,10 +182,15 @@ impl Db {
         F: FnOnce() -> Result<T, Fault> + Send + 'static,
     {
         let too_late = |_| Fault::Unavailable("the database does not answer in time".into());
+        let begun = Instant::now();
         let turn = timeout(self.settings.checkout_wait.std(), Arc::clone(&self.turns).acquire_owned())
             .await
-            .map_err(|_| Fault::Unavailable("every database connection is busy".into()))?
+            .map_err(|_| {
+                self.counts.refused.count();
+                Fault::Unavailable("every database connection is busy".into())
+            })?
             .map_err(Fault::bug)?;
+        self.counts.waited.record(begun.elapsed());
         let answer = off_thread(move || {
             let answer = job();
             drop(turn);

@@ -84,15 +84,21 @@ impl<O: Owner> Sessions<O> {
     /// Returns when no instance serves from memory what was read before this was called.
     pub async fn everywhere(&self) {
         let begun = Tick::now();
+        let counts = self.counts();
+        if !self.is_heard_everywhere().await {
+            // Somebody was not heard of, or we hear nobody: their leases run out.
+            counts.run_out.count();
+            sleep(Tick::now().until(begun.plus(RUN_OUT))).await;
+        }
+        counts.everywhere.record(begun.until(Tick::now()));
+    }
+
+    /// Whether every instance has said so, or nobody listens.
+    async fn is_heard_everywhere(&self) -> bool {
         let (answer, answered) = oneshot::channel();
         if self.tell_keeper(Command::Everywhere(answer)) {
-            if let Ok(Ok(())) = timeout(RUN_OUT, answered).await {
-                return;
-            }
-        } else if let Ok(false) = self.db.read(|conn| Ok(queries::is_anybody_listening(conn)?)).await {
-            return;
+            return matches!(timeout(RUN_OUT, answered).await, Ok(Ok(())));
         }
-        // Somebody was not heard of, or we hear nobody: their leases run out.
-        sleep(Tick::now().until(begun.plus(RUN_OUT))).await;
+        matches!(self.db.read(|conn| Ok(queries::is_anybody_listening(conn)?)).await, Ok(false))
     }
 }

@@ -61,6 +61,7 @@ use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
+use crate::counters::{Counter, Durations};
 use crate::db::{Db, Fault};
 
 use cache::Cache;
@@ -176,6 +177,22 @@ struct Shared<O> {
     lookups: Lookups<O>,
     touches: Touches,
     keeper: Mouthpiece,
+    counts: Counts,
+}
+
+/// What happened here, for whoever watches.
+#[derive(Default)]
+pub struct Counts {
+    /// Found in memory.
+    pub hits: Counter,
+    /// Not in memory, so the database was asked.
+    pub misses: Counter,
+    /// Memory was not to be trusted, so the database was asked.
+    pub bypasses: Counter,
+    /// How long it took until what was taken back was gone everywhere.
+    pub everywhere: Durations,
+    /// Of those, how often a lease had to run out because somebody did not answer.
+    pub run_out: Counter,
 }
 
 impl<O> Shared<O> {
@@ -223,6 +240,7 @@ impl<O: Owner> Sessions<O> {
             lookups: Lookups::default(),
             touches: Touches::default(),
             keeper: Mouthpiece::default(),
+            counts: Counts::default(),
         };
         Self { db, policy, shared: Arc::new(shared) }
     }
@@ -234,6 +252,11 @@ impl<O: Owner> Sessions<O> {
 
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// What happened since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
     }
 
     /// How many sessions are in memory.
@@ -258,11 +281,22 @@ impl<O: Owner> Sessions<O> {
 
     async fn find_by_hash(&self, key: KeyHash) -> Result<Option<Live<O>>, Fault> {
         let live = match self.recall(&key) {
-            Some(live) => live,
-            None => match self.look_up(key).await? {
-                Some(live) => live,
-                None => return Ok(None),
-            },
+            Some(live) => {
+                self.shared.counts.hits.count();
+                live
+            }
+            None => {
+                let counts = &self.shared.counts;
+                if self.is_trusted() {
+                    counts.misses.count()
+                } else {
+                    counts.bypasses.count()
+                }
+                match self.look_up(key).await? {
+                    Some(live) => live,
+                    None => return Ok(None),
+                }
+            }
         };
         if live.is_due(live.now, self.policy.touch_every(live.record.remember)) {
             self.shared.touches.note(live.record.handle, live.now);

@@ -55,9 +55,11 @@ pub async fn door(
         let Some(shared) = shared else { return answer.map(ServiceResponse::map_into_boxed_body) };
         match answer {
             Ok(response) => {
+                let error = response.response().error().and_then(|error| error.as_error::<Error>());
+                let pattern = response.request().match_pattern();
+                shared.requests.count(pattern.as_deref(), response.status(), error, begun.elapsed());
                 let response = finish(response.map_into_boxed_body(), &shared, &id);
-                let route = response.request().match_pattern();
-                note(&method, route.as_deref().unwrap_or("-"), response.status(), begun, visit::handle());
+                note(&method, pattern.as_deref().unwrap_or("-"), response.status(), begun, visit::handle());
                 Ok(response)
             }
             // Only middleware fails this way, and by then the request is gone: a page without its visitor.
@@ -71,6 +73,7 @@ pub async fn door(
                     dressed(bare, words, lone_page(&path, &shared), &id)
                 };
                 headers::add(response.headers_mut(), shared.public.is_secure(), false);
+                shared.requests.count(None, response.status(), error.as_error::<Error>(), begun.elapsed());
                 note(&method, "-", response.status(), begun, None);
                 Err(InternalError::from_response(error, response).into())
             }

@@ -19,6 +19,7 @@ mod health;
 mod identify;
 mod json;
 mod link;
+pub mod metrics;
 mod next;
 mod origin;
 mod page;
@@ -51,10 +52,13 @@ use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_t
 use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
+use metrics::Requests;
+
 /// What handlers share.
 pub struct Shared {
     pub accounts: Accounts,
     pub lab: Lab,
+    requests: Requests,
     pub public: Origin,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
@@ -114,6 +118,7 @@ impl Shared {
         Self {
             accounts,
             lab,
+            requests: Requests::new(),
             public: settings.server.public.clone(),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
@@ -188,8 +193,7 @@ pub fn app(
 }
 
 /// Serves on `listener` until told to stop; then finishes what is running.
-pub fn serve(listener: TcpListener, shared: Shared, settings: &Settings) -> io::Result<Server> {
-    let shared = web::Data::new(shared);
+pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settings) -> io::Result<Server> {
     let workers = settings.server.workers;
     let blocking = blocking_threads(settings.pool.pool_size, workers);
     let server = HttpServer::new(move || app(shared.clone()))

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Leftmost first: each may know those before it.
-const ROOMS: [&str; 11] =
-    ["secret", "device", "jwt", "config", "db", "sessions", "mail", "accounts", "lab", "web", "cli"];
+const ROOMS: [&str; 12] = [
+    "counters", "secret", "device", "jwt", "config", "db", "sessions", "mail", "accounts", "lab", "web",
+    "cli",
+];
 
 const LONGEST_FILE: usize = 400;
 
@@ -110,7 +112,7 @@ fn sessions_can_be_lifted_out() {
     for source in sources().iter().filter(|source| source.room() == "sessions") {
         for room in imports(&source.code()) {
             assert!(
-                ["db", "secret", "sessions"].contains(&room.as_str()),
+                ["counters", "db", "secret", "sessions"].contains(&room.as_str()),
                 "src/{} imports {room}",
                 source.path
             );

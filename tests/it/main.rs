@@ -40,6 +40,7 @@ mod lock_out;
 mod log_in;
 mod log_out;
 mod mail;
+mod metrics;
 mod migrations;
 mod new_device;
 mod own_data;

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
+use actix_web::web::Data;
 use latchkey::accounts::Accounts;
 use latchkey::accounts::hasher::Hasher;
 use latchkey::accounts::password::{HashCost, Password};
@@ -90,7 +91,7 @@ impl TestApp {
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())
             .expect("mail");
         let accounts = Accounts::new(pool, mailer, &settings).expect("accounts");
-        let shared = Shared::new(accounts.clone(), &settings);
+        let shared = Data::new(Shared::new(accounts.clone(), &settings));
         let (tell, told) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
