@@ -38,8 +38,8 @@ const MORE: [&str; 4] = ["/healthz", "/readyz", "/static/{name}", OTHER];
 const REFUSALS: [&str; 7] =
     ["log-in", "confirm", "forbidden", "foreign-form", "cross-site", "throttled", "fault"];
 
-impl Requests {
-    pub fn new() -> Self {
+impl Default for Requests {
+    fn default() -> Self {
         let rows = routes::table().into_iter().chain(routes::local_table()).map(|row| row.path);
         let mut this = Self { places: HashMap::new(), routes: Vec::new(), refused: Default::default() };
         for path in rows.chain(MORE) {
@@ -50,7 +50,9 @@ impl Requests {
         }
         this
     }
+}
 
+impl Requests {
     /// Counts an answer that is about to go out.
     pub fn count(
         &self,

@@ -118,7 +118,7 @@ impl Shared {
         Self {
             accounts,
             lab,
-            requests: Requests::new(),
+            requests: Requests::default(),
             public: settings.server.public.clone(),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,

@@ -280,6 +280,14 @@ impl Driver {
     fn start() -> Self {
         let program = on_path(&["chromedriver"])
             .unwrap_or_else(|| panic!("chromedriver is missing: run bin/test, which installs it"));
+        // It takes a port that is free on one protocol and then wants it on both: somebody may have the other.
+        let (process, port) =
+            (0..5).find_map(|_| Self::try_start(&program)).expect("chromedriver finds a port");
+        let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chrome-{}", Uuid::new_v4()));
+        Self { process, port, session: String::new(), browser: None, profile }
+    }
+
+    fn try_start(program: &Path) -> Option<(Child, u16)> {
         let mut process = Command::new(program)
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -288,10 +296,13 @@ impl Driver {
             .spawn()
             .expect("chromedriver");
         let said = process.stdout.take().expect("its output");
-        let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chrome-{}", Uuid::new_v4()));
-        let mut driver = Self { process, port: 0, session: String::new(), browser: None, profile };
-        driver.port = port(BufReader::new(said)).expect("chromedriver says which port it is on");
-        driver
+        match port(BufReader::new(said)) {
+            Some(port) => Some((process, port)),
+            None => {
+                process.wait().expect("its end");
+                None
+            }
+        }
     }
 
     fn capabilities(&self, javascript: bool) -> Capabilities {
