@@ -13,7 +13,7 @@ use super::stopwatch::seconds;
 use super::{DenyList, Held, Lab, Run, Service, Subject, queries};
 use crate::db::Fault;
 use crate::jwt::{Algorithm, Use, Verifier};
-use crate::sessions::{Change, Key, Owner as _, Sessions};
+use crate::sessions::{Change, Owner as _, Sessions};
 
 /// Medians over so many rounds are steady; more come together in the time there is only on a quick machine.
 const ROUNDS: usize = 300;
@@ -68,7 +68,7 @@ impl Writes {
 
 /// What is shown at each check of a measurement.
 struct Shown {
-    key: String,
+    cookie: String,
     hs256: Token,
     eddsa: Token,
 }
@@ -105,7 +105,7 @@ impl Lab {
             .await?;
             let rounds = times[0].len();
             let bytes = |way: usize| match way {
-                0 | 1 => shown.key.len(),
+                0 | 1 => shown.cookie.len(),
                 2 | 4 => shown.hs256.text.len(),
                 _ => shown.eddsa.text.len(),
             };
@@ -133,7 +133,7 @@ impl Lab {
                     Ok::<_, Fault>(Token { text, verifier: run.verifier(&lab.secret, Service::Shop) })
                 };
                 let (hs256, eddsa) = (token(Algorithm::Hs256)?, token(Algorithm::EdDsa)?);
-                Ok(Shown { key: key.reveal().to_owned(), hs256, eddsa })
+                Ok(Shown { cookie: lab.signer.sign(key.reveal()), hs256, eddsa })
             })
             .await
     }
@@ -147,7 +147,7 @@ impl Lab {
         begun: Instant,
     ) -> Result<[Vec<f64>; 6], Fault> {
         let mut times: [Vec<f64>; 6] = Default::default();
-        let Shown { key, hs256, eddsa } = shown;
+        let Shown { cookie, hs256, eddsa } = shown;
         // The first round warms up.
         for round in 0..=ROUNDS {
             if round > 1 && begun.elapsed() > AT_MOST {
@@ -161,8 +161,8 @@ impl Lab {
                 self.accepts(&token.verifier, black_box(&token.text), now, DenyList::Database).await
             };
             let taken = [
-                timed(AT_ONCE, async || is_live(keeping, black_box(key)).await).await?,
-                timed(1, async || is_live(&self.sessions, black_box(key)).await).await?,
+                timed(AT_ONCE, async || self.lets_in(keeping, black_box(cookie)).await).await?,
+                timed(1, async || self.lets_in(&self.sessions, black_box(cookie)).await).await?,
                 timed(AT_ONCE, async || plain(hs256).await).await?,
                 timed(AT_ONCE / 4, async || plain(eddsa).await).await?,
                 timed(1, async || listed(hs256).await).await?,
@@ -175,6 +175,12 @@ impl Lab {
             }
         }
         Ok(times)
+    }
+
+    /// From the text of the cookie on, as for any request: its signature, then the session.
+    async fn lets_in(&self, sessions: &Sessions<Subject>, cookie: &str) -> Result<bool, Fault> {
+        let Some(key) = self.key_in(cookie) else { return Ok(false) };
+        Ok(sessions.find(&key).await?.is_some())
     }
 
     /// Does everything once in one transaction, and lets Postgres count.
@@ -205,10 +211,11 @@ impl Lab {
                 })?;
                 let mut token = |deny_list| {
                     let run = Run { deny_list, ..run.clone() };
+                    let listed = deny_list == DenyList::Database;
                     let (family, mut held) = (Uuid::new_v4(), Held::default());
                     let verifier = run.verifier(&lab.secret, Service::Shop);
                     let into = count(&mut |change| {
-                        let (access, refresh) = lab.issue(change, &run, family)?;
+                        let (access, refresh) = lab.issue_noting(change, &run, family, listed)?;
                         (held.access, held.refresh) = (Some(access), Some(refresh));
                         Ok(())
                     })?;
@@ -221,19 +228,15 @@ impl Lab {
                         }
                         Ok(())
                     })?;
-                    let with_access = deny_list == DenyList::Database;
-                    let out = count(&mut |change| {
-                        queries::deny(change, run.id, Some(family), with_access).map(drop)?;
-                        Ok(())
-                    })?;
+                    let out = count(&mut |change| lab.deny(change, &run, Some(family), true).map(drop))?;
                     // Another one, that nobody has logged out.
                     let mut fresh = None;
                     count(&mut |change| {
-                        fresh = Some(lab.issue(change, &run, Uuid::new_v4())?.1);
+                        fresh = Some(lab.issue_noting(change, &run, Uuid::new_v4(), listed)?.1);
                         Ok(())
                     })?;
                     let refresh = count(&mut |change| {
-                        lab.refresh(change, &run, fresh.as_deref())?.map(drop).map_err(Fault::Bug)
+                        lab.refresh(change, &run, fresh.as_deref(), listed)?.map(drop).map_err(Fault::Bug)
                     })?;
                     Ok::<_, Fault>([into, check, refresh, out])
                 };
@@ -252,12 +255,6 @@ impl Lab {
             })
             .await
     }
-}
-
-/// From the text of the cookie on, as for any request.
-async fn is_live(sessions: &Sessions<Subject>, key: &str) -> Result<bool, Fault> {
-    let Some(key) = Key::parse(key) else { return Ok(false) };
-    Ok(sessions.find(&key).await?.is_some())
 }
 
 /// Microseconds that one of `times` checks took.

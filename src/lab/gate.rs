@@ -140,15 +140,17 @@ impl Lab {
         let Some(given) = key else {
             return Ok(refused("No key came with the request.").timed(begun));
         };
-        let Some(key) = Key::parse(given) else {
-            return Ok(refused("That is no key: it was never asked for in the table.").timed(begun));
+        let Some(key) = self.key_in(given) else {
+            return Ok(refused("We have not signed that cookie: the table is not asked.").timed(begun));
         };
         let found = self.sessions.find(&key).await?;
-        self.sessions.flush_touches().await?;
-        if let Some(live) = found {
+        if let Some(live) = found.filter(|live| live.record.principal == run.principal()) {
             let record = &live.record;
             let ruling = admitted(live.owner.role, "The row is there and says so.").reads(1);
-            return Ok(ruling.since(record.created_at).until(record.expires_at).timed(begun));
+            let verdict = ruling.since(record.created_at).until(record.expires_at).timed(begun);
+            // When it was seen is written down afterwards, as everywhere.
+            self.sessions.flush_touches().await?;
+            return Ok(verdict);
         }
         let verdict = refused("No live row has this key's hash.").reads(1).timed(begun);
         self.explained(run, &key, verdict).await

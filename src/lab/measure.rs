@@ -52,26 +52,40 @@ fn take_turn(results: &Arc<Results>) -> Option<Turn> {
 }
 
 /// What was measured last, and when.
-struct Last<T>(Mutex<Option<(Arc<T>, Instant)>>);
+struct Last<T> {
+    result: Mutex<Option<(Arc<T>, Instant)>>,
+    /// Also of one that failed: it is not tried again at once.
+    begun: Mutex<Option<Instant>>,
+}
 
 impl<T> Default for Last<T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self { result: Mutex::new(None), begun: Mutex::new(None) }
     }
 }
 
 impl<T> Last<T> {
     fn get(&self) -> Option<(Arc<T>, Instant)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.result.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn keep(&self, result: T) {
         let kept = Some((Arc::new(result), Instant::now()));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
     fn is_fresh(&self) -> bool {
         self.get().is_some_and(|(_, at)| at.elapsed() < REST)
+    }
+
+    /// Whether it may be tried; notes that it is.
+    fn begin(&self) -> bool {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = begun.is_none_or(|at| at.elapsed() >= Duration::from_secs(COME_BACK));
+        if may {
+            *begun = Some(Instant::now());
+        }
+        may
     }
 }
 
@@ -129,6 +143,9 @@ impl Lab {
         };
         if last.is_fresh() {
             return Ok(Asked::Shown);
+        }
+        if !last.begin() {
+            return Ok(Asked::Later(COME_BACK));
         }
         // A task of its own: whoever asked may go away, and what was begun is put away nevertheless.
         let measured = rt::spawn(async move {

@@ -17,9 +17,11 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::db::{Db, Fault};
-use crate::secret::{Secret, Token, TokenHash};
-use crate::sessions::{Change, Login, Policy, Sessions};
+use crate::secret::{CookieSigner, Secret, Token, TokenHash};
+use crate::sessions::{Change, Key, Login, Policy, Sessions};
 
 use measure::Results;
 use memory::Memory;
@@ -54,6 +56,8 @@ pub struct Lab {
     /// Without a keeper: each check reads the row, so that what it costs is seen. Memory is measured apart.
     sessions: Sessions<Subject>,
     memory: Arc<Memory>,
+    /// The cookie is signed as the product's is.
+    signer: Arc<CookieSigner>,
     /// What was measured last.
     results: Arc<Results>,
 }
@@ -75,7 +79,8 @@ pub struct Begun {
 impl Lab {
     pub fn new(db: Db, secret: Secret) -> Self {
         let sessions = Sessions::new(db.clone(), Self::policy(0));
-        Self { db, secret, sessions, memory: Arc::default(), results: Arc::default() }
+        let signer = Arc::new(CookieSigner::new(&secret));
+        Self { signer, db, secret, sessions, memory: Arc::default(), results: Arc::default() }
     }
 
     /// The product's own clocks, with room for `cached` sessions in memory.
@@ -83,11 +88,17 @@ impl Lab {
         Policy { cached, ..Policy::default() }
     }
 
-    /// Makes a subject and logs it in on both sides. `network` is whoever asks, as throttles count them.
+    /// Makes a subject and logs it in on both sides. `network` is whoever asks, as throttles count them;
+    /// `before` is a run of theirs that this one takes the place of.
     ///
     /// # Errors
     /// Any [`Fault`] of the database; [`Full`] when too many runs are open.
-    pub async fn begin(&self, network: String, login: Visit) -> Result<Result<Begun, Full>, Fault> {
+    pub async fn begin(
+        &self,
+        network: String,
+        login: Visit,
+        before: Option<Uuid>,
+    ) -> Result<Result<Begun, Full>, Fault> {
         let key = Token::generate()?;
         let hash = key.hash();
         let lab = self.clone();
@@ -97,6 +108,9 @@ impl Lab {
                 queries::tidy(conn)?;
                 if let Some(full) = queries::full(conn, &network)? {
                     return Ok(Err(full));
+                }
+                if let Some(before) = before {
+                    queries::close(conn, before)?;
                 }
                 let run = queries::insert(conn, &hash, &network)?;
                 let mut change = Change::within(conn);
@@ -136,6 +150,11 @@ impl Lab {
         self.db.write(queries::tidy).await
     }
 
+    /// The key in a cookie that we have signed.
+    fn key_in(&self, cookie: &str) -> Option<Key> {
+        self.signer.open(cookie).and_then(|opened| Key::parse(opened.value))
+    }
+
     fn log_in(&self, change: &mut Change<'_>, run: &Run, visit: &Visit) -> Result<Held, Fault> {
         let login = Login {
             principal: run.principal(),
@@ -145,8 +164,12 @@ impl Lab {
             user_agent: visit.user_agent.clone(),
         };
         let (key, _) = self.sessions.open(change, &login)?;
-        let (access, refresh) = self.issue(change, run, uuid::Uuid::new_v4())?;
-        Ok(Held { session: Some(key.reveal().to_owned()), access: Some(access), refresh: Some(refresh) })
+        let (access, refresh) = self.issue(change, run, Uuid::new_v4())?;
+        Ok(Held {
+            session: Some(self.signer.sign(key.reveal())),
+            access: Some(access),
+            refresh: Some(refresh),
+        })
     }
 }
 

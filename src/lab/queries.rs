@@ -209,6 +209,9 @@ pub fn what_became_of(
 
 /// Moves the rows of a run back in time.
 pub fn age(conn: &mut PgConnection, run: Uuid, by: std::time::Duration) -> QueryResult<usize> {
+    diesel::update(lab_tokens::table.filter(lab_tokens::run.eq(run)))
+        .set(lab_tokens::denied_at.eq(lab_tokens::denied_at - time::interval(by).nullable()))
+        .execute(conn)?;
     diesel::update(
         session_rows::table
             .filter(session_rows::principal.eq(run))
@@ -219,6 +222,7 @@ pub fn age(conn: &mut PgConnection, run: Uuid, by: std::time::Duration) -> Query
         session_rows::confirmed_at.eq(session_rows::confirmed_at - time::interval(by)),
         session_rows::last_seen_at.eq(session_rows::last_seen_at - time::interval(by)),
         session_rows::expires_at.eq(session_rows::expires_at - time::interval(by)),
+        session_rows::revoked_at.eq(session_rows::revoked_at - time::interval(by).nullable()),
     ))
     .execute(conn)
 }
@@ -318,12 +322,12 @@ pub fn use_up(conn: &mut PgConnection, jti: Uuid) -> QueryResult<usize> {
         .execute(conn)
 }
 
-/// Denies the tokens of one family, or all of a run; answers which access tokens those were.
+/// Denies tokens of these kinds, of one family or all of a run; answers which access tokens there were.
 pub fn deny(
     conn: &mut PgConnection,
     run: Uuid,
     family: Option<Uuid>,
-    with_access: bool,
+    kinds: &[Use],
 ) -> QueryResult<Vec<Uuid>> {
     let mut rows = lab_tokens::table
         .filter(lab_tokens::run.eq(run))
@@ -338,7 +342,7 @@ pub fn deny(
         rows.iter().filter(|(_, kind)| kind == word(Use::Access)).map(|(jti, _)| *jti).collect();
     let denied: Vec<Uuid> = rows
         .iter()
-        .filter(|(_, kind)| with_access || kind != word(Use::Access))
+        .filter(|(_, kind)| kinds.iter().any(|denied| kind == word(*denied)))
         .map(|(jti, _)| *jti)
         .collect();
     diesel::update(lab_tokens::table.filter(lab_tokens::jti.eq_any(denied)))

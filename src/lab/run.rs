@@ -106,6 +106,10 @@ pub struct Held {
 }
 
 impl Held {
+    pub fn is_empty(&self) -> bool {
+        self.session.is_none() && self.access.is_none() && self.refresh.is_none()
+    }
+
     /// As one cookie carries a copy of all three.
     pub fn packed(&self) -> String {
         [&self.session, &self.access, &self.refresh].map(|part| part.as_deref().unwrap_or_default()).join("~")

@@ -5,11 +5,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::run::Entry;
-use super::tokens::Pair;
+use super::tokens::take_over;
 use super::{DenyList, Held, Lab, MOST_STEPS, Run, Visit, queries};
 use crate::db::Fault;
 use crate::jwt::Algorithm;
-use crate::sessions::{Change, Key};
+use crate::sessions::Change;
 
 /// What a visitor can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub fn began(run: &Run) -> Entry {
     told(
         "You opened a run. Its subject is logged in on both sides.",
         "One row is written. The browser gets 256 random bits.",
-        "Two tokens are signed. The ids of both are written down, so that the refresh token works once.",
+        "Two tokens are signed. The id of the refresh token is written down so that it works once; that of the access token for a deny-list, should you set one up.",
     )
     .at(run)
 }
@@ -168,26 +168,38 @@ impl Lab {
             Step::LogOutEverywhere => self.log_out_everywhere(change, run)?,
             Step::ChangeRole => {
                 run.role = run.role.other();
+                let token = match self.deny(change, run, None, false)? {
+                    0 => "The token still says what it said when it was signed.",
+                    _ => {
+                        "Access tokens that are out are denied; the refresh token fetches one with the new role."
+                    }
+                };
                 told(
                     format!("The subject became {}.", run.role.as_str()),
                     "The role is read with the row: nothing else to do.",
-                    "The token still says what it said when it was signed.",
+                    token,
                 )
             }
             Step::Disable => {
                 run.disabled_at = if run.disabled_at.is_some() { None } else { Some(run.now) };
                 let (what, token) = match run.disabled_at {
+                    None => ("enabled again", "New tokens are given out again."),
+                    Some(_) if self.deny(change, run, None, false)? > 0 => {
+                        ("disabled", "No new token is given out, and those that are out are denied.")
+                    }
                     Some(_) => (
                         "disabled",
                         "No new token is given out. Those that are out stay good until their time is over.",
                     ),
-                    None => ("enabled again", "New tokens are given out again."),
                 };
                 told(
                     format!("The subject was {what}."),
                     "The row is found only while its subject may log in.",
                     token,
                 )
+            }
+            Step::Copy if hands.held.is_empty() => {
+                told("There was nothing to copy: the browser holds nothing.", "", "")
             }
             Step::Copy => {
                 hands.copy = Some(hands.held.clone());
@@ -198,12 +210,14 @@ impl Lab {
                 )
             }
             Step::Refresh => {
-                let refreshed = self.refresh(change, run, hands.held.refresh.as_deref())?;
+                let refreshed = self.refresh(change, run, hands.held.refresh.as_deref(), true)?;
                 take_over(&mut hands.held, refreshed, "The browser")
             }
             Step::CopyRefresh => {
-                let mut copy = hands.copy.take().unwrap_or_default();
-                let refreshed = self.refresh(change, run, copy.refresh.as_deref())?;
+                let Some(mut copy) = hands.copy.take() else {
+                    return Ok(told("There is no thief yet.", "", ""));
+                };
+                let refreshed = self.refresh(change, run, copy.refresh.as_deref(), true)?;
                 let told = take_over(&mut copy, refreshed, "The thief");
                 hands.copy = Some(copy);
                 told
@@ -221,8 +235,13 @@ impl Lab {
                 let forgot = self.memory.count(run.id);
                 self.memory.forget(run.id);
                 let token = match forgot {
+                    _ if run.deny_list != DenyList::Memory => {
+                        "Nothing was in memory. The signing key comes from the settings.".to_owned()
+                    }
                     0 => "Nothing was in memory. The signing key comes from the settings.".to_owned(),
-                    count => format!("The deny-list was in memory: {count} denied tokens are good again."),
+                    count => format!(
+                        "The deny-list was in memory and is empty again: tokens denied until now, {count}."
+                    ),
                 };
                 told(
                     "The shop's server was restarted.",
@@ -231,16 +250,19 @@ impl Lab {
                 )
             }
             Step::NewKey { keep_old } => {
-                run.signing_key += 1;
+                // Where a newer one is in use already, dropping the old is all that is left to do.
+                if keep_old || run.oldest_key == run.signing_key {
+                    run.signing_key += 1;
+                }
                 if !keep_old {
                     run.oldest_key = run.signing_key;
                 }
                 // Each generation that is accepted is a key to prepare at each check.
                 run.oldest_key = run.oldest_key.max(run.signing_key - 4);
                 let token = if keep_old {
-                    "Every service must know both keys until the last old token is over."
+                    "Every service must know old and new until the last old token is over; here, the last five keys."
                 } else {
-                    "Every token signed with the old key is refused: everybody logs in anew."
+                    "Every token signed with an old key is refused: whoever has no newer one logs in anew."
                 };
                 told(
                     "The signing key was changed.",
@@ -297,16 +319,18 @@ impl Lab {
 
     fn log_out(&self, change: &mut Change<'_>, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
         let held = std::mem::take(&mut hands.held);
-        let ended = match held.session.as_deref().and_then(Key::parse) {
+        if held.is_empty() {
+            return Ok(told("The subject was logged out already.", "", ""));
+        }
+        let ended = match held.session.as_deref().and_then(|cookie| self.key_in(cookie)) {
             Some(key) => queries::end(change, run.id, &key.hash())?,
             None => 0,
         };
         let family = self.family(change, run, held.refresh.as_deref())?;
-        let access = match family {
-            Some(family) => queries::deny(change, run.id, Some(family), run.deny_list == DenyList::Database)?,
-            None => Vec::new(),
-        };
-        self.remember(run, access);
+        let known = family.is_some();
+        if known {
+            self.deny(change, run, family, true)?;
+        }
         Ok(told(
             "The subject logged out.",
             if ended > 0 {
@@ -315,6 +339,7 @@ impl Lab {
                 "There was no live session to end."
             },
             match run.deny_list {
+                _ if !known => "The browser forgets both tokens; nobody here knows them.",
                 DenyList::None => {
                     "The browser forgets both tokens and the refresh token is denied. The access token cannot be: a copy of it stays good until its time is over."
                 }
@@ -330,16 +355,14 @@ impl Lab {
 
     fn log_out_everywhere(&self, change: &mut Change<'_>, run: &Run) -> Result<Told, Fault> {
         let ended = self.sessions.revoke_all(change, run.principal(), None)?;
-        let access = queries::deny(change, run.id, None, run.deny_list == DenyList::Database)?;
-        let known = access.len();
-        self.remember(run, access);
+        let known = self.deny(change, run, None, true)?;
         Ok(told(
             "The subject was logged out everywhere.",
             format!("Live rows of this principal ended: {ended}. One statement."),
             match run.deny_list {
                 DenyList::None => "Every refresh token is denied. Access tokens that are out stay good until their time is over.".to_owned(),
                 DenyList::Memory | DenyList::Database => {
-                    format!("Every refresh token is denied, and so are {known} access tokens: possible because each had been written down when it was signed.")
+                    format!("Every refresh token is denied, and every access token that was written down when it was signed: {known}. A line per person, “nothing signed before now”, would do as well; that too is asked at each check.")
                 }
             },
         ))
@@ -353,22 +376,6 @@ pub(super) struct Hands {
     visit: Visit,
     /// A hash out of the table.
     pub forged: Option<Vec<u8>>,
-}
-
-fn take_over(held: &mut Held, refreshed: Result<Pair, String>, who: &str) -> Told {
-    match refreshed {
-        Ok((access, refresh)) => {
-            (held.access, held.refresh) = (Some(access), Some(refresh));
-            told(
-                format!("{who} used the refresh token."),
-                "Nothing to do: a session that is used goes on by itself.",
-                "It was looked up, used up, and a new pair was signed: three writes.",
-            )
-        }
-        Err(why) => {
-            told(format!("{who} tried to use a refresh token."), "Nothing to do.", format!("Refused: {why}."))
-        }
-    }
 }
 
 fn in_words(span: Duration) -> String {

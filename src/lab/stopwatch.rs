@@ -163,7 +163,7 @@ impl Lab {
             let committing = here
                 .write(move |change| {
                     revoking.revoke(change, handle, Some(principal))?;
-                    queries::deny(change, run, Some(family), true)?;
+                    queries::deny(change, run, Some(family), &[Use::Access, Use::Refresh])?;
                     Ok(Instant::now())
                 })
                 .await?;

@@ -18,17 +18,50 @@ pub const REFRESH_LIFE: i64 = 7 * 86_400;
 pub type Pair = (String, String);
 
 impl Lab {
-    /// Keeps denied tokens in the shop's memory, where the deny-list is there.
-    pub(super) fn remember(&self, run: &Run, tokens: Vec<Uuid>) {
-        if run.deny_list == DenyList::Memory {
-            self.memory.deny(run.id, tokens);
+    /// Denies what is out, of one family or of the whole run: refresh tokens if they are meant as well, access tokens
+    /// where there is a list that is asked about them. Answers how many access tokens those were.
+    pub(super) fn deny(
+        &self,
+        change: &mut Change<'_>,
+        run: &Run,
+        family: Option<Uuid>,
+        refresh_too: bool,
+    ) -> Result<usize, Fault> {
+        let kinds = match (refresh_too, run.deny_list == DenyList::Database) {
+            (true, true) => &[Use::Access, Use::Refresh][..],
+            (true, false) => &[Use::Refresh],
+            (false, true) => &[Use::Access],
+            (false, false) => &[],
+        };
+        let mut access = queries::deny(change, run.id, family, kinds)?;
+        match run.deny_list {
+            DenyList::None => return Ok(0),
+            DenyList::Memory => {
+                access.retain(|token| !self.memory.denies(run.id, *token));
+                self.memory.deny(run.id, access.iter().copied());
+            }
+            DenyList::Database => {}
         }
+        Ok(access.len())
     }
 
-    /// Signs a pair and writes down that it is out.
+    /// Signs a pair and writes down that it is out: both, because a deny-list may be set up later in the run and can
+    /// only name what is known.
     pub(super) fn issue(&self, change: &mut Change<'_>, run: &Run, family: Uuid) -> Result<Pair, Fault> {
+        self.issue_noting(change, run, family, true)
+    }
+
+    /// The same; the id of the access token is written down only for whoever has a deny-list.
+    pub(super) fn issue_noting(
+        &self,
+        change: &mut Change<'_>,
+        run: &Run,
+        family: Uuid,
+        access_too: bool,
+    ) -> Result<Pair, Fault> {
         let (access, refresh) = (Uuid::new_v4(), Uuid::new_v4());
-        queries::issued(change, run.id, family, &[(access, Use::Access), (refresh, Use::Refresh)])?;
+        let noted = [(refresh, Use::Refresh), (access, Use::Access)];
+        queries::issued(change, run.id, family, if access_too { &noted } else { &noted[..1] })?;
         let key = run.key(&self.secret, run.signing_key);
         let sign = |use_, jti: Uuid, life| jwt::sign(&key, use_, &claims(run, jti, life)).map_err(Fault::bug);
         Ok((sign(Use::Access, access, ACCESS_LIFE)?, sign(Use::Refresh, refresh, REFRESH_LIFE)?))
@@ -41,6 +74,7 @@ impl Lab {
         change: &mut Change<'_>,
         run: &Run,
         token: Option<&str>,
+        access_too: bool,
     ) -> Result<Result<Pair, String>, Fault> {
         let Some(token) = token else { return Ok(Err("there is no refresh token".into())) };
         let verifier = run.verifier(&self.secret, Service::Shop);
@@ -53,11 +87,12 @@ impl Lab {
             return Ok(Err("nobody has issued that token".into()));
         };
         if used.is_some() {
-            let access = queries::deny(change, run.id, Some(family), run.deny_list == DenyList::Database)?;
-            self.remember(run, access);
-            return Ok(Err(
-                "that refresh token was used before, so every token that came of it is denied".into()
-            ));
+            self.deny(change, run, Some(family), true)?;
+            let rest = match run.deny_list {
+                DenyList::None => "refresh token that came of it is denied; access tokens end by themselves",
+                _ => "token that came of it is denied",
+            };
+            return Ok(Err(format!("that refresh token was used before, so every {rest}")));
         }
         if denied.is_some() {
             return Ok(Err("that refresh token is denied".into()));
@@ -66,19 +101,20 @@ impl Lab {
             return Ok(Err("the subject is disabled".into()));
         }
         queries::use_up(change, jti)?;
-        self.issue(change, run, family).map(Ok)
+        self.issue_noting(change, run, family, access_too).map(Ok)
     }
 
-    /// The family of a refresh token, whether or not its time is over.
+    /// The family of a refresh token that this run has issued, whatever key signed it and whether or not its time is
+    /// over: who hands one in to be denied need not be believed (RFC 7009 §2.1), only known.
     pub(super) fn family(
         &self,
         change: &mut Change<'_>,
         run: &Run,
         token: Option<&str>,
     ) -> Result<Option<Uuid>, Fault> {
-        let verifier = run.verifier(&self.secret, Service::Shop);
-        let claims = token.and_then(|token| verifier.verify(Use::Refresh, token, run.token_time()).ok());
-        match claims.and_then(|claims| claims.jti.parse().ok()) {
+        let readable = token.and_then(jwt::read);
+        let payload = readable.and_then(|readable| serde_json::from_str::<Claims>(&readable.payload).ok());
+        match payload.and_then(|claims| claims.jti.parse().ok()) {
             Some(jti) => Ok(queries::token(change, run.id, jti)?.map(|(family, ..)| family)),
             None => Ok(None),
         }
@@ -86,6 +122,9 @@ impl Lab {
 
     /// Whoever broke into the desk tries to be an administrator at the shop, with what the desk has.
     pub(super) fn forge(&self, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
+        if !run.split {
+            return Ok(told("There is no desk to break into.", "", ""));
+        }
         let key = run.key_of(&self.secret, Service::Desk, run.signing_key);
         let admin = Claims { role: "admin".into(), ..claims(run, Uuid::new_v4(), ACCESS_LIFE) };
         let forged = jwt::sign(&key, Use::Access, &admin).ok();
@@ -94,11 +133,11 @@ impl Lab {
             None => "The desk holds the public key only: it cannot sign.",
         };
         // The key would be what hashes to this; the hash itself is another text.
-        let session = hands.forged.take().map(|hash| crate::secret::encode(&hash));
+        let session = hands.forged.take().map(|hash| self.signer.sign(&crate::secret::encode(&hash)));
         hands.copy = Some(Held { session, access: forged, refresh: None });
         Ok(told(
             "The desk was broken into, and the thief made the best of what it has.",
-            "The table holds hashes. The thief shows one as if it were a key.",
+            "The table holds hashes. The thief shows one as if it were a key. Had the desk been given more than reading, a row of their own would have done: so it is not.",
             token,
         ))
     }
@@ -114,5 +153,22 @@ fn claims(run: &Run, jti: Uuid, life: i64) -> Claims {
         exp: now + life,
         jti: jti.to_string(),
         role: run.role.as_str().to_owned(),
+    }
+}
+
+/// What came of refreshing, in the hands of whoever did.
+pub(super) fn take_over(held: &mut Held, refreshed: Result<Pair, String>, who: &str) -> Told {
+    match refreshed {
+        Ok((access, refresh)) => {
+            (held.access, held.refresh) = (Some(access), Some(refresh));
+            told(
+                format!("{who} used the refresh token."),
+                "Nothing to do: a session that is used goes on by itself.",
+                "It was looked up, used up, and a new pair was signed and noted.",
+            )
+        }
+        Err(why) => {
+            told(format!("{who} tried to use a refresh token."), "Nothing to do.", format!("Refused: {why}."))
+        }
     }
 }

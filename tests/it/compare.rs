@@ -80,8 +80,7 @@ async fn whoever_opens_a_run_is_let_in_on_both_sides_and_nowhere_else() {
     assert!(!browser.is_in().await);
     // Not even where the product looks for its own key.
     let key = browser.cookies["latchkey-lab-session"].clone();
-    let signer = latchkey::secret::CookieSigner::new(&secret());
-    browser.cookies.insert("latchkey".into(), signer.sign(&key).replace('=', "%3D").replace('+', "%2B"));
+    browser.cookies.insert("latchkey".into(), key.replace('=', "%3D").replace('+', "%2B"));
     assert!(!browser.is_in().await);
     let listed = latchkey::sessions::Scope::Everybody;
     let sessions = app.accounts.sessions().clone();
@@ -351,8 +350,8 @@ async fn the_credentials_are_cookies_that_scripts_and_other_pages_never_see() {
 async fn every_verdict_names_the_line_that_decided() {
     let app = TestApp::spawn();
     let mut browser = opened(&app).await;
-    step(&mut browser, "log-out").await;
     step(&mut browser, "copy").await;
+    step(&mut browser, "log-out").await;
     let page = browser.get("/compare").await;
     let html = page.html();
     let select = |text: &str| scraper::Selector::parse(text).expect("a selector");
@@ -431,6 +430,56 @@ async fn the_real_door_refuses_whatever_is_wrong_with_a_token() {
     browser.headers.clear();
     let hash: String = app.db.scalar("SELECT encode(key_hash, 'base64') FROM sessions WHERE kind = 'lab'");
     let hash = hash.replace('+', "-").replace('/', "_").replace('=', "");
-    browser.cookies.insert("latchkey-lab-session".into(), hash);
+    let signer = latchkey::secret::CookieSigner::new(&secret());
+    let mine = browser.cookies.insert("latchkey-lab-session".into(), signer.sign(&hash)).unwrap();
     assert_eq!(door(&mut browser, SESSION).await, None);
+    // Nor a key whose signature is gone, nor that of another run.
+    browser.cookies.insert("latchkey-lab-session".into(), mine[mine.len() - 43..].to_owned());
+    assert_eq!(door(&mut browser, SESSION).await, None);
+    let other = opened(&app).await;
+    browser.cookies.insert("latchkey-lab-session".into(), other.cookies["latchkey-lab-session"].clone());
+    assert_eq!(door(&mut browser, SESSION).await, None);
+}
+
+#[actix_web::test]
+async fn a_deny_list_reaches_whoever_is_disabled_or_demoted_and_whatever_key_signed_their_token() {
+    let app = TestApp::spawn();
+    for list in ["memory", "database"] {
+        let mut browser = opened(&app).await;
+        choose(&mut browser, "deny-list", list).await;
+        step(&mut browser, "role").await;
+        assert_eq!(doors(&mut browser).await, as_("admin", ""), "{list}");
+        step(&mut browser, "refresh").await;
+        assert_eq!(doors(&mut browser).await, as_("admin", "admin"), "{list}");
+        step(&mut browser, "disable").await;
+        assert_eq!(doors(&mut browser).await, as_("", ""), "{list}");
+    }
+    // Logged out while another algorithm was in use: the old token is denied all the same.
+    let mut browser = opened(&app).await;
+    choose(&mut browser, "deny-list", "database").await;
+    let mut thief = browser.copy();
+    step(&mut browser, "algorithm").await;
+    step(&mut browser, "log-out").await;
+    step(&mut browser, "algorithm").await;
+    assert_eq!(doors(&mut thief).await, as_("", ""));
+}
+
+#[actix_web::test]
+async fn an_old_key_that_was_replaced_in_good_time_is_dropped_without_a_log_out() {
+    let app = TestApp::spawn();
+    let mut browser = opened(&app).await;
+    choose(&mut browser, "signing-key", "keep").await;
+    step(&mut browser, "refresh").await;
+    choose(&mut browser, "signing-key", "drop").await;
+    assert_eq!(doors(&mut browser).await, as_("member", "member"));
+}
+
+#[actix_web::test]
+async fn administrators_count_people_and_nobody_of_the_lab() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let mut browser = opened(&app).await;
+    choose(&mut browser, "wait", "8-days").await;
+    let page = app.logged_in(&grace).await.get("/admin").await;
+    page.is(200).says("1 opened today");
 }

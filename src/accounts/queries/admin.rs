@@ -150,7 +150,7 @@ pub(in crate::accounts) fn numbers(conn: &mut PgConnection, live_sessions: i64) 
         )?,
         opened: per_day(
             conn,
-            "SELECT created_at AS at FROM sessions WHERE $1 <> '' AND created_at >= current_date - 13",
+            "SELECT created_at AS at FROM sessions WHERE kind = 'user' AND $1 <> '' AND created_at >= current_date - 13",
             "any",
         )?,
         log_ins: per_day(

@@ -41,8 +41,16 @@ pub async fn token_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     match hands.run(&ctx).await? {
         Some(run) => {
             let token = bearer.as_deref().or(hands.held.access.as_deref());
+            if !run.services().contains(&service) {
+                return Err(Error::NotFound);
+            }
+            // No error is named to whoever sent none (RFC 6750 §3.1).
+            let challenge = match token {
+                Some(_) => "Bearer realm=\"lab\", error=\"invalid_token\"",
+                None => "Bearer realm=\"lab\"",
+            };
             let verdict = ctx.shared.lab.token_door(&run, service, token).await?;
-            answer(&ctx, "The page behind a token", verdict, "Bearer realm=\"lab\", error=\"invalid_token\"")
+            answer(&ctx, "The page behind a token", verdict, challenge)
         }
         None => no_run(&ctx, "The page behind a token", "Bearer realm=\"lab\""),
     }

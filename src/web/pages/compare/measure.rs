@@ -168,7 +168,8 @@ impl StopwatchView {
             .iter()
             .map(|(what, spread)| SpreadRow {
                 what,
-                p50: spread.map_or_else(|| life.clone(), |Spread { p50, .. }| words(p50)),
+                // Revoked at any moment of its life, not just at the first.
+                p50: spread.map_or_else(|| format!("up to {life}"), |Spread { p50, .. }| words(p50)),
                 max: spread.map_or_else(|| life.clone(), |Spread { max, .. }| words(max)),
             })
             .collect();

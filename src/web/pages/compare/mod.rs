@@ -66,10 +66,8 @@ pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse
     let client = ctx.client();
     let network = client.network();
     let visit = Visit { address: client.address, user_agent: client.user_agent };
-    if let Some(run) = Hands::of(&ctx).run(&ctx).await? {
-        ctx.shared.lab.end(&run).await?;
-    }
-    match ctx.shared.lab.begin(network, visit).await? {
+    let before = Hands::of(&ctx).run(&ctx).await?.map(|run| run.id);
+    match ctx.shared.lab.begin(network, visit, before).await? {
         Ok(begun) => {
             let mut response = flash::see_other("/compare#now");
             cookies::hand_over(&mut response, &ctx, Some(begun.key.reveal()), &begun.held, None);
@@ -84,11 +82,9 @@ pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse
                     "Many people are here at the moment. Each run is over after half an hour: try again in a few minutes."
                 }
             };
-            let page = ctx.page().at("/compare");
-            page::show(
-                actix_web::http::StatusCode::TOO_MANY_REQUESTS,
-                &ComparePage { page, run: None, full, measured: Measured::of(&ctx.shared.lab) },
-            )
+            let mut page = page_of(&ctx, full).await?;
+            page.page = page.page.at("/compare");
+            page::show(actix_web::http::StatusCode::TOO_MANY_REQUESTS, &page)
         }
     }
 }
