@@ -173,14 +173,7 @@ impl Lab {
     }
 
     pub(super) fn login_of(&self, run: &Run) -> Login {
-        let visit = Visit::default();
-        Login {
-            principal: run.principal(),
-            remember: false,
-            factor: MEASUREMENT.into(),
-            address: visit.address,
-            user_agent: visit.user_agent,
-        }
+        Visit::default().login(run, MEASUREMENT)
     }
 }
 

@@ -156,14 +156,7 @@ impl Lab {
     }
 
     fn log_in(&self, change: &mut Change<'_>, run: &Run, visit: &Visit) -> Result<Held, Fault> {
-        let login = Login {
-            principal: run.principal(),
-            remember: false,
-            factor: "lab".into(),
-            address: visit.address.clone(),
-            user_agent: visit.user_agent.clone(),
-        };
-        let (key, _) = self.sessions.open(change, &login)?;
+        let (key, _) = self.sessions.open(change, &visit.login(run, "lab"))?;
         let (access, refresh) = self.issue(change, run, Uuid::new_v4())?;
         Ok(Held {
             session: Some(self.signer.sign(key.reveal())),
@@ -178,6 +171,18 @@ impl Lab {
 pub struct Visit {
     pub address: String,
     pub user_agent: String,
+}
+
+impl Visit {
+    fn login(&self, run: &Run, factor: &str) -> Login {
+        Login {
+            principal: run.principal(),
+            remember: false,
+            factor: factor.into(),
+            address: self.address.clone(),
+            user_agent: self.user_agent.clone(),
+        }
+    }
 }
 
 /// What names a run in the table.

@@ -125,11 +125,6 @@ impl Lab {
         copy: Option<Held>,
         visit: Visit,
     ) -> Result<Taken, Fault> {
-        // Asked before, because the door waits and a transaction must not.
-        let forged = match step {
-            Step::Forge => self.db.read(move |conn| queries::any_hash(conn, run)).await?,
-            _ => None,
-        };
         let lab = self.clone();
         self.db
             .write(move |conn| {
@@ -139,7 +134,7 @@ impl Lab {
                 };
                 // Nobody serves lab sessions from memory, so nobody needs to be waited for.
                 let mut change = Change::within(conn);
-                let mut hands = Hands { held, copy, visit, forged };
+                let mut hands = Hands { held, copy, visit };
                 let told = lab.act(&mut change, &mut run, &mut hands, step)?;
                 queries::save(&mut change, &run)?;
                 queries::note(&mut change, &run, told.at(&run))?;
@@ -289,7 +284,7 @@ impl Lab {
                     token,
                 )
             }
-            Step::Forge => self.forge(run, hands)?,
+            Step::Forge => self.forge(change, run, hands)?,
             Step::Algorithm => {
                 run.algorithm = match run.algorithm {
                     Algorithm::EdDsa => Algorithm::Hs256,
@@ -374,8 +369,6 @@ pub(super) struct Hands {
     pub held: Held,
     pub copy: Option<Held>,
     visit: Visit,
-    /// A hash out of the table.
-    pub forged: Option<Vec<u8>>,
 }
 
 fn in_words(span: Duration) -> String {

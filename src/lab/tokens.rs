@@ -121,7 +121,7 @@ impl Lab {
     }
 
     /// Whoever broke into the desk tries to be an administrator at the shop, with what the desk has.
-    pub(super) fn forge(&self, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
+    pub(super) fn forge(&self, change: &mut Change<'_>, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
         if !run.split {
             return Ok(told("There is no desk to break into.", "", ""));
         }
@@ -133,7 +133,8 @@ impl Lab {
             None => "The desk holds the public key only: it cannot sign.",
         };
         // The key would be what hashes to this; the hash itself is another text.
-        let session = hands.forged.take().map(|hash| self.signer.sign(&crate::secret::encode(&hash)));
+        let hash = queries::any_hash(change, run.id)?;
+        let session = hash.map(|hash| self.signer.sign(&crate::secret::encode(&hash)));
         hands.copy = Some(Held { session, access: forged, refresh: None });
         Ok(told(
             "The desk was broken into, and the thief made the best of what it has.",

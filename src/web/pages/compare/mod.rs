@@ -9,6 +9,7 @@ mod view;
 use actix_web::HttpResponse;
 use askama::Template;
 
+use crate::accounts::Client;
 use crate::lab::{Full, Step, Taken, Visit};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
@@ -64,8 +65,7 @@ async fn page_of(ctx: &Ctx, full: &'static str) -> Result<ComparePage, Error> {
 
 pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
     let client = ctx.client();
-    let network = client.network();
-    let visit = Visit { address: client.address, user_agent: client.user_agent };
+    let (network, visit) = (client.network(), visit(client));
     let before = Hands::of(&ctx).run(&ctx).await?.map(|run| run.id);
     match ctx.shared.lab.begin(network, visit, before).await? {
         Ok(begun) => {
@@ -89,6 +89,10 @@ pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse
     }
 }
 
+fn visit(client: Client) -> Visit {
+    Visit { address: client.address, user_agent: client.user_agent }
+}
+
 pub async fn step(
     _: Visitor,
     ctx: Ctx,
@@ -100,9 +104,7 @@ pub async fn step(
     let Some(run) = hands.run(&ctx).await? else {
         return Ok(ctx.redirect("/compare", Flash::LabOver));
     };
-    let client = ctx.client();
-    let visit = Visit { address: client.address, user_agent: client.user_agent };
-    match ctx.shared.lab.take(run.id, step, hands.held, hands.copy, visit).await? {
+    match ctx.shared.lab.take(run.id, step, hands.held, hands.copy, visit(ctx.client())).await? {
         Taken::Done { held, copy } => {
             let mut response = flash::see_other("/compare#now");
             cookies::hand_over(&mut response, &ctx, None, &held, copy.as_ref());
