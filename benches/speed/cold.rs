@@ -67,19 +67,25 @@ impl Cold {
 
     /// What connections are like that have been there for a while.
     pub fn warm_up(&self) {
-        self.find_for(WARM_UP);
+        self.find_for(WARM_UP, AT_ONCE);
     }
 
+    /// As many as there may be: they share queries.
     pub fn find(&self) -> Seen {
-        self.find_for(Duration::from_secs(SECONDS))
+        self.find_for(Duration::from_secs(SECONDS), AT_ONCE)
     }
 
-    fn find_for(&self, length: Duration) -> Seen {
+    /// One after the other: what a request waits for its session when nobody else does.
+    pub fn find_alone(&self) -> Seen {
+        self.find_for(Duration::from_secs(SECONDS), 1)
+    }
+
+    fn find_for(&self, length: Duration, at_once: usize) -> Seen {
         pin_self("0");
         let begun = Instant::now();
         let taken = Mutex::new(Vec::new());
         System::new().block_on(async {
-            join_all((0..AT_ONCE).map(async |task| {
+            join_all((0..at_once).map(async |task| {
                 let mut numbers = Numbers(task as u64 + 1);
                 while begun.elapsed() < length {
                     let asked = Instant::now();
