@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::accounts::User;
-use latchkey::sessions::{Policy, Sessions};
+use latchkey::sessions::{Owner as _, Policy, Sessions};
 
 use super::crowd::{self, FIRST, KEY};
 use super::place::{Place, on_core, pin_self};
@@ -48,8 +48,8 @@ impl Cold {
         let key = format!("ARRAY[sha256(('{}' || :n || '{}')::bytea)]", KEY.0, KEY.1);
         let script = place.dir().join(format!("lookup-{people}.sql"));
         let last = FIRST + people - 1;
-        fs::write(&script, format!("\\set n random({FIRST}, {last})\n{};\n", sql.replace("$1", &key)))
-            .unwrap();
+        let sql = sql.replace("$1", &key).replace("$2", &format!("'{}'", User::KIND));
+        fs::write(&script, format!("\\set n random({FIRST}, {last})\n{sql};\n")).unwrap();
         Self { url: url.to_owned(), people, script, sessions }
     }
 
