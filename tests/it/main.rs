@@ -37,6 +37,7 @@ mod lease;
 mod links;
 mod local_cluster;
 mod lock_out;
+mod log;
 mod log_in;
 mod log_out;
 mod mail;
