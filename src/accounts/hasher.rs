@@ -33,7 +33,7 @@ pub struct Hasher {
     queue: Arc<Semaphore>,
     /// Permits and places in the queue that exist, taken or not.
     sizes: (usize, usize),
-    refused: Arc<HashesRefused>,
+    pub(super) refused: Arc<HashesRefused>,
     memory: Arc<Memory>,
     /// Held while a hash of other software's is worked out that takes more memory than the permits were counted for.
     foreign: Arc<Mutex<()>>,
@@ -195,10 +195,6 @@ impl Hasher {
         }
     }
 
-    pub fn refused(&self) -> &HashesRefused {
-        &self.refused
-    }
-
     /// Waits for a permit, then runs `work`, which takes the permit along: a request that is
     /// dropped midway cannot let one hash too many start.
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
@@ -215,14 +211,10 @@ impl Hasher {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let busy = |counter: &Counter| {
-            counter.count();
-            BUSY
-        };
-        let _place = self.queue.try_acquire().map_err(|_| busy(&self.refused.full))?;
+        let _place = self.queue.try_acquire().inspect_err(|_| self.refused.full.count()).map_err(|_| BUSY)?;
         let turn = Arc::clone(&self.permits).acquire_owned();
-        let turn = tokio::time::timeout(self.max_wait, turn).await;
-        turn.map_err(|_| busy(&self.refused.slow))?.map_err(|_| BUSY)
+        let turn = tokio::time::timeout(self.max_wait, turn).await.inspect_err(|_| self.refused.slow.count());
+        turn.map_err(|_| BUSY)?.map_err(|_| BUSY)
     }
 }
 
@@ -337,7 +329,7 @@ mod tests {
         assert!(poll(second.as_mut()).is_pending() && poll(third.as_mut()).is_pending());
         assert_eq!(hasher.load(), Load { running: 1, waiting: 2 });
         assert_eq!(poll(pin!(hasher.verify(None, None))), Poll::Ready(Err(BUSY)));
-        assert_eq!((hasher.refused().full.get(), hasher.refused().slow.get()), (1, 0));
+        assert_eq!((hasher.refused.full.get(), hasher.refused.slow.get()), (1, 0));
         drop(running);
         assert_eq!((second.await, third.await), (Ok(NO), Ok(NO)));
         assert_eq!(hasher.load(), Load { running: 0, waiting: 0 });
@@ -361,7 +353,7 @@ mod tests {
         let hasher = Hasher { max_wait: Duration::ZERO, ..hasher(1, 1) };
         let running = hasher.permit().await.unwrap();
         assert_eq!(hasher.verify(None, None).await, Err(BUSY));
-        assert_eq!((hasher.refused().full.get(), hasher.refused().slow.get()), (0, 1));
+        assert_eq!((hasher.refused.full.get(), hasher.refused.slow.get()), (0, 1));
         drop(running);
         assert_eq!(hasher.verify(None, None).await, Ok(NO));
     }

@@ -178,7 +178,7 @@ impl Accounts {
 
     /// Passwords that were not hashed.
     pub fn hashes_refused(&self) -> &HashesRefused {
-        self.hasher.refused()
+        &self.hasher.refused
     }
 
     /// How attempts to log in ended.

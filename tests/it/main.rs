@@ -48,6 +48,7 @@ mod own_data;
 mod passkeys;
 mod password;
 mod profile;
+mod prometheus;
 mod prove;
 mod recovery_codes;
 mod register;
