@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nix::sys::signal::{Signal, kill};
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::passkeys::{add, prove};
 use crate::serve::{PASSWORD, set_up, setup_path, token};
 use crate::support::app::TestApp;
+use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
 
@@ -136,6 +140,20 @@ async fn errands_fail() -> (Heard, String) {
     running.logged("mail was not delivered").await;
     running.logged("what had ended is deleted").await;
     browser.log_in(ada.email, ada.password).await.redirects_to("/home");
+    // What is wrong with a passkey is told in the words of a library, which has lines of its own too.
+    let mut device = Authenticator::new(&running.origin);
+    add(&mut browser, &mut device).await.is(200);
+    let forger = Authenticator { id: device.id.clone(), ..device.clone() };
+    let bent = [
+        Authenticator { key: Authenticator::new(&running.origin).key, ..forger.clone() },
+        Authenticator { origin: "https://evil.example".into(), ..forger.clone() },
+        Authenticator { site: "evil.example".into(), ..forger.clone() },
+        Authenticator { verifies: false, ..forger },
+    ];
+    for mut device in bent {
+        prove(&mut running.browser(), &mut device).await.is(422);
+    }
+    running.logged("a passkey is refused").await;
     browser.headers.push(("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")));
     let answer = browser.get("/home").await;
     answer.is(200).does_not_say(TRACE);
@@ -149,7 +167,7 @@ async fn errands_fail() -> (Heard, String) {
         .chain(["mail-name", "mail-password", "cracked", "only-for-tests"].map(str::to_owned))
         .collect();
     secrets.extend(held_by(&browser));
-    secrets.insert(reset.token());
+    secrets.extend([reset.token(), URL_SAFE_NO_PAD.encode(&device.id), "evil.example".into()]);
     let lines = running.stop(Signal::SIGTERM).await;
     (Heard::new(&lines, secrets), ada.id.to_string())
 }
