@@ -94,10 +94,12 @@ async fn what_happens_is_counted_on_a_port_of_its_own() {
     assert_eq!(answers("other", "other", "none", "4xx"), 2.0);
     assert_eq!(seen["latchkey_log_ins_total{way=\"password\",outcome=\"in\"}"], 1.0);
     assert_eq!(seen["latchkey_log_ins_total{way=\"password\",outcome=\"refused\"}"], 1.0);
-    assert!(seen["process_resident_memory_bytes"] > 4e6 && seen["process_cpu_seconds_total"] > 0.0);
-    assert!(seen["process_open_fds"] > 3.0 && seen["process_open_fds"] < seen["process_max_fds"]);
-    let began = UNIX_EPOCH.elapsed().unwrap().as_secs_f64() - seen["process_start_time_seconds"];
-    assert!((-2.0..600.0).contains(&began), "it began {began} s ago");
+    if cfg!(target_os = "linux") {
+        assert!(seen["process_resident_memory_bytes"] > 4e6 && seen["process_cpu_seconds_total"] > 0.0);
+        assert!(seen["process_open_fds"] > 3.0 && seen["process_open_fds"] < seen["process_max_fds"]);
+        let began = UNIX_EPOCH.elapsed().unwrap().as_secs_f64() - seen["process_start_time_seconds"];
+        assert!((-2.0..600.0).contains(&began), "it began {began} s ago");
+    }
     assert_eq!(seen["latchkey_refusals_total{why=\"log-in\"}"], 1.0);
     assert_eq!(seen["latchkey_refusals_total{why=\"foreign-form\"}"], 1.0);
     assert!(seen["latchkey_revocation_seconds_count"] >= 1.0);
@@ -225,10 +227,13 @@ async fn documentation_alerts_and_dashboard_know_the_metrics_there_are() {
         heads.map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
     assert!(exposed.len() > 12, "{exposed:?}");
     let file = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-    assert_eq!(names(&file("docs/observability.md")), exposed);
+    let documented = names(&file("docs/observability.md"));
+    // Elsewhere nobody knows those of the process.
+    let here = |name: &&String| cfg!(target_os = "linux") || !name.starts_with("process_");
+    assert_eq!(documented.iter().filter(here).cloned().collect::<BTreeSet<_>>(), exposed);
     for path in ["deploy/alerts.yaml", "deploy/grafana-dashboard.json"] {
         let used = names(&file(path));
-        assert!(used.len() > 6 && used.is_subset(&exposed), "{path}: {used:?}");
+        assert!(used.len() > 6 && used.is_subset(&documented), "{path}: {used:?}");
     }
     // bin/check-metrics asks Prometheus what they do.
     let (alerts, tried) = (file("deploy/alerts.yaml"), file("deploy/alerts.test.yaml"));
