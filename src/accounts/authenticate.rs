@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::audit::Entry;
 use super::browsers::Proof;
+use super::counted::Counted;
 use super::log_ins::Way;
 use super::password::{Password, PasswordHash};
 use super::pending::{LoggedIn, Pending, fingerprint};
@@ -108,24 +109,27 @@ impl Accounts {
         };
         let whose = known.as_ref().map(|known| (known.id, knows_browser));
         let budget = Budget::log_in(&email_key, whose, &client, &self.rules.buckets);
-        let checked = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
+        let (checked, counted) = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
         let accounts = self.clone();
-        self.sessions
+        let concluded = self
+            .sessions
             .write(move |change| accounts.conclude(change, checked, known, budget, attempt.remember, &client))
-            .await
+            .await?;
+        counted.settle();
+        Ok(concluded)
     }
 
     /// The one way a password is checked, for every operation that asks for one: counted, then hashed with
-    /// no connection held.
+    /// no connection held. What comes with a right one is settled when what it was for is committed.
     pub(super) async fn check_password(
         &self,
         budget: &Budget,
         raw: &str,
         known: Option<&Known>,
-    ) -> Result<Checked, Fault> {
+    ) -> Result<(Checked, Counted), Fault> {
         let (rules, taking) = (self.rules.clone(), budget.clone());
         let (counted, alarm) = match self.db.write(move |conn| taking.take(conn, &rules)).await? {
-            Taken::Wait(wait) => return Ok(Checked::TooMany(wait)),
+            Taken::Wait(wait) => return Ok((Checked::TooMany(wait), Counted::not())),
             Taken::Locked => (false, None),
             Taken::Counted(alarm) => (true, alarm),
         };
@@ -155,8 +159,9 @@ impl Accounts {
             if let Some(alarm) = alarm {
                 self.raise(alarm, budget).await?;
             }
-            return Ok(Checked::No);
+            return Ok((Checked::No, Counted::not()));
         }
+        let right = Counted::new(&self.db, budget);
         let rehashed = match again {
             Some(password) if verdict.outdated => {
                 let weak = self.choose(raw, "", "").is_err();
@@ -166,7 +171,7 @@ impl Accounts {
             }
             _ => None,
         };
-        Ok(Checked::Yes { rehashed })
+        Ok((Checked::Yes { rehashed }, right))
     }
 
     /// Whose hash is worked out for an account that has none.

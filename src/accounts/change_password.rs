@@ -37,11 +37,12 @@ impl Accounts {
             Ok(chosen) => chosen,
             Err(weak) => return Ok(Err(ChangeRefusal::Weak(weak))),
         };
-        let (known, budget, checked) = self.check_own_password(&live, &current, &client).await?;
+        let (known, budget, checked, counted) = self.check_own_password(&live, &current, &client).await?;
         match checked {
             Checked::Yes { .. } if new == current => {
                 // The proof was good: it must not count as a failure.
                 self.db.write(move |conn| budget.give_back(conn)).await?;
+                counted.settle();
                 return Ok(Err(ChangeRefusal::Same));
             }
             Checked::Yes { .. } => {}
@@ -57,7 +58,8 @@ impl Accounts {
         }
         let hash = self.hash(chosen).await?;
         let accounts = self.clone();
-        self.sessions
+        let changed = self
+            .sessions
             .write(move |change| {
                 if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
                     return Ok(Err(ChangeRefusal::SessionLost));
@@ -74,6 +76,8 @@ impl Accounts {
                 accounts.tell(change, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))
             })
-            .await
+            .await?;
+        counted.settle();
+        Ok(changed)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::audit::Entry;
 use super::authenticate::{Checked, Known};
+use super::counted::Counted;
 use super::factors::{CodeRefusal, Factor, Place};
 use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
@@ -28,9 +29,10 @@ impl Accounts {
         client: Client,
     ) -> Answer<Key, ConfirmRefusal> {
         let user = live.owner.id;
-        let (known, budget, checked) = self.check_own_password(&live, &password, &client).await?;
+        let (known, budget, checked, counted) = self.check_own_password(&live, &password, &client).await?;
         let accounts = self.clone();
-        self.sessions
+        let concluded = self
+            .sessions
             .write(move |change| {
                 let rehashed = match checked {
                     Checked::Yes { rehashed } => rehashed,
@@ -66,7 +68,9 @@ impl Accounts {
                     .write(change)?;
                 Ok(Ok(key))
             })
-            .await
+            .await?;
+        counted.settle();
+        Ok(concluded)
     }
 
     /// Counted as at log-in, in a lane of its own: whoever hammers the log-in page must not keep the owner of a live
@@ -76,7 +80,7 @@ impl Accounts {
         live: &LiveUser,
         password: &str,
         client: &Client,
-    ) -> Result<(Known, Budget, Checked), Fault> {
+    ) -> Result<(Known, Budget, Checked, Counted), Fault> {
         let (user, browser) = (live.owner.id, client.browser);
         let (hash, knows_browser) = self
             .db
@@ -90,7 +94,7 @@ impl Accounts {
             .await?;
         let known = Known { id: user, hash };
         let budget = Budget::own(user, live.record.handle, knows_browser, client, &self.rules.buckets);
-        let checked = self.check_password(&budget, password, Some(&known)).await?;
-        Ok((known, budget, checked))
+        let (checked, counted) = self.check_password(&budget, password, Some(&known)).await?;
+        Ok((known, budget, checked, counted))
     }
 }

@@ -11,6 +11,7 @@ mod change_email;
 mod change_password;
 mod client;
 mod confirm;
+mod counted;
 mod email;
 mod export;
 mod factors;

@@ -120,6 +120,9 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     });
     // The runtime would wait for its threads, and one that waits for a database that hangs waits for ever. Whoever
     // was asking has their answer by now.
+    // With it stays the way to it: a worker's thread that ends after this one would else be the last to hold that, and
+    // wake the runtime while its own locals are destroyed, which tokio answers with an abort.
+    mem::forget(System::current());
     mem::forget(system);
     ended
 }

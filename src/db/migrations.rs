@@ -64,11 +64,11 @@ struct Version {
     version: String,
 }
 
-/// Somebody was in the way who will not always be: try again.
+/// Somebody was in the way who will not always be, or a server that only reads (a failover goes on): try again.
 fn failed(why: &str) -> Fault {
     let text = format!("migration failed: {why}");
-    let passes = why.contains("deadlock detected") || why.contains("lock timeout");
-    if passes { Fault::Unavailable(text) } else { Fault::Bug(text) }
+    let passing = ["deadlock detected", "lock timeout", "read-only transaction"];
+    if passing.iter().any(|words| why.contains(words)) { Fault::Unavailable(text) } else { Fault::Bug(text) }
 }
 
 /// Makes the database `name` (a word of ours, not input) where it is missing.

@@ -6,6 +6,7 @@ use latchkey::config::{Settings, Span};
 
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Browser;
+use crate::support::process::eventually;
 
 const WRONG: &str = "not-the-password-at-all";
 const GUESSING: &str = "Somebody is guessing your password";
@@ -51,6 +52,36 @@ async fn known_browser(app: &TestApp, person: &Person) -> Browser {
     browser.get("/home").await.is(200);
     browser.post("/logout", &[]).await.redirects_to("/login");
     browser
+}
+
+/// What a full disk says to whoever adds a row.
+const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
+    $$ BEGIN RAISE EXCEPTION 'could not extend file \"sessions\": No space left on device'; END $$; \
+    CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OF key_hash ON sessions EXECUTE FUNCTION full_disk()";
+
+#[actix_web::test]
+async fn a_right_password_that_comes_to_nothing_because_of_a_fault_counts_as_no_wrong_one() {
+    let app = TestApp::spawn_with(without_waits);
+    let ada = app.ada().await;
+    let mut known = known_browser(&app, &ada).await;
+    let mut within = app.logged_in(&ada).await;
+    app.age_confirmations();
+    app.db.execute(FULL);
+    // More often than there are wrong passwords in any lane.
+    for _ in 0..12 {
+        known.log_in(ada.email, ada.password).await.is(503);
+        within.get("/confirm").await.is(200);
+        within.post("/confirm", &[("password", ada.password)]).await.is(503);
+    }
+    for _ in 0..90 {
+        app.browser().log_in(ada.email, ada.password).await.is(503);
+    }
+    app.db.execute("DROP TRIGGER full_disk ON sessions");
+    eventually("nothing counted", async || (failures(&app, "") == 0).then_some(())).await;
+    known.log_in(ada.email, ada.password).await.redirects_to("/home");
+    within.post("/confirm", &[("password", ada.password)]).await.is(303);
+    app.browser().log_in(ada.email, ada.password).await.redirects_to("/home");
+    assert_eq!(app.count_letters(GUESSING).await, 0);
 }
 
 #[actix_web::test]

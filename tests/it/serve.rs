@@ -165,6 +165,18 @@ async fn while_another_instance_migrates_this_one_waits_and_says_that_it_is_not_
 }
 
 #[actix_web::test]
+async fn a_start_amid_a_failover_waits_until_the_database_may_be_written_to() {
+    let db = TestDb::new();
+    db.only_reads(true);
+    let mut running = Latchkey::on(&db.url()).serve().await;
+    running.logged("waiting for the database").await;
+    running.browser().get("/readyz").await.is(503);
+    db.only_reads(false);
+    running.ready().await;
+    running.stop(Signal::SIGTERM).await;
+}
+
+#[actix_web::test]
 async fn told_to_stop_before_its_database_is_there_it_stops() {
     let db = TestDb::new();
     for signal in [Signal::SIGTERM, Signal::SIGINT] {

@@ -201,6 +201,9 @@ impl Rig {
         let Verdict { served_after, lost, stale } = check(&history);
         outcome.wrong.extend(served_after);
         outcome.wrong.extend(history.unexpected.iter().cloned());
+        let bugs = self.running.iter().flatten().flat_map(Running::log);
+        let bugs = bugs.filter(|line| line.contains("\"level\":\"ERROR\"") || line.contains("panicked"));
+        outcome.wrong.extend(bugs);
         outcome.lost.extend(lost);
         outcome.lost.extend(stale);
         let trail = self.programs[0].clone().with("DATABASE_URL", &self.url).run(&["audit", "verify"]);

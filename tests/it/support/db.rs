@@ -83,6 +83,11 @@ impl TestDb {
         SERVER.execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
     }
 
+    /// Whether new connections may only read, as those to a server that leads no longer.
+    pub fn only_reads(&self, on: bool) {
+        SERVER.execute(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", self.name));
+    }
+
     /// Ends every connection, as a restart does, and returns when they are gone.
     pub fn end_connections(&self) {
         throw_out(&mut SERVER.connect(), &self.name).unwrap();

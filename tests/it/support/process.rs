@@ -171,9 +171,7 @@ impl Latchkey {
     pub async fn serve(&self) -> Running {
         let mut running = self.start();
         eventually("an open port", async || {
-            if let Ok(Some(status)) = running.child.try_wait() {
-                panic!("{status}: {:#?}", running.log());
-            }
+            running.still_runs();
             running.listens().then_some(())
         })
         .await;
@@ -182,8 +180,12 @@ impl Latchkey {
 
     /// Starts to serve, and returns when people can be served.
     pub async fn serve_ready(&self) -> Running {
-        let running = self.serve().await;
-        running.ready().await;
+        let mut running = self.serve().await;
+        eventually("readiness", async || {
+            running.still_runs();
+            running.is_ready().await.then_some(())
+        })
+        .await;
         running
     }
 
@@ -251,8 +253,19 @@ impl Running {
     }
 
     pub async fn ready(&self) {
-        eventually("readiness", async || (self.browser().get("/readyz").await.status == 200).then_some(()))
-            .await;
+        eventually("readiness", async || self.is_ready().await.then_some(())).await;
+    }
+
+    /// No answer is a no.
+    async fn is_ready(&self) -> bool {
+        let asked = reqwest::get(format!("{}/readyz", self.origin)).await;
+        asked.is_ok_and(|answer| answer.status() == 200)
+    }
+
+    fn still_runs(&mut self) {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            panic!("{status}: {:#?}", self.log());
+        }
     }
 
     pub fn listens(&self) -> bool {
