@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::audit::Entry;
 use super::browsers::Proof;
 use super::counted::Counted;
+use super::log_ins::Way;
 use super::password::{Password, PasswordHash};
 use super::pending::{LoggedIn, Pending, fingerprint};
 use super::throttle::{Budget, Taken};
@@ -84,6 +85,12 @@ impl Accounts {
     /// # Errors
     /// [`Fault::Busy`] when too many passwords are being checked.
     pub async fn authenticate(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
+        let answer = self.attempt(attempt, client).await;
+        self.log_ins.count(Way::Password, &answer);
+        answer
+    }
+
+    async fn attempt(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
         let email_key = Email::parse(&attempt.email)
             .map(|email| email.key().to_owned())
             .unwrap_or_else(|_| attempt.email.trim().to_lowercase());

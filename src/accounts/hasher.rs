@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::password::{
     Foreign, HashCost, Memory, Password, PasswordHash, Recipe, Target, Unmakeable, UnsuitableCost,
 };
+use crate::counters::Counter;
 
 /// How long a caller waits for its turn: past this a person has pressed the button again.
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub struct Hasher {
     queue: Arc<Semaphore>,
     /// Permits and places in the queue that exist, taken or not.
     sizes: (usize, usize),
+    pub(super) refused: Arc<HashesRefused>,
     memory: Arc<Memory>,
     /// Held while a hash of other software's is worked out that takes more memory than the permits were counted for.
     foreign: Arc<Mutex<()>>,
@@ -56,6 +58,15 @@ pub struct Load {
     pub running: usize,
     /// Callers in the queue.
     pub waiting: usize,
+}
+
+/// Callers turned away as [`Busy`].
+#[derive(Default)]
+pub struct HashesRefused {
+    /// The queue had no place.
+    pub full: Counter,
+    /// Their turn did not come in time.
+    pub slow: Counter,
 }
 
 /// Too many hashes at once, or (logged) a hash that could not be made: answer 503 with
@@ -93,6 +104,7 @@ impl Hasher {
             permits: Arc::new(Semaphore::new(permits)),
             queue: Arc::new(Semaphore::new(queue)),
             sizes: (permits, queue),
+            refused: Arc::default(),
             memory: Arc::new(Memory::for_recipe(&dummy)),
             foreign: Arc::default(),
             dummy,
@@ -199,9 +211,10 @@ impl Hasher {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let _place = self.queue.try_acquire().map_err(|_| BUSY)?;
+        let _place = self.queue.try_acquire().inspect_err(|_| self.refused.full.count()).map_err(|_| BUSY)?;
         let turn = Arc::clone(&self.permits).acquire_owned();
-        tokio::time::timeout(self.max_wait, turn).await.map_err(|_| BUSY)?.map_err(|_| BUSY)
+        let turn = tokio::time::timeout(self.max_wait, turn).await.inspect_err(|_| self.refused.slow.count());
+        turn.map_err(|_| BUSY)?.map_err(|_| BUSY)
     }
 }
 
@@ -316,6 +329,7 @@ mod tests {
         assert!(poll(second.as_mut()).is_pending() && poll(third.as_mut()).is_pending());
         assert_eq!(hasher.load(), Load { running: 1, waiting: 2 });
         assert_eq!(poll(pin!(hasher.verify(None, None))), Poll::Ready(Err(BUSY)));
+        assert_eq!((hasher.refused.full.get(), hasher.refused.slow.get()), (1, 0));
         drop(running);
         assert_eq!((second.await, third.await), (Ok(NO), Ok(NO)));
         assert_eq!(hasher.load(), Load { running: 0, waiting: 0 });
@@ -339,6 +353,7 @@ mod tests {
         let hasher = Hasher { max_wait: Duration::ZERO, ..hasher(1, 1) };
         let running = hasher.permit().await.unwrap();
         assert_eq!(hasher.verify(None, None).await, Err(BUSY));
+        assert_eq!((hasher.refused.full.get(), hasher.refused.slow.get()), (0, 1));
         drop(running);
         assert_eq!(hasher.verify(None, None).await, Ok(NO));
     }

@@ -22,6 +22,7 @@ mod lanes;
 mod leave;
 mod links;
 mod lock_out;
+mod log_ins;
 mod log_out;
 mod not_me;
 mod notices;
@@ -41,6 +42,7 @@ mod upkeep;
 mod user;
 
 use std::num::NonZero;
+use std::sync::Arc;
 
 use crate::config::{
     Leaving, Misconfigured, Origin, Passwords, Registration, Settings, Span, Throttle, Tokens,
@@ -66,6 +68,7 @@ pub use import::{Exported, Newcomer, Unfit};
 pub use invite::{InviteRefusal, Invited};
 pub use leave::LeaveRefusal;
 pub use links::Purpose;
+pub use log_ins::LogIns;
 pub use not_me::Disowned;
 pub use passkeys::{Assertion, Attestation, Binding, Passkey, PasskeyId, PasskeyRefusal};
 pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal, SecondSteps};
@@ -79,7 +82,7 @@ pub use totp::{Enrolment, TotpRefusal};
 pub use upkeep::{Seals, Tidied};
 pub use user::{Name, NoName, Role, User, UserId};
 
-pub use hasher::Load;
+pub use hasher::{HashesRefused, Load};
 
 use hasher::Hasher;
 use passkeys::RelyingParty;
@@ -103,6 +106,7 @@ pub struct Accounts {
     secret: Secret,
     relying: RelyingParty,
     rules: Rules,
+    log_ins: Arc<LogIns>,
 }
 
 /// The numbers and switches the operations keep to.
@@ -152,6 +156,7 @@ impl Accounts {
                 host: Origin::host(&settings.server.public).to_owned(),
                 buckets: Buckets(settings.secret.clone()),
             },
+            log_ins: Arc::default(),
         })
     }
 
@@ -170,6 +175,16 @@ impl Accounts {
     /// How busy the hashing of passwords is.
     pub fn hashing(&self) -> Load {
         self.hasher.load()
+    }
+
+    /// Passwords that were not hashed.
+    pub fn hashes_refused(&self) -> &HashesRefused {
+        &self.hasher.refused
+    }
+
+    /// How attempts to log in ended.
+    pub fn log_ins(&self) -> &LogIns {
+        &self.log_ins
     }
 
     pub fn registration(&self) -> Registration {

@@ -4,6 +4,7 @@
 use super::audit::Entry;
 use super::authenticate::Opened;
 use super::factors::{CodeRefusal, Place};
+use super::log_ins::Way;
 use super::password::PasswordHash;
 use super::{Accounts, Act, Answer, Assertion, Binding, Client, PasskeyRefusal, UserId, queries};
 use crate::config::Span;
@@ -114,6 +115,18 @@ impl Accounts {
         answer: Assertion,
         client: Client,
     ) -> Answer<Opened, PasskeyRefusal> {
+        let answer = self.second_step_with_passkey(key, binding, answer, client).await;
+        self.log_ins.count(Way::SecondFactor, &answer);
+        answer
+    }
+
+    async fn second_step_with_passkey(
+        &self,
+        key: PendingHash,
+        binding: Binding,
+        answer: Assertion,
+        client: Client,
+    ) -> Answer<Opened, PasskeyRefusal> {
         let Some(user) = self.pending_user(key).await? else { return Ok(Err(PasskeyRefusal::LogInGone)) };
         let proof = match self.prove(Some(user), binding, answer, &client).await? {
             Ok(proof) => proof,
@@ -147,6 +160,17 @@ impl Accounts {
     /// transaction, in which the user's row is locked: of parallel submits one finds the log-in still pending, and a
     /// change of password or a disabling that commits first refuses it.
     pub async fn finish_log_in(
+        &self,
+        key: PendingHash,
+        code: String,
+        client: Client,
+    ) -> Answer<Opened, PendingRefusal> {
+        let answer = self.second_step_with_code(key, code, client).await;
+        self.log_ins.count(Way::SecondFactor, &answer);
+        answer
+    }
+
+    async fn second_step_with_code(
         &self,
         key: PendingHash,
         code: String,

@@ -21,6 +21,8 @@ pub fn start() {
             .json()
             .flatten_event(true)
             .with_target(false)
+            // There is one span, the request's.
+            .with_span_list(false)
             .with_writer(stderr);
         registry.with(json).init();
     }

@@ -14,6 +14,7 @@ use lettre::message::Mailbox;
 use tokio::sync::Notify;
 
 use crate::config::{self, Misconfigured, Origin, Transport};
+use crate::counters::Counter;
 use crate::db::Fault;
 use crate::secret::Secret;
 
@@ -29,6 +30,15 @@ pub struct Mailer {
     sink: Sink,
     keep: Duration,
     wake: Arc<Notify>,
+    counts: Arc<Counts>,
+}
+
+/// Attempts of this process to deliver a letter.
+#[derive(Default)]
+pub struct Counts {
+    pub delivered: Counter,
+    /// Tried again later, while the letter is worth it.
+    pub failed: Counter,
 }
 
 impl Mailer {
@@ -41,12 +51,24 @@ impl Mailer {
             (Transport::Mailbox, _) => Sink::Mailbox,
             _ => Sink::None,
         };
-        Ok(Self { secret, origin, from, sink, keep: settings.keep.std(), wake: Arc::default() })
+        Ok(Self {
+            secret,
+            origin,
+            from,
+            sink,
+            keep: settings.keep.std(),
+            wake: Arc::default(),
+            counts: Arc::default(),
+        })
     }
 
     /// Whether mail reaches anybody at all.
     pub fn delivers(&self) -> bool {
         !matches!(self.sink, Sink::None)
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// An absolute link for a letter.

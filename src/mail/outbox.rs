@@ -85,6 +85,8 @@ impl Mailer {
         for row in due {
             let (id, attempts) = (row.id, row.attempts);
             let outcome = self.deliver(row).await;
+            let counted = if outcome.is_ok() { &self.counts.delivered } else { &self.counts.failed };
+            counted.count();
             let keep_body = matches!(self.sink, Sink::Mailbox);
             db.write(move |conn| {
                 match outcome {

@@ -20,10 +20,11 @@ use tracing::Instrument as _;
 use super::current_session::SignedInNow;
 use super::error::{self, Error, Words};
 use super::page::Page;
-use super::{Shared, assets, browser, csrf, doctor, flash, headers, json, page, routes, visit};
+use super::{Shared, assets, browser, csrf, doctor, flash, headers, json, page, routes, trace, visit};
+use crate::accounts::LiveUser;
 use crate::db::Fault;
 use crate::secret;
-use crate::sessions::{Handle, request};
+use crate::sessions::request;
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -46,7 +47,8 @@ pub async fn door(
     if let Some(shared) = &shared {
         notice_proxy(&arrived, shared);
     }
-    let span = tracing::info_span!("request", id = %id);
+    let trace = trace::named(arrived.headers()).map(tracing::field::display);
+    let span = tracing::info_span!("request", id = %id, trace);
     let answer = async move {
         // A panic ends this answer, not the process (ASVS 5.0 16.5.4).
         let answer = AssertUnwindSafe(next.call(arrived)).catch_unwind().await;
@@ -57,9 +59,10 @@ pub async fn door(
             Ok(response) => {
                 let error = response.response().error().and_then(|error| error.as_error::<Error>());
                 let pattern = response.request().match_pattern();
-                shared.requests.count(pattern.as_deref(), response.status(), error, begun.elapsed());
+                let (status, took) = (response.status(), begun.elapsed());
+                shared.requests.count(&method, pattern.as_deref(), status, error, took);
                 let response = finish(response.map_into_boxed_body(), &shared, &id);
-                note(&method, pattern.as_deref().unwrap_or("-"), response.status(), begun, visit::handle());
+                note(&method, pattern.as_deref().unwrap_or("-"), response.status(), begun, visit::live());
                 Ok(response)
             }
             // Only middleware fails this way, and by then the request is gone: a page without its visitor.
@@ -73,7 +76,8 @@ pub async fn door(
                     dressed(bare, words, lone_page(&path, &shared), &id)
                 };
                 headers::add(response.headers_mut(), shared.public.is_secure(), false);
-                shared.requests.count(None, response.status(), error.as_error::<Error>(), begun.elapsed());
+                let (status, took) = (response.status(), begun.elapsed());
+                shared.requests.count(&method, None, status, error.as_error::<Error>(), took);
                 note(&method, "-", response.status(), begun, None);
                 Err(InternalError::from_response(error, response).into())
             }
@@ -190,8 +194,9 @@ fn log_fault(error: &actix_web::Error) {
     }
 }
 
-fn note(method: &Method, route: &str, status: StatusCode, begun: Instant, session: Option<Handle>) {
-    let session = session.map(tracing::field::display);
+fn note(method: &Method, route: &str, status: StatusCode, begun: Instant, live: Option<LiveUser>) {
+    let session = live.as_ref().map(|live| tracing::field::display(live.record.handle));
+    let principal = live.as_ref().map(|live| tracing::field::display(live.owner.id));
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(%method, route, status = status.as_u16(), took_us, session, "served");
+    tracing::info!(%method, route, status = status.as_u16(), took_us, session, principal, "served");
 }

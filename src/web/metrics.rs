@@ -1,91 +1,14 @@
 //! What happens here, in numbers, for Prometheus (text format 0.0.4): answered on a port of its own. Labels are words
 //! of ours, never of a request's.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{Method, header};
 use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use super::error::Error;
-use super::{Shared, routes};
-use crate::counters::{Counter, Durations};
+use super::{Shared, own_process};
 use crate::db::Fault;
-
-/// By route and by why somebody was turned away.
-pub struct Requests {
-    /// The pattern of a route to its place.
-    places: HashMap<&'static str, usize>,
-    routes: Vec<Routed>,
-    refused: [Counter; REFUSALS.len()],
-}
-
-#[derive(Default)]
-struct Routed {
-    path: &'static str,
-    /// 1xx to 5xx.
-    classes: [Counter; 5],
-    took: Durations,
-}
-
-/// What no route was found for; its label.
-const OTHER: &str = "other";
-
-/// Outside the table.
-const MORE: [&str; 4] = ["/healthz", "/readyz", "/static/{name}", OTHER];
-
-const REFUSALS: [&str; 7] =
-    ["log-in", "confirm", "forbidden", "foreign-form", "cross-site", "throttled", "fault"];
-
-impl Default for Requests {
-    fn default() -> Self {
-        let rows = routes::table().into_iter().chain(routes::local_table()).map(|row| row.path);
-        let mut this = Self { places: HashMap::new(), routes: Vec::new(), refused: Default::default() };
-        for path in rows.chain(MORE) {
-            if !this.places.contains_key(path) {
-                this.places.insert(path, this.routes.len());
-                this.routes.push(Routed { path, ..Routed::default() });
-            }
-        }
-        this
-    }
-}
-
-impl Requests {
-    /// Counts an answer that is about to go out.
-    pub fn count(
-        &self,
-        pattern: Option<&str>,
-        status: StatusCode,
-        error: Option<&Error>,
-        took: std::time::Duration,
-    ) {
-        let place = pattern.and_then(|pattern| self.places.get(pattern)).or_else(|| self.places.get(OTHER));
-        if let Some(routed) = place.and_then(|place| self.routes.get(*place)) {
-            let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
-            routed.classes[class].count();
-            routed.took.record(took);
-        }
-        if let Some(refused) = refusal(status, error) {
-            self.refused[refused].count();
-        }
-    }
-}
-
-/// Its place among [`REFUSALS`].
-fn refusal(status: StatusCode, error: Option<&Error>) -> Option<usize> {
-    Some(match error {
-        Some(Error::LogIn { .. }) => 0,
-        Some(Error::Confirm { .. }) => 1,
-        Some(Error::Forbidden) => 2,
-        Some(Error::ForeignForm) => 3,
-        Some(Error::CrossSite) => 4,
-        _ if status == StatusCode::TOO_MANY_REQUESTS => 5,
-        Some(Error::Fault(_)) => 6,
-        _ => return None,
-    })
-}
 
 /// A server for `/metrics` and nothing else, of one thread.
 ///
@@ -128,25 +51,28 @@ fn write(
     tidied_ago: Option<u64>,
 ) -> std::fmt::Result {
     let requests = &shared.requests;
-    head(out, "latchkey_requests_total", "counter", "Answers, by route and class of status.")?;
-    for routed in &requests.routes {
-        for (class, count) in routed.classes.iter().enumerate().filter(|(_, count)| count.get() > 0) {
-            let (path, class, count) = (routed.path, class + 1, count.get());
-            writeln!(out, "latchkey_requests_total{{route=\"{path}\",status=\"{class}xx\"}} {count}")?;
-        }
+    head(
+        out,
+        "latchkey_requests_total",
+        "counter",
+        "Answers, by row of the route table and class of status.",
+    )?;
+    requests.write_answers(out, "latchkey_requests_total")?;
+    let took = "From the head of a request to its answer, by row of the route table.";
+    head(out, "latchkey_request_seconds", "histogram", took)?;
+    requests.write_times(out, "latchkey_request_seconds")?;
+    head(out, "latchkey_refusals_total", "counter", "Requests that were turned away, by why.")?;
+    for (why, count) in requests.refusals() {
+        writeln!(out, "latchkey_refusals_total{{why=\"{why}\"}} {}", count.get())?;
     }
     head(
         out,
-        "latchkey_request_seconds",
-        "histogram",
-        "From the head of a request to its answer, by route.",
+        "latchkey_log_ins_total",
+        "counter",
+        "Steps of logging in, by the way taken and how they ended.",
     )?;
-    for routed in requests.routes.iter().filter(|routed| routed.took.count() > 0) {
-        routed.took.write(out, "latchkey_request_seconds", &format!("route=\"{}\"", routed.path))?;
-    }
-    head(out, "latchkey_refusals_total", "counter", "Requests that were turned away, by why.")?;
-    for (why, count) in REFUSALS.iter().zip(&requests.refused) {
-        writeln!(out, "latchkey_refusals_total{{why=\"{why}\"}} {}", count.get())?;
+    for (way, outcome, count) in shared.accounts.log_ins().told() {
+        writeln!(out, "latchkey_log_ins_total{{way=\"{way}\",outcome=\"{outcome}\"}} {count}")?;
     }
     let sessions = shared.accounts.sessions();
     let counts = sessions.counts();
@@ -168,6 +94,16 @@ fn write(
     let hashing = shared.accounts.hashing();
     one(out, "latchkey_hashes_running", "gauge", "Passwords being hashed.", hashing.running as u64)?;
     one(out, "latchkey_hashes_waiting", "gauge", "Passwords waiting to be hashed.", hashing.waiting as u64)?;
+    let refused = shared.accounts.hashes_refused();
+    head(out, "latchkey_hashes_refused_total", "counter", "Passwords that were not hashed, by why.")?;
+    for (why, count) in [("full", &refused.full), ("slow", &refused.slow)] {
+        writeln!(out, "latchkey_hashes_refused_total{{why=\"{why}\"}} {}", count.get())?;
+    }
+    let mailed = shared.accounts.mailer().counts();
+    head(out, "latchkey_letters_total", "counter", "Attempts to deliver a letter, by how they ended.")?;
+    for (outcome, count) in [("delivered", &mailed.delivered), ("failed", &mailed.failed)] {
+        writeln!(out, "latchkey_letters_total{{outcome=\"{outcome}\"}} {}", count.get())?;
+    }
     let db = shared.accounts.db();
     let (used, size) = db.load();
     one(out, "latchkey_pool_connections_used", "gauge", "Database connections at work.", used as u64)?;
@@ -183,6 +119,10 @@ fn write(
     if let Some(seconds) = tidied_ago {
         let help = "Since what has ended was last deleted, by whichever instance.";
         one(out, "latchkey_upkeep_age_seconds", "gauge", help, seconds)?;
+    }
+    for (name, kind, help, value) in own_process::told() {
+        head(out, name, kind, help)?;
+        writeln!(out, "{name} {value}")?;
     }
     head(out, "latchkey_build_info", "gauge", "Which version this is.")?;
     writeln!(out, "latchkey_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))

@@ -22,10 +22,13 @@ mod link;
 pub mod metrics;
 mod next;
 mod origin;
+mod own_process;
 mod page;
 mod pages;
 mod qr;
+mod requests;
 pub mod routes;
+mod trace;
 mod urlencoded;
 mod view;
 mod visit;
@@ -52,7 +55,7 @@ use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_t
 use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
-use metrics::Requests;
+use requests::Requests;
 
 /// What handlers share.
 pub struct Shared {

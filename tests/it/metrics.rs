@@ -3,10 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
+use crate::mail::MailServer;
+use crate::passkeys::{asked_to_log_in, refuses};
 use crate::support::app::TestApp;
+use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
 use crate::support::process::{Latchkey, eventually, free_port};
+
+/// What our metrics begin with; the second are those of any process.
+const OURS: [&str; 2] = ["latchkey_", "process_"];
 
 /// Each series with its value. Strict: what Prometheus would not take fails.
 fn read(text: &str) -> BTreeMap<String, f64> {
@@ -31,7 +38,10 @@ fn read(text: &str) -> BTreeMap<String, f64> {
         let kind = kinds.get(bare).or_else(|| kinds.get(family.unwrap_or(bare)));
         let kind = kind.unwrap_or_else(|| panic!("{bare} has no type"));
         assert!(kind != "counter" || bare.ends_with("_total"), "{bare}");
-        assert!(bare.starts_with("latchkey_") && name.matches('"').count() % 2 == 0, "{line}");
+        assert!(
+            OURS.iter().any(|start| bare.starts_with(start)) && name.matches('"').count() % 2 == 0,
+            "{line}"
+        );
         let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
         assert!(value >= 0.0 && series.insert(name.to_owned(), value).is_none(), "{line}");
     }
@@ -70,10 +80,26 @@ async fn what_happens_is_counted_on_a_port_of_its_own() {
     browser.post_bare("/account/profile", &[("name", "Eve")]).await.is(403);
     browser.post("/logout", &[]).await.is(303);
     let seen = scrape(port).await;
-    assert!(seen["latchkey_requests_total{route=\"/home\",status=\"2xx\"}"] >= 2.0);
-    assert_eq!(seen["latchkey_requests_total{route=\"/login\",status=\"4xx\"}"], 1.0);
-    assert_eq!(seen["latchkey_requests_total{route=\"/logout\",status=\"3xx\"}"], 1.0);
-    assert_eq!(seen["latchkey_requests_total{route=\"other\",status=\"4xx\"}"], 2.0);
+    let answers = |method: &str, route: &str, guard: &str, status: &str| {
+        let row = format!("method=\"{method}\",route=\"{route}\",guard=\"{guard}\"");
+        let counted = format!("latchkey_requests_total{{{row},status=\"{status}\"}}");
+        assert!(seen[&format!("latchkey_request_seconds_count{{{row}}}")] >= seen[&counted], "{row}");
+        seen[&counted]
+    };
+    assert!(answers("GET", "/home", "signed-in", "2xx") >= 2.0);
+    assert_eq!(answers("GET", "/login", "visitor", "2xx"), 2.0);
+    assert_eq!(answers("POST", "/login", "visitor", "4xx"), 1.0);
+    assert_eq!(answers("POST", "/login", "visitor", "3xx"), 1.0);
+    assert_eq!(answers("POST", "/logout", "visitor", "3xx"), 1.0);
+    assert_eq!(answers("other", "other", "none", "4xx"), 2.0);
+    assert_eq!(seen["latchkey_log_ins_total{way=\"password\",outcome=\"in\"}"], 1.0);
+    assert_eq!(seen["latchkey_log_ins_total{way=\"password\",outcome=\"refused\"}"], 1.0);
+    if cfg!(target_os = "linux") {
+        assert!(seen["process_resident_memory_bytes"] > 4e6 && seen["process_cpu_seconds_total"] > 0.0);
+        assert!(seen["process_open_fds"] > 3.0 && seen["process_open_fds"] < seen["process_max_fds"]);
+        let began = UNIX_EPOCH.elapsed().unwrap().as_secs_f64() - seen["process_start_time_seconds"];
+        assert!((-2.0..600.0).contains(&began), "it began {began} s ago");
+    }
     assert_eq!(seen["latchkey_refusals_total{why=\"log-in\"}"], 1.0);
     assert_eq!(seen["latchkey_refusals_total{why=\"foreign-form\"}"], 1.0);
     assert!(seen["latchkey_revocation_seconds_count"] >= 1.0);
@@ -91,6 +117,74 @@ async fn what_happens_is_counted_on_a_port_of_its_own() {
     }
     // Nothing else is there.
     Browser::new(&format!("http://127.0.0.1:{port}")).get("/login").await.is(404);
+}
+
+#[actix_web::test]
+async fn a_log_in_is_counted_by_its_way_and_by_how_it_ended() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
+    let port = free_port();
+    let latchkey = Latchkey::on(&app.db.url())
+        .with("LATCHKEY__METRICS__PORT", port)
+        .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s")
+        .with("LATCHKEY__THROTTLE__ACCOUNT_FREE", "1");
+    let running = latchkey.serve_ready().await;
+    let counted = async |way: &str, outcome: &str| {
+        scrape(port).await[&format!("latchkey_log_ins_total{{way=\"{way}\",outcome=\"{outcome}\"}}")]
+    };
+    let mut browser = running.browser();
+    browser.log_in(ada.email, ada.password).await.redirects_to("/login/second-factor");
+    assert_eq!(counted("password", "second-factor").await, 1.0);
+    browser.get("/login/second-factor").await.is(200);
+    let wrong = authenticator.wrong_code(&app);
+    browser.post("/login/second-factor", &[("code", &wrong)]).await.is(422);
+    assert_eq!(counted("second-factor", "refused").await, 1.0);
+    assert_eq!(counted("second-factor", "in").await, 0.0);
+    let right = app.fresh_code(&authenticator);
+    browser.post("/login/second-factor", &[("code", &right)]).await.redirects_to("/home");
+    assert_eq!(counted("second-factor", "in").await, 1.0);
+    assert_eq!(counted("password", "in").await, 0.0);
+    // A passkey for a question nobody asked.
+    let mut stranger = running.browser();
+    stranger.get("/login").await.is(200);
+    let answer = Authenticator::new(&running.origin).sign(&asked_to_log_in(&mut stranger).await);
+    refuses(&stranger.post_json("/login/passkey/finish", &answer).await, "does not open anything");
+    assert_eq!(counted("passkey", "refused").await, 1.0);
+    for status in [422, 422, 429] {
+        running.browser().log_in(grace.email, "not-the-password-at-all").await.is(status);
+    }
+    assert_eq!(counted("password", "refused").await, 2.0);
+    assert_eq!(counted("password", "throttled").await, 1.0);
+    stranger.get("/login").await.is(200);
+    app.db.cut_off();
+    let fields = [("email", ada.email), ("password", ada.password)];
+    stranger.post("/login", &fields).await.is(503);
+    assert_eq!(counted("password", "fault").await, 1.0);
+    app.db.restore();
+}
+
+#[actix_web::test]
+async fn letters_are_counted_when_the_mail_server_took_them_and_when_it_did_not() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let (port, mail) = (free_port(), free_port());
+    let latchkey = Latchkey::on(&app.db.url())
+        .with("LATCHKEY__METRICS__PORT", port)
+        .with("LATCHKEY__MAIL__SMTP_URL", format!("smtp://127.0.0.1:{mail}"));
+    let running = latchkey.serve_ready().await;
+    let counted =
+        async |outcome: &str| scrape(port).await[&format!("latchkey_letters_total{{outcome=\"{outcome}\"}}")];
+    let asked = running.browser().fill_in("/forgot-password", &[("email", ada.email)]).await;
+    asked.redirects_to("/forgot-password/sent");
+    eventually("a failure", async || (counted("failed").await == 1.0).then_some(())).await;
+    assert_eq!(counted("delivered").await, 0.0);
+    let _server = MailServer::start_on(mail);
+    app.db.execute("UPDATE outbox SET next_attempt_at = now()");
+    // The next letter wakes whoever delivers.
+    running.browser().fill_in("/forgot-password", &[("email", ada.email)]).await;
+    eventually("two letters", async || (counted("delivered").await == 2.0).then_some(())).await;
+    assert_eq!(counted("failed").await, 1.0);
 }
 
 #[actix_web::test]
@@ -114,7 +208,7 @@ fn names(text: &str) -> BTreeSet<String> {
         let end = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end));
         end.unwrap_or(word).to_owned()
     };
-    words.filter(|word| word.starts_with("latchkey_")).map(bare).collect()
+    words.filter(|word| OURS.iter().any(|start| word.starts_with(start) && word != start)).map(bare).collect()
 }
 
 #[actix_web::test]
@@ -133,10 +227,19 @@ async fn documentation_alerts_and_dashboard_know_the_metrics_there_are() {
         heads.map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
     assert!(exposed.len() > 12, "{exposed:?}");
     let file = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-    assert_eq!(names(&file("docs/observability.md")), exposed);
+    let documented = names(&file("docs/observability.md"));
+    // Elsewhere nobody knows those of the process.
+    let here = |name: &&String| cfg!(target_os = "linux") || !name.starts_with("process_");
+    assert_eq!(documented.iter().filter(here).cloned().collect::<BTreeSet<_>>(), exposed);
     for path in ["deploy/alerts.yaml", "deploy/grafana-dashboard.json"] {
         let used = names(&file(path));
-        assert!(used.len() > 6 && used.is_subset(&exposed), "{path}: {used:?}");
+        assert!(used.len() > 6 && used.is_subset(&documented), "{path}: {used:?}");
     }
+    // bin/check-metrics asks Prometheus what they do.
+    let (alerts, tried) = (file("deploy/alerts.yaml"), file("deploy/alerts.test.yaml"));
+    for name in alerts.split("- alert: ").skip(1).filter_map(|rule| rule.split_whitespace().next()) {
+        assert!(tried.contains(&format!("alertname=\"{name}\"")), "nothing makes {name} ring");
+    }
+    assert_eq!(alerts.matches("- alert: ").count(), alerts.matches(" todo: ").count());
     serde_json::from_str::<serde_json::Value>(&file("deploy/grafana-dashboard.json")).expect("JSON");
 }

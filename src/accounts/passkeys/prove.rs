@@ -8,6 +8,7 @@ use webauthn_rs::prelude::{
 
 use super::{Assertion, Binding, Ceremony, PasskeyId, PasskeyRefusal, Purpose, answered, listed};
 use crate::accounts::audit::Entry;
+use crate::accounts::log_ins::Way;
 use crate::accounts::notices::Notice;
 use crate::accounts::{Accounts, Act, Answer, Client, LiveUser, Opened, UserId, queries, throttle};
 use crate::db::{Fault, off_thread};
@@ -40,7 +41,8 @@ impl Accounts {
             Err(off) => return Ok(Err(off)),
         };
         let rules = self.rules.clone();
-        self.db
+        let answer = self
+            .db
             .write(move |conn| {
                 let held = match user {
                     // An empty list would mean: any.
@@ -61,12 +63,29 @@ impl Accounts {
                 Ceremony::new(Purpose::Prove, &binding, &options, &state)?.open(conn)?;
                 Ok(Ok(options))
             })
-            .await
+            .await;
+        // Nobody gets as far as an answer to a question that was not asked.
+        if matches!(answer, Ok(Err(PasskeyRefusal::TooMany(_)))) {
+            self.log_ins.throttled(Way::Passkey);
+        }
+        answer
     }
 
     /// Opens a session for whoever the passkey belongs to. It holds two factors by itself: the device, and what
     /// that device asked for (ASVS 5.0 6.3.3).
     pub async fn log_in_with_passkey(
+        &self,
+        binding: Binding,
+        answer: Assertion,
+        remember: bool,
+        client: Client,
+    ) -> Answer<Opened, PasskeyRefusal> {
+        let answer = self.open_with_passkey(binding, answer, remember, client).await;
+        self.log_ins.count(Way::Passkey, &answer);
+        answer
+    }
+
+    async fn open_with_passkey(
         &self,
         binding: Binding,
         answer: Assertion,
