@@ -8,6 +8,8 @@ BEGIN
         CREATE ROLE latchkey_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
     END IF;
 END $$;
+-- Before PostgreSQL 15 everybody may.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO latchkey_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO latchkey_app;
 GRANT EXECUTE ON FUNCTION audit_erase(uuid, text) TO latchkey_app;

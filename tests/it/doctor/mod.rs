@@ -3,6 +3,7 @@
 mod around;
 mod behind_pooler;
 mod database;
+mod least_privilege;
 mod proxy;
 mod site;
 mod site_tls;
