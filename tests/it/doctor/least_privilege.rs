@@ -106,7 +106,7 @@ async fn a_role_that_owns_nothing_serves_everything_people_do_and_cannot_touch_t
     latchkey.run(&["session", "sweep"]).well();
     assert_eq!(roles.db.scalar::<i64>("SELECT count(*) FROM sessions"), 0);
     assert_eq!(roles.db.scalar::<i64>("SELECT count(*) FROM users"), 1);
-    assert_eq!(roles.db.scalar::<i64>("SELECT count(*) FROM audit_chain WHERE salt IS NULL") > 0, true);
+    assert!(roles.db.scalar::<i64>("SELECT count(*) FROM audit_chain WHERE salt IS NULL") > 0);
     assert_eq!(
         roles
             .db
