@@ -19,16 +19,17 @@ const LOCK: i64 = 0x1A7C_4B3E;
 /// [`Fault::Unavailable`] when the database cannot be reached, [`Fault::Bug`] when a migration fails.
 pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     let mut conn = connect(url)?;
-    // Diesel would make its table if it were not there, which a role that only serves may not even ask for.
-    if state(&mut conn)?.pending.is_empty() {
-        return Ok(Vec::new());
-    }
     // A session lock, not a transaction lock: each migration has a transaction of its own.
     sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
-    let applied = conn
-        .run_pending_migrations(MIGRATIONS)
-        .map(|versions| versions.iter().map(ToString::to_string).collect())
-        .map_err(|error| failed(&error.to_string()));
+    let applied = state(&mut conn).and_then(|state| {
+        // Diesel would make its table if it were not there, which a role that only serves may not even ask for.
+        if state.pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        conn.run_pending_migrations(MIGRATIONS)
+            .map(|versions| versions.iter().map(ToString::to_string).collect())
+            .map_err(|error| failed(&error.to_string()))
+    });
     sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
     applied
 }
