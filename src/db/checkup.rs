@@ -78,9 +78,9 @@ pub fn way(conn: &mut PgConnection) -> Result<Way, Fault> {
     .get_result(conn)?)
 }
 
-/// The same on a connection of its own. In a transaction, as everything that may go through a pooler.
+/// The same on a connection of its own.
 pub fn way_to(url: &str) -> Result<Way, Fault> {
-    migrations::connect(url)?.transaction(way)
+    way(&mut migrations::connect(url)?)
 }
 
 /// What this role may do to a table.
@@ -137,27 +137,22 @@ pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duratio
 /// Whether a connection has one server for as long as it lasts. Behind a pooler in transaction mode it has another as soon
 /// as somebody else (`other`) has that one. Nothing is set there to find out: it would stay, for whoever comes next.
 pub fn keeps_its_session(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Fault> {
-    let first = server_process(conn)?;
+    let first = process(conn)?;
     // Poolers hand out in turn, or whoever was free last.
-    if server_process(conn)? != first {
+    if process(conn)? != first {
         return Ok(false);
     }
     for _ in 0..3 {
         let alone = other.transaction::<_, Fault, _>(|other| {
             // Where there is one server for both, we would wait for ourselves.
             let theirs = process(other)?;
-            Ok(theirs != first && server_process(conn)? == first)
+            Ok(theirs != first && process(conn)? == first)
         })?;
         if !alone {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// In a transaction: without one, asking and answering may be two servers'.
-fn server_process(conn: &mut PgConnection) -> Result<i32, Fault> {
-    conn.transaction(process)
 }
 
 fn process(conn: &mut PgConnection) -> Result<i32, Fault> {
@@ -173,9 +168,7 @@ pub fn is_heard(
     listening.batch_execute("LISTEN latchkey_doctor")?;
     let word = crate::secret::encode(&crate::secret::random::<12>()?);
     let begun = Instant::now();
-    speaking.transaction(|speaking| {
-        sql_query("SELECT pg_notify('latchkey_doctor', $1)").bind::<Text, _>(&word).execute(speaking)
-    })?;
+    sql_query("SELECT pg_notify('latchkey_doctor', $1)").bind::<Text, _>(&word).execute(speaking)?;
     let mut heard = None;
     hear(listening, patience, |payload| {
         heard = (payload == word).then(|| begun.elapsed());

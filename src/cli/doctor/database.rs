@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use diesel::Connection as _;
 use diesel::pg::PgConnection;
 
 use super::finding::{Finding, note, ok, problem, warning};
@@ -50,10 +49,6 @@ const CHECKS: [(&str, Look); 11] = [
     ("sessions.instances", instances),
 ];
 
-/// These bring connections of their own. Around the others stands a transaction: behind a pooler that is one server for
-/// the whole of it, and here it would be one the less of what may be a few.
-const APART: [&str; 2] = ["database.pooler", "database.listen"];
-
 pub fn look(settings: &Settings) -> Vec<Finding> {
     let reached = {
         let settings = settings.clone();
@@ -88,9 +83,8 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
         let (conn, db, settings) = (Arc::clone(&conn), db.clone(), settings.clone());
         let found = bounded(check, WITHIN, move || {
             let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
-            let look = |conn: &mut PgConnection| look(&mut Case { conn, db: &db, settings: &settings });
-            let found = if APART.contains(&check) { look(&mut conn) } else { conn.transaction(look) };
-            found.unwrap_or_else(|fault| faulted(check, &fault, &settings))
+            look(&mut Case { conn: &mut conn, db: &db, settings: &settings })
+                .unwrap_or_else(|fault| faulted(check, &fault, &settings))
         });
         hangs = found.is_err();
         findings.push(found.unwrap_or_else(|finding| finding));

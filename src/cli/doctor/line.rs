@@ -75,10 +75,10 @@ pub fn pooler(case: &mut Case<'_>) -> Result<Finding, Fault> {
 
 const DIRECT: &str = "set LATCHKEY__DATABASE__DIRECT_URL to an address past the pooler, for migrations and the one connection that listens; until then each session is read from the database";
 
-/// Said on a connection like the pool's, in a transaction of its own: nobody hears of one that goes on.
+/// Said on a connection like those of the pool.
 pub fn listen(case: &mut Case<'_>) -> Result<Finding, Fault> {
     let mut listening = case.db.connect_apart()?;
-    Ok(match checkup::is_heard(&mut listening, &mut case.db.connect()?, HEARD_WITHIN)? {
+    Ok(match checkup::is_heard(&mut listening, case.conn, HEARD_WITHIN)? {
         Some(took) => ok(
             "database.listen",
             format!("what is announced is heard, after {:.1} ms", took.as_secs_f64() * 1000.0),

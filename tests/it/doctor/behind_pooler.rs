@@ -1,5 +1,10 @@
 //! The doctor behind a real PgBouncer in transaction mode: what it says of the settings, and that everything else works.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, RunQueryDsl as _, sql_query};
 use latchkey::db::local::{LocalServer, Options};
 use latchkey::db::migrations;
 
@@ -61,16 +66,20 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
         .with("LATCHKEY__DATABASE__POOLER", "transaction")
         .with("LATCHKEY__DATABASE__DIRECT_URL", &direct);
     let running = latchkey.serve_ready().await;
-    // Others use the same few connections meanwhile, with statements of their own.
-    let mut other = migrations::connect(&bouncer.url()).unwrap();
-    let busy = std::thread::spawn(move || {
-        use diesel::connection::SimpleConnection as _;
-        for n in 0..400 {
-            let _ = other.batch_execute(&format!("BEGIN; PREPARE it AS SELECT {n}; DEALLOCATE it; COMMIT"));
-        }
+    // Others use the same connection meanwhile, with statements of their own between two of ours.
+    let over = Arc::new(AtomicBool::new(false));
+    let busy = [(); 3].map(|()| {
+        let (mut other, over) = (migrations::connect(&bouncer.url()).unwrap(), Arc::clone(&over));
+        std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let said = other.transaction(|other| sql_query("SELECT 'theirs'").execute(other));
+                said.expect("a transaction of theirs");
+            }
+        })
     });
     let found = doctor(&latchkey, &["--url", &running.origin]);
-    busy.join().unwrap();
+    over.store(true, Ordering::Relaxed);
+    busy.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(found.code, Some(0), "{:#?}", found.rows);
     // Without mail nobody sends any.
     let missing = CHECKS.iter().find(|check| **check != "mail.from" && !found.checks().contains(check));
@@ -88,7 +97,6 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
     // What it looked at is as it was: nothing it set is there for whoever comes next.
     let mut next = migrations::connect(&bouncer.url()).unwrap();
     for _ in 0..4 {
-        use diesel::connection::SimpleConnection as _;
         let ask = "DO $$ BEGIN ASSERT current_setting('latchkey.doctor', true) IS NULL; END $$";
         next.batch_execute(ask).expect("nothing left over");
     }
