@@ -1,7 +1,15 @@
--- A role for the application that can write the audit trail and cannot change it. Run as the owner of the tables, in
--- Latchkey's database, after `latchkey migrate`, and again after each upgrade that brings tables. Migrations are the
--- owner's: run `latchkey migrate` as the owner, and serve as this role. Give it a password of your own.
-CREATE ROLE latchkey_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+-- A role for the application that can write the audit trail and cannot change it, nor the schema. Run as the owner of the
+-- tables, in Latchkey's database, after `latchkey migrate`, and again after each upgrade that brings tables. Migrations are
+-- the owner's: run `latchkey migrate` as the owner, and serve as this role. Give it a password of your own. To make it, the
+-- owner needs CREATEROLE; or let somebody else make it before.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'latchkey_app') THEN
+        CREATE ROLE latchkey_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+    END IF;
+END $$;
+-- Before PostgreSQL 15 everybody may.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO latchkey_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO latchkey_app;
 GRANT EXECUTE ON FUNCTION audit_erase(uuid, text) TO latchkey_app;

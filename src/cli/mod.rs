@@ -17,6 +17,7 @@ mod reach;
 mod serve;
 mod session;
 mod user;
+mod way;
 
 use std::error::Error;
 use std::io;

@@ -16,10 +16,11 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::reach::{self, Reached};
+use super::way::{self, Safety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
 use crate::config::Settings;
-use crate::db::{Db, Fault, migrations};
+use crate::db::{Db, Fault, checkup, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
@@ -149,6 +150,7 @@ fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Res
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");
                 }
+                watch_the_way(settings);
                 db.open(&reached.url);
                 return Ok(reached);
             }
@@ -160,6 +162,27 @@ fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Res
             }
             Err(fault) => return Err(fault.into()),
         }
+    }
+}
+
+/// Says so where others could read or change what travels to the database. Not refused: a private network is some
+/// platforms' way, and what deploys there must come up.
+fn watch_the_way(settings: &Settings) {
+    let pool = settings.database.as_ref().map(|url| (url, "DATABASE_URL"));
+    let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
+    for (url, connection) in pool.into_iter().chain(direct) {
+        // What nobody confirms is not there.
+        let is_encrypted = || checkup::way_to(url).is_ok_and(|way| way.encrypted);
+        let way = way::judge(url, is_encrypted);
+        if way.safety.is_good() {
+            continue;
+        }
+        let seen = match way.safety {
+            Safety::Plain => "not encrypted: whoever is on the network reads and changes everything",
+            _ => "encrypted, but nobody has looked whether it is the right server",
+        };
+        let (sslmode, advice) = (way.sslmode, way::ADVICE);
+        tracing::warn!(connection, sslmode, seen, advice, "the way to the database is not safe");
     }
 }
 

@@ -8,9 +8,9 @@ use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
-use diesel::{QueryableByName, RunQueryDsl as _, select, sql_query};
+use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, select, sql_query};
 
-use super::Fault;
+use super::{Fault, migrations};
 
 /// The server behind a connection, and who we are there.
 #[derive(QueryableByName)]
@@ -59,7 +59,7 @@ pub fn server(conn: &mut PgConnection) -> Result<Server, Fault> {
     .get_result(conn)?)
 }
 
-/// How this connection travels.
+/// How the last stretch to the server is travelled: all of it, where nothing stands in between.
 #[derive(QueryableByName)]
 pub struct Way {
     #[diesel(sql_type = Bool)]
@@ -68,18 +68,19 @@ pub struct Way {
     pub protocol: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub cipher: Option<String>,
-    /// It does not leave the machine.
-    #[diesel(sql_type = Bool)]
-    pub within: bool,
 }
 
 pub fn way(conn: &mut PgConnection) -> Result<Way, Fault> {
     Ok(sql_query(
-        "SELECT coalesce(s.ssl, false) AS encrypted, s.version AS protocol, s.cipher, \
-             coalesce(a.client_addr << '127.0.0.0/8' OR a.client_addr = '::1', true) AS within \
+        "SELECT coalesce(s.ssl, false) AS encrypted, s.version AS protocol, s.cipher \
          FROM pg_stat_activity a LEFT JOIN pg_stat_ssl s USING (pid) WHERE pid = pg_backend_pid()",
     )
     .get_result(conn)?)
+}
+
+/// The same on a connection of its own.
+pub fn way_to(url: &str) -> Result<Way, Fault> {
+    way(&mut migrations::connect(url)?)
 }
 
 /// What this role may do to a table.
@@ -133,16 +134,29 @@ pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duratio
     best.ok_or_else(|| Fault::Bug("no round trip".into()))
 }
 
-/// Whether what a session sets is still set a transaction later. Behind a pooler in transaction mode it is not, as soon
-/// as somebody else (`other`) has the connection meanwhile.
+/// Whether a connection has one server for as long as it lasts. Behind a pooler in transaction mode it has another as soon
+/// as somebody else (`other`) has that one. Nothing is set there to find out: it would stay, for whoever comes next.
 pub fn keeps_its_session(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Fault> {
-    conn.batch_execute("SET latchkey.doctor = 'here'")?;
-    other.batch_execute("BEGIN")?;
-    other.batch_execute("SELECT 1")?;
-    let kept = select(sql::<Bool>("coalesce(current_setting('latchkey.doctor', true), '') = 'here'"))
-        .get_result(conn);
-    other.batch_execute("COMMIT")?;
-    Ok(kept?)
+    let first = process(conn)?;
+    // Poolers hand out in turn, or whoever was free last.
+    if process(conn)? != first {
+        return Ok(false);
+    }
+    for _ in 0..3 {
+        let alone = other.transaction::<_, Fault, _>(|other| {
+            // Where there is one server for both, we would wait for ourselves.
+            let theirs = process(other)?;
+            Ok(theirs != first && process(conn)? == first)
+        })?;
+        if !alone {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn process(conn: &mut PgConnection) -> Result<i32, Fault> {
+    Ok(select(sql::<Integer>("pg_backend_pid()")).get_result(conn)?)
 }
 
 /// How long a word said on `speaking` takes to be heard on `listening`; `None` when it is not.

@@ -21,10 +21,15 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     let mut conn = connect(url)?;
     // A session lock, not a transaction lock: each migration has a transaction of its own.
     sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
-    let applied = conn
-        .run_pending_migrations(MIGRATIONS)
-        .map(|versions| versions.iter().map(ToString::to_string).collect())
-        .map_err(|error| failed(&error.to_string()));
+    let applied = state(&mut conn).and_then(|state| {
+        // Diesel would make its table if it were not there, which a role that only serves may not even ask for.
+        if state.pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        conn.run_pending_migrations(MIGRATIONS)
+            .map(|versions| versions.iter().map(ToString::to_string).collect())
+            .map_err(|error| failed(&error.to_string()))
+    });
     sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
     applied
 }
@@ -64,8 +69,15 @@ struct Version {
     version: String,
 }
 
-/// Somebody was in the way who will not always be, or a server that only reads (a failover goes on): try again.
+/// Somebody was in the way who will not always be, or a server that only reads (a failover goes on): try again. A role
+/// that only serves says who may.
 fn failed(why: &str) -> Fault {
+    if why.contains("permission denied") || why.contains("must be owner") {
+        return Fault::Bug(format!(
+            "the schema is not this version's, and this role may not change it: run `latchkey migrate` as the owner of \
+             the tables, then docs/least-privilege.sql, then start again ({why})"
+        ));
+    }
     let text = format!("migration failed: {why}");
     let passing = ["deadlock detected", "lock timeout", "read-only transaction"];
     if passing.iter().any(|words| why.contains(words)) { Fault::Unavailable(text) } else { Fault::Bug(text) }

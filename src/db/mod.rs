@@ -234,7 +234,11 @@ fn with_parameters(url: &str) -> String {
             continue;
         }
         if is_url {
-            out.push(if out.contains('?') { '&' } else { '?' });
+            match out.find('?') {
+                None => out.push('?'),
+                Some(at) if at + 1 == out.len() => {}
+                Some(_) => out.push('&'),
+            }
         } else {
             out.push(' ');
         }

@@ -377,6 +377,20 @@ impl MailServer {
         self.letters.lock().unwrap().len()
     }
 
+    /// Path and query of the first link in the newest letter with this subject to this address, waited for.
+    pub async fn link_to(&self, to: &str, subject: &str) -> String {
+        let letter = eventually(subject, async || {
+            let letters = self.letters().into_iter().rev();
+            let mut theirs = letters.filter(|letter| letter.recipients == [to]);
+            theirs.find(|letter| letter.headers("subject") == [subject])
+        })
+        .await;
+        let text = &letter.parts[0].1;
+        let link = text.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
+        let (_, rest) = link.split_once("://").expect("a scheme");
+        format!("/{}", rest.split_once('/').expect("a path").1)
+    }
+
     /// The first letter, waited for.
     async fn letter(&self) -> Received {
         eventually("a letter", async || self.letters().into_iter().next()).await

@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel::pg::PgConnection;
 
 use super::finding::{Finding, note, ok, problem, warning};
-use super::{bounded, upkeep};
+use super::{bounded, line, upkeep};
 use crate::cli::reach;
 use crate::config::Settings;
 use crate::db::checkup::{self, Rights, Server};
@@ -21,7 +21,7 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const WITHIN: Duration = Duration::from_secs(7);
 
 /// What is announced is heard within milliseconds, or never.
-const HEARD_WITHIN: Duration = Duration::from_secs(2);
+pub const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 const OLDEST: i32 = 140_000;
 
@@ -29,23 +29,23 @@ type Shared = Arc<Mutex<PgConnection>>;
 type Look = fn(&mut Case<'_>) -> Result<Finding, Fault>;
 
 /// What a check may look at.
-struct Case<'c> {
-    conn: &'c mut PgConnection,
-    db: &'c Db,
-    settings: &'c Settings,
+pub struct Case<'c> {
+    pub conn: &'c mut PgConnection,
+    pub db: &'c Db,
+    pub settings: &'c Settings,
 }
 
 const CHECKS: [(&str, Look); 11] = [
     ("database.version", version),
     ("database.writable", writable),
     ("database.latency", latency),
-    ("database.tls", tls),
+    ("database.tls", line::tls),
     ("database.durability", durability),
     ("database.clock", clock),
     ("database.migrations", migrated),
     ("database.rights", rights),
-    ("database.pooler", pooler),
-    ("database.listen", listen),
+    ("database.pooler", line::pooler),
+    ("database.listen", line::listen),
     ("sessions.instances", instances),
 ];
 
@@ -168,38 +168,6 @@ fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
     })
 }
 
-fn tls(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let way = checkup::way(case.conn)?;
-    let mode = sslmode(case.settings);
-    let seen = match (&way.protocol, &way.cipher) {
-        (Some(protocol), Some(cipher)) => format!("{protocol}, {cipher}, sslmode={mode}"),
-        _ => format!("not encrypted, sslmode={mode}"),
-    };
-    let verified = mode == "verify-full";
-    Ok(match (way.encrypted, way.within) {
-        (true, _) if verified => ok("database.tls", format!("{seen}, and the server has proven its name")),
-        (true, _) => warning(
-            "database.tls",
-            format!("{seen}: nobody has looked whether it is the right server"),
-            "PGSSLMODE=verify-full with PGSSLROOTCERT, the authority of the database",
-        ),
-        (false, true) => ok("database.tls", format!("{seen}, within this machine")),
-        (false, false) => warning(
-            "database.tls",
-            seen,
-            "whoever is on the network reads and changes everything: PGSSLMODE=verify-full with PGSSLROOTCERT",
-        ),
-    })
-}
-
-/// As libpq finds it: the URL, then the environment, then its default.
-fn sslmode(settings: &Settings) -> String {
-    let url = settings.database.as_deref().unwrap_or_default();
-    let written = url.split(['?', '&', ' ']).find_map(|part| part.strip_prefix("sslmode="));
-    let written = written.map(str::to_owned).or_else(|| std::env::var("PGSSLMODE").ok());
-    written.filter(|mode| !mode.is_empty()).unwrap_or_else(|| "prefer".into())
-}
-
 /// "Revoked means revoked" holds as long as what was committed stays.
 fn durability(case: &mut Case<'_>) -> Result<Finding, Fault> {
     let server = checkup::server(case.conn)?;
@@ -307,37 +275,6 @@ fn lacking(table: &Rights) -> Option<String> {
     let lacks: Vec<&str> =
         needs.iter().filter(|(_, needed, has)| *needed && !**has).map(|(what, ..)| *what).collect();
     (!lacks.is_empty()).then(|| format!("{} {name}", lacks.join(", ")))
-}
-
-fn pooler(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    if checkup::keeps_its_session(case.conn, &mut case.db.connect()?)? {
-        return Ok(ok("database.pooler", "a connection stays one"));
-    }
-    Ok(match case.settings.database_direct {
-        Some(_) => note(
-            "database.pooler",
-            "a pooler in transaction mode in between",
-            "the connection that listens goes past it",
-        ),
-        None => problem("database.pooler", "a pooler in transaction mode in between", DIRECT),
-    })
-}
-
-const DIRECT: &str = "set LATCHKEY__DATABASE__DIRECT_URL to an address past the pooler, for the one connection that listens; until then each session is read from the database";
-
-fn listen(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let mut listening = case.db.connect_apart()?;
-    Ok(match checkup::is_heard(&mut listening, case.conn, HEARD_WITHIN)? {
-        Some(took) => ok(
-            "database.listen",
-            format!("what is announced is heard, after {:.1} ms", took.as_secs_f64() * 1000.0),
-        ),
-        None => problem(
-            "database.listen",
-            "what is announced is not heard on the connection that listens",
-            DIRECT,
-        ),
-    })
 }
 
 /// Who serves sessions from memory, whether they answer, and whether the database has room for them.

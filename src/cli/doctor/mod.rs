@@ -4,6 +4,7 @@
 mod database;
 mod fetch;
 mod finding;
+mod line;
 mod mail;
 mod settings;
 mod site;

@@ -69,10 +69,8 @@ fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Seen,
     let headers: Vec<(&str, &str)> =
         [(HEADER, question.as_str())].into_iter().chain(more.iter().copied()).collect();
     let answer = fetch::get(&url, &headers).map_err(|why| {
-        failed(
-            why,
-            "is an instance running, the name right, the certificate valid, and the gateway's route open?",
-        )
+        let (seen, advice) = unreached(&why, url.host_str().unwrap_or_default());
+        failed(seen, advice)
     })?;
     doctor::open(&settings.secret, &question, &answer.body).ok_or_else(|| {
         failed(
@@ -80,6 +78,45 @@ fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Seen,
             &format!("does the address lead here? Does the instance have this secret and this version, and are both clocks within {FRESH_FOR} s?"),
         )
     })
+}
+
+/// What people would see as a warning of their browser, in OpenSSL's words, and what to do.
+fn unreached(why: &str, host: &str) -> (String, &'static str) {
+    // Versions of it differ in capitals.
+    let lower = why.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+    match () {
+        () if says(&["hostname mismatch", "ip address mismatch"]) => (
+            format!("the certificate is not for {host} ({why})"),
+            "give the gateway a certificate with this name in it, or ask at the name it has",
+        ),
+        () if says(&["certificate has expired"]) => {
+            (format!("the certificate has run out ({why})"), "renew it, and see why nobody did by itself")
+        }
+        () if says(&["certificate is not yet valid"]) => {
+            (format!("the certificate is not valid yet ({why})"), "is the clock of this machine right?")
+        }
+        () if says(&[
+            "local issuer certificate",
+            "self-signed",
+            "self signed",
+            "unable to verify the first",
+        ]) =>
+        {
+            (
+                format!("the certificate is of no authority this machine knows ({why})"),
+                "let the gateway send the whole chain, from an authority browsers know; for one of your own set SSL_CERT_FILE",
+            )
+        }
+        () if says(&["wrong version number", "packet length too long", "http request"]) => (
+            format!("whoever listens there does not speak TLS ({why})"),
+            "end TLS at the proxy that people reach, and ask there",
+        ),
+        () => (
+            why.to_owned(),
+            "is an instance running, the name right, the certificate valid, and the gateway's route open?",
+        ),
+    }
 }
 
 fn reached(settings: &Settings, asked: &Url, seen: &Seen) -> Finding {
@@ -219,7 +256,12 @@ fn redirect(origin: &Url) -> Finding {
     if origin.scheme() != "https" || origin.port().is_some() || plain.set_scheme("http").is_err() {
         return note(check, "there is no http:// address beside this one", "");
     }
-    match fetch::get(&plain, &[]) {
+    leads_on(&plain)
+}
+
+fn leads_on(plain: &Url) -> Finding {
+    let check = "site.redirect";
+    match fetch::get(plain, &[]) {
         Err(why) => ok(check, format!("http:// does not answer ({why})")),
         Ok(answer) => match answer.header("location") {
             Some(location) if (300..400).contains(&answer.status) && location.starts_with("https://") => {
@@ -231,5 +273,47 @@ fn redirect(origin: &Url) -> Finding {
                 "redirect it at the gateway",
             ),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::cli::doctor::finding::Level;
+
+    /// What is found where this is answered to whoever asks without TLS.
+    fn found(head: &'static str) -> Finding {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let answers = thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let _ = client.read(&mut [0; 1024]);
+            client.write_all(format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
+        });
+        let found = leads_on(&url);
+        answers.join().unwrap();
+        found
+    }
+
+    #[test]
+    fn http_has_to_lead_to_https_or_to_nothing() {
+        for (head, level, words) in [
+            ("301 Moved\r\nLocation: https://id.example.org/", Level::Ok, "leads to https"),
+            ("308 Moved\r\nLocation: https://id.example.org/login", Level::Ok, "leads to https"),
+            ("302 Found\r\nLocation: http://www.example.org/", Level::Warning, "answers 302"),
+            ("200 OK", Level::Warning, "answers 200 and does not lead to https"),
+        ] {
+            let Finding { level: seen, seen: text, advice, .. } = found(head);
+            assert!(seen == level && text.contains(words), "{head}: {text}");
+            assert_eq!(advice.is_empty(), level == Level::Ok, "{head}");
+        }
+        let nobody = Url::parse("http://127.0.0.1:9").unwrap();
+        assert_eq!(leads_on(&nobody).level, Level::Ok);
+        let elsewhere = Url::parse("https://127.0.0.1:9").unwrap();
+        assert_eq!(redirect(&elsewhere).level, Level::Note);
     }
 }

@@ -3,8 +3,8 @@
 
 mod fleet;
 mod ha;
-mod nginx;
-mod pooler;
+pub mod nginx;
+pub mod pooler;
 mod scenes;
 mod table;
 

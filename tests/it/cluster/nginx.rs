@@ -24,9 +24,15 @@ pub struct Nginx {
 impl Nginx {
     /// In front of these ports of this machine.
     pub async fn start(ports: &[u16]) -> Self {
-        let (dir, port) = (DataDir::new(), free_port());
+        let port = free_port();
+        Self::listening(port, &format!("listen 127.0.0.1:{port};"), ports).await
+    }
+
+    /// With these lines to listen, of which one is for `port`.
+    pub async fn listening(port: u16, listen: &str, ports: &[u16]) -> Self {
+        let dir = DataDir::new();
         let path = dir.path().to_owned();
-        fs::write(path.join("nginx.conf"), configuration(&path, port)).expect("a configuration");
+        fs::write(path.join("nginx.conf"), configuration(&path, listen)).expect("a configuration");
         write_upstream(&path, ports, None);
         let program = PLACES.iter().find(|place| Path::new(place).exists());
         let program = program.expect("nginx is missing: bin/test installs it, or apt-get install nginx");
@@ -101,7 +107,7 @@ fn write_upstream(dir: &Path, ports: &[u16], drained: Option<u16>) {
 
 /// `proxy_next_upstream` without `non_idempotent`: a POST that has reached an instance is never sent to another one,
 /// because nobody knows what it did there.
-fn configuration(dir: &Path, port: u16) -> String {
+fn configuration(dir: &Path, listen: &str) -> String {
     let dir = dir.display();
     let user = if nix::unistd::geteuid().is_root() { "user nobody nogroup;" } else { "" };
     format!(
@@ -114,7 +120,7 @@ fn configuration(dir: &Path, port: u16) -> String {
             fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
             upstream latchkey {{ include {dir}/upstream.conf; keepalive 16; }}
             server {{
-                listen 127.0.0.1:{port};
+                {listen}
                 location / {{
                     proxy_pass http://latchkey;
                     proxy_http_version 1.1;

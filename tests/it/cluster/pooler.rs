@@ -26,26 +26,30 @@ pub struct PgBouncer {
 impl PgBouncer {
     /// In front of `url`, which is that of a private server. Fewer connections than ask for one: each transaction
     /// gets another.
-    async fn start(url: &str) -> Self {
+    pub async fn start(url: &str) -> Self {
+        Self::with(url, 3).await
+    }
+
+    /// With so many connections to the server.
+    pub async fn with(url: &str, size: u8) -> Self {
         let url = url::Url::parse(&url.replace("@/", "@localhost/")).expect("a URL");
         let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
         let database = url.path().trim_start_matches('/');
-        Self::before(&format!(
-            "host={} port={} dbname={database} user={}",
-            of("host"),
-            of("port"),
-            url.username()
-        ))
-        .await
+        let (host, port, user) = (of("host"), of("port"), url.username());
+        Self::in_front(&format!("host={host} port={port} dbname={database} user={user}"), size).await
     }
 
     /// In front of the server with this connection string.
     pub async fn before(server: &str) -> Self {
+        Self::in_front(server, 3).await
+    }
+
+    async fn in_front(server: &str, size: u8) -> Self {
         let (dir, port) = (DataDir::new(), free_port());
         let file = dir.path().join("pgbouncer.ini");
         let text = format!(
             "[databases]\nhere = {server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n\
+             listen_port = {port}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = {size}\n\
              unix_socket_dir =\nserver_login_retry = 1\n",
         );
         fs::write(&file, text).expect("a configuration");

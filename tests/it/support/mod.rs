@@ -4,6 +4,7 @@ pub mod app;
 pub mod authenticator;
 pub mod authenticator_app;
 pub mod browser;
+pub mod certificates;
 pub mod chrome;
 pub mod db;
 pub mod process;

@@ -1,0 +1,231 @@
+//! Whether what travels to the database can be read or changed on the way. Judged from our end, because the server only
+//! sees its own: behind a pooler or a tunnel that is another connection. For the log of `serve`, and for the doctor.
+
+use std::collections::HashMap;
+use std::env;
+use std::fs;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::path::Path;
+
+use percent_encoding::percent_decode_str;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Safety {
+    /// A socket file, or an address that never leaves the machine.
+    Within,
+    /// Encrypted, to a server that has proven its name: libpq connects to no other.
+    Proven,
+    /// Encrypted, to whoever answers: who owns the network can stand in between.
+    Unproven,
+    /// Readable and changeable on the way.
+    Plain,
+}
+
+impl Safety {
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Within | Self::Proven)
+    }
+}
+
+pub struct Way {
+    pub safety: Safety,
+    pub sslmode: String,
+}
+
+/// What to do where it is not good.
+pub const ADVICE: &str = "set PGSSLMODE=verify-full (or sslmode in the URL), and PGSSLROOTCERT to the certificate of the database's authority";
+
+/// `is_encrypted` is asked only where libpq's settings leave it open.
+pub fn judge(url: &str, is_encrypted: impl FnOnce() -> bool) -> Way {
+    let named = named(url, |name| env::var(name).ok());
+    let sslmode = named.sslmode;
+    let safety = match sslmode.as_str() {
+        _ if named.hosts.iter().all(|host| is_within(host)) => Safety::Within,
+        "verify-full" => Safety::Proven,
+        "verify-ca" | "require" => Safety::Unproven,
+        _ if is_encrypted() => Safety::Unproven,
+        _ => Safety::Plain,
+    };
+    Way { safety, sslmode }
+}
+
+/// What libpq makes of a URL and the environment.
+struct Named {
+    /// An empty one is libpq's own socket file.
+    hosts: Vec<String>,
+    sslmode: String,
+}
+
+/// As libpq finds each parameter: written, then in the service's file, then in the environment, then its default.
+fn named(url: &str, env: impl Fn(&str) -> Option<String>) -> Named {
+    let written = written(url);
+    let service = written.get("service").cloned().or_else(|| env("PGSERVICE"));
+    let service =
+        service.filter(|name| !name.is_empty()).map_or_else(HashMap::new, |name| of_service(&name, &env));
+    let find = |name: &str, variable: &str| {
+        let found = written.get(name).or_else(|| service.get(name)).cloned().or_else(|| env(variable));
+        found.filter(|value| !value.is_empty())
+    };
+    let hosts = find("hostaddr", "PGHOSTADDR").or_else(|| find("host", "PGHOST")).unwrap_or_default();
+    let default = match find("sslrootcert", "PGSSLROOTCERT").as_deref() {
+        Some("system") => "verify-full",
+        _ => "prefer",
+    };
+    Named {
+        hosts: hosts.split(',').map(|host| host.trim().to_owned()).collect(),
+        sslmode: find("sslmode", "PGSSLMODE").unwrap_or_else(|| default.into()),
+    }
+}
+
+fn is_within(host: &str) -> bool {
+    if host.is_empty() || host.starts_with(['/', '@']) {
+        return true;
+    }
+    let addresses: Vec<IpAddr> = match host.parse() {
+        Ok(address) => vec![address],
+        Err(_) => {
+            (host, 0).to_socket_addrs().map(|found| found.map(|it| it.ip()).collect()).unwrap_or_default()
+        }
+    };
+    !addresses.is_empty() && addresses.iter().all(|address| address.to_canonical().is_loopback())
+}
+
+fn written(url: &str) -> HashMap<String, String> {
+    let uri = url.strip_prefix("postgresql://").or_else(|| url.strip_prefix("postgres://"));
+    uri.map_or_else(|| of_keywords(url), of_uri)
+}
+
+/// `user:password@host:port,host:port/database?name=value`
+fn of_uri(uri: &str) -> HashMap<String, String> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (place, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let hosts = hosts.split(',').map(|host| match host.strip_prefix('[') {
+        Some(v6) => decoded(v6.split(']').next().unwrap_or_default()),
+        None => decoded(host.split(':').next().unwrap_or_default()),
+    });
+    let mut found = HashMap::from([("host".to_owned(), hosts.collect::<Vec<_>>().join(","))]);
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match (decoded(name), decoded(value)) {
+            // What JDBC calls it.
+            (name, value) if name == "ssl" && value == "true" => {
+                found.insert("sslmode".into(), "require".into())
+            }
+            (name, value) => found.insert(name, value),
+        };
+    }
+    // Nothing at all is not written.
+    found.retain(|_, value| !value.is_empty());
+    found
+}
+
+/// `name = value name='a value'`
+fn of_keywords(text: &str) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    let mut rest = text.trim_start();
+    while let Some((name, after)) = rest.split_once('=') {
+        let mut value = String::new();
+        let after = after.trim_start();
+        let quoted = after.starts_with('\'');
+        let mut letters = after.char_indices().skip(usize::from(quoted));
+        let mut end = after.len();
+        while let Some((at, letter)) = letters.next() {
+            match letter {
+                '\\' => value.extend(letters.next().map(|(_, letter)| letter)),
+                '\'' if quoted => {
+                    end = at + 1;
+                    break;
+                }
+                letter if !quoted && letter.is_whitespace() => {
+                    end = at;
+                    break;
+                }
+                letter => value.push(letter),
+            }
+        }
+        found.insert(name.trim().to_owned(), value);
+        rest = after[end..].trim_start();
+    }
+    found
+}
+
+/// The first of libpq's places that knows the service.
+fn of_service(name: &str, env: &impl Fn(&str) -> Option<String>) -> HashMap<String, String> {
+    let own = env("PGSERVICEFILE").or_else(|| env("HOME").map(|home| format!("{home}/.pg_service.conf")));
+    // Debian's, where none is named.
+    let shared = env("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".into());
+    let files = own.into_iter().chain([format!("{shared}/pg_service.conf")]);
+    let found = files.filter_map(|file| fs::read_to_string(Path::new(&file)).ok());
+    let mut sections = found.filter_map(|text| {
+        let mut lines = text.lines().map(str::trim).skip_while(|line| *line != format!("[{name}]"));
+        lines.next()?;
+        let own = lines.take_while(|line| !line.starts_with('['));
+        let pairs = own.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+        Some(pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect())
+    });
+    sections.next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(url: &str, env: &[(&str, &str)]) -> (String, String) {
+        let named =
+            named(url, |name| env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()));
+        (named.hosts.join(","), named.sslmode)
+    }
+
+    #[test]
+    fn host_and_sslmode_are_found_where_libpq_finds_them() {
+        for (url, hosts, sslmode) in [
+            ("postgresql://", "", "prefer"),
+            ("postgres://u:p%40s@db.example.org:5432/x", "db.example.org", "prefer"),
+            ("postgresql://u@a,b:6432,[::1]:5/x?sslmode=verify%2Dfull", "a,b,::1", "verify-full"),
+            ("postgresql://u@/x?host=%2Frun%2Fpg&port=5432", "/run/pg", "prefer"),
+            ("postgresql://u@%2Frun%2Fpg/x?ssl=true", "/run/pg", "require"),
+            ("postgresql://db/x?sslrootcert=system&hostaddr=127.0.0.1", "127.0.0.1", "verify-full"),
+            ("host=db  sslmode = verify-ca user=u", "db", "verify-ca"),
+            (r"password='a \' sslmode=verify-full' host=db", "db", "prefer"),
+            ("password=sslmode=verify-full host=db sslmode='require'", "db", "require"),
+            ("", "", "prefer"),
+        ] {
+            assert_eq!(is(url, &[]), (hosts.into(), sslmode.into()), "{url}");
+        }
+        let env = [("PGHOST", "elsewhere"), ("PGSSLMODE", "require")];
+        assert_eq!(is("postgresql://", &env), ("elsewhere".into(), "require".into()));
+        assert_eq!(is("postgresql://db/x?sslmode=allow", &env), ("db".into(), "allow".into()));
+    }
+
+    #[test]
+    fn a_service_is_read_from_its_file_before_the_environment_is_asked() {
+        let file = env::temp_dir().join(format!("latchkey-service-{}", std::process::id()));
+        fs::write(
+            &file,
+            "[other]\nhost=no\n[ours]\n# its name\nhost=db\nsslmode=verify-full\n[last]\nhost=no\n",
+        )
+        .unwrap();
+        let env =
+            [("PGSERVICEFILE", file.to_str().unwrap()), ("PGSERVICE", "ours"), ("PGSSLMODE", "disable")];
+        assert_eq!(is("postgresql://", &env), ("db".into(), "verify-full".into()));
+        assert_eq!(is("service=last", &env), ("no".into(), "disable".into()));
+        fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn only_what_never_leaves_the_machine_is_within_it() {
+        for within in ["", "/run/postgresql", "@abstract", "127.0.0.1", "127.8.0.9", "::1", "localhost"] {
+            assert!(is_within(within), "{within}");
+        }
+        for outside in ["192.0.2.1", "10.0.0.1", "2001:db8::1", "0.0.0.0", "nobody.invalid"] {
+            assert!(!is_within(outside), "{outside}");
+        }
+        assert_eq!(judge("postgresql://u@localhost,192.0.2.1/x", || false).safety, Safety::Plain);
+        assert_eq!(judge("postgresql://u@localhost,192.0.2.1/x", || true).safety, Safety::Unproven);
+        let asked = || unreachable!("nobody need be asked");
+        assert_eq!(judge("postgresql://u@192.0.2.1/x?sslmode=require", asked).safety, Safety::Unproven);
+        assert_eq!(judge("postgresql://u@192.0.2.1/x?sslmode=verify-full", asked).safety, Safety::Proven);
+        assert_eq!(judge("postgresql://u@localhost/x?sslmode=disable", asked).safety, Safety::Within);
+    }
+}
