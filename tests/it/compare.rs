@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::support::app::TestApp;
-use crate::support::browser::Browser;
+use crate::support::browser::{Answer, Browser};
 
 const SESSION: &str = "/compare/session";
 const TOKEN: &str = "/compare/jwt";
@@ -365,6 +365,24 @@ async fn every_verdict_names_the_line_that_decided() {
         lines += 1;
     }
     assert_eq!(lines, 4);
+}
+
+#[actix_web::test]
+async fn every_link_within_the_page_leads_somewhere_before_a_run_and_in_it() {
+    let app = TestApp::spawn();
+    let mut browser = app.browser();
+    let lead_nowhere = |page: &Answer| -> Vec<String> {
+        let (html, links) = (page.html(), scraper::Selector::parse("main a[href^='#']").expect("a selector"));
+        let leads = |link: &str| html.select(&scraper::Selector::parse(link).expect("an id")).count() == 1;
+        let links: Vec<String> =
+            html.select(&links).filter_map(|link| link.attr("href")).map(str::to_owned).collect();
+        assert!(links.len() > 5, "{links:?}");
+        links.into_iter().filter(|link| !leads(link)).collect()
+    };
+    assert_eq!(lead_nowhere(&browser.get("/compare").await), [""; 0]);
+    browser.fill_in("/compare", &[]).await;
+    browser.post("/compare/start", &[]).await.redirects_to("/compare#now");
+    assert_eq!(lead_nowhere(&browser.get("/compare").await), [""; 0]);
 }
 
 /// The secret of the tests, which the lab's signing keys come from.
