@@ -2,6 +2,7 @@
 -- tables, in Latchkey's database, after `latchkey migrate`, and again after each upgrade that brings tables. Migrations are
 -- the owner's: run `latchkey migrate` as the owner, and serve as this role. Give it a password of your own. To make it, the
 -- owner needs CREATEROLE; or let somebody else make it before.
+BEGIN;
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'latchkey_app') THEN
@@ -18,3 +19,4 @@ GRANT EXECUTE ON FUNCTION audit_forget(interval, bigint) TO latchkey_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO latchkey_app;
 REVOKE UPDATE, DELETE ON audit_events FROM latchkey_app;
 REVOKE INSERT, UPDATE, DELETE ON audit_chain, audit_checkpoints, __diesel_schema_migrations FROM latchkey_app;
+COMMIT;

@@ -114,9 +114,8 @@ impl Accounts {
         let concluded = self
             .sessions
             .write(move |change| accounts.conclude(change, checked, known, budget, attempt.remember, &client))
-            .await?;
-        counted.settle();
-        Ok(concluded)
+            .await;
+        counted.settle(concluded)
     }
 
     /// The one way a password is checked, for every operation that asks for one: counted, then hashed with
@@ -145,7 +144,7 @@ impl Accounts {
             Ok(verdict) => verdict,
             Err(busy) => {
                 let undoing = budget.clone();
-                self.db.write(move |conn| undoing.undo(conn, counted)).await?;
+                self.db.write(move |conn| undoing.undo(conn, counted, true)).await?;
                 return Err(busy.into());
             }
         };
@@ -161,17 +160,18 @@ impl Accounts {
             }
             return Ok((Checked::No, Counted::not()));
         }
-        let right = Counted::new(&self.db, budget);
+        let right = || Counted::new(&self.db, budget);
         let rehashed = match again {
             Some(password) if verdict.outdated => {
                 let weak = self.choose(raw, "", "").is_err();
                 let moved_in = stored.is_some_and(PasswordHash::is_foreign);
                 let moved_in = moved_in.then_some(if weak { WEAK } else { "" });
-                Some(Rehashed { hash: self.hash(password).await?, moved_in })
+                let hash = self.hash(password).await;
+                Some(Rehashed { hash: right().settle(hash)?, moved_in })
             }
             _ => None,
         };
-        Ok((Checked::Yes { rehashed }, right))
+        Ok((Checked::Yes { rehashed }, right()))
     }
 
     /// Whose hash is worked out for an account that has none.

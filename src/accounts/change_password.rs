@@ -41,8 +41,8 @@ impl Accounts {
         match checked {
             Checked::Yes { .. } if new == current => {
                 // The proof was good: it must not count as a failure.
-                self.db.write(move |conn| budget.give_back(conn)).await?;
-                counted.settle();
+                let given_back = self.db.write(move |conn| budget.give_back(conn)).await;
+                counted.settle(given_back)?;
                 return Ok(Err(ChangeRefusal::Same));
             }
             Checked::Yes { .. } => {}
@@ -56,7 +56,10 @@ impl Accounts {
                 return Ok(Err(ChangeRefusal::WrongPassword));
             }
         }
-        let hash = self.hash(chosen).await?;
+        let hash = match self.hash(chosen).await {
+            Ok(hash) => hash,
+            Err(busy) => return counted.settle(Err(busy)),
+        };
         let accounts = self.clone();
         let changed = self
             .sessions
@@ -76,8 +79,7 @@ impl Accounts {
                 accounts.tell(change, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))
             })
-            .await?;
-        counted.settle();
-        Ok(changed)
+            .await;
+        counted.settle(changed)
     }
 }

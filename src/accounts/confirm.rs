@@ -68,9 +68,8 @@ impl Accounts {
                     .write(change)?;
                 Ok(Ok(key))
             })
-            .await?;
-        counted.settle();
-        Ok(concluded)
+            .await;
+        counted.settle(concluded)
     }
 
     /// Counted as at log-in, in a lane of its own: whoever hammers the log-in page must not keep the owner of a live

@@ -1,13 +1,15 @@
 //! A right password that is still counted like a wrong one, until what it was for is committed. Where that fails (a full
 //! disk, a failover), it is given back afterwards: a fault is nobody's wrong password. For whatever asks for one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use actix_web::rt;
 use tokio::time::sleep;
 
 use super::throttle::Budget;
-use crate::db::Db;
+use crate::db::{Db, Fault};
 
 /// Between two tries to give it back; doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -15,8 +17,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Some four minutes of trying in all. Whatever is down for longer counted few attempts, because it could not.
 const TRIES: u32 = 10;
 
-/// Gives the attempt back when it is dropped without having been [settled](Self::settle).
-#[must_use = "dropped, it gives the attempt back"]
+/// What is to be [settled](Self::settle) with what came of the rest. A client that goes away settles nothing: what it
+/// began is done all the same, and gives back by itself.
 pub(super) struct Counted(Option<(Db, Budget)>);
 
 impl Counted {
@@ -29,26 +31,30 @@ impl Counted {
         Self(None)
     }
 
-    /// What it was for is committed, and what became of the count with it.
-    pub fn settle(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        // A worker that stops has no runtime any more: there the count stays.
-        if let (Some((db, budget)), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(give_back(db, budget));
+    /// Passes `answer` on: where it is a fault, the attempt will not have counted.
+    pub fn settle<T>(self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        if let (Some((db, budget)), Err(_)) = (self.0, &answer) {
+            rt::spawn(give_back(db, budget));
         }
+        answer
     }
 }
 
+/// Once at most: after a try that was done and whose commit nobody answered there is none.
 async fn give_back(db: Db, budget: Budget) {
     let mut wait = FIRST_WAIT;
-    for _ in 0..TRIES {
-        let undoing = budget.clone();
-        if db.write(move |conn| undoing.undo(conn, true)).await.is_ok() {
+    let done = Arc::new(AtomicBool::new(false));
+    for attempt in 0..TRIES {
+        let (undoing, doing) = (budget.clone(), done.clone());
+        let undone = db
+            .write(move |conn| {
+                // A block that stands later may be another attempt's.
+                undoing.undo(conn, true, attempt == 0)?;
+                doing.store(true, Ordering::Relaxed);
+                Ok(())
+            })
+            .await;
+        if undone.is_ok() || done.load(Ordering::Relaxed) {
             return;
         }
         sleep(wait).await;

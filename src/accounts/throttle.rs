@@ -154,7 +154,7 @@ impl Budget {
     /// forgotten because the owner logs in where they are known: else each log-in would give them another hundred.
     pub fn give_back(&self, conn: &mut PgConnection) -> Result<(), Fault> {
         if let Some(network) = &self.network {
-            queries::give_back(conn, network)?;
+            queries::give_back(conn, network, true)?;
         }
         queries::clear_bucket(conn, &self.account)?;
         if let Some((user, lane)) = &self.lane {
@@ -178,17 +178,18 @@ impl Budget {
         queries::clear_bucket(conn, &buckets.name("account", &email.to_lowercase()))
     }
 
-    /// Nothing was looked at after all (the server was too busy): as if nobody had tried.
-    pub fn undo(&self, conn: &mut PgConnection, counted: bool) -> Result<(), Fault> {
+    /// Nothing was looked at after all (the server was too busy), or nothing came of it: as if nobody had tried.
+    /// `at_once`: the block that stands is the one this attempt set.
+    pub fn undo(&self, conn: &mut PgConnection, counted: bool, at_once: bool) -> Result<(), Fault> {
         if let Some((user, lane)) = self.lane.as_ref().filter(|_| counted)
             && queries::lock_user(conn, *user)?
         {
             queries::uncount_in_lane(conn, *user, &lane.name())?;
         }
         if let Some(network) = &self.network {
-            queries::give_back(conn, network)?;
+            queries::give_back(conn, network, at_once)?;
         }
-        queries::give_back(conn, &self.account)
+        queries::give_back(conn, &self.account, at_once)
     }
 }
 

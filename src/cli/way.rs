@@ -67,13 +67,9 @@ fn named(url: &str, env: impl Fn(&str) -> Option<String>) -> Named {
         found.filter(|value| !value.is_empty())
     };
     let hosts = find("hostaddr", "PGHOSTADDR").or_else(|| find("host", "PGHOST")).unwrap_or_default();
-    let default = match find("sslrootcert", "PGSSLROOTCERT").as_deref() {
-        Some("system") => "verify-full",
-        _ => "prefer",
-    };
     Named {
         hosts: hosts.split(',').map(|host| host.trim().to_owned()).collect(),
-        sslmode: find("sslmode", "PGSSLMODE").unwrap_or_else(|| default.into()),
+        sslmode: find("sslmode", "PGSSLMODE").unwrap_or_else(|| "prefer".into()),
     }
 }
 
@@ -98,9 +94,10 @@ fn written(url: &str) -> HashMap<String, String> {
 /// `user:password@host:port,host:port/database?name=value`
 fn of_uri(uri: &str) -> HashMap<String, String> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (place, query) = uri.split_once('?').unwrap_or((uri, ""));
-    let authority = place.split('/').next().unwrap_or_default();
-    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    // As libpq does: whatever stands before the first @, unless a / comes before, is who, not where.
+    let begins = uri.find(['@', '/']).filter(|at| uri[*at..].starts_with('@')).map_or(0, |at| at + 1);
+    let (place, query) = uri[begins..].split_once('?').unwrap_or((&uri[begins..], ""));
+    let hosts = place.split('/').next().unwrap_or_default();
     let hosts = hosts.split(',').map(|host| match host.strip_prefix('[') {
         Some(v6) => decoded(v6.split(']').next().unwrap_or_default()),
         None => decoded(host.split(':').next().unwrap_or_default()),
@@ -185,7 +182,9 @@ mod tests {
             ("postgresql://u@a,b:6432,[::1]:5/x?sslmode=verify%2Dfull", "a,b,::1", "verify-full"),
             ("postgresql://u@/x?host=%2Frun%2Fpg&port=5432", "/run/pg", "prefer"),
             ("postgresql://u@%2Frun%2Fpg/x?ssl=true", "/run/pg", "require"),
-            ("postgresql://db/x?sslrootcert=system&hostaddr=127.0.0.1", "127.0.0.1", "verify-full"),
+            // To libpq 16 and newer this is verify-full; to older ones it is the name of a file.
+            ("postgresql://db/x?sslrootcert=system&hostaddr=127.0.0.1", "127.0.0.1", "prefer"),
+            ("postgresql://u:what?@db/x?sslmode=require", "db", "require"),
             ("host=db  sslmode = verify-ca user=u", "db", "verify-ca"),
             (r"password='a \' sslmode=verify-full' host=db", "db", "prefer"),
             ("password=sslmode=verify-full host=db sslmode='require'", "db", "require"),

@@ -88,7 +88,6 @@ fn is_passing(text: &str) -> bool {
         "could not access status of transaction",
         "could not write",
         "could not create file",
-        "could not open file",
         "could not fsync",
         "No space left",
         "too many clients",

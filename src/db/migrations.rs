@@ -1,9 +1,10 @@
 //! Brings a database to this binary's schema. Safe for several instances starting at once.
 
+use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource as _};
 use diesel::pg::{Pg, PgConnection};
-use diesel::sql_types::{Integer, Text};
-use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
+use diesel::sql_types::{Bool, Integer, Text};
+use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, select, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use super::{Fault, with_parameters};
@@ -21,7 +22,7 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     let mut conn = connect(url)?;
     // A session lock, not a transaction lock: each migration has a transaction of its own.
     sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
-    let applied = state(&mut conn).and_then(|state| {
+    let applied = may_write(&mut conn).and_then(|()| state(&mut conn)).and_then(|state| {
         // Diesel would make its table if it were not there, which a role that only serves may not even ask for.
         if state.pending.is_empty() {
             return Ok(Vec::new());
@@ -32,6 +33,13 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     });
     sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
     applied
+}
+
+/// Amid a failover the server at hand may only read: then nobody can be served in earnest yet.
+fn may_write(conn: &mut PgConnection) -> Result<(), Fault> {
+    let reads_only: bool =
+        select(sql::<Bool>("current_setting('transaction_read_only')::boolean")).get_result(conn)?;
+    if reads_only { Err(Fault::Unavailable("the database only reads".into())) } else { Ok(()) }
 }
 
 /// What this binary and a database know of each other's schema.
@@ -69,8 +77,8 @@ struct Version {
     version: String,
 }
 
-/// Somebody was in the way who will not always be, or a server that only reads (a failover goes on): try again. A role
-/// that only serves says who may.
+/// Somebody was in the way who will not always be, or the server has come to only read: try again. A role that only
+/// serves says who may.
 fn failed(why: &str) -> Fault {
     if why.contains("permission denied") || why.contains("must be owner") {
         return Fault::Bug(format!(

@@ -227,6 +227,8 @@ fn with_parameters(url: &str) -> String {
         ("keepalives_interval", "2"),
         ("keepalives_count", "2"),
         ("tcp_user_timeout", "6000"),
+        // A standby is behind: a session that was taken back may still be there.
+        ("target_session_attrs", "primary"),
         ("application_name", "latchkey"),
     ];
     for (name, value) in parameters {

@@ -71,7 +71,7 @@ fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 mod tests {
     use super::*;
     use actix_web::http::header::{HeaderName, HeaderValue};
-    use proptest::prelude::{any, prop, proptest};
+    use proptest::prelude::{any, proptest};
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const WHOLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -131,9 +131,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_bytes_come_a_trace_is_32_digits_of_them_or_none(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn of_whatever_looks_like_one_with_a_byte_changed_the_trace_is_its_32_digits_or_none(
+            like in "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
+            at in 0..55usize,
+            byte in any::<u8>(),
+        ) {
+            let mut bytes = like.into_bytes();
+            bytes[at] = byte;
             if let Some(trace) = read(&bytes) {
                 assert_eq!(trace.to_string().as_bytes(), &bytes[3..35]);
+                assert!(bytes[3..35].iter().all(|byte| b"0123456789abcdef".contains(byte)));
             }
         }
     }

@@ -167,7 +167,6 @@ async fn while_another_instance_migrates_this_one_waits_and_says_that_it_is_not_
 #[actix_web::test]
 async fn a_start_amid_a_failover_waits_until_the_database_may_be_written_to() {
     let db = TestDb::new();
-    db.connect().batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").unwrap();
     db.only_reads(true);
     let mut running = Latchkey::on(&db.url()).serve().await;
     running.logged("waiting for the database").await;

@@ -3,7 +3,7 @@
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Double, Integer, Text};
+use diesel::sql_types::{Bool, Double, Integer, Text};
 
 use crate::accounts::throttle::Waits;
 use crate::db::Fault;
@@ -63,13 +63,19 @@ pub(in crate::accounts) fn blocked_for(conn: &mut PgConnection, bucket: &str) ->
     Ok(rest.map_or(0, |rest| rest.seconds.ceil() as i64))
 }
 
-/// One attempt fewer, and no block: past the free attempts each one admitted blocks all others, so the block
+/// One attempt fewer, and `at_once` no block: past the free attempts each one admitted blocks all others, so the block
 /// that stands is the one this attempt set.
-pub(in crate::accounts) fn give_back(conn: &mut PgConnection, bucket: &str) -> Result<(), Fault> {
+pub(in crate::accounts) fn give_back(
+    conn: &mut PgConnection,
+    bucket: &str,
+    at_once: bool,
+) -> Result<(), Fault> {
     sql_query(
-        "UPDATE throttles SET failures = greatest(failures - 1, 0), blocked_until = NULL WHERE bucket = $1",
+        "UPDATE throttles SET failures = greatest(failures - 1, 0), \
+             blocked_until = CASE WHEN $2 THEN NULL ELSE blocked_until END WHERE bucket = $1",
     )
     .bind::<Text, _>(bucket)
+    .bind::<Bool, _>(at_once)
     .execute(conn)?;
     Ok(())
 }

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::time;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
 use latchkey::db::local::LocalServer;
 use latchkey::db::migrations;
 use nix::sys::signal::Signal;
@@ -33,8 +35,11 @@ async fn the_first_dies() -> Outcome {
     rig.stop_postgres(Signal::SIGQUIT).await;
     proxy.lead_to(&standby.url);
     proxy.cut();
+    // One that starts now finds every table, and may not believe what is in them: a standby is behind.
+    let late = rig.programs[0].on_another_port().with("DATABASE_URL", &standby.url).serve().await;
+    late.logged("waiting for the database").await;
     let begun = Instant::now();
-    let (mut refused, mut read) = (0, 0);
+    let (mut refused, mut turned_away) = (0, 0);
     while begun.elapsed() < ONLY_READS {
         let origin = rig.world.origins[0].clone();
         let fields = [("email", "link296@example.org"), ("password", PASSWORD)];
@@ -42,11 +47,18 @@ async fn the_first_dies() -> Outcome {
             rig.expect(reply.status == Some(503), format!("a log-in nobody could write: {:?}", reply.status));
             refused += 1;
         }
-        read += usize::from(rig.world.wire.get(&format!("{origin}/readyz"), "").await.status == Some(200));
+        for origin in [origin, late.origin.clone()] {
+            let ready = rig.world.wire.get(&format!("{origin}/readyz"), "").await.status;
+            rig.expect(ready == Some(503), format!("/readyz of {origin} on a standby: {ready:?}"));
+            turned_away += 1;
+        }
     }
     standby.takes_over(&mut rig).await;
     let back = rig.recovers(Instant::now()).await;
-    rig.notes.push(format!("{refused} log-ins refused and {read} queries answered while all was read-only"));
+    late.ready().await;
+    rig.notes.push(format!(
+        "{refused} log-ins and {turned_away} readiness checks refused while there was only a standby"
+    ));
     rig.judged("Failover: the first server dies", Some(back)).await
 }
 
@@ -73,7 +85,8 @@ impl Standby {
     /// Returns when it writes.
     async fn takes_over(&self, rig: &mut Rig) {
         rig.url.clone_from(&self.url);
-        rig.execute("SELECT pg_promote()");
+        let mut standby = PgConnection::establish(&self.url).expect("a connection to the standby");
+        standby.batch_execute("SELECT pg_promote()").expect("a promotion");
         let writes = "SELECT 'yes' WHERE NOT pg_is_in_recovery()";
         let url = &self.url;
         eventually("a server that writes", async || {
