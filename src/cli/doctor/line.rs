@@ -68,7 +68,7 @@ pub fn pooler(case: &mut Case<'_>) -> Result<Finding, Fault> {
         false => problem(
             check,
             format!("{seen}, and LATCHKEY__DATABASE__POOLER does not say so"),
-            "set LATCHKEY__DATABASE__POOLER=transaction: until then requests that meet somebody else's prepared statement are told to come back",
+            "set LATCHKEY__DATABASE__POOLER=transaction: until then no instance starts",
         ),
     })
 }
