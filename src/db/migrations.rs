@@ -1,12 +1,12 @@
 //! Brings a database to this binary's schema. Safe for several instances starting at once.
 
-use diesel::dsl::sql;
 use diesel::migration::{Migration, MigrationSource as _};
 use diesel::pg::{Pg, PgConnection};
-use diesel::sql_types::{Bool, Integer, Text};
-use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, select, sql_query};
+use diesel::sql_types::{Integer, Text};
+use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
+use super::pool::can_write;
 use super::{Fault, with_parameters};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -22,7 +22,7 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     let mut conn = connect(url)?;
     // A session lock, not a transaction lock: each migration has a transaction of its own.
     sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
-    let applied = may_write(&mut conn).and_then(|()| state(&mut conn)).and_then(|state| {
+    let applied = writable(&mut conn).and_then(state).and_then(|state| {
         // Diesel would make its table if it were not there, which a role that only serves may not even ask for.
         if state.pending.is_empty() {
             return Ok(Vec::new());
@@ -36,10 +36,8 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
 }
 
 /// Amid a failover the server at hand may only read: then nobody can be served in earnest yet.
-fn may_write(conn: &mut PgConnection) -> Result<(), Fault> {
-    let reads_only: bool =
-        select(sql::<Bool>("current_setting('transaction_read_only')::boolean")).get_result(conn)?;
-    if reads_only { Err(Fault::Unavailable("the database only reads".into())) } else { Ok(()) }
+fn writable(conn: &mut PgConnection) -> Result<&mut PgConnection, Fault> {
+    if can_write(conn)? { Ok(conn) } else { Err(Fault::Unavailable("the database only reads".into())) }
 }
 
 /// What this binary and a database know of each other's schema.

@@ -79,7 +79,7 @@ impl Lines {
                 return Ok(line);
             }
             // Each dead one leaves the pool here, so this ends.
-            line.dead = !can_write(&mut line.conn);
+            line.dead = !can_write(&mut line.conn).unwrap_or(false);
             if !line.dead {
                 line.losses = losses;
                 return Ok(line);
@@ -151,8 +151,9 @@ fn limit(conn: &mut PgConnection, settings: config::Database, set: &str) -> Quer
     ))
 }
 
-fn can_write(conn: &mut PgConnection) -> bool {
-    select(sql::<Bool>("current_setting('transaction_read_only') = 'off'")).get_result(conn).unwrap_or(false)
+/// Whether what `conn` leads to takes writes: neither a standby nor told to only read.
+pub(super) fn can_write(conn: &mut PgConnection) -> QueryResult<bool> {
+    select(sql::<Bool>("current_setting('transaction_read_only') = 'off'")).get_result(conn)
 }
 
 /// The pool retries by itself; each caller that is turned away says so with its own request.

@@ -3,22 +3,31 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
+use super::record::Kept;
 use super::{Key, KeyHash, Live, Owner};
 use crate::db::Fault;
+use crate::db::time::Moment;
 
 #[derive(Default)]
 struct Carried {
-    loaded: Option<Box<dyn Any>>,
+    loaded: Option<Loaded>,
     key: Option<Key>,
     keep_for: Option<Duration>,
     lost: bool,
     fault: Option<Fault>,
+}
+
+/// A [`Live`] of whatever owner.
+struct Loaded {
+    kept: Arc<dyn Any + Send + Sync>,
+    now: Moment,
 }
 
 tokio::task_local! {
@@ -41,7 +50,11 @@ pub fn carried<F: Future>(request: F) -> impl Future<Output = F::Output> {
 
 /// The session this request was made with, if it is live.
 pub fn loaded<O: Owner>() -> Option<Live<O>> {
-    with(|carried| carried.loaded.as_ref()?.downcast_ref().cloned())
+    with(|carried| {
+        let Loaded { kept, now } = carried.loaded.as_ref()?;
+        let kept: Arc<Kept<O>> = Arc::clone(kept).downcast().ok()?;
+        Some(Live { kept, now: *now })
+    })
 }
 
 /// Makes `key` (of a session opened or rotated in this request) the one the browser gets. The session
@@ -66,7 +79,7 @@ pub fn take_fault() -> Option<Fault> {
 
 pub(super) fn remember_loaded<O: Owner>(live: Live<O>, keep_for: Option<Duration>) {
     with(|carried| {
-        carried.loaded = Some(Box::new(live));
+        carried.loaded = Some(Loaded { kept: live.kept, now: live.now });
         carried.keep_for = keep_for;
     });
 }

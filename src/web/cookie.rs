@@ -1,20 +1,33 @@
 //! Reading cookies straight from the request's head: few requests need more than one, and none a jar.
 
 use std::borrow::Cow;
+use std::mem;
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use memchr::{memchr, memchr_iter};
 use percent_encoding::percent_decode;
 
 /// The value of the first cookie of that name (RFC 6265 §4.2.1), percent-decoded as the `cookie` crate encodes it.
 pub fn value<'r>(headers: &'r HeaderMap, name: &str) -> Option<Cow<'r, str>> {
-    percent_decode(raw(headers, name)?).decode_utf8().ok()
+    let raw = raw(headers, name)?;
+    if memchr(b'%', raw).is_none() {
+        return str::from_utf8(raw).ok().map(Cow::Borrowed);
+    }
+    let mut decoded = Vec::with_capacity(raw.len());
+    decoded.extend(percent_decode(raw));
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 /// The same as it was sent. Whatever bytes other cookies hold: they are somebody else's.
 fn raw<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
-    let mut pairs =
-        headers.get_all(header::COOKIE).flat_map(|header| header.as_bytes().split(|b| *b == b';'));
+    let mut pairs = headers.get_all(header::COOKIE).flat_map(|header| pairs(header.as_bytes()));
     pairs.find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+/// What is between semicolons.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr_iter(b';', line).chain([line.len()]).map(move |end| &line[mem::replace(&mut start, end + 1)..end])
 }
 
 /// Leaves of what was sent only the cookies of these names, behind `first`: what reads the head after this, however

@@ -1,10 +1,9 @@
 //! One sentence for the next page. The browser carries only its name, and nothing that is not on this list.
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::{Shared, cookie};
 
@@ -92,9 +91,19 @@ pub fn with(mut response: HttpResponse, flash: Flash, shared: &Shared) -> HttpRe
     response
 }
 
-/// What the page before left to say.
+/// Says that this request's page tells what was left to say.
+struct Read;
+
+/// What the page before left to say, for the page that tells it.
 pub fn read(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
-    Flash::parse(&cookie::value(request.headers(), &shared.cookie.flash)?)
+    let flash = Flash::parse(&cookie::value(request.headers(), &shared.cookie.flash)?)?;
+    request.extensions_mut().insert(Read);
+    Some(flash)
+}
+
+/// Whether it is told now, and so to be told no more.
+pub fn was_read(request: &HttpRequest) -> bool {
+    request.extensions().contains::<Read>()
 }
 
 pub fn removal_cookie(shared: &Shared) -> Cookie<'static> {

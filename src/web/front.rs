@@ -16,6 +16,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use askama::Template;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use super::current_session::SignedInNow;
 use super::error::{self, Error, Words};
@@ -48,7 +49,7 @@ pub async fn door(
         notice_proxy(&arrived, shared);
     }
     let trace = trace::named(arrived.headers()).map(tracing::field::display);
-    let span = tracing::info_span!("request", id = %id, trace);
+    let span = tracing::info_span!("request", id, trace);
     let answer = async move {
         // A panic ends this answer, not the process (ASVS 5.0 16.5.4).
         let answer = AssertUnwindSafe(next.call(arrived)).catch_unwind().await;
@@ -144,7 +145,7 @@ fn small_cookies(request: &HttpRequest, response: &HttpResponse, shared: &Shared
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if shown && flash::read(request, shared).is_some() {
+    if shown && flash::was_read(request) {
         cookies.push(flash::removal_cookie(shared));
     }
     cookies
@@ -195,8 +196,18 @@ fn log_fault(error: &actix_web::Error) {
 }
 
 fn note(method: &Method, route: &str, status: StatusCode, begun: Instant, live: Option<LiveUser>) {
-    let session = live.as_ref().map(|live| tracing::field::display(live.record.handle));
-    let principal = live.as_ref().map(|live| tracing::field::display(live.owner.id));
+    // As texts, which are written as they are; what is only displayed goes through a formatter.
+    let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
+    let session = live.as_ref().map(|live| &*live.record.handle.0.hyphenated().encode_lower(&mut session));
+    let principal = live.as_ref().map(|live| &*live.owner.id.0.hyphenated().encode_lower(&mut principal));
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(%method, route, status = status.as_u16(), took_us, session, principal, "served");
+    tracing::info!(
+        method = method.as_str(),
+        route,
+        status = status.as_u16(),
+        took_us,
+        session,
+        principal,
+        "served"
+    );
 }

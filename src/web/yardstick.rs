@@ -47,10 +47,11 @@ const PUBLIC_KEY: [u8; 32] = [
 pub fn mount(config: &mut ServiceConfig) {
     config
         .app_data(Data::new(Prepared::new()))
-        .service(routes::reading("/yardstick/open", open))
-        .service(routes::reading("/yardstick/hs256", hs256))
+        .service(routes::reading("/yardstick/tokens", tokens))
         .service(routes::reading("/yardstick/eddsa", eddsa))
-        .service(routes::reading("/yardstick/tokens", tokens));
+        .service(routes::reading("/yardstick/hs256", hs256))
+        // Paths are tried in this order: next to the one it is held against.
+        .service(routes::reading("/yardstick/open", open));
 }
 
 /// Made once, as its documentation advises.
