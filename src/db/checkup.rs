@@ -138,11 +138,11 @@ pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duratio
 /// as somebody else (`other`) has that one. Nothing is set there to find out: it would stay, for whoever comes next.
 pub fn keeps_its_session(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Fault> {
     let first = process(conn)?;
-    // Poolers hand out in turn, or whoever was free last.
-    if process(conn)? != first {
-        return Ok(false);
-    }
     for _ in 0..3 {
+        // Poolers hand out in turn, or whoever was free last: that is by now the one that `other` had.
+        if process(conn)? != first {
+            return Ok(false);
+        }
         let alone = other.transaction::<_, Fault, _>(|other| {
             // Where there is one server for both, we would wait for ourselves.
             let theirs = process(other)?;
@@ -152,7 +152,7 @@ pub fn keeps_its_session(conn: &mut PgConnection, other: &mut PgConnection) -> R
             return Ok(false);
         }
     }
-    Ok(true)
+    Ok(process(conn)? == first)
 }
 
 fn process(conn: &mut PgConnection) -> Result<i32, Fault> {
