@@ -77,6 +77,16 @@ impl Rehashed {
 /// Shown on the activity page, in place of making anybody change it.
 const WEAK: &str = "it is weaker than new ones must be, so choose another";
 
+/// How a log-in ended.
+enum Concluded {
+    Answer(Result<LoggedIn, LogInRefusal>),
+    /// Not yet: the hash is another one now, and nothing has been done.
+    Replaced(Known),
+}
+
+/// In the trail, of a log-in that lost to whatever committed first.
+const CHANGED_MEANWHILE: &str = "the account changed meanwhile";
+
 impl Accounts {
     /// Checks the password and opens a session, or a pending log-in for those with a second factor. The row, the audit event and the cleared throttle are one
     /// transaction, in which the user row is locked: a password change or a disabling that commits first
@@ -110,12 +120,44 @@ impl Accounts {
         let whose = known.as_ref().map(|known| (known.id, knows_browser));
         let budget = Budget::log_in(&email_key, whose, &client, &self.rules.buckets);
         let (checked, counted) = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
-        let accounts = self.clone();
-        let concluded = self
-            .sessions
-            .write(move |change| accounts.conclude(change, checked, known, budget, attempt.remember, &client))
-            .await;
-        counted.settle(concluded)
+        counted.settle(self.concluded(checked, known, budget, attempt, client).await)
+    }
+
+    /// Of two first log-ins at once after a change of the hash cost, one finds the other's new hash in place of the one
+    /// it was checked against. So it is checked against that as well, once, with no row locked: a password that was
+    /// really changed does not match it. The attempt stays counted until it is let in.
+    async fn concluded(
+        &self,
+        checked: Checked,
+        known: Option<Known>,
+        budget: Budget,
+        attempt: Attempt,
+        client: Client,
+    ) -> Answer<LoggedIn, LogInRefusal> {
+        let conclude = |checked, known| {
+            let (accounts, budget, client, remember) =
+                (self.clone(), budget.clone(), client.clone(), attempt.remember);
+            self.sessions
+                .write(move |change| accounts.conclude(change, checked, known, budget, remember, &client))
+        };
+        let now = match conclude(checked, known).await? {
+            Concluded::Answer(answer) => return Ok(answer),
+            Concluded::Replaced(now) => now,
+        };
+        let user = now.id;
+        let given = Password::given(&attempt.password);
+        if self.hasher.verify(given, now.hash.as_ref()).await?.matches {
+            let yes = Checked::Yes { rehashed: None };
+            if let Concluded::Answer(answer) = conclude(yes, Some(now)).await? {
+                return Ok(answer);
+            }
+        }
+        self.db
+            .write(move |conn| {
+                Entry::nobody(Act::LogInRefused, Some(user), &client).detail(CHANGED_MEANWHILE).write(conn)
+            })
+            .await?;
+        Ok(Err(LogInRefusal::NoMatch))
     }
 
     /// The one way a password is checked, for every operation that asks for one: counted, then hashed with
@@ -188,7 +230,7 @@ impl Accounts {
         budget: Budget,
         remember: bool,
         client: &Client,
-    ) -> Answer<LoggedIn, LogInRefusal> {
+    ) -> Result<Concluded, Fault> {
         let subject = known.as_ref().map(|known| known.id);
         let refused = |change: &mut Change<'_>, detail: &str| {
             Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(change)
@@ -196,15 +238,20 @@ impl Accounts {
         let (rehashed, known) = match (checked, known) {
             (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
             // Not in the trail: whoever hammers would write it full.
-            (Checked::TooMany(wait), _) => return Ok(Err(LogInRefusal::TooMany(wait))),
+            (Checked::TooMany(wait), _) => {
+                return Ok(Concluded::Answer(Err(LogInRefusal::TooMany(wait))));
+            }
             _ => {
                 refused(change, "")?;
-                return Ok(Err(LogInRefusal::NoMatch));
+                return Ok(Concluded::Answer(Err(LogInRefusal::NoMatch)));
             }
         };
-        if !queries::lock_with_hash(change, known.id, known.hash.as_ref())? {
-            refused(change, "the account changed meanwhile")?;
-            return Ok(Err(LogInRefusal::NoMatch));
+        let Some(now) = queries::lock_hash(change, known.id)? else {
+            refused(change, CHANGED_MEANWHILE)?;
+            return Ok(Concluded::Answer(Err(LogInRefusal::NoMatch)));
+        };
+        if known.hash.as_ref().map(PasswordHash::as_str) != Some(now.as_str()) {
+            return Ok(Concluded::Replaced(Known { hash: Some(now), ..known }));
         }
         budget.give_back(change)?;
         if let Some(rehashed) = &rehashed {
@@ -214,11 +261,12 @@ impl Accounts {
         match rehashed.map(|rehashed| rehashed.hash).or(known.hash) {
             Some(hash) if queries::has_second_factor(change, user)? => {
                 let pending = Pending { user, proven: fingerprint(&hash), remember };
-                self.hold(change, &pending, client).map(|key| Ok(LoggedIn::Pending(key)))
+                let key = self.hold(change, &pending, client)?;
+                Ok(Concluded::Answer(Ok(LoggedIn::Pending(key))))
             }
             _ => {
                 let opened = self.open_session(change, user, "password", remember, client)?;
-                Ok(Ok(LoggedIn::Open(opened)))
+                Ok(Concluded::Answer(Ok(LoggedIn::Open(opened))))
             }
         }
     }

@@ -2,11 +2,9 @@
 
 use super::{Failure, reach};
 use crate::config::Settings;
-use crate::db::migrations;
 
 pub fn run(settings: &Settings) -> Result<(), Failure> {
-    let reached = reach::database(settings)?;
-    let applied = migrations::run(&reached.direct)?;
+    let (_reached, applied) = reach::migrated(settings)?;
     match applied.as_slice() {
         [] => say!("The schema is up to date."),
         applied => say!("Applied {}.", applied.join(", ")),

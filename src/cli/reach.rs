@@ -2,9 +2,9 @@
 
 use super::Failure;
 use crate::accounts::Accounts;
-use crate::config::Settings;
+use crate::config::{Pooler, Settings};
 use crate::db::local::{LocalServer, Options};
-use crate::db::{Db, migrations};
+use crate::db::{Db, Fault, checkup, migrations};
 use crate::mail::Mailer;
 
 const LOCAL_DATABASE: &str = "latchkey";
@@ -32,10 +32,33 @@ pub fn database(settings: &Settings) -> Result<Reached, Failure> {
     Ok(Reached { direct: url.clone(), url, server: Some(server) })
 }
 
+/// Behind a pooler in transaction mode that nobody spoke of, a statement prepared on one connection would be carried out as
+/// whatever somebody else had prepared there under the same name.
+pub fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
+    if settings.is_local() || settings.pool.pooler == Pooler::Transaction {
+        return Ok(());
+    }
+    match checkup::keeps_its_session(&mut migrations::connect(url)?, &mut migrations::connect(url)?)? {
+        true => Ok(()),
+        false => Err(Fault::Bug(
+            "a pooler in transaction mode is in front of the database: set LATCHKEY__DATABASE__POOLER=transaction, and \
+             LATCHKEY__DATABASE__DIRECT_URL to an address past it"
+                .into(),
+        )),
+    }
+}
+
+/// The database brought to this version's schema, for commands that come and go, and what that took.
+pub fn migrated(settings: &Settings) -> Result<(Reached, Vec<String>), Failure> {
+    let reached = database(settings)?;
+    no_unknown_pooler(settings, &reached.direct)?;
+    let applied = migrations::run(&reached.direct)?;
+    Ok((reached, applied))
+}
+
 /// The accounts on a migrated database, for commands that come and go.
 pub fn accounts(settings: &Settings) -> Result<(Accounts, Reached), Failure> {
-    let reached = database(settings)?;
-    migrations::run(&reached.direct)?;
+    let (reached, _) = migrated(settings)?;
     let db = Db::new(&reached.direct, settings.pool);
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     Ok((Accounts::new(db, mailer, settings)?, reached))

@@ -19,7 +19,7 @@ use super::reach::{self, Reached};
 use super::way::{self, Safety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
-use crate::config::{Pooler, Settings};
+use crate::config::Settings;
 use crate::db::{Db, Fault, checkup, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
@@ -145,7 +145,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Result<Reached, Failure> {
     let reached = reach::database(settings)?;
     loop {
-        match no_unknown_pooler(settings, &reached.url).and_then(|()| migrations::run(&reached.direct)) {
+        match reach::no_unknown_pooler(settings, &reached.url).and_then(|()| migrations::run(&reached.direct))
+        {
             Ok(applied) => {
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");
@@ -162,22 +163,6 @@ fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Res
             }
             Err(fault) => return Err(fault.into()),
         }
-    }
-}
-
-/// Behind a pooler in transaction mode that nobody spoke of, a statement prepared on one connection would be carried out as
-/// whatever somebody else had prepared there under the same name.
-fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
-    if settings.is_local() || settings.pool.pooler == Pooler::Transaction {
-        return Ok(());
-    }
-    match checkup::keeps_its_session(&mut migrations::connect(url)?, &mut migrations::connect(url)?)? {
-        true => Ok(()),
-        false => Err(Fault::Bug(
-            "a pooler in transaction mode is in front of the database: set LATCHKEY__DATABASE__POOLER=transaction, and \
-             LATCHKEY__DATABASE__DIRECT_URL to an address past it"
-                .into(),
-        )),
     }
 }
 

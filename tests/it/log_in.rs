@@ -1,9 +1,11 @@
 //! Logging in.
 
-use futures_util::future::join_all;
+use diesel::connection::SimpleConnection as _;
+use futures_util::future::{join, join_all};
 use latchkey::config::Span;
 
-use crate::support::app::TestApp;
+use crate::support::app::{Person, TestApp};
+use crate::support::process::eventually;
 
 const THIRTY_DAYS: i64 = 30 * 86_400;
 
@@ -190,6 +192,41 @@ async fn an_old_hash_is_made_anew_at_log_in_and_the_password_still_works() {
     app.logged_in(&ada).await;
     assert_eq!(app.db.scalar::<String>(hash), after);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users WHERE password_changed_at IS NULL"), 1);
+}
+
+/// Both have checked the password against the hash that was there, and then find another one.
+async fn two_while_the_hash_is_replaced(app: &TestApp, ada: &Person, by: &str) -> Vec<u16> {
+    let mut row = app.db.connect();
+    row.batch_execute("BEGIN; SELECT 1 FROM users FOR UPDATE").unwrap();
+    let log_ins = (0..2).map(|_| async { app.browser().log_in(ada.email, ada.password).await.status });
+    let replaced = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'";
+        eventually("both at the row", async || (app.db.scalar::<i64>(waiting) == 2).then_some(())).await;
+        row.batch_execute(&format!("{by}; COMMIT")).unwrap();
+    };
+    join(join_all(log_ins), replaced).await.0
+}
+
+#[actix_web::test]
+async fn two_first_log_ins_at_once_after_a_change_of_the_hash_cost_both_open() {
+    let app = TestApp::spawn_with(|settings| settings.hashing.iterations = 2);
+    let ada = app.ada().await;
+    assert_eq!(two_while_the_hash_is_replaced(&app, &ada, "SELECT 1").await, [303, 303]);
+    assert_eq!((app.live_sessions(&ada), app.events("log-in-refused")), (2, 0));
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users WHERE password_hash LIKE '%t=2%'"), 1);
+}
+
+#[actix_web::test]
+async fn a_password_changed_between_its_check_and_the_log_in_lets_nobody_in() {
+    let app = TestApp::spawn();
+    let (ada, mary) = (app.ada().await, app.mary().await);
+    let changed = format!(
+        "UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE id = '{}') WHERE id = '{}'",
+        mary.id, ada.id
+    );
+    assert_eq!(two_while_the_hash_is_replaced(&app, &ada, &changed).await, [422, 422]);
+    assert_eq!((app.live_sessions(&ada), app.events("log-in-refused")), (0, 2));
 }
 
 #[actix_web::test]

@@ -135,6 +135,15 @@ pub(in crate::accounts) fn lock_with_hash(
     id: UserId,
     checked: Option<&PasswordHash>,
 ) -> Result<bool, Fault> {
+    let hash = lock_hash(conn, id)?;
+    Ok(hash.is_some_and(|hash| Some(hash.as_str()) == checked.map(PasswordHash::as_str)))
+}
+
+/// Locks the user's row and gives the hash that is in it; none where they are disabled or have no password.
+pub(in crate::accounts) fn lock_hash(
+    conn: &mut PgConnection,
+    id: UserId,
+) -> Result<Option<PasswordHash>, Fault> {
     let hash: Option<Option<String>> = users::table
         .filter(dsl::id.eq(id.0))
         .filter(dsl::disabled_at.is_null())
@@ -142,7 +151,7 @@ pub(in crate::accounts) fn lock_with_hash(
         .select(dsl::password_hash)
         .first(conn)
         .optional()?;
-    Ok(hash.is_some_and(|hash| hash.is_some() && hash.as_deref() == checked.map(PasswordHash::as_str)))
+    Ok(hash.flatten().map(PasswordHash::stored))
 }
 
 /// Locks the user's row and says whether they may log in.

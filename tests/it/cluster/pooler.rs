@@ -127,10 +127,26 @@ async fn behind_a_pooler_nobody_spoke_of_it_does_not_start_and_says_what_to_set(
     let db = TestDb::new();
     let bouncer = PgBouncer::start(&db.url()).await;
     for forgotten in [unthrottled(&bouncer.url()), with_direct(&bouncer, &db)] {
-        let refused = forgotten.run(&["serve"]);
-        assert!(refused.err.contains("set LATCHKEY__DATABASE__POOLER=transaction"), "{}", refused.err);
-        assert_eq!(refused.code, Some(1));
+        refused(&forgotten, &["serve"]);
     }
+    // Commands take the way past it where they are told one.
+    let forgotten = unthrottled(&bouncer.url());
+    let commands: [&[&str]; 4] =
+        [&["migrate"], &["user", "list"], &["session", "sweep"], &["audit", "verify"]];
+    for command in commands {
+        refused(&forgotten, command);
+    }
+    with_direct(&bouncer, &db).run(&["user", "list"]).well();
+}
+
+fn refused(program: &Latchkey, command: &[&str]) {
+    let refused = program.run(command);
+    assert!(
+        refused.err.contains("set LATCHKEY__DATABASE__POOLER=transaction"),
+        "{command:?}: {}",
+        refused.err
+    );
+    assert_eq!(refused.code, Some(1));
 }
 
 fn with_direct(bouncer: &PgBouncer, db: &TestDb) -> Latchkey {
