@@ -23,6 +23,16 @@
 //!
 //! Log in with `actix_identity::Identity::login(&extensions, uuid)`; the principal becomes a column.
 //!
+//! # How to read it
+//! | | begins in | then |
+//! |---|---|---|
+//! | **load** | [`Sessions::find`], below | `lease.rs` says whether memory may be asked and `cache.rs` answers; else `lookups.rs` asks Postgres for many keys at once, with the query of `queries/live.rs` |
+//! | **fill** | `lookups.rs`, `distribute` | `cache.rs` refuses what was read before a change was announced |
+//! | **revoke** | [`Sessions::write`] in `change.rs` | triggers announce the commit on the channel (`word.rs`); the `keeper.rs` of each instance forgets and says so; whoever wrote waits for all, or until a lease has run out |
+//! | **touch** | [`Sessions::find`] | `touches.rs` notes it and writes many at once, later |
+//!
+//! Why that suffices: `docs/decisions/cache-lease.md`.
+//!
 //! # What the store answers
 //! | call | live row | missing, expired or revoked row | database failure |
 //! |---|---|---|---|

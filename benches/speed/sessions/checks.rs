@@ -8,7 +8,9 @@ use crate::pages::wrk;
 use crate::place::{Place, Served, client};
 use crate::report::Report;
 
-const SLICE: &str = "4s";
+/// Short and in turn, because what else a machine does changes within seconds.
+const SLICE: &str = "1s";
+const TURNS: usize = 4;
 
 /// The open page first: the others are held against it.
 const PAGES: [(&str, &str); 4] = [
@@ -18,7 +20,7 @@ const PAGES: [(&str, &str); 4] = [
     ("with a JWT, EdDSA", "/yardstick/eddsa"),
 ];
 
-/// What is held against a target, each in every round.
+/// What is held against a target, each in every turn.
 const RATIOS: [(&str, Ratio); 5] = [
     ("guarded_vs_open", |[open, session, ..]| session.per_second / open.per_second),
     ("session_vs_jwt_hs256", |[_, session, hs256, _]| session.per_second / hs256.per_second),
@@ -27,9 +29,9 @@ const RATIOS: [(&str, Ratio); 5] = [
     ("check_cpu_vs_eddsa", |[open, session, _, eddsa]| (session.cpu - open.cpu) / (eddsa.cpu - open.cpu)),
 ];
 
-type Ratio = fn(&[Round; 4]) -> f64;
+type Ratio = fn(&[Turn; 4]) -> f64;
 
-struct Round {
+struct Turn {
     per_second: f64,
     /// Microseconds a request.
     cpu: f64,
@@ -41,23 +43,23 @@ pub fn measure(report: &mut Report, place: &Place) {
     let cookies = System::new().block_on(cookies(place, &served));
     report.value("writes_per_request", writes(place, &served, cookies[1].as_deref()));
     let mut ratios = RATIOS.map(|_| Vec::new());
-    // The first round warms up.
-    for round in 0..=report.rounds() {
-        let rounds: [Round; 4] = std::array::from_fn(|page| {
+    // The first turn warms up.
+    for turn in 0..=report.rounds() * TURNS {
+        let pages: [Turn; 4] = std::array::from_fn(|page| {
             let before = served.cpu();
             let url = format!("{}{}", served.origin, PAGES[page].1);
-            let seen = wrk(&url, cookies[page].as_deref(), if round == 0 { "1s" } else { SLICE });
+            let seen = wrk(&url, cookies[page].as_deref(), SLICE);
             let cpu = (served.cpu() - before) * 1e6 / seen.requests;
-            if round > 0 {
+            if turn > 0 {
                 let name = format!("the page {}", PAGES[page].0);
                 seen.note(report, &name);
                 report.note(&name, "µs of CPU", cpu);
             }
-            Round { per_second: seen.per_second, cpu }
+            Turn { per_second: seen.per_second, cpu }
         });
-        if round > 0 {
+        if turn > 0 {
             for (values, (_, ratio)) in ratios.iter_mut().zip(RATIOS) {
-                values.push(ratio(&rounds));
+                values.push(ratio(&pages));
             }
         }
     }
