@@ -60,6 +60,10 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
     ("audit_events", &[(Kind::Plain, "id at act actor subject session address user_agent detail")]),
     ("ceremonies", &[(Kind::Digest, "challenge_hash browser"), (Kind::Plain, "purpose state expires_at")]),
     (
+        "decoy_tokens",
+        &[(Kind::Credential, "token_hash"), (Kind::Plain, "account purpose created_at expires_at")],
+    ),
+    (
         "invitations",
         &[
             (Kind::Plain, "id email invited_by created_at expires_at accepted_at withdrawn_at"),
@@ -112,7 +116,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
     (
         "registrations",
         &[
-            (Kind::Credential, "token_hash"),
+            (Kind::Credential, "token_hash browser"),
             (Kind::Plain, "email email_key name invitation created_at expires_at"),
             (Kind::Password, "password_hash"),
         ],
@@ -132,6 +136,10 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
     (
         "totp",
         &[(Kind::Plain, "user_id active_at last_step failures created_at"), (Kind::Sealed, "sealed_seed")],
+    ),
+    (
+        "unfinished_logins",
+        &[(Kind::Credential, "key_hash"), (Kind::Plain, "user_id address user_agent created_at due_at")],
     ),
     ("upkeep", &[(Kind::Plain, "name ended_at rows")]),
     (

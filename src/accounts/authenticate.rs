@@ -291,12 +291,13 @@ impl Accounts {
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
         };
-        let (key, handle) = self.sessions.open(change, &login)?;
+        let (key, handle, ended) = self.sessions.open_counting(change, &login)?;
         Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
         let met = self.meet(change, user, client)?;
         // Whoever has just registered knows that they did.
         if met.is_new && !is_first {
-            self.tell_new_device(change, user, handle, met.hash, client)?;
+            let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);
+            self.tell_new_device(change, user, (handle, met.hash), ended_oldest, client)?;
         }
         Ok(Opened { user, key, remember, proof: met.proof, restored })
     }

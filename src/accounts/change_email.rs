@@ -97,7 +97,7 @@ impl Accounts {
                 let user = before.id;
                 let about = About { email: Some(&before.email), ..About::default() };
                 let notice = Notice::EmailChanged {
-                    new: email.as_str(),
+                    new: &email,
                     undo: accounts.make_link(change, user, Purpose::UndoEmail, about)?,
                     valid_for: in_words(accounts.good_for(Purpose::UndoEmail)),
                 };

@@ -17,7 +17,7 @@ const SKEW: Duration = Duration::days(1);
 #[derive(Default)]
 pub struct Exported {
     pub email: String,
-    /// Where it is empty, the part of the address before the `@`.
+    /// Where it is empty or an address, the part of `email` before the `@`.
     pub name: String,
     /// Empty, or beginning with `!` as Django has it, for somebody without a password.
     pub password_hash: String,
@@ -55,6 +55,7 @@ impl fmt::Display for Unfit {
             Self::Address => f.write_str("email is no address that mail can be sent to"),
             Self::Name(NoName::Empty) => f.write_str("name is empty"),
             Self::Name(NoName::TooLong) => f.write_str("name is too long"),
+            Self::Name(NoName::Link) => f.write_str("name has “://”, “www.” or “@” in it"),
             Self::Name(NoName::Unprintable) => f.write_str("name has characters that do not print"),
             Self::Hash(why) => why.fmt(f),
             Self::Role => f.write_str("role is neither member nor admin"),
@@ -75,7 +76,9 @@ impl Newcomer {
             return Err(Unfit::Nul);
         }
         let email = Email::parse(email).map_err(|_| Unfit::Address)?;
-        let given = if name.trim().is_empty() { before_at(email.as_str()) } else { name };
+        // Many systems put the address where the name is missing.
+        let is_missing = name.trim().is_empty() || Email::parse(name).is_ok();
+        let given = if is_missing { before_at(email.as_str()) } else { name };
         let name = Name::parse(given).map_err(Unfit::Name)?;
         let role = match role.trim() {
             "" => Role::Member,

@@ -1,4 +1,4 @@
-//! Invitations: an administrator vouches for an address.
+//! Invitations: an administrator vouches for an address. They end with the role of the administrator who sent them.
 
 use uuid::Uuid;
 
@@ -42,7 +42,6 @@ impl Accounts {
                 queries::withdraw_invitations_of(conn, &email)?;
                 queries::insert_invitation(conn, &token, &email, admin.id, good_for.std())?;
                 let letter = Invitation {
-                    invited_by: admin.name.to_string(),
                     link: accounts.mailer.link(&format!("/register?invite={}", token.reveal())),
                     valid_for: in_words(good_for),
                 };

@@ -1,6 +1,8 @@
 //! A password that was guessed at too often: its owner is told, and unlocks it (NIST SP 800-63B-4 §3.2.2;
 //! docs/decisions/lock-out.md).
 
+use uuid::Uuid;
+
 use super::audit::Entry;
 use super::browsers::Proof;
 use super::lanes::{Lane, OUTSIDE};
@@ -21,7 +23,13 @@ impl Accounts {
         let (accounts, user, client) = (self.clone(), budget.user(), budget.client.clone());
         self.db
             .write(move |conn| {
-                let Some(user) = user else { return accounts.mail_nobody(conn) };
+                let Some(user) = user else {
+                    // The same statements as for somebody who exists.
+                    let absent = UserId(Uuid::nil());
+                    queries::addressee(conn, absent)?;
+                    queries::delete_links(conn, absent, &[Purpose::Unlock])?;
+                    return accounts.mail_nobody(conn);
+                };
                 let Some(owner) = queries::addressee(conn, user)? else { return Ok(()) };
                 let unlock = accounts.make_link(conn, user, Purpose::Unlock, About::default())?;
                 let notice = match alarm {

@@ -24,6 +24,7 @@ mod links;
 mod lock_out;
 mod log_ins;
 mod log_out;
+mod missing_step;
 mod not_me;
 mod notices;
 mod passkeys;
@@ -74,7 +75,7 @@ pub use passkeys::{Assertion, Attestation, Binding, Passkey, PasskeyId, PasskeyR
 pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal, SecondSteps};
 pub use queries::{Day, InvitationRow, Numbers, UserRow};
 pub use recovery_codes::{CodesRefusal, RecoveryCodes};
-pub use register::{NewPerson, RegisterRefusal};
+pub use register::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 pub use reset_password::ResetRefusal;
 pub use setup::SetupRefusal;
 pub use throttle::Wait;

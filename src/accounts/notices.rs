@@ -5,7 +5,7 @@ use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Accounts, Addressee, Client};
+use super::{Accounts, Addressee, Client, Email};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::mail;
@@ -13,14 +13,15 @@ use crate::mail;
 /// News that is older is none.
 const WORTH_SENDING: Span = Span::days(3);
 
-/// Something its owner hears of, whoever did it. Links are whole, as they stand in the letter.
+/// Something its owner hears of, whoever did it. Links are whole, as they stand in the letter. Nothing here is text that
+/// was typed, except for addresses: the types see to that (see `mail/letters.rs`).
 pub(super) enum Notice<'a> {
     PasswordChanged,
     /// Set through a mailed link.
     PasswordReset,
     /// For the old address; `undo` restores it for as long as `valid_for` says.
     EmailChanged {
-        new: &'a str,
+        new: &'a Email,
         undo: String,
         valid_for: String,
     },
@@ -30,28 +31,31 @@ pub(super) enum Notice<'a> {
     Leaving {
         until: String,
     },
-    /// As in "passkey “laptop”".
+    /// As in "a passkey": never by the name it was given.
     FactorAdded {
-        factor: &'a str,
+        factor: &'static str,
         undo: String,
         valid_for: String,
     },
-    FactorRemoved(&'a str),
+    FactorRemoved(&'static str),
     /// So many wrong codes that none is looked at any more.
     FactorLocked {
         failures: i32,
     },
-    /// The counter of this passkey went back. Once for each passkey.
-    PasskeyCopied(&'a str),
+    /// The counter of a passkey went back. Once for each passkey; its page marks it.
+    PasskeyCopied,
     /// So few are left.
     RecoveryCodesLow {
         left: usize,
     },
-    /// `not_me` ends the session that was opened.
+    /// `not_me` ends the session that was opened. `ended_oldest`: the limit of sessions, if the oldest one ended for it.
     NewDevice {
         not_me: String,
         valid_for: String,
+        ended_oldest: Option<i64>,
     },
+    /// The right password in a new browser, and no second step within the time there is for it.
+    SecondStepMissing,
     /// Once for each time it begins; `unlock` ends the waiting.
     RepeatedFailures {
         failures: i32,
@@ -84,7 +88,19 @@ impl Accounts {
         notice: &Notice<'_>,
         client: &Client,
     ) -> Result<(), Fault> {
-        let when = OffsetDateTime::now_utc()
+        self.tell_later(conn, to, notice, client, OffsetDateTime::now_utc())
+    }
+
+    /// The same of something that happened `at` this time.
+    pub(super) fn tell_later(
+        &self,
+        conn: &mut PgConnection,
+        to: &Addressee,
+        notice: &Notice<'_>,
+        client: &Client,
+        at: OffsetDateTime,
+    ) -> Result<(), Fault> {
+        let when = at
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
         let address = if client.address.is_empty() { "an unknown place" } else { &client.address };
@@ -92,7 +108,6 @@ impl Accounts {
         let words = self.words(notice, &format!("on {when}, from {device} at {address}"));
         let letter = mail::Notice {
             subject: words.subject,
-            name: to.name.clone(),
             what: words.what,
             advice: words.advice,
             button: words.button.into(),
@@ -124,7 +139,7 @@ impl Accounts {
             },
             Notice::EmailChanged { new, undo, valid_for } => Words {
                 subject: "Your e-mail address was changed".into(),
-                what: format!("the address of your Latchkey account was changed to {new} {happened}. From now on you log in with that one, and letters go there."),
+                what: format!("the address of your Latchkey account was changed to {} {happened}. From now on you log in with that one, and letters go there.", new.as_str()),
                 advice: format!("It was not you? Take it back within {valid_for}: this address counts again, and everybody is logged out."),
                 button: "Take it back",
                 link: undo.clone(),
@@ -170,10 +185,10 @@ impl Accounts {
                 link: self.mailer.link("/forgot-password"),
                 why: "it is sent when your authenticator app is locked after too many wrong codes.",
             },
-            Notice::PasskeyCopied(name) => Words {
+            Notice::PasskeyCopied => Words {
                 subject: "A passkey of yours was refused".into(),
-                what: format!("the passkey “{name}” of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in."),
-                advice: "Whether it was you or not: remove that passkey and make a new one.".into(),
+                what: format!("a passkey of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in."),
+                advice: "Whether it was you or not: remove the passkey that is marked as refused, and make a new one.".into(),
                 button: "Look at my passkeys",
                 link: self.mailer.link("/account/security"),
                 why: "it is sent when a passkey seems to have been copied.",
@@ -194,13 +209,24 @@ impl Accounts {
                 link: self.mailer.link("/account/security"),
                 why: "recovery codes are used up one by one, and you have few.",
             },
-            Notice::NewDevice { not_me, valid_for } => Words {
+            Notice::NewDevice { not_me, valid_for, ended_oldest } => Words {
                 subject: "Your account was opened in a new browser".into(),
-                what: format!("somebody logged in to your Latchkey account {happened}. That browser is new to us."),
+                what: format!("somebody logged in to your Latchkey account {happened}. That browser is new to us.{}", match ended_oldest {
+                    Some(limit) => format!(" It is one session more than the {limit} you can have, so your oldest session was ended."),
+                    None => String::new(),
+                }),
                 advice: format!("It was you? There is nothing to do. It was not? Within {valid_for}, this ends that session and mails you a link to set a new password:"),
                 button: "This was not me",
                 link: not_me.clone(),
                 why: "it is sent when a browser logs in that has not done so before.",
+            },
+            Notice::SecondStepMissing => Words {
+                subject: "Your password was entered in a new browser".into(),
+                what: format!("the right password of your Latchkey account was entered {happened}, in a browser that is new to us. The second step was not completed within ten minutes, so nobody got in."),
+                advice: "It was you? There is nothing to do. It was not? Then somebody else knows your password. Set a new one at once:".into(),
+                button: "Set a new password",
+                link: self.mailer.link("/forgot-password"),
+                why: "it is sent at most once a day, when your password is entered in a new browser without the second step.",
             },
             Notice::RepeatedFailures { failures, unlock } => Words {
                 subject: "Somebody is guessing your password".into(),

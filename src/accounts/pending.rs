@@ -80,6 +80,7 @@ impl Accounts {
         let token = Token::generate().map_err(Fault::bug)?;
         queries::keep_newest_pending(change, pending.user, MOST - 1)?;
         queries::insert_pending(change, &token.hash(), pending, client, GOOD_FOR.std())?;
+        self.expect_second_step(change, &token.hash(), pending.user, client, GOOD_FOR)?;
         Entry::own(Act::PasswordAccepted, pending.user, client).write(change)?;
         Ok(PendingKey(token))
     }
@@ -146,6 +147,7 @@ impl Accounts {
                 if !queries::lock_proven(change, user, &proven)? {
                     return Ok(Err(PasskeyRefusal::LogInGone));
                 }
+                queries::delete_unfinished(change, &key.0)?;
                 accounts.open_session(change, user, "password+passkey", remember, &client).map(Ok)
             })
             .await
@@ -202,6 +204,7 @@ impl Accounts {
                         Err(refusal) => return Ok(Err(PendingRefusal::Code(refusal))),
                     };
                 queries::delete_pending(change, &key.0)?;
+                queries::delete_unfinished(change, &key.0)?;
                 let factor = format!("password+{}", factor.as_str());
                 accounts.open_session(change, user, &factor, remember, &client).map(Ok)
             })

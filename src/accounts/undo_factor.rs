@@ -17,7 +17,7 @@ impl Accounts {
         &self,
         conn: &mut PgConnection,
         owner: &Addressee,
-        factor: &str,
+        factor: &'static str,
         client: &Client,
     ) -> Result<(), Fault> {
         let about = About { email: Some(&owner.email), ..About::default() };

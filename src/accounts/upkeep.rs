@@ -38,6 +38,7 @@ impl Accounts {
     /// doing is left to it.
     pub async fn tidy(&self) -> Result<usize, Fault> {
         let mut rows = self.delete_the_gone().await? + self.sessions.sweep().await?;
+        rows += self.tell_of_missing_steps().await?;
         for stale in queries::STALE {
             rows += self.in_batches(|conn| queries::delete_stale(conn, stale, BATCH)).await?;
         }

@@ -36,6 +36,10 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// were started together do not all come at once.
 const TIDY_LOOK: Duration = Duration::from_secs(900);
 
+/// How often an instance looks for log-ins whose second step is overdue: one query of an index. Their letter may come a
+/// minute late.
+const MISSING_STEPS_EVERY: Duration = Duration::from_secs(60);
+
 /// A start-up told to stop has this long to let go of what it was doing.
 const LET_GO: Duration = Duration::from_secs(10);
 
@@ -104,6 +108,7 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         };
         spawn(mailer.deliver_forever(db));
         spawn(tidy_forever(accounts.clone(), lab));
+        spawn(tell_of_missing_steps_forever(accounts.clone()));
         spawn(flush_forever(accounts.clone()));
         // Without a cache there is nothing to keep, and nobody need wait for us.
         let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
@@ -222,6 +227,15 @@ async fn tidy_forever(accounts: Accounts, lab: Lab) {
 /// By chance between nought and one; the middle where there is no chance to be had.
 fn share() -> f64 {
     random::<4>().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
+}
+
+async fn tell_of_missing_steps_forever(accounts: Accounts) {
+    loop {
+        if let Err(fault) = accounts.tell_of_missing_steps().await {
+            tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
+        }
+        time::sleep(MISSING_STEPS_EVERY.mul_f64(0.5 + share())).await;
+    }
 }
 
 async fn flush_forever(accounts: Accounts) {

@@ -56,6 +56,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    decoy_tokens (token_hash) {
+        token_hash -> Bytea,
+        account -> Uuid,
+        purpose -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invitations (id) {
         id -> Uuid,
         token_hash -> Bytea,
@@ -185,6 +195,7 @@ diesel::table! {
         invitation -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        browser -> Nullable<Bytea>,
     }
 }
 
@@ -235,6 +246,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    unfinished_logins (key_hash) {
+        key_hash -> Bytea,
+        user_id -> Uuid,
+        address -> Text,
+        user_agent -> Text,
+        created_at -> Timestamptz,
+        due_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     upkeep (name) {
         name -> Text,
         ended_at -> Timestamptz,
@@ -277,6 +299,7 @@ diesel::joinable!(password_lanes -> users (user_id));
 diesel::joinable!(pending_logins -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
 diesel::joinable!(totp -> users (user_id));
+diesel::joinable!(unfinished_logins -> users (user_id));
 diesel::joinable!(user_tokens -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -285,6 +308,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_checkpoints,
     audit_events,
     ceremonies,
+    decoy_tokens,
     invitations,
     known_browsers,
     lab_runs,
@@ -300,6 +324,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     setup_tokens,
     throttles,
     totp,
+    unfinished_logins,
     upkeep,
     user_tokens,
     users,

@@ -101,19 +101,14 @@ impl Mailer {
         Ok(())
     }
 
-    /// The work of [`Self::enqueue`], and no letter: where nobody may tell by the time it takes whether one was
-    /// written.
-    pub fn pretend(
+    /// The work of [`Self::enqueue`] where there is no account to write to: the row waits like any other, and the
+    /// sender drops it. So the time of an answer does not tell whether a letter was written (ASVS 5.0 6.3.8).
+    pub fn enqueue_decoy(
         &self,
         conn: &mut PgConnection,
-        to: &str,
         letter: &impl Letter,
         good_for: Duration,
     ) -> Result<(), Fault> {
-        if !self.delivers() {
-            return Ok(());
-        }
-        let body = Body { text: letter.text()?, html: letter.html()? };
-        queries::insert_and_undo(conn, &self.secret, to, &letter.subject(), &body, good_for)
+        self.enqueue(conn, queries::NO_RECIPIENT, letter, good_for)
     }
 }

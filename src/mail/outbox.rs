@@ -84,6 +84,10 @@ impl Mailer {
         let taken = due.len();
         for row in due {
             let (id, attempts) = (row.id, row.attempts);
+            if row.is_decoy() {
+                db.write(move |conn| Ok(queries::drop_decoy(conn, id)?)).await?;
+                continue;
+            }
             let outcome = self.deliver(row).await;
             let counted = if outcome.is_ok() { &self.counts.delivered } else { &self.counts.failed };
             counted.count();

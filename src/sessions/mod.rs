@@ -327,14 +327,24 @@ impl<O: Owner> Sessions<O> {
 
     /// Opens a session inside the caller's transaction, so that it stands or falls with the log-in.
     pub fn open(&self, change: &mut Change<'_>, login: &Login) -> Result<(Key, Handle), Fault> {
+        self.open_counting(change, login).map(|(key, handle, _)| (key, handle))
+    }
+
+    /// The same; answers as well how many of the oldest sessions ended because of the limit.
+    pub fn open_counting(
+        &self,
+        change: &mut Change<'_>,
+        login: &Login,
+    ) -> Result<(Key, Handle, usize), Fault> {
         let key = Key::generate()?;
         let life = self.policy.idle(login.remember).min(self.policy.absolute(login.remember));
         let handle = queries::insert(change, O::KIND, &key.hash(), login, life)?;
         change.opened(login.principal);
-        if queries::revoke_oldest(change, login.principal, self.policy.per_principal)? > 0 {
+        let ended = queries::revoke_oldest(change, login.principal, self.policy.per_principal)?;
+        if ended > 0 {
             change.recall();
         }
-        Ok((key, handle))
+        Ok((key, handle, ended))
     }
 
     /// Gives `live` a new key inside the caller's transaction; handle and absolute limit stay. With

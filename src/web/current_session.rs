@@ -82,8 +82,10 @@ fn present(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'stat
     let ours = opened.as_ref().map(|opened| key_cookie(shared, shared.signer.sign(opened.value)));
     let first = ours.as_ref().map(|cookie| cookie.stripped().encoded().to_string());
     let LabCookies { run, session, access, refresh, copy } = &names.lab;
-    let others = [&names.form, &names.flash, &names.browser, run, session, access, refresh, copy];
-    cookie::keep_only(request.headers_mut(), first, &others.map(String::as_str));
+    let ours_too = [&names.form, &names.flash, &names.browser, &names.registration];
+    let others = ours_too.into_iter().chain([run, session, access, refresh, copy]);
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    cookie::keep_only(request.headers_mut(), first, &others);
     ours.filter(|_| opened.is_some_and(|opened| !opened.is_current))
 }
 

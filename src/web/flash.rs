@@ -34,6 +34,8 @@ macro_rules! flashes {
 
 flashes! {
     Verified = "verified", "good", "Your address is confirmed. Log in to begin.";
+    RegistrationDropped = "registration-dropped", "good", "That registration is dropped. Register with a password of your own.";
+    InvitedRegistrationDropped = "invited-registration-dropped", "good", "That registration is dropped. Open the link in your invitation again, and choose a password of your own.";
     SetUp = "set-up", "good", "You are the first administrator. Log in to begin.";
     LoggedOut = "logged-out", "good", "You are logged out.";
     PasswordReset = "password-reset", "good", "Your new password is set and every device is logged out. Log in with it.";

@@ -26,6 +26,7 @@ mod own_process;
 mod page;
 mod pages;
 mod qr;
+mod registration;
 mod requests;
 pub mod routes;
 mod trace;
@@ -66,6 +67,7 @@ pub struct Shared {
     pub limits: SessionLimits,
     pub trusted_hops: usize,
     known_for: Span,
+    verify_for: Span,
     /// Somebody stands in front who is not in the settings: said once.
     proxy_noticed: AtomicBool,
     /// Local mode: the mailbox and the parts page are there.
@@ -86,6 +88,8 @@ struct CookieNames {
     browser: String,
     /// The token of a mailed link, on its way from the address to the form.
     link: String,
+    /// Recognises the browser that began a registration; opens nothing.
+    registration: String,
     lab: LabCookies,
 }
 
@@ -126,6 +130,7 @@ impl Shared {
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
             known_for: settings.throttle.known_for,
+            verify_for: settings.tokens.verify_for,
             proxy_noticed: AtomicBool::new(settings.is_local() || settings.server.trusted_hops > 0),
             local: settings.is_local()
                 && settings.mail.transport == Transport::Mailbox
@@ -138,6 +143,7 @@ impl Shared {
                 flash: format!("{prefix}latchkey-flash"),
                 browser: format!("{prefix}latchkey-browser"),
                 link: format!("{prefix}latchkey-link"),
+                registration: format!("{prefix}latchkey-registration"),
                 lab: LabCookies::new(settings.server.public.is_secure()),
             },
         }

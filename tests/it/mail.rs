@@ -154,6 +154,23 @@ async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_lose
 }
 
 #[actix_web::test]
+async fn what_waits_for_no_recipient_is_dropped_unsent_and_shown_nowhere() {
+    let server = MailServer::start();
+    let app = TestApp::spawn_with(|settings| through(settings, server.port));
+    let mut browser = app.browser();
+    browser.fill_in("/forgot-password", &[("email", "nobody@example.org")]).await.is(303);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE recipient = ''"), 1);
+    assert_eq!(app.letters().await.len(), 0);
+    register(&mut browser, "ada@example.org").await;
+    while deliver(&app).await > 0 {}
+    assert_eq!(server.letter().await.recipients, ["ada@example.org"]);
+    assert_eq!(server.count(), 1);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE recipient = ''"), 0);
+    let counts = app.accounts.mailer().counts();
+    assert_eq!((counts.delivered.get(), counts.failed.get()), (1, 0));
+}
+
+#[actix_web::test]
 async fn instances_that_deliver_at_once_send_each_letter_once() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
@@ -184,7 +201,7 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox"), 0);
 
-    // Names that reach a subject: as anybody may choose them, and as no form lets through.
+    // No name reaches a letter, neither one that anybody may choose nor one that no form lets through.
     let grace = app.grace().await;
     let mut browser = app.logged_in(&grace).await;
     for (number, name) in [
@@ -202,7 +219,9 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
         let letter = eventually("an invitation", async || server.letters().into_iter().nth(number)).await;
         assert_eq!(letter.recipients, [to.as_str()]);
         assert_eq!(letter.headers("to"), [to]);
-        assert_eq!((letter.headers("subject").len(), letter.headers("bcc").len()), (1, 0));
+        assert_eq!(letter.headers("subject"), ["You are invited to Latchkey"]);
+        assert_eq!(letter.headers("bcc").len(), 0);
+        assert!(letter.parts.iter().all(|(_, text)| !text.contains("Grace") && !text.contains("Grüße")));
         let kinds: Vec<_> = letter.parts.iter().map(|(kind, _)| kind.as_str()).collect();
         assert_eq!(kinds, ["text/plain", "text/html"]);
     }

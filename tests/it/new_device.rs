@@ -27,6 +27,28 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
 }
 
 #[actix_web::test]
+async fn the_letter_says_when_the_oldest_session_ended_for_the_new_one() {
+    const ENDED: &str = "one session more than the 100 you can have, so your oldest session was ended";
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut oldest = app.logged_in(&ada).await;
+    app.logged_in(&ada).await;
+    assert!(!app.letter(ada.email, NEW).await.text.contains("oldest"));
+    app.db.execute(
+        "DELETE FROM outbox; UPDATE sessions SET created_at = created_at - interval '1 hour'; \
+         INSERT INTO sessions (key_hash, principal, factor, address, user_agent, expires_at) \
+         SELECT sha256(i::text::bytea), principal, factor, address, user_agent, expires_at \
+         FROM (SELECT * FROM sessions LIMIT 1) s, generate_series(1, 98) i",
+    );
+    app.db.execute("UPDATE sessions SET created_at = created_at - interval '1 hour' WHERE key_hash = (SELECT key_hash FROM sessions ORDER BY created_at LIMIT 1)");
+    app.logged_in(&ada).await;
+    let letter = app.letter(ada.email, NEW).await;
+    assert!(letter.text.contains(ENDED), "{}", letter.text);
+    assert_eq!(app.live_sessions(&ada), 100);
+    let _ = oldest.get("/home").await;
+}
+
+#[actix_web::test]
 async fn not_me_ends_that_session_alone_forgets_its_browser_and_mails_a_reset_link() {
     let app = TestApp::spawn();
     let ada = app.ada().await;

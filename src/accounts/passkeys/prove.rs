@@ -235,7 +235,7 @@ impl Accounts {
                 let person = queries::addressee(conn, held.user)?;
                 let first = queries::suspect_passkey(conn, held.id)?;
                 if let Some(person) = person.filter(|_| first) {
-                    self.tell(conn, &person, &Notice::PasskeyCopied(&held.name), client)?;
+                    self.tell(conn, &person, &Notice::PasskeyCopied, client)?;
                 }
                 (Act::PasskeyCopied, "")
             }

@@ -102,7 +102,7 @@ impl Accounts {
             return Ok(Err(PasskeyRefusal::Taken));
         }
         Entry::own(Act::PasskeyAdded, user, client).session(live.record.handle).detail(&name).write(conn)?;
-        self.tell_factor_added(conn, &person, &format!("passkey “{name}”"), client)?;
+        self.tell_factor_added(conn, &person, "a passkey", client)?;
         Ok(Ok(queries::recovery_codes_left(conn, user)? == 0))
     }
 }

@@ -158,6 +158,13 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "missing_second_steps",
+        rows!(
+            "SELECT address, user_agent, created_at AS begun, due_at AS due FROM unfinished_logins \
+         WHERE user_id = $1 ORDER BY created_at"
+        ),
+    ),
+    (
         "letters",
         rows!(
             "SELECT subject, created_at AS written, sent_at AS sent, attempts, expires_at AS expires FROM outbox \

@@ -13,6 +13,7 @@ mod people;
 mod throttles;
 mod tokens;
 mod trail;
+mod unfinished;
 mod upkeep;
 
 pub(super) use admin::*;
@@ -30,6 +31,7 @@ pub(super) use throttles::*;
 pub use tokens::InvitationRow;
 pub(super) use tokens::*;
 pub(super) use trail::*;
+pub(super) use unfinished::*;
 pub(super) use upkeep::*;
 
 /// `%q%` with what LIKE would interpret taken literally.

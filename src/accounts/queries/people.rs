@@ -65,6 +65,29 @@ pub(in crate::accounts) fn addressee_at(
     Ok(active().filter(dsl::email_key.eq(email_key)).first(conn).optional()?.map(addressed))
 }
 
+/// Who has an address.
+pub(in crate::accounts) enum Occupant {
+    Active(Addressee),
+    /// They cannot log in, so no letter would help them.
+    Disabled,
+}
+
+/// Who has the address; one query, whatever the answer.
+pub(in crate::accounts) fn occupant(
+    conn: &mut PgConnection,
+    email_key: &str,
+) -> Result<Option<Occupant>, Fault> {
+    let row: Option<(Uuid, String, String, bool)> = users::table
+        .filter(dsl::email_key.eq(email_key))
+        .select((dsl::id, dsl::name, dsl::email, dsl::disabled_at.is_not_null()))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|(id, name, email, disabled)| match disabled {
+        true => Occupant::Disabled,
+        false => Occupant::Active(addressed((id, name, email))),
+    }))
+}
+
 #[diesel::dsl::auto_type]
 fn active() -> _ {
     users::table.filter(dsl::disabled_at.is_null()).select((dsl::id, dsl::name, dsl::email))
@@ -172,16 +195,22 @@ pub(in crate::accounts) fn lock_user(conn: &mut PgConnection, id: UserId) -> Res
     Ok(found.is_some())
 }
 
+/// Whether a user administers: neither disabled nor about to be deleted.
+#[diesel::dsl::auto_type]
+pub(in crate::accounts) fn is_active_admin() -> _ {
+    let admin: &'static str = Role::Admin.as_str();
+    dsl::role.eq(admin).and(dsl::disabled_at.is_null()).and(dsl::delete_after.is_null())
+}
+
+/// The ids of those who administer.
+#[diesel::dsl::auto_type]
+pub(in crate::accounts) fn active_admins() -> _ {
+    users::table.filter(is_active_admin()).select(dsl::id)
+}
+
 /// Locks every active administrator, in one order for all.
 pub(in crate::accounts) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<UserId>, Fault> {
-    let ids: Vec<Uuid> = users::table
-        .filter(dsl::role.eq(Role::Admin.as_str()))
-        .filter(dsl::disabled_at.is_null())
-        .filter(dsl::delete_after.is_null())
-        .order(dsl::id)
-        .for_update()
-        .select(dsl::id)
-        .load(conn)?;
+    let ids: Vec<Uuid> = active_admins().order(dsl::id).for_update().load(conn)?;
     Ok(ids.into_iter().map(UserId).collect())
 }
 
