@@ -47,7 +47,7 @@ fn is_dressed(answer: &Answer, what: &str, secure: bool) {
     match answer.header("strict-transport-security") {
         Some(hsts) => {
             let age: u32 = hsts.split(['=', ';']).nth(1).unwrap().trim().parse().unwrap();
-            assert!(secure && age >= 31_536_000 && hsts.contains("includeSubDomains"), "{what}: {hsts}");
+            assert!(secure && age >= 31_536_000 && !hsts.contains("includeSubDomains"), "{what}: {hsts}");
         }
         None => assert!(!secure, "{what}: no HSTS"),
     }

@@ -5,7 +5,6 @@ use askama::Template;
 use smol_str::SmolStr;
 use time::OffsetDateTime;
 
-use crate::config::Registration;
 use crate::sessions::Record;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
@@ -27,7 +26,7 @@ pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> 
     }
     page::ok(&HomePage {
         page: ctx.page(),
-        can_register: ctx.accounts().registration() == Registration::Open,
+        can_register: ctx.accounts().registration_is_open(),
     })
 }
 
