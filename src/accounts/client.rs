@@ -34,7 +34,11 @@ impl Agent {
     /// Reads an event. A browser may call itself whatever it likes, the command line included, but a request always
     /// has an address.
     pub(super) fn stored(address: &str, user_agent: String) -> Self {
-        if address.is_empty() && user_agent == COMMAND_LINE { Self::Operator } else { Self::Browser(user_agent) }
+        if address.is_empty() && user_agent == COMMAND_LINE {
+            Self::Operator
+        } else {
+            Self::Browser(user_agent)
+        }
     }
 }
 

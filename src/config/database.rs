@@ -173,9 +173,16 @@ mod tests {
 
     #[test]
     fn white_space_around_the_parts_of_a_choreo_connection_is_not_escaped() {
-        let tidy = [("HOSTNAME", "db"), ("PORT", "5433"), ("USERNAME", "app"), ("PASSWORD", "x"), ("DATABASENAME", "l")];
+        let tidy = [
+            ("HOSTNAME", "db"),
+            ("PORT", "5433"),
+            ("USERNAME", "app"),
+            ("PASSWORD", "x"),
+            ("DATABASENAME", "l"),
+        ];
         let with = |around: &str| {
-            let named = tidy.map(|(part, value)| (format!("CHOREO_APP_DB_{part}"), format!("{value}{around}")));
+            let named =
+                tidy.map(|(part, value)| (format!("CHOREO_APP_DB_{part}"), format!("{value}{around}")));
             url(&named.each_ref().map(|(name, value)| (name.as_str(), value.as_str())))
         };
         for around in ["\n", "\r\n", " ", "\t"] {

@@ -43,12 +43,8 @@ choice! {
 
 impl Profile {
     /// The settings whose defaults depend on the profile.
-    pub(super) const DECIDES: [&str; 4] = [
-        "sessions.idle",
-        "sessions.absolute",
-        "sessions.remembered_idle",
-        "sessions.remembered_absolute",
-    ];
+    pub(super) const DECIDES: [&str; 4] =
+        ["sessions.idle", "sessions.absolute", "sessions.remembered_idle", "sessions.remembered_absolute"];
 }
 
 /// The limits in force once the profile has filled the gaps.

@@ -52,7 +52,8 @@ impl Written {
             );
         }
         if transport == Transport::Smtp && self.smtp_url.is_none() {
-            problems.add("LATCHKEY__MAIL__SMTP_URL is missing, such as smtps://user:password@mail.example.org");
+            problems
+                .add("LATCHKEY__MAIL__SMTP_URL is missing, such as smtps://user:password@mail.example.org");
         }
         let from = self.from.unwrap_or_else(|| format!("Latchkey <no-reply@{}>", sender_domain(public)));
         let ehlo = match &self.ehlo {
@@ -149,7 +150,10 @@ mod tests {
         ] {
             assert_eq!(ehlo(public, smtp, from), name, "{public} {from}");
         }
-        assert_eq!(ehlo("https://id.example.org", "smtp://mail/relay-7.example.org", "x@y.z"), "relay-7.example.org");
+        assert_eq!(
+            ehlo("https://id.example.org", "smtp://mail/relay-7.example.org", "x@y.z"),
+            "relay-7.example.org"
+        );
     }
 
     #[test]

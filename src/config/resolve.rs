@@ -51,10 +51,12 @@ pub(super) fn resolve(
     let public = problems.value_of(public.map_err(Misconfigured::new));
     let secret = match (written.secret, local) {
         (Some(text), _) => problems.value_of(local_secret::parse(&text, "LATCHKEY__SECRET")),
-        (None, true) => problems.value_of(local_secret::of(&data_dir, if_missing)).map(|(secret, is_kept)| {
-            sources.set("secret", if is_kept { Source::DataDir } else { Source::NotCreatedYet });
-            secret
-        }),
+        (None, true) => {
+            problems.value_of(local_secret::of(&data_dir, if_missing)).map(|(secret, is_kept)| {
+                sources.set("secret", if is_kept { Source::DataDir } else { Source::NotCreatedYet });
+                secret
+            })
+        }
         (None, false) => {
             problems.add(format!(
                 "LATCHKEY__SECRET is missing: at least {SECRET_MIN_BYTES} random bytes, for example from `openssl rand -base64 48`"

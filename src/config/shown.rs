@@ -58,8 +58,7 @@ impl Settings {
         }
         values["database"]["choreo_connection"] = json!(self.choreo_connection);
         let metrics = self.metrics;
-        values["metrics"] =
-            json!({ "bind": metrics.map(|address| address.ip()), "port": metrics.map(|address| address.port()) });
+        values["metrics"] = json!({ "bind": metrics.map(|address| address.ip()), "port": metrics.map(|address| address.port()) });
         values["sessions"]["cache"] = json!(if self.sessions.cached == 0 { Switch::Off } else { Switch::On });
         values
     }

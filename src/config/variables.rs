@@ -48,7 +48,9 @@ impl Variables {
     /// one, so secrets are not among them.
     pub fn quoted(&self) -> Vec<&str> {
         let is_quoted = |value: &str| {
-            ['"', '\''].iter().any(|mark| value.len() > 1 && value.starts_with(*mark) && value.ends_with(*mark))
+            ['"', '\'']
+                .iter()
+                .any(|mark| value.len() > 1 && value.starts_with(*mark) && value.ends_with(*mark))
         };
         let names = self.0.iter().filter(|(name, value)| {
             is_setting(name) && !name.contains("SECRET") && !name.contains("PASSWORD") && is_quoted(value)
@@ -69,7 +71,8 @@ fn is_setting(name: &str) -> bool {
 pub fn untidy_libpq(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<(String, Option<String>)> {
-    let texts = environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let texts =
+        environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let untidy = texts.filter(|(name, value)| {
         name.starts_with("PG") && (value.is_empty() || value.trim().len() != value.len())
     });
@@ -91,7 +94,8 @@ mod tests {
 
     #[test]
     fn white_space_around_a_value_is_not_part_of_it_and_an_empty_variable_is_not_set() {
-        let variables = variables(&[("PORT", " 8080\r\n"), ("DATABASE_URL", ""), ("LATCHKEY__SECRET", "\t\n")]);
+        let variables =
+            variables(&[("PORT", " 8080\r\n"), ("DATABASE_URL", ""), ("LATCHKEY__SECRET", "\t\n")]);
         assert_eq!(variables.get("PORT"), Some("8080"));
         assert_eq!(variables.get("DATABASE_URL"), None);
         assert_eq!(variables.ours().count(), 0);

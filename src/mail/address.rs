@@ -25,7 +25,8 @@ pub(super) fn sender(text: &str) -> Result<Mailbox, Misconfigured> {
 /// The recipient of a letter.
 pub(super) fn recipient(text: &str) -> Result<Mailbox, Fault> {
     let address: Address = text.parse().map_err(Fault::bug)?;
-    let address = in_ascii(&address).ok_or_else(|| Fault::Bug("the recipient's domain cannot exist".into()))?;
+    let address =
+        in_ascii(&address).ok_or_else(|| Fault::Bug("the recipient's domain cannot exist".into()))?;
     Ok(Mailbox::new(None, address))
 }
 
@@ -74,7 +75,11 @@ mod tests {
             ("no-reply@example.org", None, "no-reply@example.org"),
             ("Latchkey <no-reply@localhost>", Some("Latchkey"), "no-reply@localhost"),
             ("\"M\u{fc}ller, B\u{fc}ro\" <a@example.org>", Some("M\u{fc}ller, B\u{fc}ro"), "a@example.org"),
-            ("Latchkey \u{1f511} <a@b\u{fc}cher.example>", Some("Latchkey \u{1f511}"), "a@xn--bcher-kva.example"),
+            (
+                "Latchkey \u{1f511} <a@b\u{fc}cher.example>",
+                Some("Latchkey \u{1f511}"),
+                "a@xn--bcher-kva.example",
+            ),
             ("Latchkey <no-reply@[192.0.2.1]>", Some("Latchkey"), "no-reply@[192.0.2.1]"),
             ("Latchkey <no-reply@[IPv6:2001:db8::1]>", Some("Latchkey"), "no-reply@[IPv6:2001:db8::1]"),
         ] {

@@ -23,7 +23,8 @@ pub(super) fn relay(url: &str, ehlo: &str) -> Result<SmtpTransport, Misconfigure
     let host = host(&url).ok_or_else(|| wrong("names no host"))?;
     let tls = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
     let certified = || {
-        TlsParameters::new(host.clone()).map_err(|error| wrong(&format!("cannot be reached with TLS ({error})")))
+        TlsParameters::new(host.clone())
+            .map_err(|error| wrong(&format!("cannot be reached with TLS ({error})")))
     };
     let (port, tls) = match (url.scheme(), tls.as_deref()) {
         ("smtps", _) => (SUBMISSIONS_PORT, Tls::Wrapper(certified()?)),
@@ -135,7 +136,8 @@ mod tests {
             ("smtps:hunter2", "names no host"),
             ("smtps://u:hunter2%FF@mail.example.org", "not UTF-8"),
         ] {
-            let refusal = relay(url, "id.example.org").err().map(|wrong| wrong.to_string()).unwrap_or_default();
+            let refusal =
+                relay(url, "id.example.org").err().map(|wrong| wrong.to_string()).unwrap_or_default();
             assert!(refusal.contains(words) && !refusal.contains("hunter2"), "{url}: {refusal}");
         }
     }

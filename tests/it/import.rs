@@ -49,7 +49,8 @@ fn objects(ran: &Ran) -> Vec<Value> {
 }
 
 /// What stands below the sums if some rows were taken and others were refused.
-const ADVICE: &str = "The other rows are not affected. Correct the refused rows in the file, then import it again.";
+const ADVICE: &str =
+    "The other rows are not affected. Correct the refused rows in the file, then import it again.";
 
 /// The last line of a strict run with refusals, which then exits with 1.
 #[track_caller]

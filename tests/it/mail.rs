@@ -114,7 +114,8 @@ async fn a_mailbox_that_does_not_exist_is_asked_for_once_and_all_other_refusals_
     let attempts = "SELECT string_agg(attempts::text, ' ' ORDER BY recipient) FROM outbox";
     assert_eq!(app.db.scalar::<String>(attempts), "2 2 2 2 1");
     // What was given up holds no link any more.
-    let given_up = "SELECT sent_at IS NULL AND sealed_body IS NULL FROM outbox WHERE recipient LIKE 'refused%'";
+    let given_up =
+        "SELECT sent_at IS NULL AND sealed_body IS NULL FROM outbox WHERE recipient LIKE 'refused%'";
     assert!(app.db.scalar::<bool>(given_up));
     // Greylisting ends with the second attempt.
     assert_eq!(server.letter().await.recipients, ["grey@example.org"]);

@@ -162,7 +162,8 @@ fn config_and_doctor_create_nothing_and_say_where_the_secret_will_be() {
 
 #[test]
 fn everything_that_is_wrong_is_reported_at_once() {
-    let database = Latchkey::bare().with("DATABASE_URL", "postgres://someone:hunter2@db.example.org/latchkey");
+    let database =
+        Latchkey::bare().with("DATABASE_URL", "postgres://someone:hunter2@db.example.org/latchkey");
     let missing = database.clone().with("LATCHKEY__MAIL__TRANSPORT", "smtp").run(&["serve"]);
     for name in ["LATCHKEY__SECRET is missing", "PUBLIC_URL is missing", "SMTP_URL is missing"] {
         let several = database.clone().with("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org");
@@ -198,10 +199,18 @@ fn an_empty_variable_is_not_set_and_white_space_is_not_part_of_a_value() {
     let local = Latchkey::bare().with("LATCHKEY__DATA_DIR", dir.path().display());
     let plain = local.run(&["config"]).out;
     let shown = rows(&local.run(&["config"]));
-    let ours = shown.iter().skip(1).map(|row| row[3].split(", ").find(|name| name.starts_with("LATCHKEY__")).unwrap());
-    let others = ["PORT", "DATABASE_URL", "LATCHKEY_CONFIG", "PGHOST", "PGDATABASE", "PGSERVICE", "PGSSLMODE"];
-    let choreo = ["HOSTNAME", "PORT", "USERNAME", "PASSWORD", "DATABASENAME"].map(|part| format!("CHOREO_APP_DB_{part}"));
-    let names = ours.filter(|name| *name != "LATCHKEY__DATA_DIR").chain(others).chain(choreo.each_ref().map(String::as_str));
+    let ours = shown
+        .iter()
+        .skip(1)
+        .map(|row| row[3].split(", ").find(|name| name.starts_with("LATCHKEY__")).unwrap());
+    let others =
+        ["PORT", "DATABASE_URL", "LATCHKEY_CONFIG", "PGHOST", "PGDATABASE", "PGSERVICE", "PGSSLMODE"];
+    let choreo = ["HOSTNAME", "PORT", "USERNAME", "PASSWORD", "DATABASENAME"]
+        .map(|part| format!("CHOREO_APP_DB_{part}"));
+    let names = ours
+        .filter(|name| *name != "LATCHKEY__DATA_DIR")
+        .chain(others)
+        .chain(choreo.each_ref().map(String::as_str));
     let all = names.fold(local, |it, name| it.with(name, ""));
     assert_eq!(all.run(&["config"]).out, plain);
     let tidy = deployed().with("LATCHKEY__SESSIONS__IDLE", "12h").with("LATCHKEY__SERVER__TRUSTED_HOPS", "1");
@@ -219,7 +228,8 @@ fn what_libpq_reads_by_itself_is_tidied_as_well() {
     let tidy = Latchkey::on(&db.url());
     assert_eq!(tidy.run(&["user", "list"]).well(), ["No user."]);
     // Each of them alone makes libpq refuse to connect.
-    let untidy = tidy.with("PGSSLMODE", "").with("PGTARGETSESSIONATTRS", " any\n").with("PGCONNECT_TIMEOUT", " 5\r\n");
+    let untidy =
+        tidy.with("PGSSLMODE", "").with("PGTARGETSESSIONATTRS", " any\n").with("PGCONNECT_TIMEOUT", " 5\r\n");
     assert_eq!(untidy.run(&["user", "list"]).well(), ["No user."]);
 }
 
@@ -244,7 +254,13 @@ fn what_is_derived_from_the_public_url_works_for_each_that_is_taken() {
         let latchkey = deployed().with("LATCHKEY__SERVER__PUBLIC_URL", url);
         latchkey.with("LATCHKEY__MAIL__SMTP_URL", "smtps://mail.example.org").run(&["config"]).well();
     }
-    for url in ["https://a..b", "https://", "http://192.168.1.10", "https://[fe80::1%25eth0]", "'https://id.example.org'"] {
+    for url in [
+        "https://a..b",
+        "https://",
+        "http://192.168.1.10",
+        "https://[fe80::1%25eth0]",
+        "'https://id.example.org'",
+    ] {
         let ran = deployed().with("LATCHKEY__SERVER__PUBLIC_URL", url).run(&["config"]);
         assert!(ran.refused().contains("LATCHKEY__SERVER__PUBLIC_URL"), "{url}: {}", ran.err);
     }

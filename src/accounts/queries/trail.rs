@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::containing;
-use crate::accounts::{Agent, UserId};
 use crate::accounts::audit::{Act, Entry, Event};
+use crate::accounts::{Agent, UserId};
 use crate::db::Fault;
 use crate::db::schema::audit_events::{self, dsl};
 use crate::db::schema::users;

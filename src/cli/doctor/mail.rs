@@ -45,7 +45,9 @@ fn server(settings: &Settings, mailer: Mailer) -> Finding {
         Ok(Some(Err(why))) => problem(
             "mail.server",
             without_credentials(&why),
-            format!("letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether it knows us as {ehlo} (LATCHKEY__MAIL__EHLO)"),
+            format!(
+                "letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether it knows us as {ehlo} (LATCHKEY__MAIL__EHLO)"
+            ),
         ),
         Ok(None) => note("mail.server", "there is none", "set LATCHKEY__MAIL__SMTP_URL"),
         Err(finding) => finding,

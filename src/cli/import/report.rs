@@ -79,7 +79,9 @@ impl Report {
             "{imported} {done} ({without_password} without a password), {existing} here already, {refused} refused."
         ));
         if *refused > 0 && imported + existing > 0 {
-            say(&"The other rows are not affected. Correct the refused rows in the file, then import it again.");
+            say(
+                &"The other rows are not affected. Correct the refused rows in the file, then import it again.",
+            );
         }
     }
 

@@ -34,11 +34,7 @@ struct LogInPage {
 
 impl LogInPage {
     fn new(ctx: &Ctx, form: Fields) -> Self {
-        Self {
-            page: ctx.page_with_passkeys(),
-            form,
-            can_register: ctx.accounts().registration_is_open(),
-        }
+        Self { page: ctx.page_with_passkeys(), form, can_register: ctx.accounts().registration_is_open() }
     }
 }
 
