@@ -17,15 +17,19 @@ pub struct LocalInstance {
 }
 
 impl LocalInstance {
-    /// Writes the public address of this process into the data directory. `None` outside local mode.
+    /// Writes the public address of this process into the data directory. `None` outside local mode, and if another
+    /// process has announced the same port there, as one in another container can.
     pub fn announce(settings: &Settings) -> io::Result<Option<Self>> {
         if !settings.is_local() {
             return Ok(None);
         }
         fs::create_dir_all(&settings.data_dir)?;
-        let path = settings.data_dir.join(format!("{NAME}{}", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        file.lock()?;
+        let path = settings.data_dir.join(format!("{NAME}{}", settings.server.port));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        if file.try_lock().is_err() {
+            return Ok(None);
+        }
+        file.set_len(0)?;
         file.write_all(settings.server.public.as_str().as_bytes())?;
         Ok(Some(Self { path, _locked: file }))
     }

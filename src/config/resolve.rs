@@ -93,7 +93,9 @@ pub(super) fn resolve(
         }
     }
     let audit = problems.value_of(written.audit.checked());
-    let mail = public.as_ref().map(|public| written.mail.resolve(local, public, &mut problems));
+    // Without a public URL there are still problems of its own to be found.
+    let public_or_local = public.clone().or_else(|| Origin::on_this_machine(port).ok());
+    let mail = public_or_local.map(|public| written.mail.resolve(local, &public, &mut problems));
     problems.check()?;
     let (Some(public), Some(secret), Some(audit), Some(mail)) = (public, secret, audit, mail) else {
         return Err(Misconfigured::new("a setting has no value"));
