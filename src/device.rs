@@ -23,7 +23,6 @@ const BROWSERS: &[(&str, &str)] = &[
     ("Safari/", "Safari"),
     ("curl/", "curl"),
     ("Wget/", "Wget"),
-    ("latchkey command line", "Command line"),
 ];
 
 const SYSTEMS: &[(&str, &str)] = &[
@@ -61,5 +60,7 @@ mod tests {
         );
         assert_eq!(name("curl/8.5.0"), "curl");
         assert_eq!(name(""), "Unknown device");
+        // A stranger who sends it is not the operator.
+        assert_eq!(name("latchkey command line"), "Unknown device");
     }
 }

@@ -4,7 +4,7 @@ use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Client, UserId, queries};
+use super::{Agent, Client, UserId, queries};
 use crate::db::Fault;
 use crate::sessions::Handle;
 
@@ -100,7 +100,7 @@ pub struct Event {
     pub subject: Option<UserId>,
     pub subject_name: Option<String>,
     pub address: String,
-    pub user_agent: String,
+    pub agent: Agent,
     pub detail: String,
 }
 

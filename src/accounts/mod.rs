@@ -61,7 +61,7 @@ pub use browsers::Proof;
 pub use chain::{Broken, Damage, Head, Intact};
 pub use change_email::EmailRefusal;
 pub use change_password::ChangeRefusal;
-pub use client::Client;
+pub use client::{Agent, Client};
 pub use confirm::ConfirmRefusal;
 pub use email::{Email, NoEmail};
 pub use factors::{CodeRefusal, Factors, TotpState};
@@ -190,6 +190,11 @@ impl Accounts {
 
     pub fn registration(&self) -> Registration {
         self.rules.registration
+    }
+
+    /// Whether people can register without an invitation: allowed, and with mail to prove their address.
+    pub fn registration_is_open(&self) -> bool {
+        self.rules.registration == Registration::Open && self.mailer.delivers()
     }
 
     pub fn password_min(&self) -> usize {

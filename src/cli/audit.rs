@@ -85,6 +85,9 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
 
 async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
     let columns = accounts.audit_at_rest().await?;
+    if !as_json {
+        say!("{:<36} {:<10} {:>9}", "COLUMN", "KIND", "VALUES");
+    }
     for column in &columns {
         if as_json {
             say!("{}", serde_json::to_string(column)?);
@@ -92,7 +95,7 @@ async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
             let name = format!("{}.{}", column.table, column.column);
             let kind = column.kind.map_or("unknown", Kind::as_str);
             let found = if column.is_sound() { "" } else { "  ← not sound" };
-            say!("{name:<36} {kind:<10} {:>9} values{found}", column.values);
+            say!("{name:<36} {kind:<10} {:>9}{found}", column.values);
         }
     }
     match columns.iter().find(|column| !column.is_sound()) {

@@ -15,6 +15,7 @@ use actix_web::web::Data;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
+use super::local_instance::LocalInstance;
 use super::reach::{self, Reached};
 use super::way::{self, Safety};
 use super::{Failure, log};
@@ -51,10 +52,13 @@ const BACKLOG: i32 = 1024;
 #[cfg(target_os = "linux")]
 const UNTAKEN: Duration = Duration::from_secs(20);
 
-pub fn run(settings: Settings) -> Result<(), Failure> {
+pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
-    let address = SocketAddr::new(settings.server.bind, settings.server.port);
-    let listener = listen(address)?;
+    let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
+    let address = listener.local_addr()?;
+    settings.listening_on(address.port())?;
+    let _announced = LocalInstance::announce(&settings)
+        .map_err(|error| format!("{}: {error}", settings.data_dir.display()))?;
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     let db = Db::shut(settings.pool).with_direct(settings.database_direct.clone());
     let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
@@ -78,6 +82,13 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         let running = spawn(server);
         spawn(stop_on(told_to_stop, handle.clone()));
         tracing::info!(%address, "listening");
+        if settings.registration_lacks_mail() {
+            tracing::warn!(
+                registration = settings.registration.as_str(),
+                advice = "set LATCHKEY__MAIL__SMTP_URL, or LATCHKEY__REGISTRATION=closed",
+                "nobody can register: there is no mail server to send the confirmation with"
+            );
+        }
         let (keep_trying, given_up) = channel();
         let (tell, told) = oneshot::channel();
         let preparing = (settings.clone(), db.clone());

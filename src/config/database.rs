@@ -1,11 +1,12 @@
 //! Which database: `DATABASE_URL`, then `PG*`, then the variables a Choreo connection injects.
 
-use std::collections::HashMap;
-
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Span, sizes};
+use super::choice::choice;
+use super::sources::Source;
+use super::variables::Variables;
+use super::{Misconfigured, Span, sizes};
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,16 +24,23 @@ pub(super) struct Written {
     lock_timeout: Option<Span>,
 }
 
-/// What stands between the pool and Postgres.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooler {
-    /// Nothing, or what keeps a connection one connection, such as PgBouncer in session mode or HAProxy.
-    #[default]
-    None,
-    /// PgBouncer in transaction mode or its like: between two transactions nothing is kept, so every statement has a
-    /// transaction, and nothing is prepared for later.
-    Transaction,
+choice! {
+    /// What stands between the pool and Postgres.
+    #[derive(Default)]
+    Pooler {
+        /// Nothing, or what keeps a connection one connection, such as PgBouncer in session mode or HAProxy.
+        #[default]
+        None = "none",
+        /// PgBouncer in transaction mode or its like: between two transactions nothing is kept, so every statement has a
+        /// transaction, and nothing is prepared for later.
+        Transaction = "transaction",
+    }
+}
+
+/// A database that was named, and by which setting.
+pub(super) struct NamedDatabase {
+    pub url: String,
+    pub source: Source,
 }
 
 /// How the pool behaves.
@@ -60,33 +68,59 @@ impl Written {
         }
     }
 
-    /// The libpq connection string, or `None` where nobody named a database.
-    pub(super) fn url(&self, env: &HashMap<String, String>) -> Option<String> {
-        let named = |name: &str| env.get(name).filter(|value| !value.is_empty());
-        if let Some(url) = named("DATABASE_URL").or(self.url.as_ref()) {
-            return Some(url.clone());
+    /// The database that the first of these settings names; `None` if no setting names one.
+    pub(super) fn named(&self, variables: &Variables) -> Result<Option<NamedDatabase>, Misconfigured> {
+        if let Some(url) = variables.get("DATABASE_URL") {
+            return checked(url, "DATABASE_URL", Source::Variable("DATABASE_URL".into()));
         }
-        if named("PGHOST").is_some() || named("PGSERVICE").is_some() || named("PGDATABASE").is_some() {
-            // libpq reads PGHOST and its family by itself.
-            return Some("postgresql://".into());
+        if let Some(url) = &self.url {
+            return checked(url, "LATCHKEY__DATABASE__URL", Source::Setting);
         }
-        let name =
-            self.choreo_connection.as_deref().unwrap_or("APP_DB").to_uppercase().replace(['-', ' '], "_");
+        for name in ["PGHOST", "PGSERVICE", "PGDATABASE"] {
+            if variables.get(name).is_some() {
+                // libpq reads PGHOST and its family by itself.
+                let source = Source::Variable(name.into());
+                return Ok(Some(NamedDatabase { url: "postgresql://".into(), source }));
+            }
+        }
+        Ok(self.choreo(variables))
+    }
+
+    /// The connection that Choreo injects. Its parts arrive trimmed, and are escaped here.
+    fn choreo(&self, variables: &Variables) -> Option<NamedDatabase> {
+        let connection = self.choreo_connection();
+        let name = connection.to_uppercase().replace(['-', ' '], "_");
         let part = |key: &str| {
-            named(&format!("CHOREO_{name}_{key}"))
-                .map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
+            let value = variables.get(&format!("CHOREO_{name}_{key}"));
+            value.map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
         };
         let host = part("HOSTNAME")?;
         // Managed databases speak TLS; libpq's own default would fall back to plain text.
-        let tls = if named("PGSSLMODE").is_some() { "" } else { "?sslmode=require" };
-        Some(format!(
+        let tls = if variables.get("PGSSLMODE").is_some() { "" } else { "?sslmode=require" };
+        let url = format!(
             "postgresql://{}:{}@{host}:{}/{}{tls}",
             part("USERNAME").unwrap_or_default(),
             part("PASSWORD").unwrap_or_default(),
             part("PORT").unwrap_or_else(|| "5432".into()),
             part("DATABASENAME").unwrap_or_default(),
-        ))
+        );
+        Some(NamedDatabase { url, source: Source::Choreo(connection.to_owned()) })
     }
+
+    pub(super) fn choreo_connection(&self) -> &str {
+        self.choreo_connection.as_deref().unwrap_or("APP_DB")
+    }
+}
+
+/// Refuses what libpq would try for ever. The value may hold a password and is not repeated.
+fn checked(url: &str, setting: &str, source: Source) -> Result<Option<NamedDatabase>, Misconfigured> {
+    let is_uri = ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme));
+    if !is_uri && (url.contains("://") || !url.contains('=')) {
+        return Err(Misconfigured::new(format!(
+            "{setting} is not a PostgreSQL URL: write it as postgresql://user:password@host:5432/database"
+        )));
+    }
+    Ok(Some(NamedDatabase { url: url.to_owned(), source }))
 }
 
 /// A URL with its password replaced.
@@ -96,7 +130,9 @@ pub(super) fn redacted(url: &str) -> String {
             if parsed.password().is_some() {
                 let _ = parsed.set_password(Some("***"));
             }
+            // Both may hold the rest of a password whose `?` or `#` was not encoded.
             parsed.set_query(None);
+            parsed.set_fragment(None);
             parsed.to_string()
         }
         // A keyword string such as `host=… password=…` is not worth taking apart for show.
@@ -109,7 +145,8 @@ mod tests {
     use super::*;
 
     fn url(pairs: &[(&str, &str)]) -> Option<String> {
-        Written::default().url(&pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+        let variables = Variables::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect());
+        Written::default().named(&variables).unwrap().map(|named| named.url)
     }
 
     #[test]
@@ -132,6 +169,36 @@ mod tests {
             choreo.unwrap(),
             "postgresql://app:p%40ss%2Fword@db%2Eexample%2Eorg:25060/latchkey?sslmode=require"
         );
+    }
+
+    #[test]
+    fn white_space_around_the_parts_of_a_choreo_connection_is_not_escaped() {
+        let tidy = [
+            ("HOSTNAME", "db"),
+            ("PORT", "5433"),
+            ("USERNAME", "app"),
+            ("PASSWORD", "x"),
+            ("DATABASENAME", "l"),
+        ];
+        let with = |around: &str| {
+            let named =
+                tidy.map(|(part, value)| (format!("CHOREO_APP_DB_{part}"), format!("{value}{around}")));
+            url(&named.each_ref().map(|(name, value)| (name.as_str(), value.as_str())))
+        };
+        for around in ["\n", "\r\n", " ", "\t"] {
+            assert_eq!(with(around), with(""), "{around:?}");
+        }
+    }
+
+    #[test]
+    fn what_libpq_would_try_for_ever_is_refused_and_not_repeated() {
+        for wrong in ["mysql://u:hunter2@db/x?a=b", "hunter2", "https://db", "'postgres://u:hunter2@db/x'"] {
+            let refusal = checked(wrong, "DATABASE_URL", Source::Setting).err().unwrap().to_string();
+            assert!(refusal.contains("DATABASE_URL") && !refusal.contains("hunter2"), "{refusal}");
+        }
+        for right in ["postgres://u@db/x", "postgresql://", "host=db password=x"] {
+            assert!(checked(right, "DATABASE_URL", Source::Setting).is_ok(), "{right}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Mail: put into the outbox in the transaction of what it tells about, delivered afterwards.
 
+mod address;
+mod auto_submitted;
 mod letters;
 mod outbox;
 mod probe;
@@ -37,17 +39,15 @@ pub struct Mailer {
 #[derive(Default)]
 pub struct Counts {
     pub delivered: Counter,
-    /// Tried again later, while the letter is worth it.
+    /// Tried again later while the letter is worth it, or given up because the mailbox does not exist.
     pub failed: Counter,
 }
 
 impl Mailer {
     pub fn new(settings: &config::Mail, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
-        let from = settings.from.parse().map_err(|error| {
-            Misconfigured::new(format!("LATCHKEY__MAIL__FROM={:?}: {error}", settings.from))
-        })?;
+        let from = address::sender(&settings.from)?;
         let sink = match (settings.transport, &settings.smtp_url) {
-            (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url)?),
+            (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url, &settings.ehlo)?),
             (Transport::Mailbox, _) => Sink::Mailbox,
             _ => Sink::None,
         };

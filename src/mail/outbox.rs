@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Mailer, queries};
+use super::auto_submitted::AutoSubmitted;
+use super::{Mailer, address, queries, smtp};
 use crate::db::{Db, Fault, off_thread};
 
 pub(super) const PURPOSE: &str = "outbox";
@@ -41,6 +42,12 @@ pub enum Sink {
 pub struct Body {
     pub text: String,
     pub html: String,
+}
+
+/// Why a letter was not delivered, and whether another attempt would end in the same way.
+struct Undelivered {
+    why: String,
+    is_final: bool,
 }
 
 /// A letter as the mailbox shows it.
@@ -95,9 +102,13 @@ impl Mailer {
             db.write(move |conn| {
                 match outcome {
                     Ok(()) => queries::mark_sent(conn, id, keep_body)?,
-                    Err(error) => {
+                    Err(Undelivered { why: error, is_final: false }) => {
                         tracing::warn!(mail = %id, attempts, %error, "mail was not delivered");
                         queries::mark_failed(conn, id, &error, retry_in(attempts))?
+                    }
+                    Err(Undelivered { why: error, is_final: true }) => {
+                        tracing::warn!(mail = %id, attempts, %error, "mail was refused for good");
+                        queries::mark_refused(conn, id, &error)?
                     }
                 };
                 Ok(())
@@ -119,17 +130,23 @@ impl Mailer {
         Ok(row.map(|row| self.open(row)))
     }
 
-    async fn deliver(&self, row: queries::Row) -> Result<(), String> {
+    async fn deliver(&self, row: queries::Row) -> Result<(), Undelivered> {
         let Sink::Smtp(relay) = self.sink.clone() else { return Ok(()) };
         let from = self.from.clone();
         let kept = self.open(row);
-        off_thread(move || {
+        let outcome = off_thread(move || {
             let body = kept.body.ok_or_else(|| Fault::Bug("the letter cannot be unsealed".into()))?;
             let message = compose(from, kept.id, &kept.to, &kept.subject, body)?;
-            relay.send(&message).map(drop).map_err(Fault::bug)
+            Ok(relay.send(&message).map_err(|error| Undelivered {
+                is_final: smtp::names_no_mailbox(&error) || is_beyond(&message, &error),
+                why: without_addresses(&error.to_string()),
+            }))
         })
-        .await
-        .map_err(|fault| without_addresses(&fault.to_string()))
+        .await;
+        match outcome {
+            Ok(sent) => sent.map(drop),
+            Err(fault) => Err(Undelivered { why: without_addresses(&fault.to_string()), is_final: false }),
+        }
     }
 
     fn open(&self, row: queries::Row) -> Kept {
@@ -143,15 +160,21 @@ impl Mailer {
 
 /// The id is the letter's own, so that one delivered twice can be told from two.
 fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
-    let to = to.parse().map_err(Fault::bug)?;
+    let to = address::recipient(to)?;
     let message_id = format!("<{id}@{}>", from.email.domain());
     Message::builder()
         .message_id(Some(message_id))
         .from(from)
         .to(to)
         .subject(subject)
+        .header(AutoSubmitted)
         .multipart(MultiPart::alternative_plain_html(body.text, body.html))
         .map_err(Fault::bug)
+}
+
+/// Whether the recipient can only be written to with SMTPUTF8, which the mail server does not support.
+fn is_beyond(message: &Message, error: &lettre::transport::smtp::Error) -> bool {
+    error.is_client() && message.envelope().to().iter().any(|to| !AsRef::<str>::as_ref(to).is_ascii())
 }
 
 /// Mail servers repeat the recipient in their refusals, and this goes into the log.

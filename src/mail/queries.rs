@@ -110,6 +110,13 @@ pub(super) fn drop_decoy(conn: &mut PgConnection, id: Uuid) -> QueryResult<usize
     diesel::delete(outbox::table.filter(dsl::id.eq(id)).filter(dsl::recipient.eq(NO_RECIPIENT))).execute(conn)
 }
 
+/// A letter that no further attempt can deliver: its body goes, because it holds a live link.
+pub(super) fn mark_refused(conn: &mut PgConnection, id: Uuid, error: &str) -> QueryResult<usize> {
+    diesel::update(outbox::table.filter(dsl::id.eq(id)))
+        .set((dsl::last_error.eq(error), dsl::sealed_body.eq(None::<Vec<u8>>)))
+        .execute(conn)
+}
+
 /// How many letters still worth sending have waited past their time for so long, and since when the oldest.
 pub(super) fn stuck(conn: &mut PgConnection, late: Duration) -> QueryResult<(i64, Option<OffsetDateTime>)> {
     outbox::table

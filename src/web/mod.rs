@@ -66,6 +66,7 @@ pub struct Shared {
     pub public: Origin,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
+    hsts: Option<&'static str>,
     known_for: Span,
     verify_for: Span,
     /// Somebody stands in front who is not in the settings: said once.
@@ -129,6 +130,7 @@ impl Shared {
             public: settings.server.public.clone(),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
+            hsts: headers::hsts(&settings.server),
             known_for: settings.throttle.known_for,
             verify_for: settings.tokens.verify_for,
             proxy_noticed: AtomicBool::new(settings.is_local() || settings.server.trusted_hops > 0),

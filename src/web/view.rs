@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::page::Page;
-use crate::accounts::{Act, Event as AuditEvent, UserRow as Person};
+use crate::accounts::{Act, Agent, Event as AuditEvent, UserRow as Person};
 use crate::device;
 use crate::sessions::{Handle, Record};
 
@@ -118,7 +118,11 @@ impl Event {
             text,
             kind,
             address: event.address.clone(),
-            device: if event.user_agent.is_empty() { String::new() } else { device::name(&event.user_agent) },
+            device: match &event.agent {
+                Agent::Operator => "Command line".to_owned(),
+                Agent::Browser(name) if name.is_empty() => String::new(),
+                Agent::Browser(name) => device::name(name),
+            },
             person_id: String::new(),
             person_name: String::new(),
         }

@@ -71,5 +71,5 @@ impl Drop for Instance {
 }
 
 pub fn client() -> Client {
-    Client { address: "203.0.113.7".into(), user_agent: "bench".into(), ..Client::default() }
+    Client::of_request(Some([203, 0, 113, 7].into()), "bench", None)
 }

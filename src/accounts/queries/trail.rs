@@ -8,22 +8,23 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::containing;
-use crate::accounts::UserId;
 use crate::accounts::audit::{Act, Entry, Event};
+use crate::accounts::{Agent, UserId};
 use crate::db::Fault;
 use crate::db::schema::audit_events::{self, dsl};
 use crate::db::schema::users;
 
 pub(in crate::accounts) fn insert_event(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<(), Fault> {
     let printable = |text: &str| text.chars().filter(|c| *c != '\0').take(400).collect::<String>();
+    let (address, user_agent) = entry.client.recorded();
     diesel::insert_into(audit_events::table)
         .values((
             dsl::act.eq(entry.act.as_str()),
             dsl::actor.eq(entry.actor.map(Uuid::from)),
             dsl::subject.eq(entry.subject.map(Uuid::from)),
             dsl::session.eq(entry.session.map(|handle| handle.0)),
-            dsl::address.eq(printable(&entry.client.address)),
-            dsl::user_agent.eq(printable(&entry.client.user_agent)),
+            dsl::address.eq(printable(address)),
+            dsl::user_agent.eq(printable(user_agent)),
             dsl::detail.eq(printable(entry.detail)),
         ))
         .execute(conn)?;
@@ -83,8 +84,8 @@ pub(in crate::accounts) fn events(
             actor: actor.map(UserId),
             subject: subject.map(UserId),
             subject_name,
+            agent: Agent::stored(&address, user_agent),
             address,
-            user_agent,
             detail,
         })
         .collect();

@@ -5,7 +5,6 @@ use askama::Template;
 use smol_str::SmolStr;
 use time::OffsetDateTime;
 
-use crate::config::Registration;
 use crate::sessions::Record;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
@@ -25,10 +24,7 @@ pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> 
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    page::ok(&HomePage {
-        page: ctx.page(),
-        can_register: ctx.accounts().registration() == Registration::Open,
-    })
+    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().registration_is_open() })
 }
 
 #[derive(Template)]
