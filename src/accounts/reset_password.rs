@@ -89,7 +89,12 @@ impl Accounts {
                 queries::set_password(change, owner.id, &hash, true)?;
                 accounts.sessions.revoke_all(change, owner.id.principal(), None)?;
                 queries::delete_links(change, owner.id, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
-                Budget::forgive(change, owner.id, &owner.email, &accounts.rules.buckets)?;
+                Budget::forgive(
+                    change,
+                    owner.id,
+                    Email::stored(&owner.email).key(),
+                    &accounts.rules.buckets,
+                )?;
                 queries::forget_browsers(change, owner.id, None)?;
                 let met = accounts.meet(change, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;

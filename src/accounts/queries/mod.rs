@@ -3,6 +3,7 @@
 mod admin;
 mod at_rest;
 mod chain;
+mod email_keys;
 mod factors;
 mod lanes;
 mod leaving;
@@ -19,6 +20,7 @@ pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
 pub(super) use at_rest::*;
 pub(super) use chain::*;
+pub(super) use email_keys::*;
 pub(super) use factors::*;
 pub(super) use lanes::*;
 pub(super) use leaving::*;
