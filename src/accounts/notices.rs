@@ -9,6 +9,7 @@ use super::{Accounts, Addressee, Client};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::mail;
+use crate::unicode::direction::isolated;
 
 /// News that is older is none.
 const WORTH_SENDING: Span = Span::days(3);
@@ -124,7 +125,7 @@ impl Accounts {
             },
             Notice::EmailChanged { new, undo, valid_for } => Words {
                 subject: "Your e-mail address was changed".into(),
-                what: format!("the address of your Latchkey account was changed to {new} {happened}. From now on you log in with that one, and letters go there."),
+                what: format!("the address of your Latchkey account was changed to {} {happened}. From now on you log in with that one, and letters go there.", isolated(new)),
                 advice: format!("It was not you? Take it back within {valid_for}: this address counts again, and everybody is logged out."),
                 button: "Take it back",
                 link: undo.clone(),
@@ -172,7 +173,7 @@ impl Accounts {
             },
             Notice::PasskeyCopied(name) => Words {
                 subject: "A passkey of yours was refused".into(),
-                what: format!("the passkey “{name}” of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in."),
+                what: format!("the passkey “{}” of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in.", isolated(name)),
                 advice: "Whether it was you or not: remove that passkey and make a new one.".into(),
                 button: "Look at my passkeys",
                 link: self.mailer.link("/account/security"),

@@ -56,10 +56,10 @@ impl Accounts {
             .await
     }
 
-    /// Whether the link would still work; nothing is consumed.
-    pub async fn reset_link_is_live(&self, token: &str) -> Result<bool, Fault> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
-        self.db.read(move |conn| Ok(queries::reset_owner(conn, &token_hash)?.is_some())).await
+    /// The address of the account whose password the link would set; `None` if the link is dead. Consumes nothing.
+    pub async fn reset_link_address(&self, token: &str) -> Result<Option<String>, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+        self.db.read(move |conn| Ok(queries::reset_owner(conn, &token_hash)?.map(|owner| owner.email))).await
     }
 
     /// Consumes the link, sets the password, ends every session and tells the owner.

@@ -9,6 +9,7 @@ use crate::accounts::audit::Entry;
 use crate::accounts::{Accounts, Act, Answer, Client, LiveUser, queries};
 use crate::db::{Fault, off_thread};
 use crate::device;
+use crate::unicode::direction::isolated;
 
 impl Accounts {
     /// What to ask the browser for: a passkey that finds its account by itself and verifies its person, from an
@@ -102,7 +103,7 @@ impl Accounts {
             return Ok(Err(PasskeyRefusal::Taken));
         }
         Entry::own(Act::PasskeyAdded, user, client).session(live.record.handle).detail(&name).write(conn)?;
-        self.tell_factor_added(conn, &person, &format!("passkey “{name}”"), client)?;
+        self.tell_factor_added(conn, &person, &format!("passkey “{}”", isolated(&name)), client)?;
         Ok(Ok(queries::recovery_codes_left(conn, user)? == 0))
     }
 }
