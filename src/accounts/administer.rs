@@ -95,9 +95,7 @@ impl Accounts {
         let (email, name) = (email.clone(), name.clone());
         self.db
             .write(move |conn| {
-                let Some(user) =
-                    queries::insert_user(conn, email.as_str(), email.key(), name.as_str(), role, None)?
-                else {
+                let Some(user) = queries::insert_user(conn, &email, name.as_str(), role, None)? else {
                     return Ok(Err(AdminRefusal::Taken));
                 };
                 queries::drop_registrations(conn, email.key())?;

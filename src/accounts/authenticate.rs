@@ -10,7 +10,7 @@ use super::log_ins::Way;
 use super::password::{Password, PasswordHash};
 use super::pending::{LoggedIn, Pending, fingerprint};
 use super::throttle::{Budget, Taken};
-use super::{Accounts, Act, Answer, Client, Email, UserId, Wait, queries};
+use super::{Accounts, Act, Answer, Client, EmailKey, UserId, Wait, queries};
 use crate::db::Fault;
 use crate::sessions::{Change, Key, Login};
 
@@ -101,9 +101,7 @@ impl Accounts {
     }
 
     async fn attempt(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
-        let email_key = Email::parse(&attempt.email)
-            .map(|email| email.key().to_owned())
-            .unwrap_or_else(|_| attempt.email.trim().to_lowercase());
+        let email_key = EmailKey::of_attempt(&attempt.email);
         let (known, knows_browser) = {
             let (email_key, browser) = (email_key.clone(), client.browser);
             self.db

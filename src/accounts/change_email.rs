@@ -162,7 +162,7 @@ impl Accounts {
     ) -> Result<(), Fault> {
         queries::delete_user_tokens(conn, user)?;
         queries::delete_links(conn, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
-        queries::drop_registrations(conn, &old.to_lowercase())?;
+        queries::drop_registrations(conn, Email::stored(old).key())?;
         queries::drop_registrations(conn, new.key())
     }
 }

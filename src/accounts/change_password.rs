@@ -6,7 +6,7 @@ use super::links::Purpose;
 use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
-use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
+use super::{Accounts, Act, Answer, Client, Email, LiveUser, Wait, queries};
 use crate::sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Accounts {
                 let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ChangeRefusal::SessionLost));
                 };
-                Budget::forgive(change, user, &person.email, &accounts.rules.buckets)?;
+                Budget::forgive(change, user, Email::stored(&person.email).key(), &accounts.rules.buckets)?;
                 queries::set_password(change, user, &hash, true)?;
                 queries::delete_user_tokens(change, user)?;
                 queries::delete_links(change, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;

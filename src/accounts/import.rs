@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::audit::Entry;
 use super::password::{Foreign, NotTaken};
-use super::{Accounts, Act, Client, Email, Name, NoName, Role, queries};
+use super::{Accounts, Act, Client, Email, EmailKey, Name, NoName, Role, queries};
 use crate::db::Fault;
 
 /// Clocks of two machines differ by less.
@@ -100,7 +100,7 @@ impl Newcomer {
     }
 
     /// What addresses are compared by.
-    pub fn key(&self) -> &str {
+    pub fn key(&self) -> &EmailKey {
         self.email.key()
     }
 
@@ -135,12 +135,14 @@ impl Accounts {
         }
         self.db
             .write(move |conn| {
-                let mut order: Vec<usize> = (0..batch.len()).collect();
+                let free = queries::free_addresses(conn, &batch)?;
+                let mut sorted: Vec<&Newcomer> =
+                    batch.iter().zip(free).filter_map(|(newcomer, free)| free.then_some(newcomer)).collect();
                 // Two imports at once take the addresses in the same order; of two alike, the first comes first.
-                order.sort_by_key(|&index| batch.get(index).map(Newcomer::key));
-                let sorted: Vec<&Newcomer> = order.iter().filter_map(|&index| batch.get(index)).collect();
+                sorted.sort_by_key(|newcomer| newcomer.key().as_str());
                 let mut made = queries::insert_newcomers(conn, &sorted)?;
-                queries::drop_registrations_of(conn, made.keys())?;
+                sorted.retain(|newcomer| made.contains_key(newcomer.key()));
+                queries::drop_registrations_of(conn, &sorted)?;
                 let client = Client::operator();
                 let mut new = Vec::with_capacity(batch.len());
                 for newcomer in &batch {
@@ -175,7 +177,7 @@ mod tests {
     fn what_is_left_out_has_a_sensible_value() {
         let parsed = Newcomer::parse(&ada(), false).ok().unwrap();
         assert_eq!(
-            (parsed.key(), parsed.name.as_str(), parsed.role),
+            (parsed.key().as_str(), parsed.name.as_str(), parsed.role),
             ("ada@example.org", "Ada", Role::Member)
         );
         assert!(parsed.created_at.is_none() && parsed.password_hash.as_deref() == Some(BCRYPT));

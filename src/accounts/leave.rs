@@ -39,8 +39,7 @@ impl Accounts {
             return Ok(Ok(()));
         }
         let Some(person) = queries::addressee(change, user)? else { return Ok(Ok(())) };
-        let key = |text: &str| Email::parse(text).map(|email| email.key().to_owned()).ok();
-        if key(typed).is_none() || key(typed) != key(&person.email) {
+        if !Email::parse(typed).is_ok_and(|typed| typed.key() == Email::stored(&person.email).key()) {
             return Ok(Err(LeaveRefusal::OtherAddress));
         }
         if admins == [user] {
@@ -85,10 +84,10 @@ impl Accounts {
                 .write(move |change| {
                     let Some((user, email)) = queries::lock_one_gone(change)? else { return Ok(false) };
                     accounts.sessions.delete_all(change, user.principal())?;
-                    accounts.mailer.forget(change, &email)?;
-                    queries::delete_person(change, user, &email)?;
+                    accounts.mailer.forget(change, &email.key().spellings())?;
+                    queries::delete_person(change, user, email.key())?;
                     Entry::on(Act::Deleted, None, user, &Client::operator()).write(change)?;
-                    queries::erase_from_trail(change, user, &email)?;
+                    queries::erase_from_trail(change, user, email.key())?;
                     Ok(true)
                 })
                 .await?;

@@ -9,7 +9,7 @@ use super::lanes::{Lane, OUTSIDE};
 use super::links::{self, About, Purpose};
 use super::notices::Notice;
 use super::throttle::{Alarm, Budget};
-use super::{Accounts, Act, AdminRefusal, Answer, Client, UserId, queries};
+use super::{Accounts, Act, AdminRefusal, Answer, Client, Email, UserId, queries};
 use crate::db::Fault;
 use crate::secret::Token;
 
@@ -54,7 +54,7 @@ impl Accounts {
                 let Some(link) = links::take(conn, Purpose::Unlock, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
                 let Some(owner) = queries::addressee(conn, user)? else { return Ok(None) };
-                Budget::forgive(conn, user, &owner.email, &accounts.rules.buckets)?;
+                Budget::forgive(conn, user, Email::stored(&owner.email).key(), &accounts.rules.buckets)?;
                 let met = accounts.meet(conn, user, &client)?;
                 Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(conn)?;
                 Ok(Some(met.proof))
@@ -70,10 +70,10 @@ impl Accounts {
                 if !queries::lock_user(conn, user)? {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 }
-                let Some(email_key) = queries::email_key(conn, user)? else {
+                let Some(email) = queries::email_of(conn, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                Budget::forgive(conn, user, &email_key, &buckets)?;
+                Budget::forgive(conn, user, email.key(), &buckets)?;
                 queries::delete_links(conn, user, &[Purpose::Unlock])?;
                 Entry::on(Act::PasswordUnlocked, None, user, &client).write(conn)?;
                 Ok(Ok(()))

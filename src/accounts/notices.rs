@@ -9,6 +9,7 @@ use super::{Accounts, Addressee, Client, Email};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::mail;
+use crate::unicode::direction::isolated;
 
 /// News that is older is none.
 const WORTH_SENDING: Span = Span::days(3);
@@ -139,7 +140,7 @@ impl Accounts {
             },
             Notice::EmailChanged { new, undo, valid_for } => Words {
                 subject: "Your e-mail address was changed".into(),
-                what: format!("the address of your Latchkey account was changed to {} {happened}. From now on you log in with that one, and letters go there.", new.as_str()),
+                what: format!("the address of your Latchkey account was changed to {} {happened}. From now on you log in with that one, and letters go there.", isolated(new.as_str())),
                 advice: format!("It was not you? Take it back within {valid_for}: this address counts again, and everybody is logged out."),
                 button: "Take it back",
                 link: undo.clone(),

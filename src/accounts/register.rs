@@ -198,10 +198,10 @@ impl Accounts {
                 if !may {
                     return Ok(None);
                 }
+                let email = Email::stored(&registration.email);
                 let Some(user) = queries::insert_user(
                     conn,
-                    &registration.email,
-                    &registration.email_key,
+                    &email,
                     &registration.name,
                     Role::Member,
                     Some(&registration.password_hash),
@@ -209,7 +209,7 @@ impl Accounts {
                 else {
                     return Ok(None);
                 };
-                queries::drop_registrations(conn, &registration.email_key)?;
+                queries::drop_registrations(conn, email.key())?;
                 Entry::own(Act::Registered, user, &client).write(conn)?;
                 Ok(Some(()))
             })

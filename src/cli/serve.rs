@@ -19,7 +19,7 @@ use super::local_instance::LocalInstance;
 use super::reach::{self, Reached};
 use super::way::{self, Safety};
 use super::{Failure, log};
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, IdnKeys};
 use crate::config::Settings;
 use crate::db::{Db, Fault, checkup, migrations};
 use crate::lab::Lab;
@@ -123,6 +123,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         spawn(flush_forever(accounts.clone()));
         // Without a cache there is nothing to keep, and nobody need wait for us.
         let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
+        fill_idn_keys(&accounts).await;
         welcome(&accounts, &settings).await;
         running.await??;
         if let Some(watched) = watched {
@@ -218,6 +219,25 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
         ),
         Ok(None) => {}
         Err(fault) => tracing::warn!(%fault, "the setup link cannot be made"),
+    }
+}
+
+/// Rows that a version before this one wrote are also found by other spellings of their domain from now on.
+async fn fill_idn_keys(accounts: &Accounts) {
+    match accounts.fill_idn_keys().await {
+        Ok(IdnKeys { filled, shared }) => {
+            if filled > 0 {
+                tracing::info!(filled, "addresses are compared by their domains' ASCII form");
+            }
+            if shared > 0 {
+                tracing::warn!(
+                    shared,
+                    "accounts have a mailbox that another account has as well, spelt differently: \
+                     docs/decisions/email-keys.md says what to do"
+                );
+            }
+        }
+        Err(fault) => tracing::warn!(%fault, "keys of addresses cannot be filled in yet"),
     }
 }
 

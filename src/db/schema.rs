@@ -287,6 +287,7 @@ diesel::table! {
         created_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
         delete_after -> Nullable<Timestamptz>,
+        email_idn_key -> Nullable<Text>,
     }
 }
 

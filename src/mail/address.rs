@@ -1,11 +1,11 @@
 //! Addresses as mail servers take them: a server need not support SMTPUTF8, so a domain is written in ASCII (IDNA).
 
 use lettre::Address;
+use lettre::address::AddressError;
 use lettre::message::Mailbox;
-use url::Host;
 
 use crate::config::Misconfigured;
-use crate::db::Fault;
+use crate::unicode::domains;
 
 /// The sender of all letters, from the setting.
 pub(super) fn sender(text: &str) -> Result<Mailbox, Misconfigured> {
@@ -18,16 +18,28 @@ pub(super) fn sender(text: &str) -> Result<Mailbox, Misconfigured> {
         Some(mailbox) => mailbox,
         None => text.parse::<Mailbox>().map_err(|error| wrong(&error.to_string()))?,
     };
-    let email = in_ascii(&mailbox.email).ok_or_else(|| wrong("its domain cannot exist"))?;
+    let email = in_ascii(mailbox.email).ok_or_else(|| wrong("its domain cannot exist"))?;
     Ok(Mailbox::new(mailbox.name, email))
 }
 
-/// The recipient of a letter.
-pub(super) fn recipient(text: &str) -> Result<Mailbox, Fault> {
-    let address: Address = text.parse().map_err(Fault::bug)?;
-    let address =
-        in_ascii(&address).ok_or_else(|| Fault::Bug("the recipient's domain cannot exist".into()))?;
-    Ok(Mailbox::new(None, address))
+/// The address of a recipient. Some phone companies issued local parts with two dots in a row, or with a dot at an end.
+/// They are no dot-atoms (RFC 5322 §3.2.3), so they travel as quoted strings, which mean the same mailbox (RFC 5321
+/// §4.1.2).
+///
+/// # Errors
+/// If no mail can be sent there.
+pub fn address(typed: &str) -> Result<Address, AddressError> {
+    let (local, domain) = typed.rsplit_once('@').ok_or(AddressError::MissingParts)?;
+    let domain = domains::ascii(domain).ok_or(AddressError::InvalidDomain)?;
+    Address::new(local, &domain).or_else(|refused| {
+        let atoms = || local.split('.').filter(|atom| !atom.is_empty());
+        // With single dots between its parts it must be an address, so nothing but dots is made good by the quotes.
+        if atoms().next().is_none() {
+            return Err(refused);
+        }
+        Address::new(atoms().collect::<Vec<_>>().join("."), &domain)?;
+        Address::new(format!("\"{local}\""), &domain)
+    })
 }
 
 /// `Name <user@[192.0.2.1]>`, which lettre's own parser does not take.
@@ -40,14 +52,11 @@ fn domain_literal(text: &str) -> Option<Mailbox> {
     Some(Mailbox::new(name, Address::new_dangerous(user, domain)))
 }
 
-fn in_ascii(address: &Address) -> Option<Address> {
+fn in_ascii(address: Address) -> Option<Address> {
     if address.domain().is_ascii() {
-        return Some(address.clone());
+        return Some(address);
     }
-    match Host::parse(address.domain()) {
-        Ok(Host::Domain(domain)) => Address::new(address.user(), domain).ok(),
-        _ => None,
-    }
+    Address::new(address.user(), domains::ascii(address.domain())?).ok()
 }
 
 #[cfg(test)]
@@ -58,14 +67,14 @@ mod tests {
     fn the_domain_of_an_address_is_written_in_ascii() {
         for (text, ascii) in [
             ("ada@example.org", "ada@example.org"),
-            ("Ada@Example.ORG", "Ada@Example.ORG"),
+            ("Ada@Example.ORG", "Ada@example.org"),
             ("ada@b\u{fc}cher.example", "ada@xn--bcher-kva.example"),
             ("ada@B\u{dc}CHER.example", "ada@xn--bcher-kva.example"),
             ("ada@\u{4f8b}\u{3048}.jp", "ada@xn--r8jz45g.jp"),
             ("ada@\u{43f}\u{43e}\u{447}\u{442}\u{430}.\u{440}\u{444}", "ada@xn--80a1acny.xn--p1ai"),
             ("jos\u{e9}@b\u{fc}cher.example", "jos\u{e9}@xn--bcher-kva.example"),
         ] {
-            assert_eq!(recipient(text).unwrap().email.to_string(), ascii);
+            assert_eq!(address(text).unwrap().to_string(), ascii);
         }
     }
 
@@ -89,6 +98,32 @@ mod tests {
         for text in ["", "nobody", "a@", "Latchkey <no reply@[192.0.2.1]>", "x@y.z, a@b.c <x@[192.0.2.1]>"] {
             let refusal = sender(text).err().map(|wrong| wrong.to_string()).unwrap_or_default();
             assert!(refusal.contains("LATCHKEY__MAIL__FROM"), "{text:?}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn odd_dots_are_quoted_and_nothing_else_is() {
+        for (typed, sent) in [
+            ("ada@example.org", "ada@example.org"),
+            ("a.b@example.org", "a.b@example.org"),
+            ("a..b@example.org", "\"a..b\"@example.org"),
+            ("a.@example.org", "\"a.\"@example.org"),
+            (".a@example.org", "\".a\"@example.org"),
+            ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ] {
+            assert_eq!(address(typed).unwrap().to_string(), sent);
+        }
+        for bad in [
+            "",
+            "a",
+            "@example.org",
+            ".@example.org",
+            "a..b c@example.org",
+            "a..\"@example.org",
+            "a..b@",
+            "a..b>@x.org",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
         }
     }
 }

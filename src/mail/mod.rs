@@ -20,6 +20,7 @@ use crate::counters::Counter;
 use crate::db::Fault;
 use crate::secret::Secret;
 
+pub use address::address;
 pub use letters::{AlreadyRegistered, ConfirmEmail, Invitation, Letter, Notice, ResetPassword, VerifyEmail};
 pub use outbox::{Body, Kept, Sink};
 
@@ -76,9 +77,9 @@ impl Mailer {
         self.origin.link(path)
     }
 
-    /// Deletes every letter to an address, sent or not.
-    pub fn forget(&self, conn: &mut PgConnection, to: &str) -> Result<usize, Fault> {
-        Ok(queries::delete_to(conn, to)?)
+    /// Deletes every letter to an address, sent or not. `spellings`: in lower case.
+    pub fn forget(&self, conn: &mut PgConnection, spellings: &[&str]) -> Result<usize, Fault> {
+        Ok(queries::delete_to(conn, spellings)?)
     }
 
     /// Puts `letter` into the outbox in the caller's transaction. Its body is sealed, and it is not worth

@@ -160,7 +160,7 @@ impl Mailer {
 
 /// The id is the letter's own, so that one delivered twice can be told from two.
 fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
-    let to = address::recipient(to)?;
+    let to = Mailbox::new(None, address(to).map_err(Fault::bug)?);
     let message_id = format!("<{id}@{}>", from.email.domain());
     Message::builder()
         .message_id(Some(message_id))

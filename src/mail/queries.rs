@@ -59,8 +59,8 @@ pub(super) fn insert(
 
 diesel::define_sql_function! { fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text; }
 
-pub(super) fn delete_to(conn: &mut PgConnection, recipient: &str) -> QueryResult<usize> {
-    diesel::delete(outbox::table.filter(lower(dsl::recipient).eq(recipient.to_lowercase()))).execute(conn)
+pub(super) fn delete_to(conn: &mut PgConnection, recipient: &[&str]) -> QueryResult<usize> {
+    diesel::delete(outbox::table.filter(lower(dsl::recipient).eq_any(recipient))).execute(conn)
 }
 
 /// Takes up to `limit` due letters and reserves them for `lease`: if we die, another try follows.

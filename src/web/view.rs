@@ -8,6 +8,7 @@ use super::page::Page;
 use crate::accounts::{Act, Agent, Event as AuditEvent, UserRow as Person};
 use crate::device;
 use crate::sessions::{Handle, Record};
+use crate::unicode::direction::isolated;
 
 pub use crate::accounts::password::Strength;
 
@@ -141,7 +142,9 @@ impl Event {
 fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static str) {
     let by = if by_other { " by an administrator" } else { "" };
     let Some(act) = act else { return ("Something a newer version recorded".into(), "plain") };
-    let with = |text: &str| if detail.is_empty() { text.to_owned() } else { format!("{text}: {detail}") };
+    let with = |text: &str| {
+        if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
+    };
     match act {
         Act::Registered => ("Registered".into(), "good"),
         Act::LoggedIn => ("Logged in".into(), "good"),

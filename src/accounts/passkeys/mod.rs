@@ -1,6 +1,7 @@
 //! Passkeys: whom they are made for, and the ceremonies in which they are made and used (W3C Web Authentication,
 //! Level 3). A passkey verifies its person by itself, so that one is two factors (NIST SP 800-63B-4 §2.2.1).
 
+mod answers;
 mod manage;
 mod prove;
 mod register;
@@ -23,10 +24,8 @@ use crate::config::{Misconfigured, Origin};
 use crate::db::Fault;
 use crate::secret;
 
+pub use answers::{Assertion, Attestation};
 pub(super) use prove::Held;
-pub use webauthn_rs::prelude::{
-    PublicKeyCredential as Assertion, RegisterPublicKeyCredential as Attestation,
-};
 
 /// How long a challenge may wait for its answer: as long as webauthn-rs lets the browser take (ASVS 5.0 6.7.2).
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);

@@ -8,6 +8,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::leaving::lower;
 use crate::accounts::links::{About, Purpose};
 use crate::accounts::{Email, UserId};
 use crate::db::schema::{account_links, users};
@@ -102,7 +103,8 @@ pub(in crate::accounts) fn delete_links_elsewhere(
 ) -> Result<(), Fault> {
     use account_links::dsl;
     let of_user = account_links::table.filter(dsl::user_id.eq(user.0));
-    let elsewhere = dsl::email.is_distinct_from(email.as_str());
+    let spellings = email.key().spellings();
+    let elsewhere = dsl::email.is_null().or(lower(dsl::email.assume_not_null()).ne_all(spellings));
     diesel::delete(of_user.filter(dsl::purpose.eq(purpose.as_str())).filter(elsewhere)).execute(conn)?;
     Ok(())
 }

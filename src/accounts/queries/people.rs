@@ -1,21 +1,22 @@
 //! Users: finding, locking, changing.
 
 use diesel::dsl::now;
-use diesel::pg::PgConnection;
+use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::{Nullable, Text};
 use uuid::Uuid;
 
 use crate::accounts::authenticate::Known;
 use crate::accounts::password::PasswordHash;
-use crate::accounts::{Addressee, Email, Name, Role, User, UserId};
+use crate::accounts::{Addressee, Email, EmailKey, Name, Role, User, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
 use crate::sessions::{self, Change, KeyHash, Live};
 
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = users, check_for_backend(Pg))]
 struct Row {
     id: Uuid,
     name: String,
@@ -60,9 +61,27 @@ pub(in crate::accounts) fn addressee(
 
 pub(in crate::accounts) fn addressee_at(
     conn: &mut PgConnection,
-    email_key: &str,
+    email_key: &EmailKey,
 ) -> Result<Option<Addressee>, Fault> {
-    Ok(active().filter(dsl::email_key.eq(email_key)).first(conn).optional()?.map(addressed))
+    let active = of_mailbox(email_key).filter(dsl::disabled_at.is_null());
+    Ok(active.select((dsl::id, dsl::name, dsl::email)).first(conn).optional()?.map(addressed))
+}
+
+diesel::define_sql_function! { fn coalesce(first: Nullable<Text>, second: Text) -> Text; }
+
+/// What a row's address is compared by, the same for every spelling: the index `users_mailbox` is on it.
+#[diesel::dsl::auto_type]
+pub(super) fn mailbox() -> _ {
+    coalesce(dsl::email_idn_key, dsl::email_key)
+}
+
+/// The user of a mailbox, whichever spelling their row has. If two accounts have one mailbox
+/// (docs/decisions/email-keys.md), the one whose spelling was typed comes first.
+fn of_mailbox(key: &EmailKey) -> users::BoxedQuery<'_, Pg> {
+    users::table
+        .filter(mailbox().eq_any(key.spellings()))
+        .order((dsl::email_key.eq(key.as_typed()).desc(), mailbox().eq(key.as_str()).desc()))
+        .into_boxed()
 }
 
 /// Who has an address.
@@ -99,13 +118,15 @@ fn addressed((id, name, email): (Uuid, String, String)) -> Addressee {
 
 pub(in crate::accounts) fn user_id(
     conn: &mut PgConnection,
-    email_key: &str,
+    email_key: &EmailKey,
 ) -> Result<Option<UserId>, Fault> {
-    Ok(users::table.filter(dsl::email_key.eq(email_key)).select(dsl::id).first(conn).optional()?.map(UserId))
+    Ok(of_mailbox(email_key).select(dsl::id).first(conn).optional()?.map(UserId))
 }
 
-pub(in crate::accounts) fn email_key(conn: &mut PgConnection, id: UserId) -> Result<Option<String>, Fault> {
-    Ok(users::table.filter(dsl::id.eq(id.0)).select(dsl::email_key).first(conn).optional()?)
+pub(in crate::accounts) fn email_of(conn: &mut PgConnection, id: UserId) -> Result<Option<Email>, Fault> {
+    let email: Option<String> =
+        users::table.filter(dsl::id.eq(id.0)).select(dsl::email).first(conn).optional()?;
+    Ok(email.as_deref().map(Email::stored))
 }
 
 /// Whether the address is theirs now; `false` when somebody else has it.
@@ -117,7 +138,12 @@ pub(in crate::accounts) fn set_email(
     let row = users::table.filter(dsl::id.eq(id.0));
     // In a savepoint: who registers it at this very moment wins, and the rest of our transaction stands.
     let set = conn.transaction(|conn| {
-        diesel::update(row).set((dsl::email.eq(email.as_str()), dsl::email_key.eq(email.key()))).execute(conn)
+        let key = email.key();
+        diesel::update(row)
+            .set((dsl::email.eq(email.as_str()), dsl::email_key.eq(key.as_typed())))
+            .execute(conn)?;
+        // By itself: a statement that sets `email_key` clears this column, for versions that do not know it.
+        diesel::update(row).set(dsl::email_idn_key.eq(key.idn())).execute(conn)
     });
     match set {
         Ok(changed) => Ok(changed == 1),
@@ -133,9 +159,11 @@ pub(in crate::accounts) fn has_logged_in(conn: &mut PgConnection, id: UserId) ->
 }
 
 /// Whom to check a password against; nobody where the account is disabled.
-pub(in crate::accounts) fn known(conn: &mut PgConnection, email_key: &str) -> Result<Option<Known>, Fault> {
-    let row: Option<(Uuid, Option<String>)> = users::table
-        .filter(dsl::email_key.eq(email_key))
+pub(in crate::accounts) fn known(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<Known>, Fault> {
+    let row: Option<(Uuid, Option<String>)> = of_mailbox(email_key)
         .filter(dsl::disabled_at.is_null())
         .select((dsl::id, dsl::password_hash))
         .first(conn)
@@ -217,22 +245,21 @@ pub(in crate::accounts) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<Us
 /// `None` when the address is taken.
 pub(in crate::accounts) fn insert_user(
     conn: &mut PgConnection,
-    email: &str,
-    email_key: &str,
+    email: &Email,
     name: &str,
     role: Role,
     password_hash: Option<&str>,
 ) -> Result<Option<UserId>, Fault> {
     let id: Option<Uuid> = diesel::insert_into(users::table)
         .values((
-            dsl::email.eq(email),
-            dsl::email_key.eq(email_key),
+            dsl::email.eq(email.as_str()),
+            dsl::email_key.eq(email.key().as_typed()),
+            dsl::email_idn_key.eq(email.key().idn()),
             dsl::name.eq(name),
             dsl::role.eq(role.as_str()),
             dsl::password_hash.eq(password_hash),
         ))
-        .on_conflict(dsl::email_key)
-        .do_nothing()
+        .on_conflict_do_nothing()
         .returning(dsl::id)
         .get_result(conn)
         .optional()?;

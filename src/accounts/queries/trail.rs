@@ -3,11 +3,11 @@
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Array, Bool, Text};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::containing;
+use super::{containing, containing_address};
 use crate::accounts::audit::{Act, Entry, Event};
 use crate::accounts::{Agent, UserId};
 use crate::db::Fault;
@@ -51,11 +51,11 @@ pub(in crate::accounts) fn events(
         if let Some(q) = q.filter(|q| !q.is_empty()) {
             let like = containing(q);
             rows = rows.filter(
-                dsl::act.ilike(like.clone()).or(dsl::address.ilike(like.clone())).or(sql::<Bool>(
-                    "coalesce(users.name || ' ' || users.email ILIKE ",
+                dsl::act.ilike(like.clone()).or(dsl::address.ilike(like)).or(sql::<Bool>(
+                    "coalesce(users.name || ' ' || users.email ILIKE ANY (",
                 )
-                .bind::<diesel::sql_types::Text, _>(like)
-                .sql(", false)")),
+                .bind::<Array<Text>, _>(containing_address(q))
+                .sql("), false)")),
             );
         }
         rows

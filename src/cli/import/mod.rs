@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use crate::accounts::{Accounts, Newcomer};
+use crate::accounts::{Accounts, EmailKey, Newcomer};
 use report::{Progress, Report};
 use rows::{Rows, Unreadable};
 
@@ -92,14 +92,14 @@ async fn settle(
     if batch.is_empty() {
         return Ok(());
     }
-    let told: Vec<(u64, String, bool)> = batch
+    let told: Vec<(u64, EmailKey, bool)> = batch
         .iter()
-        .map(|(line, newcomer)| (*line, newcomer.key().to_owned(), newcomer.has_password()))
+        .map(|(line, newcomer)| (*line, newcomer.key().clone(), newcomer.has_password()))
         .collect();
     let newcomers = batch.drain(..).map(|(_, newcomer)| newcomer).collect();
     let new = accounts.import(newcomers, import.dry_run).await?;
     for ((line, key, has_password), new) in told.into_iter().zip(new) {
-        report.settle(line, &key, has_password, new);
+        report.settle(line, key.as_str(), has_password, new);
     }
     Ok(())
 }
