@@ -49,7 +49,7 @@ impl Accounts {
                         && throttle::may_tell_of_missing_step(conn, user, &accounts.rules)?
                     {
                         let notice = Notice::SecondStepMissing;
-                        accounts.tell_later(conn, &owner, &notice, &overdue.client, overdue.at)?;
+                        accounts.tell_at(conn, &owner, &notice, &overdue.client, overdue.at)?;
                     }
                     Ok(true)
                 })

@@ -89,11 +89,11 @@ impl Accounts {
         notice: &Notice<'_>,
         client: &Client,
     ) -> Result<(), Fault> {
-        self.tell_later(conn, to, notice, client, OffsetDateTime::now_utc())
+        self.tell_at(conn, to, notice, client, OffsetDateTime::now_utc())
     }
 
     /// The same of something that happened `at` this time.
-    pub(super) fn tell_later(
+    pub(super) fn tell_at(
         &self,
         conn: &mut PgConnection,
         to: &Addressee,
@@ -213,7 +213,7 @@ impl Accounts {
             Notice::NewDevice { not_me, valid_for, ended_oldest } => Words {
                 subject: "Your account was opened in a new browser".into(),
                 what: format!("somebody logged in to your Latchkey account {happened}. That browser is new to us.{}", match ended_oldest {
-                    Some(limit) => format!(" It is one session more than the {limit} you can have, so your oldest session was ended."),
+                    Some(limit) => format!(" That was one session more than the {limit} you can have, so your oldest session was ended."),
                     None => String::new(),
                 }),
                 advice: format!("It was you? There is nothing to do. It was not? Within {valid_for}, this ends that session and mails you a link to set a new password:"),

@@ -259,9 +259,7 @@ impl Accounts {
                 };
                 self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
             }
-            Some(Occupant::Active(owner)) => {
-                self.mailer.enqueue(conn, &owner.email, &taken, good_for.std())
-            }
+            Some(Occupant::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
             // Nothing that the owner could be told would be of use.
             Some(Occupant::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
         }

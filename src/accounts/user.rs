@@ -73,7 +73,9 @@ impl fmt::Display for NoName {
         match self {
             Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
             Self::TooLong => write!(f, "Use a shorter name: at most {NAME_MAX} characters."),
-            Self::Link => f.write_str("Use a name without “://”, “www.” or “@”: it may not look like a link or an address."),
+            Self::Link => f.write_str(
+                "Use a name without “://”, “www.” or “@”: it may not look like a link or an address.",
+            ),
             Self::Unprintable => {
                 f.write_str("Use letters, digits and signs only: the name has characters that do not print.")
             }

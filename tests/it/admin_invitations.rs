@@ -128,9 +128,9 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
     register(&app, &letter.token()).await.redirects_to("/register/check-email");
     inviter("role = 'member'");
     let confirm = app.letter("alan@example.org", "Confirm your e-mail address").await;
-    let fields = [("token", confirm.token()), ("password", "gravel tuba otter lemon".to_owned())];
-    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    app.browser().fill_in("/verify-email", &fields).await.is(422);
+    let token = confirm.token();
+    let fields = [("token", token.as_str()), ("password", "gravel tuba otter lemon")];
+    app.browser().fill_in(&confirm.link(), &fields).await.is(422);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 2);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM invitations WHERE accepted_at IS NOT NULL"), 0);
 }

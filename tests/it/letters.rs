@@ -87,15 +87,14 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     // Address, password, the whole account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
     let confirm = app.letter("eve@example.org", "Confirm your new e-mail address").await;
-    let fields = [("token", confirm.token())];
-    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    stranger(app).fill_in(&confirm.link(), &fields).await.redirects_to("/login");
+    stranger(app).fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
     let fields = [("current_password", victim.password), ("password", NEW)];
     browser.fill_in("/account/password", &fields).await.redirects_to("/account/password");
     browser.fill_in("/forgot-password", &[("email", "eve@example.org")]).await.is(303);
-    let reset = app.letter("eve@example.org", "Set a new password").await.token();
-    let fields = [("token", reset.as_str()), ("password", victim.password)];
-    stranger(app).fill_in("/reset-password", &fields).await.redirects_to("/login");
+    let reset = app.letter("eve@example.org", "Set a new password").await;
+    let token = reset.token();
+    let fields = [("token", token.as_str()), ("password", victim.password)];
+    stranger(app).fill_in(&reset.link(), &fields).await.redirects_to("/login");
     browser.log_in("eve@example.org", victim.password).await.redirects_to("/home");
     browser.fill_in("/account/delete", &[("email", "eve@example.org")]).await.redirects_to("/login");
     let _ = owner.get("/home").await;
@@ -144,7 +143,9 @@ async fn no_letter_has_anything_in_it_that_somebody_typed() {
     }
     let missing: Vec<_> = subjects().into_iter().filter(|subject| !seen.contains(subject)).collect();
     assert!(missing.is_empty(), "never written here: {missing:?} among {seen:?}");
-    for of_codes in ["3 recovery codes are left", "One recovery code is left", "Your last recovery code is used"] {
+    for of_codes in
+        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code is used"]
+    {
         assert!(seen.contains(of_codes), "{of_codes}");
     }
 }
@@ -162,7 +163,10 @@ async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_se
     let setup = TestApp::spawn();
     let link = setup.accounts.setup_link().await.unwrap().unwrap();
     let token = link.rsplit_once('=').unwrap().1;
-    for name in ["Locked! Unlock at https://evil.example", "WWW.evil.example", "ada@example.org", "ada＠example.org"] {
+    let page = format!("/setup?token={token}");
+    for name in
+        ["Locked! Unlock at https://evil.example", "WWW.evil.example", "ada@example.org", "ada＠example.org"]
+    {
         let fields = [("name", name), ("email", "alan@example.org"), ("password", NEW)];
         app.browser().fill_in("/register", &fields).await.is(422).says(why);
         browser.get("/account").await.is(200);
@@ -170,7 +174,7 @@ async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_se
         browser.get("/account/security").await.is(200);
         browser.post(&rename, &[("name", name)]).await.is(422).says(why);
         let fields = [("token", token), ("name", name), ("email", "alan@example.org"), ("password", NEW)];
-        setup.browser().fill_in("/setup", &fields).await.is(422).says(why);
+        setup.browser().fill_in(&page, &fields).await.is(422).says(why);
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
 }

@@ -20,7 +20,8 @@ use crate::support::process::{DataDir, Latchkey, eventually, free_port};
 async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
-    register(&mut app.browser(), "ada@example.org").await;
+    let mut browser = app.browser();
+    register(&mut browser, "ada@example.org").await;
     assert_eq!(deliver(&app).await, 1);
 
     let letter = server.letter().await;
@@ -42,7 +43,7 @@ async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() 
     assert_eq!(deliver(&app).await, 0);
     assert_eq!(server.count(), 1);
     let token = link.rsplit_once('=').unwrap().1;
-    app.browser().fill_in(&link, &[("token", token)]).await.redirects_to("/login");
+    browser.fill_in(&link, &[("token", token)]).await.redirects_to("/login");
 }
 
 #[actix_web::test]

@@ -174,7 +174,8 @@ async fn what_became_due_while_no_instance_ran_is_told_when_one_starts() {
     running.kill().await;
     db.execute("UPDATE unfinished_logins SET due_at = now() - interval '1 hour'");
     let _running = latchkey.with("LATCHKEY__MAIL__SMTP_URL", "smtp://127.0.0.1:1").serve_ready().await;
-    let written = format!("SELECT count(*) FROM outbox WHERE subject = '{TOLD}' AND recipient = 'ada@example.org'");
+    let written =
+        format!("SELECT count(*) FROM outbox WHERE subject = '{TOLD}' AND recipient = 'ada@example.org'");
     eventually("the letter", async || (db.scalar::<i64>(&written) == 1).then_some(())).await;
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM unfinished_logins"), 0);
 }

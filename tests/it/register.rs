@@ -325,10 +325,9 @@ async fn ten_registrations_at_once_of_one_address_become_one_person() {
         let letters = app.letters().await.into_iter().filter(|letter| letter.to == email);
         let posts = letters.map(|letter| {
             let mut browser = browser.copy();
-            let fields = [("token", letter.token()), ("password", GOOD.to_owned())];
+            let token = letter.token();
             async move {
-                let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-                browser.post("/verify-email", &fields).await.status
+                browser.post("/verify-email", &[("token", &token), ("password", GOOD)]).await.status
             }
         });
         let mut statuses = join_all(posts).await;

@@ -30,8 +30,7 @@ pub(in crate::accounts) fn insert_unfinished(
     within: Duration,
     most: i64,
 ) -> Result<(), Fault> {
-    let of_user: i64 =
-        unfinished_logins::table.filter(dsl::user_id.eq(user.0)).count().get_result(conn)?;
+    let of_user: i64 = unfinished_logins::table.filter(dsl::user_id.eq(user.0)).count().get_result(conn)?;
     if of_user >= most {
         return Ok(());
     }

@@ -84,7 +84,8 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
     let person = NewPerson { name, email, password, invite };
     let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
         Ok(token) => {
-            let answer = link::used(flash::see_other("/register/check-email"), &ctx.shared);
+            let answer = flash::see_other("/register/check-email");
+            let answer = if person.invite.is_empty() { answer } else { link::used(answer, &ctx.shared) };
             return Ok(registration::keep(answer, &ctx.shared, &token));
         }
         // Nothing that is typed can change these.
