@@ -2,7 +2,7 @@
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
 
-use super::misconfigured::Problems;
+use super::problems::Problems;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
 use super::{Misconfigured, Written};
