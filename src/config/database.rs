@@ -112,10 +112,10 @@ impl Written {
     }
 }
 
-/// Refuses what libpq would try for ever. The value may hold a password and is not repeated.
+/// Refuses a URL of another database, which libpq would try for ever. The value may hold a password and is not repeated.
 fn checked(url: &str, setting: &str, source: Source) -> Result<Option<NamedDatabase>, Misconfigured> {
     let is_uri = ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme));
-    if !is_uri && (url.contains("://") || !url.contains('=')) {
+    if !is_uri && url.contains("://") {
         return Err(Misconfigured::new(format!(
             "{setting} is not a PostgreSQL URL: write it as postgresql://user:password@host:5432/database"
         )));
@@ -191,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn what_libpq_would_try_for_ever_is_refused_and_not_repeated() {
-        for wrong in ["mysql://u:hunter2@db/x?a=b", "hunter2", "https://db", "'postgres://u:hunter2@db/x'"] {
+    fn the_url_of_another_database_is_refused_and_not_repeated() {
+        for wrong in ["mysql://u:hunter2@db/x?a=b", "https://db", "'postgres://u:hunter2@db/x'"] {
             let refusal = checked(wrong, "DATABASE_URL", Source::Setting).err().unwrap().to_string();
             assert!(refusal.contains("DATABASE_URL") && !refusal.contains("hunter2"), "{refusal}");
         }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::choice::choice;
-use super::misconfigured::Problems;
 use super::origin::is_host_name;
+use super::problems::Problems;
 use super::{Misconfigured, Origin, Span};
 
 choice! {
@@ -104,10 +104,7 @@ fn greeting(text: &str) -> Option<String> {
     match Host::parse(text.trim_end_matches('.')).ok()? {
         Host::Ipv4(ip) => Some(bracketed(ip.into())),
         Host::Ipv6(ip) => Some(bracketed(ip.into())),
-        Host::Domain(name) => {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-            (name.chars().all(is_plain) && is_host_name(&name)).then_some(name)
-        }
+        Host::Domain(name) => is_host_name(&name).then_some(name),
     }
 }
 

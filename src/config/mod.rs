@@ -5,8 +5,8 @@ mod database;
 mod limits;
 mod local_secret;
 mod mail;
-mod misconfigured;
 mod origin;
+mod problems;
 mod read;
 mod resolve;
 mod shown;
@@ -26,8 +26,8 @@ pub use limits::{
     Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Switch, Throttle, Tokens,
 };
 pub use mail::{Mail, Transport, literal};
-pub use misconfigured::Misconfigured;
 pub use origin::Origin;
+pub use problems::Misconfigured;
 pub use shown::SettingRow;
 pub use sizes::{blocking_threads, connections_of};
 pub use span::Span;

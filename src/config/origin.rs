@@ -76,9 +76,15 @@ impl Origin {
     }
 }
 
-/// Whether DNS can hold the name (RFC 1035 §2.3.4): labels of 1 to 63 bytes, 253 in all.
+/// Whether `name` is a host name, or one with underscores, which DNS can hold as well (RFC 1123 §2.1, RFC 1035 §2.3.4).
 pub(super) fn is_host_name(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -120,6 +126,10 @@ mod tests {
             "",
             "http://localhost.evil.org",
             "https://a..b",
+            "https://a-.example.org",
+            "https://-a.example.org",
+            "https://a*b.example.org",
+            "https://a;b.example.org",
             "https://.example.org",
             "https://example.org..",
             "https://",

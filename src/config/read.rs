@@ -2,7 +2,7 @@
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
 
-use super::misconfigured::Problems;
+use super::problems::Problems;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
 use super::{Misconfigured, Written};
@@ -119,5 +119,8 @@ fn refusal(leaf: Leaf) -> Option<String> {
         .set_override(&path, value)
         .and_then(|builder| builder.build())
         .and_then(Config::try_deserialize::<Written>);
-    alone.err().map(|error| format!("{place}: {error}"))
+    let why = alone.err()?.to_string();
+    // The place says which setting it is.
+    let why = why.split(" for key `").next().unwrap_or_default();
+    Some(format!("{place}: {why}"))
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::local_secret::{self, IfMissing};
-use super::misconfigured::Problems;
+use super::problems::Problems;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
 use super::{Misconfigured, Origin, Pooler, Profile, Server, Settings, Written, sizes};

@@ -56,6 +56,9 @@ impl Settings {
         if let Some(Value::Object(pool)) = values.pointer_mut("/database/pool").map(Value::take) {
             values["database"].as_object_mut().into_iter().for_each(|database| database.extend(pool.clone()));
         }
+        if self.is_local() {
+            values["database"]["url"] = json!("(local mode: a Postgres of our own)");
+        }
         values["database"]["choreo_connection"] = json!(self.choreo_connection);
         let metrics = self.metrics;
         values["metrics"] = json!({ "bind": metrics.map(|address| address.ip()), "port": metrics.map(|address| address.port()) });

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-use super::misconfigured::{Misconfigured, Problems};
+use super::problems::{Misconfigured, Problems};
 
 /// The trimmed environment. Secrets that were made with `echo` end in a line break, and compose files write
 /// `NAME: ${NAME:-}` for a variable that is not set.

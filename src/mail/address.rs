@@ -42,14 +42,12 @@ pub fn address(typed: &str) -> Result<Address, AddressError> {
     })
 }
 
-/// `Name <user@[192.0.2.1]>`, which lettre's own parser does not take.
+/// `Name <user@[192.0.2.1]>`. lettre's parser takes no such domain, so it parses the rest with another one.
 fn domain_literal(text: &str) -> Option<Mailbox> {
-    let (name, rest) = text.rsplit_once('<')?;
-    let (user, domain) = rest.strip_suffix('>')?.rsplit_once('@')?;
+    let (before, domain) = text.strip_suffix('>')?.rsplit_once('@')?;
     crate::config::literal(domain)?;
-    Address::new(user, "example.org").ok()?;
-    let name = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
-    Some(Mailbox::new(name, Address::new_dangerous(user, domain)))
+    let mailbox: Mailbox = format!("{before}@example.org>").parse().ok()?;
+    Some(Mailbox::new(mailbox.name, Address::new_dangerous(mailbox.email.user(), domain)))
 }
 
 fn in_ascii(address: Address) -> Option<Address> {

@@ -7,6 +7,7 @@ mod outbox;
 mod probe;
 mod queries;
 mod smtp;
+mod subject;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::auto_submitted::AutoSubmitted;
-use super::{Mailer, address, queries, smtp};
+use super::{Mailer, address, queries, smtp, subject};
 use crate::db::{Db, Fault, off_thread};
 
 pub(super) const PURPOSE: &str = "outbox";
@@ -162,14 +162,12 @@ impl Mailer {
 fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
     let to = Mailbox::new(None, address(to).map_err(Fault::bug)?);
     let message_id = format!("<{id}@{}>", from.email.domain());
-    Message::builder()
-        .message_id(Some(message_id))
-        .from(from)
-        .to(to)
-        .subject(subject)
-        .header(AutoSubmitted)
-        .multipart(MultiPart::alternative_plain_html(body.text, body.html))
-        .map_err(Fault::bug)
+    let message = Message::builder().message_id(Some(message_id)).from(from).to(to).header(AutoSubmitted);
+    let message = match subject::encoded(subject) {
+        Some(encoded) => message.header(encoded),
+        None => message.subject(subject),
+    };
+    message.multipart(MultiPart::alternative_plain_html(body.text, body.html)).map_err(Fault::bug)
 }
 
 /// Whether the recipient can only be written to with SMTPUTF8, which the mail server does not support.

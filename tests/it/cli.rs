@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::support::app::TestApp;
+use crate::support::browser::Browser;
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, Ran};
 
@@ -329,10 +330,12 @@ async fn a_port_that_the_system_chooses_is_the_one_that_links_lead_to() {
     let log = BufReader::new(child.stderr.take().unwrap());
     let setup = log.lines().map_while(Result::ok).find(|line| line.contains("/setup?token="));
     let line: Value = serde_json::from_str(&setup.expect("a link")).unwrap();
-    let answer = reqwest::get(line["link"].as_str().unwrap()).await;
+    let link = line["link"].as_str().unwrap();
+    let (origin, path) = link.split_at(link.find("/setup").unwrap());
+    let answer = Browser::new(origin).open(path).await;
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(answer.unwrap().status(), 200);
+    answer.is(200).says("administrator");
 }
 
 #[actix_web::test]
