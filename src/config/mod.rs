@@ -2,6 +2,7 @@
 
 mod database;
 mod limits;
+mod memory;
 mod origin;
 mod shown;
 mod sizes;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use database::{Database, Pooler};
 pub use limits::{Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Throttle, Tokens};
+pub use memory::memory_limit;
 pub use origin::Origin;
 pub use sizes::{blocking_threads, connections_of};
 pub use span::Span;

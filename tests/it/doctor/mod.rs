@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::process::Latchkey;
 
 /// Everything the doctor says of, in its order, when it looks at a site as well.
-pub const CHECKS: [&str; 27] = [
+pub const CHECKS: [&str; 28] = [
     "settings.mode",
     "settings.secret",
     "settings.previous",
@@ -27,6 +27,7 @@ pub const CHECKS: [&str; 27] = [
     "database.tls",
     "database.durability",
     "database.clock",
+    "database.messages",
     "database.migrations",
     "database.rights",
     "database.pooler",
