@@ -161,6 +161,10 @@ impl<E: Entry> Shard<E> {
         // A shard of four billion entries would not fit into memory.
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
         let (key, principal) = (spread(entry.key()), spread_principal(entry.principal()));
+        if at as usize == self.entries.capacity() {
+            // Doubling would leave up to a pointer a session unused.
+            self.entries.reserve_exact(self.entries.len() / 4 + CANDIDATES);
+        }
         self.entries.push(entry);
         let entries = &self.entries;
         self.by_key.insert_unique(key, at, |at| spread(entries[*at as usize].key()));

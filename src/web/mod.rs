@@ -39,6 +39,7 @@ mod yardstick;
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use actix_identity::IdentityMiddleware;
 use actix_session::SessionMiddleware;
@@ -202,6 +203,7 @@ pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settin
         workers,
         blocking_threads: blocking_threads(settings.pool.pool_size, workers),
         connections_per_worker: connections_of(workers),
+        finish_within: Duration::from_secs(25),
     };
     server::serve(listener, &sizes, move || app(shared.clone()))
 }

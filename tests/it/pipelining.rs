@@ -75,11 +75,11 @@ async fn whoever_reads_no_answers_holds_little_memory_and_keeps_nobody_waiting()
     let latchkey = Latchkey::local(&dir).with("LATCHKEY__SERVER__WORKERS", "2");
     let running = latchkey.serve_ready().await;
     let address = address(&latchkey.origin());
-    let small = "GET / HTTP/1.1\r\n\r\n".repeat(4000);
+    let small = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4000);
     let file = "GET /static/app.css HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2000);
-    let head = format!("GET /healthz HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX: {}", "a".repeat(150_000));
-    let chunked = format!("POST /login HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n{small}");
-    let body = format!("POST /login HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n{small}");
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nX: {}", "a".repeat(150_000));
+    let chunked = format!("POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n{small}");
+    let body = format!("POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{small}");
     for text in [small, file, head, chunked, body] {
         let before = resident(&running);
         let held = {

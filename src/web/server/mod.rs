@@ -29,11 +29,13 @@ use traffic::Answering;
 /// How much of an answer is put together before it is sent; the next piece may come on top.
 const WRITE_BUFFER: usize = 2 * PIECE;
 
-/// How many of what there may be.
+/// How much of what there may be.
 pub struct Sizes {
     pub workers: usize,
     pub blocking_threads: usize,
     pub connections_per_worker: usize,
+    /// When told to stop, what is running is given so long.
+    pub finish_within: Duration,
 }
 
 /// Serves the application that `app` makes for each worker, until told to stop; then finishes what is running.
@@ -54,7 +56,7 @@ where
         .workers(sizes.workers)
         .worker_max_blocking_threads(sizes.blocking_threads)
         .max_concurrent_connections(sizes.connections_per_worker)
-        .shutdown_timeout(25)
+        .shutdown_timeout(sizes.finish_within.as_secs())
         .disable_signals();
     let shutdown = server.graceful_shutdown_signal();
     let server = server.listen("http", listener, move || {

@@ -32,7 +32,7 @@ const ATTACK: Duration = Duration::from_secs(15);
 fn requests(asset: &str) -> [String; 3] {
     [
         format!("GET {asset} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(2000),
-        "GET / HTTP/1.1\r\n\r\n".repeat(8000),
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(8000),
         format!("GET /login HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nX: {}", "a".repeat(130_000)),
     ]
 }
