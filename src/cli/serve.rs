@@ -47,6 +47,10 @@ const LET_GO: Duration = Duration::from_secs(10);
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// What the kernel may keep of the answers that a client does not read, so that one which asks for much without reading
+/// makes us work for little of it. The kernel doubles it; a page fits.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// An answer that nobody takes is given up after this: actix waits for ever, so the kernel is told. Phones are back
 /// from a tunnel sooner.
 #[cfg(target_os = "linux")]
@@ -148,7 +152,8 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    // Whoever is accepted inherits it.
+    // Accepted connections inherit both.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(UNTAKEN))?;
     socket.bind(&address.into()).map_err(|error| format!("cannot listen on {address}: {error}"))?;

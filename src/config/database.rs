@@ -1,5 +1,7 @@
 //! Which database: `DATABASE_URL`, then `PG*`, then the variables a Choreo connection injects.
 
+use std::time::Duration;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -51,10 +53,26 @@ pub struct Database {
     pub pool_size: u32,
     /// After this a request is told to come back (503) rather than queue.
     pub checkout_wait: Span,
-    /// No statement of ours takes longer on a healthy database.
+    /// No statement of ours takes longer on a healthy database. [`Database::answer_within`] follows from it.
     pub statement_timeout: Span,
     /// Waiting longer for a row means somebody holds it who should not.
     pub lock_timeout: Span,
+}
+
+/// From the moment the server ends a statement until its answer is here, in any network worth using.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
+impl Database {
+    /// How long an answer is waited for. Longer than the server lets a statement or a wait for a lock last: so the
+    /// server gives up first and says what became of it, and our own wait only ends for a server that says nothing.
+    pub fn answer_within(&self) -> Duration {
+        self.statement_timeout.std().max(self.lock_timeout.std()) + ANSWER_MARGIN
+    }
+
+    /// The longest that a request waits for the database: for a connection, then for the answer.
+    pub fn longest_wait(&self) -> Duration {
+        self.checkout_wait.std() + self.answer_within()
+    }
 }
 
 impl Written {
@@ -63,7 +81,7 @@ impl Written {
             pooler: self.pooler,
             pool_size: self.pool_size.unwrap_or_else(sizes::connections),
             checkout_wait: self.checkout_wait.unwrap_or(Span::seconds(2)),
-            statement_timeout: self.statement_timeout.unwrap_or(Span::seconds(5)),
+            statement_timeout: self.statement_timeout.unwrap_or(Span::seconds(3)),
             lock_timeout: self.lock_timeout.unwrap_or(Span::seconds(2)),
         }
     }
@@ -198,6 +216,22 @@ mod tests {
         }
         for right in ["postgres://u@db/x", "postgresql://", "host=db password=x"] {
             assert!(checked(right, "DATABASE_URL", Source::Setting).is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn the_server_gives_up_a_statement_before_we_give_up_the_server() {
+        let pool = Written::default().pool();
+        // What docs/security.md and docs/faults.md promise.
+        assert_eq!(pool.longest_wait(), Duration::from_secs(6));
+        for (statement, lock) in [(3, 2), (1, 1), (5, 2), (2, 30), (60, 1)] {
+            let pool = Database {
+                statement_timeout: Span::seconds(statement),
+                lock_timeout: Span::seconds(lock),
+                ..pool
+            };
+            assert!(pool.answer_within() > pool.statement_timeout.std(), "{statement} {lock}");
+            assert!(pool.answer_within() > pool.lock_timeout.std(), "{statement} {lock}");
         }
     }
 

@@ -5,6 +5,7 @@ mod database;
 mod limits;
 mod local_secret;
 mod mail;
+mod memory;
 mod origin;
 mod problems;
 mod read;
@@ -26,6 +27,7 @@ pub use limits::{
     Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Switch, Throttle, Tokens,
 };
 pub use mail::{Mail, Transport, literal};
+pub use memory::memory_limit;
 pub use origin::Origin;
 pub use problems::Misconfigured;
 pub use shown::SettingRow;

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::config::{self, Misconfigured, Origin, Transport};
 use crate::counters::Counter;
-use crate::db::Fault;
+use crate::db::{Fault, after_commit};
 use crate::secret::Secret;
 
 pub use address::address;
@@ -98,8 +98,8 @@ impl Mailer {
         }
         let body = Body { text: letter.text()?, html: letter.html()? };
         queries::insert(conn, &self.secret, to, &letter.subject(), &body, good_for)?;
-        // The transaction may still be rolled back: waking up for nothing is cheap.
-        self.wake.notify_one();
+        let wake = Arc::clone(&self.wake);
+        after_commit::run(conn, move || wake.notify_one());
         Ok(())
     }
 

@@ -20,8 +20,6 @@ const BATCH: i64 = 1;
 const AT_ONCE: i64 = 1000;
 /// A letter being sent is nobody else's for this long; a mail server that needs longer is tried again.
 const LEASE: Duration = Duration::from_secs(300);
-/// We are woken from inside the transaction that writes a letter; by then it is committed.
-const SETTLE: Duration = Duration::from_millis(100);
 /// How often the outbox is looked at without being woken: retries, and letters of other instances.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The first wait after a failed delivery; it doubles up to the longest.
@@ -65,9 +63,8 @@ impl Mailer {
         loop {
             match self.deliver_due(&db).await {
                 Ok(0) => {
-                    if tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await.is_ok() {
-                        tokio::time::sleep(SETTLE).await;
-                    }
+                    // Woken by the commit of a letter, or not at all: both are a reason to look.
+                    let _ = tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await;
                 }
                 Ok(_) => {}
                 Err(fault) => {

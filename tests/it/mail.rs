@@ -4,11 +4,15 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actix_web::rt::spawn;
 use latchkey::config::{Settings, Transport};
+use latchkey::db::{Db, Fault};
+use latchkey::mail::{Mailer, VerifyEmail};
 use serde_json::Value;
 
 use crate::support::app::TestApp;
@@ -240,6 +244,54 @@ async fn what_waits_for_no_recipient_is_dropped_unsent_and_shown_nowhere() {
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE recipient = ''"), 0);
     let counts = app.accounts.mailer().counts();
     assert_eq!((counts.delivered.get(), counts.failed.get()), (1, 0));
+}
+
+#[actix_web::test]
+async fn a_letter_goes_out_when_its_transaction_commits_and_never_if_it_does_not() {
+    let server = MailServer::start();
+    let app = TestApp::spawn_with(|settings| through(settings, server.port));
+    let deliverer = spawn(app.accounts.mailer().clone().deliver_forever(app.accounts.db().clone()));
+    // One that is written and not committed yet.
+    let (tell, told) = channel();
+    let (commit, committed) = channel();
+    let hold = move || {
+        tell.send(()).unwrap();
+        committed.recv().unwrap();
+        Ok(())
+    };
+    let (db, mailer) = (app.accounts.db().clone(), app.accounts.mailer().clone());
+    let held = spawn(async move { write_letter(&db, &mailer, "held@example.org", hold).await });
+    eventually("a letter that is written", async || told.try_recv().ok()).await;
+    // One that is undone, and one that is committed: once that has arrived, the outbox was looked at meanwhile.
+    let (db, mailer) = (app.accounts.db(), app.accounts.mailer());
+    assert!(write_letter(db, mailer, "undone@example.org", || Err(Fault::bug("undone"))).await.is_err());
+    write_letter(db, mailer, "other@example.org", || Ok(())).await.unwrap();
+    eventually("the other letter", async || (server.count() == 1).then_some(())).await;
+    // Whatever woke the deliverer before this commit is used up; without another reason it looks after 10 s.
+    commit.send(()).unwrap();
+    let begun = Instant::now();
+    held.await.unwrap().unwrap();
+    eventually("the held letter", async || (server.count() == 2).then_some(())).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let recipients: Vec<_> = server.letters().into_iter().flat_map(|letter| letter.recipients).collect();
+    assert_eq!(recipients, ["other@example.org", "held@example.org"]);
+    deliverer.abort();
+}
+
+/// A transaction that writes a letter and then does `more`.
+async fn write_letter(
+    db: &Db,
+    mailer: &Mailer,
+    to: &'static str,
+    more: impl FnOnce() -> Result<(), Fault> + Send + 'static,
+) -> Result<(), Fault> {
+    let mailer = mailer.clone();
+    let letter = VerifyEmail { link: "https://id.example.org/x".into(), valid_for: "24 hours".into() };
+    db.write(move |conn| {
+        mailer.enqueue(conn, to, &letter, Duration::from_secs(3600))?;
+        more()
+    })
+    .await
 }
 
 #[actix_web::test]

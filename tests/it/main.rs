@@ -50,6 +50,7 @@ mod new_device;
 mod own_data;
 mod passkeys;
 mod password;
+mod pipelining;
 mod profile;
 mod prometheus;
 mod prove;

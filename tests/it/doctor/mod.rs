@@ -28,6 +28,7 @@ pub const CHECKS: [&str; 28] = [
     "database.tls",
     "database.durability",
     "database.clock",
+    "database.messages",
     "database.migrations",
     "database.rights",
     "database.pooler",
