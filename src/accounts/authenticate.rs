@@ -284,16 +284,17 @@ impl Accounts {
         let is_first = !queries::has_logged_in(change, user)?;
         let restored = self.restore(change, user, client)?;
         queries::note_login(change, user)?;
+        let met = self.meet(change, user, client)?;
         let login = Login {
             principal: user.principal(),
             remember,
             factor: factor.to_owned(),
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
+            device: Some(met.hash),
         };
         let (key, handle) = self.sessions.open(change, &login)?;
         Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
-        let met = self.meet(change, user, client)?;
         // Whoever has just registered knows that they did.
         if met.is_new && !is_first {
             self.tell_new_device(change, user, handle, met.hash, client)?;

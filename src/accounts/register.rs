@@ -81,7 +81,7 @@ impl Accounts {
                     return Ok(Err(RegisterRefusal::NotInvited));
                 }
                 if throttle::may_mail(conn, parsed.email.key(), &accounts.rules)? {
-                    accounts.keep_or_tell(conn, &parsed, invitation)?;
+                    accounts.keep_or_tell(conn, &parsed, invitation, &client)?;
                 }
                 Ok(Ok(()))
             })
@@ -151,6 +151,7 @@ impl Accounts {
         conn: &mut PgConnection,
         parsed: &Parsed,
         invitation: Option<uuid::Uuid>,
+        client: &Client,
     ) -> Result<(), Fault> {
         let good_for = self.rules.tokens.verify_for;
         if let Some(owner) = queries::addressee_at(conn, parsed.email.key())? {
@@ -164,6 +165,9 @@ impl Accounts {
         if queries::user_id(conn, parsed.email.key())?.is_some() {
             // A disabled account: nothing it could be told would be of use.
             return self.mail_nobody(conn);
+        }
+        if let Some(until) = queries::reserved_until(conn, parsed.email.key(), None)? {
+            return self.tell_reserved(conn, &parsed.email, until, client);
         }
         let token = Token::generate()?;
         queries::insert_registration(conn, &token, parsed, invitation, good_for.std())?;

@@ -10,6 +10,8 @@ diesel::table! {
         email -> Nullable<Text>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        since -> Nullable<Timestamptz>,
+        email_key -> Nullable<Text>,
     }
 }
 
@@ -204,6 +206,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         kind -> Text,
+        device -> Nullable<Bytea>,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::db::Fault;
 use crate::db::schema::registrations;
 use crate::db::schema::users::{self, dsl};
 
-/// For each, whether nobody is registered with their address.
+/// For each, whether their address is free: neither registered nor kept for an account.
 pub(in crate::accounts) fn free_addresses(
     conn: &mut PgConnection,
     batch: &[Newcomer],
@@ -21,7 +21,8 @@ pub(in crate::accounts) fn free_addresses(
     let keys: Vec<&str> = batch.iter().map(Newcomer::key).collect();
     let taken: Vec<String> =
         users::table.filter(dsl::email_key.eq_any(&keys)).select(dsl::email_key).load(conn)?;
-    let taken: HashSet<String> = taken.into_iter().collect();
+    let mut taken: HashSet<String> = taken.into_iter().collect();
+    taken.extend(super::reserved_among(conn, &keys)?);
     Ok(keys.into_iter().map(|key| !taken.contains(key)).collect())
 }
 
@@ -49,7 +50,15 @@ pub(in crate::accounts) fn insert_newcomers(
         .do_nothing()
         .returning((dsl::email_key, dsl::id))
         .get_results(conn)?;
-    Ok(made.into_iter().map(|(key, id)| (key, UserId(id))).collect())
+    let mut made: HashMap<String, UserId> = made.into_iter().map(|(key, id)| (key, UserId(id))).collect();
+    // Asked after the insert: only then have others who had one of the addresses committed.
+    let keys: Vec<&str> = made.keys().map(String::as_str).collect();
+    let reserved = super::reserved_among(conn, &keys)?;
+    let undone: Vec<Uuid> = reserved.iter().filter_map(|key| made.remove(key)).map(|user| user.0).collect();
+    if !undone.is_empty() {
+        diesel::delete(users::table.filter(dsl::id.eq_any(undone))).execute(conn)?;
+    }
+    Ok(made)
 }
 
 /// Whoever was about to register with one of these addresses is registered now.

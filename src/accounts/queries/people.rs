@@ -12,7 +12,7 @@ use crate::accounts::{Addressee, Email, Name, Role, User, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
-use crate::sessions::{self, Change, KeyHash, Live};
+use crate::sessions::{self, Change, Handle, KeyHash, Live};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
@@ -93,14 +93,46 @@ pub(in crate::accounts) fn set_email(
 ) -> Result<bool, Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
     // In a savepoint: who registers it at this very moment wins, and the rest of our transaction stands.
-    let set = conn.transaction(|conn| {
+    let set = unless_reserved(conn, email.key(), Some(id), |conn| {
         diesel::update(row).set((dsl::email.eq(email.as_str()), dsl::email_key.eq(email.key()))).execute(conn)
     });
     match set {
-        Ok(changed) => Ok(changed == 1),
+        Ok(changed) => Ok(changed == Some(1)),
         Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Runs `work`, which gives an account this address, in a savepoint. `None`, and nothing was done, if the address is kept
+/// for another account than `user`. Asked after `work`: only then have others who had the address committed.
+fn unless_reserved<T>(
+    conn: &mut PgConnection,
+    email_key: &str,
+    user: Option<UserId>,
+    work: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
+) -> QueryResult<Option<T>> {
+    let done = conn.transaction(|conn| {
+        let value = work(conn)?;
+        match super::reserved_until(conn, email_key, user)? {
+            None => Ok(value),
+            Some(_) => Err(Error::RollbackTransaction),
+        }
+    });
+    match done {
+        Err(Error::RollbackTransaction) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+/// Whose live session it is.
+pub(in crate::accounts) fn session_owner(
+    conn: &mut PgConnection,
+    session: Handle,
+) -> Result<Option<UserId>, Fault> {
+    let row = session_rows::table
+        .filter(session_rows::handle.eq(session))
+        .filter(session_rows::kind.eq(<User as sessions::Owner>::KIND));
+    Ok(row.select(session_rows::principal).first(conn).optional()?.map(UserId))
 }
 
 pub(in crate::accounts) fn has_logged_in(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
@@ -185,7 +217,7 @@ pub(in crate::accounts) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<Us
     Ok(ids.into_iter().map(UserId).collect())
 }
 
-/// `None` when the address is taken.
+/// `None` when the address is taken, or kept for an account that can take it back.
 pub(in crate::accounts) fn insert_user(
     conn: &mut PgConnection,
     email: &str,
@@ -194,20 +226,22 @@ pub(in crate::accounts) fn insert_user(
     role: Role,
     password_hash: Option<&str>,
 ) -> Result<Option<UserId>, Fault> {
-    let id: Option<Uuid> = diesel::insert_into(users::table)
-        .values((
-            dsl::email.eq(email),
-            dsl::email_key.eq(email_key),
-            dsl::name.eq(name),
-            dsl::role.eq(role.as_str()),
-            dsl::password_hash.eq(password_hash),
-        ))
-        .on_conflict(dsl::email_key)
-        .do_nothing()
-        .returning(dsl::id)
-        .get_result(conn)
-        .optional()?;
-    Ok(id.map(UserId))
+    let id: Option<Option<Uuid>> = unless_reserved(conn, email_key, None, |conn| {
+        diesel::insert_into(users::table)
+            .values((
+                dsl::email.eq(email),
+                dsl::email_key.eq(email_key),
+                dsl::name.eq(name),
+                dsl::role.eq(role.as_str()),
+                dsl::password_hash.eq(password_hash),
+            ))
+            .on_conflict(dsl::email_key)
+            .do_nothing()
+            .returning(dsl::id)
+            .get_result(conn)
+            .optional()
+    })?;
+    Ok(id.flatten().map(UserId))
 }
 
 pub(in crate::accounts) fn note_login(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
