@@ -56,8 +56,7 @@ impl Accounts {
                 let session = live.record.handle;
                 Entry::own(Act::EmailChangeAsked, user, &client).session(session).write(conn)?;
                 accounts.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
-                let about =
-                    About { session: Some(session), email: Some(&person.email), ..About::default() };
+                let about = About { session: Some(session), email: Some(&person.email), ..About::default() };
                 let notice = Notice::EmailChangeAsked {
                     new: masked(email.as_str()),
                     not_me: accounts.make_link(conn, user, Purpose::NotMe, about)?,
@@ -188,7 +187,8 @@ impl Accounts {
         until: OffsetDateTime,
         client: &Client,
     ) -> Result<(), Fault> {
-        let to = Addressee { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
+        let to =
+            Addressee { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
         let until = until
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
@@ -237,8 +237,7 @@ impl Accounts {
                 let followed = accounts.follow(change, Purpose::UndoEmail, &token_hash)?;
                 let Some(Followed { before, email, since }) = followed else { return Ok(None) };
                 let user = before.id;
-                let request =
-                    Request::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email);
+                let request = Request::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email);
                 let removed = accounts.clean_up(change, &request)?;
                 Entry::nobody(Act::EmailRestored, Some(user), &client).write(change)?;
                 if removed.factors > 0 {

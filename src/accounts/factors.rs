@@ -194,7 +194,8 @@ impl Accounts {
                 if !queries::lock_user(change, user)? || !queries::has_second_factor(change, user)? {
                     return Ok(false);
                 }
-                let all = Request::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
+                let all =
+                    Request::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
                 accounts.clean_up(change, &all)?;
                 Entry::on(Act::FactorsReset, None, user, &client).write(change)?;
                 accounts.tell_user(change, user, &Notice::FactorRemoved("every second factor"), &client)?;

@@ -34,8 +34,7 @@ impl Accounts {
         self.sessions
             .write(move |change| {
                 let user = live.owner.id;
-                let kind =
-                    if handle == live.record.handle { Cleanup::LogOut } else { Cleanup::EndSession };
+                let kind = if handle == live.record.handle { Cleanup::LogOut } else { Cleanup::EndSession };
                 queries::lock_user(change, user)?;
                 let request = Request::new(kind, user, &client).by(Some(user)).session(handle).here();
                 let ended = accounts.clean_up(change, &request)?.sessions > 0;

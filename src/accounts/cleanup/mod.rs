@@ -84,11 +84,7 @@ impl<'a> Request<'a> {
 impl Accounts {
     /// Removes what [`fate`] says goes. The caller has locked the user's row, except for logging out, and writes the
     /// event of the operation itself.
-    pub(super) fn clean_up(
-        &self,
-        change: &mut Change<'_>,
-        request: &Request<'_>,
-    ) -> Result<Removed, Fault> {
+    pub(super) fn clean_up(&self, change: &mut Change<'_>, request: &Request<'_>) -> Result<Removed, Fault> {
         let mut removed = Removed { sessions: self.end_sessions(change, request)?, factors: 0 };
         for trace in Trace::ALL {
             if fate(request.kind, *trace).goes() {

@@ -229,7 +229,9 @@ pub fn fate(cleanup: Cleanup, trace: Trace) -> Fate {
         Trace::PendingEmailChange => email_change(cleanup),
         Trace::ChangedAddress => changed_address(cleanup),
         Trace::LinksToChangedAddress => match cleanup {
-            Cleanup::UndoEmail => Fate::Goes("Links that were mailed to the other address since are deleted."),
+            Cleanup::UndoEmail => {
+                Fate::Goes("Links that were mailed to the other address since are deleted.")
+            }
             Cleanup::Disable => Fate::Rests(DISABLED),
             _ => Fate::Stays("Such a link only takes something back; undo email deletes it."),
         },
@@ -238,10 +240,14 @@ pub fn fate(cleanup: Cleanup, trace: Trace) -> Fate {
             Cleanup::NewPassword | Cleanup::Reset => Fate::Goes("It is older than the new password."),
             Cleanup::Disable | Cleanup::Delete => Fate::Goes("The account has no use for it any more."),
             disowning if disowning.disowns() => Fate::Goes("A new link replaces it."),
-            _ => Fate::Stays("It went to the account's address, expires soon, and ends every session when used."),
+            _ => Fate::Stays(
+                "It went to the account's address, expires soon, and ends every session when used.",
+            ),
         },
         Trace::UnlockLink => match cleanup {
-            Cleanup::Unlock | Cleanup::NewPassword | Cleanup::Reset => Fate::Goes("Nothing is locked any more."),
+            Cleanup::Unlock | Cleanup::NewPassword | Cleanup::Reset => {
+                Fate::Goes("Nothing is locked any more.")
+            }
             Cleanup::Disable | Cleanup::Delete => Fate::Goes("The account has no use for it any more."),
             disowning if disowning.disowns() => Fate::Goes("There is no password left to unlock."),
             _ => Fate::Stays("It only resets the count of wrong passwords."),
@@ -327,9 +333,9 @@ fn password(cleanup: Cleanup) -> Fate {
     match cleanup {
         Cleanup::NewPassword | Cleanup::Reset => Fate::Goes("The new password replaces it."),
         Cleanup::Disable => Fate::Rests(DISABLED),
-        disowning if disowning.disowns() => {
-            Fate::Goes("Someone else may know it, so the account has no password until its owner sets one by mail.")
-        }
+        disowning if disowning.disowns() => Fate::Goes(
+            "Someone else may know it, so the account has no password until its owner sets one by mail.",
+        ),
         _ => Fate::Stays("The clean-up does not change the password."),
     }
 }
@@ -353,7 +359,9 @@ fn invitation(cleanup: Cleanup) -> Fate {
         Cleanup::Demote | Cleanup::Disable | Cleanup::Delete => {
             Fate::Goes("Invitations end with the role of the administrator who sent them.")
         }
-        disowning if disowning.disowns() => Fate::Goes("Open invitations that were sent since are withdrawn."),
+        disowning if disowning.disowns() => {
+            Fate::Goes("Open invitations that were sent since are withdrawn.")
+        }
         _ => Fate::Stays("Administrators see it at `/admin/invitations` and withdraw it there."),
     }
 }
@@ -377,7 +385,11 @@ mod tests {
         for trace in Trace::ALL {
             let (while_disabled, after) =
                 (fate(Cleanup::Disable, *trace), fate(Cleanup::DisableAndEnable, *trace));
-            assert_eq!(matches!(while_disabled, Fate::Rests(_)), matches!(after, Fate::Stays(_)), "{trace:?}");
+            assert_eq!(
+                matches!(while_disabled, Fate::Rests(_)),
+                matches!(after, Fate::Stays(_)),
+                "{trace:?}"
+            );
         }
     }
 

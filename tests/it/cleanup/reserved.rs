@@ -41,7 +41,11 @@ async fn it_is_answered_as_a_taken_one_wherever_it_is_entered() {
     let answers = [register(&mut stranger, ada.email).await, register(&mut stranger, grace.email).await];
     assert_eq!(answers[0], answers[1]);
     let told = app.letter(ada.email, RESERVED).await;
-    assert!(!told.text.contains("Ada") && !told.text.contains(NEW) && !told.text.contains("token="), "{}", told.text);
+    assert!(
+        !told.text.contains("Ada") && !told.text.contains(NEW) && !told.text.contains("token="),
+        "{}",
+        told.text
+    );
 
     let mut office = app.logged_in(&grace).await;
     office
@@ -84,7 +88,10 @@ async fn neither_an_earlier_registration_nor_an_earlier_invitation_nor_a_request
     let mut rival = app.logged_in(&grace).await;
     rival.fill_in("/account/email", &[("email", "free@example.org")]).await.redirects_to("/account/email");
     let confirm = link_to(&app, "free@example.org", "/confirm-email").await;
-    app.db.execute(&format!("UPDATE account_links SET email = '{}' WHERE purpose = 'confirm-email'", ada.email));
+    app.db.execute(&format!(
+        "UPDATE account_links SET email = '{}' WHERE purpose = 'confirm-email'",
+        ada.email
+    ));
     press(&app, &confirm).await.is(422);
     assert_eq!(accounts(&app.db, ada.email), 0);
 }
@@ -131,7 +138,10 @@ async fn a_registration_that_waits_for_the_change_to_commit_does_not_get_it() {
         .unwrap();
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let commit = async {
-        eventually("the registration at the address", async || (app.db.scalar::<i64>(waits) == 1).then_some(())).await;
+        eventually("the registration at the address", async || {
+            (app.db.scalar::<i64>(waits) == 1).then_some(())
+        })
+        .await;
         change.batch_execute("COMMIT").unwrap();
     };
     let (answer, ()) = join(press(&app, &registration), commit).await;

@@ -162,7 +162,8 @@ impl Scene {
             return false;
         }
         let step = browser.get("/login/second-factor").await;
-        step.status == 200 && browser.post("/login/second-factor", &[("code", code)]).await.is_sent_to("/home")
+        step.status == 200
+            && browser.post("/login/second-factor", &[("code", code)]).await.is_sent_to("/home")
     }
 
     /// In the browser of the stolen session, by the password alone: whether the owner is not told.
