@@ -17,7 +17,7 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
     second.log_in(ada.email, ada.password).await.is(303);
     let letter = app.letter(ada.email, NEW).await;
     assert!(letter.text.contains("from Firefox on Windows at 127.0.0.1"), "{}", letter.text);
-    assert!(letter.text.contains("Within 7 days"), "{}", letter.text);
+    assert!(letter.text.contains("within 7 days"), "{}", letter.text);
     for browser in [&mut first, &mut second] {
         browser.get("/home").await.is(200);
         browser.post("/logout", &[]).await.is(303);

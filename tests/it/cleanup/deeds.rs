@@ -21,7 +21,9 @@ impl Scene {
         let (session, user) = (self.handle.clone(), self.owner.id);
         match cleanup {
             Cleanup::LogOut => {
-                self.thief.copy().post("/logout", &[]).await.redirects_to("/login");
+                let mut thief = self.thief.copy();
+                thief.get("/account").await.is(200);
+                thief.post("/logout", &[]).await.redirects_to("/login");
             }
             Cleanup::EndSession => self.own_form(&format!("/account/sessions/{session}/revoke")).await,
             Cleanup::EndOthers => self.own_form("/account/sessions/revoke-others").await,

@@ -96,6 +96,17 @@ pub async fn press(app: &TestApp, letter: &Letter) -> Answer {
     browser.post(link.split('?').next().expect("a path"), &[("token", &letter.token())]).await
 }
 
+/// A stranger types wrong passwords until the owner is told; that letter.
+async fn guessed_at(app: &TestApp, address: &str) -> Letter {
+    let mut stranger = app.browser();
+    for _ in 0..5 {
+        stranger.log_in(address, "not-the-password-at-all").await.is(422);
+    }
+    let letter = link_to(app, address, "/unlock").await;
+    app.wait_out_throttles();
+    letter
+}
+
 impl Scene {
     pub async fn set(case: Case, cleanup: Cleanup) -> Self {
         let app = TestApp::spawn_with(|settings| {
@@ -154,12 +165,7 @@ impl Scene {
         waiting.get("/login/second-factor").await.is(200);
         app.browser().fill_in("/forgot-password", &[("email", address)]).await.is(303);
         let reset = link_to(&app, address, "/reset-password").await;
-        let mut stranger = app.browser();
-        for _ in 0..5 {
-            stranger.log_in(address, "not-the-password-at-all").await.is(422);
-        }
-        let unlock = link_to(&app, address, "/unlock").await;
-        app.wait_out_throttles();
+        let unlock = guessed_at(&app, address).await;
 
         let options = asked(&mut thief, "/account/passkeys/start").await;
         let made = Authenticator::new(&app.origin).make(&options);
@@ -208,5 +214,7 @@ impl Scene {
         self.own.get("/login/second-factor").await.is(200);
         let code = self.app.fresh_code(&self.totp);
         self.own.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+        // The link before it is as old as the password before.
+        self.unlock = guessed_at(&self.app, self.address).await;
     }
 }
