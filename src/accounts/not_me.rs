@@ -35,11 +35,6 @@ impl Accounts {
                 }
                 let request = Request::new(Cleanup::NotMe, user, &client).since(link.began());
                 let removed = accounts.clean_up(change, &request)?;
-                if removed.sessions > 0 {
-                    Entry::nobody(Act::SessionsRevoked, Some(user), &client)
-                        .detail(&removed.sessions.to_string())
-                        .write(change)?;
-                }
                 if removed.factors > 0 {
                     Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
                 }

@@ -160,11 +160,13 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::PasswordUnlocked => (format!("Password unlocked{by}"), "warn"),
         Act::EmailChangeAsked => ("A change of the e-mail address was begun".into(), "warn"),
         Act::EmailChangeCancelled => {
-            (format!("The requested change of the e-mail address was cancelled{by}"), "warn")
+            ("The requested change of the e-mail address was cancelled".into(), "warn")
         }
         Act::EmailChanged => ("E-mail address changed".into(), "warn"),
         Act::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
-        Act::SessionDisowned => ("A session was reported by mail: “this was not me”".into(), "bad"),
+        Act::SessionDisowned => {
+            ("A session was reported by mail: “this was not me”. Every session ended".into(), "bad")
+        }
         Act::NameChanged => ("Name changed".into(), "plain"),
         Act::SessionRevoked => (format!("A session was ended{by}"), "warn"),
         Act::SessionsRevoked => (with(&format!("Sessions were ended{by}")), "warn"),

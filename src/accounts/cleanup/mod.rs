@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::audit::Entry;
 use super::links::Purpose;
+use super::queries::AskedBy;
 use super::{Accounts, Act, Client, Disowned, Email, UserId, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
@@ -86,6 +87,10 @@ impl Accounts {
     /// event of the operation itself.
     pub(super) fn clean_up(&self, change: &mut Change<'_>, request: &Request<'_>) -> Result<Removed, Fault> {
         let mut removed = Removed { sessions: self.end_sessions(change, request)?, factors: 0 };
+        if request.kind.reach() == Reach::One && removed.sessions == 0 {
+            // No live session of theirs: there is nothing of it to clean up.
+            return Ok(removed);
+        }
         for trace in Trace::ALL {
             if fate(request.kind, *trace).goes() {
                 self.remove(change, request, *trace, &mut removed)?;
@@ -165,10 +170,10 @@ impl Accounts {
     fn cancel_email_changes(&self, change: &mut Change<'_>, request: &Request<'_>) -> Result<(), Fault> {
         let cancelled = match (request.kind, request.session) {
             (Cleanup::EndOthers, Some(here)) => {
-                queries::cancel_email_changes_but(change, request.user, here)?
+                queries::cancel_email_changes(change, request.user, AskedBy::Others(here))?
             }
             (kind, Some(asked)) if kind.reach() == Reach::One => {
-                queries::cancel_email_changes_of(change, request.user, asked)?
+                queries::cancel_email_changes(change, request.user, AskedBy::Session(asked))?
             }
             _ => queries::delete_links(change, request.user, &[Purpose::ConfirmEmail])?,
         };

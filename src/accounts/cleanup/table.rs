@@ -4,6 +4,55 @@ use std::fmt::Write as _;
 
 use super::{Cleanup, Fate, Trace, fate};
 
+impl Cleanup {
+    fn name(self) -> &'static str {
+        match self {
+            Self::LogOut => "log out",
+            Self::EndSession => "end one session",
+            Self::EndOthers => "end the others",
+            Self::NewPassword => "new password",
+            Self::Reset => "reset",
+            Self::NotMe => "this was not me",
+            Self::UndoEmail => "undo email",
+            Self::UndoFactor => "undo factor",
+            Self::Unlock => "unlock",
+            Self::AdminEndsSession => "admin ends one",
+            Self::AdminEndsAll => "admin ends all",
+            Self::Disable => "disable",
+            Self::DisableAndEnable => "disable, enable",
+            Self::Demote => "demote",
+            Self::ResetFactors => "reset factors",
+            Self::EndEverybody => "end everybody",
+            Self::Delete => "delete account",
+        }
+    }
+}
+
+impl Trace {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Session => "the session itself",
+            Self::SessionInSameBrowser => "another session in that browser",
+            Self::SessionInOtherBrowser => "a session in another browser",
+            Self::KnownDevice => "the known device",
+            Self::PendingLogin => "a pending log-in",
+            Self::OpenForm => "an open form",
+            Self::PasskeyCeremony => "a passkey ceremony",
+            Self::PendingEmailChange => "a pending change of address",
+            Self::ChangedAddress => "a changed address",
+            Self::LinksToChangedAddress => "links mailed to the changed address",
+            Self::NewPassword => "a password it set",
+            Self::ResetLink => "a reset link",
+            Self::UnlockLink => "an unlock link",
+            Self::AuthenticatorApp => "an authenticator app",
+            Self::Passkey => "a passkey",
+            Self::RecoveryCodes => "recovery codes",
+            Self::Invitation => "an invitation",
+            Self::OwnersUndoLinks => "the owner's undo links",
+        }
+    }
+}
+
 /// Reasons are numbered in the order in which the table first needs them.
 fn number(reasons: &mut Vec<&'static str>, why: &'static str) -> usize {
     let at = reasons.iter().position(|known| *known == why).unwrap_or_else(|| {

@@ -49,32 +49,32 @@ pub(in crate::accounts) fn forget_browser_of(
     Ok(())
 }
 
-/// The change of address that `session` asked for; answers how many there were.
-pub(in crate::accounts) fn cancel_email_changes_of(
-    conn: &mut PgConnection,
-    user: UserId,
-    session: Handle,
-) -> Result<usize, Fault> {
-    use account_links::dsl;
-    let asked = account_links::table
-        .filter(dsl::user_id.eq(user.0))
-        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()))
-        .filter(dsl::session.eq(session.0));
-    Ok(diesel::delete(asked).execute(conn)?)
+/// Whose requests for another address.
+#[derive(Clone, Copy)]
+pub(in crate::accounts) enum AskedBy {
+    Session(Handle),
+    /// Every session but this one, those that are not recorded included.
+    Others(Handle),
 }
 
-/// The same for every other session.
-pub(in crate::accounts) fn cancel_email_changes_but(
+/// The change of address that was asked for there; answers how many there were.
+pub(in crate::accounts) fn cancel_email_changes(
     conn: &mut PgConnection,
     user: UserId,
-    here: Handle,
+    asked_by: AskedBy,
 ) -> Result<usize, Fault> {
     use account_links::dsl;
     let asked = account_links::table
         .filter(dsl::user_id.eq(user.0))
-        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()))
-        .filter(dsl::session.is_distinct_from(here.0));
-    Ok(diesel::delete(asked).execute(conn)?)
+        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()));
+    Ok(match asked_by {
+        AskedBy::Session(session) => {
+            diesel::delete(asked.filter(dsl::session.eq(session.0))).execute(conn)?
+        }
+        AskedBy::Others(here) => {
+            diesel::delete(asked.filter(dsl::session.is_distinct_from(here.0))).execute(conn)?
+        }
+    })
 }
 
 /// Links to take something back that were mailed since `since` to another address than `email`.

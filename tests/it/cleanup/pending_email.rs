@@ -34,7 +34,7 @@ async fn the_old_address_is_told_and_its_letter_cancels_the_change_and_secures_t
     thief.log_in(ada.email, ada.password).await.is(422);
     link_to(&app, ada.email, "/reset-password").await;
     assert_eq!(
-        ["session-disowned", "sessions-revoked", "email-change-cancelled", "email-changed"]
+        ["session-disowned", "reset-requested", "email-change-cancelled", "email-changed"]
             .map(|act| app.events(act)),
         [1, 1, 1, 0]
     );
@@ -79,7 +79,13 @@ async fn the_account_pages_show_it_and_cancel_it_and_send_the_link_again() {
     let ada = app.ada().await;
     let (mut browser, first) = asked(&app, &ada).await;
     for page in ["/account", "/account/email"] {
-        browser.get(page).await.is(200).says("Your new address is not confirmed yet").says(NEW).says("just now");
+        browser
+            .get(page)
+            .await
+            .is(200)
+            .says("Your new address is not confirmed yet")
+            .says(NEW)
+            .says("just now");
     }
     app.db.execute("UPDATE account_links SET since = since - interval '3 hours', created_at = created_at - interval '3 hours'");
     browser.post("/account/email/resend", &[]).await.redirects_to("/account/email");
