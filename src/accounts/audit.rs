@@ -41,6 +41,8 @@ acts! {
     PasswordUnlocked = "password-unlocked",
     NameChanged = "name-changed",
     EmailChangeAsked = "email-change-asked",
+    /// By its owner, or by a clean-up.
+    EmailChangeCancelled = "email-change-cancelled",
     EmailChanged = "email-changed",
     /// With the link sent to the old address.
     EmailRestored = "email-restored",

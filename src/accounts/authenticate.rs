@@ -282,16 +282,17 @@ impl Accounts {
         let is_first = !queries::has_logged_in(change, user)?;
         let restored = self.restore(change, user, client)?;
         queries::note_login(change, user)?;
+        let met = self.meet(change, user, client)?;
         let login = Login {
             principal: user.principal(),
             remember,
             factor: factor.to_owned(),
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
+            device: Some(met.hash),
         };
         let (key, handle, ended) = self.sessions.open_counting(change, &login)?;
         Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
-        let met = self.meet(change, user, client)?;
         // Whoever has just registered knows that they did.
         if met.is_new && !is_first {
             let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);

@@ -6,6 +6,7 @@ use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 
 use super::audit::Entry;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
 use super::recovery_codes::RecoveryCodes;
 use super::totp::{Guess, MOST_GUESSES, digits};
@@ -188,16 +189,16 @@ impl Accounts {
     /// `false` when there was nothing to remove.
     pub async fn reset_factors(&self, user: UserId, client: Client) -> Result<bool, Fault> {
         let accounts = self.clone();
-        self.db
-            .write(move |conn| {
-                if !queries::lock_user(conn, user)? || !queries::has_second_factor(conn, user)? {
+        self.sessions
+            .write(move |change| {
+                if !queries::lock_user(change, user)? || !queries::has_second_factor(change, user)? {
                     return Ok(false);
                 }
-                queries::delete_totp(conn, user)?;
-                queries::delete_passkeys(conn, user)?;
-                accounts.after_removal(conn, user)?;
-                Entry::on(Act::FactorsReset, None, user, &client).write(conn)?;
-                accounts.tell_user(conn, user, &Notice::FactorRemoved("every second factor"), &client)?;
+                let all =
+                    Request::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
+                accounts.clean_up(change, &all)?;
+                Entry::on(Act::FactorsReset, None, user, &client).write(change)?;
+                accounts.tell_user(change, user, &Notice::FactorRemoved("every second factor"), &client)?;
                 Ok(true)
             })
             .await

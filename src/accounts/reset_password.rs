@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::audit::Entry;
 use super::browsers::Proof;
-use super::links::Purpose;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
@@ -87,16 +87,14 @@ impl Accounts {
                 if !queries::take_reset(change, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
+                accounts.clean_up(change, &Request::new(Cleanup::Reset, owner.id, &client))?;
                 queries::set_password(change, owner.id, &hash, true)?;
-                accounts.sessions.revoke_all(change, owner.id.principal(), None)?;
-                queries::delete_links(change, owner.id, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
                 Budget::forgive(
                     change,
                     owner.id,
                     Email::stored(&owner.email).key(),
                     &accounts.rules.buckets,
                 )?;
-                queries::forget_browsers(change, owner.id, None)?;
                 let met = accounts.meet(change, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
                 accounts.tell(change, &owner, &Notice::PasswordReset, &client)?;

@@ -10,6 +10,8 @@ diesel::table! {
         email -> Nullable<Text>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        since -> Nullable<Timestamptz>,
+        email_key -> Nullable<Text>,
     }
 }
 
@@ -215,6 +217,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         kind -> Text,
+        device -> Nullable<Bytea>,
     }
 }
 

@@ -180,6 +180,7 @@ impl Visit {
             factor: factor.into(),
             address: self.address.clone(),
             user_agent: self.user_agent.clone(),
+            device: None,
         }
     }
 }

@@ -75,6 +75,8 @@ pub fn table() -> Vec<Route> {
         Confirmed::post("/account/password",                     account::password::submit),
         Confirmed::get ("/account/email",                        account::email::form),
         Confirmed::post("/account/email",                        account::email::submit),
+        SignedIn ::post("/account/email/cancel",                 account::email::cancel),
+        Confirmed::post("/account/email/resend",                 account::email::resend),
         Confirmed::get ("/account/security",                     account::security::index),
         Confirmed::post("/account/totp/start",                   account::totp::start),
         Confirmed::post("/account/totp/finish",                  account::totp::finish),

@@ -166,9 +166,14 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::PasswordLocked => ("Password locked after too many wrong ones".into(), "bad"),
         Act::PasswordUnlocked => (format!("Password unlocked{by}"), "warn"),
         Act::EmailChangeAsked => ("A change of the e-mail address was begun".into(), "warn"),
+        Act::EmailChangeCancelled => {
+            ("The requested change of the e-mail address was cancelled".into(), "warn")
+        }
         Act::EmailChanged => ("E-mail address changed".into(), "warn"),
         Act::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
-        Act::SessionDisowned => ("A session was ended by mail: “this was not me”".into(), "bad"),
+        Act::SessionDisowned => {
+            ("A session was reported by mail: “this was not me”. Every session ended".into(), "bad")
+        }
         Act::NameChanged => ("Name changed".into(), "plain"),
         Act::SessionRevoked => (format!("A session was ended{by}"), "warn"),
         Act::SessionsRevoked => (with(&format!("Sessions were ended{by}")), "warn"),
@@ -198,7 +203,9 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
         Act::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
         Act::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
-        Act::FactorDisowned => ("New ways to log in taken back, and every session ended".into(), "warn"),
+        Act::FactorDisowned => {
+            ("New ways to log in were taken back by mail, and every session ended".into(), "warn")
+        }
         Act::FactorsReset => (format!("Second factors removed{by}"), "bad"),
     }
 }

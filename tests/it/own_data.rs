@@ -60,6 +60,7 @@ async fn the_export_has_everything_about_the_person_and_nothing_that_opens_anyth
 async fn no_table_about_people_is_forgotten() {
     let thought_of = [
         "account_links.email",
+        "account_links.email_key",
         "account_links.session",
         "account_links.user_id",
         "audit_events.actor",

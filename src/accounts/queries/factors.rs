@@ -310,24 +310,6 @@ pub(in crate::accounts) fn recovery_codes_among(
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-/// What can log in, or help to, since `then`: passkeys, the app, recovery codes.
-pub(in crate::accounts) fn delete_factors_since(
-    conn: &mut PgConnection,
-    user: UserId,
-    then: OffsetDateTime,
-) -> Result<(), Fault> {
-    use crate::db::schema::{passkeys, recovery_codes, totp};
-    let app = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::active_at.ge(then));
-    diesel::delete(app).execute(conn)?;
-    let keys = passkeys::table.filter(passkeys::user_id.eq(user.0)).filter(passkeys::created_at.ge(then));
-    diesel::delete(keys).execute(conn)?;
-    let codes = recovery_codes::table
-        .filter(recovery_codes::user_id.eq(user.0))
-        .filter(recovery_codes::created_at.ge(then));
-    diesel::delete(codes).execute(conn)?;
-    Ok(())
-}
-
 /// Sealed seeds, some of them if they are many.
 pub(in crate::accounts) fn seeds(conn: &mut PgConnection, most: i64) -> Result<Vec<Vec<u8>>, Fault> {
     Ok(totp::table.limit(most).select(totp::sealed_seed).load(conn)?)

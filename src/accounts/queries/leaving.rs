@@ -107,8 +107,9 @@ const SECTIONS: &[(&str, &str)] = &[
         "sessions",
         rows!(
             "SELECT handle, factor, remember, address, user_agent, created_at AS logged_in, confirmed_at AS confirmed, \
-         last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data \
-         FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
+         last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data, \
+         EXISTS (SELECT FROM known_browsers k WHERE k.user_id = $1 AND k.token_hash = device AND k.expires_at > now()) \
+         AS browser_known FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
         ),
     ),
     (
@@ -124,8 +125,9 @@ const SECTIONS: &[(&str, &str)] = &[
     (
         "links",
         rows!(
-            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires FROM user_tokens WHERE user_id = $1 \
-         UNION ALL SELECT purpose, email, created_at, expires_at FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
+            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires, NULL::timestamptz AS since \
+         FROM user_tokens WHERE user_id = $1 \
+         UNION ALL SELECT purpose, email, created_at, expires_at, since FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
         ),
     ),
     (

@@ -189,8 +189,3 @@ pub(in crate::accounts) fn delete_passkey(
     let own = passkeys::table.filter(passkeys::id.eq(id.0)).filter(passkeys::user_id.eq(user.0));
     Ok(diesel::delete(own).returning(passkeys::name).get_result(conn).optional()?)
 }
-
-pub(in crate::accounts) fn delete_passkeys(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
-    diesel::delete(passkeys::table.filter(passkeys::user_id.eq(user.0))).execute(conn)?;
-    Ok(())
-}

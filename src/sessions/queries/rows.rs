@@ -36,6 +36,7 @@ pub fn insert(
             dsl::factor.eq(&login.factor),
             dsl::address.eq(cut(&login.address, 45)),
             dsl::user_agent.eq(cut(&login.user_agent, 400)),
+            dsl::device.eq(login.device.as_ref().map(<[u8; 32]>::as_slice)),
             dsl::expires_at.eq(time::now() + time::interval(life)),
         ))
         .returning(dsl::handle)
