@@ -57,7 +57,7 @@ pub use at_rest::{ColumnAtRest, Kind};
 pub use audit::{Act, Event};
 pub use authenticate::{Attempt, LogInRefusal, Opened};
 pub use browsers::Proof;
-pub use chain::{Broken, Damage, Head, Intact};
+pub use chain::{Broken, Damage, ErasedUser, Head, Intact};
 pub use change_email::EmailRefusal;
 pub use change_password::ChangeRefusal;
 pub use client::Client;

@@ -23,6 +23,7 @@ mod db;
 mod deploy_files;
 mod doctor;
 mod enumeration;
+mod erasure;
 mod errors;
 mod faults;
 mod forgot_password;
