@@ -182,19 +182,24 @@ impl Accounts {
         .await
     }
 
-    /// `false` when there is no such live session.
+    /// Ends one session of anybody. `by` is the administrator and their session; `None` is the operator. `false` when
+    /// there is no such live session.
     pub async fn revoke_any(
         &self,
-        actor: Option<UserId>,
+        by: Option<(UserId, Handle)>,
         handle: Handle,
         client: Client,
     ) -> Result<bool, Fault> {
-        let sessions = self.sessions.clone();
+        let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let Some(principal) = sessions.revoke(change, handle, None)? else { return Ok(false) };
+                let (actor, here) = by.unzip();
+                let Some((principal, detail)) = accounts.end_session(change, handle, None, here)? else {
+                    return Ok(false);
+                };
                 Entry::on(Act::SessionRevoked, actor, UserId(principal.0), &client)
                     .session(handle)
+                    .detail(&detail)
                     .write(change)?;
                 Ok(true)
             })

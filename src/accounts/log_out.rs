@@ -28,15 +28,18 @@ impl Accounts {
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
     pub async fn revoke_own(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
-        let sessions = self.sessions.clone();
+        let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let user = live.owner.id;
-                let ended = sessions.revoke(change, handle, Some(user.principal()))?.is_some();
-                if ended {
-                    Entry::own(Act::SessionRevoked, user, &client).session(handle).write(change)?;
+                let (user, here) = (live.owner.id, live.record.handle);
+                let ended = accounts.end_session(change, handle, Some(user.principal()), Some(here))?;
+                if let Some((_, detail)) = &ended {
+                    Entry::own(Act::SessionRevoked, user, &client)
+                        .session(handle)
+                        .detail(detail)
+                        .write(change)?;
                 }
-                Ok(ended)
+                Ok(ended.is_some())
             })
             .await
     }

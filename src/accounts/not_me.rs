@@ -27,9 +27,11 @@ impl Accounts {
                 let Some(link) = links::take(change, Purpose::NotMe, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
-                    accounts.sessions.revoke(change, session, Some(user.principal()))?;
+                    let ended = accounts.end_session(change, session, Some(user.principal()), None)?;
+                    let detail = ended.map(|(_, detail)| detail).unwrap_or_default();
                     Entry::nobody(Act::SessionDisowned, Some(user), &client)
                         .session(session)
+                        .detail(&detail)
                         .write(change)?;
                 }
                 if let Some(browser) = &link.browser {
