@@ -181,24 +181,30 @@ impl Accounts {
         .await
     }
 
-    /// `false` when there is no such live session.
+    /// Ends one session of anybody. `by` is the administrator and their session; `None` is the operator. `false` when
+    /// there is no such live session.
     pub async fn revoke_any(
         &self,
-        actor: Option<UserId>,
+        by: Option<(UserId, Handle)>,
         handle: Handle,
         client: Client,
     ) -> Result<bool, Fault> {
         let accounts = self.clone();
         self.sessions
             .write(move |change| {
+                let (actor, here) = by.unzip();
                 let Some(user) = queries::session_owner(change, handle)? else { return Ok(false) };
                 queries::lock_user(change, user)?;
+                let detail = accounts.ended_session(change, handle, here)?;
                 let request =
                     Request::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
                 if accounts.clean_up(change, &request)?.sessions == 0 {
                     return Ok(false);
                 }
-                Entry::on(Act::SessionRevoked, actor, user, &client).session(handle).write(change)?;
+                Entry::on(Act::SessionRevoked, actor, user, &client)
+                    .session(handle)
+                    .detail(&detail)
+                    .write(change)?;
                 Ok(true)
             })
             .await

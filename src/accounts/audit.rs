@@ -99,11 +99,47 @@ pub struct Event {
     pub at: OffsetDateTime,
     pub act: Option<Act>,
     pub actor: Option<UserId>,
+    pub actor_name: Option<String>,
     pub subject: Option<UserId>,
     pub subject_name: Option<String>,
     pub address: String,
     pub agent: Agent,
     pub detail: String,
+}
+
+/// Who did what an event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The user it happened to.
+    Owner(UserId),
+    /// An administrator.
+    Admin(UserId),
+    /// On the command line.
+    Operator,
+    /// The instance itself, when a time is over.
+    Instance,
+    /// Someone who has not proven who they are, such as at a refused log-in or with a mailed link.
+    Unproven,
+}
+
+impl Event {
+    /// What the browser calls itself; empty for what no browser caused.
+    pub fn browser(&self) -> &str {
+        match &self.agent {
+            Agent::Operator => "",
+            Agent::Browser(name) => name,
+        }
+    }
+
+    pub fn by(&self) -> Actor {
+        match self.actor {
+            Some(actor) if self.subject == Some(actor) => Actor::Owner(actor),
+            Some(actor) => Actor::Admin(actor),
+            None if self.act == Some(Act::Deleted) => Actor::Instance,
+            None if self.agent == Agent::Operator => Actor::Operator,
+            None => Actor::Unproven,
+        }
+    }
 }
 
 /// An event about to be written.

@@ -194,6 +194,12 @@ impl Accounts {
                 "a stored password hash cannot be read"
             );
         }
+        if verdict.too_costly {
+            tracing::warn!(
+                user = known.map(|known| tracing::field::display(known.id)),
+                "an imported password hash is over the cost limit: the user has to reset the password"
+            );
+        }
         if !verdict.matches {
             if let Some(alarm) = alarm {
                 self.raise(alarm, budget).await?;

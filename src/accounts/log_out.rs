@@ -33,13 +33,17 @@ impl Accounts {
         let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let user = live.owner.id;
-                let kind = if handle == live.record.handle { Cleanup::LogOut } else { Cleanup::EndSession };
+                let (user, here) = (live.owner.id, live.record.handle);
+                let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
                 queries::lock_user(change, user)?;
+                let detail = accounts.ended_session(change, handle, Some(here))?;
                 let request = Request::new(kind, user, &client).by(Some(user)).session(handle).here();
                 let ended = accounts.clean_up(change, &request)?.sessions > 0;
                 if ended {
-                    Entry::own(Act::SessionRevoked, user, &client).session(handle).write(change)?;
+                    Entry::own(Act::SessionRevoked, user, &client)
+                        .session(handle)
+                        .detail(&detail)
+                        .write(change)?;
                 }
                 Ok(ended)
             })

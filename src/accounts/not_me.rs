@@ -29,8 +29,10 @@ impl Accounts {
                 let Some(link) = links::take(change, Purpose::NotMe, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
+                    let detail = accounts.ended_session(change, session, None)?;
                     Entry::nobody(Act::SessionDisowned, Some(user), &client)
                         .session(session)
+                        .detail(&detail)
                         .write(change)?;
                 }
                 let request = Request::new(Cleanup::NotMe, user, &client).since(link.began());

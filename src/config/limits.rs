@@ -143,9 +143,10 @@ pub struct Hashing {
     pub memory_kib: u32,
     pub iterations: u32,
     pub parallelism: u32,
-    /// Hashes at once; 0 sizes it from the cores and the memory of the container.
+    /// Hashes at once; 0 sizes it from the cores and the memory of the container. Hashes that other software made have
+    /// half as many for themselves.
     pub permits: usize,
-    /// Log-ins that may wait for a permit; more than this would wait longer than people do.
+    /// Log-ins that may wait for a permit of either kind; more than this would wait longer than people do.
     pub queue: usize,
 }
 

@@ -194,6 +194,32 @@ async fn an_address_nobody_has_takes_as_long_as_one_that_moved_in() {
     app.browser().log_in("ada@example.org", "tr0ub4dor&3").await.redirects_to("/home");
 }
 
+/// As a version imported it that took costlier ones.
+#[actix_web::test]
+async fn a_stored_hash_above_the_bound_opens_nothing_until_its_owner_resets_the_password() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut inside = app.logged_in(&ada).await;
+    // Of ada's password; some 20 seconds of this machine, were it computed.
+    app.db.execute(&format!(
+        "UPDATE users SET password_hash = 'pbkdf2_sha256$90000000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' WHERE id = '{}'",
+        ada.id
+    ));
+    let begun = Instant::now();
+    app.browser().log_in(ada.email, ada.password).await.is(422);
+    app.browser().log_in("nobody@example.org", ada.password).await.is(422);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(inside.is_in().await);
+    app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
+    let letter = app.letter(ada.email, "Set a new password").await;
+    let (token, new) = (letter.token(), "gravel tuba otter lemon");
+    app.browser()
+        .fill_in(&letter.link(), &[("token", &token), ("password", new)])
+        .await
+        .redirects_to("/login");
+    app.browser().log_in(ada.email, new).await.redirects_to("/home");
+}
+
 #[actix_web::test]
 async fn whoever_is_here_already_is_left_as_they_are() {
     let app = TestApp::spawn();
@@ -252,8 +278,10 @@ fn every_refusal_has_its_line_and_its_reason_and_keeps_nobody_else_out() {
     let expected = [
         "line 3: email is no address that mail can be sent to",
         "line 5: the password hash is in no format that is known here",
-        "line 6: the password hash asks for more memory or time than a log-in may take",
-        "line 7: the password hash asks for more memory or time than a log-in may take",
+        "line 6: the password hash costs more than a log-in may: bcrypt is accepted up to cost 12; import this user \
+         without the hash, and they set a password with a reset link",
+        "line 7: the password hash costs more than a log-in may: Argon2 is accepted up to 256 MiB of memory times passes, \
+         in at most 64 lanes; import this user without the hash, and they set a password with a reset link",
         "line 8: the password hash is not well formed",
         "line 10: role is neither member nor admin",
         "line 11: role is admin, which needs --allow-admins",

@@ -25,6 +25,7 @@ mod deploy_files;
 mod doctor;
 mod email_keys;
 mod enumeration;
+mod erasure;
 mod errors;
 mod faults;
 mod forgot_password;

@@ -31,9 +31,17 @@ pub(in crate::accounts) fn insert_event(conn: &mut PgConnection, entry: &Entry<'
     Ok(())
 }
 
-type Row = (OffsetDateTime, String, Option<Uuid>, Option<Uuid>, Option<String>, String, String, String);
+type Row = (
+    OffsetDateTime,
+    String,
+    (Option<Uuid>, Option<String>),
+    (Option<Uuid>, Option<String>),
+    String,
+    String,
+    String,
+);
 
-/// Events about `subject`, or about anybody; `q` searches act, name, e-mail address, network address.
+/// Events about `subject`, or about anybody; `q` searches act, network address, and name and e-mail address of actor and subject.
 pub(in crate::accounts) fn events(
     conn: &mut PgConnection,
     subject: Option<UserId>,
@@ -41,9 +49,11 @@ pub(in crate::accounts) fn events(
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Event>, i64), Fault> {
+    let actors = diesel::alias!(users as actors);
     let matching = || {
         let mut rows = audit_events::table
             .left_join(users::table.on(dsl::subject.eq(users::id.nullable())))
+            .left_join(actors.on(dsl::actor.eq(actors.field(users::id).nullable())))
             .into_boxed();
         if let Some(subject) = subject {
             rows = rows.filter(dsl::subject.eq(subject.0));
@@ -52,10 +62,12 @@ pub(in crate::accounts) fn events(
             let like = containing(q);
             rows = rows.filter(
                 dsl::act.ilike(like.clone()).or(dsl::address.ilike(like)).or(sql::<Bool>(
-                    "coalesce(users.name || ' ' || users.email ILIKE ANY (",
+                    "(coalesce(users.name || ' ' || users.email ILIKE ANY (",
                 )
                 .bind::<Array<Text>, _>(containing_address(q))
-                .sql("), false)")),
+                .sql("), false) OR coalesce(actors.name || ' ' || actors.email ILIKE ANY (")
+                .bind::<Array<Text>, _>(containing_address(q))
+                .sql("), false))")),
             );
         }
         rows
@@ -68,9 +80,8 @@ pub(in crate::accounts) fn events(
         .select((
             dsl::at,
             dsl::act,
-            dsl::actor,
-            dsl::subject,
-            users::name.nullable(),
+            (dsl::actor, actors.field(users::name).nullable()),
+            (dsl::subject, users::name.nullable()),
             dsl::address,
             dsl::user_agent,
             dsl::detail,
@@ -78,10 +89,11 @@ pub(in crate::accounts) fn events(
         .load(conn)?;
     let events = rows
         .into_iter()
-        .map(|(at, act, actor, subject, subject_name, address, user_agent, detail)| Event {
+        .map(|(at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail)| Event {
             at,
             act: Act::parse(&act),
             actor: actor.map(UserId),
+            actor_name,
             subject: subject.map(UserId),
             subject_name,
             agent: Agent::stored(&address, user_agent),

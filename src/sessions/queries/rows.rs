@@ -237,6 +237,11 @@ pub fn list(
     rows.order(last_seen_first()).limit(limit).offset(offset).select(Record::as_select()).load(conn)
 }
 
+pub fn record_of(conn: &mut PgConnection, kind: &'static str, handle: Handle) -> QueryResult<Option<Record>> {
+    let row = sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::kind.eq(kind));
+    row.select(Record::as_select()).first(conn).optional()
+}
+
 /// Somebody's own, and the time at which that is so. One statement, so that both are of one moment.
 pub fn list_of(
     conn: &mut PgConnection,

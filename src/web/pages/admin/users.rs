@@ -61,7 +61,7 @@ impl UserPage {
             sessions: sessions
                 .map(|record| SessionRow::new(record, here, now).of(Some(&found.user)))
                 .collect(),
-            events: found.events.iter().map(|event| Event::own(event, now)).collect(),
+            events: found.events.iter().map(|event| Event::of_somebody(event, now).on_their_page()).collect(),
             last_admin: found.last_admin,
             factors: match (found.factors.on, found.factors.totp) {
                 (false, _) => "off",
