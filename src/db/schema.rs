@@ -265,6 +265,8 @@ diesel::table! {
         created_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
         delete_after -> Nullable<Timestamptz>,
+        password_alone_since -> Nullable<Timestamptz>,
+        password_alone_until -> Nullable<Timestamptz>,
     }
 }
 

@@ -4,6 +4,7 @@
 mod manage;
 mod prove;
 mod register;
+mod step;
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,6 +25,7 @@ use crate::db::Fault;
 use crate::secret;
 
 pub(super) use prove::Held;
+pub use step::{PasskeyStep, StepChange};
 pub use webauthn_rs::prelude::{
     PublicKeyCredential as Assertion, RegisterPublicKeyCredential as Attestation,
 };
@@ -74,6 +76,15 @@ pub struct Passkey {
     pub created_at: OffsetDateTime,
     pub last_used_at: Option<OffsetDateTime>,
     pub suspect_since: Option<OffsetDateTime>,
+}
+
+/// What comes of a new passkey.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PasskeyAdded {
+    /// Recovery codes are to be made now, for when it is lost.
+    pub wants_codes: bool,
+    /// What became of the password, where it logged in alone until now.
+    pub step: Option<PasskeyStep>,
 }
 
 /// What ties an answer to the browser that was asked. Only its hash is kept.
