@@ -9,4 +9,5 @@ mod long;
 mod narrow;
 mod passkeys;
 mod second_factor;
+mod shots;
 mod tour;

@@ -34,6 +34,17 @@ async fn optional(app: &TestApp, person: &Person) -> (Browser, Authenticator) {
     (browser, device)
 }
 
+/// Logs in with a new password, set with the link that was mailed.
+async fn logs_in_anew(app: &TestApp, browser: &mut Browser, person: &Person) -> Answer {
+    let token = app.letter(person.email, "Set a new password").await.token();
+    let password = "gravel tuba otter lemon";
+    browser
+        .post("/reset-password", &[("token", &token), ("password", password)])
+        .await
+        .redirects_to("/login");
+    browser.log_in(person.email, password).await
+}
+
 #[actix_web::test]
 async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_made() {
     let app = TestApp::spawn();
@@ -180,11 +191,7 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!thief.is_in().await);
     app.browser().log_in(ada.email, ada.password).await.is(422);
-    let reset = app.letter(ada.email, "Set a new password").await;
-    let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
-    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    owner.post("/reset-password", &fields).await.redirects_to("/login");
-    owner.log_in(ada.email, "gravel tuba otter lemon").await.redirects_to("/login/second-factor");
+    logs_in_anew(&app, &mut owner, &ada).await.redirects_to("/login/second-factor");
     prove(&mut app.browser(), &mut device).await.is(200);
 }
 
@@ -212,11 +219,7 @@ async fn turning_it_on_brings_codes_once_and_is_told_and_taken_back() {
     let mut owner = app.browser();
     owner.open(&letter.link()).await.is(200);
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
-    let reset = app.letter(ada.email, "Set a new password").await;
-    let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
-    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    owner.post("/reset-password", &fields).await.redirects_to("/login");
-    owner.log_in(ada.email, "gravel tuba otter lemon").await.redirects_to("/home");
+    logs_in_anew(&app, &mut owner, &ada).await.redirects_to("/home");
     prove(&mut app.browser(), &mut device).await.is(200);
 }
 
