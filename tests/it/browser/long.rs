@@ -9,7 +9,7 @@ use crate::support::chrome::{Chrome, DESKTOP, PHONE, Screen};
 const TABLET: Screen = Screen { width: 700, height: 900, mobile: false };
 
 /// 254 bytes, and a name of 80 letters without a space; with a passkey, an invitation and events that name them.
-pub const LONGEST: &str = "
+const LONGEST: &str = "
     UPDATE users SET email = repeat('a', 63) || '@' || repeat(repeat('b', 60) || '.', 3) || 'example', name = repeat('W', 80)
     WHERE email = 'ada@example.org';
     UPDATE users SET email_key = email WHERE name = repeat('W', 80);

@@ -9,5 +9,4 @@ mod long;
 mod narrow;
 mod passkeys;
 mod second_factor;
-mod shots;
 mod tour;
