@@ -151,7 +151,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         &[
             (
                 Kind::Plain,
-                "id email email_key email_idn_key name role password_changed_at disabled_at created_at last_login_at delete_after",
+                "id email email_key email_idn_key name role password_changed_at disabled_at created_at last_login_at delete_after password_alone_since password_alone_until",
             ),
             (Kind::Password, "password_hash"),
         ],

@@ -75,6 +75,10 @@ acts! {
     PasskeyAdded = "passkey-added",
     PasskeyRenamed = "passkey-renamed",
     PasskeyRemoved = "passkey-removed",
+    /// It is asked for after the password.
+    PasskeyStepOn = "passkey-step-on",
+    /// The password alone logs in although there is one.
+    PasskeyStepOff = "passkey-step-off",
     /// A signature by a passkey we know that was not good enough.
     PasskeyRefused = "passkey-refused",
     /// The same, because its counter went back: there may be a copy of it.

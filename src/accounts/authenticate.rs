@@ -10,7 +10,7 @@ use super::log_ins::Way;
 use super::password::{Password, PasswordHash};
 use super::pending::{LoggedIn, Pending, fingerprint};
 use super::throttle::{Budget, Taken};
-use super::{Accounts, Act, Answer, Client, EmailKey, UserId, Wait, queries};
+use super::{Accounts, Act, Answer, Client, EmailKey, Factor, UserId, Wait, queries};
 use crate::db::Fault;
 use crate::sessions::{Change, Key, Login};
 
@@ -269,7 +269,7 @@ impl Accounts {
                 Ok(Concluded::Answer(Ok(LoggedIn::Pending(key))))
             }
             _ => {
-                let opened = self.open_session(change, user, "password", remember, client)?;
+                let opened = self.open_session(change, user, Factor::Password, remember, client)?;
                 Ok(Concluded::Answer(Ok(LoggedIn::Open(opened))))
             }
         }
@@ -281,7 +281,7 @@ impl Accounts {
         &self,
         change: &mut Change<'_>,
         user: UserId,
-        factor: &str,
+        factor: Factor,
         remember: bool,
         client: &Client,
     ) -> Result<Opened, Fault> {
@@ -292,7 +292,7 @@ impl Accounts {
         let login = Login {
             principal: user.principal(),
             remember,
-            factor: factor.to_owned(),
+            factor: factor.as_str().to_owned(),
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
             device: Some(met.hash),

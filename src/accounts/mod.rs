@@ -27,6 +27,7 @@ mod links;
 mod lock_out;
 mod log_ins;
 mod log_out;
+mod login_factor;
 mod missing_step;
 mod not_me;
 mod notices;
@@ -47,6 +48,7 @@ mod user;
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::{
     Leaving, Misconfigured, Origin, Passwords, Registration, Settings, Span, Throttle, Tokens,
@@ -76,11 +78,15 @@ pub use invite::{InviteRefusal, Invited};
 pub use leave::LeaveRefusal;
 pub use links::Purpose;
 pub use log_ins::LogIns;
+pub use login_factor::Factor;
 pub use not_me::Disowned;
-pub use passkeys::{Assertion, Attestation, Binding, Passkey, PasskeyId, PasskeyRefusal};
+pub use passkeys::{
+    Assertion, Attestation, Binding, Passkey, PasskeyAdded, PasskeyId, PasskeyRefusal, PasskeyStep,
+    StepChange,
+};
 pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal, SecondSteps};
 pub use queries::{Day, InvitationRow, Numbers, PendingEmail, UserRow};
-pub use recovery_codes::{CodesRefusal, RecoveryCodes};
+pub use recovery_codes::{CodesRefusal, NewCodes, RecoveryCodes};
 pub use register::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 pub use reset_password::ResetRefusal;
 pub use setup::SetupRefusal;
@@ -254,8 +260,12 @@ fn policy(passwords: Passwords) -> PasswordPolicy {
     PasswordPolicy { min_code_points, max_code_points, max_bytes }
 }
 
-/// "24 hours", "30 minutes": a span in words for a letter.
+/// "24 hours", "30 minutes".
 fn in_words(span: Span) -> String {
+    duration_in_words(span.std())
+}
+
+pub fn duration_in_words(span: Duration) -> String {
     let seconds = span.as_secs();
     let (number, unit) = match seconds {
         s if s >= 2 * 86_400 && s % 86_400 == 0 => (s / 86_400, "day"),

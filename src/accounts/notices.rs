@@ -50,6 +50,11 @@ pub(super) enum Notice<'a> {
         valid_for: String,
     },
     FactorRemoved(&'static str),
+    /// The password alone logs in from now on, although there is a passkey.
+    PasskeyStepOff {
+        undo: String,
+        valid_for: String,
+    },
     /// So many wrong codes that none is looked at any more.
     FactorLocked {
         failures: i32,
@@ -203,6 +208,14 @@ impl Accounts {
                 advice: "It was not you? Set a new password at once, which logs everybody out. Then log in and set it up again:".into(),
                 button: "It was not me",
                 link: self.mailer.link("/forgot-password"),
+                why: "it is sent whenever the ways to log in to your account change.",
+            },
+            Notice::PasskeyStepOff { undo, valid_for } => Words {
+                subject: "Your password alone now logs you in".into(),
+                what: format!("your Latchkey account stopped asking for a passkey after your password {happened}. From now on your password alone logs you in. Your recovery codes were deleted; your passkeys still work."),
+                advice: format!("It was not you? Take it back within {valid_for}: the passkey is required again, every session is ended, and you get a link to set a new password."),
+                button: "Take it back",
+                link: undo.clone(),
                 why: "it is sent whenever the ways to log in to your account change.",
             },
             Notice::FactorLocked { failures } => Words {

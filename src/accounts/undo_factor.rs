@@ -20,10 +20,19 @@ impl Accounts {
         factor: &'static str,
         client: &Client,
     ) -> Result<(), Fault> {
+        let (undo, valid_for) = self.undo_factor_link(conn, owner)?;
+        self.tell(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
+    }
+
+    /// A link that takes back what changes from now on, and for how long it works.
+    pub(super) fn undo_factor_link(
+        &self,
+        conn: &mut PgConnection,
+        owner: &Addressee,
+    ) -> Result<(String, String), Fault> {
         let about = About { email: Some(&owner.email), ..About::default() };
         let undo = self.make_link(conn, owner.id, Purpose::UndoFactor, about)?;
-        let valid_for = in_words(self.good_for(Purpose::UndoFactor));
-        self.tell(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
+        Ok((undo, in_words(self.good_for(Purpose::UndoFactor))))
     }
 
     /// Removes every factor and recovery code that was added since the letter, ends every session, and begins anew with

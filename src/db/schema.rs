@@ -291,6 +291,8 @@ diesel::table! {
         last_login_at -> Nullable<Timestamptz>,
         delete_after -> Nullable<Timestamptz>,
         email_idn_key -> Nullable<Text>,
+        password_alone_since -> Nullable<Timestamptz>,
+        password_alone_until -> Nullable<Timestamptz>,
     }
 }
 

@@ -136,7 +136,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    fn idle(&self, remember: bool) -> Duration {
+    /// How long a session lives that is not used.
+    pub fn idle(&self, remember: bool) -> Duration {
         if remember { self.remembered_idle } else { self.idle }
     }
 

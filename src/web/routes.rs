@@ -85,6 +85,7 @@ pub fn table() -> Vec<Route> {
         Confirmed::post("/account/recovery-codes/download",      account::recovery_codes::download),
         Confirmed::post("/account/passkeys/start",               account::passkeys::start),
         Confirmed::post("/account/passkeys/finish",              account::passkeys::finish),
+        Confirmed::post("/account/passkeys/second-step",         account::passkeys::set_step),
         Confirmed::post("/account/passkeys/{id}/rename",         account::passkeys::rename),
         Confirmed::post("/account/passkeys/{id}/remove",         account::passkeys::remove),
         Confirmed::get ("/account/export",                       account::own_data::export),

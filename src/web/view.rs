@@ -2,14 +2,16 @@
 
 mod series;
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::page::Page;
-use crate::accounts::{Act, Actor, EndedSession, Event as AuditEvent, UserId, UserRow as Person};
+use crate::accounts::{self, Act, Actor, EndedSession, Event as AuditEvent, Factor, UserId, UserRow as Person};
 use crate::device;
-use crate::sessions::{Handle, Record};
+use crate::sessions::{Handle, Policy, Record};
 use crate::unicode::direction::isolated;
 
 pub use crate::accounts::password::Strength;
@@ -56,14 +58,48 @@ fn relative(distance: time::Duration) -> String {
     }
 }
 
+/// When a session ends: at the latest, and earlier if nobody uses it.
+pub struct Ends {
+    pub at: OffsetDateTime,
+    pub iso: String,
+    /// As in "6 December at 14:05 UTC".
+    pub on: String,
+    pub relative: String,
+    /// How long it lives unused, where that can end it earlier.
+    pub unused_for: Option<String>,
+}
+
+impl Ends {
+    fn of(record: &Record, now: OffsetDateTime, policy: &Policy) -> Self {
+        let (idle, absolute) = (policy.idle(record.remember), policy.absolute(record.remember));
+        // A row from before the limits were lowered keeps its own end until it is used.
+        let at = record.created_at.plus(absolute).max(record.expires_at);
+        Self::new(at.into(), now, (idle < absolute).then_some(idle))
+    }
+
+    pub fn new(at: OffsetDateTime, now: OffsetDateTime, idle: Option<Duration>) -> Self {
+        let When { iso, relative, .. } = When::new(at, now);
+        let on = if at.year() == now.year() {
+            at.format(format_description!("[day padding:none] [month repr:long] at [hour]:[minute] UTC"))
+        } else {
+            at.format(format_description!(
+                "[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC"
+            ))
+        };
+        let unused_for = idle.map(accounts::duration_in_words);
+        Self { at, iso, on: on.unwrap_or_default(), relative, unused_for }
+    }
+}
+
 pub struct SessionRow {
     pub handle: String,
     pub device: String,
     pub address: String,
     pub logged_in: When,
     pub last_seen: When,
-    pub expires: When,
-    pub factor: String,
+    pub ends: Ends,
+    /// Unknown where a newer version wrote it.
+    pub factor: Option<Factor>,
     pub remember: bool,
     pub current: bool,
     pub person_id: String,
@@ -72,7 +108,7 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    pub fn new(record: &Record, current: Handle, now: OffsetDateTime) -> Self {
+    pub fn new(record: &Record, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
         let current = record.handle == current;
         // Rows say it with some delay; of this one we know.
         let last_seen = if current { now } else { record.last_seen_at.into() };
@@ -82,12 +118,8 @@ impl SessionRow {
             address: record.address.to_string(),
             logged_in: When::new(record.created_at, now),
             last_seen: When::new(last_seen, now),
-            expires: When::new(record.expires_at, now),
-            factor: match &*record.factor {
-                "password+totp" => "password and authenticator app".to_owned(),
-                "password+recovery-code" => "password and recovery code".to_owned(),
-                one => one.to_owned(),
-            },
+            ends: Ends::of(record, now, policy),
+            factor: Factor::parse(&record.factor),
             remember: record.remember,
             current,
             person_id: String::new(),
@@ -222,14 +254,10 @@ fn sentence(event: &AuditEvent) -> (String, &'static str) {
         Act::LoggedIn => ("Logged in".into(), "good"),
         Act::LogInRefused => (with("Log-in refused"), "bad"),
         Act::LoggedOut => ("Logged out".into(), "plain"),
-        Act::Confirmed if detail == "passkey" => ("Confirmed with a passkey".into(), "plain"),
-        Act::Confirmed if detail == "totp" => {
-            ("Confirmed with the password and a code of the authenticator app".into(), "plain")
-        }
-        Act::Confirmed if detail == "recovery-code" => {
-            ("Confirmed with the password and a recovery code".into(), "plain")
-        }
-        Act::Confirmed => ("Confirmed with the password".into(), "plain"),
+        Act::Confirmed => match Factor::parse_confirmed(detail) {
+            Some(factor) => (format!("Confirmed with {}", factor.in_words()), "plain"),
+            None => (with("Confirmed"), "plain"),
+        },
         Act::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
         Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
         Act::PasswordChanged => ("Password changed".into(), "warn"),
@@ -267,6 +295,8 @@ fn sentence(event: &AuditEvent) -> (String, &'static str) {
         Act::PasskeyAdded => (with("Passkey added"), "warn"),
         Act::PasskeyRenamed => (with("Passkey renamed"), "plain"),
         Act::PasskeyRemoved => (with("Passkey removed"), "warn"),
+        Act::PasskeyStepOn => ("A passkey is required after the password".into(), "good"),
+        Act::PasskeyStepOff => ("The password alone logs in: no passkey is required after it".into(), "bad"),
         Act::PasskeyRefused => (with("Passkey refused"), "bad"),
         Act::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
         Act::Exported => ("What is kept about you was downloaded".into(), "warn"),
@@ -282,7 +312,7 @@ fn sentence(event: &AuditEvent) -> (String, &'static str) {
         Act::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
         Act::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
         Act::FactorDisowned => {
-            ("New ways to log in were taken back by mail, and every session ended".into(), "warn")
+            ("Changes to the ways to log in were taken back by mail, and every session ended".into(), "warn")
         }
         Act::FactorsReset => ("Second factors removed".into(), "bad"),
     }

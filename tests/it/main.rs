@@ -13,6 +13,7 @@ mod audit;
 mod backup;
 mod bad_input;
 mod browser;
+mod classes;
 mod cleanup;
 mod cli;
 mod cluster;

@@ -100,7 +100,7 @@ const SECTIONS: &[(&str, &str)] = &[
         rows!(
             "SELECT id, name, email, role, created_at AS registered, last_login_at AS last_log_in, \
          password_hash IS NOT NULL AS has_password, password_changed_at AS password_changed, \
-         disabled_at AS disabled, delete_after FROM users WHERE id = $1"
+         disabled_at AS disabled, delete_after, password_alone_since, password_alone_until FROM users WHERE id = $1"
         ),
     ),
     (

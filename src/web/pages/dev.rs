@@ -6,6 +6,7 @@ use askama::Template;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::accounts::Factor;
 use crate::config::Origin;
 use crate::mail::Kept;
 use crate::web::ctx::{Ctx, Id};
@@ -13,7 +14,7 @@ use crate::web::error::Error;
 use crate::web::form::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
-use crate::web::view::{Event, PER_PAGE, Pager, Series, SessionRow, Strength, When};
+use crate::web::view::{Ends, Event, PER_PAGE, Pager, Series, SessionRow, Strength, When};
 
 struct MailRow {
     id: String,
@@ -132,14 +133,19 @@ fn session(device: &str, current: bool) -> SessionRow {
         address: "203.0.113.7".into(),
         logged_in: ago(3000),
         last_seen: ago(3),
-        expires: ago(-3000),
-        factor: "password".into(),
+        ends: ends_in(3000),
+        factor: Some(Factor::Password),
         remember: !current,
         current,
         person_id: String::new(),
         person_name: String::new(),
         person_email: String::new(),
     }
+}
+
+fn ends_in(minutes: i64) -> Ends {
+    let now = OffsetDateTime::now_utc();
+    Ends::new(now + Duration::minutes(minutes), now, Some(std::time::Duration::from_secs(86_400)))
 }
 
 fn event(kind: &'static str) -> Event {

@@ -77,9 +77,9 @@ impl LinkPage {
             ),
             Purpose::UndoFactor => (
                 "Take it back",
-                "What was added since we wrote to you is removed: passkeys, the authenticator app, recovery codes. Everyone is logged out, and your password no longer works. We mail you a link to set a new one.".to_owned(),
+                "Every change since that letter to how you log in is taken back: passkeys, authenticator app and recovery codes that were added are removed, and a passkey is required after your password if it was before. Every session ends, your password stops working, and you get a link to set a new one.".to_owned(),
                 "Take it back",
-                "You added it? Close this page. Nothing happens.",
+                "Was it you? Close this page, and nothing changes.",
             ),
         };
         Self { page: ctx.page(), form, action: purpose.path(), heading, text, button, otherwise }

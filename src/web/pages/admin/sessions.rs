@@ -26,13 +26,15 @@ struct AdminSessionsPage {
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.query("q").trim().to_owned(), Pager::asked(ctx.query("page")));
     let (rows, total) = ctx.accounts().all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
-    let page = ctx.page();
+    let (page, policy) = (ctx.page(), ctx.accounts().sessions().policy());
     page::ok(&AdminSessionsPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
         sessions: rows
             .iter()
-            .map(|(record, person)| SessionRow::new(record, me.record.handle, me.now()).of(person.as_ref()))
+            .map(|(record, person)| {
+                SessionRow::new(record, me.record.handle, me.now(), policy).of(person.as_ref())
+            })
             .collect(),
         q,
     })
