@@ -156,6 +156,10 @@ impl Accounts {
                 removed.factors += queries::delete_recovery_codes_since(change, user, request.began()?)?;
                 Ok(())
             }
+            Trace::PasskeyStepOff => {
+                removed.factors += queries::take_back_passkey_step(change, user, request.began()?)?;
+                Ok(())
+            }
             Trace::Invitation => {
                 for email in queries::withdraw_invitations_by(change, user, request.since)? {
                     request.write(change, Act::InvitationWithdrawn, &email)?;

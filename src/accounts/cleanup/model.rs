@@ -44,6 +44,8 @@ pub enum Trace {
     AuthenticatorApp,
     Passkey,
     RecoveryCodes,
+    /// The choice that the password alone logs in, although there is a passkey.
+    PasskeyStepOff,
     Invitation,
     /// The links that were mailed to the owner, to take something back.
     OwnersUndoLinks,
@@ -144,6 +146,7 @@ impl Trace {
         Self::AuthenticatorApp,
         Self::Passkey,
         Self::RecoveryCodes,
+        Self::PasskeyStepOff,
         Self::Invitation,
         Self::OwnersUndoLinks,
     ];
@@ -206,6 +209,12 @@ pub fn fate(cleanup: Cleanup, trace: Trace) -> Fate {
             _ => Fate::Stays("It only resets the count of wrong passwords."),
         },
         Trace::AuthenticatorApp | Trace::Passkey | Trace::RecoveryCodes => factor(cleanup),
+        Trace::PasskeyStepOff => match factor(cleanup) {
+            Fate::Goes(_) if cleanup != Cleanup::ResetFactors => {
+                Fate::Goes("What was chosen before counts again: the passkey is asked for.")
+            }
+            other => other,
+        },
         Trace::Invitation => invitation(cleanup),
         Trace::OwnersUndoLinks => match cleanup {
             Cleanup::Disable => Fate::Rests(DISABLED),

@@ -47,6 +47,7 @@ impl Trace {
             Self::AuthenticatorApp => "an authenticator app",
             Self::Passkey => "a passkey",
             Self::RecoveryCodes => "recovery codes",
+            Self::PasskeyStepOff => "a passkey no longer asked for",
             Self::Invitation => "an invitation",
             Self::OwnersUndoLinks => "the owner's undo links",
         }

@@ -109,17 +109,20 @@ impl Accounts {
         }
         let step = if held.is_empty() { self.first_step(conn, user, step)? } else { None };
         let (noted, told) = match step {
-            Some(PasskeyStep::Required) => ("", ", which is asked for after your password from now on"),
-            Some(PasskeyStep::Off) => {
-                (", not asked for after the password", "; your password alone still logs you in as well")
+            Some(PasskeyStep::Required) => {
+                ("", "a passkey, which is asked for after your password from now on")
             }
-            None => ("", ""),
+            Some(PasskeyStep::Off) => (
+                ", not asked for after the password",
+                "a passkey; your password alone still logs you in as well",
+            ),
+            None => ("", "a passkey"),
         };
         Entry::own(Act::PasskeyAdded, user, client)
             .session(live.record.handle)
             .detail(&format!("{name}{noted}"))
             .write(conn)?;
-        self.tell_factor_added(conn, &person, &format!("a passkey{told}"), client)?;
+        self.tell_factor_added(conn, &person, told, client)?;
         let on = queries::has_second_factor(conn, user)?;
         let wants_codes = on && queries::recovery_codes_left(conn, user)? == 0;
         Ok(Ok(PasskeyAdded { wants_codes, step }))

@@ -223,19 +223,20 @@ pub(in crate::accounts) fn restore_passkey_step(
     Ok(diesel::update(waived).set(users::password_alone_until.eq(now)).execute(conn)? == 1)
 }
 
-/// The choice is again what it was at `then`. Where it changed more than once since, the passkey is asked for.
+/// The choice is again what it was at `then`. Where it changed more than once since, the passkey is asked for. Answers
+/// whether it was changed since, as a count.
 pub(in crate::accounts) fn take_back_passkey_step(
     conn: &mut PgConnection,
     user: UserId,
     then: OffsetDateTime,
-) -> Result<(), Fault> {
+) -> Result<usize, Fault> {
     let nothing = None::<OffsetDateTime>;
     let row = || users::table.filter(users::id.eq(user.0));
-    diesel::update(row().filter(users::password_alone_since.ge(then)))
+    let chosen = diesel::update(row().filter(users::password_alone_since.ge(then)))
         .set((users::password_alone_since.eq(nothing), users::password_alone_until.eq(nothing)))
         .execute(conn)?;
-    diesel::update(row().filter(users::password_alone_until.ge(then)))
+    let undone = diesel::update(row().filter(users::password_alone_until.ge(then)))
         .set(users::password_alone_until.eq(nothing))
         .execute(conn)?;
-    Ok(())
+    Ok(chosen + undone)
 }

@@ -155,6 +155,9 @@ impl Scene {
             None => Some(link_to(&app, address, "/undo-factor").await),
             early => early,
         };
+        thief.get("/account/security").await.is(200);
+        thief.post("/account/passkeys/second-step", &[("second_step", "off")]).await.is(303);
+        app.db.execute("CREATE TABLE kept_passkeys AS SELECT * FROM passkeys");
         let (totp, codes) = app.enrol(&mut thief).await;
         thief.get("/admin/invitations").await.is(200);
         thief.post("/admin/invitations", &[("email", ACCOMPLICE)]).await.redirects_to("/admin/invitations");

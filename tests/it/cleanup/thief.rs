@@ -11,7 +11,7 @@ const NEW_BROWSER: &str = "Your account was opened in a new browser";
 const WAYS_BACK: [&str; 3] = ["/not-me?", "/undo-email?", "/undo-factor?"];
 
 /// One that changes what the others try comes after them.
-const ORDER: [Trace; 18] = [
+const ORDER: [Trace; 19] = [
     Trace::Session,
     Trace::SessionInSameBrowser,
     Trace::SessionInOtherBrowser,
@@ -28,6 +28,7 @@ const ORDER: [Trace; 18] = [
     Trace::AuthenticatorApp,
     Trace::RecoveryCodes,
     Trace::KnownDevice,
+    Trace::PasskeyStepOff,
     Trace::PendingEmailChange,
     Trace::OwnersUndoLinks,
 ];
@@ -103,6 +104,7 @@ impl Scene {
                 self.second_step_with(&code).await
             }
             Trace::KnownDevice => self.logs_in_silently().await,
+            Trace::PasskeyStepOff => self.skips_the_passkey().await,
             Trace::PendingEmailChange => press(&self.app, &self.confirm).await.status == 303,
             Trace::OwnersUndoLinks => {
                 let all = self.all_open(self.owner.email).await;
@@ -164,6 +166,13 @@ impl Scene {
         let step = browser.get("/login/second-factor").await;
         step.status == 200
             && browser.post("/login/second-factor", &[("code", code)]).await.is_sent_to("/home")
+    }
+
+    /// With a passkey and nothing else in the account: whether the password alone opens it.
+    async fn skips_the_passkey(&self) -> bool {
+        self.app.db.execute("DELETE FROM totp; DELETE FROM passkeys; INSERT INTO passkeys SELECT * FROM kept_passkeys");
+        let mut browser = self.app.browser();
+        self.log_in(&mut browser).await && browser.get("/home").await.status == 200
     }
 
     /// In the browser of the stolen session, by the password alone: whether the owner is not told.
