@@ -52,7 +52,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         "account_links",
         &[
             (Kind::Credential, "token_hash browser"),
-            (Kind::Plain, "user_id purpose session email created_at expires_at"),
+            (Kind::Plain, "user_id purpose session email created_at expires_at since email_key"),
         ],
     ),
     ("audit_chain", &[(Kind::Plain, "seq event_id"), (Kind::Digest, "salt personal hash")]),
@@ -124,7 +124,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
     (
         "sessions",
         &[
-            (Kind::Credential, "key_hash"),
+            (Kind::Credential, "key_hash device"),
             (
                 Kind::Plain,
                 "handle principal state remember factor address user_agent created_at confirmed_at last_seen_at expires_at revoked_at kind",
@@ -151,7 +151,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         &[
             (
                 Kind::Plain,
-                "id email email_key name role password_changed_at disabled_at created_at last_login_at delete_after",
+                "id email email_key email_idn_key name role password_changed_at disabled_at created_at last_login_at delete_after password_alone_since password_alone_until",
             ),
             (Kind::Password, "password_hash"),
         ],

@@ -63,7 +63,12 @@ impl Accounts {
             return Ok(());
         }
         let Some(owner) = queries::addressee(conn, user)? else { return Ok(()) };
-        let about = About { session: Some(session), browser: Some(browser), email: Some(&owner.email) };
+        let about = About {
+            session: Some(session),
+            browser: Some(browser),
+            email: Some(&owner.email),
+            ..About::default()
+        };
         let notice = Notice::NewDevice {
             not_me: self.make_link(conn, user, Purpose::NotMe, about)?,
             valid_for: in_words(self.good_for(Purpose::NotMe)),

@@ -34,7 +34,7 @@ impl Accounts {
         let accounts = self.clone();
         self.db
             .write(move |conn| {
-                if queries::user_id(conn, email.key())?.is_some() {
+                if queries::is_taken(conn, email.key())? {
                     return Ok(Err(InviteRefusal::Registered));
                 }
                 let good_for = accounts.rules.tokens.invite_for;

@@ -9,6 +9,7 @@ use super::{Accounts, Addressee, Client, Email};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::mail;
+use crate::unicode::direction::isolated;
 
 /// News that is older is none.
 const WORTH_SENDING: Span = Span::days(3);
@@ -25,8 +26,19 @@ pub(super) enum Notice<'a> {
         undo: String,
         valid_for: String,
     },
+    /// For the address the account still has. `new` is masked: whoever reads this inbox need not learn it before it is
+    /// proven. `not_me` cancels the change and cleans up.
+    EmailChangeAsked {
+        new: String,
+        not_me: String,
+        valid_for: String,
+    },
     /// Somebody wants this address for another account.
     EmailWanted,
+    /// The same, while the address is kept for the account that had it before.
+    AddressReserved {
+        until: String,
+    },
     /// The account is deleted at `until` unless its owner logs in.
     Leaving {
         until: String,
@@ -38,6 +50,11 @@ pub(super) enum Notice<'a> {
         valid_for: String,
     },
     FactorRemoved(&'static str),
+    /// The password alone logs in from now on, although there is a passkey.
+    PasskeyStepOff {
+        undo: String,
+        valid_for: String,
+    },
     /// So many wrong codes that none is looked at any more.
     FactorLocked {
         failures: i32,
@@ -139,11 +156,27 @@ impl Accounts {
             },
             Notice::EmailChanged { new, undo, valid_for } => Words {
                 subject: "Your e-mail address was changed".into(),
-                what: format!("the address of your Latchkey account was changed to {} {happened}. From now on you log in with that one, and letters go there.", new.as_str()),
-                advice: format!("It was not you? Take it back within {valid_for}: this address counts again, and everybody is logged out."),
+                what: format!("the address of your Latchkey account was changed to {} {happened}. From now on you log in with that one, and letters go there.", isolated(new.as_str())),
+                advice: format!("If it was not you, take it back within {valid_for}: this address counts again, everyone is logged out, ways to log in that were added since the request are removed, and you get a link to set a new password."),
                 button: "Take it back",
                 link: undo.clone(),
                 why: "this was the address of your account until now.",
+            },
+            Notice::EmailChangeAsked { new, not_me, valid_for } => Words {
+                subject: "A new e-mail address was requested".into(),
+                what: format!("a new address, {new}, was requested for your Latchkey account {happened}. Nothing changes until the link that we mailed to that address is opened."),
+                advice: format!("If it was you, there is nothing to do here. If it was not you: within {valid_for}, this cancels the change, logs everyone out, and mails you a link to set a new password."),
+                button: "This was not me",
+                link: not_me.clone(),
+                why: "it is sent to the current address of an account when another one is requested.",
+            },
+            Notice::AddressReserved { until } => Words {
+                subject: "Your old address was entered for another account".into(),
+                what: format!("someone entered this address for another Latchkey account {happened}. Another account used this address until recently, so we keep it for that account until {until}. Nothing was changed."),
+                advice: "If you changed your address yourself, there is nothing to do. If you did not, use the link in our letter “Your e-mail address was changed”, which takes the change back. After that date, this address is free for a new account:".into(),
+                button: "Register",
+                link: self.mailer.link("/register"),
+                why: "it was the address of an account until recently. If it was not you who entered it, do nothing. Nobody got in.",
             },
             Notice::EmailWanted => Words {
                 subject: "Your address was entered for another account".into(),
@@ -175,6 +208,14 @@ impl Accounts {
                 advice: "It was not you? Set a new password at once, which logs everybody out. Then log in and set it up again:".into(),
                 button: "It was not me",
                 link: self.mailer.link("/forgot-password"),
+                why: "it is sent whenever the ways to log in to your account change.",
+            },
+            Notice::PasskeyStepOff { undo, valid_for } => Words {
+                subject: "Your password alone now logs you in".into(),
+                what: format!("your Latchkey account stopped asking for a passkey after your password {happened}. From now on your password alone logs you in. Your recovery codes were deleted; your passkeys still work."),
+                advice: format!("It was not you? Take it back within {valid_for}: the passkey is required again, every session is ended, and you get a link to set a new password."),
+                button: "Take it back",
+                link: undo.clone(),
                 why: "it is sent whenever the ways to log in to your account change.",
             },
             Notice::FactorLocked { failures } => Words {
@@ -215,7 +256,7 @@ impl Accounts {
                     Some(limit) => format!(" That was one session more than the {limit} you can have, so your oldest session was ended."),
                     None => String::new(),
                 }),
-                advice: format!("It was you? There is nothing to do. It was not? Within {valid_for}, this ends that session and mails you a link to set a new password:"),
+                advice: format!("It was you? There is nothing to do. If it was not you: within {valid_for}, this logs everyone out, removes what was added to your account since, and mails you a link to set a new password:"),
                 button: "This was not me",
                 link: not_me.clone(),
                 why: "it is sent when a browser logs in that has not done so before.",

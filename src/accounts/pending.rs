@@ -6,7 +6,7 @@ use super::authenticate::Opened;
 use super::factors::{CodeRefusal, Place};
 use super::log_ins::Way;
 use super::password::PasswordHash;
-use super::{Accounts, Act, Answer, Assertion, Binding, Client, PasskeyRefusal, UserId, queries};
+use super::{Accounts, Act, Answer, Assertion, Binding, Client, Factor, PasskeyRefusal, UserId, queries};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::secret::{self, Token, TokenHash};
@@ -148,7 +148,7 @@ impl Accounts {
                     return Ok(Err(PasskeyRefusal::LogInGone));
                 }
                 queries::delete_unfinished(change, &key.0)?;
-                accounts.open_session(change, user, "password+passkey", remember, &client).map(Ok)
+                accounts.open_session(change, user, Factor::PasswordAndPasskey, remember, &client).map(Ok)
             })
             .await
     }
@@ -205,8 +205,7 @@ impl Accounts {
                     };
                 queries::delete_pending(change, &key.0)?;
                 queries::delete_unfinished(change, &key.0)?;
-                let factor = format!("password+{}", factor.as_str());
-                accounts.open_session(change, user, &factor, remember, &client).map(Ok)
+                accounts.open_session(change, user, factor, remember, &client).map(Ok)
             })
             .await
     }

@@ -105,7 +105,7 @@ impl Accounts {
                     return Ok(Err(RegisterRefusal::NotInvited));
                 }
                 if throttle::may_mail(conn, parsed.email.key(), &accounts.rules)? {
-                    accounts.keep_or_tell(conn, &parsed, &browser, invitation)?;
+                    accounts.keep_or_tell(conn, &parsed, &browser, invitation, &client)?;
                 }
                 Ok(Ok(browser))
             })
@@ -198,10 +198,10 @@ impl Accounts {
                 if !may {
                     return Ok(None);
                 }
+                let email = Email::stored(&registration.email);
                 let Some(user) = queries::insert_user(
                     conn,
-                    &registration.email,
-                    &registration.email_key,
+                    &email,
                     &registration.name,
                     Role::Member,
                     Some(&registration.password_hash),
@@ -209,7 +209,7 @@ impl Accounts {
                 else {
                     return Ok(None);
                 };
-                queries::drop_registrations(conn, &registration.email_key)?;
+                queries::drop_registrations(conn, email.key())?;
                 Entry::own(Act::Registered, user, &client).write(conn)?;
                 Ok(Some(()))
             })
@@ -240,6 +240,7 @@ impl Accounts {
         parsed: &Parsed,
         browser: &Token,
         invitation: Option<uuid::Uuid>,
+        client: &Client,
     ) -> Result<(), Fault> {
         let good_for = self.rules.tokens.verify_for;
         let occupant = queries::occupant(conn, parsed.email.key())?;
@@ -260,6 +261,7 @@ impl Accounts {
                 self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
             }
             Some(Occupant::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
+            Some(Occupant::Reserved { until }) => self.tell_reserved(conn, &parsed.email, until, client),
             // Nothing that the owner could be told would be of use.
             Some(Occupant::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::audit::Entry;
 use super::browsers::Proof;
-use super::links::Purpose;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
@@ -57,10 +57,10 @@ impl Accounts {
             .await
     }
 
-    /// Whether the link would still work; nothing is consumed.
-    pub async fn reset_link_is_live(&self, token: &str) -> Result<bool, Fault> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
-        self.db.read(move |conn| Ok(queries::reset_owner(conn, &token_hash)?.is_some())).await
+    /// The address of the account whose password the link would set; `None` if the link is dead. Consumes nothing.
+    pub async fn reset_link_address(&self, token: &str) -> Result<Option<String>, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+        self.db.read(move |conn| Ok(queries::reset_owner(conn, &token_hash)?.map(|owner| owner.email))).await
     }
 
     /// Consumes the link, sets the password, ends every session and tells the owner.
@@ -87,11 +87,14 @@ impl Accounts {
                 if !queries::take_reset(change, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
+                accounts.clean_up(change, &Request::new(Cleanup::Reset, owner.id, &client))?;
                 queries::set_password(change, owner.id, &hash, true)?;
-                accounts.sessions.revoke_all(change, owner.id.principal(), None)?;
-                queries::delete_links(change, owner.id, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
-                Budget::forgive(change, owner.id, &owner.email, &accounts.rules.buckets)?;
-                queries::forget_browsers(change, owner.id, None)?;
+                Budget::forgive(
+                    change,
+                    owner.id,
+                    Email::stored(&owner.email).key(),
+                    &accounts.rules.buckets,
+                )?;
                 let met = accounts.meet(change, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
                 accounts.tell(change, &owner, &Notice::PasswordReset, &client)?;

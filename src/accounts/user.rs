@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::queries;
 use crate::db::Fault;
 use crate::sessions::{KeyHash, Live, Owner, Principal};
+use crate::unicode::names;
 
 /// Longest name, in code points: two lines on a phone.
 const NAME_MAX: usize = 80;
@@ -54,23 +55,6 @@ impl Role {
     }
 }
 
-/// Characters that show nothing, or that reverse or hide what stands around them.
-const HIDING: [std::ops::RangeInclusive<char>; 13] = [
-    '\u{ad}'..='\u{ad}',
-    '\u{61c}'..='\u{61c}',
-    '\u{115f}'..='\u{1160}',
-    '\u{180e}'..='\u{180e}',
-    '\u{200b}'..='\u{200f}',
-    '\u{2028}'..='\u{202e}',
-    '\u{2060}'..='\u{2064}',
-    '\u{2066}'..='\u{2069}',
-    '\u{2800}'..='\u{2800}',
-    '\u{3164}'..='\u{3164}',
-    '\u{feff}'..='\u{feff}',
-    '\u{ffa0}'..='\u{ffa0}',
-    '\u{e0000}'..='\u{e007f}',
-];
-
 /// A person's name as they want to be greeted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
@@ -108,8 +92,7 @@ impl Name {
         if text.chars().count() > NAME_MAX {
             return Err(NoName::TooLong);
         }
-        let hides = |c: char| c.is_control() || HIDING.iter().any(|range| range.contains(&c));
-        if text.chars().any(hides) {
+        if !names::is_readable(&text) {
             return Err(NoName::Unprintable);
         }
         if looks_like_a_link(&text) {

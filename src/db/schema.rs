@@ -10,6 +10,8 @@ diesel::table! {
         email -> Nullable<Text>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        since -> Nullable<Timestamptz>,
+        email_key -> Nullable<Text>,
     }
 }
 
@@ -215,6 +217,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         kind -> Text,
+        device -> Nullable<Bytea>,
     }
 }
 
@@ -287,6 +290,9 @@ diesel::table! {
         created_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
         delete_after -> Nullable<Timestamptz>,
+        email_idn_key -> Nullable<Text>,
+        password_alone_since -> Nullable<Timestamptz>,
+        password_alone_until -> Nullable<Timestamptz>,
     }
 }
 

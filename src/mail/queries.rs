@@ -59,8 +59,8 @@ pub(super) fn insert(
 
 diesel::define_sql_function! { fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text; }
 
-pub(super) fn delete_to(conn: &mut PgConnection, recipient: &str) -> QueryResult<usize> {
-    diesel::delete(outbox::table.filter(lower(dsl::recipient).eq(recipient.to_lowercase()))).execute(conn)
+pub(super) fn delete_to(conn: &mut PgConnection, recipient: &[&str]) -> QueryResult<usize> {
+    diesel::delete(outbox::table.filter(lower(dsl::recipient).eq_any(recipient))).execute(conn)
 }
 
 /// Takes up to `limit` due letters and reserves them for `lease`: if we die, another try follows.
@@ -108,6 +108,13 @@ pub(super) fn mark_failed(
 /// Deletes a decoy that was claimed.
 pub(super) fn drop_decoy(conn: &mut PgConnection, id: Uuid) -> QueryResult<usize> {
     diesel::delete(outbox::table.filter(dsl::id.eq(id)).filter(dsl::recipient.eq(NO_RECIPIENT))).execute(conn)
+}
+
+/// A letter that no further attempt can deliver: its body goes, because it holds a live link.
+pub(super) fn mark_refused(conn: &mut PgConnection, id: Uuid, error: &str) -> QueryResult<usize> {
+    diesel::update(outbox::table.filter(dsl::id.eq(id)))
+        .set((dsl::last_error.eq(error), dsl::sealed_body.eq(None::<Vec<u8>>)))
+        .execute(conn)
 }
 
 /// How many letters still worth sending have waited past their time for so long, and since when the oldest.

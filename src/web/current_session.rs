@@ -59,9 +59,9 @@ pub fn end(response: &mut HttpResponse, shared: &Shared) {
     let mut cookie = key_cookie(shared, String::new());
     cookie.make_removal();
     let _ = response.add_cookie(&cookie);
-    // Not "cookies": the answer itself sets one, the sentence for the next page.
-    let everything = HeaderValue::from_static("\"cache\", \"storage\"");
-    response.headers_mut().insert(header::CLEAR_SITE_DATA, everything);
+    // Not "cookies": the answer itself sets one, the sentence for the next page. Not "cache": every page is `no-store`,
+    // so there is nothing of the user in it, and Chrome may take seconds to look for it.
+    response.headers_mut().insert(header::CLEAR_SITE_DATA, HeaderValue::from_static("\"storage\""));
 }
 
 pub fn key_cookie(shared: &Shared, value: String) -> Cookie<'static> {

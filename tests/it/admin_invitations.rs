@@ -11,7 +11,7 @@ async fn an_invitation_is_sent_listed_and_withdrawn() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
-    admin.get("/admin/invitations").await.is(200).says("Nobody is invited yet.");
+    admin.get("/admin/invitations").await.is(200).says("No one has been invited yet.");
     admin
         .post("/admin/invitations", &[("email", "alan@example.org")])
         .await

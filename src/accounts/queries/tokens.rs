@@ -10,8 +10,9 @@ use diesel::result::Error;
 use diesel::sql_query;
 use uuid::Uuid;
 
+use super::leaving::lower;
 use crate::accounts::register::Parsed;
-use crate::accounts::{Addressee, Email, UserId};
+use crate::accounts::{Addressee, Email, EmailKey, UserId};
 use crate::db::schema::{decoy_tokens, invitations, registrations, setup_tokens, user_tokens, users};
 use crate::db::{Fault, time};
 use crate::secret::{Token, TokenHash};
@@ -23,7 +24,6 @@ const RESET: &str = "reset_password";
 #[diesel(table_name = registrations, check_for_backend(diesel::pg::Pg))]
 pub(in crate::accounts) struct Registration {
     pub email: String,
-    pub email_key: String,
     pub name: String,
     pub password_hash: String,
     pub invitation: Option<Uuid>,
@@ -46,7 +46,7 @@ pub(in crate::accounts) fn insert_registration(
             .values((
                 dsl::token_hash.eq(token.hash().as_slice()),
                 dsl::email.eq(person.email.as_str()),
-                dsl::email_key.eq(person.email.key()),
+                dsl::email_key.eq(person.email.key().as_str()),
                 dsl::name.eq(person.name.as_str()),
                 dsl::password_hash.eq(person.hash.as_str()),
                 dsl::invitation.eq(invitation),
@@ -122,8 +122,12 @@ pub(in crate::accounts) fn take_registration(
     .optional()?)
 }
 
-pub(in crate::accounts) fn drop_registrations(conn: &mut PgConnection, email_key: &str) -> Result<(), Fault> {
-    diesel::delete(registrations::table.filter(registrations::email_key.eq(email_key))).execute(conn)?;
+pub(in crate::accounts) fn drop_registrations(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<(), Fault> {
+    diesel::delete(registrations::table.filter(registrations::email_key.eq_any(email_key.spellings())))
+        .execute(conn)?;
     Ok(())
 }
 
@@ -289,7 +293,7 @@ pub(in crate::accounts) fn insert_invitation(
 pub(in crate::accounts) fn open_invitation(
     conn: &mut PgConnection,
     token_hash: &[u8],
-    email_key: &str,
+    email_key: &EmailKey,
 ) -> Result<Option<Uuid>, Fault> {
     let row: Option<(Uuid, String)> = invitations::table
         .filter(invitations::token_hash.eq(token_hash))
@@ -297,9 +301,7 @@ pub(in crate::accounts) fn open_invitation(
         .select((invitations::id, invitations::email))
         .first(conn)
         .optional()?;
-    Ok(row
-        .filter(|(_, email)| Email::parse(email).is_ok_and(|email| email.key() == email_key))
-        .map(|(id, _)| id))
+    Ok(row.filter(|(_, email)| Email::stored(email).key() == email_key).map(|(id, _)| id))
 }
 
 pub(in crate::accounts) fn invitation_email(
@@ -340,7 +342,7 @@ pub(in crate::accounts) fn withdraw_invitations_of(
 ) -> Result<(), Fault> {
     diesel::update(
         invitations::table
-            .filter(invitations::email.ilike(super::literally(email.as_str())))
+            .filter(lower(invitations::email).eq_any(email.key().spellings()))
             .filter(waiting!()),
     )
     .set(invitations::withdrawn_at.eq(now))

@@ -34,6 +34,8 @@ struct RegisterPage {
     form: Fields,
     password_min: usize,
     strength: Option<Strength>,
+    /// Why there is no form.
+    closed: Option<RegisterRefusal>,
 }
 
 pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
@@ -49,24 +51,34 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
     }
-    match ctx.accounts().registration() {
-        Registration::Closed => fields.refuse("", RegisterRefusal::Closed),
-        _ if !ctx.accounts().mailer().delivers() => fields.refuse("", RegisterRefusal::NoMail),
-        Registration::Invite if invited.is_none() => fields.refuse("", RegisterRefusal::NotInvited),
-        _ => {}
-    }
+    let closed = match ctx.accounts().registration() {
+        Registration::Closed => Some(RegisterRefusal::Closed),
+        _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail),
+        Registration::Invite if invited.is_none() => {
+            fields.refuse("", RegisterRefusal::NotInvited);
+            None
+        }
+        _ => None,
+    };
     page::ok(&RegisterPage {
         page: ctx.page(),
         form: fields,
         password_min: ctx.accounts().password_min(),
         strength: None,
+        closed,
     })
 }
 
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().password_min();
     if form.only_toggles() {
-        return page::ok(&RegisterPage { page: ctx.page(), form: form.fields, password_min, strength: None });
+        return page::ok(&RegisterPage {
+            page: ctx.page(),
+            form: form.fields,
+            password_min,
+            strength: None,
+            closed: None,
+        });
     }
     let RegisterForm { name, email, password, invite } = form.input;
     let person = NewPerson { name, email, password, invite };
@@ -75,6 +87,16 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
             let answer = flash::see_other("/register/check-email");
             let answer = if person.invite.is_empty() { answer } else { link::used(answer, &ctx.shared) };
             return Ok(registration::keep(answer, &ctx.shared, &token));
+        }
+        // Nothing that is typed can change these.
+        Err(closed @ (RegisterRefusal::Closed | RegisterRefusal::NoMail)) => {
+            return page::refused(&RegisterPage {
+                page: ctx.page(),
+                form: form.fields,
+                password_min,
+                strength: None,
+                closed: Some(closed),
+            });
         }
         Err(refusal) => refusal,
     };
@@ -89,7 +111,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
         true => Some(ctx.accounts().strength(&person.password, &person.name, &person.email).await?),
         false => None,
     };
-    let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength };
+    let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength, closed: None };
     match wait {
         Some(wait) => page::too_many(wait, &page),
         None => page::refused(&page),
@@ -119,7 +141,7 @@ impl std::fmt::Display for RegisterRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Closed => "Registration is closed. An administrator can make you an account.",
-            Self::NoMail => "Mail is switched off here, so no link can be sent. An administrator can make you an account.",
+            Self::NoMail => "Registration does not work here at the moment: this server cannot send the e-mail that confirms an address. Ask an administrator to create an account for you.",
             Self::NotInvited => "Registration is by invitation. Open the link in your invitation, and use the address it was sent to.",
             Self::Fields { .. } | Self::TooMany(_) => "Check what you typed.",
         })
