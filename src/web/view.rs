@@ -9,7 +9,9 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::page::Page;
-use crate::accounts::{self, Act, Actor, EndedSession, Event as AuditEvent, Factor, UserId, UserRow as Person};
+use crate::accounts::{
+    self, Act, Actor, EndedSession, Event as AuditEvent, Factor, UserId, UserRow as Person,
+};
 use crate::device;
 use crate::sessions::{Handle, Policy, Record};
 use crate::unicode::direction::isolated;
@@ -271,9 +273,10 @@ fn sentence(event: &AuditEvent) -> (String, &'static str) {
         }
         Act::EmailChanged => ("E-mail address changed".into(), "warn"),
         Act::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
-        Act::SessionDisowned => {
-            (format!("{} was reported by mail: “this was not me”. Every session ended", ended_session(detail)), "bad")
-        }
+        Act::SessionDisowned => (
+            format!("{} was reported by mail: “this was not me”. Every session ended", ended_session(detail)),
+            "bad",
+        ),
         Act::NameChanged => ("Name changed".into(), "plain"),
         // The browser that is shown beside it is the one it was ended from.
         Act::SessionRevoked if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() => {

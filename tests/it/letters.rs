@@ -29,7 +29,7 @@ fn stranger(app: &TestApp) -> Browser {
 async fn thief(app: &TestApp, person: &Person) -> Browser {
     let mut browser = stranger(app);
     browser.log_in(person.email, person.password).await.redirects_to("/home");
-    browser.fill_in("/account", &[]).await;
+    browser.get("/account").await.is(200);
     browser.post("/account/profile", &[("name", TYPED)]).await.redirects_to("/account");
     browser
 }
@@ -77,6 +77,9 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.get("/account/security").await.is(200);
     let path = format!("/account/passkeys/{id}");
     browser.post(&format!("{path}/rename"), &[("name", TYPED)]).await.redirects_to("/account/security");
+    browser.get("/account/security").await.is(200);
+    let off = [("second_step", "off")];
+    browser.post("/account/passkeys/second-step", &off).await.redirects_to("/account/security");
     let mut copy = device.clone();
     for _ in 0..2 {
         prove(&mut stranger(app), &mut device).await.is(200);
@@ -88,6 +91,8 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
     let confirm = app.letter("eve@example.org", "Confirm your new e-mail address").await;
     stranger(app).fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
+    let fields = [("name", TYPED), ("email", victim.email), ("password", NEW)];
+    stranger(app).fill_in("/register", &fields).await.redirects_to("/register/check-email");
     let fields = [("current_password", victim.password), ("password", NEW)];
     browser.fill_in("/account/password", &fields).await.redirects_to("/account/password");
     browser.fill_in("/forgot-password", &[("email", "eve@example.org")]).await.is(303);

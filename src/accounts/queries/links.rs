@@ -10,8 +10,8 @@ use diesel::sql_query;
 use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use crate::accounts::{EmailKey, UserId};
 use crate::accounts::links::{About, Purpose};
+use crate::accounts::{EmailKey, UserId};
 use crate::db::schema::{account_links, sessions, users};
 use crate::db::{Fault, time};
 use crate::secret::Token;

@@ -57,7 +57,8 @@ pub(in crate::accounts) fn insert_newcomers(
     // Asked after the insert: only then have others who had one of the addresses committed.
     let spellings: Vec<&str> = made.keys().flat_map(EmailKey::spellings).collect();
     let reserved = super::reserved_among(conn, &spellings)?;
-    let is_reserved = |key: &EmailKey| key.spellings().iter().any(|text| reserved.iter().any(|kept| kept == text));
+    let is_reserved =
+        |key: &EmailKey| key.spellings().iter().any(|text| reserved.iter().any(|kept| kept == text));
     let undone: Vec<Uuid> = made.extract_if(|key, _| is_reserved(key)).map(|(_, user)| user.0).collect();
     if !undone.is_empty() {
         diesel::delete(users::table.filter(dsl::id.eq_any(undone))).execute(conn)?;

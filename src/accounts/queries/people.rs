@@ -91,7 +91,9 @@ pub(in crate::accounts) enum Occupant {
     /// They cannot log in, so no letter would help them.
     Disabled,
     /// The address is kept for an account that had it before.
-    Reserved { until: OffsetDateTime },
+    Reserved {
+        until: OffsetDateTime,
+    },
 }
 
 /// Who has the address; the same queries, whatever the answer.
