@@ -3,8 +3,9 @@
 use time::macros::format_description;
 
 use super::audit::Entry;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
-use super::{Accounts, Act, Answer, Client, Email, LiveUser, Purpose, UserId, queries};
+use super::{Accounts, Act, Answer, Client, Email, LiveUser, UserId, queries};
 use crate::db::Fault;
 use crate::sessions::Change;
 
@@ -48,11 +49,7 @@ impl Accounts {
         let Some(until) = queries::set_leaving(change, user, self.rules.leaving.grace.std())? else {
             return Ok(Ok(()));
         };
-        queries::delete_user_tokens(change, user)?;
-        queries::delete_pending_of(change, user)?;
-        // The way back from a changed address stays open: leaving must not finish what a thief began with it.
-        queries::delete_links(change, user, &[Purpose::Unlock, Purpose::NotMe, Purpose::ConfirmEmail])?;
-        self.sessions.revoke_all(change, user.principal(), None)?;
+        self.clean_up(change, &Request::new(Cleanup::Delete, user, client).by(Some(user)))?;
         Entry::own(Act::DeletionRequested, user, client).write(change)?;
         let until = until
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))

@@ -49,7 +49,7 @@ impl Accounts {
         };
         self.db
             .write(move |conn| {
-                if queries::user_id(conn, parsed.email.key())?.is_some() {
+                if queries::is_taken(conn, parsed.email.key())? {
                     return Ok(Err(SetupRefusal::Taken));
                 }
                 if !queries::take_setup(conn, &token_hash)? {

@@ -8,7 +8,7 @@ use super::lanes::Lane;
 use super::{Client, EmailKey, Rules, UserId, queries};
 use crate::config::{Span, Throttle};
 use crate::db::Fault;
-use crate::secret::{self, Secret};
+use crate::secret::{self, Secret, TokenHash};
 use crate::sessions::Handle;
 
 /// How long to wait before the next attempt, in whole seconds.
@@ -266,6 +266,34 @@ pub(super) fn may_try_recovery_code(
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
     Ok(take(conn, &rules.buckets.name("recovery-code", place), RECOVERY_CODES - 1, &HOURLY)?.map(drop))
+}
+
+/// Passwords that may be tried on the link of one registration in an hour.
+const REGISTRATION_PASSWORDS: i32 = 10;
+
+/// Whether one more password is looked at there, from this network.
+pub(super) fn may_try_registration(
+    conn: &mut PgConnection,
+    registration: &TokenHash,
+    client: &Client,
+    rules: &Rules,
+) -> Result<Result<(), Wait>, Fault> {
+    if let Err(wait) = may_ask(conn, "verify", client, rules)? {
+        return Ok(Err(wait));
+    }
+    let bucket = rules.buckets.name("registration", &secret::encode(registration));
+    Ok(take(conn, &bucket, REGISTRATION_PASSWORDS - 1, &HOURLY)?.map(drop))
+}
+
+/// Whether `user` may be told today that a second step is missing.
+pub(super) fn may_tell_of_missing_step(
+    conn: &mut PgConnection,
+    user: UserId,
+    rules: &Rules,
+) -> Result<bool, Fault> {
+    let day = Span::days(1);
+    let daily = Waits { first: day, longest: day, forget_after: day };
+    Ok(take(conn, &rules.buckets.name("second-step-letter", &user.to_string()), 0, &daily)?.is_ok())
 }
 
 /// So many, then an hour's rest: the last one sets the block, hence one less is free.

@@ -38,6 +38,7 @@ impl Accounts {
     /// doing is left to it.
     pub async fn tidy(&self) -> Result<usize, Fault> {
         let mut rows = self.delete_the_gone().await? + self.sessions.sweep().await?;
+        rows += self.tell_of_missing_steps().await?;
         // While instances are replaced, those of a version before this one write addresses without.
         rows += self.fill_idn_keys().await?.filled;
         for stale in queries::STALE {

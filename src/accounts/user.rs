@@ -64,6 +64,8 @@ pub enum NoName {
     Empty,
     TooLong,
     Unprintable,
+    /// It has a link or an address in it, which mail programs and pages would turn into one.
+    Link,
 }
 
 impl fmt::Display for NoName {
@@ -71,6 +73,9 @@ impl fmt::Display for NoName {
         match self {
             Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
             Self::TooLong => write!(f, "Use a shorter name: at most {NAME_MAX} characters."),
+            Self::Link => f.write_str(
+                "Use a name without “://”, “www.” or “@”: it may not look like a link or an address.",
+            ),
             Self::Unprintable => {
                 f.write_str("Use letters, digits and signs only: the name has characters that do not print.")
             }
@@ -90,12 +95,21 @@ impl Name {
         if !names::is_readable(&text) {
             return Err(NoName::Unprintable);
         }
+        if looks_like_a_link(&text) {
+            return Err(NoName::Link);
+        }
         Ok(Self(text))
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether `name` reads as a link or an address, in whatever width and case it is written (Unicode's NFKC).
+fn looks_like_a_link(name: &str) -> bool {
+    let plain: String = name.nfkc().flat_map(char::to_lowercase).collect();
+    ["://", "www.", "@"].iter().any(|mark| plain.contains(mark))
 }
 
 /// The owner of a session, read with it: a change of role or name shows on the next request.
@@ -130,6 +144,23 @@ mod tests {
         assert_eq!(Name::parse(&"x".repeat(81)), Err(NoName::TooLong));
         assert_eq!(Name::parse("ada\u{202e}nimda"), Err(NoName::Unprintable));
         assert_eq!(Name::parse("a\0b"), Err(NoName::Unprintable));
+    }
+
+    #[test]
+    fn names_that_read_as_a_link_or_an_address_are_refused() {
+        for name in [
+            "Locked! Unlock at https://evil.example",
+            "WWW.evil.example",
+            "ada@example.org",
+            "ada＠example.org",
+            "HTTP：／／evil",
+            "ｗｗｗ．evil.example",
+        ] {
+            assert_eq!(Name::parse(name), Err(NoName::Link), "{name}");
+        }
+        for name in ["Ada: Lovelace", "A/B", "Ewwwan", "J. R. R. Tolkien", "St. John", "Ada & Co.", "C://"] {
+            assert_eq!(Name::parse(name).is_ok(), name != "C://", "{name}");
+        }
     }
 
     #[test]

@@ -47,7 +47,6 @@ const fn tool(mark: &'static str, name: &'static str) -> Browser {
 
 /// Most browsers also claim to be those further down.
 const BROWSERS: &[Browser] = &[
-    any("latchkey command line", "Command line"),
     any("DuckDuckGo/", "DuckDuckGo"),
     any("Ddg/", "DuckDuckGo"),
     // Apps that show pages themselves.

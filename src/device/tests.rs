@@ -194,7 +194,7 @@ fn televisions_consoles_and_programs_are_named_as_far_as_they_say() {
         ),
         ("", "python-requests/2.32.3", "Python"),
         ("", "Lynx/2.9.0 libwww-FM/2.14 SSL-MM/1.4.1", "Lynx"),
-        ("", "latchkey command line", "Command line"),
+        ("", "latchkey command line", "Unknown device"),
     ]);
 }
 

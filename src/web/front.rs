@@ -76,7 +76,7 @@ pub async fn door(
                 } else {
                     dressed(bare, words, lone_page(&path, &shared), &id)
                 };
-                headers::add(response.headers_mut(), shared.public.is_secure(), false);
+                headers::add(response.headers_mut(), shared.hsts, false);
                 let (status, took) = (response.status(), begun.elapsed());
                 shared.requests.count(&method, None, status, error.as_error::<Error>(), took);
                 note(&method, "-", response.status(), begun, None);
@@ -127,7 +127,7 @@ fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> Serv
         let _ = response.add_cookie(&cookie);
     }
     let scripted = request.extensions().get::<headers::Scripted>().is_some();
-    headers::add(response.headers_mut(), shared.public.is_secure(), scripted);
+    headers::add(response.headers_mut(), shared.hsts, scripted);
     ServiceResponse::new(request, response)
 }
 

@@ -13,8 +13,13 @@ const WAITS: Duration = Duration::minutes(15);
 
 /// The token this page was opened with. `Err` is the answer that takes it out of the address.
 pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
+    named(ctx, "token")
+}
+
+/// The same where the token stands in another parameter of the query.
+pub fn named(ctx: &Ctx, parameter: &str) -> Result<String, Box<HttpResponse>> {
     let path = ctx.request.path();
-    let given = ctx.query("token");
+    let given = ctx.query(parameter);
     if given.is_empty() {
         let waiting = cookie::value(ctx.request.headers(), &ctx.shared.cookie.link);
         let of_this_page =

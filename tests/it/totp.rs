@@ -297,7 +297,11 @@ async fn whoever_did_not_add_an_app_takes_it_back_with_everything_a_thief_could_
     let letter = app.letter(ada.email, "A way to log in was added").await;
 
     let mut owner = app.browser();
-    owner.open(&letter.link()).await.is(200).says("What was added since we wrote to you is removed");
+    owner
+        .open(&letter.link())
+        .await
+        .is(200)
+        .says("Every change since that letter to how you log in is taken back");
     assert!(thief.is_in().await, "looking at the letter does nothing");
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!thief.is_in().await);

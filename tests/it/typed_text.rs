@@ -98,8 +98,11 @@ fn fields_follow_what_is_typed() {
             let input = input.split_once("\n").map_or(input, |(line, _)| line);
             let has = |words: &str| input.contains(words);
             // Not a person's own words: a secret, a code, a tick, what is not shown.
-            let other =
-                has("type=\"hidden\"") || has("checkbox") || has("password{%") || has("one-time-code");
+            let other = has("type=\"hidden\"")
+                || has("checkbox")
+                || has("radio")
+                || has("password{%")
+                || has("one-time-code");
             if other || has("readonly") {
                 continue;
             }

@@ -58,8 +58,7 @@ impl Accounts {
                     .detail(&name)
                     .write(conn)?;
                 if let Some(person) = queries::addressee(conn, user)? {
-                    let factor = format!("passkey “{}”", isolated(&name));
-                    accounts.tell(conn, &person, &Notice::FactorRemoved(&factor), &client)?;
+                    accounts.tell(conn, &person, &Notice::FactorRemoved("a passkey"), &client)?;
                 }
                 Ok(true)
             })

@@ -100,15 +100,16 @@ const SECTIONS: &[(&str, &str)] = &[
         rows!(
             "SELECT id, name, email, role, created_at AS registered, last_login_at AS last_log_in, \
          password_hash IS NOT NULL AS has_password, password_changed_at AS password_changed, \
-         disabled_at AS disabled, delete_after FROM users WHERE id = $1"
+         disabled_at AS disabled, delete_after, password_alone_since, password_alone_until FROM users WHERE id = $1"
         ),
     ),
     (
         "sessions",
         rows!(
             "SELECT handle, factor, remember, address, user_agent, created_at AS logged_in, confirmed_at AS confirmed, \
-         last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data \
-         FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
+         last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data, \
+         EXISTS (SELECT FROM known_browsers k WHERE k.user_id = $1 AND k.token_hash = device AND k.expires_at > now()) \
+         AS browser_known FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
         ),
     ),
     (
@@ -124,8 +125,9 @@ const SECTIONS: &[(&str, &str)] = &[
     (
         "links",
         rows!(
-            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires FROM user_tokens WHERE user_id = $1 \
-         UNION ALL SELECT purpose, email, created_at, expires_at FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
+            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires, NULL::timestamptz AS since \
+         FROM user_tokens WHERE user_id = $1 \
+         UNION ALL SELECT purpose, email, created_at, expires_at, since FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
         ),
     ),
     (
@@ -161,6 +163,13 @@ const SECTIONS: &[(&str, &str)] = &[
         "unfinished_log_ins",
         rows!(
             "SELECT address, user_agent, remember, created_at AS begun, expires_at AS expires FROM pending_logins \
+         WHERE user_id = $1 ORDER BY created_at"
+        ),
+    ),
+    (
+        "missing_second_steps",
+        rows!(
+            "SELECT address, user_agent, created_at AS begun, due_at AS due FROM unfinished_logins \
          WHERE user_id = $1 ORDER BY created_at"
         ),
     ),

@@ -3,6 +3,7 @@
 mod admin;
 mod at_rest;
 mod chain;
+mod cleanup;
 mod email_keys;
 mod factors;
 mod lanes;
@@ -14,6 +15,7 @@ mod people;
 mod throttles;
 mod tokens;
 mod trail;
+mod unfinished;
 mod upkeep;
 
 use crate::unicode::domains;
@@ -22,10 +24,12 @@ pub(super) use admin::*;
 pub use admin::{Day, Numbers, UserRow};
 pub(super) use at_rest::*;
 pub(super) use chain::*;
+pub(super) use cleanup::*;
 pub(super) use email_keys::*;
 pub(super) use factors::*;
 pub(super) use lanes::*;
 pub(super) use leaving::*;
+pub use links::PendingEmail;
 pub(super) use links::*;
 pub(super) use newcomers::*;
 pub(super) use passkeys::*;
@@ -34,6 +38,7 @@ pub(super) use throttles::*;
 pub use tokens::InvitationRow;
 pub(super) use tokens::*;
 pub(super) use trail::*;
+pub(super) use unfinished::*;
 pub(super) use upkeep::*;
 
 /// `%q%` with what LIKE would interpret taken literally.

@@ -14,15 +14,16 @@ use crate::db::Fault;
 use crate::db::schema::registrations;
 use crate::db::schema::users::{self, dsl};
 
-/// For each, whether nobody is registered with their address.
+/// For each, whether their address is free: neither registered nor kept for an account.
 pub(in crate::accounts) fn free_addresses(
     conn: &mut PgConnection,
     batch: &[Newcomer],
 ) -> Result<Vec<bool>, Fault> {
-    let spellings = batch.iter().flat_map(|newcomer| newcomer.key().spellings());
+    let spellings: Vec<&str> = batch.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
     let taken: Vec<String> =
-        users::table.filter(mailbox().eq_any(spellings.collect::<Vec<_>>())).select(mailbox()).load(conn)?;
-    let taken: HashSet<String> = taken.into_iter().collect();
+        users::table.filter(mailbox().eq_any(&spellings)).select(mailbox()).load(conn)?;
+    let mut taken: HashSet<String> = taken.into_iter().collect();
+    taken.extend(super::reserved_among(conn, &spellings)?);
     let is_free = |newcomer: &Newcomer| !newcomer.key().spellings().iter().any(|text| taken.contains(*text));
     Ok(batch.iter().map(is_free).collect())
 }
@@ -54,7 +55,18 @@ pub(in crate::accounts) fn insert_newcomers(
         .on_conflict_do_nothing()
         .returning((dsl::id, dsl::email))
         .get_results(conn)?;
-    Ok(made.into_iter().map(|(id, email)| (Email::stored(&email).key().clone(), UserId(id))).collect())
+    let mut made: HashMap<EmailKey, UserId> =
+        made.into_iter().map(|(id, email)| (Email::stored(&email).key().clone(), UserId(id))).collect();
+    // Asked after the insert: only then have others who had one of the addresses committed.
+    let spellings: Vec<&str> = made.keys().flat_map(EmailKey::spellings).collect();
+    let reserved = super::reserved_among(conn, &spellings)?;
+    let is_reserved =
+        |key: &EmailKey| key.spellings().iter().any(|text| reserved.iter().any(|kept| kept == text));
+    let undone: Vec<Uuid> = made.extract_if(|key, _| is_reserved(key)).map(|(_, user)| user.0).collect();
+    if !undone.is_empty() {
+        diesel::delete(users::table.filter(dsl::id.eq_any(undone))).execute(conn)?;
+    }
+    Ok(made)
 }
 
 /// Drops the registrations that wait for one of these addresses: their owners are users now.

@@ -1,5 +1,6 @@
 //! Users: finding, locking, changing.
 
+use ::time::OffsetDateTime;
 use diesel::dsl::now;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
@@ -13,7 +14,7 @@ use crate::accounts::{Addressee, Email, EmailKey, Name, Role, User, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
-use crate::sessions::{self, Change, KeyHash, Live};
+use crate::sessions::{self, Change, Handle, KeyHash, Live};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
@@ -84,6 +85,34 @@ fn of_mailbox(key: &EmailKey) -> users::BoxedQuery<'_, Pg> {
         .into_boxed()
 }
 
+/// Who has an address.
+pub(in crate::accounts) enum Occupant {
+    Active(Addressee),
+    /// They cannot log in, so no letter would help them.
+    Disabled,
+    /// The address is kept for an account that had it before.
+    Reserved {
+        until: OffsetDateTime,
+    },
+}
+
+/// Who has the address; the same queries, whatever the answer.
+pub(in crate::accounts) fn occupant(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<Occupant>, Fault> {
+    let row: Option<(Uuid, String, String, bool)> = of_mailbox(email_key)
+        .select((dsl::id, dsl::name, dsl::email, dsl::disabled_at.is_not_null()))
+        .first(conn)
+        .optional()?;
+    let reserved = super::reserved_until(conn, email_key, None)?;
+    Ok(match (row, reserved) {
+        (Some((.., true)), _) => Some(Occupant::Disabled),
+        (Some((id, name, email, false)), _) => Some(Occupant::Active(addressed((id, name, email)))),
+        (None, reserved) => reserved.map(|until| Occupant::Reserved { until }),
+    })
+}
+
 #[diesel::dsl::auto_type]
 fn active() -> _ {
     users::table.filter(dsl::disabled_at.is_null()).select((dsl::id, dsl::name, dsl::email))
@@ -114,7 +143,7 @@ pub(in crate::accounts) fn set_email(
 ) -> Result<bool, Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
     // In a savepoint: who registers it at this very moment wins, and the rest of our transaction stands.
-    let set = conn.transaction(|conn| {
+    let set = unless_reserved(conn, email.key(), Some(id), |conn| {
         let key = email.key();
         diesel::update(row)
             .set((dsl::email.eq(email.as_str()), dsl::email_key.eq(key.as_typed())))
@@ -123,10 +152,42 @@ pub(in crate::accounts) fn set_email(
         diesel::update(row).set(dsl::email_idn_key.eq(key.idn())).execute(conn)
     });
     match set {
-        Ok(changed) => Ok(changed == 1),
+        Ok(changed) => Ok(changed == Some(1)),
         Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Runs `work`, which gives an account this address, in a savepoint. `None`, and nothing was done, if the address is kept
+/// for another account than `user`. Asked after `work`: only then have others who had the address committed.
+fn unless_reserved<T>(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+    user: Option<UserId>,
+    work: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
+) -> QueryResult<Option<T>> {
+    let done = conn.transaction(|conn| {
+        let value = work(conn)?;
+        match super::reserved_until(conn, email_key, user)? {
+            None => Ok(value),
+            Some(_) => Err(Error::RollbackTransaction),
+        }
+    });
+    match done {
+        Err(Error::RollbackTransaction) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+/// Whose live session it is.
+pub(in crate::accounts) fn session_owner(
+    conn: &mut PgConnection,
+    session: Handle,
+) -> Result<Option<UserId>, Fault> {
+    let row = session_rows::table
+        .filter(session_rows::handle.eq(session))
+        .filter(session_rows::kind.eq(<User as sessions::Owner>::KIND));
+    Ok(row.select(session_rows::principal).first(conn).optional()?.map(UserId))
 }
 
 pub(in crate::accounts) fn has_logged_in(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
@@ -200,20 +261,26 @@ pub(in crate::accounts) fn lock_user(conn: &mut PgConnection, id: UserId) -> Res
     Ok(found.is_some())
 }
 
+/// Whether a user administers: neither disabled nor about to be deleted.
+#[diesel::dsl::auto_type]
+pub(in crate::accounts) fn is_active_admin() -> _ {
+    let admin: &'static str = Role::Admin.as_str();
+    dsl::role.eq(admin).and(dsl::disabled_at.is_null()).and(dsl::delete_after.is_null())
+}
+
+/// The ids of those who administer.
+#[diesel::dsl::auto_type]
+pub(in crate::accounts) fn active_admins() -> _ {
+    users::table.filter(is_active_admin()).select(dsl::id)
+}
+
 /// Locks every active administrator, in one order for all.
 pub(in crate::accounts) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<UserId>, Fault> {
-    let ids: Vec<Uuid> = users::table
-        .filter(dsl::role.eq(Role::Admin.as_str()))
-        .filter(dsl::disabled_at.is_null())
-        .filter(dsl::delete_after.is_null())
-        .order(dsl::id)
-        .for_update()
-        .select(dsl::id)
-        .load(conn)?;
+    let ids: Vec<Uuid> = active_admins().order(dsl::id).for_update().load(conn)?;
     Ok(ids.into_iter().map(UserId).collect())
 }
 
-/// `None` when the address is taken.
+/// `None` when the address is taken, or kept for an account that can take it back.
 pub(in crate::accounts) fn insert_user(
     conn: &mut PgConnection,
     email: &Email,
@@ -221,20 +288,22 @@ pub(in crate::accounts) fn insert_user(
     role: Role,
     password_hash: Option<&str>,
 ) -> Result<Option<UserId>, Fault> {
-    let id: Option<Uuid> = diesel::insert_into(users::table)
-        .values((
-            dsl::email.eq(email.as_str()),
-            dsl::email_key.eq(email.key().as_typed()),
-            dsl::email_idn_key.eq(email.key().idn()),
-            dsl::name.eq(name),
-            dsl::role.eq(role.as_str()),
-            dsl::password_hash.eq(password_hash),
-        ))
-        .on_conflict_do_nothing()
-        .returning(dsl::id)
-        .get_result(conn)
-        .optional()?;
-    Ok(id.map(UserId))
+    let id: Option<Option<Uuid>> = unless_reserved(conn, email.key(), None, |conn| {
+        diesel::insert_into(users::table)
+            .values((
+                dsl::email.eq(email.as_str()),
+                dsl::email_key.eq(email.key().as_typed()),
+                dsl::email_idn_key.eq(email.key().idn()),
+                dsl::name.eq(name),
+                dsl::role.eq(role.as_str()),
+                dsl::password_hash.eq(password_hash),
+            ))
+            .on_conflict_do_nothing()
+            .returning(dsl::id)
+            .get_result(conn)
+            .optional()
+    })?;
+    Ok(id.flatten().map(UserId))
 }
 
 pub(in crate::accounts) fn note_login(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {

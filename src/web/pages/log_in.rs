@@ -5,7 +5,6 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
-use crate::config::Registration;
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
 use crate::web::flash::Flash;
@@ -35,11 +34,7 @@ struct LogInPage {
 
 impl LogInPage {
     fn new(ctx: &Ctx, form: Fields) -> Self {
-        Self {
-            page: ctx.page_with_passkeys(),
-            form,
-            can_register: ctx.accounts().registration() == Registration::Open,
-        }
+        Self { page: ctx.page_with_passkeys(), form, can_register: ctx.accounts().registration_is_open() }
     }
 }
 

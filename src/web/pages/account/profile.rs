@@ -11,6 +11,7 @@ use crate::web::flash::Flash;
 use crate::web::form::{Fields, Form, Input};
 use crate::web::guard::SignedIn;
 use crate::web::page::{self, Page};
+use crate::web::pages::account::email::PendingChange;
 use crate::web::view::When;
 
 #[derive(Deserialize, Default)]
@@ -29,6 +30,7 @@ struct ProfilePage {
     email: String,
     role: String,
     since: When,
+    pending: Option<PendingChange>,
 }
 
 impl ProfilePage {
@@ -40,6 +42,7 @@ impl ProfilePage {
             email: row.email,
             role: me.owner.role.as_str().to_owned(),
             since: When::new(row.created_at, me.now()),
+            pending: PendingChange::of(me, ctx).await?,
         })
     }
 }
