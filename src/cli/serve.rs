@@ -235,11 +235,8 @@ async fn fill_idn_keys(accounts: &Accounts) {
                 tracing::info!(filled, "addresses are compared by their domains' ASCII form");
             }
             if shared > 0 {
-                tracing::warn!(
-                    shared,
-                    "accounts have a mailbox that another account has as well, spelt differently: \
-                     docs/decisions/email-keys.md says what to do"
-                );
+                let advice = "docs/decisions/email-keys.md";
+                tracing::warn!(shared, advice, "accounts share a mailbox under two spellings of its domain");
             }
         }
         Err(fault) => tracing::warn!(%fault, "keys of addresses cannot be filled in yet"),

@@ -1,15 +1,14 @@
 //! What administrators look at.
 
-use diesel::dsl::{count_star, exists, sql};
-use diesel::expression::{SqlLiteral, UncheckedBind};
+use diesel::dsl::{count_star, exists};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Bool, Date, Text};
+use diesel::sql_types::{BigInt, Date, Text};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{containing, containing_address};
+use super::containing_address;
 use crate::accounts::{Role, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions;
@@ -49,8 +48,8 @@ pub(in crate::accounts) fn users(
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<UserRow>, i64), Fault> {
-    let (in_name, in_address) = (containing(q), containing_address(q));
-    let matching = || users::table.filter(dsl::name.ilike(&in_name).or(matches_any(&in_address)));
+    let [typed, unicode, ascii] = containing_address(q);
+    let matching = || users::table.filter(matches(&typed, &unicode, &ascii));
     let total = matching().count().get_result(conn)?;
     let rows = matching()
         .order((dsl::created_at.desc(), dsl::id))
@@ -61,11 +60,14 @@ pub(in crate::accounts) fn users(
     Ok((with_session_counts(conn, rows)?, total))
 }
 
-/// Whether the address of a row is like one of these.
-fn matches_any(
-    patterns: &[String],
-) -> SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, Vec<String>, Array<Text>>> {
-    sql::<Bool>("users.email ILIKE ANY (").bind::<Array<Text>, _>(patterns.to_vec()).sql(")")
+/// Whether name or address of a row is like what was typed, or the address like one of its other spellings.
+#[diesel::dsl::auto_type]
+fn matches<'a>(typed: &'a str, unicode: &'a str, ascii: &'a str) -> _ {
+    dsl::name
+        .ilike(typed)
+        .or(dsl::email.ilike(typed))
+        .or(dsl::email.ilike(unicode))
+        .or(dsl::email.ilike(ascii))
 }
 
 pub(in crate::accounts) fn user_rows(conn: &mut PgConnection, ids: &[UserId]) -> Result<Vec<UserRow>, Fault> {
@@ -80,12 +82,9 @@ pub(in crate::accounts) fn user_row(conn: &mut PgConnection, id: UserId) -> Resu
 
 /// Everybody whose name or address has `q` in it. A search that finds thousands is no search.
 pub(in crate::accounts) fn user_ids(conn: &mut PgConnection, q: &str) -> Result<Vec<UserId>, Fault> {
-    let in_address = containing_address(q);
-    let ids: Vec<Uuid> = users::table
-        .filter(dsl::name.ilike(containing(q)).or(matches_any(&in_address)))
-        .limit(5000)
-        .select(dsl::id)
-        .load(conn)?;
+    let [typed, unicode, ascii] = containing_address(q);
+    let ids: Vec<Uuid> =
+        users::table.filter(matches(&typed, &unicode, &ascii)).limit(5000).select(dsl::id).load(conn)?;
     Ok(ids.into_iter().map(UserId).collect())
 }
 

@@ -46,14 +46,12 @@ fn containing(q: &str) -> String {
     format!("%{}%", literally(q))
 }
 
-/// Patterns for text that holds an address: what was typed, and the same with its domain in the other spelling.
-fn containing_address(q: &str) -> Vec<String> {
+/// Patterns for what was typed and, if it holds an address, for its domain in Unicode and in ASCII.
+fn containing_address(q: &str) -> [String; 3] {
     let (local, domain) = q.rfind('@').map_or(("", q), |at| q.split_at(at + 1));
-    let respelt = [Some(domains::unicode(domain)), domains::ascii(domain)];
-    let mut patterns = vec![containing(q)];
-    patterns.extend(respelt.into_iter().flatten().map(|domain| containing(&format!("{local}{domain}"))));
-    patterns.dedup();
-    patterns
+    let ascii = domains::ascii(domain).unwrap_or_else(|| domain.to_owned());
+    [q.to_owned(), format!("{local}{}", domains::unicode(domain)), format!("{local}{ascii}")]
+        .map(|q| containing(&q))
 }
 
 /// A LIKE pattern that means just these characters.

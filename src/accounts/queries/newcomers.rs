@@ -33,6 +33,9 @@ pub(in crate::accounts) fn insert_newcomers(
     conn: &mut PgConnection,
     batch: &[&Newcomer],
 ) -> Result<HashMap<EmailKey, UserId>, Fault> {
+    if batch.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<_> = batch
         .iter()
         .map(|newcomer| {

@@ -64,9 +64,9 @@ pub(in crate::accounts) fn events(
                 dsl::act.ilike(like.clone()).or(dsl::address.ilike(like)).or(sql::<Bool>(
                     "(coalesce(users.name || ' ' || users.email ILIKE ANY (",
                 )
-                .bind::<Array<Text>, _>(containing_address(q))
+                .bind::<Array<Text>, _>(containing_address(q).to_vec())
                 .sql("), false) OR coalesce(actors.name || ' ' || actors.email ILIKE ANY (")
-                .bind::<Array<Text>, _>(containing_address(q))
+                .bind::<Array<Text>, _>(containing_address(q).to_vec())
                 .sql("), false))")),
             );
         }
