@@ -23,7 +23,8 @@ use latchkey::secret;
 use report::Report;
 
 /// What can be asked for.
-const GROUPS: [&str; 9] = ["sessions", "lookups", "forget", "pages", "hash", "login", "enumeration", "peers", "scale"];
+const GROUPS: [&str; 9] =
+    ["sessions", "lookups", "forget", "pages", "hash", "login", "enumeration", "peers", "scale"];
 
 /// Only measured when asked for: other people's programs have to be installed, millions of rows take minutes, and
 /// lookups and forgetting are among the sessions.

@@ -383,7 +383,10 @@ mod tests {
 
     fn check(shard: &Shard<Kept>, naive: &Naive) -> Result<(), TestCaseError> {
         let count = naive.0.len();
-        prop_assert_eq!((shard.entries.len(), shard.by_key.len(), shard.by_principal.len()), (count, count, count));
+        prop_assert_eq!(
+            (shard.entries.len(), shard.by_key.len(), shard.by_principal.len()),
+            (count, count, count)
+        );
         for entry in &naive.0 {
             let at = shard.position(&entry.0);
             prop_assert!(at.is_some_and(|at| Arc::ptr_eq(&shard.entries[at], entry)));
@@ -397,8 +400,7 @@ mod tests {
                 .filter(|at| shard.entries[*at].1 == owner)
                 .collect();
             indexed.sort_unstable();
-            let listed: Vec<usize> =
-                (0..count).filter(|at| shard.entries[*at].1 == owner).collect();
+            let listed: Vec<usize> = (0..count).filter(|at| shard.entries[*at].1 == owner).collect();
             prop_assert_eq!(indexed, listed);
         }
         Ok(())

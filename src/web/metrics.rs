@@ -46,8 +46,7 @@ async fn metrics(shared: Data<Shared>) -> HttpResponse {
 async fn text(shared: &Shared) -> Result<String, Fault> {
     // What only the database knows is left out while it does not answer: everything else is worth most then.
     let mailer = shared.accounts.mailer().clone();
-    let waiting =
-        shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
+    let waiting = shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
     let tidied = shared.accounts.last_tidied().await.ok().flatten();
     let mut out = String::new();
     write(&mut out, shared, waiting.map(|(letters, _)| letters), tidied.map(|tidied| tidied.ago.as_secs()))

@@ -17,7 +17,8 @@ const PER_CONNECTION: u64 = 64 * 1024;
 #[actix_web::test]
 async fn many_requests_at_once_are_answered_in_their_order() {
     let app = TestApp::spawn();
-    let post = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    let post =
+        "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     let mut text = String::new();
     let mut wanted = Vec::new();
     for round in 0..40 {
@@ -63,22 +64,26 @@ async fn a_head_longer_than_16_kib_is_refused_and_a_shorter_one_is_not() {
                 "a".repeat(length)
             );
             let address = address(&app.origin);
-            let answers = task::spawn_blocking(move || exchange(&address, text.as_bytes(), 4096)).await.unwrap();
+            let answers =
+                task::spawn_blocking(move || exchange(&address, text.as_bytes(), 4096)).await.unwrap();
             assert_eq!(answers.last().map(|(status, _)| *status), Some(status), "{length} {before:?}");
         }
     }
 }
 
 #[actix_web::test]
-async fn whoever_reads_no_answers_holds_little_memory_and_keeps_nobody_waiting() {
+async fn clients_that_read_nothing_hold_little_memory_and_delay_no_page() {
     let dir = DataDir::new();
     let latchkey = Latchkey::local(&dir).with("LATCHKEY__SERVER__WORKERS", "2");
     let running = latchkey.serve_ready().await;
     let address = address(&latchkey.origin());
     let small = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4000);
     let file = "GET /static/app.css HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2000);
-    let head = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nX: {}", "a".repeat(150_000));
-    let chunked = format!("POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n{small}");
+    let head =
+        format!("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nX: {}", "a".repeat(150_000));
+    let chunked = format!(
+        "POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n{small}"
+    );
     let body = format!("POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{small}");
     for text in [small, file, head, chunked, body] {
         let before = resident(&running);

@@ -344,7 +344,9 @@ mod tests {
 
     #[test]
     fn locales_without_a_translation_are_english() {
-        for locale in ["", "C", "C.UTF-8", "C.utf8", "POSIX", "en_US.UTF-8", "en_GB", "English_United States.1252"] {
+        for locale in
+            ["", "C", "C.UTF-8", "C.utf8", "POSIX", "en_US.UTF-8", "en_GB", "English_United States.1252"]
+        {
             assert!(is_english(locale), "{locale}");
         }
         for locale in ["de_DE.UTF-8", "fr_FR", "German_Germany.1252", "ca_ES@valencia", "zh_CN.utf8"] {
