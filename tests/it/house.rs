@@ -120,6 +120,16 @@ fn sessions_can_be_lifted_out() {
     }
 }
 
+/// Everything else could be in the memory of another instance.
+#[test]
+fn only_changes_of_the_lab_are_not_waited_for() {
+    for source in sources() {
+        if source.room() != "lab" && source.path != "sessions/mod.rs" {
+            source.lacks("never_in_memory");
+        }
+    }
+}
+
 /// No guard may ever take a token for a session.
 #[test]
 fn tokens_are_an_exhibit() {

@@ -72,7 +72,7 @@ async fn a_head_longer_than_16_kib_is_refused_and_a_shorter_one_is_not() {
 }
 
 #[actix_web::test]
-async fn whoever_reads_no_answers_holds_little_memory_and_keeps_nobody_waiting() {
+async fn clients_that_read_nothing_hold_little_memory_and_delay_no_page() {
     let dir = DataDir::new();
     let latchkey = Latchkey::local(&dir).with("LATCHKEY__SERVER__WORKERS", "2");
     let running = latchkey.serve_ready().await;

@@ -68,6 +68,7 @@ fn models() -> Vec<(&'static str, bool, Model)> {
         ("nor_of_two_who_fill_while_one_forgets", true, model::two_fill_one_forgets(real)),
         ("nor_when_two_changes_follow_each_other", true, model::two_changes(real)),
         ("what_somebody_else_changed_may_be_filled_again", true, model::somebody_else(real)),
+        ("nor_of_two_sessions_while_a_third_makes_room", true, model::two_sessions_of_one_principal()),
         ("a_generation_taken_after_the_reading_is_caught", false, {
             model::fill_and_forget(|| Real::new(WrongUse::GenerationAfterReading))
         }),

@@ -36,7 +36,7 @@ pub struct Real {
     wrong: WrongUse,
 }
 
-struct Version(KeyHash, u64);
+struct Version(KeyHash, u64, Principal);
 
 impl Entry for Version {
     fn key(&self) -> &KeyHash {
@@ -44,7 +44,7 @@ impl Entry for Version {
     }
 
     fn principal(&self) -> Principal {
-        owner(1)
+        self.2
     }
 
     fn last_used(&self) -> i64 {
@@ -83,7 +83,7 @@ impl Kept for Real {
         let version = row.load(Ordering::SeqCst);
         let after: Generation = self.cache.generation();
         let seen = if self.wrong == WrongUse::GenerationAfterReading { after } else { before };
-        self.cache.insert(Shared::new(Version(Self::key(), version)), seen);
+        self.cache.insert(Shared::new(Version(Self::key(), version, owner(1))), seen);
     }
 
     fn change(&self, row: &AtomicU64, version: u64) {
@@ -101,6 +101,34 @@ impl Kept for Real {
     fn get(&self) -> Option<u64> {
         self.cache.get(&Self::key()).map(|kept| kept.1)
     }
+}
+
+/// Two sessions of one principal are filled while a third of somebody else makes one of them give way, and a change
+/// takes both: the index of principals says the same as that of keys, whatever came first.
+pub fn two_sessions_of_one_principal() -> Model {
+    Box::new(|| {
+        let (cache, row) = (Arc::new(Cache::with_shards(2, 1)), Arc::new(AtomicU64::new(0)));
+        let key = |number: u8| KeyHash::new([number; 32]);
+        let fill = move |cache: &Cache<Version>, row: &AtomicU64, number: u8, principal: Principal| {
+            let seen = cache.generation();
+            let version = row.load(Ordering::SeqCst);
+            cache.insert(Shared::new(Version(key(number), version, principal)), seen);
+        };
+        fill(&cache, &row, 1, owner(1));
+        let fillers = [(2, owner(1)), (3, owner(2))].map(|(number, principal)| {
+            let (cache, row) = (Arc::clone(&cache), Arc::clone(&row));
+            thread::spawn(move || fill(&cache, &row, number, principal))
+        });
+        row.store(1, Ordering::SeqCst);
+        cache.forget(&[owner(1)]);
+        let is_gone = |number| cache.get(&key(number)).is_none_or(|kept| kept.1 == 1);
+        assert!(is_gone(1) && is_gone(2), "served after it was taken back");
+        fillers.into_iter().for_each(|filler| filler.join().unwrap());
+        assert!(is_gone(1) && is_gone(2), "kept after it was taken back");
+        cache.forget(&[owner(1), owner(2)]);
+        assert!([1, 2, 3].into_iter().all(|number| cache.get(&key(number)).is_none()));
+        assert_eq!(cache.len(), 0);
+    })
 }
 
 /// Whether `model` holds in every interleaving. What one that is meant to fail says is not shown.
