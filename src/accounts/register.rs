@@ -128,6 +128,12 @@ impl Accounts {
             .await
     }
 
+    /// Whether the mailed link would still work; nothing is consumed.
+    pub async fn verify_link_is_live(&self, token: &str) -> Result<bool, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
+        self.db.read(move |conn| queries::has_registration(conn, &token_hash)).await
+    }
+
     pub(super) async fn parse_person(&self, person: &NewPerson) -> Answer<Parsed, RegisterRefusal> {
         let (name, email) = (Name::parse(&person.name), Email::parse(&person.email));
         // Judged against what was accepted: a name of any length would make it slow.

@@ -10,6 +10,7 @@ mod ctx;
 mod current_session;
 pub mod doctor;
 mod error;
+mod fields;
 mod flash;
 mod form;
 mod front;
@@ -27,6 +28,7 @@ mod page;
 mod pages;
 mod qr;
 mod requests;
+mod receive;
 pub mod routes;
 mod trace;
 mod urlencoded;
@@ -70,6 +72,8 @@ pub struct Shared {
     proxy_noticed: AtomicBool,
     /// Local mode: the mailbox and the parts page are there.
     pub local: bool,
+    /// Local mode: forms may come from any name of this machine.
+    any_local_name: bool,
     pub(crate) secret: Secret,
     signer: CookieSigner,
     cookie: CookieNames,
@@ -130,6 +134,7 @@ impl Shared {
             local: settings.is_local()
                 && settings.mail.transport == Transport::Mailbox
                 && settings.server.public.is_loopback(),
+            any_local_name: settings.is_local() && settings.server.public.is_loopback(),
             signer: CookieSigner::new(&settings.secret),
             secret: settings.secret.clone(),
             cookie: CookieNames {

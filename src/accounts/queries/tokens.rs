@@ -51,6 +51,16 @@ pub(in crate::accounts) fn insert_registration(
     Ok(())
 }
 
+/// Whether a registration waits for this token.
+pub(in crate::accounts) fn has_registration(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+) -> Result<bool, Fault> {
+    use registrations::dsl;
+    let live = registrations::table.filter(dsl::token_hash.eq(token_hash)).filter(dsl::expires_at.gt(now));
+    Ok(diesel::select(exists(live)).get_result(conn)?)
+}
+
 pub(in crate::accounts) fn take_registration(
     conn: &mut PgConnection,
     token_hash: &[u8],

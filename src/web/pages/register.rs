@@ -9,22 +9,25 @@ use crate::config::Registration;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText, Text};
 use crate::web::guard::Visitor;
 use crate::web::link;
 use crate::web::page::{self, Page};
+use crate::web::receive::Draft;
 use crate::web::view::Strength;
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct RegisterForm {
-    name: String,
-    email: String,
-    password: String,
-    invite: String,
+    name: Text,
+    email: Text,
+    password: SecretText,
+    invite: Text,
 }
 
-impl Input for RegisterForm {}
+impl Input for RegisterForm {
+    const LEADS_ON: bool = true;
+}
 
 #[derive(Template)]
 #[template(path = "register.html")]
@@ -39,8 +42,9 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    let mut fields = ctx.fields(&["invite"]);
-    let invited = ctx.accounts().invited(ctx.query("invite")).await?;
+    let invite = ctx.mailed_token("invite");
+    let mut fields = Fields::new(vec![("invite".into(), invite.to_owned())]);
+    let invited = ctx.accounts().invited(invite).await?;
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
     }
@@ -58,13 +62,20 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     })
 }
 
+/// With what was typed on a page that was out of date.
+pub async fn again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    let password_min = ctx.accounts().password_min();
+    page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None })
+}
+
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().password_min();
     if form.only_toggles() {
         return page::ok(&RegisterPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let RegisterForm { name, email, password, invite } = form.input;
-    let person = NewPerson { name, email, password, invite };
+    let person =
+        NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
     let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(flash::see_other("/register/check-email")),
         Err(refusal) => refusal,
@@ -128,9 +139,9 @@ pub async fn check_email(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct TokenForm {
-    token: String,
+    token: Text,
 }
 
 impl Input for TokenForm {}
@@ -142,20 +153,25 @@ struct VerifyEmailPage {
     form: Fields,
 }
 
+const DEAD: &str =
+    "This link is used up or too old. If you confirmed already, log in; otherwise register again.";
+
 /// Only shows a button: mail scanners follow links, they press nothing.
 pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     let token = match link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    page::ok(&VerifyEmailPage { page: ctx.page(), form: Fields::new(vec![("token".into(), token)]) })
+    let live = ctx.accounts().verify_link_is_live(&token).await?;
+    let form = link::fields(token, live, DEAD);
+    page::show(link::status(live), &VerifyEmailPage { page: ctx.page(), form })
 }
 
 pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<TokenForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().verify_email(&form.input.token, ctx.client()).await? {
         Some(()) => Ok(link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared)),
         None => {
-            form.fields.refuse("token", "This link is used up or too old. If you confirmed already, log in; otherwise register again.");
+            form.fields.refuse("token", DEAD);
             page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields })
         }
     }

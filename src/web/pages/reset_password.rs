@@ -1,7 +1,6 @@
 //! A forgotten password.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
@@ -9,16 +8,17 @@ use crate::accounts::{Email, ResetRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText, Text};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
+use crate::web::receive::Draft;
 use crate::web::view::Strength;
 use crate::web::{browser, link};
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct AskForm {
-    email: String,
+    email: Text,
 }
 
 impl Input for AskForm {}
@@ -32,6 +32,11 @@ struct ForgotPasswordPage {
 
 pub async fn ask(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&ForgotPasswordPage { page: ctx.page(), form: Fields::default() })
+}
+
+/// With what was typed on a page that was out of date.
+pub async fn ask_again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    page::ok(&ForgotPasswordPage { page: ctx.page(), form: draft.0 })
 }
 
 pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpResponse, Error> {
@@ -67,10 +72,10 @@ pub async fn sent(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ResetForm {
-    token: String,
-    password: String,
+    token: Text,
+    password: SecretText,
 }
 
 impl Input for ResetForm {}
@@ -92,16 +97,11 @@ pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().reset_link_is_live(&token).await?;
-    let mut fields = Fields::new(vec![("token".into(), token)]);
-    if !live {
-        fields.refuse("token", DEAD);
-    }
-    let status = if live { StatusCode::OK } else { StatusCode::GONE };
     page::show(
-        status,
+        link::status(live),
         &ResetPasswordPage {
             page: ctx.page(),
-            form: fields,
+            form: link::fields(token, live, DEAD),
             password_min: ctx.accounts().password_min(),
             strength: None,
         },
@@ -119,6 +119,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<H
         });
     }
     let ResetForm { token, password } = form.input;
+    let password = password.reveal();
     let strength = match ctx.accounts().reset_password(&token, &password, ctx.client()).await? {
         Ok(proof) => {
             browser::keep(&ctx.request, &ctx.shared, &proof);

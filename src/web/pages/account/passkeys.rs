@@ -8,12 +8,13 @@ use crate::accounts::{Attestation, Name, Passkey, PasskeyId};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Form, Input};
+use crate::web::form::{Form, Input, Text};
 use crate::web::guard::Confirmed;
 use crate::web::json::{Json, Nothing};
 use crate::web::page;
 use crate::web::pages::account::security::SecurityPage;
 use crate::web::pages::{Button, passkeys};
+use crate::web::receive::Draft;
 use crate::web::view::When;
 
 const PAGE: &str = "/account/security";
@@ -33,6 +34,8 @@ pub struct Row {
     /// What is in the field for another name, and what is wrong with that.
     pub typed: String,
     pub error: Option<String>,
+    /// Whether what is typed in it waits to be sent.
+    pub open: bool,
 }
 
 impl Passkeys {
@@ -45,9 +48,17 @@ impl Passkeys {
             last_used: last_used_at.map(|at| When::new(at, me.now())),
             suspect_since: suspect_since.map(|at| When::new(at, me.now())),
             error: None,
+            open: false,
         };
         let rows = ctx.accounts().passkeys(me).await?.into_iter().map(row).collect();
         Ok(Self { work: ctx.accounts().passkeys_work(), rows })
+    }
+
+    /// The row of one passkey, with another name typed in it.
+    fn open(&mut self, id: PasskeyId, typed: &str) -> Result<&mut Row, Error> {
+        let row = self.rows.iter_mut().find(|row| row.id == id.0.to_string()).ok_or(Error::NotFound)?;
+        (row.typed, row.open) = (typed.to_owned(), true);
+        Ok(row)
     }
 
     /// Whether a name that was typed cannot be taken: the page says so.
@@ -75,9 +86,9 @@ pub async fn finish(me: Confirmed, ctx: Ctx, made: Json<Attestation>) -> Result<
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct NameForm {
-    name: String,
+    name: Text,
 }
 
 impl Input for NameForm {}
@@ -92,9 +103,7 @@ pub async fn rename(
         Ok(name) => name,
         Err(why) => {
             let mut page = SecurityPage::new(&me, &ctx).await?;
-            let row = page.passkeys.rows.iter_mut().find(|row| row.id == id.0.0.to_string());
-            let row = row.ok_or(Error::NotFound)?;
-            (row.typed, row.error) = (form.input.name, Some(why.to_string()));
+            page.passkeys.open(id.0, &form.input.name)?.error = Some(why.to_string());
             return page::refused(&page);
         }
     };
@@ -102,6 +111,18 @@ pub async fn rename(
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::PasskeyRenamed))
+}
+
+/// With the name that was typed before the confirmation ran out.
+pub async fn rename_again(
+    me: Confirmed,
+    ctx: Ctx,
+    id: Id<PasskeyId>,
+    draft: Draft,
+) -> Result<HttpResponse, Error> {
+    let mut page = SecurityPage::new(&me, &ctx).await?;
+    page.passkeys.open(id.0, draft.0.value("name"))?;
+    page::ok(&page)
 }
 
 pub async fn remove(

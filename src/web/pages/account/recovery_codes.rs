@@ -9,7 +9,7 @@ use crate::accounts::RecoveryCodes;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Form, Input};
+use crate::web::form::{Form, Input, SecretText};
 use crate::web::guard::Confirmed;
 use crate::web::page::{self, Page};
 use crate::web::pages::Button;
@@ -38,15 +38,16 @@ pub async fn make(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpRespon
 
 /// The page brings its codes back: we could not say them again.
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct CodesForm {
-    codes: String,
+    codes: SecretText,
 }
 
 impl Input for CodesForm {}
 
 pub async fn download(me: Confirmed, ctx: Ctx, form: Form<CodesForm>) -> Result<HttpResponse, Error> {
-    let shown: Vec<&str> = form.input.codes.split_whitespace().collect();
+    let codes = form.input.codes.reveal();
+    let shown: Vec<&str> = codes.split_whitespace().collect();
     let Some(codes) = ctx.accounts().own_recovery_codes(&me, &shown).await? else {
         return Ok(ctx.redirect(PAGE, Flash::CodesUnknown));
     };

@@ -23,7 +23,7 @@ struct AdminSessionsPage {
 }
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let (q, asked) = (ctx.query("q").trim().to_owned(), Pager::asked(ctx.query("page")));
+    let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (rows, total) = ctx.accounts().all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&AdminSessionsPage {
