@@ -124,7 +124,8 @@ fn finish(
     came_from: Option<&str>,
 ) -> ServiceResponse<BoxBody> {
     let (request, mut response) = response.into_parts();
-    let failed = response.error().is_some();
+    // A page of ours may be the answer to an error already.
+    let failed = response.error().is_some() && !is_page(&response);
     let is_bare = failed || !response.headers().contains_key(header::CONTENT_TYPE);
     let for_script = is_bare && routes::is_for_scripts(request.method(), request.path());
     if is_bare && (is_error(response.status()) || (for_script && failed)) {
@@ -156,11 +157,7 @@ fn small_cookies(request: &HttpRequest, response: &HttpResponse, shared: &Shared
     let mut cookies = Vec::new();
     cookies.extend(csrf::fresh_cookie(request, shared));
     cookies.extend(browser::cookie(request, shared));
-    let shown = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if shown && flash::was_read(request) {
+    if is_page(response) && flash::was_read(request) {
         cookies.push(flash::removal_cookie(shared));
     }
     cookies
@@ -179,6 +176,11 @@ fn dressed(bare: HttpResponse, told: Told<'_>, page: Page) -> HttpResponse {
         whole.headers_mut().append(name.clone(), value.clone());
     }
     whole
+}
+
+fn is_page(response: &HttpResponse) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 fn is_error(status: StatusCode) -> bool {

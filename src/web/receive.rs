@@ -14,7 +14,7 @@ use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, HttpRespons
 use futures_util::future::LocalBoxFuture;
 
 use super::body::{self, Media};
-use super::error::{Error, with_next};
+use super::error::Error;
 use super::flash::{self, Flash};
 use super::form::{Fields, Posted};
 use super::guard::{Guard, Kind};
@@ -49,7 +49,7 @@ where
     H::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
-    Rc::new(move |request| {
+    Rc::new(move |request: HttpRequest| -> LocalBoxFuture<'static, HttpResponse> {
         let handler = handler.clone();
         Box::pin(async move {
             match Args::from_request(&request, &mut Payload::None).await {
@@ -139,9 +139,8 @@ async fn denied_answer<G: Guard, Args: EndsInForm>(
                 return Err(denied);
             };
             match give_back(request, typed, Flash::OutOfDate, redraw).await {
-                Some(mut page) if page.status() == StatusCode::OK => {
-                    *page.status_mut() = StatusCode::FORBIDDEN;
-                    Ok(page)
+                Some(page) if page.status() == StatusCode::OK => {
+                    Ok(in_place_of(denied, StatusCode::FORBIDDEN, page))
                 }
                 _ => Err(denied),
             }
@@ -172,17 +171,26 @@ async fn interrupted<Args: EndsInForm>(
         None => next,
     };
     let Some(redraw) = redraw.filter(|_| typed.iter().any(|(_, value)| !value.is_empty())) else {
-        let to_confirm = flash::see_other(&with_next("/confirm", back.as_deref()));
+        let to_confirm = HttpResponse::from_error(Error::Confirm { next: back });
         return Ok(flash::with(to_confirm, Flash::ConfirmThenAgain, shared));
     };
     let carried = Carried { action: request.path().to_owned(), back: back.clone(), fields: typed.clone() };
     match confirm::step(request, posted, carried).await? {
-        Step::Answer(page) => Ok(page),
+        Step::Answer(page) => Ok(in_place_of(Error::Confirm { next: None }, page.status(), page)),
         Step::Lost => Ok(go_back(shared, back.as_deref())),
         Step::Confirmed => Ok(give_back(request, typed, Flash::ConfirmedNotSent, Some(redraw))
             .await
             .unwrap_or_else(|| go_back(shared, back.as_deref()))),
     }
+}
+
+/// `page` as the answer to `error`, which is counted as what it is.
+fn in_place_of(error: impl Into<actix_web::Error>, status: StatusCode, page: HttpResponse) -> HttpResponse {
+    let (page, body) = page.into_parts();
+    let mut answer = HttpResponse::from_error(error).set_body(body);
+    *answer.status_mut() = status;
+    *answer.headers_mut() = page.headers().clone();
+    answer
 }
 
 fn go_back(shared: &Shared, back: Option<&str>) -> HttpResponse {

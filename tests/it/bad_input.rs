@@ -237,6 +237,24 @@ async fn a_body_of_untold_length_is_still_bounded() {
 }
 
 #[actix_web::test]
+async fn a_bare_line_feed_ends_a_line_of_the_head_and_nothing_in_a_body() {
+    let app = TestApp::spawn();
+    let status = |answer: &str| answer.split(' ').nth(1).unwrap_or("hung up").to_owned();
+    let head = "GET /login HTTP/1.1\nHost: localhost\nConnection: close\n\n";
+    assert_eq!(status(&raw(&app, head.as_bytes())), "200");
+    let bare_cr = head.replace('\n', "\r");
+    assert_ne!(status(&raw(&app, bare_cr.as_bytes())), "200");
+    let chunked = |line: &str| {
+        format!(
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {FORM}\r\n\
+             Transfer-Encoding: chunked\r\n\r\n3{line}a=b{line}0{line}{line}"
+        )
+    };
+    assert_eq!(status(&raw(&app, chunked("\r\n").as_bytes())), "403");
+    assert_eq!(status(&raw(&app, chunked("\n").as_bytes())), "400");
+}
+
+#[actix_web::test]
 async fn requests_that_two_servers_might_read_differently_are_refused() {
     let app = TestApp::spawn();
     let mut browser = app.browser();

@@ -11,7 +11,7 @@ use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method};
 
 /// Fields that no form of a page declares: every form has them, or the query.
-const EVERYWHERE: [&str; 4] = ["csrf_token", "show", "q", "page"];
+const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
