@@ -39,8 +39,7 @@ pub enum NotOwn {
 pub fn check(request: &HttpRequest, given: &str) -> Result<(), NotOwn> {
     let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(NotOwn::Foreign) };
     let nonce = cookie_nonce(request, shared);
-    let of_browser =
-        nonce.is_some_and(|nonce| shared.secret.signed(BROWSER, &[nonce.as_bytes()], given));
+    let of_browser = nonce.is_some_and(|nonce| shared.secret.signed(BROWSER, &[nonce.as_bytes()], given));
     match visit::handle() {
         Some(handle) if shared.secret.signed(SESSION, &[handle.0.as_bytes()], given) => Ok(()),
         Some(_) if of_browser => Err(NotOwn::LoggedInSince),

@@ -96,8 +96,8 @@ pub fn redirect(path: &str, flash: Flash, shared: &Shared) -> HttpResponse {
 /// `response`, and the next page then says `flash`.
 pub fn with(mut response: HttpResponse, flash: Flash, shared: &Shared) -> HttpResponse {
     // The name of a cookie of ours is always valid, so this cannot fail; without it only words are missing.
-    let _ = response
-        .add_cookie(&flash_cookie(shared, flash.word().to_owned()).max_age(flash.waits()).finish());
+    let _ =
+        response.add_cookie(&flash_cookie(shared, flash.word().to_owned()).max_age(flash.waits()).finish());
     response
 }
 
@@ -119,9 +119,8 @@ pub fn read(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
         return now;
     }
     // That one is for the page behind the one that confirms.
-    let flash = left(request, shared).filter(|flash| {
-        *flash != Flash::ConfirmThenAgain || request.path() != "/confirm"
-    })?;
+    let flash = left(request, shared)
+        .filter(|flash| *flash != Flash::ConfirmThenAgain || request.path() != "/confirm")?;
     request.extensions_mut().insert(Read);
     Some(flash)
 }

@@ -138,7 +138,8 @@ fn finish(
         response = if for_script {
             json::dressed(response, words, request_id)
         } else {
-            let unavailable = request.method().is_safe() && response.status() == StatusCode::SERVICE_UNAVAILABLE;
+            let unavailable =
+                request.method().is_safe() && response.status() == StatusCode::SERVICE_UNAVAILABLE;
             let again = Some(request.path()).filter(|_| unavailable);
             let told = Told { words, request_id, back: again.or(came_from) };
             dressed(response, told, Page::of(&request, shared))

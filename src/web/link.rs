@@ -39,8 +39,13 @@ pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
 pub fn fields(token: String, live: bool, dead: &str) -> Fields {
     let missing = token.is_empty();
     let mut fields = Fields::new(vec![("token".into(), token)]);
-    if !live {
-        fields.refuse("token", if missing { MISSING } else { dead });
+    match (live, missing) {
+        (true, _) => {}
+        (false, true) => {
+            fields.set("no_token", "1");
+            fields.refuse("token", MISSING);
+        }
+        (false, false) => fields.refuse("token", dead),
     }
     fields
 }

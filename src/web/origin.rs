@@ -93,15 +93,22 @@ mod tests {
     #[test]
     fn in_local_mode_every_name_of_this_machine_is_ours_and_no_other() {
         let sent = |origin| judged(&[("sec-fetch-site", "same-origin"), ("origin", origin)], true);
-        for origin in
-            ["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080", "http://wiki.localhost:8080"]
-        {
+        for origin in [
+            "http://localhost:8080",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://wiki.localhost:8080",
+        ] {
             assert!(sent(origin), "{origin}");
             assert!(!judged(&[("origin", origin)], true), "{origin} of an old browser");
         }
-        for origin in
-            ["http://evil.example", "http://localhost.evil.example", "http://192.0.2.7:8080", "file://", "localhost"]
-        {
+        for origin in [
+            "http://evil.example",
+            "http://localhost.evil.example",
+            "http://192.0.2.7:8080",
+            "file://",
+            "localhost",
+        ] {
             assert!(!sent(origin), "{origin}");
         }
     }

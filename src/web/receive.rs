@@ -100,7 +100,9 @@ async fn admit<G: Guard, Args: FromRequest + EndsInForm>(
     match G::from_request(request, &mut Payload::None).await {
         // What was typed may be given back, so it is read first.
         Err(Error::Confirm { .. }) if Args::MEDIA == Media::Form => {}
-        spoken => drop(spoken?),
+        spoken => {
+            spoken?;
+        }
     }
     let body = body::read(request, payload, Args::MEDIA).await?;
     request.extensions_mut().insert(body);
@@ -117,7 +119,8 @@ async fn denied_answer<G: Guard, Args: EndsInForm>(
     if Args::MEDIA == Media::Json {
         return Err(denied);
     }
-    let shared = request.app_data::<Data<Shared>>().ok_or_else(|| Error::from(Fault::bug("no shared state")))?;
+    let shared =
+        request.app_data::<Data<Shared>>().ok_or_else(|| Error::from(Fault::bug("no shared state")))?;
     match denied.as_error::<Error>() {
         Some(Error::Confirm { next }) => {
             let next = next.clone();

@@ -204,8 +204,7 @@ where
     Args: FromRequest + EndsInForm + 'static,
 {
     let comes_back = redraw.is_some();
-    let handler =
-        move || web::route().service(receive::receive::<G, _, _>(handler.clone(), redraw.clone()));
+    let handler = move || web::route().service(receive::receive::<G, _, _>(handler.clone(), redraw.clone()));
     Route {
         guard: G::KIND,
         method: Method::Post,
@@ -351,4 +350,27 @@ async fn wrong_method(allowed: String) -> HttpResponse {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::Method as Verb;
+
+    #[test]
+    fn errors_are_json_where_the_row_that_answers_is_one_for_scripts() {
+        let scripts = table().iter().filter(|row| row.json).count();
+        assert!(scripts >= 4, "{scripts}");
+        for row in table() {
+            let path = row.path.replace("{id}", "0b9").replace("{handle}", "0b9").replace("{step}", "ask");
+            let posts = row.method == Method::Post;
+            // Two rows may share a path: only the one that is posted to counts.
+            if posts {
+                assert_eq!(is_for_scripts(&Verb::POST, &path), row.json, "{path}");
+            }
+            assert!(!is_for_scripts(&Verb::GET, &path), "{path}");
+            assert!(!is_for_scripts(&Verb::POST, &format!("{path}x/")), "{path}");
+        }
+        assert!(!is_for_scripts(&Verb::POST, "/login/passkey/start/more"));
+    }
 }

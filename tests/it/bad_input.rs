@@ -167,7 +167,11 @@ async fn bodies_of_other_kinds_are_refused() {
     browser.send(bare).await.is(415);
     for coding in ["gzip", "br", "identity, gzip"] {
         let coded = browser.request(Method::POST, "/account/profile").header("content-encoding", coding);
-        browser.send(coded.header(CONTENT_TYPE, FORM).body(form.clone())).await.is(415).says("This cannot be read");
+        browser
+            .send(coded.header(CONTENT_TYPE, FORM).body(form.clone()))
+            .await
+            .is(415)
+            .says("This cannot be read");
         nothing_happened(&app, &mut browser, &before).await;
     }
     for kind in ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-UrlEncoded"] {

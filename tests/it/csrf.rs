@@ -151,8 +151,10 @@ async fn a_second_log_in_tab_goes_on_when_the_first_one_has_logged_in() {
     let early = browser.token.clone();
     browser.post("/login", &[("email", ada.email), ("password", ada.password)]).await.redirects_to("/home");
     let key = browser.key();
-    for (next, to) in [("/account/activity", "/account/activity"), ("", "/home"), ("//evil.example", "/home")] {
-        let fields = [("csrf_token", early.as_str()), ("email", ada.email), ("password", "wrong"), ("next", next)];
+    for (next, to) in [("/account/activity", "/account/activity"), ("", "/home"), ("//evil.example", "/home")]
+    {
+        let fields =
+            [("csrf_token", early.as_str()), ("email", ada.email), ("password", "wrong"), ("next", next)];
         browser.post_bare("/login", &fields).await.redirects_to(to);
         browser.get("/account").await.says("You are logged in already");
     }
@@ -206,7 +208,11 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
     }
     stranger.post("/forgot-password", &[("email", ada.email)]).await.redirects_to("/forgot-password/sent");
     // A row without a page of its own, and a guard that says no, answer as ever.
-    browser.post_bare("/account/sessions/revoke-others", &fields).await.is(403).says("This form is out of date");
+    browser
+        .post_bare("/account/sessions/revoke-others", &fields)
+        .await
+        .is(403)
+        .says("This form is out of date");
     browser.post_bare("/admin/invitations", &fields).await.is(403).says("You are not allowed to do this");
 }
 

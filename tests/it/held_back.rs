@@ -158,7 +158,9 @@ async fn whoever_loses_the_right_while_a_form_arrives_has_done_nothing() {
     for row in posts() {
         for end in ENDS {
             let Some(to) = end.denies(row.guard) else { continue };
-            app.db.execute("UPDATE users SET role = 'admin', disabled_at = NULL WHERE email = 'grace@example.org'");
+            app.db.execute(
+                "UPDATE users SET role = 'admin', disabled_at = NULL WHERE email = 'grace@example.org'",
+            );
             let mut browser = app.logged_in(&grace).await;
             browser.get("/account").await.is(200);
             let (path, body) = aimed_at(&app, &row, &ada, &browser);
@@ -185,7 +187,8 @@ async fn a_slow_form_is_carried_out_as_any_other() {
         if row.guard == Kind::Pending || row.guard == Kind::Visitor {
             continue;
         }
-        app.db.execute("UPDATE users SET role = 'member', disabled_at = NULL WHERE email = 'ada@example.org'");
+        app.db
+            .execute("UPDATE users SET role = 'member', disabled_at = NULL WHERE email = 'ada@example.org'");
         app.logged_in(&ada).await;
         let mut browser = app.logged_in(&grace).await;
         browser.get("/account").await.is(200);

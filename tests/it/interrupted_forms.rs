@@ -70,7 +70,8 @@ async fn interrupt(app: &TestApp, browser: &mut Browser, row: &Route, path: &str
 /// All but sessions, which every confirmation changes, and what is recorded of those.
 fn users(app: &TestApp) -> String {
     let rows = |table: &str| -> String {
-        app.db.scalar(&format!("SELECT coalesce(string_agg(t::text, ',' ORDER BY t::text), '') FROM {table} t"))
+        app.db
+            .scalar(&format!("SELECT coalesce(string_agg(t::text, ',' ORDER BY t::text), '') FROM {table} t"))
     };
     ["users", "passkeys", "invitations", "account_links", "outbox"].map(rows).join("\n")
 }

@@ -46,7 +46,10 @@ async fn a_token_ends_where_no_token_goes_on() {
     let app = TestApp::spawn();
     for behind in [".", ")", ">", "%22", "%E9", ",", "&utm_source=letter", "%20and%20more", "&token=B"] {
         let mut browser = app.browser();
-        browser.get(&format!("/reset-password?ref=%E9&token={TOKEN}{behind}")).await.redirects_to("/reset-password");
+        browser
+            .get(&format!("/reset-password?ref=%E9&token={TOKEN}{behind}"))
+            .await
+            .redirects_to("/reset-password");
         assert_eq!(browser.cookies["latchkey-link"], format!("/reset-password.{TOKEN}"), "{behind}");
     }
 }

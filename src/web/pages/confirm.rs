@@ -100,7 +100,8 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
 /// second time on, this page with the form inside.
 pub async fn step(request: &HttpRequest, posted: Posted, carried: Carried) -> Result<Step, Error> {
     let nothing = &mut Payload::None;
-    let (me, ctx) = (SignedIn::from_request(request, nothing).await?, Ctx::from_request(request, nothing).await?);
+    let (me, ctx) =
+        (SignedIn::from_request(request, nothing).await?, Ctx::from_request(request, nothing).await?);
     if posted.draft.is_none() {
         let page = ConfirmPage::new(&me, &ctx, Fields::default()).await?.carrying(carried);
         return Ok(Step::Answer(page::show(StatusCode::FORBIDDEN, &page)?));

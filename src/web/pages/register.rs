@@ -74,8 +74,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
         return page::ok(&RegisterPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let RegisterForm { name, email, password, invite } = form.input;
-    let person =
-        NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
+    let person = NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
     let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(flash::see_other("/register/check-email")),
         Err(refusal) => refusal,
