@@ -87,7 +87,7 @@ where
                     .await
                     .unwrap_or_else(HttpResponse::from_error),
             };
-            Ok(ServiceResponse::new(request, answer))
+            Ok::<_, actix_web::Error>(ServiceResponse::new(request, answer))
         }
     })
 }
