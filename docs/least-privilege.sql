@@ -13,6 +13,7 @@ END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO latchkey_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO latchkey_app;
+-- Erases the trail of a user whom the same transaction has deleted, and of no user who exists: docs/decisions/deleted-people.md.
 GRANT EXECUTE ON FUNCTION audit_erase(uuid, text) TO latchkey_app;
 -- For LATCHKEY__AUDIT__KEEP. It forgets nothing of the last 30 days, and leaves a checkpoint.
 GRANT EXECUTE ON FUNCTION audit_forget(interval, bigint) TO latchkey_app;

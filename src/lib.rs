@@ -17,7 +17,7 @@
 //! * [`web`]: guards, routes, pages.
 //! * [`cli`]: `latchkey serve` and its siblings.
 //!
-//! [`device`] names browsers; [`jwt`] is the exhibit that sessions are held against. They know nobody.
+//! [`device`] names browsers; [`unicode`] judges what people type; [`jwt`] is the exhibit that sessions are held against. They know nobody.
 
 pub mod accounts;
 pub mod cli;
@@ -30,4 +30,5 @@ pub mod lab;
 pub mod mail;
 pub mod secret;
 pub mod sessions;
+pub mod unicode;
 pub mod web;

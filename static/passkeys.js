@@ -81,7 +81,9 @@ async function register() {
   publicKey.user.id = bytes(publicKey.user.id);
   publicKey.excludeCredentials = ids(publicKey.excludeCredentials);
   const { id, rawId, type, response } = await navigator.credentials.create({ publicKey });
-  return post("/account/passkeys/finish", {
+  // With the first passkey: what the password is worth from now on.
+  const step = place.querySelector("input[name=second_step]:checked")?.value ?? "";
+  return post(`/account/passkeys/finish?${new URLSearchParams({ second_step: step })}`, {
     id, type,
     rawId: text(rawId),
     response: {

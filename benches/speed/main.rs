@@ -1,4 +1,4 @@
-//! Measures: `bin/bench [sessions|lookups|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds
+//! Measures: `bin/bench [sessions|lookups|forget|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds
 //! are interleaved, so that what else the machine does hits every case alike; a figure is the median of its rounds,
 //! with the least and the most.
 
@@ -17,14 +17,18 @@ mod targets;
 
 use std::process::ExitCode;
 
+#[allow(unused_imports)] // Of the unit tests of src/sessions/cache.rs.
+use latchkey::secret;
+
 use report::Report;
 
 /// What can be asked for.
-const GROUPS: [&str; 8] = ["sessions", "lookups", "pages", "hash", "login", "enumeration", "peers", "scale"];
+const GROUPS: [&str; 9] =
+    ["sessions", "lookups", "forget", "pages", "hash", "login", "enumeration", "peers", "scale"];
 
-/// Only measured when asked for: other people's programs have to be installed, millions of rows take minutes, and the
-/// lookups are among the sessions.
-const EXTRA: [&str; 3] = ["lookups", "peers", "scale"];
+/// Only measured when asked for: other people's programs have to be installed, millions of rows take minutes, and
+/// lookups and forgetting are among the sessions.
+const EXTRA: [&str; 4] = ["lookups", "forget", "peers", "scale"];
 
 fn main() -> ExitCode {
     if let [word, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         match group.as_str() {
             "sessions" => sessions::measure(&mut report),
             "lookups" => sessions::measure_lookups(&mut report),
+            "forget" => sessions::forget::measure(&mut report),
             "pages" => pages::measure(&mut report),
             "hash" => hash::measure(&mut report),
             "enumeration" => enumeration::measure(&mut report),

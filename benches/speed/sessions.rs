@@ -3,6 +3,7 @@
 
 mod checks;
 pub mod footprint;
+pub mod forget;
 mod instances;
 mod refused;
 mod revocation;
@@ -26,6 +27,7 @@ pub fn measure(report: &mut Report) {
     let late = revocation::measure(report, &place) + refused::measure(report, &place);
     report.value("served_after_revocation", late as f64);
     lookups(report, &place);
+    forget::measure(report);
     store::measure(report);
 }
 

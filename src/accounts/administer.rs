@@ -1,7 +1,7 @@
 //! What administrators and the operator do to other people's accounts.
 
 use super::audit::Entry;
-use super::links::Purpose;
+use super::cleanup::{Cleanup, Request};
 use super::queries::{Numbers, UserRow};
 use super::{Accounts, Act, Answer, Client, Email, Event, Factors, Name, Role, UserId, factors, queries};
 use crate::db::Fault;
@@ -95,9 +95,7 @@ impl Accounts {
         let (email, name) = (email.clone(), name.clone());
         self.db
             .write(move |conn| {
-                let Some(user) =
-                    queries::insert_user(conn, email.as_str(), email.key(), name.as_str(), role, None)?
-                else {
+                let Some(user) = queries::insert_user(conn, &email, name.as_str(), role, None)? else {
                     return Ok(Err(AdminRefusal::Taken));
                 };
                 queries::drop_registrations(conn, email.key())?;
@@ -120,9 +118,12 @@ impl Accounts {
         role: Role,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, role != Role::Admin, move |_, change| {
+        self.on_user(user, role != Role::Admin, move |accounts, change| {
             if queries::set_role(change, user, role)? {
                 Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(change)?;
+                if role != Role::Admin {
+                    accounts.clean_up(change, &Request::new(Cleanup::Demote, user, &client).by(actor))?;
+                }
             }
             Ok(())
         })
@@ -138,10 +139,7 @@ impl Accounts {
     ) -> Answer<(), AdminRefusal> {
         self.on_user(user, true, move |accounts, change| {
             if queries::set_disabled(change, user, true)? {
-                queries::delete_user_tokens(change, user)?;
-                queries::delete_links(change, user, Purpose::ALL)?;
-                queries::delete_pending_of(change, user)?;
-                accounts.sessions.revoke_all(change, user.principal(), None)?;
+                accounts.clean_up(change, &Request::new(Cleanup::Disable, user, &client).by(actor))?;
                 Entry::on(Act::Disabled, actor, user, &client).write(change)?;
             }
             Ok(())
@@ -171,7 +169,8 @@ impl Accounts {
         client: Client,
     ) -> Answer<(), AdminRefusal> {
         self.on_user(user, false, move |accounts, change| {
-            let ended = accounts.sessions.revoke_all(change, user.principal(), None)?;
+            let request = Request::new(Cleanup::AdminEndsAll, user, &client).by(actor);
+            let ended = accounts.clean_up(change, &request)?.sessions;
             if ended > 0 {
                 Entry::on(Act::SessionsRevoked, actor, user, &client)
                     .detail(&format!("{ended}"))
@@ -182,19 +181,29 @@ impl Accounts {
         .await
     }
 
-    /// `false` when there is no such live session.
+    /// Ends one session of anybody. `by` is the administrator and their session; `None` is the operator. `false` when
+    /// there is no such live session.
     pub async fn revoke_any(
         &self,
-        actor: Option<UserId>,
+        by: Option<(UserId, Handle)>,
         handle: Handle,
         client: Client,
     ) -> Result<bool, Fault> {
-        let sessions = self.sessions.clone();
+        let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let Some(principal) = sessions.revoke(change, handle, None)? else { return Ok(false) };
-                Entry::on(Act::SessionRevoked, actor, UserId(principal.0), &client)
+                let (actor, here) = by.unzip();
+                let Some(user) = queries::session_owner(change, handle)? else { return Ok(false) };
+                queries::lock_user(change, user)?;
+                let detail = accounts.ended_session(change, handle, here)?;
+                let request =
+                    Request::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
+                if accounts.clean_up(change, &request)?.sessions == 0 {
+                    return Ok(false);
+                }
+                Entry::on(Act::SessionRevoked, actor, user, &client)
                     .session(handle)
+                    .detail(&detail)
                     .write(change)?;
                 Ok(true)
             })
@@ -203,6 +212,8 @@ impl Accounts {
 
     /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
     pub async fn revoke_everybody(&self, client: Client) -> Result<usize, Fault> {
+        let begun = self.db.read(queries::database_time).await?;
+        self.clean_up_everybody(begun).await?;
         self.sessions
             .revoke_everybody(move |change, ended| {
                 let detail = format!("{ended} of everybody");

@@ -52,13 +52,17 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         "account_links",
         &[
             (Kind::Credential, "token_hash browser"),
-            (Kind::Plain, "user_id purpose session email created_at expires_at"),
+            (Kind::Plain, "user_id purpose session email created_at expires_at since email_key"),
         ],
     ),
     ("audit_chain", &[(Kind::Plain, "seq event_id"), (Kind::Digest, "salt personal hash")]),
     ("audit_checkpoints", &[(Kind::Plain, "seq at"), (Kind::Digest, "hash")]),
     ("audit_events", &[(Kind::Plain, "id at act actor subject session address user_agent detail")]),
     ("ceremonies", &[(Kind::Digest, "challenge_hash browser"), (Kind::Plain, "purpose state expires_at")]),
+    (
+        "decoy_tokens",
+        &[(Kind::Credential, "token_hash"), (Kind::Plain, "account purpose created_at expires_at")],
+    ),
     (
         "invitations",
         &[
@@ -112,7 +116,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
     (
         "registrations",
         &[
-            (Kind::Credential, "token_hash"),
+            (Kind::Credential, "token_hash browser"),
             (Kind::Plain, "email email_key name invitation created_at expires_at"),
             (Kind::Password, "password_hash"),
         ],
@@ -120,7 +124,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
     (
         "sessions",
         &[
-            (Kind::Credential, "key_hash"),
+            (Kind::Credential, "key_hash device"),
             (
                 Kind::Plain,
                 "handle principal state remember factor address user_agent created_at confirmed_at last_seen_at expires_at revoked_at kind",
@@ -133,6 +137,10 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         "totp",
         &[(Kind::Plain, "user_id active_at last_step failures created_at"), (Kind::Sealed, "sealed_seed")],
     ),
+    (
+        "unfinished_logins",
+        &[(Kind::Credential, "key_hash"), (Kind::Plain, "user_id address user_agent created_at due_at")],
+    ),
     ("upkeep", &[(Kind::Plain, "name ended_at rows")]),
     (
         "user_tokens",
@@ -143,7 +151,7 @@ const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
         &[
             (
                 Kind::Plain,
-                "id email email_key name role password_changed_at disabled_at created_at last_login_at delete_after",
+                "id email email_key email_idn_key name role password_changed_at disabled_at created_at last_login_at delete_after password_alone_since password_alone_until",
             ),
             (Kind::Password, "password_hash"),
         ],

@@ -4,7 +4,7 @@ use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Client, UserId, queries};
+use super::{Agent, Client, UserId, queries};
 use crate::db::Fault;
 use crate::sessions::Handle;
 
@@ -41,6 +41,8 @@ acts! {
     PasswordUnlocked = "password-unlocked",
     NameChanged = "name-changed",
     EmailChangeAsked = "email-change-asked",
+    /// By its owner, or by a clean-up.
+    EmailChangeCancelled = "email-change-cancelled",
     EmailChanged = "email-changed",
     /// With the link sent to the old address.
     EmailRestored = "email-restored",
@@ -73,6 +75,10 @@ acts! {
     PasskeyAdded = "passkey-added",
     PasskeyRenamed = "passkey-renamed",
     PasskeyRemoved = "passkey-removed",
+    /// It is asked for after the password.
+    PasskeyStepOn = "passkey-step-on",
+    /// The password alone logs in although there is one.
+    PasskeyStepOff = "passkey-step-off",
     /// A signature by a passkey we know that was not good enough.
     PasskeyRefused = "passkey-refused",
     /// The same, because its counter went back: there may be a copy of it.
@@ -97,11 +103,47 @@ pub struct Event {
     pub at: OffsetDateTime,
     pub act: Option<Act>,
     pub actor: Option<UserId>,
+    pub actor_name: Option<String>,
     pub subject: Option<UserId>,
     pub subject_name: Option<String>,
     pub address: String,
-    pub user_agent: String,
+    pub agent: Agent,
     pub detail: String,
+}
+
+/// Who did what an event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The user it happened to.
+    Owner(UserId),
+    /// An administrator.
+    Admin(UserId),
+    /// On the command line.
+    Operator,
+    /// The instance itself, when a time is over.
+    Instance,
+    /// Someone who has not proven who they are, such as at a refused log-in or with a mailed link.
+    Unproven,
+}
+
+impl Event {
+    /// What the browser calls itself; empty for what no browser caused.
+    pub fn browser(&self) -> &str {
+        match &self.agent {
+            Agent::Operator => "",
+            Agent::Browser(name) => name,
+        }
+    }
+
+    pub fn by(&self) -> Actor {
+        match self.actor {
+            Some(actor) if self.subject == Some(actor) => Actor::Owner(actor),
+            Some(actor) => Actor::Admin(actor),
+            None if self.act == Some(Act::Deleted) => Actor::Instance,
+            None if self.agent == Agent::Operator => Actor::Operator,
+            None => Actor::Unproven,
+        }
+    }
 }
 
 /// An event about to be written.

@@ -10,7 +10,7 @@ use super::log_ins::Way;
 use super::password::{Password, PasswordHash};
 use super::pending::{LoggedIn, Pending, fingerprint};
 use super::throttle::{Budget, Taken};
-use super::{Accounts, Act, Answer, Client, Email, UserId, Wait, queries};
+use super::{Accounts, Act, Answer, Client, EmailKey, Factor, UserId, Wait, queries};
 use crate::db::Fault;
 use crate::sessions::{Change, Key, Login};
 
@@ -101,9 +101,7 @@ impl Accounts {
     }
 
     async fn attempt(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
-        let email_key = Email::parse(&attempt.email)
-            .map(|email| email.key().to_owned())
-            .unwrap_or_else(|_| attempt.email.trim().to_lowercase());
+        let email_key = EmailKey::of_attempt(&attempt.email);
         let (known, knows_browser) = {
             let (email_key, browser) = (email_key.clone(), client.browser);
             self.db
@@ -196,6 +194,12 @@ impl Accounts {
                 "a stored password hash cannot be read"
             );
         }
+        if verdict.too_costly {
+            tracing::warn!(
+                user = known.map(|known| tracing::field::display(known.id)),
+                "an imported password hash is over the cost limit: the user has to reset the password"
+            );
+        }
         if !verdict.matches {
             if let Some(alarm) = alarm {
                 self.raise(alarm, budget).await?;
@@ -265,7 +269,7 @@ impl Accounts {
                 Ok(Concluded::Answer(Ok(LoggedIn::Pending(key))))
             }
             _ => {
-                let opened = self.open_session(change, user, "password", remember, client)?;
+                let opened = self.open_session(change, user, Factor::Password, remember, client)?;
                 Ok(Concluded::Answer(Ok(LoggedIn::Open(opened))))
             }
         }
@@ -277,26 +281,28 @@ impl Accounts {
         &self,
         change: &mut Change<'_>,
         user: UserId,
-        factor: &str,
+        factor: Factor,
         remember: bool,
         client: &Client,
     ) -> Result<Opened, Fault> {
         let is_first = !queries::has_logged_in(change, user)?;
         let restored = self.restore(change, user, client)?;
         queries::note_login(change, user)?;
+        let met = self.meet(change, user, client)?;
         let login = Login {
             principal: user.principal(),
             remember,
-            factor: factor.to_owned(),
+            factor: factor.as_str().to_owned(),
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
+            device: Some(met.hash),
         };
-        let (key, handle) = self.sessions.open(change, &login)?;
+        let (key, handle, ended) = self.sessions.open_counting(change, &login)?;
         Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
-        let met = self.meet(change, user, client)?;
         // Whoever has just registered knows that they did.
         if met.is_new && !is_first {
-            self.tell_new_device(change, user, handle, met.hash, client)?;
+            let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);
+            self.tell_new_device(change, user, (handle, met.hash), ended_oldest, client)?;
         }
         Ok(Opened { user, key, remember, proof: met.proof, restored })
     }

@@ -1,5 +1,7 @@
 //! Base32 (RFC 4648 §6): what people type off another screen or a sheet of paper.
 
+use crate::unicode::codes;
+
 const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Without padding.
@@ -15,8 +17,8 @@ pub fn encode(bytes: &[u8]) -> String {
 /// "abcd-EFGH ij" as it was meant: case, spaces and dashes do not count, and digits that are not used stand for the
 /// letter they look like.
 pub fn tidied(typed: &str) -> String {
-    let counts = typed.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '–' | '—' | '_'));
-    counts
+    codes::letters_and_digits(typed)
+        .chars()
         .map(|c| match c.to_ascii_uppercase() {
             '0' => 'O',
             '1' => 'I',
@@ -48,6 +50,7 @@ mod tests {
     #[test]
     fn what_is_typed_is_read_as_it_was_meant() {
         assert_eq!(tidied(" mzxw-6ytb 0I18\t"), "MZXW6YTBOIIB");
+        assert_eq!(tidied("ＭＺｘｗ‑６ytb\u{202f}۰I۱۸\u{200e}"), "MZXW6YTBOIIB");
         assert_eq!(grouped("MZXW6YTBOI", 4, "-"), "MZXW-6YTB-OI");
     }
 }

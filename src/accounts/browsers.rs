@@ -50,22 +50,29 @@ impl Accounts {
     }
 
     /// Tells `user` that a browser logged in that is new, with the link that takes it back (ASVS 5.0 6.3.5).
+    /// `ended_oldest`: the limit of sessions, if the oldest one ended for this one.
     pub(super) fn tell_new_device(
         &self,
         conn: &mut PgConnection,
         user: UserId,
-        session: Handle,
-        browser: TokenHash,
+        (session, browser): (Handle, TokenHash),
+        ended_oldest: Option<i64>,
         client: &Client,
     ) -> Result<(), Fault> {
         if !self.mailer.delivers() {
             return Ok(());
         }
         let Some(owner) = queries::addressee(conn, user)? else { return Ok(()) };
-        let about = About { session: Some(session), browser: Some(browser), email: Some(&owner.email) };
+        let about = About {
+            session: Some(session),
+            browser: Some(browser),
+            email: Some(&owner.email),
+            ..About::default()
+        };
         let notice = Notice::NewDevice {
             not_me: self.make_link(conn, user, Purpose::NotMe, about)?,
             valid_for: in_words(self.good_for(Purpose::NotMe)),
+            ended_oldest,
         };
         self.tell(conn, &owner, &notice, client)
     }

@@ -6,13 +6,16 @@ use std::str::FromStr;
 
 use time::macros::datetime;
 
-use super::Accounts;
 use super::queries::{self, Link, LinkedEvent};
+use super::{Accounts, UserId};
 use crate::db::Fault;
 use crate::secret::{decode, encode, sha256};
 
 /// How many rows are held at once.
 const BATCH: i64 = 2000;
+
+/// Users named at most when their trail was erased and they exist.
+const MOST_NAMED: i64 = 100;
 
 /// The number of a link and its hash. Kept elsewhere, it shows later that nothing up to it was cut off or rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,9 @@ pub enum Damage {
     CutOff,
     /// The kept head is another one than the link of its number.
     Rewritten,
+    /// The event says that a user was deleted, so their trail may be erased, but the user exists:
+    /// [`Accounts::erased_users`] names them.
+    ErasedUserExists,
 }
 
 impl Damage {
@@ -73,6 +79,7 @@ impl Damage {
             Self::Reordered => "reordered",
             Self::CutOff => "cut off",
             Self::Rewritten => "rewritten",
+            Self::ErasedUserExists => "erased, but the user exists",
         }
     }
 }
@@ -84,6 +91,15 @@ pub struct Broken {
     /// The number of the link; an inserted event has none.
     pub seq: Option<i64>,
     pub event: Option<i64>,
+}
+
+/// A user who exists although the trail says that they were deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasedUser {
+    pub id: UserId,
+    pub email: String,
+    /// The `deleted` event.
+    pub event: i64,
 }
 
 /// An unbroken trail.
@@ -113,16 +129,39 @@ impl Accounts {
         if let Some(event) = self.unlinked_event().await? {
             return Ok(Err(Broken { damage: Damage::Inserted, seq: None, event: Some(event) }));
         }
-        let Some(kept) = kept.filter(|kept| kept.seq > 0) else { return Ok(Ok(intact)) };
+        if let Some(broken) = self.lost_head(kept, intact.since).await? {
+            return Ok(Err(broken));
+        }
+        self.unless_erased_user_exists(intact).await
+    }
+
+    /// Users who exist although the trail says that they were deleted.
+    pub async fn erased_users(&self) -> Result<Vec<ErasedUser>, Fault> {
+        self.db.read(|conn| queries::erased_users(conn, MOST_NAMED)).await
+    }
+
+    async fn unless_erased_user_exists(&self, intact: Intact) -> Result<Result<Intact, Broken>, Fault> {
+        let first = self.db.read(|conn| queries::erased_users(conn, 1)).await?.into_iter().next();
+        Ok(match first {
+            Some(user) => {
+                Err(Broken { damage: Damage::ErasedUserExists, seq: None, event: Some(user.event) })
+            }
+            None => Ok(intact),
+        })
+    }
+
+    /// How a head that was kept elsewhere is not in the trail, which begins after link `since`.
+    async fn lost_head(&self, kept: Option<Head>, since: i64) -> Result<Option<Broken>, Fault> {
+        let Some(kept) = kept.filter(|kept| kept.seq > 0) else { return Ok(None) };
         let seq = kept.seq;
         let damage = match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
-            Some(hash) if hash == kept.hash => return Ok(Ok(intact)),
+            Some(hash) if hash == kept.hash => return Ok(None),
             Some(_) => Damage::Rewritten,
-            None if seq > intact.since => Damage::CutOff,
+            None if seq > since => Damage::CutOff,
             // Older than what is kept at all.
-            None => return Ok(Ok(intact)),
+            None => return Ok(None),
         };
-        Ok(Err(Broken { damage, seq: Some(seq), event: None }))
+        Ok(Some(Broken { damage, seq: Some(seq), event: None }))
     }
 
     /// The same for the last so many links alone, which takes no time.
@@ -130,12 +169,16 @@ impl Accounts {
         let start = self.db.read(queries::chain_start).await?.unwrap_or_else(Head::beginning);
         let head = self.trail_head().await?;
         let seq = head.seq - links;
-        if seq <= start.seq {
-            return self.walk(start).await;
-        }
-        match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
-            Some(hash) => self.walk(Head { seq, hash }).await,
-            None => Ok(Err(Broken { damage: Damage::Missing, seq: Some(seq), event: None })),
+        let from = match seq <= start.seq {
+            true => start,
+            false => match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
+                Some(hash) => Head { seq, hash },
+                None => return Ok(Err(Broken { damage: Damage::Missing, seq: Some(seq), event: None })),
+            },
+        };
+        match self.walk(from).await? {
+            Ok(intact) => self.unless_erased_user_exists(intact).await,
+            broken => Ok(broken),
         }
     }
 

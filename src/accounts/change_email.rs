@@ -1,12 +1,17 @@
 //! Another e-mail address: proven with a link to the new one, taken back with a link to the old one.
 
 use diesel::pg::PgConnection;
+use time::OffsetDateTime;
+use time::macros::format_description;
+use uuid::Uuid;
 
 use super::audit::Entry;
+use super::cleanup::{Cleanup, Request};
 use super::links::{self, About, Purpose};
 use super::notices::Notice;
 use super::{
-    Accounts, Act, Addressee, Answer, Client, Email, LiveUser, UserId, Wait, in_words, queries, throttle,
+    Accounts, Act, Addressee, Answer, Client, Email, LiveUser, PendingEmail, UserId, Wait, in_words, queries,
+    throttle,
 };
 use crate::db::Fault;
 use crate::mail::ConfirmEmail;
@@ -19,11 +24,14 @@ pub enum EmailRefusal {
     Same,
     NoMail,
     TooMany(Wait),
+    /// The session ended while this request ran.
+    SessionLost,
 }
 
 impl Accounts {
-    /// Mails a link to the new address; where that is somebody else's already, they are told instead. The caller cannot
-    /// tell which (ASVS 5.0 6.3.8). A newer request replaces an older one.
+    /// Mails a link to the new address, and tells the old one that the change was requested; where the new address is
+    /// somebody else's, they are told instead of mailed the link. The caller cannot tell which (ASVS 5.0 6.3.8). A newer
+    /// request replaces an older one.
     pub async fn ask_for_email(
         &self,
         live: LiveUser,
@@ -37,37 +45,125 @@ impl Accounts {
         self.db
             .write(move |conn| {
                 let user = live.owner.id;
-                let Some(person) = queries::addressee(conn, user)? else {
-                    return Err(Fault::Bug("a live session of nobody active".into()));
-                };
+                let person = accounts.asking(conn, user)?;
                 if person.email == email.as_str() {
                     return Ok(Err(EmailRefusal::Same));
                 }
-                if let Err(wait) = throttle::may_write(conn, user, &accounts.rules)? {
-                    return Ok(Err(EmailRefusal::TooMany(wait)));
-                }
-                let may_mail = throttle::may_mail(conn, email.key(), &accounts.rules)?;
-                // After the budgets, as whoever asks for a reset: nobody waits in a circle.
-                if !accounts.may_still(conn, &live)? {
-                    return Ok(Err(EmailRefusal::Same));
-                }
-                Entry::own(Act::EmailChangeAsked, user, &client).session(live.record.handle).write(conn)?;
-                queries::delete_links(conn, user, &[Purpose::ConfirmEmail])?;
-                if may_mail {
-                    accounts.ask_or_tell(conn, user, &email, &client)?;
-                }
+                let may_mail = match accounts.may_ask_for_email(conn, &live, &email)? {
+                    Ok(may_mail) => may_mail,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                let session = live.record.handle;
+                Entry::own(Act::EmailChangeAsked, user, &client).session(session).write(conn)?;
+                accounts.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
+                let about = About { session: Some(session), email: Some(&person.email), ..About::default() };
+                let notice = Notice::EmailChangeAsked {
+                    new: masked(email.as_str()),
+                    not_me: accounts.make_link(conn, user, Purpose::NotMe, about)?,
+                    valid_for: in_words(accounts.good_for(Purpose::NotMe)),
+                };
+                accounts.tell(conn, &person, &notice, &client)?;
                 Ok(Ok(()))
             })
             .await
     }
 
-    fn ask_or_tell(
+    /// The change of address that waits, for the pages.
+    pub async fn pending_email(&self, live: &LiveUser) -> Result<Option<PendingEmail>, Fault> {
+        let user = live.owner.id;
+        self.db.read(move |conn| queries::pending_email(conn, user)).await
+    }
+
+    /// Mails a new link in place of the one that waits; `false` if none does. From then on the change belongs to the
+    /// session that asks here. What is older than the first request stays the owner's.
+    pub async fn resend_email(&self, live: LiveUser, client: Client) -> Answer<bool, EmailRefusal> {
+        if !self.mailer.delivers() {
+            return Ok(Err(EmailRefusal::NoMail));
+        }
+        let accounts = self.clone();
+        self.db
+            .write(move |conn| {
+                let pending = queries::pending_email(conn, live.owner.id)?;
+                let Some(pending) = pending else { return Ok(Ok(false)) };
+                let email = Email::parse(&pending.email).map_err(Fault::bug)?;
+                let may_mail = match accounts.may_ask_for_email(conn, &live, &email)? {
+                    Ok(may_mail) => may_mail,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                // Asked again with the user's row locked: it may have been cancelled or used meanwhile.
+                if queries::pending_email(conn, live.owner.id)?.is_none() {
+                    return Ok(Ok(false));
+                }
+                let since = Some(pending.asked_at);
+                accounts.mail_confirmation(conn, &live, &email, since, may_mail, &client)?;
+                Ok(Ok(true))
+            })
+            .await
+    }
+
+    /// Nothing changes any more; `false` if no change was pending.
+    pub async fn cancel_email(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
+        self.db
+            .write(move |conn| {
+                let user = live.owner.id;
+                queries::lock_user(conn, user)?;
+                if queries::delete_links(conn, user, &[Purpose::ConfirmEmail])? == 0 {
+                    return Ok(false);
+                }
+                Entry::own(Act::EmailChangeCancelled, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    fn asking(&self, conn: &mut PgConnection, user: UserId) -> Result<Addressee, Fault> {
+        queries::addressee(conn, user)?.ok_or_else(|| Fault::Bug("a live session of nobody active".into()))
+    }
+
+    /// Whether a letter may go to the new address. Locks the user's row, after the budgets as whoever asks for a reset
+    /// does, so that nobody waits in a circle.
+    fn may_ask_for_email(
         &self,
         conn: &mut PgConnection,
-        user: UserId,
+        live: &LiveUser,
         email: &Email,
+    ) -> Answer<bool, EmailRefusal> {
+        if let Err(wait) = throttle::may_write(conn, live.owner.id, &self.rules)? {
+            return Ok(Err(EmailRefusal::TooMany(wait)));
+        }
+        let may_mail = throttle::may_mail(conn, email.key(), &self.rules)?;
+        if !self.may_still(conn, live)? {
+            return Ok(Err(EmailRefusal::SessionLost));
+        }
+        Ok(Ok(may_mail))
+    }
+
+    /// Makes the link that changes the address, and mails it if the address is free. Where it is not, nobody ever sees
+    /// the link; it is made all the same, so that the account page shows the same pending change.
+    fn mail_confirmation(
+        &self,
+        conn: &mut PgConnection,
+        live: &LiveUser,
+        email: &Email,
+        since: Option<OffsetDateTime>,
+        may_mail: bool,
         client: &Client,
     ) -> Result<(), Fault> {
+        let user = live.owner.id;
+        let since = since.map_or_else(|| queries::transaction_time(conn), Ok)?;
+        let about = About {
+            session: Some(live.record.handle),
+            email: Some(email.as_str()),
+            since: Some(since),
+            ..About::default()
+        };
+        let good_for = self.good_for(Purpose::ConfirmEmail);
+        let link = self.make_link(conn, user, Purpose::ConfirmEmail, about)?;
+        if !may_mail {
+            return Ok(());
+        }
         let owner = queries::user_id(conn, email.key())?;
         if owner.is_some_and(|owner| owner != user) {
             return match queries::addressee_at(conn, email.key())? {
@@ -75,12 +171,28 @@ impl Accounts {
                 None => self.mail_nobody(conn),
             };
         }
-        let about = About { email: Some(email.as_str()), ..About::default() };
-        let letter = ConfirmEmail {
-            link: self.make_link(conn, user, Purpose::ConfirmEmail, about)?,
-            valid_for: in_words(self.good_for(Purpose::ConfirmEmail)),
-        };
-        self.mailer.enqueue(conn, email.as_str(), &letter, self.good_for(Purpose::ConfirmEmail).std())
+        if let Some(until) = queries::reserved_until(conn, email.key(), Some(user))? {
+            return self.tell_reserved(conn, email, until, client);
+        }
+        let letter = ConfirmEmail { link, valid_for: in_words(good_for) };
+        self.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())
+    }
+
+    /// To an address that somebody wants while it is kept for the account that had it before: its owner may have missed
+    /// the letter about the change. Without a name, which a thief may have set.
+    pub(super) fn tell_reserved(
+        &self,
+        conn: &mut PgConnection,
+        email: &Email,
+        until: OffsetDateTime,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        let to =
+            Addressee { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
+        let until = until
+            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
+            .map_err(Fault::bug)?;
+        self.tell(conn, &to, &Notice::AddressReserved { until }, client)
     }
 
     /// The account goes by the new address from now on; the old one is told, with the way back. Links that were mailed
@@ -90,14 +202,21 @@ impl Accounts {
         let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let Some((before, email)) = accounts.follow(change, Purpose::ConfirmEmail, &token_hash)?
-                else {
-                    return Ok(None);
-                };
+                let followed = accounts.follow(change, Purpose::ConfirmEmail, &token_hash)?;
+                let Some(Followed { before, email, since }) = followed else { return Ok(None) };
                 let user = before.id;
-                let about = About { email: Some(&before.email), ..About::default() };
+                // What was mailed to an address opens nothing once the account goes by another.
+                queries::delete_user_tokens(change, user)?;
+                queries::delete_links(change, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
+                let key = Email::parse(&before.email).map_err(Fault::bug)?;
+                let about = About {
+                    email: Some(&before.email),
+                    email_key: Some(key.key().as_str()),
+                    since: Some(since),
+                    ..About::default()
+                };
                 let notice = Notice::EmailChanged {
-                    new: email.as_str(),
+                    new: &email,
                     undo: accounts.make_link(change, user, Purpose::UndoEmail, about)?,
                     valid_for: in_words(accounts.good_for(Purpose::UndoEmail)),
                 };
@@ -108,37 +227,36 @@ impl Accounts {
             .await
     }
 
-    /// The old address counts again, everybody is logged out, and a link to set a new password goes there. Every other
-    /// way to another address dies with it. `None` when the link is dead, or somebody else has the address by now.
+    /// The old address counts again, a link to set a new password goes there, and what was added since the change was
+    /// requested is removed. `None` when the link is dead, or somebody else has the address by now.
     pub async fn restore_email(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let Some((before, email)) = accounts.follow(change, Purpose::UndoEmail, &token_hash)? else {
-                    return Ok(None);
-                };
+                let followed = accounts.follow(change, Purpose::UndoEmail, &token_hash)?;
+                let Some(Followed { before, email, since }) = followed else { return Ok(None) };
                 let user = before.id;
-                queries::delete_links(change, user, &[Purpose::NotMe, Purpose::UndoEmail])?;
-                // Those that went to an address a thief chose would drop the owner's next password.
-                queries::delete_links_elsewhere(change, user, Purpose::UndoFactor, &email)?;
-                queries::forget_browsers(change, user, None)?;
-                accounts.sessions.revoke_all(change, user.principal(), None)?;
+                let request = Request::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email);
+                let removed = accounts.clean_up(change, &request)?;
                 Entry::nobody(Act::EmailRestored, Some(user), &client).write(change)?;
-                accounts.begin_anew(change, user, Some(email.as_str()), &client)?;
+                if removed.factors > 0 {
+                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
+                }
+                accounts.mail_reset_to_owner(change, user, Some(email.as_str()), &client)?;
                 Ok(Some(()))
             })
             .await
     }
 
-    /// Consumes the link and gives the account the address it is about. Answers who was written to before, and the
-    /// address that counts now; `None` when the link is dead, or somebody else has the address by now.
+    /// Consumes the link and gives the account the address it is about; `None` when the link is dead, or somebody else
+    /// has the address by now.
     fn follow(
         &self,
         change: &mut Change<'_>,
         purpose: Purpose,
         token_hash: &[u8],
-    ) -> Result<Option<(Addressee, Email)>, Fault> {
+    ) -> Result<Option<Followed>, Fault> {
         let Some(link) = links::take(change, purpose, token_hash)? else { return Ok(None) };
         let user = UserId(link.user);
         let Some(before) = queries::addressee(change, user)? else { return Ok(None) };
@@ -148,21 +266,36 @@ impl Accounts {
         if !queries::set_email(change, user, &email)? {
             return Ok(None);
         }
-        self.forget_mailed(change, user, &before.email, &email)?;
-        Ok(Some((before, email)))
+        queries::drop_registrations(change, Email::stored(&before.email).key())?;
+        queries::drop_registrations(change, email.key())?;
+        Ok(Some(Followed { before, since: link.began(), email }))
     }
+}
 
-    /// What was mailed to an address opens nothing once the account goes by another.
-    fn forget_mailed(
-        &self,
-        conn: &mut PgConnection,
-        user: UserId,
-        old: &str,
-        new: &Email,
-    ) -> Result<(), Fault> {
-        queries::delete_user_tokens(conn, user)?;
-        queries::delete_links(conn, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
-        queries::drop_registrations(conn, &old.to_lowercase())?;
-        queries::drop_registrations(conn, new.key())
+/// A link that gave the account another address.
+struct Followed {
+    /// Who was written to until now.
+    before: Addressee,
+    /// The address that counts from now on.
+    email: Email,
+    /// When the change of address began.
+    since: OffsetDateTime,
+}
+
+/// Enough of an address for its owner to recognize it: its first character and the domain.
+fn masked(email: &str) -> String {
+    let (local, domain) = email.rsplit_once('@').unwrap_or((email, ""));
+    let first: String = local.chars().take(1).collect();
+    format!("{first}…@{domain}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn an_address_is_masked_to_its_first_character_and_its_domain() {
+        assert_eq!(masked("countess@example.org"), "c…@example.org");
+        assert_eq!(masked("ä@example.org"), "ä…@example.org");
     }
 }

@@ -2,11 +2,11 @@
 
 use super::audit::Entry;
 use super::authenticate::Checked;
-use super::links::Purpose;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
-use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
+use super::{Accounts, Act, Answer, Client, Email, LiveUser, Wait, queries};
 use crate::sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub enum ChangeRefusal {
 }
 
 impl Accounts {
-    /// Sets a new password, ends the other sessions, rotates this one, withdraws reset links and tells the
-    /// owner by mail: one transaction (ASVS 5.0 6.2.3, 7.4.3).
+    /// Sets a new password, rotates this session, cleans up everything that the old one opened and tells the owner by
+    /// mail: one transaction (ASVS 5.0 6.2.3, 7.4.3).
     pub async fn change_password(
         &self,
         live: LiveUser,
@@ -70,11 +70,13 @@ impl Accounts {
                 let Some(key) = accounts.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(ChangeRefusal::SessionLost));
                 };
-                Budget::forgive(change, user, &person.email, &accounts.rules.buckets)?;
+                Budget::forgive(change, user, Email::stored(&person.email).key(), &accounts.rules.buckets)?;
+                let request = Request::new(Cleanup::NewPassword, user, &client)
+                    .by(Some(user))
+                    .session(live.record.handle)
+                    .here();
+                accounts.clean_up(change, &request)?;
                 queries::set_password(change, user, &hash, true)?;
-                queries::delete_user_tokens(change, user)?;
-                queries::delete_links(change, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
-                accounts.sessions.revoke_all(change, user.principal(), Some(live.record.handle))?;
                 Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;
                 accounts.tell(change, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))

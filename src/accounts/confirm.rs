@@ -3,9 +3,9 @@
 use super::audit::Entry;
 use super::authenticate::{Checked, Known};
 use super::counted::Counted;
-use super::factors::{CodeRefusal, Factor, Place};
+use super::factors::{CodeRefusal, Place};
 use super::throttle::Budget;
-use super::{Accounts, Act, Answer, Client, LiveUser, Wait, queries};
+use super::{Accounts, Act, Answer, Client, Factor, LiveUser, Wait, queries};
 use crate::db::Fault;
 use crate::sessions::Key;
 
@@ -48,11 +48,11 @@ impl Accounts {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
                 budget.give_back(change)?;
-                let mut factor = None;
+                let mut factor = Factor::Password;
                 if queries::has_second_factor(change, user)? {
                     let place = Place::Session(live.record.handle);
                     match accounts.prove_code(change, user, &code, &place, &client)? {
-                        Ok(proven) => factor = Some(proven),
+                        Ok(proven) => factor = proven,
                         Err(refusal) => return Ok(Err(ConfirmRefusal::Code(refusal))),
                     }
                 }
@@ -64,7 +64,7 @@ impl Accounts {
                 }
                 Entry::own(Act::Confirmed, user, &client)
                     .session(live.record.handle)
-                    .detail(factor.map_or("", Factor::as_str))
+                    .detail(factor.confirmed_with())
                     .write(change)?;
                 Ok(Ok(key))
             })

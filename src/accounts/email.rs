@@ -1,9 +1,12 @@
 //! An e-mail address: as it was typed, and the key it is compared by.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use lettre::Address;
 use unicode_normalization::UnicodeNormalization as _;
+
+use crate::mail;
+use crate::unicode::domains;
 
 /// Longest address there is (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const MAX_BYTES: usize = 254;
@@ -11,7 +14,18 @@ const MAX_BYTES: usize = 254;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email {
     text: String,
-    key: String,
+    key: EmailKey,
+}
+
+/// What addresses are compared by: equal for every spelling of one mailbox. Only an address makes one.
+#[derive(Clone, Debug)]
+pub struct EmailKey {
+    /// In lower case, the domain in its ASCII form.
+    canonical: String,
+    /// The address in lower case, as it was typed.
+    typed: String,
+    /// In lower case, the domain in its Unicode form.
+    unicode: String,
 }
 
 /// What was typed cannot receive mail.
@@ -28,24 +42,92 @@ impl Email {
     /// Accepts one address that mail can be sent to; space around it is the keyboard's, not the person's.
     pub fn parse(raw: &str) -> Result<Self, NoEmail> {
         let text: String = raw.trim().nfc().collect();
-        let (_, domain) = text.rsplit_once('@').ok_or(NoEmail)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(NoEmail)?;
+        let ascii = domains::ascii(domain).ok_or(NoEmail)?;
         let plausible = text.len() <= MAX_BYTES
-            && domain.contains('.')
-            && !domain.starts_with('[')
+            && local.len() + 1 + ascii.len() <= MAX_BYTES
+            && ascii.contains('.')
             && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "\"<>(),:;\\".contains(c));
-        if !plausible || text.parse::<Address>().is_err() {
+        if !plausible || mail::address(&text).is_err() {
             return Err(NoEmail);
         }
-        Ok(Self { key: text.to_lowercase(), text })
+        Ok(Self { key: EmailKey::new(&text, local, domain, ascii), text })
+    }
+
+    /// An address that was accepted before, by whatever rules held then.
+    pub(super) fn stored(text: &str) -> Self {
+        Self { text: text.to_owned(), key: EmailKey::of_attempt(text) }
     }
 
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Lower case: nobody means two people by `Ada@` and `ada@`.
-    pub fn key(&self) -> &str {
+    /// Lower case and one form of the domain: nobody means two people by `Ada@` and `ada@`, and browsers send
+    /// punycode for a domain that was typed in Unicode.
+    pub fn key(&self) -> &EmailKey {
         &self.key
+    }
+}
+
+impl EmailKey {
+    fn new(text: &str, local: &str, domain: &str, ascii: String) -> Self {
+        let local = local.to_lowercase();
+        Self {
+            canonical: format!("{local}@{ascii}"),
+            typed: text.to_lowercase(),
+            unicode: format!("{local}@{}", domains::unicode(domain)),
+        }
+    }
+
+    /// The key of what was typed to log in. What is no address has one as well: its attempts are counted by it.
+    pub(super) fn of_attempt(raw: &str) -> Self {
+        let text: String = raw.trim().nfc().collect();
+        let parts = text.rsplit_once('@');
+        match parts.and_then(|(local, domain)| Some((local, domain, domains::ascii(domain)?))) {
+            Some((local, domain, ascii)) => Self::new(&text, local, domain, ascii),
+            None => {
+                let typed = text.to_lowercase();
+                Self { canonical: typed.clone(), unicode: typed.clone(), typed }
+            }
+        }
+    }
+
+    /// The same text for every spelling.
+    pub fn as_str(&self) -> &str {
+        &self.canonical
+    }
+
+    /// For the column `email_key`, which versions before this one compare by: the address in lower case.
+    pub(super) fn as_typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// For the column `email_idn_key`: the canonical key where it is not what `email_key` says.
+    pub(super) fn idn(&self) -> Option<&str> {
+        (self.canonical != self.typed).then_some(&self.canonical)
+    }
+
+    /// Every text that rows may hold for this mailbox: the canonical key, and what a version before this one wrote.
+    pub(super) fn spellings(&self) -> Vec<&str> {
+        let mut spellings = vec![self.canonical.as_str(), &self.typed, &self.unicode];
+        spellings.sort_unstable();
+        spellings.dedup();
+        spellings
+    }
+}
+
+impl PartialEq for EmailKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for EmailKey {}
+
+impl Hash for EmailKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical.hash(state);
     }
 }
 
@@ -63,6 +145,53 @@ mod tests {
             Email::parse("jose\u{301}@example.org").unwrap().key(),
             Email::parse("jos\u{e9}@example.org").unwrap().key()
         );
+    }
+
+    #[test]
+    fn spellings_of_one_domain_share_a_key() {
+        for (typed, other) in [
+            ("ada@bücher.example", "Ada@xn--bcher-kva.example"),
+            ("ada@bücher.example", "ADA@BÜCHER.EXAMPLE"),
+            ("ada@bu\u{308}cher.example", "ada@bücher。example"),
+            ("ada@почта.рф", "ada@xn--80a1acny.xn--p1ai"),
+        ] {
+            let (typed, other) = (Email::parse(typed).unwrap(), Email::parse(other).unwrap());
+            assert_eq!(typed.key(), other.key());
+            assert_eq!(typed.key().as_str(), other.key().as_str());
+            assert!(typed.key().as_str().split_once('@').unwrap().1.is_ascii());
+        }
+        let (one, other) =
+            (Email::parse("ada@straße.example").unwrap(), Email::parse("ada@strasse.example").unwrap());
+        assert_ne!(one.key(), other.key());
+        // Each keeps the spelling it was typed in.
+        assert_eq!(one.as_str(), "ada@straße.example");
+    }
+
+    #[test]
+    fn an_address_in_ascii_has_one_spelling() {
+        let key = Email::parse("Ada@Example.org").unwrap().key().clone();
+        assert_eq!((key.idn(), key.spellings()), (None, vec!["ada@example.org"]));
+        let key = Email::parse("ada@bücher.example").unwrap().key().clone();
+        assert_eq!(key.idn(), Some("ada@xn--bcher-kva.example"));
+        assert_eq!(key.spellings(), ["ada@bücher.example", "ada@xn--bcher-kva.example"]);
+    }
+
+    #[test]
+    fn what_is_no_address_has_a_key_of_its_own() {
+        assert_eq!(EmailKey::of_attempt(" ADA "), EmailKey::of_attempt("ada"));
+        assert_ne!(EmailKey::of_attempt("ada@-"), EmailKey::of_attempt("ada"));
+        assert_eq!(EmailKey::of_attempt("Ada@BÜCHER.example").as_str(), "ada@xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn dots_stand_where_providers_issued_them() {
+        for odd in ["a..b@docomo.example", "ab.@ezweb.example", ".ab@docomo.example", "a...b..@ezweb.example"]
+        {
+            assert_eq!(Email::parse(odd).unwrap().as_str(), odd);
+        }
+        for bad in [".@docomo.example", "..@docomo.example", "a..b(c)@docomo.example", "a@docomo..example"] {
+            assert_eq!(Email::parse(bad), Err(NoEmail), "{bad}");
+        }
     }
 
     #[test]
@@ -105,7 +234,8 @@ mod tests {
                 prop_assert!(text.len() <= MAX_BYTES);
                 prop_assert!(text.chars().all(|c| !c.is_control() && !c.is_whitespace()));
                 prop_assert_eq!(text.matches('@').count(), 1);
-                let recipients: lettre::message::Mailboxes = text.parse().unwrap();
+                let recipient = mail::address(text).unwrap();
+                let recipients: lettre::message::Mailboxes = recipient.to_string().parse().unwrap();
                 prop_assert_eq!(recipients.iter().count(), 1);
             }
         }

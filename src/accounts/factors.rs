@@ -6,33 +6,17 @@ use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 
 use super::audit::Entry;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
-use super::recovery_codes::RecoveryCodes;
+use super::recovery_codes::{RecoveryCodes, set_name};
 use super::totp::{Guess, MOST_GUESSES, digits};
-use super::{Accounts, Act, Answer, Client, LiveUser, UserId, Wait, queries, throttle};
+use super::{Accounts, Act, Answer, Client, Factor, LiveUser, UserId, Wait, queries, throttle};
 use crate::db::Fault;
 use crate::secret::{self, TokenHash};
 use crate::sessions::Handle;
 
 /// Mail warns when so many recovery codes are left.
 const FEW: usize = 3;
-
-/// What a code was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Factor {
-    Totp,
-    RecoveryCode,
-}
-
-impl Factor {
-    /// The name in the session's row.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Totp => "totp",
-            Self::RecoveryCode => "recovery-code",
-        }
-    }
-}
 
 /// Where a code is typed: what its wrong recovery codes are counted by.
 pub(super) enum Place {
@@ -81,7 +65,10 @@ impl fmt::Display for CodeRefusal {
 /// What somebody proves themselves with besides the password.
 pub struct Factors {
     pub totp: Option<TotpState>,
+    pub passkey: bool,
     pub recovery_codes: usize,
+    /// Names the set of recovery codes there is; see [`Accounts::make_recovery_codes`].
+    pub code_set: String,
     /// Whether the password alone is not enough.
     pub on: bool,
 }
@@ -103,7 +90,7 @@ impl Accounts {
     }
 
     /// Checks and uses up what was typed: six digits are a code of the app, everything else is a recovery code. The
-    /// caller has locked the user's row.
+    /// caller has checked the password, and locked the user's row.
     pub(super) fn prove_code(
         &self,
         conn: &mut PgConnection,
@@ -126,7 +113,7 @@ impl Accounts {
         client: &Client,
     ) -> Answer<Factor, CodeRefusal> {
         match self.guess_totp(conn, user, digits)? {
-            Guess::Right => return Ok(Ok(Factor::Totp)),
+            Guess::Right => return Ok(Ok(Factor::PasswordAndTotp)),
             // Not in the trail: whoever hammers would write it full.
             Guess::NotLookedAt => return Ok(Err(CodeRefusal::Locked)),
             Guess::UsedAlready => {
@@ -172,11 +159,15 @@ impl Accounts {
         if left <= FEW {
             self.tell_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
         }
-        Ok(Ok(Factor::RecoveryCode))
+        Ok(Ok(Factor::PasswordAndRecoveryCode))
     }
 
-    /// Recovery codes and waiting log-ins mean nothing without a factor. The caller has removed one.
+    /// Recovery codes and waiting log-ins mean nothing without a second step, and the choice about passkeys nothing
+    /// without one: the next first passkey asks anew. The caller has removed a factor, or turned the step off.
     pub(super) fn after_removal(&self, conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+        if !queries::has_passkey(conn, user)? {
+            queries::require_passkey_step(conn, user)?;
+        }
         if !queries::has_second_factor(conn, user)? {
             queries::delete_recovery_codes(conn, user)?;
             queries::delete_pending_of(conn, user)?;
@@ -188,16 +179,20 @@ impl Accounts {
     /// `false` when there was nothing to remove.
     pub async fn reset_factors(&self, user: UserId, client: Client) -> Result<bool, Fault> {
         let accounts = self.clone();
-        self.db
-            .write(move |conn| {
-                if !queries::lock_user(conn, user)? || !queries::has_second_factor(conn, user)? {
+        self.sessions
+            .write(move |change| {
+                if !queries::lock_user(change, user)? {
                     return Ok(false);
                 }
-                queries::delete_totp(conn, user)?;
-                queries::delete_passkeys(conn, user)?;
-                accounts.after_removal(conn, user)?;
-                Entry::on(Act::FactorsReset, None, user, &client).write(conn)?;
-                accounts.tell_user(conn, user, &Notice::FactorRemoved("every second factor"), &client)?;
+                // A passkey logs in by itself, also where it is not asked for after the password.
+                if !queries::has_second_factor(change, user)? && !queries::has_passkey(change, user)? {
+                    return Ok(false);
+                }
+                let all =
+                    Request::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
+                accounts.clean_up(change, &all)?;
+                Entry::on(Act::FactorsReset, None, user, &client).write(change)?;
+                accounts.tell_user(change, user, &Notice::FactorRemoved("every second factor"), &client)?;
                 Ok(true)
             })
             .await
@@ -229,7 +224,9 @@ pub(super) fn factors(conn: &mut PgConnection, user: UserId) -> Result<Factors, 
         .and_then(|row| row.active_at.map(|since| TotpState { since, locked: row.failures >= MOST_GUESSES }));
     Ok(Factors {
         totp,
+        passkey: queries::has_passkey(conn, user)?,
         recovery_codes: queries::recovery_codes_left(conn, user)?,
+        code_set: set_name(queries::recovery_codes_made_at(conn, user)?),
         on: queries::has_second_factor(conn, user)?,
     })
 }

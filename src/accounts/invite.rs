@@ -1,4 +1,4 @@
-//! Invitations: an administrator vouches for an address.
+//! Invitations: an administrator vouches for an address. They end with the role of the administrator who sent them.
 
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ impl Accounts {
         let accounts = self.clone();
         self.db
             .write(move |conn| {
-                if queries::user_id(conn, email.key())?.is_some() {
+                if queries::is_taken(conn, email.key())? {
                     return Ok(Err(InviteRefusal::Registered));
                 }
                 let good_for = accounts.rules.tokens.invite_for;
@@ -42,7 +42,6 @@ impl Accounts {
                 queries::withdraw_invitations_of(conn, &email)?;
                 queries::insert_invitation(conn, &token, &email, admin.id, good_for.std())?;
                 let letter = Invitation {
-                    invited_by: admin.name.to_string(),
                     link: accounts.mailer.link(&format!("/register?invite={}", token.reveal())),
                     valid_for: in_words(good_for),
                 };

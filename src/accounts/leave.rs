@@ -3,8 +3,9 @@
 use time::macros::format_description;
 
 use super::audit::Entry;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
-use super::{Accounts, Act, Answer, Client, Email, LiveUser, Purpose, UserId, queries};
+use super::{Accounts, Act, Answer, Client, Email, LiveUser, UserId, queries};
 use crate::db::Fault;
 use crate::sessions::Change;
 
@@ -39,8 +40,7 @@ impl Accounts {
             return Ok(Ok(()));
         }
         let Some(person) = queries::addressee(change, user)? else { return Ok(Ok(())) };
-        let key = |text: &str| Email::parse(text).map(|email| email.key().to_owned()).ok();
-        if key(typed).is_none() || key(typed) != key(&person.email) {
+        if !Email::parse(typed).is_ok_and(|typed| typed.key() == Email::stored(&person.email).key()) {
             return Ok(Err(LeaveRefusal::OtherAddress));
         }
         if admins == [user] {
@@ -49,11 +49,7 @@ impl Accounts {
         let Some(until) = queries::set_leaving(change, user, self.rules.leaving.grace.std())? else {
             return Ok(Ok(()));
         };
-        queries::delete_user_tokens(change, user)?;
-        queries::delete_pending_of(change, user)?;
-        // The way back from a changed address stays open: leaving must not finish what a thief began with it.
-        queries::delete_links(change, user, &[Purpose::Unlock, Purpose::NotMe, Purpose::ConfirmEmail])?;
-        self.sessions.revoke_all(change, user.principal(), None)?;
+        self.clean_up(change, &Request::new(Cleanup::Delete, user, client).by(Some(user)))?;
         Entry::own(Act::DeletionRequested, user, client).write(change)?;
         let until = until
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
@@ -85,10 +81,10 @@ impl Accounts {
                 .write(move |change| {
                     let Some((user, email)) = queries::lock_one_gone(change)? else { return Ok(false) };
                     accounts.sessions.delete_all(change, user.principal())?;
-                    accounts.mailer.forget(change, &email)?;
-                    queries::delete_person(change, user, &email)?;
+                    accounts.mailer.forget(change, &email.key().spellings())?;
+                    queries::delete_person(change, user, email.key())?;
                     Entry::on(Act::Deleted, None, user, &Client::operator()).write(change)?;
-                    queries::erase_from_trail(change, user, &email)?;
+                    queries::erase_from_trail(change, user, email.key())?;
                     Ok(true)
                 })
                 .await?;

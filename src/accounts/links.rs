@@ -2,6 +2,7 @@
 //! (docs/decisions/tokens.md). Looked at with GET, used with POST.
 
 use diesel::pg::PgConnection;
+use time::OffsetDateTime;
 
 use super::{Accounts, UserId, queries};
 use crate::config::Span;
@@ -20,9 +21,6 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub const ALL: &[Self] =
-        &[Self::Unlock, Self::NotMe, Self::ConfirmEmail, Self::UndoEmail, Self::UndoFactor];
-
     /// As it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,6 +56,10 @@ pub(super) struct About<'a> {
     pub session: Option<Handle>,
     pub browser: Option<TokenHash>,
     pub email: Option<&'a str>,
+    /// What that address is compared by, where it is kept for the account.
+    pub email_key: Option<&'a str>,
+    /// When what the link is about began, if that was before.
+    pub since: Option<OffsetDateTime>,
 }
 
 impl Accounts {
@@ -102,6 +104,6 @@ pub(super) fn take(
     let Some(link) = queries::live_link(conn, purpose, token_hash)? else { return Ok(None) };
     // The user first, as everybody else does, so that nobody waits in a circle.
     let taken =
-        queries::lock_user(conn, UserId(link.user))? && queries::take_link(conn, purpose, token_hash)?;
+        queries::lock_active(conn, UserId(link.user))? && queries::take_link(conn, purpose, token_hash)?;
     Ok(taken.then_some(link))
 }

@@ -1,13 +1,16 @@
 //! A password that was guessed at too often: its owner is told, and unlocks it (NIST SP 800-63B-4 §3.2.2;
 //! docs/decisions/lock-out.md).
 
+use uuid::Uuid;
+
 use super::audit::Entry;
 use super::browsers::Proof;
+use super::cleanup::{Cleanup, Request};
 use super::lanes::{Lane, OUTSIDE};
 use super::links::{self, About, Purpose};
 use super::notices::Notice;
 use super::throttle::{Alarm, Budget};
-use super::{Accounts, Act, AdminRefusal, Answer, Client, UserId, queries};
+use super::{Accounts, Act, AdminRefusal, Answer, Client, Email, UserId, queries};
 use crate::db::Fault;
 use crate::secret::Token;
 
@@ -21,7 +24,13 @@ impl Accounts {
         let (accounts, user, client) = (self.clone(), budget.user(), budget.client.clone());
         self.db
             .write(move |conn| {
-                let Some(user) = user else { return accounts.mail_nobody(conn) };
+                let Some(user) = user else {
+                    // The same statements as for somebody who exists.
+                    let absent = UserId(Uuid::nil());
+                    queries::addressee(conn, absent)?;
+                    queries::delete_links(conn, absent, &[Purpose::Unlock])?;
+                    return accounts.mail_nobody(conn);
+                };
                 let Some(owner) = queries::addressee(conn, user)? else { return Ok(()) };
                 let unlock = accounts.make_link(conn, user, Purpose::Unlock, About::default())?;
                 let notice = match alarm {
@@ -41,14 +50,15 @@ impl Accounts {
     pub async fn unlock(&self, token: &str, client: Client) -> Result<Option<Proof>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();
-        self.db
-            .write(move |conn| {
-                let Some(link) = links::take(conn, Purpose::Unlock, &token_hash)? else { return Ok(None) };
+        self.sessions
+            .write(move |change| {
+                let Some(link) = links::take(change, Purpose::Unlock, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
-                let Some(owner) = queries::addressee(conn, user)? else { return Ok(None) };
-                Budget::forgive(conn, user, &owner.email, &accounts.rules.buckets)?;
-                let met = accounts.meet(conn, user, &client)?;
-                Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(conn)?;
+                let Some(owner) = queries::addressee(change, user)? else { return Ok(None) };
+                Budget::forgive(change, user, Email::stored(&owner.email).key(), &accounts.rules.buckets)?;
+                accounts.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
+                let met = accounts.meet(change, user, &client)?;
+                Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(change)?;
                 Ok(Some(met.proof))
             })
             .await
@@ -56,18 +66,18 @@ impl Accounts {
 
     /// The same by the operator.
     pub async fn unlock_user(&self, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
-        let buckets = self.rules.buckets.clone();
-        self.db
-            .write(move |conn| {
-                if !queries::lock_user(conn, user)? {
+        let accounts = self.clone();
+        self.sessions
+            .write(move |change| {
+                if !queries::lock_user(change, user)? {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 }
-                let Some(email_key) = queries::email_key(conn, user)? else {
+                let Some(email) = queries::email_of(change, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                Budget::forgive(conn, user, &email_key, &buckets)?;
-                queries::delete_links(conn, user, &[Purpose::Unlock])?;
-                Entry::on(Act::PasswordUnlocked, None, user, &client).write(conn)?;
+                Budget::forgive(change, user, email.key(), &accounts.rules.buckets)?;
+                accounts.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
+                Entry::on(Act::PasswordUnlocked, None, user, &client).write(change)?;
                 Ok(Ok(()))
             })
             .await

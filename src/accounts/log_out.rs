@@ -1,18 +1,20 @@
 //! Taking sessions back: one's own, one by one or all others.
 
 use super::audit::Entry;
-use super::{Accounts, Act, Client, LiveUser};
+use super::cleanup::{Cleanup, Request};
+use super::{Accounts, Act, Client, LiveUser, queries};
 use crate::db::Fault;
 use crate::sessions::{Handle, Record};
 
 impl Accounts {
     /// Ends this session. Ending it twice is fine.
     pub async fn log_out(&self, live: LiveUser, client: Client) -> Result<(), Fault> {
-        let sessions = self.sessions.clone();
+        let accounts = self.clone();
         self.sessions
             .write(move |change| {
                 let (user, handle) = (live.owner.id, live.record.handle);
-                if sessions.revoke(change, handle, Some(user.principal()))?.is_some() {
+                let request = Request::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
+                if accounts.clean_up(change, &request)?.sessions > 0 {
                     Entry::own(Act::LoggedOut, user, &client).session(handle).write(change)?;
                 }
                 Ok(())
@@ -28,13 +30,20 @@ impl Accounts {
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
     pub async fn revoke_own(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
-        let sessions = self.sessions.clone();
+        let accounts = self.clone();
         self.sessions
             .write(move |change| {
-                let user = live.owner.id;
-                let ended = sessions.revoke(change, handle, Some(user.principal()))?.is_some();
+                let (user, here) = (live.owner.id, live.record.handle);
+                let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
+                queries::lock_user(change, user)?;
+                let detail = accounts.ended_session(change, handle, Some(here))?;
+                let request = Request::new(kind, user, &client).by(Some(user)).session(handle).here();
+                let ended = accounts.clean_up(change, &request)?.sessions > 0;
                 if ended {
-                    Entry::own(Act::SessionRevoked, user, &client).session(handle).write(change)?;
+                    Entry::own(Act::SessionRevoked, user, &client)
+                        .session(handle)
+                        .detail(&detail)
+                        .write(change)?;
                 }
                 Ok(ended)
             })
@@ -43,11 +52,14 @@ impl Accounts {
 
     /// Ends every session of the owner but this one; answers how many.
     pub async fn revoke_others(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
-        let sessions = self.sessions.clone();
+        let accounts = self.clone();
         self.sessions
             .write(move |change| {
                 let (user, here) = (live.owner.id, live.record.handle);
-                let ended = sessions.revoke_all(change, user.principal(), Some(here))?;
+                queries::lock_user(change, user)?;
+                let request =
+                    Request::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).here();
+                let ended = accounts.clean_up(change, &request)?.sessions;
                 if ended > 0 {
                     Entry::own(Act::SessionsRevoked, user, &client)
                         .session(here)

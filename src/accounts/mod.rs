@@ -9,10 +9,13 @@ mod browsers;
 mod chain;
 mod change_email;
 mod change_password;
+mod cleanup;
 mod client;
 mod confirm;
 mod counted;
 mod email;
+mod email_keys;
+mod ended_session;
 mod export;
 mod factors;
 pub mod hasher;
@@ -24,6 +27,8 @@ mod links;
 mod lock_out;
 mod log_ins;
 mod log_out;
+mod login_factor;
+mod missing_step;
 mod not_me;
 mod notices;
 mod passkeys;
@@ -43,6 +48,7 @@ mod user;
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::{
     Leaving, Misconfigured, Origin, Passwords, Registration, Settings, Span, Throttle, Tokens,
@@ -54,27 +60,34 @@ use crate::sessions::{Live, Policy, Sessions};
 
 pub use administer::{AdminRefusal, UserPage};
 pub use at_rest::{ColumnAtRest, Kind};
-pub use audit::{Act, Event};
+pub use audit::{Act, Actor, Event};
 pub use authenticate::{Attempt, LogInRefusal, Opened};
 pub use browsers::Proof;
-pub use chain::{Broken, Damage, Head, Intact};
+pub use chain::{Broken, Damage, ErasedUser, Head, Intact};
 pub use change_email::EmailRefusal;
 pub use change_password::ChangeRefusal;
-pub use client::Client;
+pub use cleanup::{Cleanup, Fate, Reach, Trace, fate, table as cleanup_table};
+pub use client::{Agent, Client};
 pub use confirm::ConfirmRefusal;
-pub use email::{Email, NoEmail};
+pub use email::{Email, EmailKey, NoEmail};
+pub use email_keys::IdnKeys;
+pub use ended_session::EndedSession;
 pub use factors::{CodeRefusal, Factors, TotpState};
 pub use import::{Exported, Newcomer, Unfit};
 pub use invite::{InviteRefusal, Invited};
 pub use leave::LeaveRefusal;
 pub use links::Purpose;
 pub use log_ins::LogIns;
+pub use login_factor::Factor;
 pub use not_me::Disowned;
-pub use passkeys::{Assertion, Attestation, Binding, Passkey, PasskeyId, PasskeyRefusal};
+pub use passkeys::{
+    Assertion, Attestation, Binding, Passkey, PasskeyAdded, PasskeyId, PasskeyRefusal, PasskeyStep,
+    StepChange,
+};
 pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal, SecondSteps};
-pub use queries::{Day, InvitationRow, Numbers, UserRow};
-pub use recovery_codes::{CodesRefusal, RecoveryCodes};
-pub use register::{NewPerson, RegisterRefusal};
+pub use queries::{Day, InvitationRow, Numbers, PendingEmail, UserRow};
+pub use recovery_codes::{CodesRefusal, NewCodes, RecoveryCodes};
+pub use register::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 pub use reset_password::ResetRefusal;
 pub use setup::SetupRefusal;
 pub use throttle::Wait;
@@ -191,6 +204,11 @@ impl Accounts {
         self.rules.registration
     }
 
+    /// Whether people can register without an invitation: allowed, and with mail to prove their address.
+    pub fn registration_is_open(&self) -> bool {
+        self.rules.registration == Registration::Open && self.mailer.delivers()
+    }
+
     pub fn password_min(&self) -> usize {
         self.rules.passwords.min_code_points
     }
@@ -242,8 +260,12 @@ fn policy(passwords: Passwords) -> PasswordPolicy {
     PasswordPolicy { min_code_points, max_code_points, max_bytes }
 }
 
-/// "24 hours", "30 minutes": a span in words for a letter.
+/// "24 hours", "30 minutes".
 fn in_words(span: Span) -> String {
+    duration_in_words(span.std())
+}
+
+pub fn duration_in_words(span: Duration) -> String {
     let seconds = span.as_secs();
     let (number, unit) = match seconds {
         s if s >= 2 * 86_400 && s % 86_400 == 0 => (s / 86_400, "day"),

@@ -1,8 +1,9 @@
-//! "This was not me": ends the session a letter told of, and begins a reset.
+//! "This was not me": ends everything that somebody else may have opened, and begins a reset.
 
 use super::audit::Entry;
+use super::cleanup::{Cleanup, Request};
 use super::links::{self, Purpose};
-use super::{Accounts, Act, Client, UserId, queries};
+use super::{Accounts, Act, Client, UserId};
 use crate::db::Fault;
 use crate::secret::Token;
 use crate::sessions::Handle;
@@ -18,7 +19,8 @@ pub enum Disowned {
 }
 
 impl Accounts {
-    /// Ends that one session, forgets its browser and the password that opened it, and mails a reset link; `None` when the link is dead.
+    /// Somebody else was logged in, so they may know the password: it is removed with everything it opened, and with what
+    /// was added since that session began. Mails a reset link. `None` when the link is dead.
     pub async fn not_me(&self, token: &str, client: Client) -> Result<Option<Disowned>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();
@@ -27,15 +29,18 @@ impl Accounts {
                 let Some(link) = links::take(change, Purpose::NotMe, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
-                    accounts.sessions.revoke(change, session, Some(user.principal()))?;
+                    let detail = accounts.ended_session(change, session, None)?;
                     Entry::nobody(Act::SessionDisowned, Some(user), &client)
                         .session(session)
+                        .detail(&detail)
                         .write(change)?;
                 }
-                if let Some(browser) = &link.browser {
-                    queries::forget_browsers(change, user, Some(browser))?;
+                let request = Request::new(Cleanup::NotMe, user, &client).since(link.began());
+                let removed = accounts.clean_up(change, &request)?;
+                if removed.factors > 0 {
+                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
                 }
-                accounts.begin_anew(change, user, link.email.as_deref(), &client).map(Some)
+                accounts.mail_reset_to_owner(change, user, link.email.as_deref(), &client).map(Some)
             })
             .await
     }

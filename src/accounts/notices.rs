@@ -5,53 +5,74 @@ use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Accounts, Addressee, Client};
+use super::{Accounts, Addressee, Client, Email};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::mail;
+use crate::unicode::direction::isolated;
 
 /// News that is older is none.
 const WORTH_SENDING: Span = Span::days(3);
 
-/// Something its owner hears of, whoever did it. Links are whole, as they stand in the letter.
+/// Something its owner hears of, whoever did it. Links are whole, as they stand in the letter. Nothing here is text that
+/// was typed, except for addresses: the types see to that (see `mail/letters.rs`).
 pub(super) enum Notice<'a> {
     PasswordChanged,
     /// Set through a mailed link.
     PasswordReset,
     /// For the old address; `undo` restores it for as long as `valid_for` says.
     EmailChanged {
-        new: &'a str,
+        new: &'a Email,
         undo: String,
+        valid_for: String,
+    },
+    /// For the address the account still has. `new` is masked: whoever reads this inbox need not learn it before it is
+    /// proven. `not_me` cancels the change and cleans up.
+    EmailChangeAsked {
+        new: String,
+        not_me: String,
         valid_for: String,
     },
     /// Somebody wants this address for another account.
     EmailWanted,
+    /// The same, while the address is kept for the account that had it before.
+    AddressReserved {
+        until: String,
+    },
     /// The account is deleted at `until` unless its owner logs in.
     Leaving {
         until: String,
     },
-    /// As in "passkey “laptop”".
+    /// As in "a passkey": never by the name it was given.
     FactorAdded {
-        factor: &'a str,
+        factor: &'static str,
         undo: String,
         valid_for: String,
     },
-    FactorRemoved(&'a str),
+    FactorRemoved(&'static str),
+    /// The password alone logs in from now on, although there is a passkey.
+    PasskeyStepOff {
+        undo: String,
+        valid_for: String,
+    },
     /// So many wrong codes that none is looked at any more.
     FactorLocked {
         failures: i32,
     },
-    /// The counter of this passkey went back. Once for each passkey.
-    PasskeyCopied(&'a str),
+    /// The counter of a passkey went back. Once for each passkey; its page marks it.
+    PasskeyCopied,
     /// So few are left.
     RecoveryCodesLow {
         left: usize,
     },
-    /// `not_me` ends the session that was opened.
+    /// `not_me` ends the session that was opened. `ended_oldest`: the limit of sessions, if the oldest one ended for it.
     NewDevice {
         not_me: String,
         valid_for: String,
+        ended_oldest: Option<i64>,
     },
+    /// The right password in a new browser, and no second step within the time there is for it.
+    SecondStepMissing,
     /// Once for each time it begins; `unlock` ends the waiting.
     RepeatedFailures {
         failures: i32,
@@ -84,7 +105,19 @@ impl Accounts {
         notice: &Notice<'_>,
         client: &Client,
     ) -> Result<(), Fault> {
-        let when = OffsetDateTime::now_utc()
+        self.tell_at(conn, to, notice, client, OffsetDateTime::now_utc())
+    }
+
+    /// The same of something that happened `at` this time.
+    pub(super) fn tell_at(
+        &self,
+        conn: &mut PgConnection,
+        to: &Addressee,
+        notice: &Notice<'_>,
+        client: &Client,
+        at: OffsetDateTime,
+    ) -> Result<(), Fault> {
+        let when = at
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
         let address = if client.address.is_empty() { "an unknown place" } else { &client.address };
@@ -92,7 +125,6 @@ impl Accounts {
         let words = self.words(notice, &format!("on {when}, from {device} at {address}"));
         let letter = mail::Notice {
             subject: words.subject,
-            name: to.name.clone(),
             what: words.what,
             advice: words.advice,
             button: words.button.into(),
@@ -124,11 +156,27 @@ impl Accounts {
             },
             Notice::EmailChanged { new, undo, valid_for } => Words {
                 subject: "Your e-mail address was changed".into(),
-                what: format!("the address of your Latchkey account was changed to {new} {happened}. From now on you log in with that one, and letters go there."),
-                advice: format!("It was not you? Take it back within {valid_for}: this address counts again, and everybody is logged out."),
+                what: format!("the address of your Latchkey account was changed to {} {happened}. From now on you log in with that one, and letters go there.", isolated(new.as_str())),
+                advice: format!("If it was not you, take it back within {valid_for}: this address counts again, everyone is logged out, ways to log in that were added since the request are removed, and you get a link to set a new password."),
                 button: "Take it back",
                 link: undo.clone(),
                 why: "this was the address of your account until now.",
+            },
+            Notice::EmailChangeAsked { new, not_me, valid_for } => Words {
+                subject: "A new e-mail address was requested".into(),
+                what: format!("a new address, {new}, was requested for your Latchkey account {happened}. Nothing changes until the link that we mailed to that address is opened."),
+                advice: format!("If it was you, there is nothing to do here. If it was not you: within {valid_for}, this cancels the change, logs everyone out, and mails you a link to set a new password."),
+                button: "This was not me",
+                link: not_me.clone(),
+                why: "it is sent to the current address of an account when another one is requested.",
+            },
+            Notice::AddressReserved { until } => Words {
+                subject: "Your old address was entered for another account".into(),
+                what: format!("someone entered this address for another Latchkey account {happened}. Another account used this address until recently, so we keep it for that account until {until}. Nothing was changed."),
+                advice: "If you changed your address yourself, there is nothing to do. If you did not, use the link in our letter “Your e-mail address was changed”, which takes the change back. After that date, this address is free for a new account:".into(),
+                button: "Register",
+                link: self.mailer.link("/register"),
+                why: "it was the address of an account until recently. If it was not you who entered it, do nothing. Nobody got in.",
             },
             Notice::EmailWanted => Words {
                 subject: "Your address was entered for another account".into(),
@@ -162,6 +210,14 @@ impl Accounts {
                 link: self.mailer.link("/forgot-password"),
                 why: "it is sent whenever the ways to log in to your account change.",
             },
+            Notice::PasskeyStepOff { undo, valid_for } => Words {
+                subject: "Your password alone now logs you in".into(),
+                what: format!("your Latchkey account stopped asking for a passkey after your password {happened}. From now on your password alone logs you in. Your recovery codes were deleted; your passkeys still work."),
+                advice: format!("It was not you? Take it back within {valid_for}: the passkey is required again, every session is ended, and you get a link to set a new password."),
+                button: "Take it back",
+                link: undo.clone(),
+                why: "it is sent whenever the ways to log in to your account change.",
+            },
             Notice::FactorLocked { failures } => Words {
                 subject: "Your authenticator app is locked".into(),
                 what: format!("{failures} wrong codes were entered for your Latchkey account, the last one {happened}. Whoever did it knows your password, but did not get in. Codes from your app open nothing any more; recovery codes and passkeys do."),
@@ -170,10 +226,10 @@ impl Accounts {
                 link: self.mailer.link("/forgot-password"),
                 why: "it is sent when your authenticator app is locked after too many wrong codes.",
             },
-            Notice::PasskeyCopied(name) => Words {
+            Notice::PasskeyCopied => Words {
                 subject: "A passkey of yours was refused".into(),
-                what: format!("the passkey “{name}” of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in."),
-                advice: "Whether it was you or not: remove that passkey and make a new one.".into(),
+                what: format!("a passkey of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in."),
+                advice: "Whether it was you or not: remove the passkey that is marked as refused, and make a new one.".into(),
                 button: "Look at my passkeys",
                 link: self.mailer.link("/account/security"),
                 why: "it is sent when a passkey seems to have been copied.",
@@ -194,13 +250,24 @@ impl Accounts {
                 link: self.mailer.link("/account/security"),
                 why: "recovery codes are used up one by one, and you have few.",
             },
-            Notice::NewDevice { not_me, valid_for } => Words {
+            Notice::NewDevice { not_me, valid_for, ended_oldest } => Words {
                 subject: "Your account was opened in a new browser".into(),
-                what: format!("somebody logged in to your Latchkey account {happened}. That browser is new to us."),
-                advice: format!("It was you? There is nothing to do. It was not? Within {valid_for}, this ends that session and mails you a link to set a new password:"),
+                what: format!("somebody logged in to your Latchkey account {happened}. That browser is new to us.{}", match ended_oldest {
+                    Some(limit) => format!(" That was one session more than the {limit} you can have, so your oldest session was ended."),
+                    None => String::new(),
+                }),
+                advice: format!("It was you? There is nothing to do. If it was not you: within {valid_for}, this logs everyone out, removes what was added to your account since, and mails you a link to set a new password:"),
                 button: "This was not me",
                 link: not_me.clone(),
                 why: "it is sent when a browser logs in that has not done so before.",
+            },
+            Notice::SecondStepMissing => Words {
+                subject: "Your password was entered in a new browser".into(),
+                what: format!("the right password of your Latchkey account was entered {happened}, in a browser that is new to us. The second step was not completed within ten minutes, so nobody got in."),
+                advice: "It was you? There is nothing to do. It was not? Then somebody else knows your password. Set a new one at once:".into(),
+                button: "Set a new password",
+                link: self.mailer.link("/forgot-password"),
+                why: "it is sent at most once a day, when your password is entered in a new browser without the second step.",
             },
             Notice::RepeatedFailures { failures, unlock } => Words {
                 subject: "Somebody is guessing your password".into(),

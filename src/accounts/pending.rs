@@ -6,7 +6,7 @@ use super::authenticate::Opened;
 use super::factors::{CodeRefusal, Place};
 use super::log_ins::Way;
 use super::password::PasswordHash;
-use super::{Accounts, Act, Answer, Assertion, Binding, Client, PasskeyRefusal, UserId, queries};
+use super::{Accounts, Act, Answer, Assertion, Binding, Client, Factor, PasskeyRefusal, UserId, queries};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::secret::{self, Token, TokenHash};
@@ -80,6 +80,7 @@ impl Accounts {
         let token = Token::generate().map_err(Fault::bug)?;
         queries::keep_newest_pending(change, pending.user, MOST - 1)?;
         queries::insert_pending(change, &token.hash(), pending, client, GOOD_FOR.std())?;
+        self.expect_second_step(change, &token.hash(), pending.user, client, GOOD_FOR)?;
         Entry::own(Act::PasswordAccepted, pending.user, client).write(change)?;
         Ok(PendingKey(token))
     }
@@ -146,7 +147,8 @@ impl Accounts {
                 if !queries::lock_proven(change, user, &proven)? {
                     return Ok(Err(PasskeyRefusal::LogInGone));
                 }
-                accounts.open_session(change, user, "password+passkey", remember, &client).map(Ok)
+                queries::delete_unfinished(change, &key.0)?;
+                accounts.open_session(change, user, Factor::PasswordAndPasskey, remember, &client).map(Ok)
             })
             .await
     }
@@ -202,8 +204,8 @@ impl Accounts {
                         Err(refusal) => return Ok(Err(PendingRefusal::Code(refusal))),
                     };
                 queries::delete_pending(change, &key.0)?;
-                let factor = format!("password+{}", factor.as_str());
-                accounts.open_session(change, user, &factor, remember, &client).map(Ok)
+                queries::delete_unfinished(change, &key.0)?;
+                accounts.open_session(change, user, factor, remember, &client).map(Ok)
             })
             .await
     }

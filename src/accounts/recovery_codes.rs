@@ -2,6 +2,7 @@
 //! 800-63B-4 §3.1.2.2; ASVS 5.0 6.5.1 to 6.5.4).
 
 use diesel::pg::PgConnection;
+use time::OffsetDateTime;
 
 use super::audit::Entry;
 use super::{Accounts, Act, Answer, Client, LiveUser, UserId, base32, queries};
@@ -20,8 +21,17 @@ pub struct RecoveryCodes(Vec<String>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum CodesRefusal {
-    /// There is no factor they could stand in for.
+    /// Nothing is asked for after the password, so there is nothing they could stand in for.
     NoFactor,
+    /// The codes that were to be replaced are replaced already: the same form was sent twice.
+    Replaced,
+}
+
+/// Codes that were just made.
+pub struct NewCodes {
+    pub codes: RecoveryCodes,
+    /// There were others, which are worth nothing from now on.
+    pub replaced: bool,
 }
 
 impl RecoveryCodes {
@@ -46,30 +56,41 @@ impl RecoveryCodes {
     }
 }
 
+/// Names a set of codes by when it was made. Says nothing about the codes.
+pub(super) fn set_name(made_at: Option<OffsetDateTime>) -> String {
+    made_at.map_or_else(|| "none".to_owned(), |at| (at.unix_timestamp_nanos() / 1000).to_string())
+}
+
 /// Label and id are of one length each, so no two inputs read the same.
 fn hash(user: UserId, code: &str) -> TokenHash {
     secret::sha256(&[LABEL, user.0.as_bytes(), code.as_bytes()].concat())
 }
 
 impl Accounts {
-    /// A new set; from now on the old one opens nothing.
+    /// A new set; from now on the old one opens nothing. `replaces` names the set that the form was about, if the form
+    /// says: see [`set_name`]. A page that is loaded again sends its form again, and must not replace codes that were kept.
     pub async fn make_recovery_codes(
         &self,
         live: LiveUser,
+        replaces: Option<String>,
         client: Client,
-    ) -> Answer<RecoveryCodes, CodesRefusal> {
+    ) -> Answer<NewCodes, CodesRefusal> {
         let (accounts, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
                 if !accounts.may_still(conn, &live)? || !queries::has_second_factor(conn, user)? {
                     return Ok(Err(CodesRefusal::NoFactor));
                 }
+                let before = queries::recovery_codes_made_at(conn, user)?;
+                if replaces.is_some_and(|set| set != set_name(before)) {
+                    return Ok(Err(CodesRefusal::Replaced));
+                }
                 let codes = accounts.replace_recovery_codes(conn, user)?;
                 Entry::own(Act::RecoveryCodesMade, user, &client).session(live.record.handle).write(conn)?;
                 if let Some(owner) = queries::addressee(conn, user)? {
                     accounts.tell_factor_added(conn, &owner, "new recovery codes", &client)?;
                 }
-                Ok(Ok(codes))
+                Ok(Ok(NewCodes { codes, replaced: before.is_some() }))
             })
             .await
     }

@@ -3,14 +3,15 @@
 use diesel::pg::PgConnection;
 
 use super::audit::Entry;
-use super::password::{PasswordHash, Weak};
+use super::password::{Password, PasswordHash, Weak};
+use super::queries::{Occupant, WaitingRegistration};
 use super::{
     Accounts, Act, Answer, Client, Email, Name, NoEmail, NoName, Role, Wait, in_words, queries, throttle,
 };
 use crate::config::Registration;
 use crate::db::Fault;
 use crate::mail::{AlreadyRegistered, VerifyEmail};
-use crate::secret::Token;
+use crate::secret::{Token, TokenHash};
 
 /// What somebody typed to register.
 #[derive(Clone)]
@@ -37,6 +38,27 @@ pub enum RegisterRefusal {
     TooMany(Wait),
 }
 
+/// Why the link of a registration made no account.
+#[derive(Debug, PartialEq, Eq)]
+pub enum VerifyRefusal {
+    /// Used, expired, not allowed any more, or never ours.
+    DeadLink,
+    /// Another browser registered, and no password was given.
+    PasswordNeeded,
+    WrongPassword,
+    TooMany(Wait),
+}
+
+/// What the page behind the link of a registration shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyLink {
+    Dead,
+    /// This browser registered: a button is enough.
+    OwnBrowser,
+    /// Another one did: the password is asked for.
+    OtherBrowser,
+}
+
 /// A registration whose fields are in order.
 pub(super) struct Parsed {
     pub name: Name,
@@ -46,8 +68,9 @@ pub(super) struct Parsed {
 
 impl Accounts {
     /// Keeps the registration until its address is proven and mails the link; where the address has an
-    /// account already, its owner is told instead. The caller cannot tell which.
-    pub async fn register(&self, person: NewPerson, client: Client) -> Answer<(), RegisterRefusal> {
+    /// account already, its owner is told instead. The caller cannot tell which. Answers what the browser is to keep: it
+    /// shows later that the same browser registered.
+    pub async fn register(&self, person: NewPerson, client: Client) -> Answer<Token, RegisterRefusal> {
         if self.rules.registration == Registration::Closed {
             return Ok(Err(RegisterRefusal::Closed));
         }
@@ -71,6 +94,7 @@ impl Accounts {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let accounts = self.clone();
+        let browser = Token::generate()?;
         self.db
             .write(move |conn| {
                 let invitation = match &invite {
@@ -81,16 +105,80 @@ impl Accounts {
                     return Ok(Err(RegisterRefusal::NotInvited));
                 }
                 if throttle::may_mail(conn, parsed.email.key(), &accounts.rules)? {
-                    accounts.keep_or_tell(conn, &parsed, invitation)?;
+                    accounts.keep_or_tell(conn, &parsed, &browser, invitation, &client)?;
                 }
-                Ok(Ok(()))
+                Ok(Ok(browser))
             })
             .await
     }
 
-    /// Makes the user a registration was waiting to become. Works once; `None` when the link is dead.
-    pub async fn verify_email(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+    /// What the link leads to in a browser that shows `browser`; nothing is consumed.
+    pub async fn verify_link(&self, token: &str, browser: Option<TokenHash>) -> Result<VerifyLink, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(VerifyLink::Dead) };
+        let waiting = self.db.read(move |conn| queries::waiting_registration(conn, &token_hash)).await?;
+        Ok(match waiting {
+            None => VerifyLink::Dead,
+            Some(waiting) if waiting.began_in(browser) => VerifyLink::OwnBrowser,
+            Some(_) => VerifyLink::OtherBrowser,
+        })
+    }
+
+    /// Makes the user a registration was waiting to become. Works once.
+    ///
+    /// A stranger may have registered the address with a password that the stranger chose. So the browser proves that it
+    /// began the registration with what it was given then, or the user proves it with that password.
+    pub async fn verify_email(
+        &self,
+        token: &str,
+        password: &str,
+        browser: Option<TokenHash>,
+        client: Client,
+    ) -> Answer<(), VerifyRefusal> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(VerifyRefusal::DeadLink)) };
+        let waiting = self.db.read(move |conn| queries::waiting_registration(conn, &token_hash)).await?;
+        let Some(waiting) = waiting else { return Ok(Err(VerifyRefusal::DeadLink)) };
+        if !waiting.began_in(browser)
+            && let Err(refusal) =
+                self.prove_registration(waiting, token_hash, password, client.clone()).await?
+        {
+            return Ok(Err(refusal));
+        }
+        Ok(self.make_registered(token_hash, client).await?.ok_or(VerifyRefusal::DeadLink))
+    }
+
+    /// Deletes the registration behind the link: whoever reads the inbox did not begin it, or does not know its
+    /// password. `false` when the link is dead.
+    pub async fn discard_registration(&self, token: &str) -> Result<bool, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
+        self.db.write(move |conn| queries::drop_registration(conn, &token_hash)).await
+    }
+
+    /// Whether `raw` is the password that the registration was begun with.
+    async fn prove_registration(
+        &self,
+        waiting: WaitingRegistration,
+        token_hash: TokenHash,
+        raw: &str,
+        client: Client,
+    ) -> Answer<(), VerifyRefusal> {
+        if raw.is_empty() {
+            return Ok(Err(VerifyRefusal::PasswordNeeded));
+        }
+        let rules = self.rules.clone();
+        let taken = self
+            .db
+            .write(move |conn| throttle::may_try_registration(conn, &token_hash, &client, &rules))
+            .await?;
+        if let Err(wait) = taken {
+            return Ok(Err(VerifyRefusal::TooMany(wait)));
+        }
+        let stored = PasswordHash::stored(waiting.password_hash);
+        let verdict = self.hasher.verify(Password::given(raw), Some(&stored)).await?;
+        Ok(if verdict.matches { Ok(()) } else { Err(VerifyRefusal::WrongPassword) })
+    }
+
+    /// The caller has seen who began the registration. `None` when the link is dead by now.
+    async fn make_registered(&self, token_hash: TokenHash, client: Client) -> Result<Option<()>, Fault> {
         let mode = self.rules.registration;
         self.db
             .write(move |conn| {
@@ -110,10 +198,10 @@ impl Accounts {
                 if !may {
                     return Ok(None);
                 }
+                let email = Email::stored(&registration.email);
                 let Some(user) = queries::insert_user(
                     conn,
-                    &registration.email,
-                    &registration.email_key,
+                    &email,
                     &registration.name,
                     Role::Member,
                     Some(&registration.password_hash),
@@ -121,17 +209,11 @@ impl Accounts {
                 else {
                     return Ok(None);
                 };
-                queries::drop_registrations(conn, &registration.email_key)?;
+                queries::drop_registrations(conn, email.key())?;
                 Entry::own(Act::Registered, user, &client).write(conn)?;
                 Ok(Some(()))
             })
             .await
-    }
-
-    /// Whether the mailed link would still work; nothing is consumed.
-    pub async fn verify_link_is_live(&self, token: &str) -> Result<bool, Fault> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
-        self.db.read(move |conn| queries::has_registration(conn, &token_hash)).await
     }
 
     pub(super) async fn parse_person(&self, person: &NewPerson) -> Answer<Parsed, RegisterRefusal> {
@@ -156,27 +238,39 @@ impl Accounts {
         &self,
         conn: &mut PgConnection,
         parsed: &Parsed,
+        browser: &Token,
         invitation: Option<uuid::Uuid>,
+        client: &Client,
     ) -> Result<(), Fault> {
         let good_for = self.rules.tokens.verify_for;
-        if let Some(owner) = queries::addressee_at(conn, parsed.email.key())? {
-            let letter = AlreadyRegistered {
-                name: owner.name,
-                login_link: self.mailer.link("/login"),
-                reset_link: self.mailer.link("/forgot-password"),
-            };
-            return self.mailer.enqueue(conn, &owner.email, &letter, good_for.std());
-        }
-        if queries::user_id(conn, parsed.email.key())?.is_some() {
-            // A disabled account: nothing it could be told would be of use.
-            return self.mail_nobody(conn);
-        }
+        let occupant = queries::occupant(conn, parsed.email.key())?;
+        // The same statements whoever has the address, or the time would tell (ASVS 5.0 6.3.8).
         let token = Token::generate()?;
-        queries::insert_registration(conn, &token, parsed, invitation, good_for.std())?;
-        let letter = VerifyEmail {
-            link: self.mailer.link(&format!("/verify-email?token={}", token.reveal())),
-            valid_for: in_words(good_for),
+        let is_free = occupant.is_none();
+        queries::insert_registration(conn, (&token, browser), parsed, invitation, good_for.std(), is_free)?;
+        let taken = AlreadyRegistered {
+            login_link: self.mailer.link("/login"),
+            reset_link: self.mailer.link("/forgot-password"),
         };
-        self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
+        match occupant {
+            None => {
+                let letter = VerifyEmail {
+                    link: self.mailer.link(&format!("/verify-email?token={}", token.reveal())),
+                    valid_for: in_words(good_for),
+                };
+                self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
+            }
+            Some(Occupant::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
+            Some(Occupant::Reserved { until }) => self.tell_reserved(conn, &parsed.email, until, client),
+            // Nothing that the owner could be told would be of use.
+            Some(Occupant::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
+        }
+    }
+}
+
+impl WaitingRegistration {
+    /// Whether the browser that shows this began it.
+    fn began_in(&self, shown: Option<TokenHash>) -> bool {
+        shown.is_some_and(|shown| self.browser.as_deref() == Some(shown.as_slice()))
     }
 }

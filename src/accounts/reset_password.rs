@@ -1,10 +1,11 @@
 //! A forgotten password: a link by mail sets a new one. It ends every session and logs nobody in.
 
 use diesel::pg::PgConnection;
+use uuid::Uuid;
 
 use super::audit::Entry;
 use super::browsers::Proof;
-use super::links::Purpose;
+use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
@@ -32,13 +33,13 @@ impl Accounts {
                 if !throttle::may_mail_reset(conn, &email_key, &accounts.rules)? {
                     return Ok(Ok(()));
                 }
-                match queries::addressee_at(conn, &email_key)? {
-                    Some(user) => {
-                        accounts.mail_reset(conn, &user)?;
-                        Entry::nobody(Act::ResetRequested, Some(user.id), &client).write(conn)?;
-                    }
-                    None => accounts.mail_nobody(conn)?,
+                // The same statements either way, or the time would tell who has an account (ASVS 5.0 6.3.8).
+                let user = queries::addressee_at(conn, &email_key)?;
+                match &user {
+                    Some(user) => accounts.mail_reset(conn, user)?,
+                    None => accounts.mail_decoy_reset(conn, accounts.decoy_account(&email_key))?,
                 }
+                Entry::nobody(Act::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
                 Ok(Ok(()))
             })
             .await
@@ -56,10 +57,10 @@ impl Accounts {
             .await
     }
 
-    /// Whether the link would still work; nothing is consumed.
-    pub async fn reset_link_is_live(&self, token: &str) -> Result<bool, Fault> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
-        self.db.read(move |conn| Ok(queries::reset_owner(conn, &token_hash)?.is_some())).await
+    /// The address of the account whose password the link would set; `None` if the link is dead. Consumes nothing.
+    pub async fn reset_link_address(&self, token: &str) -> Result<Option<String>, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+        self.db.read(move |conn| Ok(queries::reset_owner(conn, &token_hash)?.map(|owner| owner.email))).await
     }
 
     /// Consumes the link, sets the password, ends every session and tells the owner.
@@ -86,11 +87,14 @@ impl Accounts {
                 if !queries::take_reset(change, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
+                accounts.clean_up(change, &Request::new(Cleanup::Reset, owner.id, &client))?;
                 queries::set_password(change, owner.id, &hash, true)?;
-                accounts.sessions.revoke_all(change, owner.id.principal(), None)?;
-                queries::delete_links(change, owner.id, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
-                Budget::forgive(change, owner.id, &owner.email, &accounts.rules.buckets)?;
-                queries::forget_browsers(change, owner.id, None)?;
+                Budget::forgive(
+                    change,
+                    owner.id,
+                    Email::stored(&owner.email).key(),
+                    &accounts.rules.buckets,
+                )?;
                 let met = accounts.meet(change, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
                 accounts.tell(change, &owner, &Notice::PasswordReset, &client)?;
@@ -100,23 +104,38 @@ impl Accounts {
     }
 
     pub(super) fn mail_reset(&self, conn: &mut PgConnection, user: &Addressee) -> Result<(), Fault> {
-        let link = self.make_reset_link(conn, user.id)?;
-        let good_for = self.rules.tokens.reset_for;
-        let letter = ResetPassword { name: user.name.clone(), link, valid_for: in_words(good_for) };
-        self.mailer.enqueue(conn, &user.email, &letter, good_for.std())
+        let letter = self.reset_letter(self.make_reset_link(conn, user.id)?);
+        self.mailer.enqueue(conn, &user.email, &letter, self.rules.tokens.reset_for.std())
     }
 
-    /// What [`Self::mail_reset`] costs, for nobody: who has no account is not told by being answered faster.
+    /// The work of [`Self::mail_reset`] where there is no account to write about.
     pub(super) fn mail_nobody(&self, conn: &mut PgConnection) -> Result<(), Fault> {
-        let link = self.mailer.link(&format!("/reset-password?token={}", Token::generate()?.reveal()));
-        let good_for = self.rules.tokens.reset_for;
-        let letter = ResetPassword { name: "Nobody".into(), link, valid_for: in_words(good_for) };
-        self.mailer.pretend(conn, "nobody@example.org", &letter, good_for.std())
+        self.mail_decoy_reset(conn, Uuid::new_v4())
+    }
+
+    /// The same; `account` stands for the one that does not exist, so that a second request replaces the first, too.
+    fn mail_decoy_reset(&self, conn: &mut PgConnection, account: Uuid) -> Result<(), Fault> {
+        let (token, good_for) = (Token::generate()?, self.rules.tokens.reset_for.std());
+        queries::replace_decoy(conn, account, &token, good_for)?;
+        self.mailer.enqueue_decoy(conn, &self.reset_letter(self.reset_url(&token)), good_for)
+    }
+
+    fn decoy_account(&self, email_key: &str) -> Uuid {
+        let digest = self.secret.mac("decoy account", &[email_key.as_bytes()]);
+        Uuid::from_bytes(digest.first_chunk().copied().unwrap_or_default())
     }
 
     fn make_reset_link(&self, conn: &mut PgConnection, user: UserId) -> Result<String, Fault> {
         let token = Token::generate()?;
         queries::replace_reset(conn, user, &token, self.rules.tokens.reset_for.std())?;
-        Ok(self.mailer.link(&format!("/reset-password?token={}", token.reveal())))
+        Ok(self.reset_url(&token))
+    }
+
+    fn reset_url(&self, token: &Token) -> String {
+        self.mailer.link(&format!("/reset-password?token={}", token.reveal()))
+    }
+
+    fn reset_letter(&self, link: String) -> ResetPassword {
+        ResetPassword { link, valid_for: in_words(self.rules.tokens.reset_for) }
     }
 }

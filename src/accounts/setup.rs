@@ -49,21 +49,15 @@ impl Accounts {
         };
         self.db
             .write(move |conn| {
-                if queries::user_id(conn, parsed.email.key())?.is_some() {
+                if queries::is_taken(conn, parsed.email.key())? {
                     return Ok(Err(SetupRefusal::Taken));
                 }
                 if !queries::take_setup(conn, &token_hash)? {
                     return Ok(Err(SetupRefusal::DeadLink));
                 }
                 let (email, name) = (&parsed.email, parsed.name.as_str());
-                let Some(user) = queries::insert_user(
-                    conn,
-                    email.as_str(),
-                    email.key(),
-                    name,
-                    Role::Admin,
-                    Some(parsed.hash.as_str()),
-                )?
+                let Some(user) =
+                    queries::insert_user(conn, email, name, Role::Admin, Some(parsed.hash.as_str()))?
                 else {
                     // Rolls the transaction back, so the link stays good.
                     return Err(Fault::Bug("the first administrator's address is registered already".into()));

@@ -5,10 +5,10 @@ use std::fmt;
 use diesel::pg::PgConnection;
 
 use super::lanes::Lane;
-use super::{Client, Rules, UserId, queries};
+use super::{Client, EmailKey, Rules, UserId, queries};
 use crate::config::{Span, Throttle};
 use crate::db::Fault;
-use crate::secret::{self, Secret};
+use crate::secret::{self, Secret, TokenHash};
 use crate::sessions::Handle;
 
 /// How long to wait before the next attempt, in whole seconds.
@@ -73,7 +73,7 @@ impl Budget {
     /// For the log-in page. `account_key` is an e-mail key, known or not: both are counted alike, and only a hash of it
     /// is stored. `known`: whose it is, and whether they have logged in with this browser before.
     pub fn log_in(
-        account_key: &str,
+        account_key: &EmailKey,
         known: Option<(UserId, bool)>,
         client: &Client,
         buckets: &Buckets,
@@ -81,7 +81,7 @@ impl Budget {
         match (known, client.browser) {
             (Some((user, true)), Some(browser)) => Self::known(user, Lane::Browser(browser), client, buckets),
             _ => Self {
-                account: buckets.name("account", account_key),
+                account: buckets.name("account", account_key.as_str()),
                 network: Some(buckets.name("address", &client.network())),
                 lane: known.map(|(user, _)| (user, Lane::Outside)),
                 client: client.clone(),
@@ -168,14 +168,14 @@ impl Budget {
     pub fn forgive(
         conn: &mut PgConnection,
         user: UserId,
-        email: &str,
+        email: &EmailKey,
         buckets: &Buckets,
     ) -> Result<(), Fault> {
         for (lane, _) in queries::lanes(conn, user)? {
             queries::clear_bucket(conn, &buckets.of_lane(user, &lane))?;
         }
         queries::clear_lanes(conn, user, true, true)?;
-        queries::clear_bucket(conn, &buckets.name("account", &email.to_lowercase()))
+        queries::clear_bucket(conn, &buckets.name("account", email.as_str()))
     }
 
     /// Nothing was looked at after all (the server was too busy), or nothing came of it: as if nobody had tried.
@@ -194,19 +194,33 @@ impl Budget {
 }
 
 /// Whether one more letter may go to `email_key` within the hour.
-pub(super) fn may_mail(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
-    Ok(take(conn, &rules.buckets.name("mail", email_key), rules.throttle.mails_per_hour - 1, &HOURLY)?
-        .is_ok())
+pub(super) fn may_mail(conn: &mut PgConnection, email_key: &EmailKey, rules: &Rules) -> Result<bool, Fault> {
+    Ok(take(
+        conn,
+        &rules.buckets.name("mail", email_key.as_str()),
+        rules.throttle.mails_per_hour - 1,
+        &HOURLY,
+    )?
+    .is_ok())
 }
 
 /// The same for reset links, which are counted by themselves: whoever has other letters sent to an address must not use
 /// up those its owner needs to get back in.
-pub(super) fn may_mail_reset(conn: &mut PgConnection, email_key: &str, rules: &Rules) -> Result<bool, Fault> {
+pub(super) fn may_mail_reset(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+    rules: &Rules,
+) -> Result<bool, Fault> {
     // Blocked no longer than the last link is good for: else there would be a time without any.
     let rest = rules.tokens.reset_for;
     let waits = Waits { first: rest, longest: rest, forget_after: rest };
-    Ok(take(conn, &rules.buckets.name("mail-reset", email_key), rules.throttle.mails_per_hour - 1, &waits)?
-        .is_ok())
+    Ok(take(
+        conn,
+        &rules.buckets.name("mail-reset", email_key.as_str()),
+        rules.throttle.mails_per_hour - 1,
+        &waits,
+    )?
+    .is_ok())
 }
 
 /// Whether this address may send another form that makes us work for somebody unknown.
@@ -252,6 +266,34 @@ pub(super) fn may_try_recovery_code(
     rules: &Rules,
 ) -> Result<Result<(), Wait>, Fault> {
     Ok(take(conn, &rules.buckets.name("recovery-code", place), RECOVERY_CODES - 1, &HOURLY)?.map(drop))
+}
+
+/// Passwords that may be tried on the link of one registration in an hour.
+const REGISTRATION_PASSWORDS: i32 = 10;
+
+/// Whether one more password is looked at there, from this network.
+pub(super) fn may_try_registration(
+    conn: &mut PgConnection,
+    registration: &TokenHash,
+    client: &Client,
+    rules: &Rules,
+) -> Result<Result<(), Wait>, Fault> {
+    if let Err(wait) = may_ask(conn, "verify", client, rules)? {
+        return Ok(Err(wait));
+    }
+    let bucket = rules.buckets.name("registration", &secret::encode(registration));
+    Ok(take(conn, &bucket, REGISTRATION_PASSWORDS - 1, &HOURLY)?.map(drop))
+}
+
+/// Whether `user` may be told today that a second step is missing.
+pub(super) fn may_tell_of_missing_step(
+    conn: &mut PgConnection,
+    user: UserId,
+    rules: &Rules,
+) -> Result<bool, Fault> {
+    let day = Span::days(1);
+    let daily = Waits { first: day, longest: day, forget_after: day };
+    Ok(take(conn, &rules.buckets.name("second-step-letter", &user.to_string()), 0, &daily)?.is_ok())
 }
 
 /// So many, then an hour's rest: the last one sets the block, hence one less is free.

@@ -4,12 +4,12 @@
 use diesel::pg::PgConnection;
 
 use super::audit::Entry;
+use super::cleanup::{Cleanup, Request};
 use super::links::{self, About, Purpose};
 use super::notices::Notice;
-use super::{Accounts, Act, Addressee, Client, Disowned, UserId, in_words, queries};
+use super::{Accounts, Act, Addressee, Client, Disowned, UserId, in_words};
 use crate::db::Fault;
 use crate::secret::Token;
-use crate::sessions::Change;
 
 impl Accounts {
     /// Tells the owner of a new factor, with the way to take it back.
@@ -17,13 +17,22 @@ impl Accounts {
         &self,
         conn: &mut PgConnection,
         owner: &Addressee,
-        factor: &str,
+        factor: &'static str,
         client: &Client,
     ) -> Result<(), Fault> {
+        let (undo, valid_for) = self.undo_factor_link(conn, owner)?;
+        self.tell(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
+    }
+
+    /// A link that takes back what changes from now on, and for how long it works.
+    pub(super) fn undo_factor_link(
+        &self,
+        conn: &mut PgConnection,
+        owner: &Addressee,
+    ) -> Result<(String, String), Fault> {
         let about = About { email: Some(&owner.email), ..About::default() };
         let undo = self.make_link(conn, owner.id, Purpose::UndoFactor, about)?;
-        let valid_for = in_words(self.good_for(Purpose::UndoFactor));
-        self.tell(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
+        Ok((undo, in_words(self.good_for(Purpose::UndoFactor))))
     }
 
     /// Removes every factor and recovery code that was added since the letter, ends every session, and begins anew with
@@ -37,34 +46,11 @@ impl Accounts {
                     return Ok(None);
                 };
                 let user = UserId(link.user);
-                queries::delete_factors_since(change, user, link.created_at)?;
-                accounts.after_removal(change, user)?;
-                queries::delete_links(change, user, &[Purpose::ConfirmEmail])?;
-                queries::forget_browsers(change, user, None)?;
-                accounts.sessions.revoke_all(change, user.principal(), None)?;
+                let request = Request::new(Cleanup::UndoFactor, user, &client).since(link.began());
+                accounts.clean_up(change, &request)?;
                 Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
-                accounts.begin_anew(change, user, link.email.as_deref(), &client).map(Some)
+                accounts.mail_reset_to_owner(change, user, link.email.as_deref(), &client).map(Some)
             })
             .await
-    }
-
-    /// Somebody else may know the password: it opens nothing any more, nor does a log-in that waits for its second step,
-    /// and a link to set a new one goes to the owner, unless that is not where the letter went (`email`).
-    pub(super) fn begin_anew(
-        &self,
-        change: &mut Change<'_>,
-        user: UserId,
-        email: Option<&str>,
-        client: &Client,
-    ) -> Result<Disowned, Fault> {
-        queries::drop_password(change, user)?;
-        queries::delete_pending_of(change, user)?;
-        let owner = queries::addressee(change, user)?;
-        let Some(owner) = owner.filter(|owner| email == Some(owner.email.as_str())) else {
-            return Ok(Disowned::AddressChanged);
-        };
-        self.mail_reset(change, &owner)?;
-        Entry::nobody(Act::ResetRequested, Some(user), client).write(change)?;
-        Ok(Disowned::ResetMailed)
     }
 }

@@ -33,11 +33,14 @@ pub struct Seals {
 }
 
 impl Accounts {
-    /// Deletes people who left, sessions that ended long ago, and links, counters and events whose time is over, and
-    /// seals anew what the secret before sealed. Answers how many rows that were. What another instance is just
+    /// Deletes people who left, sessions that ended long ago, and links, counters and events whose time is over, fills
+    /// in missing keys of addresses, and seals anew what the secret before sealed. Answers how many rows that were. What another instance is just
     /// doing is left to it.
     pub async fn tidy(&self) -> Result<usize, Fault> {
         let mut rows = self.delete_the_gone().await? + self.sessions.sweep().await?;
+        rows += self.tell_of_missing_steps().await?;
+        // While instances are replaced, those of a version before this one write addresses without.
+        rows += self.fill_idn_keys().await?.filled;
         for stale in queries::STALE {
             rows += self.in_batches(|conn| queries::delete_stale(conn, stale, BATCH)).await?;
         }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::queries;
 use crate::db::Fault;
 use crate::sessions::{KeyHash, Live, Owner, Principal};
+use crate::unicode::names;
 
 /// Longest name, in code points: two lines on a phone.
 const NAME_MAX: usize = 80;
@@ -54,23 +55,6 @@ impl Role {
     }
 }
 
-/// Characters that show nothing, or that reverse or hide what stands around them.
-const HIDING: [std::ops::RangeInclusive<char>; 13] = [
-    '\u{ad}'..='\u{ad}',
-    '\u{61c}'..='\u{61c}',
-    '\u{115f}'..='\u{1160}',
-    '\u{180e}'..='\u{180e}',
-    '\u{200b}'..='\u{200f}',
-    '\u{2028}'..='\u{202e}',
-    '\u{2060}'..='\u{2064}',
-    '\u{2066}'..='\u{2069}',
-    '\u{2800}'..='\u{2800}',
-    '\u{3164}'..='\u{3164}',
-    '\u{feff}'..='\u{feff}',
-    '\u{ffa0}'..='\u{ffa0}',
-    '\u{e0000}'..='\u{e007f}',
-];
-
 /// A person's name as they want to be greeted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
@@ -80,6 +64,8 @@ pub enum NoName {
     Empty,
     TooLong,
     Unprintable,
+    /// It has a link or an address in it, which mail programs and pages would turn into one.
+    Link,
 }
 
 impl fmt::Display for NoName {
@@ -87,6 +73,9 @@ impl fmt::Display for NoName {
         match self {
             Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
             Self::TooLong => write!(f, "Use a shorter name: at most {NAME_MAX} characters."),
+            Self::Link => f.write_str(
+                "Use a name without “://”, “www.” or “@”: it may not look like a link or an address.",
+            ),
             Self::Unprintable => {
                 f.write_str("Use letters, digits and signs only: the name has characters that do not print.")
             }
@@ -103,9 +92,11 @@ impl Name {
         if text.chars().count() > NAME_MAX {
             return Err(NoName::TooLong);
         }
-        let hides = |c: char| c.is_control() || HIDING.iter().any(|range| range.contains(&c));
-        if text.chars().any(hides) {
+        if !names::is_readable(&text) {
             return Err(NoName::Unprintable);
+        }
+        if looks_like_a_link(&text) {
+            return Err(NoName::Link);
         }
         Ok(Self(text))
     }
@@ -113,6 +104,12 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether `name` reads as a link or an address, in whatever width and case it is written (Unicode's NFKC).
+fn looks_like_a_link(name: &str) -> bool {
+    let plain: String = name.nfkc().flat_map(char::to_lowercase).collect();
+    ["://", "www.", "@"].iter().any(|mark| plain.contains(mark))
 }
 
 /// The owner of a session, read with it: a change of role or name shows on the next request.
@@ -147,6 +144,23 @@ mod tests {
         assert_eq!(Name::parse(&"x".repeat(81)), Err(NoName::TooLong));
         assert_eq!(Name::parse("ada\u{202e}nimda"), Err(NoName::Unprintable));
         assert_eq!(Name::parse("a\0b"), Err(NoName::Unprintable));
+    }
+
+    #[test]
+    fn names_that_read_as_a_link_or_an_address_are_refused() {
+        for name in [
+            "Locked! Unlock at https://evil.example",
+            "WWW.evil.example",
+            "ada@example.org",
+            "ada＠example.org",
+            "HTTP：／／evil",
+            "ｗｗｗ．evil.example",
+        ] {
+            assert_eq!(Name::parse(name), Err(NoName::Link), "{name}");
+        }
+        for name in ["Ada: Lovelace", "A/B", "Ewwwan", "J. R. R. Tolkien", "St. John", "Ada & Co.", "C://"] {
+            assert_eq!(Name::parse(name).is_ok(), name != "C://", "{name}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Failure, reach};
-use crate::accounts::{Accounts, ColumnAtRest, Head, Kind};
+use crate::accounts::{Accounts, Broken, ColumnAtRest, Damage, ErasedUser, Head, Kind};
 use crate::config::Settings;
 
 #[derive(Subcommand)]
@@ -65,26 +65,41 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
             Ok(())
         }
         Err(broken) => {
-            let damage = broken.damage.as_str();
+            let erased = match broken.damage {
+                Damage::ErasedUserExists => accounts.erased_users().await?,
+                _ => Vec::new(),
+            };
             if as_json {
+                let users: Vec<String> = erased.iter().map(|user| user.id.to_string()).collect();
                 say!(
                     "{}",
-                    json!({ "intact": false, "damage": damage, "link": broken.seq, "event": broken.event })
+                    json!({ "intact": false, "damage": broken.damage.as_str(), "link": broken.seq,
+                        "event": broken.event, "users": users })
                 );
             }
-            let place = match (broken.seq, broken.event) {
-                (Some(seq), Some(event)) => format!("link {seq}, event {event}"),
-                (Some(seq), None) => format!("link {seq}"),
-                (None, Some(event)) => format!("event {event}"),
-                (None, None) => "somewhere".into(),
-            };
-            Err(format!("the audit trail is broken at {place}: {damage}").into())
+            Err(broken_at(broken, &erased).into())
         }
     }
 }
 
+/// Where it is broken and how, in one line.
+fn broken_at(Broken { damage, seq, event }: Broken, erased: &[ErasedUser]) -> String {
+    let place = match (seq, event) {
+        (Some(seq), Some(event)) => format!("link {seq}, event {event}"),
+        (Some(seq), None) => format!("link {seq}"),
+        (None, Some(event)) => format!("event {event}"),
+        (None, None) => "somewhere".into(),
+    };
+    let users: Vec<String> = erased.iter().map(|user| format!("{} {}", user.id, user.email)).collect();
+    let of = if users.is_empty() { String::new() } else { format!(": {}", users.join(", ")) };
+    format!("the audit trail is broken at {place}: {}{of}", damage.as_str())
+}
+
 async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
     let columns = accounts.audit_at_rest().await?;
+    if !as_json {
+        say!("{:<36} {:<10} {:>9}", "COLUMN", "KIND", "VALUES");
+    }
     for column in &columns {
         if as_json {
             say!("{}", serde_json::to_string(column)?);
@@ -92,7 +107,7 @@ async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
             let name = format!("{}.{}", column.table, column.column);
             let kind = column.kind.map_or("unknown", Kind::as_str);
             let found = if column.is_sound() { "" } else { "  ← not sound" };
-            say!("{name:<36} {kind:<10} {:>9} values{found}", column.values);
+            say!("{name:<36} {kind:<10} {:>9}{found}", column.values);
         }
     }
     match columns.iter().find(|column| !column.is_sound()) {

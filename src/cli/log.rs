@@ -1,18 +1,22 @@
 //! Logs on standard error: readable in a terminal, one JSON object a line elsewhere.
+//!
+//! What is logged is fixed. `RUST_LOG` is not read: below `info` the libraries log what they handle, which are
+//! passwords, cookies and letters.
 
 use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub fn start() {
-    // What anybody can provoke (a cookie that does not fit, a head that cannot be read) is no error of ours,
-    // and how the server starts its threads is of no use to anybody.
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy("info,actix_server=warn,actix_session=error,actix_http::h1::dispatcher=off");
+    // A client can provoke a cookie that does not fit or a head that cannot be read: neither is an error of ours.
+    // How the server starts its threads helps no operator.
+    let filter = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("actix_server", LevelFilter::WARN)
+        .with_target("actix_session", LevelFilter::ERROR)
+        .with_target("actix_http::h1::dispatcher", LevelFilter::OFF);
     let registry = tracing_subscriber::registry().with(filter);
     if stderr().is_terminal() {
         registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr)).init();

@@ -10,6 +10,7 @@ mod audit;
 mod config;
 mod doctor;
 mod import;
+mod local_instance;
 mod log;
 mod migrate;
 mod prove;
@@ -19,13 +20,17 @@ mod session;
 mod user;
 mod way;
 
+use std::env;
 use std::error::Error;
 use std::io;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{self, ExitCode};
 
 use clap::{Parser, Subcommand};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use crate::config::Settings;
+use crate::config::{self as settings, Settings};
 
 /// The front door for web apps: register, log in, see every device, take any of it back at once.
 #[derive(Parser)]
@@ -55,7 +60,7 @@ enum Command {
     Prove(prove::Command),
     /// Look at everything that has to be right around the program, and say what to do.
     Doctor(doctor::Asked),
-    /// Show the settings in force, secrets left out.
+    /// Show the settings in force and where each comes from, secrets left out. Changes nothing.
     Config {
         /// As JSON.
         #[arg(long)]
@@ -63,11 +68,23 @@ enum Command {
     },
 }
 
+/// The end of a sentence that says that a list is empty.
+fn matching(search: &str) -> String {
+    if search.is_empty() { String::new() } else { format!(" matches {search:?}") }
+}
+
+/// A moment as all commands print it, to the second.
+fn rfc3339(at: impl Into<OffsetDateTime>) -> String {
+    let at = at.into();
+    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
+}
+
 /// What a command fails with: one line.
 type Failure = Box<dyn Error>;
 
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    tidy_environment();
     match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if nobody_reads(&failure) => ExitCode::SUCCESS,
@@ -78,15 +95,39 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Replaces this process by itself with a tidy environment, if libpq would misread its own variables: it reads them
+/// from the process, where only code that Rust calls unsafe may change them. Tidied, there is nothing left to replace
+/// the process for.
+fn tidy_environment() {
+    let untidy = settings::untidy_libpq(env::vars_os());
+    let Ok(program) = env::current_exe() else { return };
+    if untidy.is_empty() {
+        return;
+    }
+    let mut same = process::Command::new(program);
+    same.args(env::args_os().skip(1));
+    for (name, value) in untidy {
+        match value {
+            Some(value) => same.env(name, value),
+            None => same.env_remove(name),
+        };
+    }
+    // Returns only if it failed. Then libpq says what is wrong with its variables.
+    let _ = same.exec();
+}
+
 fn nobody_reads(failure: &Failure) -> bool {
     failure.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn execute(command: Command) -> Result<(), Failure> {
-    let settings = match (Settings::load(), &command) {
-        (Err(wrong), Command::Doctor(asked)) => return doctor::run(Err(wrong), asked),
-        (settings, _) => settings?,
+    let settings = match &command {
+        Command::Doctor(asked) => return doctor::run(Settings::inspect(), asked),
+        Command::Config { .. } => Settings::inspect()?,
+        _ => Settings::load()?,
     };
+    // Every command refuses the settings that `serve` refuses.
+    reach::check(&settings)?;
     match command {
         Command::Doctor(asked) => doctor::run(Ok(settings), &asked),
         Command::Serve => serve::run(settings),

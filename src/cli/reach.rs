@@ -1,8 +1,8 @@
 //! Reaching the database a command works on: the configured one, or local mode's own.
 
-use super::Failure;
+use super::{Failure, local_instance};
 use crate::accounts::Accounts;
-use crate::config::{Pooler, Settings};
+use crate::config::{Misconfigured, Pooler, Settings};
 use crate::db::local::{LocalServer, Options};
 use crate::db::{Db, Fault, checkup, migrations};
 use crate::mail::Mailer;
@@ -16,6 +16,12 @@ pub struct Reached {
     pub direct: String,
     /// Local mode: the server stops when its last user lets go.
     pub server: Option<LocalServer>,
+}
+
+/// Refuses settings that only show to be wrong when they are used: no command works with what `serve` refuses.
+pub fn check(settings: &Settings) -> Result<(), Misconfigured> {
+    let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
+    Accounts::new(Db::shut(settings.pool), mailer, settings).map(drop)
 }
 
 /// Starts local mode's server where no database is configured. Blocks.
@@ -60,6 +66,7 @@ pub fn migrated(settings: &Settings) -> Result<(Reached, Vec<String>), Failure> 
 pub fn accounts(settings: &Settings) -> Result<(Accounts, Reached), Failure> {
     let (reached, _) = migrated(settings)?;
     let db = Db::new(&reached.direct, settings.pool);
-    let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
+    let origin = local_instance::origin(settings);
+    let mailer = Mailer::new(&settings.mail, origin, settings.secret.clone())?;
     Ok((Accounts::new(db, mailer, settings)?, reached))
 }

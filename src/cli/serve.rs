@@ -15,10 +15,11 @@ use actix_web::web::Data;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
+use super::local_instance::LocalInstance;
 use super::reach::{self, Reached};
 use super::way::{self, Safety};
 use super::{Failure, log};
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, IdnKeys};
 use crate::config::Settings;
 use crate::db::{Db, Fault, checkup, migrations};
 use crate::lab::Lab;
@@ -36,21 +37,32 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// were started together do not all come at once.
 const TIDY_LOOK: Duration = Duration::from_secs(900);
 
+/// How often an instance looks for log-ins whose second step is overdue: one query of an index. Their letter may come a
+/// minute late.
+const MISSING_STEPS_EVERY: Duration = Duration::from_secs(60);
+
 /// A start-up told to stop has this long to let go of what it was doing.
 const LET_GO: Duration = Duration::from_secs(10);
 
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// What the kernel may keep of the answers that a client does not read, so that one which asks for much without reading
+/// makes us work for little of it. The kernel doubles it; a page fits.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// An answer that nobody takes is given up after this: actix waits for ever, so the kernel is told. Phones are back
 /// from a tunnel sooner.
 #[cfg(target_os = "linux")]
 const UNTAKEN: Duration = Duration::from_secs(20);
 
-pub fn run(settings: Settings) -> Result<(), Failure> {
+pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
-    let address = SocketAddr::new(settings.server.bind, settings.server.port);
-    let listener = listen(address)?;
+    let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
+    let address = listener.local_addr()?;
+    settings.listening_on(address.port())?;
+    let _announced = LocalInstance::announce(&settings)
+        .map_err(|error| format!("{}: {error}", settings.data_dir.display()))?;
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     let db = Db::shut(settings.pool).with_direct(settings.database_direct.clone());
     let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
@@ -74,6 +86,13 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         let running = spawn(server);
         spawn(stop_on(told_to_stop, handle.clone()));
         tracing::info!(%address, "listening");
+        if settings.registration_lacks_mail() {
+            tracing::warn!(
+                registration = settings.registration.as_str(),
+                advice = "set LATCHKEY__MAIL__SMTP_URL, or LATCHKEY__REGISTRATION=closed",
+                "nobody can register: there is no mail server to send the confirmation with"
+            );
+        }
         let (keep_trying, given_up) = channel();
         let (tell, told) = oneshot::channel();
         let preparing = (settings.clone(), db.clone());
@@ -104,9 +123,11 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         };
         spawn(mailer.deliver_forever(db));
         spawn(tidy_forever(accounts.clone(), lab));
+        spawn(tell_of_missing_steps_forever(accounts.clone()));
         spawn(flush_forever(accounts.clone()));
         // Without a cache there is nothing to keep, and nobody need wait for us.
         let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
+        fill_idn_keys(&accounts).await;
         welcome(&accounts, &settings).await;
         running.await??;
         if let Some(watched) = watched {
@@ -131,7 +152,8 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    // Whoever is accepted inherits it.
+    // Accepted connections inherit both.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(UNTAKEN))?;
     socket.bind(&address.into()).map_err(|error| format!("cannot listen on {address}: {error}"))?;
@@ -205,6 +227,25 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
     }
 }
 
+/// Rows that a version before this one wrote are also found by other spellings of their domain from now on.
+async fn fill_idn_keys(accounts: &Accounts) {
+    match accounts.fill_idn_keys().await {
+        Ok(IdnKeys { filled, shared }) => {
+            if filled > 0 {
+                tracing::info!(filled, "addresses are compared by their domains' ASCII form");
+            }
+            if shared > 0 {
+                tracing::warn!(
+                    shared,
+                    "accounts have a mailbox that another account has as well, spelt differently: \
+                     docs/decisions/email-keys.md says what to do"
+                );
+            }
+        }
+        Err(fault) => tracing::warn!(%fault, "keys of addresses cannot be filled in yet"),
+    }
+}
+
 async fn tidy_forever(accounts: Accounts, lab: Lab) {
     loop {
         if let Err(fault) = lab.tidy().await {
@@ -222,6 +263,15 @@ async fn tidy_forever(accounts: Accounts, lab: Lab) {
 /// By chance between nought and one; the middle where there is no chance to be had.
 fn share() -> f64 {
     random::<4>().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
+}
+
+async fn tell_of_missing_steps_forever(accounts: Accounts) {
+    loop {
+        if let Err(fault) = accounts.tell_of_missing_steps().await {
+            tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
+        }
+        time::sleep(MISSING_STEPS_EVERY.mul_f64(0.5 + share())).await;
+    }
 }
 
 async fn flush_forever(accounts: Accounts) {

@@ -5,18 +5,18 @@ use clap::Subcommand;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{Failure, reach};
+use super::{Failure, reach, rfc3339};
 use crate::accounts::{Accounts, Client};
 use crate::config::Settings;
 use crate::db::time::Moment;
 use crate::device;
-use crate::sessions::Handle;
+use crate::sessions::{Handle, Record};
 
 #[derive(Subcommand)]
 pub enum Command {
     /// List live sessions, last seen first.
     List {
-        /// Only of people whose name or address has this in it.
+        /// Only of users whose name or address contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]
@@ -76,22 +76,43 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
     let mut offset = 0;
     loop {
         let (rows, total) = accounts.all_sessions(search, CHUNK, offset).await?;
+        if offset == 0 && !as_json {
+            match total {
+                0 => say!("No live session{}.", super::matching(search)),
+                _ => say!(
+                    "{:<36}  {:<40} {:<24} {:<20}  {:<20}  ADDRESS",
+                    "HANDLE",
+                    "USER",
+                    "DEVICE",
+                    "LOGGED IN",
+                    "LAST SEEN"
+                ),
+            }
+        }
         for (record, person) in &rows {
             let email = person.as_ref().map_or("?", |person| person.email.as_str());
-            let device = device::name(&record.user_agent);
-            if as_json {
-                say!(
-                    "{}",
-                    json!({ "handle": record.handle.0, "email": email, "device": device, "address": record.address.as_str(),
-                        "logged_in": unix(record.created_at), "last_seen": unix(record.last_seen_at) })
-                );
-            } else {
-                say!("{}  {:<40} {:<24} {}", record.handle, email, device, record.address);
-            }
+            say!("{}", if as_json { object(record, email).to_string() } else { line(record, email) });
         }
         offset += CHUNK;
         if offset >= total {
             return Ok(());
         }
     }
+}
+
+fn object(record: &Record, email: &str) -> serde_json::Value {
+    json!({ "handle": record.handle.0, "email": email, "device": device::name(&record.user_agent),
+        "address": record.address.as_str(), "logged_in": unix(record.created_at),
+        "last_seen": unix(record.last_seen_at) })
+}
+
+fn line(record: &Record, email: &str) -> String {
+    format!(
+        "{}  {email:<40} {:<24} {:<20}  {:<20}  {}",
+        record.handle,
+        device::name(&record.user_agent),
+        rfc3339(record.created_at),
+        rfc3339(record.last_seen_at),
+        record.address
+    )
 }

@@ -5,8 +5,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::import::{self, Import};
-use super::{Failure, reach};
-use crate::accounts::{Accounts, AdminRefusal, Client, Email, Name, Role, UserId};
+use super::{Failure, reach, rfc3339};
+use crate::accounts::{Accounts, AdminRefusal, Client, Email, Name, Role, UserId, UserRow};
 use crate::config::Settings;
 
 #[derive(Subcommand)]
@@ -21,9 +21,9 @@ pub enum Command {
         #[arg(long)]
         admin: bool,
     },
-    /// List everybody, newest first.
+    /// List all users, newest first.
     List {
-        /// Only those whose name or address has this in it.
+        /// Only users whose name or address contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]
@@ -99,32 +99,53 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
     let mut offset = 0;
     loop {
         let (users, total) = accounts.users(search, CHUNK, offset).await?;
-        for user in &users {
-            let state = match (user.disabled, user.leaving) {
-                (true, _) => "disabled",
-                (false, true) => "leaving",
-                (false, false) => "active",
-            };
-            if as_json {
-                say!(
-                    "{}",
-                    json!({ "id": user.id, "email": user.email, "name": user.name, "role": user.role.as_str(), "state": state, "sessions": user.sessions })
-                );
-            } else {
-                say!(
-                    "{:<40} {:<8} {:<10} {:>3} sessions  {}",
-                    user.email,
-                    user.role.as_str(),
-                    state,
-                    user.sessions,
-                    user.name
-                );
+        if offset == 0 && !as_json {
+            match total {
+                0 => say!("No user{}.", super::matching(search)),
+                _ => say!(
+                    "{:<40} {:<8} {:<10} {:>8}  {:<20}  {:<20}  NAME",
+                    "EMAIL",
+                    "ROLE",
+                    "STATE",
+                    "SESSIONS",
+                    "REGISTERED",
+                    "LAST LOG-IN"
+                ),
             }
+        }
+        for user in &users {
+            say!("{}", if as_json { object(user).to_string() } else { line(user) });
         }
         offset += CHUNK;
         if offset >= total {
             return Ok(());
         }
+    }
+}
+
+fn object(user: &UserRow) -> serde_json::Value {
+    json!({ "id": user.id, "email": user.email, "name": user.name, "role": user.role.as_str(),
+        "state": state(user), "sessions": user.sessions })
+}
+
+fn line(user: &UserRow) -> String {
+    format!(
+        "{:<40} {:<8} {:<10} {:>8}  {:<20}  {:<20}  {}",
+        user.email,
+        user.role.as_str(),
+        state(user),
+        user.sessions,
+        rfc3339(user.created_at),
+        user.last_login_at.map_or_else(|| "never".to_owned(), rfc3339),
+        user.name
+    )
+}
+
+fn state(user: &UserRow) -> &'static str {
+    match (user.disabled, user.leaving) {
+        (true, _) => "disabled",
+        (false, true) => "leaving",
+        (false, false) => "active",
     }
 }
 

@@ -1,11 +1,14 @@
 //! Which database: `DATABASE_URL`, then `PG*`, then the variables a Choreo connection injects.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Span, sizes};
+use super::choice::choice;
+use super::sources::Source;
+use super::variables::Variables;
+use super::{Misconfigured, Span, sizes};
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,16 +26,23 @@ pub(super) struct Written {
     lock_timeout: Option<Span>,
 }
 
-/// What stands between the pool and Postgres.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooler {
-    /// Nothing, or what keeps a connection one connection, such as PgBouncer in session mode or HAProxy.
-    #[default]
-    None,
-    /// PgBouncer in transaction mode or its like: between two transactions nothing is kept, so every statement has a
-    /// transaction, and nothing is prepared for later.
-    Transaction,
+choice! {
+    /// What stands between the pool and Postgres.
+    #[derive(Default)]
+    Pooler {
+        /// Nothing, or what keeps a connection one connection, such as PgBouncer in session mode or HAProxy.
+        #[default]
+        None = "none",
+        /// PgBouncer in transaction mode or its like: between two transactions nothing is kept, so every statement has a
+        /// transaction, and nothing is prepared for later.
+        Transaction = "transaction",
+    }
+}
+
+/// A database that was named, and by which setting.
+pub(super) struct NamedDatabase {
+    pub url: String,
+    pub source: Source,
 }
 
 /// How the pool behaves.
@@ -43,10 +53,26 @@ pub struct Database {
     pub pool_size: u32,
     /// After this a request is told to come back (503) rather than queue.
     pub checkout_wait: Span,
-    /// No statement of ours takes longer on a healthy database.
+    /// No statement of ours takes longer on a healthy database. [`Database::answer_within`] follows from it.
     pub statement_timeout: Span,
     /// Waiting longer for a row means somebody holds it who should not.
     pub lock_timeout: Span,
+}
+
+/// From the moment the server ends a statement until its answer is here, in any network worth using.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
+impl Database {
+    /// How long an answer is waited for. Longer than the server lets a statement or a wait for a lock last: so the
+    /// server gives up first and says what became of it, and our own wait only ends for a server that says nothing.
+    pub fn answer_within(&self) -> Duration {
+        self.statement_timeout.std().max(self.lock_timeout.std()) + ANSWER_MARGIN
+    }
+
+    /// The longest that a request waits for the database: for a connection, then for the answer.
+    pub fn longest_wait(&self) -> Duration {
+        self.checkout_wait.std() + self.answer_within()
+    }
 }
 
 impl Written {
@@ -55,38 +81,64 @@ impl Written {
             pooler: self.pooler,
             pool_size: self.pool_size.unwrap_or_else(sizes::connections),
             checkout_wait: self.checkout_wait.unwrap_or(Span::seconds(2)),
-            statement_timeout: self.statement_timeout.unwrap_or(Span::seconds(5)),
+            statement_timeout: self.statement_timeout.unwrap_or(Span::seconds(3)),
             lock_timeout: self.lock_timeout.unwrap_or(Span::seconds(2)),
         }
     }
 
-    /// The libpq connection string, or `None` where nobody named a database.
-    pub(super) fn url(&self, env: &HashMap<String, String>) -> Option<String> {
-        let named = |name: &str| env.get(name).filter(|value| !value.is_empty());
-        if let Some(url) = named("DATABASE_URL").or(self.url.as_ref()) {
-            return Some(url.clone());
+    /// The database that the first of these settings names; `None` if no setting names one.
+    pub(super) fn named(&self, variables: &Variables) -> Result<Option<NamedDatabase>, Misconfigured> {
+        if let Some(url) = variables.get("DATABASE_URL") {
+            return checked(url, "DATABASE_URL", Source::Variable("DATABASE_URL".into()));
         }
-        if named("PGHOST").is_some() || named("PGSERVICE").is_some() || named("PGDATABASE").is_some() {
-            // libpq reads PGHOST and its family by itself.
-            return Some("postgresql://".into());
+        if let Some(url) = &self.url {
+            return checked(url, "LATCHKEY__DATABASE__URL", Source::Setting);
         }
-        let name =
-            self.choreo_connection.as_deref().unwrap_or("APP_DB").to_uppercase().replace(['-', ' '], "_");
+        for name in ["PGHOST", "PGSERVICE", "PGDATABASE"] {
+            if variables.get(name).is_some() {
+                // libpq reads PGHOST and its family by itself.
+                let source = Source::Variable(name.into());
+                return Ok(Some(NamedDatabase { url: "postgresql://".into(), source }));
+            }
+        }
+        Ok(self.choreo(variables))
+    }
+
+    /// The connection that Choreo injects. Its parts arrive trimmed, and are escaped here.
+    fn choreo(&self, variables: &Variables) -> Option<NamedDatabase> {
+        let connection = self.choreo_connection();
+        let name = connection.to_uppercase().replace(['-', ' '], "_");
         let part = |key: &str| {
-            named(&format!("CHOREO_{name}_{key}"))
-                .map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
+            let value = variables.get(&format!("CHOREO_{name}_{key}"));
+            value.map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
         };
         let host = part("HOSTNAME")?;
         // Managed databases speak TLS; libpq's own default would fall back to plain text.
-        let tls = if named("PGSSLMODE").is_some() { "" } else { "?sslmode=require" };
-        Some(format!(
+        let tls = if variables.get("PGSSLMODE").is_some() { "" } else { "?sslmode=require" };
+        let url = format!(
             "postgresql://{}:{}@{host}:{}/{}{tls}",
             part("USERNAME").unwrap_or_default(),
             part("PASSWORD").unwrap_or_default(),
             part("PORT").unwrap_or_else(|| "5432".into()),
             part("DATABASENAME").unwrap_or_default(),
-        ))
+        );
+        Some(NamedDatabase { url, source: Source::Choreo(connection.to_owned()) })
     }
+
+    pub(super) fn choreo_connection(&self) -> &str {
+        self.choreo_connection.as_deref().unwrap_or("APP_DB")
+    }
+}
+
+/// Refuses a URL of another database, which libpq would try for ever. The value may hold a password and is not repeated.
+fn checked(url: &str, setting: &str, source: Source) -> Result<Option<NamedDatabase>, Misconfigured> {
+    let is_uri = ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme));
+    if !is_uri && url.contains("://") {
+        return Err(Misconfigured::new(format!(
+            "{setting} is not a PostgreSQL URL: write it as postgresql://user:password@host:5432/database"
+        )));
+    }
+    Ok(Some(NamedDatabase { url: url.to_owned(), source }))
 }
 
 /// A URL with its password replaced.
@@ -96,7 +148,9 @@ pub(super) fn redacted(url: &str) -> String {
             if parsed.password().is_some() {
                 let _ = parsed.set_password(Some("***"));
             }
+            // Both may hold the rest of a password whose `?` or `#` was not encoded.
             parsed.set_query(None);
+            parsed.set_fragment(None);
             parsed.to_string()
         }
         // A keyword string such as `host=… password=…` is not worth taking apart for show.
@@ -109,7 +163,8 @@ mod tests {
     use super::*;
 
     fn url(pairs: &[(&str, &str)]) -> Option<String> {
-        Written::default().url(&pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+        let variables = Variables::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect());
+        Written::default().named(&variables).unwrap().map(|named| named.url)
     }
 
     #[test]
@@ -132,6 +187,52 @@ mod tests {
             choreo.unwrap(),
             "postgresql://app:p%40ss%2Fword@db%2Eexample%2Eorg:25060/latchkey?sslmode=require"
         );
+    }
+
+    #[test]
+    fn white_space_around_the_parts_of_a_choreo_connection_is_not_escaped() {
+        let tidy = [
+            ("HOSTNAME", "db"),
+            ("PORT", "5433"),
+            ("USERNAME", "app"),
+            ("PASSWORD", "x"),
+            ("DATABASENAME", "l"),
+        ];
+        let with = |around: &str| {
+            let named =
+                tidy.map(|(part, value)| (format!("CHOREO_APP_DB_{part}"), format!("{value}{around}")));
+            url(&named.each_ref().map(|(name, value)| (name.as_str(), value.as_str())))
+        };
+        for around in ["\n", "\r\n", " ", "\t"] {
+            assert_eq!(with(around), with(""), "{around:?}");
+        }
+    }
+
+    #[test]
+    fn the_url_of_another_database_is_refused_and_not_repeated() {
+        for wrong in ["mysql://u:hunter2@db/x?a=b", "https://db", "'postgres://u:hunter2@db/x'"] {
+            let refusal = checked(wrong, "DATABASE_URL", Source::Setting).err().unwrap().to_string();
+            assert!(refusal.contains("DATABASE_URL") && !refusal.contains("hunter2"), "{refusal}");
+        }
+        for right in ["postgres://u@db/x", "postgresql://", "host=db password=x"] {
+            assert!(checked(right, "DATABASE_URL", Source::Setting).is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn the_server_gives_up_a_statement_before_we_give_up_the_server() {
+        let pool = Written::default().pool();
+        // What docs/security.md and docs/faults.md promise.
+        assert_eq!(pool.longest_wait(), Duration::from_secs(6));
+        for (statement, lock) in [(3, 2), (1, 1), (5, 2), (2, 30), (60, 1)] {
+            let pool = Database {
+                statement_timeout: Span::seconds(statement),
+                lock_timeout: Span::seconds(lock),
+                ..pool
+            };
+            assert!(pool.answer_within() > pool.statement_timeout.std(), "{statement} {lock}");
+            assert!(pool.answer_within() > pool.lock_timeout.std(), "{statement} {lock}");
+        }
     }
 
     #[test]

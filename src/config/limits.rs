@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::choice;
 use super::{Misconfigured, Span};
 
-/// `standard` is our default; `strict` is NIST SP 800-63B-4 AAL2 to the letter.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    #[default]
-    Standard,
-    Strict,
+choice! {
+    /// `standard` is our default; `strict` is NIST SP 800-63B-4 AAL2 to the letter.
+    #[derive(Default)]
+    Profile {
+        #[default]
+        Standard = "standard",
+        Strict = "strict",
+    }
 }
 
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
@@ -25,22 +27,31 @@ pub struct Sessions {
     admin_window: Option<Span>,
     touch_every: Option<Span>,
     keep_ended: Option<Span>,
-    cache: Switch,
+    cache: Option<Switch>,
     cached: Option<usize>,
 }
 
-/// A thing that works either way.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Switch {
-    #[default]
-    On,
-    Off,
+choice! {
+    /// What is on or off.
+    #[derive(Default)]
+    Switch {
+        On = "on",
+        #[default]
+        Off = "off",
+    }
+}
+
+impl Profile {
+    /// The settings whose defaults depend on the profile.
+    pub(super) const DECIDES: [&str; 4] =
+        ["sessions.idle", "sessions.absolute", "sessions.remembered_idle", "sessions.remembered_absolute"];
 }
 
 /// The limits in force once the profile has filled the gaps.
 #[derive(Clone, Copy, Serialize)]
 pub struct SessionLimits {
+    /// Which defaults fill the gaps.
+    pub profile: Profile,
     /// A browser left open overnight still works in the morning; one forgotten for a day does not.
     pub idle: Span,
     /// A week bounds what a stolen key is worth; NIST allows 30 days at AAL1.
@@ -66,6 +77,7 @@ impl Sessions {
     pub fn limits(&self) -> SessionLimits {
         let base = match self.profile {
             Profile::Standard => SessionLimits {
+                profile: self.profile,
                 idle: Span::hours(24),
                 absolute: Span::days(7),
                 remembered_idle: Span::days(30),
@@ -77,6 +89,7 @@ impl Sessions {
                 cached: 100_000,
             },
             Profile::Strict => SessionLimits {
+                profile: self.profile,
                 idle: Span::hours(1),
                 absolute: Span::hours(24),
                 remembered_idle: Span::hours(1),
@@ -89,6 +102,7 @@ impl Sessions {
             },
         };
         SessionLimits {
+            profile: base.profile,
             idle: self.idle.unwrap_or(base.idle),
             absolute: self.absolute.unwrap_or(base.absolute),
             remembered_idle: self.remembered_idle.unwrap_or(base.remembered_idle),
@@ -98,8 +112,8 @@ impl Sessions {
             touch_every: self.touch_every.unwrap_or(base.touch_every),
             keep_ended: self.keep_ended.unwrap_or(base.keep_ended),
             cached: match self.cache {
-                Switch::On => self.cached.unwrap_or(base.cached),
-                Switch::Off => 0,
+                Some(Switch::Off) => 0,
+                Some(Switch::On) | None => self.cached.unwrap_or(base.cached),
             },
         }
     }
@@ -129,9 +143,10 @@ pub struct Hashing {
     pub memory_kib: u32,
     pub iterations: u32,
     pub parallelism: u32,
-    /// Hashes at once; 0 sizes it from the cores and the memory of the container.
+    /// Hashes at once; 0 sizes it from the cores and the memory of the container. Hashes that other software made have
+    /// half as many for themselves.
     pub permits: usize,
-    /// Log-ins that may wait for a permit; more than this would wait longer than people do.
+    /// Log-ins that may wait for a permit of either kind; more than this would wait longer than people do.
     pub queue: usize,
 }
 

@@ -13,7 +13,7 @@ pub struct Origin {
 impl Origin {
     /// Parses `https://host[:port]`; plain `http` only for localhost, for trying out.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL ({error})"))?;
+        let mut url = Url::parse(text).map_err(|error| format!("{text:?} is no URL ({error})"))?;
         let secure = url.scheme() == "https";
         let local = match url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -32,12 +32,24 @@ impl Origin {
         {
             return Err(format!("{text:?} must be scheme, host and port alone, without a path"));
         }
+        if let Some(Host::Domain(name)) = url.host() {
+            // The root dot names the same host, and neither a sender nor a passkey can have it.
+            let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+            if !is_host_name(&name) || url.set_host(Some(&name)).is_err() {
+                return Err(format!("{text:?} does not name a host that can exist"));
+            }
+        }
         Ok(Self {
             text: url.origin().ascii_serialization(),
             host: url.host_str().unwrap_or_default().to_owned(),
             secure,
             loopback: local,
         })
+    }
+
+    /// Where local mode is reached if no public URL is set.
+    pub fn on_this_machine(port: u16) -> Result<Self, String> {
+        Self::parse(&format!("http://localhost:{port}"))
     }
 
     /// `scheme://host[:port]` as browsers write it in the `Origin` header (RFC 6454 §6.2).
@@ -64,6 +76,17 @@ impl Origin {
     }
 }
 
+/// Whether `name` is a host name, or one with underscores, which DNS can hold as well (RFC 1123 §2.1, RFC 1035 §2.3.4).
+pub(super) fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +97,20 @@ mod tests {
         assert_eq!(origin.as_str(), "https://id.example.org:8443");
         assert_eq!(origin.host(), "id.example.org");
         assert_eq!(Origin::parse("https://a.org:443").unwrap().as_str(), "https://a.org");
+    }
+
+    #[test]
+    fn a_host_is_written_in_one_way() {
+        for (written, origin) in [
+            ("https://id.example.org.", "https://id.example.org"),
+            ("https://b\u{fc}cher.example", "https://xn--bcher-kva.example"),
+            ("https://id.example.org.:8443", "https://id.example.org:8443"),
+            ("http://[0:0::1]:8080", "http://[::1]:8080"),
+            ("http://2130706433:8080", "http://127.0.0.1:8080"),
+        ] {
+            assert_eq!(Origin::parse(written).unwrap().as_str(), origin);
+        }
+        assert!(Origin::parse(&format!("https://{}.org", "a".repeat(64))).is_err());
     }
 
     #[test]
@@ -88,6 +125,14 @@ mod tests {
             "a.org",
             "",
             "http://localhost.evil.org",
+            "https://a..b",
+            "https://a-.example.org",
+            "https://-a.example.org",
+            "https://a*b.example.org",
+            "https://a;b.example.org",
+            "https://.example.org",
+            "https://example.org..",
+            "https://",
         ] {
             assert!(Origin::parse(bad).is_err(), "{bad}");
         }

@@ -1,18 +1,95 @@
 //! The settings as `latchkey config` shows them.
 
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
-use super::{Settings, database};
+use super::sources::{Source, variable};
+use super::{Settings, Switch, Written, database};
+
+/// One setting for `latchkey config`.
+#[derive(Debug, Serialize)]
+pub struct SettingRow {
+    /// As it is written in the file, with its section.
+    pub setting: String,
+    pub value: Value,
+    /// What decided about the value.
+    pub from: String,
+    /// The variables that can set it, the first one wins.
+    pub variable: String,
+}
+
+impl Settings {
+    /// Every setting there is, with the value in force; secrets and passwords are replaced.
+    pub fn rows(&self) -> Vec<SettingRow> {
+        let written = serde_json::to_value(Written::default()).unwrap_or_default();
+        let mut paths = Vec::new();
+        leaves(&written, "", &mut paths);
+        let values = self.as_written();
+        paths
+            .into_iter()
+            .map(|path| SettingRow {
+                value: values.pointer(&format!("/{}", path.replace('.', "/"))).cloned().unwrap_or_default(),
+                from: self.sources.of(&path).to_string(),
+                variable: self.variables(&path),
+                setting: path,
+            })
+            .collect()
+    }
+
+    fn variables(&self, path: &str) -> String {
+        let own = variable(path);
+        match path {
+            "server.port" => format!("PORT, {own}"),
+            "database.url" => {
+                let connection = self.choreo_connection.to_uppercase().replace(['-', ' '], "_");
+                format!(
+                    "DATABASE_URL, {own}, PGHOST, PGSERVICE, PGDATABASE, CHOREO_{connection}_HOSTNAME and others"
+                )
+            }
+            _ => own,
+        }
+    }
+
+    /// The values in force, laid out as in the file.
+    fn as_written(&self) -> Value {
+        let mut values = serde_json::to_value(self).unwrap_or_default();
+        if let Some(Value::Object(pool)) = values.pointer_mut("/database/pool").map(Value::take) {
+            values["database"].as_object_mut().into_iter().for_each(|database| database.extend(pool.clone()));
+        }
+        if self.is_local() {
+            values["database"]["url"] = json!("(local mode: a Postgres of our own)");
+        }
+        values["database"]["choreo_connection"] = json!(self.choreo_connection);
+        let metrics = self.metrics;
+        values["metrics"] = json!({ "bind": metrics.map(|address| address.ip()), "port": metrics.map(|address| address.port()) });
+        values["sessions"]["cache"] = json!(if self.sessions.cached == 0 { Switch::Off } else { Switch::On });
+        values
+    }
+}
+
+/// The paths of all settings, such as `server.port`.
+fn leaves(value: &Value, path: &str, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                leaves(value, &path, paths);
+            }
+        }
+        _ => paths.push(path.to_owned()),
+    }
+}
 
 impl Serialize for Settings {
-    /// What `latchkey config` shows: everything in force, secrets and passwords replaced.
+    /// What `latchkey config --json` shows: everything in force, secrets and passwords replaced.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let hidden = |present: bool| if present { "(set)" } else { "(not set)" };
-        serde_json::json!({
+        json!({
             "mode": if self.is_local() { "local" } else { "deployed" },
             "server": {
                 "bind": self.server.bind, "port": self.server.port, "public_url": self.server.public.as_str(),
                 "trusted_hops": self.server.trusted_hops, "workers": self.server.workers,
+                "hsts_subdomains": self.server.hsts_subdomains,
             },
             "database": {
                 "url": self.database.as_deref().map(database::redacted),
@@ -20,11 +97,11 @@ impl Serialize for Settings {
                 "pool": self.pool,
             },
             "data_dir": self.data_dir,
-            "secret": hidden(true),
+            "secret": hidden(self.sources.of("secret") != Source::NotCreatedYet),
             "secret_previous": hidden(self.secret.previous_cookie_key().is_some()),
             "metrics": self.metrics,
             "mail": {
-                "transport": self.mail.transport, "from": self.mail.from,
+                "transport": self.mail.transport, "from": self.mail.from, "ehlo": self.mail.ehlo,
                 "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted), "keep": self.mail.keep,
             },
             "registration": self.registration,

@@ -35,6 +35,9 @@ pub struct Server {
     pub full_page_writes: String,
     #[diesel(sql_type = Text)]
     pub synchronous_commit: String,
+    /// The locale of its messages.
+    #[diesel(sql_type = Text)]
+    pub messages: String,
     #[diesel(sql_type = Text)]
     pub role: String,
     #[diesel(sql_type = Bool)]
@@ -51,7 +54,7 @@ pub fn server(conn: &mut PgConnection) -> Result<Server, Fault> {
                  nullif(rolconnlimit, -1), nullif(datconnlimit, -1)) AS connections, \
              (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connected, \
              current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes, \
-             current_setting('synchronous_commit') AS synchronous_commit, \
+             current_setting('synchronous_commit') AS synchronous_commit, current_setting('lc_messages') AS messages, \
              rolname::text AS role, rolsuper AS superuser, \
              coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create \
          FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()",

@@ -38,7 +38,8 @@ impl Fault {
             )
             | Error::BrokenTransactionManager => Self::LostConnection(text),
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Unavailable(text),
-            // Diesel does not pass the SQLSTATE on, only libpq's words.
+            // Diesel passes the SQLSTATE on for the kinds above, and for all others the server's words. They are English
+            // unless `lc_messages` says otherwise, which `latchkey doctor` looks at (`database.messages`).
             Error::DatabaseError(DatabaseErrorKind::Unknown, _) if ends_the_connection(&text) => {
                 Self::LostConnection(text)
             }

@@ -1,5 +1,6 @@
 //! The only door to Postgres. Everybody to the right may call it.
 
+pub mod after_commit;
 mod blocking;
 pub mod checkup;
 mod fault;
@@ -49,9 +50,6 @@ pub struct Counts {
     /// Waits that were given up.
     pub refused: Counter,
 }
-
-/// No answer may take longer, whatever the database is doing: with the wait for a turn, six seconds in all.
-const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 impl Db {
     /// A door that is still shut: everything answers [`Fault::Unavailable`] until [`Db::open`], so that a
@@ -138,14 +136,22 @@ impl Db {
                 line = lines.checkout()?;
                 lines.begin(&mut line.conn)?;
             }
-            let answer = work(&mut line.conn);
+            let (answer, waiting) = after_commit::collect(|| work(&mut line.conn));
             let answer = finish(&mut line.conn, answer);
+            if answer.is_ok() {
+                waiting.run();
+            }
             if answer.as_ref().is_err_and(Fault::is_lost_connection) {
                 lines.lost(line);
             }
             answer
         })
         .await
+    }
+
+    /// No answer takes longer, whatever the database is doing.
+    pub fn longest_wait(&self) -> Duration {
+        self.settings.longest_wait()
     }
 
     /// What happened since the start.
@@ -196,7 +202,7 @@ impl Db {
             drop(turn);
             answer
         });
-        timeout(ANSWER_WITHIN, answer).await.map_err(too_late)?
+        timeout(self.settings.answer_within(), answer).await.map_err(too_late)?
     }
 
     fn lines(&self) -> Result<&Lines, Fault> {

@@ -10,6 +10,8 @@ diesel::table! {
         email -> Nullable<Text>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        since -> Nullable<Timestamptz>,
+        email_key -> Nullable<Text>,
     }
 }
 
@@ -51,6 +53,16 @@ diesel::table! {
         browser -> Bytea,
         purpose -> Text,
         state -> Jsonb,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    decoy_tokens (token_hash) {
+        token_hash -> Bytea,
+        account -> Uuid,
+        purpose -> Text,
+        created_at -> Timestamptz,
         expires_at -> Timestamptz,
     }
 }
@@ -185,6 +197,7 @@ diesel::table! {
         invitation -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        browser -> Nullable<Bytea>,
     }
 }
 
@@ -204,6 +217,7 @@ diesel::table! {
         expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         kind -> Text,
+        device -> Nullable<Bytea>,
     }
 }
 
@@ -231,6 +245,17 @@ diesel::table! {
         last_step -> Int8,
         failures -> Int4,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    unfinished_logins (key_hash) {
+        key_hash -> Bytea,
+        user_id -> Uuid,
+        address -> Text,
+        user_agent -> Text,
+        created_at -> Timestamptz,
+        due_at -> Timestamptz,
     }
 }
 
@@ -265,6 +290,9 @@ diesel::table! {
         created_at -> Timestamptz,
         last_login_at -> Nullable<Timestamptz>,
         delete_after -> Nullable<Timestamptz>,
+        email_idn_key -> Nullable<Text>,
+        password_alone_since -> Nullable<Timestamptz>,
+        password_alone_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -277,6 +305,7 @@ diesel::joinable!(password_lanes -> users (user_id));
 diesel::joinable!(pending_logins -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
 diesel::joinable!(totp -> users (user_id));
+diesel::joinable!(unfinished_logins -> users (user_id));
 diesel::joinable!(user_tokens -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -285,6 +314,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_checkpoints,
     audit_events,
     ceremonies,
+    decoy_tokens,
     invitations,
     known_browsers,
     lab_runs,
@@ -300,6 +330,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     setup_tokens,
     throttles,
     totp,
+    unfinished_logins,
     upkeep,
     user_tokens,
     users,

@@ -123,13 +123,12 @@ impl Lab {
 
     async fn hand_out(&self, run: &Run) -> Result<Shown, Fault> {
         let (lab, run) = (self.clone(), run.clone());
-        self.db
-            .write(move |conn| {
-                let mut change = Change::within(conn);
-                let (key, _) = lab.sessions.open(&mut change, &lab.login_of(&run))?;
+        self.sessions
+            .write(move |change| {
+                let (key, _) = lab.sessions.open(change, &lab.login_of(&run))?;
                 let mut token = |algorithm| {
                     let run = Run { algorithm, ..run.clone() };
-                    let (text, _) = lab.issue(&mut change, &run, Uuid::new_v4())?;
+                    let (text, _) = lab.issue(change, &run, Uuid::new_v4())?;
                     Ok::<_, Fault>(Token { text, verifier: run.verifier(&lab.secret, Service::Shop) })
                 };
                 let (hs256, eddsa) = (token(Algorithm::Hs256)?, token(Algorithm::EdDsa)?);
@@ -186,13 +185,12 @@ impl Lab {
     /// Does everything once in one transaction, and lets Postgres count.
     async fn count_writes(&self, run: &Run) -> Result<Vec<Deed>, Fault> {
         let (lab, run) = (self.clone(), run.clone());
-        self.db
-            .write(move |conn| {
-                let mut change = Change::within(conn);
+        self.sessions
+            .write(move |change| {
                 let mut count = |work: &mut dyn FnMut(&mut Change<'_>) -> Result<(), Fault>| {
-                    let before = queries::rows_written(&mut change)?;
-                    work(&mut change)?;
-                    let after = queries::rows_written(&mut change)?;
+                    let before = queries::rows_written(change)?;
+                    work(change)?;
+                    let after = queries::rows_written(change)?;
                     let [inserted, updated, deleted] = std::array::from_fn(|kind| after[kind] - before[kind]);
                     Ok::<_, Fault>(Writes { inserted, updated, deleted })
                 };

@@ -78,7 +78,7 @@ pub struct Begun {
 
 impl Lab {
     pub fn new(db: Db, secret: Secret) -> Self {
-        let sessions = Sessions::new(db.clone(), Self::policy(0));
+        let sessions = Sessions::new(db.clone(), Self::policy(0)).never_in_memory();
         let signer = Arc::new(CookieSigner::new(&secret));
         Self { signer, db, secret, sessions, memory: Arc::default(), results: Arc::default() }
     }
@@ -103,19 +103,18 @@ impl Lab {
         let hash = key.hash();
         let lab = self.clone();
         let begun = self
-            .db
-            .write(move |conn| {
-                queries::tidy(conn)?;
-                if let Some(full) = queries::full(conn, &network)? {
+            .sessions
+            .write(move |change| {
+                queries::tidy(change)?;
+                if let Some(full) = queries::full(change, &network)? {
                     return Ok(Err(full));
                 }
                 if let Some(before) = before {
-                    queries::close(conn, before)?;
+                    queries::close(change, before)?;
                 }
-                let run = queries::insert(conn, &hash, &network)?;
-                let mut change = Change::within(conn);
-                let held = lab.log_in(&mut change, &run, &login)?;
-                queries::note(&mut change, &run, steps::began(&run))?;
+                let run = queries::insert(change, &hash, &network)?;
+                let held = lab.log_in(change, &run, &login)?;
+                queries::note(change, &run, steps::began(&run))?;
                 Ok(Ok(held))
             })
             .await?;
@@ -181,6 +180,7 @@ impl Visit {
             factor: factor.into(),
             address: self.address.clone(),
             user_agent: self.user_agent.clone(),
+            device: None,
         }
     }
 }

@@ -126,18 +126,16 @@ impl Lab {
         visit: Visit,
     ) -> Result<Taken, Fault> {
         let lab = self.clone();
-        self.db
-            .write(move |conn| {
-                let Some(mut run) = queries::lock(conn, run)?.filter(|run| run.step_count < MOST_STEPS)
+        self.sessions
+            .write(move |change| {
+                let Some(mut run) = queries::lock(change, run)?.filter(|run| run.step_count < MOST_STEPS)
                 else {
                     return Ok(Taken::Over);
                 };
-                // Nobody serves lab sessions from memory, so nobody needs to be waited for.
-                let mut change = Change::within(conn);
                 let mut hands = Hands { held, copy, visit };
-                let told = lab.act(&mut change, &mut run, &mut hands, step)?;
-                queries::save(&mut change, &run)?;
-                queries::note(&mut change, &run, told.at(&run))?;
+                let told = lab.act(change, &mut run, &mut hands, step)?;
+                queries::save(change, &run)?;
+                queries::note(change, &run, told.at(&run))?;
                 Ok(Taken::Done { held: hands.held, copy: hands.copy })
             })
             .await

@@ -13,7 +13,7 @@ use super::measure::{AT_MOST, Instances};
 use super::{DenyList, Lab, Run, Service, Subject, queries};
 use crate::db::Fault;
 use crate::jwt::{Claims, Refusal, Use, Verifier};
-use crate::sessions::{Change, Handle, Key, Sessions};
+use crate::sessions::{Handle, Key, Sessions};
 
 /// Enough for a median, and for a slow one to show.
 const ROUNDS: usize = 20;
@@ -121,14 +121,13 @@ impl Lab {
     /// Logs the subject of `run` in, once a round.
     async fn release(&self, run: &Run) -> Result<Vec<Quarry>, Fault> {
         let (lab, run) = (self.clone(), run.clone());
-        self.db
-            .write(move |conn| {
-                let mut change = Change::within(conn);
+        self.sessions
+            .write(move |change| {
                 (0..ROUNDS)
                     .map(|_| {
-                        let (key, handle) = lab.sessions.open(&mut change, &lab.login_of(&run))?;
+                        let (key, handle) = lab.sessions.open(change, &lab.login_of(&run))?;
                         let family = Uuid::new_v4();
-                        let (token, _) = lab.issue(&mut change, &run, family)?;
+                        let (token, _) = lab.issue(change, &run, family)?;
                         Ok(Quarry { key, handle, family, token })
                     })
                     .collect()

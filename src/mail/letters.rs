@@ -1,4 +1,7 @@
 //! What we write to people: one struct per letter, rendered as text and as HTML.
+//!
+//! No letter greets by name or carries another text that was typed, but for addresses: most letters can be caused by a
+//! stranger, or by a thief with a session, and then that text would be theirs ("Hello Locked! Unlock at https://…").
 
 use askama::Template;
 
@@ -43,37 +46,37 @@ macro_rules! letter {
 }
 
 letter! {
-    /// To somebody who registered: prove the address is yours. Without the name, which anybody may have typed.
+    /// To somebody who registered: prove the address is yours.
     VerifyEmail, "mail/verify_email.txt", "mail/verify_email.html", { link, valid_for },
     |_letter| "Confirm your e-mail address".into()
 }
 
 letter! {
     /// To the owner of an address somebody registers once more.
-    AlreadyRegistered, "mail/already_registered.txt", "mail/already_registered.html", { name, login_link, reset_link },
+    AlreadyRegistered, "mail/already_registered.txt", "mail/already_registered.html", { login_link, reset_link },
     |_letter| "You already have an account".into()
 }
 
 letter! {
     /// What happened to somebody's account, and what to do if it was not them.
-    Notice, "mail/notice.txt", "mail/notice.html", { subject, name, what, advice, button, link, why },
+    Notice, "mail/notice.txt", "mail/notice.html", { subject, what, advice, button, link, why },
     |letter| letter.subject.clone()
 }
 
 letter! {
     /// With the link that sets a new password.
-    ResetPassword, "mail/reset_password.txt", "mail/reset_password.html", { name, link, valid_for },
+    ResetPassword, "mail/reset_password.txt", "mail/reset_password.html", { link, valid_for },
     |_letter| "Set a new password".into()
 }
 
 letter! {
-    /// To a new address: prove that it is yours, and the account goes by it. Without the name, as above.
+    /// To a new address: prove that it is yours, and the account goes by it.
     ConfirmEmail, "mail/confirm_email.txt", "mail/confirm_email.html", { link, valid_for },
     |_letter| "Confirm your new e-mail address".into()
 }
 
 letter! {
     /// From an administrator to somebody without an account.
-    Invitation, "mail/invitation.txt", "mail/invitation.html", { invited_by, link, valid_for },
-    |letter| format!("{} invites you to Latchkey", letter.invited_by)
+    Invitation, "mail/invitation.txt", "mail/invitation.html", { link, valid_for },
+    |_letter| "You are invited to Latchkey".into()
 }

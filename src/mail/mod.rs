@@ -1,10 +1,13 @@
 //! Mail: put into the outbox in the transaction of what it tells about, delivered afterwards.
 
+mod address;
+mod auto_submitted;
 mod letters;
 mod outbox;
 mod probe;
 mod queries;
 mod smtp;
+mod subject;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +18,10 @@ use tokio::sync::Notify;
 
 use crate::config::{self, Misconfigured, Origin, Transport};
 use crate::counters::Counter;
-use crate::db::Fault;
+use crate::db::{Fault, after_commit};
 use crate::secret::Secret;
 
+pub use address::address;
 pub use letters::{AlreadyRegistered, ConfirmEmail, Invitation, Letter, Notice, ResetPassword, VerifyEmail};
 pub use outbox::{Body, Kept, Sink};
 
@@ -37,17 +41,15 @@ pub struct Mailer {
 #[derive(Default)]
 pub struct Counts {
     pub delivered: Counter,
-    /// Tried again later, while the letter is worth it.
+    /// Tried again later while the letter is worth it, or given up because the mailbox does not exist.
     pub failed: Counter,
 }
 
 impl Mailer {
     pub fn new(settings: &config::Mail, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
-        let from = settings.from.parse().map_err(|error| {
-            Misconfigured::new(format!("LATCHKEY__MAIL__FROM={:?}: {error}", settings.from))
-        })?;
+        let from = address::sender(&settings.from)?;
         let sink = match (settings.transport, &settings.smtp_url) {
-            (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url)?),
+            (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url, &settings.ehlo)?),
             (Transport::Mailbox, _) => Sink::Mailbox,
             _ => Sink::None,
         };
@@ -76,9 +78,9 @@ impl Mailer {
         self.origin.link(path)
     }
 
-    /// Deletes every letter to an address, sent or not.
-    pub fn forget(&self, conn: &mut PgConnection, to: &str) -> Result<usize, Fault> {
-        Ok(queries::delete_to(conn, to)?)
+    /// Deletes every letter to an address, sent or not. `spellings`: in lower case.
+    pub fn forget(&self, conn: &mut PgConnection, spellings: &[&str]) -> Result<usize, Fault> {
+        Ok(queries::delete_to(conn, spellings)?)
     }
 
     /// Puts `letter` into the outbox in the caller's transaction. Its body is sealed, and it is not worth
@@ -96,24 +98,19 @@ impl Mailer {
         }
         let body = Body { text: letter.text()?, html: letter.html()? };
         queries::insert(conn, &self.secret, to, &letter.subject(), &body, good_for)?;
-        // The transaction may still be rolled back: waking up for nothing is cheap.
-        self.wake.notify_one();
+        let wake = Arc::clone(&self.wake);
+        after_commit::run(conn, move || wake.notify_one());
         Ok(())
     }
 
-    /// The work of [`Self::enqueue`], and no letter: where nobody may tell by the time it takes whether one was
-    /// written.
-    pub fn pretend(
+    /// The work of [`Self::enqueue`] where there is no account to write to: the row waits like any other, and the
+    /// sender drops it. So the time of an answer does not tell whether a letter was written (ASVS 5.0 6.3.8).
+    pub fn enqueue_decoy(
         &self,
         conn: &mut PgConnection,
-        to: &str,
         letter: &impl Letter,
         good_for: Duration,
     ) -> Result<(), Fault> {
-        if !self.delivers() {
-            return Ok(());
-        }
-        let body = Body { text: letter.text()?, html: letter.html()? };
-        queries::insert_and_undo(conn, &self.secret, to, &letter.subject(), &body, good_for)
+        self.enqueue(conn, queries::NO_RECIPIENT, letter, good_for)
     }
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Mailer, queries};
+use super::auto_submitted::AutoSubmitted;
+use super::{Mailer, address, queries, smtp, subject};
 use crate::db::{Db, Fault, off_thread};
 
 pub(super) const PURPOSE: &str = "outbox";
@@ -19,8 +20,6 @@ const BATCH: i64 = 1;
 const AT_ONCE: i64 = 1000;
 /// A letter being sent is nobody else's for this long; a mail server that needs longer is tried again.
 const LEASE: Duration = Duration::from_secs(300);
-/// We are woken from inside the transaction that writes a letter; by then it is committed.
-const SETTLE: Duration = Duration::from_millis(100);
 /// How often the outbox is looked at without being woken: retries, and letters of other instances.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The first wait after a failed delivery; it doubles up to the longest.
@@ -43,6 +42,12 @@ pub struct Body {
     pub html: String,
 }
 
+/// Why a letter was not delivered, and whether another attempt would end in the same way.
+struct Undelivered {
+    why: String,
+    is_final: bool,
+}
+
 /// A letter as the mailbox shows it.
 pub struct Kept {
     pub id: Uuid,
@@ -58,9 +63,8 @@ impl Mailer {
         loop {
             match self.deliver_due(&db).await {
                 Ok(0) => {
-                    if tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await.is_ok() {
-                        tokio::time::sleep(SETTLE).await;
-                    }
+                    // Woken by the commit of a letter, or not at all: both are a reason to look.
+                    let _ = tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await;
                 }
                 Ok(_) => {}
                 Err(fault) => {
@@ -84,6 +88,10 @@ impl Mailer {
         let taken = due.len();
         for row in due {
             let (id, attempts) = (row.id, row.attempts);
+            if row.is_decoy() {
+                db.write(move |conn| Ok(queries::drop_decoy(conn, id)?)).await?;
+                continue;
+            }
             let outcome = self.deliver(row).await;
             let counted = if outcome.is_ok() { &self.counts.delivered } else { &self.counts.failed };
             counted.count();
@@ -91,9 +99,13 @@ impl Mailer {
             db.write(move |conn| {
                 match outcome {
                     Ok(()) => queries::mark_sent(conn, id, keep_body)?,
-                    Err(error) => {
+                    Err(Undelivered { why: error, is_final: false }) => {
                         tracing::warn!(mail = %id, attempts, %error, "mail was not delivered");
                         queries::mark_failed(conn, id, &error, retry_in(attempts))?
+                    }
+                    Err(Undelivered { why: error, is_final: true }) => {
+                        tracing::warn!(mail = %id, attempts, %error, "mail was refused for good");
+                        queries::mark_refused(conn, id, &error)?
                     }
                 };
                 Ok(())
@@ -115,17 +127,23 @@ impl Mailer {
         Ok(row.map(|row| self.open(row)))
     }
 
-    async fn deliver(&self, row: queries::Row) -> Result<(), String> {
+    async fn deliver(&self, row: queries::Row) -> Result<(), Undelivered> {
         let Sink::Smtp(relay) = self.sink.clone() else { return Ok(()) };
         let from = self.from.clone();
         let kept = self.open(row);
-        off_thread(move || {
+        let outcome = off_thread(move || {
             let body = kept.body.ok_or_else(|| Fault::Bug("the letter cannot be unsealed".into()))?;
             let message = compose(from, kept.id, &kept.to, &kept.subject, body)?;
-            relay.send(&message).map(drop).map_err(Fault::bug)
+            Ok(relay.send(&message).map_err(|error| Undelivered {
+                is_final: smtp::names_no_mailbox(&error) || is_beyond(&message, &error),
+                why: without_addresses(&error.to_string()),
+            }))
         })
-        .await
-        .map_err(|fault| without_addresses(&fault.to_string()))
+        .await;
+        match outcome {
+            Ok(sent) => sent.map(drop),
+            Err(fault) => Err(Undelivered { why: without_addresses(&fault.to_string()), is_final: false }),
+        }
     }
 
     fn open(&self, row: queries::Row) -> Kept {
@@ -139,15 +157,19 @@ impl Mailer {
 
 /// The id is the letter's own, so that one delivered twice can be told from two.
 fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
-    let to = to.parse().map_err(Fault::bug)?;
+    let to = Mailbox::new(None, address(to).map_err(Fault::bug)?);
     let message_id = format!("<{id}@{}>", from.email.domain());
-    Message::builder()
-        .message_id(Some(message_id))
-        .from(from)
-        .to(to)
-        .subject(subject)
-        .multipart(MultiPart::alternative_plain_html(body.text, body.html))
-        .map_err(Fault::bug)
+    let message = Message::builder().message_id(Some(message_id)).from(from).to(to).header(AutoSubmitted);
+    let message = match subject::encoded(subject) {
+        Some(encoded) => message.header(encoded),
+        None => message.subject(subject),
+    };
+    message.multipart(MultiPart::alternative_plain_html(body.text, body.html)).map_err(Fault::bug)
+}
+
+/// Whether the recipient can only be written to with SMTPUTF8, which the mail server does not support.
+fn is_beyond(message: &Message, error: &lettre::transport::smtp::Error) -> bool {
+    error.is_client() && message.envelope().to().iter().any(|to| !AsRef::<str>::as_ref(to).is_ascii())
 }
 
 /// Mail servers repeat the recipient in their refusals, and this goes into the log.

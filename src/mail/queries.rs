@@ -6,13 +6,15 @@ use ::time::OffsetDateTime;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::result::Error;
 use uuid::Uuid;
 
 use super::Body;
 use crate::db::schema::outbox::{self, dsl};
 use crate::db::{Fault, time};
 use crate::secret::Secret;
+
+/// The recipient of a decoy: the sender deletes the row, and no list shows it.
+pub(super) const NO_RECIPIENT: &str = "";
 
 /// A row of the outbox, its body still sealed.
 #[derive(Queryable, Selectable)]
@@ -24,6 +26,12 @@ pub(super) struct Row {
     pub sealed_body: Option<Vec<u8>>,
     pub created_at: OffsetDateTime,
     pub attempts: i32,
+}
+
+impl Row {
+    pub fn is_decoy(&self) -> bool {
+        self.recipient == NO_RECIPIENT
+    }
 }
 
 pub(super) fn insert(
@@ -49,30 +57,10 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// As [`insert`], but nothing stays of it.
-pub(super) fn insert_and_undo(
-    conn: &mut PgConnection,
-    secret: &Secret,
-    to: &str,
-    subject: &str,
-    body: &Body,
-    good_for: Duration,
-) -> Result<(), Fault> {
-    let mut outcome = Ok(());
-    let undone: QueryResult<()> = conn.transaction(|conn| {
-        outcome = insert(conn, secret, to, subject, body, good_for);
-        Err(Error::RollbackTransaction)
-    });
-    match undone {
-        Ok(()) | Err(Error::RollbackTransaction) => outcome,
-        Err(error) => Err(error.into()),
-    }
-}
-
 diesel::define_sql_function! { fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text; }
 
-pub(super) fn delete_to(conn: &mut PgConnection, recipient: &str) -> QueryResult<usize> {
-    diesel::delete(outbox::table.filter(lower(dsl::recipient).eq(recipient.to_lowercase()))).execute(conn)
+pub(super) fn delete_to(conn: &mut PgConnection, recipient: &[&str]) -> QueryResult<usize> {
+    diesel::delete(outbox::table.filter(lower(dsl::recipient).eq_any(recipient))).execute(conn)
 }
 
 /// Takes up to `limit` due letters and reserves them for `lease`: if we die, another try follows.
@@ -117,6 +105,18 @@ pub(super) fn mark_failed(
         .execute(conn)
 }
 
+/// Deletes a decoy that was claimed.
+pub(super) fn drop_decoy(conn: &mut PgConnection, id: Uuid) -> QueryResult<usize> {
+    diesel::delete(outbox::table.filter(dsl::id.eq(id)).filter(dsl::recipient.eq(NO_RECIPIENT))).execute(conn)
+}
+
+/// A letter that no further attempt can deliver: its body goes, because it holds a live link.
+pub(super) fn mark_refused(conn: &mut PgConnection, id: Uuid, error: &str) -> QueryResult<usize> {
+    diesel::update(outbox::table.filter(dsl::id.eq(id)))
+        .set((dsl::last_error.eq(error), dsl::sealed_body.eq(None::<Vec<u8>>)))
+        .execute(conn)
+}
+
 /// How many letters still worth sending have waited past their time for so long, and since when the oldest.
 pub(super) fn stuck(conn: &mut PgConnection, late: Duration) -> QueryResult<(i64, Option<OffsetDateTime>)> {
     outbox::table
@@ -157,9 +157,19 @@ pub(super) fn purge(conn: &mut PgConnection, keep: Duration, at_once: i64) -> Qu
 }
 
 pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {
-    outbox::table.order((dsl::created_at.desc(), dsl::id)).limit(limit).select(Row::as_select()).load(conn)
+    outbox::table
+        .filter(dsl::recipient.ne(NO_RECIPIENT))
+        .order((dsl::created_at.desc(), dsl::id))
+        .limit(limit)
+        .select(Row::as_select())
+        .load(conn)
 }
 
 pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Row>> {
-    outbox::table.filter(dsl::id.eq(id)).select(Row::as_select()).first(conn).optional()
+    outbox::table
+        .filter(dsl::id.eq(id))
+        .filter(dsl::recipient.ne(NO_RECIPIENT))
+        .select(Row::as_select())
+        .first(conn)
+        .optional()
 }

@@ -34,10 +34,13 @@ pub struct Cache<E> {
     per_shard: usize,
 }
 
+/// Both indexes change with `entries`, under the one lock of the shard.
 struct Shard<E> {
     entries: Vec<Arc<E>>,
     /// Where in `entries` a key is.
-    index: HashTable<u32>,
+    by_key: HashTable<u32>,
+    /// Where in `entries` those of a principal are, so that forgetting them does not look at all others.
+    by_principal: HashTable<u32>,
 }
 
 /// One more than workers would ever stand in line for.
@@ -53,7 +56,8 @@ impl<E: Entry> Cache<E> {
     }
 
     pub fn with_shards(capacity: usize, shards: usize) -> Self {
-        let empty = || Shard { entries: Vec::new(), index: HashTable::new() };
+        let empty =
+            || Shard { entries: Vec::new(), by_key: HashTable::new(), by_principal: HashTable::new() };
         Self {
             generation: AtomicU64::new(0),
             changed: (0..shards).map(|_| AtomicU64::new(0)).collect(),
@@ -93,11 +97,15 @@ impl<E: Entry> Cache<E> {
         for principal in changed {
             self.last_change(*principal).fetch_max(begun, Ordering::SeqCst);
         }
-        let stays = |entry: &E| !changed.contains(&entry.principal());
         for shard in &self.shards {
             // Most shards hold nothing of theirs: readers need not wait for that to be found out.
-            if !read(shard).entries.iter().all(|entry| stays(entry)) {
-                write(shard).retain(stays);
+            let held = {
+                let shard = read(shard);
+                changed.iter().any(|principal| shard.position_of(*principal).is_some())
+            };
+            if held {
+                let mut shard = write(shard);
+                changed.iter().for_each(|principal| shard.remove_of(*principal));
             }
         }
     }
@@ -109,7 +117,7 @@ impl<E: Entry> Cache<E> {
             changed.fetch_max(begun, Ordering::SeqCst);
         }
         for shard in &self.shards {
-            write(shard).retain(|_| false);
+            write(shard).clear();
         }
     }
 
@@ -129,23 +137,39 @@ impl<E: Entry> Cache<E> {
 
 impl<E: Entry> Shard<E> {
     fn position(&self, key: &KeyHash) -> Option<usize> {
-        self.index.find(spread(key), |at| self.entries[*at as usize].key() == key).map(|at| *at as usize)
+        let found = self.by_key.find(spread(key), |at| self.entries[*at as usize].key() == key);
+        found.map(|at| *at as usize)
+    }
+
+    /// One of those of `principal`.
+    fn position_of(&self, principal: Principal) -> Option<usize> {
+        let theirs = |at: &u32| self.entries[*at as usize].principal() == principal;
+        self.by_principal.find(spread_principal(principal), theirs).map(|at| *at as usize)
     }
 
     fn put(&mut self, entry: Arc<E>, capacity: usize) {
         if let Some(at) = self.position(entry.key()) {
-            self.entries[at] = entry;
-            return;
+            if self.entries[at].principal() == entry.principal() {
+                self.entries[at] = entry;
+                return;
+            }
+            self.remove(at);
         }
         if self.entries.len() >= capacity {
             self.make_room(spread(entry.key()));
         }
         // A shard of four billion entries would not fit into memory.
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
-        let hash = spread(entry.key());
+        let (key, principal) = (spread(entry.key()), spread_principal(entry.principal()));
+        if at as usize == self.entries.capacity() {
+            // Doubling would leave up to a pointer a session unused.
+            self.entries.reserve_exact(self.entries.len() / 4 + CANDIDATES);
+        }
         self.entries.push(entry);
         let entries = &self.entries;
-        self.index.insert_unique(hash, at, |at| spread(entries[*at as usize].key()));
+        self.by_key.insert_unique(key, at, |at| spread(entries[*at as usize].key()));
+        self.by_principal
+            .insert_unique(principal, at, |at| spread_principal(entries[*at as usize].principal()));
     }
 
     /// Throws out the least recently used of a few neighbours, anywhere.
@@ -159,15 +183,16 @@ impl<E: Entry> Shard<E> {
         }
     }
 
-    fn retain(&mut self, keep: impl Fn(&E) -> bool) {
-        let mut at = 0;
-        while at < self.entries.len() {
-            if keep(&self.entries[at]) {
-                at += 1;
-            } else {
-                self.remove(at);
-            }
+    fn remove_of(&mut self, principal: Principal) {
+        while let Some(at) = self.position_of(principal) {
+            self.remove(at);
         }
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.by_key.clear();
+        self.by_principal.clear();
     }
 
     /// The last entry takes the place of the removed one.
@@ -181,11 +206,15 @@ impl<E: Entry> Shard<E> {
     }
 
     fn reindex(&mut self, from: usize, to: Option<usize>) {
-        let hash = spread(self.entries[from].key());
-        if let Ok(mut found) = self.index.find_entry(hash, |at| *at as usize == from) {
-            match to.and_then(|to| u32::try_from(to).ok()) {
-                Some(to) => *found.get_mut() = to,
-                None => drop(found.remove()),
+        let to = to.and_then(|to| u32::try_from(to).ok());
+        let entry = &self.entries[from];
+        let hashes = [spread(entry.key()), spread_principal(entry.principal())];
+        for (index, hash) in [&mut self.by_key, &mut self.by_principal].into_iter().zip(hashes) {
+            if let Ok(mut found) = index.find_entry(hash, |at| *at as usize == from) {
+                match to {
+                    Some(to) => *found.get_mut() = to,
+                    None => drop(found.remove()),
+                }
             }
         }
     }
@@ -196,6 +225,14 @@ fn spread(key: &KeyHash) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&key.as_bytes()[..8]);
     u64::from_le_bytes(first)
+}
+
+/// Mixed, because an application may count its principals instead of drawing them.
+fn spread_principal(principal: Principal) -> u64 {
+    let (high, low) = principal.0.as_u64_pair();
+    // 2^64 divided by the golden ratio: Fibonacci hashing.
+    let mixed = (high ^ low.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 32)
 }
 
 /// Nothing in here panics while it holds a lock for writing, so a poisoned one is as good as any.
@@ -209,8 +246,11 @@ fn write<T>(lock: &RwLock<T>) -> super::sync::RwLockWriteGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::TestCaseError;
     use uuid::Uuid;
+
+    use super::*;
 
     struct Kept(KeyHash, Principal, i64);
 
@@ -270,6 +310,100 @@ mod tests {
         assert_eq!(cache.len(), 100);
         let in_use = (0..10_000).step_by(500).filter(|number| cache.get(&key(*number)).is_some()).count();
         assert!(in_use > 18, "{in_use} of 20 in use are kept");
+    }
+
+    /// What a cache of one shard holds, done as simply as possible.
+    #[derive(Default)]
+    struct Naive(Vec<Arc<Kept>>);
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u32, u128, i64),
+        InsertLate(u32, u128),
+        Forget(Vec<u128>),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (0_u32..40, 0_u128..6, 0_i64..100).prop_map(|(key, owner, used)| Step::Insert(key, owner, used)),
+            1 => (0_u32..40, 0_u128..6).prop_map(|(key, owner)| Step::InsertLate(key, owner)),
+            2 => prop::collection::vec(0_u128..6, 1..3).prop_map(Step::Forget),
+            1 => Just(Step::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_list_would_hold_and_both_indexes_say_so(
+            steps in prop::collection::vec(step(), 1..120),
+            capacity in 1_usize..24,
+        ) {
+            let cache = Cache::with_shards(capacity, 1);
+            let mut naive = Naive::default();
+            let start = cache.generation();
+            for step in steps {
+                match step {
+                    Step::Insert(number, owner, used) => {
+                        let entry = kept(number, owner, used);
+                        prop_assert!(cache.insert(Arc::clone(&entry), cache.generation()));
+                        naive.0.retain(|other| other.0 != entry.0);
+                        naive.0.push(entry);
+                        // Which one made room is for the cache to choose.
+                        let held = &read(&cache.shards[0]).entries;
+                        let before = naive.0.len();
+                        naive.0.retain(|entry| held.iter().any(|other| Arc::ptr_eq(other, entry)));
+                        prop_assert_eq!(before - naive.0.len(), usize::from(before > capacity));
+                    }
+                    Step::InsertLate(number, owner) => {
+                        let entry = kept(number, owner, 0);
+                        // Something was announced since, or it is an insertion like any other.
+                        if cache.generation() != start && cache.insert(Arc::clone(&entry), start) {
+                            cache.forget(&[entry.1]);
+                            naive.0.retain(|other| other.0 != entry.0 && other.1 != entry.1);
+                            let held = &read(&cache.shards[0]).entries;
+                            naive.0.retain(|entry| held.iter().any(|other| Arc::ptr_eq(other, entry)));
+                        }
+                    }
+                    Step::Forget(owners) => {
+                        let owners: Vec<_> =
+                            owners.iter().map(|owner| Principal(Uuid::from_u128(*owner))).collect();
+                        cache.forget(&owners);
+                        naive.0.retain(|entry| !owners.contains(&entry.1));
+                    }
+                    Step::Clear => {
+                        cache.clear();
+                        naive.0.clear();
+                    }
+                }
+                check(&read(&cache.shards[0]), &naive)?;
+            }
+        }
+    }
+
+    fn check(shard: &Shard<Kept>, naive: &Naive) -> Result<(), TestCaseError> {
+        let count = naive.0.len();
+        prop_assert_eq!(
+            (shard.entries.len(), shard.by_key.len(), shard.by_principal.len()),
+            (count, count, count)
+        );
+        for entry in &naive.0 {
+            let at = shard.position(&entry.0);
+            prop_assert!(at.is_some_and(|at| Arc::ptr_eq(&shard.entries[at], entry)));
+        }
+        for owner in 0..6 {
+            let owner = Principal(Uuid::from_u128(owner));
+            let mut indexed: Vec<usize> = shard
+                .by_principal
+                .iter_hash(spread_principal(owner))
+                .map(|at| *at as usize)
+                .filter(|at| shard.entries[*at].1 == owner)
+                .collect();
+            indexed.sort_unstable();
+            let listed: Vec<usize> = (0..count).filter(|at| shard.entries[*at].1 == owner).collect();
+            prop_assert_eq!(indexed, listed);
+        }
+        Ok(())
     }
 
     #[test]

@@ -11,20 +11,21 @@ use super::lease::{RUN_OUT, Tick};
 use super::{Owner, Principal, Sessions, queries};
 use crate::db::Fault;
 
-/// A transaction of [`Sessions::write`]. Whatever ends or changes sessions, or what is read with them, asks for one:
-/// so nobody can forget to wait.
+/// A transaction of [`Sessions::write`], which alone can make one and waits when it is over. Each operation that ends
+/// or changes sessions, or what is read with them, takes one, so a caller cannot forget to wait.
+///
+/// ```compile_fail,E0451
+/// # fn caller(conn: &mut diesel::pg::PgConnection) {
+/// let change = latchkey::sessions::Change { conn, recalls: false, opened: Vec::new() };
+/// # }
+/// ```
 pub struct Change<'c> {
     conn: &'c mut PgConnection,
     recalls: bool,
     opened: Vec<Principal>,
 }
 
-impl<'c> Change<'c> {
-    /// For a transaction that the caller commits; then [`Sessions::everywhere`] is theirs to call as well.
-    pub fn within(conn: &'c mut PgConnection) -> Self {
-        Self { conn, recalls: false, opened: Vec::new() }
-    }
-
+impl Change<'_> {
     /// What this transaction changes must not be served as it was once the change is answered.
     pub fn recall(&mut self) {
         self.recalls = true;
@@ -66,12 +67,12 @@ impl<O: Owner> Sessions<O> {
         let (value, recalls, opened) = self
             .db
             .write(move |conn| {
-                let mut change = Change::within(conn);
+                let mut change = Change { conn, recalls: false, opened: Vec::new() };
                 let value = work(&mut change)?;
                 Ok((value, change.recalls, change.opened))
             })
             .await?;
-        if recalls {
+        if recalls && self.served_from_memory {
             self.everywhere().await;
         }
         if !opened.is_empty() {

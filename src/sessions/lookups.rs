@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use actix_web::rt;
 use diesel::pg::PgConnection;
@@ -23,9 +22,6 @@ const AT_ONCE: usize = 2;
 
 /// Keys in one query: more than a worker's connections ask for at a time.
 const MOST_KEYS: usize = 256;
-
-/// Whoever waits longer, for a query that runs and for their own, is told to come back.
-const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 
 type Answer<O> = Result<Option<Live<O>>, Fault>;
 
@@ -86,6 +82,8 @@ impl<O: Owner> Drop for Runner<O> {
 impl<O: Owner> Sessions<O> {
     /// What the database says of `key`.
     pub(super) async fn look_up(&self, key: KeyHash) -> Answer<O> {
+        // For a query that runs and for our own: longer than either waits for the database.
+        let answer_within = self.db.longest_wait();
         // Whoever ran the query may have been stopped with its worker: then ask again.
         for _ in 0..3 {
             let (answer, answered) = oneshot::channel();
@@ -99,7 +97,7 @@ impl<O: Owner> Sessions<O> {
             if first {
                 rt::spawn(Runner(self.clone(), false).run());
             }
-            match timeout(ANSWER_WITHIN, answered).await {
+            match timeout(answer_within, answered).await {
                 Ok(Ok(answer)) => return answer,
                 Ok(Err(_)) => {}
                 Err(_) => {

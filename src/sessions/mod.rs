@@ -1,4 +1,5 @@
-//! Server-side sessions in Postgres: an `actix-session` store that can list, rotate and revoke.
+//! Server-side sessions in Postgres: an `actix-session` store that can list, rotate and revoke. A session belongs to a
+//! principal: without one it is not stored, so anonymous visitors have none, and saving theirs is an error.
 //!
 //! This room knows no page, no setting and no user: it is handed a [`Db`] and a [`Policy`], and the
 //! application says what belongs to a [`Principal`] through [`Owner`]. That makes it usable from any
@@ -38,9 +39,13 @@
 //! |---|---|---|---|
 //! | `load` | its state, the principal put in | `None`: the request is anonymous | error: neither logged in nor out |
 //! | `save` | – | a new row; without a principal nothing is stored and the call fails | error, no row |
-//! | `update` | state replaced; a state without its principal ends the session | nothing is written, nothing created; the dead key comes back | error, row unchanged |
+//! | `update` | state replaced, clocks left alone: the request was noted when its session was loaded; a state without its principal ends the session | nothing is written, nothing created; the dead key comes back | error, row unchanged |
 //! | `update_ttl` | idle clock restarted, never past the absolute limit | nothing | error |
 //! | `delete` | tombstone, even if another request rotated the key meanwhile | nothing | error, row unchanged |
+//!
+//! The `ttl` that `save`, `update` and `update_ttl` are handed is ignored. It is the life of actix-session's cookie, one
+//! for all sessions; how long a session lives is the [`Policy`]'s to say, with two clocks, and two more for sessions
+//! that are to be remembered. Give the cookie at least [`Policy::absolute`].
 //!
 //! `Session::renew()` is `delete` then `save`: a new session with a new handle and clock. If the old
 //! one had been revoked while the request ran, the new one is not stored either; but a `revoke_all` that
@@ -131,7 +136,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    fn idle(&self, remember: bool) -> Duration {
+    /// How long a session lives that is not used.
+    pub fn idle(&self, remember: bool) -> Duration {
         if remember { self.remembered_idle } else { self.idle }
     }
 
@@ -175,6 +181,8 @@ impl Owner for () {
 pub struct Sessions<O: Owner = ()> {
     db: Db,
     policy: Policy,
+    /// Whether a change has to be waited for.
+    served_from_memory: bool,
     shared: Arc<Shared<O>>,
 }
 
@@ -235,7 +243,8 @@ impl Mouthpiece {
 
 impl<O: Owner> Clone for Sessions<O> {
     fn clone(&self) -> Self {
-        Self { db: self.db.clone(), policy: self.policy, shared: Arc::clone(&self.shared) }
+        let Self { policy, served_from_memory, .. } = *self;
+        Self { db: self.db.clone(), policy, served_from_memory, shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -252,7 +261,13 @@ impl<O: Owner> Sessions<O> {
             keeper: Mouthpiece::default(),
             counts: Counts::default(),
         };
-        Self { db, policy, shared: Arc::new(shared) }
+        Self { db, policy, served_from_memory: true, shared: Arc::new(shared) }
+    }
+
+    /// For sessions of a kind that no instance keeps in memory: a change of them is over when it is committed, and
+    /// [`Sessions::write`] waits for nothing more.
+    pub fn never_in_memory(self) -> Self {
+        Self { served_from_memory: false, ..self }
     }
 
     /// The store for `actix_session::SessionMiddleware`.
@@ -327,14 +342,24 @@ impl<O: Owner> Sessions<O> {
 
     /// Opens a session inside the caller's transaction, so that it stands or falls with the log-in.
     pub fn open(&self, change: &mut Change<'_>, login: &Login) -> Result<(Key, Handle), Fault> {
+        self.open_counting(change, login).map(|(key, handle, _)| (key, handle))
+    }
+
+    /// The same; answers as well how many of the oldest sessions ended because of the limit.
+    pub fn open_counting(
+        &self,
+        change: &mut Change<'_>,
+        login: &Login,
+    ) -> Result<(Key, Handle, usize), Fault> {
         let key = Key::generate()?;
         let life = self.policy.idle(login.remember).min(self.policy.absolute(login.remember));
         let handle = queries::insert(change, O::KIND, &key.hash(), login, life)?;
         change.opened(login.principal);
-        if queries::revoke_oldest(change, login.principal, self.policy.per_principal)? > 0 {
+        let ended = queries::revoke_oldest(change, login.principal, self.policy.per_principal)?;
+        if ended > 0 {
             change.recall();
         }
-        Ok((key, handle))
+        Ok((key, handle, ended))
     }
 
     /// Gives `live` a new key inside the caller's transaction; handle and absolute limit stay. With

@@ -76,6 +76,8 @@ pub struct Login {
     /// Where from; cut to what the columns hold.
     pub address: String,
     pub user_agent: String,
+    /// What the application knows the browser by, as a hash. Kept for the application, which reads it from the row.
+    pub device: Option<[u8; 32]>,
 }
 
 /// A row as it is listed.

@@ -57,6 +57,11 @@ impl<O: Owner> Sessions<O> {
         Ok(queries::list(conn, O::KIND, scope.principals(), limit, offset)?)
     }
 
+    /// One session, live or ended, while its row is kept.
+    pub fn record_of(&self, conn: &mut PgConnection, handle: Handle) -> Result<Option<Record>, Fault> {
+        Ok(queries::record_of(conn, O::KIND, handle)?)
+    }
+
     /// How many live sessions there are.
     pub fn count(&self, conn: &mut PgConnection, scope: Scope<'_>) -> Result<i64, Fault> {
         Ok(queries::count(conn, O::KIND, scope.principals())?)

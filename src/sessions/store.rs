@@ -97,6 +97,7 @@ impl<O: Owner> SessionStore for PgStore<O> {
                     factor: "external".into(),
                     address: String::new(),
                     user_agent: String::new(),
+                    device: None,
                 };
                 let (key, _) = sessions.open(change, &login)?;
                 queries::set_state(change, &key.hash(), &state)?;

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
 
-/// The client's address. `trusted_hops` proxies of ours stand in front: each appended what it saw, so only
+/// The client's address, an IPv4 address as one even where it came mapped into IPv6 (`::ffff:192.0.2.7`), as from a
+/// socket or a proxy that listens on both. `trusted_hops` proxies of ours stand in front: each appended what it saw, so only
 /// the Nth address from the right is believed, never what a client wrote itself (ASVS 5.0 15.3.4).
 pub fn of(request: &HttpRequest, trusted_hops: usize) -> Option<IpAddr> {
-    let peer = request.peer_addr().map(|peer| peer.ip());
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
     if trusted_hops == 0 {
         return peer;
     }
@@ -25,12 +26,27 @@ fn nth_from_right(headers: &[&[u8]], hops: usize) -> Option<IpAddr> {
     parse(str::from_utf8(nth.trim_ascii()).ok()?)
 }
 
-/// An address, perhaps with a port, as proxies write them.
+/// An address as proxies write them: in quotes (a quoted-string, as in RFC 7239 §6), in brackets, with a port, with the
+/// zone of a link-local address (RFC 6874).
 fn parse(text: &str) -> Option<IpAddr> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()))
-        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+    let text = text.strip_prefix('"').map_or(Some(text), |quoted| quoted.strip_suffix('"'))?.trim_ascii();
+    let (host, port) = match text.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']')?,
+        // Two colons or more are an IPv6 address.
+        None => match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, &text[text.len() - port.len() - 1..]),
+            _ => (text, ""),
+        },
+    };
+    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|number| number.parse::<u16>().is_ok());
+    if !port.is_empty() && !is_port(port) {
+        return None;
+    }
+    match host.split_once('%') {
+        Some((address, zone)) if !zone.is_empty() => address.parse().ok().map(IpAddr::V6),
+        _ => host.parse().ok(),
+    }
+    .map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -49,6 +65,8 @@ mod tests {
             (_, 0) => ip.to_string(),
             (IpAddr::V6(_), 1) => format!("[{ip}]"),
             (IpAddr::V6(_), _) => format!("[{ip}]:4711"),
+            (IpAddr::V4(_), 1) => format!("::ffff:{ip}"),
+            (IpAddr::V4(_), 2) => format!("\"{ip}:4711\""),
             (IpAddr::V4(_), _) => format!("{ip}:4711"),
         }
     }
@@ -71,6 +89,44 @@ mod tests {
         assert_eq!(seen(&["unknown"], 1), None);
     }
 
+    #[test]
+    fn an_address_is_the_same_however_it_is_spelt() {
+        for (written, address) in [
+            ("\"198.51.100.7\"", "198.51.100.7"),
+            ("\"198.51.100.7:443\"", "198.51.100.7"),
+            ("\"[2001:db8::7]\"", "2001:db8::7"),
+            ("\"[2001:DB8:0::7]:8443\"", "2001:db8::7"),
+            ("::ffff:198.51.100.7", "198.51.100.7"),
+            ("::FFFF:c633:6407", "198.51.100.7"),
+            ("[::ffff:198.51.100.7]", "198.51.100.7"),
+            ("\"[0:0:0:0:0:ffff:198.51.100.7]:9\"", "198.51.100.7"),
+            ("fe80::7%2", "fe80::7"),
+            ("[fe80::7%25en0]", "fe80::7"),
+            ("[fe80::7%en0]:65535", "fe80::7"),
+        ] {
+            assert_eq!(seen(&[written], 1).as_deref(), Some(address), "{written}");
+        }
+        for nobodys in [
+            "\"198.51.100.7",
+            "198.51.100.7\"",
+            "\"\"",
+            "198.51.100.7:",
+            "198.51.100.7:65536",
+            "198.51.100.7:x",
+            "[198.51.100.7",
+            "[2001:db8::7]443",
+            "198.51.100.7%eth0",
+            "fe80::7%",
+            "198.051.100.7",
+            "_hidden",
+            "for=198.51.100.7",
+            "198.51.100",
+            "",
+        ] {
+            assert_eq!(seen(&[nobodys], 1), None, "{nobodys}");
+        }
+    }
+
     proptest! {
         #[test]
         fn reading_never_panics(
@@ -87,7 +143,7 @@ mod tests {
         fn nothing_a_client_writes_moves_what_our_proxies_wrote(
             claimed in proptest::collection::vec(
                 proptest::collection::vec(prop_oneof![Just(b','), Just(b' '), 0x21u8..=0xff], 0..30), 0..4),
-            seen in proptest::collection::vec((any::<IpAddr>(), 0u8..3, any::<bool>()), 1..4),
+            seen in proptest::collection::vec((any::<IpAddr>(), 0u8..4, any::<bool>()), 1..4),
         ) {
             let mut headers = claimed;
             for (ip, style, of_its_own) in &seen {
@@ -99,7 +155,7 @@ mod tests {
             }
             let headers: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
             for (at, (ip, ..)) in seen.iter().rev().enumerate() {
-                prop_assert_eq!(nth_from_right(&headers, at + 1), Some(*ip));
+                prop_assert_eq!(nth_from_right(&headers, at + 1), Some(ip.to_canonical()));
             }
         }
     }

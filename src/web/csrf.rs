@@ -50,8 +50,10 @@ pub fn check(request: &HttpRequest, given: &str) -> Result<(), NotOwn> {
 }
 
 fn has_cookies(request: &HttpRequest, shared: &Shared) -> bool {
-    let CookieNames { session, form, flash, browser, .. } = &shared.cookie;
-    [session, form, flash, browser].iter().any(|name| cookie::value(request.headers(), name).is_some())
+    let CookieNames { session, form, flash, browser, registration, .. } = &shared.cookie;
+    [session, form, flash, browser, registration]
+        .iter()
+        .any(|name| cookie::value(request.headers(), name).is_some())
 }
 
 /// The cookie that carries a fresh nonce, if this request made one.

@@ -47,13 +47,11 @@ impl Ctx {
 
     pub fn client(&self) -> Client {
         let user_agent = self.request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Client {
-            address: address::of(&self.request, self.shared.trusted_hops)
-                .map(|ip| ip.to_string())
-                .unwrap_or_default(),
-            user_agent: user_agent.unwrap_or_default().chars().take(400).collect(),
-            browser: browser::shown(&self.request, &self.shared),
-        }
+        Client::of_request(
+            address::of(&self.request, self.shared.trusted_hops),
+            user_agent.unwrap_or_default(),
+            browser::shown(&self.request, &self.shared),
+        )
     }
 
     /// The first parameter of this name in the query; empty when it is missing or no clean text.

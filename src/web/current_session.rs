@@ -55,9 +55,9 @@ pub fn end(response: &mut HttpResponse, shared: &Shared) {
     let mut cookie = key_cookie(shared, String::new());
     cookie.make_removal();
     let _ = response.add_cookie(&cookie);
-    // Not "cookies": the answer itself sets one, the sentence for the next page.
-    let everything = HeaderValue::from_static("\"cache\", \"storage\"");
-    response.headers_mut().insert(header::CLEAR_SITE_DATA, everything);
+    // Not "cookies": the answer itself sets one, the sentence for the next page. Not "cache": every page is `no-store`,
+    // so there is nothing of the user in it, and Chrome may take seconds to look for it.
+    response.headers_mut().insert(header::CLEAR_SITE_DATA, HeaderValue::from_static("\"storage\""));
 }
 
 pub fn key_cookie(shared: &Shared, value: String) -> Cookie<'static> {
@@ -78,8 +78,10 @@ fn present(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'stat
     let ours = opened.as_ref().map(|opened| key_cookie(shared, shared.signer.sign(opened.value)));
     let first = ours.as_ref().map(|cookie| cookie.stripped().encoded().to_string());
     let LabCookies { run, session, access, refresh, copy } = &names.lab;
-    let others = [&names.form, &names.flash, &names.browser, run, session, access, refresh, copy];
-    cookie::keep_only(request.headers_mut(), first, &others.map(String::as_str));
+    let ours_too = [&names.form, &names.flash, &names.browser, &names.registration];
+    let others = ours_too.into_iter().chain([run, session, access, refresh, copy]);
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    cookie::keep_only(request.headers_mut(), first, &others);
     ours.filter(|_| opened.is_some_and(|opened| !opened.is_current))
 }
 

@@ -93,7 +93,7 @@ async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
     let proto = request.headers().get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
     let seen = Seen {
         client: address::of(&request, shared.trusted_hops),
-        peer: request.peer_addr().map(|peer| peer.ip()),
+        peer: request.peer_addr().map(|peer| peer.ip().to_canonical()),
         forwarded: written.map(|header| header.as_bytes().split(|byte| *byte == b',').count()).sum(),
         trusted_hops: shared.trusted_hops,
         proto: proto.filter(|proto| ["http", "https"].contains(proto)).map(str::to_owned),

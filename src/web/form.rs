@@ -40,7 +40,20 @@ pub struct Text(pub String);
 #[serde(rename = "SecretText")]
 pub struct SecretText(String);
 
+/// A field that nobody types into, because its page puts the value there. It does not come back: its page has it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename = "Preset")]
+pub struct Preset(pub String);
+
 impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Preset {
     type Target = str;
 
     fn deref(&self) -> &str {

@@ -88,7 +88,7 @@ pub async fn door(
                     let told = Told { words, request_id: &id, back: again.or(came_from.as_deref()) };
                     dressed(bare, told, lone_page(&path, &shared))
                 };
-                headers::add(response.headers_mut(), shared.public.is_secure(), false);
+                headers::add(response.headers_mut(), shared.hsts, false);
                 let (status, took) = (response.status(), begun.elapsed());
                 shared.requests.count(&method, None, status, error.as_error::<Error>(), took);
                 note(&method, "-", response.status(), begun, None);
@@ -149,7 +149,7 @@ fn finish(
         let _ = response.add_cookie(&cookie);
     }
     let scripted = request.extensions().get::<headers::Scripted>().is_some();
-    headers::add(response.headers_mut(), shared.public.is_secure(), scripted);
+    headers::add(response.headers_mut(), shared.hsts, scripted);
     ServiceResponse::new(request, response)
 }
 

@@ -2,6 +2,8 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::config::{Server, Switch};
+
 /// No script at all, styles and images from here, nothing framed, forms sent nowhere else (ASVS 5.0 3.4.3).
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -22,18 +24,27 @@ const ALWAYS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("x-robots-tag"), "noindex"),
 ];
 
-/// Two years, every subdomain: what browsers ask of those on their preload list (ASVS 5.0 3.4.1).
-const HSTS: &str = "max-age=63072000; includeSubDomains";
+/// Two years (ASVS 5.0 3.4.1). Other hosts below ours may not speak TLS, so only the operator includes them.
+const HSTS: &str = "max-age=63072000";
+const HSTS_SUBDOMAINS: &str = "max-age=63072000; includeSubDomains";
+
+/// `Strict-Transport-Security` as the settings want it; `None` without TLS.
+pub fn hsts(server: &Server) -> Option<&'static str> {
+    server.public.is_secure().then_some(match server.hsts_subdomains {
+        Switch::On => HSTS_SUBDOMAINS,
+        Switch::Off => HSTS,
+    })
+}
 
 /// Adds what is missing. Everything but static files is `no-store`: each page holds a form's token at least.
-pub fn add(headers: &mut HeaderMap, secure: bool, scripted: bool) {
+pub fn add(headers: &mut HeaderMap, hsts: Option<&'static str>, scripted: bool) {
     let policy = HeaderValue::from_static(if scripted { CSP_WITH_SCRIPT } else { CSP });
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if secure {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    if let Some(hsts) = hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(hsts));
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

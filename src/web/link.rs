@@ -19,8 +19,13 @@ const WAITS: Duration = Duration::minutes(15);
 /// The token this page was opened with; empty where it was opened with none. `Err` is the answer that takes it out of
 /// the address.
 pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
+    named(ctx, "token")
+}
+
+/// The same where the token stands in another parameter of the query.
+pub fn named(ctx: &Ctx, parameter: &str) -> Result<String, Box<HttpResponse>> {
     let path = ctx.request.path();
-    if !ctx.has_query("token") {
+    if !ctx.has_query(parameter) {
         let waiting = cookie::value(ctx.request.headers(), &ctx.shared.cookie.link);
         let of_this_page =
             waiting.as_deref().and_then(|waiting| waiting.strip_prefix(path)?.strip_prefix('.'));
@@ -28,7 +33,7 @@ pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
     }
     let mut answer = flash::see_other(path);
     // What is no token of ours goes no further; the page then says that the link is dead.
-    let given = ctx.mailed_token("token");
+    let given = ctx.mailed_token(parameter);
     let kept = if (1..=64).contains(&given.len()) { given } else { "dead" };
     let _ = answer.add_cookie(&link_cookie(&ctx.shared, format!("{path}.{kept}"), WAITS));
     Err(Box::new(answer))

@@ -2,13 +2,24 @@
 //! of ours, never of a request's.
 
 use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_web::http::{Method, header};
 use actix_web::web::Data;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpResponse, web};
 
+use super::server::{self, Sizes};
 use super::{Shared, own_process};
 use crate::db::Fault;
+
+/// One Prometheus asks, or two; each answer asks the database.
+const SIZES: Sizes = Sizes {
+    workers: 1,
+    blocking_threads: 4,
+    connections_per_worker: 64,
+    finish_within: Duration::from_secs(1),
+};
 
 /// A server for `/metrics` and nothing else, of one thread.
 ///
@@ -17,7 +28,7 @@ use crate::db::Fault;
 pub fn serve(address: std::net::SocketAddr, shared: Data<Shared>) -> std::io::Result<actix_web::dev::Server> {
     let app =
         move || App::new().app_data(shared.clone()).route("/metrics", web::method(Method::GET).to(metrics));
-    Ok(HttpServer::new(app).workers(1).shutdown_timeout(1).disable_signals().bind(address)?.run())
+    server::serve(TcpListener::bind(address)?, &SIZES, app)
 }
 
 async fn metrics(shared: Data<Shared>) -> HttpResponse {
@@ -35,8 +46,7 @@ async fn metrics(shared: Data<Shared>) -> HttpResponse {
 async fn text(shared: &Shared) -> Result<String, Fault> {
     // What only the database knows is left out while it does not answer: everything else is worth most then.
     let mailer = shared.accounts.mailer().clone();
-    let waiting =
-        shared.accounts.db().read(move |conn| mailer.stuck(conn, std::time::Duration::ZERO)).await.ok();
+    let waiting = shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
     let tidied = shared.accounts.last_tidied().await.ok().flatten();
     let mut out = String::new();
     write(&mut out, shared, waiting.map(|(letters, _)| letters), tidied.map(|tidied| tidied.ago.as_secs()))

@@ -28,8 +28,10 @@ mod page;
 mod pages;
 mod qr;
 mod receive;
+mod registration;
 mod requests;
 pub mod routes;
+mod server;
 mod trace;
 mod urlencoded;
 mod view;
@@ -50,7 +52,7 @@ use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::guard::Not;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 
 use crate::accounts::Accounts;
 use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_threads, connections_of};
@@ -67,7 +69,9 @@ pub struct Shared {
     pub public: Origin,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
+    hsts: Option<&'static str>,
     known_for: Span,
+    verify_for: Span,
     /// Somebody stands in front who is not in the settings: said once.
     proxy_noticed: AtomicBool,
     /// Local mode: the mailbox and the parts page are there.
@@ -90,6 +94,8 @@ struct CookieNames {
     browser: String,
     /// The token of a mailed link, on its way from the address to the form.
     link: String,
+    /// Recognises the browser that began a registration; opens nothing.
+    registration: String,
     lab: LabCookies,
 }
 
@@ -129,7 +135,9 @@ impl Shared {
             public: settings.server.public.clone(),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
+            hsts: headers::hsts(&settings.server),
             known_for: settings.throttle.known_for,
+            verify_for: settings.tokens.verify_for,
             proxy_noticed: AtomicBool::new(settings.is_local() || settings.server.trusted_hops > 0),
             local: settings.is_local()
                 && settings.mail.transport == Transport::Mailbox
@@ -143,6 +151,7 @@ impl Shared {
                 flash: format!("{prefix}latchkey-flash"),
                 browser: format!("{prefix}latchkey-browser"),
                 link: format!("{prefix}latchkey-link"),
+                registration: format!("{prefix}latchkey-registration"),
                 lab: LabCookies::new(settings.server.public.is_secure()),
             },
         }
@@ -203,17 +212,11 @@ pub fn app(
 /// Serves on `listener` until told to stop; then finishes what is running.
 pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settings) -> io::Result<Server> {
     let workers = settings.server.workers;
-    let blocking = blocking_threads(settings.pool.pool_size, workers);
-    let server = HttpServer::new(move || app(shared.clone()))
-        .workers(workers)
-        .worker_max_blocking_threads(blocking)
-        .max_connections(connections_of(workers))
-        .client_request_timeout(Duration::from_secs(5))
-        .client_disconnect_timeout(Duration::from_secs(5))
-        .keep_alive(Duration::from_secs(15))
-        .shutdown_timeout(25)
-        .disable_signals()
-        .listen(listener)?
-        .run();
-    Ok(server)
+    let sizes = server::Sizes {
+        workers,
+        blocking_threads: blocking_threads(settings.pool.pool_size, workers),
+        connections_per_worker: connections_of(workers),
+        finish_within: Duration::from_secs(25),
+    };
+    server::serve(listener, &sizes, move || app(shared.clone()))
 }

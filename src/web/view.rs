@@ -1,15 +1,23 @@
 //! What templates show: rows of people, sessions and events in words.
 
+mod series;
+
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::page::Page;
-use crate::accounts::{Act, Event as AuditEvent, UserRow as Person};
+use crate::accounts::{
+    self, Act, Actor, EndedSession, Event as AuditEvent, Factor, UserId, UserRow as Person,
+};
 use crate::device;
-use crate::sessions::{Handle, Record};
+use crate::sessions::{Handle, Policy, Record};
+use crate::unicode::direction::isolated;
 
 pub use crate::accounts::password::Strength;
+pub use series::{Series, grouped};
 
 /// A moment: for machines, exactly, and as people say it.
 pub struct When {
@@ -21,13 +29,17 @@ pub struct When {
 impl When {
     pub fn new(at: impl Into<OffsetDateTime>, now: OffsetDateTime) -> Self {
         let at = at.into();
-        let exact = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
         Self {
             iso: at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default(),
-            exact: at.format(exact).unwrap_or_default(),
+            exact: exact(at),
             relative: relative(at - now),
         }
     }
+}
+
+fn exact(at: OffsetDateTime) -> String {
+    let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+    at.format(format).unwrap_or_default()
 }
 
 fn relative(distance: time::Duration) -> String {
@@ -48,14 +60,48 @@ fn relative(distance: time::Duration) -> String {
     }
 }
 
+/// When a session ends: at the latest, and earlier if nobody uses it.
+pub struct Ends {
+    pub at: OffsetDateTime,
+    pub iso: String,
+    /// As in "6 December at 14:05 UTC".
+    pub on: String,
+    pub relative: String,
+    /// How long it lives unused, where that can end it earlier.
+    pub unused_for: Option<String>,
+}
+
+impl Ends {
+    fn of(record: &Record, now: OffsetDateTime, policy: &Policy) -> Self {
+        let (idle, absolute) = (policy.idle(record.remember), policy.absolute(record.remember));
+        // A row from before the limits were lowered keeps its own end until it is used.
+        let at = record.created_at.plus(absolute).max(record.expires_at);
+        Self::new(at.into(), now, (idle < absolute).then_some(idle))
+    }
+
+    pub fn new(at: OffsetDateTime, now: OffsetDateTime, idle: Option<Duration>) -> Self {
+        let When { iso, relative, .. } = When::new(at, now);
+        let on = if at.year() == now.year() {
+            at.format(format_description!("[day padding:none] [month repr:long] at [hour]:[minute] UTC"))
+        } else {
+            at.format(format_description!(
+                "[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC"
+            ))
+        };
+        let unused_for = idle.map(accounts::duration_in_words);
+        Self { at, iso, on: on.unwrap_or_default(), relative, unused_for }
+    }
+}
+
 pub struct SessionRow {
     pub handle: String,
     pub device: String,
     pub address: String,
     pub logged_in: When,
     pub last_seen: When,
-    pub expires: When,
-    pub factor: String,
+    pub ends: Ends,
+    /// Unknown where a newer version wrote it.
+    pub factor: Option<Factor>,
     pub remember: bool,
     pub current: bool,
     pub person_id: String,
@@ -64,7 +110,7 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    pub fn new(record: &Record, current: Handle, now: OffsetDateTime) -> Self {
+    pub fn new(record: &Record, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
         let current = record.handle == current;
         // Rows say it with some delay; of this one we know.
         let last_seen = if current { now } else { record.last_seen_at.into() };
@@ -74,12 +120,8 @@ impl SessionRow {
             address: record.address.to_string(),
             logged_in: When::new(record.created_at, now),
             last_seen: When::new(last_seen, now),
-            expires: When::new(record.expires_at, now),
-            factor: match &*record.factor {
-                "password+totp" => "password and authenticator app".to_owned(),
-                "password+recovery-code" => "password and recovery code".to_owned(),
-                one => one.to_owned(),
-            },
+            ends: Ends::of(record, now, policy),
+            factor: Factor::parse(&record.factor),
             remember: record.remember,
             current,
             person_id: String::new(),
@@ -102,72 +144,151 @@ pub struct Event {
     pub when: When,
     pub text: String,
     pub kind: &'static str,
+    /// Who did it, to be read after the text, where that is not the person it happened to; else empty.
+    pub by: String,
+    /// Of the browser it was done with; empty where others are not to know, and where there was none.
     pub address: String,
     pub device: String,
+    /// For administrators: who did it, and to whose account. No id where there is no such account (any more).
+    pub actor_id: String,
+    pub actor_name: String,
     pub person_id: String,
     pub person_name: String,
 }
 
 impl Event {
-    /// As the person it happened to reads it.
+    /// As the person it happened to reads it. Where an administrator was, they do not learn.
     pub fn own(event: &AuditEvent, now: OffsetDateTime) -> Self {
-        let by_other = event.actor != event.subject;
-        let (text, kind) = sentence(event.act, by_other, &event.detail);
+        let by = match event.by() {
+            Actor::Admin(_) => "an administrator",
+            Actor::Operator => "the operator",
+            Actor::Owner(_) | Actor::Instance | Actor::Unproven => "",
+        };
+        let (text, kind) = sentence(event);
+        let shown = by.is_empty() && !event.browser().is_empty() && event.by() != Actor::Instance;
         Self {
             when: When::new(event.at, now),
             text,
             kind,
-            address: event.address.clone(),
-            device: if event.user_agent.is_empty() { String::new() } else { device::name(&event.user_agent) },
+            by: by.to_owned(),
+            address: if by.is_empty() { event.address.clone() } else { String::new() },
+            device: if shown { device::name(event.browser()) } else { String::new() },
+            actor_id: String::new(),
+            actor_name: String::new(),
             person_id: String::new(),
             person_name: String::new(),
         }
     }
 
-    /// As an administrator reads it: with the person.
+    /// As an administrator reads it: with who did it, from where, and to whose account.
     pub fn of_somebody(event: &AuditEvent, now: OffsetDateTime) -> Self {
+        let named = |id: Option<UserId>, name: &Option<String>| match (id, name) {
+            (Some(id), Some(name)) => (id.to_string(), name.clone()),
+            (Some(_), None) => (String::new(), "a deleted user".to_owned()),
+            (None, _) => (String::new(), String::new()),
+        };
+        let own = Self::own(event, now);
+        let (person_id, person_name) = named(event.subject, &event.subject_name);
+        let (actor_id, actor_name) = match event.by() {
+            Actor::Owner(id) | Actor::Admin(id) => named(Some(id), &event.actor_name),
+            Actor::Operator => (String::new(), "the operator".to_owned()),
+            Actor::Instance => (String::new(), "Latchkey".to_owned()),
+            Actor::Unproven => (String::new(), "not known".to_owned()),
+        };
+        let has_browser = matches!(event.by(), Actor::Owner(_) | Actor::Admin(_) | Actor::Unproven);
         Self {
-            person_id: event.subject.map(|id| id.to_string()).unwrap_or_default(),
-            person_name: event.subject_name.clone().unwrap_or_default(),
-            ..Self::own(event, now)
+            by: if own.by.is_empty() { String::new() } else { actor_name.clone() },
+            address: event.address.clone(),
+            device: match has_browser && !event.browser().is_empty() {
+                true => device::name(event.browser()),
+                false => String::new(),
+            },
+            actor_id,
+            actor_name,
+            person_id,
+            person_name,
+            ..own
         }
+    }
+
+    /// On the page of the person it happened to, where the name says nothing new.
+    pub fn on_their_page(mut self) -> Self {
+        self.person_name.clear();
+        self
     }
 }
 
-fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static str) {
-    let by = if by_other { " by an administrator" } else { "" };
-    let Some(act) = act else { return ("Something a newer version recorded".into(), "plain") };
-    let with = |text: &str| if detail.is_empty() { text.to_owned() } else { format!("{text}: {detail}") };
+/// Which session was ended, as far as the event says it: "The session on Firefox on Linux that began 1 May 2026, …".
+fn ended_session(detail: &str) -> String {
+    let Some(ended) = EndedSession::read(detail) else { return "A session".to_owned() };
+    let began = ended.began().map(|at| format!(" that began {}", exact(at))).unwrap_or_default();
+    format!("The session on {}{began}", in_a_sentence(&ended.device))
+}
+
+/// The name of a device, within a sentence.
+fn in_a_sentence(device: &str) -> &str {
+    if device == device::name("") { "an unknown device" } else { device }
+}
+
+/// As [`Accounts`](crate::accounts::Accounts) counts them: "3 others", "3 of everybody" or "3".
+fn ended_sessions(detail: &str) -> String {
+    let (count, whose) = detail.split_once(' ').unwrap_or((detail, ""));
+    let sessions = |of: &str| match count {
+        "1" => format!("1{of} session was ended"),
+        _ => format!("{count}{of} sessions were ended"),
+    };
+    match whose {
+        _ if count.parse::<u64>().is_err() => "Sessions were ended".to_owned(),
+        "others" => sessions(" other"),
+        "of everybody" => format!("The sessions of all users were ended: {count}"),
+        _ => sessions(""),
+    }
+}
+
+fn sentence(event: &AuditEvent) -> (String, &'static str) {
+    let detail = &*event.detail;
+    let Some(act) = event.act else { return ("Something a newer version recorded".into(), "plain") };
+    let with = |text: &str| {
+        if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
+    };
     match act {
         Act::Registered => ("Registered".into(), "good"),
         Act::LoggedIn => ("Logged in".into(), "good"),
         Act::LogInRefused => (with("Log-in refused"), "bad"),
         Act::LoggedOut => ("Logged out".into(), "plain"),
-        Act::Confirmed if detail == "passkey" => ("Confirmed with a passkey".into(), "plain"),
-        Act::Confirmed if detail == "totp" => {
-            ("Confirmed with the password and a code of the authenticator app".into(), "plain")
-        }
-        Act::Confirmed if detail == "recovery-code" => {
-            ("Confirmed with the password and a recovery code".into(), "plain")
-        }
-        Act::Confirmed => ("Confirmed with the password".into(), "plain"),
+        Act::Confirmed => match Factor::parse_confirmed(detail) {
+            Some(factor) => (format!("Confirmed with {}", factor.in_words()), "plain"),
+            None => (with("Confirmed"), "plain"),
+        },
         Act::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
         Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
         Act::PasswordChanged => ("Password changed".into(), "warn"),
         Act::PasswordReset => ("Password set through a reset link".into(), "warn"),
         Act::ResetRequested => (with("Reset link requested"), "warn"),
         Act::PasswordLocked => ("Password locked after too many wrong ones".into(), "bad"),
-        Act::PasswordUnlocked => (format!("Password unlocked{by}"), "warn"),
+        Act::PasswordUnlocked => ("Password unlocked".into(), "warn"),
         Act::EmailChangeAsked => ("A change of the e-mail address was begun".into(), "warn"),
+        Act::EmailChangeCancelled => {
+            ("The requested change of the e-mail address was cancelled".into(), "warn")
+        }
         Act::EmailChanged => ("E-mail address changed".into(), "warn"),
         Act::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
-        Act::SessionDisowned => ("A session was ended by mail: “this was not me”".into(), "bad"),
+        Act::SessionDisowned => (
+            format!("{} was reported by mail: “this was not me”. Every session ended", ended_session(detail)),
+            "bad",
+        ),
         Act::NameChanged => ("Name changed".into(), "plain"),
-        Act::SessionRevoked => (format!("A session was ended{by}"), "warn"),
-        Act::SessionsRevoked => (with(&format!("Sessions were ended{by}")), "warn"),
-        Act::RoleChanged => (with(&format!("Role changed{by}")), "warn"),
-        Act::Disabled => (format!("Account disabled{by}"), "bad"),
-        Act::Enabled => (format!("Account enabled{by}"), "good"),
+        // The browser that is shown beside it is the one it was ended from.
+        Act::SessionRevoked if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() => {
+            let from = device::name(event.browser());
+            (format!("{} was ended from {}", ended_session(detail), in_a_sentence(&from)), "warn")
+        }
+        Act::SessionRevoked => (format!("{} was ended", ended_session(detail)), "warn"),
+        Act::SessionsRevoked => (ended_sessions(detail), "warn"),
+        Act::RoleChanged if !detail.is_empty() => (format!("Role changed to {detail}"), "warn"),
+        Act::RoleChanged => ("Role changed".into(), "warn"),
+        Act::Disabled => ("Account disabled".into(), "bad"),
+        Act::Enabled => ("Account enabled".into(), "good"),
         Act::Invited => (with("Invitation sent"), "plain"),
         Act::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
         Act::Imported => ("Moved in from elsewhere".into(), "good"),
@@ -177,6 +298,8 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::PasskeyAdded => (with("Passkey added"), "warn"),
         Act::PasskeyRenamed => (with("Passkey renamed"), "plain"),
         Act::PasskeyRemoved => (with("Passkey removed"), "warn"),
+        Act::PasskeyStepOn => ("A passkey is required after the password".into(), "good"),
+        Act::PasskeyStepOff => ("The password alone logs in: no passkey is required after it".into(), "bad"),
         Act::PasskeyRefused => (with("Passkey refused"), "bad"),
         Act::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
         Act::Exported => ("What is kept about you was downloaded".into(), "warn"),
@@ -191,8 +314,10 @@ fn sentence(act: Option<Act>, by_other: bool, detail: &str) -> (String, &'static
         Act::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
         Act::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
         Act::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
-        Act::FactorDisowned => ("New ways to log in taken back, and every session ended".into(), "warn"),
-        Act::FactorsReset => (format!("Second factors removed{by}"), "bad"),
+        Act::FactorDisowned => {
+            ("Changes to the ways to log in were taken back by mail, and every session ended".into(), "warn")
+        }
+        Act::FactorsReset => ("Second factors removed".into(), "bad"),
     }
 }
 
@@ -224,13 +349,6 @@ impl UserRow {
             last_login: person.last_login_at.map(|at| When::new(at, now)),
         }
     }
-}
-
-/// One bar of a chart; `height` is its share of the tallest, 0 to 100.
-pub struct Bar {
-    pub label: String,
-    pub value: u64,
-    pub height: u8,
 }
 
 /// Rows of one page of a list.
@@ -280,23 +398,4 @@ impl Pager {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use time::Duration;
-
-    #[test]
-    fn distances_are_said_as_people_say_them() {
-        for (seconds, said) in [
-            (-3, "just now"),
-            (-60, "1 minute ago"),
-            (-179, "3 minutes ago"),
-            (-7200, "2 hours ago"),
-            (-86_400 * 3, "3 days ago"),
-            (-86_400 * 90, "3 months ago"),
-            (86_400 * 7, "in 7 days"),
-            (20, "in a moment"),
-        ] {
-            assert_eq!(relative(Duration::seconds(seconds)), said);
-        }
-    }
-}
+mod tests;

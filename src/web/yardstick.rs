@@ -19,6 +19,7 @@ use super::error::Error;
 use super::page::{Page, Person};
 use super::pages::home;
 use super::{assets, routes};
+use crate::accounts::Factor;
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::jwt;
@@ -109,7 +110,7 @@ impl Claims {
             others: 0,
             handle: Uuid::new_v4(),
             remember: false,
-            factor: "password".into(),
+            factor: Factor::Password.as_str().into(),
             address: "127.0.0.1".into(),
             user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0".into(),
             created_at: created_at.0,
@@ -139,7 +140,8 @@ impl Claims {
 async fn open(ctx: Ctx, prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
     let Claims { name, csrf, is_admin, others, .. } = &prepared.claims;
     let page = page(&ctx, name.clone(), *is_admin, csrf.clone());
-    home::dashboard(page, name.clone(), &prepared.record, *others, OffsetDateTime::now_utc())
+    let policy = ctx.accounts().sessions().policy();
+    home::dashboard(page, name.clone(), &prepared.record, *others, OffsetDateTime::now_utc(), policy)
 }
 
 async fn hs256(token: Hs256, ctx: Ctx) -> Result<HttpResponse, Error> {
@@ -153,7 +155,8 @@ async fn eddsa(token: EdDsa, ctx: Ctx) -> Result<HttpResponse, Error> {
 fn show(claims: Claims, ctx: &Ctx) -> Result<HttpResponse, Error> {
     let (name, others) = (claims.name.clone(), claims.others);
     let page = page(ctx, claims.name.clone(), claims.is_admin, claims.csrf.clone());
-    home::dashboard(page, name, &claims.into_record(), others, OffsetDateTime::now_utc())
+    let policy = ctx.accounts().sessions().policy();
+    home::dashboard(page, name, &claims.into_record(), others, OffsetDateTime::now_utc(), policy)
 }
 
 /// As `/home` has it, so that as many bytes are sent.

@@ -32,7 +32,7 @@ async fn every_session_is_listed_and_the_current_one_is_marked_and_first() {
     let page = laptop.get("/account/sessions").await;
     page.is(200).says("This session").says("127.0.0.1").says("password");
     assert_eq!(page.count("li.session"), 2);
-    assert_eq!(page.count("li.session.current"), 1);
+    assert_eq!(page.count("li.session.is-current"), 1);
     let first = page.text("li.session h2").unwrap();
     assert!(
         first.contains("Firefox") && first.contains("Linux") && first.contains("This session"),
@@ -170,5 +170,67 @@ async fn whatever_is_in_flight_when_a_session_ends_brings_it_not_back() {
         }
         assert!(laptop.is_in().await);
         app.db.execute("DELETE FROM sessions");
+    }
+}
+
+/// The end of the newest session as a page says it, from the row and the default limits.
+fn latest_end(app: &TestApp, days: u32) -> String {
+    app.db.scalar(&format!(
+        "SELECT to_char(ends, CASE WHEN extract(year FROM ends) = extract(year FROM now() AT TIME ZONE 'UTC') \
+             THEN 'FMDD FMMonth \"at\" HH24:MI \"UTC\"' ELSE 'FMDD FMMonth YYYY \"at\" HH24:MI \"UTC\"' END) \
+         FROM (SELECT created_at AT TIME ZONE 'UTC' + interval '{days} days' AS ends FROM sessions \
+               ORDER BY created_at DESC LIMIT 1) s"
+    ))
+}
+
+#[actix_web::test]
+async fn a_session_says_both_limits_and_the_date() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    let ends = format!("Ends on {} at the latest; earlier if unused for 24 hours", latest_end(&app, 7));
+    for path in ["/home", "/account/sessions"] {
+        let page = browser.get(path).await;
+        page.is(200).says(&ends);
+        let machine: String = app.db.scalar(
+            "SELECT to_char((created_at + interval '7 days') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM sessions",
+        );
+        assert!(page.attributes("time", "datetime").contains(&machine), "{machine} is not on {path}");
+    }
+    // One that is kept has one limit.
+    let mut kept = app.browser();
+    let fields = [("email", ada.email), ("password", ada.password), ("remember", "1")];
+    kept.fill_in("/login", &fields).await.redirects_to("/home");
+    let ends = format!("Ends on {} at the latest", latest_end(&app, 30));
+    kept.get("/home").await.says(&ends).does_not_say("unused for");
+}
+
+#[actix_web::test]
+async fn no_page_shows_how_a_log_in_is_stored() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let (mut adas, mut graces) = (app.logged_in(&ada).await, app.logged_in(&grace).await);
+    let user = format!("/admin/users/{}", ada.id);
+    for (stored, label, words) in [
+        ("password", "Password", "with a password"),
+        ("passkey", "Passkey", "with a passkey"),
+        ("password+totp", "Password and authenticator app", "with a password and an authenticator app"),
+        ("password+recovery-code", "Password and recovery code", "with a password and a recovery code"),
+        ("password+passkey", "Password and passkey", "with a password and a passkey"),
+        // Of a newer version.
+        ("retina+voice", "Unknown", "Logged in"),
+    ] {
+        app.db.execute(&format!("UPDATE sessions SET factor = '{stored}'"));
+        let raw = format!(">{stored}<");
+        let compound = stored.contains('+');
+        adas.get("/home").await.says(&format!("Logged in with{label}")).does_not_say(&raw);
+        for page in [
+            adas.get("/account/sessions").await,
+            graces.get(&user).await,
+            graces.get("/admin/sessions").await,
+        ] {
+            page.is(200).says(words).does_not_say(&raw);
+            assert!(!compound || !page.body.contains(stored), "{stored}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What happened to one's own account.
 
 use crate::support::app::TestApp;
+use crate::support::process::Latchkey;
 
 #[actix_web::test]
 async fn people_read_what_happened_to_them_and_to_nobody_else() {
@@ -71,4 +72,19 @@ async fn each_thing_that_happens_is_recorded_once() {
     ] {
         assert_eq!(app.events(act), times, "{act}");
     }
+}
+
+#[actix_web::test]
+async fn a_stranger_who_calls_himself_the_command_line_is_not_shown_as_the_operator() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut stranger = app.browser();
+    stranger.headers.push(("user-agent", "latchkey command line".into()));
+    stranger.log_in(ada.email, "not-the-password-at-all").await.is(422);
+    let (mut adas, mut admin) = (app.logged_in(&ada).await, app.logged_in(&grace).await);
+    adas.get("/account/activity").await.says("Unknown device").does_not_say("Command line");
+    admin.get("/admin/audit").await.says("Unknown device").does_not_say("Command line");
+    Latchkey::on(&app.db.url()).run(&["user", "reset-link", ada.email]).well();
+    adas.get("/account/activity").await.says("Command line");
+    admin.get("/admin/audit").await.says("Command line");
 }

@@ -1,16 +1,17 @@
 //! Invitations, as administrators see them.
 
-use latchkey::config::Transport;
+use latchkey::config::{Registration, Transport};
 use uuid::Uuid;
 
-use crate::support::app::TestApp;
+use crate::support::app::{Person, TestApp};
+use crate::support::browser::Answer;
 
 #[actix_web::test]
 async fn an_invitation_is_sent_listed_and_withdrawn() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
-    admin.get("/admin/invitations").await.is(200).says("Nobody is invited yet.");
+    admin.get("/admin/invitations").await.is(200).says("No one has been invited yet.");
     admin
         .post("/admin/invitations", &[("email", "alan@example.org")])
         .await
@@ -20,7 +21,7 @@ async fn an_invitation_is_sent_listed_and_withdrawn() {
         .says("alan@example.org")
         .says("by Grace Hopper")
         .says("waiting");
-    let letter = app.letter("alan@example.org", "Grace Hopper invites you to Latchkey").await;
+    let letter = app.letter("alan@example.org", "You are invited to Latchkey").await;
     assert!(letter.text.contains("7 days"), "{}", letter.text);
     list.does_not_say(&letter.token());
     let id: String = app.db.scalar("SELECT id::text FROM invitations");
@@ -84,4 +85,72 @@ async fn without_mail_nobody_can_be_invited() {
     let page = format!("/admin/users/{}", ada.id);
     admin.get(&page).await.is(200).does_not_say("send-reset");
     admin.post(&format!("{page}/send-reset"), &[]).await.is(422).says("Mail is switched off");
+}
+
+/// Registers alan@example.org with the invitation of this token.
+async fn register(app: &TestApp, invite: &str) -> Answer {
+    let fields = [
+        ("name", "Alan"),
+        ("email", "alan@example.org"),
+        ("password", "gravel tuba otter lemon"),
+        ("invite", invite),
+    ];
+    app.browser().fill_in("/register", &fields).await
+}
+
+#[actix_web::test]
+async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator() {
+    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    app.db.execute("UPDATE users SET role = 'admin'");
+    let mut admin = app.logged_in(&grace).await;
+    admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
+    let letter = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    let mut watching = app.logged_in(&ada).await;
+    // Whatever was written by hand, or by an older version that withdrew nothing.
+    let inviter = |set: &str| app.db.execute(&format!("UPDATE users SET {set} WHERE id = '{}'", grace.id));
+    for (ends, back) in [
+        ("role = 'member'", "role = 'admin'"),
+        ("disabled_at = now()", "disabled_at = NULL"),
+        ("delete_after = now() + interval '1 day'", "delete_after = NULL"),
+    ] {
+        inviter(ends);
+        app.browser().open(&letter.link()).await.says("Registration is by invitation");
+        register(&app, &letter.token()).await.is(422).says("Registration is by invitation");
+        let list = watching.get("/admin/invitations").await;
+        list.says("ended").says("by Grace Hopper, who is no longer an administrator").does_not_say("waiting");
+        assert_eq!(list.count("form[action$='/withdraw']"), 0, "{ends}");
+        inviter(back);
+        let list = watching.get("/admin/invitations").await;
+        list.says("waiting").does_not_say("no longer an administrator");
+    }
+    // Registered while it was good, confirmed when it is not any more.
+    register(&app, &letter.token()).await.redirects_to("/register/check-email");
+    inviter("role = 'member'");
+    let confirm = app.letter("alan@example.org", "Confirm your e-mail address").await;
+    let token = confirm.token();
+    let fields = [("token", token.as_str()), ("password", "gravel tuba otter lemon")];
+    app.browser().fill_in(&confirm.link(), &fields).await.is(422);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 2);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM invitations WHERE accepted_at IS NOT NULL"), 0);
+}
+
+#[actix_web::test]
+async fn an_ended_invitation_is_replaced_by_a_new_one_and_does_not_come_back_with_the_role() {
+    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let (ada, grace): (Person, Person) = (app.ada().await, app.grace().await);
+    app.db.execute("UPDATE users SET role = 'admin'");
+    let invite = async |person: &Person| {
+        let mut admin = app.logged_in(person).await;
+        admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
+        let token = app.letter("alan@example.org", "You are invited to Latchkey").await.token();
+        app.db.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'");
+        token
+    };
+    let first = invite(&grace).await;
+    app.db.execute(&format!("UPDATE users SET role = 'member' WHERE id = '{}'", grace.id));
+    let second = invite(&ada).await;
+    app.db.execute("UPDATE users SET role = 'admin'");
+    register(&app, &first).await.is(422);
+    register(&app, &second).await.redirects_to("/register/check-email");
 }

@@ -30,7 +30,7 @@ async fn everybodys_sessions_can_be_found_and_ended() {
     }
     adas.get("/login").await;
     adas.log_in(ada.email, ada.password).await;
-    adas.get("/account/activity").await.says("A session was ended by an administrator");
+    adas.get("/account/activity").await.says(" was ended by an administrator");
 }
 
 #[actix_web::test]
@@ -88,11 +88,143 @@ async fn the_overview_counts_people_sessions_log_ins_and_refusals() {
     app.browser().log_in(ada.email, "not-the-password-at-all").await;
     let mut admin = app.logged_in(&grace).await;
     let page = admin.get("/admin").await;
-    page.is(200).says("People").says("Live sessions").says("Log-ins").says("Refusals");
+    page.is(200).says("People").says("Live sessions").says("Log-ins").says("Refused log-ins");
     let html = page.html();
-    let selector = scraper::Selector::parse(".stats .number").unwrap();
-    let numbers: Vec<String> = html.select(&selector).map(|number| number.text().collect()).collect();
-    assert_eq!(numbers, ["2", "2", "2", "1"]);
+    let texts = |selector: &str| -> Vec<String> {
+        let selector = scraper::Selector::parse(selector).unwrap();
+        let text = |part: scraper::ElementRef<'_>| part.text().collect::<String>().trim().to_owned();
+        html.select(&selector).map(text).collect()
+    };
+    assert_eq!(texts(".stats .number"), ["2 now", "2 now", "2 today", "1 today"]);
+    // Each number is the last one of its own series, which has fourteen days, a scale, and a table.
+    assert_eq!(texts(".stats tbody tr:last-child td"), ["2", "2", "2", "1"]);
+    assert_eq!(texts(".stats tbody tr").len(), 4 * 14);
+    assert_eq!(texts(".stats .scale span"), ["2", "0", "2", "0", "2", "0", "1", "0"]);
+    assert_eq!(texts(".stats caption")[1], "Sessions that were live at the end of the day");
+    assert!(texts(".stats .axis").iter().all(|axis| axis.ends_with("today")));
+    assert_eq!(texts(".days tbody tr").len(), 14);
+    let today: Vec<String> = texts(".days tbody tr:first-child td");
+    assert_eq!(today, ["2", "", "1"]);
+    assert!(texts(".days tbody th")[0].ends_with("today"));
+}
+
+/// Whatever the time zone of the database, a day is one of UTC; and a level is what there was, not what was added.
+#[actix_web::test]
+async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    for _ in 0..2 {
+        app.logged_in(&ada).await;
+    }
+    // Two sessions began three days ago; one of them was ended the next day, in the last minute of UTC.
+    let day = |ago: i64| format!("((now() AT TIME ZONE 'UTC')::date - {ago})::timestamp AT TIME ZONE 'UTC'");
+    app.db.execute(&format!(
+        "ALTER DATABASE {} SET timezone = 'Pacific/Auckland'; \
+         UPDATE sessions SET created_at = {} + interval '1 hour'; \
+         UPDATE sessions SET revoked_at = {} + interval '23 hours 59 minutes' WHERE handle = (SELECT min(handle::text)::uuid FROM sessions); \
+         UPDATE users SET created_at = {} + interval '23 hours 59 minutes' WHERE id = '{}'; \
+         UPDATE users SET created_at = now() - interval '90 days' WHERE id = '{}'",
+        app.db.scalar::<String>("SELECT quote_ident(current_database())"),
+        day(3),
+        day(2),
+        day(5),
+        ada.id,
+        grace.id,
+    ));
+    let app = app.beside(|_| {});
+    let numbers = app.accounts.numbers().await.unwrap();
+    let of = |days: &[latchkey::accounts::Day]| days.iter().map(|day| day.value).collect::<Vec<_>>();
+    assert_eq!(of(&numbers.live_sessions), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 1]);
+    assert_eq!(of(&numbers.opened), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
+    assert_eq!(of(&numbers.people), [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
+    assert_eq!(of(&numbers.registrations)[8], 1);
+}
+
+/// Who did it and to whom, on each page where it is told, to each reader what is theirs to know.
+#[actix_web::test]
+async fn what_an_administrator_did_is_told_with_who_did_it() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut firefox = app.browser();
+    firefox.headers.push((
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0".into(),
+    ));
+    firefox.log_in(ada.email, ada.password).await.redirects_to("/home");
+    let mut adas = app.logged_in(&ada).await;
+    let mut admin = app.logged_in(&grace).await;
+    let path = format!("/admin/users/{}", ada.id);
+    let page = admin.get(&path).await;
+    // The one of Firefox was seen before the other one.
+    let ends = page.attributes("form[action$='/revoke']", "action");
+    assert_eq!(ends.len(), 2);
+    admin.post(&ends[1], &[("user", &ada.id.to_string())]).await.redirects_to(&path);
+    assert!(!firefox.is_in().await && adas.is_in().await);
+    admin.get(&path).await.says("That session is over.");
+    admin.post(&format!("{path}/send-reset"), &[]).await.redirects_to(&path);
+    admin.post(&format!("{path}/role"), &[("role", "admin")]).await.is(303);
+    admin.post(&format!("{path}/role"), &[("role", "member")]).await.is(303);
+
+    let own = adas.get("/account/activity").await;
+    own.is(200)
+        .says("Reset link requested by an administrator")
+        .says("Role changed to member by an administrator");
+    own.says("The session on Firefox on Linux that began ").says(" was ended by an administrator");
+    own.does_not_say(grace.name);
+    let there = admin.get(&path).await;
+    there.says(&format!("Reset link requested by {}", grace.name));
+    there.says(&format!(" was ended by {}", grace.name));
+    let trail = admin.get("/admin/audit?q=reset-requested").await;
+    let row = trail.html();
+    let cell = scraper::Selector::parse("tbody td").unwrap();
+    let cells: Vec<String> = row.select(&cell).map(|cell| cell.text().collect()).collect();
+    assert_eq!((cells[0].as_str(), cells[1].as_str()), (grace.name, ada.name));
+    assert_eq!(trail.attributes("tbody td a", "href"), [format!("/admin/users/{}", grace.id), path.clone()]);
+    // It is found by who did it as well.
+    admin.get("/admin/audit?q=grace").await.says("Reset link requested").says("Role changed");
+    // Without the field it goes to the list, and an address of elsewhere leads nowhere else.
+    for odd in ["", "https://evil.example", "//evil.example", "x"] {
+        app.logged_in(&ada).await;
+        let page = admin.get("/admin/sessions?q=ada").await;
+        let end = page.attributes("form[action$='/revoke']", "action")[0].clone();
+        admin.post(&end, &[("user", odd)]).await.redirects_to("/admin/sessions");
+        app.wait_out_throttles();
+    }
+}
+
+#[actix_web::test]
+async fn an_ended_session_is_told_with_its_device_and_the_one_it_was_ended_from() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browsers = Vec::new();
+    for user_agent in [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36",
+    ] {
+        let mut browser = app.browser();
+        browser.headers.push(("user-agent", user_agent.into()));
+        browser.log_in(ada.email, ada.password).await.redirects_to("/home");
+        browsers.push(browser);
+    }
+    let [_, chrome] = &mut browsers[..] else { panic!() };
+    let page = chrome.get("/account/sessions").await;
+    let ends = page.attributes("form[action$='/revoke']", "action");
+    chrome.post(ends.last().unwrap(), &[]).await.redirects_to("/account/sessions");
+    let activity = chrome.get("/account/activity").await;
+    activity
+        .says("The session on Firefox on Linux that began ")
+        .says(" UTC was ended from Chrome on Windows");
+    let detail: String = app.db.scalar("SELECT detail FROM audit_events WHERE act = 'session-revoked'");
+    let by: String = app.db.scalar("SELECT handle::text FROM sessions WHERE revoked_at IS NULL");
+    assert!(detail.contains(&by), "{detail} {by}");
+    let ended = "SELECT count(*) FROM audit_events JOIN sessions ON handle = session WHERE act = 'session-revoked' AND revoked_at IS NOT NULL";
+    assert_eq!(app.db.scalar::<i64>(ended), 1);
+    // As versions wrote it that kept no detail.
+    app.db.execute(&format!(
+        "INSERT INTO audit_events (act, actor, subject, user_agent) VALUES ('session-revoked', '{0}', '{0}', 'curl/8')",
+        ada.id
+    ));
+    chrome.get("/account/activity").await.says("A session was ended from an unknown device");
 }
 
 #[actix_web::test]

@@ -80,7 +80,7 @@ async fn people_are_found_by_what_is_literally_in_their_name_or_address() {
         assert_eq!(list.is(200).count("tbody tr"), found, "{q:?}");
         assert_eq!(list.attribute("input[name=q]", "value").as_deref(), Some(q.trim()), "{q:?}");
         if found == 0 {
-            list.says("Nobody matches.");
+            list.says("No one matches.");
         }
     }
 }
@@ -92,7 +92,7 @@ async fn pages_of_a_search_keep_the_search() {
     crowd(&app, 60);
     let mut browser = app.logged_in(&grace).await;
     let first = browser.get("/admin/users?q=Person%20%26%201").await;
-    first.is(200).says("Nobody matches.");
+    first.is(200).says("No one matches.");
     let first = browser.get("/admin/users?q=%40example.net").await;
     first.says("60 people, page 1 of 3");
     assert_eq!(first.count("tbody tr"), 25);

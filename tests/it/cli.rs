@@ -1,17 +1,26 @@
 //! The operator's commands, as processes: what they print, how they exit, what they do to a running server.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::support::app::TestApp;
+use crate::support::browser::Browser;
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, Ran};
 
 /// One JSON object a line.
 fn rows(ran: &Ran) -> Vec<Value> {
     ran.well().into_iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// How many moments a line holds, written as RFC 3339 has it.
+fn moments(line: &str) -> usize {
+    let is_moment = |word: &&str| OffsetDateTime::parse(word, &Rfc3339).is_ok();
+    line.split_whitespace().filter(is_moment).count()
 }
 
 fn path(link: &str, latchkey: &Latchkey) -> String {
@@ -90,10 +99,17 @@ fn lists_are_for_people_and_as_json_for_programs() {
     assert_eq!((&users[0]["role"], &users[1]["role"]), (&"member".into(), &"admin".into()));
     assert_eq!((&users[0]["state"], &users[0]["sessions"]), (&"active".into(), &1.into()));
     assert_eq!(rows(&latchkey.run(&["user", "list", "hopper", "--json"])).len(), 1);
-    assert!(latchkey.run(&["user", "list", "nobody"]).well().is_empty());
+    assert_eq!(latchkey.run(&["user", "list", "nobody"]).well(), ["No user matches \"nobody\"."]);
+    assert!(latchkey.run(&["user", "list", "nobody", "--json"]).well().is_empty());
     let ran = latchkey.run(&["user", "list", "hopper"]);
-    let [line] = ran.well()[..] else { panic!("{}", ran.out) };
+    let [head, line] = ran.well()[..] else { panic!("{}", ran.out) };
+    assert_eq!(
+        head.split_whitespace().collect::<Vec<_>>().join(" "),
+        "EMAIL ROLE STATE SESSIONS REGISTERED LAST LOG-IN NAME"
+    );
     assert!(line.starts_with("grace@example.org ") && line.contains(" admin "), "{line}");
+    assert_eq!(moments(line), 1, "{line}");
+    assert!(line.contains("never") && line.ends_with(" Grace Hopper"), "{line}");
 
     let sessions = rows(&latchkey.run(&["session", "list", "--json"]));
     let handle: String = app.db.scalar("SELECT handle::text FROM sessions");
@@ -104,8 +120,17 @@ fn lists_are_for_people_and_as_json_for_programs() {
     );
     assert!(sessions[0]["logged_in"].as_i64() <= sessions[0]["last_seen"].as_i64());
     let ran = latchkey.run(&["session", "list", "lovelace"]);
-    assert!(ran.well()[0].starts_with(&handle), "{}", ran.out);
-    assert!(latchkey.run(&["session", "list", "hopper"]).well().is_empty());
+    let [head, line] = ran.well()[..] else { panic!("{}", ran.out) };
+    assert_eq!(
+        head.split_whitespace().collect::<Vec<_>>().join(" "),
+        "HANDLE USER DEVICE LOGGED IN LAST SEEN ADDRESS"
+    );
+    assert!(line.starts_with(&handle), "{line}");
+    assert_eq!(moments(line), 2, "{line}");
+    assert_eq!(latchkey.run(&["session", "list", "hopper"]).well(), ["No live session matches \"hopper\"."]);
+    app.db.execute("DELETE FROM sessions");
+    assert_eq!(latchkey.run(&["session", "list"]).well(), ["No live session."]);
+    assert!(latchkey.run(&["audit", "at-rest"]).well()[0].starts_with("COLUMN "));
 }
 
 #[actix_web::test]
@@ -275,6 +300,42 @@ async fn in_local_mode_commands_reach_the_server_of_the_running_instance_and_lea
     assert_eq!(rows(&latchkey.run(&["user", "list", "--json"]))[0]["email"], "ada@example.org");
     assert!(dir.postgres().is_some());
     running.browser().get("/readyz").await.is(200);
+}
+
+#[actix_web::test]
+async fn in_local_mode_links_lead_to_the_instance_that_runs() {
+    let dir = DataDir::new();
+    let latchkey = Latchkey::local(&dir);
+    let other = latchkey.on_another_port();
+    let mut running = other.serve_ready().await;
+    let ran = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Ada"]);
+    let link = path(ran.well()[0], &other);
+    running.browser().open(&link).await.is(200).says("password");
+    // An instance at the address of the settings comes first, whichever others run.
+    let second = latchkey.serve_ready().await;
+    path(latchkey.run(&["user", "reset-link", "ada@example.org"]).well()[0], &latchkey);
+    path(other.run(&["user", "reset-link", "ada@example.org"]).well()[0], &other);
+    drop(second);
+    // Of one that was killed nothing is left that counts.
+    running.kill().await;
+    let ran = latchkey.run(&["user", "reset-link", "ada@example.org"]);
+    path(ran.well()[0], &latchkey);
+}
+
+#[actix_web::test]
+async fn a_port_that_the_system_chooses_is_the_one_that_links_lead_to() {
+    let dir = DataDir::new();
+    let latchkey = Latchkey::local(&dir).with("PORT", 0).with("LATCHKEY__SERVER__BIND", "127.0.0.1");
+    let mut child = latchkey.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    let setup = log.lines().map_while(Result::ok).find(|line| line.contains("/setup?token="));
+    let line: Value = serde_json::from_str(&setup.expect("a link")).unwrap();
+    let link = line["link"].as_str().unwrap();
+    let (origin, path) = link.split_at(link.find("/setup").unwrap());
+    let answer = Browser::new(origin).open(path).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    answer.is(200).says("administrator");
 }
 
 #[actix_web::test]

@@ -59,7 +59,7 @@ async fn told(browser: &mut Browser) -> Vec<(String, bool, bool)> {
     let html = page.html();
     let select = |text: &str| scraper::Selector::parse(text).expect("a selector");
     let (row, head, cell, good) =
-        (select(".verdicts tbody tr"), select("th"), select("td"), select(".chip.good"));
+        (select(".verdicts tbody tr"), select("th"), select("td"), select(".chip.is-good"));
     let rows = html.select(&row).filter(|row| row.select(&select(".chip")).next().is_some());
     rows.map(|row| {
         let who: String = row.select(&head).next().expect("a head").text().collect();

@@ -1,8 +1,12 @@
 //! The door to Postgres, through restarts.
 
+use std::sync::mpsc::channel;
+
+use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
-use latchkey::db::{Db, Fault};
+use latchkey::config::Settings;
+use latchkey::db::{Db, Fault, after_commit};
 
 use crate::support::db::TestDb;
 
@@ -80,9 +84,53 @@ async fn while_the_database_is_away_everything_is_unavailable_and_then_works_aga
 }
 
 #[actix_web::test]
+async fn what_waits_for_a_commit_happens_after_it_and_never_without_it() {
+    let test_db = TestDb::new();
+    let db = test_db.db();
+    let (tell, told) = channel();
+    for (what, outcome) in [("committed", Ok(())), ("undone", Err(Fault::bug("no"))), ("again", Ok(()))] {
+        let tell = tell.clone();
+        let answer = db.write(move |conn| {
+            let inside = tell.clone();
+            after_commit::run(conn, move || tell.send(what).unwrap());
+            inside.send("inside").unwrap();
+            outcome
+        });
+        let _ = answer.await;
+    }
+    // Without a transaction of ours there is nothing to wait for.
+    after_commit::run(&mut test_db.connect(), move || tell.send("at once").unwrap());
+    let order: Vec<_> = told.iter().collect();
+    assert_eq!(order, ["inside", "committed", "inside", "inside", "again", "at once"]);
+}
+
+#[actix_web::test]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server_and_not_only_left_behind() {
+    let test_db = TestDb::new();
+    let environment: Vec<_> = [("DATABASE__STATEMENT_TIMEOUT", "1s"), ("DATABASE__LOCK_TIMEOUT", "1s")]
+        .map(|(name, value)| (format!("LATCHKEY__{name}"), value.to_owned()))
+        .into();
+    let environment = settings().into_iter().chain(environment).collect();
+    let db = Db::new(&test_db.url(), Settings::from_environment(environment).unwrap().pool);
+    let slow = |conn: &mut PgConnection| Ok(conn.batch_execute("SELECT pg_sleep(30)")?);
+    let faults = [db.read(slow).await, db.write(slow).await];
+    for fault in faults {
+        let fault = fault.unwrap_err();
+        assert!(
+            matches!(&fault, Fault::Unavailable(why) if why.contains("statement timeout")),
+            "we gave up first: {fault}"
+        );
+    }
+    let mut holder = test_db.connect();
+    holder.batch_execute("BEGIN; LOCK TABLE users").unwrap();
+    let fault = db.read(|conn| Ok(conn.batch_execute("SELECT FROM users")?)).await.unwrap_err();
+    assert!(matches!(&fault, Fault::Unavailable(why) if why.contains("timeout")), "{fault}");
+}
+
+#[actix_web::test]
 async fn a_door_that_is_still_shut_says_so() {
     let open = TestDb::new();
-    let db = Db::shut(latchkey::config::Settings::from_environment(settings()).unwrap().pool);
+    let db = Db::shut(Settings::from_environment(settings()).unwrap().pool);
     assert!(matches!(read(&db).await, Err(Fault::Unavailable(_))));
     db.open(&open.url());
     read(&db).await.unwrap();

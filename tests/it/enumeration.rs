@@ -1,10 +1,129 @@
-//! Who has an account shows in no answer: text, status and headers are the same. Time is measured by
-//! `bin/bench enumeration`.
+//! Who has an account shows in no answer: text, status and headers are the same, and the same statements are sent to
+//! the database. Time is measured by `bin/bench enumeration`.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 
 use latchkey::config::Span;
 
 use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
+
+/// The transactions that were committed, by database.
+static COMMITTED: LazyLock<Mutex<HashMap<String, Vec<Vec<String>>>>> = LazyLock::new(Mutex::default);
+
+/// Listens to one connection.
+#[derive(Default)]
+struct Listener {
+    database: String,
+    statements: Vec<String>,
+}
+
+impl Instrumentation for Listener {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartEstablishConnection { url, .. } => self.database = url.to_owned(),
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let text = query.to_string();
+                // Without what is bound, and by one name what is written for a user and what in its place.
+                let text = text.split(" -- binds").next().unwrap_or_default();
+                let text = text.replace("decoy_tokens", "user_tokens").replace("\"account\"", "\"user_id\"");
+                match text.as_str() {
+                    "BEGIN" => self.statements.clear(),
+                    "COMMIT" => {
+                        let done = std::mem::take(&mut self.statements);
+                        COMMITTED.lock().unwrap().entry(self.database.clone()).or_default().push(done);
+                    }
+                    _ => self.statements.push(text),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whatever the transactions said that write a letter, since this was asked last.
+fn with_a_letter(app: &TestApp) -> Vec<Vec<String>> {
+    let mut all = COMMITTED.lock().unwrap();
+    let mut found: Vec<_> = all
+        .iter_mut()
+        .filter(|(url, _)| url.starts_with(&app.db.url()))
+        .flat_map(|(_, committed)| std::mem::take(committed))
+        .collect();
+    found.retain(|statements| {
+        statements.iter().any(|statement| statement.starts_with("INSERT INTO \"outbox\""))
+    });
+    found
+}
+
+#[actix_web::test]
+async fn the_same_statements_are_sent_for_known_unknown_and_disabled_people() {
+    set_default_instrumentation(|| Some(Box::new(Listener::default()))).unwrap();
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    app.db.execute(&format!("UPDATE users SET disabled_at = now() WHERE id = '{}'", grace.id));
+    let mut browser = app.browser();
+    for form in ["/forgot-password", "/register"] {
+        // The second time a link replaces the first.
+        for round in 0..2 {
+            let mut sent = Vec::new();
+            for email in [ada.email, "nobody@example.org", grace.email] {
+                with_a_letter(&app);
+                send(&mut browser, form, email, "").await.is(303);
+                let statements = with_a_letter(&app);
+                assert_eq!(statements.len(), 1, "{form} {email}: {statements:?}");
+                sent.push(statements.concat());
+            }
+            let taken_back = |statement: &String| !statement.contains("SAVEPOINT");
+            for statements in &mut sent {
+                // What is taken back was written all the same.
+                assert_eq!(
+                    statements.iter().filter(|one| !taken_back(one)).count(),
+                    if form == "/register" { 2 } else { 0 }
+                );
+                statements.retain(taken_back);
+            }
+            assert!(sent[0].len() > 3, "{sent:?}");
+            assert!(sent.iter().all(|statements| *statements == sent[0]), "{form}, round {round}: {sent:#?}");
+        }
+    }
+    // The letter about guesses: another table for the link, and the same verbs.
+    let verbs = |statements: &Vec<String>| -> Vec<String> {
+        statements
+            .iter()
+            .map(|statement| statement.split(' ').next().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let mut sent = Vec::new();
+    for email in [ada.email, "nobody@example.org"] {
+        with_a_letter(&app);
+        for _ in 0..5 {
+            browser.log_in(email, "not-the-password-at-all").await.is(422);
+        }
+        let statements = with_a_letter(&app);
+        assert_eq!(statements.len(), 1, "{email}: {statements:?}");
+        sent.push(verbs(&statements[0]));
+    }
+    assert_eq!(sent[0], sent[1]);
+    // And the same is left in the database: a row in each of these for each of them.
+    for (table, rows) in
+        [("outbox WHERE recipient = ''", 2 + 2 + 2 + 1), ("user_tokens", 1), ("decoy_tokens", 3)]
+    {
+        assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), rows, "{table}");
+    }
+    let asked = "SELECT count(*) FROM audit_events WHERE act = 'reset-requested'";
+    assert_eq!(app.db.scalar::<i64>(asked), 6);
+}
+
+/// Each registration gives the browser a new one.
+fn without_token(value: &str) -> String {
+    match value.strip_prefix("latchkey-registration=") {
+        Some(cookie) => format!("latchkey-registration={}", &cookie[43..]),
+        None => value.to_owned(),
+    }
+}
 
 /// Without what is new in every answer, or was typed.
 fn seen(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, String) {
@@ -12,7 +131,7 @@ fn seen(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, String) {
         .headers
         .iter()
         .filter(|(name, _)| name.as_str() != "date")
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .map(|(name, value)| (name.to_string(), without_token(value.to_str().unwrap())))
         .filter(|(name, _)| name != "content-length")
         .collect();
     headers.sort();

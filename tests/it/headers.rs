@@ -1,6 +1,6 @@
 //! The headers every answer carries, and the cookies.
 
-use latchkey::config::Origin;
+use latchkey::config::{Origin, Switch};
 use latchkey::web::routes::{self, Method};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ fn is_dressed(answer: &Answer, what: &str, secure: bool) {
     match answer.header("strict-transport-security") {
         Some(hsts) => {
             let age: u32 = hsts.split(['=', ';']).nth(1).unwrap().trim().parse().unwrap();
-            assert!(secure && age >= 31_536_000 && hsts.contains("includeSubDomains"), "{what}: {hsts}");
+            assert!(secure && age >= 31_536_000 && !hsts.contains("includeSubDomains"), "{what}: {hsts}");
         }
         None => assert!(!secure, "{what}: no HSTS"),
     }
@@ -150,6 +150,22 @@ async fn every_answer_is_dressed_over_plain_http_and_over_https() {
         );
         for expected in [400, 403, 404, 405, 413, 415, 422, 503] {
             assert!(statuses.contains(&expected), "{expected} is not among {statuses:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_hosts_below_ours_are_included_if_the_operator_says_so() {
+    for (switch, hsts) in
+        [(Switch::Off, "max-age=63072000"), (Switch::On, "max-age=63072000; includeSubDomains")]
+    {
+        let app = TestApp::spawn_with(|settings| {
+            settings.server.public = Origin::parse(PUBLIC).unwrap();
+            settings.server.hsts_subdomains = switch;
+        });
+        for path in ["/login", "/nothing", "/static/app.css"] {
+            let answer = app.browser().get(path).await;
+            assert_eq!(answer.header("strict-transport-security"), Some(hsts), "{path}");
         }
     }
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Leftmost first: each may know those before it.
-const ROOMS: [&str; 12] = [
-    "counters", "secret", "device", "jwt", "config", "db", "sessions", "mail", "accounts", "lab", "web",
-    "cli",
+const ROOMS: [&str; 13] = [
+    "counters", "secret", "device", "unicode", "jwt", "config", "db", "sessions", "mail", "accounts", "lab",
+    "web", "cli",
 ];
 
 const LONGEST_FILE: usize = 400;

@@ -95,3 +95,36 @@ async fn once_used_it_waits_no_longer() {
     browser.post("/reset-password", &fields).await.redirects_to("/login");
     assert!(!browser.cookies.contains_key("latchkey-link"));
 }
+
+#[actix_web::test]
+async fn the_token_of_an_invitation_leaves_the_address_as_well() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let mut admin = app.logged_in(&grace).await;
+    admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
+    let letter = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    assert!(letter.link().starts_with("/register?invite="), "{}", letter.link());
+    let mut browser = app.browser();
+    let moved = browser.get(&letter.link()).await;
+    moved.redirects_to("/register");
+    assert_eq!(moved.header("cache-control"), Some("no-store"));
+    // It waits for its own page and no other.
+    for page in PAGES {
+        assert!(!browser.get(page).await.body.contains(&letter.token()), "{page}");
+    }
+    let page = browser.get("/register").await;
+    assert_eq!(page.attribute("input[name=invite]", "value"), Some(letter.token()));
+    assert_eq!(page.attribute("#email", "value").as_deref(), Some("alan@example.org"));
+    let token = letter.token();
+    let fields = [
+        ("name", "Alan"),
+        ("email", "alan@example.org"),
+        ("password", "gravel tuba otter lemon"),
+        ("invite", &token),
+    ];
+    browser.post("/register", &fields).await.redirects_to("/register/check-email");
+    assert!(!browser.cookies.contains_key("latchkey-link"));
+    // Whoever comes without an invitation gets the page as it is.
+    let plain = app.browser().get("/register").await;
+    assert_eq!(plain.is(200).count("input[name=invite]"), 0);
+}

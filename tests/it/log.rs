@@ -44,6 +44,7 @@ impl Heard {
 
     fn is_whole(&self) {
         for line in &self.lines {
+            assert!(["INFO", "WARN", "ERROR"].iter().any(|level| line["level"] == *level), "{line}");
             for key in ["timestamp", "level", "message"] {
                 assert!(line[key].is_string(), "no {key}: {line}");
             }
@@ -79,7 +80,12 @@ fn held_by(browser: &Browser) -> Vec<String> {
 async fn people_come_and_go() -> Heard {
     let dir = DataDir::new();
     let mut latchkey =
-        Latchkey::local(&dir).with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s").serve_ready().await;
+        // RUST_LOG is not read.
+        Latchkey::local(&dir)
+            .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s")
+            .with("RUST_LOG", "trace")
+            .serve_ready()
+            .await;
     let path = setup_path(&latchkey).await;
     let mut browser = latchkey.browser();
     let words = [PASSWORD, "poetical-science-1843", "analytical-engine-1837", "not-the-password-at-all"];

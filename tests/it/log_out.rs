@@ -12,7 +12,8 @@ fn leaves_nothing_behind(answer: &Answer) {
         "{cookie}"
     );
     let cleared = answer.header("clear-site-data").expect("Clear-Site-Data");
-    assert!(cleared.contains("\"cache\"") && cleared.contains("\"storage\""), "{cleared}");
+    // Nothing that may be cached is the user's, and Chrome would take seconds to look for it.
+    assert_eq!(cleared, "\"storage\"");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 

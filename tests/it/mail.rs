@@ -4,11 +4,15 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actix_web::rt::spawn;
 use latchkey::config::{Settings, Transport};
+use latchkey::db::{Db, Fault};
+use latchkey::mail::{Mailer, VerifyEmail};
 use serde_json::Value;
 
 use crate::support::app::TestApp;
@@ -20,7 +24,8 @@ use crate::support::process::{DataDir, Latchkey, eventually, free_port};
 async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
-    register(&mut app.browser(), "ada@example.org").await;
+    let mut browser = app.browser();
+    register(&mut browser, "ada@example.org").await;
     assert_eq!(deliver(&app).await, 1);
 
     let letter = server.letter().await;
@@ -30,6 +35,7 @@ async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() 
     assert_eq!(letter.headers("to"), ["ada@example.org"]);
     assert_eq!(letter.headers("subject"), ["Confirm your e-mail address"]);
     assert_eq!((letter.headers("date").len(), letter.headers("message-id").len()), (1, 1));
+    assert_eq!(letter.headers("auto-submitted"), ["auto-generated"]);
     assert_eq!(letter.kind, "multipart/alternative");
     let [(text, plain), (html, rich)] = &letter.parts[..] else { panic!("{:?}", letter.parts) };
     assert_eq!((text.as_str(), html.as_str()), ("text/plain", "text/html"));
@@ -41,7 +47,7 @@ async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() 
     assert_eq!(deliver(&app).await, 0);
     assert_eq!(server.count(), 1);
     let token = link.rsplit_once('=').unwrap().1;
-    app.browser().fill_in(&link, &[("token", token)]).await.redirects_to("/login");
+    browser.fill_in(&link, &[("token", token)]).await.redirects_to("/login");
 }
 
 #[actix_web::test]
@@ -95,6 +101,76 @@ async fn a_refused_recipient_stops_nobody_elses_mail_and_stays_out_of_the_log() 
     // What is kept here is what is logged.
     let error: String = app.db.scalar("SELECT last_error FROM outbox WHERE sent_at IS NULL");
     assert!(error.contains("Recipient address rejected") && !error.contains('@'), "{error}");
+}
+
+#[actix_web::test]
+async fn a_mailbox_that_does_not_exist_is_asked_for_once_and_all_other_refusals_are_tried_again() {
+    let server = MailServer::start();
+    let app = TestApp::spawn_with(|settings| through(settings, server.port));
+    for who in ["refused", "full", "policy", "plain", "grey"] {
+        register(&mut app.browser(), &format!("{who}@example.org")).await;
+    }
+    while deliver(&app).await > 0 {}
+    let waiting = "SELECT string_agg(split_part(recipient, '@', 1), ' ' ORDER BY recipient) FROM outbox \
+                   WHERE sealed_body IS NOT NULL AND last_error IS NOT NULL";
+    assert_eq!(app.db.scalar::<String>(waiting), "full grey plain policy");
+    app.db.execute("UPDATE outbox SET next_attempt_at = now()");
+    while deliver(&app).await > 0 {}
+    let attempts = "SELECT string_agg(attempts::text, ' ' ORDER BY recipient) FROM outbox";
+    assert_eq!(app.db.scalar::<String>(attempts), "2 2 2 2 1");
+    // What was given up holds no link any more.
+    let given_up =
+        "SELECT sent_at IS NULL AND sealed_body IS NULL FROM outbox WHERE recipient LIKE 'refused%'";
+    assert!(app.db.scalar::<bool>(given_up));
+    // Greylisting ends with the second attempt.
+    assert_eq!(server.letter().await.recipients, ["grey@example.org"]);
+}
+
+#[actix_web::test]
+async fn a_domain_is_written_in_ascii_for_servers_that_know_nothing_else() {
+    let server = MailServer::spawn(&["--ascii"]);
+    let app = TestApp::spawn_with(|settings| {
+        through(settings, server.port);
+        settings.mail.from = "Latchkey <no-reply@b\u{fc}cher.example>".into();
+    });
+    register(&mut app.browser(), "ada@B\u{fc}cher.example").await;
+    while deliver(&app).await > 0 {}
+    let letter = server.letter().await;
+    assert_eq!(letter.sender, "no-reply@xn--bcher-kva.example");
+    assert_eq!(letter.recipients, ["ada@xn--bcher-kva.example"]);
+    assert_eq!(letter.headers("to"), ["ada@xn--bcher-kva.example"]);
+    assert_eq!(letter.headers("from"), ["Latchkey <no-reply@xn--bcher-kva.example>"]);
+    assert!(letter.headers("message-id")[0].ends_with("@xn--bcher-kva.example>"));
+    // An address with another local part needs SMTPUTF8, which this server will not learn.
+    app.db.execute("UPDATE outbox SET recipient = 'jos\u{e9}@example.org', sent_at = NULL");
+    register(&mut app.browser(), "eve@example.org").await;
+    app.db.execute(
+        "UPDATE outbox SET recipient = 'jos\u{e9}@example.org', created_at = now() - interval '1 hour' \
+         WHERE recipient = 'eve@example.org'",
+    );
+    register(&mut app.browser(), "carl@example.org").await;
+    while deliver(&app).await > 0 {}
+    assert_eq!(server.count(), 2);
+    let given_up = "SELECT sealed_body IS NULL AND last_error LIKE '%SMTPUTF8%' FROM outbox \
+                    WHERE created_at < now() - interval '1 minute'";
+    assert!(app.db.scalar::<bool>(given_up));
+}
+
+#[actix_web::test]
+async fn a_strict_server_is_greeted_with_a_name_it_can_know() {
+    let server = MailServer::start();
+    let db = TestDb::new();
+    let greeted = async |latchkey: Latchkey, as_: &str, number: usize| {
+        let latchkey = latchkey.with("LATCHKEY__MAIL__SMTP_URL", format!("smtp://127.0.0.1:{}", server.port));
+        let running = latchkey.serve_ready().await;
+        register(&mut running.browser(), &format!("ada{number}@example.org")).await;
+        let letter = eventually("a letter", async || server.letters().into_iter().nth(number)).await;
+        assert_eq!(letter.greeting, as_);
+    };
+    greeted(Latchkey::on(&db.url()), "[127.0.0.1]", 0).await;
+    let sender = Latchkey::on(&db.url()).with("LATCHKEY__MAIL__FROM", "Id <id@example.net>");
+    greeted(sender.clone(), "example.net", 1).await;
+    greeted(sender.with("LATCHKEY__MAIL__EHLO", "relay-7.example.org"), "relay-7.example.org", 2).await;
 }
 
 #[actix_web::test]
@@ -154,6 +230,71 @@ async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_lose
 }
 
 #[actix_web::test]
+async fn what_waits_for_no_recipient_is_dropped_unsent_and_shown_nowhere() {
+    let server = MailServer::start();
+    let app = TestApp::spawn_with(|settings| through(settings, server.port));
+    let mut browser = app.browser();
+    browser.fill_in("/forgot-password", &[("email", "nobody@example.org")]).await.is(303);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE recipient = ''"), 1);
+    assert_eq!(app.letters().await.len(), 0);
+    register(&mut browser, "ada@example.org").await;
+    while deliver(&app).await > 0 {}
+    assert_eq!(server.letter().await.recipients, ["ada@example.org"]);
+    assert_eq!(server.count(), 1);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE recipient = ''"), 0);
+    let counts = app.accounts.mailer().counts();
+    assert_eq!((counts.delivered.get(), counts.failed.get()), (1, 0));
+}
+
+#[actix_web::test]
+async fn a_letter_goes_out_when_its_transaction_commits_and_never_if_it_does_not() {
+    let server = MailServer::start();
+    let app = TestApp::spawn_with(|settings| through(settings, server.port));
+    let deliverer = spawn(app.accounts.mailer().clone().deliver_forever(app.accounts.db().clone()));
+    // One that is written and not committed yet.
+    let (tell, told) = channel();
+    let (commit, committed) = channel();
+    let hold = move || {
+        tell.send(()).unwrap();
+        committed.recv().unwrap();
+        Ok(())
+    };
+    let (db, mailer) = (app.accounts.db().clone(), app.accounts.mailer().clone());
+    let held = spawn(async move { write_letter(&db, &mailer, "held@example.org", hold).await });
+    eventually("a letter that is written", async || told.try_recv().ok()).await;
+    // One that is undone, and one that is committed: once that has arrived, the outbox was looked at meanwhile.
+    let (db, mailer) = (app.accounts.db(), app.accounts.mailer());
+    assert!(write_letter(db, mailer, "undone@example.org", || Err(Fault::bug("undone"))).await.is_err());
+    write_letter(db, mailer, "other@example.org", || Ok(())).await.unwrap();
+    eventually("the other letter", async || (server.count() == 1).then_some(())).await;
+    // Whatever woke the deliverer before this commit is used up; without another reason it looks after 10 s.
+    commit.send(()).unwrap();
+    let begun = Instant::now();
+    held.await.unwrap().unwrap();
+    eventually("the held letter", async || (server.count() == 2).then_some(())).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let recipients: Vec<_> = server.letters().into_iter().flat_map(|letter| letter.recipients).collect();
+    assert_eq!(recipients, ["other@example.org", "held@example.org"]);
+    deliverer.abort();
+}
+
+/// A transaction that writes a letter and then does `more`.
+async fn write_letter(
+    db: &Db,
+    mailer: &Mailer,
+    to: &'static str,
+    more: impl FnOnce() -> Result<(), Fault> + Send + 'static,
+) -> Result<(), Fault> {
+    let mailer = mailer.clone();
+    let letter = VerifyEmail { link: "https://id.example.org/x".into(), valid_for: "24 hours".into() };
+    db.write(move |conn| {
+        mailer.enqueue(conn, to, &letter, Duration::from_secs(3600))?;
+        more()
+    })
+    .await
+}
+
+#[actix_web::test]
 async fn instances_that_deliver_at_once_send_each_letter_once() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
@@ -184,7 +325,7 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox"), 0);
 
-    // Names that reach a subject: as anybody may choose them, and as no form lets through.
+    // No name reaches a letter, neither one that anybody may choose nor one that no form lets through.
     let grace = app.grace().await;
     let mut browser = app.logged_in(&grace).await;
     for (number, name) in [
@@ -202,7 +343,9 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
         let letter = eventually("an invitation", async || server.letters().into_iter().nth(number)).await;
         assert_eq!(letter.recipients, [to.as_str()]);
         assert_eq!(letter.headers("to"), [to]);
-        assert_eq!((letter.headers("subject").len(), letter.headers("bcc").len()), (1, 0));
+        assert_eq!(letter.headers("subject"), ["You are invited to Latchkey"]);
+        assert_eq!(letter.headers("bcc").len(), 0);
+        assert!(letter.parts.iter().all(|(_, text)| !text.contains("Grace") && !text.contains("Grüße")));
         let kinds: Vec<_> = letter.parts.iter().map(|(kind, _)| kind.as_str()).collect();
         assert_eq!(kinds, ["text/plain", "text/html"]);
     }
@@ -310,6 +453,7 @@ fn link(text: &str, app: &TestApp) -> String {
 #[derive(Clone, Debug)]
 struct Received {
     sender: String,
+    greeting: String,
     recipients: Vec<String>,
     headers: Vec<(String, String)>,
     kind: String,
@@ -326,6 +470,7 @@ impl Received {
         };
         Self {
             sender: text(&line["sender"]),
+            greeting: text(&line["greeting"]),
             recipients: line["recipients"].as_array().unwrap().iter().map(text).collect(),
             headers: pairs(&line["headers"]),
             kind: text(&line["kind"]),

@@ -72,11 +72,20 @@ fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal
     }
     let who = Uuid::new_v4();
     conn.batch_execute(&format!(
-        "INSERT INTO audit_events (act, subject, address) VALUES ('deleted', '{who}', '192.0.2.1')"
+        "INSERT INTO users (id, email, email_key, name) VALUES ('{who}', 'ada@example.org', 'ada@example.org', 'Ada'); \
+         INSERT INTO audit_events (act, actor, subject, address) VALUES ('logged-in', '{who}', '{who}', '192.0.2.1')"
     ))
     .unwrap();
-    conn.batch_execute(&format!("BEGIN; SELECT audit_erase('{who}', 'ada@example.org')")).unwrap();
-    assert_eq!(lines(conn, "SELECT act || address AS line FROM audit_events"), ["deleted"]);
+    // As the program does it, in every version that erases.
+    conn.batch_execute(&format!(
+        "BEGIN; DELETE FROM users WHERE id = '{who}'; INSERT INTO audit_events (act, subject) VALUES ('deleted', '{who}'); \
+         SELECT audit_erase('{who}', 'ada@example.org')"
+    ))
+    .unwrap();
+    assert_eq!(
+        lines(conn, "SELECT act || address AS line FROM audit_events ORDER BY id"),
+        ["logged-in", "deleted"]
+    );
     // The door is open while the function runs and no longer.
     let why = conn.batch_execute("UPDATE audit_events SET address = '', user_agent = ''").unwrap_err();
     assert!(why.to_string().contains("only grows"), "{why}");

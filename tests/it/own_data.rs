@@ -60,11 +60,14 @@ async fn the_export_has_everything_about_the_person_and_nothing_that_opens_anyth
 async fn no_table_about_people_is_forgotten() {
     let thought_of = [
         "account_links.email",
+        "account_links.email_key",
         "account_links.session",
         "account_links.user_id",
         "audit_events.actor",
         "audit_events.session",
         "audit_events.subject",
+        // A keyed digest of an address without an account.
+        "decoy_tokens.account",
         "invitations.email",
         "invitations.invited_by",
         "known_browsers.user_id",
@@ -77,6 +80,7 @@ async fn no_table_about_people_is_forgotten() {
         "registrations.email_key",
         "sessions.principal",
         "totp.user_id",
+        "unfinished_logins.user_id",
         "user_tokens.user_id",
         "users.email",
         "users.email_key",
@@ -147,6 +151,16 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
         "INSERT INTO audit_events (act, actor, subject, detail) VALUES ('invited', '{0}', '{0}', 'ada@example.org')",
         grace.id
     ));
+    // An administrator's event that says which session of hers was ended, and on which device.
+    let mut phone = app.browser();
+    phone.headers.push((
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0".into(),
+    ));
+    phone.log_in(ada.email, ada.password).await.redirects_to("/home");
+    let handle: String = app.db.scalar("SELECT handle::text FROM sessions WHERE user_agent LIKE '%Firefox%'");
+    admin.post(&format!("/admin/sessions/{handle}/revoke"), &[]).await.is(303);
+    assert!(app.dump().contains("Firefox on Linux"));
     leave(&app, &ada).await;
     app.accounts.tidy().await.unwrap();
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 2, "there is still time");
@@ -158,6 +172,7 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
     for line in left.lines() {
         let of_trail = line.starts_with("audit_events");
         assert!(!line.contains("Lovelace") && !line.contains("Difference Engine"), "{line}");
+        assert!(!line.contains("Firefox"), "{line}");
         assert!(!line.to_lowercase().contains("ada@example.org"), "{line}");
         assert!(of_trail || !line.contains(&ada.id.to_string()), "{line}");
     }

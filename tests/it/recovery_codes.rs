@@ -2,7 +2,10 @@
 
 use futures_util::future::join_all;
 
+use crate::passkeys::{inside, passkey_of};
 use crate::support::app::TestApp;
+use crate::support::authenticator_app::AuthenticatorApp;
+use crate::support::browser::Browser;
 
 #[actix_web::test]
 async fn each_code_logs_in_once_however_it_is_typed() {
@@ -175,4 +178,99 @@ async fn ten_wrong_codes_at_a_confirmation_stop_that_session_only() {
     app.wait_out_throttles();
     let fields = [("password", ada.password), ("code", codes[2].as_str())];
     thief.post("/confirm", &fields).await.redirects_to("/home");
+}
+
+/// What the form on the page sends besides its token: which set it replaces.
+async fn replaces(browser: &mut Browser) -> String {
+    let page = browser.get("/account/security").await;
+    page.is(200).attribute("form:not([hidden]) > input[name=replaces]", "value").expect("a set")
+}
+
+#[actix_web::test]
+async fn the_page_with_the_codes_loaded_again_makes_no_others_and_says_what_to_do() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut owner = app.logged_in(&ada).await;
+    app.enrol(&mut owner).await;
+    let set = replaces(&mut owner).await;
+    let shown = owner.post("/account/recovery-codes", &[("replaces", &set)]).await;
+    shown.is(200).says("Your earlier codes no longer work.");
+    let code = shown.text("li.code").expect("a code");
+    for _ in 0..2 {
+        owner.post("/account/recovery-codes", &[("replaces", &set)]).await.redirects_to("/account/security");
+        owner
+            .get("/account/security")
+            .await
+            .says("Recovery codes are shown once, and yours have been shown.");
+    }
+    for odd in ["none", "1", "x"] {
+        owner.post("/account/recovery-codes", &[("replaces", odd)]).await.redirects_to("/account/security");
+    }
+    assert_eq!(app.events("recovery-codes-made"), 1);
+    let mut browser = app.pending(&ada).await;
+    browser.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+    // Using one up is no reason to refuse new ones.
+    let set = replaces(&mut owner).await;
+    owner.post("/account/recovery-codes", &[("replaces", &set)]).await.is(200);
+}
+
+#[actix_web::test]
+async fn two_tabs_that_replace_the_same_codes_at_once_show_one_set() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut owner = app.logged_in(&ada).await;
+    app.enrol(&mut owner).await;
+    let set = replaces(&mut owner).await;
+    let posts = (0..4).map(|_| {
+        let (mut tab, set) = (owner.copy(), set.clone());
+        async move { tab.post("/account/recovery-codes", &[("replaces", &set)]).await.status }
+    });
+    let mut statuses = join_all(posts).await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 303, 303, 303]);
+}
+
+#[actix_web::test]
+async fn the_page_after_setting_up_an_app_loaded_again_says_that_codes_are_shown_once() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account/security").await.is(200);
+    let shown = browser.post("/account/totp/start", &[]).await;
+    let key = shown.is(200).text("#key .code").expect("a key");
+    let code = AuthenticatorApp::with_key(&key).code(app.step());
+    let page = browser.post("/account/totp/finish", &[("code", &code)]).await;
+    page.is(200).says("Your authenticator app is set up. From now on, logging in asks for its code");
+    page.says("when you do not have your authenticator app at hand").does_not_say("earlier codes");
+    browser.post("/account/totp/finish", &[("code", &code)]).await.redirects_to("/account/security");
+    let page = browser.get("/account/security").await;
+    page.says("Recovery codes are shown once").does_not_say("Remove it first").says("10 are left.");
+    assert_eq!(app.events("authenticator-added"), 1);
+}
+
+#[actix_web::test]
+async fn codes_say_what_they_stand_in_for_and_whether_there_were_others() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut device = passkey_of(&app, &ada).await;
+    let mut browser = inside(&app, &mut device).await;
+    let set = replaces(&mut browser).await;
+    assert_eq!(set, "none");
+    browser.get("/account/security").await.says("Without your passkey you would be locked out.");
+    let first = browser.post("/account/recovery-codes", &[("replaces", &set)]).await;
+    first.is(200).says("when you do not have your passkey at hand");
+    first.does_not_say("earlier codes").does_not_say("authenticator app");
+    browser.get("/account/security").await.says("Each works once, in place of your passkey.");
+    let shown = browser.post("/account/totp/start", &[]).await;
+    let key = shown.is(200).text("#key .code").expect("a key");
+    let code = AuthenticatorApp::with_key(&key).code(app.step());
+    browser.post("/account/totp/finish", &[("code", &code)]).await.redirects_to("/account/security");
+    let page = browser.get("/account/security").await;
+    page.says("in place of your authenticator app or a passkey.");
+    let renewed = browser.post("/account/recovery-codes", &[]).await;
+    renewed.is(200).says("Your earlier codes no longer work.");
+    renewed.says("when you do not have your authenticator app or a passkey at hand");
+    // All used up: there are no earlier ones that could stop working.
+    app.db.execute("DELETE FROM recovery_codes");
+    browser.post("/account/recovery-codes", &[]).await.is(200).does_not_say("earlier codes");
 }

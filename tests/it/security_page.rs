@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use latchkey::accounts::password::Password;
-use latchkey::accounts::{Act, Email, Name};
+use latchkey::accounts::{Act, Email, Name, cleanup_table};
 use latchkey::config::{Passwords, Throttle};
 use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method};
@@ -91,7 +91,7 @@ fn typed_fields() -> Vec<(String, String)> {
 #[test]
 fn every_field_says_by_its_type_whether_it_comes_back() {
     for (name, kind) in typed_fields() {
-        assert!(["Text", "SecretText"].contains(&&*kind), "{name}: {kind}");
+        assert!(["Text", "SecretText", "Preset"].contains(&&*kind), "{name}: {kind}");
         let secret = name.contains("password") || name.starts_with("code");
         assert_eq!(kind == "SecretText", secret, "{name}: {kind}");
     }
@@ -147,6 +147,12 @@ fn every_form_a_stranger_may_send_is_accounted_for() {
     let rows = routes::table();
     let forms = rows.iter().filter(|row| row.method == Method::Post && open(row.guard));
     same("forms", &first_cells(&list("ways")), &forms.map(|row| row.path.to_owned()).collect());
+}
+
+#[test]
+fn the_table_of_clean_ups_is_the_model_of_the_program() {
+    let table = cleanup_table();
+    assert!(list("clean-ups") == table, "put this into docs/security.md:\n{table}");
 }
 
 #[test]

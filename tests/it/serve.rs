@@ -55,6 +55,22 @@ async fn the_first_start_prints_a_link_that_makes_the_first_administrator_once()
 }
 
 #[actix_web::test]
+async fn open_registration_without_mail_is_said_at_the_start() {
+    const WORDS: &str = "nobody can register: there is no mail server";
+    let db = TestDb::new();
+    let latchkey = Latchkey::on(&db.url());
+    let mut running = latchkey.serve_ready().await;
+    assert_eq!(running.logged(WORDS).await["registration"], "open");
+    running.stop(Signal::SIGTERM).await;
+    let with_mail = latchkey.clone().with("LATCHKEY__MAIL__SMTP_URL", "smtp://127.0.0.1:9");
+    for quiet in [latchkey.with("LATCHKEY__REGISTRATION", "closed"), with_mail] {
+        let mut running = quiet.serve_ready().await;
+        let lines = running.stop(Signal::SIGTERM).await;
+        assert!(!lines.iter().any(|line| line.contains(WORDS)), "{lines:#?}");
+    }
+}
+
+#[actix_web::test]
 async fn after_kill_9_sessions_data_and_secret_are_still_there() {
     let dir = DataDir::new();
     let latchkey = Latchkey::local(&dir);

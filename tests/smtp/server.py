@@ -15,10 +15,23 @@ import trustme
 from aiosmtpd.smtp import SMTP
 
 
+REFUSALS = {
+    "refused": "550 5.1.1 <{}>: Recipient address rejected",
+    "full": "552 5.2.2 Mailbox full",
+    "policy": "550 5.7.1 Blocked by policy",
+    "plain": "550 No",
+}
+greylisted = set()
+
+
 class Letters:
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if address.startswith("refused"):
-            return f"550 5.1.1 <{address}>: Recipient address rejected"
+        who = address.split("@")[0]
+        if who == "grey" and who not in greylisted:
+            greylisted.add(who)
+            return "451 4.7.1 Greylisted, try again"
+        if who in REFUSALS:
+            return REFUSALS[who].format(address)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -27,6 +40,7 @@ class Letters:
         parts = [part for part in message.walk() if not part.is_multipart()]
         say(
             sender=envelope.mail_from,
+            greeting=session.host_name,
             recipients=envelope.rcpt_tos,
             headers=[[name.lower(), str(value)] for name, value in message.items()],
             kind=message.get_content_type(),
@@ -52,6 +66,7 @@ async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--tls")
+    parser.add_argument("--ascii", action="store_true", help="without SMTPUTF8")
     given = parser.parse_args()
     # A client that leaves is no news.
     logging.disable()
@@ -61,7 +76,7 @@ async def main():
         return SMTP(
             Letters(),
             hostname="localhost",
-            enable_SMTPUTF8=True,
+            enable_SMTPUTF8=not given.ascii,
             tls_context=context,
             require_starttls=context is not None,
         )

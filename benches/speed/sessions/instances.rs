@@ -52,6 +52,7 @@ impl Instance {
             factor: "password".into(),
             address: "203.0.113.7".into(),
             user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0".into(),
+            device: None,
         };
         let opened = self.accounts.sessions().write(move |change| sessions.open(change, &login)).await;
         opened.unwrap().0
@@ -71,5 +72,5 @@ impl Drop for Instance {
 }
 
 pub fn client() -> Client {
-    Client { address: "203.0.113.7".into(), user_agent: "bench".into(), ..Client::default() }
+    Client::of_request(Some([203, 0, 113, 7].into()), "bench", None)
 }

@@ -149,5 +149,6 @@ fn login(principal: Principal) -> Login {
         factor: "password".into(),
         address: "192.0.2.7".into(),
         user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
+        device: None,
     }
 }

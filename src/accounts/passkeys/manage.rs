@@ -5,6 +5,7 @@ use crate::accounts::audit::Entry;
 use crate::accounts::notices::Notice;
 use crate::accounts::{Accounts, Act, Client, LiveUser, Name, queries};
 use crate::db::Fault;
+use crate::unicode::direction::isolated;
 
 impl Accounts {
     /// Oldest first.
@@ -35,7 +36,7 @@ impl Accounts {
                 };
                 Entry::own(Act::PasskeyRenamed, user, &client)
                     .session(live.record.handle)
-                    .detail(&format!("{before}, now {}", name.as_str()))
+                    .detail(&format!("{}, now {}", isolated(&before), isolated(name.as_str())))
                     .write(conn)?;
                 Ok(true)
             })
@@ -57,8 +58,7 @@ impl Accounts {
                     .detail(&name)
                     .write(conn)?;
                 if let Some(person) = queries::addressee(conn, user)? {
-                    let factor = format!("passkey “{name}”");
-                    accounts.tell(conn, &person, &Notice::FactorRemoved(&factor), &client)?;
+                    accounts.tell(conn, &person, &Notice::FactorRemoved("a passkey"), &client)?;
                 }
                 Ok(true)
             })

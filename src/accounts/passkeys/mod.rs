@@ -1,9 +1,11 @@
 //! Passkeys: whom they are made for, and the ceremonies in which they are made and used (W3C Web Authentication,
 //! Level 3). A passkey verifies its person by itself, so that one is two factors (NIST SP 800-63B-4 §2.2.1).
 
+mod answers;
 mod manage;
 mod prove;
 mod register;
+mod step;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,10 +25,9 @@ use crate::config::{Misconfigured, Origin};
 use crate::db::Fault;
 use crate::secret;
 
+pub use answers::{Assertion, Attestation};
 pub(super) use prove::Held;
-pub use webauthn_rs::prelude::{
-    PublicKeyCredential as Assertion, RegisterPublicKeyCredential as Attestation,
-};
+pub use step::{PasskeyStep, StepChange};
 
 /// How long a challenge may wait for its answer: as long as webauthn-rs lets the browser take (ASVS 5.0 6.7.2).
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
@@ -74,6 +75,15 @@ pub struct Passkey {
     pub created_at: OffsetDateTime,
     pub last_used_at: Option<OffsetDateTime>,
     pub suspect_since: Option<OffsetDateTime>,
+}
+
+/// What comes of a new passkey.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PasskeyAdded {
+    /// Recovery codes are to be made now, for when it is lost.
+    pub wants_codes: bool,
+    /// What became of the password, where it logged in alone until now.
+    pub step: Option<PasskeyStep>,
 }
 
 /// What ties an answer to the browser that was asked. Only its hash is kept.

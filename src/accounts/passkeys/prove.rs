@@ -10,7 +10,7 @@ use super::{Assertion, Binding, Ceremony, PasskeyId, PasskeyRefusal, Purpose, an
 use crate::accounts::audit::Entry;
 use crate::accounts::log_ins::Way;
 use crate::accounts::notices::Notice;
-use crate::accounts::{Accounts, Act, Answer, Client, LiveUser, Opened, UserId, queries, throttle};
+use crate::accounts::{Accounts, Act, Answer, Client, Factor, LiveUser, Opened, UserId, queries, throttle};
 use crate::db::{Fault, off_thread};
 use crate::sessions::{Change, Key};
 
@@ -102,7 +102,7 @@ impl Accounts {
                 if let Err(refusal) = accounts.use_up(change, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                accounts.open_session(change, proof.held.user, "passkey", remember, &client).map(Ok)
+                accounts.open_session(change, proof.held.user, Factor::Passkey, remember, &client).map(Ok)
             })
             .await
     }
@@ -130,7 +130,7 @@ impl Accounts {
                 };
                 Entry::own(Act::Confirmed, live.owner.id, &client)
                     .session(live.record.handle)
-                    .detail("passkey")
+                    .detail(Factor::Passkey.confirmed_with())
                     .write(change)?;
                 Ok(Ok(key))
             })
@@ -235,7 +235,7 @@ impl Accounts {
                 let person = queries::addressee(conn, held.user)?;
                 let first = queries::suspect_passkey(conn, held.id)?;
                 if let Some(person) = person.filter(|_| first) {
-                    self.tell(conn, &person, &Notice::PasskeyCopied(&held.name), client)?;
+                    self.tell(conn, &person, &Notice::PasskeyCopied, client)?;
                 }
                 (Act::PasskeyCopied, "")
             }

@@ -4,9 +4,12 @@ use diesel::pg::PgConnection;
 use serde_json::Value;
 use webauthn_rs::prelude::{Passkey as Credential, PasskeyRegistration, WebauthnError};
 
-use super::{Attestation, Binding, Ceremony, MOST, PasskeyRefusal, Purpose, answered, listed};
+use super::{
+    Attestation, Binding, Ceremony, MOST, PasskeyAdded, PasskeyRefusal, PasskeyStep, Purpose, answered,
+    listed,
+};
 use crate::accounts::audit::Entry;
-use crate::accounts::{Accounts, Act, Answer, Client, LiveUser, queries};
+use crate::accounts::{Accounts, Act, Answer, Client, LiveUser, UserId, queries};
 use crate::db::{Fault, off_thread};
 use crate::device;
 
@@ -44,14 +47,16 @@ impl Accounts {
             .await
     }
 
-    /// Keeps the passkey that was made. Answers whether recovery codes are to be made now, for when it is lost.
+    /// Keeps the passkey that was made. With the first one, `step` says what becomes of the password; an authenticator
+    /// app requires a second step whatever it says.
     pub async fn add_passkey(
         &self,
         live: LiveUser,
         binding: Binding,
         made: Attestation,
+        step: PasskeyStep,
         client: Client,
-    ) -> Answer<bool, PasskeyRefusal> {
+    ) -> Answer<PasskeyAdded, PasskeyRefusal> {
         let webauthn = match self.webauthn() {
             Ok(webauthn) => webauthn,
             Err(off) => return Ok(Err(off)),
@@ -71,7 +76,7 @@ impl Accounts {
             }
         };
         let accounts = self.clone();
-        self.db.write(move |conn| accounts.keep(conn, &live, &credential, &client)).await
+        self.db.write(move |conn| accounts.keep(conn, &live, &credential, step, &client)).await
     }
 
     fn keep(
@@ -79,8 +84,9 @@ impl Accounts {
         conn: &mut PgConnection,
         live: &LiveUser,
         credential: &Credential,
+        step: PasskeyStep,
         client: &Client,
-    ) -> Answer<bool, PasskeyRefusal> {
+    ) -> Answer<PasskeyAdded, PasskeyRefusal> {
         let user = live.owner.id;
         // Whoever adds one at the same time waits here, so that the count holds.
         let active = self.may_still(conn, live)?;
@@ -101,8 +107,41 @@ impl Accounts {
         if !queries::insert_passkey(conn, user, credential.cred_id(), &json, &name)? {
             return Ok(Err(PasskeyRefusal::Taken));
         }
-        Entry::own(Act::PasskeyAdded, user, client).session(live.record.handle).detail(&name).write(conn)?;
-        self.tell_factor_added(conn, &person, &format!("passkey “{name}”"), client)?;
-        Ok(Ok(queries::recovery_codes_left(conn, user)? == 0))
+        let step = if held.is_empty() { self.first_step(conn, user, step)? } else { None };
+        let (noted, told) = match step {
+            Some(PasskeyStep::Required) => ("", ", which is asked for after your password from now on"),
+            Some(PasskeyStep::Off) => {
+                (", not asked for after the password", "; your password alone still logs you in as well")
+            }
+            None => ("", ""),
+        };
+        Entry::own(Act::PasskeyAdded, user, client)
+            .session(live.record.handle)
+            .detail(&format!("{name}{noted}"))
+            .write(conn)?;
+        self.tell_factor_added(conn, &person, &format!("a passkey{told}"), client)?;
+        let on = queries::has_second_factor(conn, user)?;
+        let wants_codes = on && queries::recovery_codes_left(conn, user)? == 0;
+        Ok(Ok(PasskeyAdded { wants_codes, step }))
+    }
+
+    /// With the first passkey: carries out the choice about the password, if there is one to make.
+    fn first_step(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        step: PasskeyStep,
+    ) -> Result<Option<PasskeyStep>, Fault> {
+        if self.has_app(conn, user)? {
+            queries::require_passkey_step(conn, user)?;
+            return Ok(None);
+        }
+        match step {
+            PasskeyStep::Required => queries::require_passkey_step(conn, user)?,
+            PasskeyStep::Off => {
+                queries::waive_passkey_step(conn, user)?;
+            }
+        }
+        Ok(Some(step))
     }
 }

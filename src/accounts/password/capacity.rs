@@ -1,8 +1,7 @@
 //! How many password hashes may run at once on this machine. Read once, at start.
 
-use std::path::{Path, PathBuf};
-
 use super::HashCost;
+use crate::config;
 
 /// Where nothing tells how much memory there is (macOS, a locked-down sandbox): half of a small
 /// container, in bytes.
@@ -22,41 +21,13 @@ pub fn permits_for(memory_budget_bytes: u64, cost: HashCost, cores: usize) -> us
     usize::try_from(fitting).unwrap_or(usize::MAX).min(cores).max(1)
 }
 
-/// Bytes that password hashing may use: half of the memory this process may have, which is the
-/// least of its control groups' limits (version 2 or 1) and the machine's own memory.
+/// Bytes that password hashing may use.
 pub fn memory_budget() -> u64 {
-    budget(|path| std::fs::read_to_string(path).ok())
+    budget(config::memory_limit())
 }
 
-fn budget(read: impl Fn(&Path) -> Option<String>) -> u64 {
-    let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
-    let limits = groups.lines().flat_map(limit_files).filter_map(|file| read(&file)?.trim().parse().ok());
-    let machine = read(Path::new("/proc/meminfo")).and_then(|text| total_memory(&text));
-    limits.chain(machine).min().map_or(UNKNOWN_BUDGET, |bytes| bytes / SHARE)
-}
-
-/// The limit files of one line of `/proc/self/cgroup` (`id:controllers:path`), from the group up
-/// to the root. Inside a container the path may be the host's; then only the root's file exists.
-fn limit_files(line: &str) -> Vec<PathBuf> {
-    let mut fields = line.splitn(3, ':').skip(1);
-    let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
-        return Vec::new();
-    };
-    let (root, file) = match controllers {
-        "" => ("/sys/fs/cgroup", "memory.max"),
-        _ if controllers.split(',').any(|name| name == "memory") => {
-            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
-        }
-        _ => return Vec::new(),
-    };
-    let group = Path::new(path.trim_start_matches('/'));
-    group.ancestors().map(|part| Path::new(root).join(part).join(file)).collect()
-}
-
-/// `MemTotal` of `/proc/meminfo`, in bytes.
-fn total_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+fn budget(limit: Option<u64>) -> u64 {
+    limit.map_or(UNKNOWN_BUDGET, |bytes| bytes / SHARE)
 }
 
 #[cfg(test)]
@@ -64,12 +35,6 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1024 * 1024;
-
-    fn budget_with(files: &[(&str, &str)]) -> u64 {
-        budget(|path| {
-            files.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| (*text).to_owned())
-        })
-    }
 
     #[test]
     fn permits_follow_the_scarcer_of_cores_and_memory_and_are_never_none() {
@@ -81,27 +46,8 @@ mod tests {
     }
 
     #[test]
-    fn a_version_2_limit_counts_wherever_it_is_set() {
-        let total = ("/proc/meminfo", "MemTotal:  2097152 kB\nMemFree: 1 kB\n");
-        let group = ("/proc/self/cgroup", "0::/app/web\n");
-        assert_eq!(budget_with(&[total, group]), 1024 * MIB);
-        assert_eq!(budget_with(&[total, group, ("/sys/fs/cgroup/app/web/memory.max", "max\n")]), 1024 * MIB);
-        assert_eq!(budget_with(&[total, group, ("/sys/fs/cgroup/app/memory.max", "536870912\n")]), 256 * MIB);
-        assert_eq!(budget_with(&[total, group, ("/sys/fs/cgroup/memory.max", "268435456\n")]), 128 * MIB);
-    }
-
-    #[test]
-    fn a_version_1_limit_counts_and_its_no_limit_does_not() {
-        let total = ("/proc/meminfo", "MemTotal:  2097152 kB\n");
-        let group = ("/proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/docker/abc\nnonsense\n");
-        let limit = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
-        assert_eq!(budget_with(&[total, group, (limit, "536870912\n")]), 256 * MIB);
-        assert_eq!(budget_with(&[total, group, (limit, "9223372036854771712\n")]), 1024 * MIB);
-    }
-
-    #[test]
-    fn without_any_of_these_files_the_budget_is_small() {
-        assert_eq!(budget_with(&[]), UNKNOWN_BUDGET);
-        assert!(memory_budget() > 0);
+    fn half_of_the_memory_is_for_hashing_and_little_where_nobody_knows_how_much_there_is() {
+        assert_eq!(budget(Some(512 * MIB)), 256 * MIB);
+        assert_eq!(budget(None), UNKNOWN_BUDGET);
     }
 }

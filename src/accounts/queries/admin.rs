@@ -1,14 +1,15 @@
 //! What administrators look at.
 
-use diesel::dsl::{count_star, exists};
+use diesel::dsl::{count_star, exists, sql};
+use diesel::expression::{SqlLiteral, UncheckedBind};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Date, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Date, Text};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::containing;
+use super::{containing, containing_address};
 use crate::accounts::{Role, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions;
@@ -48,8 +49,8 @@ pub(in crate::accounts) fn users(
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<UserRow>, i64), Fault> {
-    let like = containing(q);
-    let matching = || users::table.filter(dsl::name.ilike(&like).or(dsl::email.ilike(&like)));
+    let (in_name, in_address) = (containing(q), containing_address(q));
+    let matching = || users::table.filter(dsl::name.ilike(&in_name).or(matches_any(&in_address)));
     let total = matching().count().get_result(conn)?;
     let rows = matching()
         .order((dsl::created_at.desc(), dsl::id))
@@ -58,6 +59,13 @@ pub(in crate::accounts) fn users(
         .select(Row::as_select())
         .load(conn)?;
     Ok((with_session_counts(conn, rows)?, total))
+}
+
+/// Whether the address of a row is like one of these.
+fn matches_any(
+    patterns: &[String],
+) -> SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, Vec<String>, Array<Text>>> {
+    sql::<Bool>("users.email ILIKE ANY (").bind::<Array<Text>, _>(patterns.to_vec()).sql(")")
 }
 
 pub(in crate::accounts) fn user_rows(conn: &mut PgConnection, ids: &[UserId]) -> Result<Vec<UserRow>, Fault> {
@@ -72,9 +80,9 @@ pub(in crate::accounts) fn user_row(conn: &mut PgConnection, id: UserId) -> Resu
 
 /// Everybody whose name or address has `q` in it. A search that finds thousands is no search.
 pub(in crate::accounts) fn user_ids(conn: &mut PgConnection, q: &str) -> Result<Vec<UserId>, Fault> {
-    let like = containing(q);
+    let in_address = containing_address(q);
     let ids: Vec<Uuid> = users::table
-        .filter(dsl::name.ilike(&like).or(dsl::email.ilike(&like)))
+        .filter(dsl::name.ilike(containing(q)).or(matches_any(&in_address)))
         .limit(5000)
         .select(dsl::id)
         .load(conn)?;
@@ -120,7 +128,7 @@ fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Us
         .collect()
 }
 
-/// One day of one figure.
+/// One day of one figure. Days are those of UTC, whatever time zone the database is set to.
 #[derive(Clone, QueryableByName)]
 pub struct Day {
     #[diesel(sql_type = Date)]
@@ -129,50 +137,81 @@ pub struct Day {
     pub value: i64,
 }
 
-/// The figures of the overview, each over the last two weeks.
+/// The figures of the overview, each day by day over the last two weeks; the last day is today.
 pub struct Numbers {
-    pub people: i64,
-    pub live_sessions: i64,
+    /// Accounts at the end of each day, of those that exist today.
+    pub people: Vec<Day>,
+    /// Sessions that were live at the end of each day.
+    pub live_sessions: Vec<Day>,
     pub registrations: Vec<Day>,
+    pub opened: Vec<Day>,
     pub log_ins: Vec<Day>,
     pub refusals: Vec<Day>,
-    pub opened: Vec<Day>,
 }
 
+/// When a session ended, by itself or not.
+const ENDED: &str = "SELECT least(revoked_at, expires_at) AS at FROM sessions \
+    WHERE kind = 'user' AND least(revoked_at, expires_at) <= now()";
+
 pub(in crate::accounts) fn numbers(conn: &mut PgConnection, live_sessions: i64) -> Result<Numbers, Fault> {
+    let people: i64 = users::table.count().get_result(conn)?;
+    let registrations = per_day(conn, "SELECT created_at AS at FROM users")?;
+    let opened = per_day(conn, "SELECT created_at AS at FROM sessions WHERE kind = 'user'")?;
+    let ended = per_day(conn, ENDED)?;
     Ok(Numbers {
-        people: users::table.count().get_result(conn)?,
-        live_sessions,
-        registrations: per_day(
-            conn,
-            "SELECT created_at AS at FROM users WHERE $1 <> '' AND created_at >= current_date - 13",
-            "any",
-        )?,
-        opened: per_day(
-            conn,
-            "SELECT created_at AS at FROM sessions WHERE kind = 'user' AND $1 <> '' AND created_at >= current_date - 13",
-            "any",
-        )?,
-        log_ins: per_day(
-            conn,
-            "SELECT at FROM audit_events WHERE act = $1 AND at >= current_date - 13",
-            "logged-in",
-        )?,
-        refusals: per_day(
-            conn,
-            "SELECT at FROM audit_events WHERE act = $1 AND at >= current_date - 13",
-            "log-in-refused",
-        )?,
+        people: levels(people, &registrations, &[]),
+        live_sessions: levels(live_sessions, &opened, &ended),
+        registrations,
+        opened,
+        log_ins: per_day(conn, "SELECT at FROM audit_events WHERE act = 'logged-in'")?,
+        refusals: per_day(conn, "SELECT at FROM audit_events WHERE act = 'log-in-refused'")?,
     })
 }
 
-fn per_day(conn: &mut PgConnection, moments: &'static str, of: &str) -> Result<Vec<Day>, Fault> {
+/// How many moments fall on each of the last fourteen days.
+fn per_day(conn: &mut PgConnection, moments: &'static str) -> Result<Vec<Day>, Fault> {
     Ok(sql_query(format!(
-        "SELECT d::date AS day, coalesce(m.value, 0) AS value \
-         FROM generate_series(current_date - 13, current_date, '1 day') d \
-         LEFT JOIN (SELECT at::date AS day, count(*) AS value FROM ({moments}) m GROUP BY 1) m ON m.day = d::date \
+        "WITH today AS (SELECT (now() AT TIME ZONE 'UTC')::date AS day) \
+         SELECT d::date AS day, coalesce(m.value, 0) AS value \
+         FROM today, generate_series(today.day - 13, today.day, '1 day') d \
+         LEFT JOIN (SELECT (at AT TIME ZONE 'UTC')::date AS day, count(*) AS value FROM ({moments}) m \
+             WHERE at >= ((SELECT day FROM today) - 13)::timestamp AT TIME ZONE 'UTC' GROUP BY 1) m ON m.day = d::date \
          ORDER BY d"
     ))
-    .bind::<Text, _>(of)
     .load(conn)?)
+}
+
+/// How many there were at the end of each day: from how many there are now, back through what was added and removed.
+fn levels(now: i64, added: &[Day], removed: &[Day]) -> Vec<Day> {
+    let mut level = now;
+    let mut levels: Vec<Day> = added
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(at, day)| {
+            let value = level.max(0);
+            level += removed.get(at).map_or(0, |day| day.value) - day.value;
+            Day { day: day.day, value }
+        })
+        .collect();
+    levels.reverse();
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_lead_back_from_today() {
+        let day = time::Date::from_calendar_date(2026, time::Month::May, 1).unwrap();
+        let days = |values: [i64; 4]| values.map(|value| Day { day, value });
+        let of = |now, added, removed: [i64; 4]| {
+            levels(now, &days(added), &days(removed)).into_iter().map(|day| day.value).collect::<Vec<_>>()
+        };
+        assert_eq!(of(10, [1, 2, 0, 3], [0; 4]), [5, 7, 7, 10]);
+        assert_eq!(of(2, [5, 0, 4, 1], [0, 3, 3, 2]), [5, 2, 3, 2]);
+        // Read a moment apart, they may contradict each other.
+        assert_eq!(of(0, [0, 0, 0, 1], [0; 4]), [0, 0, 0, 0]);
+    }
 }

@@ -7,9 +7,10 @@ use diesel::sql_types::Bool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::accounts::chain::Head;
+use crate::accounts::chain::{ErasedUser, Head};
+use crate::accounts::{Act, UserId};
 use crate::db::Fault;
-use crate::db::schema::{audit_chain, audit_checkpoints, audit_events};
+use crate::db::schema::{audit_chain, audit_checkpoints, audit_events, users};
 
 /// A link, with the event it is about if that is still there.
 #[derive(Queryable)]
@@ -87,6 +88,22 @@ pub(in crate::accounts) fn linked_after(
         .limit(limit)
         .select((audit_events::id, linked))
         .load(conn)?)
+}
+
+/// Users who exist although a `deleted` event is about them, the oldest event first. The database refuses both orders
+/// of making one, so each is the work of a role that may change triggers, or of an older snapshot.
+pub(in crate::accounts) fn erased_users(
+    conn: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<ErasedUser>, Fault> {
+    let rows: Vec<(Uuid, String, i64)> = audit_events::table
+        .inner_join(users::table.on(audit_events::subject.eq(users::id.nullable())))
+        .filter(audit_events::act.eq(Act::Deleted.as_str()))
+        .order(audit_events::id)
+        .limit(limit)
+        .select((users::id, users::email, audit_events::id))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(id, email, event)| ErasedUser { id: UserId(id), email, event }).collect())
 }
 
 /// Where the chain begins: at its start, or at the checkpoint its first link follows.

@@ -18,10 +18,11 @@ use crate::db::schema::{passkeys, pending_logins, recovery_codes, totp, users};
 use crate::db::{Fault, time as clock};
 use crate::secret::TokenHash;
 
-/// Whether the password alone is not enough.
+/// Whether the password alone is not enough: there is an app, or a passkey whose owner did not choose otherwise.
 pub(in crate::accounts) fn has_second_factor(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let apps = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::active_at.is_not_null());
-    let keys = passkeys::table.filter(passkeys::user_id.eq(user.0));
+    let required = users::password_alone_since.is_null().or(users::password_alone_until.is_not_null());
+    let keys = passkeys::table.inner_join(users::table).filter(users::id.eq(user.0)).filter(required);
     Ok(diesel::select(exists(apps).or(exists(keys))).get_result(conn)?)
 }
 
@@ -295,6 +296,16 @@ pub(in crate::accounts) fn recovery_codes_left(
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+/// When they were made; nothing where none are left.
+pub(in crate::accounts) fn recovery_codes_made_at(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> Result<Option<OffsetDateTime>, Fault> {
+    use recovery_codes::dsl;
+    let of = recovery_codes::table.filter(dsl::user_id.eq(user.0));
+    Ok(of.select(diesel::dsl::max(dsl::created_at)).get_result(conn)?)
+}
+
 /// How many of `hashes` are unused codes of theirs.
 pub(in crate::accounts) fn recovery_codes_among(
     conn: &mut PgConnection,
@@ -308,24 +319,6 @@ pub(in crate::accounts) fn recovery_codes_among(
         .count()
         .get_result(conn)?;
     Ok(usize::try_from(count).unwrap_or(0))
-}
-
-/// What can log in, or help to, since `then`: passkeys, the app, recovery codes.
-pub(in crate::accounts) fn delete_factors_since(
-    conn: &mut PgConnection,
-    user: UserId,
-    then: OffsetDateTime,
-) -> Result<(), Fault> {
-    use crate::db::schema::{passkeys, recovery_codes, totp};
-    let app = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::active_at.ge(then));
-    diesel::delete(app).execute(conn)?;
-    let keys = passkeys::table.filter(passkeys::user_id.eq(user.0)).filter(passkeys::created_at.ge(then));
-    diesel::delete(keys).execute(conn)?;
-    let codes = recovery_codes::table
-        .filter(recovery_codes::user_id.eq(user.0))
-        .filter(recovery_codes::created_at.ge(then));
-    diesel::delete(codes).execute(conn)?;
-    Ok(())
 }
 
 /// Sealed seeds, some of them if they are many.

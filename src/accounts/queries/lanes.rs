@@ -65,21 +65,6 @@ pub(in crate::accounts) fn note_browser(
     Ok(())
 }
 
-/// This browser, or every one, is a stranger's again.
-pub(in crate::accounts) fn forget_browsers(
-    conn: &mut PgConnection,
-    user: UserId,
-    only: Option<&[u8]>,
-) -> Result<(), Fault> {
-    use known_browsers::dsl;
-    let of_user = known_browsers::table.filter(dsl::user_id.eq(user.0));
-    match only {
-        Some(browser) => diesel::delete(of_user.filter(dsl::token_hash.eq(browser))).execute(conn)?,
-        None => diesel::delete(of_user).execute(conn)?,
-    };
-    Ok(())
-}
-
 /// How `lane` of `user` stands. Exact for whoever holds the user's row.
 pub(in crate::accounts) fn standing(
     conn: &mut PgConnection,

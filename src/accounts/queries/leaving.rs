@@ -5,14 +5,14 @@ use std::time::Duration;
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Jsonb, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Jsonb, Text, Uuid as SqlUuid};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::accounts::UserId;
+use crate::accounts::{Email, EmailKey, UserId};
 use crate::db::Fault;
+use crate::db::schema::invitations;
 use crate::db::schema::users::{self, dsl};
-use crate::db::schema::{invitations, registrations};
 use crate::db::time as moments;
 use crate::sessions::Change;
 
@@ -40,7 +40,7 @@ pub(in crate::accounts) fn clear_leaving(conn: &mut PgConnection, id: UserId) ->
 }
 
 /// Somebody whose time is over, with their address. One who is logging in just now is left alone.
-pub(in crate::accounts) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, String)>, Fault> {
+pub(in crate::accounts) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, Email)>, Fault> {
     let row: Option<(Uuid, String)> = users::table
         .filter(dsl::delete_after.le(moments::now().nullable()))
         .order(dsl::delete_after)
@@ -49,20 +49,20 @@ pub(in crate::accounts) fn lock_one_gone(conn: &mut PgConnection) -> Result<Opti
         .select((dsl::id, dsl::email))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(id, email)| (UserId(id), email)))
+    Ok(row.map(|(id, email)| (UserId(id), Email::stored(&email))))
 }
 
 /// The person, with all that refers to them, and what was sent to their address without knowing them.
 pub(in crate::accounts) fn delete_person(
     change: &mut Change<'_>,
     id: UserId,
-    email: &str,
+    email: &EmailKey,
 ) -> Result<(), Fault> {
     change.recall();
-    let email = email.to_lowercase();
     let conn = &mut **change;
-    diesel::delete(registrations::table.filter(lower(registrations::email).eq(&email))).execute(conn)?;
-    diesel::delete(invitations::table.filter(lower(invitations::email).eq(&email))).execute(conn)?;
+    super::drop_registrations(conn, email)?;
+    diesel::delete(invitations::table.filter(lower(invitations::email).eq_any(email.spellings())))
+        .execute(conn)?;
     diesel::delete(users::table.filter(dsl::id.eq(id.0))).execute(conn)?;
     Ok(())
 }
@@ -71,12 +71,18 @@ pub(in crate::accounts) fn delete_person(
 pub(in crate::accounts) fn erase_from_trail(
     conn: &mut PgConnection,
     id: UserId,
-    email: &str,
+    email: &EmailKey,
 ) -> Result<i64, Fault> {
-    Ok(diesel::select(
-        sql::<BigInt>("audit_erase(").bind::<SqlUuid, _>(id.0).sql(", ").bind::<Text, _>(email).sql(")"),
-    )
-    .get_result(conn)?)
+    let mut erased = 0;
+    for spelling in email.spellings() {
+        let call = sql::<BigInt>("audit_erase(")
+            .bind::<SqlUuid, _>(id.0)
+            .sql(", ")
+            .bind::<Text, _>(spelling)
+            .sql(")");
+        erased += diesel::select(call).get_result::<i64>(conn)?;
+    }
+    Ok(erased)
 }
 
 /// The rows of a query as one list.
@@ -86,22 +92,24 @@ macro_rules! rows {
     };
 }
 
-/// Everything kept about a person, in the shape that docs/export.md describes: a list of rows for each section.
+/// Everything kept about a person, in the shape that docs/export.md describes: a list of rows for each section. `$1` is
+/// the user, `$2` every spelling of their address.
 const SECTIONS: &[(&str, &str)] = &[
     (
         "profile",
         rows!(
             "SELECT id, name, email, role, created_at AS registered, last_login_at AS last_log_in, \
          password_hash IS NOT NULL AS has_password, password_changed_at AS password_changed, \
-         disabled_at AS disabled, delete_after FROM users WHERE id = $1"
+         disabled_at AS disabled, delete_after, password_alone_since, password_alone_until FROM users WHERE id = $1"
         ),
     ),
     (
         "sessions",
         rows!(
             "SELECT handle, factor, remember, address, user_agent, created_at AS logged_in, confirmed_at AS confirmed, \
-         last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data \
-         FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
+         last_seen_at AS last_seen, expires_at AS expires, revoked_at AS ended, state AS data, \
+         EXISTS (SELECT FROM known_browsers k WHERE k.user_id = $1 AND k.token_hash = device AND k.expires_at > now()) \
+         AS browser_known FROM sessions WHERE principal = $1 ORDER BY created_at, handle"
         ),
     ),
     (
@@ -117,8 +125,9 @@ const SECTIONS: &[(&str, &str)] = &[
     (
         "links",
         rows!(
-            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires FROM user_tokens WHERE user_id = $1 \
-         UNION ALL SELECT purpose, email, created_at, expires_at FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
+            "SELECT purpose, NULL AS email, created_at AS created, expires_at AS expires, NULL::timestamptz AS since \
+         FROM user_tokens WHERE user_id = $1 \
+         UNION ALL SELECT purpose, email, created_at, expires_at, since FROM account_links WHERE user_id = $1 ORDER BY created, purpose"
         ),
     ),
     (
@@ -158,10 +167,17 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "missing_second_steps",
+        rows!(
+            "SELECT address, user_agent, created_at AS begun, due_at AS due FROM unfinished_logins \
+         WHERE user_id = $1 ORDER BY created_at"
+        ),
+    ),
+    (
         "letters",
         rows!(
             "SELECT subject, created_at AS written, sent_at AS sent, attempts, expires_at AS expires FROM outbox \
-         WHERE lower(recipient) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id"
+         WHERE lower(recipient) = ANY($2) ORDER BY created_at, id"
         ),
     ),
     (
@@ -169,14 +185,14 @@ const SECTIONS: &[(&str, &str)] = &[
         rows!(
             "SELECT email AS sent_to, invited_by = $1 AS sent_by_you, created_at AS sent, expires_at AS expires, \
          accepted_at AS accepted, withdrawn_at AS withdrawn FROM invitations \
-         WHERE invited_by = $1 OR lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at, id"
+         WHERE invited_by = $1 OR lower(email) = ANY($2) ORDER BY created_at, id"
         ),
     ),
     (
         "registrations",
         rows!(
             "SELECT name, email, created_at AS registered, expires_at AS expires FROM registrations \
-         WHERE lower(email) = (SELECT lower(email) FROM users WHERE id = $1) ORDER BY created_at"
+         WHERE lower(email) = ANY($2) ORDER BY created_at"
         ),
     ),
 ];
@@ -192,11 +208,13 @@ pub(in crate::accounts) fn own_data(
     conn: &mut PgConnection,
     id: UserId,
 ) -> Result<Vec<(&'static str, serde_json::Value)>, Fault> {
+    let email = super::email_of(conn, id)?;
+    let spellings = email.as_ref().map(|email| email.key().spellings()).unwrap_or_default();
     SECTIONS
         .iter()
         .map(|(name, query)| {
-            let rows = diesel::sql_query(*query).bind::<SqlUuid, _>(id.0).get_result::<Section>(conn)?.rows;
-            Ok((*name, rows))
+            let query = diesel::sql_query(*query).bind::<SqlUuid, _>(id.0).bind::<Array<Text>, _>(&spellings);
+            Ok((*name, query.get_result::<Section>(conn)?.rows))
         })
         .collect()
 }

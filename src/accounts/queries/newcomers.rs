@@ -6,36 +6,40 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use crate::accounts::UserId;
+use super::people::mailbox;
 use crate::accounts::import::Newcomer;
 use crate::accounts::password::PasswordHash;
+use crate::accounts::{Email, EmailKey, UserId};
 use crate::db::Fault;
 use crate::db::schema::registrations;
 use crate::db::schema::users::{self, dsl};
 
-/// For each, whether nobody is registered with their address.
+/// For each, whether their address is free: neither registered nor kept for an account.
 pub(in crate::accounts) fn free_addresses(
     conn: &mut PgConnection,
     batch: &[Newcomer],
 ) -> Result<Vec<bool>, Fault> {
-    let keys: Vec<&str> = batch.iter().map(Newcomer::key).collect();
+    let spellings: Vec<&str> = batch.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
     let taken: Vec<String> =
-        users::table.filter(dsl::email_key.eq_any(&keys)).select(dsl::email_key).load(conn)?;
-    let taken: HashSet<String> = taken.into_iter().collect();
-    Ok(keys.into_iter().map(|key| !taken.contains(key)).collect())
+        users::table.filter(mailbox().eq_any(&spellings)).select(mailbox()).load(conn)?;
+    let mut taken: HashSet<String> = taken.into_iter().collect();
+    taken.extend(super::reserved_among(conn, &spellings)?);
+    let is_free = |newcomer: &Newcomer| !newcomer.key().spellings().iter().any(|text| taken.contains(*text));
+    Ok(batch.iter().map(is_free).collect())
 }
 
-/// Whoever's address is free, in this order; by the key of their address.
+/// Inserts those whose address is free, in this order. Answers the users made, by the key of their address.
 pub(in crate::accounts) fn insert_newcomers(
     conn: &mut PgConnection,
     batch: &[&Newcomer],
-) -> Result<HashMap<String, UserId>, Fault> {
+) -> Result<HashMap<EmailKey, UserId>, Fault> {
     let rows: Vec<_> = batch
         .iter()
         .map(|newcomer| {
             (
                 dsl::email.eq(newcomer.email.as_str()),
-                dsl::email_key.eq(newcomer.email.key()),
+                dsl::email_key.eq(newcomer.key().as_typed()),
+                dsl::email_idn_key.eq(newcomer.key().idn()),
                 dsl::name.eq(newcomer.name.as_str()),
                 dsl::role.eq(newcomer.role.as_str()),
                 dsl::password_hash.eq(newcomer.password_hash.as_deref()),
@@ -43,21 +47,31 @@ pub(in crate::accounts) fn insert_newcomers(
             )
         })
         .collect();
-    let made: Vec<(String, Uuid)> = diesel::insert_into(users::table)
+    let made: Vec<(Uuid, String)> = diesel::insert_into(users::table)
         .values(rows)
-        .on_conflict(dsl::email_key)
-        .do_nothing()
-        .returning((dsl::email_key, dsl::id))
+        .on_conflict_do_nothing()
+        .returning((dsl::id, dsl::email))
         .get_results(conn)?;
-    Ok(made.into_iter().map(|(key, id)| (key, UserId(id))).collect())
+    let mut made: HashMap<EmailKey, UserId> =
+        made.into_iter().map(|(id, email)| (Email::stored(&email).key().clone(), UserId(id))).collect();
+    // Asked after the insert: only then have others who had one of the addresses committed.
+    let spellings: Vec<&str> = made.keys().flat_map(EmailKey::spellings).collect();
+    let reserved = super::reserved_among(conn, &spellings)?;
+    let is_reserved =
+        |key: &EmailKey| key.spellings().iter().any(|text| reserved.iter().any(|kept| kept == text));
+    let undone: Vec<Uuid> = made.extract_if(|key, _| is_reserved(key)).map(|(_, user)| user.0).collect();
+    if !undone.is_empty() {
+        diesel::delete(users::table.filter(dsl::id.eq_any(undone))).execute(conn)?;
+    }
+    Ok(made)
 }
 
-/// Whoever was about to register with one of these addresses is registered now.
-pub(in crate::accounts) fn drop_registrations_of<'a>(
+/// Drops the registrations that wait for one of these addresses: their owners are users now.
+pub(in crate::accounts) fn drop_registrations_of(
     conn: &mut PgConnection,
-    keys: impl Iterator<Item = &'a String>,
+    made: &[&Newcomer],
 ) -> Result<(), Fault> {
-    let keys: Vec<&String> = keys.collect();
+    let keys: Vec<&str> = made.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
     diesel::delete(registrations::table.filter(registrations::email_key.eq_any(keys))).execute(conn)?;
     Ok(())
 }

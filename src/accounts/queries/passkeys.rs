@@ -190,7 +190,52 @@ pub(in crate::accounts) fn delete_passkey(
     Ok(diesel::delete(own).returning(passkeys::name).get_result(conn).optional()?)
 }
 
-pub(in crate::accounts) fn delete_passkeys(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
-    diesel::delete(passkeys::table.filter(passkeys::user_id.eq(user.0))).execute(conn)?;
+/// Who has a passkey is asked for it after the password, from now on.
+pub(in crate::accounts) fn require_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+    let chosen = users::table.filter(users::id.eq(user.0)).filter(users::password_alone_since.is_not_null());
+    diesel::update(chosen)
+        .set((
+            users::password_alone_since.eq(None::<OffsetDateTime>),
+            users::password_alone_until.eq(None::<OffsetDateTime>),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The password alone logs in, although there is a passkey. Whether it did not before.
+pub(in crate::accounts) fn waive_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
+    let required = users::password_alone_since.is_null().or(users::password_alone_until.is_not_null());
+    let row = users::table.filter(users::id.eq(user.0)).filter(required);
+    let values =
+        (users::password_alone_since.eq(now), users::password_alone_until.eq(None::<OffsetDateTime>));
+    Ok(diesel::update(row).set(values).execute(conn)? == 1)
+}
+
+/// The passkey is asked for after the password again. Whether it was not before.
+pub(in crate::accounts) fn restore_passkey_step(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> Result<bool, Fault> {
+    let waived = users::table
+        .filter(users::id.eq(user.0))
+        .filter(users::password_alone_since.is_not_null())
+        .filter(users::password_alone_until.is_null());
+    Ok(diesel::update(waived).set(users::password_alone_until.eq(now)).execute(conn)? == 1)
+}
+
+/// The choice is again what it was at `then`. Where it changed more than once since, the passkey is asked for.
+pub(in crate::accounts) fn take_back_passkey_step(
+    conn: &mut PgConnection,
+    user: UserId,
+    then: OffsetDateTime,
+) -> Result<(), Fault> {
+    let nothing = None::<OffsetDateTime>;
+    let row = || users::table.filter(users::id.eq(user.0));
+    diesel::update(row().filter(users::password_alone_since.ge(then)))
+        .set((users::password_alone_since.eq(nothing), users::password_alone_until.eq(nothing)))
+        .execute(conn)?;
+    diesel::update(row().filter(users::password_alone_until.ge(then)))
+        .set(users::password_alone_until.eq(nothing))
+        .execute(conn)?;
     Ok(())
 }

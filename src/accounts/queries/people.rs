@@ -1,21 +1,23 @@
 //! Users: finding, locking, changing.
 
+use ::time::OffsetDateTime;
 use diesel::dsl::now;
-use diesel::pg::PgConnection;
+use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::{Nullable, Text};
 use uuid::Uuid;
 
 use crate::accounts::authenticate::Known;
 use crate::accounts::password::PasswordHash;
-use crate::accounts::{Addressee, Email, Name, Role, User, UserId};
+use crate::accounts::{Addressee, Email, EmailKey, Name, Role, User, UserId};
 use crate::db::Fault;
 use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
-use crate::sessions::{self, Change, KeyHash, Live};
+use crate::sessions::{self, Change, Handle, KeyHash, Live};
 
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = users, check_for_backend(Pg))]
 struct Row {
     id: Uuid,
     name: String,
@@ -60,9 +62,55 @@ pub(in crate::accounts) fn addressee(
 
 pub(in crate::accounts) fn addressee_at(
     conn: &mut PgConnection,
-    email_key: &str,
+    email_key: &EmailKey,
 ) -> Result<Option<Addressee>, Fault> {
-    Ok(active().filter(dsl::email_key.eq(email_key)).first(conn).optional()?.map(addressed))
+    let active = of_mailbox(email_key).filter(dsl::disabled_at.is_null());
+    Ok(active.select((dsl::id, dsl::name, dsl::email)).first(conn).optional()?.map(addressed))
+}
+
+diesel::define_sql_function! { fn coalesce(first: Nullable<Text>, second: Text) -> Text; }
+
+/// What a row's address is compared by, the same for every spelling: the index `users_mailbox` is on it.
+#[diesel::dsl::auto_type]
+pub(super) fn mailbox() -> _ {
+    coalesce(dsl::email_idn_key, dsl::email_key)
+}
+
+/// The user of a mailbox, whichever spelling their row has. If two accounts have one mailbox
+/// (docs/decisions/email-keys.md), the one whose spelling was typed comes first.
+fn of_mailbox(key: &EmailKey) -> users::BoxedQuery<'_, Pg> {
+    users::table
+        .filter(mailbox().eq_any(key.spellings()))
+        .order((dsl::email_key.eq(key.as_typed()).desc(), mailbox().eq(key.as_str()).desc()))
+        .into_boxed()
+}
+
+/// Who has an address.
+pub(in crate::accounts) enum Occupant {
+    Active(Addressee),
+    /// They cannot log in, so no letter would help them.
+    Disabled,
+    /// The address is kept for an account that had it before.
+    Reserved {
+        until: OffsetDateTime,
+    },
+}
+
+/// Who has the address; the same queries, whatever the answer.
+pub(in crate::accounts) fn occupant(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<Occupant>, Fault> {
+    let row: Option<(Uuid, String, String, bool)> = of_mailbox(email_key)
+        .select((dsl::id, dsl::name, dsl::email, dsl::disabled_at.is_not_null()))
+        .first(conn)
+        .optional()?;
+    let reserved = super::reserved_until(conn, email_key, None)?;
+    Ok(match (row, reserved) {
+        (Some((.., true)), _) => Some(Occupant::Disabled),
+        (Some((id, name, email, false)), _) => Some(Occupant::Active(addressed((id, name, email)))),
+        (None, reserved) => reserved.map(|until| Occupant::Reserved { until }),
+    })
 }
 
 #[diesel::dsl::auto_type]
@@ -76,13 +124,15 @@ fn addressed((id, name, email): (Uuid, String, String)) -> Addressee {
 
 pub(in crate::accounts) fn user_id(
     conn: &mut PgConnection,
-    email_key: &str,
+    email_key: &EmailKey,
 ) -> Result<Option<UserId>, Fault> {
-    Ok(users::table.filter(dsl::email_key.eq(email_key)).select(dsl::id).first(conn).optional()?.map(UserId))
+    Ok(of_mailbox(email_key).select(dsl::id).first(conn).optional()?.map(UserId))
 }
 
-pub(in crate::accounts) fn email_key(conn: &mut PgConnection, id: UserId) -> Result<Option<String>, Fault> {
-    Ok(users::table.filter(dsl::id.eq(id.0)).select(dsl::email_key).first(conn).optional()?)
+pub(in crate::accounts) fn email_of(conn: &mut PgConnection, id: UserId) -> Result<Option<Email>, Fault> {
+    let email: Option<String> =
+        users::table.filter(dsl::id.eq(id.0)).select(dsl::email).first(conn).optional()?;
+    Ok(email.as_deref().map(Email::stored))
 }
 
 /// Whether the address is theirs now; `false` when somebody else has it.
@@ -93,14 +143,51 @@ pub(in crate::accounts) fn set_email(
 ) -> Result<bool, Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
     // In a savepoint: who registers it at this very moment wins, and the rest of our transaction stands.
-    let set = conn.transaction(|conn| {
-        diesel::update(row).set((dsl::email.eq(email.as_str()), dsl::email_key.eq(email.key()))).execute(conn)
+    let set = unless_reserved(conn, email.key(), Some(id), |conn| {
+        let key = email.key();
+        diesel::update(row)
+            .set((dsl::email.eq(email.as_str()), dsl::email_key.eq(key.as_typed())))
+            .execute(conn)?;
+        // By itself: a statement that sets `email_key` clears this column, for versions that do not know it.
+        diesel::update(row).set(dsl::email_idn_key.eq(key.idn())).execute(conn)
     });
     match set {
-        Ok(changed) => Ok(changed == 1),
+        Ok(changed) => Ok(changed == Some(1)),
         Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Runs `work`, which gives an account this address, in a savepoint. `None`, and nothing was done, if the address is kept
+/// for another account than `user`. Asked after `work`: only then have others who had the address committed.
+fn unless_reserved<T>(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+    user: Option<UserId>,
+    work: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
+) -> QueryResult<Option<T>> {
+    let done = conn.transaction(|conn| {
+        let value = work(conn)?;
+        match super::reserved_until(conn, email_key, user)? {
+            None => Ok(value),
+            Some(_) => Err(Error::RollbackTransaction),
+        }
+    });
+    match done {
+        Err(Error::RollbackTransaction) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+/// Whose live session it is.
+pub(in crate::accounts) fn session_owner(
+    conn: &mut PgConnection,
+    session: Handle,
+) -> Result<Option<UserId>, Fault> {
+    let row = session_rows::table
+        .filter(session_rows::handle.eq(session))
+        .filter(session_rows::kind.eq(<User as sessions::Owner>::KIND));
+    Ok(row.select(session_rows::principal).first(conn).optional()?.map(UserId))
 }
 
 pub(in crate::accounts) fn has_logged_in(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
@@ -110,9 +197,11 @@ pub(in crate::accounts) fn has_logged_in(conn: &mut PgConnection, id: UserId) ->
 }
 
 /// Whom to check a password against; nobody where the account is disabled.
-pub(in crate::accounts) fn known(conn: &mut PgConnection, email_key: &str) -> Result<Option<Known>, Fault> {
-    let row: Option<(Uuid, Option<String>)> = users::table
-        .filter(dsl::email_key.eq(email_key))
+pub(in crate::accounts) fn known(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<Known>, Fault> {
+    let row: Option<(Uuid, Option<String>)> = of_mailbox(email_key)
         .filter(dsl::disabled_at.is_null())
         .select((dsl::id, dsl::password_hash))
         .first(conn)
@@ -172,42 +261,49 @@ pub(in crate::accounts) fn lock_user(conn: &mut PgConnection, id: UserId) -> Res
     Ok(found.is_some())
 }
 
+/// Whether a user administers: neither disabled nor about to be deleted.
+#[diesel::dsl::auto_type]
+pub(in crate::accounts) fn is_active_admin() -> _ {
+    let admin: &'static str = Role::Admin.as_str();
+    dsl::role.eq(admin).and(dsl::disabled_at.is_null()).and(dsl::delete_after.is_null())
+}
+
+/// The ids of those who administer.
+#[diesel::dsl::auto_type]
+pub(in crate::accounts) fn active_admins() -> _ {
+    users::table.filter(is_active_admin()).select(dsl::id)
+}
+
 /// Locks every active administrator, in one order for all.
 pub(in crate::accounts) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<UserId>, Fault> {
-    let ids: Vec<Uuid> = users::table
-        .filter(dsl::role.eq(Role::Admin.as_str()))
-        .filter(dsl::disabled_at.is_null())
-        .filter(dsl::delete_after.is_null())
-        .order(dsl::id)
-        .for_update()
-        .select(dsl::id)
-        .load(conn)?;
+    let ids: Vec<Uuid> = active_admins().order(dsl::id).for_update().load(conn)?;
     Ok(ids.into_iter().map(UserId).collect())
 }
 
-/// `None` when the address is taken.
+/// `None` when the address is taken, or kept for an account that can take it back.
 pub(in crate::accounts) fn insert_user(
     conn: &mut PgConnection,
-    email: &str,
-    email_key: &str,
+    email: &Email,
     name: &str,
     role: Role,
     password_hash: Option<&str>,
 ) -> Result<Option<UserId>, Fault> {
-    let id: Option<Uuid> = diesel::insert_into(users::table)
-        .values((
-            dsl::email.eq(email),
-            dsl::email_key.eq(email_key),
-            dsl::name.eq(name),
-            dsl::role.eq(role.as_str()),
-            dsl::password_hash.eq(password_hash),
-        ))
-        .on_conflict(dsl::email_key)
-        .do_nothing()
-        .returning(dsl::id)
-        .get_result(conn)
-        .optional()?;
-    Ok(id.map(UserId))
+    let id: Option<Option<Uuid>> = unless_reserved(conn, email.key(), None, |conn| {
+        diesel::insert_into(users::table)
+            .values((
+                dsl::email.eq(email.as_str()),
+                dsl::email_key.eq(email.key().as_typed()),
+                dsl::email_idn_key.eq(email.key().idn()),
+                dsl::name.eq(name),
+                dsl::role.eq(role.as_str()),
+                dsl::password_hash.eq(password_hash),
+            ))
+            .on_conflict_do_nothing()
+            .returning(dsl::id)
+            .get_result(conn)
+            .optional()
+    })?;
+    Ok(id.flatten().map(UserId))
 }
 
 pub(in crate::accounts) fn note_login(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {

@@ -6,14 +6,16 @@ use ::time::OffsetDateTime;
 use diesel::dsl::{exists, now};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::result::Error;
 use diesel::sql_query;
 use uuid::Uuid;
 
+use super::leaving::lower;
 use crate::accounts::register::Parsed;
-use crate::accounts::{Addressee, Email, UserId};
-use crate::db::schema::{invitations, registrations, setup_tokens, user_tokens, users};
+use crate::accounts::{Addressee, Email, EmailKey, UserId};
+use crate::db::schema::{decoy_tokens, invitations, registrations, setup_tokens, user_tokens, users};
 use crate::db::{Fault, time};
-use crate::secret::Token;
+use crate::secret::{Token, TokenHash};
 
 const RESET: &str = "reset_password";
 
@@ -22,43 +24,76 @@ const RESET: &str = "reset_password";
 #[diesel(table_name = registrations, check_for_backend(diesel::pg::Pg))]
 pub(in crate::accounts) struct Registration {
     pub email: String,
-    pub email_key: String,
     pub name: String,
     pub password_hash: String,
     pub invitation: Option<Uuid>,
 }
 
+/// Writes the registration and, unless `keep`, takes it back at once: for an address that is taken, so that both cases
+/// take the same time. `browser`: what the browser that registered was given.
 pub(in crate::accounts) fn insert_registration(
     conn: &mut PgConnection,
-    token: &Token,
+    (token, browser): (&Token, &Token),
     person: &Parsed,
     invitation: Option<Uuid>,
     good_for: Duration,
+    keep: bool,
 ) -> Result<(), Fault> {
     use registrations::dsl;
     diesel::delete(registrations::table.filter(dsl::expires_at.le(now))).execute(conn)?;
-    diesel::insert_into(registrations::table)
-        .values((
-            dsl::token_hash.eq(token.hash().as_slice()),
-            dsl::email.eq(person.email.as_str()),
-            dsl::email_key.eq(person.email.key()),
-            dsl::name.eq(person.name.as_str()),
-            dsl::password_hash.eq(person.hash.as_str()),
-            dsl::invitation.eq(invitation),
-            dsl::expires_at.eq(time::now() + time::interval(good_for)),
-        ))
-        .execute(conn)?;
-    Ok(())
+    let inserted = conn.transaction(|conn| {
+        diesel::insert_into(registrations::table)
+            .values((
+                dsl::token_hash.eq(token.hash().as_slice()),
+                dsl::email.eq(person.email.as_str()),
+                dsl::email_key.eq(person.email.key().as_str()),
+                dsl::name.eq(person.name.as_str()),
+                dsl::password_hash.eq(person.hash.as_str()),
+                dsl::invitation.eq(invitation),
+                dsl::expires_at.eq(time::now() + time::interval(good_for)),
+                dsl::browser.eq(browser.hash().as_slice()),
+            ))
+            .execute(conn)?;
+        if keep { Ok(()) } else { Err(Error::RollbackTransaction) }
+    });
+    match inserted {
+        Ok(()) | Err(Error::RollbackTransaction) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Whether a registration waits for this token.
-pub(in crate::accounts) fn has_registration(
+/// What the page behind the link has to know of a registration.
+#[derive(Queryable)]
+pub(in crate::accounts) struct WaitingRegistration {
+    pub password_hash: String,
+    /// Hash of what the browser that registered was given.
+    pub browser: Option<Vec<u8>>,
+}
+
+/// The registration whose link this is, if the link still works; nothing is consumed.
+pub(in crate::accounts) fn waiting_registration(
     conn: &mut PgConnection,
-    token_hash: &[u8],
+    token_hash: &TokenHash,
+) -> Result<Option<WaitingRegistration>, Fault> {
+    use registrations::dsl;
+    Ok(registrations::table
+        .filter(dsl::token_hash.eq(token_hash.as_slice()))
+        .filter(dsl::expires_at.gt(now))
+        .select((dsl::password_hash, dsl::browser))
+        .first(conn)
+        .optional()?)
+}
+
+/// Whether this call deleted it.
+pub(in crate::accounts) fn drop_registration(
+    conn: &mut PgConnection,
+    token_hash: &TokenHash,
 ) -> Result<bool, Fault> {
     use registrations::dsl;
-    let live = registrations::table.filter(dsl::token_hash.eq(token_hash)).filter(dsl::expires_at.gt(now));
-    Ok(diesel::select(exists(live)).get_result(conn)?)
+    let row = registrations::table
+        .filter(dsl::token_hash.eq(token_hash.as_slice()))
+        .filter(dsl::expires_at.gt(now));
+    Ok(diesel::delete(row).execute(conn)? == 1)
 }
 
 pub(in crate::accounts) fn take_registration(
@@ -87,9 +122,32 @@ pub(in crate::accounts) fn take_registration(
     .optional()?)
 }
 
-pub(in crate::accounts) fn drop_registrations(conn: &mut PgConnection, email_key: &str) -> Result<(), Fault> {
-    diesel::delete(registrations::table.filter(registrations::email_key.eq(email_key))).execute(conn)?;
+pub(in crate::accounts) fn drop_registrations(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<(), Fault> {
+    diesel::delete(registrations::table.filter(registrations::email_key.eq_any(email_key.spellings())))
+        .execute(conn)?;
     Ok(())
+}
+
+/// The same statement for a link and for its decoy.
+macro_rules! replace_token {
+    ($conn:ident, $table:ident, $owner:ident = $id:expr, $token:ident, $good_for:ident) => {{
+        use $table::dsl;
+        let values = (
+            dsl::token_hash.eq($token.hash().to_vec()),
+            dsl::created_at.eq(now),
+            dsl::expires_at.eq(time::now() + time::interval($good_for)),
+        );
+        diesel::insert_into($table::table)
+            .values((dsl::$owner.eq($id), dsl::purpose.eq(RESET), values.clone()))
+            .on_conflict((dsl::$owner, dsl::purpose))
+            .do_update()
+            .set(values)
+            .execute($conn)?;
+        Ok(())
+    }};
 }
 
 /// A new reset link; the one before it is dead.
@@ -99,19 +157,17 @@ pub(in crate::accounts) fn replace_reset(
     token: &Token,
     good_for: Duration,
 ) -> Result<(), Fault> {
-    use user_tokens::dsl;
-    let values = (
-        dsl::token_hash.eq(token.hash().to_vec()),
-        dsl::created_at.eq(now),
-        dsl::expires_at.eq(time::now() + time::interval(good_for)),
-    );
-    diesel::insert_into(user_tokens::table)
-        .values((dsl::user_id.eq(user.0), dsl::purpose.eq(RESET), values.clone()))
-        .on_conflict((dsl::user_id, dsl::purpose))
-        .do_update()
-        .set(values)
-        .execute(conn)?;
-    Ok(())
+    replace_token!(conn, user_tokens, user_id = user.0, token, good_for)
+}
+
+/// The work of [`replace_reset`] for an account that does not exist.
+pub(in crate::accounts) fn replace_decoy(
+    conn: &mut PgConnection,
+    account: Uuid,
+    token: &Token,
+    good_for: Duration,
+) -> Result<(), Fault> {
+    replace_token!(conn, decoy_tokens, account = account, token, good_for)
 }
 
 pub(in crate::accounts) fn reset_owner(
@@ -193,14 +249,24 @@ pub struct InvitationRow {
     pub expires_at: OffsetDateTime,
     pub accepted_at: Option<OffsetDateTime>,
     pub withdrawn_at: Option<OffsetDateTime>,
+    /// Otherwise the invitation opens nothing.
+    pub inviter_administers: bool,
 }
 
-macro_rules! open {
+/// Neither accepted nor withdrawn, and in time.
+macro_rules! waiting {
     () => {
         invitations::accepted_at
             .is_null()
             .and(invitations::withdrawn_at.is_null())
             .and(invitations::expires_at.gt(now))
+    };
+}
+
+/// The same, and the inviter is still an active administrator: an invitation ends with the role it was given in.
+macro_rules! open {
+    () => {
+        waiting!().and(invitations::invited_by.eq_any(super::active_admins()))
     };
 }
 
@@ -227,7 +293,7 @@ pub(in crate::accounts) fn insert_invitation(
 pub(in crate::accounts) fn open_invitation(
     conn: &mut PgConnection,
     token_hash: &[u8],
-    email_key: &str,
+    email_key: &EmailKey,
 ) -> Result<Option<Uuid>, Fault> {
     let row: Option<(Uuid, String)> = invitations::table
         .filter(invitations::token_hash.eq(token_hash))
@@ -235,9 +301,7 @@ pub(in crate::accounts) fn open_invitation(
         .select((invitations::id, invitations::email))
         .first(conn)
         .optional()?;
-    Ok(row
-        .filter(|(_, email)| Email::parse(email).is_ok_and(|email| email.key() == email_key))
-        .map(|(id, _)| id))
+    Ok(row.filter(|(_, email)| Email::stored(email).key() == email_key).map(|(id, _)| id))
 }
 
 pub(in crate::accounts) fn invitation_email(
@@ -264,7 +328,7 @@ pub(in crate::accounts) fn withdraw_invitation(
     conn: &mut PgConnection,
     id: Uuid,
 ) -> Result<Option<String>, Fault> {
-    Ok(diesel::update(invitations::table.filter(invitations::id.eq(id)).filter(open!()))
+    Ok(diesel::update(invitations::table.filter(invitations::id.eq(id)).filter(waiting!()))
         .set(invitations::withdrawn_at.eq(now))
         .returning(invitations::email)
         .get_result(conn)
@@ -277,7 +341,9 @@ pub(in crate::accounts) fn withdraw_invitations_of(
     email: &Email,
 ) -> Result<(), Fault> {
     diesel::update(
-        invitations::table.filter(invitations::email.ilike(super::literally(email.as_str()))).filter(open!()),
+        invitations::table
+            .filter(lower(invitations::email).eq_any(email.key().spellings()))
+            .filter(waiting!()),
     )
     .set(invitations::withdrawn_at.eq(now))
     .execute(conn)?;
@@ -303,6 +369,7 @@ pub(in crate::accounts) fn invitations(
             invitations::expires_at,
             invitations::accepted_at,
             invitations::withdrawn_at,
+            super::is_active_admin(),
         ))
         .load(conn)?;
     Ok((rows, total))

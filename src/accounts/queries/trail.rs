@@ -3,36 +3,45 @@
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Array, Bool, Text};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::containing;
-use crate::accounts::UserId;
+use super::{containing, containing_address};
 use crate::accounts::audit::{Act, Entry, Event};
+use crate::accounts::{Agent, UserId};
 use crate::db::Fault;
 use crate::db::schema::audit_events::{self, dsl};
 use crate::db::schema::users;
 
 pub(in crate::accounts) fn insert_event(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<(), Fault> {
     let printable = |text: &str| text.chars().filter(|c| *c != '\0').take(400).collect::<String>();
+    let (address, user_agent) = entry.client.recorded();
     diesel::insert_into(audit_events::table)
         .values((
             dsl::act.eq(entry.act.as_str()),
             dsl::actor.eq(entry.actor.map(Uuid::from)),
             dsl::subject.eq(entry.subject.map(Uuid::from)),
             dsl::session.eq(entry.session.map(|handle| handle.0)),
-            dsl::address.eq(printable(&entry.client.address)),
-            dsl::user_agent.eq(printable(&entry.client.user_agent)),
+            dsl::address.eq(printable(address)),
+            dsl::user_agent.eq(printable(user_agent)),
             dsl::detail.eq(printable(entry.detail)),
         ))
         .execute(conn)?;
     Ok(())
 }
 
-type Row = (OffsetDateTime, String, Option<Uuid>, Option<Uuid>, Option<String>, String, String, String);
+type Row = (
+    OffsetDateTime,
+    String,
+    (Option<Uuid>, Option<String>),
+    (Option<Uuid>, Option<String>),
+    String,
+    String,
+    String,
+);
 
-/// Events about `subject`, or about anybody; `q` searches act, name, e-mail address, network address.
+/// Events about `subject`, or about anybody; `q` searches act, network address, and name and e-mail address of actor and subject.
 pub(in crate::accounts) fn events(
     conn: &mut PgConnection,
     subject: Option<UserId>,
@@ -40,9 +49,11 @@ pub(in crate::accounts) fn events(
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Event>, i64), Fault> {
+    let actors = diesel::alias!(users as actors);
     let matching = || {
         let mut rows = audit_events::table
             .left_join(users::table.on(dsl::subject.eq(users::id.nullable())))
+            .left_join(actors.on(dsl::actor.eq(actors.field(users::id).nullable())))
             .into_boxed();
         if let Some(subject) = subject {
             rows = rows.filter(dsl::subject.eq(subject.0));
@@ -50,11 +61,13 @@ pub(in crate::accounts) fn events(
         if let Some(q) = q.filter(|q| !q.is_empty()) {
             let like = containing(q);
             rows = rows.filter(
-                dsl::act.ilike(like.clone()).or(dsl::address.ilike(like.clone())).or(sql::<Bool>(
-                    "coalesce(users.name || ' ' || users.email ILIKE ",
+                dsl::act.ilike(like.clone()).or(dsl::address.ilike(like)).or(sql::<Bool>(
+                    "(coalesce(users.name || ' ' || users.email ILIKE ANY (",
                 )
-                .bind::<diesel::sql_types::Text, _>(like)
-                .sql(", false)")),
+                .bind::<Array<Text>, _>(containing_address(q))
+                .sql("), false) OR coalesce(actors.name || ' ' || actors.email ILIKE ANY (")
+                .bind::<Array<Text>, _>(containing_address(q))
+                .sql("), false))")),
             );
         }
         rows
@@ -67,9 +80,8 @@ pub(in crate::accounts) fn events(
         .select((
             dsl::at,
             dsl::act,
-            dsl::actor,
-            dsl::subject,
-            users::name.nullable(),
+            (dsl::actor, actors.field(users::name).nullable()),
+            (dsl::subject, users::name.nullable()),
             dsl::address,
             dsl::user_agent,
             dsl::detail,
@@ -77,14 +89,15 @@ pub(in crate::accounts) fn events(
         .load(conn)?;
     let events = rows
         .into_iter()
-        .map(|(at, act, actor, subject, subject_name, address, user_agent, detail)| Event {
+        .map(|(at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail)| Event {
             at,
             act: Act::parse(&act),
             actor: actor.map(UserId),
+            actor_name,
             subject: subject.map(UserId),
             subject_name,
+            agent: Agent::stored(&address, user_agent),
             address,
-            user_agent,
             detail,
         })
         .collect();

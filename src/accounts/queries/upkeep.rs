@@ -14,11 +14,13 @@ use crate::db::schema::upkeep::{self, dsl};
 use crate::db::{Fault, time};
 
 /// What is dead anyway: nothing looks at it any more, so none of it is kept.
-pub(in crate::accounts) const STALE: [&str; 7] = [
+pub(in crate::accounts) const STALE: [&str; 8] = [
     "DELETE FROM registrations WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM registrations WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM user_tokens WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM user_tokens WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM decoy_tokens WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM decoy_tokens WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM account_links WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM account_links WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM known_browsers WHERE ctid = ANY (ARRAY( \

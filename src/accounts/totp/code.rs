@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
 use crate::secret;
+use crate::unicode::codes;
 
 /// Seconds a code stands for.
 pub const STEP: i64 = 30;
@@ -25,11 +26,12 @@ impl Seed {
         &self.0
     }
 
-    /// The step that `typed` is the code of: the current one or the one before, for clocks that differ and people who
-    /// type slowly (RFC 6238 §5.2).
+    /// The step that `typed` is the code of: the current one, the one before, for people who type slowly, or the one
+    /// after, for phones whose clocks are ahead (RFC 6238 §5.2). The caller accepts no step twice and none before the
+    /// last accepted one.
     pub fn step_of(&self, typed: &str, unix_seconds: i64) -> Option<i64> {
         let current = unix_seconds.div_euclid(STEP);
-        [current, current - 1]
+        [current, current - 1, current + 1]
             .into_iter()
             .find(|step| secret::same(self.code(*step).as_bytes(), typed.as_bytes()))
     }
@@ -49,9 +51,9 @@ impl Seed {
     }
 }
 
-/// The digits of a code, if that is what was typed: "123 456" is one.
+/// The digits of a code, if that is what was typed: "123 456" is one, and so is "١٢٣٤٥٦".
 pub fn digits(typed: &str) -> Option<String> {
-    let digits: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    let digits = codes::letters_and_digits(typed);
     (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
 }
 
@@ -79,10 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn the_current_step_and_the_one_before_count_and_no_other() {
+    fn the_current_step_and_its_two_neighbours_count_and_no_other() {
         let (seed, now) = (seed(), 1_111_111_111);
         let step = now / STEP;
-        for (offset, accepted) in [(-2, false), (-1, true), (0, true), (1, false)] {
+        for (offset, accepted) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
             let code = seed.code(step + offset);
             assert_eq!(seed.step_of(&code, now), accepted.then_some(step + offset), "{offset}");
         }
@@ -92,7 +94,11 @@ mod tests {
     #[test]
     fn only_six_digits_are_a_code() {
         assert_eq!(digits(" 123 456 ").as_deref(), Some("123456"));
-        for other in ["12345", "1234567", "12345a", "١٢٣٤٥٦", ""] {
+        for typed in ["១២៣៤៥៦", "１２３ー４５６", "\u{200f}١٢٣\u{2007}٤٥٦", "123‐456"]
+        {
+            assert_eq!(digits(typed).as_deref(), Some("123456"), "{typed}");
+        }
+        for other in ["12345", "1234567", "12345a", "一二三四五六", "½23456", ""] {
             assert_eq!(digits(other), None, "{other}");
         }
     }

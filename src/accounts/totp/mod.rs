@@ -24,7 +24,7 @@ pub(super) const MOST_GUESSES: i32 = 10;
 const ENROL_WITHIN: Duration = Duration::hours(1);
 
 const PURPOSE: &str = "totp";
-const NAME: &str = "authenticator app";
+const NAME: &str = "an authenticator app";
 const RESEALED_AT_ONCE: i64 = 500;
 
 /// A seed that waits to be proven, for its owner's eyes. No Debug, no Display.

@@ -17,8 +17,8 @@ use crate::sessions;
 /// Local mode's own server may have to be started first.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// For one check. A statement of ours may take 5 s before the database gives it up.
-const WITHIN: Duration = Duration::from_secs(7);
+/// A check may take so much longer than the longest wait for the database: then it says itself what was wrong.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// What is announced is heard within milliseconds, or never.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(2);
@@ -35,13 +35,14 @@ pub struct Case<'c> {
     pub settings: &'c Settings,
 }
 
-const CHECKS: [(&str, Look); 11] = [
+const CHECKS: [(&str, Look); 12] = [
     ("database.version", version),
     ("database.writable", writable),
     ("database.latency", latency),
     ("database.tls", line::tls),
     ("database.durability", durability),
     ("database.clock", clock),
+    ("database.messages", messages),
     ("database.migrations", migrated),
     ("database.rights", rights),
     ("database.pooler", line::pooler),
@@ -63,9 +64,10 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
         Err(finding) => return without(finding),
     };
     let db = Db::new(&reached.url, settings.pool).with_direct(settings.database_direct.clone());
+    let within = db.longest_wait() + MARGIN;
     let conn = {
         let db = db.clone();
-        bounded("database.reach", WITHIN, move || db.connect())
+        bounded("database.reach", within, move || db.connect())
     };
     let conn = match conn {
         Ok(Ok(conn)) => conn,
@@ -81,7 +83,7 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
             continue;
         }
         let (conn, db, settings) = (Arc::clone(&conn), db.clone(), settings.clone());
-        let found = bounded(check, WITHIN, move || {
+        let found = bounded(check, within, move || {
             let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
             look(&mut Case { conn: &mut conn, db: &db, settings: &settings })
                 .unwrap_or_else(|fault| faulted(check, &fault, &settings))
@@ -166,6 +168,26 @@ fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
             "bring database and instances to the same region; revocations wait for two round trips",
         ),
     })
+}
+
+/// Diesel keeps the SQLSTATE of most errors to itself, so time-outs are told from our own mistakes by what the server
+/// says, in English (`db/fault.rs`).
+fn messages(case: &mut Case<'_>) -> Result<Finding, Fault> {
+    let locale = checkup::server(case.conn)?.messages;
+    if is_english(&locale) {
+        return Ok(ok("database.messages", format!("in English (lc_messages = {locale:?})")));
+    }
+    Ok(warning(
+        "database.messages",
+        format!("in another language (lc_messages = {locale:?}): a time-out is answered 500 instead of 503"),
+        "as a superuser: ALTER ROLE … SET lc_messages = 'C' for the role of the application",
+    ))
+}
+
+/// Whether a server with this locale speaks English. Without a locale it does, as it does without a translation.
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
+    ["", "C", "POSIX", "en", "English"].contains(&language)
 }
 
 /// "Revoked means revoked" holds as long as what was committed stays.
@@ -314,4 +336,21 @@ fn instances(case: &mut Case<'_>) -> Result<Finding, Fault> {
         ),
         () => ok("sessions.instances", seen),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_english;
+
+    #[test]
+    fn locales_without_a_translation_are_english() {
+        for locale in
+            ["", "C", "C.UTF-8", "C.utf8", "POSIX", "en_US.UTF-8", "en_GB", "English_United States.1252"]
+        {
+            assert!(is_english(locale), "{locale}");
+        }
+        for locale in ["de_DE.UTF-8", "fr_FR", "German_Germany.1252", "ca_ES@valencia", "zh_CN.utf8"] {
+            assert!(!is_english(locale), "{locale}");
+        }
+    }
 }

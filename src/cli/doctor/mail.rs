@@ -34,17 +34,20 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
             "mail is off: nobody can register, reset a password or be warned",
             "set LATCHKEY__MAIL__SMTP_URL",
         )],
-        Transport::Smtp => vec![server(mailer), privacy(settings), from],
+        Transport::Smtp => vec![server(settings, mailer), privacy(settings), from],
     }
 }
 
-fn server(mailer: Mailer) -> Finding {
+fn server(settings: &Settings, mailer: Mailer) -> Finding {
+    let ehlo = &settings.mail.ehlo;
     match bounded("mail.server", WITHIN, move || mailer.knock()) {
-        Ok(Some(Ok(()))) => ok("mail.server", "it answers, and lets us in"),
+        Ok(Some(Ok(()))) => ok("mail.server", format!("it answers, and lets us in as {ehlo}")),
         Ok(Some(Err(why))) => problem(
             "mail.server",
             without_credentials(&why),
-            "letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL",
+            format!(
+                "letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether it knows us as {ehlo} (LATCHKEY__MAIL__EHLO)"
+            ),
         ),
         Ok(None) => note("mail.server", "there is none", "set LATCHKEY__MAIL__SMTP_URL"),
         Err(finding) => finding,

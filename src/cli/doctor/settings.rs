@@ -4,7 +4,14 @@ use super::finding::{Finding, note, ok, warning};
 use crate::config::Settings;
 
 pub fn look(settings: &Settings) -> Vec<Finding> {
-    vec![mode(settings), secret(settings), previous(settings), public(settings), hops(settings)]
+    vec![
+        mode(settings),
+        secret(settings),
+        previous(settings),
+        public(settings),
+        hops(settings),
+        registration(settings),
+    ]
 }
 
 fn mode(settings: &Settings) -> Finding {
@@ -67,4 +74,16 @@ fn hops(settings: &Settings) -> Finding {
         ),
         hops => ok("settings.hops", format!("{hops} proxies are believed")),
     }
+}
+
+fn registration(settings: &Settings) -> Finding {
+    let who = settings.registration.as_str();
+    if settings.registration_lacks_mail() {
+        return warning(
+            "settings.registration",
+            format!("{who}, and there is no mail server: no registration can be completed"),
+            "set LATCHKEY__MAIL__SMTP_URL, or LATCHKEY__REGISTRATION=closed",
+        );
+    }
+    ok("settings.registration", who)
 }

@@ -8,6 +8,7 @@ use super::bounded;
 use super::database::{faulted, unseen as unseen_check};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::accounts::{Accounts, Seals};
+use crate::cli::rfc3339;
 use crate::config::Settings;
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
@@ -75,7 +76,7 @@ fn outbox(accounts: &Accounts) -> Result<Finding, Fault> {
         (0, _) | (_, None) => ok("mail.outbox", "no letter waits for long"),
         (_, Some(since)) => warning(
             "mail.outbox",
-            format!("{stuck} letters wait, the oldest since {since}"),
+            format!("{stuck} letters wait, the oldest since {}", rfc3339(since)),
             "mail.server above, and the log's \"mail was not delivered\", say why; is an instance running?",
         ),
     })

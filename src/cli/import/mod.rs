@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use crate::accounts::{Accounts, Newcomer};
+use crate::accounts::{Accounts, EmailKey, Newcomer};
 use report::{Progress, Report};
 use rows::{Rows, Unreadable};
 
@@ -21,7 +21,7 @@ const BATCH: usize = 500;
 pub struct Import {
     /// `.csv` with a header, or `.jsonl`, one object a line: email, name, password_hash, role, created_at.
     file: PathBuf,
-    /// Say what would happen, and write nobody down.
+    /// Say what would happen, and import nothing.
     #[arg(long)]
     dry_run: bool,
     /// Say it as JSON, one object a line, the sums last.
@@ -30,6 +30,9 @@ pub struct Import {
     /// Take rows whose role is admin.
     #[arg(long)]
     allow_admins: bool,
+    /// Exit with 1 if any row was refused. Without it, refused rows fail the command only if no other row was taken.
+    #[arg(long)]
+    strict: bool,
 }
 
 pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
@@ -59,8 +62,10 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
     settle(accounts, import, &mut batch, &mut report).await.map_err(|fault| stopped(last, &fault))?;
     drop(progress);
     report.sum_up();
+    let is_partial = report.imported + report.existing > 0;
     match report.refused {
         0 => Ok(()),
+        _ if is_partial && !import.strict => Ok(()),
         1 => Err("1 row was refused: the report says why".into()),
         many => Err(format!("{many} rows were refused: the report says why").into()),
     }
@@ -87,14 +92,14 @@ async fn settle(
     if batch.is_empty() {
         return Ok(());
     }
-    let told: Vec<(u64, String, bool)> = batch
+    let told: Vec<(u64, EmailKey, bool)> = batch
         .iter()
-        .map(|(line, newcomer)| (*line, newcomer.key().to_owned(), newcomer.has_password()))
+        .map(|(line, newcomer)| (*line, newcomer.key().clone(), newcomer.has_password()))
         .collect();
     let newcomers = batch.drain(..).map(|(_, newcomer)| newcomer).collect();
     let new = accounts.import(newcomers, import.dry_run).await?;
     for ((line, key, has_password), new) in told.into_iter().zip(new) {
-        report.settle(line, &key, has_password, new);
+        report.settle(line, key.as_str(), has_password, new);
     }
     Ok(())
 }

@@ -78,6 +78,11 @@ impl Report {
         say(&format_args!(
             "{imported} {done} ({without_password} without a password), {existing} here already, {refused} refused."
         ));
+        if *refused > 0 && imported + existing > 0 {
+            say(
+                &"The other rows are not affected. Correct the refused rows in the file, then import it again.",
+            );
+        }
     }
 
     fn skipped(&self, line: u64, status: &str, reason: &str) {

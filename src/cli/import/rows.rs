@@ -191,14 +191,22 @@ struct Object {
     name: Option<String>,
     password_hash: Option<String>,
     role: Option<String>,
-    created_at: Option<String>,
+    created_at: Option<Moment>,
+}
+
+/// Keycloak and Firebase export a number of milliseconds.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Moment {
+    Text(String),
+    Number(u64),
 }
 
 fn json_row(text: &str) -> Line {
     if !text.trim_start().starts_with('{') {
         return Err("the line is no JSON object".into());
     }
-    // What serde says quotes nothing that could be a hash: every field takes a text.
+    // What serde says quotes nothing that could be a hash: every field takes a text, and the moment a number.
     let Object { email, name, password_hash, role, created_at } =
         serde_json::from_str(text).map_err(|error| format!("the line is not as it should be: {error}"))?;
     let text = Option::unwrap_or_default;
@@ -207,7 +215,11 @@ fn json_row(text: &str) -> Line {
         name: text(name),
         password_hash: text(password_hash),
         role: text(role),
-        created_at: text(created_at),
+        created_at: match created_at {
+            None => String::new(),
+            Some(Moment::Text(text)) => text,
+            Some(Moment::Number(number)) => number.to_string(),
+        },
     })
 }
 

@@ -81,6 +81,7 @@ impl People {
             factor: "password".into(),
             address: "127.0.0.1".into(),
             user_agent: "latchkey prove".into(),
+            device: None,
         };
         let store = self.accounts.sessions().clone();
         let opened: Vec<(Key, Handle)> = self

@@ -36,6 +36,7 @@ pub fn insert(
             dsl::factor.eq(&login.factor),
             dsl::address.eq(cut(&login.address, 45)),
             dsl::user_agent.eq(cut(&login.user_agent, 400)),
+            dsl::device.eq(login.device.as_ref().map(<[u8; 32]>::as_slice)),
             dsl::expires_at.eq(time::now() + time::interval(life)),
         ))
         .returning(dsl::handle)
@@ -244,6 +245,11 @@ pub fn list(
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
     }
     rows.order(last_seen_first()).limit(limit).offset(offset).select(Record::as_select()).load(conn)
+}
+
+pub fn record_of(conn: &mut PgConnection, kind: &'static str, handle: Handle) -> QueryResult<Option<Record>> {
+    let row = sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::kind.eq(kind));
+    row.select(Record::as_select()).first(conn).optional()
 }
 
 /// Somebody's own, and the time at which that is so. One statement, so that both are of one moment.

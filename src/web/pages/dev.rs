@@ -6,6 +6,7 @@ use askama::Template;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::accounts::Factor;
 use crate::config::Origin;
 use crate::mail::Kept;
 use crate::web::ctx::{Ctx, Id};
@@ -13,7 +14,7 @@ use crate::web::error::Error;
 use crate::web::form::Fields;
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
-use crate::web::view::{Bar, Event, PER_PAGE, Pager, SessionRow, Strength, When};
+use crate::web::view::{Ends, Event, PER_PAGE, Pager, Series, SessionRow, Strength, When};
 
 struct MailRow {
     id: String,
@@ -83,7 +84,7 @@ struct PartsPage {
     shown: Fields,
     sessions: Vec<SessionRow>,
     events: Vec<Event>,
-    bars: Vec<Bar>,
+    series: Series,
     pager: Pager,
     strengths: Vec<Option<Strength>>,
 }
@@ -101,13 +102,7 @@ pub async fn parts(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         )]),
         sessions: vec![session("This laptop", true), session("A phone", false)],
         events: ["good", "warn", "bad", "plain"].into_iter().map(event).collect(),
-        bars: (0..14)
-            .map(|n| Bar {
-                label: format!("Day {n}"),
-                value: n * n,
-                height: u8::try_from(n * n * 100 / 169).unwrap_or(100),
-            })
-            .collect(),
+        series: Series::new((0..14).map(|n| (format!("Day {n}"), n * n * 7))),
         pager,
         strengths: ["Too easy to guess", "Weak", "Fair", "Strong", "Very strong"]
             .into_iter()
@@ -138,8 +133,8 @@ fn session(device: &str, current: bool) -> SessionRow {
         address: "203.0.113.7".into(),
         logged_in: ago(3000),
         last_seen: ago(3),
-        expires: ago(-3000),
-        factor: "password".into(),
+        ends: ends_in(3000),
+        factor: Some(Factor::Password),
         remember: !current,
         current,
         person_id: String::new(),
@@ -148,13 +143,21 @@ fn session(device: &str, current: bool) -> SessionRow {
     }
 }
 
+fn ends_in(minutes: i64) -> Ends {
+    let now = OffsetDateTime::now_utc();
+    Ends::new(now + Duration::minutes(minutes), now, Some(std::time::Duration::from_secs(86_400)))
+}
+
 fn event(kind: &'static str) -> Event {
     Event {
         when: ago(90),
         text: format!("Something {kind} happened"),
         kind,
+        by: if kind == "warn" { "an administrator".into() } else { String::new() },
         address: "203.0.113.7".into(),
         device: "Firefox on Linux".into(),
+        actor_id: String::new(),
+        actor_name: String::new(),
         person_id: String::new(),
         person_name: String::new(),
     }

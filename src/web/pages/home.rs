@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use time::OffsetDateTime;
 
 use crate::config::Registration;
-use crate::sessions::Record;
+use crate::sessions::{Policy, Record};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash;
@@ -25,10 +25,7 @@ pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> 
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    page::ok(&HomePage {
-        page: ctx.page(),
-        can_register: ctx.accounts().registration() == Registration::Open,
-    })
+    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().registration_is_open() })
 }
 
 #[derive(Template)]
@@ -44,7 +41,8 @@ struct DashboardPage {
 
 /// Nothing but what came with the session: this page asks the database nothing.
 pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    dashboard(ctx.page(), me.owner.name.clone(), &me.record, me.others.count, me.now())
+    let policy = ctx.accounts().sessions().policy();
+    dashboard(ctx.page(), me.owner.name.clone(), &me.record, me.others.count, me.now(), policy)
 }
 
 /// The page, whatever has let its reader in.
@@ -54,12 +52,14 @@ pub fn dashboard(
     record: &Record,
     others: u32,
     now: OffsetDateTime,
+    policy: &Policy,
 ) -> Result<HttpResponse, Error> {
+    let session = SessionRow::new(record, record.handle, now, policy);
     page::ok(&DashboardPage {
         page,
         name,
-        session: SessionRow::new(record, record.handle, now),
-        elapsed: elapsed(record.created_at.into(), record.expires_at.into(), now),
+        elapsed: elapsed(record.created_at.into(), session.ends.at, now),
+        session,
         others,
     })
 }

@@ -37,6 +37,15 @@ struct LinkPage {
 
 const DEAD: &str = "This link is used up, replaced by a newer one, or too old.";
 
+const DEAD_REQUEST: &str = "This link is used up, replaced by a newer one, cancelled, or too old, or the session that asked for it was ended. Log in and request the change again.";
+
+fn dead_text(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::ConfirmEmail => DEAD_REQUEST,
+        Purpose::Unlock | Purpose::NotMe | Purpose::UndoEmail | Purpose::UndoFactor => DEAD,
+    }
+}
+
 impl LinkPage {
     /// `email`: what the link is about; nothing where it is dead.
     fn new(ctx: &Ctx, purpose: Purpose, email: &str, form: Fields) -> Self {
@@ -49,8 +58,8 @@ impl LinkPage {
             ),
             Purpose::NotMe => (
                 "This was not you?",
-                "The session we wrote to you about ends now, your password opens nothing any more, and a link to set a new one is mailed to you.".to_owned(),
-                "End that session",
+                "Everyone is logged out, and your password no longer works. A requested change of your address is cancelled. Passkeys, authenticator apps and recovery codes that were added since are removed. We mail you a link to set a new password.".to_owned(),
+                "Log everyone out",
                 "It was you after all? Close this page. Nothing happens.",
             ),
             Purpose::ConfirmEmail => (
@@ -61,15 +70,15 @@ impl LinkPage {
             ),
             Purpose::UndoEmail => (
                 "Take your address back",
-                format!("{email} counts again. Everybody is logged out, the password opens nothing any more, and a link to set a new one goes there."),
+                format!("{email} counts again. Everyone is logged out, and the password no longer works. Passkeys, authenticator apps and recovery codes that were added since the change was requested are removed. We mail a link to set a new password to {email}."),
                 "Take it back",
                 "The change was yours? Close this page. Nothing happens.",
             ),
             Purpose::UndoFactor => (
                 "Take it back",
-                "What was added since we wrote to you is removed: passkeys, the authenticator app, recovery codes. Everybody is logged out, your password opens nothing any more, and a link to set a new one is mailed to you.".to_owned(),
+                "Every change since that letter to how you log in is taken back: passkeys, authenticator app and recovery codes that were added are removed, and a passkey is required after your password if it was before. Every session ends, your password stops working, and you get a link to set a new one.".to_owned(),
                 "Take it back",
-                "You added it? Close this page. Nothing happens.",
+                "Was it you? Close this page, and nothing changes.",
             ),
         };
         Self { page: ctx.page(), form, action: purpose.path(), heading, text, button, otherwise }
@@ -82,12 +91,13 @@ async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
         Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().live_link(purpose, &token).await?;
-    let (form, status) = (link::fields(token, live.is_some(), DEAD), link::status(live.is_some()));
+    let dead = dead_text(purpose);
+    let (form, status) = (link::fields(token, live.is_some(), dead), link::status(live.is_some()));
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 
 fn dead(ctx: &Ctx, purpose: Purpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    form.fields.refuse("token", DEAD);
+    form.fields.refuse("token", dead_text(purpose));
     page::refused(&LinkPage::new(ctx, purpose, "", form.fields))
 }
 

@@ -5,7 +5,6 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
-use crate::config::Registration;
 use crate::sessions::Ended;
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
@@ -44,7 +43,7 @@ impl LogInPage {
         Self {
             page: ctx.page_with_passkeys(),
             form,
-            can_register: ctx.accounts().registration() == Registration::Open,
+            can_register: ctx.accounts().registration_is_open(),
             ended: None,
         }
     }

@@ -4,17 +4,17 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{NewPerson, RegisterRefusal};
+use crate::accounts::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::config::Registration;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::form::{Fields, Form, Input, Preset, SecretText, Text};
 use crate::web::guard::Visitor;
-use crate::web::link;
 use crate::web::page::{self, Page};
 use crate::web::receive::Draft;
 use crate::web::view::Strength;
+use crate::web::{link, registration};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -36,47 +36,76 @@ struct RegisterPage {
     form: Fields,
     password_min: usize,
     strength: Option<Strength>,
+    /// Why there is no form.
+    closed: Option<RegisterRefusal>,
 }
 
 pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    let invite = ctx.mailed_token("invite");
-    let mut fields = Fields::new(vec![("invite".into(), invite.to_owned())]);
-    let invited = ctx.accounts().invited(invite).await?;
+    let invite = match link::named(&ctx, "invite") {
+        Ok(invite) => invite,
+        Err(moved) => return Ok(*moved),
+    };
+    let invited = ctx.accounts().invited(&invite).await?;
+    let mut fields = Fields::new(vec![("invite".into(), invite)]);
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
     }
-    match ctx.accounts().registration() {
-        Registration::Closed => fields.refuse("", RegisterRefusal::Closed),
-        _ if !ctx.accounts().mailer().delivers() => fields.refuse("", RegisterRefusal::NoMail),
-        Registration::Invite if invited.is_none() => fields.refuse("", RegisterRefusal::NotInvited),
-        _ => {}
-    }
+    let closed = match ctx.accounts().registration() {
+        Registration::Closed => Some(RegisterRefusal::Closed),
+        _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail),
+        Registration::Invite if invited.is_none() => {
+            fields.refuse("", RegisterRefusal::NotInvited);
+            None
+        }
+        _ => None,
+    };
     page::ok(&RegisterPage {
         page: ctx.page(),
         form: fields,
         password_min: ctx.accounts().password_min(),
         strength: None,
+        closed,
     })
 }
 
 /// With what was typed on a page that was out of date.
 pub async fn again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().password_min();
-    page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None })
+    page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None, closed: None })
 }
 
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().password_min();
     if form.only_toggles() {
-        return page::ok(&RegisterPage { page: ctx.page(), form: form.fields, password_min, strength: None });
+        return page::ok(&RegisterPage {
+            page: ctx.page(),
+            form: form.fields,
+            password_min,
+            strength: None,
+            closed: None,
+        });
     }
     let RegisterForm { name, email, password, invite } = form.input;
     let person = NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
     let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
-        Ok(()) => return Ok(flash::see_other("/register/check-email")),
+        Ok(token) => {
+            let answer = flash::see_other("/register/check-email");
+            let answer = if person.invite.is_empty() { answer } else { link::used(answer, &ctx.shared) };
+            return Ok(registration::keep(answer, &ctx.shared, &token));
+        }
+        // Nothing that is typed can change these.
+        Err(closed @ (RegisterRefusal::Closed | RegisterRefusal::NoMail)) => {
+            return page::refused(&RegisterPage {
+                page: ctx.page(),
+                form: form.fields,
+                password_min,
+                strength: None,
+                closed: Some(closed),
+            });
+        }
         Err(refusal) => refusal,
     };
     let (wait, judged) = match &refusal {
@@ -90,7 +119,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
         true => Some(ctx.accounts().strength(&person.password, &person.name, &person.email).await?),
         false => None,
     };
-    let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength };
+    let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength, closed: None };
     match wait {
         Some(wait) => page::too_many(wait, &page),
         None => page::refused(&page),
@@ -120,7 +149,7 @@ impl std::fmt::Display for RegisterRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Closed => "Registration is closed. An administrator can make you an account.",
-            Self::NoMail => "Mail is switched off here, so no link can be sent. An administrator can make you an account.",
+            Self::NoMail => "Registration does not work here at the moment: this server cannot send the e-mail that confirms an address. Ask an administrator to create an account for you.",
             Self::NotInvited => "Registration is by invitation. Open the link in your invitation, and use the address it was sent to.",
             Self::Fields { .. } | Self::TooMany(_) => "Check what you typed.",
         })
@@ -139,17 +168,22 @@ pub async fn check_email(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub struct TokenForm {
+pub struct VerifyForm {
     token: Text,
+    /// Only where another browser began the registration.
+    password: SecretText,
+    /// The registration is to be dropped.
+    discard: Preset,
 }
 
-impl Input for TokenForm {}
+impl Input for VerifyForm {}
 
 #[derive(Template)]
 #[template(path = "verify_email.html")]
 struct VerifyEmailPage {
     page: Page,
     form: Fields,
+    asks_password: bool,
 }
 
 const DEAD: &str =
@@ -161,17 +195,56 @@ pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let live = ctx.accounts().verify_link_is_live(&token).await?;
-    let form = link::fields(token, live, DEAD);
-    page::show(link::status(live), &VerifyEmailPage { page: ctx.page(), form })
+    let link = ctx.accounts().verify_link(&token, registration::shown(&ctx.request, &ctx.shared)).await?;
+    let live = link != VerifyLink::Dead;
+    let (form, asks_password) = (link::fields(token, live, DEAD), link == VerifyLink::OtherBrowser);
+    page::show(link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
 }
 
-pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<TokenForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().verify_email(&form.input.token, ctx.client()).await? {
-        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared)),
-        None => {
-            form.fields.refuse("token", DEAD);
-            page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields })
-        }
+pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
+    if form.only_toggles() {
+        return page::ok(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: true });
     }
+    if !form.input.discard.is_empty() {
+        return discarded(ctx, form).await;
+    }
+    let VerifyForm { token, password, .. } = form.input;
+    let password = password.reveal();
+    let browser = registration::shown(&ctx.request, &ctx.shared);
+    let refusal = match ctx.accounts().verify_email(&token, &password, browser, ctx.client()).await? {
+        Ok(()) => {
+            let answer = link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
+            return Ok(registration::forget(answer, &ctx.shared));
+        }
+        Err(refusal) => refusal,
+    };
+    match &refusal {
+        VerifyRefusal::DeadLink => form.fields.refuse("token", DEAD),
+        VerifyRefusal::PasswordNeeded => {
+            form.fields.refuse("password", "Enter the password you chose when you registered.")
+        }
+        VerifyRefusal::WrongPassword => {
+            form.fields.refuse("password", "That is not the password this address was registered with.")
+        }
+        VerifyRefusal::TooMany(wait) => form.fields.refuse("", wait),
+    }
+    let asks_password = refusal != VerifyRefusal::DeadLink;
+    let page = VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password };
+    match refusal {
+        VerifyRefusal::TooMany(wait) => page::too_many(wait, &page),
+        _ => page::refused(&page),
+    }
+}
+
+/// Somebody else began the registration, or its password is not known any more: the owner of the inbox begins anew.
+async fn discarded(ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
+    if !ctx.accounts().discard_registration(&form.input.token).await? {
+        form.fields.refuse("token", DEAD);
+        return page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: false });
+    }
+    let dropped = match ctx.accounts().registration() {
+        Registration::Invite => Flash::InvitedRegistrationDropped,
+        Registration::Open | Registration::Closed => Flash::RegistrationDropped,
+    };
+    Ok(link::used(ctx.redirect("/register", dropped), &ctx.shared))
 }

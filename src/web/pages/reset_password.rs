@@ -85,8 +85,31 @@ impl Input for ResetForm {}
 struct ResetPasswordPage {
     page: Page,
     form: Fields,
+    /// Whose password is set, for password managers; empty if the link is dead.
+    email: String,
     password_min: usize,
     strength: Option<Strength>,
+}
+
+impl ResetPasswordPage {
+    /// The form with what was typed, or the error of a dead link.
+    async fn new(ctx: &Ctx, mut form: Fields) -> Result<Self, Error> {
+        let email = ctx.accounts().reset_link_address(form.value("token")).await?;
+        if email.is_none() && form.error("token").is_none() {
+            form.refuse("token", DEAD);
+        }
+        Ok(Self {
+            page: ctx.page(),
+            form,
+            email: email.unwrap_or_default(),
+            password_min: ctx.accounts().password_min(),
+            strength: None,
+        })
+    }
+
+    fn is_dead(&self) -> bool {
+        self.form.error("token").is_some()
+    }
 }
 
 const DEAD: &str = "This link is used up or too old. Ask for a new one.";
@@ -96,43 +119,38 @@ pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let live = ctx.accounts().reset_link_is_live(&token).await?;
-    page::show(
-        link::status(live),
-        &ResetPasswordPage {
-            page: ctx.page(),
-            form: link::fields(token, live, DEAD),
-            password_min: ctx.accounts().password_min(),
-            strength: None,
-        },
-    )
+    let missing = token.is_empty();
+    let mut shown = ResetPasswordPage::new(&ctx, Fields::new(vec![("token".into(), token)])).await?;
+    if missing {
+        shown.form = link::fields(String::new(), false, DEAD);
+    }
+    page::show(link::status(!shown.is_dead()), &shown)
 }
 
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<HttpResponse, Error> {
-    let password_min = ctx.accounts().password_min();
     if form.only_toggles() {
-        return page::ok(&ResetPasswordPage {
-            page: ctx.page(),
-            form: form.fields,
-            password_min,
-            strength: None,
-        });
+        let shown = ResetPasswordPage::new(&ctx, form.fields).await?;
+        return if shown.is_dead() { page::refused(&shown) } else { page::ok(&shown) };
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let strength = match ctx.accounts().reset_password(&token, &password, ctx.client()).await? {
+    let is_weak = match ctx.accounts().reset_password(&token, &password, ctx.client()).await? {
         Ok(proof) => {
             browser::keep(&ctx.request, &ctx.shared, &proof);
             return Ok(link::used(ctx.redirect("/login", Flash::PasswordReset), &ctx.shared));
         }
         Err(ResetRefusal::DeadLink) => {
             form.fields.refuse("token", DEAD);
-            None
+            false
         }
         Err(ResetRefusal::Weak(why)) => {
             form.fields.refuse("password", why);
-            Some(ctx.accounts().strength(&password, "", "").await?)
+            true
         }
     };
-    page::refused(&ResetPasswordPage { page: ctx.page(), form: form.fields, password_min, strength })
+    let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
+    if is_weak {
+        shown.strength = Some(ctx.accounts().strength(&password, "", &shown.email).await?);
+    }
+    page::refused(&shown)
 }

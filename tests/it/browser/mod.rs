@@ -5,6 +5,7 @@ mod forms;
 mod html;
 mod journey;
 mod lab;
+mod long;
 mod narrow;
 mod passkeys;
 mod second_factor;

@@ -16,7 +16,7 @@ async fn make(chrome: &Chrome, person: &Person) {
     chrome.reads("Your recovery codes").await;
     chrome.says("Your passkey is added.").await;
     chrome.press("I have kept them").await;
-    chrome.says("not used yet").await;
+    chrome.says("never used").await;
 }
 
 async fn log_out(chrome: &Chrome) {

@@ -138,9 +138,10 @@ impl House {
             match path.split('?').next() {
                 Some("/reset-password") => house.reset_path = path,
                 Some("/register") => house.invite_path = path,
-                Some("/unlock" | "/not-me" | "/confirm-email" | "/undo-email" | "/undo-factor") => {
-                    house.links.push(path)
-                }
+                Some(
+                    "/verify-email" | "/unlock" | "/not-me" | "/confirm-email" | "/undo-email"
+                    | "/undo-factor",
+                ) => house.links.push(path),
                 _ => house.letter = letter.id,
             }
         }

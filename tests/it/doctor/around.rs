@@ -22,6 +22,10 @@ async fn settings_that_stop_the_program_are_its_one_finding() {
         "warning",
         "without TLS, and not in local mode",
     );
+    // Registration is open unless the settings say otherwise, and a deployed server has no mail without a setting.
+    doctor(&latchkey, &[]).says("settings.registration", "warning", "no registration can be completed");
+    let closed = latchkey.clone().with("LATCHKEY__REGISTRATION", "closed");
+    doctor(&closed, &[]).says("settings.registration", "ok", "closed");
     let public = latchkey.with("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org");
     doctor(&public, &[]).says("settings.public-url", "ok", "https://id.example.org").says(
         "settings.hops",
@@ -39,7 +43,7 @@ async fn a_mail_server_is_knocked_at_and_sent_nothing() {
     };
     let server = MailServer::start();
     doctor(&to(format!("smtp://127.0.0.1:{}", server.port)), &[])
-        .says("mail.server", "ok", "it answers")
+        .says("mail.server", "ok", "it answers, and lets us in as [127.0.0.1]")
         .says("mail.tls", "note", "within this machine")
         .says("mail.from", "ok", "no-reply@localhost");
     // It has nobody to log in, so it takes no password.

@@ -53,7 +53,7 @@ async fn without_its_database_it_says_so_and_still_looks_at_the_rest() {
             .says("settings.secret", "ok", "")
             .says("mail.server", "note", "mail is off")
             .says("site.reach", "problem", "refused");
-        assert!(CHECKS[..24].iter().all(|check| *check == "mail.from" || found.checks().contains(check)));
+        assert!(CHECKS[..25].iter().all(|check| *check == "mail.from" || found.checks().contains(check)));
     }
 }
 
@@ -65,11 +65,14 @@ async fn what_a_database_is_not_is_found() {
     // The tests' own server is made for speed.
     found.says("database.durability", "problem", "fsync, full_page_writes, synchronous_commit off");
     found.says("database.writable", "ok", "").says("database.clock", "ok", "");
+    found.says("database.messages", "ok", "in English");
     found.says("sessions.instances", "note", "no instance").says("upkeep.sweep", "note", "never");
 
     db.execute(&format!(
         "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS \
              $$SELECT pg_catalog.clock_timestamp() + interval '90 seconds'$$; \
+         CREATE FUNCTION current_setting(name text) RETURNS text LANGUAGE sql AS \
+             $$SELECT CASE name WHEN 'lc_messages' THEN 'de_DE.UTF-8' ELSE pg_catalog.current_setting(name) END$$; \
          ALTER DATABASE {name} SET search_path = public, pg_catalog; \
          INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000001'); \
          ALTER DATABASE {name} SET default_transaction_read_only = on",
@@ -77,6 +80,7 @@ async fn what_a_database_is_not_is_found() {
     doctor(&on(&db), &[])
         .says("database.writable", "problem", "read-only")
         .says("database.clock", "warning", "+90.")
+        .says("database.messages", "warning", "de_DE.UTF-8")
         .says("database.migrations", "note", "29991231000001");
 
     let db = TestDb::new();

@@ -213,7 +213,7 @@ fn the_trail_is_out_of_reach(roles: &TwoRoles) {
     let recent = roles.run(&roles.app, "SELECT audit_forget(interval '1 day', 100)").unwrap_err();
     assert!(recent.contains("last 30 days"), "{recent}");
     let alive = roles.run(&roles.app, "SELECT audit_erase(id, email) FROM users").unwrap_err();
-    assert!(alive.contains("only of the deleted"), "{alive}");
+    assert!(alive.contains("only the trail of deleted users is erased"), "{alive}");
 }
 
 #[actix_web::test]

@@ -14,12 +14,13 @@ use serde_json::Value;
 use crate::support::process::Latchkey;
 
 /// Everything the doctor says of, in its order, when it looks at a site as well.
-pub const CHECKS: [&str; 27] = [
+pub const CHECKS: [&str; 28] = [
     "settings.mode",
     "settings.secret",
     "settings.previous",
     "settings.public-url",
     "settings.hops",
+    "settings.registration",
     "database.reach",
     "database.version",
     "database.writable",
@@ -27,6 +28,7 @@ pub const CHECKS: [&str; 27] = [
     "database.tls",
     "database.durability",
     "database.clock",
+    "database.messages",
     "database.migrations",
     "database.rights",
     "database.pooler",

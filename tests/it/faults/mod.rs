@@ -11,6 +11,7 @@ mod flood;
 mod halves;
 mod mail;
 mod outcome;
+mod pipelining;
 mod process;
 mod proxy;
 mod rig;
@@ -31,7 +32,7 @@ type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
 type Fault = (&'static str, fn() -> Run);
 
 /// In the order of the table they are promised in.
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 14] = [
     ("restart", || Box::pin(database::restarts())),
     ("failover", || Box::pin(failover::fails_over())),
     ("hung", || Box::pin(database::hangs())),
@@ -43,6 +44,7 @@ const FAULTS: [Fault; 13] = [
     ("listener", || Box::pin(database::loses_its_listener())),
     ("herd", || Box::pin(flood::herd())),
     ("slow", || Box::pin(slow::clients())),
+    ("pipelining", || Box::pin(pipelining::clients())),
     ("mail", || Box::pin(mail::is_down())),
     ("keys", || Box::pin(process::changes_its_key())),
 ];

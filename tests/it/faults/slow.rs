@@ -120,7 +120,7 @@ fn hold(
 }
 
 /// With little room for what it is sent.
-fn connect(address: &str) -> std::io::Result<TcpStream> {
+pub fn connect(address: &str) -> std::io::Result<TcpStream> {
     let address: SocketAddr = address.parse().expect("an address");
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;
@@ -128,7 +128,7 @@ fn connect(address: &str) -> std::io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-fn open_files(rig: &Rig) -> usize {
+pub fn open_files(rig: &Rig) -> usize {
     let pid = rig.running[0].as_ref().expect("a program").pid();
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }

@@ -278,7 +278,7 @@ impl World {
         if reply.is_turned_away() {
             return Saw::Out;
         }
-        match (reply.status, reply.between("<h1>Hello, ", "</h1>")) {
+        match (reply.status, reply.between("<h1>Hello, <bdi>", "</bdi></h1>")) {
             (Some(200), Some(name)) => {
                 let role = if reply.body.contains("href=\"/admin\"") { "admin" } else { "member" };
                 Saw::In(Some(Profile { name, role: role.into() }))

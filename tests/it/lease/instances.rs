@@ -253,6 +253,7 @@ pub fn login(principal: Principal) -> Login {
         factor: "password".into(),
         address: "192.0.2.7".into(),
         user_agent: "Mozilla/5.0".into(),
+        device: None,
     }
 }
 

@@ -16,7 +16,7 @@ async fn a_passkey_alone_logs_in() {
     let answer = prove(&mut browser, &mut device).await;
     assert_eq!(answer.is(200).json(), json!({"next": "/home"}));
     assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser"]);
-    browser.get("/home").await.is(200).says("Hello, Ada Lovelace").says("Proven withpasskey");
+    browser.get("/home").await.is(200).says("Hello, Ada Lovelace").says("Logged in withPasskey");
     // Fresh: nothing asks to confirm.
     let page = browser.get("/account/security").await;
     page.is(200).says("last used just now");

@@ -5,6 +5,7 @@ mod manage;
 mod refused;
 mod register;
 mod second_step;
+mod step;
 mod wire;
 
 use serde_json::{Value, json};

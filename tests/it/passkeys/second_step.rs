@@ -42,6 +42,8 @@ async fn the_password_of_somebody_with_a_passkey_opens_nothing_and_the_passkey_c
     assert_ne!(browser.key(), pending);
     assert_eq!(app.db.scalar::<String>("SELECT factor FROM sessions"), "password+passkey");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM pending_logins"), 0);
+    // Nor is there anything left to tell the owner of.
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM unfinished_logins"), 0);
 }
 
 #[actix_web::test]

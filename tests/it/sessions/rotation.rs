@@ -1,18 +1,16 @@
 //! A new key for a session that stays the same: for whoever has just proven themselves again.
 
 use std::sync::Barrier;
-use std::thread;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use diesel::Connection as _;
-use diesel::connection::{SimpleConnection as _, TransactionManager as _};
-use diesel::pg::PgConnection;
+use actix_web::rt::System;
+use diesel::connection::SimpleConnection as _;
 use latchkey::db::Fault;
 use latchkey::sessions::{Change, Key, Live, Login, Policy};
 
 use super::room::{ADA, Room, belonging_to, login};
-
-type Transaction = <PgConnection as diesel::Connection>::TransactionManager;
 
 /// Enough for two threads to meet in every order.
 const ROUNDS: usize = 50;
@@ -109,10 +107,14 @@ async fn a_rotation_whose_transaction_fails_leaves_the_old_key() {
     let room = Room::new();
     let key = room.log_in(ADA).await;
     let live = room.find(&key).await.unwrap();
-    let undone: Result<(), Fault> = room.db.connect().transaction(|conn| {
-        assert!(room.sessions.rotate(&mut Change::within(conn), &live, true)?.is_some());
-        Err(Fault::bug("the password could not be written"))
-    });
+    let sessions = room.sessions.clone();
+    let undone: Result<(), Fault> = room
+        .sessions
+        .write(move |change| {
+            assert!(sessions.rotate(change, &live, true)?.is_some());
+            Err(Fault::bug("the password could not be written"))
+        })
+        .await;
     assert!(undone.is_err());
     assert!(room.is_live(&key).await);
 }
@@ -120,14 +122,11 @@ async fn a_rotation_whose_transaction_fails_leaves_the_old_key() {
 #[actix_web::test]
 async fn of_two_parallel_rotations_one_wins() {
     let room = Room::new();
-    let (mut one, mut two) = (room.db.connect(), room.db.connect());
     for round in 0..ROUNDS {
         let key = room.log_in(ADA).await;
         let live = room.find(&key).await.unwrap();
-        let (first, second) = at_once(
-            || rotated(&room, &mut one, &live, round % 2 == 0),
-            || rotated(&room, &mut two, &live, round % 3 == 0),
-        );
+        let (first, second) =
+            at_once(|| room.rotate(&live, round % 2 == 0), || room.rotate(&live, round % 3 == 0));
         let winner = match (first, second) {
             (Some(key), None) | (None, Some(key)) => key,
             (first, second) => {
@@ -146,16 +145,9 @@ async fn the_second_rotation_waits_for_the_first_and_loses_to_it() {
     let room = Room::new();
     let key = room.log_in(ADA).await;
     let live = room.find(&key).await.unwrap();
-    let mut first = room.db.connect();
-    Transaction::begin_transaction(&mut first).unwrap();
-    let new = room.sessions.rotate(&mut Change::within(&mut first), &live, false).unwrap().unwrap();
-    let second = meanwhile(
-        &room,
-        |conn| room.sessions.rotate(&mut Change::within(conn), &live, false),
-        || {
-            Transaction::commit_transaction(&mut first).unwrap();
-        },
-    );
+    let (new, first) = OpenTransaction::begin(&room, rotation(&room, &live, false));
+    let new = new.unwrap();
+    let second = meanwhile(&room, rotation(&room, &live, false), || first.commit());
     assert!(second.is_none());
     assert!(room.sessions.find(&new).await.unwrap().is_some());
 }
@@ -165,16 +157,9 @@ async fn the_second_rotation_wins_when_the_first_is_undone() {
     let room = Room::new();
     let key = room.log_in(ADA).await;
     let live = room.find(&key).await.unwrap();
-    let mut first = room.db.connect();
-    Transaction::begin_transaction(&mut first).unwrap();
-    let undone = room.sessions.rotate(&mut Change::within(&mut first), &live, false).unwrap().unwrap();
-    let second = meanwhile(
-        &room,
-        |conn| room.sessions.rotate(&mut Change::within(conn), &live, false),
-        || {
-            Transaction::rollback_transaction(&mut first).unwrap();
-        },
-    );
+    let (undone, first) = OpenTransaction::begin(&room, rotation(&room, &live, false));
+    let undone = undone.unwrap();
+    let second = meanwhile(&room, rotation(&room, &live, false), || first.roll_back());
     assert!(room.sessions.find(&undone).await.unwrap().is_none());
     assert!(room.sessions.find(&second.unwrap()).await.unwrap().is_some());
     assert_eq!(room.live_rows(), 1);
@@ -183,29 +168,18 @@ async fn the_second_rotation_wins_when_the_first_is_undone() {
 #[actix_web::test]
 async fn revoking_wins_against_a_parallel_rotation() {
     let room = Room::new();
-    let (mut one, mut two) = (room.db.connect(), room.db.connect());
     for round in 0..ROUNDS {
         let key = room.log_in(ADA).await;
         let live = room.find(&key).await.unwrap();
         let handle = live.record.handle;
-        let (rotated, _) = at_once(
-            || rotated(&room, &mut one, &live, true),
+        let (rotated, ()) = at_once(
+            || room.rotate(&live, true),
             || {
-                two.transaction(|conn| match round % 3 {
-                    0 => room
-                        .sessions
-                        .revoke(&mut Change::within(conn), handle, None)
-                        .map(|ended| assert_eq!(ended, Some(ADA))),
-                    1 => room
-                        .sessions
-                        .revoke(&mut Change::within(conn), handle, Some(ADA))
-                        .map(|ended| assert_eq!(ended, Some(ADA))),
-                    _ => room
-                        .sessions
-                        .revoke_all(&mut Change::within(conn), ADA, None)
-                        .map(|ended| assert_eq!(ended, 1)),
-                })
-                .unwrap();
+                match round % 3 {
+                    0 => assert_eq!(room.revoke(handle, None), Some(ADA)),
+                    1 => assert_eq!(room.revoke(handle, Some(ADA)), Some(ADA)),
+                    _ => assert_eq!(room.revoke_all(ADA, None), 1),
+                }
                 // The answer to the revocation leaves now.
                 assert_eq!(room.live_rows(), 0);
             },
@@ -225,21 +199,14 @@ async fn a_revocation_waits_for_a_rotation_under_way_and_ends_what_it_made() {
         let room = Room::new();
         let key = room.log_in(ADA).await;
         let live = room.find(&key).await.unwrap();
-        let mut rotating = room.db.connect();
-        Transaction::begin_transaction(&mut rotating).unwrap();
-        let new = room.sessions.rotate(&mut Change::within(&mut rotating), &live, true).unwrap().unwrap();
-        let handle = live.record.handle;
-        let ended = meanwhile(
-            &room,
-            |conn| match all {
-                true => room.sessions.revoke_all(&mut Change::within(conn), ADA, None),
-                false => room
-                    .sessions
-                    .revoke(&mut Change::within(conn), handle, Some(ADA))
-                    .map(|owner| owner.iter().count()),
-            },
-            || Transaction::commit_transaction(&mut rotating).unwrap(),
-        );
+        let (new, rotating) = OpenTransaction::begin(&room, rotation(&room, &live, true));
+        let new = new.unwrap();
+        let (sessions, handle) = (room.sessions.clone(), live.record.handle);
+        let end = move |change: &mut Change<'_>| match all {
+            true => sessions.revoke_all(change, ADA, None),
+            false => sessions.revoke(change, handle, Some(ADA)).map(|owner| owner.iter().count()),
+        };
+        let ended = meanwhile(&room, end, || rotating.commit());
         assert_eq!(ended, 1);
         assert!(room.sessions.find(&new).await.unwrap().is_none());
         assert_eq!(room.live_rows(), 0);
@@ -251,22 +218,57 @@ async fn a_rotation_waits_for_a_revocation_under_way_and_loses_to_it() {
     let room = Room::new();
     let key = room.log_in(ADA).await;
     let live = room.find(&key).await.unwrap();
-    let mut revoking = room.db.connect();
-    Transaction::begin_transaction(&mut revoking).unwrap();
-    assert_eq!(room.sessions.revoke_all(&mut Change::within(&mut revoking), ADA, None).unwrap(), 1);
-    let rotated = meanwhile(
-        &room,
-        |conn| room.sessions.rotate(&mut Change::within(conn), &live, true),
-        || {
-            Transaction::commit_transaction(&mut revoking).unwrap();
-        },
-    );
+    let sessions = room.sessions.clone();
+    let (ended, revoking) =
+        OpenTransaction::begin(&room, move |change| sessions.revoke_all(change, ADA, None));
+    assert_eq!(ended, 1);
+    let rotated = meanwhile(&room, rotation(&room, &live, true), || revoking.commit());
     assert!(rotated.is_none());
     assert_eq!(room.live_rows(), 0);
 }
 
-fn rotated(room: &Room, conn: &mut PgConnection, live: &Live<()>, confirmed: bool) -> Option<Key> {
-    conn.transaction(|conn| room.sessions.rotate(&mut Change::within(conn), live, confirmed)).unwrap()
+fn rotation(
+    room: &Room,
+    live: &Live<()>,
+    confirmed: bool,
+) -> impl FnOnce(&mut Change<'_>) -> Result<Option<Key>, Fault> + Send + 'static {
+    let (sessions, live) = (room.sessions.clone(), live.clone());
+    move |change| sessions.rotate(change, &live, confirmed)
+}
+
+/// A transaction that has done its work and waits to be told how it ends.
+struct OpenTransaction {
+    commits: Sender<bool>,
+    thread: JoinHandle<Result<(), Fault>>,
+}
+
+impl OpenTransaction {
+    fn begin<T: Send + 'static>(
+        room: &Room,
+        work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> (T, Self) {
+        let (tell, told) = channel();
+        let (commits, ends) = channel();
+        let sessions = room.sessions.clone();
+        let write = move || {
+            System::new().block_on(sessions.write(move |change| {
+                tell.send(work(change)?).unwrap();
+                if ends.recv().unwrap() { Ok(()) } else { Err(Fault::bug("undone")) }
+            }))
+        };
+        let thread = thread::spawn(write);
+        (told.recv().unwrap(), Self { commits, thread })
+    }
+
+    fn commit(self) {
+        self.commits.send(true).unwrap();
+        self.thread.join().unwrap().unwrap();
+    }
+
+    fn roll_back(self) {
+        self.commits.send(false).unwrap();
+        assert!(self.thread.join().unwrap().is_err());
+    }
 }
 
 /// Runs both on threads that start as nearly together as can be had.
@@ -286,15 +288,18 @@ fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, two: impl FnOnce() 
 }
 
 /// Runs `waiting` in a transaction of its own, and `then` once that hangs on somebody's lock.
-fn meanwhile<T: Send>(
+fn meanwhile<T: Send + 'static>(
     room: &Room,
-    waiting: impl FnOnce(&mut PgConnection) -> Result<T, Fault> + Send,
+    waiting: impl FnOnce(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
     then: impl FnOnce(),
 ) -> T {
-    let mut conn = room.db.connect();
-    conn.batch_execute("SET application_name = 'waiting'").unwrap();
     thread::scope(|scope| {
-        let waiter = scope.spawn(move || conn.transaction(waiting).unwrap());
+        let waiter = scope.spawn(move || {
+            room.change(move |change| {
+                change.batch_execute("SET LOCAL application_name = 'waiting'")?;
+                waiting(change)
+            })
+        });
         while !room.db.scalar::<bool>(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
              AND application_name = 'waiting' AND wait_event_type = 'Lock')",

@@ -70,11 +70,13 @@ impl Browser {
         self.send(self.request(Method::POST, path).form(fields)).await
     }
 
-    /// Opens a link as people do: one with a token leads on to its page, which has none in its address.
+    /// Opens a link as people do: one with a token or an invitation leads on to its page, which has none in its address.
     pub async fn open(&mut self, path: &str) -> Answer {
         let answer = self.get(path).await;
         match answer.header("location") {
-            Some(page) if path.starts_with(&format!("{page}?token=")) => {
+            Some(page)
+                if ["token", "invite"].iter().any(|name| path.starts_with(&format!("{page}?{name}="))) =>
+            {
                 let page = page.to_owned();
                 self.get(&page).await
             }

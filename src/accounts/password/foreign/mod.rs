@@ -1,31 +1,17 @@
 //! Hashes that other software made: read from what they were exported as, and bounded, so that no row of anybody's can
 //! take minutes or gigabytes. Read when imported and again whenever one is verified.
 
+mod bounds;
 mod derive;
 mod encoding;
 
 use std::fmt;
 
 use argon2::{Algorithm, Version};
+use bounds::Bound;
 
 /// No format that is read here needs more.
 const MAX_TEXT: usize = 512;
-/// Bytes of salt, which Django writes as text.
-const MAX_SALT: usize = 128;
-/// A shorter hash could be met by chance.
-const MIN_OUTPUT: usize = 16;
-/// Bytes: scrypt as Django writes it.
-const MAX_OUTPUT: usize = 64;
-
-/// What one hash may take: memory, and memory times passes, which is time; about a second of an ordinary core.
-const MAX_MEMORY_KIB: u64 = 256 * 1024;
-const MAX_WORK_KIB: u64 = 1024 * 1024;
-/// Lanes of Argon2, `p` of scrypt.
-const MAX_LANES: u32 = 64;
-/// 2^14 is a second; what anybody uses is 10 to 13.
-const MAX_BCRYPT_COST: u32 = 14;
-/// Django 5.2 has one million, OWASP 600 000.
-const MAX_ITERATIONS: u32 = 4_000_000;
 
 /// A hash as other software makes it: how to make it, and what has to come out.
 pub(in crate::accounts) struct Foreign {
@@ -74,16 +60,20 @@ pub enum NotTaken {
     /// A known format, but not well formed.
     Broken,
     /// More work or memory than a log-in may cost.
-    TooCostly,
+    TooCostly(Bound),
 }
 
 impl fmt::Display for NotTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unknown => "the password hash is in no format that is known here",
-            Self::Broken => "the password hash is not well formed",
-            Self::TooCostly => "the password hash asks for more memory or time than a log-in may take",
-        })
+        match self {
+            Self::Unknown => f.write_str("the password hash is in no format that is known here"),
+            Self::Broken => f.write_str("the password hash is not well formed"),
+            Self::TooCostly(bound) => write!(
+                f,
+                "the password hash costs more than a log-in may: {bound}; import this user without the hash, \
+                 and they set a password with a reset link"
+            ),
+        }
     }
 }
 
@@ -111,6 +101,8 @@ impl Foreign {
             "argon2i" | "argon2d" | "argon2id" => argon2(phc),
             "2a" | "2b" | "2y" => bcrypt(text, false),
             "scrypt" => phc_scrypt(phc),
+            // passlib has no name for SHA-1, the first digest of PBKDF2.
+            "pbkdf2" | "pbkdf2-sha1" => phc_pbkdf2(Digest::Sha1, phc),
             "pbkdf2-sha256" => phc_pbkdf2(Digest::Sha256, phc),
             "pbkdf2-sha512" => phc_pbkdf2(Digest::Sha512, phc),
             _ => Err(NotTaken::Unknown),
@@ -133,61 +125,6 @@ impl Foreign {
             // 128 · N · r bytes; with so little in the exponent nothing overflows.
             Scheme::Scrypt { log_n, r, .. } => (u64::from(r) << log_n.min(30)) / 8,
             Scheme::Bcrypt { .. } | Scheme::Pbkdf2 { .. } => 0,
-        }
-    }
-
-    fn bounded(self) -> Result<Self, NotTaken> {
-        let output = match self.scheme {
-            Scheme::Bcrypt { .. } => derive::BCRYPT_OUTPUT..=derive::BCRYPT_OUTPUT,
-            // A longer one is made of several, each of them the full work.
-            Scheme::Pbkdf2 { digest, .. } => MIN_OUTPUT..=digest.size(),
-            _ => MIN_OUTPUT..=MAX_OUTPUT,
-        };
-        if self.salt.is_empty() || self.salt.len() > MAX_SALT || !output.contains(&self.expected.len()) {
-            return Err(NotTaken::Broken);
-        }
-        let bearable = match self.scheme {
-            Scheme::Argon2 { memory_kib, iterations, lanes, .. } => {
-                let (memory, passes) = (u64::from(memory_kib), u64::from(iterations));
-                if lanes == 0 || passes == 0 || memory < u64::from(lanes) * 8 || self.salt.len() < 8 {
-                    return Err(NotTaken::Broken);
-                }
-                lanes <= MAX_LANES && memory <= MAX_MEMORY_KIB && memory * passes <= MAX_WORK_KIB
-            }
-            Scheme::Bcrypt { cost, .. } => {
-                if cost < 4 {
-                    return Err(NotTaken::Broken);
-                }
-                cost <= MAX_BCRYPT_COST
-            }
-            Scheme::Scrypt { log_n, r, p } => {
-                if log_n == 0 || r == 0 || p == 0 {
-                    return Err(NotTaken::Broken);
-                }
-                let memory = self.memory_kib();
-                p <= MAX_LANES
-                    && log_n <= 24
-                    && r <= 1024
-                    && memory <= MAX_MEMORY_KIB
-                    && memory * u64::from(p) <= MAX_WORK_KIB
-            }
-            Scheme::Pbkdf2 { iterations, .. } => {
-                if iterations == 0 {
-                    return Err(NotTaken::Broken);
-                }
-                iterations <= MAX_ITERATIONS
-            }
-        };
-        if bearable { Ok(self) } else { Err(NotTaken::TooCostly) }
-    }
-}
-
-impl Digest {
-    fn size(self) -> usize {
-        match self {
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-            Self::Sha512 => 64,
         }
     }
 }
@@ -234,7 +171,7 @@ fn phc_scrypt(phc: &str) -> Result<Foreign, NotTaken> {
     let parts: Vec<&str> = phc.split('$').collect();
     let [_, parameters, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
     let [log_n, r, p] = named(parameters, ["ln", "r", "p"])?;
-    let log_n = u8::try_from(log_n).map_err(|_| NotTaken::TooCostly)?;
+    let log_n = u8::try_from(log_n).map_err(|_| NotTaken::TooCostly(Bound::Scrypt))?;
     let scheme = Scheme::Scrypt { log_n, r, p };
     Ok(Foreign { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
@@ -293,12 +230,12 @@ fn named<const N: usize>(text: &str, names: [&str; N]) -> Result<[u32; N], NotTa
     if pairs.next().is_some() { Err(NotTaken::Broken) } else { Ok(values) }
 }
 
-/// Digits and nothing else; more than 32 bits of them is more than anything may cost.
+/// Digits and nothing else. More than 32 bits of them is more than anything may cost, as the largest number is.
 fn number(text: &str) -> Result<u32, NotTaken> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NotTaken::Broken);
     }
-    text.parse().map_err(|_| NotTaken::TooCostly)
+    Ok(text.parse().unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

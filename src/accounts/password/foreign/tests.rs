@@ -1,9 +1,13 @@
 //! The hashes of the real things (tests/it/fixtures), and what must not be read.
 
+use std::time::Instant;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Foreign, MAX_BCRYPT_COST, MAX_ITERATIONS, MAX_MEMORY_KIB, MAX_WORK_KIB, NotTaken, Scheme};
+use super::bounds::{MAX_ARGON2_KIB, MAX_BCRYPT_COST, MAX_MEMORY_KIB, MAX_SCRYPT_KIB};
+use super::{Foreign, NotTaken, Scheme};
+use crate::accounts::password::{HashCost, Recipe};
 
 fn made() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/hashes.jsonl")).unwrap()
@@ -15,6 +19,7 @@ const ARGON2: &str =
 const SCRYPT: &str =
     "$scrypt$ln=14,r=8,p=2$jlFqLeUcQ2iNMWaMsTbmfA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const PBKDF2: &str = "pbkdf2_sha256$600000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const PBKDF2_SHA512: &str = "$pbkdf2-sha512$210000$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const DJANGO_SCRYPT: &str = "scrypt$16384$salt$8$5$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 fn refusal(text: &str) -> Option<NotTaken> {
@@ -53,12 +58,13 @@ fn bcrypt_looks_at_72_bytes_and_djangos_longer_form_at_all() {
 #[test]
 fn what_costs_too_much_is_refused_before_anything_is_worked_out() {
     for (good, from, to) in [
-        (BCRYPT, "$12$", "$15$"),
+        (BCRYPT, "$12$", "$13$"),
         (BCRYPT, "$12$", "$31$"),
         (ARGON2, "m=65536", "m=262145"),
+        (ARGON2, "m=65536,t=3", "m=262144,t=2"),
         (ARGON2, "m=65536", "m=4294967295"),
         (ARGON2, "m=65536", "m=99999999999999999999"),
-        (ARGON2, "t=3", "t=17"),
+        (ARGON2, "t=3", "t=5"),
         (ARGON2, "t=3", "t=4294967295"),
         (ARGON2, "p=4", "p=65"),
         (SCRYPT, "ln=14", "ln=19"),
@@ -66,13 +72,17 @@ fn what_costs_too_much_is_refused_before_anything_is_worked_out() {
         (SCRYPT, "ln=14", "ln=300"),
         (SCRYPT, "r=8", "r=4294967295"),
         (SCRYPT, "p=2", "p=65"),
-        (SCRYPT, "ln=14,r=8,p=2", "ln=17,r=8,p=9"),
+        (SCRYPT, "ln=14,r=8,p=2", "ln=17,r=8,p=2"),
+        (SCRYPT, "ln=14,r=8,p=2", "ln=15,r=8,p=32"),
         (DJANGO_SCRYPT, "16384", "2147483648"),
-        (PBKDF2, "600000", "4000001"),
+        (PBKDF2, "600000", "1500001"),
         (PBKDF2, "600000", "99999999999"),
+        (PBKDF2, "sha256$600000", "sha1$600001"),
+        (PBKDF2_SHA512, "210000", "600001"),
     ] {
         assert_eq!(refusal(good), None, "{good}");
-        assert_eq!(refusal(&good.replacen(from, to, 1)), Some(NotTaken::TooCostly), "{from} → {to}");
+        let why = refusal(&good.replacen(from, to, 1));
+        assert!(matches!(why, Some(NotTaken::TooCostly(_))), "{from} → {to}: {why:?}");
     }
 }
 
@@ -144,20 +154,90 @@ proptest! {
             match read.scheme {
                 Scheme::Argon2 { memory_kib, iterations, .. } => {
                     prop_assert!(u64::from(memory_kib) <= MAX_MEMORY_KIB);
-                    prop_assert!(u64::from(memory_kib) * u64::from(iterations) <= MAX_WORK_KIB);
+                    prop_assert!(u64::from(memory_kib) * u64::from(iterations) <= MAX_ARGON2_KIB);
                 }
                 Scheme::Bcrypt { cost, .. } => prop_assert!((4..=MAX_BCRYPT_COST).contains(&cost)),
                 Scheme::Scrypt { log_n, r, p } => {
                     let bytes = (128 * u128::from(r)) << log_n;
                     prop_assert!(bytes <= u128::from(MAX_MEMORY_KIB) * 1024);
-                    prop_assert!(bytes * u128::from(p) <= u128::from(MAX_WORK_KIB) * 1024);
+                    prop_assert!(bytes * u128::from(p) <= u128::from(MAX_SCRYPT_KIB) * 1024);
                 }
                 Scheme::Pbkdf2 { digest, iterations } => {
-                    prop_assert!((1..=MAX_ITERATIONS).contains(&iterations));
+                    prop_assert!((1..=digest.max_iterations()).contains(&iterations));
                     prop_assert!(read.expected.len() <= digest.size());
                 }
             }
             prop_assert!((16..=64).contains(&read.expected.len()) && !read.salt.is_empty());
         }
+    }
+}
+
+/// The costliest of each kind that is taken.
+fn costliest() -> [String; 8] {
+    let bytes = |n: usize| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![1; n]);
+    [
+        BCRYPT.to_owned(),
+        PBKDF2.replace("600000", "1500000"),
+        format!("pbkdf2_sha1$600000$salt${}", bytes(20)),
+        format!("$pbkdf2-sha512$i=600000,l=64$c2FsdHNhbHQ${}", bytes(64)),
+        format!("$scrypt$ln=17,r=8,p=1$c2FsdHNhbHQ${}", bytes(32)),
+        format!("$scrypt$ln=12,r=8,p=32$c2FsdHNhbHQ${}", bytes(64)),
+        format!("$argon2id$v=19$m=262144,t=1,p=1$c2FsdHNhbHQ${}", bytes(32)),
+        format!("$argon2i$v=16$m=8192,t=32,p=1$c2FsdHNhbHQ${}", bytes(32)),
+    ]
+}
+
+/// Relative to one of ours, so that it holds on slower machines. Measured it is 10 to 20 times as much; what was taken
+/// before took 130 times as much.
+#[test]
+fn the_costliest_that_is_taken_costs_some_twenty_of_ours() {
+    let least = |work: &mut dyn FnMut()| {
+        let took = (0..3).map(|_| {
+            let begun = Instant::now();
+            work();
+            begun.elapsed()
+        });
+        took.min().unwrap()
+    };
+    let own = Recipe::dummy(&HashCost::default()).unwrap();
+    let mut memory = vec![argon2::Block::new(); own.blocks()];
+    let ours = least(&mut || drop(own.derive(b"gravel otter lemon", &mut memory).unwrap()));
+    for text in costliest() {
+        let read = Foreign::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        let theirs = least(&mut || assert!(!read.matches(b"gravel otter lemon").unwrap()));
+        assert!(theirs < ours * 50, "{text}: {theirs:?}, ours {ours:?}");
+    }
+}
+
+/// As Keycloak wrote it for years: twice the bytes that the digest gives.
+#[test]
+fn a_longer_output_of_pbkdf2_is_compared_by_its_first_block() {
+    let mut made = [0; 256];
+    for length in [16, 20, 21, 32, 33, 40, 64, 128, 256] {
+        let text = |name: &str, output: &[u8]| {
+            let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, output);
+            format!("${name}$i=1000,l={length}$c2FsdHNhbHQ${hash}")
+        };
+        let output = &mut made[..length];
+        pbkdf2::pbkdf2_hmac::<sha2::Sha256>(b"gravel otter", b"saltsalt", 1000, output);
+        let sha256 = text("pbkdf2-sha256", output);
+        // What is wrong with the first block is seen, what comes after is not looked at.
+        output[0] ^= 1;
+        let broken = text("pbkdf2-sha256", output);
+        pbkdf2::pbkdf2_hmac::<sha2::Sha512>(b"gravel otter", b"saltsalt", 1000, output);
+        let sha512 = text("pbkdf2-sha512", output);
+        pbkdf2::pbkdf2_hmac::<sha1::Sha1>(b"gravel otter", b"saltsalt", 1000, output);
+        for text in [sha256, sha512, text("pbkdf2-sha1", output), text("pbkdf2", output)] {
+            let read = Foreign::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+            assert!(
+                read.matches(b"gravel otter").unwrap() && !read.matches(b"gravel ottes").unwrap(),
+                "{text}"
+            );
+        }
+        assert!(!Foreign::read(&broken).unwrap().matches(b"gravel otter").unwrap(), "{broken}");
+    }
+    for length in [0, 1, 15, 257, 300] {
+        let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![1; length]);
+        assert!(refusal(&format!("pbkdf2_sha256$1000$salt${hash}")).is_some(), "{length}");
     }
 }

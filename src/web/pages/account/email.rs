@@ -4,14 +4,16 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Email, EmailRefusal};
+use crate::accounts::{Email, EmailRefusal, LiveUser};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
 use crate::web::form::{Fields, Form, Input, Text};
-use crate::web::guard::Confirmed;
+use crate::web::guard::{Confirmed, SignedIn};
 use crate::web::page::{self, Page};
+use crate::web::pages::Button;
 use crate::web::receive::Draft;
+use crate::web::view::When;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -28,12 +30,52 @@ struct EmailPage {
     form: Fields,
     /// The address now.
     email: String,
+    pending: Option<PendingChange>,
+}
+
+/// A change of address that waits for its link to be opened.
+pub struct PendingChange {
+    pub email: String,
+    pub asked: When,
+    pub until: When,
+}
+
+impl PendingChange {
+    pub async fn of(me: &LiveUser, ctx: &Ctx) -> Result<Option<Self>, Error> {
+        let pending = ctx.accounts().pending_email(me).await?;
+        Ok(pending.map(|pending| Self {
+            email: pending.email,
+            asked: When::new(pending.asked_at, me.now()),
+            until: When::new(pending.expires_at, me.now()),
+        }))
+    }
 }
 
 impl EmailPage {
     async fn new(me: &Confirmed, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
         let email = ctx.accounts().email_of(me).await?.unwrap_or_default();
-        Ok(Self { page: ctx.page(), form, email })
+        // Without "/resend", which shows this page when it refuses.
+        let page = ctx.page().at("/account/email");
+        Ok(Self { page, form, email, pending: PendingChange::of(me, ctx).await? })
+    }
+
+    /// The page again, with why nothing was mailed.
+    async fn refused(
+        me: &Confirmed,
+        ctx: &Ctx,
+        mut form: Fields,
+        refusal: EmailRefusal,
+    ) -> Result<HttpResponse, Error> {
+        match refusal {
+            EmailRefusal::Same => form.refuse("email", "This is your address already. Enter another."),
+            EmailRefusal::NoMail => form.refuse("", "Mail is switched off here, so no link can be sent."),
+            EmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
+            EmailRefusal::TooMany(wait) => {
+                form.refuse("", wait);
+                return page::too_many(wait, &Self::new(me, ctx, form).await?);
+            }
+        }
+        page::refused(&Self::new(me, ctx, form).await?)
     }
 }
 
@@ -55,17 +97,20 @@ pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Resul
         }
     };
     match ctx.accounts().ask_for_email(me.0.clone(), email, ctx.client()).await? {
-        Ok(()) => return Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
-        Err(EmailRefusal::Same) => {
-            form.fields.refuse("email", "This is your address already. Enter another.")
-        }
-        Err(EmailRefusal::NoMail) => {
-            form.fields.refuse("", "Mail is switched off here, so no link can be sent.")
-        }
-        Err(EmailRefusal::TooMany(wait)) => {
-            form.fields.refuse("", wait);
-            return page::too_many(wait, &EmailPage::new(&me, &ctx, form.fields).await?);
-        }
+        Ok(()) => Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
+        Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,
     }
-    page::refused(&EmailPage::new(&me, &ctx, form.fields).await?)
+}
+
+pub async fn cancel(me: SignedIn, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+    let cancelled = ctx.accounts().cancel_email(me.0.clone(), ctx.client()).await?;
+    Ok(ctx.redirect("/account", if cancelled { Flash::EmailCancelled } else { Flash::NoEmailPending }))
+}
+
+pub async fn resend(me: Confirmed, ctx: Ctx, form: Form<Button>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().resend_email(me.0.clone(), ctx.client()).await? {
+        Ok(true) => Ok(ctx.redirect("/account/email", Flash::EmailSentAgain)),
+        Ok(false) => Ok(ctx.redirect("/account/email", Flash::NoEmailPending)),
+        Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,
+    }
 }

@@ -4,11 +4,12 @@ use actix_web::HttpResponse;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::accounts::{Attestation, Name, Passkey, PasskeyId};
+use super::recovery_codes;
+use crate::accounts::{Attestation, Factors, Name, Passkey, PasskeyId, PasskeyStep, StepChange};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Form, Input, Text};
+use crate::web::form::{Form, Input, Preset, Text};
 use crate::web::guard::Confirmed;
 use crate::web::json::{Json, Nothing};
 use crate::web::page;
@@ -23,6 +24,18 @@ const PAGE: &str = "/account/security";
 pub struct Passkeys {
     pub work: bool,
     pub rows: Vec<Row>,
+    pub password: Password,
+}
+
+/// What a log-in with the password asks for besides it.
+#[derive(PartialEq, Eq)]
+pub enum Password {
+    /// There is no second step yet: the first passkey comes with the choice.
+    Choice,
+    /// An authenticator app requires a second step, whatever is chosen for passkeys.
+    App,
+    Required,
+    Alone,
 }
 
 pub struct Row {
@@ -39,7 +52,7 @@ pub struct Row {
 }
 
 impl Passkeys {
-    pub async fn of(me: &Confirmed, ctx: &Ctx) -> Result<Self, Error> {
+    pub async fn of(me: &Confirmed, ctx: &Ctx, factors: &Factors) -> Result<Self, Error> {
         let row = |Passkey { id, name, created_at, last_used_at, suspect_since }| Row {
             id: id.0.to_string(),
             typed: name.clone(),
@@ -50,8 +63,14 @@ impl Passkeys {
             error: None,
             open: false,
         };
-        let rows = ctx.accounts().passkeys(me).await?.into_iter().map(row).collect();
-        Ok(Self { work: ctx.accounts().passkeys_work(), rows })
+        let rows: Vec<Row> = ctx.accounts().passkeys(me).await?.into_iter().map(row).collect();
+        let password = match (&factors.totp, rows.is_empty(), factors.on) {
+            (Some(_), ..) => Password::App,
+            (None, true, _) => Password::Choice,
+            (None, false, true) => Password::Required,
+            (None, false, false) => Password::Alone,
+        };
+        Ok(Self { work: ctx.accounts().passkeys_work(), rows, password })
     }
 
     /// The row of one passkey, with another name typed in it.
@@ -75,11 +94,17 @@ pub async fn start(me: Confirmed, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResp
 }
 
 pub async fn finish(me: Confirmed, ctx: Ctx, made: Json<Attestation>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().add_passkey(me.0.clone(), ctx.binding(), made.0, ctx.client()).await? {
+    let step = PasskeyStep::parse(&ctx.query("second_step")).unwrap_or(PasskeyStep::Required);
+    match ctx.accounts().add_passkey(me.0.clone(), ctx.binding(), made.0, step, ctx.client()).await? {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
-        Ok(codes) => {
-            let response = HttpResponse::Ok().json(json!({ "next": PAGE, "codes": codes }));
-            Ok(flash::with(response, Flash::PasskeyAdded, &ctx.shared))
+        Ok(added) => {
+            let response = HttpResponse::Ok().json(json!({ "next": PAGE, "codes": added.wants_codes }));
+            let said = match added.step {
+                Some(PasskeyStep::Required) => Flash::PasskeyRequired,
+                Some(PasskeyStep::Off) => Flash::PasskeyOptional,
+                None => Flash::PasskeyAdded,
+            };
+            Ok(flash::with(response, said, &ctx.shared))
         }
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
@@ -135,4 +160,29 @@ pub async fn remove(
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::PasskeyRemoved))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct StepForm {
+    second_step: Preset,
+}
+
+impl Input for StepForm {}
+
+pub async fn set_step(me: Confirmed, ctx: Ctx, form: Form<StepForm>) -> Result<HttpResponse, Error> {
+    let Some(step) = PasskeyStep::parse(&form.input.second_step) else {
+        return Ok(ctx.redirect(PAGE, Flash::StepUnchanged));
+    };
+    match ctx.accounts().set_passkey_step(me.0.clone(), step, ctx.client()).await? {
+        StepChange::Required(Some(codes)) => {
+            let news = "From now on, logging in with your password also asks for a passkey.";
+            recovery_codes::show(&me, &ctx, &codes, news, false).await
+        }
+        StepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
+        StepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
+        // The page with the codes was loaded again.
+        StepChange::Unchanged if step == PasskeyStep::Required => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
+        StepChange::Unchanged => Ok(ctx.redirect(PAGE, Flash::StepUnchanged)),
+    }
 }

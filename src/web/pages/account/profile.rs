@@ -11,6 +11,7 @@ use crate::web::flash::Flash;
 use crate::web::form::{Fields, Form, Input, Text};
 use crate::web::guard::SignedIn;
 use crate::web::page::{self, Page};
+use crate::web::pages::account::email::PendingChange;
 use crate::web::receive::Draft;
 use crate::web::view::When;
 
@@ -30,6 +31,7 @@ struct ProfilePage {
     email: String,
     role: String,
     since: When,
+    pending: Option<PendingChange>,
 }
 
 impl ProfilePage {
@@ -41,6 +43,7 @@ impl ProfilePage {
             email: row.email,
             role: me.owner.role.as_str().to_owned(),
             since: When::new(row.created_at, me.now()),
+            pending: PendingChange::of(me, ctx).await?,
         })
     }
 }

@@ -5,14 +5,13 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::RecoveryCodes;
+use crate::accounts::{CodesRefusal, Factors, RecoveryCodes};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Form, Input, SecretText};
+use crate::web::form::{Form, Input, Preset, SecretText};
 use crate::web::guard::Confirmed;
 use crate::web::page::{self, Page};
-use crate::web::pages::Button;
 
 const PAGE: &str = "/account/security";
 
@@ -21,18 +20,54 @@ const PAGE: &str = "/account/security";
 struct CodesPage {
     page: Page,
     codes: Vec<String>,
-    /// The app was just set up, and these came with it.
-    first: bool,
+    /// What they came with; empty where they were asked for.
+    news: &'static str,
+    /// There were others before.
+    replaced: bool,
+    stands_in_for: &'static str,
 }
 
-pub fn show(ctx: &Ctx, codes: &RecoveryCodes, first: bool) -> Result<HttpResponse, Error> {
-    page::ok(&CodesPage { page: ctx.page().at(PAGE), codes: codes.shown(), first })
+/// What a recovery code is used in place of.
+pub fn stands_in_for(factors: &Factors) -> &'static str {
+    match (factors.totp.is_some(), factors.passkey) {
+        (true, true) => "your authenticator app or a passkey",
+        (true, false) => "your authenticator app",
+        (false, _) => "your passkey",
+    }
 }
 
-pub async fn make(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().make_recovery_codes(me.0.clone(), ctx.client()).await? {
-        Ok(codes) => show(&ctx, &codes, false),
-        Err(_) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
+/// The answer to the form that made `codes`. They cannot be shown again: only their hashes are stored.
+pub async fn show(
+    me: &Confirmed,
+    ctx: &Ctx,
+    codes: &RecoveryCodes,
+    news: &'static str,
+    replaced: bool,
+) -> Result<HttpResponse, Error> {
+    let factors = ctx.accounts().factors(me.owner.id).await?;
+    page::ok(&CodesPage {
+        page: ctx.page().at(PAGE),
+        codes: codes.shown(),
+        news,
+        replaced,
+        stands_in_for: stands_in_for(&factors),
+    })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct MakeForm {
+    replaces: Preset,
+}
+
+impl Input for MakeForm {}
+
+pub async fn make(me: Confirmed, ctx: Ctx, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
+    let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
+    match ctx.accounts().make_recovery_codes(me.0.clone(), replaces, ctx.client()).await? {
+        Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
+        Err(CodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
+        Err(CodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
     }
 }
 
@@ -53,7 +88,7 @@ pub async fn download(me: Confirmed, ctx: Ctx, form: Form<CodesForm>) -> Result<
     };
     let email = ctx.accounts().email_of(&me).await?.unwrap_or_default();
     let text = format!(
-        "Latchkey recovery codes\r\n{email}\r\n{}\r\n\r\nEach one opens your account once, together with your password. Keep them where nobody else looks.\r\n\r\n{}\r\n",
+        "Latchkey recovery codes\r\n{email}\r\n{}\r\n\r\nEach code logs you in once, together with your password. Keep them where only you can see them.\r\n\r\n{}\r\n",
         ctx.shared.public.as_str(),
         codes.join("\r\n"),
     );

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::passkeys::Passkeys;
+use super::passkeys::{Passkeys, Password};
 use super::totp::Totp;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
@@ -25,7 +25,9 @@ impl SecurityPage {
         let page = ctx.page_with_passkeys().at("/account/security");
         let sessions = ctx.accounts().own_sessions(me).await?;
         let others = sessions.iter().filter(|record| record.handle != me.record.handle).count();
-        Ok(Self { page, passkeys: Passkeys::of(me, ctx).await?, totp: Totp::of(me, ctx).await?, others })
+        let factors = ctx.accounts().factors(me.owner.id).await?;
+        let passkeys = Passkeys::of(me, ctx, &factors).await?;
+        Ok(Self { page, passkeys, totp: Totp::new(&factors, me.now()), others })
     }
 }
 

@@ -23,13 +23,13 @@ struct SessionsPage {
 }
 
 pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let here = me.record.handle;
+    let (here, policy) = (me.record.handle, ctx.accounts().sessions().policy());
     let mut records = ctx.accounts().own_sessions(&me).await?;
     records.sort_by_key(|record| record.handle != here);
     page::ok(&SessionsPage {
         page: ctx.page(),
         others: records.iter().filter(|record| record.handle != here).count(),
-        sessions: records.iter().map(|record| SessionRow::new(record, here, me.now())).collect(),
+        sessions: records.iter().map(|record| SessionRow::new(record, here, me.now(), policy)).collect(),
     })
 }
 

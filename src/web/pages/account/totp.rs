@@ -3,9 +3,10 @@
 use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::accounts::{Enrolment, TotpRefusal};
+use crate::accounts::{Enrolment, Factors, TotpRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -23,19 +24,24 @@ pub struct Totp {
     pub since: Option<When>,
     pub locked: bool,
     pub codes_left: usize,
+    /// Names the set of codes there is, for the form that replaces it.
+    pub code_set: String,
+    /// What a recovery code is used in place of.
+    pub stands_in_for: &'static str,
     /// Whether the password alone is not enough.
     pub on: bool,
 }
 
 impl Totp {
-    pub async fn of(me: &Confirmed, ctx: &Ctx) -> Result<Self, Error> {
-        let factors = ctx.accounts().factors(me.owner.id).await?;
-        Ok(Self {
-            since: factors.totp.as_ref().map(|totp| When::new(totp.since, me.now())),
-            locked: factors.totp.is_some_and(|totp| totp.locked),
+    pub fn new(factors: &Factors, now: OffsetDateTime) -> Self {
+        Self {
+            since: factors.totp.as_ref().map(|totp| When::new(totp.since, now)),
+            locked: factors.totp.as_ref().is_some_and(|totp| totp.locked),
             codes_left: factors.recovery_codes,
+            code_set: factors.code_set.clone(),
+            stands_in_for: recovery_codes::stands_in_for(factors),
             on: factors.on,
-        })
+        }
     }
 }
 
@@ -71,9 +77,13 @@ impl Input for CodeForm {}
 
 pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().finish_totp(me.0.clone(), form.input.code.reveal(), ctx.client()).await? {
-        Ok(Some(codes)) => recovery_codes::show(&ctx, &codes, true),
+        Ok(Some(codes)) => {
+            let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";
+            recovery_codes::show(&me, &ctx, &codes, news, false).await
+        }
         Ok(None) => Ok(ctx.redirect(PAGE, Flash::TotpAdded)),
-        Err(TotpRefusal::AlreadyOn) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
+        // The page with the codes was loaded again, which sends this form again.
+        Err(TotpRefusal::AlreadyOn) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
         Err(TotpRefusal::NotStarted) => Ok(ctx.redirect(PAGE, Flash::TotpExpired)),
         Err(TotpRefusal::Wrong(enrolment)) => {
             form.fields.refuse(

@@ -49,6 +49,7 @@ impl Invitation {
             (Some(_), _) => "accepted",
             (None, Some(_)) => "withdrawn",
             (None, None) if row.expires_at <= now => "expired",
+            (None, None) if !row.inviter_administers => "ended",
             (None, None) => "waiting",
         };
         Self {

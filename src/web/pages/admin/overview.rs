@@ -1,4 +1,4 @@
-//! Four numbers, and what happened last.
+//! Four numbers, what they were on each of the last days, and what happened last.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -8,74 +8,112 @@ use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::guard::Admin;
 use crate::web::page::{self, Page};
-use crate::web::view::{Bar, Event};
+use crate::web::view::{Event, Series, grouped};
 
 #[derive(Template)]
 #[template(path = "admin/overview.html")]
 struct OverviewPage {
     page: Page,
     stats: Vec<Stat>,
-    days: Vec<Bar>,
+    days: Vec<DayRow>,
     events: Vec<Event>,
 }
 
+/// A number of today, with the same number on the days before.
 struct Stat {
     label: &'static str,
     value: String,
+    unit: &'static str,
     note: String,
     href: &'static str,
-    bars: Vec<Bar>,
+    series: Series,
+    /// What each day of the series counts, for its table.
+    counted: &'static str,
+}
+
+/// One day of the table.
+struct DayRow {
+    label: String,
+    log_ins: String,
+    refusals: String,
+    /// Its share of the day with the most log-ins, 0 to 100.
+    width: u8,
 }
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     let numbers = ctx.accounts().numbers().await?;
     let (events, _) = ctx.accounts().trail("", 10, 0).await?;
-    let today = |days: &[Day]| days.last().map_or(0, |day| day.value);
+    let today = |days: &[Day]| grouped(days.last().map_or(0, |day| day.value));
+    let in_all = |days: &[Day]| grouped(days.iter().map(|day| day.value).sum());
     let stats = vec![
         Stat {
             label: "People",
-            value: numbers.people.to_string(),
-            note: format!("{} new today", today(&numbers.registrations)),
+            value: today(&numbers.people),
+            unit: "now",
+            note: format!("{} registered today", today(&numbers.registrations)),
             href: "/admin/users",
-            bars: bars(&numbers.registrations),
+            series: series(&numbers.people),
+            counted: "People with an account at the end of the day",
         },
         Stat {
             label: "Live sessions",
-            value: numbers.live_sessions.to_string(),
+            value: today(&numbers.live_sessions),
+            unit: "now",
             note: format!("{} opened today", today(&numbers.opened)),
             href: "/admin/sessions",
-            bars: bars(&numbers.opened),
+            series: series(&numbers.live_sessions),
+            counted: "Sessions that were live at the end of the day",
         },
         Stat {
             label: "Log-ins",
-            value: today(&numbers.log_ins).to_string(),
-            note: "today".into(),
+            value: today(&numbers.log_ins),
+            unit: "today",
+            note: format!("{} in 14 days", in_all(&numbers.log_ins)),
             href: "/admin/audit?q=logged-in",
-            bars: bars(&numbers.log_ins),
+            series: series(&numbers.log_ins),
+            counted: "Log-ins on the day",
         },
         Stat {
-            label: "Refusals",
-            value: today(&numbers.refusals).to_string(),
-            note: "today".into(),
+            label: "Refused log-ins",
+            value: today(&numbers.refusals),
+            unit: "today",
+            note: format!("{} in 14 days", in_all(&numbers.refusals)),
             href: "/admin/audit?q=log-in-refused",
-            bars: bars(&numbers.refusals),
+            series: series(&numbers.refusals),
+            counted: "Refused log-ins on the day",
         },
     ];
     page::ok(&OverviewPage {
         page: ctx.page(),
         stats,
-        days: bars(&numbers.log_ins),
+        days: rows(&numbers.log_ins, &numbers.refusals),
         events: events.iter().map(|event| Event::of_somebody(event, me.now())).collect(),
     })
 }
 
-fn bars(days: &[Day]) -> Vec<Bar> {
-    let tallest = days.iter().map(|day| day.value).max().unwrap_or(0).max(1);
-    days.iter()
-        .map(|day| Bar {
-            label: format!("{} {}", day.day.day(), day.day.month()),
-            value: u64::try_from(day.value).unwrap_or(0),
-            height: u8::try_from(day.value * 100 / tallest).unwrap_or(100),
+fn series(days: &[Day]) -> Series {
+    Series::new(days.iter().map(|day| (name(day), day.value)))
+}
+
+/// The newest day first, as in every list.
+fn rows(log_ins: &[Day], refusals: &[Day]) -> Vec<DayRow> {
+    let scaled = series(log_ins);
+    log_ins
+        .iter()
+        .zip(refusals)
+        .zip(scaled.bars)
+        .map(|((log_ins, refusals), bar)| DayRow {
+            label: bar.label,
+            log_ins: grouped(log_ins.value),
+            refusals: grouped(refusals.value),
+            width: bar.height,
         })
+        .rev()
         .collect()
+}
+
+fn name(day: &Day) -> String {
+    let short = |name: String| name.chars().take(3).collect::<String>();
+    let (weekday, month) = (short(day.day.weekday().to_string()), short(day.day.month().to_string()));
+    format!("{weekday} {} {month}", day.day.day())
 }

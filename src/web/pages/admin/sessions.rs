@@ -2,15 +2,16 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::sessions::Handle;
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::Form;
+use crate::web::form::{Form, Input, Preset};
 use crate::web::guard::Admin;
 use crate::web::page::{self, Page};
-use crate::web::pages::Button;
 use crate::web::view::{PER_PAGE, Pager, SessionRow};
 
 #[derive(Template)]
@@ -25,21 +26,43 @@ struct AdminSessionsPage {
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (rows, total) = ctx.accounts().all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
-    let page = ctx.page();
+    let (page, policy) = (ctx.page(), ctx.accounts().sessions().policy());
     page::ok(&AdminSessionsPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
         sessions: rows
             .iter()
-            .map(|(record, person)| SessionRow::new(record, me.record.handle, me.now()).of(person.as_ref()))
+            .map(|(record, person)| {
+                SessionRow::new(record, me.record.handle, me.now(), policy).of(person.as_ref())
+            })
             .collect(),
         q,
     })
 }
 
-pub async fn revoke(me: Admin, ctx: Ctx, handle: Id<Handle>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().revoke_any(Some(me.owner.id), handle.0, ctx.client()).await? {
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct RevokeForm {
+    /// The user whose page has the button; empty on the list of sessions.
+    user: Preset,
+}
+
+impl Input for RevokeForm {}
+
+/// Goes back to the page that has the button.
+pub async fn revoke(
+    me: Admin,
+    ctx: Ctx,
+    handle: Id<Handle>,
+    form: Form<RevokeForm>,
+) -> Result<HttpResponse, Error> {
+    let by = (me.owner.id, me.record.handle);
+    if !ctx.accounts().revoke_any(Some(by), handle.0, ctx.client()).await? {
         return Err(Error::NotFound);
     }
-    Ok(ctx.redirect("/admin/sessions", Flash::SessionEnded))
+    let back = match form.input.user.parse::<Uuid>() {
+        Ok(user) => format!("/admin/users/{user}"),
+        Err(_) => "/admin/sessions".to_owned(),
+    };
+    Ok(ctx.redirect(&back, Flash::SessionEnded))
 }

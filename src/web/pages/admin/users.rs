@@ -56,18 +56,21 @@ struct UserPage {
 impl UserPage {
     async fn new(me: &Admin, ctx: &Ctx, id: Uuid) -> Result<Self, Error> {
         let found = ctx.accounts().user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
-        let (here, now) = (me.record.handle, me.now());
+        let (here, now, policy) = (me.record.handle, me.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
         Ok(Self {
             page: ctx.page().at(&format!("/admin/users/{id}")),
             user: UserRow::new(&found.user, now),
             role: found.user.role.as_str(),
             sessions: sessions
-                .map(|record| SessionRow::new(record, here, now).of(Some(&found.user)))
+                .map(|record| SessionRow::new(record, here, now, policy).of(Some(&found.user)))
                 .collect(),
-            events: found.events.iter().map(|event| Event::own(event, now)).collect(),
+            events: found.events.iter().map(|event| Event::of_somebody(event, now).on_their_page()).collect(),
             last_admin: found.last_admin,
             factors: match (found.factors.on, found.factors.totp) {
+                (false, _) if found.factors.passkey => {
+                    "off: their password alone logs them in, and so does a passkey"
+                }
                 (false, _) => "off",
                 (true, Some(totp)) if totp.locked => "on, but the authenticator app is locked",
                 (true, _) => "on",

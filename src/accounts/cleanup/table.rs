@@ -1,0 +1,95 @@
+//! The model as the table of docs/security.md.
+
+use std::fmt::Write as _;
+
+use super::{Cleanup, Fate, Trace, fate};
+
+impl Cleanup {
+    fn name(self) -> &'static str {
+        match self {
+            Self::LogOut => "log out",
+            Self::EndSession => "end one session",
+            Self::EndOthers => "end the others",
+            Self::NewPassword => "new password",
+            Self::Reset => "reset",
+            Self::NotMe => "this was not me",
+            Self::UndoEmail => "undo email",
+            Self::UndoFactor => "undo factor",
+            Self::Unlock => "unlock",
+            Self::AdminEndsSession => "admin ends one",
+            Self::AdminEndsAll => "admin ends all",
+            Self::Disable => "disable",
+            Self::DisableAndEnable => "disable, enable",
+            Self::Demote => "demote",
+            Self::ResetFactors => "reset factors",
+            Self::EndEverybody => "end everybody",
+            Self::Delete => "delete account",
+        }
+    }
+}
+
+impl Trace {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Session => "the session itself",
+            Self::SessionInSameBrowser => "another session in that browser",
+            Self::SessionInOtherBrowser => "a session in another browser",
+            Self::KnownDevice => "the known device",
+            Self::PendingLogin => "a pending log-in",
+            Self::OpenForm => "an open form",
+            Self::PasskeyCeremony => "a passkey ceremony",
+            Self::PendingEmailChange => "a pending change of address",
+            Self::ChangedAddress => "a changed address",
+            Self::LinksToChangedAddress => "links mailed to the changed address",
+            Self::NewPassword => "a password it set",
+            Self::ResetLink => "a reset link",
+            Self::UnlockLink => "an unlock link",
+            Self::AuthenticatorApp => "an authenticator app",
+            Self::Passkey => "a passkey",
+            Self::RecoveryCodes => "recovery codes",
+            Self::Invitation => "an invitation",
+            Self::OwnersUndoLinks => "the owner's undo links",
+        }
+    }
+}
+
+/// Reasons are numbered in the order in which the table first needs them.
+fn number(reasons: &mut Vec<&'static str>, why: &'static str) -> usize {
+    let at = reasons.iter().position(|known| *known == why).unwrap_or_else(|| {
+        reasons.push(why);
+        reasons.len() - 1
+    });
+    at + 1
+}
+
+/// The table in Markdown: a row for each trace, a column for each clean-up, then the reasons.
+pub fn table() -> String {
+    let mut reasons = Vec::new();
+    let names: Vec<&str> = Cleanup::ALL.iter().map(|cleanup| cleanup.name()).collect();
+    let mut text = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for trace in Trace::ALL {
+        let cells = Cleanup::ALL.iter().map(|cleanup| {
+            let fate = fate(*cleanup, *trace);
+            let number = number(&mut reasons, fate.why());
+            match fate {
+                Fate::Goes(_) => format!("goes ({number})"),
+                Fate::Rests(_) => format!("*rests* ({number})"),
+                Fate::Stays(_) => format!("**stays** ({number})"),
+            }
+        });
+        let cells: Vec<String> = cells.collect();
+        let _ = writeln!(text, "| {} | {} |", trace.name(), cells.join(" | "));
+    }
+    text.push('\n');
+    for (at, why) in reasons.iter().enumerate() {
+        let _ = writeln!(text, "{}. {why}", at + 1);
+    }
+    text.push_str("\nCommands that do the same: ");
+    let commands = Cleanup::ALL.iter().filter_map(|cleanup| {
+        let command = cleanup.command()?.replace(", ", "`, `latchkey ");
+        Some(format!("{} (`latchkey {command}`)", cleanup.name()))
+    });
+    text.push_str(&commands.collect::<Vec<_>>().join(", "));
+    text.push_str(".\n");
+    text
+}

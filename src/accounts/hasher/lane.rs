@@ -1,0 +1,64 @@
+//! Permits for password hashes that run at once, and a bounded queue of callers that wait for them. For the hasher.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{BUSY, Busy, HashesRefused};
+
+/// How long a caller waits for its turn: past this a person has pressed the button again.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Cloning gives a second handle on the same permits and queue.
+#[derive(Clone)]
+pub(super) struct Lane {
+    permits: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    /// Permits and places in the queue that exist, taken or not.
+    sizes: (u32, usize),
+    pub max_wait: Duration,
+}
+
+impl Lane {
+    /// * `permits`: at least one.
+    /// * `queue`: callers that wait beyond those; the next one gets [`Busy`] at once.
+    pub fn new(permits: usize, queue: usize) -> Self {
+        // Permits are asked for as a u32.
+        let size = u32::try_from(permits.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let queue = queue.min(Semaphore::MAX_PERMITS);
+        Self {
+            permits: Arc::new(Semaphore::new(size as usize)),
+            queue: Arc::new(Semaphore::new(queue)),
+            sizes: (size, queue),
+            max_wait: MAX_WAIT,
+        }
+    }
+
+    /// Permits that exist.
+    pub fn size(&self) -> u32 {
+        self.sizes.0
+    }
+
+    pub fn running(&self) -> usize {
+        (self.sizes.0 as usize).saturating_sub(self.permits.available_permits())
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.sizes.1.saturating_sub(self.queue.available_permits())
+    }
+
+    /// Waits for so many permits, first come, first served.
+    ///
+    /// # Errors
+    /// [`Busy`] if the queue is full or the turn does not come in time; counted in `refused`.
+    pub async fn acquire(&self, permits: u32, refused: &HashesRefused) -> Result<OwnedSemaphorePermit, Busy> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_many_owned(permits) {
+            return Ok(permit);
+        }
+        let _place = self.queue.try_acquire().inspect_err(|_| refused.full.count()).map_err(|_| BUSY)?;
+        let turn = Arc::clone(&self.permits).acquire_many_owned(permits);
+        let turn = tokio::time::timeout(self.max_wait, turn).await.inspect_err(|_| refused.slow.count());
+        turn.map_err(|_| BUSY)?.map_err(|_| BUSY)
+    }
+}

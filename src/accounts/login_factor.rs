@@ -1,0 +1,112 @@
+//! How a session was proven: what its row says, and the words for it.
+
+/// What a log-in was proven with. The stored names never change; a name of a newer version is none of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factor {
+    Password,
+    Passkey,
+    PasswordAndTotp,
+    PasswordAndRecoveryCode,
+    PasswordAndPasskey,
+}
+
+impl Factor {
+    pub const ALL: [Self; 5] = [
+        Self::Password,
+        Self::Passkey,
+        Self::PasswordAndTotp,
+        Self::PasswordAndRecoveryCode,
+        Self::PasswordAndPasskey,
+    ];
+
+    /// The name in the session's row.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Passkey => "passkey",
+            Self::PasswordAndTotp => "password+totp",
+            Self::PasswordAndRecoveryCode => "password+recovery-code",
+            Self::PasswordAndPasskey => "password+passkey",
+        }
+    }
+
+    pub fn parse(stored: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|factor| factor.as_str() == stored)
+    }
+
+    /// The name in the trail of a confirmation, which takes all that logging in takes: the password is implied.
+    pub const fn confirmed_with(self) -> &'static str {
+        match self {
+            Self::Password => "",
+            Self::Passkey | Self::PasswordAndPasskey => "passkey",
+            Self::PasswordAndTotp => "totp",
+            Self::PasswordAndRecoveryCode => "recovery-code",
+        }
+    }
+
+    /// What a confirmation was proven with, from the trail.
+    pub fn parse_confirmed(detail: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|factor| factor.confirmed_with() == detail)
+    }
+
+    /// As in "Logged in with a password and a passkey".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Password => "a password",
+            Self::Passkey => "a passkey",
+            Self::PasswordAndTotp => "a password and an authenticator app",
+            Self::PasswordAndRecoveryCode => "a password and a recovery code",
+            Self::PasswordAndPasskey => "a password and a passkey",
+        }
+    }
+
+    /// As it stands by itself, in a list.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Password => "Password",
+            Self::Passkey => "Passkey",
+            Self::PasswordAndTotp => "Password and authenticator app",
+            Self::PasswordAndRecoveryCode => "Password and recovery code",
+            Self::PasswordAndPasskey => "Password and passkey",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_factor_is_read_as_it_is_stored_and_nothing_else_is_one() {
+        for factor in Factor::ALL {
+            assert_eq!(Factor::parse(factor.as_str()), Some(factor));
+        }
+        for other in ["", "Password", "password+", "totp", "external", "password+totp+passkey"] {
+            assert_eq!(Factor::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_names_what_came_besides_the_password() {
+        for (detail, factor) in [
+            ("", Factor::Password),
+            ("passkey", Factor::Passkey),
+            ("totp", Factor::PasswordAndTotp),
+            ("recovery-code", Factor::PasswordAndRecoveryCode),
+        ] {
+            assert_eq!(Factor::parse_confirmed(detail), Some(factor));
+            assert_eq!(factor.confirmed_with(), detail);
+        }
+        assert_eq!(Factor::parse_confirmed("retina"), None);
+    }
+
+    #[test]
+    fn no_words_show_a_stored_name() {
+        for factor in Factor::ALL {
+            for words in [factor.label(), factor.in_words()] {
+                assert!(!words.contains(['+', '-']) && !words.contains("totp"), "{words}");
+            }
+            assert_eq!(factor.in_words().replace("a ", "").replace("an ", ""), factor.label().to_lowercase());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Local mode's own secret: created once in the data directory, readable by its owner only.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use super::Misconfigured;
+use crate::secret::{SECRET_MIN_BYTES, Secret, WeakSecret};
+
+/// What to do when the data directory has no secret yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfMissing {
+    Create,
+    /// For commands that only look: one that is kept nowhere.
+    Pretend,
+}
+
+/// The secret, and whether the data directory holds it.
+pub(super) fn of(data_dir: &Path, if_missing: IfMissing) -> Result<(Secret, bool), Misconfigured> {
+    let path = data_dir.join("secret");
+    let failed = |error: &dyn fmt::Display| Misconfigured::new(format!("{}: {error}", path.display()));
+    let kept = |text: String| parse(&text, &path.display().to_string()).map(|secret| (secret, true));
+    match fs::read_to_string(&path) {
+        Ok(text) => return kept(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(&error)),
+    }
+    let text = Secret::generate().map_err(|error| failed(&error))?;
+    if if_missing == IfMissing::Pretend {
+        return Ok((parse(&text, "a generated secret")?, false));
+    }
+    fs::create_dir_all(data_dir).map_err(|error| failed(&error))?;
+    // Written to a file of its own and linked into place, so that two first starts agree and neither reads half a
+    // secret.
+    let fresh = data_dir.join(format!("secret.{}", std::process::id()));
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| failed(&error))?;
+    let linked = fs::hard_link(&fresh, &path);
+    let _ = fs::remove_file(&fresh);
+    match linked {
+        Ok(()) => kept(text),
+        Err(_) => fs::read_to_string(&path).map_err(|error| failed(&error)).and_then(kept),
+    }
+}
+
+/// A secret that is long and varied enough; `name` says which setting or file it is.
+pub(super) fn parse(text: &str, name: &str) -> Result<Secret, Misconfigured> {
+    Secret::parse(text).map_err(|weak| {
+        Misconfigured::new(match weak {
+            WeakSecret::TooShort => {
+                format!("{name} is too short: at least {SECRET_MIN_BYTES} bytes")
+            }
+            WeakSecret::Repetitive => format!(
+                "{name} repeats a few characters: take random bytes, for example from `openssl rand -base64 48`"
+            ),
+        })
+    })
+}

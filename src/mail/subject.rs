@@ -1,0 +1,70 @@
+//! A subject that looks encoded already, which mail programs would decode: it is encoded once more.
+
+use std::error::Error;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+
+/// Bytes of one encoded word: with its frame of 12 it has 72 characters, and RFC 2047 §2 allows 75.
+const WORD: usize = 45;
+
+#[derive(Clone)]
+pub(super) struct EncodedSubject(String);
+
+/// `subject` as an encoded header, if a mail program would take a part of it for an encoded word.
+pub(super) fn encoded(subject: &str) -> Option<EncodedSubject> {
+    subject.contains("=?").then(|| EncodedSubject(subject.to_owned()))
+}
+
+impl Header for EncodedSubject {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Subject")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::dangerous_new_pre_encoded(Self::name(), self.0.clone(), words(&self.0))
+    }
+}
+
+/// `text` as encoded words, one a line, none of which splits a character.
+fn words(text: &str) -> String {
+    let mut parts = vec![String::new()];
+    for letter in text.chars() {
+        match parts.last_mut() {
+            Some(part) if part.len() + letter.len_utf8() <= WORD => part.push(letter),
+            _ => parts.push(letter.to_string()),
+        }
+    }
+    let words = parts.iter().map(|part| format!("=?utf-8?B?{}?=", STANDARD.encode(part)));
+    words.collect::<Vec<_>>().join("\r\n ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_looks_encoded_is_encoded_once_more() {
+        assert!(encoded("=?utf-8?q?x?= invites you to Latchkey").is_some());
+        assert!(encoded("Confirm your e-mail address").is_none());
+        assert_eq!(words("=?x?="), "=?utf-8?B?PT94Pz0=?=");
+    }
+
+    #[test]
+    fn words_are_short_and_split_no_character() {
+        let text = format!("=?{}\r\nBcc: eve@example.org", "\u{44f}\u{1f511}".repeat(40));
+        let written = words(&text);
+        let mut decoded = String::new();
+        for word in written.split("\r\n ") {
+            assert!(word.len() <= 75 && word.is_ascii(), "{word}");
+            let inside = word.strip_prefix("=?utf-8?B?").unwrap().strip_suffix("?=").unwrap();
+            decoded += &String::from_utf8(STANDARD.decode(inside).unwrap()).unwrap();
+        }
+        assert_eq!(decoded, text);
+    }
+}

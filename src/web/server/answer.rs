@@ -1,0 +1,57 @@
+//! The body of a response as the server sends it: in pieces, so that what waits for a slow reader is the response
+//! itself and not a second copy of it, and with word of when it was sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::web::Bytes;
+
+use super::traffic::Answering;
+
+/// actix copies what it sends; it asks for the next piece when this one has nearly left.
+pub const PIECE: usize = 8 * 1024;
+
+pub struct Answer {
+    body: Body,
+    _until_sent: Option<Answering>,
+}
+
+enum Body {
+    /// Bytes in memory. Those of a static file are part of the program.
+    Whole(Bytes),
+    Other(BoxBody),
+}
+
+impl Answer {
+    pub fn new(body: impl MessageBody + 'static, answering: Option<Answering>) -> Self {
+        let body = match body.size() {
+            // Its length is not to be told (204, 304).
+            BodySize::None => Body::Other(BoxBody::new(body)),
+            BodySize::Sized(_) | BodySize::Stream => match body.boxed().try_into_bytes() {
+                Ok(bytes) => Body::Whole(bytes),
+                Err(body) => Body::Other(body),
+            },
+        };
+        Self { body, _until_sent: answering }
+    }
+}
+
+impl MessageBody for Answer {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        match &self.body {
+            Body::Whole(bytes) => BodySize::Sized(bytes.len() as u64),
+            Body::Other(body) => body.size(),
+        }
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        match &mut self.body {
+            Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Body::Whole(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(PIECE))))),
+            Body::Other(body) => Pin::new(body).poll_next(cx),
+        }
+    }
+}

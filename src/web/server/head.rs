@@ -1,0 +1,91 @@
+//! Finds where the head of a request ends, without parsing it: `server/stream.rs` hands over one head at a time.
+
+/// Scans bytes for the blank line that ends a head, across any split into pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HeadScanner(Line);
+
+/// What the current line holds so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Line {
+    /// Blank lines before the request line end nothing (RFC 9112 §2.2).
+    #[default]
+    Unstarted,
+    Empty,
+    /// A CR and nothing else.
+    Cr,
+    Text,
+}
+
+impl HeadScanner {
+    /// How many of `bytes` belong to the head, if it ends within them. A bare LF ends a line, as it does for the
+    /// parser behind us.
+    pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut start = 0;
+        for at in memchr::memchr_iter(b'\n', bytes) {
+            let line = &bytes[start..at];
+            start = at + 1;
+            let blank = match self.0 {
+                Line::Unstarted if matches!(line, [] | [b'\r']) => continue,
+                Line::Unstarted | Line::Text => false,
+                Line::Empty => matches!(line, [] | [b'\r']),
+                Line::Cr => line.is_empty(),
+            };
+            if blank {
+                *self = Self::default();
+                return Some(start);
+            }
+            self.0 = Line::Empty;
+        }
+        self.0 = match (self.0, &bytes[start..]) {
+            (line, []) => line,
+            (Line::Unstarted, [b'\r']) => Line::Unstarted,
+            (Line::Empty, [b'\r']) => Line::Cr,
+            _ => Line::Text,
+        };
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_head_ends_behind_its_blank_line() {
+        for (bytes, end) in [
+            ("GET / HTTP/1.1\r\n\r\n", Some(18)),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET", Some(27)),
+            ("GET / HTTP/1.1\n\nGET", Some(16)),
+            ("GET / HTTP/1.1\nA: b\n\r\nGET", Some(22)),
+            ("\r\n\n\r\nGET / HTTP/1.1\r\n\r\n", Some(23)),
+            ("GET / HTTP/1.1\r\nA: b\r\n", None),
+            ("GET / HTTP/1.1\r\nA: b\r\n\r", None),
+            ("GET / HTTP/1.1\r\n\rA: b\r\n", None),
+            ("\r\n\r\n\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(HeadScanner::default().end(bytes.as_bytes()), end, "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_end_where_the_whole_does(
+            text in "(\r\n|\n|\r|a|b){0,24}",
+            cuts in prop::collection::vec(0_usize..24, 0..6),
+        ) {
+            let bytes = text.as_bytes();
+            let whole = HeadScanner::default().end(bytes);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let mut scanner = HeadScanner::default();
+            let in_pieces = cuts
+                .windows(2)
+                .find_map(|cut| scanner.end(&bytes[cut[0]..cut[1]]).map(|end| cut[0] + end));
+            prop_assert_eq!(in_pieces, whole);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The server below the application: accepts connections and bounds what each may make the process hold.
+//!
+//! It is actix's own `HttpServer` put together from its parts, because that one lets nobody say what a connection is.
+//! Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of 16 KiB at most.
+
+mod answer;
+mod head;
+mod stream;
+mod traffic;
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_http::{HttpService, Protocol, Request, Response};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _};
+use actix_service::{apply_fn_factory, fn_service, map_config};
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::rt::net::TcpStream;
+
+use answer::{Answer, PIECE};
+use stream::BoundedStream;
+use traffic::Answering;
+
+/// How much of an answer is put together before it is sent; the next piece may come on top.
+const WRITE_BUFFER: usize = 2 * PIECE;
+
+/// How much of what there may be.
+pub struct Sizes {
+    pub workers: usize,
+    pub blocking_threads: usize,
+    pub connections_per_worker: usize,
+    /// When told to stop, what is running is given so long.
+    pub finish_within: Duration,
+}
+
+/// Serves the application that `app` makes for each worker, until told to stop; then finishes what is running.
+///
+/// # Errors
+/// As the listener.
+pub fn serve<F, I, S, B>(listener: TcpListener, sizes: &Sizes, app: F) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let server = Server::build()
+        .workers(sizes.workers)
+        .worker_max_blocking_threads(sizes.blocking_threads)
+        .max_concurrent_connections(sizes.connections_per_worker)
+        .shutdown_timeout(sizes.finish_within.as_secs())
+        .disable_signals();
+    let shutdown = server.graceful_shutdown_signal();
+    let server = server.listen("http", listener, move || {
+        let shutdown = shutdown.clone();
+        let app = map_config(app(), |()| AppConfig::default());
+        let app = apply_fn_factory(app, |mut request: Request, app: &_| {
+            let answering = Answering::begin(&mut request);
+            let answer = Service::call(app, request);
+            async move {
+                let answer: Response<B> = answer.await?.into();
+                Ok::<_, Error>(answer.map_body(|_, body| Answer::new(body, answering)))
+            }
+        });
+        let http = HttpService::build()
+            .client_request_timeout(Duration::from_secs(5))
+            .client_disconnect_timeout(Duration::from_secs(5))
+            .keep_alive(Duration::from_secs(15))
+            .h1_write_buffer_size(WRITE_BUFFER)
+            .graceful_shutdown_signal(move || {
+                let shutdown = shutdown.clone();
+                async move { shutdown.notified().await }
+            })
+            .on_connect_ext(|stream: &BoundedStream, data| {
+                data.insert(stream.traffic());
+            })
+            .finish(app);
+        fn_service(|stream: TcpStream| async move {
+            let peer = stream.peer_addr().ok();
+            Ok((BoundedStream::new(stream), Protocol::Http1, peer))
+        })
+        .and_then(http)
+    })?;
+    Ok(server.run())
+}

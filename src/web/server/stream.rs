@@ -1,0 +1,206 @@
+//! The stream below actix's HTTP: reads no further than requests are answered, so that what one connection makes the
+//! process hold has an end, whatever the client sends and however little it reads.
+//!
+//! actix reads as much as the socket has, up to 128 KiB, and parses every request in it before it answers the first.
+//! Here it gets one head, then what its handler reads of the body, and the next head when the answer was written.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::rt::net::TcpStream;
+use actix_web::rt::time::{Sleep, sleep};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::head::HeadScanner;
+use super::traffic::{Room, Traffic};
+
+/// The longest head of a request, as Node has it: our own cookies are 1 KiB.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// Read at once while a head is expected: most fit, and as much may be left over and wait.
+const READ: usize = 4 * 1024;
+
+/// How long a head may take to arrive. actix looks after the first of a connection; this is for those that follow.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+const TOO_LARGE: &[u8] =
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+pub struct BoundedStream {
+    stream: TcpStream,
+    traffic: Rc<Traffic>,
+    /// Read from the socket and not handed over yet: what came after a head in the same piece.
+    rest: Vec<u8>,
+    scanner: HeadScanner,
+    /// Bytes handed over since the last request began.
+    head: usize,
+    /// How many requests had begun when `head` was last reset.
+    requests: u64,
+    /// A head or a piece of a body was handed over. actix has to look at it before it gets more.
+    handed_over: bool,
+    deadline: Option<Pin<Box<Sleep>>>,
+    closed: bool,
+}
+
+impl BoundedStream {
+    pub fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            traffic: Rc::default(),
+            rest: Vec::new(),
+            scanner: HeadScanner::default(),
+            head: 0,
+            requests: 0,
+            handed_over: false,
+            deadline: None,
+            closed: false,
+        }
+    }
+
+    pub fn traffic(&self) -> Rc<Traffic> {
+        Rc::clone(&self.traffic)
+    }
+
+    /// Whether there is something to hand over. If not, the task is woken when there is.
+    fn is_more_waiting(&self, cx: &mut Context<'_>) -> bool {
+        !self.rest.is_empty() || self.stream.poll_read_ready(cx).is_ready()
+    }
+
+    /// Fills `buf` with at most `limit` bytes, first with those that were left over.
+    fn fill(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, limit: usize) -> Poll<io::Result<usize>> {
+        let limit = limit.min(buf.remaining());
+        if !self.rest.is_empty() {
+            let count = limit.min(self.rest.len());
+            buf.put_slice(&self.rest[..count]);
+            self.rest.drain(..count);
+            if self.rest.is_empty() {
+                self.rest = Vec::new();
+            }
+            return Poll::Ready(Ok(count));
+        }
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(limit));
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+        let count = part.filled().len();
+        buf.advance(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Whether something was handed over that actix has not looked at yet. It does so when it is told that there is
+    /// no more for now, and then comes back.
+    fn is_turn_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let over = std::mem::take(&mut self.handed_over);
+        if over && self.is_more_waiting(cx) {
+            cx.waker().wake_by_ref();
+        }
+        over
+    }
+
+    fn read_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, room: u64) -> Poll<io::Result<()>> {
+        if self.is_turn_over(cx) {
+            return Poll::Pending;
+        }
+        let count = ready!(self.fill(cx, buf, usize::try_from(room).unwrap_or(usize::MAX)))?;
+        self.traffic.handed_over(count as u64);
+        self.handed_over = count > 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn read_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.is_turn_over(cx) {
+            return Poll::Pending;
+        }
+        if self.head >= MAX_HEAD {
+            return self.give_up(TOO_LARGE);
+        }
+        let before = buf.filled().len();
+        match self.fill(cx, buf, READ.min(MAX_HEAD - self.head)) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+            Poll::Ready(count) => self.head += count?,
+            Poll::Pending if self.head > 0 && self.requests > 0 => return self.wait_for_the_rest(cx),
+            Poll::Pending => return Poll::Pending,
+        }
+        let read = &buf.filled()[before..];
+        if let Some(end) = self.scanner.end(read) {
+            self.handed_over = true;
+            // What was left over before was read earlier than this.
+            let beyond = read.len() - end;
+            self.rest.splice(0..0, read[end..].iter().copied());
+            self.head -= beyond;
+            buf.set_filled(before + end);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What has begun has to end.
+    fn wait_for_the_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(HEAD_WITHIN)));
+        ready!(deadline.as_mut().poll(cx));
+        self.give_up(TOO_SLOW)
+    }
+
+    /// Says why, if the socket takes it, and ends what is read. Nothing of an answer waits to be written, or no head
+    /// would be read.
+    fn give_up(&mut self, why: &[u8]) -> Poll<io::Result<()>> {
+        let _ = self.stream.try_write(why);
+        self.closed = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for BoundedStream {
+    /// Reading nothing, without an error, says that the client sends no more.
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.closed {
+            return Poll::Ready(Ok(()));
+        }
+        if this.requests != this.traffic.requests() {
+            this.requests = this.traffic.requests();
+            (this.head, this.deadline) = (0, None);
+            this.scanner = HeadScanner::default();
+        }
+        match this.traffic.room() {
+            Room::Head => this.read_head(cx, buf),
+            Room::Body(room) => this.read_body(cx, buf, room),
+            Room::Discard(room) => match this.read_body(cx, buf, room) {
+                Poll::Pending => this.wait_for_the_rest(cx),
+                read => read,
+            },
+            Room::None => {
+                this.handed_over = false;
+                if this.is_more_waiting(cx) {
+                    this.traffic.wake_when_there_is_room(cx);
+                }
+                Poll::Pending
+            }
+            Room::Closed => {
+                this.closed = true;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for BoundedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.traffic.wrote(written.is_ready());
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,215 @@
+//! What the stream and the service of one connection tell each other, so that the stream reads no further than the
+//! service answers. One worker runs both.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use actix_http::{HttpMessage as _, Payload, Request};
+use actix_web::error::PayloadError;
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use futures_util::Stream;
+
+/// How much of a body may wait for its handler. A form mostly fits, and a slow handler holds back the sender.
+const BODY_WINDOW: u64 = 16 * 1024;
+
+/// The same for a body that does not say its length: what follows it cannot be told from it and is parsed at once, so
+/// this bounds how many requests that may be.
+const UNSIZED_WINDOW: u64 = 1024;
+
+/// Of such a body, what the handler did not read is discarded up to here. A longer one ends the connection.
+const DISCARD: u64 = 16 * 1024;
+
+/// What the connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// Reading a head.
+    Head,
+    /// The request is answered, but its body is still arriving.
+    Discarding(Body),
+    /// A handler has the request. Its body is still arriving, and `waiting` bytes of it have not been read.
+    Body { body: Body, waiting: u64 },
+    /// The request is complete and its answer is not.
+    Answering,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Body {
+    /// So much is still to come.
+    Sized(u64),
+    /// Chunked. How much of it may still come if it is discarded.
+    Unsized(u64),
+}
+
+/// How much the stream may hand over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Room {
+    /// One head.
+    Head,
+    /// So many bytes of a body.
+    Body(u64),
+    /// So many bytes of a body that no handler reads; after that the next head.
+    Discard(u64),
+    /// Nothing before [`Traffic::resume`].
+    None,
+    /// Nothing any more.
+    Closed,
+}
+
+pub struct Traffic {
+    phase: Cell<Phase>,
+    /// The last write did not go through.
+    blocked: Cell<bool>,
+    requests: Cell<u64>,
+    /// The connection's task, while it wants to read and may not.
+    reader: RefCell<Option<Waker>>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            phase: Cell::new(Phase::Head),
+            blocked: Cell::new(false),
+            requests: Cell::new(0),
+            reader: RefCell::new(None),
+        }
+    }
+}
+
+impl Traffic {
+    /// Requests that have begun on this connection.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    pub fn room(&self) -> Room {
+        if self.blocked.get() {
+            return Room::None;
+        }
+        match self.phase.get() {
+            Phase::Head => Room::Head,
+            Phase::Discarding(Body::Sized(left)) => Room::Discard(left.min(BODY_WINDOW)),
+            Phase::Discarding(Body::Unsized(0)) => Room::Closed,
+            Phase::Discarding(Body::Unsized(left)) => Room::Discard(left.min(UNSIZED_WINDOW)),
+            Phase::Body { body, waiting } => {
+                let (left, window) = match body {
+                    Body::Sized(left) => (left, BODY_WINDOW),
+                    Body::Unsized(_) => (UNSIZED_WINDOW, BODY_WINDOW),
+                };
+                match left.min(window.saturating_sub(waiting)) {
+                    0 => Room::None,
+                    room => Room::Body(room),
+                }
+            }
+            Phase::Answering => Room::None,
+        }
+    }
+
+    /// `count` bytes of a body were handed over.
+    pub fn handed_over(&self, count: u64) {
+        self.phase.set(match self.phase.get() {
+            Phase::Discarding(Body::Sized(left)) if left <= count => Phase::Head,
+            Phase::Discarding(Body::Sized(left)) => Phase::Discarding(Body::Sized(left - count)),
+            Phase::Discarding(Body::Unsized(left)) => {
+                Phase::Discarding(Body::Unsized(left.saturating_sub(count)))
+            }
+            Phase::Body { body, waiting } => {
+                let body = match body {
+                    Body::Sized(left) => Body::Sized(left.saturating_sub(count)),
+                    body @ Body::Unsized(_) => body,
+                };
+                Phase::Body { body, waiting: waiting + count }
+            }
+            phase => phase,
+        });
+    }
+
+    /// Whether the last write went through.
+    pub fn wrote(&self, went_through: bool) {
+        if self.blocked.replace(!went_through) && went_through {
+            self.resume();
+        }
+    }
+
+    /// Wakes the connection's task as soon as there is room again.
+    pub fn wake_when_there_is_room(&self, cx: &Context<'_>) {
+        *self.reader.borrow_mut() = Some(cx.waker().clone());
+    }
+
+    fn resume(&self) {
+        let reader = self.reader.borrow_mut().take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn consumed(&self, count: u64) {
+        if let Phase::Body { body, waiting } = self.phase.get() {
+            self.phase.set(Phase::Body { body, waiting: waiting.saturating_sub(count) });
+            self.resume();
+        }
+    }
+
+    fn body_ended(&self) {
+        if let Phase::Body { .. } = self.phase.get() {
+            self.phase.set(Phase::Answering);
+        }
+    }
+}
+
+/// Until it is dropped, a request is being answered: it belongs to the service's future, then to the body of its
+/// response.
+pub struct Answering(Rc<Traffic>);
+
+impl Answering {
+    /// `None` for a request that came through no stream of ours.
+    pub fn begin(request: &mut Request) -> Option<Self> {
+        let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
+        traffic.requests.set(traffic.requests.get() + 1);
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
+        traffic.phase.set(match request.take_payload() {
+            Payload::None => Phase::Answering,
+            payload => {
+                let counted = Counted { payload, traffic: Rc::clone(&traffic) };
+                *request.payload() = Payload::Stream { payload: Box::pin(counted) };
+                Phase::Body { body: length.map_or(Body::Unsized(DISCARD), Body::Sized), waiting: 0 }
+            }
+        });
+        Some(Self(traffic))
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.phase.set(match self.0.phase.get() {
+            Phase::Body { body: Body::Sized(0), .. } => Phase::Head,
+            Phase::Body { body, .. } => Phase::Discarding(body),
+            phase @ Phase::Discarding(_) => phase,
+            Phase::Head | Phase::Answering => Phase::Head,
+        });
+        self.0.resume();
+    }
+}
+
+/// A body that says how much of it was read.
+struct Counted {
+    payload: Payload,
+    traffic: Rc<Traffic>,
+}
+
+impl Stream for Counted {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let chunk = Pin::new(&mut self.payload).poll_next(cx);
+        match &chunk {
+            Poll::Ready(Some(Ok(chunk))) => self.traffic.consumed(chunk.len() as u64),
+            Poll::Ready(Some(Err(_)) | None) => self.traffic.body_ended(),
+            Poll::Pending => {}
+        }
+        chunk
+    }
+}

@@ -1,0 +1,181 @@
+//! What still works for the thief after a clean-up, tried as a thief would.
+
+use latchkey::accounts::Trace;
+
+use super::scene::{ACCOMPLICE, Scene, THIEFS_ADDRESS, THIEFS_PASSWORD, press};
+use crate::passkeys::prove;
+use crate::support::app::Letter;
+use crate::support::browser::Browser;
+
+const NEW_BROWSER: &str = "Your account was opened in a new browser";
+const WAYS_BACK: [&str; 3] = ["/not-me?", "/undo-email?", "/undo-factor?"];
+
+/// One that changes what the others try comes after them.
+const ORDER: [Trace; 18] = [
+    Trace::Session,
+    Trace::SessionInSameBrowser,
+    Trace::SessionInOtherBrowser,
+    Trace::OpenForm,
+    Trace::PasskeyCeremony,
+    Trace::ResetLink,
+    Trace::UnlockLink,
+    Trace::LinksToChangedAddress,
+    Trace::Invitation,
+    Trace::PendingLogin,
+    Trace::Passkey,
+    Trace::ChangedAddress,
+    Trace::NewPassword,
+    Trace::AuthenticatorApp,
+    Trace::RecoveryCodes,
+    Trace::KnownDevice,
+    Trace::PendingEmailChange,
+    Trace::OwnersUndoLinks,
+];
+
+impl Scene {
+    pub async fn what_works(&mut self, traces: &[Trace]) -> Vec<(Trace, bool)> {
+        self.app.wait_out_throttles();
+        let mut seen = Vec::new();
+        for trace in ORDER.into_iter().filter(|trace| traces.contains(trace)) {
+            seen.push((trace, self.works(trace).await));
+        }
+        assert_eq!(seen.len(), traces.len());
+        seen
+    }
+
+    async fn works(&mut self, trace: Trace) -> bool {
+        match trace {
+            Trace::Session => is_in(&mut self.thief.copy()).await,
+            Trace::SessionInSameBrowser => is_in(&mut self.same_browser.copy()).await,
+            Trace::SessionInOtherBrowser => is_in(&mut self.other_browser.copy()).await,
+            Trace::OpenForm => {
+                self.form.post("/account/profile", &[("name", "Taken Over")]).await;
+                let name = format!("SELECT name FROM users WHERE id = '{}'", self.owner.id);
+                self.app.db.scalar::<String>(&name) == "Taken Over"
+            }
+            Trace::PasskeyCeremony => {
+                self.thief.post_json("/account/passkeys/finish", &self.made).await.status == 200
+            }
+            Trace::ResetLink => self.opens(&self.reset).await,
+            Trace::UnlockLink => self.opens(&self.unlock).await,
+            Trace::LinksToChangedAddress => self.all_open(THIEFS_ADDRESS).await,
+            Trace::Invitation => {
+                let mut browser = self.app.browser();
+                browser.get("/register").await.is(200);
+                let token = self.invitation.token();
+                let fields = [
+                    ("name", "Eve"),
+                    ("email", ACCOMPLICE),
+                    ("password", "canyon walnut scarf ladder"),
+                    ("invite", &token),
+                ];
+                browser.post("/register", &fields).await.status == 303
+            }
+            Trace::PendingLogin => {
+                let code = self.app.fresh_code(&self.totp);
+                let answer = self.waiting.post("/login/second-factor", &[("code", &code)]).await;
+                answer.is_sent_to("/home")
+            }
+            Trace::Passkey => prove(&mut self.app.browser(), &mut self.passkey).await.status == 200,
+            Trace::ChangedAddress => {
+                let mailed = async || {
+                    let letters = self.app.letters().await;
+                    let reset = |letter: &&Letter| {
+                        letter.to == THIEFS_ADDRESS && letter.text.contains("/reset-password?")
+                    };
+                    letters.iter().filter(reset).count()
+                };
+                let before = mailed().await;
+                let fields = [("email", THIEFS_ADDRESS)];
+                self.app.browser().fill_in("/forgot-password", &fields).await.is(303);
+                mailed().await > before
+            }
+            Trace::NewPassword => {
+                let address = self.address_now();
+                self.app.browser().log_in(&address, THIEFS_PASSWORD).await.status == 303
+            }
+            Trace::AuthenticatorApp => {
+                let code = self.app.fresh_code(&self.totp);
+                self.second_step_with(&code).await
+            }
+            Trace::RecoveryCodes => {
+                let code = self.codes[0].clone();
+                self.second_step_with(&code).await
+            }
+            Trace::KnownDevice => self.logs_in_silently().await,
+            Trace::PendingEmailChange => press(&self.app, &self.confirm).await.status == 303,
+            Trace::OwnersUndoLinks => {
+                let all = self.all_open(self.owner.email).await;
+                let one = self.ways_back(self.owner.email).await.remove(0);
+                let pressed = press(&self.app, &one).await.status == 303;
+                assert_eq!(all, pressed);
+                all
+            }
+        }
+    }
+
+    fn address_now(&self) -> String {
+        self.app.db.scalar(&format!("SELECT email FROM users WHERE id = '{}'", self.owner.id))
+    }
+
+    async fn opens(&self, letter: &Letter) -> bool {
+        match self.app.browser().open(&letter.link()).await.status {
+            200 => true,
+            410 => false,
+            other => panic!("{}: {other}", letter.link()),
+        }
+    }
+
+    /// Letters to `to` that take something back, but the one that the clean-up used.
+    async fn ways_back(&self, to: &str) -> Vec<Letter> {
+        let mut letters = self.app.letters().await;
+        letters.retain(|letter| {
+            letter.to == to
+                && WAYS_BACK.iter().any(|path| letter.text.contains(path))
+                && letter.token() != self.used
+        });
+        assert!(!letters.is_empty(), "no letters to {to}");
+        letters
+    }
+
+    async fn all_open(&self, to: &str) -> bool {
+        let mut open = Vec::new();
+        for letter in self.ways_back(to).await {
+            open.push(self.opens(&letter).await);
+        }
+        assert!(open.iter().all(|one| *one == open[0]), "{to}: {open:?}");
+        open[0]
+    }
+
+    /// The thief is taken to know the password, whichever it is by now.
+    async fn log_in(&self, browser: &mut Browser) -> bool {
+        self.app.db.execute(&format!(
+            "UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE id = '{}') WHERE id = '{}'",
+            self.admin.id, self.owner.id
+        ));
+        browser.log_in(&self.address_now(), self.admin.password).await.status == 303
+    }
+
+    async fn second_step_with(&self, code: &str) -> bool {
+        let mut browser = self.app.browser();
+        if !self.log_in(&mut browser).await {
+            return false;
+        }
+        let step = browser.get("/login/second-factor").await;
+        step.status == 200
+            && browser.post("/login/second-factor", &[("code", code)]).await.is_sent_to("/home")
+    }
+
+    /// In the browser of the stolen session, by the password alone: whether the owner is not told.
+    async fn logs_in_silently(&self) -> bool {
+        self.app.db.execute("DELETE FROM totp; DELETE FROM passkeys; DELETE FROM recovery_codes");
+        let mut browser = self.thief.copy();
+        browser.cookies.remove("latchkey");
+        let before = self.app.count_letters(NEW_BROWSER).await;
+        self.log_in(&mut browser).await && self.app.count_letters(NEW_BROWSER).await == before
+    }
+}
+
+async fn is_in(browser: &mut Browser) -> bool {
+    browser.get("/home").await.status == 200
+}

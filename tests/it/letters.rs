@@ -1,0 +1,180 @@
+//! What is in letters: nothing that somebody typed, except for addresses. Everything that writes a letter is done here
+//! by somebody who types a word of theirs wherever there is a field, and no letter of any kind may have it in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use latchkey::config::Span;
+
+use crate::passkeys::{add, prove};
+use crate::support::app::{Person, TestApp};
+use crate::support::authenticator::Authenticator;
+use crate::support::browser::Browser;
+
+/// As a name it passes every rule, and a mail program would make a link of it.
+const TYPED: &str = "Locked! Unlock at zanzibar.example";
+const NEW: &str = "gravel tuba otter lemon";
+
+/// Types the word where a browser says what it is.
+fn stranger(app: &TestApp) -> Browser {
+    let mut browser = app.browser();
+    browser.headers.push(("user-agent", format!("{TYPED} Firefox/140.0 (Windows)")));
+    browser.headers.push(("x-forwarded-for", TYPED.into()));
+    browser.headers.push(("accept-language", TYPED.into()));
+    browser
+}
+
+/// Logs in as `person`, and renames them.
+async fn thief(app: &TestApp, person: &Person) -> Browser {
+    let mut browser = stranger(app);
+    browser.log_in(person.email, person.password).await.redirects_to("/home");
+    browser.fill_in("/account", &[]).await;
+    browser.post("/account/profile", &[("name", TYPED)]).await.redirects_to("/account");
+    browser
+}
+
+/// As a stranger without a session can: letters to an owner, and to an address nobody has.
+async fn from_outside(app: &TestApp, victim: &Person) {
+    let mut browser = stranger(app);
+    for email in [victim.email, "alan@example.org"] {
+        let fields = [("name", TYPED), ("email", email), ("password", NEW)];
+        browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
+    }
+    browser.fill_in("/forgot-password", &[("email", victim.email)]).await.is(303);
+    for _ in 0..8 {
+        browser.log_in(victim.email, TYPED).await.is(422);
+    }
+}
+
+/// As somebody with a stolen session can.
+async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
+    let mut owner = app.logged_in(victim).await;
+    let mut browser = thief(app, victim).await;
+    browser.fill_in("/account/email", &[("email", other.email)]).await.is(303);
+    // Authenticator app: added, codes made, used up, locked, removed.
+    let (_, codes) = app.enrol(&mut browser).await;
+    let mut waiting = app.pending(victim).await;
+    waiting.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/home");
+    let mut pending = stranger(app);
+    pending.log_in(victim.email, victim.password).await.redirects_to("/login/second-factor");
+    app.db.execute("UPDATE unfinished_logins SET due_at = now()");
+    app.accounts.tell_of_missing_steps().await.unwrap();
+    pending.get("/login/second-factor").await.is(200);
+    for code in &codes[1..] {
+        let mut one = app.pending(victim).await;
+        one.post("/login/second-factor", &[("code", code)]).await.redirects_to("/home");
+    }
+    for _ in 0..10 {
+        pending.post("/login/second-factor", &[("code", "000000")]).await;
+    }
+    browser.get("/account/security").await.is(200);
+    browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
+    // Passkey: added, renamed, copied, removed.
+    let mut device = Authenticator::new(&app.origin);
+    add(&mut browser, &mut device).await.is(200);
+    let id: String = app.db.scalar(&format!("SELECT id::text FROM passkeys WHERE user_id = '{}'", victim.id));
+    browser.get("/account/security").await.is(200);
+    let path = format!("/account/passkeys/{id}");
+    browser.post(&format!("{path}/rename"), &[("name", TYPED)]).await.redirects_to("/account/security");
+    let mut copy = device.clone();
+    for _ in 0..2 {
+        prove(&mut stranger(app), &mut device).await.is(200);
+    }
+    prove(&mut stranger(app), &mut copy).await.is(422);
+    browser.get("/account/security").await.is(200);
+    browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
+    // Address, password, the whole account.
+    browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
+    let confirm = app.letter("eve@example.org", "Confirm your new e-mail address").await;
+    stranger(app).fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
+    let fields = [("current_password", victim.password), ("password", NEW)];
+    browser.fill_in("/account/password", &fields).await.redirects_to("/account/password");
+    browser.fill_in("/forgot-password", &[("email", "eve@example.org")]).await.is(303);
+    let reset = app.letter("eve@example.org", "Set a new password").await;
+    let token = reset.token();
+    let fields = [("token", token.as_str()), ("password", victim.password)];
+    stranger(app).fill_in(&reset.link(), &fields).await.redirects_to("/login");
+    browser.log_in("eve@example.org", victim.password).await.redirects_to("/home");
+    browser.fill_in("/account/delete", &[("email", "eve@example.org")]).await.redirects_to("/login");
+    let _ = owner.get("/home").await;
+}
+
+/// Every subject the program writes, but for those with a number in them.
+fn subjects() -> BTreeSet<String> {
+    let source = |name: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name)).expect("a source")
+    };
+    let quoted = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
+    let mut subjects = BTreeSet::new();
+    subjects.extend(source("accounts/notices.rs").split("subject: \"").skip(1).map(quoted));
+    subjects.extend(source("mail/letters.rs").split("|_letter| \"").skip(1).map(quoted));
+    assert!(subjects.len() > 15, "{subjects:?}");
+    subjects
+}
+
+#[actix_web::test]
+async fn no_letter_has_anything_in_it_that_somebody_typed() {
+    let app = TestApp::spawn_with(|settings| {
+        settings.throttle.first_wait = Span::seconds(0);
+        settings.throttle.longest_wait = Span::seconds(0);
+        settings.throttle.mails_per_hour = 100;
+        settings.throttle.disable_at = 8;
+        settings.throttle.known_share = 2;
+    });
+    let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
+    from_outside(&app, &mary).await;
+    from_a_session(&app, &ada, &mary).await;
+    // An administrator whose session was stolen.
+    let mut admin = thief(&app, &grace).await;
+    admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
+
+    let letters = app.accounts.mailer().mailbox(app.accounts.db()).await.unwrap();
+    let mut seen = BTreeSet::new();
+    for letter in letters {
+        let body = letter.body.expect("a body that opens");
+        for part in [&letter.subject, &body.text, &body.html] {
+            assert!(!part.contains("zanzibar") && !part.contains("Locked!"), "{part}");
+            for name in [ada.name, grace.name, mary.name] {
+                assert!(!part.contains(name), "{part}");
+            }
+        }
+        seen.insert(letter.subject);
+    }
+    let missing: Vec<_> = subjects().into_iter().filter(|subject| !seen.contains(subject)).collect();
+    assert!(missing.is_empty(), "never written here: {missing:?} among {seen:?}");
+    for of_codes in
+        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code is used"]
+    {
+        assert!(seen.contains(of_codes), "{of_codes}");
+    }
+}
+
+#[actix_web::test]
+async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_set() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let why = "it may not look like a link or an address";
+    let mut browser = app.logged_in(&ada).await;
+    let mut device = Authenticator::new(&app.origin);
+    add(&mut browser, &mut device).await.is(200);
+    let rename =
+        format!("/account/passkeys/{}/rename", app.db.scalar::<String>("SELECT id::text FROM passkeys"));
+    let setup = TestApp::spawn();
+    let link = setup.accounts.setup_link().await.unwrap().unwrap();
+    let token = link.rsplit_once('=').unwrap().1;
+    let page = format!("/setup?token={token}");
+    for name in
+        ["Locked! Unlock at https://evil.example", "WWW.evil.example", "ada@example.org", "ada＠example.org"]
+    {
+        let fields = [("name", name), ("email", "alan@example.org"), ("password", NEW)];
+        app.browser().fill_in("/register", &fields).await.is(422).says(why);
+        browser.get("/account").await.is(200);
+        browser.post("/account/profile", &[("name", name)]).await.is(422).says(why);
+        browser.get("/account/security").await.is(200);
+        browser.post(&rename, &[("name", name)]).await.is(422).says(why);
+        let fields = [("token", token), ("name", name), ("email", "alan@example.org"), ("password", NEW)];
+        setup.browser().fill_in(&page, &fields).await.is(422).says(why);
+    }
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
+}
