@@ -104,7 +104,10 @@ async function run(ceremony) {
   try {
     const { next, codes } = await ceremony();
     const form = codes && document.querySelector("#make-codes");
+    // Confirmed in the place of a form: that one comes back filled in. Its empty password field must not stop it.
+    const draft = document.querySelector("input[name=draft]")?.form;
     if (form) form.requestSubmit();
+    else if (draft) draft.submit();
     else location.assign(next);
     return true;
   } catch (error) {

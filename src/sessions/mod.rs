@@ -92,7 +92,7 @@ pub use keeper::Keeper;
 pub use key::{Key, KeyHash};
 pub use queries::{Columns, Row, bytes, live};
 pub use record::{Handle, Live, Login, Principal, Record};
-pub use registry::Scope;
+pub use registry::{Ended, Scope};
 pub use roll_call::{RollCall, roll_call};
 pub use state::{State, TooLarge};
 pub use store::PgStore;

@@ -2,7 +2,7 @@
 
 use diesel::pg::PgConnection;
 
-use super::{Change, Handle, Owner, Principal, Record, Sessions, queries};
+use super::{Change, Handle, KeyHash, Owner, Principal, Record, Sessions, queries};
 use crate::db::Fault;
 
 /// Rows ended or deleted in one statement: short locks, little log at a time.
@@ -13,6 +13,14 @@ const BATCH: i64 = 10_000;
 pub enum Scope<'a> {
     Everybody,
     Of(&'a [Principal]),
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Revoked,
+    /// Nobody used it for too long, or it reached its absolute limit.
+    Expired,
 }
 
 impl<'a> Scope<'a> {
@@ -29,6 +37,13 @@ impl<O: Owner> Sessions<O> {
     /// that takes as long as whoever sends it likes. Lock first what its revocation locks.
     pub fn lives(&self, conn: &mut PgConnection, handle: Handle) -> Result<bool, Fault> {
         Ok(queries::lives(conn, handle)?)
+    }
+
+    /// How the session that `raw` opened has ended, as long as its tombstone is kept.
+    pub async fn how_it_ended(&self, raw: &str) -> Result<Option<Ended>, Fault> {
+        let Some(key) = KeyHash::of(raw) else { return Ok(None) };
+        let revoked = self.db.read(move |conn| Ok(queries::ended(conn, &key)?)).await?;
+        Ok(revoked.map(|revoked| if revoked { Ended::Revoked } else { Ended::Expired }))
     }
 
     /// Live sessions, last seen first: `limit` of them after the first `offset`.

@@ -84,6 +84,13 @@ pub(super) fn remember_loaded<O: Owner>(live: Live<O>, keep_for: Option<Duration
     });
 }
 
+pub(super) fn forget_loaded() {
+    with(|carried| {
+        carried.loaded = None;
+        carried.keep_for = None;
+    });
+}
+
 pub(super) fn take_key() -> Option<Key> {
     with(|carried| carried.key.take())
 }

@@ -48,8 +48,10 @@ impl<O: Owner> PgStore<O> {
 
 impl<O: Owner> Sessions<O> {
     /// Finds the session that `raw` opens, as a browser sent it, and makes it the one this request was made with
-    /// ([`request::loaded`]). What the store does when actix-session loads; enough where nothing will be saved.
+    /// ([`request::loaded`]). What the store does when actix-session loads; enough where nothing will be saved. Called
+    /// again later in the request, it replaces what it found before, or takes it away.
     pub async fn load(&self, raw: &str) -> Result<Option<Live<O>>, Fault> {
+        request::forget_loaded();
         let Some(key) = KeyHash::of(raw) else { return Ok(None) };
         let Some(live) = self.find_by_hash(key).await? else { return Ok(None) };
         let remembered = live.record.remember.then(|| self.policy.absolute(true));

@@ -1,9 +1,10 @@
 //! The token in every form: bound to the session, or to a cookie where there is none.
 
 use actix_web::cookie::{Cookie, SameSite};
+use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest};
 
-use super::{Shared, cookie, visit};
+use super::{CookieNames, Shared, cookie, visit};
 use crate::secret;
 
 /// What a token is signed for.
@@ -24,26 +25,41 @@ pub fn token(request: &HttpRequest, shared: &Shared) -> String {
     secret::encode(&mac)
 }
 
+/// Why a token does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOwn {
+    /// It belongs to this browser, from before the log-in: its page has been open since.
+    LoggedInSince,
+    /// The request has no cookie of ours at all.
+    NoCookies,
+    Foreign,
+}
+
 /// Whether `given` is the token of this very visitor. Compared in constant time.
-pub fn is_own(request: &HttpRequest, shared: &Shared, given: &str) -> bool {
-    match (visit::handle(), cookie_nonce(request, shared)) {
-        (Some(handle), _) => shared.secret.signed(SESSION, &[handle.0.as_bytes()], given),
-        (None, Some(nonce)) => shared.secret.signed(BROWSER, &[nonce.as_bytes()], given),
-        (None, None) => false,
+pub fn check(request: &HttpRequest, given: &str) -> Result<(), NotOwn> {
+    let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(NotOwn::Foreign) };
+    let nonce = cookie_nonce(request, shared);
+    let of_browser = nonce.is_some_and(|nonce| shared.secret.signed(BROWSER, &[nonce.as_bytes()], given));
+    match visit::handle() {
+        Some(handle) if shared.secret.signed(SESSION, &[handle.0.as_bytes()], given) => Ok(()),
+        Some(_) if of_browser => Err(NotOwn::LoggedInSince),
+        None if of_browser => Ok(()),
+        _ if has_cookies(request, shared) => Err(NotOwn::Foreign),
+        _ => Err(NotOwn::NoCookies),
     }
+}
+
+fn has_cookies(request: &HttpRequest, shared: &Shared) -> bool {
+    let CookieNames { session, form, flash, browser, registration, .. } = &shared.cookie;
+    [session, form, flash, browser, registration]
+        .iter()
+        .any(|name| cookie::value(request.headers(), name).is_some())
 }
 
 /// The cookie that carries a fresh nonce, if this request made one.
 pub fn fresh_cookie(request: &HttpRequest, shared: &Shared) -> Option<Cookie<'static>> {
     let FreshNonce(nonce) = request.extensions().get::<FreshNonce>().cloned()?;
     Some(form_cookie(shared, nonce))
-}
-
-/// Takes the nonce away: a signed-in browser has no use for it.
-pub fn removal_cookie(shared: &Shared) -> Cookie<'static> {
-    let mut cookie = form_cookie(shared, String::new());
-    cookie.make_removal();
-    cookie
 }
 
 fn form_cookie(shared: &Shared, nonce: String) -> Cookie<'static> {

@@ -19,7 +19,6 @@ use crate::db::Fault;
 pub struct Ctx {
     pub request: HttpRequest,
     pub shared: Data<Shared>,
-    query: Vec<(String, String)>,
 }
 
 impl Ctx {
@@ -55,14 +54,33 @@ impl Ctx {
         )
     }
 
-    /// A parameter of the query; empty when it is missing.
-    pub fn query(&self, name: &str) -> &str {
-        self.query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    /// The first parameter of this name in the query; empty when it is missing or no clean text.
+    pub fn query(&self, name: &str) -> String {
+        query(&self.request, name)
+    }
+
+    pub fn has_query(&self, name: &str) -> bool {
+        urlencoded::first(self.request.query_string(), name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// What a list is searched for. Text that cannot be searched for is refused, not taken for an empty search.
+    pub fn search(&self) -> Result<String, Error> {
+        let given = urlencoded::first(self.request.query_string(), "q").unwrap_or_default();
+        let q = urlencoded::decode(given.as_bytes()).map_err(Error::Malformed)?;
+        Ok(q.trim().to_owned())
+    }
+
+    /// A mailed token in the query. It ends at the first character that no token has: mail programs and people add
+    /// brackets, full stops and what stood behind the link.
+    pub fn mailed_token(&self, name: &str) -> &str {
+        let given = urlencoded::first(self.request.query_string(), name).unwrap_or_default();
+        let end = given.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+        &given[..end.unwrap_or(given.len())]
     }
 
     /// The fields of a form nobody has filled in yet, with what the query brings along.
     pub fn fields(&self, names: &[&str]) -> Fields {
-        Fields::new(names.iter().map(|name| ((*name).to_owned(), self.query(name).to_owned())).collect())
+        Fields::new(names.iter().map(|name| ((*name).to_owned(), self.query(name))).collect())
     }
 
     pub fn redirect(&self, path: &str, flash: Flash) -> HttpResponse {
@@ -82,8 +100,13 @@ impl FromRequest for Ctx {
 fn read(request: &HttpRequest) -> Result<Ctx, Error> {
     let shared =
         request.app_data::<Data<Shared>>().cloned().ok_or_else(|| Fault::Bug("no shared state".into()))?;
-    let query = urlencoded::pairs(request.query_string().as_bytes()).map_err(Error::Malformed)?;
-    Ok(Ctx { request: request.clone(), shared, query })
+    Ok(Ctx { request: request.clone(), shared })
+}
+
+/// See [`Ctx::query`].
+pub fn query(request: &HttpRequest, name: &str) -> String {
+    let given = urlencoded::first(request.query_string(), name).unwrap_or_default();
+    urlencoded::decode(given.as_bytes()).unwrap_or_default()
 }
 
 /// The id in the path. What is no id names nothing: 404.

@@ -18,10 +18,7 @@ use super::error::Error;
 use super::{LabCookies, Shared, browser, cookie, visit};
 use crate::accounts::{LiveUser, Opened, PendingHash, PendingKey};
 use crate::db::Fault;
-use crate::sessions::{self, request};
-
-/// A key was handed over: the browser's other cookies of ours are done with.
-pub struct SignedInNow;
+use crate::sessions::{self, Ended, request};
 
 /// Gives the browser the key of the session that was opened. Whatever was there before the log-in is
 /// dropped, and a session it was still logged in with ends.
@@ -30,7 +27,6 @@ pub fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Result<(
     request.get_session().clear();
     request::hand_over(opened.key, keep_for);
     Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
-    request.extensions_mut().insert(SignedInNow);
     browser::keep(request, shared, &opened.proof);
     Ok(())
 }
@@ -93,6 +89,13 @@ fn present(request: &mut ServiceRequest, shared: &Shared) -> Option<Cookie<'stat
 pub fn had_key(request: &HttpRequest, shared: &Shared) -> bool {
     cookie::value(request.headers(), &shared.cookie.session)
         .is_some_and(|signed| shared.signer.open(&signed).is_some())
+}
+
+/// How the session whose key the browser still has ended, for a visitor who is not logged in.
+pub async fn how_it_ended(request: &HttpRequest, shared: &Shared) -> Result<Option<Ended>, Fault> {
+    let Some(signed) = cookie::value(request.headers(), &shared.cookie.session) else { return Ok(None) };
+    let Some(opened) = shared.signer.open(&signed) else { return Ok(None) };
+    shared.accounts.sessions().how_it_ended(opened.value).await
 }
 
 /// Hands a cookie of ours out, unless the answer itself says something of the key: rotated, ended.

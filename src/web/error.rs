@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use super::csrf::NotOwn;
 use super::urlencoded::Malformed;
 use crate::db::Fault;
 
@@ -23,6 +24,17 @@ pub enum Error {
     NotFound,
     /// The form's token is missing or belongs to somebody else.
     ForeignForm,
+    /// The form came without any cookie of ours.
+    NoCookies,
+    /// The form was opened before somebody logged in, in another tab of this browser: on to where it was to lead.
+    LoggedInSince {
+        next: Option<String>,
+    },
+    /// A form that was carried through the page that confirms: to be shown again, never to be carried out. It stands
+    /// at `back`.
+    Draft {
+        back: Option<String>,
+    },
     /// Another site sent this.
     CrossSite,
     Malformed(Malformed),
@@ -40,6 +52,9 @@ const QUERY: &AsciiSet =
 impl Error {
     fn location(&self) -> Option<String> {
         let (path, next) = match self {
+            Self::LoggedInSince { next } | Self::Draft { back: next } => {
+                return Some(next.clone().unwrap_or_else(|| "/home".to_owned()));
+            }
             Self::LogIn { next } => ("/login", next),
             Self::Confirm { next } => ("/confirm", next),
             _ => return None,
@@ -82,11 +97,22 @@ impl From<Fault> for Error {
     }
 }
 
+impl From<NotOwn> for Error {
+    fn from(why: NotOwn) -> Self {
+        match why {
+            NotOwn::NoCookies => Self::NoCookies,
+            NotOwn::LoggedInSince | NotOwn::Foreign => Self::ForeignForm,
+        }
+    }
+}
+
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::LogIn { .. } | Self::Confirm { .. } => StatusCode::SEE_OTHER,
-            Self::Forbidden | Self::ForeignForm | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::LogIn { .. } | Self::Confirm { .. } | Self::LoggedInSince { .. } | Self::Draft { .. } => {
+                StatusCode::SEE_OTHER
+            }
+            Self::Forbidden | Self::ForeignForm | Self::NoCookies | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Malformed(_) | Self::UnknownField => StatusCode::BAD_REQUEST,
             Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -113,20 +139,28 @@ impl ResponseError for Error {
 /// Heading and text of an error page.
 pub type Words = (&'static str, &'static str);
 
-/// What to say about a status, in the words of the house.
-pub fn words(status: StatusCode, error: Option<&Error>) -> Words {
+/// What to say about a status: only what is known. `method` tells whether something was to be done.
+pub fn words(method: &Method, status: StatusCode, error: Option<&Error>) -> Words {
+    let reads = method.is_safe();
     match (status, error) {
         (_, Some(Error::LogIn { .. })) => ("You are not logged in", "Log in, then try again."),
         (_, Some(Error::Confirm { .. })) => {
             ("Confirm it is you", "Prove once more who you are, then try again.")
         }
+        (_, Some(Error::LoggedInSince { .. })) => {
+            ("You are logged in already", "You have logged in since you opened this page.")
+        }
         (_, Some(Error::ForeignForm)) => (
             "This form is out of date",
-            "You logged in or out since you opened it. Go back, load the page again and send it once more.",
+            "It does not belong to the session in this browser, so nothing was done. That happens when you log in or out while a page is open. Open the page again and send the form once more.",
+        ),
+        (_, Some(Error::NoCookies)) => (
+            "Your browser sent no cookies",
+            "Latchkey needs a cookie to know its own forms, so nothing was done. Allow cookies for this site, open the page again and send the form once more.",
         ),
         (_, Some(Error::CrossSite)) => (
             "This came from somewhere else",
-            "Another site tried to send a form to Latchkey on your behalf. Nothing was done.",
+            "Your browser says that another site sent this form, so nothing was done. If you sent it from one of our pages, open that page again and send it once more.",
         ),
         (_, Some(Error::Malformed(_))) => (
             "This cannot be read",
@@ -135,6 +169,10 @@ pub fn words(status: StatusCode, error: Option<&Error>) -> Words {
         (StatusCode::BAD_REQUEST, _) => (
             "This cannot be read",
             "The request is not one that any page of ours makes. Go back and try again.",
+        ),
+        (StatusCode::FORBIDDEN, _) if !reads => (
+            "You are not allowed to do this",
+            "Nothing was changed. An administrator can change what your account is allowed to do.",
         ),
         (StatusCode::FORBIDDEN, _) => (
             "This is not yours to open",
@@ -159,12 +197,16 @@ pub fn words(status: StatusCode, error: Option<&Error>) -> Words {
             ("This cannot be read", "This address takes the form on its page and nothing else.")
         }
         (StatusCode::SERVICE_UNAVAILABLE, Some(Error::Fault(Fault::Busy { .. }))) => (
-            "Many people are logging in",
-            "Every hand is busy right now. Wait a few seconds and try again. Nothing was changed.",
+            "We are busy",
+            "More passwords are being checked right now than we can check at once. Nothing was changed. Wait a few seconds, then try again.",
+        ),
+        (StatusCode::SERVICE_UNAVAILABLE, _) if !reads => (
+            "We do not know whether this was done",
+            "Our database did not answer in time. Wait a moment, then go back to the page and look before you send the form again.",
         ),
         (StatusCode::SERVICE_UNAVAILABLE, _) => (
             "We cannot look that up right now",
-            "Our database does not answer. Wait a moment and try again. You stay logged in.",
+            "Our database does not answer. Wait a moment, then try again.",
         ),
         _ if status.is_client_error() => (
             "This did not work",

@@ -21,6 +21,11 @@ macro_rules! flashes {
                 match word { $($word => Some(Self::$name),)* _ => None }
             }
 
+            /// Until the next page; confirming takes a person longer than a redirect takes a browser.
+            fn waits(self) -> Duration {
+                Duration::minutes(if self == Self::ConfirmThenAgain { 10 } else { 1 })
+            }
+
             pub fn kind(self) -> &'static str {
                 match self { $(Self::$name => $kind),* }
             }
@@ -81,6 +86,11 @@ flashes! {
     Restored = "restored", "good", "Welcome back. Your account stays: it is no longer going to be deleted.";
     LabEnded = "lab-ended", "good", "The run is over, and everything of it is deleted.";
     LabOver = "lab-over", "warn", "That run is over: it lasts half an hour. Open another.";
+    ConfirmThenAgain = "confirm-then-again", "warn", "You are confirmed. Nothing was changed yet: do once more what you were doing.";
+    ConfirmedNotSent = "confirmed-not-sent", "warn", "You are confirmed. Nothing was changed yet: check the form and send it again.";
+    OutOfDate = "out-of-date", "warn", "This page was out of date, so nothing was changed. Check what you typed and send it again.";
+    LoggedInAlready = "logged-in-already", "warn", "You are logged in already, in another tab of this browser. To use another account, log out first.";
+    NotSent = "not-sent", "warn", "You are not logged in, so nothing was changed. Log in, then do it again.";
     SessionLost = "session-lost", "warn", "Something else happened in this session meanwhile, so nothing was changed. Try again.";
 }
 
@@ -97,19 +107,42 @@ pub fn redirect(path: &str, flash: Flash, shared: &Shared) -> HttpResponse {
 /// `response`, and the next page then says `flash`.
 pub fn with(mut response: HttpResponse, flash: Flash, shared: &Shared) -> HttpResponse {
     // The name of a cookie of ours is always valid, so this cannot fail; without it only words are missing.
-    let _ = response
-        .add_cookie(&flash_cookie(shared, flash.word().to_owned()).max_age(Duration::minutes(1)).finish());
+    let _ =
+        response.add_cookie(&flash_cookie(shared, flash.word().to_owned()).max_age(flash.waits()).finish());
     response
 }
 
 /// Says that this request's page tells what was left to say.
 struct Read;
 
-/// What the page before left to say, for the page that tells it.
+/// What this request's own page is to say.
+struct Now(Flash);
+
+/// The page that this request is answered with says `flash`.
+pub fn tell_now(request: &HttpRequest, flash: Flash) {
+    request.extensions_mut().insert(Now(flash));
+}
+
+/// What this page is to say, or what the page before left to say, for the page that tells it.
 pub fn read(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
-    let flash = Flash::parse(&cookie::value(request.headers(), &shared.cookie.flash)?)?;
+    let now = request.extensions().get::<Now>().map(|Now(flash)| *flash);
+    if now.is_some() {
+        return now;
+    }
+    // That one is for the page behind the one that confirms.
+    let flash = left(request, shared)
+        .filter(|flash| *flash != Flash::ConfirmThenAgain || request.path() != "/confirm")?;
     request.extensions_mut().insert(Read);
     Some(flash)
+}
+
+/// Whether the page that confirms stands between a form and its being sent again.
+pub fn is_interrupted(request: &HttpRequest, shared: &Shared) -> bool {
+    left(request, shared) == Some(Flash::ConfirmThenAgain)
+}
+
+fn left(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
+    Flash::parse(&cookie::value(request.headers(), &shared.cookie.flash)?)
 }
 
 /// Whether it is told now, and so to be told no more.

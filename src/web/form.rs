@@ -1,28 +1,70 @@
 //! A form's fields, read only after the guard has spoken, and only with this visitor's own token.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Ready, ready};
+use std::ops::Deref;
 
 use actix_web::dev::Payload;
-use actix_web::web::{Data, Payload as Body};
-use actix_web::{FromRequest, HttpRequest};
-use serde::de::value::{Error as ValueError, MapDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use super::body::Body;
+use super::csrf::{self, NotOwn};
 use super::error::Error;
-use super::{Shared, body, csrf, next, urlencoded, visit};
+use super::{ctx, fields, next, urlencoded, visit};
 use crate::db::Fault;
 
-/// The fields a handler wants. Missing ones are empty, unknown ones an error.
+/// The fields a handler wants. Missing ones are empty, unknown ones are ignored: extensions and wallets add theirs.
 pub trait Input: DeserializeOwned + 'static {
     /// Only logging out does without: with no session there is nothing a stranger could do.
     const TOKEN_WITHOUT_SESSION: bool = true;
+
+    /// A visitor who has logged in since the page was opened (in another tab) goes on to `next` instead.
+    const LEADS_ON: bool = false;
 }
 
 /// The last argument of every POST handler, but for [`Json`](super::json::Json): without it the route table does not compile.
 pub struct Form<T> {
     pub input: T,
     pub fields: Fields,
+}
+
+/// A field that is shown again when its form comes back.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename = "Text")]
+pub struct Text(pub String);
+
+/// A field that never comes back: passwords and codes. No `Debug`, no `Display`. Only a person who presses "Show" or
+/// "Hide" gets what they typed once more. A field of any other type does not come back either.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename = "SecretText")]
+pub struct SecretText(String);
+
+/// A field that nobody types into, because its page puts the value there. It does not come back: its page has it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename = "Preset")]
+pub struct Preset(pub String);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Preset {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SecretText {
+    pub fn reveal(self) -> String {
+        self.0
+    }
 }
 
 /// What was typed, for showing it again beside what is wrong with it.
@@ -33,9 +75,6 @@ pub struct Fields {
     show: bool,
 }
 
-/// Never sent back, except to those who pressed "Show" or "Hide".
-const SECRETS: [&str; 4] = ["password", "current_password", "code", "codes"];
-
 impl Fields {
     pub fn new(values: Vec<(String, String)>) -> Self {
         Self { values, ..Self::default() }
@@ -44,15 +83,6 @@ impl Fields {
     /// As after pressing "Show".
     pub fn showing(values: Vec<(String, String)>) -> Self {
         Self { values, show: true, ..Self::default() }
-    }
-
-    /// `toggle`: what "Show" or "Hide" sent, if one of them was pressed.
-    fn typed(mut values: Vec<(String, String)>, toggle: Option<&str>) -> Self {
-        let show = toggle == Some("1");
-        if toggle.is_none() {
-            values.retain(|(name, _)| !SECRETS.contains(&name.as_str()));
-        }
-        Self { values, errors: Vec::new(), show }
     }
 
     pub fn value(&self, name: &str) -> &str {
@@ -90,6 +120,60 @@ impl Fields {
     }
 }
 
+/// A form as it was sent: what every form may have, and the fields of its own.
+pub struct Posted {
+    token: String,
+    /// What "Show" or "Hide" sent, if one of them was pressed.
+    show: Option<String>,
+    /// The form was carried through the page that confirms, and is only to be shown again. Its value is where the form
+    /// stands.
+    pub draft: Option<String>,
+    pairs: Vec<(String, String)>,
+}
+
+impl Posted {
+    /// The form in the body of this request.
+    pub fn of(request: &HttpRequest) -> Result<Self, Error> {
+        let body = request.extensions().get::<Body>().cloned();
+        let Body(bytes) = body.ok_or_else(|| Fault::Bug("a form outside of the route table".into()))?;
+        let mut pairs = urlencoded::pairs(&bytes).map_err(Error::Malformed)?;
+        let mut take = |name: &str| {
+            let at = pairs.iter().position(|(key, _)| key == name)?;
+            Some(pairs.remove(at).1)
+        };
+        let (token, show, draft) = (take("csrf_token").unwrap_or_default(), take("show"), take("draft"));
+        Ok(Self { token, show, draft, pairs })
+    }
+
+    /// Whether it came with the token of this visitor.
+    pub fn check_token(&self, request: &HttpRequest) -> Result<(), NotOwn> {
+        csrf::check(request, &self.token)
+    }
+
+    /// The fields of a form with this input, and no others.
+    pub fn read<T: Input>(&self) -> Result<Form<T>, Error> {
+        let toggled = self.show.is_some();
+        let (input, values) = fields::read(&self.pairs, toggled).map_err(|_| Error::UnknownField)?;
+        let mut fields = Fields { values, errors: Vec::new(), show: self.show.as_deref() == Some("1") };
+        if toggled {
+            fields.set("show", "1");
+        }
+        Ok(Form { input, fields })
+    }
+
+    /// What was typed into those fields that come back, whatever button was pressed.
+    pub fn texts<T: Input>(&self) -> Result<Vec<(String, String)>, Error> {
+        let (_, texts) = fields::read::<T>(&self.pairs, false).map_err(|_| Error::UnknownField)?;
+        Ok(texts)
+    }
+
+    fn next(&self, request: &HttpRequest) -> Option<String> {
+        let typed = self.pairs.iter().find(|(name, _)| name == "next").map(|(_, value)| value.as_str());
+        let asked = ctx::query(request, "next");
+        typed.and_then(next::safe).or(next::safe(&asked)).map(str::to_owned)
+    }
+}
+
 impl<T> Form<T> {
     /// Somebody pressed "Show" or "Hide": draw the page again, do nothing.
     pub fn only_toggles(&self) -> bool {
@@ -99,43 +183,26 @@ impl<T> Form<T> {
 
 impl<T: Input> FromRequest for Form<T> {
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+    type Future = Ready<Result<Self, Error>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, body) = (request.clone(), Body::from_request(request, payload));
-        Box::pin(async move {
-            let body = body.await.map_err(|_| Error::NotAForm)?;
-            let (bytes, typed) = body::read(&request, body, "application/x-www-form-urlencoded").await?;
-            // A body has a type; having neither is an empty form.
-            if !typed && !bytes.is_empty() {
-                return Err(Error::NotAForm);
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(request))
+    }
+}
+
+fn parse<T: Input>(request: &HttpRequest) -> Result<Form<T>, Error> {
+    let posted = Posted::of(request)?;
+    if T::TOKEN_WITHOUT_SESSION || visit::handle().is_some() {
+        match posted.check_token(request) {
+            Err(NotOwn::LoggedInSince) if T::LEADS_ON => {
+                return Err(Error::LoggedInSince { next: posted.next(request) });
             }
-            parse(&request, &bytes)
-        })
+            checked => checked?,
+        }
     }
-}
-
-fn parse<T: Input>(request: &HttpRequest, bytes: &[u8]) -> Result<Form<T>, Error> {
-    let shared = request.app_data::<Data<Shared>>().ok_or_else(|| Fault::Bug("no shared state".into()))?;
-    let mut pairs = urlencoded::pairs(bytes).map_err(Error::Malformed)?;
-    let token = take(&mut pairs, "csrf_token").unwrap_or_default();
-    let needed = T::TOKEN_WITHOUT_SESSION || visit::handle().is_some();
-    if needed && !csrf::is_own(request, shared, &token) {
-        return Err(Error::ForeignForm);
+    match &posted.draft {
+        // No handler ever sees one, so none can carry it out.
+        Some(back) => Err(Error::Draft { back: next::safe(back).map(str::to_owned) }),
+        None => posted.read(),
     }
-    let toggle = take(&mut pairs, "show");
-    let input = T::deserialize(MapDeserializer::<_, ValueError>::new(
-        pairs.iter().map(|(name, value)| (name.as_str(), value.as_str().into_deserializer())),
-    ))
-    .map_err(|_| Error::UnknownField)?;
-    let mut fields = Fields::typed(pairs, toggle.as_deref());
-    if toggle.is_some() {
-        fields.set("show", "1");
-    }
-    Ok(Form { input, fields })
-}
-
-fn take(pairs: &mut Vec<(String, String)>, name: &str) -> Option<String> {
-    let at = pairs.iter().position(|(key, _)| key == name)?;
-    Some(pairs.remove(at).1)
 }

@@ -18,10 +18,9 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::current_session::SignedInNow;
 use super::error::{self, Error, Words};
 use super::page::Page;
-use super::{Shared, assets, browser, csrf, doctor, flash, headers, json, page, routes, trace, visit};
+use super::{Shared, assets, browser, csrf, doctor, flash, guard, headers, json, page, routes, trace, visit};
 use crate::accounts::LiveUser;
 use crate::db::Fault;
 use crate::secret;
@@ -35,6 +34,15 @@ struct ErrorPage<'a> {
     heading: &'a str,
     text: &'a str,
     request_id: &'a str,
+    /// Back to the form, or once more to the page that could not be shown.
+    back: Option<&'a str>,
+}
+
+/// What an error page says about its request.
+struct Told<'a> {
+    words: Words,
+    request_id: &'a str,
+    back: Option<&'a str>,
 }
 
 pub async fn door(
@@ -45,8 +53,10 @@ pub async fn door(
     let id = secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
     let (method, path) = (arrived.method().clone(), arrived.path().to_owned());
     let shared = arrived.app_data::<Data<Shared>>().cloned();
+    let mut came_from = None;
     if let Some(shared) = &shared {
         notice_proxy(&arrived, shared);
+        came_from = guard::came_from(arrived.headers(), shared).filter(|_| !method.is_safe());
     }
     let trace = trace::named(arrived.headers()).map(tracing::field::display);
     let span = tracing::info_span!("request", id, trace);
@@ -62,7 +72,7 @@ pub async fn door(
                 let pattern = response.request().match_pattern();
                 let (status, took) = (response.status(), begun.elapsed());
                 shared.requests.count(&method, pattern.as_deref(), status, error, took);
-                let response = finish(response.map_into_boxed_body(), &shared, &id);
+                let response = finish(response.map_into_boxed_body(), &shared, &id, came_from.as_deref());
                 note(&method, pattern.as_deref().unwrap_or("-"), response.status(), begun, visit::live());
                 Ok(response)
             }
@@ -70,11 +80,13 @@ pub async fn door(
             Err(error) => {
                 log_fault(&error);
                 let bare = error.error_response();
-                let words = error::words(bare.status(), error.as_error::<Error>());
-                let mut response = if routes::is_for_scripts(&path) {
+                let words = error::words(&method, bare.status(), error.as_error::<Error>());
+                let mut response = if routes::is_for_scripts(&method, &path) {
                     json::dressed(bare, words, &id)
                 } else {
-                    dressed(bare, words, lone_page(&path, &shared), &id)
+                    let again = Some(path.as_str()).filter(|_| method.is_safe());
+                    let told = Told { words, request_id: &id, back: again.or(came_from.as_deref()) };
+                    dressed(bare, told, lone_page(&path, &shared))
                 };
                 headers::add(response.headers_mut(), shared.hsts, false);
                 let (status, took) = (response.status(), begun.elapsed());
@@ -105,22 +117,32 @@ fn notice_proxy(arrived: &ServiceRequest, shared: &Shared) {
     );
 }
 
-fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> ServiceResponse<BoxBody> {
+fn finish(
+    response: ServiceResponse<BoxBody>,
+    shared: &Shared,
+    request_id: &str,
+    came_from: Option<&str>,
+) -> ServiceResponse<BoxBody> {
     let (request, mut response) = response.into_parts();
-    let failed = response.error().is_some();
+    // A page of ours may be the answer to an error already.
+    let failed = response.error().is_some() && !is_page(&response);
     let is_bare = failed || !response.headers().contains_key(header::CONTENT_TYPE);
-    let for_script = is_bare && routes::is_for_scripts(request.path());
+    let for_script = is_bare && routes::is_for_scripts(request.method(), request.path());
     if is_bare && (is_error(response.status()) || (for_script && failed)) {
         // Taken out of the response, which is about to be replaced.
         let error = response.error().map(|error| {
             log_fault(error);
-            error::words(response.status(), error.as_error::<Error>())
+            error::words(request.method(), response.status(), error.as_error::<Error>())
         });
-        let words = error.unwrap_or_else(|| error::words(response.status(), None));
+        let words = error.unwrap_or_else(|| error::words(request.method(), response.status(), None));
         response = if for_script {
-            json::dressed(response, words, id)
+            json::dressed(response, words, request_id)
         } else {
-            dressed(response, words, Page::of(&request, shared), id)
+            let unavailable =
+                request.method().is_safe() && response.status() == StatusCode::SERVICE_UNAVAILABLE;
+            let again = Some(request.path()).filter(|_| unavailable);
+            let told = Told { words, request_id, back: again.or(came_from) };
+            dressed(response, told, Page::of(&request, shared))
         };
     }
     for cookie in small_cookies(&request, &response, shared) {
@@ -131,38 +153,35 @@ fn finish(response: ServiceResponse<BoxBody>, shared: &Shared, id: &str) -> Serv
     ServiceResponse::new(request, response)
 }
 
-/// The form's nonce and the flash: set when made, removed when used; and what the browser is known by.
+/// The form's nonce, set when made; the flash, removed when told; and what the browser is known by.
 fn small_cookies(request: &HttpRequest, response: &HttpResponse, shared: &Shared) -> Vec<Cookie<'static>> {
     let mut cookies = Vec::new();
-    let signed_in = request.extensions().get::<SignedInNow>().is_some();
-    if signed_in {
-        cookies.push(csrf::removal_cookie(shared));
-    } else {
-        cookies.extend(csrf::fresh_cookie(request, shared));
-    }
+    cookies.extend(csrf::fresh_cookie(request, shared));
     cookies.extend(browser::cookie(request, shared));
-    let shown = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if shown && flash::was_read(request) {
+    if is_page(response) && flash::was_read(request) {
         cookies.push(flash::removal_cookie(shared));
     }
     cookies
 }
 
 /// The same status and headers with a page for a body.
-fn dressed(bare: HttpResponse, (heading, text): Words, page: Page, id: &str) -> HttpResponse {
+fn dressed(bare: HttpResponse, told: Told<'_>, page: Page) -> HttpResponse {
+    let Told { words: (heading, text), request_id, back } = told;
     let status = bare.status();
     if !is_error(status) {
         return bare;
     }
-    let template = ErrorPage { page, status: status.as_u16(), heading, text, request_id: id };
+    let template = ErrorPage { page, status: status.as_u16(), heading, text, request_id, back };
     let Ok(mut whole) = page::show(status, &template) else { return bare };
     for (name, value) in bare.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
         whole.headers_mut().append(name.clone(), value.clone());
     }
     whole
+}
+
+fn is_page(response: &HttpResponse) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 fn is_error(status: StatusCode) -> bool {

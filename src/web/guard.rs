@@ -1,18 +1,18 @@
-//! Guards: the type of a handler's first argument says who gets in. They judge what was loaded and
-//! fetch nothing, but for log-ins that wait for a factor, so they are ready before any form or path is looked at.
+//! Guards: the type of a handler's first argument says who gets in. Of a POST they are asked twice, before and after its
+//! body (`receive.rs`). They judge what was loaded and fetch nothing, but for log-ins that wait for a factor, so they are ready before any form or path is looked at.
 
 use std::ops::Deref;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
 use super::error::Error;
-use super::{Shared, current_session, next, urlencoded, visit};
+use super::{Shared, ctx, current_session, next, visit};
 use crate::accounts::{LiveUser, PendingHash, Role};
 use crate::config::SessionLimits;
 
@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// What a row of the route table can be guarded by.
-pub trait Guard: FromRequest + 'static {
+pub trait Guard: FromRequest<Error = Error> + 'static {
     const KIND: Kind;
 }
 
@@ -70,12 +70,16 @@ fn window(limits: &SessionLimits, kind: Kind) -> Option<Duration> {
 
 /// This page, or for a form the page it was sent from.
 fn way_back(request: &HttpRequest) -> Option<String> {
-    let here = request.uri().path_and_query()?.as_str();
     if request.method().is_safe() {
+        let here = request.uri().path_and_query()?.as_str();
         return next::safe(here).filter(|path| *path != "/home").map(str::to_owned);
     }
-    let shared = request.app_data::<Data<Shared>>()?;
-    let referer = request.headers().get(header::REFERER)?.to_str().ok()?;
+    came_from(request.headers(), request.app_data::<Data<Shared>>()?)
+}
+
+/// The page of ours that a form was sent from.
+pub fn came_from(headers: &HeaderMap, shared: &Shared) -> Option<String> {
+    let referer = headers.get(header::REFERER)?.to_str().ok()?;
     next::safe(referer.strip_prefix(shared.public.as_str())?).map(str::to_owned)
 }
 
@@ -115,9 +119,7 @@ impl FromRequest for Pending {
 
 /// Where a log-in was to lead: it begins anew.
 fn onwards(request: &HttpRequest) -> Option<String> {
-    let query = urlencoded::pairs(request.query_string().as_bytes()).ok()?;
-    let (_, next) = query.into_iter().find(|(name, _)| name == "next")?;
-    next::safe(&next).map(str::to_owned)
+    next::safe(&ctx::query(request, "next")).map(str::to_owned)
 }
 
 macro_rules! guard {

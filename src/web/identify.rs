@@ -44,6 +44,13 @@ where
     })
 }
 
+/// Looks the session up again, for a request that took its time to arrive: from memory while the lease holds. A session
+/// that ended meanwhile is there no more. Neither is one whose key was rotated: by the key alone the owner, in another
+/// tab, cannot be told from a thief.
+pub async fn again(request: &HttpRequest) -> Result<(), Error> {
+    identify(request).await.map(drop)
+}
+
 /// Loads the session of the cookie for [`visit::live`](super::visit::live). Answers the cookie anew where it was
 /// signed with the secret before, so that that one can go.
 async fn identify(request: &HttpRequest) -> Result<Option<Cookie<'static>>, Error> {

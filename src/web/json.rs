@@ -1,19 +1,19 @@
 //! JSON, for what only a script can do: the twin of [`Form`](super::form::Form). The token comes in a header, which
 //! no other site can make a browser send (ASVS 5.0 3.5.2), and errors are told as JSON as well.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Payload as Body};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::body::Body;
+use super::csrf::{self, NotOwn};
 use super::error::{Error, Words};
-use super::{Shared, body, csrf};
+use super::{ctx, next};
 use crate::accounts::Wait;
 use crate::db::Fault;
 
@@ -30,26 +30,26 @@ pub struct Nothing {}
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+    type Future = Ready<Result<Self, Error>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, body) = (request.clone(), Body::from_request(request, payload));
-        Box::pin(async move {
-            check_token(&request)?;
-            let body = body.await.map_err(|_| Error::NotAForm)?;
-            let (bytes, typed) = body::read(&request, body, "application/json").await?;
-            if !typed {
-                return Err(Error::NotAForm);
-            }
-            serde_json::from_slice(&bytes).map(Self).map_err(|_| Error::UnknownField)
-        })
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(request).map(Self))
     }
 }
 
-fn check_token(request: &HttpRequest) -> Result<(), Error> {
-    let shared = request.app_data::<Data<Shared>>().ok_or_else(|| Fault::Bug("no shared state".into()))?;
+fn parse<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
     let token = request.headers().get(TOKEN).and_then(|token| token.to_str().ok()).unwrap_or_default();
-    if csrf::is_own(request, shared, token) { Ok(()) } else { Err(Error::ForeignForm) }
+    match csrf::check(request, token) {
+        // The script of a page that was opened before the log-in in another tab goes on to where it was to lead.
+        Err(NotOwn::LoggedInSince) => {
+            let next = next::safe(&ctx::query(request, "next")).map(str::to_owned);
+            return Err(Error::LoggedInSince { next });
+        }
+        checked => checked?,
+    }
+    let body = request.extensions().get::<Body>().cloned();
+    let Body(bytes) = body.ok_or_else(|| Fault::Bug("JSON outside of the route table".into()))?;
+    serde_json::from_slice(&bytes).map_err(|_| Error::UnknownField)
 }
 
 /// 422 with what is wrong and what to do, for the script to show (RFC 9457).

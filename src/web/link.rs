@@ -4,14 +4,20 @@
 use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::StatusCode;
 
 use super::ctx::Ctx;
+use super::form::Fields;
 use super::{Shared, cookie, flash};
+
+/// The address of such a page was copied, or came back a day later: the token is in the letter alone.
+const MISSING: &str = "The link in our letter has a code in it. This browser does not have that code, or not any more: it keeps it for 15 minutes and shows it in no address. Go back to the letter and open the link from there, in this browser.";
 
 /// Long enough to choose a password.
 const WAITS: Duration = Duration::minutes(15);
 
-/// The token this page was opened with. `Err` is the answer that takes it out of the address.
+/// The token this page was opened with; empty where it was opened with none. `Err` is the answer that takes it out of
+/// the address.
 pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
     named(ctx, "token")
 }
@@ -19,8 +25,7 @@ pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
 /// The same where the token stands in another parameter of the query.
 pub fn named(ctx: &Ctx, parameter: &str) -> Result<String, Box<HttpResponse>> {
     let path = ctx.request.path();
-    let given = ctx.query(parameter);
-    if given.is_empty() {
+    if !ctx.has_query(parameter) {
         let waiting = cookie::value(ctx.request.headers(), &ctx.shared.cookie.link);
         let of_this_page =
             waiting.as_deref().and_then(|waiting| waiting.strip_prefix(path)?.strip_prefix('.'));
@@ -28,10 +33,30 @@ pub fn named(ctx: &Ctx, parameter: &str) -> Result<String, Box<HttpResponse>> {
     }
     let mut answer = flash::see_other(path);
     // What is no token of ours goes no further; the page then says that the link is dead.
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let kept = if given.len() <= 64 && given.chars().all(plain) { given } else { "dead" };
+    let given = ctx.mailed_token(parameter);
+    let kept = if (1..=64).contains(&given.len()) { given } else { "dead" };
     let _ = answer.add_cookie(&link_cookie(&ctx.shared, format!("{path}.{kept}"), WAITS));
     Err(Box::new(answer))
+}
+
+/// The fields of the page of a link. One that does not work says why, in an error of the field "token": with `dead`, or,
+/// where this browser was not told any token, with what to do about that.
+pub fn fields(token: String, live: bool, dead: &str) -> Fields {
+    let missing = token.is_empty();
+    let mut fields = Fields::new(vec![("token".into(), token)]);
+    match (live, missing) {
+        (true, _) => {}
+        (false, true) => {
+            fields.set("no_token", "1");
+            fields.refuse("token", MISSING);
+        }
+        (false, false) => fields.refuse("token", dead),
+    }
+    fields
+}
+
+pub fn status(live: bool) -> StatusCode {
+    if live { StatusCode::OK } else { StatusCode::GONE }
 }
 
 /// The link was used: its token is worth nothing, and waits no longer.

@@ -10,6 +10,7 @@ mod ctx;
 mod current_session;
 pub mod doctor;
 mod error;
+mod fields;
 mod flash;
 mod form;
 mod front;
@@ -26,6 +27,7 @@ mod own_process;
 mod page;
 mod pages;
 mod qr;
+mod receive;
 mod registration;
 mod requests;
 pub mod routes;
@@ -74,6 +76,8 @@ pub struct Shared {
     proxy_noticed: AtomicBool,
     /// Local mode: the mailbox and the parts page are there.
     pub local: bool,
+    /// Local mode: forms may come from any name of this machine.
+    any_local_name: bool,
     pub(crate) secret: Secret,
     signer: CookieSigner,
     cookie: CookieNames,
@@ -138,6 +142,7 @@ impl Shared {
             local: settings.is_local()
                 && settings.mail.transport == Transport::Mailbox
                 && settings.server.public.is_loopback(),
+            any_local_name: settings.is_local() && settings.server.public.is_loopback(),
             signer: CookieSigner::new(&settings.secret),
             secret: settings.secret.clone(),
             cookie: CookieNames {

@@ -134,7 +134,7 @@ fn refusal(status: StatusCode, error: Option<&Error>) -> Option<usize> {
         Some(Error::LogIn { .. }) => 0,
         Some(Error::Confirm { .. }) => 1,
         Some(Error::Forbidden) => 2,
-        Some(Error::ForeignForm) => 3,
+        Some(Error::ForeignForm | Error::NoCookies) => 3,
         Some(Error::CrossSite) => 4,
         _ if status == StatusCode::TOO_MANY_REQUESTS => 5,
         Some(Error::Fault(_)) => 6,

@@ -1,13 +1,19 @@
 //! The table: one row a route. A row that names another guard than its handler's first argument does not
 //! compile, nor does a POST whose handler does not end in a checked [`Form`] or [`Json`].
+//!
+//! A `form` is a `post` that can be given back filled in: its third part shows its page again.
 
 use std::sync::LazyLock;
 
+use actix_web::dev::ResourceDef;
 use actix_web::guard::{self, Any, Get, Head, Post};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
-use super::form::Form;
+use super::body::Media;
+use super::error::Error;
+use super::fields;
+use super::form::{Form, Input, Posted};
 use super::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
 use super::identify;
 use super::json::Json;
@@ -15,6 +21,7 @@ use super::pages::{
     account, admin, compare, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
     second_factor, setup,
 };
+use super::receive::{self, Draft};
 
 /// The rows.
 #[rustfmt::skip]
@@ -24,7 +31,7 @@ pub fn table() -> Vec<Route> {
         SignedIn ::get ("/home",                                 home::index),
 
         Visitor  ::get ("/register",                             register::form),
-        Visitor  ::post("/register",                             register::submit),
+        Visitor  ::form("/register",                             register::submit, register::again),
         Visitor  ::get ("/register/check-email",                 register::check_email),
         Visitor  ::get ("/verify-email",                         register::verify_form),
         Visitor  ::post("/verify-email",                         register::verify),
@@ -32,7 +39,7 @@ pub fn table() -> Vec<Route> {
         Visitor  ::post("/setup",                                setup::submit),
 
         Visitor  ::get ("/login",                                log_in::form),
-        Visitor  ::post("/login",                                log_in::submit),
+        Visitor  ::form("/login",                                log_in::submit, log_in::again),
         Pending  ::get ("/login/second-factor",                  second_factor::form),
         Pending  ::post("/login/second-factor",                  second_factor::submit),
         Visitor  ::post("/login/passkey/start",                  passkeys::start),
@@ -41,7 +48,7 @@ pub fn table() -> Vec<Route> {
         SignedIn ::get ("/confirm",                              confirm::form),
         SignedIn ::post("/confirm",                              confirm::submit),
         Visitor  ::get ("/forgot-password",                      reset_password::ask),
-        Visitor  ::post("/forgot-password",                      reset_password::send),
+        Visitor  ::form("/forgot-password",                      reset_password::send, reset_password::ask_again),
         Visitor  ::get ("/forgot-password/sent",                 reset_password::sent),
         Visitor  ::get ("/reset-password",                       reset_password::form),
         Visitor  ::post("/reset-password",                       reset_password::submit),
@@ -66,7 +73,7 @@ pub fn table() -> Vec<Route> {
         Visitor  ::post("/compare/{step}",                       compare::step),
 
         SignedIn ::get ("/account",                              account::profile::form),
-        SignedIn ::post("/account/profile",                      account::profile::submit),
+        SignedIn ::form("/account/profile",                      account::profile::submit, account::profile::again),
         SignedIn ::get ("/account/sessions",                     account::sessions::index),
         Confirmed::post("/account/sessions/{handle}/revoke",     account::sessions::revoke),
         Confirmed::post("/account/sessions/revoke-others",       account::sessions::revoke_others),
@@ -74,7 +81,7 @@ pub fn table() -> Vec<Route> {
         Confirmed::get ("/account/password",                     account::password::form),
         Confirmed::post("/account/password",                     account::password::submit),
         Confirmed::get ("/account/email",                        account::email::form),
-        Confirmed::post("/account/email",                        account::email::submit),
+        Confirmed::form("/account/email",                        account::email::submit, account::email::again),
         SignedIn ::post("/account/email/cancel",                 account::email::cancel),
         Confirmed::post("/account/email/resend",                 account::email::resend),
         Confirmed::get ("/account/security",                     account::security::index),
@@ -86,16 +93,16 @@ pub fn table() -> Vec<Route> {
         Confirmed::post("/account/passkeys/start",               account::passkeys::start),
         Confirmed::post("/account/passkeys/finish",              account::passkeys::finish),
         Confirmed::post("/account/passkeys/second-step",         account::passkeys::set_step),
-        Confirmed::post("/account/passkeys/{id}/rename",         account::passkeys::rename),
+        Confirmed::form("/account/passkeys/{id}/rename",         account::passkeys::rename, account::passkeys::rename_again),
         Confirmed::post("/account/passkeys/{id}/remove",         account::passkeys::remove),
         Confirmed::get ("/account/export",                       account::own_data::export),
         Confirmed::get ("/account/delete",                       account::own_data::form),
-        Confirmed::post("/account/delete",                       account::own_data::submit),
+        Confirmed::form("/account/delete",                       account::own_data::submit, account::own_data::again),
 
         Admin    ::get ("/admin",                                admin::overview::index),
         Admin    ::get ("/admin/users",                          admin::users::index),
         Admin    ::get ("/admin/users/{id}",                     admin::users::show),
-        Admin    ::post("/admin/users/{id}/role",                admin::users::set_role),
+        Admin    ::form("/admin/users/{id}/role",                admin::users::set_role, admin::users::set_role_again),
         Admin    ::post("/admin/users/{id}/disable",             admin::users::disable),
         Admin    ::post("/admin/users/{id}/enable",              admin::users::enable),
         Admin    ::post("/admin/users/{id}/revoke-sessions",     admin::users::revoke_sessions),
@@ -104,7 +111,7 @@ pub fn table() -> Vec<Route> {
         Admin    ::post("/admin/sessions/{handle}/revoke",       admin::sessions::revoke),
         Admin    ::get ("/admin/audit",                          admin::audit::index),
         Admin    ::get ("/admin/invitations",                    admin::invitations::index),
-        Admin    ::post("/admin/invitations",                    admin::invitations::invite),
+        Admin    ::form("/admin/invitations",                    admin::invitations::invite, admin::invitations::again),
         Admin    ::post("/admin/invitations/{id}/withdraw",      admin::invitations::withdraw),
     ]
 }
@@ -126,6 +133,10 @@ pub struct Route {
     pub path: &'static str,
     /// Asked by a script, which wants everything told as JSON.
     pub json: bool,
+    /// The fields of its form that come back when it does.
+    pub texts: Vec<&'static str>,
+    /// Whether its form can be given back filled in.
+    pub comes_back: bool,
     handler: Box<dyn Fn() -> actix_web::Route>,
 }
 
@@ -154,7 +165,15 @@ pub trait Rows: Guard + Sized {
         Args: FromRequest + LedBy<Self> + 'static,
     {
         let handler = move || web::route().service(identify::before(handler.clone()));
-        Route { guard: Self::KIND, method: Method::Get, path, json: false, handler: Box::new(handler) }
+        Route {
+            guard: Self::KIND,
+            method: Method::Get,
+            path,
+            json: false,
+            texts: Vec::new(),
+            comes_back: false,
+            handler: Box::new(handler),
+        }
     }
 
     fn post<H, Args>(path: &'static str, handler: H) -> Route
@@ -163,8 +182,40 @@ pub trait Rows: Guard + Sized {
         H::Output: Responder + 'static,
         Args: FromRequest + LedBy<Self> + EndsInForm + 'static,
     {
-        let handler = move || web::route().to(handler.clone());
-        Route { guard: Self::KIND, method: Method::Post, path, json: Args::JSON, handler: Box::new(handler) }
+        posted::<Self, _, _>(path, handler, None)
+    }
+
+    /// With what shows the page of the form again.
+    fn form<H, Args, D, DraftArgs>(path: &'static str, handler: H, again: D) -> Route
+    where
+        H: Handler<Args>,
+        H::Output: Responder + 'static,
+        Args: FromRequest + LedBy<Self> + EndsInForm + 'static,
+        D: Handler<DraftArgs>,
+        D::Output: Responder + 'static,
+        DraftArgs: FromRequest + LedBy<Self> + EndsInDraft + 'static,
+    {
+        posted::<Self, _, _>(path, handler, Some(receive::redraw(again)))
+    }
+}
+
+fn posted<G, H, Args>(path: &'static str, handler: H, redraw: Option<receive::Redraw>) -> Route
+where
+    G: Guard,
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + EndsInForm + 'static,
+{
+    let comes_back = redraw.is_some();
+    let handler = move || web::route().service(receive::receive::<G, _, _>(handler.clone(), redraw.clone()));
+    Route {
+        guard: G::KIND,
+        method: Method::Post,
+        path,
+        json: Args::MEDIA == Media::Json,
+        texts: Args::texts(),
+        comes_back,
+        handler: Box::new(handler),
     }
 }
 
@@ -175,27 +226,61 @@ pub trait LedBy<G> {}
 
 /// Arguments whose last is a form, or its twin in JSON, and so its token checked.
 pub trait EndsInForm {
-    const JSON: bool = false;
+    const MEDIA: Media;
+
+    /// The fields that come back.
+    fn texts() -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// What was typed into them.
+    fn typed(_: &Posted) -> Result<Vec<(String, String)>, Error> {
+        Ok(Vec::new())
+    }
 }
+
+/// Arguments whose last is a form that was given back.
+pub trait EndsInDraft {}
 
 impl<G> LedBy<G> for (G,) {}
 impl<G, A> LedBy<G> for (G, A) {}
 impl<G, A, B> LedBy<G> for (G, A, B) {}
 impl<G, A, B, C> LedBy<G> for (G, A, B, C) {}
 
-impl<G, T> EndsInForm for (G, Form<T>) {}
-impl<G, A, T> EndsInForm for (G, A, Form<T>) {}
-impl<G, A, B, T> EndsInForm for (G, A, B, Form<T>) {}
+macro_rules! ends_in_form {
+    ($($before:ident),+) => {
+        impl<$($before,)+ T: Input> EndsInForm for ($($before,)+ Form<T>) {
+            const MEDIA: Media = Media::Form;
 
-impl<G, A, T> EndsInForm for (G, A, Json<T>) {
-    const JSON: bool = true;
+            fn texts() -> Vec<&'static str> {
+                fields::texts::<T>()
+            }
+
+            fn typed(posted: &Posted) -> Result<Vec<(String, String)>, Error> {
+                posted.texts::<T>()
+            }
+        }
+
+        impl<$($before,)+> EndsInDraft for ($($before,)+ Draft) {}
+    };
 }
 
-/// Whether a script asks at this path.
-pub fn is_for_scripts(path: &str) -> bool {
-    static PATHS: LazyLock<Vec<&'static str>> =
-        LazyLock::new(|| table().iter().filter(|row| row.json).map(|row| row.path).collect());
-    PATHS.contains(&path)
+ends_in_form!(G);
+ends_in_form!(G, A);
+ends_in_form!(G, A, B);
+
+impl<G, A, T> EndsInForm for (G, A, Json<T>) {
+    const MEDIA: Media = Media::Json;
+}
+
+/// Whether the row that answers this is one for scripts: the first whose path matches, as the router has it.
+pub fn is_for_scripts(method: &actix_web::http::Method, path: &str) -> bool {
+    static POSTS: LazyLock<Vec<(ResourceDef, bool)>> = LazyLock::new(|| {
+        let rows = paths(true, Method::Post).filter_map(|(path, row, _)| Some((path, row?.json)));
+        rows.map(|(path, json)| (ResourceDef::new(path), json)).collect()
+    });
+    *method == actix_web::http::Method::POST
+        && POSTS.iter().find(|(pattern, _)| pattern.is_match(path)).is_some_and(|(_, json)| *json)
 }
 
 /// For reading: whoever may GET may ask for the headers alone.
@@ -268,4 +353,27 @@ async fn wrong_method(allowed: String) -> HttpResponse {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::Method as Verb;
+
+    #[test]
+    fn errors_are_json_where_the_row_that_answers_is_one_for_scripts() {
+        let scripts = table().iter().filter(|row| row.json).count();
+        assert!(scripts >= 4, "{scripts}");
+        for row in table() {
+            let path = row.path.replace("{id}", "0b9").replace("{handle}", "0b9").replace("{step}", "ask");
+            let posts = row.method == Method::Post;
+            // Two rows may share a path: only the one that is posted to counts.
+            if posts {
+                assert_eq!(is_for_scripts(&Verb::POST, &path), row.json, "{path}");
+            }
+            assert!(!is_for_scripts(&Verb::GET, &path), "{path}");
+            assert!(!is_for_scripts(&Verb::POST, &format!("{path}x/")), "{path}");
+        }
+        assert!(!is_for_scripts(&Verb::POST, "/login/passkey/start/more"));
+    }
 }

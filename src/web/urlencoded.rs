@@ -1,4 +1,5 @@
-//! `application/x-www-form-urlencoded`, strictly: what is not clean UTF-8 is refused, not repaired.
+//! `application/x-www-form-urlencoded`. A body is read strictly, whole: what is not clean UTF-8 is refused, not repaired.
+//! Of a query only the parameters that a page asks for are decoded: others add theirs to links, and browsers send them.
 
 use percent_encoding::percent_decode;
 
@@ -35,7 +36,17 @@ pub fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
     Ok(pairs)
 }
 
-fn decode(encoded: &[u8]) -> Result<String, Malformed> {
+/// The value of the first parameter of this name in a query, not decoded. The rest of the query is not looked at.
+pub fn first<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    let mut values = query.split('&').filter_map(|part| match part.split_once('=') {
+        Some((key, value)) => (key == name).then_some(value),
+        None => (part == name).then_some(""),
+    });
+    values.next()
+}
+
+/// One value, decoded exactly once.
+pub fn decode(encoded: &[u8]) -> Result<String, Malformed> {
     let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let text = percent_decode(&spaced).decode_utf8().map_err(|_| Malformed::Encoding)?;
     if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\r' | '\n')) {
@@ -65,6 +76,16 @@ mod tests {
         assert_eq!(pairs(b"a=1&%61=2"), Err(Malformed::Duplicate));
         let many: Vec<String> = (0..=MAX_PAIRS).map(|n| format!("f{n}")).collect();
         assert_eq!(pairs(many.join("&").as_bytes()), Err(Malformed::TooMany));
+    }
+
+    #[test]
+    fn of_a_query_only_the_parameter_asked_for_is_looked_at() {
+        let query = "utm=%ff&utm=2&%00&page=3&page=4&flag&a=1;b=2&next=/a?b=c";
+        assert_eq!(first(query, "page"), Some("3"));
+        assert_eq!(first(query, "flag"), Some(""));
+        assert_eq!(first(query, "next"), Some("/a?b=c"));
+        assert_eq!(first(query, "b"), None);
+        assert_eq!(first("", "page"), None);
     }
 
     fn encoded(pairs: &[(String, String)]) -> String {

@@ -47,10 +47,10 @@ async fn a_form_that_is_no_clean_text_is_refused() {
         (format!("csrf_token={token}&name=Eve&name=Mallory").into_bytes(), 400),
         (format!("csrf_token={token}&name=Eve&%6eame=Mallory").into_bytes(), 400),
         (format!("csrf_token={token}&csrf_token={token}&name=Eve").into_bytes(), 400),
-        (format!("csrf_token={token}&name=Eve&admin=1").into_bytes(), 400),
-        (format!("csrf_token={token}&name[]=Eve").into_bytes(), 400),
-        (format!("csrf_token={token}&name[0]=Eve").into_bytes(), 400),
-        (format!("csrf_token={token}&=Eve").into_bytes(), 400),
+        (format!("csrf_token={token}&name[]=Eve").into_bytes(), 422),
+        (format!("csrf_token={token}&name[0]=Eve").into_bytes(), 422),
+        (format!("csrf_token={token}&=Eve").into_bytes(), 422),
+        (format!("csrf_token={token}&name=Eve&extra=1&extra=2").into_bytes(), 400),
         (format!("csrf_token={token}&{}", "a=1&".repeat(3000)).into_bytes(), 400),
         (b"".to_vec(), 403),
         (b"&&&===".to_vec(), 403),
@@ -62,6 +62,65 @@ async fn a_form_that_is_no_clean_text_is_refused() {
         assert_eq!(answer.status, status, "{}", String::from_utf8_lossy(&body));
         nothing_happened(&app, &mut browser, &before).await;
     }
+}
+
+#[actix_web::test]
+async fn fields_that_the_form_does_not_have_are_as_if_they_were_not_sent() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    for (name, value) in [
+        ("connected_wallet", "1"),
+        ("submit", "Log in"),
+        ("_charset_", "UTF-8"),
+        ("x", "12"),
+        ("username", ada.email),
+        ("", "nameless"),
+        ("constructor", "[object Object]"),
+    ] {
+        let mut browser = app.browser();
+        browser.get("/login").await.is(200);
+        let fields = [("email", ada.email), ("password", ada.password), (name, value)];
+        browser.post("/login", &fields).await.redirects_to("/home");
+        // Nor are they repeated.
+        let mut stranger = app.browser();
+        stranger.get("/login").await.is(200);
+        let fields = [("email", "eve@example.org"), ("password", "x"), (name, "an-extra-value")];
+        stranger.post("/login", &fields).await.is(422).does_not_say("an-extra-value");
+        app.wait_out_throttles();
+    }
+}
+
+#[actix_web::test]
+async fn what_others_add_to_an_address_changes_no_page() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let mut stranger = app.browser();
+    let mut admin = app.logged_in(&grace).await;
+    let many: Vec<String> = (0..300).map(|n| format!("p{n}=1")).collect();
+    for query in [
+        "utm_source=a&utm_source=b",
+        "ref=caf%E9",
+        "x=%00&%00=x&%ff",
+        "discount=100%",
+        "a=1;b=2+3",
+        "&&&",
+        "fbclid=%F0%28%8C%28",
+        "next=%00/home",
+        "next=%ff",
+        "page=%ff&page=2",
+        &many.join("&"),
+    ] {
+        for path in ["/", "/login", "/register", "/forgot-password", "/compare"] {
+            stranger.get(&format!("{path}?{query}")).await.is(200);
+        }
+        for path in ["/admin/users", "/admin/audit", "/account/activity", "/account/sessions"] {
+            admin.get(&format!("{path}?{query}")).await.is(200);
+        }
+    }
+    // The first value of a name counts, behind whatever stands before it.
+    let page = stranger.get("/login?ref=%E9&next=/account&next=/admin").await;
+    assert_eq!(page.attribute("input[name=next]", "value").as_deref(), Some("/account"));
+    admin.get("/admin/users?ref=%E9&q=%00").await.is(400);
 }
 
 #[actix_web::test]
@@ -98,6 +157,7 @@ async fn bodies_of_other_kinds_are_refused() {
         ("x-www-form-urlencoded", form.clone()),
         ("application/x-www-form-urlencodedx", form.clone()),
         ("application/xml", "<name>Eve</name>".into()),
+        ("Application/JSON", "{}".into()),
     ] {
         let answer = post(&mut browser, "/account/profile", kind, body).await;
         assert_eq!(answer.status, 415, "{kind}");
@@ -105,8 +165,19 @@ async fn bodies_of_other_kinds_are_refused() {
     }
     let bare = browser.request(Method::POST, "/account/profile").body(form.clone());
     browser.send(bare).await.is(415);
-    let with_charset = "application/x-www-form-urlencoded; charset=UTF-8";
-    post(&mut browser, "/account/profile", with_charset, form).await.is(303);
+    for coding in ["gzip", "br", "identity, gzip"] {
+        let coded = browser.request(Method::POST, "/account/profile").header("content-encoding", coding);
+        browser
+            .send(coded.header(CONTENT_TYPE, FORM).body(form.clone()))
+            .await
+            .is(415)
+            .says("This cannot be read");
+        nothing_happened(&app, &mut browser, &before).await;
+    }
+    for kind in ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-UrlEncoded"] {
+        let plain = browser.request(Method::POST, "/account/profile").header("content-encoding", "Identity");
+        browser.send(plain.header(CONTENT_TYPE, kind).body(form.clone())).await.is(303);
+    }
 }
 
 #[actix_web::test]
@@ -167,6 +238,24 @@ async fn a_body_of_untold_length_is_still_bounded() {
     let answer = raw(&app, format!("{head}{}0\r\n\r\n", chunk.repeat(40)).as_bytes());
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     browser.get("/login").await.is(200);
+}
+
+#[actix_web::test]
+async fn a_bare_line_feed_ends_a_line_of_the_head_and_nothing_in_a_body() {
+    let app = TestApp::spawn();
+    let status = |answer: &str| answer.split(' ').nth(1).unwrap_or("hung up").to_owned();
+    let head = "GET /login HTTP/1.1\nHost: localhost\nConnection: close\n\n";
+    assert_eq!(status(&raw(&app, head.as_bytes())), "200");
+    let bare_cr = head.replace('\n', "\r");
+    assert_ne!(status(&raw(&app, bare_cr.as_bytes())), "200");
+    let chunked = |line: &str| {
+        format!(
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {FORM}\r\n\
+             Transfer-Encoding: chunked\r\n\r\n3{line}a=b{line}0{line}{line}"
+        )
+    };
+    assert_eq!(status(&raw(&app, chunked("\r\n").as_bytes())), "403");
+    assert_eq!(status(&raw(&app, chunked("\n").as_bytes())), "400");
 }
 
 #[actix_web::test]

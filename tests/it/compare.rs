@@ -324,7 +324,7 @@ async fn a_step_that_is_none_is_not_found_and_one_of_another_site_is_forbidden()
     browser.get("/compare").await.is(200);
     browser.post("/compare/nothing", &[]).await.is(404);
     browser.post("/compare/wait", &[("value", "forever")]).await.is(404);
-    browser.post("/compare/role", &[("other", "field")]).await.is(400);
+    browser.post("/compare/wait", &[("other", "field")]).await.is(404);
     browser.post_bare("/compare/role", &[]).await.is(403);
     assert_eq!(doors(&mut browser).await, as_("member", "member"));
 }

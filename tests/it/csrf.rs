@@ -24,7 +24,7 @@ async fn a_visitors_token_hangs_on_a_cookie_of_its_own_browser() {
     assert_eq!(browser.token, first);
     let fields = [("email", ada.email), ("password", ada.password)];
     browser.cookies.remove("latchkey-form");
-    browser.post("/login", &fields).await.is(403).says("This form is out of date");
+    browser.post("/login", &fields).await.is(403).says("Your browser sent no cookies");
     browser.cookies.insert("latchkey-form".into(), nonce);
     browser.post("/login", &fields).await.redirects_to("/home");
 }
@@ -139,5 +139,116 @@ async fn a_browser_that_says_where_it_comes_from_is_believed_both_ways() {
         let token = browser.token.clone();
         let answer = browser.send(post.form(&[("csrf_token", token.as_str()), ("name", "Ada")])).await;
         assert_eq!(answer.status, status, "{pairs:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_second_log_in_tab_goes_on_when_the_first_one_has_logged_in() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.browser();
+    browser.get("/login").await.is(200);
+    let early = browser.token.clone();
+    browser.post("/login", &[("email", ada.email), ("password", ada.password)]).await.redirects_to("/home");
+    let key = browser.key();
+    for (next, to) in [("/account/activity", "/account/activity"), ("", "/home"), ("//evil.example", "/home")]
+    {
+        let fields =
+            [("csrf_token", early.as_str()), ("email", ada.email), ("password", "wrong"), ("next", next)];
+        browser.post_bare("/login", &fields).await.redirects_to(to);
+        browser.get("/account").await.says("You are logged in already");
+    }
+    browser.post_bare("/register", &[("csrf_token", &early), ("name", "E")]).await.redirects_to("/home");
+    // For anything else it is worth nothing in the session.
+    for path in ["/account/profile", "/forgot-password", "/account/sessions/revoke-others"] {
+        browser.post_bare(path, &[("csrf_token", &early), ("name", "E"), ("email", ada.email)]).await.is(403);
+    }
+    assert_eq!(browser.key(), key);
+    assert_eq!((app.live_sessions(&ada), app.events("log-in-refused")), (1, 0));
+    // Another browser's token does not lead on.
+    let mut other = app.browser();
+    other.get("/login").await.is(200);
+    browser.post_bare("/login", &[("csrf_token", &other.token), ("next", "/account")]).await.is(403);
+    // Logged out, the page from before still logs in.
+    browser.get("/home").await;
+    browser.post("/logout", &[]).await.is(303);
+    let fields = [("csrf_token", early.as_str()), ("email", ada.email), ("password", ada.password)];
+    browser.post_bare("/login", &fields).await.redirects_to("/home");
+}
+
+#[actix_web::test]
+async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_typed() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account").await.is(200);
+    let early = browser.token.clone();
+    browser.post("/logout", &[]).await.is(303);
+    browser.log_in(ada.email, ada.password).await.is(303);
+    let fields = [("csrf_token", early.as_str()), ("name", "Countess"), ("password", "p-a-s-s")];
+    // Only where the browser vouches for the page: what is repeated might else be another site's.
+    browser.post_bare("/account/profile", &fields).await.is(403).does_not_say("Countess");
+    browser.headers.push(("sec-fetch-site", "same-origin".into()));
+    let page = browser.post_bare("/account/profile", &fields).await;
+    page.is(403).says("This page was out of date, so nothing was changed.").does_not_say("p-a-s-s");
+    assert_eq!(page.attribute("#name", "value").as_deref(), Some("Countess"));
+    assert_eq!(app.events("name-changed"), 0);
+    browser.post("/account/profile", &[("name", "Countess")]).await.redirects_to("/account");
+    // A stranger's as well, when the cookie of the form is gone.
+    let mut stranger = app.browser();
+    stranger.headers.push(("origin", app.origin.clone()));
+    stranger.get("/login").await.is(200);
+    stranger.cookies.insert("latchkey-form".into(), "A".repeat(22));
+    for (path, field) in [("/login", "email"), ("/register", "name"), ("/forgot-password", "email")] {
+        let typed = if field == "email" { ada.email } else { "Ada" };
+        let fields = [("csrf_token", early.as_str()), (field, typed), ("password", ada.password)];
+        let page = stranger.post_bare(path, &fields).await;
+        page.is(403).says("Check what you typed and send it again.").does_not_say(ada.password);
+        assert_eq!(page.attribute(&format!("#{field}"), "value").as_deref(), Some(typed), "{path}");
+    }
+    stranger.post("/forgot-password", &[("email", ada.email)]).await.redirects_to("/forgot-password/sent");
+    // A row without a page of its own, and a guard that says no, answer as ever.
+    browser
+        .post_bare("/account/sessions/revoke-others", &fields)
+        .await
+        .is(403)
+        .says("This form is out of date");
+    browser.post_bare("/admin/invitations", &fields).await.is(403).says("You are not allowed to do this");
+}
+
+#[actix_web::test]
+async fn a_form_without_any_cookie_of_ours_is_told_that_cookies_are_missing() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    for path in ["/login", "/register", "/forgot-password", "/verify-email", "/compare/start"] {
+        let mut browser = app.browser();
+        browser.get("/login").await.is(200);
+        for cookies in [&[][..], &[("theme", "dark"), ("_ga", "GA1.1")]] {
+            browser.cookies = cookies.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let answer = browser.post(path, &[("email", ada.email)]).await;
+            answer.is(403).says("Allow cookies for this site").does_not_say("log in or out");
+        }
+        browser.cookies.insert("latchkey-browser".into(), "A".repeat(43));
+        browser.post(path, &[("email", ada.email)]).await.is(403).does_not_say("Allow cookies");
+    }
+}
+
+#[actix_web::test]
+async fn outside_local_mode_a_foreign_origin_is_refused_whatever_the_browser_adds() {
+    let app = TestApp::spawn_with(|settings| settings.database = Some("somewhere".into()));
+    let ada = app.ada().await;
+    let port = app.origin.rsplit_once(':').unwrap().1.to_owned();
+    for (origin, status) in [
+        (app.origin.clone(), 303),
+        ("null".into(), 303),
+        (format!("http://127.0.0.1:{port}"), 403),
+        ("https://evil.example".into(), 403),
+        (format!("{}.", app.origin), 403),
+    ] {
+        let mut browser = app.browser();
+        browser.get("/login").await.is(200);
+        browser.headers = vec![("origin", origin.clone()), ("sec-fetch-site", "same-origin".into())];
+        let answer = browser.post("/login", &[("email", ada.email), ("password", ada.password)]).await;
+        assert_eq!(answer.status, status, "{origin}");
     }
 }

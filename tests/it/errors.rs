@@ -95,6 +95,38 @@ async fn while_the_database_is_away_nobody_is_let_in_and_nobody_is_logged_out() 
 }
 
 #[actix_web::test]
+async fn an_error_page_says_only_what_is_known_and_leads_back() {
+    let app = TestApp::spawn_with(|settings| settings.pool.checkout_wait = Span::seconds(1));
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account").await.is(200);
+    let mut stranger = app.browser();
+    stranger.get("/login").await.is(200);
+    app.db.cut_off();
+    eventually("the lease ends", async || (!app.accounts.sessions().is_trusted()).then_some(())).await;
+    let page = browser.get("/account/sessions?page=2").await;
+    page.is(503).says("We cannot look that up right now").does_not_say("logged in");
+    assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some("/account/sessions"));
+    // The session cannot be read, and later on not even a stranger's form carried out.
+    for (browser, path) in [(&mut browser, "/account/profile"), (&mut stranger, "/login")] {
+        for (referer, back) in [
+            (format!("{}/login?next=/account", app.origin), "/login?next=/account"),
+            ("https://evil.example/login".to_owned(), "/"),
+            (format!("{}//evil.example", app.origin), "/"),
+        ] {
+            let token = browser.token.clone();
+            let fields =
+                [("csrf_token", &*token), ("email", ada.email), ("password", ada.password), ("name", "A")];
+            let post = browser.request(reqwest::Method::POST, path).header("referer", referer);
+            let page = browser.send(post.form(&fields)).await;
+            page.is(503).says("We do not know whether this was done").does_not_say("Nothing was changed");
+            assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some(back), "{path}");
+        }
+    }
+    app.db.restore();
+}
+
+#[actix_web::test]
 async fn connections_that_died_are_replaced_before_anybody_notices() {
     let app = TestApp::spawn();
     let ada = app.ada().await;

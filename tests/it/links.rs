@@ -32,13 +32,48 @@ async fn the_token_leaves_the_address_at_the_first_hit() {
 #[actix_web::test]
 async fn a_link_that_is_none_goes_no_further() {
     let app = TestApp::spawn();
-    for odd in ["%22%3E%3Cscript%3E", "a%3Bb", "a%2C%20b%3Dc", &"A".repeat(5000), "%C3%A4"] {
+    for odd in ["%22%3E%3Cscript%3E", "%3Bb", &"A".repeat(5000), "%C3%A4", "%00"] {
         let mut browser = app.browser();
         let moved = browser.get(&format!("/reset-password?token={odd}")).await;
         moved.redirects_to("/reset-password");
         assert!(moved.cookie("latchkey-link").unwrap().contains("reset-password.dead;"), "{moved:?}");
         browser.get("/reset-password").await.is(410);
     }
+}
+
+#[actix_web::test]
+async fn a_token_ends_where_no_token_goes_on() {
+    let app = TestApp::spawn();
+    for behind in [".", ")", ">", "%22", "%E9", ",", "&utm_source=letter", "%20and%20more", "&token=B"] {
+        let mut browser = app.browser();
+        browser
+            .get(&format!("/reset-password?ref=%E9&token={TOKEN}{behind}"))
+            .await
+            .redirects_to("/reset-password");
+        assert_eq!(browser.cookies["latchkey-link"], format!("/reset-password.{TOKEN}"), "{behind}");
+    }
+}
+
+#[actix_web::test]
+async fn a_page_without_its_token_says_where_to_find_it_and_offers_nothing_that_cannot_work() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    for page in PAGES.into_iter().chain(["/undo-factor"]) {
+        let shown = app.browser().get(page).await;
+        shown.is(410).says("Open the link in the letter").says("Go back to the letter");
+        shown.does_not_say("used up").does_not_say("no longer works");
+        assert_eq!(shown.count(&format!("form[action='{page}']")), 0, "{page}");
+        let dead = app.browser().open(&format!("{page}?token={TOKEN}")).await;
+        dead.is(410).says("This link no longer works");
+        assert_eq!(dead.count(&format!("form[action='{page}']")), 0, "{page}");
+    }
+    // In another browser the letter's link works, whatever the first one has done with it.
+    app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
+    let link = app.letter(ada.email, "Set a new password").await.link();
+    app.browser().open(&link).await.is(200);
+    let mut other = app.browser();
+    other.get("/reset-password").await.is(410).says("Open the link in the letter");
+    assert_eq!(other.open(&link).await.is(200).count("form[action='/reset-password']"), 1);
 }
 
 #[actix_web::test]

@@ -106,3 +106,35 @@ async fn every_signed_in_page_has_the_way_out() {
         assert_eq!(page.count(r#"form[method=post][action="/logout"] button"#), 1, "{path}");
     }
 }
+
+#[actix_web::test]
+async fn a_browser_whose_session_ended_without_it_is_told_how_on_the_log_in_page() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let elsewhere = "Your session in this browser was ended from elsewhere";
+    let mut revoked = app.logged_in(&ada).await;
+    let mut other = app.logged_in(&ada).await;
+    other.get("/account/sessions").await.is(200);
+    other.post("/account/sessions/revoke-others", &[]).await.is(303);
+    revoked.get("/home").await.redirects_to("/login");
+    revoked.get("/login").await.is(200).says(elsewhere);
+    // A form of it is told that nothing was done.
+    revoked.post("/account/profile", &[("name", "Eve")]).await.redirects_to("/login");
+    revoked.get("/login").await.says("You are not logged in, so nothing was changed.").says(elsewhere);
+    revoked.log_in(ada.email, ada.password).await.redirects_to("/home");
+
+    app.db.execute("UPDATE sessions SET expires_at = now() - interval '1 second'");
+    app.accounts.sessions().everywhere().await;
+    other.get("/home").await.redirects_to("/login");
+    other.get("/login").await.says("Your session in this browser has run out.").does_not_say(elsewhere);
+
+    // Nobody is told anything who logged out, had no session, or shows a key that is none.
+    let mut out = app.logged_in(&ada).await;
+    out.get("/home").await.is(200);
+    out.post("/logout", &[]).await.is(303);
+    let mut forged = app.browser();
+    forged.cookies.insert("latchkey".into(), "A".repeat(87));
+    for browser in [&mut out, &mut forged, &mut app.browser()] {
+        browser.get("/login").await.is(200).does_not_say("Your session in this browser");
+    }
+}

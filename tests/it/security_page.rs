@@ -11,7 +11,7 @@ use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method};
 
 /// Fields that no form of a page declares: every form has them, or the query.
-const EVERYWHERE: [&str; 4] = ["csrf_token", "show", "q", "page"];
+const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -64,7 +64,14 @@ fn sources(below: &str) -> Vec<(String, String)> {
 
 /// The fields of every struct that is the input of a form.
 pub fn fields() -> BTreeSet<String> {
-    let mut fields = BTreeSet::new();
+    let fields: BTreeSet<String> = typed_fields().into_iter().map(|(name, _)| name).collect();
+    assert!(fields.len() >= 9, "{fields:?}");
+    fields
+}
+
+/// The same with their types.
+fn typed_fields() -> Vec<(String, String)> {
+    let mut fields = Vec::new();
     for (place, text) in sources("src/web") {
         for input in text.split("impl Input for ").skip(1) {
             let name = input.split([' ', '{']).next().unwrap_or_default();
@@ -72,13 +79,22 @@ pub fn fields() -> BTreeSet<String> {
             let Some((_, body)) = text.split_once(&declared) else { panic!("{place}: where is {name}?") };
             let body = body.split('}').next().unwrap_or_default();
             fields.extend(body.lines().filter_map(|line| {
-                let (name, _) = line.trim().split_once(':').filter(|_| !line.trim().starts_with("//"))?;
-                Some(name.trim_start_matches("pub ").to_owned())
+                let (name, kind) = line.trim().split_once(':').filter(|_| !line.trim().starts_with("//"))?;
+                let kind = kind.trim().trim_end_matches(',');
+                Some((name.trim_start_matches("pub ").to_owned(), kind.to_owned()))
             }));
         }
     }
-    assert!(fields.len() >= 9, "{fields:?}");
     fields
+}
+
+#[test]
+fn every_field_says_by_its_type_whether_it_comes_back() {
+    for (name, kind) in typed_fields() {
+        assert!(["Text", "SecretText", "Preset"].contains(&&*kind), "{name}: {kind}");
+        let secret = name.contains("password") || name.starts_with("code");
+        assert_eq!(kind == "SecretText", secret, "{name}: {kind}");
+    }
 }
 
 #[test]

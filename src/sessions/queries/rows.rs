@@ -197,6 +197,16 @@ pub fn lives(conn: &mut PgConnection, handle: Handle) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(row)).get_result(conn)
 }
 
+/// Whether the row of this key was revoked, where it does not live any more.
+pub fn ended(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option<bool>> {
+    sessions::table
+        .filter(dsl::key_hash.eq(key.as_bytes()))
+        .filter(dsl::revoked_at.is_not_null().or(dsl::expires_at.le(now)))
+        .select(dsl::revoked_at.is_not_null())
+        .first(conn)
+        .optional()
+}
+
 /// What time it is.
 pub fn moment(conn: &mut PgConnection) -> QueryResult<Moment> {
     diesel::select(time::now()).get_result(conn)

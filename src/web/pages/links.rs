@@ -3,7 +3,6 @@
 //! it, for people and for mail scanners alike; only POST does it.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
@@ -11,15 +10,15 @@ use crate::accounts::{Disowned, Purpose};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, Text};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
 use crate::web::{browser, link};
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct LinkForm {
-    token: String,
+    token: Text,
 }
 
 impl Input for LinkForm {}
@@ -92,11 +91,8 @@ async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
         Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().live_link(purpose, &token).await?;
-    let mut form = Fields::new(vec![("token".into(), token)]);
-    if live.is_none() {
-        form.refuse("token", dead_text(purpose));
-    }
-    let status = if live.is_some() { StatusCode::OK } else { StatusCode::GONE };
+    let dead = dead_text(purpose);
+    let (form, status) = (link::fields(token, live.is_some(), dead), link::status(live.is_some()));
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 

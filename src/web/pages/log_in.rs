@@ -5,24 +5,28 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
+use crate::sessions::Ended;
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText, Text};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
+use crate::web::receive::Draft;
 use crate::web::{current_session, flash, next};
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct LogInForm {
-    email: String,
-    password: String,
-    remember: String,
-    next: String,
+    email: Text,
+    password: SecretText,
+    remember: Text,
+    next: Text,
 }
 
-impl Input for LogInForm {}
+impl Input for LogInForm {
+    const LEADS_ON: bool = true;
+}
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -30,19 +34,35 @@ struct LogInPage {
     page: Page,
     form: Fields,
     can_register: bool,
+    /// How the session of this browser ended, if it had one.
+    ended: Option<&'static str>,
 }
 
 impl LogInPage {
     fn new(ctx: &Ctx, form: Fields) -> Self {
-        Self { page: ctx.page_with_passkeys(), form, can_register: ctx.accounts().registration_is_open() }
+        Self {
+            page: ctx.page_with_passkeys(),
+            form,
+            can_register: ctx.accounts().registration_is_open(),
+            ended: None,
+        }
     }
 }
 
 pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if visitor.0.is_some() {
-        return Ok(flash::see_other(next::safe(ctx.query("next")).unwrap_or("/home")));
+        return Ok(flash::see_other(next::safe(&ctx.query("next")).unwrap_or("/home")));
     }
-    page::ok(&LogInPage::new(&ctx, ctx.fields(&["next"])))
+    let ended = current_session::how_it_ended(&ctx.request, &ctx.shared).await?.map(|how| match how {
+        Ended::Revoked => "Your session in this browser was ended from elsewhere: on another device, by a new password, with a link from a letter, or by an administrator.",
+        Ended::Expired => "Your session in this browser has run out.",
+    });
+    page::ok(&LogInPage { ended, ..LogInPage::new(&ctx, ctx.fields(&["next"])) })
+}
+
+/// With what was typed on a page that was out of date.
+pub async fn again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    page::ok(&LogInPage::new(&ctx, draft.0))
 }
 
 pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<HttpResponse, Error> {
@@ -51,9 +71,10 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
     }
     let LogInForm { email, password, remember, next } = form.input;
     // `next` may stand in the form or still in the address the form was sent to.
-    let next = next::safe(&next).or(next::safe(ctx.query("next"))).unwrap_or("/home").to_owned();
-    let attempt =
-        Attempt { email, password, remember: matches!(remember.as_str(), "1" | "on" | "true" | "yes") };
+    let asked = ctx.query("next");
+    let next = next::safe(&next).or(next::safe(&asked)).unwrap_or("/home").to_owned();
+    let remember = matches!(&*remember, "1" | "on" | "true" | "yes");
+    let attempt = Attempt { email: email.0, password: password.reveal(), remember };
     match ctx.accounts().authenticate(attempt, ctx.client()).await? {
         Ok(LoggedIn::Open(opened)) => {
             let restored = opened.restored;

@@ -10,7 +10,6 @@ use crate::web::form::{Form, Input};
 use crate::web::guard::Visitor;
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct LogOutForm {}
 
 impl Input for LogOutForm {

@@ -19,7 +19,6 @@ use super::form::Input;
 
 /// A form that is only a button.
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Button {}
 
 impl Input for Button {}

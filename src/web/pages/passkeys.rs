@@ -76,7 +76,7 @@ fn pending(ctx: &Ctx) -> Option<PendingHash> {
 
 /// As the page of the second step does.
 fn begin_anew(ctx: &Ctx) -> HttpResponse {
-    let log_in = with_next("/login", next::safe(ctx.query("next")));
+    let log_in = with_next("/login", next::safe(&ctx.query("next")));
     flash::with(HttpResponse::Ok().json(json!({ "next": log_in })), Flash::LogInExpired, &ctx.shared)
 }
 
@@ -87,7 +87,7 @@ fn begin(ctx: &Ctx, opened: Opened) -> Result<HttpResponse, Error> {
 }
 
 fn go_on(ctx: &Ctx) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "next": next::safe(ctx.query("next")).unwrap_or("/home") }))
+    HttpResponse::Ok().json(json!({ "next": next::safe(&ctx.query("next")).unwrap_or("/home") }))
 }
 
 pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {

@@ -1,7 +1,6 @@
 //! Register, and prove the address.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
@@ -10,22 +9,25 @@ use crate::config::Registration;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, Preset, SecretText, Text};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
+use crate::web::receive::Draft;
 use crate::web::view::Strength;
 use crate::web::{link, registration};
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct RegisterForm {
-    name: String,
-    email: String,
-    password: String,
-    invite: String,
+    name: Text,
+    email: Text,
+    password: SecretText,
+    invite: Text,
 }
 
-impl Input for RegisterForm {}
+impl Input for RegisterForm {
+    const LEADS_ON: bool = true;
+}
 
 #[derive(Template)]
 #[template(path = "register.html")]
@@ -69,6 +71,12 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     })
 }
 
+/// With what was typed on a page that was out of date.
+pub async fn again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    let password_min = ctx.accounts().password_min();
+    page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None, closed: None })
+}
+
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().password_min();
     if form.only_toggles() {
@@ -81,7 +89,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
         });
     }
     let RegisterForm { name, email, password, invite } = form.input;
-    let person = NewPerson { name, email, password, invite };
+    let person = NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
     let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
@@ -159,13 +167,13 @@ pub async fn check_email(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct VerifyForm {
-    token: String,
+    token: Text,
     /// Only where another browser began the registration.
-    password: String,
+    password: SecretText,
     /// The registration is to be dropped.
-    discard: String,
+    discard: Preset,
 }
 
 impl Input for VerifyForm {}
@@ -188,25 +196,22 @@ pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Err(moved) => return Ok(*moved),
     };
     let link = ctx.accounts().verify_link(&token, registration::shown(&ctx.request, &ctx.shared)).await?;
-    let mut form = Fields::new(vec![("token".into(), token)]);
-    let status = if link == VerifyLink::Dead { StatusCode::GONE } else { StatusCode::OK };
-    if link == VerifyLink::Dead {
-        form.refuse("token", DEAD);
-    }
-    let asks_password = link == VerifyLink::OtherBrowser;
-    page::show(status, &VerifyEmailPage { page: ctx.page(), form, asks_password })
+    let live = link != VerifyLink::Dead;
+    let (form, asks_password) = (link::fields(token, live, DEAD), link == VerifyLink::OtherBrowser);
+    page::show(link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
 }
 
 pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
     if form.only_toggles() {
         return page::ok(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: true });
     }
-    let VerifyForm { token, password, discard } = &form.input;
-    if !discard.is_empty() {
+    if !form.input.discard.is_empty() {
         return discarded(ctx, form).await;
     }
+    let VerifyForm { token, password, .. } = form.input;
+    let password = password.reveal();
     let browser = registration::shown(&ctx.request, &ctx.shared);
-    let refusal = match ctx.accounts().verify_email(token, password, browser, ctx.client()).await? {
+    let refusal = match ctx.accounts().verify_email(&token, &password, browser, ctx.client()).await? {
         Ok(()) => {
             let answer = link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
             return Ok(registration::forget(answer, &ctx.shared));

@@ -1,7 +1,6 @@
 //! A forgotten password.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
@@ -9,16 +8,17 @@ use crate::accounts::{Email, ResetRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText, Text};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
+use crate::web::receive::Draft;
 use crate::web::view::Strength;
 use crate::web::{browser, link};
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct AskForm {
-    email: String,
+    email: Text,
 }
 
 impl Input for AskForm {}
@@ -32,6 +32,11 @@ struct ForgotPasswordPage {
 
 pub async fn ask(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&ForgotPasswordPage { page: ctx.page(), form: Fields::default() })
+}
+
+/// With what was typed on a page that was out of date.
+pub async fn ask_again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    page::ok(&ForgotPasswordPage { page: ctx.page(), form: draft.0 })
 }
 
 pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpResponse, Error> {
@@ -67,10 +72,10 @@ pub async fn sent(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ResetForm {
-    token: String,
-    password: String,
+    token: Text,
+    password: SecretText,
 }
 
 impl Input for ResetForm {}
@@ -114,8 +119,12 @@ pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let shown = ResetPasswordPage::new(&ctx, Fields::new(vec![("token".into(), token)])).await?;
-    page::show(if shown.is_dead() { StatusCode::GONE } else { StatusCode::OK }, &shown)
+    let missing = token.is_empty();
+    let mut shown = ResetPasswordPage::new(&ctx, Fields::new(vec![("token".into(), token)])).await?;
+    if missing {
+        shown.form = link::fields(String::new(), false, DEAD);
+    }
+    page::show(link::status(!shown.is_dead()), &shown)
 }
 
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<HttpResponse, Error> {
@@ -124,6 +133,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<H
         return if shown.is_dead() { page::refused(&shown) } else { page::ok(&shown) };
     }
     let ResetForm { token, password } = form.input;
+    let password = password.reveal();
     let is_weak = match ctx.accounts().reset_password(&token, &password, ctx.client()).await? {
         Ok(proof) => {
             browser::keep(&ctx.request, &ctx.shared, &proof);

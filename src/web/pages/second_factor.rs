@@ -8,16 +8,16 @@ use crate::accounts::{PendingHash, PendingRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText, Text};
 use crate::web::guard::Pending;
 use crate::web::page::{self, Page};
 use crate::web::{current_session, flash, next};
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct CodeForm {
-    code: String,
-    next: String,
+    code: SecretText,
+    next: Text,
 }
 
 impl Input for CodeForm {}
@@ -44,8 +44,9 @@ pub async fn form(pending: Pending, ctx: Ctx) -> Result<HttpResponse, Error> {
 
 pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
     let CodeForm { code, next } = form.input;
-    let next = next::safe(&next).or(next::safe(ctx.query("next"))).map(str::to_owned);
-    match ctx.accounts().finish_log_in(pending.0, code, ctx.client()).await? {
+    let asked = ctx.query("next");
+    let next = next::safe(&next).or(next::safe(&asked)).map(str::to_owned);
+    match ctx.accounts().finish_log_in(pending.0, code.reveal(), ctx.client()).await? {
         Ok(opened) => {
             let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));
             current_session::begin(&ctx.request, &ctx.shared, opened)?;

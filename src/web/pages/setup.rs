@@ -1,7 +1,6 @@
 //! The first administrator.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
@@ -10,19 +9,19 @@ use crate::accounts::{NewPerson, SetupRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText, Text};
 use crate::web::guard::Visitor;
 use crate::web::link;
 use crate::web::page::{self, Page};
 use crate::web::view::Strength;
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct SetupForm {
-    token: String,
-    name: String,
-    email: String,
-    password: String,
+    token: Text,
+    name: Text,
+    email: Text,
+    password: SecretText,
 }
 
 impl Input for SetupForm {}
@@ -47,16 +46,11 @@ pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().setup_link_is_live(&token).await?;
-    let mut fields = Fields::new(vec![("token".into(), token)]);
-    if !live {
-        fields.refuse("token", DEAD);
-    }
-    let status = if live { StatusCode::OK } else { StatusCode::GONE };
     page::show(
-        status,
+        link::status(live),
         &SetupPage {
             page: ctx.page(),
-            form: fields,
+            form: link::fields(token, live, DEAD),
             password_min: ctx.accounts().password_min(),
             strength: None,
         },
@@ -69,7 +63,8 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<H
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let SetupForm { token, name, email, password } = form.input;
-    let person = NewPerson { name, email, password, invite: String::new() };
+    let person =
+        NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
     match ctx.accounts().set_up(&token, person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(link::used(ctx.redirect("/login", Flash::SetUp), &ctx.shared)),

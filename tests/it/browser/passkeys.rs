@@ -126,6 +126,28 @@ async fn a_device_that_does_not_verify_its_person_gets_nowhere() {
     chrome.reads("Hello, Ada Lovelace").await;
 }
 
+#[actix_web::test]
+async fn a_form_that_came_too_late_comes_back_filled_in_after_confirming_with_a_passkey() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let chrome = Chrome::open(&app.origin).await;
+    chrome.add_authenticator().await;
+    make(&chrome, &ada).await;
+    chrome.go("/account/email").await;
+    chrome.type_in("New e-mail address", "countess@example.org").await;
+    app.age_confirmations();
+    app.accounts.sessions().everywhere().await;
+    chrome.press("Send the link").await;
+    chrome.reads("Confirm it is you").await;
+    chrome.press("Confirm with a passkey").await;
+    chrome.says("Nothing was changed yet: check the form and send it again.").await;
+    assert_eq!(chrome.typed("New e-mail address").await, "countess@example.org");
+    assert_eq!(app.events("email-change-asked"), 0);
+    chrome.press("Send the link").await;
+    chrome.says("A link is on its way").await;
+    assert_eq!(app.events("email-change-asked"), 1);
+}
+
 /// The browser signs for this host; the server looks at the whole address.
 #[actix_web::test]
 async fn on_another_port_or_under_another_name_a_passkey_is_worth_nothing() {

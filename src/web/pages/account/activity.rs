@@ -18,7 +18,7 @@ struct ActivityPage {
 }
 
 pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let asked = Pager::asked(ctx.query("page"));
+    let asked = Pager::asked(&ctx.query("page"));
     let (events, total) = ctx.accounts().activity(me.owner.id, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&ActivityPage {

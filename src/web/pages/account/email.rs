@@ -8,16 +8,17 @@ use crate::accounts::{Email, EmailRefusal, LiveUser};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, Text};
 use crate::web::guard::{Confirmed, SignedIn};
 use crate::web::page::{self, Page};
 use crate::web::pages::Button;
+use crate::web::receive::Draft;
 use crate::web::view::When;
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct EmailForm {
-    email: String,
+    email: Text,
 }
 
 impl Input for EmailForm {}
@@ -80,6 +81,11 @@ impl EmailPage {
 
 pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&EmailPage::new(&me, &ctx, Fields::default()).await?)
+}
+
+/// With what was typed before the confirmation ran out.
+pub async fn again(me: Confirmed, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    page::ok(&EmailPage::new(&me, &ctx, draft.0).await?)
 }
 
 pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Result<HttpResponse, Error> {

@@ -11,14 +11,15 @@ use crate::web::ctx::Ctx;
 use crate::web::current_session;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, Text};
 use crate::web::guard::Confirmed;
 use crate::web::page::{self, Page};
+use crate::web::receive::Draft;
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct DeleteForm {
-    email: String,
+    email: Text,
 }
 
 impl Input for DeleteForm {}
@@ -55,8 +56,13 @@ pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&DeletePage::new(&me, &ctx, Fields::default()).await?)
 }
 
+/// With what was typed before the confirmation ran out.
+pub async fn again(me: Confirmed, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    page::ok(&DeletePage::new(&me, &ctx, draft.0).await?)
+}
+
 pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<DeleteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().leave(me.0.clone(), form.input.email, ctx.client()).await? {
+    match ctx.accounts().leave(me.0.clone(), form.input.email.0, ctx.client()).await? {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
             current_session::end(&mut response, &ctx.shared);

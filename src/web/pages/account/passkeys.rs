@@ -9,12 +9,13 @@ use crate::accounts::{Attestation, Factors, Name, Passkey, PasskeyId, PasskeySte
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Form, Input};
+use crate::web::form::{Form, Input, Preset, Text};
 use crate::web::guard::Confirmed;
 use crate::web::json::{Json, Nothing};
 use crate::web::page;
 use crate::web::pages::account::security::SecurityPage;
 use crate::web::pages::{Button, passkeys};
+use crate::web::receive::Draft;
 use crate::web::view::When;
 
 const PAGE: &str = "/account/security";
@@ -46,6 +47,8 @@ pub struct Row {
     /// What is in the field for another name, and what is wrong with that.
     pub typed: String,
     pub error: Option<String>,
+    /// Whether what is typed in it waits to be sent.
+    pub open: bool,
 }
 
 impl Passkeys {
@@ -58,6 +61,7 @@ impl Passkeys {
             last_used: last_used_at.map(|at| When::new(at, me.now())),
             suspect_since: suspect_since.map(|at| When::new(at, me.now())),
             error: None,
+            open: false,
         };
         let rows: Vec<Row> = ctx.accounts().passkeys(me).await?.into_iter().map(row).collect();
         let password = match (&factors.totp, rows.is_empty(), factors.on) {
@@ -67,6 +71,13 @@ impl Passkeys {
             (None, false, false) => Password::Alone,
         };
         Ok(Self { work: ctx.accounts().passkeys_work(), rows, password })
+    }
+
+    /// The row of one passkey, with another name typed in it.
+    fn open(&mut self, id: PasskeyId, typed: &str) -> Result<&mut Row, Error> {
+        let row = self.rows.iter_mut().find(|row| row.id == id.0.to_string()).ok_or(Error::NotFound)?;
+        (row.typed, row.open) = (typed.to_owned(), true);
+        Ok(row)
     }
 
     /// Whether a name that was typed cannot be taken: the page says so.
@@ -83,7 +94,7 @@ pub async fn start(me: Confirmed, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResp
 }
 
 pub async fn finish(me: Confirmed, ctx: Ctx, made: Json<Attestation>) -> Result<HttpResponse, Error> {
-    let step = PasskeyStep::parse(ctx.query("second_step")).unwrap_or(PasskeyStep::Required);
+    let step = PasskeyStep::parse(&ctx.query("second_step")).unwrap_or(PasskeyStep::Required);
     match ctx.accounts().add_passkey(me.0.clone(), ctx.binding(), made.0, step, ctx.client()).await? {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
         Ok(added) => {
@@ -100,9 +111,9 @@ pub async fn finish(me: Confirmed, ctx: Ctx, made: Json<Attestation>) -> Result<
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct NameForm {
-    name: String,
+    name: Text,
 }
 
 impl Input for NameForm {}
@@ -117,9 +128,7 @@ pub async fn rename(
         Ok(name) => name,
         Err(why) => {
             let mut page = SecurityPage::new(&me, &ctx).await?;
-            let row = page.passkeys.rows.iter_mut().find(|row| row.id == id.0.0.to_string());
-            let row = row.ok_or(Error::NotFound)?;
-            (row.typed, row.error) = (form.input.name, Some(why.to_string()));
+            page.passkeys.open(id.0, &form.input.name)?.error = Some(why.to_string());
             return page::refused(&page);
         }
     };
@@ -127,6 +136,18 @@ pub async fn rename(
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::PasskeyRenamed))
+}
+
+/// With the name that was typed before the confirmation ran out.
+pub async fn rename_again(
+    me: Confirmed,
+    ctx: Ctx,
+    id: Id<PasskeyId>,
+    draft: Draft,
+) -> Result<HttpResponse, Error> {
+    let mut page = SecurityPage::new(&me, &ctx).await?;
+    page.passkeys.open(id.0, draft.0.value("name"))?;
+    page::ok(&page)
 }
 
 pub async fn remove(
@@ -142,9 +163,9 @@ pub async fn remove(
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct StepForm {
-    second_step: String,
+    second_step: Preset,
 }
 
 impl Input for StepForm {}

@@ -9,16 +9,16 @@ use crate::web::ctx::Ctx;
 use crate::web::current_session;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText};
 use crate::web::guard::Confirmed;
 use crate::web::page::{self, Page};
 use crate::web::view::Strength;
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct PasswordForm {
-    current_password: String,
-    password: String,
+    current_password: SecretText,
+    password: SecretText,
 }
 
 impl Input for PasswordForm {}
@@ -55,7 +55,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result
     if toggled {
         return page::ok(&shown);
     }
-    let PasswordForm { current_password, password } = form.input;
+    let (current_password, password) = (form.input.current_password.reveal(), form.input.password.reveal());
     let changed = ctx
         .accounts()
         .change_password(me.0.clone(), current_password, password.clone(), ctx.client())

@@ -8,16 +8,17 @@ use crate::accounts::Name;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, Text};
 use crate::web::guard::SignedIn;
 use crate::web::page::{self, Page};
 use crate::web::pages::account::email::PendingChange;
+use crate::web::receive::Draft;
 use crate::web::view::When;
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ProfileForm {
-    name: String,
+    name: Text,
 }
 
 impl Input for ProfileForm {}
@@ -50,6 +51,11 @@ impl ProfilePage {
 pub async fn form(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
     let fields = Fields::new(vec![("name".into(), me.owner.name.to_string())]);
     page::ok(&ProfilePage::new(&me, &ctx, fields).await?)
+}
+
+/// With what was typed on a page that was out of date.
+pub async fn again(me: SignedIn, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    page::ok(&ProfilePage::new(&me, &ctx, draft.0).await?)
 }
 
 pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ProfileForm>) -> Result<HttpResponse, Error> {

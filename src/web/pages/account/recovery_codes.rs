@@ -9,7 +9,7 @@ use crate::accounts::{CodesRefusal, Factors, RecoveryCodes};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Form, Input};
+use crate::web::form::{Form, Input, Preset, SecretText};
 use crate::web::guard::Confirmed;
 use crate::web::page::{self, Page};
 
@@ -55,15 +55,15 @@ pub async fn show(
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct MakeForm {
-    replaces: String,
+    replaces: Preset,
 }
 
 impl Input for MakeForm {}
 
 pub async fn make(me: Confirmed, ctx: Ctx, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
-    let replaces = Some(form.input.replaces).filter(|set| !set.is_empty());
+    let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
     match ctx.accounts().make_recovery_codes(me.0.clone(), replaces, ctx.client()).await? {
         Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
         Err(CodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
@@ -73,15 +73,16 @@ pub async fn make(me: Confirmed, ctx: Ctx, form: Form<MakeForm>) -> Result<HttpR
 
 /// The page brings its codes back: we could not say them again.
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct CodesForm {
-    codes: String,
+    codes: SecretText,
 }
 
 impl Input for CodesForm {}
 
 pub async fn download(me: Confirmed, ctx: Ctx, form: Form<CodesForm>) -> Result<HttpResponse, Error> {
-    let shown: Vec<&str> = form.input.codes.split_whitespace().collect();
+    let codes = form.input.codes.reveal();
+    let shown: Vec<&str> = codes.split_whitespace().collect();
     let Some(codes) = ctx.accounts().own_recovery_codes(&me, &shown).await? else {
         return Ok(ctx.redirect(PAGE, Flash::CodesUnknown));
     };

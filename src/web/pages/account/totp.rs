@@ -10,7 +10,7 @@ use crate::accounts::{Enrolment, Factors, TotpRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, SecretText};
 use crate::web::guard::Confirmed;
 use crate::web::page::{self, Page};
 use crate::web::pages::Button;
@@ -68,15 +68,15 @@ pub async fn start(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpRespo
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct CodeForm {
-    code: String,
+    code: SecretText,
 }
 
 impl Input for CodeForm {}
 
 pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().finish_totp(me.0.clone(), form.input.code, ctx.client()).await? {
+    match ctx.accounts().finish_totp(me.0.clone(), form.input.code.reveal(), ctx.client()).await? {
         Ok(Some(codes)) => {
             let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await

@@ -19,7 +19,7 @@ struct AuditPage {
 }
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let (q, asked) = (ctx.query("q").trim().to_owned(), Pager::asked(ctx.query("page")));
+    let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (events, total) = ctx.accounts().trail(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&AuditPage {

@@ -10,16 +10,17 @@ use crate::accounts::{InvitationRow, InviteRefusal};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input};
+use crate::web::form::{Fields, Form, Input, Text};
 use crate::web::guard::Admin;
 use crate::web::page::{self, Page};
 use crate::web::pages::Button;
+use crate::web::receive::Draft;
 use crate::web::view::{PER_PAGE, Pager, When};
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct InviteForm {
-    email: String,
+    email: Text,
 }
 
 impl Input for InviteForm {}
@@ -64,9 +65,9 @@ impl Invitation {
 
 impl InvitationsPage {
     async fn new(me: &Admin, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
-        let asked = Pager::asked(ctx.query("page"));
+        let asked = Pager::asked(&ctx.query("page"));
         let (rows, total) = ctx.accounts().invitations(PER_PAGE, Pager::offset(asked)).await?;
-        let page = ctx.page();
+        let page = ctx.page().at("/admin/invitations");
         Ok(Self {
             pager: Pager::new(asked, total, &page, ""),
             page,
@@ -78,6 +79,11 @@ impl InvitationsPage {
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&InvitationsPage::new(&me, &ctx, Fields::default()).await?)
+}
+
+/// With the address that was typed before the confirmation ran out.
+pub async fn again(me: Admin, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+    page::ok(&InvitationsPage::new(&me, &ctx, draft.0).await?)
 }
 
 pub async fn invite(me: Admin, ctx: Ctx, mut form: Form<InviteForm>) -> Result<HttpResponse, Error> {

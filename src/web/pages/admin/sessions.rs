@@ -9,7 +9,7 @@ use crate::sessions::Handle;
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Form, Input};
+use crate::web::form::{Form, Input, Preset};
 use crate::web::guard::Admin;
 use crate::web::page::{self, Page};
 use crate::web::view::{PER_PAGE, Pager, SessionRow};
@@ -24,7 +24,7 @@ struct AdminSessionsPage {
 }
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let (q, asked) = (ctx.query("q").trim().to_owned(), Pager::asked(ctx.query("page")));
+    let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (rows, total) = ctx.accounts().all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
     let (page, policy) = (ctx.page(), ctx.accounts().sessions().policy());
     page::ok(&AdminSessionsPage {
@@ -41,10 +41,10 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct RevokeForm {
     /// The user whose page has the button; empty on the list of sessions.
-    user: String,
+    user: Preset,
 }
 
 impl Input for RevokeForm {}

@@ -9,10 +9,11 @@ use crate::accounts::{AdminRefusal, Role, UserId};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::Flash;
-use crate::web::form::{Form, Input};
+use crate::web::form::{Form, Input, Text};
 use crate::web::guard::Admin;
 use crate::web::page::{self, Page, Said};
 use crate::web::pages::Button;
+use crate::web::receive::Draft;
 use crate::web::view::{Event, PER_PAGE, Pager, SessionRow, UserRow};
 
 #[derive(Template)]
@@ -25,7 +26,7 @@ struct UsersPage {
 }
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let (q, asked) = (ctx.query("q").trim().to_owned(), Pager::asked(ctx.query("page")));
+    let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (users, total) = ctx.accounts().users(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&UsersPage {
@@ -48,6 +49,8 @@ struct UserPage {
     can_reset: bool,
     locked: bool,
     factors: &'static str,
+    /// What the field for the role shows.
+    role: &'static str,
 }
 
 impl UserPage {
@@ -58,6 +61,7 @@ impl UserPage {
         Ok(Self {
             page: ctx.page().at(&format!("/admin/users/{id}")),
             user: UserRow::new(&found.user, now),
+            role: found.user.role.as_str(),
             sessions: sessions
                 .map(|record| SessionRow::new(record, here, now, policy).of(Some(&found.user)))
                 .collect(),
@@ -83,9 +87,9 @@ pub async fn show(me: Admin, ctx: Ctx, id: Id<Uuid>) -> Result<HttpResponse, Err
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct RoleForm {
-    role: String,
+    role: Text,
 }
 
 impl Input for RoleForm {}
@@ -101,6 +105,15 @@ pub async fn set_role(
     };
     let answer = ctx.accounts().set_role(Some(me.owner.id), UserId(id.0), role, ctx.client()).await?;
     conclude(&me, &ctx, id.0, answer, Flash::RoleChanged).await
+}
+
+/// With the role that was chosen before the confirmation ran out.
+pub async fn set_role_again(me: Admin, ctx: Ctx, id: Id<Uuid>, draft: Draft) -> Result<HttpResponse, Error> {
+    let mut page = UserPage::new(&me, &ctx, id.0).await?;
+    if let Some(role) = Role::parse(draft.0.value("role")) {
+        page.role = role.as_str();
+    }
+    page::ok(&page)
 }
 
 pub async fn disable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {

@@ -57,7 +57,7 @@ pub async fn token_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 fn service(ctx: &Ctx) -> Result<Service, Error> {
-    Service::parse(ctx.query("service")).ok_or(Error::NotFound)
+    Service::parse(&ctx.query("service")).ok_or(Error::NotFound)
 }
 
 /// The token of the header, as those who hold one mostly send it (RFC 6750 §2.1).

@@ -14,7 +14,7 @@ use crate::lab::{Full, Step, Taken, Visit};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
-use crate::web::form::{Form, Input};
+use crate::web::form::{Form, Input, Text};
 use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
 use crate::web::pages::Button;
@@ -38,10 +38,9 @@ struct ComparePage {
 
 /// The one field of a step, for those that have a choice.
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StepForm {
     #[serde(default)]
-    value: String,
+    value: Text,
 }
 
 impl Input for StepForm {}

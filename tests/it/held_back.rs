@@ -1,0 +1,269 @@
+//! The last byte of a form held back: what counts is what is true when it arrives. Generated over all rows that post.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use latchkey::accounts::{Client, Role, UserId};
+use latchkey::web::guard::Kind;
+use latchkey::web::routes::{self, Method, Route};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::support::app::{Person, TestApp};
+use crate::support::browser::{Answer, Browser};
+use crate::support::process::eventually;
+
+/// A request that lacks its last byte.
+struct HeldBack {
+    line: TcpStream,
+    last: u8,
+}
+
+impl HeldBack {
+    fn begin(app: &TestApp, browser: &Browser, path: &str, json: bool, body: &str) -> Self {
+        let cookies: Vec<String> =
+            browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let kind = if json { "application/json" } else { "application/x-www-form-urlencoded" };
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+             X-CSRF-Token: {}\r\nCookie: {}\r\nContent-Length: {}\r\n\r\n",
+            browser.token,
+            cookies.join("; "),
+            body.len(),
+        );
+        let mut line = TcpStream::connect(app.origin.strip_prefix("http://").unwrap()).unwrap();
+        line.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (most, last) = body.as_bytes().split_at(body.len() - 1);
+        line.write_all(&[head.as_bytes(), most].concat()).unwrap();
+        Self { line, last: last[0] }
+    }
+
+    fn finish(mut self) -> Answer {
+        self.line.write_all(&[self.last]).unwrap();
+        let mut raw = Vec::new();
+        let _ = self.line.read_to_end(&mut raw);
+        let raw = String::from_utf8_lossy(&raw).into_owned();
+        let (head, body) = raw.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {raw}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        Answer { status, headers, body: body.to_owned() }
+    }
+}
+
+/// How often sessions were looked up.
+fn looked_up(app: &TestApp) -> u64 {
+    let counts = app.accounts.sessions().counts();
+    counts.hits.get() + counts.misses.get() + counts.bypasses.get()
+}
+
+/// The same, and the guard has spoken: the session was looked up, and the rest of the body is waited for.
+async fn hold_back(app: &TestApp, browser: &Browser, path: &str, json: bool, body: &str) -> HeldBack {
+    let before = looked_up(app);
+    let held = HeldBack::begin(app, browser, path, json, body);
+    eventually("the session is looked up", async || (looked_up(app) > before).then_some(())).await;
+    held
+}
+
+/// What takes a right away.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Revoked,
+    Disabled,
+    Demoted,
+    ConfirmationOver,
+    /// The key was rotated in another tab: the old one is worth nothing from then on.
+    Rotated,
+}
+
+const ENDS: [End; 5] = [End::Revoked, End::Disabled, End::Demoted, End::ConfirmationOver, End::Rotated];
+
+impl End {
+    async fn come(self, app: &TestApp, person: &Person, browser: &Browser) {
+        let (id, operator) = (UserId(person.id), Client::operator());
+        match self {
+            Self::Revoked => app.accounts.revoke_sessions_of(None, id, operator).await.unwrap().unwrap(),
+            Self::Disabled => app.accounts.disable(None, id, operator).await.unwrap().unwrap(),
+            Self::Demoted => app.accounts.set_role(None, id, Role::Member, operator).await.unwrap().unwrap(),
+            Self::ConfirmationOver => {
+                app.age_confirmations();
+                app.accounts.sessions().everywhere().await;
+            }
+            Self::Rotated => {
+                let mut tab = browser.copy();
+                tab.fill_in("/confirm", &[("password", person.password)]).await.redirects_to("/home");
+            }
+        }
+    }
+
+    /// Where the guard sends whoever has lost this; `None` where it asks for nothing that was lost.
+    fn denies(self, guard: Kind) -> Option<&'static str> {
+        match (guard, self) {
+            (Kind::Visitor | Kind::Pending, _) => None,
+            (_, Self::Revoked | Self::Disabled | Self::Rotated) => Some("/login"),
+            (Kind::Admin, Self::Demoted) => Some("nowhere"),
+            (Kind::Confirmed | Kind::Admin, Self::ConfirmationOver) => Some("/confirm"),
+            _ => None,
+        }
+    }
+}
+
+fn is_denied(row: &Route, answer: &Answer, to: &str) -> bool {
+    match (answer.status, to) {
+        (403, "nowhere") => !row.json || answer.json()["next"].is_null(),
+        (403, _) if row.json => answer.json()["next"].as_str().is_some_and(|next| next.starts_with(to)),
+        // What was typed is in the page that confirms.
+        (403, "/confirm") => answer.body.contains("Confirm it is you"),
+        _ => answer.is_sent_to(to),
+    }
+}
+
+/// The path of a row, about people and sessions that there are, and a body that does something there.
+fn aimed_at(app: &TestApp, row: &Route, victim: &Person, browser: &Browser) -> (String, String) {
+    let handle: String = app
+        .db
+        .scalar(&format!("SELECT handle::text FROM sessions WHERE principal = '{}' LIMIT 1", victim.id));
+    let id = if row.path.contains("{handle}") { handle } else { victim.id.to_string() };
+    let path: Vec<&str> =
+        row.path.split('/').map(|part| if part.starts_with('{') { &*id } else { part }).collect();
+    let typed = |name: &&str| match *name {
+        "email" => "&email=eve%40example.org",
+        "role" => "&role=admin",
+        _ => "&name=Eve",
+    };
+    let fields: String = row.texts.iter().map(typed).collect();
+    let body = if row.json { "{}".to_owned() } else { format!("csrf_token={}{fields}", browser.token) };
+    (path.join("/"), body)
+}
+
+fn posts() -> Vec<Route> {
+    let mut rows = routes::table();
+    rows.retain(|row| row.method == Method::Post);
+    rows
+}
+
+#[actix_web::test]
+async fn whoever_loses_the_right_while_a_form_arrives_has_done_nothing() {
+    let app = TestApp::spawn();
+    let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
+    // So that there is an administrator left.
+    app.db.execute("UPDATE users SET role = 'admin' WHERE email = 'mary@example.org'");
+    app.logged_in(&ada).await;
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for row in posts() {
+        for end in ENDS {
+            let Some(to) = end.denies(row.guard) else { continue };
+            app.db.execute(
+                "UPDATE users SET role = 'admin', disabled_at = NULL WHERE email = 'grace@example.org'",
+            );
+            let mut browser = app.logged_in(&grace).await;
+            browser.get("/account").await.is(200);
+            let (path, body) = aimed_at(&app, &row, &ada, &browser);
+            let held = hold_back(&app, &browser, &path, row.json, &body).await;
+            end.come(&app, &grace, &browser).await;
+            let before = app.dump();
+            let answer = held.finish();
+            tried += 1;
+            if !is_denied(&row, &answer, to) || app.dump() != before {
+                wrong.push(format!("{} after {end:?}: {} {}", row.path, answer.status, answer.body));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tried > 80, "{tried}");
+    assert_eq!(app.live_sessions(&mary), 0);
+}
+
+#[actix_web::test]
+async fn a_slow_form_is_carried_out_as_any_other() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    for row in posts() {
+        if row.guard == Kind::Pending || row.guard == Kind::Visitor {
+            continue;
+        }
+        app.db
+            .execute("UPDATE users SET role = 'member', disabled_at = NULL WHERE email = 'ada@example.org'");
+        app.logged_in(&ada).await;
+        let mut browser = app.logged_in(&grace).await;
+        browser.get("/account").await.is(200);
+        let (path, body) = aimed_at(&app, &row, &ada, &browser);
+        let answer = hold_back(&app, &browser, &path, row.json, &body).await.finish();
+        let admitted = ![401, 403].contains(&answer.status)
+            && answer.status < 500
+            && !answer.is_sent_to("/login")
+            && !answer.is_sent_to("/confirm");
+        assert!(admitted, "{}: {} {}", row.path, answer.status, answer.body);
+    }
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users WHERE name = 'Eve'"), 1);
+    assert!(app.events("role-changed") == 1 && app.events("disabled") == 1 && app.events("invited") == 1);
+}
+
+#[actix_web::test]
+async fn while_the_lease_holds_asking_again_takes_no_query() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/account").await.is(200);
+    eventually("the lease begins", async || app.accounts.sessions().is_trusted().then_some(())).await;
+    browser.get("/account").await.is(200);
+    let counts = app.accounts.sessions().counts();
+    let (hits, read) = (counts.hits.get(), counts.misses.get() + counts.bypasses.get());
+    let body = format!("csrf_token={}&name=Countess", browser.token);
+    let held = hold_back(&app, &browser, "/account/profile", false, &body).await;
+    held.finish().redirects_to("/account");
+    assert_eq!(counts.hits.get(), hits + 2);
+    assert_eq!(counts.misses.get() + counts.bypasses.get(), read);
+}
+
+#[actix_web::test]
+async fn a_passkey_is_worth_nothing_in_a_session_that_ended_while_its_answer_arrived() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    for path in ["/login/passkey/start", "/login/passkey/finish"] {
+        for end in [End::Revoked, End::Disabled, End::Rotated] {
+            app.db.execute("UPDATE users SET disabled_at = NULL");
+            let mut browser = app.logged_in(&grace).await;
+            browser.get("/account").await.is(200);
+            let held = hold_back(&app, &browser, path, true, "{}").await;
+            end.come(&app, &grace, &browser).await;
+            let before = app.dump();
+            // The token belongs to the session, and that is there no more.
+            let answer = held.finish();
+            answer.is(403);
+            assert_eq!(answer.json()["title"], "This form is out of date", "{path} {end:?}");
+            assert_eq!(app.dump(), before, "{path} {end:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_log_in_that_waits_is_asked_for_again_when_its_code_has_arrived() {
+    let app = TestApp::spawn();
+    let mary = app.mary().await;
+    app.enrol(&mut app.logged_in(&mary).await).await;
+    let mut browser = app.browser();
+    browser.log_in(mary.email, mary.password).await.redirects_to("/login/second-factor");
+    browser.get("/login/second-factor").await.is(200);
+    let body = format!("csrf_token={}&code=123456", browser.token);
+    // The guard has asked the database once its question was seen to wait, and nobody asks any more.
+    let mut lock = app.db.connect();
+    lock.batch_execute("BEGIN; LOCK TABLE pending_logins IN ACCESS EXCLUSIVE MODE").unwrap();
+    let held = HeldBack::begin(&app, &browser, "/login/second-factor", false, &body);
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pending_logins'::regclass";
+    eventually("the guard asks", async || (app.db.scalar::<i64>(waiting) > 0).then_some(())).await;
+    lock.batch_execute("COMMIT").unwrap();
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                AND pid <> pg_backend_pid() AND state <> 'idle'";
+    eventually("the guard is answered", async || (app.db.scalar::<i64>(busy) == 0).then_some(())).await;
+    app.db.execute("DELETE FROM pending_logins");
+    let before = app.dump();
+    assert!(held.finish().is_sent_to("/login"));
+    assert_eq!(app.dump(), before);
+    assert_eq!(app.events("second-factor-refused"), 0);
+}
