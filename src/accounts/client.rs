@@ -53,6 +53,11 @@ impl Client {
         }
     }
 
+    /// Who sent a request, as it was stored.
+    pub(super) fn stored(address: String, user_agent: String) -> Self {
+        Self { address, user_agent, browser: None, is_operator: false }
+    }
+
     /// For what the operator does on the command line.
     pub fn operator() -> Self {
         Self { is_operator: true, ..Self::default() }
