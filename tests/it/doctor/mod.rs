@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::process::Latchkey;
 
 /// Everything the doctor says of, in its order, when it looks at a site as well.
-pub const CHECKS: [&str; 28] = [
+pub const CHECKS: [&str; 29] = [
     "settings.mode",
     "settings.secret",
     "settings.previous",
