@@ -2,7 +2,7 @@
 SET LOCAL lock_timeout = '3s';
 
 -- Hash of the known-device cookie of the browser that opened the session. NULL for sessions opened before.
-ALTER TABLE sessions ADD COLUMN device bytea CHECK (octet_length(device) = 32);
+ALTER TABLE sessions ADD COLUMN device bytea;
 
 -- since: when the thing began that the link is about, if that was before the link was made. What was added from then on
 -- is taken back with it.

@@ -60,7 +60,11 @@ async fn it_is_answered_as_a_taken_one_wherever_it_is_entered() {
     let made = latchkey.run(&["user", "create", "--email", ada.email, "--name", "Eve"]);
     assert_eq!(made.refused(), "somebody is registered with this address");
     let file = std::env::temp_dir().join(format!("reserved-{}.csv", uuid::Uuid::new_v4()));
-    std::fs::write(&file, format!("email,password_hash\n{},\nfree@example.org,\n", ada.email)).unwrap();
+    std::fs::write(
+        &file,
+        format!("email,name,password_hash,role,created_at\n{},Eve,,,\nfree@example.org,Free,,,\n", ada.email),
+    )
+    .unwrap();
     let path = file.to_str().unwrap();
     for dry in [true, false] {
         let arguments = ["user", "import", path, "--dry-run"];
