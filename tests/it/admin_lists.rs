@@ -77,7 +77,8 @@ async fn the_record_is_searched_by_person_event_and_address() {
     let list = admin.get("/admin/audit?q=name-changed").await;
     list.says("30 events, page 1 of 2");
     assert_eq!(list.attribute("a[rel=next]", "href").as_deref(), Some("/admin/audit?q=name-changed&page=2"));
-    assert_eq!(list.count(&format!(r#"tbody a[href="/admin/users/{id}"]"#)), 25);
+    // Who did it, and whose account it was.
+    assert_eq!(list.count(&format!(r#"tbody a[href="/admin/users/{id}"]"#)), 50);
 }
 
 #[actix_web::test]
@@ -221,7 +222,7 @@ async fn an_ended_session_is_told_with_its_device_and_the_one_it_was_ended_from(
     assert_eq!(app.db.scalar::<i64>(ended), 1);
     // As versions wrote it that kept no detail.
     app.db.execute(&format!(
-        "INSERT INTO audit_events (act, actor, subject, user_agent) VALUES ('session-revoked', '{0}', '{0}', 'curl/8')",
+        "INSERT INTO audit_events (act, actor, subject, user_agent) VALUES ('session-revoked', '{0}', '{0}', 'Difference Engine')",
         ada.id
     ));
     chrome.get("/account/activity").await.says("A session was ended from an unknown device");

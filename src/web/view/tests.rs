@@ -1,5 +1,6 @@
 //! What people read.
 
+use super::moments::relative;
 use super::*;
 use crate::accounts::Agent;
 use time::Duration;
