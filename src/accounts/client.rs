@@ -53,6 +53,11 @@ impl Client {
         }
     }
 
+    /// As a row kept who sent a request.
+    pub(super) fn of_row(address: String, user_agent: String) -> Self {
+        Self { address, user_agent, ..Self::default() }
+    }
+
     /// For what the operator does on the command line.
     pub fn operator() -> Self {
         Self { is_operator: true, ..Self::default() }

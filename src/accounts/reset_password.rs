@@ -37,7 +37,7 @@ impl Accounts {
                 let user = queries::addressee_at(conn, &email_key)?;
                 match &user {
                     Some(user) => accounts.mail_reset(conn, user)?,
-                    None => accounts.mail_decoy_reset(conn, accounts.decoy_account(&email_key))?,
+                    None => accounts.mail_decoy_reset(conn, accounts.decoy_account(email_key.as_str()))?,
                 }
                 Entry::nobody(Act::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
                 Ok(Ok(()))

@@ -191,7 +191,7 @@ pub(in crate::accounts) fn session_owner(
 }
 
 pub(in crate::accounts) fn has_logged_in(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
-    let last: Option<Option<time::OffsetDateTime>> =
+    let last: Option<Option<OffsetDateTime>> =
         users::table.filter(dsl::id.eq(id.0)).select(dsl::last_login_at).first(conn).optional()?;
     Ok(last.flatten().is_some())
 }
@@ -365,7 +365,7 @@ pub(in crate::accounts) fn set_disabled(
             .execute(&mut **change)?
     } else {
         diesel::update(row.filter(dsl::disabled_at.is_not_null()))
-            .set(dsl::disabled_at.eq(None::<time::OffsetDateTime>))
+            .set(dsl::disabled_at.eq(None::<OffsetDateTime>))
             .execute(&mut **change)?
     };
     Ok(changed > 0)

@@ -5,7 +5,6 @@ use askama::Template;
 use smol_str::SmolStr;
 use time::OffsetDateTime;
 
-use crate::config::Registration;
 use crate::sessions::{Policy, Record};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;

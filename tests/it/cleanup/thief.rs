@@ -170,7 +170,9 @@ impl Scene {
 
     /// With a passkey and nothing else in the account: whether the password alone opens it.
     async fn skips_the_passkey(&self) -> bool {
-        self.app.db.execute("DELETE FROM totp; DELETE FROM passkeys; INSERT INTO passkeys SELECT * FROM kept_passkeys");
+        self.app.db.execute(
+            "DELETE FROM totp; DELETE FROM passkeys; INSERT INTO passkeys SELECT * FROM kept_passkeys",
+        );
         let mut browser = self.app.browser();
         self.log_in(&mut browser).await && browser.get("/home").await.status == 200
     }
