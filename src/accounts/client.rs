@@ -53,9 +53,9 @@ impl Client {
         }
     }
 
-    /// As a row kept who sent a request.
-    pub(super) fn of_row(address: String, user_agent: String) -> Self {
-        Self { address, user_agent, ..Self::default() }
+    /// Who sent a request, as it was stored.
+    pub(super) fn stored(address: String, user_agent: String) -> Self {
+        Self { address, user_agent, browser: None, is_operator: false }
     }
 
     /// For what the operator does on the command line.

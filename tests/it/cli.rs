@@ -335,7 +335,7 @@ async fn a_port_that_the_system_chooses_is_the_one_that_links_lead_to() {
     let answer = Browser::new(origin).open(path).await;
     child.kill().unwrap();
     child.wait().unwrap();
-    answer.is(200).says("administrator");
+    answer.is(200).says("Create the first admin");
 }
 
 #[actix_web::test]

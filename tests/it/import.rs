@@ -128,7 +128,7 @@ async fn people_bring_their_name_role_and_past_and_no_letter_is_written() {
         partial.well(),
         [
             "line 2: role is admin, which needs --allow-admins",
-            "1 imported (0 without a password), 0 here already, 1 refused.",
+            "1 imported (1 without a password), 0 here already, 1 refused.",
             ADVICE
         ]
     );

@@ -71,7 +71,6 @@ async fn an_unreadable_hash_denies_and_says_so() {
         "",
         "$",
         "plain text",
-        "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
         "$2b$04$short",
     ] {
         let verdict = hasher.verify(given(broken), Some(&PasswordHash::stored(broken))).await;
@@ -98,6 +97,7 @@ async fn a_stored_hash_over_the_limit_denies_at_once_and_says_why() {
     let costly = [
         BCRYPT.replace("$04$", "$31$"),
         "pbkdf2_sha256$4000000000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned(),
+        "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA".to_owned(),
     ];
     for stored in costly.map(PasswordHash::stored) {
         let _all = hasher.legacy.acquire(1, &hasher.refused).await.unwrap();

@@ -74,7 +74,7 @@ pub(in crate::accounts) fn take_overdue(conn: &mut PgConnection) -> Result<Optio
             .optional()?;
     Ok(row.map(|(user, address, user_agent, at)| Overdue {
         user: UserId(user),
-        client: Client::of_row(address, user_agent),
+        client: Client::stored(address, user_agent),
         at,
     }))
 }

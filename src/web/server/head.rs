@@ -2,15 +2,17 @@
 
 /// Scans bytes for the blank line that ends a head, across any split into pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct HeadScanner(Line);
+pub struct HeadScanner {
+    /// Blank lines before the request line end nothing (RFC 9112 §2.2).
+    started: bool,
+    line: Line,
+}
 
 /// What the current line holds so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Line {
-    /// Blank lines before the request line end nothing (RFC 9112 §2.2).
     #[default]
-    Unstarted,
-    Empty,
+    Nothing,
     /// A CR and nothing else.
     Cr,
     Text,
@@ -24,22 +26,21 @@ impl HeadScanner {
         for at in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[start..at];
             start = at + 1;
-            let blank = match self.0 {
-                Line::Unstarted if matches!(line, [] | [b'\r']) => continue,
-                Line::Unstarted | Line::Text => false,
-                Line::Empty => matches!(line, [] | [b'\r']),
+            let blank = match self.line {
+                Line::Nothing => matches!(line, [] | [b'\r']),
                 Line::Cr => line.is_empty(),
+                Line::Text => false,
             };
-            if blank {
+            self.line = Line::Nothing;
+            if blank && self.started {
                 *self = Self::default();
                 return Some(start);
             }
-            self.0 = Line::Empty;
+            self.started |= !blank;
         }
-        self.0 = match (self.0, &bytes[start..]) {
+        self.line = match (self.line, &bytes[start..]) {
             (line, []) => line,
-            (Line::Unstarted, [b'\r']) => Line::Unstarted,
-            (Line::Empty, [b'\r']) => Line::Cr,
+            (Line::Nothing, [b'\r']) => Line::Cr,
             _ => Line::Text,
         };
         None
@@ -64,6 +65,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nA: b\r\n\r", None),
             ("GET / HTTP/1.1\r\n\rA: b\r\n", None),
             ("\r\n\r\n\r\n", None),
+            ("\n\r\r\n\r\n", Some(6)),
             ("", None),
         ] {
             assert_eq!(HeadScanner::default().end(bytes.as_bytes()), end, "{bytes:?}");

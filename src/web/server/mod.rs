@@ -1,6 +1,6 @@
 //! The server below the application: accepts connections and bounds what each may make the process hold.
 //!
-//! It is actix's own `HttpServer` put together from its parts, because that one lets nobody say what a connection is.
+//! It is actix's own `HttpServer` put together from its parts: that one has no way to say what a connection is.
 //! Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of 16 KiB at most.
 
 mod answer;
@@ -67,6 +67,9 @@ where
             let answer = Service::call(app, request);
             async move {
                 let answer: Response<B> = answer.await?.into();
+                if let Some(answering) = &answering {
+                    answering.let_the_body_arrive().await;
+                }
                 Ok::<_, Error>(answer.map_body(|_, body| Answer::new(body, answering)))
             }
         });

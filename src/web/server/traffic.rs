@@ -11,16 +11,20 @@ use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::Stream;
+use tokio::task::yield_now;
 
 /// How much of a body may wait for its handler. A form mostly fits, and a slow handler holds back the sender.
 const BODY_WINDOW: u64 = 16 * 1024;
 
 /// The same for a body that does not say its length: what follows it cannot be told from it and is parsed at once, so
 /// this bounds how many requests that may be.
-const UNSIZED_WINDOW: u64 = 1024;
+const UNSIZED_WINDOW: u64 = 256;
 
 /// Of such a body, what the handler did not read is discarded up to here. A longer one ends the connection.
 const DISCARD: u64 = 16 * 1024;
+
+/// Enough for as much as the window holds, in pieces as they are read.
+const ARRIVE_IN_TURNS: usize = 8;
 
 /// What the connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,6 +183,17 @@ impl Answering {
             }
         });
         Some(Self(traffic))
+    }
+}
+
+impl Answering {
+    /// Gives a body that its handler did not read, but that is already here, the turns to arrive: with a body
+    /// outstanding actix closes the connection behind the answer. Waits for nothing that the client has yet to send.
+    pub async fn let_the_body_arrive(&self) {
+        for _ in 0..ARRIVE_IN_TURNS {
+            let Phase::Body { body: Body::Sized(1..), .. } = self.0.phase.get() else { return };
+            yield_now().await;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people read.
 
 use super::*;
+use crate::accounts::Agent;
 use time::Duration;
 
 #[test]
@@ -24,7 +25,7 @@ fn distances_are_said_as_people_say_them() {
 fn every_event_says_who_did_it() {
     let (ada, grace) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));
     let now = OffsetDateTime::now_utc();
-    let event = |actor: Option<UserId>, name: Option<&str>, user_agent: &str, address: &str| AuditEvent {
+    let event = |actor: Option<UserId>, name: Option<&str>, agent: Agent, address: &str| AuditEvent {
         at: now,
         act: Some(Act::ResetRequested),
         actor,
@@ -32,23 +33,21 @@ fn every_event_says_who_did_it() {
         subject: Some(ada),
         subject_name: Some("Ada".to_owned()),
         address: address.to_owned(),
-        user_agent: user_agent.to_owned(),
+        agent,
         detail: String::new(),
     };
-    let operator = "latchkey command line";
+    let curl = || Agent::Browser("curl/8".to_owned());
     for (event, own, by, actor) in [
-        (event(Some(ada), Some("Ada"), "curl/8", "192.0.2.1"), "", "", "Ada"),
-        (event(Some(grace), Some("Grace"), "curl/8", "192.0.2.1"), "an administrator", "Grace", "Grace"),
+        (event(Some(ada), Some("Ada"), curl(), "192.0.2.1"), "", "", "Ada"),
+        (event(Some(grace), Some("Grace"), curl(), "192.0.2.1"), "an administrator", "Grace", "Grace"),
         (
-            event(Some(grace), None, "curl/8", "192.0.2.1"),
+            event(Some(grace), None, curl(), "192.0.2.1"),
             "an administrator",
             "a deleted user",
             "a deleted user",
         ),
-        (event(None, None, operator, ""), "the operator", "the operator", "the operator"),
-        // A browser that calls itself so is not the operator.
-        (event(None, None, operator, "192.0.2.1"), "", "", "not known"),
-        (event(None, None, "curl/8", "192.0.2.1"), "", "", "not known"),
+        (event(None, None, Agent::Operator, ""), "the operator", "the operator", "the operator"),
+        (event(None, None, curl(), "192.0.2.1"), "", "", "not known"),
     ] {
         let read = Event::own(&event, now);
         assert_eq!((read.by.as_str(), read.text.as_str()), (own, "Reset link requested"));

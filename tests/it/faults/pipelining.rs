@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 2000;
 const MOST_MEMORY: u64 = 256;
 
 /// In MiB: how much more there may be than before, a moment after they are gone.
-const STAYS: u64 = 48;
+const STAYS: u64 = 64;
 
 const PAGE_WITHIN: Duration = Duration::from_secs(2);
 
