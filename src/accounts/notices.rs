@@ -176,7 +176,7 @@ impl Accounts {
                 advice: "If you changed your address yourself, there is nothing to do. If you did not, use the link in our letter “Your e-mail address was changed”, which takes the change back. After that date, this address is free for a new account:".into(),
                 button: "Register",
                 link: self.mailer.link("/register"),
-                why: "it was the address of an account until recently. If it was not you who entered it, do nothing. Nobody got in.",
+                why: "it was the address of an account until recently. If it was not you who entered it, do nothing. No one got in.",
             },
             Notice::EmailWanted => Words {
                 subject: "Your address was entered for another account".into(),
@@ -213,7 +213,7 @@ impl Accounts {
             Notice::PasskeyStepOff { undo, valid_for } => Words {
                 subject: "Your password alone now logs you in".into(),
                 what: format!("your Latchkey account stopped asking for a passkey after your password {happened}. From now on your password alone logs you in. Your recovery codes were deleted; your passkeys still work."),
-                advice: format!("It was not you? Take it back within {valid_for}: the passkey is required again, every session is ended, and you get a link to set a new password."),
+                advice: format!("If it was not you, take it back within {valid_for}: the passkey is required again, every session is ended, and you get a link to set a new password."),
                 button: "Take it back",
                 link: undo.clone(),
                 why: "it is sent whenever the ways to log in to your account change.",
@@ -228,7 +228,7 @@ impl Accounts {
             },
             Notice::PasskeyCopied => Words {
                 subject: "A passkey of yours was refused".into(),
-                what: format!("a passkey of your Latchkey account was used {happened}, and was behind the uses we have seen before. There may be a copy of it, so nobody got in."),
+                what: format!("a passkey of your Latchkey account was used {happened}, but its counter was behind the one we have seen before. There may be a copy of it, so no one got in."),
                 advice: "Whether it was you or not: remove the passkey that is marked as refused, and make a new one.".into(),
                 button: "Look at my passkeys",
                 link: self.mailer.link("/account/security"),
@@ -252,19 +252,19 @@ impl Accounts {
             },
             Notice::NewDevice { not_me, valid_for, ended_oldest } => Words {
                 subject: "Your account was opened in a new browser".into(),
-                what: format!("somebody logged in to your Latchkey account {happened}. That browser is new to us.{}", match ended_oldest {
+                what: format!("someone logged in to your Latchkey account {happened}. That browser is new to us.{}", match ended_oldest {
                     Some(limit) => format!(" That was one session more than the {limit} you can have, so your oldest session was ended."),
                     None => String::new(),
                 }),
-                advice: format!("It was you? There is nothing to do. If it was not you: within {valid_for}, this logs everyone out, removes what was added to your account since, and mails you a link to set a new password:"),
+                advice: format!("If it was you, there is nothing to do. If it was not, within {valid_for} this link logs everyone out, removes what was added to your account since, and mails you a link to set a new password:"),
                 button: "This was not me",
                 link: not_me.clone(),
                 why: "it is sent when a browser logs in that has not done so before.",
             },
             Notice::SecondStepMissing => Words {
                 subject: "Your password was entered in a new browser".into(),
-                what: format!("the right password of your Latchkey account was entered {happened}, in a browser that is new to us. The second step was not completed within ten minutes, so nobody got in."),
-                advice: "It was you? There is nothing to do. It was not? Then somebody else knows your password. Set a new one at once:".into(),
+                what: format!("the right password of your Latchkey account was entered {happened}, in a browser that is new to us. The second step was not completed within ten minutes, so no one got in."),
+                advice: "If it was you, there is nothing to do. If it was not, someone else knows your password. Set a new one at once:".into(),
                 button: "Set a new password",
                 link: self.mailer.link("/forgot-password"),
                 why: "it is sent at most once a day, when your password is entered in a new browser without the second step.",
