@@ -156,7 +156,7 @@ pub fn words(method: &Method, status: StatusCode, error: Option<&Error>) -> Word
         ),
         (_, Some(Error::NoCookies)) => (
             "Your browser sent no cookies",
-            "Latchkey needs a cookie to know its own forms, so nothing was done. Allow cookies for this site, open the page again and send the form once more.",
+            "Latchkey needs a cookie to recognize its own forms, so nothing was done. Allow cookies for this site, open the page again and send the form once more.",
         ),
         (_, Some(Error::CrossSite)) => (
             "This came from somewhere else",

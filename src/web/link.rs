@@ -11,7 +11,7 @@ use super::form::Fields;
 use super::{Shared, cookie, flash};
 
 /// The address of such a page was copied, or came back a day later: the token is in the letter alone.
-const MISSING: &str = "The link in our letter has a code in it. This browser does not have that code, or not any more: it keeps it for 15 minutes and shows it in no address. Go back to the letter and open the link from there, in this browser.";
+const MISSING: &str = "The link in our letter contains a code, which the address bar does not show. This browser does not have that code, or no longer has it: a browser keeps it for 15 minutes. Go back to the letter and open the link from there, in this browser.";
 
 /// Long enough to choose a password.
 const WAITS: Duration = Duration::minutes(15);

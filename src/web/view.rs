@@ -171,7 +171,7 @@ fn ended_sessions(detail: &str) -> String {
 
 fn sentence(event: &AuditEvent) -> (String, &'static str) {
     let detail = &*event.detail;
-    let Some(act) = event.act else { return ("Something a newer version recorded".into(), "plain") };
+    let Some(act) = event.act else { return ("An event that a newer version recorded".into(), "plain") };
     let with = |text: &str| {
         if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
     };

@@ -243,7 +243,7 @@ async fn the_last_administrator_stays_one() {
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     let own = admin.get(&page(&grace)).await;
-    own.is(200).says("This is the last admin.");
+    own.is(200).says("This is the last administrator.");
     for (verb, fields) in [("role", &[("role", "member")][..]), ("disable", &[])] {
         admin.post(&deed(&grace, verb), fields).await.is(422).says("They are the last administrator");
     }

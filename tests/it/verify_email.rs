@@ -109,7 +109,7 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     let app = TestApp::spawn();
     let (mut stranger, letter) = registered(&app).await;
     let mut owner = app.browser();
-    owner.open(&letter.link()).await.says("Somebody else may have used your address.");
+    owner.open(&letter.link()).await.says("Someone else may have used your address.");
     let token = letter.token();
     let fields = [("token", token.as_str()), ("discard", "1")];
     owner.post("/verify-email", &fields).await.redirects_to("/register");

@@ -137,7 +137,7 @@ fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<Wait> {
         }
         ConfirmRefusal::WrongPassword => fields.refuse(
             "password",
-            "That is not your password. Try again. After too many tries it is locked: then we wrote to you.",
+            "That is not your password. Try again. If it is locked after too many tries, we have emailed you what to do.",
         ),
         ConfirmRefusal::Code(refusal) => fields.refuse("code", refusal),
         ConfirmRefusal::SessionLost => fields.refuse("", Flash::SessionLost.text()),

@@ -94,7 +94,7 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
         Err(LogInRefusal::NoMatch) => {
             form.fields.refuse(
                 "",
-                "Address and password do not match an account, its address is not confirmed yet, or its password is locked: then we wrote to you.",
+                "Address and password do not match. If the account is unconfirmed or locked, we have emailed you what to do.",
             );
             page::refused(&LogInPage::new(&ctx, form.fields))
         }

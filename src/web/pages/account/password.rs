@@ -71,7 +71,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result
             return page::too_many(wait, &shown);
         }
         Err(ChangeRefusal::WrongPassword) => {
-            shown.form.refuse("current_password", "That is not your current password. Try again. After too many tries it is locked: then we wrote to you.")
+            shown.form.refuse("current_password", "That is not your current password. Try again. If it is locked after too many tries, we have emailed you what to do.")
         }
         Err(ChangeRefusal::Same) => {
             shown.form.refuse("password", "This is your password already. Choose another.")
