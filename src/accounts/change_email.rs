@@ -119,7 +119,7 @@ impl Accounts {
     }
 
     fn asking(&self, conn: &mut PgConnection, user: UserId) -> Result<Addressee, Fault> {
-        queries::addressee(conn, user)?.ok_or_else(|| Fault::Bug("a live session of nobody active".into()))
+        queries::addressee(conn, user)?.ok_or_else(|| Fault::Bug("a live session without an active user".into()))
     }
 
     /// Whether a letter may go to the new address. Locks the user's row, after the budgets as whoever asks for a reset

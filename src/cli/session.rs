@@ -16,7 +16,7 @@ use crate::sessions::{Handle, Record};
 pub enum Command {
     /// List live sessions, last seen first.
     List {
-        /// Only of users whose name or address contains this.
+        /// List only sessions of users whose name or address contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]

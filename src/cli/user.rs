@@ -23,7 +23,7 @@ pub enum Command {
     },
     /// List all users, newest first.
     List {
-        /// Only users whose name or address contains this.
+        /// List only users whose name or address contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]

@@ -18,7 +18,7 @@ pub(super) fn resolve(
 ) -> Result<Settings, Misconfigured> {
     let mut problems = Problems::default();
     for name in variables.quoted() {
-        problems.add(format!("{name} stands in quotation marks: leave them out"));
+        problems.add(format!("{name} has quotation marks around it: remove them"));
     }
     let named = problems.value_of(written.database.named(variables));
     // A database that is named wrongly is named all the same.

@@ -46,7 +46,7 @@ fn server(settings: &Settings, mailer: Mailer) -> Finding {
             "mail.server",
             without_credentials(&why),
             format!(
-                "letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether it knows us as {ehlo} (LATCHKEY__MAIL__EHLO)"
+                "letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether it accepts {ehlo} as our name (LATCHKEY__MAIL__EHLO)"
             ),
         ),
         Ok(None) => note("mail.server", "there is none", "set LATCHKEY__MAIL__SMTP_URL"),
