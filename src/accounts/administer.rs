@@ -181,7 +181,7 @@ impl Accounts {
         .await
     }
 
-    /// Ends one session of anybody. `by` is the administrator and their session; `None` is the operator. `false` when
+    /// Ends one session of any user. `by` is the administrator and their session; `None` is the operator. `false` when
     /// there is no such live session.
     pub async fn revoke_any(
         &self,

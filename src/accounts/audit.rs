@@ -111,7 +111,7 @@ pub struct Event {
     pub detail: String,
 }
 
-/// Who did what an event tells of.
+/// Who caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// The user it happened to.
@@ -120,7 +120,7 @@ pub enum Actor {
     Admin(UserId),
     /// On the command line.
     Operator,
-    /// The instance itself, when a time is over.
+    /// The instance itself, when a time limit has passed.
     Instance,
     /// Someone who has not proven who they are, such as at a refused log-in or with a mailed link.
     Unproven,

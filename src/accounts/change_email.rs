@@ -29,9 +29,9 @@ pub enum EmailRefusal {
 }
 
 impl Accounts {
-    /// Mails a link to the new address, and tells the old one that the change was requested; where the new address is
-    /// somebody else's, they are told instead of mailed the link. The caller cannot tell which (ASVS 5.0 6.3.8). A newer
-    /// request replaces an older one.
+    /// Mails a link to the new address, and tells the old one that the change was requested. If the new address
+    /// belongs to another user, that user is told, and no link is mailed. The caller cannot tell which (ASVS 5.0
+    /// 6.3.8). A newer request replaces an older one.
     pub async fn ask_for_email(
         &self,
         live: LiveUser,
@@ -101,7 +101,7 @@ impl Accounts {
             .await
     }
 
-    /// Nothing changes any more; `false` if no change was pending.
+    /// Cancels the pending change; `false` if there is none.
     pub async fn cancel_email(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
         self.db
             .write(move |conn| {
@@ -119,11 +119,11 @@ impl Accounts {
     }
 
     fn asking(&self, conn: &mut PgConnection, user: UserId) -> Result<Addressee, Fault> {
-        queries::addressee(conn, user)?.ok_or_else(|| Fault::Bug("a live session without an active user".into()))
+        queries::addressee(conn, user)?.ok_or_else(|| Fault::Bug("a live session of no active user".into()))
     }
 
-    /// Whether a letter may go to the new address. Locks the user's row, after the budgets as whoever asks for a reset
-    /// does, so that nobody waits in a circle.
+    /// Whether a letter may go to the new address. Locks the user's row after the budgets, in the same order as a
+    /// request for a reset link, so that the two cannot deadlock.
     fn may_ask_for_email(
         &self,
         conn: &mut PgConnection,
@@ -140,8 +140,8 @@ impl Accounts {
         Ok(Ok(may_mail))
     }
 
-    /// Makes the link that changes the address, and mails it if the address is free. Where it is not, nobody ever sees
-    /// the link; it is made all the same, so that the account page shows the same pending change.
+    /// Makes the link that changes the address, and mails it if the address is free. If it is not, the link
+    /// is made but never mailed, so that the account page shows the same pending change.
     fn mail_confirmation(
         &self,
         conn: &mut PgConnection,
@@ -178,8 +178,8 @@ impl Accounts {
         self.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())
     }
 
-    /// To an address that somebody wants while it is kept for the account that had it before: its owner may have missed
-    /// the letter about the change. Without a name, which a thief may have set.
+    /// Writes to an address that was requested while it is reserved for the account that had it before: its owner may
+    /// have missed the letter about the change. The letter contains no name, because a thief may have set it.
     pub(super) fn tell_reserved(
         &self,
         conn: &mut PgConnection,
@@ -227,8 +227,8 @@ impl Accounts {
             .await
     }
 
-    /// The old address counts again, a link to set a new password goes there, and what was added since the change was
-    /// requested is removed. `None` when the link is dead, or somebody else has the address by now.
+    /// Gives the account its old address back, mails a link to set a new password there, and removes what was added
+    /// since the change was requested. `None` when the link is dead, or another user has the address by now.
     pub async fn restore_email(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();
@@ -249,8 +249,8 @@ impl Accounts {
             .await
     }
 
-    /// Consumes the link and gives the account the address it is about; `None` when the link is dead, or somebody else
-    /// has the address by now.
+    /// Consumes the link and gives the account the address it is about; `None` when the link is dead, or another
+    /// user has the address by now.
     fn follow(
         &self,
         change: &mut Change<'_>,
@@ -274,9 +274,9 @@ impl Accounts {
 
 /// A link that gave the account another address.
 struct Followed {
-    /// Who was written to until now.
+    /// The owner, with the address that was used until now.
     before: Addressee,
-    /// The address that counts from now on.
+    /// The address of the account from now on.
     email: Email,
     /// When the change of address began.
     since: OffsetDateTime,

@@ -54,7 +54,7 @@ impl Email {
         Ok(Self { key: EmailKey::new(&text, local, domain, ascii), text })
     }
 
-    /// An address that was accepted before, by whatever rules held then.
+    /// An address that was accepted earlier, under the rules of that time.
     pub(super) fn stored(text: &str) -> Self {
         Self { text: text.to_owned(), key: EmailKey::of_attempt(text) }
     }
@@ -63,7 +63,7 @@ impl Email {
         &self.text
     }
 
-    /// Lower case and one form of the domain: nobody means two people by `Ada@` and `ada@`, and browsers send
+    /// Lower case and one form of the domain: `Ada@` and `ada@` are the same person, and browsers send
     /// punycode for a domain that was typed in Unicode.
     pub fn key(&self) -> &EmailKey {
         &self.key
@@ -80,7 +80,7 @@ impl EmailKey {
         }
     }
 
-    /// The key of what was typed to log in. What is no address has one as well: its attempts are counted by it.
+    /// The key of what was typed to log in. Text that is not an address has a key as well, which counts its attempts.
     pub(super) fn of_attempt(raw: &str) -> Self {
         let text: String = raw.trim().nfc().collect();
         let parts = text.rsplit_once('@');

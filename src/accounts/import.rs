@@ -21,7 +21,7 @@ pub struct Exported {
     pub password_hash: String,
     /// `member` where nothing is said.
     pub role: String,
-    /// RFC 3339 or one of its relatives (docs/moving-in.md); now where nothing is said.
+    /// RFC 3339 or a similar format (docs/moving-in.md); if empty, the time of the import.
     pub created_at: String,
 }
 

@@ -25,7 +25,7 @@ impl Accounts {
         self.db
             .write(move |conn| {
                 let Some(user) = user else {
-                    // The same statements as for somebody who exists.
+                    // The same statements as for an account that exists.
                     let absent = UserId(Uuid::nil());
                     queries::addressee(conn, absent)?;
                     queries::delete_links(conn, absent, &[Purpose::Unlock])?;

@@ -1,4 +1,4 @@
-//! A log-in with the right password whose second step is never completed: somebody else may know the password, so its
+//! A log-in with the right password whose second step is never completed. Another person may know the password, so the
 //! owner is told (ASVS 5.0 6.3.5). Only where the browser is new to the owner, and at most once a day.
 //!
 //! The row is written with the pending log-in and deleted when the second step is completed. However the pending log-in

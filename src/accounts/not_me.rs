@@ -1,4 +1,4 @@
-//! "This was not me": ends everything that somebody else may have opened, and begins a reset.
+//! "This was not me": ends everything that another person may have opened, and begins a reset.
 
 use super::audit::Entry;
 use super::cleanup::{Cleanup, Request};
@@ -19,7 +19,7 @@ pub enum Disowned {
 }
 
 impl Accounts {
-    /// Somebody else was logged in, so they may know the password: it is removed with everything it opened, and with what
+    /// Another person was logged in and may know the password. Removes the password, everything it opened, and what
     /// was added since that session began. Mails a reset link. `None` when the link is dead.
     pub async fn not_me(&self, token: &str, client: Client) -> Result<Option<Disowned>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };

@@ -146,8 +146,8 @@ impl Accounts {
         Ok(self.make_registered(token_hash, client).await?.ok_or(VerifyRefusal::DeadLink))
     }
 
-    /// Deletes the registration behind the link: whoever reads the inbox did not begin it, or does not know its
-    /// password. `false` when the link is dead.
+    /// Deletes the registration behind the link, when the owner of the inbox did not begin it or does not
+    /// know its password. `false` when the link is dead.
     pub async fn discard_registration(&self, token: &str) -> Result<bool, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
         self.db.write(move |conn| queries::drop_registration(conn, &token_hash)).await
@@ -244,7 +244,7 @@ impl Accounts {
     ) -> Result<(), Fault> {
         let good_for = self.rules.tokens.verify_for;
         let occupant = queries::occupant(conn, parsed.email.key())?;
-        // The same statements whoever has the address, or the time would tell (ASVS 5.0 6.3.8).
+        // The same statements for free and taken addresses, so that the time tells nothing (ASVS 5.0 6.3.8).
         let token = Token::generate()?;
         let is_free = occupant.is_none();
         queries::insert_registration(conn, (&token, browser), parsed, invitation, good_for.std(), is_free)?;
@@ -262,7 +262,7 @@ impl Accounts {
             }
             Some(Occupant::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
             Some(Occupant::Reserved { until }) => self.tell_reserved(conn, &parsed.email, until, client),
-            // Nothing that the owner could be told would be of use.
+            // The owner of a disabled account cannot log in, so no letter would help.
             Some(Occupant::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
         }
     }

@@ -106,7 +106,7 @@ impl Name {
     }
 }
 
-/// Whether `name` reads as a link or an address, in whatever width and case it is written (Unicode's NFKC).
+/// Whether `name` reads as a link or an address, in any width and case (Unicode's NFKC).
 fn looks_like_a_link(name: &str) -> bool {
     let plain: String = name.nfkc().flat_map(char::to_lowercase).collect();
     ["://", "www.", "@"].iter().any(|mark| plain.contains(mark))

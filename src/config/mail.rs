@@ -53,7 +53,7 @@ impl Written {
         }
         if transport == Transport::Smtp && self.smtp_url.is_none() {
             problems
-                .add("LATCHKEY__MAIL__SMTP_URL is missing: set it, such as smtps://user:password@mail.example.org");
+                .add("LATCHKEY__MAIL__SMTP_URL is missing, such as smtps://user:password@mail.example.org");
         }
         let from = self.from.unwrap_or_else(|| format!("Latchkey <no-reply@{}>", sender_domain(public)));
         let ehlo = match &self.ehlo {

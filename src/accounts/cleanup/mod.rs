@@ -18,7 +18,7 @@ use crate::sessions::{Change, Handle};
 pub use model::{Cleanup, Fate, Reach, Trace, fate};
 pub use table::table;
 
-/// Rows deleted in one statement, where everybody is logged out.
+/// Rows deleted in one statement when all users are logged out.
 const BATCH: i64 = 10_000;
 
 /// A clean-up of one account. The fields that a kind does not need stay empty.
@@ -31,14 +31,14 @@ pub(super) struct Request<'a> {
     browser: Option<TokenHash>,
     /// What was added from then on is not the owner's.
     since: Option<OffsetDateTime>,
-    /// The address that counts again.
+    /// The address that the account gets back.
     restored: Option<&'a Email>,
     /// For the record; `None` for a mailed link and for the operator.
     actor: Option<UserId>,
     client: &'a Client,
 }
 
-/// What was there to take away.
+/// What a clean-up removed.
 #[derive(Default)]
 pub(super) struct Removed {
     pub sessions: usize,
@@ -51,7 +51,7 @@ impl<'a> Request<'a> {
         Self { kind, user, session: None, browser: None, since: None, restored: None, actor: None, client }
     }
 
-    /// By somebody who is logged in.
+    /// By a user who is logged in.
     pub fn by(self, actor: Option<UserId>) -> Self {
         Self { actor, ..self }
     }
@@ -187,7 +187,7 @@ impl Accounts {
         }
     }
 
-    /// What [`Accounts::clean_up`] does besides ending sessions, for everybody: what was there at `begun`.
+    /// What [`Accounts::clean_up`] does besides ending sessions, for all users: removes what existed at `begun`.
     pub(super) async fn clean_up_everybody(&self, begun: Moment) -> Result<(), Fault> {
         for trace in Trace::ALL {
             if !fate(Cleanup::EndEverybody, *trace).goes() {

@@ -48,7 +48,7 @@ impl Accounts {
     }
 
     /// Keeps the passkey that was made. With the first one, `step` says what becomes of the password; an authenticator
-    /// app requires a second step whatever it says.
+    /// app requires a second step in any case.
     pub async fn add_passkey(
         &self,
         live: LiveUser,

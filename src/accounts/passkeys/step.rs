@@ -100,7 +100,7 @@ impl Accounts {
         Ok(StepChange::Off)
     }
 
-    /// Whether an authenticator app is in use: it requires a second step whatever was chosen for passkeys.
+    /// Whether an authenticator app is in use: it requires a second step, regardless of the choice for passkeys.
     pub(super) fn has_app(&self, conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
         Ok(queries::totp(conn, user)?.is_some_and(|totp| totp.active_at.is_some()))
     }

@@ -127,7 +127,7 @@ fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Us
         .collect()
 }
 
-/// One day of one figure. Days are those of UTC, whatever time zone the database is set to.
+/// One day of one figure. Days are UTC days, regardless of the database's time zone.
 #[derive(Clone, QueryableByName)]
 pub struct Day {
     #[diesel(sql_type = Date)]

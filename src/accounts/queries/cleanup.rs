@@ -1,4 +1,4 @@
-//! What clean-ups delete, each for one user, or for everybody in batches.
+//! What clean-ups delete, each for one user, or for all users in batches.
 
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
@@ -136,7 +136,7 @@ pub(in crate::accounts) fn delete_recovery_codes_since(
     Ok(diesel::delete(made).execute(conn)?)
 }
 
-/// Withdraws the open invitations that `user` sent, all or those since `since`; answers to whom they went.
+/// Withdraws the open invitations that `user` sent, all or those since `since`; returns their recipients.
 pub(in crate::accounts) fn withdraw_invitations_by(
     conn: &mut PgConnection,
     user: UserId,
@@ -157,7 +157,7 @@ pub(in crate::accounts) fn database_time(conn: &mut PgConnection) -> Result<Mome
     Ok(diesel::select(crate::db::time::now()).get_result(conn)?)
 }
 
-/// One batch of known browsers, whosever they are.
+/// One batch of the known browsers of all users.
 pub(in crate::accounts) fn forget_everybodys_browsers(
     conn: &mut PgConnection,
     begun: Moment,

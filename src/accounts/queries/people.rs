@@ -96,7 +96,7 @@ pub(in crate::accounts) enum Occupant {
     },
 }
 
-/// Who has the address; the same queries, whatever the answer.
+/// Who has the address. Sends the same queries for every answer.
 pub(in crate::accounts) fn occupant(
     conn: &mut PgConnection,
     email_key: &EmailKey,

@@ -249,7 +249,7 @@ pub struct InvitationRow {
     pub expires_at: OffsetDateTime,
     pub accepted_at: Option<OffsetDateTime>,
     pub withdrawn_at: Option<OffsetDateTime>,
-    /// Otherwise the invitation opens nothing.
+    /// If the inviter is no longer an administrator, the invitation opens nothing.
     pub inviter_administers: bool,
 }
 

@@ -32,7 +32,7 @@ pub struct Passkeys {
 pub enum Password {
     /// There is no second step yet: the first passkey comes with the choice.
     Choice,
-    /// An authenticator app requires a second step, whatever is chosen for passkeys.
+    /// An authenticator app requires a second step, regardless of the choice for passkeys.
     App,
     Required,
     Alone,
