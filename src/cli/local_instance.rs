@@ -1,5 +1,5 @@
 //! Which instances of local mode run on a data directory, and at which address: commands print links that lead there,
-//! whatever `PORT` is in their own environment.
+//! regardless of `PORT` in their own environment.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use crate::config::{Origin, Settings};
 
 const NAME: &str = "instance.";
 
-/// Says for as long as it lives that this process serves. The kernel releases the lock of a process that was killed.
+/// Announces, while it lives, that this process serves. The kernel releases the lock of a process that was killed.
 pub struct LocalInstance {
     path: PathBuf,
     _locked: File,

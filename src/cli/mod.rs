@@ -95,9 +95,8 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Replaces this process by itself with a tidy environment, if libpq would misread its own variables: it reads them
-/// from the process, where only code that Rust calls unsafe may change them. Tidied, there is nothing left to replace
-/// the process for.
+/// Executes this program again with a corrected environment if libpq would misread its variables. libpq reads them
+/// from the process, where only unsafe code could change them. The second execution finds nothing to correct.
 fn tidy_environment() {
     let untidy = settings::untidy_libpq(env::vars_os());
     let Ok(program) = env::current_exe() else { return };

@@ -40,7 +40,7 @@ pub(super) fn connections() -> u32 {
 
 /// Threads of one worker for what blocks: a connection or a hash for each. What bounds the work are the turns at
 /// the pool (`db`) and the permits for hashing (`accounts`: one a core for ours, half as many for those of other
-/// software); whoever waits for one of those holds no thread.
+/// software); a caller that waits for one of those holds no thread.
 pub fn blocking_threads(pool_size: u32, workers: usize) -> usize {
     pool_size as usize + workers + workers.div_ceil(2) + 2
 }

@@ -39,7 +39,7 @@ impl Waiting {
     }
 }
 
-/// Runs `work` and hands out what it wants to happen after the commit.
+/// Runs `work` and returns the actions that it left for after the commit.
 pub(super) fn collect<T>(work: impl FnOnce() -> T) -> (T, Waiting) {
     /// Also when `work` panics: the thread goes on to other transactions.
     struct Reset;

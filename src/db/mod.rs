@@ -149,7 +149,7 @@ impl Db {
         .await
     }
 
-    /// No answer takes longer, whatever the database is doing.
+    /// No answer takes longer, regardless of the state of the database.
     pub fn longest_wait(&self) -> Duration {
         self.settings.longest_wait()
     }

@@ -46,7 +46,7 @@ macro_rules! letter {
 }
 
 letter! {
-    /// To somebody who registered: prove the address is yours.
+    /// To a user who registered: prove that the address is yours.
     VerifyEmail, "mail/verify_email.txt", "mail/verify_email.html", { link, valid_for },
     |_letter| "Confirm your e-mail address".into()
 }

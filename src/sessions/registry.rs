@@ -19,7 +19,7 @@ pub enum Scope<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     Revoked,
-    /// Nobody used it for too long, or it reached its absolute limit.
+    /// It was unused for too long, or reached its absolute limit.
     Expired,
 }
 

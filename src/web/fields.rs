@@ -133,7 +133,7 @@ mod tests {
     struct Sample {
         email: Text,
         password: SecretText,
-        /// Declared by somebody who did not think of it.
+        /// Declared by a developer who did not choose one of the two types.
         pin: String,
     }
 

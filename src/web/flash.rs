@@ -21,7 +21,7 @@ macro_rules! flashes {
                 match word { $($word => Some(Self::$name),)* _ => None }
             }
 
-            /// Until the next page; confirming takes a person longer than a redirect takes a browser.
+            /// How long it waits for the next page. To confirm takes a person longer than a redirect takes a browser.
             fn waits(self) -> Duration {
                 Duration::minutes(if self == Self::ConfirmThenAgain { 10 } else { 1 })
             }

@@ -40,7 +40,7 @@ pub struct Text(pub String);
 #[serde(rename = "SecretText")]
 pub struct SecretText(String);
 
-/// A field that nobody types into, because its page puts the value there. It does not come back: its page has it.
+/// A field whose value the page sets, not the user. It does not come back: its page has it.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename = "Preset")]
 pub struct Preset(pub String);
@@ -161,7 +161,7 @@ impl Posted {
         Ok(Form { input, fields })
     }
 
-    /// What was typed into those fields that come back, whatever button was pressed.
+    /// What was typed into those fields that come back, regardless of which button was pressed.
     pub fn texts<T: Input>(&self) -> Result<Vec<(String, String)>, Error> {
         let (_, texts) = fields::read::<T>(&self.pairs, false).map_err(|_| Error::UnknownField)?;
         Ok(texts)

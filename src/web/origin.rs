@@ -24,8 +24,8 @@ pub async fn check(
     Ok(request.error_response(Error::CrossSite))
 }
 
-/// What the browser says in `Sec-Fetch-Site` and in `Origin` has to be ours; a client that sends neither is no browser of
-/// somebody else's, and has the token to show.
+/// What the browser says in `Sec-Fetch-Site` and in `Origin` has to be ours. A client that sends neither is not a
+/// browser that could be tricked, and still needs the token.
 fn is_ours(headers: &HeaderMap, public: &str, any_local_name: bool) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
@@ -48,7 +48,7 @@ fn is_local(origin: &str) -> bool {
     })
 }
 
-/// Whether the browser itself vouches that one of our pages sent this, and not merely nothing speaks against it.
+/// Whether the browser's headers state that one of our pages sent this. Missing headers are not enough.
 pub fn is_vouched(headers: &HeaderMap, public: &str) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
     is("sec-fetch-site", "same-origin") || is(header::ORIGIN.as_str(), public)

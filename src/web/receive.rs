@@ -1,6 +1,6 @@
 //! How a POST is received, in one place for every row of the table: the guard speaks, the body arrives, the session is
-//! looked up again, the guard speaks again, and only then the handler runs. Who holds back the last byte of a form is
-//! judged by what is true when it arrives (ASVS 5.0 8.3.2).
+//! looked up again, the guard speaks again, and only then the handler runs. If a client holds back
+//! the last byte of a form, what counts is what is true when that byte arrives (ASVS 5.0 8.3.2).
 //!
 //! A form that cannot be carried out as it came, because the confirmation ran out or its page is out of date, is given
 //! back filled in (docs/decisions/csrf.md).

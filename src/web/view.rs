@@ -81,7 +81,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// As the person it happened to reads it. Where an administrator was, they do not learn.
+    /// As the user it happened to reads it, who does not learn where an administrator was.
     pub fn own(event: &AuditEvent, now: OffsetDateTime) -> Self {
         let by = match event.by() {
             Actor::Admin(_) => "an administrator",

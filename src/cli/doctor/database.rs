@@ -17,7 +17,7 @@ use crate::sessions;
 /// Local mode's own server may have to be started first.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// A check may take so much longer than the longest wait for the database: then it says itself what was wrong.
+/// How much longer a check may take than the longest wait for the database, so that the check itself says what failed.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// What is announced is heard within milliseconds, or never.

@@ -236,7 +236,7 @@ pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<
     }
 }
 
-/// Somebody else began the registration, or its password is not known any more: the owner of the inbox begins anew.
+/// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
 async fn discarded(ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
     if !ctx.accounts().discard_registration(&form.input.token).await? {
         form.fields.refuse("token", DEAD);

@@ -1,7 +1,8 @@
 //! The server below the application: accepts connections and bounds what each may make the process hold.
 //!
-//! It is actix's own `HttpServer` put together from its parts: that one has no way to say what a connection is.
-//! Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of 16 KiB at most.
+//! It is actix's own `HttpServer` put together from its parts: `HttpServer` itself takes no other type of
+//! connection. Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of at most
+//! 16 KiB.
 
 mod answer;
 mod head;

@@ -1,5 +1,5 @@
-//! The stream below actix's HTTP: reads no further than requests are answered, so that what one connection makes the
-//! process hold has an end, whatever the client sends and however little it reads.
+//! The stream below actix's HTTP: reads no further than requests are answered, so that the memory one connection
+//! takes is bounded, no matter what the client sends or how little it reads.
 //!
 //! actix reads as much as the socket has, up to 128 KiB, and parses every request in it before it answers the first.
 //! Here it gets one head, then what its handler reads of the body, and the next head when the answer was written.
@@ -135,15 +135,15 @@ impl BoundedStream {
         Poll::Ready(Ok(()))
     }
 
-    /// What has begun has to end.
+    /// Gives up once the time for the head is over.
     fn wait_for_the_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(HEAD_WITHIN)));
         ready!(deadline.as_mut().poll(cx));
         self.give_up(TOO_SLOW)
     }
 
-    /// Says why, if the socket takes it, and ends what is read. Nothing of an answer waits to be written, or no head
-    /// would be read.
+    /// Sends the reason, if the socket takes it, and stops reading. No part of an answer waits to be written then,
+    /// because heads are read only after the answer before.
     fn give_up(&mut self, why: &[u8]) -> Poll<io::Result<()>> {
         let _ = self.stream.try_write(why);
         self.closed = true;

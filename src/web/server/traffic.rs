@@ -163,8 +163,7 @@ impl Traffic {
     }
 }
 
-/// Until it is dropped, a request is being answered: it belongs to the service's future, then to the body of its
-/// response.
+/// A request is being answered until this is dropped. The service's future owns it, then the body of the response.
 pub struct Answering(Rc<Traffic>);
 
 impl Answering {

@@ -50,7 +50,7 @@ pub(super) fn relative(distance: time::Duration) -> String {
     }
 }
 
-/// When a session ends: at the latest, and earlier if nobody uses it.
+/// When a session ends: at the latest, and earlier if it is unused.
 pub struct Ends {
     pub at: OffsetDateTime,
     pub iso: String,
