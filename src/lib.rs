@@ -17,8 +17,8 @@
 //! * [`web`]: guards, routes, pages.
 //! * [`cli`]: `latchkey serve` and its siblings.
 //!
-//! [`device`] names browsers; [`unicode`] judges what people type; [`jwt`] is what sessions are compared with.
-//! These three use no other module.
+//! [`device`] names browsers; [`unicode`] judges what people type; [`jwt`] is what sessions are compared
+//! with. These three use no other module.
 
 pub mod accounts;
 pub mod cli;

@@ -181,8 +181,8 @@ impl Accounts {
         .await
     }
 
-    /// Ends one session of any user. `by` is the administrator and their session; `None` is the operator. `false` when
-    /// there is no such live session.
+    /// Ends one session of any user. `by` is the administrator and their session; `None` is the operator.
+    /// `false` when there is no such live session.
     pub async fn revoke_any(
         &self,
         by: Option<(UserId, Handle)>,

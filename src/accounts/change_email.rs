@@ -29,9 +29,9 @@ pub enum EmailRefusal {
 }
 
 impl Accounts {
-    /// Mails a link to the new address, and tells the old one that the change was requested. If the new address
-    /// belongs to another user, that user is told, and no link is mailed. The caller cannot tell which (ASVS 5.0
-    /// 6.3.8). A newer request replaces an older one.
+    /// Mails a link to the new address, and tells the old one that the change was requested. If the new
+    /// address belongs to another user, that user is told, and no link is mailed. The caller cannot tell
+    /// which (ASVS 5.0 6.3.8). A newer request replaces an older one.
     pub async fn ask_for_email(
         &self,
         live: LiveUser,
@@ -122,8 +122,8 @@ impl Accounts {
         queries::addressee(conn, user)?.ok_or_else(|| Fault::Bug("a live session of no active user".into()))
     }
 
-    /// Whether a letter may go to the new address. Locks the user's row after the budgets, in the same order as a
-    /// request for a reset link, so that the two cannot deadlock.
+    /// Whether a letter may go to the new address. Locks the user's row after the budgets, in the same order
+    /// as a request for a reset link, so that the two cannot deadlock.
     fn may_ask_for_email(
         &self,
         conn: &mut PgConnection,
@@ -178,8 +178,9 @@ impl Accounts {
         self.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())
     }
 
-    /// Writes to an address that was requested while it is reserved for the account that had it before: its owner may
-    /// have missed the letter about the change. The letter contains no name, because a thief may have set it.
+    /// Writes to an address that was requested while it is reserved for the account that had it before: its
+    /// owner may have missed the letter about the change. The letter contains no name, because a thief may
+    /// have set it.
     pub(super) fn tell_reserved(
         &self,
         conn: &mut PgConnection,
@@ -227,8 +228,9 @@ impl Accounts {
             .await
     }
 
-    /// Gives the account its old address back, mails a link to set a new password there, and removes what was added
-    /// since the change was requested. `None` when the link is dead, or another user has the address by now.
+    /// Gives the account its old address back, mails a link to set a new password there, and removes what was
+    /// added since the change was requested. `None` when the link is dead, or another user has the address by
+    /// now.
     pub async fn restore_email(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();
@@ -249,8 +251,8 @@ impl Accounts {
             .await
     }
 
-    /// Consumes the link and gives the account the address it is about; `None` when the link is dead, or another
-    /// user has the address by now.
+    /// Consumes the link and gives the account the address it is about; `None` when the link is dead, or
+    /// another user has the address by now.
     fn follow(
         &self,
         change: &mut Change<'_>,

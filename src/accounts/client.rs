@@ -31,8 +31,8 @@ pub enum Agent {
 }
 
 impl Agent {
-    /// Reads an event. A browser may send any name, that of the command line included, but a request always has an
-    /// address.
+    /// Reads an event. A browser may send any name, that of the command line included, but a request always
+    /// has an address.
     pub(super) fn stored(address: &str, user_agent: String) -> Self {
         if address.is_empty() && user_agent == COMMAND_LINE {
             Self::Operator

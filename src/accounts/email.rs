@@ -80,7 +80,8 @@ impl EmailKey {
         }
     }
 
-    /// The key of what was typed to log in. Text that is not an address has a key as well, which counts its attempts.
+    /// The key of what was typed to log in. Text that is not an address has a key as well, which counts its
+    /// attempts.
     pub(super) fn of_attempt(raw: &str) -> Self {
         let text: String = raw.trim().nfc().collect();
         let parts = text.rsplit_once('@');

@@ -1,5 +1,6 @@
-//! A log-in with the right password whose second step is never completed. Another person may know the password, so the
-//! owner is told (ASVS 5.0 6.3.5). Only where the browser is new to the owner, and at most once a day.
+//! A log-in with the right password whose second step is never completed. Another person may know the
+//! password, so the owner is told (ASVS 5.0 6.3.5). Only where the browser is new to the owner, and at most
+//! once a day.
 //!
 //! The row is written with the pending log-in and deleted when the second step is completed. However the pending log-in
 //! ends otherwise (time, wrong codes, "start again", a changed password), the row stays until it is due.
@@ -15,7 +16,7 @@ use crate::sessions::Change;
 const MOST: i64 = 10;
 
 impl Accounts {
-    /// Begins to wait for the second step, `within` which it can be completed. The caller has locked the user's row.
+    /// Notes that a second step is expected `within` this time. The caller has locked the user's row.
     pub(super) fn expect_second_step(
         &self,
         change: &mut Change<'_>,

@@ -19,8 +19,8 @@ pub enum Disowned {
 }
 
 impl Accounts {
-    /// Another person was logged in and may know the password. Removes the password, everything it opened, and what
-    /// was added since that session began. Mails a reset link. `None` when the link is dead.
+    /// Another person was logged in and may know the password. Removes the password, everything it opened,
+    /// and what was added since that session began. Mails a reset link. `None` when the link is dead.
     pub async fn not_me(&self, token: &str, client: Client) -> Result<Option<Disowned>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let accounts = self.clone();

@@ -14,8 +14,8 @@ use crate::unicode::direction::isolated;
 /// News that is older is none.
 const WORTH_SENDING: Span = Span::days(3);
 
-/// An event that the account's owner is told of, regardless of who caused it. Links are complete URLs. No field holds
-/// text that a person typed, except for addresses: the types ensure that (see `mail/letters.rs`).
+/// An event that the account's owner is told of, regardless of who caused it. Links are complete URLs. No
+/// field holds text that a person typed, except for addresses: the types ensure that (see `mail/letters.rs`).
 pub(super) enum Notice<'a> {
     PasswordChanged,
     /// Set through a mailed link.
@@ -26,8 +26,8 @@ pub(super) enum Notice<'a> {
         undo: String,
         valid_for: String,
     },
-    /// For the address the account still has. `new` is masked, so that a reader of this inbox does not learn it before
-    /// it is proven. `not_me` cancels the change and cleans up.
+    /// For the address the account still has. `new` is masked, so that a reader of this inbox does not learn
+    /// it before it is proven. `not_me` cancels the change and cleans up.
     EmailChangeAsked {
         new: String,
         not_me: String,

@@ -30,7 +30,7 @@ pub enum CodesRefusal {
 /// Codes that were just made.
 pub struct NewCodes {
     pub codes: RecoveryCodes,
-    /// There were others, which are worth nothing from now on.
+    /// Whether there were earlier codes, which no longer work.
     pub replaced: bool,
 }
 

@@ -10,7 +10,8 @@ use crate::config::{Origin, Settings};
 
 const NAME: &str = "instance.";
 
-/// Announces, while it lives, that this process serves. The kernel releases the lock of a process that was killed.
+/// Announces, while it lives, that this process serves. The kernel releases the lock of a process that was
+/// killed.
 pub struct LocalInstance {
     path: PathBuf,
     _locked: File,

@@ -95,8 +95,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Executes this program again with a corrected environment if libpq would misread its variables. libpq reads them
-/// from the process, where only unsafe code could change them. The second execution finds nothing to correct.
+/// Executes this program again with a corrected environment if libpq would misread its variables. libpq reads
+/// them from the process, where only unsafe code could change them. The second execution finds nothing to
+/// correct.
 fn tidy_environment() {
     let untidy = settings::untidy_libpq(env::vars_os());
     let Ok(program) = env::current_exe() else { return };

@@ -18,7 +18,8 @@ pub struct Reached {
     pub server: Option<LocalServer>,
 }
 
-/// Refuses settings whose errors only show when they are used: no command runs with settings that `serve` refuses.
+/// Refuses settings whose errors only show when they are used: no command runs with settings that `serve`
+/// refuses.
 pub fn check(settings: &Settings) -> Result<(), Misconfigured> {
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     Accounts::new(Db::shut(settings.pool), mailer, settings).map(drop)

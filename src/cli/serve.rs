@@ -47,8 +47,8 @@ const LET_GO: Duration = Duration::from_secs(10);
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Bytes of unread answers that the kernel may keep for a client. A client that sends many requests and reads nothing
-/// then makes us compute few of the answers. The kernel doubles the number; a page fits.
+/// Bytes of unread answers that the kernel may keep for a client. A client that sends many requests and reads
+/// nothing then makes us compute few of the answers. The kernel doubles the number; a page fits.
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// An answer that nobody takes is given up after this: actix waits for ever, so the kernel is told. Phones are back

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// In bytes: the least of its control groups' limits (version 2 or 1) and the machine's own memory. `None` where
-/// nothing tells (macOS, a locked-down sandbox).
+/// In bytes: the least of its control groups' limits (version 2 or 1) and the machine's own memory. `None` if
+/// the system does not tell (macOS, a locked-down sandbox).
 pub fn memory_limit() -> Option<u64> {
     limit(|path| std::fs::read_to_string(path).ok())
 }

@@ -21,7 +21,7 @@ pub(super) fn resolve(
         problems.add(format!("{name} has quotation marks around it: remove them"));
     }
     let named = problems.value_of(written.database.named(variables));
-    // A database that is named wrongly is named all the same.
+    // A wrong database setting still counts as one: this is not local mode then.
     let local = matches!(named, Some(None));
     let database = named.flatten().map(|named| {
         if named.source != Source::Setting {
@@ -93,7 +93,7 @@ pub(super) fn resolve(
         }
     }
     let audit = problems.value_of(written.audit.checked());
-    // Without a public URL there are still problems of its own to be found.
+    // Without a public URL, the mail settings are still checked for problems of their own.
     let public_or_local = public.clone().or_else(|| Origin::on_this_machine(port).ok());
     let mail = public_or_local.map(|public| written.mail.resolve(local, &public, &mut problems));
     problems.check()?;

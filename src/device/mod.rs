@@ -1,5 +1,5 @@
-//! A browser's name for itself, in words people know. Only for display: a client can send any name. Why there is
-//! no library for it: docs/decisions/device-names.md.
+//! A browser's name for itself, in words people know. Only for display: a client can send any name. Why there
+//! is no library for it: docs/decisions/device-names.md.
 
 /// "Firefox on Linux", or as much of it as can be told.
 pub fn name(user_agent: &str) -> String {

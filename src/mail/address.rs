@@ -33,7 +33,8 @@ pub fn address(typed: &str) -> Result<Address, AddressError> {
     let domain = domains::ascii(domain).ok_or(AddressError::InvalidDomain)?;
     Address::new(local, &domain).or_else(|refused| {
         let atoms = || local.split('.').filter(|atom| !atom.is_empty());
-        // With single dots between its parts it must be an address, so nothing but dots is made good by the quotes.
+        // It must be an address once its parts have single dots between them, so quotes only make up for
+        // dots.
         if atoms().next().is_none() {
             return Err(refused);
         }

@@ -26,7 +26,8 @@ pub enum Error {
     ForeignForm,
     /// The form came without any cookie of ours.
     NoCookies,
-    /// The form was opened before a user logged in, in another tab of this browser. It leads on to its destination.
+    /// The form was opened before a user logged in, in another tab of this browser. It leads on to its
+    /// destination.
     LoggedInSince {
         next: Option<String>,
     },

@@ -21,7 +21,8 @@ macro_rules! flashes {
                 match word { $($word => Some(Self::$name),)* _ => None }
             }
 
-            /// How long it waits for the next page. To confirm takes a person longer than a redirect takes a browser.
+            /// How long it waits for the next page. To confirm takes a person longer than a redirect takes a
+            /// browser.
             fn waits(self) -> Duration {
                 Duration::minutes(if self == Self::ConfirmThenAgain { 10 } else { 1 })
             }
@@ -115,21 +116,21 @@ pub fn with(mut response: HttpResponse, flash: Flash, shared: &Shared) -> HttpRe
 /// Says that this request's page tells what was left to say.
 struct Read;
 
-/// What this request's own page is to say.
+/// The flash that the response to this request shows.
 struct Now(Flash);
 
-/// The page that this request is answered with says `flash`.
+/// Shows `flash` on the page that answers this request.
 pub fn tell_now(request: &HttpRequest, flash: Flash) {
     request.extensions_mut().insert(Now(flash));
 }
 
-/// What this page is to say, or what the page before left to say, for the page that tells it.
+/// The flash for this page: one set during this request, or one that the page before left.
 pub fn read(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
     let now = request.extensions().get::<Now>().map(|Now(flash)| *flash);
     if now.is_some() {
         return now;
     }
-    // That one is for the page behind the one that confirms.
+    // `ConfirmThenAgain` is for the page that follows `/confirm`.
     let flash = left(request, shared)
         .filter(|flash| *flash != Flash::ConfirmThenAgain || request.path() != "/confirm")?;
     request.extensions_mut().insert(Read);

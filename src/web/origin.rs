@@ -24,8 +24,8 @@ pub async fn check(
     Ok(request.error_response(Error::CrossSite))
 }
 
-/// What the browser says in `Sec-Fetch-Site` and in `Origin` has to be ours. A client that sends neither is not a
-/// browser that could be tricked, and still needs the token.
+/// What the browser says in `Sec-Fetch-Site` and in `Origin` has to be ours. A client that sends neither is
+/// not a browser that could be tricked, and still needs the token.
 fn is_ours(headers: &HeaderMap, public: &str, any_local_name: bool) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {

@@ -110,7 +110,7 @@ async fn admit<G: Guard, Args: FromRequest + EndsInForm>(
     Args::from_request(request, &mut Payload::None).await.map_err(Into::into)
 }
 
-/// What a person is told whose form is not carried out. A script is told by the front.
+/// The answer to a form that is not carried out, for a person. The front answers scripts.
 async fn denied_answer<G: Guard, Args: EndsInForm>(
     request: &HttpRequest,
     denied: actix_web::Error,
@@ -136,7 +136,7 @@ async fn denied_answer<G: Guard, Args: EndsInForm>(
         Some(Error::LoggedInSince { next }) => {
             Ok(flash::redirect(next.as_deref().unwrap_or("/home"), Flash::LoggedInAlready, shared))
         }
-        // Only what the browser says to come from a page of ours is repeated on one.
+        // What was typed is shown again only if the browser vouches that a page of ours sent it.
         Some(Error::ForeignForm) if origin::is_vouched(request.headers(), shared.public.as_str()) => {
             let Ok(typed) = Posted::of(request).and_then(|posted| Args::typed(&posted)) else {
                 return Err(denied);

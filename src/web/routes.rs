@@ -185,7 +185,7 @@ pub trait Rows: Guard + Sized {
         posted::<Self, _, _>(path, handler, None)
     }
 
-    /// With what shows the page of the form again.
+    /// `again` shows the page of the form again.
     fn form<H, Args, D, DraftArgs>(path: &'static str, handler: H, again: D) -> Route
     where
         H: Handler<Args>,

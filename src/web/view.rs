@@ -68,9 +68,10 @@ pub struct Event {
     pub when: When,
     pub text: String,
     pub kind: &'static str,
-    /// Who did it, to be read after the text, where that is not the person it happened to; else empty.
+    /// Who did it, shown after the text. Empty if the user it happened to did it.
     pub by: String,
-    /// Of the browser it was done with; empty where others are not to know, and where there was none.
+    /// The browser's IP address and device. Empty if the reader may not know them, or if there was no
+    /// browser.
     pub address: String,
     pub device: String,
     /// For administrators: who did it, and to whose account. No id where there is no such account (any more).

@@ -109,7 +109,7 @@ async fn the_overview_counts_people_sessions_log_ins_and_refusals() {
     assert!(texts(".days tbody th")[0].ends_with("today"));
 }
 
-/// Whatever the time zone of the database, a day is one of UTC; and a level is what there was, not what was added.
+/// A day is a UTC day in any time zone of the database, and a level counts what existed, not what was added.
 #[actix_web::test]
 async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
     let app = TestApp::spawn();
@@ -141,7 +141,7 @@ async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
     assert_eq!(of(&numbers.registrations)[8], 1);
 }
 
-/// Who did it and to whom, on each page where it is told, to each reader what is theirs to know.
+/// Each page names the actor and the account of an event, as far as its reader may know them.
 #[actix_web::test]
 async fn what_an_administrator_did_is_told_with_who_did_it() {
     let app = TestApp::spawn();

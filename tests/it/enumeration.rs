@@ -27,7 +27,8 @@ impl Instrumentation for Listener {
             InstrumentationEvent::StartEstablishConnection { url, .. } => self.database = url.to_owned(),
             InstrumentationEvent::StartQuery { query, .. } => {
                 let text = query.to_string();
-                // Without what is bound, and by one name what is written for a user and what in its place.
+                // Without the bound values. A user's row and the decoy written in its place get the same
+                // name.
                 let text = text.split(" -- binds").next().unwrap_or_default();
                 let text = text.replace("decoy_tokens", "user_tokens").replace("\"account\"", "\"user_id\"");
                 match text.as_str() {
@@ -44,7 +45,7 @@ impl Instrumentation for Listener {
     }
 }
 
-/// Whatever the transactions said that write a letter, since this was asked last.
+/// The statements of all transactions that wrote a letter since the last call.
 fn with_a_letter(app: &TestApp) -> Vec<Vec<String>> {
     let mut all = COMMITTED.lock().unwrap();
     let mut found: Vec<_> = all

@@ -1,5 +1,6 @@
-//! Only of users who are gone anything is erased: whatever the least role tries, in whatever order, and whoever comes
-//! in between. What a role with more rights did all the same, `latchkey audit verify` names.
+//! Only the trail of a deleted user can be erased, regardless of what the least role tries, in which order,
+//! and which transactions run in between. If a role with more rights did it anyway, `latchkey audit verify`
+//! names the users.
 
 use std::thread;
 use std::time::Duration;

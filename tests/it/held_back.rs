@@ -101,7 +101,7 @@ impl End {
         }
     }
 
-    /// Where the guard sends whoever has lost this; `None` where it asks for nothing that was lost.
+    /// Where the guard sends a user who has lost this; `None` if the guard does not ask for what was lost.
     fn denies(self, guard: Kind) -> Option<&'static str> {
         match (guard, self) {
             (Kind::Visitor | Kind::Pending, _) => None,

@@ -1,5 +1,5 @@
-//! What is in letters: nothing that somebody typed, except for addresses. Everything that writes a letter is done here
-//! by somebody who types a word of theirs wherever there is a field, and no letter of any kind may have it in it.
+//! No letter contains text that a person typed, except for addresses. These tests trigger every kind of
+//! letter while typing one marked word into every field, and no letter may contain that word.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,7 +34,7 @@ async fn thief(app: &TestApp, person: &Person) -> Browser {
     browser
 }
 
-/// As a stranger without a session can: letters to an owner, and to an address nobody has.
+/// As a stranger without a session can: letters to an owner, and to an address without an account.
 async fn from_outside(app: &TestApp, victim: &Person) {
     let mut browser = stranger(app);
     for email in [victim.email, "alan@example.org"] {
@@ -47,7 +47,7 @@ async fn from_outside(app: &TestApp, victim: &Person) {
     }
 }
 
-/// As somebody with a stolen session can.
+/// As a thief with a stolen session can.
 async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     let mut owner = app.logged_in(victim).await;
     let mut browser = thief(app, victim).await;

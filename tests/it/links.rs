@@ -67,7 +67,7 @@ async fn a_page_without_its_token_says_where_to_find_it_and_offers_nothing_that_
         dead.is(410).says("This link no longer works");
         assert_eq!(dead.count(&format!("form[action='{page}']")), 0, "{page}");
     }
-    // In another browser the letter's link works, whatever the first one has done with it.
+    // In another browser the letter's link works, regardless of what the first browser did with it.
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
     let link = app.letter(ada.email, "Set a new password").await.link();
     app.browser().open(&link).await.is(200);
@@ -124,7 +124,7 @@ async fn the_token_of_an_invitation_leaves_the_address_as_well() {
     ];
     browser.post("/register", &fields).await.redirects_to("/register/check-email");
     assert!(!browser.cookies.contains_key("latchkey-link"));
-    // Whoever comes without an invitation gets the page as it is.
+    // A visitor without an invitation gets the ordinary page.
     let plain = app.browser().get("/register").await;
     assert_eq!(plain.is(200).count("input[name=invite]"), 0);
 }

@@ -128,7 +128,7 @@ async fn a_browser_whose_session_ended_without_it_is_told_how_on_the_log_in_page
     other.get("/home").await.redirects_to("/login");
     other.get("/login").await.says("Your session in this browser has run out.").does_not_say(elsewhere);
 
-    // Nobody is told anything who logged out, had no session, or shows a key that is none.
+    // A visitor who logged out, had no session, or shows a key that never existed is told nothing.
     let mut out = app.logged_in(&ada).await;
     out.get("/home").await.is(200);
     out.post("/logout", &[]).await.is(303);

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use crate::support::app::TestApp;
 use crate::support::process::{DataDir, Latchkey, Running};
 
-/// What a connection may make the process hold, whatever it sends: some 40 KiB, and room for the allocator.
+/// The memory one connection may take, regardless of what it sends: some 40 KiB, and room for the allocator.
 const PER_CONNECTION: u64 = 64 * 1024;
 
 #[actix_web::test]

@@ -103,8 +103,8 @@ impl Kept for Real {
     }
 }
 
-/// Two sessions of one principal are filled while a third of somebody else makes one of them give way, and a change
-/// takes both: the index of principals says the same as that of keys, whatever came first.
+/// Two sessions of one principal are filled while a session of another principal makes one of them give way,
+/// and a change takes both: the index of principals says the same as that of keys, whatever came first.
 pub fn two_sessions_of_one_principal() -> Model {
     Box::new(|| {
         let (cache, row) = (Arc::new(Cache::with_shards(2, 1)), Arc::new(AtomicU64::new(0)));

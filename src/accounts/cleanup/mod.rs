@@ -187,7 +187,8 @@ impl Accounts {
         }
     }
 
-    /// What [`Accounts::clean_up`] does besides ending sessions, for all users: removes what existed at `begun`.
+    /// What [`Accounts::clean_up`] does besides ending sessions, for all users: removes what existed at
+    /// `begun`.
     pub(super) async fn clean_up_everybody(&self, begun: Moment) -> Result<(), Fault> {
         for trace in Trace::ALL {
             if !fate(Cleanup::EndEverybody, *trace).goes() {

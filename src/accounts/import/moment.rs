@@ -1,5 +1,5 @@
-//! When a person registered, as other systems print it. A time without an offset is refused, because it may be any
-//! of 26 hours.
+//! When a person registered, as other systems print it. A time without an offset is refused, because it may
+//! be any of 26 hours.
 
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{Duration, OffsetDateTime};

@@ -32,7 +32,8 @@ pub enum StepChange {
     /// It is asked for from now on; with the codes that stand in for it, if there were none.
     Required(Option<RecoveryCodes>),
     Off,
-    /// It was so already, there is no passkey, or an authenticator app requires a second step anyway.
+    /// The choice was the same before, there is no passkey, or an authenticator app requires a second step
+    /// anyway.
     Unchanged,
 }
 
@@ -100,7 +101,8 @@ impl Accounts {
         Ok(StepChange::Off)
     }
 
-    /// Whether an authenticator app is in use: it requires a second step, regardless of the choice for passkeys.
+    /// Whether an authenticator app is in use: it requires a second step, regardless of the choice for
+    /// passkeys.
     pub(super) fn has_app(&self, conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
         Ok(queries::totp(conn, user)?.is_some_and(|totp| totp.active_at.is_some()))
     }

@@ -210,7 +210,7 @@ mod tests {
         };
         assert_eq!(of(10, [1, 2, 0, 3], [0; 4]), [5, 7, 7, 10]);
         assert_eq!(of(2, [5, 0, 4, 1], [0, 3, 3, 2]), [5, 2, 3, 2]);
-        // Read a moment apart, they may contradict each other.
+        // Counts that are read a moment apart may contradict each other.
         assert_eq!(of(0, [0, 0, 0, 1], [0; 4]), [0, 0, 0, 0]);
     }
 }

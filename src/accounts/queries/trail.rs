@@ -41,7 +41,8 @@ type Row = (
     String,
 );
 
-/// Events about `subject`, or about any user; `q` searches act, network address, and name and e-mail address of actor and subject.
+/// Events about `subject`, or about any user; `q` searches act, network address, and name and e-mail address
+/// of actor and subject.
 pub(in crate::accounts) fn events(
     conn: &mut PgConnection,
     subject: Option<UserId>,

@@ -17,7 +17,8 @@ use crate::sessions;
 /// Local mode's own server may have to be started first.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// How much longer a check may take than the longest wait for the database, so that the check itself says what failed.
+/// How much longer a check may take than the longest wait for the database, so that the check itself says
+/// what failed.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// What is announced is heard within milliseconds, or never.
@@ -170,8 +171,8 @@ fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
     })
 }
 
-/// Diesel keeps the SQLSTATE of most errors to itself, so time-outs are told from our own mistakes by what the server
-/// says, in English (`db/fault.rs`).
+/// Diesel keeps the SQLSTATE of most errors to itself, so we tell time-outs from our own mistakes by the
+/// server's English messages (`db/fault.rs`).
 fn messages(case: &mut Case<'_>) -> Result<Finding, Fault> {
     let locale = checkup::server(case.conn)?.messages;
     if is_english(&locale) {

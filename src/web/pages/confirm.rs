@@ -32,7 +32,7 @@ struct ConfirmPage {
     form: Fields,
     email: String,
     with_code: bool,
-    /// Something was not carried out, and is to be done once more afterwards.
+    /// Something was not carried out, so the user has to do it again after confirming.
     interrupted: bool,
     /// The form that was not carried out, where there is something in it to keep.
     carried: Option<Carried>,
@@ -96,8 +96,8 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
     }
 }
 
-/// The same in the place of a form for which the last confirmation was too long ago; `posted` is that form, or, from the
-/// second time on, this page with the form inside.
+/// The same in place of a form that came too long after the last confirmation. `posted` is that form, or,
+/// once the user has seen this page, this page with the form inside.
 pub async fn step(request: &HttpRequest, posted: Posted, carried: Carried) -> Result<Step, Error> {
     let nothing = &mut Payload::None;
     let (me, ctx) =

@@ -1,5 +1,5 @@
-//! The body of a response as the server sends it: in pieces, so that what waits for a slow reader is the response
-//! itself and not a second copy of it, and with word of when it was sent.
+//! The body of a response as the server sends it: in pieces, so that a slow reader keeps only the response in
+//! memory and not a second copy of it. Also notes when it was sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,8 +1,8 @@
 //! The server below the application: accepts connections and bounds what each may make the process hold.
 //!
 //! It is actix's own `HttpServer` put together from its parts: `HttpServer` itself takes no other type of
-//! connection. Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of at most
-//! 16 KiB.
+//! connection. Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of at
+//! most 16 KiB.
 
 mod answer;
 mod head;
@@ -30,12 +30,12 @@ use traffic::Answering;
 /// How much of an answer is put together before it is sent; the next piece may come on top.
 const WRITE_BUFFER: usize = 2 * PIECE;
 
-/// How much of what there may be.
+/// How many threads and connections the server may have.
 pub struct Sizes {
     pub workers: usize,
     pub blocking_threads: usize,
     pub connections_per_worker: usize,
-    /// When told to stop, what is running is given so long.
+    /// How long running requests may take once the server is told to stop.
     pub finish_within: Duration,
 }
 

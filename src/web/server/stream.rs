@@ -1,5 +1,5 @@
-//! The stream below actix's HTTP: reads no further than requests are answered, so that the memory one connection
-//! takes is bounded, no matter what the client sends or how little it reads.
+//! The stream below actix's HTTP: reads no further than requests are answered, so that the memory one
+//! connection takes is bounded, no matter what the client sends or how little it reads.
 //!
 //! actix reads as much as the socket has, up to 128 KiB, and parses every request in it before it answers the first.
 //! Here it gets one head, then what its handler reads of the body, and the next head when the answer was written.
@@ -142,8 +142,8 @@ impl BoundedStream {
         self.give_up(TOO_SLOW)
     }
 
-    /// Sends the reason, if the socket takes it, and stops reading. No part of an answer waits to be written then,
-    /// because heads are read only after the answer before.
+    /// Sends the reason, if the socket takes it, and stops reading. No part of an answer waits to be written
+    /// then, because heads are read only after the answer before.
     fn give_up(&mut self, why: &[u8]) -> Poll<io::Result<()>> {
         let _ = self.stream.try_write(why);
         self.closed = true;

@@ -163,7 +163,8 @@ impl Traffic {
     }
 }
 
-/// A request is being answered until this is dropped. The service's future owns it, then the body of the response.
+/// A request is being answered until this is dropped. The service's future owns it, then the body of the
+/// response.
 pub struct Answering(Rc<Traffic>);
 
 impl Answering {
@@ -186,8 +187,9 @@ impl Answering {
 }
 
 impl Answering {
-    /// Gives a body that its handler did not read, but that is already here, the turns to arrive: with a body
-    /// outstanding actix closes the connection behind the answer. Waits for nothing that the client has yet to send.
+    /// Gives a body that its handler did not read, but that is already here, a few turns to arrive: while a
+    /// body is outstanding, actix closes the connection after the answer. Waits for nothing that the client
+    /// has yet to send.
     pub async fn let_the_body_arrive(&self) {
         for _ in 0..ARRIVE_IN_TURNS {
             let Phase::Body { body: Body::Sized(1..), .. } = self.0.phase.get() else { return };

@@ -1,4 +1,5 @@
-//! The old address of an account stays its own while it can be taken back: nobody else gets it, on no way.
+//! The old address of an account stays reserved while it can be taken back: no other account can get it in
+//! any way.
 
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join;

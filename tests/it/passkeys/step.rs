@@ -26,7 +26,7 @@ async fn password_alone(app: &TestApp, person: &Person) -> bool {
     !answer.is_sent_to("/login/second-factor") && browser.is_in().await
 }
 
-/// A browser of somebody whose password alone logs in, beside a passkey.
+/// A browser of a user who has a passkey and whose password alone still logs in.
 async fn optional(app: &TestApp, person: &Person) -> (Browser, Authenticator) {
     let (mut browser, mut device) = (app.logged_in(person).await, Authenticator::new(&app.origin));
     add_with(&mut browser, &mut device, "off").await.is(200);
@@ -215,7 +215,7 @@ async fn turning_it_on_brings_codes_once_and_is_told_and_taken_back() {
     assert_eq!(app.events("passkey-step-on"), 1);
     let letter = app.letter(ada.email, "A way to log in was added").await;
     assert!(letter.text.contains("a passkey as the second step after your password"), "{}", letter.text);
-    // Somebody else turned it on: the owner, who has no passkey at hand, gets in again.
+    // Another person turned it on: the owner, who has no passkey at hand, gets in again.
     let mut owner = app.browser();
     owner.open(&letter.link()).await.is(200);
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");

@@ -221,7 +221,7 @@ fn a_longer_output_of_pbkdf2_is_compared_by_its_first_block() {
         let output = &mut made[..length];
         pbkdf2::pbkdf2_hmac::<sha2::Sha256>(b"gravel otter", b"saltsalt", 1000, output);
         let sha256 = text("pbkdf2-sha256", output);
-        // What is wrong with the first block is seen, what comes after is not looked at.
+        // An error in the first block is noticed; the later blocks are not compared.
         output[0] ^= 1;
         let broken = text("pbkdf2-sha256", output);
         pbkdf2::pbkdf2_hmac::<sha2::Sha512>(b"gravel otter", b"saltsalt", 1000, output);
