@@ -72,7 +72,7 @@ flashes! {
     TotpOnAlready = "totp-on-already", "warn", "Your authenticator app is set up already. Remove it first to use another.";
     TotpExpired = "totp-expired", "warn", "Setting up your authenticator app took too long. Start once more.";
     TotpRemoved = "totp-removed", "good", "Your authenticator app is removed. Delete Latchkey in the app as well.";
-    NoFactor = "no-factor", "warn", "Recovery codes stand in for a second step after the password, and your account has no second step. Set one up first.";
+    NoFactor = "no-factor", "warn", "Recovery codes stand in for a second step after the password, and your account asks for no second step. Set one up first.";
     CodesUnknown = "codes-unknown", "warn", "Those recovery codes have been used or replaced. Make new ones.";
     CodesShown = "codes-shown", "warn", "Recovery codes are shown once, and yours have been shown. If you did not keep them, make new ones.";
     PasskeyAdded = "passkey-added", "good", "Your passkey is added. From now on it logs you in.";
