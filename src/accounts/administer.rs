@@ -212,14 +212,17 @@ impl Accounts {
 
     /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
     pub async fn revoke_everybody(&self, client: Client) -> Result<usize, Fault> {
-        let begun = self.db.read(queries::database_time).await?;
-        self.clean_up_everybody(begun).await?;
-        self.sessions
+        let ended = self
+            .sessions
             .revoke_everybody(move |change, ended| {
                 let detail = format!("{ended} of everybody");
                 Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(change)
             })
-            .await
+            .await?;
+        // Afterwards, so that no session that was about to end leaves anything behind.
+        let over = self.db.read(queries::database_time).await?;
+        self.clean_up_everybody(over).await?;
+        Ok(ended)
     }
 
     /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).

@@ -56,7 +56,13 @@ impl Accounts {
                 let session = live.record.handle;
                 Entry::own(Act::EmailChangeAsked, user, &client).session(session).write(conn)?;
                 accounts.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
-                let about = About { session: Some(session), email: Some(&person.email), ..About::default() };
+                // What the session added before it asked is as little the owner's as what it adds afterwards.
+                let about = About {
+                    session: Some(session),
+                    email: Some(&person.email),
+                    since: Some(live.record.created_at.into()),
+                    ..About::default()
+                };
                 let notice = Notice::EmailChangeAsked {
                     new: masked(email.as_str()),
                     not_me: accounts.make_link(conn, user, Purpose::NotMe, about)?,
@@ -204,12 +210,12 @@ impl Accounts {
         self.sessions
             .write(move |change| {
                 let followed = accounts.follow(change, Purpose::ConfirmEmail, &token_hash)?;
-                let Some(Followed { before, email, since }) = followed else { return Ok(None) };
+                let Some(Followed { before, email, since, .. }) = followed else { return Ok(None) };
                 let user = before.id;
                 // What was mailed to an address opens nothing once the account goes by another.
                 queries::delete_user_tokens(change, user)?;
                 queries::delete_links(change, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
-                let key = Email::parse(&before.email).map_err(Fault::bug)?;
+                let key = Email::stored(&before.email);
                 let about = About {
                     email: Some(&before.email),
                     email_key: Some(key.key().as_str()),
@@ -237,9 +243,10 @@ impl Accounts {
         self.sessions
             .write(move |change| {
                 let followed = accounts.follow(change, Purpose::UndoEmail, &token_hash)?;
-                let Some(Followed { before, email, since }) = followed else { return Ok(None) };
+                let Some(Followed { before, email, since, made_at }) = followed else { return Ok(None) };
                 let user = before.id;
-                let request = Request::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email);
+                let request =
+                    Request::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email, made_at);
                 let removed = accounts.clean_up(change, &request)?;
                 Entry::nobody(Act::EmailRestored, Some(user), &client).write(change)?;
                 if removed.factors > 0 {
@@ -270,7 +277,7 @@ impl Accounts {
         }
         queries::drop_registrations(change, Email::stored(&before.email).key())?;
         queries::drop_registrations(change, email.key())?;
-        Ok(Some(Followed { before, since: link.began(), email }))
+        Ok(Some(Followed { before, since: link.began(), made_at: link.created_at, email }))
     }
 }
 
@@ -280,6 +287,8 @@ struct Followed {
     before: Addressee,
     /// The address of the account from now on.
     email: Email,
+    /// When the link was made.
+    made_at: OffsetDateTime,
     /// When the change of address began.
     since: OffsetDateTime,
 }

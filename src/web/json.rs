@@ -37,16 +37,24 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
+/// Checks the token that the script of a page shows.
+///
+/// # Errors
+/// If it is not this visitor's own.
+pub fn check_token(request: &HttpRequest) -> Result<(), Error> {
     let token = request.headers().get(TOKEN).and_then(|token| token.to_str().ok()).unwrap_or_default();
     match csrf::check(request, token) {
         // The script of a page that was opened before the log-in in another tab goes on to where it was to lead.
         Err(NotOwn::LoggedInSince) => {
             let next = next::safe(&ctx::query(request, "next")).map(str::to_owned);
-            return Err(Error::LoggedInSince { next });
+            Err(Error::LoggedInSince { next })
         }
-        checked => checked?,
+        checked => Ok(checked?),
     }
+}
+
+fn parse<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
+    check_token(request)?;
     let body = request.extensions().get::<Body>().cloned();
     let Body(bytes) = body.ok_or_else(|| Fault::Bug("JSON outside of the route table".into()))?;
     serde_json::from_slice(&bytes).map_err(|_| Error::UnknownField)

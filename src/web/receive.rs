@@ -20,7 +20,7 @@ use super::form::{Fields, Posted};
 use super::guard::{Guard, Kind};
 use super::pages::confirm::{self, Carried, Step};
 use super::routes::EndsInForm;
-use super::{Shared, identify, next, origin};
+use super::{Shared, identify, json, next, origin};
 use crate::db::Fault;
 
 /// Shows the page of a form with what was typed in it. Does nothing else.
@@ -103,6 +103,10 @@ async fn admit<G: Guard, Args: FromRequest + EndsInForm>(
         spoken => {
             spoken?;
         }
+    }
+    // A script shows its token in a header, so that no body is read without one.
+    if Args::MEDIA == Media::Json {
+        json::check_token(request)?;
     }
     let body = body::read(request, payload, Args::MEDIA).await?;
     request.extensions_mut().insert(body);

@@ -82,9 +82,9 @@ async fn a_stranger_who_calls_himself_the_command_line_is_not_shown_as_the_opera
     stranger.headers.push(("user-agent", "latchkey command line".into()));
     stranger.log_in(ada.email, "not-the-password-at-all").await.is(422);
     let (mut adas, mut admin) = (app.logged_in(&ada).await, app.logged_in(&grace).await);
-    adas.get("/account/activity").await.says("Unknown device").does_not_say("Command line");
-    admin.get("/admin/audit").await.says("Unknown device").does_not_say("Command line");
+    adas.get("/account/activity").await.says("Unknown device").does_not_say("the operator");
+    admin.get("/admin/audit").await.says("Unknown device").does_not_say("the operator");
     Latchkey::on(&app.db.url()).run(&["user", "reset-link", ada.email]).well();
-    adas.get("/account/activity").await.says("Command line");
-    admin.get("/admin/audit").await.says("Command line");
+    adas.get("/account/activity").await.says("by the operator");
+    admin.get("/admin/audit").await.says("the operator");
 }

@@ -560,7 +560,7 @@ async fn text_that_means_something_elsewhere_means_nothing_here() {
         "<script>alert(1)</script>",
         "\"><img src=x onerror=alert(1)>",
         "{{ 7 * 7 }}",
-        "${jndi:ldap://x}",
+        "${jndi:dns:x}",
         "'; DROP TABLE users; --",
         "%s%n%x",
         "=cmd|' /C calc'!A0",

@@ -105,7 +105,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
     app.db.cut_off();
     eventually("the lease ends", async || (!app.accounts.sessions().is_trusted()).then_some(())).await;
     let page = browser.get("/account/sessions?page=2").await;
-    page.is(503).says("We cannot look that up right now").does_not_say("logged in");
+    page.is(503).says("We cannot look that up right now").does_not_say("You are not logged in");
     assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some("/account/sessions"));
     // The session cannot be read, and later on not even a stranger's form carried out.
     for (browser, path) in [(&mut browser, "/account/profile"), (&mut stranger, "/login")] {

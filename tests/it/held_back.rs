@@ -224,7 +224,9 @@ async fn while_the_lease_holds_asking_again_takes_no_query() {
 #[actix_web::test]
 async fn a_passkey_is_worth_nothing_in_a_session_that_ended_while_its_answer_arrived() {
     let app = TestApp::spawn();
-    let grace = app.grace().await;
+    let (grace, mary) = (app.grace().await, app.mary().await);
+    // The last administrator cannot be disabled.
+    app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
     for path in ["/login/passkey/start", "/login/passkey/finish"] {
         for end in [End::Revoked, End::Disabled, End::Rotated] {
             app.db.execute("UPDATE users SET disabled_at = NULL");

@@ -432,12 +432,12 @@ async fn an_administrator_sees_it_and_the_operator_unlocks_it() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut admin = app.logged_in(&grace).await;
     let page = format!("/admin/users/{}", ada.id);
-    admin.get(&page).await.is(200).does_not_say("too many wrong ones;");
+    admin.get(&page).await.is(200).does_not_say("too many wrong attempts");
     app.db.execute(&format!("INSERT INTO password_lanes VALUES ('{}', 'outside', 100)", ada.id));
-    admin.get(&page).await.is(200).says("too many wrong ones;").says("Send a reset link");
+    admin.get(&page).await.is(200).says("too many wrong attempts").says("Send a reset link");
     assert!(!gets_in(&mut app.browser(), &ada).await);
     app.accounts.unlock_user(UserId(ada.id), Client::operator()).await.unwrap().unwrap();
-    admin.get(&page).await.is(200).does_not_say("too many wrong ones;");
+    admin.get(&page).await.is(200).does_not_say("too many wrong attempts");
     assert!(gets_in(&mut app.browser(), &ada).await);
 }
 
@@ -452,5 +452,5 @@ async fn a_disabled_account_and_one_without_a_password_are_told_like_nobody() {
     }
     assert_eq!(app.count_letters(GUESSING).await, 1);
     assert_eq!(app.letter(grace.email, GUESSING).await.to, grace.email);
-    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox"), 1);
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE recipient <> ''"), 1);
 }

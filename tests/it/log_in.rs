@@ -15,7 +15,8 @@ async fn the_right_password_opens_home_and_the_browser_holds_nothing_but_its_key
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.get("/home").await.is(200).says("Ada Lovelace");
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser"]);
+    // The last binds the forms of a browser without a session, such as those of a second log-in tab. It opens nothing.
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser", "latchkey-form"]);
 }
 
 #[actix_web::test]
@@ -109,7 +110,7 @@ async fn log_in_goes_on_to_where_they_were_going() {
 async fn a_next_that_leaves_this_site_is_dropped_wherever_it_stands() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let long = format!("/{}", "a".repeat(8192));
+    let long = format!("/{}", "a".repeat(6000));
     for next in [
         "//evil.example",
         "/\\evil.example",

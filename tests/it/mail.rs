@@ -376,6 +376,7 @@ async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_n
         (ada.email, "Your account was opened in a new browser", "/not-me?token="),
         (ada.email, "Somebody is guessing your password", "/unlock?token="),
         ("countess@example.org", "Confirm your new e-mail address", "/confirm-email?token="),
+        (ada.email, "A new e-mail address was requested", "/not-me?token="),
         (ada.email, "Your e-mail address was changed", "/undo-email?token="),
         ("countess@example.org", "Your password was changed", "/forgot-password"),
     ] {
@@ -388,7 +389,7 @@ async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_n
         assert!(rich.contains(&format!("href=\"{}{link}\"", app.origin)), "{rich}");
         assert!(plain.contains("Why you got this") && rich.contains("You got this because"), "{plain}");
     }
-    assert_eq!(letters.len(), 5);
+    assert_eq!(letters.len(), 6);
     // With nobody to take letters the answers are the same.
     drop(server);
     let mut another = app.browser();

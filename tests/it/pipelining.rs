@@ -105,6 +105,22 @@ async fn clients_that_read_nothing_hold_little_memory_and_delay_no_page() {
     }
 }
 
+/// Holding a connection open for nothing would let one client take them all.
+#[actix_web::test]
+async fn a_body_of_which_nothing_comes_holds_no_connection() {
+    let app = TestApp::spawn();
+    for head in ["GET /nothing", "GET /login", "POST /login"] {
+        let mut stream = TcpStream::connect(address(&app.origin)).unwrap();
+        // Longer than a body may take, shorter than for ever.
+        stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+        let text = format!("{head} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{head}: still open: {error}"));
+        assert!(answer.starts_with(b"HTTP/1.1 "), "{head}");
+    }
+}
+
 async fn latchkey_answers(latchkey: &Latchkey) {
     let mut browser = crate::support::browser::Browser::new(&latchkey.origin());
     browser.get("/login").await.is(200);

@@ -135,7 +135,7 @@ async fn it_is_alive_before_its_database_is_there_and_ready_soon_after() {
     browser.get("/readyz").await.is(503);
     browser.get("/robots.txt").await.is(200);
     let answer = browser.fill_in("/login", &[("email", ada.email), ("password", ada.password)]).await;
-    assert_eq!(answer.is(503).text("h1").as_deref(), Some("We cannot look that up right now"));
+    assert_eq!(answer.is(503).text("h1").as_deref(), Some("We do not know whether this was done"));
     assert!(answer.header("retry-after").is_some());
     assert!(answer.header("content-security-policy").is_some());
     running.logged("waiting for the database").await;

@@ -31,8 +31,8 @@ pub(super) struct Request<'a> {
     browser: Option<TokenHash>,
     /// What was added from then on is not the owner's.
     since: Option<OffsetDateTime>,
-    /// The address that the account gets back.
-    restored: Option<&'a Email>,
+    /// The address that the account gets back, and when the change that is taken back was carried out.
+    restored: Option<(&'a Email, OffsetDateTime)>,
     /// For the record; `None` for a mailed link and for the operator.
     actor: Option<UserId>,
     client: &'a Client,
@@ -69,8 +69,8 @@ impl<'a> Request<'a> {
         Self { since: Some(since), ..self }
     }
 
-    pub fn restored(self, email: &'a Email) -> Self {
-        Self { restored: Some(email), ..self }
+    pub fn restored(self, email: &'a Email, changed_at: OffsetDateTime) -> Self {
+        Self { restored: Some((email, changed_at)), ..self }
     }
 
     fn write(&self, change: &mut Change<'_>, act: Act, detail: &str) -> Result<(), Fault> {
@@ -139,7 +139,8 @@ impl Accounts {
             Trace::ChangedAddress => Ok(()),
             Trace::NewPassword => queries::drop_password(change, user),
             Trace::LinksToChangedAddress => match request.restored {
-                Some(email) => queries::delete_links_elsewhere(change, user, email, request.began()?),
+                // Not since the request, which a thief may have begun before the owner's own link was mailed.
+                Some((email, changed_at)) => queries::delete_links_elsewhere(change, user, email, changed_at),
                 None => Ok(()),
             },
             Trace::ResetLink => queries::delete_user_tokens(change, user),
@@ -215,8 +216,9 @@ impl Accounts {
         Ok(())
     }
 
-    /// After a clean-up that took the password: a link to set a new one goes to the owner, unless the account goes by
-    /// another address by now than the one that the pressed link was mailed to (`email`).
+    /// After a clean-up that took the password: a requested deletion is cancelled, and a link to set a new password goes
+    /// to the owner, unless the account goes by another address by now than the one that the pressed link was mailed to
+    /// (`email`).
     pub(super) fn mail_reset_to_owner(
         &self,
         change: &mut Change<'_>,
@@ -224,6 +226,7 @@ impl Accounts {
         email: Option<&str>,
         client: &Client,
     ) -> Result<Disowned, Fault> {
+        self.restore(change, user, client)?;
         let owner = queries::addressee(change, user)?;
         let Some(owner) = owner.filter(|owner| email == Some(owner.email.as_str())) else {
             return Ok(Disowned::AddressChanged);

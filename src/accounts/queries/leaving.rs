@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use diesel::dsl::sql;
+use diesel::dsl::{exists, not, sql};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Text, Uuid as SqlUuid};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::accounts::{Email, EmailKey, UserId};
+use crate::accounts::{Email, EmailKey, Purpose, UserId};
 use crate::db::Fault;
-use crate::db::schema::invitations;
+use crate::db::schema::{account_links, invitations};
 use crate::db::schema::users::{self, dsl};
 use crate::db::time as moments;
 use crate::sessions::Change;
@@ -43,6 +43,13 @@ pub(in crate::accounts) fn clear_leaving(conn: &mut PgConnection, id: UserId) ->
 pub(in crate::accounts) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, Email)>, Fault> {
     let row: Option<(Uuid, String)> = users::table
         .filter(dsl::delete_after.le(moments::now().nullable()))
+        // A thief must not end the way back to the address from before by deleting the account.
+        .filter(not(exists(
+            account_links::table
+                .filter(account_links::user_id.eq(dsl::id))
+                .filter(account_links::purpose.eq(Purpose::UndoEmail.as_str()))
+                .filter(account_links::expires_at.gt(moments::now())),
+        )))
         .order(dsl::delete_after)
         .for_update()
         .skip_locked()

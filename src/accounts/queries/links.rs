@@ -22,7 +22,8 @@ pub(in crate::accounts) struct LinkRow {
     pub user: Uuid,
     pub session: Option<Uuid>,
     pub email: Option<String>,
-    created_at: OffsetDateTime,
+    /// When the letter with it was written.
+    pub created_at: OffsetDateTime,
     since: Option<OffsetDateTime>,
 }
 

@@ -137,7 +137,7 @@ impl Traffic {
         }
     }
 
-    /// Wakes the connection's task as soon as there is room again.
+    /// Wakes the connection's task as soon as there is room again, or the answer has left.
     pub fn wake_when_there_is_room(&self, cx: &Context<'_>) {
         *self.reader.borrow_mut() = Some(cx.waker().clone());
     }

@@ -53,7 +53,7 @@ async fn errors(app: &TestApp) -> Vec<Answer> {
     let mut browser = app.browser();
     let much = "x".repeat(70_000);
     vec![
-        browser.get("/login?next=%ff").await.expecting(400),
+        browser.post_bare("/login", &[("email", "a"), ("email", "b")]).await.expecting(400),
         browser.post_bare("/login", &[]).await.expecting(403),
         browser.post_bare("/", &[]).await.expecting(405),
         browser.post_bare("/login", &[("email", &much)]).await.expecting(413),

@@ -43,8 +43,8 @@ async fn the_longest_name_breaks_no_page_of_its_owner() {
     let chrome = Chrome::open(&house.app.origin).await;
     chrome.log_in(house.ada.email, house.ada.password).await;
     chrome.reads("Hello, Ada Lovelace").await;
-    house.app.db.execute(LONGEST);
     house.add_passkeys(super::tour::Who::Ada);
+    house.app.db.execute(LONGEST);
     house.app.db.execute("UPDATE passkeys SET name = repeat('W', 80)");
     for page in
         ["/home", "/account", "/account/sessions", "/account/activity", "/account/security", "/account/email"]

@@ -208,7 +208,7 @@ async fn without_javascript_the_page_says_so_and_offers_the_other_ways() {
     chrome.log_in(ada.email, ada.password).await;
     chrome.reads("Hello, Ada Lovelace").await;
     chrome.go("/account/security").await;
-    chrome.says("Making a passkey takes JavaScript").await;
+    chrome.says("Adding a passkey needs JavaScript").await;
     let ready = "INSERT INTO passkeys (user_id, credential_id, credential, name) SELECT id, 'x', '{}', 'Analytical Engine' FROM users";
     app.db.execute(ready);
     chrome.go("/confirm").await;

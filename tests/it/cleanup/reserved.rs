@@ -6,7 +6,7 @@ use futures_util::future::join;
 
 use crate::cleanup::scene::{link_to, press};
 use crate::support::app::{Letter, Person, TestApp};
-use crate::support::browser::Browser;
+use crate::support::browser::{Answer, Browser};
 use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, eventually};
 
@@ -26,6 +26,13 @@ async fn register(browser: &mut Browser, email: &str) -> (u16, Option<String>, S
     let fields = [("name", "Eve"), ("email", email), ("password", PASSWORD)];
     let answer = browser.fill_in("/register", &fields).await;
     (answer.status, answer.header("location").map(str::to_owned), answer.body)
+}
+
+/// In another browser than the one that registered, which is asked for the password.
+async fn verify(app: &TestApp, letter: &Letter) -> Answer {
+    let mut browser = app.browser();
+    browser.open(&letter.link()).await;
+    browser.post("/verify-email", &[("token", &letter.token()), ("password", PASSWORD)]).await
 }
 
 fn accounts(db: &TestDb, email: &str) -> i64 {
@@ -89,7 +96,7 @@ async fn neither_an_earlier_registration_nor_an_earlier_invitation_nor_a_request
     register(&mut stranger, "free@example.org").await;
     let registration = link_to(&app, "free@example.org", "/verify-email").await;
     app.db.execute(&format!("UPDATE registrations SET email = '{0}', email_key = '{0}'", ada.email));
-    press(&app, &registration).await.is(422);
+    verify(&app, &registration).await.is(422);
     let mut rival = app.logged_in(&grace).await;
     rival.fill_in("/account/email", &[("email", "free@example.org")]).await.redirects_to("/account/email");
     let confirm = link_to(&app, "free@example.org", "/confirm-email").await;
@@ -120,7 +127,7 @@ async fn its_own_account_may_go_back_to_it_and_others_may_have_it_when_the_time_
     assert_eq!(app.count_letters(RESERVED).await, 2);
     app.db.execute("UPDATE account_links SET expires_at = now() WHERE purpose = 'undo-email'");
     register(&mut app.browser(), NEW).await;
-    press(&app, &link_to(&app, NEW, "/verify-email").await).await.redirects_to("/login");
+    verify(&app, &link_to(&app, NEW, "/verify-email").await).await.redirects_to("/login");
     assert_eq!(accounts(&app.db, NEW), 1);
 }
 
@@ -149,7 +156,7 @@ async fn a_registration_that_waits_for_the_change_to_commit_does_not_get_it() {
         .await;
         change.batch_execute("COMMIT").unwrap();
     };
-    let (answer, ()) = join(press(&app, &registration), commit).await;
+    let (answer, ()) = join(verify(&app, &registration), commit).await;
     answer.is(422);
     assert_eq!(accounts(&app.db, ada.email), 0);
 }

@@ -15,7 +15,7 @@ async fn a_passkey_alone_logs_in() {
     let mut browser = app.browser();
     let answer = prove(&mut browser, &mut device).await;
     assert_eq!(answer.is(200).json(), json!({"next": "/home"}));
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser"]);
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser", "latchkey-form"]);
     browser.get("/home").await.is(200).says("Hello, Ada Lovelace").says("Logged in withPasskey");
     // Fresh: nothing asks to confirm.
     let page = browser.get("/account/security").await;
@@ -125,7 +125,7 @@ async fn of_a_passkey_and_its_copy_used_at_once_one_gets_in() {
     assert_eq!((inside.len(), outside.len()), (1, 3));
     outside.iter().for_each(|answer| refuses(answer, COPIED));
     assert_eq!(app.events("passkey-copied"), 3);
-    own.get("/account/security").await.says("There may be a copy of it");
+    own.get("/account/security").await.says("There may be a copy of this passkey");
 }
 
 #[actix_web::test]

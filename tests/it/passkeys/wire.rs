@@ -154,7 +154,7 @@ async fn at_a_bare_address_there_are_no_passkeys_and_the_page_says_why() {
         refuses(&browser.post_json("/login/passkey/start", &json!({})).await, "do not work at this address");
         browser.log_in(ada.email, ada.password).await.redirects_to("/home");
         let page = browser.get("/account/security").await;
-        page.is(200).says("this server is reached by a bare address");
+        page.is(200).says("this one is reached by its IP address");
         assert_eq!((page.count("[data-passkey]"), page.count("script")), (0, 0));
     }
 }
