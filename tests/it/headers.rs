@@ -94,7 +94,7 @@ async fn with_every_status(app: &TestApp, browser: &mut Browser) -> Vec<(String,
     let long = "a".repeat(100_000);
     answers.push(("413".into(), browser.post("/forgot-password", &[("email", &long)]).await));
     answers.push(("400".into(), browser.post("/forgot-password", &[("email", "x"), ("email", "y")]).await));
-        let json = browser.request(reqwest::Method::POST, "/login").header("content-type", "application/json");
+    let json = browser.request(reqwest::Method::POST, "/login").header("content-type", "application/json");
     answers.push(("415".into(), browser.send(json.body("{}")).await));
     app.db.cut_off();
     browser.cookies.insert("latchkey-other".into(), "x".into());
@@ -184,7 +184,10 @@ async fn over_https_every_cookie_is_bound_to_this_host() {
     keep(
         &browser.post("/login", &[("email", ada.email), ("password", ada.password), ("remember", "1")]).await,
     );
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["__Host-latchkey", "__Host-latchkey-browser", "__Host-latchkey-form"]);
+    assert_eq!(
+        browser.cookies.keys().collect::<Vec<_>>(),
+        ["__Host-latchkey", "__Host-latchkey-browser", "__Host-latchkey-form"]
+    );
     keep(&browser.get("/account").await);
     keep(&browser.post("/account/profile", &[("name", "Ada")]).await);
     keep(&browser.get("/account").await);

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::accounts::{Email, EmailKey, Purpose, UserId};
 use crate::db::Fault;
-use crate::db::schema::{account_links, invitations};
 use crate::db::schema::users::{self, dsl};
+use crate::db::schema::{account_links, invitations};
 use crate::db::time as moments;
 use crate::sessions::Change;
 

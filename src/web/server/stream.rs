@@ -167,16 +167,10 @@ impl AsyncRead for BoundedStream {
             (this.head, this.deadline) = (0, None);
             this.scanner = HeadScanner::default();
         }
+        this.traffic.is_read_by(cx);
         match this.traffic.room() {
             Room::Head => this.read_head(cx, buf),
-            Room::Body(room) => {
-                let read = this.read_body(cx, buf, room);
-                if read.is_pending() {
-                    // Once the answer has left, the rest of the body has a deadline: this task has to set it.
-                    this.traffic.wake_when_there_is_room(cx);
-                }
-                read
-            }
+            Room::Body(room) => this.read_body(cx, buf, room),
             Room::Discard(room) => match this.read_body(cx, buf, room) {
                 Poll::Pending => this.wait_for_the_rest(cx),
                 read => read,

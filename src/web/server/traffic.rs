@@ -69,6 +69,8 @@ pub struct Traffic {
     requests: Cell<u64>,
     /// The connection's task, while it wants to read and may not.
     reader: RefCell<Option<Waker>>,
+    /// The connection's task.
+    task: RefCell<Waker>,
 }
 
 impl Default for Traffic {
@@ -78,6 +80,7 @@ impl Default for Traffic {
             blocked: Cell::new(false),
             requests: Cell::new(0),
             reader: RefCell::new(None),
+            task: RefCell::new(Waker::noop().clone()),
         }
     }
 }
@@ -137,9 +140,14 @@ impl Traffic {
         }
     }
 
-    /// Wakes the connection's task as soon as there is room again, or the answer has left.
+    /// Wakes the connection's task as soon as there is room again.
     pub fn wake_when_there_is_room(&self, cx: &Context<'_>) {
         *self.reader.borrow_mut() = Some(cx.waker().clone());
+    }
+
+    /// Remembers the connection's task, which is to be woken when a body is left over.
+    pub fn is_read_by(&self, cx: &Context<'_>) {
+        self.task.borrow_mut().clone_from(cx.waker());
     }
 
     fn resume(&self) {
@@ -206,7 +214,12 @@ impl Drop for Answering {
             phase @ Phase::Discarding(_) => phase,
             Phase::Head | Phase::Answering => Phase::Head,
         });
-        self.0.resume();
+        match self.0.phase.get() {
+            // The rest of the body has a deadline, which the task sets when it reads. It may wait for nothing else:
+            // actix keeps a connection for as long as such a body takes.
+            Phase::Discarding(_) => self.0.task.borrow().wake_by_ref(),
+            _ => self.0.resume(),
+        }
     }
 }
 

@@ -88,7 +88,9 @@ async fn a_passkey_whose_counter_went_back() {
     let told: Vec<_> = told.map(|letter| letter.to.as_str()).collect();
     assert_eq!(told, [door.ada.email]);
     let page = door.own.get("/account/security").await;
-    page.says("There may be a copy of this passkey, so it was refused just now. Remove it and add a new one.");
+    page.says(
+        "There may be a copy of this passkey, so it was refused just now. Remove it and add a new one.",
+    );
     // Which one is the owner's cannot be known; the one that is ahead goes on.
     prove(&mut door.app.browser(), &mut door.device.clone()).await.is(200);
 }
