@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::mail;
 use crate::unicode::domains;
+use crate::unicode::names::is_ignorable;
 
 /// Longest address there is (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const MAX_BYTES: usize = 254;
@@ -41,7 +42,7 @@ impl fmt::Display for NoEmail {
 impl Email {
     /// Accepts one address that mail can be sent to; space around it is the keyboard's, not the person's.
     pub fn parse(raw: &str) -> Result<Self, NoEmail> {
-        let text: String = raw.trim().nfc().collect();
+        let text = tidied(raw);
         let (local, domain) = text.rsplit_once('@').ok_or(NoEmail)?;
         let ascii = domains::ascii(domain).ok_or(NoEmail)?;
         let plausible = text.len() <= MAX_BYTES
@@ -70,6 +71,18 @@ impl Email {
     }
 }
 
+/// Without what a copy or a keyboard adds: space and invisible characters around the address, a `mailto:` before it, and
+/// the full-width `@`.
+fn tidied(raw: &str) -> String {
+    let text: String = raw.nfc().map(|c| if c == '\u{ff20}' { '@' } else { c }).collect();
+    let around = |c: char| c.is_whitespace() || is_ignorable(c);
+    let text = text.trim_matches(around);
+    let scheme = text.get(..SCHEME.len()).filter(|start| start.eq_ignore_ascii_case(SCHEME));
+    text[scheme.map_or(0, str::len)..].trim_matches(around).to_owned()
+}
+
+const SCHEME: &str = "mailto:";
+
 impl EmailKey {
     fn new(text: &str, local: &str, domain: &str, ascii: String) -> Self {
         let local = local.to_lowercase();
@@ -83,7 +96,7 @@ impl EmailKey {
     /// The key of what was typed to log in. Text that is not an address has a key as well, which counts its
     /// attempts.
     pub(super) fn of_attempt(raw: &str) -> Self {
-        let text: String = raw.trim().nfc().collect();
+        let text = tidied(raw);
         let parts = text.rsplit_once('@');
         match parts.and_then(|(local, domain)| Some((local, domain, domains::ascii(domain)?))) {
             Some((local, domain, ascii)) => Self::new(&text, local, domain, ascii),
@@ -136,6 +149,26 @@ impl Hash for EmailKey {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_a_copy_adds_around_an_address_is_not_part_of_it() {
+        for raw in [
+            "\u{feff}ada@example.org\u{200b}",
+            "\u{200f} ada@example.org\u{a0}\u{2060}",
+            "MAILTO:ada@example.org",
+            "mailto: \u{200e}ada@example.org",
+            "ada\u{ff20}example.org",
+            "\u{3000}ada@example.org\u{3000}",
+        ] {
+            assert_eq!(Email::parse(raw).unwrap().as_str(), "ada@example.org", "{raw:?}");
+            assert_eq!(EmailKey::of_attempt(raw).as_str(), "ada@example.org", "{raw:?}");
+        }
+        for raw in
+            ["a\u{200b}da@example.org", "mailto:", "http:ada@example.org", "mailto:mailto:ada@example.org"]
+        {
+            assert!(Email::parse(raw).is_err(), "{raw:?}");
+        }
+    }
 
     #[test]
     fn spellings_of_one_address_share_a_key() {

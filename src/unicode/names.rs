@@ -149,7 +149,8 @@ fn is_visible(c: char) -> bool {
     shows_by_itself && !hides(c) && !c.is_whitespace()
 }
 
-fn is_ignorable(c: char) -> bool {
+/// Whether a character shows nothing by itself (Unicode's Default_Ignorable_Code_Point).
+pub fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 

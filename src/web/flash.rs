@@ -40,6 +40,7 @@ macro_rules! flashes {
 
 flashes! {
     Verified = "verified", "good", "Your address is confirmed. Log in to begin.";
+    RegistrationPassword = "registration-password", "warn", "This is not the browser you registered in, so enter the password you chose.";
     RegistrationDropped = "registration-dropped", "good", "That registration is dropped. Register with a password of your own.";
     InvitedRegistrationDropped = "invited-registration-dropped", "good", "That registration is dropped. Open the link in your invitation again, and choose a password of your own.";
     SetUp = "set-up", "good", "You are the first administrator. Log in to begin.";

@@ -220,8 +220,9 @@ pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<
     };
     match &refusal {
         VerifyRefusal::DeadLink => form.fields.refuse("token", DEAD),
+        // The next step: the page asks for it.
         VerifyRefusal::PasswordNeeded => {
-            form.fields.refuse("password", "Enter the password you chose when you registered.")
+            return Ok(ctx.redirect("/verify-email", Flash::RegistrationPassword));
         }
         VerifyRefusal::WrongPassword => {
             form.fields.refuse("password", "That is not the password this address was registered with.")
