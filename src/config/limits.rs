@@ -121,7 +121,7 @@ impl Sessions {
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Passwords {
+pub struct PasswordLimits {
     /// NIST SP 800-63B-4 §3.1.1.2: 15 where a password may be the only factor.
     pub min_code_points: usize,
     /// Twice what NIST asks to allow, and still cheap to hash and compare.
@@ -130,7 +130,7 @@ pub struct Passwords {
     pub max_bytes: usize,
 }
 
-impl Default for Passwords {
+impl Default for PasswordLimits {
     fn default() -> Self {
         Self { min_code_points: 15, max_code_points: 128, max_bytes: 1024 }
     }
@@ -158,7 +158,7 @@ impl Default for Hashing {
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Throttle {
+pub struct ThrottleLimits {
     /// Four slips of the finger are free; the fifth begins to cost time.
     pub account_free: i32,
     /// An office behind one address makes more mistakes than one person.
@@ -184,7 +184,7 @@ pub struct Throttle {
     pub mails_per_hour: i32,
 }
 
-impl Default for Throttle {
+impl Default for ThrottleLimits {
     fn default() -> Self {
         Self {
             account_free: 4,
@@ -220,13 +220,13 @@ const TRAIL_AT_LEAST: Span = Span::days(30);
 
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Audit {
+pub struct AuditSettings {
     /// Older events are thrown away behind a checkpoint. Kept for ever where nobody says otherwise: how long what is
     /// personal in it may be kept is for the operator to know.
     pub keep: Option<Span>,
 }
 
-impl Audit {
+impl AuditSettings {
     pub(super) fn checked(self) -> Result<Self, Misconfigured> {
         match self.keep {
             Some(keep) if keep < TRAIL_AT_LEAST => Err(Misconfigured::new(format!(
