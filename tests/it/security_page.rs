@@ -10,6 +10,8 @@ use latchkey::config::{Passwords, Throttle};
 use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method};
 
+use crate::support::generated::check_table;
+
 /// Fields that no form of a page declares: every form has them, or the query.
 const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];
 
@@ -151,8 +153,7 @@ fn every_form_a_stranger_may_send_is_accounted_for() {
 
 #[test]
 fn the_table_of_clean_ups_is_the_model_of_the_program() {
-    let table = cleanup_table();
-    assert!(list("clean-ups") == table, "put this into docs/security.md:\n{table}");
+    check_table("docs/security.md", "clean-ups", &cleanup_table());
 }
 
 #[test]
