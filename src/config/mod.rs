@@ -68,7 +68,7 @@ documented! {
         secret_previous: Option<String>,
         /// Where local mode keeps its Postgres and its secret. Not used when a database is named.
         data_dir: Option<PathBuf>,
-        /// Who can register: `open` (anyone), `invite` (only people whom an administrator invited) or `closed`.
+        /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
         registration: Registration,
         server: WrittenServer,
         database: database::Written,

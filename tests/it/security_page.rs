@@ -217,7 +217,7 @@ fn the_numbers_in_the_text_are_the_defaults() {
     let Throttle { asks_per_hour, mails_per_hour, .. } = Throttle::default();
     assert_eq!((asks_per_hour, mails_per_hour), (200, 5));
     for words in
-        ["five letters an hour to an inbox", "two hundred forms an hour", "A hundred sessions a person"]
+        ["5 requested emails an hour per inbox", "200 forms an hour per network", "100 sessions per user"]
     {
         assert!(page.contains(words), "{words}");
     }
