@@ -61,6 +61,7 @@ struct Written {
     secret_previous: Option<String>,
     data_dir: Option<PathBuf>,
     registration: Registration,
+    compare: Option<Switch>,
     server: WrittenServer,
     database: database::Written,
     mail: mail::Written,
@@ -109,6 +110,9 @@ pub struct Settings {
     /// Where `/metrics` is answered, if anywhere: never at the public address.
     pub metrics: Option<SocketAddr>,
     pub registration: Registration,
+    /// Whether `/compare` exists. On by default, because it shows what the sessions guarantee and needs no account. Off
+    /// takes its routes, links, tables' content and signing keys away, for sites that show only what their users need.
+    pub compare: Switch,
     pub sessions: SessionLimits,
     pub passwords: Passwords,
     pub hashing: Hashing,

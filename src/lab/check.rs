@@ -1,76 +1,135 @@
-//! The two doors of the lab's guarded page: one asks the sessions, one checks a token. Each says whom it lets in, why,
-//! and which of its own lines decided.
+//! The two checks of the lab's guarded page: one looks up the session, one verifies the token. Each verdict says who
+//! is admitted, why, and which line of this file decided.
 
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use super::{DenyList, Held, Lab, Role, Run, Service, queries};
+use serde::{Deserialize, Serialize};
+
+use super::jwt::{Refusal, Use};
+use super::{CredentialSet, DenyList, Lab, Role, Run, Service, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
-use crate::jwt::{Refusal, Use};
 use crate::sessions::Key;
 
-/// This file, to show the line that decided.
-const SOURCE: &str = include_str!("gate.rs");
+/// This file, so that the page can show the line that decided.
+const SOURCE: &str = include_str!("check.rs");
 
-/// A line of code.
+/// A line of source code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct SourceLine {
     pub file: &'static str,
     pub number: u32,
     pub text: &'static str,
 }
 
-/// What a door answers.
+/// The answer of one check.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// Let in, as what.
+    /// The role with which the credential is admitted; `None` if it is refused.
     pub role: Option<Role>,
-    pub why: String,
+    pub reason: Reason,
     pub since: Option<Moment>,
     pub until: Option<Moment>,
-    pub line: Line,
-    /// How often the database was asked before the answer stood.
-    pub reads: u32,
+    pub decided_by: SourceLine,
+    /// How many database queries the decision needed.
+    pub queries: u32,
     pub took: Duration,
 }
 
-/// Who shows the credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a credential is admitted or refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    SessionLive,
+    SessionMissing,
+    /// The cookie carries no signature of ours, so the table is not asked.
+    SessionUnsigned,
+    SessionUnknown,
+    SessionRevoked,
+    SessionExpired,
+    /// The row is live, and its subject is disabled.
+    SubjectDisabled,
+    TokenValid,
+    TokenMissing,
+    TokenRefused(Refusal),
+    /// Issued for the subject of another run.
+    TokenOfOtherSubject,
+    /// The role is unknown, or the id is not one of ours.
+    TokenUnreadable,
+    DeniedInMemory,
+    DeniedInDatabase,
+}
+
+impl Reason {
+    /// Stable, for tests and `data-` attributes.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SessionLive => "session-live",
+            Self::SessionMissing => "session-missing",
+            Self::SessionUnsigned => "session-unsigned",
+            Self::SessionUnknown => "session-unknown",
+            Self::SessionRevoked => "session-revoked",
+            Self::SessionExpired => "session-expired",
+            Self::SubjectDisabled => "subject-disabled",
+            Self::TokenValid => "token-valid",
+            Self::TokenMissing => "token-missing",
+            Self::TokenRefused(refusal) => refusal.code(),
+            Self::TokenOfOtherSubject => "token-of-other-subject",
+            Self::TokenUnreadable => "token-unreadable",
+            Self::DeniedInMemory => "denied-in-memory",
+            Self::DeniedInDatabase => "denied-in-database",
+        }
+    }
+}
+
+/// Who presents the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Holder {
+    /// The visitor's browser.
     Browser,
-    /// Whoever has the copy.
+    /// The holder of the copy.
     Thief,
 }
 
-/// One question, put to both doors.
-pub struct Finding {
+impl Holder {
+    /// Stable, for tests and `data-` attributes.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Thief => "thief",
+        }
+    }
+}
+
+/// The verdicts of both checks on the credentials of one holder.
+pub struct Comparison {
     pub holder: Holder,
     pub service: Service,
     pub session: Verdict,
     pub token: Verdict,
 }
 
-impl Finding {
-    /// Whether the browser itself, no copy, is refused on either side.
-    pub fn turns_browser_away(&self) -> bool {
+impl Comparison {
+    /// Whether the visitor's own browser is refused on either side.
+    pub fn refuses_browser(&self) -> bool {
         self.holder == Holder::Browser && !(self.session.is_admitted() && self.token.is_admitted())
     }
 }
 
-/// The answer before it is known how long it took.
-struct Ruling {
+/// A verdict before its duration is known.
+struct Decision {
     role: Option<Role>,
-    why: String,
+    reason: Reason,
     since: Option<Moment>,
     until: Option<Moment>,
-    line: Line,
-    reads: u32,
+    decided_by: SourceLine,
+    queries: u32,
 }
 
-impl Ruling {
-    fn reads(self, reads: u32) -> Self {
-        Self { reads, ..self }
+impl Decision {
+    fn queries(self, queries: u32) -> Self {
+        Self { queries, ..self }
     }
 
     fn since(self, since: Moment) -> Self {
@@ -80,31 +139,33 @@ impl Ruling {
     fn until(self, until: Moment) -> Self {
         Self { until: Some(until), ..self }
     }
-}
 
-#[track_caller]
-fn admitted(role: Role, why: &str) -> Ruling {
-    let line = Line::of(Location::caller());
-    Ruling { role: Some(role), why: why.to_owned(), since: None, until: None, line, reads: 0 }
-}
-
-#[track_caller]
-fn refused(why: impl Into<String>) -> Ruling {
-    let line = Line::of(Location::caller());
-    Ruling { role: None, why: why.into(), since: None, until: None, line, reads: 0 }
-}
-
-impl Line {
-    fn of(caller: &Location<'static>) -> Self {
-        let text = SOURCE.lines().nth(caller.line() as usize - 1).unwrap_or_default().trim();
-        Self { file: caller.file(), number: caller.line(), text }
+    fn timed(self, started: Instant) -> Verdict {
+        let Self { role, reason, since, until, decided_by, queries } = self;
+        Verdict { role, reason, since, until, decided_by, queries, took: started.elapsed() }
     }
 }
 
-impl Ruling {
-    fn timed(self, begun: Instant) -> Verdict {
-        let Self { role, why, since, until, line, reads } = self;
-        Verdict { role, why, since, until, line, reads, took: begun.elapsed() }
+#[track_caller]
+fn admitted(role: Role, reason: Reason) -> Decision {
+    decision(Some(role), reason)
+}
+
+#[track_caller]
+fn refused(reason: Reason) -> Decision {
+    decision(None, reason)
+}
+
+#[track_caller]
+fn decision(role: Option<Role>, reason: Reason) -> Decision {
+    let decided_by = SourceLine::at(Location::caller());
+    Decision { role, reason, since: None, until: None, decided_by, queries: 0 }
+}
+
+impl SourceLine {
+    fn at(location: &Location<'static>) -> Self {
+        let text = SOURCE.lines().nth(location.line() as usize - 1).unwrap_or_default().trim();
+        Self { file: location.file(), number: location.line(), text }
     }
 }
 
@@ -115,109 +176,108 @@ impl Verdict {
 }
 
 impl Lab {
-    /// Shows `held` at both doors of `service`.
+    /// Presents `credentials` to both checks of `service`.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database: nobody is admitted.
-    pub async fn ask(
+    /// Any [`Fault`] of the database: no verdict, so no access.
+    pub async fn compare(
         &self,
         run: &Run,
         holder: Holder,
         service: Service,
-        held: &Held,
-    ) -> Result<Finding, Fault> {
-        let session = self.session_door(run, held.session.as_deref()).await?;
-        let token = self.token_door(run, service, held.access.as_deref()).await?;
-        Ok(Finding { holder, service, session, token })
+        credentials: &CredentialSet,
+    ) -> Result<Comparison, Fault> {
+        let session = self.check_session(run, credentials.session.as_deref()).await?;
+        let token = self.check_token(run, service, credentials.access.as_deref()).await?;
+        Ok(Comparison { holder, service, session, token })
     }
 
-    /// The door that asks the sessions. Each service asks the same table, so that it does not matter which one.
+    /// Looks up the session of a cookie. Every service reads the same table, so the result does not depend on the
+    /// service.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database: nobody is admitted.
-    pub async fn session_door(&self, run: &Run, key: Option<&str>) -> Result<Verdict, Fault> {
-        let begun = Instant::now();
-        let Some(given) = key else {
-            return Ok(refused("No key came with the request.").timed(begun));
+    /// Any [`Fault`] of the database: no verdict, so no access.
+    pub async fn check_session(&self, run: &Run, cookie: Option<&str>) -> Result<Verdict, Fault> {
+        let started = Instant::now();
+        let Some(cookie) = cookie else {
+            return Ok(refused(Reason::SessionMissing).timed(started));
         };
-        let Some(key) = self.key_in(given) else {
-            return Ok(refused("We have not signed that cookie: the table is not asked.").timed(begun));
+        let Some(key) = self.verified_key(cookie) else {
+            return Ok(refused(Reason::SessionUnsigned).timed(started));
         };
         let found = self.sessions.find(&key).await?;
         if let Some(live) = found.filter(|live| live.record.principal == run.principal()) {
+            let decision = admitted(live.owner.role, Reason::SessionLive).queries(1);
             let record = &live.record;
-            let ruling = admitted(live.owner.role, "The row is there and says so.").reads(1);
-            let verdict = ruling.since(record.created_at).until(record.expires_at).timed(begun);
-            // When it was seen is written down afterwards, as everywhere.
+            let verdict = decision.since(record.created_at).until(record.expires_at).timed(started);
+            // As in the product, "last seen" is written after the decision.
             self.sessions.flush_touches().await?;
             return Ok(verdict);
         }
-        let verdict = refused("No live row has this key's hash.").reads(1).timed(begun);
-        self.explained(run, &key, verdict).await
+        let verdict = refused(Reason::SessionUnknown).queries(1).timed(started);
+        self.with_cause(run, &key, verdict).await
     }
 
-    /// For the page, after the door has decided: what became of the row.
-    async fn explained(&self, run: &Run, key: &Key, mut verdict: Verdict) -> Result<Verdict, Fault> {
+    /// Adds why no live session was found. The page shows it; the decision did not need it.
+    async fn with_cause(&self, run: &Run, key: &Key, mut verdict: Verdict) -> Result<Verdict, Fault> {
         let hash = key.hash();
-        let row = self.db.read(move |conn| queries::what_became_of(conn, &hash)).await?;
-        (verdict.why, verdict.since) = match row {
-            None => ("No row has this key's hash.".to_owned(), None),
-            Some((Some(revoked_at), _)) => ("The row says: revoked.".to_owned(), Some(revoked_at)),
-            Some((None, expires_at)) if expires_at <= run.now => {
-                ("The row says: its time is over.".to_owned(), Some(expires_at))
-            }
-            Some(_) => ("Its subject is disabled, so the row is not found.".to_owned(), run.disabled_at),
+        let row = self.db.read(move |conn| queries::session_end(conn, &hash)).await?;
+        (verdict.reason, verdict.since) = match row {
+            None => (Reason::SessionUnknown, None),
+            Some((Some(revoked_at), _)) => (Reason::SessionRevoked, Some(revoked_at)),
+            Some((None, expires_at)) if expires_at <= run.now => (Reason::SessionExpired, Some(expires_at)),
+            Some(_) => (Reason::SubjectDisabled, run.disabled_at),
         };
         Ok(verdict)
     }
 
-    /// The door that checks a token: the signature, what the token says of itself, and the deny-list if there is one.
+    /// Verifies a token: its signature, its claims, and the deny-list if there is one.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database, where a deny-list is kept in it: nobody is admitted.
-    pub async fn token_door(
+    /// Any [`Fault`] of the database that holds the deny-list: no verdict, so no access.
+    pub async fn check_token(
         &self,
         run: &Run,
         service: Service,
         token: Option<&str>,
     ) -> Result<Verdict, Fault> {
         let verifier = run.verifier(&self.secret, service);
-        let begun = Instant::now();
+        let started = Instant::now();
         let Some(token) = token else {
-            return Ok(refused("No token came with the request.").timed(begun));
+            return Ok(refused(Reason::TokenMissing).timed(started));
         };
         let claims = match verifier.verify(Use::Access, token, run.token_time()) {
             Ok(claims) => claims,
             Err(Refusal::Expired { at }) => {
-                return Ok(refused("The token says: its time is over.").since(run.wall(at)).timed(begun));
+                let decision = refused(Reason::TokenRefused(Refusal::Expired { at }));
+                return Ok(decision.since(run.actual_time(at)).timed(started));
             }
-            Err(refusal) => return Ok(refused(refusal.to_string()).timed(begun)),
+            Err(refusal) => return Ok(refused(Reason::TokenRefused(refusal)).timed(started)),
         };
         if claims.sub != run.id.to_string() {
-            return Ok(refused("The token is about somebody else.").timed(begun));
+            return Ok(refused(Reason::TokenOfOtherSubject).timed(started));
         }
         let (Some(role), Ok(id)) = (Role::parse(&claims.role), claims.jti.parse()) else {
-            return Ok(refused("The token names no role or has no id.").timed(begun));
+            return Ok(refused(Reason::TokenUnreadable).timed(started));
         };
-        let (iat, exp) = (run.wall(claims.iat), run.wall(claims.exp));
+        let (issued_at, expires_at) = (run.actual_time(claims.iat), run.actual_time(claims.exp));
         match run.deny_list {
             DenyList::None => {}
             DenyList::Memory => {
-                if service == Service::Shop && self.memory.denies(run.id, id) {
-                    return Ok(refused("This service remembers that the token was denied.").timed(begun));
+                if service == Service::Shop && self.memory_deny_list.denies(run.id, id) {
+                    return Ok(refused(Reason::DeniedInMemory).timed(started));
                 }
             }
             DenyList::Database => {
                 let denied = self.db.read(move |conn| queries::denied_at(conn, id)).await?;
                 if let Some(at) = denied {
-                    let ruling = refused("The deny-list in the database has it.").reads(1);
-                    return Ok(ruling.since(at).timed(begun));
+                    return Ok(refused(Reason::DeniedInDatabase).queries(1).since(at).timed(started));
                 }
             }
         }
-        let reads = u32::from(run.deny_list == DenyList::Database);
-        let ruling = admitted(role, "The signature fits and the time is not over.").reads(reads);
-        Ok(ruling.since(iat).until(exp).timed(begun))
+        let queries = u32::from(run.deny_list == DenyList::Database);
+        let decision = admitted(role, Reason::TokenValid).queries(queries);
+        Ok(decision.since(issued_at).until(expires_at).timed(started))
     }
 }
 
@@ -226,9 +286,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ruling_names_the_very_line_that_made_it() {
-        let ruling = refused("for this test");
-        assert_eq!(ruling.line.text, "let ruling = refused(\"for this test\");");
-        assert!(ruling.line.file.ends_with("gate.rs"));
+    fn a_decision_names_the_line_that_made_it() {
+        let decision = refused(Reason::TokenMissing);
+        assert_eq!(decision.decided_by.text, "let decision = refused(Reason::TokenMissing);");
+        assert!(decision.decided_by.file.ends_with("check.rs"));
     }
 }

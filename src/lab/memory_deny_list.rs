@@ -1,5 +1,4 @@
-//! What a service would keep in its own memory: here the deny-list of one that shares none. A restart empties it, and
-//! the service next door has never heard of it.
+//! The deny-list that one service keeps in its own memory. A restart empties it, and other services do not share it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,43 +6,43 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::LIFE;
+use super::RUN_LIFE;
 
-/// The memory of the service "shop", by run.
+/// The denied tokens of the service "shop", by run.
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<Uuid, Denied>>);
+pub struct MemoryDenyList(Mutex<HashMap<Uuid, DeniedTokens>>);
 
-struct Denied {
-    tokens: HashSet<Uuid>,
+struct DeniedTokens {
+    ids: HashSet<Uuid>,
     since: Instant,
 }
 
-impl Memory {
+impl MemoryDenyList {
     pub fn deny(&self, run: Uuid, tokens: impl IntoIterator<Item = Uuid>) {
         let mut runs = self.runs();
         let denied =
-            runs.entry(run).or_insert_with(|| Denied { tokens: HashSet::new(), since: Instant::now() });
-        denied.tokens.extend(tokens);
+            runs.entry(run).or_insert_with(|| DeniedTokens { ids: HashSet::new(), since: Instant::now() });
+        denied.ids.extend(tokens);
     }
 
     pub fn denies(&self, run: Uuid, token: Uuid) -> bool {
-        self.runs().get(&run).is_some_and(|denied| denied.tokens.contains(&token))
+        self.runs().get(&run).is_some_and(|denied| denied.ids.contains(&token))
     }
 
     pub fn count(&self, run: Uuid) -> usize {
-        self.runs().get(&run).map_or(0, |denied| denied.tokens.len())
+        self.runs().get(&run).map_or(0, |denied| denied.ids.len())
     }
 
-    /// What a restart does.
-    pub fn forget(&self, run: Uuid) {
+    /// Forgets the tokens of one run, as a restart would.
+    pub fn clear(&self, run: Uuid) {
         self.runs().remove(&run);
     }
 
-    pub fn forget_old(&self) {
-        self.runs().retain(|_, denied| denied.since.elapsed() < LIFE);
+    pub fn delete_expired(&self) {
+        self.runs().retain(|_, denied| denied.since.elapsed() < RUN_LIFE);
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<Uuid, Denied>> {
+    fn runs(&self) -> MutexGuard<'_, HashMap<Uuid, DeniedTokens>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

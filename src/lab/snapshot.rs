@@ -1,22 +1,22 @@
-//! What there is to see after a step: what the browser holds, what the server holds, and what the doors say.
+//! The state of a run after a step: the verdicts on every credential, and what the server stores.
 
 use diesel::prelude::{Queryable, Selectable};
 
-use super::{DenyList, Finding, Held, Holder, Lab, Run, queries};
+use super::{Comparison, Credentials, DenyList, Holder, Lab, Run, queries};
 use crate::db::Fault;
 use crate::db::schema::sessions;
 use crate::db::time::Moment;
 
 /// Both sides, as they are now.
-pub struct Exhibit {
-    pub findings: Vec<Finding>,
-    pub rows: Vec<SessionRow>,
+pub struct Snapshot {
+    pub comparisons: Vec<Comparison>,
+    pub sessions: Vec<SessionRow>,
     pub tokens: Vec<TokenRow>,
-    /// Tokens in the memory of the shop.
-    pub remembered: usize,
+    /// Denied tokens in the memory of the shop.
+    pub denied_in_memory: usize,
 }
 
-/// A session of the lab, as the table has it.
+/// A lab session, as the table stores it.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
 pub struct SessionRow {
@@ -27,7 +27,7 @@ pub struct SessionRow {
     pub revoked_at: Option<Moment>,
 }
 
-/// A token that was written down.
+/// A token, as its issuer recorded it.
 pub struct TokenRow {
     pub id: String,
     pub kind: String,
@@ -36,26 +36,28 @@ pub struct TokenRow {
 }
 
 impl Lab {
-    /// Shows what the browser and the thief hold at every door there is.
+    /// Checks the credentials of the browser and of the thief at every service, and reads what is stored.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database: nobody is admitted.
-    pub async fn exhibit(&self, run: &Run, held: &Held, copy: Option<&Held>) -> Result<Exhibit, Fault> {
-        let mut findings = Vec::new();
-        for service in run.services() {
-            findings.push(self.ask(run, Holder::Browser, *service, held).await?);
-        }
-        if let Some(copy) = copy {
+    /// Any [`Fault`] of the database: no verdict, so no access.
+    pub async fn snapshot(&self, run: &Run, credentials: &Credentials) -> Result<Snapshot, Fault> {
+        let browser = (Holder::Browser, &credentials.browser);
+        let thief = credentials.copy.as_ref().map(|copy| (Holder::Thief, copy));
+        let mut comparisons = Vec::new();
+        for (holder, set) in [browser].into_iter().chain(thief) {
             for service in run.services() {
-                findings.push(self.ask(run, Holder::Thief, *service, copy).await?);
+                comparisons.push(self.compare(run, holder, *service, set).await?);
             }
         }
         let id = run.id;
-        let (rows, tokens) = self
+        let (sessions, tokens) = self
             .db
             .read(move |conn| Ok((queries::session_rows_of(conn, id)?, queries::tokens_of(conn, id)?)))
             .await?;
-        let remembered = if run.deny_list == DenyList::Memory { self.memory.count(run.id) } else { 0 };
-        Ok(Exhibit { findings, rows, tokens, remembered })
+        let denied_in_memory = match run.deny_list {
+            DenyList::Memory => self.memory_deny_list.count(run.id),
+            DenyList::None | DenyList::Database => 0,
+        };
+        Ok(Snapshot { comparisons, sessions, tokens, denied_in_memory })
     }
 }

@@ -22,7 +22,7 @@ use super::{assets, routes};
 use crate::accounts::Factor;
 use crate::db::Fault;
 use crate::db::time::Moment;
-use crate::jwt;
+use crate::lab::jwt;
 use crate::secret;
 use crate::sessions::{Handle, Principal, Record, State};
 

@@ -1,4 +1,4 @@
-//! One key with its id, made ready once.
+//! A key with its id, prepared once.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// `kid` is what tokens name it by. Any 32 bytes are a key; let them be random.
+    /// `kid` is the id that tokens refer to. Any 32 bytes are a key; use random ones.
     pub fn new(algorithm: Algorithm, kid: &str, seed: &[u8; 32]) -> Self {
         let (private, verifying) = match algorithm {
             Algorithm::Hs256 => (EncodingKey::from_secret(seed), DecodingKey::from_secret(seed)),
@@ -35,8 +35,8 @@ impl Key {
         Self { algorithm, id: kid.into(), private: Some(Arc::new(private)), verifying: Arc::new(verifying) }
     }
 
-    /// For whoever only verifies. Of HS256 there is no such half: this one does not sign, but whoever holds it
-    /// holds what signs.
+    /// The key without its signing half, for services that only verify. HS256 has no public half: the returned key
+    /// refuses to sign, but its holder still has the secret that signs.
     pub fn public(&self) -> Self {
         Self { private: None, ..self.clone() }
     }

@@ -1,8 +1,8 @@
-//! The exhibit that sessions are held against: JSON Web Tokens (RFC 7519) as their best advocates would build them.
-//! Imports nothing of ours. Only the lab and the yardstick may call it: no guard of the product takes such a token.
+//! JSON Web Tokens (RFC 7519) that follow best practice, to compare sessions with. No guard of the product accepts
+//! them. This module imports nothing else of Latchkey.
 //!
-//! What RFC 8725 asks for is done here: one algorithm a verifier, keys of that algorithm only, found by their id and
-//! never taken from the token, an explicit type for each use, issuer and audience always checked.
+//! RFC 8725 is followed: each verifier has one algorithm and keys of that algorithm only, which are found by their id
+//! and never taken from the token; each use has an explicit type; issuer and audience are always checked.
 
 mod key;
 mod provider;
@@ -23,17 +23,18 @@ pub use provider::install;
 pub use read::{Readable, read};
 pub use verifier::{Refusal, Verifier};
 
-/// How a token is signed. Anything else that JOSE knows, `none` above all, has no name here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The signature algorithm of a token. No other JOSE algorithm exists here, `none` included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
-    /// HMAC with SHA-256: whoever can verify can also sign.
+    /// HMAC with SHA-256: a service that can verify can also sign.
     Hs256,
     /// Ed25519: verified with a public key (RFC 8037).
     EdDsa,
 }
 
 impl Algorithm {
-    /// As the `alg` header has it.
+    /// The name in the `alg` header.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
@@ -49,17 +50,17 @@ impl Algorithm {
     }
 }
 
-/// What a token is for. It says so in its `typ` header, so that one kind never passes for the other (RFC 8725, 3.11).
+/// What a token is for. Its `typ` header says so, so that neither kind is accepted as the other (RFC 8725 §3.11).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Use {
-    /// Shown with every request.
+    /// Sent with every request.
     Access,
-    /// Shown only to get the next pair.
+    /// Sent only to get the next pair.
     Refresh,
 }
 
 impl Use {
-    /// The `typ` header: `at+jwt` is RFC 9068's, `rt+jwt` is of our making.
+    /// The `typ` header: `at+jwt` is from RFC 9068, `rt+jwt` is ours.
     fn typ(self) -> &'static str {
         match self {
             Self::Access => "at+jwt",
@@ -68,32 +69,32 @@ impl Use {
     }
 }
 
-/// What a token says, to everybody who holds it. All of it must be there.
+/// The claims of a token, readable by every holder. All of them are required.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
     pub aud: Vec<String>,
     pub sub: String,
-    /// Seconds since 1970, as `exp`.
+    /// Unix time in seconds, like `exp`.
     pub iat: i64,
     pub exp: i64,
     pub jti: String,
     pub role: String,
 }
 
-/// Why there is no token.
+/// Why a token could not be signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Error {
-    /// The key is there to verify with.
+    /// The key can only verify.
     VerifyOnly,
-    /// The library did not do it.
+    /// The library returned an error.
     Library,
 }
 
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::VerifyOnly => "this key can verify tokens and not sign them",
+            Self::VerifyOnly => "this key can verify tokens but not sign them",
             Self::Library => "the token could not be signed",
         })
     }
@@ -101,22 +102,22 @@ impl Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The head of a token of ours.
+/// The header of a token that we sign.
 #[derive(Serialize)]
-struct Head<'k> {
+struct Header<'k> {
     typ: &'static str,
     alg: &'static str,
     kid: &'k str,
 }
 
 pub fn sign(key: &Key, use_: Use, claims: &Claims) -> Result<String, Error> {
-    let head = Head { typ: use_.typ(), alg: key.algorithm().name(), kid: key.id() };
-    signed(key, &head, claims)
+    let header = Header { typ: use_.typ(), alg: key.algorithm().name(), kid: key.id() };
+    signed(key, &header, claims)
 }
 
-fn signed(key: &Key, head: &impl Serialize, claims: &impl Serialize) -> Result<String, Error> {
+fn signed(key: &Key, header: &impl Serialize, claims: &impl Serialize) -> Result<String, Error> {
     let private = key.private().ok_or(Error::VerifyOnly)?;
-    let mut token = part(head)?;
+    let mut token = part(header)?;
     token.push('.');
     token.push_str(&part(claims)?);
     let signature = crypto::sign(token.as_bytes(), private, key.algorithm().in_jose());

@@ -1,5 +1,5 @@
-//! The two signatures that `jsonwebtoken` is given to work with. Its own choices bring either a C library or RSA and
-//! the curves of NIST; here nothing else is even compiled in, so that no header can ask for it.
+//! The two signature algorithms that we provide to `jsonwebtoken`. Its own providers bring either a C library or RSA
+//! and the NIST curves; here no other algorithm is compiled in, so that no header can ask for one.
 
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::{SigningKey, VerifyingKey};
@@ -10,20 +10,20 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
 use sha2::Sha256;
 use signature::{Error, Signer, Verifier};
 
-/// RFC 8410's wrapping of a seed, in which the library carries private keys of Ed25519.
+/// The PKCS #8 prefix of an Ed25519 seed (RFC 8410), in which the library stores private keys.
 pub(super) const PKCS8: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
-    // Nobody here makes JWKs.
+    // We create no JWKs.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Whoever uses the library calls this first. Once is enough, and more does no harm.
+/// Must be called before the library is used. Calling it again has no effect.
 pub fn install() {
-    // It can only be there already.
+    // It fails only if the provider is installed already.
     let _ = PROVIDER.install_default();
 }
 
@@ -32,7 +32,7 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
         (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(hs256(key.as_bytes())?)),
         (Algorithm::EdDSA, AlgorithmFamily::Ed) => {
             let seed = key.as_bytes().strip_prefix(&PKCS8).and_then(|seed| seed.try_into().ok());
-            Ok(Box::new(Private(SigningKey::from_bytes(seed.ok_or(ErrorKind::InvalidEddsaKey)?))))
+            Ok(Box::new(Ed25519SigningKey(SigningKey::from_bytes(seed.ok_or(ErrorKind::InvalidEddsaKey)?))))
         }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
@@ -44,68 +44,68 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
         (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(hs256(bytes)?)),
         (Algorithm::EdDSA, AlgorithmFamily::Ed) => {
             let key = bytes.try_into().ok().and_then(|bytes| VerifyingKey::from_bytes(bytes).ok());
-            Ok(Box::new(Public(key.ok_or(ErrorKind::InvalidEddsaKey)?)))
+            Ok(Box::new(Ed25519VerifyingKey(key.ok_or(ErrorKind::InvalidEddsaKey)?)))
         }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
 }
 
-fn hs256(secret: &[u8]) -> Result<Shared> {
-    Ok(Shared(Hmac::new_from_slice(secret).map_err(|_| ErrorKind::InvalidKeyFormat)?))
+fn hs256(secret: &[u8]) -> Result<HmacKey> {
+    Ok(HmacKey(Hmac::new_from_slice(secret).map_err(|_| ErrorKind::InvalidKeyFormat)?))
 }
 
-struct Shared(Hmac<Sha256>);
+struct HmacKey(Hmac<Sha256>);
 
-impl Signer<Vec<u8>> for Shared {
+impl Signer<Vec<u8>> for HmacKey {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
         Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
     }
 }
 
-impl Verifier<Vec<u8>> for Shared {
-    /// In constant time.
+impl Verifier<Vec<u8>> for HmacKey {
+    /// Compares in constant time.
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         self.0.clone().chain_update(message).verify_slice(signature).map_err(Error::from_source)
     }
 }
 
-impl JwtSigner for Shared {
+impl JwtSigner for HmacKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::HS256
     }
 }
 
-impl JwtVerifier for Shared {
+impl JwtVerifier for HmacKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::HS256
     }
 }
 
-struct Private(SigningKey);
+struct Ed25519SigningKey(SigningKey);
 
-impl Signer<Vec<u8>> for Private {
+impl Signer<Vec<u8>> for Ed25519SigningKey {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
         Ok(self.0.sign(message).to_bytes().to_vec())
     }
 }
 
-impl JwtSigner for Private {
+impl JwtSigner for Ed25519SigningKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::EdDSA
     }
 }
 
-struct Public(VerifyingKey);
+struct Ed25519VerifyingKey(VerifyingKey);
 
-impl Verifier<Vec<u8>> for Public {
-    /// Without the leniency that lets one signature be good for several keys.
+impl Verifier<Vec<u8>> for Ed25519VerifyingKey {
+    /// Strict verification: one signature is never valid for several keys.
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| Error::new())?;
         self.0.verify_strict(message, &signature).map_err(|_| Error::new())
     }
 }
 
-impl JwtVerifier for Public {
+impl JwtVerifier for Ed25519VerifyingKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::EdDSA
     }

@@ -1,24 +1,24 @@
-//! What a token tells everybody it passes: no key is needed to read it. Called by whoever shows that.
+//! Reading a token without its key, as every holder can. Nothing is verified.
 
 use serde_json::Value;
 
-use super::verifier::{LONGEST, decoded};
+use super::verifier::{MAX_LENGTH, decoded};
 
-/// Both parts as JSON, one member a line.
+/// Header and payload as JSON, one member a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Readable {
     pub header: String,
     pub payload: String,
 }
 
-/// Nothing is verified.
+/// Decodes header and payload without verifying anything.
 pub fn read(token: &str) -> Option<Readable> {
-    if token.len() > LONGEST {
+    if token.len() > MAX_LENGTH {
         return None;
     }
     let mut parts = token.split('.');
     let (header, payload) = (pretty(parts.next()?)?, pretty(parts.next()?)?);
-    // The signature, and no more.
+    // Only the signature may follow.
     (parts.count() == 1).then_some(Readable { header, payload })
 }
 

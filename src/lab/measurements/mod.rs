@@ -1,5 +1,8 @@
-//! What the stopwatch and the cost share: one measurement at a time, its last result kept, and a run of its own that
-//! is deleted whatever happens. Called by the two of them, and so by `/compare` and the command line.
+//! What the stopwatch and the cost measurement share: one measurement at a time, the last result of each, and a run of
+//! their own that is deleted in every case.
+
+mod cost;
+mod stopwatch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,94 +11,100 @@ use std::time::{Duration, Instant};
 use actix_web::rt;
 use tokio::time::sleep;
 
-use super::{Cost, Lab, Run, Stopwatch, Subject, Visit, queries};
+use super::{ClientInfo, Lab, Run, Subject, queries};
 use crate::db::{Db, Fault, off_thread};
 use crate::secret::Token;
 use crate::sessions::{Keeper, Login, Sessions};
 
-/// No new round begins after this. With start and end a measurement takes two seconds at most while the database
-/// answers, and it computes on one worker's thread only, which it shares after every single question.
-pub const AT_MOST: Duration = Duration::from_millis(1300);
+pub use cost::{CheckCost, CheckKind, Cost, Operation, OperationCost, RowWrites};
+pub use stopwatch::{Spread, Stopwatch};
 
-/// A result is not measured anew before this: however many people press, at most a tenth of one core goes into it.
-const REST: Duration = Duration::from_secs(60);
+/// No new round begins after this. With set-up and clean-up a measurement takes at most two seconds while the database
+/// answers. It computes on one worker's thread and yields after every check.
+const TIME_LIMIT: Duration = Duration::from_millis(1300);
 
-/// Whoever finds another measurement running, and nothing to show meanwhile, is asked to wait for so many seconds.
-const COME_BACK: u64 = 3;
+/// A result is not measured again before this, so that repeated requests cost at most a tenth of one core.
+const RESULT_LIFE: Duration = Duration::from_secs(60);
 
-/// Instances that are not trusted after this do not hear what is announced.
+/// The `Retry-After` in seconds while another measurement runs and there is no result to show.
+const RETRY_AFTER: u64 = 3;
+
+/// How long an instance may take until its cache is trusted. After this it does not receive notifications.
 const TRUSTED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Sessions that an instance of a measurement keeps in memory: those of its run, and no more.
-const CACHED: usize = 64;
+/// Cache size of an instance of a measurement: the sessions of its run.
+const CACHED_SESSIONS: usize = 64;
+
+/// Stored in place of a network: marks the run of a measurement.
+const MEASUREMENT: &str = "measurement";
 
 /// The last results of this process.
 #[derive(Default)]
 pub struct Results {
     running: AtomicBool,
-    stopwatch: Last<Stopwatch>,
-    cost: Last<Cost>,
+    stopwatch: LastResult<Stopwatch>,
+    cost: LastResult<Cost>,
 }
 
-/// Nobody else measures while this lives.
-struct Turn(Arc<Results>);
+/// Exclusive permission to measure, released on drop.
+struct MeasurementPermit(Arc<Results>);
 
-impl Drop for Turn {
+impl Drop for MeasurementPermit {
     fn drop(&mut self) {
         self.0.running.store(false, Ordering::Release);
     }
 }
 
-fn take_turn(results: &Arc<Results>) -> Option<Turn> {
+fn acquire_permit(results: &Arc<Results>) -> Option<MeasurementPermit> {
     let free = results.running.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).is_ok();
-    free.then(|| Turn(Arc::clone(results)))
+    free.then(|| MeasurementPermit(Arc::clone(results)))
 }
 
-/// What was measured last, and when.
-struct Last<T> {
+/// The last result of one measurement, and when it was measured.
+struct LastResult<T> {
     result: Mutex<Option<(Arc<T>, Instant)>>,
-    /// Also of one that failed: it is not tried again at once.
-    begun: Mutex<Option<Instant>>,
+    /// When the last attempt started, so that a failed one is not repeated at once.
+    attempted: Mutex<Option<Instant>>,
 }
 
-impl<T> Default for Last<T> {
+impl<T> Default for LastResult<T> {
     fn default() -> Self {
-        Self { result: Mutex::new(None), begun: Mutex::new(None) }
+        Self { result: Mutex::new(None), attempted: Mutex::new(None) }
     }
 }
 
-impl<T> Last<T> {
+impl<T> LastResult<T> {
     fn get(&self) -> Option<(Arc<T>, Instant)> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, result: T) {
-        let kept = Some((Arc::new(result), Instant::now()));
-        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    fn set(&self, result: T) {
+        let result = Some((Arc::new(result), Instant::now()));
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = result;
     }
 
     fn is_fresh(&self) -> bool {
-        self.get().is_some_and(|(_, at)| at.elapsed() < REST)
+        self.get().is_some_and(|(_, at)| at.elapsed() < RESULT_LIFE)
     }
 
-    /// Whether it may be tried; notes that it is.
-    fn begin(&self) -> bool {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = begun.is_none_or(|at| at.elapsed() >= Duration::from_secs(COME_BACK));
-        if may {
-            *begun = Some(Instant::now());
+    /// Whether a new attempt may start now; if so, records it.
+    fn start_attempt(&self) -> bool {
+        let mut attempted = self.attempted.lock().unwrap_or_else(PoisonError::into_inner);
+        let allowed = attempted.is_none_or(|at| at.elapsed() >= Duration::from_secs(RETRY_AFTER));
+        if allowed {
+            *attempted = Some(Instant::now());
         }
-        may
+        allowed
     }
 }
 
-/// What comes of asking for a measurement.
+/// The answer to a request for a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// There is a result to show, just measured or not long ago.
-    Shown,
-    /// Something is being measured, and there is no result yet: come back in so many seconds.
-    Later(u64),
+pub enum MeasurementStatus {
+    /// There is a result: measured now or shortly before.
+    Available,
+    /// Another measurement runs and there is no result yet.
+    Busy { retry_after: u64 },
 }
 
 impl Lab {
@@ -107,61 +116,62 @@ impl Lab {
         self.results.cost.get()
     }
 
-    /// Measures how long a revocation takes, unless that was done just now.
+    /// Measures how long a revocation takes, unless there is a recent result.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database; the last result stays.
-    pub async fn ask_stopwatch(&self) -> Result<Asked, Fault> {
+    /// Any [`Fault`] of the database; the last result is kept.
+    pub async fn request_stopwatch(&self) -> Result<MeasurementStatus, Fault> {
         let lab = self.clone();
-        self.ask_for(&self.results.stopwatch, async move {
-            lab.results.stopwatch.keep(lab.time_revocations().await?);
+        self.request(&self.results.stopwatch, async move {
+            lab.results.stopwatch.set(lab.time_revocations().await?);
             Ok(())
         })
         .await
     }
 
-    /// Measures what each side costs, unless that was done just now.
+    /// Measures what each side costs, unless there is a recent result.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database; the last result stays.
-    pub async fn ask_cost(&self) -> Result<Asked, Fault> {
+    /// Any [`Fault`] of the database; the last result is kept.
+    pub async fn request_cost(&self) -> Result<MeasurementStatus, Fault> {
         let lab = self.clone();
-        self.ask_for(&self.results.cost, async move {
-            lab.results.cost.keep(lab.weigh().await?);
+        self.request(&self.results.cost, async move {
+            lab.results.cost.set(lab.measure_cost().await?);
             Ok(())
         })
         .await
     }
 
-    async fn ask_for<T>(
+    async fn request<T>(
         &self,
-        last: &Last<T>,
+        last: &LastResult<T>,
         measurement: impl Future<Output = Result<(), Fault>> + 'static,
-    ) -> Result<Asked, Fault> {
-        let Some(turn) = take_turn(&self.results) else {
-            return Ok(if last.get().is_some() { Asked::Shown } else { Asked::Later(COME_BACK) });
+    ) -> Result<MeasurementStatus, Fault> {
+        let busy = MeasurementStatus::Busy { retry_after: RETRY_AFTER };
+        let Some(permit) = acquire_permit(&self.results) else {
+            return Ok(if last.get().is_some() { MeasurementStatus::Available } else { busy });
         };
         if last.is_fresh() {
-            return Ok(Asked::Shown);
+            return Ok(MeasurementStatus::Available);
         }
-        if !last.begin() {
-            return Ok(Asked::Later(COME_BACK));
+        if !last.start_attempt() {
+            return Ok(busy);
         }
-        // A task of its own: whoever asked may go away, and what was begun is put away nevertheless.
+        // A task of its own, so that the clean-up also runs if the client disconnects.
         let measured = rt::spawn(async move {
-            let _turn = turn;
+            let _permit = permit;
             measurement.await
         });
         measured.await.map_err(Fault::bug)??;
-        Ok(Asked::Shown)
+        Ok(MeasurementStatus::Available)
     }
 
-    /// Opens a run for a measurement and deletes it afterwards, whatever came of it.
+    /// Opens a run for a measurement, and deletes it afterwards even if the measurement fails.
     pub(super) async fn with_run<T>(
         &self,
         work: impl AsyncFnOnce(&Run) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        // Nobody is handed this key: the run is found by its id.
+        // The key is discarded: this run is found by its id.
         let hash = Token::generate()?.hash();
         let run = self.db.write(move |conn| queries::insert(conn, &hash, MEASUREMENT)).await?;
         let answer = work(&run).await;
@@ -173,32 +183,30 @@ impl Lab {
     }
 
     pub(super) fn login_of(&self, run: &Run) -> Login {
-        Visit::default().login(run, MEASUREMENT)
+        ClientInfo::default().login(run, MEASUREMENT)
     }
 }
 
-/// Instead of a network: whose run this is.
-const MEASUREMENT: &str = "measurement";
-
-/// Instances of the engine, each with memory and a listening connection of its own: to each other they are what two
-/// servers are. Every revocation on this database waits for them as for any instance, which takes milliseconds. Should
-/// the process be killed meanwhile, the next revocation waits for them once, for the half second of a lease.
-pub struct Instances {
-    pub sessions: Vec<Sessions<Subject>>,
+/// Instances of the session engine, each with its own cache and listening connection: to each other they are what two
+/// servers are. Every revocation on this database waits for them as for any instance, which takes milliseconds. If the
+/// process is killed during a measurement, the next revocation waits for their leases once, for half a second.
+struct Instances {
+    sessions: Vec<Sessions<Subject>>,
     keepers: Vec<Keeper>,
 }
 
 impl Instances {
-    /// Starts `count` of them and runs `work` on them when they serve from memory. They stop afterwards.
-    pub async fn with<T>(
+    /// Starts `count` instances, runs `work` once their caches are trusted, and stops them afterwards.
+    async fn with<T>(
         db: &Db,
         count: usize,
         work: impl AsyncFnOnce(&[Sessions<Subject>]) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let sessions: Vec<_> = (0..count).map(|_| Sessions::new(db.clone(), Lab::policy(CACHED))).collect();
+        let sessions: Vec<_> =
+            (0..count).map(|_| Sessions::new(db.clone(), Lab::policy(CACHED_SESSIONS))).collect();
         let keepers = sessions.iter().map(Sessions::keep).collect();
         let instances = Self { sessions, keepers };
-        let answer = match instances.trusted().await {
+        let answer = match instances.wait_until_trusted().await {
             Ok(()) => work(&instances.sessions).await,
             Err(fault) => Err(fault),
         };
@@ -211,11 +219,11 @@ impl Instances {
         answer
     }
 
-    async fn trusted(&self) -> Result<(), Fault> {
-        let begun = Instant::now();
+    async fn wait_until_trusted(&self) -> Result<(), Fault> {
+        let started = Instant::now();
         while !self.sessions.iter().all(Sessions::is_trusted) {
-            if begun.elapsed() > TRUSTED_WITHIN {
-                let why = "the instances of a measurement do not hear what the database announces";
+            if started.elapsed() > TRUSTED_WITHIN {
+                let why = "the instances of a measurement receive no notifications from the database";
                 return Err(Fault::Unavailable(why.into()));
             }
             sleep(Duration::from_millis(1)).await;

@@ -1,5 +1,5 @@
-//! How long a revocation takes to count, measured on two real instances that are asked all the while, and beside them
-//! on a token. Called by [`Lab::ask_stopwatch`].
+//! How long a revocation takes to be effective: measured on two real instances that are checked without pause, and on
+//! a token with and without a deny-list.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -9,44 +9,44 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::measure::{AT_MOST, Instances};
-use super::{DenyList, Lab, Run, Service, Subject, queries};
+use super::{Instances, TIME_LIMIT};
 use crate::db::Fault;
-use crate::jwt::{Claims, Refusal, Use, Verifier};
+use crate::lab::jwt::{Claims, Refusal, Use, Verifier};
+use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
 use crate::sessions::{Handle, Key, Sessions};
 
-/// Enough for a median, and for a slow one to show.
+/// Enough for a median, and for an outlier to show.
 const ROUNDS: usize = 20;
 
-/// Everybody is asked for so long before anything is revoked: some thousand questions.
-const RUN_UP: Duration = Duration::from_millis(3);
+/// How long all checks run before the revocation: some thousand checks.
+const WARM_UP: Duration = Duration::from_millis(3);
 
-/// Questions that each must answer after the revocation was answered.
-const AFTERWARDS: u64 = 10;
+/// How many checks of each kind follow the acknowledged revocation.
+const CHECKS_AFTERWARDS: u64 = 10;
 
-/// What was seen in all rounds. Times run from just before the commit was sent, so that the commit is in them.
+/// The result of all rounds. Times start just before COMMIT is sent, so that the commit is included.
 pub struct Stopwatch {
     pub rounds: usize,
-    /// The first refusal by the instance that revoked, and by the other one.
-    pub here: Spread,
-    pub there: Spread,
-    /// When whoever revoked was told that it is done.
-    pub answered: Spread,
-    /// Of questions that began after that, how many were asked of the sessions, and how many were still served.
-    pub asked_after: u64,
-    pub served_after: u64,
-    /// The first refusal of a token by whoever reads the deny-list in the database at each check.
-    pub denied: Spread,
-    /// The token without a deny-list: how often it was accepted after the revocation was answered, and how long it
-    /// will be, by its own words.
-    pub accepted_after: u64,
-    pub accepted_for: Duration,
-    /// Questions altogether.
-    pub asks: u64,
+    /// Until the first refusal by the instance that revoked.
+    pub revoking_instance: Spread,
+    /// Until the first refusal by the other instance.
+    pub other_instance: Spread,
+    /// Until the caller of the revocation had its answer.
+    pub acknowledged: Spread,
+    /// Session checks that started after that answer, and how many of them still admitted the session.
+    pub checks_after: u64,
+    pub admitted_after: u64,
+    /// Until the first refusal of the token by a service that reads the deny-list in the database at each check.
+    pub deny_list: Spread,
+    /// How often the token was accepted without a deny-list after that answer, and for how long it is valid.
+    pub token_accepted_after: u64,
+    pub token_life: Duration,
+    /// All checks together.
+    pub checks: u64,
     pub took: Duration,
 }
 
-/// Half of the rounds took no longer than the first; none longer than the second.
+/// The median and the maximum of all rounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
     pub p50: Duration,
@@ -64,62 +64,62 @@ impl Spread {
     }
 }
 
-/// What is taken back in one round, known to both sides.
-struct Quarry {
+/// The session and the token that one round revokes.
+struct Target {
     key: Key,
     handle: Handle,
     family: Uuid,
     token: String,
 }
 
-/// What one of those who ask saw.
+/// What one series of checks observed.
 #[derive(Default)]
-struct Seen {
-    asks: u64,
-    refused: Option<Instant>,
-    asked_after: u64,
-    served_after: u64,
+struct Observed {
+    checks: u64,
+    first_refusal: Option<Instant>,
+    checks_after: u64,
+    admitted_after: u64,
 }
 
-/// One round, as it went.
+/// The observations of one round.
 struct Round {
     committing: Instant,
-    answered: Instant,
-    here: Seen,
-    there: Seen,
-    denied: Seen,
-    plain: Seen,
+    acknowledged: Instant,
+    revoking_instance: Observed,
+    other_instance: Observed,
+    deny_list: Observed,
+    no_deny_list: Observed,
     claims: Claims,
 }
 
 impl Lab {
     pub(super) async fn time_revocations(&self) -> Result<Stopwatch, Fault> {
-        let begun = Instant::now();
+        let started = Instant::now();
         self.with_run(async |run| {
-            let quarry = self.release(run).await?;
+            let targets = self.create_targets(run).await?;
             let verifier = run.verifier(&self.secret, Service::Shop);
             let rounds = Instances::with(&self.db, 2, async |instances| {
-                let [here, there] = instances else {
-                    return Err(Fault::Bug("two instances were asked for".into()));
+                let [revoking, other] = instances else {
+                    return Err(Fault::Bug("the stopwatch needs two instances".into()));
                 };
                 let mut rounds = Vec::new();
-                for quarry in quarry {
-                    if !rounds.is_empty() && begun.elapsed() > AT_MOST {
+                for target in targets {
+                    if !rounds.is_empty() && started.elapsed() > TIME_LIMIT {
                         break;
                     }
-                    let now = run.token_time() + seconds(begun.elapsed());
-                    rounds.push(self.chase(run, here, there, &verifier, quarry, now).await?);
+                    let now = run.token_time() + whole_seconds(started.elapsed());
+                    rounds.push(self.run_round(run, revoking, other, &verifier, target, now).await?);
                 }
                 Ok(rounds)
             })
             .await?;
-            sum_up(&rounds, begun.elapsed())
+            summarize(&rounds, started.elapsed())
         })
         .await
     }
 
-    /// Logs the subject of `run` in, once a round.
-    async fn release(&self, run: &Run) -> Result<Vec<Quarry>, Fault> {
+    /// Logs the subject of `run` in, once for each round.
+    async fn create_targets(&self, run: &Run) -> Result<Vec<Target>, Fault> {
         let (lab, run) = (self.clone(), run.clone());
         self.sessions
             .write(move |change| {
@@ -128,60 +128,73 @@ impl Lab {
                         let (key, handle) = lab.sessions.open(change, &lab.login_of(&run))?;
                         let family = Uuid::new_v4();
                         let (token, _) = lab.issue(change, &run, family)?;
-                        Ok(Quarry { key, handle, family, token })
+                        Ok(Target { key, handle, family, token })
                     })
                     .collect()
             })
             .await
     }
 
-    /// Revokes one session and denies one token in one transaction, while everybody is asked about them.
-    async fn chase(
+    /// Revokes one session and denies one token in one transaction, while both are checked without pause.
+    async fn run_round(
         &self,
         run: &Run,
-        here: &Sessions<Subject>,
-        there: &Sessions<Subject>,
+        revoking: &Sessions<Subject>,
+        other: &Sessions<Subject>,
         verifier: &Verifier,
-        quarry: Quarry,
+        target: Target,
         now: i64,
     ) -> Result<Round, Fault> {
-        let Quarry { key, handle, family, token } = quarry;
+        let Target { key, handle, family, token } = target;
         let claims = verifier.verify(Use::Access, &token, now).map_err(Fault::bug)?;
-        proven_end(verifier, &token, &claims)?;
-        for instance in [here, there] {
+        verify_expiry(verifier, &token, &claims)?;
+        for instance in [revoking, other] {
             if instance.find(&key).await?.is_none() {
                 return Err(Fault::Bug("a session that was just opened is not found".into()));
             }
         }
-        let answered = Cell::new(None);
+        let acknowledged = Cell::new(None);
         let principal = run.principal();
         let run = run.id;
         let revoke = async {
-            sleep(RUN_UP).await;
-            let revoking = here.clone();
-            let committing = here
+            sleep(WARM_UP).await;
+            let sessions = revoking.clone();
+            let committing = revoking
                 .write(move |change| {
-                    revoking.revoke(change, handle, Some(principal))?;
+                    sessions.revoke(change, handle, Some(principal))?;
                     queries::deny(change, run, Some(family), &[Use::Access, Use::Refresh])?;
                     Ok(Instant::now())
                 })
                 .await?;
             let now = Instant::now();
-            answered.set(Some(now));
+            acknowledged.set(Some(now));
             Ok::<_, Fault>((committing, now))
         };
-        let ((committing, answered), here, there, denied, plain) = try_join5(
-            revoke,
-            keep_asking(&answered, async || Ok(here.find(&key).await?.is_some())),
-            keep_asking(&answered, async || Ok(there.find(&key).await?.is_some())),
-            keep_asking(&answered, async || self.accepts(verifier, &token, now, DenyList::Database).await),
-            keep_asking(&answered, async || self.accepts(verifier, &token, now, DenyList::None).await),
-        )
-        .await?;
-        Ok(Round { committing, answered, here, there, denied, plain, claims })
+        let ((committing, acknowledged), revoking_instance, other_instance, deny_list, no_deny_list) =
+            try_join5(
+                revoke,
+                check_repeatedly(&acknowledged, async || Ok(revoking.find(&key).await?.is_some())),
+                check_repeatedly(&acknowledged, async || Ok(other.find(&key).await?.is_some())),
+                check_repeatedly(&acknowledged, async || {
+                    self.accepts(verifier, &token, now, DenyList::Database).await
+                }),
+                check_repeatedly(&acknowledged, async || {
+                    self.accepts(verifier, &token, now, DenyList::None).await
+                }),
+            )
+            .await?;
+        Ok(Round {
+            committing,
+            acknowledged,
+            revoking_instance,
+            other_instance,
+            deny_list,
+            no_deny_list,
+            claims,
+        })
     }
 
-    /// What whoever takes tokens does for each: the signature, and the deny-list where there is one.
+    /// What a service does with each token: verifies it, and looks it up in the deny-list if there is one.
     pub(super) async fn accepts(
         &self,
         verifier: &Verifier,
@@ -198,64 +211,71 @@ impl Lab {
     }
 }
 
-/// Asks one question after the other until enough of them have begun after the answer.
-async fn keep_asking(
-    answered: &Cell<Option<Instant>>,
-    mut ask: impl AsyncFnMut() -> Result<bool, Fault>,
-) -> Result<Seen, Fault> {
-    let mut seen = Seen::default();
-    while seen.asked_after < AFTERWARDS {
-        let after = u64::from(answered.get().is_some());
-        let served = ask().await?;
-        seen.asks += 1;
-        seen.asked_after += after;
-        if served {
-            seen.served_after += after;
-        } else if seen.refused.is_none() {
-            seen.refused = Some(Instant::now());
+/// Repeats a check until enough checks have started after the revocation was acknowledged.
+async fn check_repeatedly(
+    acknowledged: &Cell<Option<Instant>>,
+    mut check: impl AsyncFnMut() -> Result<bool, Fault>,
+) -> Result<Observed, Fault> {
+    let mut seen = Observed::default();
+    while seen.checks_after < CHECKS_AFTERWARDS {
+        let after = u64::from(acknowledged.get().is_some());
+        let admitted = check().await?;
+        seen.checks += 1;
+        seen.checks_after += after;
+        if admitted {
+            seen.admitted_after += after;
+        } else if seen.first_refusal.is_none() {
+            seen.first_refusal = Some(Instant::now());
         }
-        // The next one's turn, and that of every other request on this thread.
+        // Lets the other checks and every other request on this thread run.
         yield_now().await;
     }
     Ok(seen)
 }
 
-/// A token is good until the second that it names itself, and not in that second.
-fn proven_end(verifier: &Verifier, token: &str, claims: &Claims) -> Result<(), Fault> {
+/// Makes sure that the token is valid until the second `exp`, and invalid in that second.
+fn verify_expiry(verifier: &Verifier, token: &str, claims: &Claims) -> Result<(), Fault> {
     let before = verifier.verify(Use::Access, token, claims.exp - 1);
     let then = verifier.verify(Use::Access, token, claims.exp);
     match (before, then) {
         (Ok(_), Err(Refusal::Expired { .. })) => Ok(()),
-        _ => Err(Fault::Bug("a token does not end when it says".into())),
+        _ => Err(Fault::Bug("a token does not expire when its claim says".into())),
     }
 }
 
-fn sum_up(rounds: &[Round], took: Duration) -> Result<Stopwatch, Fault> {
-    let never = || Fault::Unavailable("something revoked was still let in at the end of a round".into());
+fn summarize(rounds: &[Round], took: Duration) -> Result<Stopwatch, Fault> {
+    let never = || Fault::Unavailable("a revoked credential was still admitted at the end of a round".into());
     let spread = |of: fn(&Round) -> Option<Instant>| {
         let times = rounds.iter().map(|round| {
             of(round).and_then(|at| at.checked_duration_since(round.committing)).ok_or_else(never)
         });
         Spread::of(times.collect::<Result<_, _>>()?)
     };
-    let seen = |round: &Round| [&round.here, &round.there].map(|seen| (seen.asked_after, seen.served_after));
+    let sessions = |round: &Round| {
+        [&round.revoking_instance, &round.other_instance].map(|seen| (seen.checks_after, seen.admitted_after))
+    };
     let life = rounds.iter().map(|round| round.claims.exp - round.claims.iat).min().unwrap_or_default();
-    let everybody = |round: &Round| round.here.asks + round.there.asks + round.denied.asks + round.plain.asks;
+    let all_checks = |round: &Round| {
+        [&round.revoking_instance, &round.other_instance, &round.deny_list, &round.no_deny_list]
+            .map(|seen| seen.checks)
+            .iter()
+            .sum::<u64>()
+    };
     Ok(Stopwatch {
         rounds: rounds.len(),
-        here: spread(|round| round.here.refused)?,
-        there: spread(|round| round.there.refused)?,
-        answered: spread(|round| Some(round.answered))?,
-        asked_after: rounds.iter().flat_map(seen).map(|(asked, _)| asked).sum(),
-        served_after: rounds.iter().flat_map(seen).map(|(_, served)| served).sum(),
-        denied: spread(|round| round.denied.refused)?,
-        accepted_after: rounds.iter().map(|round| round.plain.served_after).sum(),
-        accepted_for: Duration::from_secs(u64::try_from(life).unwrap_or_default()),
-        asks: rounds.iter().map(everybody).sum(),
+        revoking_instance: spread(|round| round.revoking_instance.first_refusal)?,
+        other_instance: spread(|round| round.other_instance.first_refusal)?,
+        acknowledged: spread(|round| Some(round.acknowledged))?,
+        checks_after: rounds.iter().flat_map(sessions).map(|(checks, _)| checks).sum(),
+        admitted_after: rounds.iter().flat_map(sessions).map(|(_, admitted)| admitted).sum(),
+        deny_list: spread(|round| round.deny_list.first_refusal)?,
+        token_accepted_after: rounds.iter().map(|round| round.no_deny_list.admitted_after).sum(),
+        token_life: Duration::from_secs(u64::try_from(life).unwrap_or_default()),
+        checks: rounds.iter().map(all_checks).sum(),
         took,
     })
 }
 
-pub(super) fn seconds(duration: Duration) -> i64 {
+pub(super) fn whole_seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

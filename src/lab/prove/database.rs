@@ -1,63 +1,45 @@
-//! A database for a while: made beside the others on a server, dropped with its value. Called by `latchkey prove`,
-//! which must not touch a row of anybody's.
+//! A temporary database: created on a server beside the others, dropped with its value, so that `latchkey prove` touches
+//! no existing row.
 
-use diesel::connection::SimpleConnection as _;
-use diesel::sql_types::Bool;
-use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
-
-use super::{Fault, migrations};
+use super::queries;
+use crate::db::{Fault, migrations};
 use crate::secret;
 
-pub struct Scratch {
+pub struct TemporaryDatabase {
     server: String,
     name: String,
 }
 
-impl Scratch {
-    /// On the server that `url` leads to. `None` where that user may not make databases. Blocks.
+impl TemporaryDatabase {
+    /// On the server that `url` leads to. `None` if that role may not create databases. Blocks.
     pub fn create(url: &str) -> Result<Option<Self>, Fault> {
         let mut conn = migrations::connect(url)?;
-        let may: May =
-            sql_query("SELECT rolsuper OR rolcreatedb AS may FROM pg_roles WHERE rolname = current_user")
-                .get_result(&mut conn)?;
-        if !may.may {
+        if !queries::may_create_database(&mut conn)? {
             return Ok(None);
         }
         let name = format!("latchkey_prove_{:016x}", u64::from_be_bytes(secret::random()?));
-        conn.batch_execute(&format!("CREATE DATABASE {name}"))?;
+        queries::create_database(&mut conn, &name)?;
         Ok(Some(Self { server: url.to_owned(), name }))
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// In libpq's syntax.
     pub fn url(&self) -> String {
-        named(&self.server, &self.name)
+        with_database(&self.server, &self.name)
     }
 }
 
-impl Drop for Scratch {
-    /// Whoever is still connected is thrown out.
+impl Drop for TemporaryDatabase {
     fn drop(&mut self) {
-        let dropped = migrations::connect(&self.server).and_then(|mut conn| {
-            Ok(conn.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))?)
-        });
+        let dropped = migrations::connect(&self.server)
+            .and_then(|mut conn| queries::drop_database(&mut conn, &self.name));
         if let Err(fault) = dropped {
-            tracing::warn!(%fault, "the database {} is left over", self.name);
+            tracing::warn!(%fault, "temporary database {} could not be dropped", self.name);
         }
     }
 }
 
-#[derive(QueryableByName)]
-struct May {
-    #[diesel(sql_type = Bool)]
-    may: bool,
-}
-
-/// The same server, another database: libpq goes by what it is told last.
-fn named(url: &str, name: &str) -> String {
+/// The same server, another database: libpq uses the last `dbname`.
+fn with_database(url: &str, name: &str) -> String {
     let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
     match (is_url, url.contains('?')) {
         (true, true) => format!("{url}&dbname={name}"),
@@ -71,14 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_the_server_is_named_the_database_is_another() {
+    fn the_database_is_replaced_in_every_form_of_the_address() {
         for (url, expected) in [
             ("postgresql://", "postgresql://?dbname=x"),
             ("postgres://a:b@c:1/d", "postgres://a:b@c:1/d?dbname=x"),
             ("postgresql://a@/d?host=/tmp", "postgresql://a@/d?host=/tmp&dbname=x"),
             ("host=c dbname=d", "host=c dbname=d dbname=x"),
         ] {
-            assert_eq!(named(url, "x"), expected);
+            assert_eq!(with_database(url, "x"), expected);
         }
     }
 }

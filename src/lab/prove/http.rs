@@ -1,4 +1,4 @@
-//! As much of HTTP as is needed to ask an instance: one connection that is kept, one request after the other.
+//! A minimal HTTP client for the instances: one kept connection, one request at a time.
 
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than the program may take for any answer.
-const PATIENCE: Duration = Duration::from_secs(8);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Pages of ours are far smaller.
-const LONGEST_HEAD: usize = 16 * 1024;
+/// Our response headers are far smaller.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-pub struct Wire {
+pub struct HttpConnection {
     port: u16,
     stream: Option<TcpStream>,
     received: Vec<u8>,
@@ -21,12 +21,12 @@ pub struct Wire {
 
 pub struct Answer {
     pub status: u16,
-    /// Where it leads, without the query.
+    /// The target of a redirect, without its query.
     pub location: String,
     pub body: String,
 }
 
-impl Wire {
+impl HttpConnection {
     pub fn new(port: u16) -> Self {
         Self { port, stream: None, received: Vec::new() }
     }
@@ -35,7 +35,7 @@ impl Wire {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\n\r\n")).await
     }
 
-    /// A form of ours, sent with what its page had in it.
+    /// Posts a form as a browser on this page would.
     pub async fn post(&mut self, path: &str, cookie: &str, form: &str) -> Result<Answer, Error> {
         let length = form.len();
         self.send(&format!(
@@ -45,7 +45,7 @@ impl Wire {
         .await
     }
 
-    /// Never sent twice: a connection that fails is given up, and the next request makes another.
+    /// Never sends a request twice: a failed connection is dropped, and the next request opens another.
     async fn send(&mut self, request: &str) -> Result<Answer, Error> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -55,7 +55,7 @@ impl Wire {
                 stream
             }
         };
-        let answer = timeout(PATIENCE, async {
+        let answer = timeout(ANSWER_TIMEOUT, async {
             stream.write_all(request.as_bytes()).await?;
             self.receive(&mut stream).await
         });
@@ -73,7 +73,7 @@ impl Wire {
             if let Some(at) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break at + 4;
             }
-            if self.received.len() > LONGEST_HEAD {
+            if self.received.len() > MAX_HEADER_BYTES {
                 return Err(ErrorKind::InvalidData.into());
             }
         };

@@ -1,4 +1,4 @@
-//! Many visitors at each instance who ask all the time; sessions are ended under them, and every answer is judged.
+//! Clients that send requests to each instance without pause, while sessions are revoked; every answer is checked.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,48 +8,52 @@ use actix_web::rt::spawn;
 use actix_web::rt::task::JoinHandle;
 use actix_web::rt::time::sleep;
 
-use super::people::{Owner, People, Session};
+use super::ProveError;
+use super::error::Awaited;
+use super::http::HttpConnection;
 use super::report::Report;
-use super::wire::Wire;
-use crate::cli::Failure;
+use super::users::{Session, User, Users};
 
-/// Who ask at each instance, each on a connection that is kept.
-const VISITORS: usize = 4;
+/// Clients of each instance, each on a connection that is kept.
+const CLIENTS_PER_INSTANCE: usize = 4;
 
-/// After each answer. Asked without a break, a small machine would show how long things wait for a processor; like
-/// this an instance is still asked some thousand times a second.
+/// The pause of a client after each answer. Without it a small machine would measure how long requests wait for a
+/// processor. With it, an instance still gets some thousand requests a second.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Of so many requests one is for a session that ended a while ago, and one for one that never ends.
-const TURNS: usize = 8;
+/// Of so many requests, one is for a session that was revoked a while ago, and one for a session that is never revoked.
+const CYCLE: usize = 8;
 
-/// So many ended sessions go on being asked for.
-const REMEMBERED: usize = 64;
+/// How many revoked sessions are still checked.
+const REVOKED_KEPT: usize = 64;
 
-/// An instance that shows nothing for so long will not.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an instance may take to serve or to refuse a session.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-pub struct Flood {
+/// … once a revoked session was served: the result is clear, so the test does not wait long.
+const TIMEOUT_WHEN_DISPROVEN: Duration = Duration::from_secs(1);
+
+pub struct Load {
     ports: Vec<u16>,
-    bystander: Rc<Watched>,
-    now: RefCell<Option<Rc<Watched>>>,
-    past: RefCell<Vec<Rc<Watched>>>,
+    bystander: Rc<WatchedSession>,
+    current: RefCell<Option<Rc<WatchedSession>>>,
+    revoked: RefCell<Vec<Rc<WatchedSession>>>,
     pub counts: Counts,
     done: Cell<bool>,
 }
 
-/// A session, and what each instance said to it.
-struct Watched {
+/// A session, and what each instance answered to it.
+struct WatchedSession {
     session: Session,
-    at: Vec<At>,
+    by_instance: Vec<Answers>,
 }
 
 #[derive(Default)]
-struct At {
+struct Answers {
     served: Cell<usize>,
     first_refused: Cell<Option<Instant>>,
-    /// Refusals of requests that began after the end was answered.
-    refused_since: Cell<usize>,
+    /// Refusals of requests that started after the revocation was answered.
+    refused_after: Cell<usize>,
 }
 
 #[derive(Default)]
@@ -58,143 +62,153 @@ pub struct Counts {
     pub begun_after_answer: Cell<u64>,
     /// Must stay 0.
     pub served_after_answer: Cell<u64>,
-    /// Must stay 0: who refuses everybody proves nothing.
+    /// Must stay 0: an instance that refuses every session would prove nothing.
     pub refused_while_live: Cell<u64>,
     /// Neither served nor refused.
     pub failed: Cell<u64>,
 }
 
-fn count(cell: &Cell<u64>) {
+fn increment(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
 
-impl Watched {
+impl WatchedSession {
     fn new(session: Session, instances: usize) -> Rc<Self> {
-        Rc::new(Self { session, at: (0..instances).map(|_| At::default()).collect() })
+        Rc::new(Self { session, by_instance: (0..instances).map(|_| Answers::default()).collect() })
     }
 }
 
-impl Flood {
+impl Load {
     pub fn new(ports: Vec<u16>, bystander: Session) -> Self {
-        let bystander = Watched::new(bystander, ports.len());
-        let (now, past) = (RefCell::default(), RefCell::default());
-        Self { ports, bystander, now, past, counts: Counts::default(), done: Cell::new(false) }
+        let bystander = WatchedSession::new(bystander, ports.len());
+        let (current, revoked) = (RefCell::default(), RefCell::default());
+        Self { ports, bystander, current, revoked, counts: Counts::default(), done: Cell::new(false) }
     }
 
-    /// Ends sessions for so long, at one instance after the other.
-    pub async fn run(self: Rc<Self>, people: People, seconds: u64) -> Result<Report, Failure> {
-        let visitors: Vec<JoinHandle<()>> =
-            (0..self.ports.len() * VISITORS).map(|visitor| spawn(Rc::clone(&self).visit(visitor))).collect();
-        let mut wires: Vec<Wire> = self.ports.iter().map(|port| Wire::new(*port)).collect();
-        let mut report = Report::new(self.ports.len(), VISITORS);
-        let mut owner = people.owner(&mut wires[0]).await?;
-        let begun = Instant::now();
-        let mut here = 0;
-        while begun.elapsed().as_secs() < seconds {
-            match owner.elsewhere.pop() {
+    /// Revokes sessions for so many seconds, at one instance after the other.
+    pub async fn run(self: Rc<Self>, users: Users, seconds: u64) -> Result<Report, ProveError> {
+        let clients = self.ports.len() * CLIENTS_PER_INSTANCE;
+        let clients: Vec<JoinHandle<()>> =
+            (0..clients).map(|client| spawn(Rc::clone(&self).send_requests(client))).collect();
+        let mut connections: Vec<HttpConnection> =
+            self.ports.iter().map(|port| HttpConnection::new(*port)).collect();
+        let mut report = Report::new(self.ports.len(), CLIENTS_PER_INSTANCE);
+        let mut user = users.user(&mut connections[0]).await?;
+        let started = Instant::now();
+        let mut revoking = 0;
+        while started.elapsed().as_secs() < seconds {
+            match user.other_sessions.pop() {
                 Some(session) => {
-                    self.end(&owner, session, here, &mut wires[here], &mut report).await?;
-                    here = (here + 1) % self.ports.len();
+                    let http = &mut connections[revoking];
+                    self.revoke(&user, session, revoking, http, &mut report).await?;
+                    revoking = (revoking + 1) % self.ports.len();
                 }
-                None => owner = people.owner(&mut wires[here]).await?,
+                None => user = users.user(&mut connections[revoking]).await?,
             }
         }
-        report.seconds = begun.elapsed().as_secs_f64();
+        report.seconds = started.elapsed().as_secs_f64();
         self.done.set(true);
-        for visitor in visitors {
-            visitor.await?;
+        for client in clients {
+            client.await.map_err(std::io::Error::other)?;
         }
-        report.close(&self.counts);
+        report.add_counts(&self.counts);
         Ok(report)
     }
 
-    /// One session: into the memory of every instance, ended at one of them, refused at all of them.
-    async fn end(
+    /// Waits until every instance serves the session from memory, revokes it at one of them, and waits until all of
+    /// them refuse it.
+    async fn revoke(
         &self,
-        owner: &Owner,
+        user: &User,
         session: Session,
-        here: usize,
-        wire: &mut Wire,
+        revoking: usize,
+        http: &mut HttpConnection,
         report: &mut Report,
-    ) -> Result<(), Failure> {
-        let watched = Watched::new(session, self.ports.len());
-        *self.now.borrow_mut() = Some(Rc::clone(&watched));
-        self.until("serves a session", &watched, |at| at.served.get() >= 2).await?;
-        if !owner.end(&watched.session, wire).await? {
-            // It may have ended or not, now or later: nothing can be said about it.
+    ) -> Result<(), ProveError> {
+        let watched = WatchedSession::new(session, self.ports.len());
+        *self.current.borrow_mut() = Some(Rc::clone(&watched));
+        self.wait_until(Awaited::Serving, &watched, |answers| answers.served.get() >= 2).await?;
+        if !user.revoke(&watched.session, http).await? {
+            // It may be revoked now, later or never, so nothing can be said about it.
             report.unanswered += 1;
             return Ok(());
         }
-        self.until("refuses a session that was ended", &watched, |at| at.refused_since.get() >= 2).await?;
-        report.ended(&watched.session, here, watched.at.iter().filter_map(|at| at.first_refused.get()));
-        let mut past = self.past.borrow_mut();
-        past.push(watched);
-        let old = past.len().saturating_sub(REMEMBERED);
-        past.drain(..old);
+        self.wait_until(Awaited::Refusing, &watched, |answers| answers.refused_after.get() >= 2).await?;
+        let refusals = watched.by_instance.iter().filter_map(|answers| answers.first_refused.get());
+        report.add_revocation(&watched.session, revoking, refusals);
+        let mut revoked = self.revoked.borrow_mut();
+        revoked.push(watched);
+        let surplus = revoked.len().saturating_sub(REVOKED_KEPT);
+        revoked.drain(..surplus);
         Ok(())
     }
 
-    async fn until(&self, what: &str, watched: &Watched, seen: impl Fn(&At) -> bool) -> Result<(), Failure> {
-        let begun = Instant::now();
-        while !watched.at.iter().all(&seen) {
-            // What is proven wrong need not be waited for.
-            if self.counts.served_after_answer.get() > 0 && begun.elapsed() > PATIENCE / 15 {
+    async fn wait_until(
+        &self,
+        awaited: Awaited,
+        watched: &WatchedSession,
+        shown: impl Fn(&Answers) -> bool,
+    ) -> Result<(), ProveError> {
+        let started = Instant::now();
+        while !watched.by_instance.iter().all(&shown) {
+            let disproven = self.counts.served_after_answer.get() > 0;
+            if disproven && started.elapsed() > TIMEOUT_WHEN_DISPROVEN {
                 return Ok(());
             }
-            if begun.elapsed() > PATIENCE {
-                return Err(format!("one of the instances never {what}").into());
+            if started.elapsed() > TIMEOUT {
+                return Err(ProveError::TimedOut(awaited));
             }
             sleep(PAUSE).await;
         }
         Ok(())
     }
 
-    async fn visit(self: Rc<Self>, visitor: usize) {
-        let instance = visitor % self.ports.len();
-        let mut wire = Wire::new(self.ports[instance]);
-        let mut turn = visitor;
+    async fn send_requests(self: Rc<Self>, client: usize) {
+        let instance = client % self.ports.len();
+        let mut http = HttpConnection::new(self.ports[instance]);
+        let mut turn = client;
         while !self.done.get() {
             turn += 1;
             if let Some(watched) = self.choose(turn) {
-                self.ask(&mut wire, instance, &watched).await;
+                self.send_request(&mut http, instance, &watched).await;
             }
             sleep(PAUSE).await;
         }
     }
 
-    fn choose(&self, turn: usize) -> Option<Rc<Watched>> {
-        let past = self.past.borrow();
-        match turn % TURNS {
+    fn choose(&self, turn: usize) -> Option<Rc<WatchedSession>> {
+        let revoked = self.revoked.borrow();
+        match turn % CYCLE {
             0 => Some(Rc::clone(&self.bystander)),
-            1 if !past.is_empty() => Some(Rc::clone(&past[turn / TURNS % past.len()])),
-            _ => self.now.borrow().clone(),
+            1 if !revoked.is_empty() => Some(Rc::clone(&revoked[turn / CYCLE % revoked.len()])),
+            _ => self.current.borrow().clone(),
         }
     }
 
-    async fn ask(&self, wire: &mut Wire, instance: usize, watched: &Watched) {
-        let (session, at) = (&watched.session, &watched.at[instance]);
-        // What was known when the request began.
-        let over = session.answered.get().is_some();
-        let answer = wire.get("/home", &session.cookie).await;
-        count(&self.counts.requests);
-        if over {
-            count(&self.counts.begun_after_answer);
+    async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &WatchedSession) {
+        let (session, answers) = (&watched.session, &watched.by_instance[instance]);
+        // What was known when the request started.
+        let revoked = session.answered.get().is_some();
+        let answer = http.get("/home", &session.cookie).await;
+        increment(&self.counts.requests);
+        if revoked {
+            increment(&self.counts.begun_after_answer);
         }
         match answer.map(|answer| (answer.status, answer.location)) {
             Ok((200, _)) => {
-                at.served.set(at.served.get() + 1);
-                if over {
-                    count(&self.counts.served_after_answer);
+                answers.served.set(answers.served.get() + 1);
+                if revoked {
+                    increment(&self.counts.served_after_answer);
                 }
             }
             Ok((303, location)) if location == "/login" => {
                 if session.sent.get().is_none() {
-                    count(&self.counts.refused_while_live);
+                    increment(&self.counts.refused_while_live);
                 }
-                at.first_refused.set(at.first_refused.get().or_else(|| Some(Instant::now())));
-                at.refused_since.set(at.refused_since.get() + usize::from(over));
+                answers.first_refused.set(answers.first_refused.get().or_else(|| Some(Instant::now())));
+                answers.refused_after.set(answers.refused_after.get() + usize::from(revoked));
             }
-            _ => count(&self.counts.failed),
+            _ => increment(&self.counts.failed),
         }
     }
 }

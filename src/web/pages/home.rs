@@ -18,13 +18,18 @@ use crate::web::view::SessionRow;
 struct HomePage {
     page: Page,
     can_register: bool,
+    can_compare: bool,
 }
 
 pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().registration_is_open() })
+    page::ok(&HomePage {
+        page: ctx.page(),
+        can_register: ctx.accounts().registration_is_open(),
+        can_compare: ctx.shared.lab.is_some(),
+    })
 }
 
 #[derive(Template)]

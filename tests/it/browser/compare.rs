@@ -1,4 +1,4 @@
-//! The whole lab by its buttons, and what the page then says of either side.
+//! Every step on `/compare` by its button, and the verdicts on the page afterwards.
 
 use serde_json::Value;
 
@@ -6,35 +6,38 @@ use crate::support::app::TestApp;
 use crate::support::chrome::{Chrome, PHONE};
 
 #[actix_web::test]
-async fn the_lab_is_walked_and_read_without_javascript() {
+async fn every_step_works_without_javascript() {
     let app = TestApp::spawn();
     let chrome = Chrome::without_javascript(&app.origin).await;
     walk(&chrome, async |_| {}).await;
 }
 
 #[actix_web::test]
-async fn the_lab_is_walked_and_read_on_a_phone() {
+async fn every_step_works_on_a_phone() {
     let app = TestApp::spawn();
     let chrome = Chrome::open(&app.origin).await;
     chrome.resize(PHONE).await;
     walk(&chrome, async |_| {}).await;
 }
 
-/// A button, who asks afterwards, and whether session and token let them in.
-type Step = (&'static str, &'static [(&'static str, bool, bool)]);
+/// Holder and service.
+type Holder = (&'static str, &'static str);
 
-const YOU: &str = "Your browser";
-const THIEF: &str = "The thief's browser";
-const YOU_AT_THE_DESK: &str = "Your browser, at the desk";
+/// A button, and afterwards for some holders whether session and token are accepted.
+type Step = (&'static str, &'static [(Holder, bool, bool)]);
+
+const YOU: (&str, &str) = ("browser", "shop");
+const THIEF: (&str, &str) = ("thief", "shop");
+const YOU_AT_THE_DESK: (&str, &str) = ("browser", "desk");
 
 const STEPS: [Step; 34] = [
-    ("Open a run", &[(YOU, true, true)]),
-    ("Ask again", &[(YOU, true, true)]),
+    ("Start a run", &[(YOU, true, true)]),
+    ("Check again", &[(YOU, true, true)]),
     ("Change the role", &[(YOU, true, true)]),
-    ("Disable the subject", &[(YOU, false, true)]),
-    ("6 minutes", &[(YOU, false, false)]),
+    ("Disable the user", &[(YOU, false, true)]),
+    ("Skip 6 minutes", &[(YOU, false, false)]),
     ("Use the refresh token", &[(YOU, false, false)]),
-    ("Enable the subject", &[(YOU, true, false)]),
+    ("Enable the user", &[(YOU, true, false)]),
     ("Use the refresh token", &[(YOU, true, true)]),
     ("Copy the credentials", &[(YOU, true, true), (THIEF, true, true)]),
     ("Log out", &[(YOU, false, false), (THIEF, false, true)]),
@@ -54,17 +57,17 @@ const STEPS: [Step; 34] = [
     ("Change the signing key", &[(YOU, true, true), (THIEF, true, false)]),
     ("Drop the old key", &[(YOU, true, false), (THIEF, true, false)]),
     ("Log in", &[(YOU, true, true), (THIEF, true, false)]),
-    ("Split into two services", &[(YOU_AT_THE_DESK, true, false)]),
+    ("Add a second service", &[(YOU_AT_THE_DESK, true, false)]),
     ("Use the refresh token", &[(YOU_AT_THE_DESK, true, true)]),
-    ("Break into the desk", &[("The thief's browser, at the shop", false, false)]),
+    ("Break into the desk", &[(THIEF, false, false)]),
     ("Sign with HS256", &[(YOU_AT_THE_DESK, true, false)]),
-    ("Break into the desk", &[("The thief's browser, at the shop", false, true)]),
-    ("Back to one service", &[(YOU, true, false), (THIEF, false, true)]),
-    ("25 hours", &[(YOU, false, false), (THIEF, false, false)]),
-    ("8 days", &[(YOU, false, false), (THIEF, false, false)]),
+    ("Break into the desk", &[(THIEF, false, true)]),
+    ("Remove the second service", &[(YOU, true, false), (THIEF, false, true)]),
+    ("Skip 25 hours", &[(YOU, false, false), (THIEF, false, false)]),
+    ("Skip 8 days", &[(YOU, false, false), (THIEF, false, false)]),
 ];
 
-/// Every button once at least.
+/// Presses every button at least once.
 pub async fn walk(chrome: &Chrome, look: impl AsyncFn(&str)) {
     chrome.go("/compare").await;
     look("compare").await;
@@ -74,31 +77,33 @@ pub async fn walk(chrome: &Chrome, look: impl AsyncFn(&str)) {
         chrome.waits_for(&history).await;
         let seen = verdicts(chrome).await;
         for (who, session, token) in expected {
-            let found = seen.iter().find(|(name, ..)| name == who);
-            let found = found.unwrap_or_else(|| panic!("after {button:?} nobody is {who:?}: {seen:?}"));
-            assert_eq!((found.1, found.2), (*session, *token), "{who} after {button:?}, step {number}");
+            let found = seen.iter().find(|(holder, service, ..)| (holder.as_str(), service.as_str()) == *who);
+            let found = found.unwrap_or_else(|| panic!("after {button:?} no {who:?}: {seen:?}"));
+            assert_eq!((found.2, found.3), (*session, *token), "{who:?} after {button:?}, step {number}");
         }
         if ["Log out", "Break into the desk"].contains(&button) {
             look(&format!("compare-{}", button.to_lowercase().replace(' ', "-"))).await;
         }
     }
     chrome.press("End this run").await;
-    chrome.says("The run is over, and everything of it is deleted.").await;
+    chrome.waits_for("form[action='/compare/start']").await;
 }
 
-/// As they are read: the words in the chips.
-async fn verdicts(chrome: &Chrome) -> Vec<(String, bool, bool)> {
-    let script = "return [...document.querySelectorAll('.verdicts tbody tr')].filter(row => row.querySelector('.chip')).map(
-        row => [row.querySelector('th').innerText.trim(), ...[...row.querySelectorAll('.chip')].map(chip => chip.innerText.trim())])";
+/// Holder, service, and whether session and token are accepted: by the attribute, which must agree with the text.
+async fn verdicts(chrome: &Chrome) -> Vec<(String, String, bool, bool)> {
+    let script = "return [...document.querySelectorAll('tr[data-holder]')].map(row => [
+        row.dataset.holder, row.dataset.service, ...[...row.querySelectorAll('[data-verdict]')].map(one =>
+            one.innerText.trim().startsWith(one.dataset.verdict) && one.dataset.verdict)])";
     let rows = chrome.run(script, vec![]).await;
-    let word = |value: &Value| match value.as_str() {
-        Some("let in") => true,
+    let accepted = |value: &Value| match value.as_str() {
+        Some("accepted") => true,
         Some("refused") => false,
-        other => panic!("no verdict: {other:?}"),
+        other => panic!("the text and the verdict differ: {other:?}"),
     };
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
     rows.as_array()
         .expect("rows")
         .iter()
-        .map(|row| (row[0].as_str().expect("a name").to_owned(), word(&row[1]), word(&row[2])))
+        .map(|row| (text(&row[0]), text(&row[1]), accepted(&row[2]), accepted(&row[3])))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! `latchkey prove revocation`: what it measures is real, and nothing of it is left behind.
+//! `latchkey prove revocation`: its measurements are plausible, and it leaves nothing behind.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, eventually};
 
-/// Of this program alone: what it makes on disk is below this directory.
-fn tidy(latchkey: Latchkey, dir: &DataDir) -> Latchkey {
+/// Makes the program create its files below this directory.
+fn confined(latchkey: Latchkey, dir: &DataDir) -> Latchkey {
     latchkey.with("TMPDIR", dir.path().display())
 }
 
@@ -21,7 +21,7 @@ fn is_empty(dir: &DataDir) {
     assert!(left.is_empty(), "{left:?} is left over");
 }
 
-/// Process and parent of whatever runs with these words in its command line.
+/// Process id and parent id of each process with these words in its command line.
 fn running(words: &str) -> Vec<(i32, i32)> {
     let output = Command::new("ps").args(["-A", "-ww", "-o", "pid=,ppid=,args="]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -34,11 +34,11 @@ fn running(words: &str) -> Vec<(i32, i32)> {
 }
 
 #[test]
-fn ended_sessions_are_refused_everywhere_and_the_database_of_the_settings_is_not_touched() {
+fn revoked_sessions_are_refused_everywhere_and_existing_data_is_not_touched() {
     let (db, dir) = (TestDb::new(), DataDir::new());
     let before: i64 =
         db.scalar("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
-    let latchkey = tidy(Latchkey::on(&db.url()), &dir);
+    let latchkey = confined(Latchkey::on(&db.url()), &dir);
     let ran = latchkey.run(&["prove", "revocation", "--instances", "2", "--seconds", "2", "--json"]);
     let [line] = ran.well()[..] else { panic!("{}", ran.out) };
     let said: Value = serde_json::from_str(line).unwrap();
@@ -47,7 +47,7 @@ fn ended_sessions_are_refused_everywhere_and_the_database_of_the_settings_is_not
         assert_eq!(said[none], 0, "{line}");
     }
     let ended = said["revocations"].as_u64().unwrap();
-    // Each was asked for at both instances at least twice after the answer, and twice before.
+    // Each session was requested from both instances at least twice before and twice after the answer.
     let asked = said["begun_after_answer"].as_u64().unwrap();
     assert!(
         ended > 0 && asked >= 4 * ended && said["requests"].as_u64().unwrap() >= asked + 4 * ended,
@@ -62,16 +62,16 @@ fn ended_sessions_are_refused_everywhere_and_the_database_of_the_settings_is_not
         db.scalar::<i64>("SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM audit_events)"),
         0
     );
-    // Nobody but for making and dropping the other one was here.
+    // The configured database was used only to create and drop the other one.
     let after: i64 = db.scalar("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
     assert!(after - before < 40, "{} transactions", after - before);
     is_empty(&dir);
 }
 
 #[actix_web::test]
-async fn whoever_interrupts_it_finds_nothing_left() {
+async fn an_interrupted_run_leaves_nothing_behind() {
     let (data, dir) = (DataDir::new(), DataDir::new());
-    let latchkey = tidy(Latchkey::local(&data), &dir);
+    let latchkey = confined(Latchkey::local(&data), &dir);
     let mut command = latchkey.command(&["prove", "revocation", "--instances", "2", "--seconds", "600"]);
     let mut prove = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = i32::try_from(prove.id()).unwrap();
@@ -88,7 +88,7 @@ async fn whoever_interrupts_it_finds_nothing_left() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         (output.status.code(), said.trim()),
-        (Some(1), "latchkey: stopped before anything was proven")
+        (Some(1), "latchkey: interrupted before anything was proven")
     );
     assert_eq!(output.stdout, b"");
     let left: Vec<_> = running("latchkey serve").into_iter().filter(|one| instances.contains(one)).collect();
@@ -101,16 +101,16 @@ async fn whoever_interrupts_it_finds_nothing_left() {
 }
 
 #[test]
-fn who_may_not_make_a_database_is_told_so_and_nothing_is_begun() {
+fn a_role_that_may_not_create_databases_is_named_as_the_reason() {
     let (db, dir) = (TestDb::new(), DataDir::new());
     let role = format!("modest_{}", std::process::id());
     db.execute(&format!("CREATE ROLE {role} LOGIN"));
-    let latchkey = tidy(Latchkey::on(&db.url().replace("//latchkey@", &format!("//{role}@"))), &dir);
+    let latchkey = confined(Latchkey::on(&db.url().replace("//latchkey@", &format!("//{role}@"))), &dir);
     let ran = latchkey.run(&["prove", "revocation"]);
     db.execute(&format!("DROP ROLE {role}"));
-    assert!(ran.refused().contains("the user of the settings may not make one"), "{}", ran.err);
+    assert!(ran.refused().contains("the role in the settings may not create one"), "{}", ran.err);
     is_empty(&dir);
-    let nowhere = tidy(Latchkey::on("postgresql://nobody@/nothing?host=/nonexistent"), &dir);
+    let nowhere = confined(Latchkey::on("postgresql://nobody@/nothing?host=/nonexistent"), &dir);
     assert!(nowhere.run(&["prove", "revocation"]).refused().contains("cannot reach the database"));
     is_empty(&dir);
 }

@@ -1,9 +1,9 @@
-//! A JSON Web Token that is valid in every way opens nothing here, whichever way it is sent.
+//! No route of the product accepts a valid JSON Web Token, whatever cookie or header carries it.
 
 use std::fs;
 use std::path::Path;
 
-use latchkey::jwt::{self, Algorithm, Claims, Key, Use, Verifier};
+use latchkey::lab::jwt::{self, Algorithm, Claims, Key, Use, Verifier};
 use latchkey::web::routes::{self, Method, Route};
 use reqwest::header::LOCATION;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::{Answer, Browser};
 
-/// Of both kinds, in the name of `person`, believed by whoever believes such tokens.
+/// Valid tokens for `person`, one of each algorithm.
 fn tokens(app: &TestApp, person: &Person) -> [String; 2] {
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let claims = Claims {
@@ -34,7 +34,7 @@ fn tokens(app: &TestApp, person: &Person) -> [String; 2] {
     })
 }
 
-/// Every cookie the product knows, read off the source, without the prefix; and some that others use for such tokens.
+/// Every cookie of the product, read from the source, without the prefix; and names that others use for tokens.
 fn cookie_names() -> Vec<String> {
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/mod.rs")).unwrap();
     let named = source.split("format!(\"{prefix}").skip(1);
@@ -44,13 +44,13 @@ fn cookie_names() -> Vec<String> {
     names
 }
 
-/// What can be told from an answer, without what is new in each.
+/// The comparable part of an answer: without what changes with every request.
 fn seen(answer: &Answer) -> (u16, String, String) {
     let location = answer.headers.get(LOCATION).map_or("", |value| value.to_str().unwrap());
     let main = answer.text("main").unwrap_or_else(|| answer.body.clone());
-    // An error page ends with the request's own code.
+    // An error page ends with the request's id.
     let main = main.split("give this code:").next().unwrap_or_default().to_owned();
-    // Of the export, which tells of itself the next time, whose it is.
+    // An export lists earlier exports, so only its owner is compared.
     let json = serde_json::from_str::<Value>(&main);
     let main = json.map_or(main, |json| json["profile"].to_string());
     (answer.status, location.to_owned(), main)
@@ -63,7 +63,7 @@ async fn ask(browser: &mut Browser, row: &Route, path: &str) -> Answer {
     }
 }
 
-/// Every row and one path for each, with an id that names nothing.
+/// Every row with a path, in which each id is unknown.
 fn rows() -> Vec<(Route, String)> {
     let mut rows = routes::table();
     rows.extend(routes::local_table());
@@ -88,7 +88,7 @@ async fn a_valid_token_in_any_cookie_or_header_changes_no_answer() {
     let mut wrong = Vec::new();
     for (row, path) in rows() {
         let plain = seen(&ask(&mut app.browser(), &row, &path).await);
-        // A browser with cookies is told something else than one without.
+        // A browser with cookies may get another answer than one without.
         let mut worthless = app.browser();
         for name in cookie_names() {
             worthless.cookies.insert(name, "worthless".into());
@@ -115,7 +115,7 @@ async fn a_valid_token_in_any_cookie_or_header_changes_no_answer() {
 }
 
 #[actix_web::test]
-async fn a_valid_token_beside_a_session_makes_nobody_more() {
+async fn a_valid_token_beside_a_session_grants_nothing() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;

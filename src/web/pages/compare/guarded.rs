@@ -1,12 +1,13 @@
-//! The lab's guarded page, once behind a session and once behind a token: real doors, to be asked with any browser or
-//! with `curl`. They open for subjects of the lab and to nothing but one line.
+//! The lab's guarded page, once behind a session and once behind a token, for any browser and for `curl`. Only
+//! credentials of the lab are accepted, and the page shows nothing but the verdict.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use askama::Template;
 
-use super::cookies::Hands;
+use super::cookies::ReceivedCookies;
+use super::{copy, lab_of};
 use crate::lab::{Service, Verdict};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
@@ -14,79 +15,92 @@ use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
 
 #[derive(Template)]
-#[template(path = "compare/door.html")]
-struct DoorPage {
+#[template(path = "compare/session.html")]
+struct SessionPage {
     page: Page,
-    title: &'static str,
+    check: CheckView,
+}
+
+#[derive(Template)]
+#[template(path = "compare/jwt.html")]
+struct JwtPage {
+    page: Page,
+    check: CheckView,
+}
+
+struct CheckView {
+    /// Empty if the credential is refused.
     role: &'static str,
-    why: String,
+    reason: String,
+    code: &'static str,
 }
 
-pub async fn session_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    service(&ctx)?;
-    let hands = Hands::of(&ctx);
-    match hands.run(&ctx).await? {
-        Some(run) => {
-            let verdict = ctx.shared.lab.session_door(&run, hands.held.session.as_deref()).await?;
-            answer(&ctx, "The page behind a session", verdict, "Cookie realm=\"lab\"")
+impl CheckView {
+    fn new(verdict: Option<&Verdict>) -> Self {
+        match verdict {
+            Some(verdict) => Self {
+                role: verdict.role.map_or("", |role| role.as_str()),
+                reason: copy::reason(&verdict.reason),
+                code: verdict.reason.code(),
+            },
+            None => Self { role: "", reason: copy::NO_RUN.to_owned(), code: "no-run" },
         }
-        None => no_run(&ctx, "The page behind a session", "Cookie realm=\"lab\""),
+    }
+
+    fn status(&self) -> StatusCode {
+        if self.role.is_empty() { StatusCode::UNAUTHORIZED } else { StatusCode::OK }
     }
 }
 
-pub async fn token_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let service = service(&ctx)?;
-    let hands = Hands::of(&ctx);
-    let bearer = bearer(&ctx);
-    match hands.run(&ctx).await? {
+pub async fn session(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    service_in(&ctx)?;
+    let received = ReceivedCookies::of(&ctx);
+    let verdict = match received.run(&ctx).await? {
         Some(run) => {
-            let token = bearer.as_deref().or(hands.held.access.as_deref());
-            if !run.services().contains(&service) {
-                return Err(Error::NotFound);
-            }
-            // No error is named to whoever sent none (RFC 6750 §3.1).
-            let challenge = match token {
-                Some(_) => "Bearer realm=\"lab\", error=\"invalid_token\"",
-                None => "Bearer realm=\"lab\"",
-            };
-            let verdict = ctx.shared.lab.token_door(&run, service, token).await?;
-            answer(&ctx, "The page behind a token", verdict, challenge)
+            let cookie = received.credentials.browser.session.as_deref();
+            Some(lab_of(&ctx)?.check_session(&run, cookie).await?)
         }
-        None => no_run(&ctx, "The page behind a token", "Bearer realm=\"lab\""),
-    }
+        None => None,
+    };
+    let check = CheckView::new(verdict.as_ref());
+    let status = check.status();
+    with_challenge(page::show(status, &SessionPage { page: ctx.page(), check })?, "Cookie realm=\"lab\"")
 }
 
-fn service(ctx: &Ctx) -> Result<Service, Error> {
+pub async fn jwt(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+    let service = service_in(&ctx)?;
+    let received = ReceivedCookies::of(&ctx);
+    let bearer = bearer_token(&ctx);
+    let token = bearer.as_deref().or(received.credentials.browser.access.as_deref());
+    let verdict = match received.run(&ctx).await? {
+        Some(run) if !run.services().contains(&service) => return Err(Error::NotFound),
+        Some(run) => Some(lab_of(&ctx)?.check_token(&run, service, token).await?),
+        None => None,
+    };
+    // A request without a token gets no error code (RFC 6750 §3.1).
+    let challenge = match (&verdict, token) {
+        (Some(_), Some(_)) => "Bearer realm=\"lab\", error=\"invalid_token\"",
+        _ => "Bearer realm=\"lab\"",
+    };
+    let check = CheckView::new(verdict.as_ref());
+    let status = check.status();
+    with_challenge(page::show(status, &JwtPage { page: ctx.page(), check })?, challenge)
+}
+
+fn service_in(ctx: &Ctx) -> Result<Service, Error> {
     Service::parse(&ctx.query("service")).ok_or(Error::NotFound)
 }
 
-/// The token of the header, as those who hold one mostly send it (RFC 6750 §2.1).
-fn bearer(ctx: &Ctx) -> Option<String> {
+/// The token of the `Authorization` header (RFC 6750 §2.1).
+fn bearer_token(ctx: &Ctx) -> Option<String> {
     let value = ctx.request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-fn answer(
-    ctx: &Ctx,
-    title: &'static str,
-    verdict: Verdict,
-    challenge: &'static str,
-) -> Result<HttpResponse, Error> {
-    let role = verdict.role.map_or("", |role| role.as_str());
-    let status = if verdict.is_admitted() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-    door(status, DoorPage { page: ctx.page(), title, role, why: verdict.why }, challenge)
-}
-
-fn no_run(ctx: &Ctx, title: &'static str, challenge: &'static str) -> Result<HttpResponse, Error> {
-    let why = "No run of the lab is open in this browser.".to_owned();
-    door(StatusCode::UNAUTHORIZED, DoorPage { page: ctx.page(), title, role: "", why }, challenge)
-}
-
-/// A refusal names how to be let in (RFC 9110 §15.5.2).
-fn door(status: StatusCode, template: DoorPage, challenge: &'static str) -> Result<HttpResponse, Error> {
-    let mut response = page::show(status, &template)?;
-    if status == StatusCode::UNAUTHORIZED {
+/// A 401 must say how to authenticate (RFC 9110 §15.5.2).
+fn with_challenge(mut response: HttpResponse, challenge: &'static str) -> Result<HttpResponse, Error> {
+    if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = header::HeaderValue::from_static(challenge);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }

@@ -1,31 +1,33 @@
-//! What the lab's page shows of a run, in words.
+//! A run, as the page shows it.
 
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::cookies::Hands;
-use crate::db::time::Moment;
-use crate::jwt;
-use crate::lab::{self, DenyList, Entry, Exhibit, Finding, Holder, Line, Run, Service, Verdict};
+use super::copy::{self, Narration};
+use crate::lab::jwt::{self, Algorithm};
+use crate::lab::{
+    Comparison, Credentials, HistoryEntry, LoggedStep, RefreshRefusal, Role, Run, SessionRow, Snapshot,
+    SourceLine, TokenRow, Verdict,
+};
 use crate::web::LabCookies;
 use crate::web::view::When;
 
 pub struct RunView {
     /// How many steps were taken.
     pub step_count: i32,
-    pub told: Option<EntryView>,
-    pub history: Vec<EntryView>,
-    pub findings: Vec<FindingView>,
-    pub session: Option<Carried>,
-    pub access: Option<Carried>,
-    pub refresh: Option<Carried>,
-    /// Bytes that each request carries, by side.
+    pub last_step: Option<StepView>,
+    pub history: Vec<StepView>,
+    pub comparisons: Vec<ComparisonView>,
+    pub session: Option<CredentialView>,
+    pub access: Option<CredentialView>,
+    pub refresh: Option<CredentialView>,
+    /// Bytes in each request.
     pub session_bytes: usize,
     pub token_bytes: usize,
-    pub rows: Vec<RowView>,
-    pub tokens: Vec<TokenView>,
-    pub remembered: usize,
-    /// Your browser, somewhere.
+    pub session_rows: Vec<SessionRowView>,
+    pub token_rows: Vec<TokenRowView>,
+    pub denied_in_memory: usize,
+    /// The visitor's browser is refused somewhere.
     pub refused: bool,
     pub role: &'static str,
     pub disabled: bool,
@@ -39,42 +41,48 @@ pub struct RunView {
     pub ends: When,
 }
 
-pub struct EntryView {
-    pub step: String,
-    pub session: String,
-    pub token: String,
+pub struct StepView {
+    pub text: Narration,
+    pub code: &'static str,
+    /// Why a refresh token was refused; empty for all other steps.
+    pub refusal: &'static str,
     pub when: When,
 }
 
-/// One question and its two answers.
-pub struct FindingView {
-    pub who: String,
+/// The verdicts on one holder's credentials at one service.
+pub struct ComparisonView {
+    pub presenter: String,
+    pub holder: &'static str,
+    pub service: &'static str,
     pub session: VerdictView,
     pub token: VerdictView,
 }
 
 pub struct VerdictView {
-    pub admitted: bool,
+    pub accepted: bool,
     pub role: &'static str,
-    pub why: String,
+    pub reason: String,
+    pub code: &'static str,
+    /// When that became the reason, if it is a refusal with a known time.
     pub since: Option<When>,
-    pub until: Option<When>,
-    pub line: Line,
-    pub reads: u32,
+    /// The remaining time, if the credential is accepted.
+    pub remaining: Option<When>,
+    pub decided_by: SourceLine,
+    pub queries: String,
     pub micros: String,
 }
 
 /// A credential, as a cookie carries it.
-pub struct Carried {
+pub struct CredentialView {
     pub name: String,
     pub value: String,
     pub bytes: usize,
-    /// What anybody who holds it can read in it; nothing of a key.
+    /// What every holder can read in it; empty for a session's key.
     pub header: String,
     pub payload: String,
 }
 
-pub struct RowView {
+pub struct SessionRowView {
     pub key_hash: String,
     pub created: When,
     pub seen: When,
@@ -82,53 +90,49 @@ pub struct RowView {
     pub revoked: Option<When>,
 }
 
-pub struct TokenView {
+pub struct TokenRowView {
     pub id: String,
     pub kind: String,
     pub state: &'static str,
 }
 
 impl RunView {
-    pub fn new(run: &Run, names: &LabCookies, hands: &Hands, exhibit: Exhibit) -> Self {
+    pub fn new(run: &Run, names: &LabCookies, credentials: &Credentials, snapshot: Snapshot) -> Self {
         let now = OffsetDateTime::from(run.now);
-        let mut history: Vec<EntryView> =
-            run.steps.iter().rev().map(|entry| EntryView::new(entry, now)).collect();
-        let told = (!history.is_empty()).then(|| history.remove(0));
-        let carried =
-            |name: &str, value: &Option<String>| value.as_ref().map(|value| Carried::new(name, value));
-        let session = carried(&names.session, &hands.held.session);
-        let access = carried(&names.access, &hands.held.access);
-        let refresh = carried(&names.refresh, &hands.held.refresh);
-        let bytes = |carried: &Option<Carried>| carried.as_ref().map_or(0, |carried| carried.bytes);
+        let mut history: Vec<StepView> =
+            run.history.iter().rev().map(|entry| StepView::new(entry, now)).collect();
+        let last_step = (!history.is_empty()).then(|| history.remove(0));
+        let view =
+            |name: &str, value: &Option<String>| value.as_ref().map(|value| CredentialView::new(name, value));
+        let session = view(&names.session, &credentials.browser.session);
+        let access = view(&names.access, &credentials.browser.access);
+        let refresh = view(&names.refresh, &credentials.browser.refresh);
+        let bytes = |view: &Option<CredentialView>| view.as_ref().map_or(0, |view| view.bytes);
         Self {
             session_bytes: bytes(&session),
-            // The refresh token would be sent to its own address only.
+            // A refresh token would be sent to the issuer only.
             token_bytes: bytes(&access),
             session,
             access,
             refresh,
             step_count: run.step_count,
-            told,
+            last_step,
             history,
-            refused: exhibit.findings.iter().any(Finding::turns_browser_away),
-            findings: exhibit.findings.into_iter().map(|finding| FindingView::new(run, finding)).collect(),
-            rows: exhibit.rows.into_iter().map(|row| RowView::new(row, now)).collect(),
-            tokens: exhibit.tokens.into_iter().map(TokenView::new).collect(),
-            remembered: exhibit.remembered,
+            refused: snapshot.comparisons.iter().any(Comparison::refuses_browser),
+            comparisons: snapshot.comparisons.iter().map(|one| ComparisonView::new(run, one)).collect(),
+            session_rows: snapshot.sessions.iter().map(|row| SessionRowView::new(row, now)).collect(),
+            token_rows: snapshot.tokens.into_iter().map(TokenRowView::new).collect(),
+            denied_in_memory: snapshot.denied_in_memory,
             role: run.role.as_str(),
             disabled: run.disabled_at.is_some(),
             algorithm: run.algorithm.name(),
             other_algorithm: match run.algorithm {
-                jwt::Algorithm::EdDsa => jwt::Algorithm::Hs256.name(),
-                jwt::Algorithm::Hs256 => jwt::Algorithm::EdDsa.name(),
+                Algorithm::EdDsa => Algorithm::Hs256.name(),
+                Algorithm::Hs256 => Algorithm::EdDsa.name(),
             },
-            deny_list: match run.deny_list {
-                DenyList::None => "none",
-                DenyList::Memory => "in the shop's memory",
-                DenyList::Database => "in the database",
-            },
+            deny_list: copy::deny_list(run.deny_list),
             split: run.split,
-            has_copy: hands.copy.is_some(),
+            has_copy: credentials.copy.is_some(),
             signing_key: run.signing_key,
             oldest_key: run.oldest_key,
             ends: When::new(run.expires_at, now),
@@ -136,55 +140,62 @@ impl RunView {
     }
 }
 
-impl EntryView {
-    fn new(entry: &Entry, now: OffsetDateTime) -> Self {
+impl StepView {
+    fn new(entry: &HistoryEntry, now: OffsetDateTime) -> Self {
         let at = OffsetDateTime::from_unix_timestamp(entry.at).unwrap_or(now);
-        Self {
-            step: entry.step.clone(),
-            session: entry.session.clone(),
-            token: entry.token.clone(),
-            when: to_the_second(at, now),
+        let when = to_the_second(at, now);
+        match entry.logged() {
+            LoggedStep::Outcome(outcome) => Self {
+                text: copy::narration(outcome),
+                code: outcome.code(),
+                refusal: outcome.refresh_refusal().map_or("", RefreshRefusal::code),
+                when,
+            },
+            LoggedStep::Text { step, session, token } => Self {
+                text: Narration { step: step.into(), session: session.into(), token: token.into() },
+                code: "",
+                refusal: "",
+                when,
+            },
         }
     }
 }
 
-impl FindingView {
-    fn new(run: &Run, finding: Finding) -> Self {
-        let holder = match finding.holder {
-            Holder::Browser => "Your browser",
-            Holder::Thief => "The thief's browser",
-        };
-        let who = match (run.split, finding.service) {
-            (false, _) => holder.to_owned(),
-            (true, Service::Shop) => format!("{holder}, at the shop"),
-            (true, Service::Desk) => format!("{holder}, at the desk"),
-        };
+impl ComparisonView {
+    fn new(run: &Run, comparison: &Comparison) -> Self {
+        let Comparison { holder, service, session, token } = comparison;
         let now = run.now.into();
         Self {
-            who,
-            session: VerdictView::new(finding.session, now),
-            token: VerdictView::new(finding.token, now),
+            presenter: copy::presenter(*holder, *service, run.split),
+            holder: holder.code(),
+            service: service.name(),
+            session: VerdictView::new(session, now),
+            token: VerdictView::new(token, now),
         }
     }
 }
 
 impl VerdictView {
-    fn new(verdict: Verdict, now: OffsetDateTime) -> Self {
-        let when = |moment: Option<Moment>| moment.map(|moment| to_the_second(moment, now));
+    fn new(verdict: &Verdict, now: OffsetDateTime) -> Self {
+        let accepted = verdict.is_admitted();
         Self {
-            admitted: verdict.is_admitted(),
-            role: verdict.role.map_or("", lab::Role::as_str),
-            why: verdict.why,
-            since: when(verdict.since),
-            until: when(verdict.until),
-            line: verdict.line,
-            reads: verdict.reads,
+            accepted,
+            role: verdict.role.map_or("", Role::as_str),
+            reason: copy::reason(&verdict.reason),
+            code: verdict.reason.code(),
+            since: verdict.since.filter(|_| !accepted).map(|since| to_the_second(since, now)),
+            remaining: verdict.until.filter(|_| accepted).map(|until| {
+                let when = to_the_second(until, now);
+                When { relative: copy::remaining(&when.relative), ..when }
+            }),
+            decided_by: verdict.decided_by,
+            queries: copy::queries(verdict.queries),
             micros: format!("{:.0}", verdict.took.as_secs_f64() * 1e6),
         }
     }
 }
 
-impl Carried {
+impl CredentialView {
     fn new(name: &str, value: &str) -> Self {
         let readable = jwt::read(value);
         let (header, payload) =
@@ -194,8 +205,8 @@ impl Carried {
     }
 }
 
-impl RowView {
-    fn new(row: lab::SessionRow, now: OffsetDateTime) -> Self {
+impl SessionRowView {
+    fn new(row: &SessionRow, now: OffsetDateTime) -> Self {
         let hash: String = row.key_hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self {
             key_hash: hash + "…",
@@ -207,18 +218,14 @@ impl RowView {
     }
 }
 
-impl TokenView {
-    fn new(token: lab::TokenRow) -> Self {
-        let state = match (token.denied_at, token.used_at) {
-            (Some(_), _) => "denied",
-            (None, Some(_)) => "used",
-            (None, None) => "out",
-        };
+impl TokenRowView {
+    fn new(token: TokenRow) -> Self {
+        let state = copy::token_state(token.denied_at.is_some(), token.used_at.is_some());
         Self { id: token.id.chars().take(8).collect::<String>() + "…", kind: token.kind, state }
     }
 }
 
-/// As elsewhere, but exact to the second: here that is what one looks for.
+/// As elsewhere, but exact to the second, because seconds matter here.
 fn to_the_second(at: impl Into<OffsetDateTime>, now: OffsetDateTime) -> When {
     let at = at.into();
     let clock =
