@@ -111,7 +111,7 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     pub registration: Registration,
     /// Whether `/compare` exists. On by default, because it shows what the sessions guarantee and needs no account. Off
-    /// takes its routes, links, tables' content and signing keys away, for sites that show only what their users need.
+    /// removes its routes, links, clean-up and signing keys, for sites that show only what their users need.
     pub compare: Switch,
     pub sessions: SessionLimits,
     pub passwords: Passwords,

@@ -1,4 +1,4 @@
-//! Where it is measured: a private Postgres with durable settings, people in it, and the real program.
+//! The environment of a measurement: a private Postgres with durable settings, users in it, and the real program.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,30 +23,30 @@ use uuid::Uuid;
 pub const PRODUCTION: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
 pub const PASSWORD: &str = "poetical-science-1843";
 
-/// The browser that everybody here has.
+/// The browser of every client.
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0";
 
-/// A cluster of its own, gone with this value.
-pub struct Place {
+/// A Postgres cluster of its own, removed with this value.
+pub struct Environment {
     dir: PathBuf,
     server: Option<LocalServer>,
     pub url: String,
 }
 
-impl Place {
+impl Environment {
     pub fn new() -> Self {
         Self::with(&[])
     }
 
-    /// A database server for many people: a quarter of the memory, as PostgreSQL's manual has it (19.4.1).
-    pub fn spacious() -> Self {
+    /// A database server for many users: a quarter of the memory, as PostgreSQL's manual advises (19.4.1).
+    pub fn with_large_memory() -> Self {
         let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let total = info
             .lines()
             .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
         let megabytes: u64 = total.map_or(1024, |kilobytes: u64| kilobytes / 1024 / 4);
         let buffers = format!("{megabytes}MB");
-        // So that nothing goes on beside what is measured.
+        // No background work during a measurement.
         let quiet = [("max_wal_size", "16GB"), ("checkpoint_timeout", "1h"), ("autovacuum", "off")];
         Self::with(&[[("shared_buffers", buffers.as_str())].as_slice(), &quiet].concat())
     }
@@ -62,14 +62,14 @@ impl Place {
         Self { dir, server: Some(server), url }
     }
 
-    /// Another database with our tables in the same cluster.
+    /// Creates another database with our tables in the same cluster.
     pub fn migrated(&self, name: &str) -> String {
         let url = self.database(name);
         migrations::run(&url).unwrap();
         url
     }
 
-    /// Another database in the same cluster.
+    /// Creates another database in the same cluster.
     pub fn database(&self, name: &str) -> String {
         database(self.server.as_ref().expect("a server"), name)
     }
@@ -99,8 +99,8 @@ impl Place {
         execute(&self.url, statements);
     }
 
-    /// Somebody with an account and [`PASSWORD`].
-    pub async fn person(&self, email: &str) -> Uuid {
+    /// Creates a user with [`PASSWORD`].
+    pub async fn create_user(&self, email: &str) -> Uuid {
         let hasher = Hasher::new(PRODUCTION, 1, 1).unwrap();
         let hash = hasher.hash(Password::given(PASSWORD).unwrap()).await.unwrap();
         let id = Uuid::new_v4();
@@ -111,31 +111,31 @@ impl Place {
         id
     }
 
-    /// Sessions of other people, so that tables and indexes have a size.
-    pub fn crowd(&self, people: usize) {
+    /// Inserts other users with a session each, so that tables and indexes have a realistic size.
+    pub fn insert_other_sessions(&self, users: usize) {
         self.execute(&format!(
             "INSERT INTO users (email, email_key, name) SELECT n || '@example.org', n || '@example.org', 'Person ' || n
-               FROM generate_series(1, {people}) n;
+               FROM generate_series(1, {users}) n;
              INSERT INTO sessions (key_hash, principal, factor, address, user_agent, expires_at)
                SELECT sha256(id::text::bytea), id, 'password', '192.0.2.7', 'Mozilla/5.0', now() + interval '1 day' FROM users;
              ANALYZE"
         ));
     }
 
-    /// Puts the database onto one core, where the machine has taskset.
-    pub fn pin(&self, core: &str) {
+    /// Pins the database to one core, if the machine has taskset.
+    pub fn pin_database(&self, core: &str) {
         let pid = fs::read_to_string(self.dir.join("postgres/postmaster.pid")).unwrap_or_default();
         let pid = pid.lines().next().unwrap_or_default().to_owned();
         let _ = Command::new("taskset").args(["-acp", core, &pid]).stdout(Stdio::null()).status();
     }
 
-    /// The program, serving; on `core` alone where that is possible.
-    pub fn serve(&self, core: Option<&str>) -> Served {
+    /// Starts the program, pinned to `core` if that is possible.
+    pub fn serve(&self, core: Option<&str>) -> RunningServer {
         self.serve_with(core, &[])
     }
 
-    /// The same with other settings.
-    pub fn serve_with(&self, core: Option<&str>, settings: &[(&str, &str)]) -> Served {
+    /// The same, with additional settings.
+    pub fn serve_with(&self, core: Option<&str>, settings: &[(&str, &str)]) -> RunningServer {
         let port = free_port();
         let origin = format!("http://localhost:{port}");
         let child = on_core(core, env!("CARGO_BIN_EXE_latchkey"))
@@ -150,7 +150,7 @@ impl Place {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let served = Served { child, origin };
+        let served = RunningServer { child, origin };
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             thread::sleep(Duration::from_millis(20));
         }
@@ -158,25 +158,25 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Environment {
     fn drop(&mut self) {
         drop(self.server.take());
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-/// A running program, ended with this value.
-pub struct Served {
+/// The running program, killed with this value.
+pub struct RunningServer {
     child: Child,
     pub origin: String,
 }
 
-impl Served {
+impl RunningServer {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What the program has cost its core so far, in seconds (proc(5): fields 14 and 15 of `stat`, in hundredths).
+    /// The CPU seconds of the program so far (proc(5): fields 14 and 15 of `stat`, in hundredths).
     pub fn cpu(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
         let after_name = stat.rsplit(')').next().unwrap_or_default();
@@ -189,7 +189,7 @@ impl Served {
             / 100.0
     }
 
-    /// Logs in through the form and answers the cookie. Waits until the program is ready.
+    /// Waits until the program is ready, logs in with the form, and returns the cookie.
     pub async fn log_in(&self, client: &reqwest::Client, email: &str) -> String {
         while !client.get(format!("{}/readyz", self.origin)).send().await.unwrap().status().is_success() {
             actix_web::rt::time::sleep(Duration::from_millis(20)).await;
@@ -200,14 +200,14 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The log-in form, opened once and sent as often as one likes.
+/// A form that was opened once and can be sent many times.
 pub struct Form {
     action: String,
     nonce: String,
@@ -219,7 +219,7 @@ impl Form {
         Self::open_at(client, origin, "/login").await
     }
 
-    /// Another form that anybody may send.
+    /// Opens another form that needs no session.
     pub async fn open_at(client: &reqwest::Client, origin: &str, path: &str) -> Self {
         let action = format!("{origin}{path}");
         let page = client.get(&action).send().await.unwrap();
@@ -246,7 +246,7 @@ pub fn client() -> reqwest::Client {
     builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-/// Any other program, ended with this value.
+/// Another program, stopped with this value.
 pub struct Program(Child);
 
 impl Program {
@@ -258,19 +258,19 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Asked, not killed, since it may have processes of its own to end.
+        // SIGTERM, because it may have processes of its own to stop.
         let _ = i32::try_from(self.0.id()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM));
         let _ = self.0.wait();
     }
 }
 
-/// Puts what measures, with its threads, onto these cores.
+/// Pins this process with its threads to these cores.
 pub fn pin_self(cores: &str) {
     let pid = std::process::id().to_string();
     let _ = Command::new("taskset").args(["-acp", cores, &pid]).stdout(Stdio::null()).status();
 }
 
-/// On `core` alone, where the machine has taskset.
+/// Pins a program to `core`, if the machine has taskset.
 pub fn on_core(core: Option<&str>, program: impl AsRef<OsStr>) -> Command {
     match core.filter(|_| can_pin()) {
         Some(core) => {
@@ -299,7 +299,7 @@ pub fn execute(url: &str, statements: &str) {
     migrations::connect(url).unwrap().batch_execute(statements).unwrap();
 }
 
-/// All that an answer sets, as a browser sends them.
+/// The cookies that an answer sets, as a browser sends them.
 pub fn cookies(answer: &reqwest::Response) -> String {
     let values = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
     let pairs = values.map(|value| value.split(';').next().unwrap_or_default());

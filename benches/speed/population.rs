@@ -1,4 +1,4 @@
-//! Many people with a session each, whose key can be written down again from their number.
+//! Many users with a session each, whose keys can be computed from their numbers.
 
 use std::ops::Range;
 
@@ -7,26 +7,26 @@ use diesel::sql_types::Double;
 use latchkey::db::migrations;
 use latchkey::sessions::Key;
 
-use super::place::execute;
+use super::environment::execute;
 
-/// Rows of one statement.
-const AT_ONCE: u64 = 250_000;
+/// Rows inserted by one statement.
+const ROWS_PER_STATEMENT: u64 = 250_000;
 
-/// What comes before and after a number of eight digits in the text of its key.
+/// The text of a key before and after its number of eight digits.
 pub const KEY: (&str, &str) = ("0000000000000000000000000000000000", "A");
 
-/// The number of the first of them.
+/// The number of the first key.
 pub const FIRST: u64 = 10_000_000;
 
 pub fn key(number: u64) -> Key {
     Key::parse(&format!("{}{}{}", KEY.0, FIRST + number, KEY.1)).expect("the text of 32 bytes")
 }
 
-/// What somebody is called, where they write from and what with is as varied as people and browsers are.
-pub fn admit(url: &str, numbers: Range<u64>) {
+/// Inserts users and their sessions, with names, addresses and browsers of realistic variety.
+pub fn insert(url: &str, numbers: Range<u64>) {
     let mut first = numbers.start;
     while first < numbers.end {
-        let last = (first + AT_ONCE).min(numbers.end) - 1;
+        let last = (first + ROWS_PER_STATEMENT).min(numbers.end) - 1;
         execute(
             url,
             &format!(
@@ -57,7 +57,7 @@ const FAMILY: &str = "ARRAY['Lovelace','Hopper','Turing','Dijkstra','Liskov','Kn
 
 const BROWSERS: usize = 36;
 
-/// Three kinds, three systems, four versions: 70 to 111 bytes.
+/// Three browsers, three systems, four versions: 70 to 111 bytes.
 fn browsers() -> String {
     let mut browsers = Vec::new();
     for system in ["Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64"] {
@@ -73,7 +73,7 @@ fn browsers() -> String {
     format!("ARRAY['{}']", browsers.join("','"))
 }
 
-/// One number that the database knows.
+/// The number that a query returns.
 pub fn number(url: &str, query: &str) -> f64 {
     #[derive(diesel::QueryableByName)]
     struct Number {
