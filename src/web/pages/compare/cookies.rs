@@ -7,8 +7,8 @@ use actix_web::cookie::{Cookie, SameSite};
 
 use crate::db::Fault;
 use crate::lab::{Held, LIFE, Run};
-use crate::web::cookie;
-use crate::web::ctx::Ctx;
+use crate::web::http::cookies;
+use crate::web::pages::context::Ctx;
 
 /// What this browser has shown.
 pub struct Hands {
@@ -19,7 +19,7 @@ pub struct Hands {
 
 impl Hands {
     pub fn of(ctx: &Ctx) -> Self {
-        let value = |name: &str| cookie::value(ctx.request.headers(), name).map(|value| value.into_owned());
+        let value = |name: &str| cookies::value(ctx.request.headers(), name).map(|value| value.into_owned());
         let names = &ctx.shared.cookie.lab;
         Self {
             run: value(&names.run),

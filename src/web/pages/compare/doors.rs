@@ -8,10 +8,10 @@ use askama::Template;
 
 use super::cookies::Hands;
 use crate::lab::{Service, Verdict};
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::guard::Visitor;
 
 #[derive(Template)]
 #[template(path = "compare/door.html")]

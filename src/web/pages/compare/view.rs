@@ -8,7 +8,7 @@ use crate::db::time::Moment;
 use crate::jwt;
 use crate::lab::{self, DenyList, Entry, Exhibit, Finding, Holder, Line, Run, Service, Verdict};
 use crate::web::LabCookies;
-use crate::web::view::When;
+use crate::web::pages::view::When;
 
 pub struct RunView {
     /// How many steps were taken.
