@@ -73,7 +73,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         let server = web::serve(listener, shared.clone(), &settings)?;
         let handle = server.handle();
         let watched = settings.metrics.map(|address| {
-            web::metrics::serve(address, shared)
+            web::ops::metrics::serve(address, shared)
                 .map_err(|error| format!("cannot listen on {address} for metrics: {error}"))
         });
         let watched = watched.transpose()?.map(|server| {

@@ -1,41 +1,10 @@
 //! HTTP: everything a request passes through, and the pages. Composition root of the server.
 
-mod address;
-mod assets;
-mod body;
-mod browser;
-mod cookie;
-mod csrf;
-mod ctx;
-mod current_session;
-pub mod doctor;
-mod error;
-mod fields;
-mod flash;
-mod form;
-mod front;
-pub mod guard;
-mod headers;
-mod health;
-mod identify;
-mod json;
-mod link;
-pub mod metrics;
-mod next;
-mod origin;
-mod own_process;
-mod page;
+mod http;
+pub mod ops;
 mod pages;
-mod qr;
-mod receive;
-mod registration;
-mod requests;
 pub mod routes;
-mod server;
-mod trace;
-mod urlencoded;
-mod view;
-mod visit;
+pub mod session;
 #[cfg(feature = "yardstick")]
 mod yardstick;
 
@@ -61,8 +30,11 @@ use crate::config::{
 use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
-use requests::Requests;
+use http::request_counts::Requests;
+use http::{assets, error, headers, origin_check, request_layer, server};
+use ops::{doctor, health};
 use routes::Served;
+use session::{current_session, with_session};
 
 /// What handlers share.
 pub struct Shared {
@@ -202,8 +174,8 @@ pub fn app(
         .default_service(web::to(error::not_found));
     let app = App::new()
         .app_data(shared)
-        .wrap(from_fn(origin::check))
-        .wrap(from_fn(front::door))
+        .wrap(from_fn(origin_check::check))
+        .wrap(from_fn(request_layer::door))
         .configure(health::mount)
         .configure(doctor::mount);
     #[cfg(feature = "yardstick")]
@@ -211,7 +183,7 @@ pub fn app(
     app.configure(|app| routes::mount_pages(app, served))
         .configure(assets::mount)
         .service(forms)
-        .default_service(web::route().service(identify::before(error::not_found)))
+        .default_service(web::route().service(with_session::before(error::not_found)))
 }
 
 /// Serves on `listener` until told to stop; then finishes what is running.

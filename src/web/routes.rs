@@ -10,18 +10,18 @@ use actix_web::guard::{self, Any, Get, Head, Post};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
-use super::body::Media;
-use super::error::Error;
-use super::fields;
-use super::form::{Form, Input, Posted};
-use super::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
-use super::identify;
-use super::json::Json;
 use super::pages::{
     account, admin, compare, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
     second_factor, setup,
 };
-use super::receive::{self, Draft};
+use crate::web::http::body::Media;
+use crate::web::http::error::Error;
+use crate::web::http::fields;
+use crate::web::http::form::{Form, Input, Posted};
+use crate::web::http::json::Json;
+use crate::web::session::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
+use crate::web::session::receive::{self, Draft};
+use crate::web::session::with_session;
 
 /// The rows of a deployed server with every part switched on.
 pub fn table() -> Vec<Route> {
@@ -187,7 +187,7 @@ pub trait Rows: Guard + Sized {
         H::Output: Responder + 'static,
         Args: FromRequest + LedBy<Self> + 'static,
     {
-        let handler = move || web::route().service(identify::before(handler.clone()));
+        let handler = move || web::route().service(with_session::before(handler.clone()));
         Route {
             guard: Self::KIND,
             method: Method::Get,
@@ -326,7 +326,7 @@ where
 /// Mounts the rows for reading, each by itself: nothing but who is visiting stands between them and the door.
 pub fn mount_pages(config: &mut web::ServiceConfig, served: Served) {
     for (path, row, allowed) in paths(served, Method::Get) {
-        let wrong = web::route().service(identify::before(move || wrong_method(allowed.clone())));
+        let wrong = web::route().service(with_session::before(move || wrong_method(allowed.clone())));
         let route = row.map_or(wrong, |row| (row.handler)());
         config.service(web::resource(path).guard(is_reading()).route(route));
     }

@@ -14,17 +14,18 @@ use smol_str::SmolStr;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::ctx::Ctx;
-use super::error::Error;
-use super::page::{Page, Person};
 use super::pages::home;
-use super::{assets, routes};
+use super::routes;
 use crate::accounts::Factor;
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::lab::jwt;
 use crate::secret;
 use crate::sessions::{Handle, Principal, Record, State};
+use crate::web::http::assets;
+use crate::web::http::error::Error;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{Page, Person};
 
 /// The cookie that a token comes in.
 const COOKIE: &str = "yardstick";

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use latchkey::accounts::password::Password;
 use latchkey::accounts::{Act, Email, Name, cleanup_table};
 use latchkey::config::{Passwords, Throttle};
-use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method};
+use latchkey::web::session::guard::Kind;
 
 /// Fields that no form of a page declares: every form has them, or the query.
 const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];

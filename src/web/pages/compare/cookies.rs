@@ -7,9 +7,9 @@ use actix_web::cookie::{Cookie, SameSite};
 
 use super::lab_of;
 use crate::lab::{CredentialSet, Credentials, RUN_LIFE, Run};
-use crate::web::cookie;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
+use crate::web::http::cookies;
+use crate::web::http::error::Error;
+use crate::web::pages::context::Ctx;
 
 /// The lab's cookies in a request.
 pub struct ReceivedCookies {
@@ -19,7 +19,7 @@ pub struct ReceivedCookies {
 
 impl ReceivedCookies {
     pub fn of(ctx: &Ctx) -> Self {
-        let value = |name: &str| cookie::value(ctx.request.headers(), name).map(|value| value.into_owned());
+        let value = |name: &str| cookies::value(ctx.request.headers(), name).map(|value| value.into_owned());
         let names = &ctx.shared.cookie.lab;
         let browser = CredentialSet {
             session: value(&names.session),

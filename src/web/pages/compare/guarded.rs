@@ -9,10 +9,10 @@ use askama::Template;
 use super::cookies::ReceivedCookies;
 use super::{copy, lab_of};
 use crate::lab::{Service, Verdict};
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::guard::Visitor;
 
 #[derive(Template)]
 #[template(path = "compare/session.html")]

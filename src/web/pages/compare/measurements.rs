@@ -10,14 +10,14 @@ use super::copy::measurements as copy;
 use super::{RunNotice, lab_of, page_of};
 use crate::accounts::Wait;
 use crate::lab::{Cost, Lab, MeasurementStatus, Spread, Stopwatch};
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash;
-use crate::web::form::Form;
-use crate::web::guard::Visitor;
-use crate::web::page;
+use crate::web::http::error::Error;
+use crate::web::http::flash;
+use crate::web::http::form::Form;
 use crate::web::pages::Button;
-use crate::web::view::When;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page;
+use crate::web::pages::view::When;
+use crate::web::session::guard::Visitor;
 
 pub async fn stopwatch(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
     let status = lab_of(&ctx)?.request_stopwatch().await?;

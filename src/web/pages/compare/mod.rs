@@ -14,13 +14,13 @@ use askama::Template;
 
 use crate::accounts::Client;
 use crate::lab::{ClientInfo, Credentials, Lab, RunLimit, Step, StepResult};
-use crate::web::ctx::{Ctx, Id};
-use crate::web::error::Error;
-use crate::web::flash::{self, Flash};
-use crate::web::form::{Form, Input, Text};
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::http::flash::{self, Flash};
+use crate::web::http::form::{Form, Input, Text};
 use crate::web::pages::Button;
+use crate::web::pages::context::{Ctx, Id};
+use crate::web::pages::page::{self, Page};
+use crate::web::session::guard::Visitor;
 
 use cookies::ReceivedCookies;
 use measurements::Measurements;

@@ -10,7 +10,7 @@ use crate::lab::{
     SourceLine, TokenRow, Verdict,
 };
 use crate::web::LabCookies;
-use crate::web::view::When;
+use crate::web::pages::view::When;
 
 pub struct RunView {
     /// How many steps were taken.
