@@ -6,34 +6,34 @@ use uuid::Uuid;
 use crate::audit::{Act, Entry};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, EmailKey, Factor, UserId};
-use crate::login::known_devices::Proof;
-use crate::login::log_ins::Way;
-use crate::login::pending::{LoggedIn, Pending, fingerprint};
+use crate::login::known_devices::DeviceCookie;
+use crate::login::counters::LoginMethod;
+use crate::login::pending_login::{Authenticated, PendingLogin, fingerprint};
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
 use crate::sessions::{self, Change, Key};
 use crate::throttle::{Budget, Counted, Taken, Wait};
 
 /// What somebody typed to log in.
-pub struct Attempt {
+pub struct LoginAttempt {
     pub email: String,
     pub password: String,
     pub remember: bool,
 }
 
 /// A session opened for somebody who proved themselves.
-pub struct Opened {
+pub struct OpenedSession {
     pub user: UserId,
     pub key: Key,
     pub remember: bool,
     /// For the browser to keep: next time it is known.
-    pub proof: Proof,
+    pub device_cookie: DeviceCookie,
     /// They had asked to be deleted, and now are not.
-    pub restored: bool,
+    pub deletion_cancelled: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum LogInRefusal {
+pub enum LoginRefusal {
     /// Wrong password, unknown or unverified address, disabled: nobody learns which (ASVS 5.0 6.3.8).
     NoMatch,
     TooMany(Wait),
@@ -41,33 +41,33 @@ pub enum LogInRefusal {
 
 /// What is kept of a user to check a password by.
 #[derive(Clone)]
-pub(crate) struct Known {
+pub(crate) struct PasswordRecord {
     pub id: UserId,
     pub hash: Option<PasswordHash>,
 }
 
 /// How a password check ended.
-pub(crate) enum Checked {
+pub(crate) enum PasswordCheck {
     /// It matches; with a fresh hash where the stored one is outdated.
     Yes {
-        rehashed: Option<Rehashed>,
+        rehashed: Option<Rehash>,
     },
     No,
     TooMany(Wait),
 }
 
 /// The same password, hashed as ours are today.
-pub(crate) struct Rehashed {
+pub(crate) struct Rehash {
     hash: PasswordHash,
     /// What to note of a password that came from elsewhere.
-    moved_in: Option<&'static str>,
+    migration_note: Option<&'static str>,
 }
 
-impl Rehashed {
+impl Rehash {
     /// Keeps it in place of the old hash. The caller has locked the user's row.
     pub fn keep(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<(), Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
-        match self.moved_in {
+        match self.migration_note {
             Some(detail) => Entry::own(Act::PasswordMovedIn, user, client).detail(detail).write(conn),
             None => Ok(()),
         }
@@ -79,9 +79,9 @@ const WEAK: &str = "it is weaker than new ones must be, so choose another";
 
 /// How a log-in ended.
 enum Concluded {
-    Answer(Result<LoggedIn, LogInRefusal>),
+    Answer(Result<Authenticated, LoginRefusal>),
     /// Not yet: the hash is another one now, and nothing has been done.
-    Replaced(Known),
+    Replaced(PasswordRecord),
 }
 
 /// In the trail, of a log-in that lost to whatever committed first.
@@ -94,31 +94,31 @@ impl Login {
     ///
     /// # Errors
     /// [`Fault::Busy`] when too many passwords are being checked.
-    pub async fn authenticate(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
+    pub async fn authenticate(&self, attempt: LoginAttempt, client: Client) -> Answer<Authenticated, LoginRefusal> {
         let answer = self.attempt(attempt, client).await;
-        self.log_ins.count(Way::Password, &answer);
+        self.counters.count(LoginMethod::Password, &answer);
         answer
     }
 
-    async fn attempt(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
+    async fn attempt(&self, attempt: LoginAttempt, client: Client) -> Answer<Authenticated, LoginRefusal> {
         let email_key = EmailKey::of_attempt(&attempt.email);
-        let (known, knows_browser) = {
+        let (known, is_known_device) = {
             let (email_key, browser) = (email_key.clone(), client.browser);
             self.db
                 .read(move |conn| {
-                    let known = queries::known(conn, &email_key)?;
-                    let knows_browser = match (&known, &browser) {
-                        (Some(known), Some(browser)) => queries::knows_browser(conn, known.id, browser)?,
+                    let known = queries::password_record(conn, &email_key)?;
+                    let is_known_device = match (&known, &browser) {
+                        (Some(known), Some(browser)) => queries::is_known_device(conn, known.id, browser)?,
                         _ => false,
                     };
-                    Ok((known, knows_browser))
+                    Ok((known, is_known_device))
                 })
                 .await?
         };
-        let whose = known.as_ref().map(|known| (known.id, knows_browser));
+        let whose = known.as_ref().map(|known| (known.id, is_known_device));
         let budget = Budget::log_in(&email_key, whose, &client, &self.throttle.buckets);
         let (checked, counted) = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
-        counted.settle(self.concluded(checked, known, budget, attempt, client).await)
+        counted.settle(self.conclude_attempt(checked, known, budget, attempt, client).await)
     }
 
     /// Of two first log-ins at once after a change of the hash cost, one finds the other's new hash in place of the one
@@ -126,12 +126,12 @@ impl Login {
     /// really changed does not match it. The attempt stays counted until it is let in.
     async fn concluded(
         &self,
-        checked: Checked,
-        known: Option<Known>,
+        checked: PasswordCheck,
+        known: Option<PasswordRecord>,
         budget: Budget,
-        attempt: Attempt,
+        attempt: LoginAttempt,
         client: Client,
-    ) -> Answer<LoggedIn, LogInRefusal> {
+    ) -> Answer<Authenticated, LoginRefusal> {
         let conclude = |checked, known| {
             let (login, budget, client, remember) =
                 (self.clone(), budget.clone(), client.clone(), attempt.remember);
@@ -145,7 +145,7 @@ impl Login {
         let user = now.id;
         let given = Password::given(&attempt.password);
         if self.passwords.hasher.verify(given, now.hash.as_ref()).await?.matches {
-            let yes = Checked::Yes { rehashed: None };
+            let yes = PasswordCheck::Yes { rehashed: None };
             if let Concluded::Answer(answer) = conclude(yes, Some(now)).await? {
                 return Ok(answer);
             }
@@ -155,7 +155,7 @@ impl Login {
                 Entry::nobody(Act::LogInRefused, Some(user), &client).detail(CHANGED_MEANWHILE).write(conn)
             })
             .await?;
-        Ok(Err(LogInRefusal::NoMatch))
+        Ok(Err(LoginRefusal::NoMatch))
     }
 
     /// The one way a password is checked, for every operation that asks for one: counted, then hashed with
@@ -164,11 +164,11 @@ impl Login {
         &self,
         budget: &Budget,
         raw: &str,
-        known: Option<&Known>,
-    ) -> Result<(Checked, Counted), Fault> {
+        known: Option<&PasswordRecord>,
+    ) -> Result<(PasswordCheck, Counted), Fault> {
         let (throttle, taking) = (self.throttle.clone(), budget.clone());
         let (counted, alarm) = match self.db.write(move |conn| taking.take(conn, &throttle)).await? {
-            Taken::Wait(wait) => return Ok((Checked::TooMany(wait), Counted::not())),
+            Taken::Wait(wait) => return Ok((PasswordCheck::TooMany(wait), Counted::not())),
             Taken::Locked => (false, None),
             Taken::Counted(alarm) => (true, alarm),
         };
@@ -178,7 +178,7 @@ impl Login {
         let checked = match stored {
             Some(hash) if counted => self.passwords.hasher.verify(given, Some(hash)).await,
             Some(hash) => self.passwords.hasher.dismiss(given, Some(hash)).await,
-            None => self.passwords.hasher.dismiss(given, self.stand_in(budget).await?.as_ref()).await,
+            None => self.passwords.hasher.dismiss(given, self.decoy_hash(budget).await?.as_ref()).await,
         };
         let verdict = match checked {
             Ok(verdict) => verdict,
@@ -202,35 +202,35 @@ impl Login {
         }
         if !verdict.matches {
             if let Some(alarm) = alarm {
-                self.raise(alarm, budget).await?;
+                self.send_alarm_notice(alarm, budget).await?;
             }
-            return Ok((Checked::No, Counted::not()));
+            return Ok((PasswordCheck::No, Counted::not()));
         }
         let right = || Counted::new(&self.db, budget);
         let rehashed = match again {
             Some(password) if verdict.outdated => {
                 let weak = self.passwords.choose(raw, "", "").is_err();
-                let moved_in = stored.is_some_and(PasswordHash::is_foreign);
-                let moved_in = moved_in.then_some(if weak { WEAK } else { "" });
+                let migration_note = stored.is_some_and(PasswordHash::is_foreign);
+                let migration_note = migration_note.then_some(if weak { WEAK } else { "" });
                 let hash = self.passwords.hash(password).await;
-                Some(Rehashed { hash: right().settle(hash)?, moved_in })
+                Some(Rehash { hash: right().settle(hash)?, migration_note })
             }
             _ => None,
         };
-        Ok((Checked::Yes { rehashed }, right()))
+        Ok((PasswordCheck::Yes { rehashed }, right()))
     }
 
     /// Whose hash is worked out for an account that has none.
-    async fn stand_in(&self, budget: &Budget) -> Result<Option<PasswordHash>, Fault> {
+    async fn decoy_hash(&self, budget: &Budget) -> Result<Option<PasswordHash>, Fault> {
         let at = Uuid::from_bytes(budget.account_digest());
-        self.db.read(move |conn| queries::stand_in(conn, at)).await
+        self.db.read(move |conn| queries::decoy_hash(conn, at)).await
     }
 
     fn conclude(
         &self,
         change: &mut Change<'_>,
-        checked: Checked,
-        known: Option<Known>,
+        checked: PasswordCheck,
+        known: Option<PasswordRecord>,
         budget: Budget,
         remember: bool,
         client: &Client,
@@ -240,22 +240,22 @@ impl Login {
             Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(change)
         };
         let (rehashed, known) = match (checked, known) {
-            (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
+            (PasswordCheck::Yes { rehashed }, Some(known)) => (rehashed, known),
             // Not in the trail: whoever hammers would write it full.
-            (Checked::TooMany(wait), _) => {
-                return Ok(Concluded::Answer(Err(LogInRefusal::TooMany(wait))));
+            (PasswordCheck::TooMany(wait), _) => {
+                return Ok(Concluded::Answer(Err(LoginRefusal::TooMany(wait))));
             }
             _ => {
                 refused(change, "")?;
-                return Ok(Concluded::Answer(Err(LogInRefusal::NoMatch)));
+                return Ok(Concluded::Answer(Err(LoginRefusal::NoMatch)));
             }
         };
-        let Some(now) = queries::lock_hash(change, known.id)? else {
+        let Some(now) = queries::lock_password_hash(change, known.id)? else {
             refused(change, CHANGED_MEANWHILE)?;
-            return Ok(Concluded::Answer(Err(LogInRefusal::NoMatch)));
+            return Ok(Concluded::Answer(Err(LoginRefusal::NoMatch)));
         };
         if known.hash.as_ref().map(PasswordHash::as_str) != Some(now.as_str()) {
-            return Ok(Concluded::Replaced(Known { hash: Some(now), ..known }));
+            return Ok(Concluded::Replaced(PasswordRecord { hash: Some(now), ..known }));
         }
         budget.give_back(change)?;
         if let Some(rehashed) = &rehashed {
@@ -264,13 +264,13 @@ impl Login {
         let user = known.id;
         match rehashed.map(|rehashed| rehashed.hash).or(known.hash) {
             Some(hash) if crate::factors::queries::has_second_factor(change, user)? => {
-                let pending = Pending { user, proven: fingerprint(&hash), remember };
-                let key = self.hold(change, &pending, client)?;
-                Ok(Concluded::Answer(Ok(LoggedIn::Pending(key))))
+                let pending = PendingLogin { user, proven: fingerprint(&hash), remember };
+                let key = self.create_pending_login(change, &pending, client)?;
+                Ok(Concluded::Answer(Ok(Authenticated::PendingLogin(key))))
             }
             _ => {
                 let opened = self.open_session(change, user, Factor::Password, remember, client)?;
-                Ok(Concluded::Answer(Ok(LoggedIn::Open(opened))))
+                Ok(Concluded::Answer(Ok(Authenticated::Session(opened))))
             }
         }
     }
@@ -284,26 +284,26 @@ impl Login {
         factor: Factor,
         remember: bool,
         client: &Client,
-    ) -> Result<Opened, Fault> {
+    ) -> Result<OpenedSession, Fault> {
         let is_first = !queries::has_logged_in(change, user)?;
-        let restored = self.cleaner.restore(change, user, client)?;
-        queries::note_login(change, user)?;
-        let met = self.meet(change, user, client)?;
+        let restored = self.cleaner.cancel_deletion(change, user, client)?;
+        queries::record_login(change, user)?;
+        let device = self.remember_device(change, user, client)?;
         let opened = sessions::Login {
             principal: user.principal(),
             remember,
             factor: factor.as_str().to_owned(),
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
-            device: Some(met.hash),
+            device: Some(device.hash),
         };
         let (key, handle, ended) = self.sessions.open_counting(change, &opened)?;
         Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
         // Whoever has just registered knows that they did.
-        if met.is_new && !is_first {
+        if device.is_new && !is_first {
             let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);
-            self.tell_new_device(change, user, (handle, met.hash), ended_oldest, client)?;
+            self.notify_new_device(change, user, (handle, device.hash), ended_oldest, client)?;
         }
-        Ok(Opened { user, key, remember, proof: met.proof, restored })
+        Ok(OpenedSession { user, key, remember, device_cookie: device.cookie, deletion_cancelled })
     }
 }

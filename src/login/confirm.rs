@@ -2,9 +2,9 @@
 
 use crate::audit::{Act, Entry};
 use crate::db::Fault;
-use crate::factors::{CodeRefusal, Place};
+use crate::factors::{CodeRefusal, AttemptScope};
 use crate::identity::{Answer, Client, Factor, LiveUser};
-use crate::login::authenticate::{Checked, Known};
+use crate::login::authenticate::{PasswordCheck, PasswordRecord};
 use crate::login::{Login, queries};
 use crate::sessions::Key;
 use crate::throttle::{Budget, Counted, Wait};
@@ -35,23 +35,23 @@ impl Login {
             .sessions
             .write(move |change| {
                 let rehashed = match checked {
-                    Checked::Yes { rehashed } => rehashed,
-                    Checked::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
-                    Checked::No => {
+                    PasswordCheck::Yes { rehashed } => rehashed,
+                    PasswordCheck::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
+                    PasswordCheck::No => {
                         Entry::own(Act::ConfirmRefused, user, &client)
                             .session(live.record.handle)
                             .write(change)?;
                         return Ok(Err(ConfirmRefusal::WrongPassword));
                     }
                 };
-                if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
+                if !queries::lock_if_password_unchanged(change, user, known.hash.as_ref())? {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
                 budget.give_back(change)?;
                 let mut factor = Factor::Password;
                 if crate::factors::queries::has_second_factor(change, user)? {
-                    let place = Place::Session(live.record.handle);
-                    match login.factors.prove_code(change, user, &code, &place, &client)? {
+                    let place = AttemptScope::Session(live.record.handle);
+                    match login.factors.verify_code(change, user, &code, &place, &client)? {
                         Ok(proven) => factor = proven,
                         Err(refusal) => return Ok(Err(ConfirmRefusal::Code(refusal))),
                     }
@@ -79,20 +79,20 @@ impl Login {
         live: &LiveUser,
         password: &str,
         client: &Client,
-    ) -> Result<(Known, Budget, Checked, Counted), Fault> {
+    ) -> Result<(PasswordRecord, Budget, PasswordCheck, Counted), Fault> {
         let (user, browser) = (live.owner.id, client.browser);
-        let (hash, knows_browser) = self
+        let (hash, is_known_device) = self
             .db
             .read(move |conn| {
-                let knows_browser = match &browser {
-                    Some(browser) => queries::knows_browser(conn, user, browser)?,
+                let is_known_device = match &browser {
+                    Some(browser) => queries::is_known_device(conn, user, browser)?,
                     None => false,
                 };
-                Ok((queries::password_hash(conn, user)?, knows_browser))
+                Ok((queries::password_hash(conn, user)?, is_known_device))
             })
             .await?;
-        let known = Known { id: user, hash };
-        let budget = Budget::own(user, live.record.handle, knows_browser, client, &self.throttle.buckets);
+        let known = PasswordRecord { id: user, hash };
+        let budget = Budget::own(user, live.record.handle, is_known_device, client, &self.throttle.buckets);
         let (checked, counted) = self.check_password(&budget, password, Some(&known)).await?;
         Ok((known, budget, checked, counted))
     }

@@ -1,7 +1,7 @@
 //! Taking sessions back: one's own, one by one or all others.
 
 use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::login::Login;
@@ -14,7 +14,7 @@ impl Login {
         self.sessions
             .write(move |change| {
                 let (user, handle) = (live.owner.id, live.record.handle);
-                let request = Request::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
+                let request = CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
                 if login.cleaner.clean_up(change, &request)?.sessions > 0 {
                     Entry::own(Act::LoggedOut, user, &client).session(handle).write(change)?;
                 }
@@ -30,15 +30,15 @@ impl Login {
     }
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
-    pub async fn revoke_own(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
+    pub async fn revoke_own_session(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
         let login = self.clone();
         self.sessions
             .write(move |change| {
                 let (user, here) = (live.owner.id, live.record.handle);
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
                 crate::identity::queries::lock_user(change, user)?;
-                let detail = login.ended_session(change, handle, Some(here))?;
-                let request = Request::new(kind, user, &client).by(Some(user)).session(handle).here();
+                let detail = login.ended_session_detail(change, handle, Some(here))?;
+                let request = CleanupRequest::new(kind, user, &client).by(Some(user)).session(handle).from_this_browser();
                 let ended = login.cleaner.clean_up(change, &request)?.sessions > 0;
                 if ended {
                     Entry::own(Act::SessionRevoked, user, &client)
@@ -52,14 +52,14 @@ impl Login {
     }
 
     /// Ends every session of the owner but this one; answers how many.
-    pub async fn revoke_others(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
+    pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
         let login = self.clone();
         self.sessions
             .write(move |change| {
                 let (user, here) = (live.owner.id, live.record.handle);
                 crate::identity::queries::lock_user(change, user)?;
                 let request =
-                    Request::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).here();
+                    CleanupRequest::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).from_this_browser();
                 let ended = login.cleaner.clean_up(change, &request)?.sessions;
                 if ended > 0 {
                     Entry::own(Act::SessionsRevoked, user, &client)

@@ -1,9 +1,9 @@
 //! Change one's own password.
 
 use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::identity::{Answer, Client, Email, LiveUser};
-use crate::login::Checked;
+use crate::login::PasswordCheck;
 use crate::notices::Notice;
 use crate::passwords::Weak;
 use crate::sessions::Key;
@@ -11,7 +11,7 @@ use crate::throttle::{Budget, Wait};
 use crate::users::Users;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum ChangeRefusal {
+pub enum ChangePasswordRefusal {
     WrongPassword,
     /// The new one is the current one.
     Same,
@@ -29,34 +29,34 @@ impl Users {
         current: String,
         new: String,
         client: Client,
-    ) -> Answer<Key, ChangeRefusal> {
+    ) -> Answer<Key, ChangePasswordRefusal> {
         let user = live.owner.id;
         let Some(person) = self.db.read(move |conn| crate::identity::queries::addressee(conn, user)).await?
         else {
-            return Ok(Err(ChangeRefusal::SessionLost));
+            return Ok(Err(ChangePasswordRefusal::SessionLost));
         };
         let chosen = match self.passwords.choose(&new, &person.name, &person.email) {
             Ok(chosen) => chosen,
-            Err(weak) => return Ok(Err(ChangeRefusal::Weak(weak))),
+            Err(weak) => return Ok(Err(ChangePasswordRefusal::Weak(weak))),
         };
         let (known, budget, checked, counted) =
             self.login.check_own_password(&live, &current, &client).await?;
         match checked {
-            Checked::Yes { .. } if new == current => {
+            PasswordCheck::Yes { .. } if new == current => {
                 // The proof was good: it must not count as a failure.
                 let given_back = self.db.write(move |conn| budget.give_back(conn)).await;
                 counted.settle(given_back)?;
-                return Ok(Err(ChangeRefusal::Same));
+                return Ok(Err(ChangePasswordRefusal::Same));
             }
-            Checked::Yes { .. } => {}
-            Checked::TooMany(wait) => return Ok(Err(ChangeRefusal::TooMany(wait))),
-            Checked::No => {
+            PasswordCheck::Yes { .. } => {}
+            PasswordCheck::TooMany(wait) => return Ok(Err(ChangePasswordRefusal::TooMany(wait))),
+            PasswordCheck::No => {
                 self.db
                     .write(move |conn| {
                         Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn)
                     })
                     .await?;
-                return Ok(Err(ChangeRefusal::WrongPassword));
+                return Ok(Err(ChangePasswordRefusal::WrongPassword));
             }
         }
         let hash = match self.passwords.hash(chosen).await {
@@ -67,17 +67,17 @@ impl Users {
         let changed = self
             .sessions
             .write(move |change| {
-                if !crate::login::queries::lock_with_hash(change, user, known.hash.as_ref())? {
-                    return Ok(Err(ChangeRefusal::SessionLost));
+                if !crate::login::queries::lock_if_password_unchanged(change, user, known.hash.as_ref())? {
+                    return Ok(Err(ChangePasswordRefusal::SessionLost));
                 }
                 let Some(key) = users.sessions.rotate(change, &live, true)? else {
-                    return Ok(Err(ChangeRefusal::SessionLost));
+                    return Ok(Err(ChangePasswordRefusal::SessionLost));
                 };
                 Budget::forgive(change, user, Email::stored(&person.email).key(), &users.throttle.buckets)?;
-                let request = Request::new(Cleanup::NewPassword, user, &client)
+                let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
-                    .here();
+                    .from_this_browser();
                 users.cleaner.clean_up(change, &request)?;
                 crate::login::queries::set_password(change, user, &hash, true)?;
                 Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;

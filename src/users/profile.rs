@@ -20,7 +20,7 @@ impl Users {
     }
 
     /// What is kept of the person beside what came with their session.
-    pub async fn own_row(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
+    pub async fn own_user(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
         let id = live.owner.id;
         self.db.read(move |conn| queries::user_row(conn, id)).await
     }

@@ -1,10 +1,10 @@
 //! A forgotten password: a link by mail sets a new one. It ends every session and logs nobody in.
 
 use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email};
-use crate::login::Proof;
+use crate::login::DeviceCookie;
 use crate::notices::Notice;
 use crate::passwords::Weak;
 use crate::secret::Token;
@@ -76,7 +76,7 @@ impl Users {
         token: &str,
         new: &str,
         client: Client,
-    ) -> Answer<Proof, ResetRefusal> {
+    ) -> Answer<DeviceCookie, ResetRefusal> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(ResetRefusal::DeadLink)) };
         let Some(owner) =
             self.db.read(move |conn| crate::notices::queries::reset_owner(conn, &token_hash)).await?
@@ -95,7 +95,7 @@ impl Users {
                 if !crate::notices::queries::take_reset(change, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
-                users.cleaner.clean_up(change, &Request::new(Cleanup::Reset, owner.id, &client))?;
+                users.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
                 crate::login::queries::set_password(change, owner.id, &hash, true)?;
                 Budget::forgive(
                     change,
@@ -103,10 +103,10 @@ impl Users {
                     Email::stored(&owner.email).key(),
                     &users.throttle.buckets,
                 )?;
-                let met = users.login.meet(change, owner.id, &client)?;
+                let device = users.login.remember_device(change, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
                 users.notices.tell(change, &owner, &Notice::PasswordReset, &client)?;
-                Ok(Ok(met.proof))
+                Ok(Ok(device.cookie))
             })
             .await
     }

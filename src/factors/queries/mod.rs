@@ -1,16 +1,16 @@
 //! All SQL of this room.
 
-mod codes;
+mod totp;
 mod passkeys;
 
-pub(crate) use codes::{
-    activate_totp, count_guess, delete_pending_of, delete_recovery_codes, delete_totp, enrol_totp,
-    has_second_factor, recovery_codes_among, recovery_codes_left, recovery_codes_made_at,
-    replace_recovery_codes, reseal, seeds, seeds_not_sealed_with, totp, uncount_guess, unix_seconds,
-    use_recovery_code, use_step,
+pub(crate) use totp::{
+    activate_totp, count_totp_attempt, delete_pending_logins_of, delete_recovery_codes, delete_totp, insert_totp_enrolment,
+    has_second_factor, count_recovery_codes, recovery_codes_left, recovery_codes_made_at,
+    replace_recovery_codes, replace_sealed_seed, sealed_seeds, seeds_not_sealed_with, totp, refund_totp_attempt, unix_seconds,
+    use_recovery_code, consume_totp_step,
 };
 pub(crate) use passkeys::{
-    credential_ids, delete_passkey, has_passkey, insert_passkey, lock_passkey, note_passkey_used,
-    open_ceremony, passkey_by_credential, passkeys_of, rename_passkey, require_passkey_step,
-    restore_passkey_step, suspect_passkey, take_ceremony, waive_passkey_step,
+    credential_ids, delete_passkey, has_passkey, insert_passkey, lock_passkey, update_passkey_credential,
+    insert_ceremony, passkey_by_credential, passkeys_of, rename_passkey, clear_password_alone_choice,
+    end_password_alone, mark_passkey_suspect, take_ceremony, allow_password_alone,
 };

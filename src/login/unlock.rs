@@ -4,11 +4,11 @@
 use uuid::Uuid;
 
 use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, UserId};
 use crate::login::Login;
-use crate::login::known_devices::Proof;
+use crate::login::known_devices::DeviceCookie;
 use crate::notices::{About, Notice, Purpose, links};
 use crate::secret::Token;
 use crate::throttle::{Alarm, Budget, Lane, OUTSIDE};
@@ -17,7 +17,7 @@ use crate::users::AdminRefusal;
 impl Login {
     /// Wrong passwords began to pile up, or were one too many: the owner hears of it. For an account that does not
     /// exist the same work is done for nobody, so that the time it takes tells nothing.
-    pub(crate) async fn raise(&self, alarm: Alarm, budget: &Budget) -> Result<(), Fault> {
+    pub(crate) async fn send_alarm_notice(&self, alarm: Alarm, budget: &Budget) -> Result<(), Fault> {
         if !self.mailer.delivers() && matches!(alarm, Alarm::Guessing { .. }) {
             return Ok(());
         }
@@ -47,7 +47,7 @@ impl Login {
 
     /// Wrong passwords count from nought again. Whoever holds the link reads the owner's mail, so this browser is known
     /// from now on: strangers who go on guessing cannot keep the owner out. `None` when the link is dead.
-    pub async fn unlock(&self, token: &str, client: Client) -> Result<Option<Proof>, Fault> {
+    pub async fn unlock(&self, token: &str, client: Client) -> Result<Option<DeviceCookie>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let login = self.clone();
         self.sessions
@@ -56,10 +56,10 @@ impl Login {
                 let user = UserId(link.user);
                 let Some(owner) = crate::identity::queries::addressee(change, user)? else { return Ok(None) };
                 Budget::forgive(change, user, Email::stored(&owner.email).key(), &login.throttle.buckets)?;
-                login.cleaner.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
-                let met = login.meet(change, user, &client)?;
+                login.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
+                let device = login.remember_device(change, user, &client)?;
                 Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(change)?;
-                Ok(Some(met.proof))
+                Ok(Some(device.cookie))
             })
             .await
     }
@@ -76,7 +76,7 @@ impl Login {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
                 Budget::forgive(change, user, email.key(), &login.throttle.buckets)?;
-                login.cleaner.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
+                login.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
                 Entry::on(Act::PasswordUnlocked, None, user, &client).write(change)?;
                 Ok(Ok(()))
             })

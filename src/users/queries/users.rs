@@ -15,7 +15,7 @@ use crate::identity::{Addressee, Email, EmailKey, Name, Role, UserId};
 use crate::sessions::Change;
 
 /// Who has an address.
-pub(crate) enum Occupant {
+pub(crate) enum AddressHolder {
     Active(Addressee),
     /// They cannot log in, so no letter would help them.
     Disabled,
@@ -26,16 +26,16 @@ pub(crate) enum Occupant {
 }
 
 /// Who has the address. Sends the same queries for every answer.
-pub(crate) fn occupant(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<Occupant>, Fault> {
+pub(crate) fn address_holder(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<AddressHolder>, Fault> {
     let row: Option<(Uuid, String, String, bool)> = of_mailbox(email_key)
         .select((dsl::id, dsl::name, dsl::email, dsl::disabled_at.is_not_null()))
         .first(conn)
         .optional()?;
     let reserved = crate::users::queries::addresses::reserved_until(conn, email_key, None)?;
     Ok(match (row, reserved) {
-        (Some((.., true)), _) => Some(Occupant::Disabled),
-        (Some((id, name, email, false)), _) => Some(Occupant::Active(addressed((id, name, email)))),
-        (None, reserved) => reserved.map(|until| Occupant::Reserved { until }),
+        (Some((.., true)), _) => Some(AddressHolder::Disabled),
+        (Some((id, name, email, false)), _) => Some(AddressHolder::Active(addressed((id, name, email)))),
+        (None, reserved) => reserved.map(|until| AddressHolder::Reserved { until }),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::notices::{About, Notice, Purpose};
 
 impl Factors {
     /// Tells the owner of a new factor, with the way to take it back.
-    pub(crate) fn tell_factor_added(
+    pub(crate) fn notify_factor_added(
         &self,
         conn: &mut PgConnection,
         owner: &Addressee,

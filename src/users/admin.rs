@@ -3,14 +3,14 @@
 use time::OffsetDateTime;
 
 use crate::audit::{Act, Entry, Event};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::factors;
 use crate::factors::{FactorStatus, queries as factor_queries};
 use crate::identity::{Answer, Client, Email, Name, Role, UserId};
 use crate::notices::Notice;
 use crate::sessions::{Change, Handle, Principal, Record, Scope};
-use crate::users::queries::{Numbers, UserRow};
+use crate::users::queries::{DailyFigures, UserRow};
 use crate::users::{Admin, queries};
 
 #[derive(Debug, PartialEq, Eq)]
@@ -19,11 +19,11 @@ pub enum AdminRefusal {
     /// Without them nobody could administer.
     LastAdmin,
     NoMail,
-    Taken,
+    AddressTaken,
 }
 
 /// One person, as an administrator sees them.
-pub struct UserPage {
+pub struct UserDetails {
     pub user: UserRow,
     pub sessions: Vec<Record>,
     pub events: Vec<Event>,
@@ -39,7 +39,7 @@ impl Admin {
         self.db.read(move |conn| queries::users(conn, &q, limit, offset)).await
     }
 
-    pub async fn user_page(&self, id: UserId) -> Result<Option<UserPage>, Fault> {
+    pub async fn user_details(&self, id: UserId) -> Result<Option<UserDetails>, Fault> {
         let (admin, sessions) = (self.clone(), self.sessions.clone());
         self.db
             .read(move |conn| {
@@ -48,8 +48,8 @@ impl Admin {
                 let (events, _) = crate::audit::queries::events(conn, Some(id), None, 10, 0)?;
                 let sessions = sessions.list(conn, Scope::Of(&[id.principal()]), 100, 0)?;
                 let locked = admin.login.is_locked(conn, id)?;
-                let factors = factors::factors(conn, id)?;
-                Ok(Some(UserPage { user, sessions, events, last_admin, locked, factors }))
+                let factors = factor_status(conn, id)?;
+                Ok(Some(UserDetails { user, sessions, events, last_admin, locked, factors }))
             })
             .await
     }
@@ -86,12 +86,12 @@ impl Admin {
     }
 
     /// The figures of the overview.
-    pub async fn numbers(&self) -> Result<Numbers, Fault> {
+    pub async fn daily_figures(&self) -> Result<DailyFigures, Fault> {
         let sessions = self.sessions.clone();
         self.db
             .read(move |conn| {
                 let live = sessions.count(conn, Scope::Everybody)?;
-                queries::numbers(conn, live)
+                queries::daily_figures(conn, live)
             })
             .await
     }
@@ -102,7 +102,7 @@ impl Admin {
         self.db
             .write(move |conn| {
                 let Some(user) = queries::insert_user(conn, &email, name.as_str(), role, None)? else {
-                    return Ok(Err(AdminRefusal::Taken));
+                    return Ok(Err(AdminRefusal::AddressTaken));
                 };
                 queries::drop_registrations(conn, email.key())?;
                 Entry::on(Act::Registered, None, user, &Client::operator()).write(conn)?;
@@ -124,13 +124,13 @@ impl Admin {
         role: Role,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, role != Role::Admin, move |admin, change| {
+        self.change_user(user, role != Role::Admin, move |admin, change| {
             if queries::set_role(change, user, role)? {
                 Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(change)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
-                        .clean_up(change, &Request::new(Cleanup::Demote, user, &client).by(actor))?;
+                        .clean_up(change, &CleanupRequest::new(Cleanup::Demote, user, &client).by(actor))?;
                 }
             }
             Ok(())
@@ -145,9 +145,9 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, true, move |admin, change| {
+        self.change_user(user, true, move |admin, change| {
             if queries::set_disabled(change, user, true)? {
-                admin.cleaner.clean_up(change, &Request::new(Cleanup::Disable, user, &client).by(actor))?;
+                admin.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
                 Entry::on(Act::Disabled, actor, user, &client).write(change)?;
             }
             Ok(())
@@ -161,7 +161,7 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, false, move |_, change| {
+        self.change_user(user, false, move |_, change| {
             if queries::set_disabled(change, user, false)? {
                 Entry::on(Act::Enabled, actor, user, &client).write(change)?;
             }
@@ -176,8 +176,8 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, false, move |admin, change| {
-            let request = Request::new(Cleanup::AdminEndsAll, user, &client).by(actor);
+        self.change_user(user, false, move |admin, change| {
+            let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, &client).by(actor);
             let ended = admin.cleaner.clean_up(change, &request)?.sessions;
             if ended > 0 {
                 Entry::on(Act::SessionsRevoked, actor, user, &client)
@@ -191,7 +191,7 @@ impl Admin {
 
     /// Ends one session of any user. `by` is the administrator and their session; `None` is the operator.
     /// `false` when there is no such live session.
-    pub async fn revoke_any(
+    pub async fn revoke_session(
         &self,
         by: Option<(UserId, Handle)>,
         handle: Handle,
@@ -205,9 +205,9 @@ impl Admin {
                     return Ok(false);
                 };
                 crate::identity::queries::lock_user(change, user)?;
-                let detail = admin.login.ended_session(change, handle, here)?;
+                let detail = admin.login.ended_session_detail(change, handle, here)?;
                 let request =
-                    Request::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
+                    CleanupRequest::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
                 if admin.cleaner.clean_up(change, &request)?.sessions == 0 {
                     return Ok(false);
                 }
@@ -221,7 +221,7 @@ impl Admin {
     }
 
     /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
-    pub async fn revoke_everybody(&self, client: Client) -> Result<usize, Fault> {
+    pub async fn revoke_all_sessions(&self, client: Client) -> Result<usize, Fault> {
         let ended = self
             .sessions
             .revoke_everybody(move |change, ended| {
@@ -231,12 +231,12 @@ impl Admin {
             .await?;
         // Afterwards, so that no session that was about to end leaves anything behind.
         let over = self.db.read(crate::cleanup::queries::database_time).await?;
-        self.cleaner.clean_up_everybody(over).await?;
+        self.cleaner.clean_up_all_users(over).await?;
         Ok(ended)
     }
 
     /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).
-    pub async fn send_reset(&self, actor: UserId, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+    pub async fn send_reset_link(&self, actor: UserId, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
         if !self.mailer.delivers() {
             return Ok(Err(AdminRefusal::NoMail));
         }
@@ -255,7 +255,7 @@ impl Admin {
 
     /// Runs `work` on an existing user. Where it might take away the last administrator, all administrators
     /// are locked first, so that two who demote each other cannot both succeed.
-    async fn on_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
+    async fn change_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
     where
         W: FnOnce(&Self, &mut Change<'_>) -> Result<(), Fault> + Send + 'static,
     {
@@ -290,10 +290,10 @@ impl Admin {
                     return Ok(false);
                 }
                 let all =
-                    Request::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
+                    CleanupRequest::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
                 admin.cleaner.clean_up(change, &all)?;
                 Entry::on(Act::FactorsReset, None, user, &client).write(change)?;
-                admin.login.factors.tell_user(
+                admin.login.factors.notify_user(
                     change,
                     user,
                     &Notice::FactorRemoved("every second factor"),
