@@ -1,7 +1,7 @@
 //! What a thief leaves in an account, and what each clean-up removes of it: every cell of the table in docs/security.md,
 //! with real forms and commands.
 
-mod deeds;
+mod operations;
 mod pending_email;
 mod reserved;
 mod scene;
