@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::sources::{Source, variable};
 use super::limits::{Audit, Hashing, Leaving, Passwords, Sessions, Throttle, Tokens};
+use super::sources::{Source, variable};
 use super::{Settings, Switch, Written, WrittenMetrics, WrittenServer, database, mail};
 
 /// One setting for `latchkey config`.

@@ -260,7 +260,8 @@ fn compose_gives_settings_that_latchkey_accepts_and_asks_for_the_secret() {
 fn compose_says_how_the_first_user_gets_in() {
     let text = read("compose.yaml");
     let (top, _) = text.split_once("\nservices:").unwrap();
-    for words in ["docker compose logs", "/setup?token=", "docker compose exec latchkey latchkey user create"] {
+    for words in ["docker compose logs", "/setup?token=", "docker compose exec latchkey latchkey user create"]
+    {
         assert!(top.contains(words), "{words}");
     }
 }

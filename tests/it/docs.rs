@@ -38,7 +38,9 @@ fn settings() -> String {
     let mut page = String::new();
     for (section, table) in sections {
         let heading = if section.is_empty() { "Top level".to_owned() } else { format!("`[{section}]`") };
-        page += &format!("\n## {heading}\n\n| variable | key | default | what it does, and why |\n|---|---|---|---|\n{table}");
+        page += &format!(
+            "\n## {heading}\n\n| variable | key | default | what it does, and why |\n|---|---|---|---|\n{table}"
+        );
     }
     page + "\n"
 }
@@ -90,7 +92,11 @@ fn shown(value: &Value) -> String {
 fn meaning(row: &SettingRow) -> String {
     let lines = row.about.iter().take_while(|line| !line.trim().starts_with("Default: "));
     let text = lines.map(|line| line.trim()).collect::<Vec<_>>().join(" ");
-    assert!(!text.is_empty() && !text.contains('|'), "{}: say above its declaration what it does", row.setting);
+    assert!(
+        !text.is_empty() && !text.contains('|'),
+        "{}: say above its declaration what it does",
+        row.setting
+    );
     text
 }
 

@@ -173,7 +173,8 @@ fn on_kubernetes_each_placeholder_that_is_left_is_refused_by_name() {
     for name in &left {
         let mut env = filled.clone();
         env.insert(name.clone(), "REPLACE-ME".into());
-        let refusal = Settings::from_environment(env).err().map(|error| error.to_string()).unwrap_or_default();
+        let refusal =
+            Settings::from_environment(env).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(refusal.contains(&format!("{name} still holds the placeholder")), "{name}: {refusal}");
     }
     // The others: a name in capitals is neither an image nor a host.
@@ -205,7 +206,8 @@ fn on_kubernetes_the_ingress_leads_to_the_pages_and_nothing_leads_to_the_metrics
     let metrics = ports.iter().find(|port| port.at("name").text() == "metrics").unwrap();
     let config = of_kind(&documents, "ConfigMap").at("data");
     assert_eq!(metrics.at("containerPort").text(), config.at("LATCHKEY__METRICS__PORT").text());
-    let annotations = of_kind(&documents, "Deployment").at("spec").at("template").at("metadata").at("annotations");
+    let annotations =
+        of_kind(&documents, "Deployment").at("spec").at("template").at("metadata").at("annotations");
     assert_eq!(annotations.at("prometheus.io/port").text(), metrics.at("containerPort").text());
     let service = of_kind(&documents, "Service");
     let [served] = service.at("spec").at("ports").list() else { panic!("not one port") };
