@@ -131,7 +131,7 @@ impl Sessions {
 documented! {
     #[derive(Clone, Copy, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub struct Passwords {
+    pub struct PasswordLimits {
         /// The shortest new password. NIST SP 800-63B-4 §3.1.1.2 requires 15 where a password may be the only factor.
         pub min_code_points: usize,
         /// The longest new password: twice what NIST requires to allow, and still cheap to hash and compare.
@@ -142,7 +142,7 @@ documented! {
     }
 }
 
-impl Default for Passwords {
+impl Default for PasswordLimits {
     fn default() -> Self {
         Self { min_code_points: 15, max_code_points: 128, max_bytes: 1024 }
     }
@@ -175,7 +175,7 @@ impl Default for Hashing {
 documented! {
     #[derive(Clone, Copy, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub struct Throttle {
+    pub struct ThrottleLimits {
         /// Wrong passwords for one account before waiting begins. Four typing errors cost nothing; the fifth costs time.
         pub account_free: i32,
         /// Wrong passwords from one IP address before waiting begins. An office behind one address makes more mistakes
@@ -205,7 +205,7 @@ documented! {
     }
 }
 
-impl Default for Throttle {
+impl Default for ThrottleLimits {
     fn default() -> Self {
         Self {
             account_free: 4,
@@ -245,7 +245,7 @@ const TRAIL_AT_LEAST: Span = Span::days(30);
 documented! {
     #[derive(Clone, Copy, Default, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub struct Audit {
+    pub struct AuditSettings {
         /// How long events are kept, at least `30d`; older ones are deleted behind a checkpoint. The right time depends
         /// on your law and your purpose, so Latchkey sets none.
         /// Default: for ever
@@ -253,7 +253,7 @@ documented! {
     }
 }
 
-impl Audit {
+impl AuditSettings {
     pub(super) fn checked(self) -> Result<Self, Misconfigured> {
         match self.keep {
             Some(keep) if keep < TRAIL_AT_LEAST => Err(Misconfigured::new(format!(

@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Switch, Throttle, Tokens,
+    AuditSettings, Hashing, Leaving, PasswordLimits, Profile, SessionLimits, Sessions, Switch,
+    ThrottleLimits, Tokens,
 };
 pub use mail::{Mail, Transport, literal};
 pub use memory::memory_limit;
@@ -33,7 +34,7 @@ pub use origin::Origin;
 pub use problems::Misconfigured;
 pub use shown::SettingRow;
 pub use sizes::{blocking_threads, connections_of};
-pub use span::Span;
+pub use span::{Span, duration_in_words, in_words};
 pub use variables::untidy_libpq;
 
 use choice::choice;
@@ -75,12 +76,12 @@ documented! {
         mail: mail::Written,
         metrics: WrittenMetrics,
         sessions: Sessions,
-        passwords: Passwords,
+        passwords: PasswordLimits,
         hashing: Hashing,
-        throttle: Throttle,
+        throttle: ThrottleLimits,
         tokens: Tokens,
         leaving: Leaving,
-        audit: Audit,
+        audit: AuditSettings,
     }
 }
 
@@ -141,12 +142,12 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     pub registration: Registration,
     pub sessions: SessionLimits,
-    pub passwords: Passwords,
+    pub passwords: PasswordLimits,
     pub hashing: Hashing,
-    pub throttle: Throttle,
+    pub throttle: ThrottleLimits,
     pub tokens: Tokens,
     pub leaving: Leaving,
-    pub audit: Audit,
+    pub audit: AuditSettings,
     sources: Sources,
 }
 

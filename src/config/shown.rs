@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::limits::{Audit, Hashing, Leaving, Passwords, Sessions, Throttle, Tokens};
+use super::limits::{AuditSettings, Hashing, Leaving, PasswordLimits, Sessions, ThrottleLimits, Tokens};
 use super::sources::{Source, variable};
 use super::{Settings, Switch, Written, WrittenMetrics, WrittenServer, database, mail};
 
@@ -81,12 +81,12 @@ fn about(path: &str) -> &'static [&'static str] {
         "mail" => mail::Written::ABOUT,
         "metrics" => WrittenMetrics::ABOUT,
         "sessions" => Sessions::ABOUT,
-        "passwords" => Passwords::ABOUT,
+        "passwords" => PasswordLimits::ABOUT,
         "hashing" => Hashing::ABOUT,
-        "throttle" => Throttle::ABOUT,
+        "throttle" => ThrottleLimits::ABOUT,
         "tokens" => Tokens::ABOUT,
         "leaving" => Leaving::ABOUT,
-        "audit" => Audit::ABOUT,
+        "audit" => AuditSettings::ABOUT,
         _ => Written::ABOUT,
     };
     group.iter().find(|(name, _)| *name == key).map_or(&[], |(_, about)| about)
