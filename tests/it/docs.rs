@@ -152,6 +152,21 @@ fn every_document_says_first_who_reads_it() {
     }
 }
 
+/// Decisions that are long arguments with a form of their own.
+const ARGUMENTS: [&str; 4] = ["cache-lease.md", "jwt-exhibit.md", "key-hand-over.md", "lab.md"];
+
+#[test]
+fn every_decision_gives_its_context_and_what_was_rejected() {
+    for page in pages().iter().filter(|page| page.parent().is_some_and(|dir| dir.ends_with("decisions"))) {
+        if ARGUMENTS.iter().any(|name| page.ends_with(name)) {
+            continue;
+        }
+        let text = read(page);
+        let parts = ["**Context.**", "**Decision", "**Rejected.**"].map(|part| text.find(part));
+        assert!(parts.iter().all(Option::is_some) && parts.is_sorted(), "{}: {parts:?}", page.display());
+    }
+}
+
 /// The README and its neighbours, and everything below `docs/`.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
