@@ -1,5 +1,5 @@
 //! Counting without locks: numbers that only grow, and how long things took. Each room keeps its own and says them;
-//! `web/metrics.rs` writes them down for Prometheus. Leftmost room: knows nobody.
+//! `web/ops/metrics.rs` writes them down for Prometheus. Leftmost room: knows nobody.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
