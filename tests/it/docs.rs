@@ -153,7 +153,7 @@ fn every_document_says_first_who_reads_it() {
 }
 
 /// Decisions that are long arguments with a form of their own.
-const ARGUMENTS: [&str; 4] = ["cache-lease.md", "jwt-exhibit.md", "key-hand-over.md", "lab.md"];
+const ARGUMENTS: [&str; 2] = ["cache-lease.md", "key-hand-over.md"];
 
 #[test]
 fn every_decision_gives_its_context_and_what_was_rejected() {
