@@ -1,17 +1,18 @@
-//! The only way off the event loop, for everything that blocks: Diesel and password hashing.
+//! Away from the event loop, for work that blocks: Diesel and password hashing.
 
-use actix_web::web;
+use tokio::task::spawn_blocking;
 
-use super::Fault;
+use super::{Cause, Fault};
 
-/// Runs `work` on the blocking pool.
+/// Runs `work` on the blocking pool of the current tokio runtime.
 ///
 /// # Errors
-/// [`Fault::Bug`] when `work` panicked, otherwise what it returned.
+/// What `work` returned; [`Fault::Bug`] if it panicked.
 pub async fn off_thread<T, F>(work: F) -> Result<T, Fault>
 where
     T: Send + 'static,
     F: FnOnce() -> Result<T, Fault> + Send + 'static,
 {
-    web::block(work).await.unwrap_or_else(|_| Err(Fault::Bug("a blocking task panicked".into())))
+    let panicked = |error| Fault::Bug(Cause::new("a blocking task panicked", error));
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(panicked(error)))
 }

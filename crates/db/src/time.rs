@@ -1,4 +1,4 @@
-//! The database's clock: every expiry is judged by it, never by the server's own.
+//! The database's clock. Expiry times are compared with it, never with the clock of the machine the program runs on.
 
 use std::time::Duration;
 
@@ -11,7 +11,17 @@ use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{BigInt, Interval, Timestamptz};
 
-/// A moment of that clock, as the columns hold it: microseconds since the year 2000 (UTC).
+/// A moment of that clock, as `timestamptz` stores it: microseconds since 2000-01-01 UTC.
+///
+/// ```
+/// use std::time::Duration;
+/// use latchkey_db::time::Moment;
+///
+/// let earlier = Moment(0);
+/// let later = earlier.plus(Duration::from_secs(60));
+/// assert_eq!(later.since(earlier), Duration::from_secs(60));
+/// assert_eq!(earlier.since(later), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Timestamptz)]
 pub struct Moment(pub i64);
@@ -20,11 +30,12 @@ pub struct Moment(pub i64);
 const EPOCH: i128 = 946_684_800_000_000;
 
 impl Moment {
-    /// How long `earlier` is ago; nothing when it lies ahead.
+    /// The time from `earlier` until this; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// This moment and `duration` more.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
@@ -54,16 +65,17 @@ impl ToSql<Timestamptz, Pg> for Moment {
     }
 }
 
-/// `now()` as the columns have it, so that it can be added to.
+/// `now()` as a `timestamptz`, so that an [`interval`] can be added.
 pub fn now() -> AsExprOf<diesel::dsl::now, Timestamptz> {
     diesel::dsl::now.into_sql::<Timestamptz>()
 }
 
-/// A length of time to add to one.
+/// `duration` as an SQL expression.
 pub fn interval(duration: Duration) -> AsExprOf<PgInterval, Interval> {
     to_interval(duration).into_sql::<Interval>()
 }
 
+/// `duration` as a bind value.
 pub fn to_interval(duration: Duration) -> PgInterval {
     PgInterval::from_microseconds(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
 }

@@ -248,6 +248,7 @@ fn write<T>(lock: &RwLock<T>) -> super::sync::RwLockWriteGuard<'_, T> {
 mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::TestCaseError;
+    use sha2::{Digest as _, Sha256};
     use uuid::Uuid;
 
     use super::*;
@@ -267,7 +268,7 @@ mod tests {
     }
 
     fn key(number: u32) -> KeyHash {
-        KeyHash::new(crate::secret::sha256(&number.to_le_bytes()))
+        KeyHash::new(Sha256::digest(number.to_le_bytes()).into())
     }
 
     fn kept(number: u32, owner: u128, used: i64) -> Arc<Kept> {

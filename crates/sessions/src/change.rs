@@ -9,14 +9,14 @@ use tokio::time::{sleep, timeout};
 use super::keeper::Command;
 use super::lease::{RUN_OUT, Tick};
 use super::{Owner, Principal, Sessions, queries};
-use crate::db::Fault;
+use latchkey_db::Fault;
 
 /// A transaction of [`Sessions::write`], which alone can make one and waits when it is over. Each operation that ends
 /// or changes sessions, or what is read with them, takes one, so a caller cannot forget to wait.
 ///
 /// ```compile_fail,E0451
 /// # fn caller(conn: &mut diesel::pg::PgConnection) {
-/// let change = latchkey::sessions::Change { conn, recalls: false, opened: Vec::new() };
+/// let change = latchkey_sessions::Change { conn, recalls: false, opened: Vec::new() };
 /// # }
 /// ```
 pub struct Change<'c> {
@@ -52,13 +52,13 @@ impl DerefMut for Change<'_> {
 }
 
 impl<O: Owner> Sessions<O> {
-    /// Runs `work` in one transaction, as [`Db::write`](crate::db::Db::write) does. When it answers, no request that
+    /// Runs `work` in one transaction, as [`Db::write`](latchkey_db::Db::write) does. When it answers, no request that
     /// starts from then on, on any instance, is served from what was read before the commit.
     ///
     /// That takes milliseconds while all instances answer, and at most one lease when one does not.
     ///
     /// # Errors
-    /// As [`Db::write`](crate::db::Db::write).
+    /// As [`Db::write`](latchkey_db::Db::write).
     pub async fn write<T, W>(&self, work: W) -> Result<T, Fault>
     where
         T: Send + 'static,

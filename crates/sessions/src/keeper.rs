@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::lease::{LEASE, RUN_OUT, Tick};
 use super::word::Word;
 use super::{Owner, Principal, Sessions, Shared, queries};
-use crate::db::{Db, Fault};
+use latchkey_db::{Db, Fault};
 
 /// How often the lease is renewed: four may fail before it is lost.
 const PING_EVERY: Duration = Duration::from_millis(LEASE.as_millis() as u64 / 5);
@@ -151,7 +151,7 @@ impl<'s, O: Owner> Post<'s, O> {
     /// `last_id`: of the connection before, which has no lease any more and need not be waited for.
     fn open(db: &Db, shared: &'s Shared<O>, last_id: &mut Option<Uuid>) -> Result<Self, Fault> {
         let mut post = Self {
-            conn: db.connect_apart()?,
+            conn: db.connect_dedicated()?,
             id: Uuid::new_v4(),
             shared,
             syncs: Vec::new(),

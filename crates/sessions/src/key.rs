@@ -1,10 +1,12 @@
 //! The secret in the cookie and the hash of it in the table.
 
 use actix_session::storage::SessionKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize as _;
 
 use super::Principal;
-use crate::secret;
 
 /// 256 bits from the operating system (ASVS 5.0 7.2.3), as text. In the cookie only: no Debug, no Display.
 pub struct Key(String);
@@ -13,18 +15,22 @@ pub struct Key(String);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
+const BYTES: usize = 32;
+
 impl Key {
     pub fn generate() -> Result<Self, getrandom::Error> {
-        secret::random::<32>().map(|bytes| Self(secret::encode(&bytes)))
+        let mut bytes = [0; BYTES];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
     }
 
     /// What a browser sent, unless it cannot be a key of ours (empty, oversized, foreign).
     pub fn parse(raw: &str) -> Option<Self> {
-        secret::decode::<32>(raw).map(|_| Self(raw.to_owned()))
+        is_well_formed(raw).then(|| Self(raw.to_owned()))
     }
 
     pub fn hash(&self) -> KeyHash {
-        KeyHash(secret::sha256(self.0.as_bytes()))
+        KeyHash(sha256(self.0.as_bytes()))
     }
 
     /// The text for a cookie, for whoever sets it without actix-session.
@@ -52,17 +58,26 @@ impl KeyHash {
 
     /// Stands for whatever is kept about somebody: no key hashes to it but by chance, and keys open nothing there.
     pub(super) fn of_principal(principal: Principal) -> Self {
-        Self(secret::sha256(principal.0.as_bytes()))
+        Self(sha256(principal.0.as_bytes()))
     }
 
     /// Of what a browser sent, unless it cannot be a key of ours.
     pub(super) fn of(raw: &str) -> Option<Self> {
-        secret::decode::<32>(raw).map(|_| Self(secret::sha256(raw.as_bytes())))
+        is_well_formed(raw).then(|| Self(sha256(raw.as_bytes())))
     }
 
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Whether `raw` is what [`Key::generate`] writes: unpadded URL-safe Base64 of 32 bytes.
+fn is_well_formed(raw: &str) -> bool {
+    URL_SAFE_NO_PAD.decode(raw).is_ok_and(|bytes| bytes.len() == BYTES)
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::db::time::Moment;
+use latchkey_db::time::Moment;
 
 /// How long what was heard may be trusted without hearing more.
 pub const LEASE: Duration = Duration::from_millis(500);

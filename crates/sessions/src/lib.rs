@@ -8,7 +8,7 @@
 //! ```no_run
 //! use actix_session::{SessionMiddleware, config::CookieContentSecurity};
 //! use actix_web::{App, cookie::Key, middleware::from_fn};
-//! use latchkey::{db::Db, sessions::{Policy, Sessions, request}};
+//! use latchkey_sessions::{Db, Policy, Sessions, request};
 //!
 //! # fn build(db: Db, key: Key) {
 //! let sessions: Sessions = Sessions::new(db, Policy::default());
@@ -64,6 +64,7 @@ mod record;
 mod registry;
 pub mod request;
 mod roll_call;
+pub mod schema;
 mod state;
 mod store;
 mod sync;
@@ -76,8 +77,7 @@ use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
-use crate::counters::{Counter, Durations};
-use crate::db::{Db, Fault};
+use latchkey_db::counters::{Counter, Durations};
 
 use cache::Cache;
 use lease::Lease;
@@ -86,6 +86,9 @@ use lookups::Lookups;
 use record::Kept;
 use texts::Texts;
 use touches::Touches;
+
+pub use latchkey_db as db;
+pub use latchkey_db::{Db, Fault, PoolSettings};
 
 pub use change::Change;
 pub use keeper::Keeper;
@@ -96,8 +99,6 @@ pub use registry::{Ended, Scope};
 pub use roll_call::{RollCall, roll_call};
 pub use state::{State, TooLarge};
 pub use store::PgStore;
-
-pub(crate) use queries::{is_live, live_columns, live_rows};
 
 /// The clocks of a session. All judged by the database's time.
 #[derive(Clone, Copy, Debug)]

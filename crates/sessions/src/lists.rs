@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::cache::Entry;
 use super::{KeyHash, Owner, Principal, Record, Sessions, queries};
-use crate::db::Fault;
-use crate::db::time::Moment;
+use latchkey_db::Fault;
+use latchkey_db::time::Moment;
 
 /// Lists kept at most: few people look at theirs at a time.
 pub const LISTS: usize = 1000;

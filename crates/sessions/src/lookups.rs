@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::cache::Generation;
 use super::record::Kept;
 use super::{KeyHash, Live, Owner, Sessions, Shared};
-use crate::db::Fault;
+use latchkey_db::Fault;
 
 /// Queries at the same time: while one waits for the network another is prepared.
 const AT_ONCE: usize = 2;

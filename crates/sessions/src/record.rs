@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use super::cache::Entry;
 use super::{KeyHash, State};
-use crate::db::schema::sessions;
-use crate::db::time::Moment;
+use crate::schema::sessions;
+use latchkey_db::time::Moment;
 
 macro_rules! public_id {
     ($(#[$doc:meta])* $name:ident) => {

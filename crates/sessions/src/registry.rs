@@ -3,7 +3,7 @@
 use diesel::pg::PgConnection;
 
 use super::{Change, Handle, KeyHash, Owner, Principal, Record, Sessions, queries};
-use crate::db::Fault;
+use latchkey_db::Fault;
 
 /// Rows ended or deleted in one statement: short locks, little log at a time.
 const BATCH: i64 = 10_000;

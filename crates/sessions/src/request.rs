@@ -12,8 +12,8 @@ use actix_web::middleware::Next;
 
 use super::record::Kept;
 use super::{Key, KeyHash, Live, Owner};
-use crate::db::Fault;
-use crate::db::time::Moment;
+use latchkey_db::Fault;
+use latchkey_db::time::Moment;
 
 #[derive(Default)]
 struct Carried {

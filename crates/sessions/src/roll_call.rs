@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::queries;
 use super::word::Word;
-use crate::db::{Fault, checkup};
+use latchkey_db::{Fault, notifications};
 
 /// The instances a revocation waits for.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub fn roll_call(conn: &mut PgConnection, patience: Duration) -> Result<RollCall
     let mut silent: BTreeSet<Uuid> = asked.into_iter().filter(|id| !gone.contains(id)).collect();
     let (instances, mut took) = (silent.len(), Duration::ZERO);
     if instances > 0 {
-        checkup::hear(conn, patience, |payload| {
+        notifications::wait(conn, patience, |payload| {
             if let Ok(Word::Ack { to, by, .. }) = payload.parse()
                 && to == me
                 && silent.remove(&by)

@@ -6,7 +6,7 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time;
 
 use super::{Key, KeyHash, Live, Login, Owner, Policy, Principal, Sessions, State, queries, request};
-use crate::db::Fault;
+use latchkey_db::Fault;
 
 /// Where actix-identity keeps the principal in the map; the table has it in a column.
 const IDENTITY_KEY: &str = "actix_identity.user_id";

@@ -5,8 +5,8 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Handle, Owner, Sessions, queries};
-use crate::db::Fault;
-use crate::db::time::Moment;
+use latchkey_db::Fault;
+use latchkey_db::time::Moment;
 
 /// Rows written in one statement: it holds their locks until it is through.
 const AT_ONCE: usize = 1000;

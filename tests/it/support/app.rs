@@ -14,8 +14,8 @@ use latchkey::accounts::password::{HashCost, Password};
 use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
 use latchkey::mail::{Kept, Mailer};
-use latchkey::sessions::Keeper;
 use latchkey::web::{self, Shared};
+use latchkey_sessions::Keeper;
 use uuid::Uuid;
 
 use super::browser::Browser;

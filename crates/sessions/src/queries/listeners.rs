@@ -8,8 +8,8 @@ use diesel::select;
 use diesel::sql_types::{Array, Text};
 use uuid::Uuid;
 
-use crate::db::schema::listeners::{self, dsl};
-use crate::db::time::Moment;
+use crate::schema::listeners::{self, dsl};
+use latchkey_db::time::Moment;
 
 /// Where changes are announced; the triggers of the tables name it too.
 const CHANNEL: &str = "latchkey";

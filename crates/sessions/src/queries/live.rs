@@ -5,10 +5,10 @@ use std::sync::Arc;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 
-use crate::db::Fault;
-use crate::db::time::Moment;
-use crate::sessions::record::{Kept, Others};
-use crate::sessions::{KeyHash, Live, Owner, Record};
+use crate::record::{Kept, Others};
+use crate::{KeyHash, Live, Owner, Record};
+use latchkey_db::Fault;
+use latchkey_db::time::Moment;
 
 /// The columns of [`row`](live_rows!) in the order in which [`Row`] takes them.
 pub type Columns = (Vec<u8>, Record, Vec<Moment>, Moment);
@@ -38,52 +38,53 @@ impl Row {
 }
 
 /// What makes a row live: neither revoked nor, by the database's clock, expired.
+#[macro_export]
 macro_rules! is_live {
     () => {{
-        use $crate::db::schema::sessions::dsl;
+        use $crate::schema::sessions::dsl;
         dsl::revoked_at.is_null().and(dsl::expires_at.gt(diesel::dsl::now))
     }};
     ($alias:ident) => {{
-        use $crate::db::schema::sessions::dsl;
+        use $crate::schema::sessions::dsl;
         $alias.field(dsl::revoked_at).is_null().and($alias.field(dsl::expires_at).gt(diesel::dsl::now))
     }};
 }
 
 /// The live sessions of `$kind` that `$keys` (of the type `Vec<Vec<u8>>`) open, as a query to join the owner to. A macro, because
 /// a query's type is longer than itself; not SQL text, because that would be parsed anew each time.
+#[macro_export]
 macro_rules! live_rows {
     ($kind:expr, $keys:expr) => {{
         use diesel::prelude::*;
-        use $crate::db::schema::sessions::dsl;
-        $crate::db::schema::sessions::table
+        use $crate::schema::sessions::dsl;
+        $crate::schema::sessions::table
             .filter(dsl::key_hash.eq_any($keys))
             .filter(dsl::kind.eq($kind))
-            .filter($crate::sessions::is_live!())
+            .filter($crate::is_live!())
     }};
 }
 
 /// What to select of them: [`Columns`], and `$owner`.
+#[macro_export]
 macro_rules! live_columns {
     ($($owner:expr)?) => {{
         use diesel::prelude::*;
-        use $crate::db::schema::sessions::dsl;
-        let others = diesel::alias!($crate::db::schema::sessions as others);
+        use $crate::schema::sessions::dsl;
+        let others = diesel::alias!($crate::schema::sessions as others);
         let ends = others
             .filter(others.field(dsl::principal).eq(dsl::principal))
             .filter(others.field(dsl::handle).ne(dsl::handle))
-            .filter($crate::sessions::is_live!(others))
+            .filter($crate::is_live!(others))
             .select(others.field(dsl::expires_at));
         (
             dsl::key_hash,
-            $crate::sessions::Record::as_select(),
+            $crate::Record::as_select(),
             diesel::dsl::array::<diesel::sql_types::Timestamptz, _>(ends),
             $crate::db::time::now(),
             $($owner,)?
         )
     }};
 }
-
-pub(crate) use {is_live, live_columns, live_rows};
 
 /// For owners that are not in this database.
 pub fn live<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Row>, Fault> {
@@ -99,4 +100,13 @@ const PLANNED_FOR: usize = 12;
 pub fn bytes(keys: &[KeyHash]) -> Vec<Vec<u8>> {
     let last = keys.last().into_iter().cycle().take(PLANNED_FOR.saturating_sub(keys.len()));
     keys.iter().chain(last).map(|key| key.as_bytes().to_vec()).collect()
+}
+
+/// Lets tables of the application appear in one query with [`sessions`](crate::schema::sessions).
+#[macro_export]
+macro_rules! joinable_with_sessions {
+    ($($table:ident),+ $(,)?) => {$(
+        impl diesel::query_source::TableNotEqual<$table::table> for $crate::schema::sessions::table {}
+        impl diesel::query_source::TableNotEqual<$crate::schema::sessions::table> for $table::table {}
+    )+};
 }

@@ -10,10 +10,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Interval, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::is_live;
-use crate::db::schema::sessions::{self, dsl};
-use crate::db::time::{self, Moment};
-use crate::sessions::{Handle, KeyHash, Login, Policy, Principal, Record, State};
+use crate::is_live;
+use crate::schema::sessions::{self, dsl};
+use crate::{Handle, KeyHash, Login, Policy, Principal, Record, State};
+use latchkey_db::time::{self, Moment};
 
 diesel::define_sql_function! {
     #[sql_name = "least"]

@@ -1,4 +1,4 @@
-//! Every interleaving of filling the cache and being told of a change: `src/sessions/cache.rs` itself, compiled with
+//! Every interleaving of filling the cache and being told of a change: `src/cache.rs` itself, compiled with
 //! loom's locks and atomics in place of the standard ones. That the models can fail is shown as well, on wrong uses of
 //! it and on caches that each lack one thing (`flawed`).
 //!
@@ -8,7 +8,7 @@ mod flawed;
 mod model;
 
 #[allow(dead_code, unused_imports)] // The model needs a part of it, and its unit tests are not run here.
-#[path = "../../src/sessions/cache.rs"]
+#[path = "../../src/cache.rs"]
 mod cache;
 
 /// What the cache takes from its room.
@@ -17,9 +17,7 @@ mod sync {
     pub use loom::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 }
 
-#[allow(unused_imports)] // Of the file's unit tests.
-use latchkey::secret;
-use latchkey::sessions::Principal;
+use latchkey_sessions::Principal;
 
 /// The room's own can only be made there.
 #[derive(Clone, Copy, PartialEq, Eq)]

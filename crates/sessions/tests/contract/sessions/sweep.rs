@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join;
-use latchkey::sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Sessions};
 
 use super::room::{ADA, Room};
 

@@ -6,7 +6,7 @@ use std::thread;
 
 use actix_web::rt::System;
 use futures_util::future::{join, join_all};
-use latchkey::sessions::{Key, Policy, Sessions};
+use latchkey_sessions::{Key, Policy, Sessions};
 use tokio::sync::oneshot;
 
 use super::instances::{Gate, Instance, Watched, begin, login, somebody};
@@ -18,7 +18,7 @@ fn sessions(db: &TestDb) -> Sessions<Watched> {
     Sessions::new(db.db(), Policy::default())
 }
 
-async fn open(sessions: &Sessions<Watched>, who: latchkey::sessions::Principal) -> Key {
+async fn open(sessions: &Sessions<Watched>, who: latchkey_sessions::Principal) -> Key {
     let opener = sessions.clone();
     sessions.write(move |change| opener.open(change, &login(who))).await.unwrap().0
 }

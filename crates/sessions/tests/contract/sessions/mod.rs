@@ -1,4 +1,4 @@
-//! The contract of `latchkey::sessions`, against real Postgres. Time is aged in rows, never waited for.
+//! The contract of `latchkey_sessions`, against real Postgres. Time is aged in rows, never waited for.
 
 mod app;
 mod clocks;

@@ -1,6 +1,6 @@
 //! Who is logged in where, and taking it back.
 
-use latchkey::sessions::{Handle, Policy, Principal, Scope};
+use latchkey_sessions::{Handle, Policy, Principal, Scope};
 use uuid::Uuid;
 
 use super::room::{ADA, GRACE, Room, login};

@@ -1,7 +1,7 @@
 //! Keys that cannot be ours: answered without asking the database, which is why it need not be reachable here.
 
 use actix_session::storage::SessionStore as _;
-use latchkey::sessions::{Key, Policy, Sessions};
+use latchkey_sessions::{Key, Policy, Sessions};
 
 use super::room::{ADA, TTL, belonging_to, key, unknown_key};
 use crate::support::db::unreachable_db;

@@ -5,7 +5,7 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 use latchkey::accounts::User;
 use latchkey::config::{self, Pooler, Span};
 use latchkey::db::Db;
-use latchkey::sessions::{Key, Policy, Sessions};
+use latchkey_sessions::{Key, Policy, Sessions};
 
 use crate::support::db::TestDb;
 

@@ -16,7 +16,7 @@ use actix_web::{App, Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, join};
 use latchkey::db::Fault;
-use latchkey::sessions::{Login, Principal, Sessions, request};
+use latchkey_sessions::{Login, Principal, Sessions, request};
 use tokio::sync::Notify;
 
 use super::room::{IDENTITY, Room, login};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use latchkey::sessions::{Key, Policy};
+use latchkey_sessions::{Key, Policy};
 use time::OffsetDateTime;
 
 use super::instances::{Instance, somebody};

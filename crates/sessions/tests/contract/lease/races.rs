@@ -10,7 +10,7 @@ use actix_web::cookie::time::Duration as Ttl;
 use actix_web::rt::spawn;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
-use latchkey::sessions::{Key, Policy};
+use latchkey_sessions::{Key, Policy};
 
 use super::instances::{Instance, begin, somebody, warm};
 use crate::sessions::room::{IDENTITY, map};

@@ -11,7 +11,7 @@ use diesel::PgConnection;
 use futures_util::future::join_all;
 use latchkey::config::{self, Span};
 use latchkey::db::{Db, Fault};
-use latchkey::sessions::{
+use latchkey_sessions::{
     Change, Handle, Keeper, Key, KeyHash, Live, Login, Owner, Policy, Principal, Sessions, live,
 };
 use nix::sys::signal::{Signal, kill};

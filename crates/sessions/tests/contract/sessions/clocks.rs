@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_session::storage::SessionStore as _;
-use latchkey::sessions::{Login, Policy};
+use latchkey_sessions::{Login, Policy};
 
 use super::room::{ADA, Room, TTL, belonging_to, login};
 

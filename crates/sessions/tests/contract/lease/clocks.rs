@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use latchkey::sessions::{Policy, Principal};
+use latchkey_sessions::{Policy, Principal};
 use time::OffsetDateTime;
 
 use super::instances::{Instance, somebody, warm};

@@ -3,7 +3,7 @@
 use actix_session::storage::SessionStore as _;
 use actix_web::cookie::time::Duration as Ttl;
 use futures_util::future::join_all;
-use latchkey::sessions::{Key, Policy};
+use latchkey_sessions::{Key, Policy};
 
 use super::instances::{Instance, login, somebody, warm};
 use crate::sessions::room::{IDENTITY, map};

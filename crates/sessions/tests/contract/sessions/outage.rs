@@ -3,7 +3,7 @@
 use actix_session::storage::{LoadError, SessionStore as _};
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
-use latchkey::sessions::{Key, Policy, Sessions};
+use latchkey_sessions::{Key, Policy, Sessions};
 
 use super::room::{ADA, Room, TTL, belonging_to, copy, unknown_key};
 use crate::support::db::unreachable_db;

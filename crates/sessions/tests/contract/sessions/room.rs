@@ -8,7 +8,7 @@ use actix_web::cookie::time::Duration as Ttl;
 use actix_web::rt::System;
 use diesel::{Connection as _, PgConnection};
 use latchkey::db::Fault;
-use latchkey::sessions::{
+use latchkey_sessions::{
     Change, Handle, Key, Live, Login, Owner, PgStore, Policy, Principal, Record, Scope, Sessions,
 };
 use uuid::Uuid;

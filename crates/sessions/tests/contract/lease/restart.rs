@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
 use latchkey::db::local::{LocalServer, Options};
 use latchkey::db::migrations;
-use latchkey::sessions::Policy;
+use latchkey_sessions::Policy;
 use nix::sys::signal::{Signal, kill};
 
 use super::instances::{Instance, somebody, warm};

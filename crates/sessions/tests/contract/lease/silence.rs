@@ -102,7 +102,7 @@ async fn who_has_left_is_not_waited_for() {
 #[actix_web::test]
 async fn who_left_without_a_word_is_waited_for_once() {
     let db = TestDb::new();
-    let a = Instance::start(&db.url(), "a", latchkey::sessions::Policy::default());
+    let a = Instance::start(&db.url(), "a", latchkey_sessions::Policy::default());
     a.trusted().await;
     // As a process that was killed leaves it behind.
     db.connect().batch_execute("INSERT INTO listeners (id) VALUES (gen_random_uuid())").unwrap();
@@ -128,9 +128,9 @@ async fn who_has_no_memory_waits_for_those_who_have() {
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = somebody();
     // A command: it opens a pool, changes something and ends.
-    let command = latchkey::sessions::Sessions::<super::instances::Watched>::new(
+    let command = latchkey_sessions::Sessions::<super::instances::Watched>::new(
         db.db(),
-        latchkey::sessions::Policy::default(),
+        latchkey_sessions::Policy::default(),
     );
     for _ in 0..3 {
         let (key, handle) = a.open(ada).await;

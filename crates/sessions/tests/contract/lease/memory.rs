@@ -1,7 +1,7 @@
 //! What is in memory is served without the database, and it is never more than was said.
 
 use diesel::connection::SimpleConnection as _;
-use latchkey::sessions::{Key, Policy};
+use latchkey_sessions::{Key, Policy};
 
 use super::instances::{Instance, somebody, warm};
 use crate::support::db::TestDb;

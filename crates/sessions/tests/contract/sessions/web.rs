@@ -3,7 +3,7 @@
 use actix_web::cookie::Cookie;
 use futures_util::future::join_all;
 use latchkey::secret;
-use latchkey::sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Sessions};
 
 use super::app::{Act, Site};
 use super::room::{ADA, GRACE, Room};

@@ -1,6 +1,6 @@
 //! A request that is under way while its session ends: it may finish, and changes nothing.
 
-use latchkey::sessions::Handle;
+use latchkey_sessions::Handle;
 
 use super::app::{Act, Answer, Site};
 use super::room::{ADA, GRACE, LIVE, Room};
