@@ -23,13 +23,11 @@
 pub mod accounts;
 pub mod cli;
 pub mod config;
-pub mod counters;
 pub mod db;
 pub mod device;
 pub mod jwt;
 pub mod lab;
 pub mod mail;
 pub mod secret;
-pub mod sessions;
 pub mod unicode;
 pub mod web;

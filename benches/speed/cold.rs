@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::accounts::User;
-use latchkey::sessions::{Owner as _, Policy, Sessions};
+use latchkey_sessions::{Owner as _, Policy, Sessions};
 
 use super::crowd::{self, FIRST, KEY};
 use super::place::{Place, on_core, pin_self};

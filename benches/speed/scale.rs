@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::accounts::User;
-use latchkey::sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Sessions};
 
 use super::cold::Cold;
 use super::crowd::{self, number};

@@ -5,7 +5,7 @@ use super::cleanup::{Cleanup, Request};
 use super::queries::{Numbers, UserRow};
 use super::{Accounts, Act, Answer, Client, Email, Event, Factors, Name, Role, UserId, factors, queries};
 use crate::db::Fault;
-use crate::sessions::{Change, Handle, Principal, Record, Scope};
+use latchkey_sessions::{Change, Handle, Principal, Record, Scope};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum AdminRefusal {

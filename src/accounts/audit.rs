@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Agent, Client, UserId, queries};
 use crate::db::Fault;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 macro_rules! acts {
     ($($(#[$doc:meta])* $act:ident = $text:literal),* $(,)?) => {

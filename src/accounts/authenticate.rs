@@ -12,7 +12,7 @@ use super::pending::{LoggedIn, Pending, fingerprint};
 use super::throttle::{Budget, Taken};
 use super::{Accounts, Act, Answer, Client, EmailKey, Factor, UserId, Wait, queries};
 use crate::db::Fault;
-use crate::sessions::{Change, Key, Login};
+use latchkey_sessions::{Change, Key, Login};
 
 /// What somebody typed to log in.
 pub struct Attempt {

@@ -8,7 +8,7 @@ use super::notices::Notice;
 use super::{Accounts, Client, UserId, in_words, queries};
 use crate::db::Fault;
 use crate::secret::{Token, TokenHash};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// What a browser is to keep from now on.
 pub enum Proof {

@@ -16,7 +16,7 @@ use super::{
 use crate::db::Fault;
 use crate::mail::ConfirmEmail;
 use crate::secret::Token;
-use crate::sessions::Change;
+use latchkey_sessions::Change;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum EmailRefusal {

@@ -7,7 +7,7 @@ use super::notices::Notice;
 use super::password::Weak;
 use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, Email, LiveUser, Wait, queries};
-use crate::sessions::Key;
+use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChangeRefusal {

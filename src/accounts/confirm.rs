@@ -7,7 +7,7 @@ use super::factors::{CodeRefusal, Place};
 use super::throttle::Budget;
 use super::{Accounts, Act, Answer, Client, Factor, LiveUser, Wait, queries};
 use crate::db::Fault;
-use crate::sessions::Key;
+use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Accounts;
 use crate::db::Fault;
 use crate::device;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedSession {

@@ -13,7 +13,7 @@ use super::totp::{Guess, MOST_GUESSES, digits};
 use super::{Accounts, Act, Answer, Client, Factor, LiveUser, UserId, Wait, queries, throttle};
 use crate::db::Fault;
 use crate::secret::{self, TokenHash};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// Mail warns when so many recovery codes are left.
 const FEW: usize = 3;

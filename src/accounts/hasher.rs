@@ -12,8 +12,8 @@ use subtle::ConstantTimeEq;
 use super::password::{
     Foreign, HashCost, Memory, NotTaken, Password, PasswordHash, Recipe, Target, Unmakeable, UnsuitableCost,
 };
-use crate::counters::Counter;
 use lane::Lane;
+use latchkey_db::counters::Counter;
 
 /// When to come back after [`Busy`]: a full queue has drained by then.
 const RETRY_AFTER: Duration = Duration::from_secs(2);

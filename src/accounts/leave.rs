@@ -7,7 +7,7 @@ use super::cleanup::{Cleanup, Request};
 use super::notices::Notice;
 use super::{Accounts, Act, Answer, Client, Email, LiveUser, UserId, queries};
 use crate::db::Fault;
-use crate::sessions::Change;
+use latchkey_sessions::Change;
 
 /// People deleted in one upkeep, each in a transaction of its own.
 const AT_ONCE: usize = 200;

@@ -8,7 +8,7 @@ use super::{Accounts, UserId, queries};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::secret::{Token, TokenHash};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

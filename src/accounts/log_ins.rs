@@ -2,7 +2,7 @@
 //! log somebody in count, `web/metrics.rs` writes it down.
 
 use super::{Answer, CodeRefusal, LogInRefusal, LoggedIn, Opened, PasskeyRefusal, PendingRefusal};
-use crate::counters::Counter;
+use latchkey_db::counters::Counter;
 
 /// Steps of logging in since the process began.
 #[derive(Default)]

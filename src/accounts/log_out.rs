@@ -4,7 +4,7 @@ use super::audit::Entry;
 use super::cleanup::{Cleanup, Request};
 use super::{Accounts, Act, Client, LiveUser, queries};
 use crate::db::Fault;
-use crate::sessions::{Handle, Record};
+use latchkey_sessions::{Handle, Record};
 
 impl Accounts {
     /// Ends this session. Ending it twice is fine.

@@ -10,7 +10,7 @@ use super::{Accounts, Client, UserId, queries, throttle};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::secret::TokenHash;
-use crate::sessions::Change;
+use latchkey_sessions::Change;
 
 /// Rows of one user at most: one is enough for the letter.
 const MOST: i64 = 10;

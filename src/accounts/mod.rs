@@ -56,7 +56,7 @@ use crate::config::{
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
 use crate::secret::Secret;
-use crate::sessions::{Live, Policy, Sessions};
+use latchkey_sessions::{Live, Policy, Sessions};
 
 pub use administer::{AdminRefusal, UserPage};
 pub use at_rest::{ColumnAtRest, Kind};

@@ -6,7 +6,7 @@ use super::links::{self, Purpose};
 use super::{Accounts, Act, Client, UserId};
 use crate::db::Fault;
 use crate::secret::Token;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{Accounts, Act, Answer, Assertion, Binding, Client, Factor, PasskeyRe
 use crate::config::Span;
 use crate::db::Fault;
 use crate::secret::{self, Token, TokenHash};
-use crate::sessions::Change;
+use latchkey_sessions::Change;
 
 /// Long enough to find the phone.
 const GOOD_FOR: Span = Span::minutes(10);

@@ -9,7 +9,7 @@ use super::{Client, EmailKey, Rules, UserId, queries};
 use crate::config::{Span, Throttle};
 use crate::db::Fault;
 use crate::secret::{self, Secret, TokenHash};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// How long to wait before the next attempt, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::queries;
 use crate::db::Fault;
-use crate::sessions::{KeyHash, Live, Owner, Principal};
 use crate::unicode::names;
+use latchkey_sessions::{KeyHash, Live, Owner, Principal};
 
 /// Longest name, in code points: two lines on a phone.
 const NAME_MAX: usize = 80;

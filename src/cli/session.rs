@@ -10,7 +10,7 @@ use crate::accounts::{Accounts, Client};
 use crate::config::Settings;
 use crate::db::time::Moment;
 use crate::device;
-use crate::sessions::{Handle, Record};
+use latchkey_sessions::{Handle, Record};
 
 #[derive(Subcommand)]
 pub enum Command {

@@ -1,6 +1,5 @@
 //! What a database says of itself, for `latchkey doctor`. Looks, and changes nothing that lasts.
 
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use ::time::OffsetDateTime;
@@ -9,6 +8,8 @@ use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, select, sql_query};
+
+use latchkey_db::notifications;
 
 use super::{Fault, migrations};
 
@@ -173,27 +174,9 @@ pub fn is_heard(
     let begun = Instant::now();
     sql_query("SELECT pg_notify('latchkey_doctor', $1)").bind::<Text, _>(&word).execute(speaking)?;
     let mut heard = None;
-    hear(listening, patience, |payload| {
+    notifications::wait(listening, patience, |payload| {
         heard = (payload == word).then(|| begun.elapsed());
         heard.is_some()
     })?;
     Ok(heard)
-}
-
-/// Takes in what arrives until `enough` says so, or nobody has any more patience.
-pub fn hear(
-    listening: &mut PgConnection,
-    patience: Duration,
-    mut enough: impl FnMut(&str) -> bool,
-) -> Result<(), Fault> {
-    let begun = Instant::now();
-    while begun.elapsed() < patience {
-        for notification in listening.notifications_iter() {
-            if enough(&notification?.payload) {
-                return Ok(());
-            }
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
 }

@@ -3,11 +3,13 @@
 use diesel::migration::{Migration, MigrationSource as _};
 use diesel::pg::{Pg, PgConnection};
 use diesel::sql_types::{Integer, Text};
-use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
+use diesel::{OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
-use super::pool::can_write;
-use super::{Fault, with_parameters};
+use latchkey_db::is_writable;
+
+pub use super::connect;
+use super::{Cause, Fault};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
@@ -37,7 +39,7 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
 
 /// Amid a failover the server at hand may only read: then nobody can be served in earnest yet.
 fn writable(conn: &mut PgConnection) -> Result<&mut PgConnection, Fault> {
-    if can_write(conn)? { Ok(conn) } else { Err(Fault::Unavailable("the database only reads".into())) }
+    if is_writable(conn)? { Ok(conn) } else { Err(Fault::Unavailable("the database only reads".into())) }
 }
 
 /// What this binary and a database know of each other's schema.
@@ -79,14 +81,18 @@ struct Version {
 /// serves says who may.
 fn failed(why: &str) -> Fault {
     if why.contains("permission denied") || why.contains("must be owner") {
-        return Fault::Bug(format!(
+        return Fault::Bug(Cause::from(format!(
             "the schema is not this version's, and this role may not change it: run `latchkey migrate` as the owner of \
              the tables, then docs/least-privilege.sql, then start again ({why})"
-        ));
+        )));
     }
     let text = format!("migration failed: {why}");
     let passing = ["deadlock detected", "lock timeout", "read-only transaction"];
-    if passing.iter().any(|words| why.contains(words)) { Fault::Unavailable(text) } else { Fault::Bug(text) }
+    if passing.iter().any(|words| why.contains(words)) {
+        Fault::Unavailable(text.into())
+    } else {
+        Fault::Bug(text.into())
+    }
 }
 
 /// Makes the database `name` (a word of ours, not input) where it is missing.
@@ -113,10 +119,4 @@ pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), 
 struct Found {
     #[diesel(sql_type = Integer, column_name = found)]
     _found: i32,
-}
-
-/// A single connection outside the pool.
-pub fn connect(url: &str) -> Result<PgConnection, Fault> {
-    PgConnection::establish(&with_parameters(url))
-        .map_err(|error| Fault::Unavailable(format!("cannot reach the database: {error}")))
 }

@@ -5,6 +5,8 @@ use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Bool;
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 
+use latchkey_db::conninfo::with_database;
+
 use super::{Fault, migrations};
 use crate::secret;
 
@@ -34,7 +36,7 @@ impl Scratch {
 
     /// In libpq's syntax.
     pub fn url(&self) -> String {
-        named(&self.server, &self.name)
+        with_database(&self.server, &self.name)
     }
 }
 
@@ -54,31 +56,4 @@ impl Drop for Scratch {
 struct May {
     #[diesel(sql_type = Bool)]
     may: bool,
-}
-
-/// The same server, another database: libpq goes by what it is told last.
-fn named(url: &str, name: &str) -> String {
-    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    match (is_url, url.contains('?')) {
-        (true, true) => format!("{url}&dbname={name}"),
-        (true, false) => format!("{url}?dbname={name}"),
-        (false, _) => format!("{url} dbname={name}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn however_the_server_is_named_the_database_is_another() {
-        for (url, expected) in [
-            ("postgresql://", "postgresql://?dbname=x"),
-            ("postgres://a:b@c:1/d", "postgres://a:b@c:1/d?dbname=x"),
-            ("postgresql://a@/d?host=/tmp", "postgresql://a@/d?host=/tmp&dbname=x"),
-            ("host=c dbname=d", "host=c dbname=d dbname=x"),
-        ] {
-            assert_eq!(named(url, "x"), expected);
-        }
-    }
 }

@@ -13,7 +13,7 @@ use super::stopwatch::seconds;
 use super::{DenyList, Held, Lab, Run, Service, Subject, queries};
 use crate::db::Fault;
 use crate::jwt::{Algorithm, Use, Verifier};
-use crate::sessions::{Change, Owner as _, Sessions};
+use latchkey_sessions::{Change, Owner as _, Sessions};
 
 /// Medians over so many rounds are steady; more come together in the time there is only on a quick machine.
 const ROUNDS: usize = 300;
@@ -234,7 +234,9 @@ impl Lab {
                         Ok(())
                     })?;
                     let refresh = count(&mut |change| {
-                        lab.refresh(change, &run, fresh.as_deref(), listed)?.map(drop).map_err(Fault::Bug)
+                        lab.refresh(change, &run, fresh.as_deref(), listed)?
+                            .map(drop)
+                            .map_err(|why| Fault::Bug(why.into()))
                     })?;
                     Ok::<_, Fault>([into, check, refresh, out])
                 };

@@ -8,7 +8,7 @@ use super::{DenyList, Held, Lab, Role, Run, Service, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::jwt::{Refusal, Use};
-use crate::sessions::Key;
+use latchkey_sessions::Key;
 
 /// This file, to show the line that decided.
 const SOURCE: &str = include_str!("gate.rs");

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::{Cost, Lab, Run, Stopwatch, Subject, Visit, queries};
 use crate::db::{Db, Fault, off_thread};
 use crate::secret::Token;
-use crate::sessions::{Keeper, Login, Sessions};
+use latchkey_sessions::{Keeper, Login, Sessions};
 
 /// No new round begins after this. With start and end a measurement takes two seconds at most while the database
 /// answers, and it computes on one worker's thread only, which it shares after every single question.

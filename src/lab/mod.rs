@@ -1,6 +1,6 @@
 //! The lab of `/compare`: one throw-away subject, known by a real session and by a real pair of JSON Web Tokens, and
 //! the steps that tell the two apart. The page calls it; nothing here opens a door of the product: its sessions are
-//! rows of another [kind](crate::sessions::Owner::KIND), and its tokens are asked for at its own two doors only.
+//! rows of another [kind](latchkey_sessions::Owner::KIND), and its tokens are asked for at its own two doors only.
 
 mod cost;
 mod exhibit;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::db::{Db, Fault};
 use crate::secret::{CookieSigner, Secret, Token, TokenHash};
-use crate::sessions::{Change, Key, Login, Policy, Sessions};
+use latchkey_sessions::{Change, Key, Login, Policy, Sessions};
 
 use measure::Results;
 use memory::Memory;

@@ -12,10 +12,11 @@ use super::{
     DenyList, Full, LIFE, MOST, MOST_FROM_ONE_NETWORK, Role, Run, RunHash, SessionRow, Subject, TokenRow,
 };
 use crate::db::Fault;
-use crate::db::schema::{lab_runs, lab_tokens, sessions as session_rows};
+use crate::db::schema::{lab_runs, lab_tokens};
 use crate::db::time::{self, Moment};
 use crate::jwt::{Algorithm, Use};
-use crate::sessions::{self, KeyHash, Live, Owner as _};
+use latchkey_sessions::schema::sessions as session_rows;
+use latchkey_sessions::{self as sessions, KeyHash, Live, Owner as _};
 
 /// Steps of a run that are kept to be told.
 const TOLD: usize = 12;
@@ -42,7 +43,7 @@ struct Row {
 
 fn read((row, read_at): (Row, Moment)) -> Result<Run, Fault> {
     let id = row.id;
-    let strange = |what: &str| Fault::Bug(format!("lab run {id} has a strange {what}"));
+    let strange = |what: &str| Fault::bug(format_args!("lab run {id} has a strange {what}"));
     Ok(Run {
         id,
         role: Role::parse(&row.role).ok_or_else(|| strange("role"))?,
@@ -188,7 +189,8 @@ pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Li
         .load::<(_, _, _, _, String)>(conn)?;
     rows.into_iter()
         .map(|(key, record, others, read_at, role)| {
-            let role = Role::parse(&role).ok_or_else(|| Fault::Bug(format!("the unknown role {role:?}")))?;
+            let role =
+                Role::parse(&role).ok_or_else(|| Fault::bug(format_args!("the unknown role {role:?}")))?;
             Ok(sessions::Row::try_from((key, record, others, read_at))?.owned_by(Subject { role }))
         })
         .collect()

@@ -8,7 +8,7 @@ use super::Role;
 use crate::db::time::Moment;
 use crate::jwt::{Algorithm, Key, Verifier};
 use crate::secret::Secret;
-use crate::sessions::Principal;
+use latchkey_sessions::Principal;
 
 /// Who issues the tokens, as they name it.
 const ISSUER: &str = "latchkey-lab";

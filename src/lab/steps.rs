@@ -9,7 +9,7 @@ use super::tokens::take_over;
 use super::{DenyList, Held, Lab, MOST_STEPS, Run, Visit, queries};
 use crate::db::Fault;
 use crate::jwt::Algorithm;
-use crate::sessions::Change;
+use latchkey_sessions::Change;
 
 /// What a visitor can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::measure::{AT_MOST, Instances};
 use super::{DenyList, Lab, Run, Service, Subject, queries};
 use crate::db::Fault;
 use crate::jwt::{Claims, Refusal, Use, Verifier};
-use crate::sessions::{Handle, Key, Sessions};
+use latchkey_sessions::{Handle, Key, Sessions};
 
 /// Enough for a median, and for a slow one to show.
 const ROUNDS: usize = 20;

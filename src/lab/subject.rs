@@ -4,7 +4,7 @@ use diesel::pg::PgConnection;
 
 use super::queries;
 use crate::db::Fault;
-use crate::sessions::{KeyHash, Live, Owner};
+use latchkey_sessions::{KeyHash, Live, Owner};
 
 /// What the subject may do in the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

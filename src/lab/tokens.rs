@@ -6,7 +6,7 @@ use super::steps::{Hands, Told, told};
 use super::{DenyList, Held, Lab, Run, Service, queries};
 use crate::db::Fault;
 use crate::jwt::{self, Claims, Use};
-use crate::sessions::Change;
+use latchkey_sessions::Change;
 
 /// A token that is asked for at every door: short, as its advocates advise.
 pub const ACCESS_LIFE: i64 = 5 * 60;

@@ -18,7 +18,7 @@ use super::error::Error;
 use super::{LabCookies, Shared, browser, cookie, visit};
 use crate::accounts::{LiveUser, Opened, PendingHash, PendingKey};
 use crate::db::Fault;
-use crate::sessions::{self, Ended, request};
+use latchkey_sessions::{self as sessions, Ended, request};
 
 /// Gives the browser the key of the session that was opened. Whatever was there before the log-in is
 /// dropped, and a session it was still logged in with ends.

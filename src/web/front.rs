@@ -24,7 +24,7 @@ use super::{Shared, assets, browser, csrf, doctor, flash, guard, headers, json, 
 use crate::accounts::LiveUser;
 use crate::db::Fault;
 use crate::secret;
-use crate::sessions::request;
+use latchkey_sessions::request;
 
 #[derive(Template)]
 #[template(path = "error.html")]

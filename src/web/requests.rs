@@ -10,7 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use super::error::Error;
 use super::guard::Kind;
 use super::routes;
-use crate::counters::{Counter, Durations};
+use latchkey_db::counters::{Counter, Durations};
 
 pub struct Requests {
     /// The pattern of a route to the places of its two rows.

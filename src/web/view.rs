@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use super::page::Page;
 use crate::accounts::{Act, Actor, EndedSession, Event as AuditEvent, Factor, UserId, UserRow as Person};
 use crate::device;
-use crate::sessions::{Handle, Policy, Record};
 use crate::unicode::direction::isolated;
+use latchkey_sessions::{Handle, Policy, Record};
 
 pub use crate::accounts::password::Strength;
 pub use moments::{Ends, When};

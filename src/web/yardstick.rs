@@ -24,7 +24,7 @@ use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::jwt;
 use crate::secret;
-use crate::sessions::{Handle, Principal, Record, State};
+use latchkey_sessions::{Handle, Principal, Record, State};
 
 /// The cookie that a token comes in.
 const COOKIE: &str = "yardstick";

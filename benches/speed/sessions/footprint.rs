@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use latchkey::accounts::User;
 use latchkey::config::{self, Span};
 use latchkey::db::Db;
-use latchkey::sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Sessions};
 
 use crate::crowd;
 

@@ -1,17 +1,17 @@
 //! What a log-in costs its worker beside the hash: the principal's other sessions are now one more, so what is in
-//! memory of them goes. `src/sessions/cache.rs` itself, full.
+//! memory of them goes. `crates/sessions/src/cache.rs` itself, full.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use latchkey::sessions::Principal;
+use latchkey_sessions::Principal;
 use uuid::Uuid;
 
 use crate::report::Report;
 
 #[allow(dead_code, unused_imports)] // Its unit tests are run elsewhere.
-#[path = "../../../src/sessions/cache.rs"]
+#[path = "../../../crates/sessions/src/cache.rs"]
 mod cache;
 
 /// What the cache takes from its room.

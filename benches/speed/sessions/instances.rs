@@ -8,7 +8,7 @@ use latchkey::accounts::{Accounts, Client, LiveUser};
 use latchkey::config::Settings;
 use latchkey::db::Db;
 use latchkey::mail::Mailer;
-use latchkey::sessions::{Keeper, Key, Login, Principal};
+use latchkey_sessions::{Keeper, Key, Login, Principal};
 use uuid::Uuid;
 
 use crate::place::Place;

@@ -8,7 +8,7 @@ use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::accounts::User;
-use latchkey::sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
+use latchkey_sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
 use uuid::Uuid;
 
 use crate::place::Place;

@@ -13,7 +13,7 @@ use super::{Accounts, Act, Client, Disowned, Email, UserId, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::secret::TokenHash;
-use crate::sessions::{Change, Handle};
+use latchkey_sessions::{Change, Handle};
 
 pub use model::{Cleanup, Fate, Reach, Trace, fate};
 pub use table::table;
@@ -78,7 +78,8 @@ impl<'a> Request<'a> {
     }
 
     fn began(&self) -> Result<OffsetDateTime, Fault> {
-        self.since.ok_or_else(|| Fault::Bug(format!("{:?} without the moment it goes back to", self.kind)))
+        self.since
+            .ok_or_else(|| Fault::bug(format_args!("{:?} without the moment it goes back to", self.kind)))
     }
 }
 
@@ -108,7 +109,7 @@ impl Accounts {
             }
             (Reach::Others, Some(here)) => self.sessions.revoke_all(change, principal, Some(here)),
             (Reach::All, _) => self.sessions.revoke_all(change, principal, None),
-            (reach, None) => Err(Fault::Bug(format!("{:?} ends {reach:?} of no session", request.kind))),
+            (reach, None) => Err(Fault::bug(format_args!("{:?} ends {reach:?} of no session", request.kind))),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::accounts::log_ins::Way;
 use crate::accounts::notices::Notice;
 use crate::accounts::{Accounts, Act, Answer, Client, Factor, LiveUser, Opened, UserId, queries, throttle};
 use crate::db::{Fault, off_thread};
-use crate::sessions::{Change, Key};
+use latchkey_sessions::{Change, Key};
 
 /// A passkey with what webauthn-rs keeps of it.
 pub(in crate::accounts) struct Held {

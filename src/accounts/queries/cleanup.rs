@@ -14,7 +14,7 @@ use crate::db::Fault;
 use crate::db::schema::{account_links, invitations, known_browsers, passkeys, recovery_codes};
 use crate::db::time::Moment;
 use crate::secret::TokenHash;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// Every browser but `here` is unknown from now on.
 pub(in crate::accounts) fn forget_browsers(

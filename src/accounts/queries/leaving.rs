@@ -14,7 +14,7 @@ use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
 use crate::db::schema::{account_links, invitations};
 use crate::db::time as moments;
-use crate::sessions::Change;
+use latchkey_sessions::Change;
 
 diesel::define_sql_function! { fn lower(text: Text) -> Text; }
 

@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use crate::accounts::links::{About, Purpose};
 use crate::accounts::{EmailKey, UserId};
-use crate::db::schema::{account_links, sessions, users};
+use crate::db::schema::{account_links, users};
 use crate::db::{Fault, time};
 use crate::secret::Token;
+use latchkey_sessions::schema::sessions;
 
 /// A live link, its owner active.
 #[derive(Queryable)]

@@ -12,9 +12,9 @@ use crate::accounts::authenticate::Known;
 use crate::accounts::password::PasswordHash;
 use crate::accounts::{Addressee, Email, EmailKey, Name, Role, User, UserId};
 use crate::db::Fault;
-use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
-use crate::sessions::{self, Change, Handle, KeyHash, Live};
+use latchkey_sessions::schema::sessions as session_rows;
+use latchkey_sessions::{self as sessions, Change, Handle, KeyHash, Live};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
@@ -30,7 +30,7 @@ impl TryFrom<Row> for User {
     fn try_from(Row { id, name, role }: Row) -> Result<Self, Fault> {
         // An unknown role grants nothing: better no user than a guess.
         let role = Role::parse(&role)
-            .ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
+            .ok_or_else(|| Fault::bug(format_args!("user {id} has the unknown role {role:?}")))?;
         Ok(Self { id: UserId(id), name: name.into(), role })
     }
 }

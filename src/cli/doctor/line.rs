@@ -14,7 +14,7 @@ pub fn tls(case: &mut Case<'_>) -> Result<Finding, Fault> {
     let seen = checkup::way(case.conn)?;
     let mut worst = (way::judge(url, || seen.encrypted), seen, "");
     if let Some(direct) = &case.settings.database_direct {
-        let seen = checkup::way(&mut case.db.connect_apart()?)?;
+        let seen = checkup::way(&mut case.db.connect_dedicated()?)?;
         let way = way::judge(direct, || seen.encrypted);
         if way.safety > worst.0.safety {
             worst = (way, seen, "LATCHKEY__DATABASE__DIRECT_URL: ");
@@ -60,7 +60,7 @@ pub fn pooler(case: &mut Case<'_>) -> Result<Finding, Fault> {
     if case.settings.database_direct.is_none() {
         return Ok(problem(check, seen, format!("set LATCHKEY__DATABASE__POOLER=transaction, and {DIRECT}")));
     }
-    if !checkup::keeps_its_session(&mut case.db.connect_apart()?, &mut case.db.connect_apart()?)? {
+    if !checkup::keeps_its_session(&mut case.db.connect_dedicated()?, &mut case.db.connect_dedicated()?)? {
         return Ok(problem(check, "LATCHKEY__DATABASE__DIRECT_URL leads through a pooler as well", DIRECT));
     }
     Ok(match told {
@@ -77,7 +77,7 @@ const DIRECT: &str = "set LATCHKEY__DATABASE__DIRECT_URL to an address past the 
 
 /// Said on a connection like those of the pool.
 pub fn listen(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let mut listening = case.db.connect_apart()?;
+    let mut listening = case.db.connect_dedicated()?;
     Ok(match checkup::is_heard(&mut listening, case.conn, HEARD_WITHIN)? {
         Some(took) => ok(
             "database.listen",

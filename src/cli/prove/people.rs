@@ -11,7 +11,7 @@ use crate::config::{Settings, Transport};
 use crate::db::Db;
 use crate::mail::Mailer;
 use crate::secret::{CookieSigner, Secret};
-use crate::sessions::{Handle, Key, Login};
+use latchkey_sessions::{Handle, Key, Login};
 
 /// Below what one person may have.
 const SESSIONS_EACH: usize = 60;

@@ -5,13 +5,13 @@ use askama::Template;
 use smol_str::SmolStr;
 use time::OffsetDateTime;
 
-use crate::sessions::{Policy, Record};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash;
 use crate::web::guard::{SignedIn, Visitor};
 use crate::web::page::{self, Page};
 use crate::web::view::SessionRow;
+use latchkey_sessions::{Policy, Record};
 
 #[derive(Template)]
 #[template(path = "home.html")]

@@ -5,7 +5,6 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
-use crate::sessions::Ended;
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
 use crate::web::flash::Flash;
@@ -14,6 +13,7 @@ use crate::web::guard::Visitor;
 use crate::web::page::{self, Page};
 use crate::web::receive::Draft;
 use crate::web::{current_session, flash, next};
+use latchkey_sessions::Ended;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

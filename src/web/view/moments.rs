@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use crate::accounts;
-use crate::sessions::{Policy, Record};
+use latchkey_sessions::{Policy, Record};
 
 /// A moment: for machines, exactly, and as people say it.
 pub struct When {

@@ -3,7 +3,6 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use crate::sessions::Handle;
 use crate::web::ctx::{Ctx, Id};
 use crate::web::current_session;
 use crate::web::error::Error;
@@ -13,6 +12,7 @@ use crate::web::guard::{Confirmed, SignedIn};
 use crate::web::page::{self, Page};
 use crate::web::pages::Button;
 use crate::web::view::SessionRow;
+use latchkey_sessions::Handle;
 
 #[derive(Template)]
 #[template(path = "account/sessions.html")]

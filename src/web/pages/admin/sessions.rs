@@ -5,7 +5,6 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::sessions::Handle;
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -13,6 +12,7 @@ use crate::web::form::{Form, Input, Preset};
 use crate::web::guard::Admin;
 use crate::web::page::{self, Page};
 use crate::web::view::{PER_PAGE, Pager, SessionRow};
+use latchkey_sessions::Handle;
 
 #[derive(Template)]
 #[template(path = "admin/sessions.html")]
