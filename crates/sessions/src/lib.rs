@@ -76,6 +76,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use latchkey_db::counters::{Counter, Durations};
 
@@ -99,6 +100,9 @@ pub use registry::{Ended, Scope};
 pub use roll_call::{RollCall, roll_call};
 pub use state::{State, TooLarge};
 pub use store::PgStore;
+
+/// The migrations of the tables `sessions` and `listeners`, for `MigrationHarness::run_pending_migrations`.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// The clocks of a session. All judged by the database's time.
 #[derive(Clone, Copy, Debug)]

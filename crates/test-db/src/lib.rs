@@ -1,24 +1,56 @@
 //! A fresh, migrated database for every test, all of them on one private server below cargo's target directory.
 //!
-//! The server is left running for the next test process (`bin/test` stops it). Whatever a process uses there it
-//! holds an advisory lock for, which ends with the process: what nobody holds a lock for is left over, and goes.
+//! The server keeps running for the next test process (`bin/test` stops it). A process holds an advisory lock for each
+//! database it uses, which ends with the process: a database without a lock is left over and is dropped.
 
+mod data_dir;
+
+use std::collections::BTreeSet;
 use std::fs;
+use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+pub use data_dir::DataDir;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Bool, SingleValue, Text, Timestamptz};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, select};
-use latchkey::config::{self, Span};
-use latchkey::db::local::{LocalServer, Options};
-use latchkey::db::{Db, migrations};
-use latchkey::secret;
+use latchkey_db::{Db, PoolSettings};
+use local_postgres::{LocalServer, Options};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
+
+/// Longer than anything takes on a busy machine: a test that waits this long waits in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Calls `look` again and again until it returns something.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The schema that a test binary tests with. It owns the server's handle, because statics cannot be generic.
+pub trait Schema: 'static {
+    /// Directories of migrations: their content names the template database.
+    const DIRECTORIES: &'static [&'static str];
+
+    /// Applies them to the empty database at `url`, including diesel's own table.
+    fn apply(url: &str);
+
+    /// `static SERVER: LazyLock<Server> = LazyLock::new(Server::start::<Self>)`, with `CARGO_TARGET_TMPDIR`.
+    fn server() -> &'static Server;
+}
 
 /// These tests crash processes and never the machine. Nothing lives long enough here to need vacuuming, and
 /// its workers would be in the way of dropping databases.
@@ -31,27 +63,35 @@ const SETTINGS: [(&str, &str); 5] = [
 ];
 
 /// One test's database, dropped with this value.
-pub struct TestDb {
+pub struct TestDb<S: Schema> {
     name: String,
+    schema: PhantomData<S>,
 }
 
-impl TestDb {
+impl<S: Schema> Default for TestDb<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Schema> TestDb<S> {
     /// Blocks for some 50 ms; the first of a process also starts the server and migrates the template.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{}_{}", SERVER.run, COUNT.fetch_add(1, Ordering::Relaxed));
-        SERVER.execute(&format!("CREATE DATABASE {name} TEMPLATE {}", SERVER.template));
-        Self { name }
+        let server = S::server();
+        let name = format!("{}_{}", server.run, COUNT.fetch_add(1, Ordering::Relaxed));
+        server.execute(&format!("CREATE DATABASE {name} TEMPLATE {}", server.template));
+        Self { name, schema: PhantomData }
     }
 
     /// In libpq's syntax.
     pub fn url(&self) -> String {
-        SERVER.local.url(&self.name)
+        S::server().local.url(&self.name)
     }
 
     /// A pool of its own.
     pub fn db(&self) -> Db {
-        Db::new(&self.url(), pool(Span::seconds(2)))
+        Db::new(&self.url(), pool(Duration::from_secs(2)))
     }
 
     /// A connection outside of any pool, without the pool's time limits.
@@ -74,30 +114,31 @@ impl TestDb {
 
     /// Ends every connection and lets no new one in, as when the database has gone away.
     pub fn cut_off(&self) {
-        SERVER.execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name));
+        S::server().execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name));
         self.end_connections();
     }
 
     /// Undoes [`TestDb::cut_off`].
     pub fn restore(&self) {
-        SERVER.execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
+        S::server().execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
     }
 
     /// Whether new connections may only read, as those to a server that leads no longer.
     pub fn only_reads(&self, on: bool) {
-        SERVER.execute(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", self.name));
+        S::server()
+            .execute(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", self.name));
     }
 
     /// Ends every connection, as a restart does, and returns when they are gone.
     pub fn end_connections(&self) {
-        throw_out(&mut SERVER.connect(), &self.name).unwrap();
+        throw_out(&mut S::server().connect(), &self.name).unwrap();
     }
 }
 
-impl Drop for TestDb {
+impl<S: Schema> Drop for TestDb<S> {
     /// Nothing in here may panic, because the test may have. What stays behind, the next process removes.
     fn drop(&mut self) {
-        if let Ok(mut conn) = migrations::connect(&SERVER.local.maintenance_url()) {
+        if let Ok(mut conn) = latchkey_db::connect(&S::server().local.maintenance_url(), NAME) {
             let _ = throw_out(&mut conn, &self.name);
             let _ = conn.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
@@ -106,16 +147,15 @@ impl Drop for TestDb {
 
 /// A pool on a database that cannot be reached.
 pub fn unreachable_db() -> Db {
-    Db::new("postgresql://nobody@/nothing?host=/nonexistent", pool(Span::seconds(1)))
+    Db::new("postgresql://nobody@/nothing?host=/nonexistent", pool(Duration::from_secs(1)))
 }
 
-fn pool(checkout_wait: Span) -> config::Database {
-    config::Database {
-        pooler: config::Pooler::None,
-        pool_size: 8,
+fn pool(checkout_wait: Duration) -> PoolSettings {
+    PoolSettings {
         checkout_wait,
-        statement_timeout: Span::seconds(20),
-        lock_timeout: Span::seconds(10),
+        statement_timeout: Duration::from_secs(20),
+        lock_timeout: Duration::from_secs(10),
+        ..PoolSettings::default()
     }
 }
 
@@ -134,7 +174,7 @@ fn wait_for_listeners(conn: &mut PgConnection) {
     .split(' ')
     .map(str::to_owned)
     .collect();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !missing.is_empty() && begun.elapsed() < Duration::from_millis(700) {
         for notification in conn.notifications_iter() {
             let words = notification.unwrap().payload;
@@ -172,9 +212,8 @@ where
         .unwrap_or_else(|error| panic!("{query}: {error}"))
 }
 
-static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
-
-struct Server {
+/// The private server, as one test process uses it.
+pub struct Server {
     local: LocalServer,
     /// What the names of this process's databases begin with.
     run: String,
@@ -184,18 +223,20 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
-        let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-cluster");
+    /// Starts it unless it runs, and makes the template of `S` unless there is one. `target_tmp` is
+    /// `env!("CARGO_TARGET_TMPDIR")`.
+    pub fn start<S: Schema>(target_tmp: &str) -> Self {
+        let data_dir = Path::new(target_tmp).with_file_name("test-cluster");
         let local = LocalServer::start(&Options { settings: &SETTINGS, ..Options::new(&data_dir) })
             .unwrap_or_else(|error| panic!("{error}"));
         let mut conn = connect(&local.maintenance_url());
-        let run = format!("test_{}", hexadecimal(&secret::random::<8>().unwrap()));
-        let (template, versions) = schema();
+        let run = format!("test_{}", random_hex::<8>());
+        let (template, versions) = template_of::<S>();
         for name in [&run, &template] {
             execute(&mut conn, &format!("SELECT pg_advisory_lock_shared({})", lock(name)));
         }
         remove_leftovers(&mut conn, &run, &template);
-        make_template(&local, &mut conn, &template, versions);
+        make_template::<S>(&local, &mut conn, &template, versions);
         Self { local, run, template, _presence: Mutex::new(conn) }
     }
 
@@ -208,26 +249,29 @@ impl Server {
     }
 }
 
-/// The template's name, different for every content of the migrations, and how many they are.
-fn schema() -> (String, i64) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-    let mut files: Vec<_> = fs::read_dir(&root)
-        .unwrap()
+/// The template's name, different for every content of the migrations, and how many versions they are.
+fn template_of<S: Schema>() -> (String, i64) {
+    let mut files: Vec<_> = S::DIRECTORIES
+        .iter()
+        .flat_map(|directory| fs::read_dir(directory).unwrap_or_else(|error| panic!("{directory}: {error}")))
         .map(|entry| entry.unwrap().path().join("up.sql"))
         .filter(|file| file.exists())
         .collect();
     files.sort();
-    let mut content = Vec::new();
+    let mut hash = Sha256::new();
+    let mut versions = BTreeSet::new();
     for file in &files {
-        content.extend_from_slice(file.strip_prefix(&root).unwrap().as_os_str().as_encoded_bytes());
-        content.extend(secret::sha256(&fs::read(file).unwrap()));
+        let name = file.parent().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
+        hash.update(&name);
+        hash.update(Sha256::digest(fs::read(file).unwrap()));
+        versions.insert(name.split('_').next().unwrap().to_owned());
     }
-    let name = format!("template_{}", hexadecimal(&secret::sha256(&content)[..8]));
-    (name, i64::try_from(files.len()).unwrap())
+    let name = format!("template_{}", hexadecimal(&hash.finalize()[..8]));
+    (name, i64::try_from(versions.len()).unwrap())
 }
 
 /// Another process may be about to make the same template, or may have died while it did.
-fn make_template(local: &LocalServer, conn: &mut PgConnection, name: &str, versions: i64) {
+fn make_template<S: Schema>(local: &LocalServer, conn: &mut PgConnection, name: &str, versions: i64) {
     let making = lock(&format!("make {name}"));
     execute(conn, &format!("SELECT pg_advisory_lock({making})"));
     if !bool::read(
@@ -237,13 +281,14 @@ fn make_template(local: &LocalServer, conn: &mut PgConnection, name: &str, versi
         execute(conn, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         execute(conn, &format!("CREATE DATABASE {name} TEMPLATE template0"));
         let url = local.url(name);
-        migrations::run(&url).unwrap();
-        let applied = i64::read(&mut connect(&url), "SELECT count(*) FROM __diesel_schema_migrations");
-        // Cargo does not notice a new directory by itself.
-        assert_eq!(
-            applied, versions,
-            "this program was built with other migrations: touch src/db/migrations.rs"
-        );
+        S::apply(&url);
+        let mut built = connect(&url);
+        if versions > 0 {
+            let applied = i64::read(&mut built, "SELECT count(*) FROM __diesel_schema_migrations");
+            // Cargo does not notice a new directory by itself.
+            assert_eq!(applied, versions, "built with other migrations: touch the file that embeds them");
+        }
+        drop(built);
         // Being a template says that it is complete; without connections it can always be copied.
         execute(conn, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true"));
     }
@@ -272,7 +317,7 @@ fn remove_leftovers(conn: &mut PgConnection, run: &str, template: &str) {
     }
 }
 
-/// The two keys of the advisory lock on a name; the first sets them apart from everybody else's.
+/// The two keys of the advisory lock on a name; the first is ours alone.
 fn lock(name: &str) -> String {
     format!("7357, hashtext('{name}')")
 }
@@ -294,11 +339,20 @@ fn throw_out(conn: &mut PgConnection, database: &str) -> QueryResult<()> {
 }
 
 fn connect(url: &str) -> PgConnection {
-    migrations::connect(url).unwrap_or_else(|error| panic!("{error}"))
+    latchkey_db::connect(url, NAME).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn execute(conn: &mut PgConnection, statements: &str) {
     conn.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+/// What `pg_stat_activity` shows.
+const NAME: &str = "latchkey";
+
+fn random_hex<const N: usize>() -> String {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).unwrap();
+    hexadecimal(&bytes)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

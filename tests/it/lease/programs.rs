@@ -1,11 +1,15 @@
 //! The real program, beside a server of the tests over the same database.
 
+use std::time::Duration;
+
 use latchkey::accounts::{Client, UserId};
 use nix::sys::signal::Signal;
 
-use super::instances::BOUND;
 use crate::support::app::TestApp;
 use crate::support::process::{Latchkey, eventually};
+
+/// No revocation takes longer, even if an instance is silent.
+const BOUND: Duration = Duration::from_millis(1200);
 
 async fn trusted(app: &TestApp) {
     eventually("trust", async || app.accounts.sessions().is_trusted().then_some(())).await;

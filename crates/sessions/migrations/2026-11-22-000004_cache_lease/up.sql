@@ -1,15 +1,17 @@
--- Whoever holds a row for long must not make everybody wait for us: then it is tried again.
+-- A long-running transaction must not make every request wait for this migration: it gives up and is tried again.
 SET LOCAL lock_timeout = '3s';
 
--- Instances keep sessions in memory, and the database itself says whose have changed: whoever changes them, and
--- however. One message a principal and transaction, sent when it commits (docs/decisions/cache-lease.md).
+-- Instances cache sessions, and the database itself announces whose have changed, however they were changed. One
+-- message for each principal and transaction, sent when the transaction commits.
+--
+-- A table of the application whose rows are cached with a session uses this function in triggers of its own, with the
+-- name of the column that holds the principal as the argument: EXECUTE FUNCTION announce_change('id').
 CREATE FUNCTION announce_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('latchkey', CASE
-        -- Said by a transaction that changes everybody: one word instead of a million.
+        -- Set by a transaction that ends the sessions of all principals: one message instead of a million.
         WHEN current_setting('latchkey.everybody', true) = 'yes' THEN '*'
-        WHEN TG_TABLE_NAME = 'users' THEN to_jsonb(OLD) ->> 'id'
-        ELSE to_jsonb(OLD) ->> 'principal'
+        ELSE to_jsonb(OLD) ->> coalesce(TG_ARGV[0], 'principal')
     END);
     RETURN NULL;
 END $$;
@@ -20,8 +22,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- NOTIFY makes commits wait for each other, so what happens all the time is silent: a new session, a touch (which
--- only ever moves time forward) and the deletion of dead rows.
+-- NOTIFY makes commits wait for each other, so frequent changes are not announced: a new session, a touch (which only
+-- moves time forward) and the deletion of dead rows.
 CREATE TRIGGER announce_update AFTER UPDATE ON sessions FOR EACH ROW
     WHEN ((OLD.key_hash, OLD.handle, OLD.principal, OLD.state, OLD.remember, OLD.factor, OLD.address, OLD.user_agent,
            OLD.created_at, OLD.confirmed_at, OLD.revoked_at)
@@ -36,15 +38,16 @@ CREATE TRIGGER announce_delete AFTER DELETE ON sessions FOR EACH ROW
 
 CREATE TRIGGER announce_truncate AFTER TRUNCATE ON sessions EXECUTE FUNCTION announce_everything();
 
--- Who may be serving sessions from memory. A revocation waits for each of them, or until its lease has run out.
+-- Instances that may be serving sessions from memory. A revocation waits for each of them, or until its lease has
+-- expired.
 CREATE TABLE listeners (
     id uuid PRIMARY KEY,
-    -- Somebody waited for it in vain: it gets no new lease under this id.
+    -- It did not answer in time: it gets no new lease under this id.
     gone boolean NOT NULL DEFAULT false,
     since timestamptz NOT NULL DEFAULT now()
 );
 
--- Only the living are looked for by their owner; the dead of a month need not be read with them.
+-- Only live sessions are looked up by principal; a month of dead ones need not be read with them.
 CREATE INDEX sessions_living ON sessions (principal) WHERE revoked_at IS NULL;
--- Last, because from here on nobody reads the table until this commits.
+-- Last: from here on, reads of the table wait until this commits.
 DROP INDEX sessions_principal;

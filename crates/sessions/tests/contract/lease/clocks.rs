@@ -7,8 +7,8 @@ use latchkey_sessions::{Policy, Principal};
 use time::OffsetDateTime;
 
 use super::instances::{Instance, somebody, warm};
-use crate::support::db::TestDb;
-use crate::support::process::eventually;
+use crate::support::TestDb;
+use test_db::eventually;
 
 fn now(db: &TestDb) -> OffsetDateTime {
     db.scalar("SELECT clock_timestamp()")

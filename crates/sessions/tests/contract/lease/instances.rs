@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
 use futures_util::future::join_all;
-use latchkey::config::{self, Span};
-use latchkey::db::{Db, Fault};
+use latchkey_db::PoolSettings;
+use latchkey_db::{Db, Fault};
 use latchkey_sessions::{
     Change, Handle, Keeper, Key, KeyHash, Live, Login, Owner, Policy, Principal, Sessions, live,
 };
@@ -18,8 +18,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use uuid::Uuid;
 
-use crate::support::db::TestDb;
-use crate::support::process::eventually;
+use crate::support::TestDb;
+use test_db::eventually;
 
 /// No revocation takes longer, whoever is silent.
 pub const BOUND: Duration = Duration::from_millis(1200);
@@ -132,12 +132,10 @@ impl Instance {
 
     /// Its connections carry its name, and that of its keeper another.
     pub fn start(url: &str, name: &str, policy: Policy) -> Self {
-        let settings = config::Database {
-            pooler: config::Pooler::None,
-            pool_size: 8,
-            checkout_wait: Span::seconds(2),
-            statement_timeout: Span::seconds(20),
-            lock_timeout: Span::seconds(10),
+        let settings = PoolSettings {
+            statement_timeout: Duration::from_secs(20),
+            lock_timeout: Duration::from_secs(10),
+            ..PoolSettings::default()
         };
         let called = |name: String| format!("{url}&application_name={name}");
         let db = Db::new(&called(format!("pool_{name}")), settings)

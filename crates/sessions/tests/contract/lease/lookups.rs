@@ -10,8 +10,8 @@ use latchkey_sessions::{Key, Policy, Sessions};
 use tokio::sync::oneshot;
 
 use super::instances::{Gate, Instance, Watched, begin, login, somebody};
-use crate::support::db::TestDb;
-use crate::support::process::eventually;
+use crate::support::TestDb;
+use test_db::eventually;
 
 /// Nobody keeps these: every look asks the database.
 fn sessions(db: &TestDb) -> Sessions<Watched> {
@@ -119,7 +119,7 @@ fn worker(sessions: &Sessions<Watched>, key: &str) -> (oneshot::Sender<()>, thre
 /// A key and its text.
 async fn known(sessions: &Sessions<Watched>) -> (String, std::sync::Arc<Gate>) {
     let (ada, gate) = somebody();
-    let text = latchkey::secret::encode(&latchkey::secret::random::<32>().unwrap());
+    let text = Key::generate().unwrap().reveal().to_owned();
     let (opener, wanted) = (sessions.clone(), text.clone());
     sessions
         .write(move |change| {

@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection as _;
 use latchkey_sessions::{Key, Policy};
 
 use super::instances::{Instance, somebody, warm};
-use crate::support::db::TestDb;
+use crate::support::TestDb;
 
 #[actix_web::test]
 async fn a_hit_asks_the_database_nothing() {

@@ -7,8 +7,6 @@ mod instances;
 mod lookups;
 mod memory;
 mod paused;
-mod people;
-mod programs;
 mod races;
 mod restart;
 mod revoking;

@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use super::instances::{BOUND, Instance, LEASE, Stopped, somebody, warm};
-use crate::support::db::TestDb;
-use crate::support::process::eventually;
+use crate::support::TestDb;
+use test_db::eventually;
 
 fn listeners(db: &TestDb) -> String {
     db.scalar("SELECT coalesce(string_agg(id::text, ' ' ORDER BY id), '') FROM listeners")

@@ -14,8 +14,8 @@ use latchkey_sessions::{Key, Policy};
 
 use super::instances::{Instance, begin, somebody, warm};
 use crate::sessions::room::{IDENTITY, map};
-use crate::support::db::TestDb;
-use crate::support::process::eventually;
+use crate::support::TestDb;
+use test_db::eventually;
 
 /// The fill race: read, taken back and answered, and only then put into memory.
 #[actix_web::test]

@@ -1,14 +1,15 @@
 //! Three instances through crashes of their Postgres.
 
 use diesel::connection::SimpleConnection as _;
+use diesel_migrations::MigrationHarness as _;
 use futures_util::future::join_all;
-use latchkey::db::local::{LocalServer, Options};
-use latchkey::db::migrations;
-use latchkey_sessions::Policy;
+use latchkey_db::connect;
+use latchkey_sessions::{MIGRATIONS, Policy};
+use local_postgres::{LocalServer, Options};
 use nix::sys::signal::{Signal, kill};
 
 use super::instances::{Instance, somebody, warm};
-use crate::support::process::{DataDir, eventually};
+use test_db::{DataDir, eventually};
 
 #[actix_web::test]
 async fn after_a_crash_of_the_database_all_trust_again_and_hear_each_other() {
@@ -17,7 +18,7 @@ async fn after_a_crash_of_the_database_all_trust_again_and_hear_each_other() {
     options.settings = &[("fsync", "off")];
     let server = LocalServer::start(&options).unwrap();
     let url = server.maintenance_url();
-    migrations::run(&url).unwrap();
+    connect(&url, "latchkey").unwrap().run_pending_migrations(MIGRATIONS).unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|name| Instance::start(&url, name, Policy::default()));
     let all = [&a, &b, &c];
     join_all(all.map(Instance::trusted)).await;
@@ -36,7 +37,7 @@ async fn after_a_crash_of_the_database_all_trust_again_and_hear_each_other() {
         eventually("its end", async || dir.postgres().is_none().then_some(())).await;
         drop(LocalServer::start(&options).unwrap());
         // Changed before anybody can have heard.
-        migrations::connect(&url)
+        connect(&url, "latchkey")
             .unwrap()
             .batch_execute(&format!("UPDATE sessions SET revoked_at = now() WHERE handle = '{handle}'"))
             .unwrap();

@@ -7,8 +7,8 @@ use latchkey_sessions::{Key, Policy};
 
 use super::instances::{Instance, login, somebody, warm};
 use crate::sessions::room::{IDENTITY, map};
-use crate::support::db::TestDb;
-use crate::support::process::eventually;
+use crate::support::TestDb;
+use test_db::eventually;
 
 /// Each is repeated: what is nearly always in time is not in time.
 const ROUNDS: usize = 10;
@@ -190,7 +190,7 @@ async fn a_transaction_that_is_undone_takes_nothing_back() {
     let undone = a.sessions.write::<(), _>(move |change| {
         sessions.revoke_all(change, ada, None)?;
         sessions.open(change, &login(ada))?;
-        Err(latchkey::db::Fault::Bug("undone".into()))
+        Err(latchkey_db::Fault::Bug("undone".into()))
     });
     assert!(undone.await.is_err());
     assert_eq!(who_has(&[&a, &b], &key).await, [true; 2]);

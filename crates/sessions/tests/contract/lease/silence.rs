@@ -3,8 +3,8 @@
 use diesel::connection::SimpleConnection as _;
 
 use super::instances::{BOUND, Instance, somebody, warm};
-use crate::support::db::TestDb;
-use crate::support::process::eventually;
+use crate::support::TestDb;
+use test_db::eventually;
 
 fn cut(db: &TestDb, instance: &Instance) {
     let ended = db.scalar::<bool>(&format!("SELECT pg_terminate_backend({})", instance.backend(db)));

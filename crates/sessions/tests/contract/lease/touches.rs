@@ -7,7 +7,7 @@ use latchkey_sessions::{Key, Policy};
 use time::OffsetDateTime;
 
 use super::instances::{Instance, somebody};
-use crate::support::db::TestDb;
+use crate::support::TestDb;
 
 fn eager() -> Policy {
     Policy { touch_every: Duration::ZERO, ..Policy::default() }

@@ -15,7 +15,7 @@ use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, join};
-use latchkey::db::Fault;
+use latchkey_db::Fault;
 use latchkey_sessions::{Login, Principal, Sessions, request};
 use tokio::sync::Notify;
 

@@ -2,9 +2,10 @@
 
 use actix_session::storage::SessionStore as _;
 use latchkey_sessions::{Key, Policy, Sessions};
+use test_db::unreachable_db;
 
 use super::room::{ADA, TTL, belonging_to, key, unknown_key};
-use crate::support::db::unreachable_db;
+use crate::support::text_of_key;
 
 fn foreign_keys() -> Vec<String> {
     let almost = "A".repeat(42);
@@ -64,7 +65,7 @@ fn a_key_longer_than_any_cookie_is_no_key() {
 /// Otherwise one session had several keys, of which only one can be revoked by its hash.
 #[test]
 fn a_key_has_one_spelling() {
-    let text = latchkey::secret::encode(&[0xff; 32]);
+    let text = text_of_key(0xff);
     let (body, last) = text.split_at(42);
     assert_eq!(last, "8");
     for other in ["9", "-", "_", "8=", "8 ", " 8"] {

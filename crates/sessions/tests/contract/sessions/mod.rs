@@ -6,7 +6,6 @@ mod in_flight;
 mod keys;
 mod outage;
 mod owner;
-mod planning;
 mod registry;
 pub mod room;
 mod rotation;

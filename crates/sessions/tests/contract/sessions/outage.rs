@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use latchkey_sessions::{Key, Policy, Sessions};
 
 use super::room::{ADA, Room, TTL, belonging_to, copy, unknown_key};
-use crate::support::db::unreachable_db;
+use test_db::unreachable_db;
 
 /// Every call there is, each of which says whether it failed.
 fn all_calls<'a>(

@@ -5,7 +5,7 @@ use diesel::dsl::sql;
 use diesel::pg::PgConnection;
 use diesel::sql_types::Bool;
 use diesel::{RunQueryDsl as _, select};
-use latchkey::db::Fault;
+use latchkey_db::Fault;
 use latchkey_sessions::{KeyHash, Live, Owner, Policy, Principal, live};
 
 use super::room::{ADA, GRACE, Room, belonging_to};

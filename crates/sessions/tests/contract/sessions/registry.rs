@@ -95,7 +95,7 @@ async fn a_revocation_whose_transaction_fails_ends_nothing() {
         .sessions
         .write(move |change| {
             assert_eq!(sessions.revoke_all(change, ADA, None)?, 1);
-            Err(latchkey::db::Fault::bug("the audit could not be written"))
+            Err(latchkey_db::Fault::bug("the audit could not be written"))
         })
         .await;
     assert!(undone.is_err());

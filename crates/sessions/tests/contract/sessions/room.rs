@@ -7,13 +7,13 @@ use actix_session::storage::{SessionKey, SessionStore as _};
 use actix_web::cookie::time::Duration as Ttl;
 use actix_web::rt::System;
 use diesel::{Connection as _, PgConnection};
-use latchkey::db::Fault;
+use latchkey_db::Fault;
 use latchkey_sessions::{
     Change, Handle, Key, Live, Login, Owner, PgStore, Policy, Principal, Record, Scope, Sessions,
 };
 use uuid::Uuid;
 
-use crate::support::db::TestDb;
+use crate::support::{TestDb, text_of_key};
 
 pub const ADA: Principal = Principal(Uuid::from_u128(0xADA));
 pub const GRACE: Principal = Principal(Uuid::from_u128(0x6EACE));
@@ -203,5 +203,5 @@ pub fn parsed(key: &SessionKey) -> Key {
 
 /// Well-formed, and nobody's.
 pub fn unknown_key() -> SessionKey {
-    key(&latchkey::secret::encode(&[7; 32]))
+    key(&text_of_key(7))
 }

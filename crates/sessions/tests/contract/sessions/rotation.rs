@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::rt::System;
 use diesel::connection::SimpleConnection as _;
-use latchkey::db::Fault;
+use latchkey_db::Fault;
 use latchkey_sessions::{Change, Key, Live, Login, Policy};
 
 use super::room::{ADA, Room, belonging_to, login};

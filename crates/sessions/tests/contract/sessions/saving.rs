@@ -2,9 +2,10 @@
 
 use actix_session::storage::SessionStore as _;
 
-use latchkey::secret;
+use sha2::{Digest as _, Sha256};
 
 use super::room::{ADA, GRACE, IDENTITY, Room, TTL, belonging_to, key, login, map, parsed, unknown_key};
+use crate::support::bytes_of_key;
 
 #[actix_web::test]
 async fn what_was_saved_is_loaded_again() {
@@ -30,14 +31,14 @@ async fn of_the_key_only_its_hash_is_in_the_database() {
     let key = room.log_in(ADA).await;
     room.update(&key, belonging_to(ADA, &[("a", "1")])).await;
     let text = key.as_ref();
-    let bytes = secret::decode::<32>(text).unwrap();
+    let bytes = bytes_of_key(text).unwrap();
     let table = room.table();
     assert!(!table.contains(text));
     for secret in [text.as_bytes(), &bytes] {
         let hexadecimal: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         assert!(!table.contains(&hexadecimal));
     }
-    let hash: String = secret::sha256(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(table.contains(&hash));
 }
 
@@ -144,7 +145,7 @@ async fn a_login_whose_transaction_fails_leaves_no_session() {
         .sessions
         .write(move |change| {
             sessions.open(change, &login(ADA))?;
-            Err(latchkey::db::Fault::bug("the audit could not be written"))
+            Err(latchkey_db::Fault::bug("the audit could not be written"))
         })
         .await;
     assert!(failed.is_err());
@@ -157,7 +158,7 @@ async fn every_key_is_a_new_one() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..20 {
         let key = room.log_in(ADA).await;
-        assert_eq!(secret::decode::<32>(key.as_ref()).unwrap().len(), 32);
+        assert_eq!(bytes_of_key(key.as_ref()).unwrap().len(), 32);
         assert!(seen.insert(parsed(&key).hash().as_bytes().to_vec()));
     }
 }

@@ -2,12 +2,12 @@
 
 use actix_web::cookie::Cookie;
 use futures_util::future::join_all;
-use latchkey::secret;
 use latchkey_sessions::{Policy, Sessions};
+use test_db::unreachable_db;
 
 use super::app::{Act, Site};
 use super::room::{ADA, GRACE, Room};
-use crate::support::db::unreachable_db;
+use crate::support::{bytes_of_key, text_of_key};
 
 #[actix_web::test]
 async fn whoever_logs_in_is_known_from_then_on() {
@@ -33,7 +33,7 @@ async fn nothing_anonymous_reads_or_writes_the_table() {
 #[actix_web::test]
 async fn a_forged_cookie_reaches_no_database() {
     let site = Site::new(&Sessions::new(unreachable_db(), Policy::default())).await;
-    let key = secret::encode(&[7; 32]);
+    let key = text_of_key(7);
     for value in ["", "x", &key, &format!("{}{key}", "A".repeat(44)), &"A".repeat(4000)] {
         let answer = site.send(Act::Look, Some(&Cookie::new("id", value.to_owned()))).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, ""));
@@ -171,7 +171,7 @@ async fn of_the_key_in_the_cookie_only_the_hash_is_in_the_table() {
     let first = site.send(Act::Open(ADA), None).await;
     let second = site.send(Act::Rotate, first.cookie.as_ref()).await;
     for key in [first.key(), second.key()] {
-        assert!(secret::decode::<32>(&key).is_some());
+        assert!(bytes_of_key(&key).is_some());
         assert!(!room.table().contains(&key));
     }
 }

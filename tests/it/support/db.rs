@@ -1,0 +1,30 @@
+//! A fresh database with the schema of the program for every test.
+
+use std::sync::LazyLock;
+
+use latchkey::db::migrations;
+use test_db::{Schema, Server};
+
+pub use test_db::Scalar;
+
+pub type TestDb = test_db::TestDb<Latchkey>;
+
+/// Its tables and those of the sessions.
+pub struct Latchkey;
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start::<Latchkey>(env!("CARGO_TARGET_TMPDIR")));
+
+impl Schema for Latchkey {
+    const DIRECTORIES: &'static [&'static str] = &[
+        concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/crates/sessions/migrations"),
+    ];
+
+    fn apply(url: &str) {
+        migrations::run(url).unwrap();
+    }
+
+    fn server() -> &'static Server {
+        &SERVER
+    }
+}
