@@ -4,13 +4,13 @@
 //! The rooms, each knowing only those to its left:
 //!
 //! ```text
-//! secret ← config ← db ← sessions ← mail ← accounts ← lab ← web ← cli ← main
+//! secret ← config ← db ← (latchkey_sessions) ← mail ← accounts ← lab ← web ← cli ← main
 //! ```
 //!
 //! * [`secret`]: keys derived from the one secret, sealing, mailed tokens.
 //! * [`config`]: settings and every limit with its reason.
 //! * [`db`]: the only door to Postgres; [`db::local`] brings one along.
-//! * [`sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
+//! * [`latchkey_sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
 //! * [`mail`]: letters, and the outbox they wait in.
 //! * [`accounts`]: people and their proofs, one operation a file.
 //! * [`lab`]: a session and a JSON Web Token side by side, for `/compare`.
@@ -21,13 +21,22 @@
 //! with. These three use no other module.
 
 pub mod accounts;
+pub mod audit;
+pub mod cleanup;
 pub mod cli;
 pub mod config;
 pub mod db;
 pub mod device;
+pub mod factors;
+pub mod identity;
 pub mod jwt;
 pub mod lab;
+pub mod login;
 pub mod mail;
+pub mod notices;
+pub mod passwords;
 pub mod secret;
+pub mod throttle;
 pub mod unicode;
+pub mod users;
 pub mod web;

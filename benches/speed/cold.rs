@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use futures_util::future::join_all;
-use latchkey::accounts::User;
-use latchkey_sessions::{Owner as _, Policy, Sessions};
+use latchkey::identity::User;
+use latchkey_sessions::{Owner as _, Policy, Store};
 
 use super::crowd::{self, FIRST, KEY};
 use super::place::{Place, on_core, pin_self};
@@ -30,7 +30,7 @@ pub struct Cold {
     pub url: String,
     people: u64,
     script: PathBuf,
-    sessions: Sessions<User>,
+    sessions: Store<User>,
 }
 
 pub struct Seen {
@@ -42,7 +42,8 @@ pub struct Seen {
 impl Cold {
     pub fn new(place: &Place, url: &str, people: u64) -> Self {
         let db = place.db_at(url, 8);
-        let sessions = Sessions::<User>::new(db, Policy { cached: 0, ..Policy::default() });
+        let sessions =
+            Store::builder(db).owner::<User>().policy(Policy { cached: 0, ..Policy::default() }).build();
         let sql = sql(place, url);
         // Who asks knows the hash; pgbench has the database make it, for a microsecond. As often as the product says a
         // key, so that its plan, too, is made once.
@@ -119,7 +120,8 @@ impl Seen {
 /// The statement that Diesel sends, as the database's own log has it.
 fn sql(place: &Place, url: &str) -> String {
     let logged = place.db_at(&format!("{url}&options=-c%20log_statement%3Dall"), 1);
-    let sessions = Sessions::<User>::new(logged, Policy { cached: 0, ..Policy::default() });
+    let sessions =
+        Store::builder(logged).owner::<User>().policy(Policy { cached: 0, ..Policy::default() }).build();
     System::new().block_on(sessions.find(&crowd::key(0))).unwrap();
     let log = fs::read_to_string(place.dir().join("postgres.log")).unwrap();
     let line = log.lines().rev().find(|line| line.contains("key_hash") && line.contains("= ANY($1)"));

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use futures_util::future::join_all;
-use latchkey::accounts::User;
-use latchkey_sessions::{Policy, Sessions};
+use latchkey::identity::User;
+use latchkey_sessions::{Policy, Store};
 
 use super::cold::Cold;
 use super::crowd::{self, number};
@@ -67,7 +67,7 @@ fn lookups(report: &mut Report, place: &Place, people: u64, name: &str) {
 /// What "last seen" costs the database, and the vacuum after it. Autovacuum is off meanwhile.
 async fn touches(report: &mut Report, place: &Place, seen: u64, name: &str) {
     let policy = Policy { cached: 0, touch_every: Duration::ZERO, ..Policy::default() };
-    let sessions = Sessions::<User>::new(place.db(8), policy);
+    let sessions = Store::builder(place.db(8)).owner::<User>().policy(policy).build();
     execute(&place.url, "SELECT pg_stat_reset_single_table_counters('sessions'::regclass)");
     for _ in 0..FLUSHES {
         join_all((0..64).map(async |task| {
@@ -100,7 +100,7 @@ async fn touches(report: &mut Report, place: &Place, seen: u64, name: &str) {
 
 /// The dead are the newest rows, so that each batch has to pass all the living.
 async fn sweep(report: &mut Report, place: &Place, dead: u64, name: &str) {
-    let sessions = Sessions::<User>::new(place.db(2), Policy::default());
+    let sessions = Store::builder(place.db(2)).owner::<User>().policy(Policy::default()).build();
     execute(
         &place.url,
         &format!(

@@ -19,12 +19,13 @@ use super::local_instance::LocalInstance;
 use super::reach::{self, Reached};
 use super::way::{self, Safety};
 use super::{Failure, log};
-use crate::accounts::{Accounts, IdnKeys};
+use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::db::{Db, Fault, checkup, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
+use crate::users::IdnKeys;
 use crate::web::{self, Shared};
 
 /// How long to wait before asking a database again that did not answer.
@@ -124,9 +125,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         spawn(mailer.deliver_forever(db));
         spawn(tidy_forever(accounts.clone(), lab));
         spawn(tell_of_missing_steps_forever(accounts.clone()));
-        spawn(flush_forever(accounts.clone()));
-        // Without a cache there is nothing to keep, and nobody need wait for us.
-        let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
+        let background = accounts.sessions().start_background();
         fill_idn_keys(&accounts).await;
         welcome(&accounts, &settings).await;
         running.await??;
@@ -134,9 +133,8 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             watched.stop(false).await;
         }
         tracing::info!("stopped");
-        flush(&accounts).await;
-        if let Some(keeper) = keeper {
-            task::spawn_blocking(move || keeper.stop()).await?;
+        if let Err(fault) = background.stop().await {
+            tracing::warn!(%fault, "cannot write when sessions were last used");
         }
         leave(reached).await
     });
@@ -217,7 +215,7 @@ async fn leave(reached: Reached) -> Result<(), Failure> {
 
 async fn welcome(accounts: &Accounts, settings: &Settings) {
     tracing::info!(url = settings.server.public.as_str(), "ready");
-    match accounts.setup_link().await {
+    match accounts.users.setup_link().await {
         Ok(Some(link)) => tracing::info!(
             link,
             "nobody administers this yet: open the link to become the first administrator"
@@ -229,7 +227,7 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
 
 /// Rows that a version before this one wrote are also found by other spellings of their domain from now on.
 async fn fill_idn_keys(accounts: &Accounts) {
-    match accounts.fill_idn_keys().await {
+    match accounts.maintenance.fill_idn_keys().await {
         Ok(IdnKeys { filled, shared }) => {
             if filled > 0 {
                 tracing::info!(filled, "addresses are compared by their domains' ASCII form");
@@ -248,7 +246,7 @@ async fn tidy_forever(accounts: Accounts, lab: Lab) {
         if let Err(fault) = lab.tidy().await {
             tracing::warn!(%fault, "runs of the lab that are over cannot be deleted");
         }
-        match accounts.tidy_when_due(TIDY_EVERY).await {
+        match accounts.maintenance.tidy_when_due(TIDY_EVERY).await {
             Ok(None | Some(0)) => {}
             Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),
             Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
@@ -264,23 +262,10 @@ fn share() -> f64 {
 
 async fn tell_of_missing_steps_forever(accounts: Accounts) {
     loop {
-        if let Err(fault) = accounts.tell_of_missing_steps().await {
+        if let Err(fault) = accounts.login.tell_of_missing_steps().await {
             tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
         }
         time::sleep(MISSING_STEPS_EVERY.mul_f64(0.5 + share())).await;
-    }
-}
-
-async fn flush_forever(accounts: Accounts) {
-    loop {
-        time::sleep(accounts.sessions().policy().flush_every()).await;
-        flush(&accounts).await;
-    }
-}
-
-async fn flush(accounts: &Accounts) {
-    if let Err(fault) = accounts.sessions().flush_touches().await {
-        tracing::warn!(%fault, "when sessions were last seen cannot be written yet");
     }
 }
 

@@ -13,7 +13,7 @@ use super::stopwatch::seconds;
 use super::{DenyList, Held, Lab, Run, Service, Subject, queries};
 use crate::db::Fault;
 use crate::jwt::{Algorithm, Use, Verifier};
-use latchkey_sessions::{Change, Owner as _, Sessions};
+use latchkey_sessions::{Owner as _, SessionTx, Store};
 
 /// Medians over so many rounds are steady; more come together in the time there is only on a quick machine.
 const ROUNDS: usize = 300;
@@ -141,7 +141,7 @@ impl Lab {
     async fn time_checks(
         &self,
         run: &Run,
-        keeping: &Sessions<Subject>,
+        keeping: &Store<Subject>,
         shown: &Shown,
         begun: Instant,
     ) -> Result<[Vec<f64>; 6], Fault> {
@@ -177,7 +177,7 @@ impl Lab {
     }
 
     /// From the text of the cookie on, as for any request: its signature, then the session.
-    async fn lets_in(&self, sessions: &Sessions<Subject>, cookie: &str) -> Result<bool, Fault> {
+    async fn lets_in(&self, sessions: &Store<Subject>, cookie: &str) -> Result<bool, Fault> {
         let Some(key) = self.key_in(cookie) else { return Ok(false) };
         Ok(sessions.find(&key).await?.is_some())
     }
@@ -187,7 +187,7 @@ impl Lab {
         let (lab, run) = (self.clone(), run.clone());
         self.sessions
             .write(move |change| {
-                let mut count = |work: &mut dyn FnMut(&mut Change<'_>) -> Result<(), Fault>| {
+                let mut count = |work: &mut dyn FnMut(&mut SessionTx<'_>) -> Result<(), Fault>| {
                     let before = queries::rows_written(change)?;
                     work(change)?;
                     let after = queries::rows_written(change)?;

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::{Cost, Lab, Run, Stopwatch, Subject, Visit, queries};
 use crate::db::{Db, Fault, off_thread};
 use crate::secret::Token;
-use latchkey_sessions::{Keeper, Login, Sessions};
+use latchkey_sessions::{InvalidationListener, Login, Store};
 
 /// No new round begins after this. With start and end a measurement takes two seconds at most while the database
 /// answers, and it computes on one worker's thread only, which it shares after every single question.
@@ -184,8 +184,8 @@ const MEASUREMENT: &str = "measurement";
 /// servers are. Every revocation on this database waits for them as for any instance, which takes milliseconds. Should
 /// the process be killed meanwhile, the next revocation waits for them once, for the half second of a lease.
 pub struct Instances {
-    pub sessions: Vec<Sessions<Subject>>,
-    keepers: Vec<Keeper>,
+    pub sessions: Vec<Store<Subject>>,
+    listeners: Vec<InvalidationListener>,
 }
 
 impl Instances {
@@ -193,18 +193,20 @@ impl Instances {
     pub async fn with<T>(
         db: &Db,
         count: usize,
-        work: impl AsyncFnOnce(&[Sessions<Subject>]) -> Result<T, Fault>,
+        work: impl AsyncFnOnce(&[Store<Subject>]) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let sessions: Vec<_> = (0..count).map(|_| Sessions::new(db.clone(), Lab::policy(CACHED))).collect();
-        let keepers = sessions.iter().map(Sessions::keep).collect();
-        let instances = Self { sessions, keepers };
+        let sessions: Vec<_> = (0..count)
+            .map(|_| Store::builder(db.clone()).owner().policy(Lab::policy(CACHED)).build())
+            .collect();
+        let listeners = sessions.iter().map(Store::listen).collect();
+        let instances = Self { sessions, listeners };
         let answer = match instances.trusted().await {
             Ok(()) => work(&instances.sessions).await,
             Err(fault) => Err(fault),
         };
-        let keepers = instances.keepers;
+        let listeners = instances.listeners;
         off_thread(move || {
-            keepers.into_iter().for_each(Keeper::stop);
+            listeners.into_iter().for_each(InvalidationListener::stop);
             Ok(())
         })
         .await?;
@@ -213,7 +215,7 @@ impl Instances {
 
     async fn trusted(&self) -> Result<(), Fault> {
         let begun = Instant::now();
-        while !self.sessions.iter().all(Sessions::is_trusted) {
+        while !self.sessions.iter().all(Store::has_lease) {
             if begun.elapsed() > TRUSTED_WITHIN {
                 let why = "the instances of a measurement do not hear what the database announces";
                 return Err(Fault::Unavailable(why.into()));

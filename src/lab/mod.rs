@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::db::{Db, Fault};
 use crate::secret::{CookieSigner, Secret, Token, TokenHash};
-use latchkey_sessions::{Change, Key, Login, Policy, Sessions};
+use latchkey_sessions::{Key, Login, Policy, SessionTx, Store};
 
 use measure::Results;
 use memory::Memory;
@@ -54,7 +54,7 @@ pub struct Lab {
     db: Db,
     secret: Secret,
     /// Without a keeper: each check reads the row, so that what it costs is seen. Memory is measured apart.
-    sessions: Sessions<Subject>,
+    sessions: Store<Subject>,
     memory: Arc<Memory>,
     /// The cookie is signed as the product's is.
     signer: Arc<CookieSigner>,
@@ -78,7 +78,7 @@ pub struct Begun {
 
 impl Lab {
     pub fn new(db: Db, secret: Secret) -> Self {
-        let sessions = Sessions::new(db.clone(), Self::policy(0)).never_in_memory();
+        let sessions = Store::builder(db.clone()).owner().policy(Self::policy(0)).uncached().build();
         let signer = Arc::new(CookieSigner::new(&secret));
         Self { signer, db, secret, sessions, memory: Arc::default(), results: Arc::default() }
     }
@@ -154,7 +154,7 @@ impl Lab {
         self.signer.open(cookie).and_then(|opened| Key::parse(opened.value))
     }
 
-    fn log_in(&self, change: &mut Change<'_>, run: &Run, visit: &Visit) -> Result<Held, Fault> {
+    fn log_in(&self, change: &mut SessionTx<'_>, run: &Run, visit: &Visit) -> Result<Held, Fault> {
         let (key, _) = self.sessions.open(change, &visit.login(run, "lab"))?;
         let (access, refresh) = self.issue(change, run, Uuid::new_v4())?;
         Ok(Held {

@@ -16,7 +16,7 @@ use crate::db::schema::{lab_runs, lab_tokens};
 use crate::db::time::{self, Moment};
 use crate::jwt::{Algorithm, Use};
 use latchkey_sessions::schema::sessions as session_rows;
-use latchkey_sessions::{self as sessions, KeyHash, Live, Owner as _};
+use latchkey_sessions::{KeyHash, LiveSession, Owner as _, owned, query_keys};
 
 /// Steps of a run that are kept to be told.
 const TOLD: usize = 12;
@@ -180,20 +180,17 @@ fn delete_sessions(conn: &mut PgConnection, runs: &[Uuid]) -> QueryResult<usize>
 }
 
 /// The live sessions that `keys` open with their subjects. Those of disabled subjects are not among them.
-pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Subject>>, Fault> {
-    let rows = sessions::live_rows!(Subject::KIND, sessions::bytes(keys))
+pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Subject>>, Fault> {
+    let rows = latchkey_sessions::live_sessions!(Subject::KIND, query_keys(keys))
         .inner_join(lab_runs::table.on(lab_runs::id.eq(session_rows::principal)))
         .filter(lab_runs::disabled_at.is_null())
         .filter(lab_runs::expires_at.gt(now))
-        .select(sessions::live_columns!(lab_runs::role))
-        .load::<(_, _, _, _, String)>(conn)?;
-    rows.into_iter()
-        .map(|(key, record, others, read_at, role)| {
-            let role =
-                Role::parse(&role).ok_or_else(|| Fault::bug(format_args!("the unknown role {role:?}")))?;
-            Ok(sessions::Row::try_from((key, record, others, read_at))?.owned_by(Subject { role }))
-        })
-        .collect()
+        .select(latchkey_sessions::live_columns!(lab_runs::role))
+        .load(conn)?;
+    owned(rows, |role: String| match Role::parse(&role) {
+        Some(role) => Ok(Subject { role }),
+        None => Err(Fault::bug(format_args!("the unknown role {role:?}"))),
+    })
 }
 
 /// When the session with this key was revoked, if it was, and when it ends or ended.

@@ -9,7 +9,7 @@ use super::tokens::take_over;
 use super::{DenyList, Held, Lab, MOST_STEPS, Run, Visit, queries};
 use crate::db::Fault;
 use crate::jwt::Algorithm;
-use latchkey_sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// What a visitor can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Lab {
 
     fn act(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &mut Run,
         hands: &mut Hands,
         step: Step,
@@ -310,7 +310,7 @@ impl Lab {
         })
     }
 
-    fn log_out(&self, change: &mut Change<'_>, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
+    fn log_out(&self, change: &mut SessionTx<'_>, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
         let held = std::mem::take(&mut hands.held);
         if held.is_empty() {
             return Ok(told("The subject was logged out already.", "", ""));
@@ -346,7 +346,7 @@ impl Lab {
         ))
     }
 
-    fn log_out_everywhere(&self, change: &mut Change<'_>, run: &Run) -> Result<Told, Fault> {
+    fn log_out_everywhere(&self, change: &mut SessionTx<'_>, run: &Run) -> Result<Told, Fault> {
         let ended = self.sessions.revoke_all(change, run.principal(), None)?;
         let known = self.deny(change, run, None, true)?;
         Ok(told(

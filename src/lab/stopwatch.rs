@@ -13,7 +13,7 @@ use super::measure::{AT_MOST, Instances};
 use super::{DenyList, Lab, Run, Service, Subject, queries};
 use crate::db::Fault;
 use crate::jwt::{Claims, Refusal, Use, Verifier};
-use latchkey_sessions::{Handle, Key, Sessions};
+use latchkey_sessions::{Handle, Key, Store};
 
 /// Enough for a median, and for a slow one to show.
 const ROUNDS: usize = 20;
@@ -139,8 +139,8 @@ impl Lab {
     async fn chase(
         &self,
         run: &Run,
-        here: &Sessions<Subject>,
-        there: &Sessions<Subject>,
+        here: &Store<Subject>,
+        there: &Store<Subject>,
         verifier: &Verifier,
         quarry: Quarry,
         now: i64,

@@ -4,7 +4,7 @@ use diesel::pg::PgConnection;
 
 use super::queries;
 use crate::db::Fault;
-use latchkey_sessions::{KeyHash, Live, Owner};
+use latchkey_sessions::{KeyHash, LiveSession, Owner};
 
 /// What the subject may do in the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Subject {
 impl Owner for Subject {
     const KIND: &'static str = "lab";
 
-    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
         queries::live_subjects(conn, keys)
     }
 }

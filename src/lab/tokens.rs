@@ -6,7 +6,7 @@ use super::steps::{Hands, Told, told};
 use super::{DenyList, Held, Lab, Run, Service, queries};
 use crate::db::Fault;
 use crate::jwt::{self, Claims, Use};
-use latchkey_sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// A token that is asked for at every door: short, as its advocates advise.
 pub const ACCESS_LIFE: i64 = 5 * 60;
@@ -22,7 +22,7 @@ impl Lab {
     /// where there is a list that is asked about them. Answers how many access tokens those were.
     pub(super) fn deny(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         family: Option<Uuid>,
         refresh_too: bool,
@@ -47,14 +47,14 @@ impl Lab {
 
     /// Signs a pair and writes down that it is out: both, because a deny-list may be set up later in the run and can
     /// only name what is known.
-    pub(super) fn issue(&self, change: &mut Change<'_>, run: &Run, family: Uuid) -> Result<Pair, Fault> {
+    pub(super) fn issue(&self, change: &mut SessionTx<'_>, run: &Run, family: Uuid) -> Result<Pair, Fault> {
         self.issue_noting(change, run, family, true)
     }
 
     /// The same; the id of the access token is written down only for whoever has a deny-list.
     pub(super) fn issue_noting(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         family: Uuid,
         access_too: bool,
@@ -71,7 +71,7 @@ impl Lab {
     /// because one of the two who had it was no owner (RFC 9700 §4.14.2). `Err` says why there is none.
     pub(super) fn refresh(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         token: Option<&str>,
         access_too: bool,
@@ -108,7 +108,7 @@ impl Lab {
     /// over: who hands one in to be denied need not be believed (RFC 7009 §2.1), only known.
     pub(super) fn family(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         token: Option<&str>,
     ) -> Result<Option<Uuid>, Fault> {
@@ -121,7 +121,12 @@ impl Lab {
     }
 
     /// Whoever broke into the desk tries to be an administrator at the shop, with what the desk has.
-    pub(super) fn forge(&self, change: &mut Change<'_>, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
+    pub(super) fn forge(
+        &self,
+        change: &mut SessionTx<'_>,
+        run: &Run,
+        hands: &mut Hands,
+    ) -> Result<Told, Fault> {
         if !run.split {
             return Ok(told("There is no desk to break into.", "", ""));
         }

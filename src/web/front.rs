@@ -21,8 +21,8 @@ use uuid::Uuid;
 use super::error::{self, Error, Words};
 use super::page::Page;
 use super::{Shared, assets, browser, csrf, doctor, flash, guard, headers, json, page, routes, trace, visit};
-use crate::accounts::LiveUser;
 use crate::db::Fault;
+use crate::identity::LiveUser;
 use crate::secret;
 use latchkey_sessions::request;
 
@@ -98,7 +98,7 @@ pub async fn door(
     }
     .instrument(span);
     // Whoever is found to be visiting is known until here.
-    request::carried(answer).await
+    request::scope(answer).await
 }
 
 /// A client seldom writes this header by itself, a proxy always: then everybody seems to come from the proxy, and one

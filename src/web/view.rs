@@ -6,12 +6,15 @@ mod series;
 use time::OffsetDateTime;
 
 use super::page::Page;
-use crate::accounts::{Act, Actor, EndedSession, Event as AuditEvent, Factor, UserId, UserRow as Person};
+use crate::audit::{Act, Actor, Event as AuditEvent};
 use crate::device;
+use crate::identity::{Factor, UserId};
+use crate::login::EndedSession;
 use crate::unicode::direction::isolated;
-use latchkey_sessions::{Handle, Policy, Record};
+use crate::users::UserRow as Person;
+use latchkey_sessions::{Handle, Policy, SessionRecord};
 
-pub use crate::accounts::password::Strength;
+pub use crate::passwords::Strength;
 pub use moments::{Ends, When};
 pub use series::{Series, grouped};
 
@@ -34,7 +37,7 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    pub fn new(record: &Record, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
+    pub fn new(record: &SessionRecord, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
         let current = record.handle == current;
         // Rows say it with some delay; of this one we know.
         let last_seen = if current { now } else { record.last_seen_at.into() };

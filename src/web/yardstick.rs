@@ -19,12 +19,12 @@ use super::error::Error;
 use super::page::{Page, Person};
 use super::pages::home;
 use super::{assets, routes};
-use crate::accounts::Factor;
 use crate::db::Fault;
 use crate::db::time::Moment;
+use crate::identity::Factor;
 use crate::jwt;
 use crate::secret;
-use latchkey_sessions::{Handle, Principal, Record, State};
+use latchkey_sessions::{Handle, Principal, SessionRecord, SessionState};
 
 /// The cookie that a token comes in.
 const COOKIE: &str = "yardstick";
@@ -61,7 +61,7 @@ struct Prepared {
     eddsa: (DecodingKey, Validation),
     /// What the open page says.
     claims: Claims,
-    record: Record,
+    record: SessionRecord,
 }
 
 impl Prepared {
@@ -119,11 +119,11 @@ impl Claims {
         }
     }
 
-    fn into_record(self) -> Record {
-        Record {
+    fn into_record(self) -> SessionRecord {
+        SessionRecord {
             handle: Handle(self.handle),
             principal: Principal(self.sub),
-            state: State::default(),
+            state: SessionState::default(),
             remember: self.remember,
             factor: self.factor.into(),
             address: self.address,

@@ -82,7 +82,7 @@ async fn whoever_opens_a_run_is_let_in_on_both_sides_and_nowhere_else() {
     let key = browser.cookies["latchkey-lab-session"].clone();
     browser.cookies.insert("latchkey".into(), key.replace('=', "%3D").replace('+', "%2B"));
     assert!(!browser.is_in().await);
-    let listed = latchkey_sessions::Scope::Everybody;
+    let listed = latchkey_sessions::Scope::All;
     let sessions = app.accounts.sessions().clone();
     let counted = app.accounts.db().read(move |conn| sessions.count(conn, listed)).await.unwrap();
     assert_eq!(counted, 0, "the product counts a session of the lab");

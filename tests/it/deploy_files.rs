@@ -1,5 +1,5 @@
-//! Holds the files that deploy Latchkey to the platform's rules and to each other: Dockerfile, build
-//! context, component.yaml, compose.yaml, those for Kubernetes and OpenChoreo, and the variables that docs/deploy-choreo.md tells people to set.
+//! Checks the files that deploy Latchkey against the platforms' rules and against each other: Dockerfile, build context,
+//! component.yaml, compose.yaml, Kubernetes, OpenChoreo, the single machine, and the variables of docs/deploy-choreo.md.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -10,6 +10,7 @@ use latchkey::config::{Settings, Transport};
 use yaml::{Yaml, yaml};
 
 mod kubernetes;
+mod single_machine;
 mod yaml;
 
 // ---------------------------------------------------------------------------------- Dockerfile
@@ -122,7 +123,9 @@ fn whatever_the_program_is_made_of_enters_the_build_context() {
     for path in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/layout.html", "static/app.css"] {
         assert!(context.has(path) && root().join(path).exists(), "{path}");
     }
-    for path in files_below("migrations").into_iter().chain(embedded_files()) {
+    let crates = files_below("crates").into_iter().filter(|path| path.contains("/src/"));
+    let migrations = ["migrations", "crates/sessions/migrations"].map(files_below).concat();
+    for path in migrations.into_iter().chain(crates).chain(embedded_files()) {
         assert!(context.has(&path), "{path} is not in the build context");
     }
 }
@@ -253,6 +256,16 @@ fn compose_gives_settings_that_latchkey_accepts_and_asks_for_the_secret() {
     assert!(!settings.is_local());
     assert_eq!(settings.server.public.as_str(), "http://localhost:8080");
     assert!(settings.mail.transport == Transport::None);
+}
+
+#[test]
+fn compose_says_how_the_first_user_gets_in() {
+    let text = read("compose.yaml");
+    let (top, _) = text.split_once("\nservices:").unwrap();
+    for words in ["docker compose logs", "/setup?token=", "docker compose exec latchkey latchkey user create"]
+    {
+        assert!(top.contains(words), "{words}");
+    }
 }
 
 // ----------------------------------------------------------------------------- reading the files

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
-use latchkey::accounts::{Client, Role, UserId};
+use latchkey::identity::{Client, Role, UserId};
 use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method, Route};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -87,12 +87,16 @@ impl End {
     async fn come(self, app: &TestApp, person: &Person, browser: &Browser) {
         let (id, operator) = (UserId(person.id), Client::operator());
         match self {
-            Self::Revoked => app.accounts.revoke_sessions_of(None, id, operator).await.unwrap().unwrap(),
-            Self::Disabled => app.accounts.disable(None, id, operator).await.unwrap().unwrap(),
-            Self::Demoted => app.accounts.set_role(None, id, Role::Member, operator).await.unwrap().unwrap(),
+            Self::Revoked => {
+                app.accounts.admin.revoke_sessions_of(None, id, operator).await.unwrap().unwrap()
+            }
+            Self::Disabled => app.accounts.admin.disable(None, id, operator).await.unwrap().unwrap(),
+            Self::Demoted => {
+                app.accounts.admin.set_role(None, id, Role::Member, operator).await.unwrap().unwrap()
+            }
             Self::ConfirmationOver => {
                 app.age_confirmations();
-                app.accounts.sessions().everywhere().await;
+                app.accounts.sessions().wait_until_invalidated().await;
             }
             Self::Rotated => {
                 let mut tab = browser.copy();
@@ -210,7 +214,7 @@ async fn while_the_lease_holds_asking_again_takes_no_query() {
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.get("/account").await.is(200);
-    eventually("the lease begins", async || app.accounts.sessions().is_trusted().then_some(())).await;
+    eventually("the lease begins", async || app.accounts.sessions().has_lease().then_some(())).await;
     browser.get("/account").await.is(200);
     let counts = app.accounts.sessions().counts();
     let (hits, read) = (counts.hits.get(), counts.misses.get() + counts.bypasses.get());

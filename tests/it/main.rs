@@ -22,6 +22,7 @@ mod compare_measure;
 mod confirm;
 mod csrf;
 mod deploy_files;
+mod docs;
 mod doctor;
 mod email_keys;
 mod enumeration;

@@ -2,10 +2,10 @@
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
-use latchkey::accounts::User;
 use latchkey::config::{self, Pooler, Span};
 use latchkey::db::Db;
-use latchkey_sessions::{Key, Policy, Sessions};
+use latchkey::identity::User;
+use latchkey_sessions::{Key, Policy, Store};
 
 use crate::support::db::TestDb;
 
@@ -47,7 +47,8 @@ async fn a_lookup_of_one_key_is_planned_once_and_not_each_time() {
         lock_timeout: Span::seconds(10),
     };
     let db = Db::new(&test.url(), one_connection);
-    let sessions = Sessions::<User>::new(db.clone(), Policy { cached: 0, ..Policy::default() });
+    let sessions =
+        Store::builder(db.clone()).owner::<User>().policy(Policy { cached: 0, ..Policy::default() }).build();
     for number in 1..=20 {
         assert!(sessions.find(&key(10_000_000 + number)).await.unwrap().is_some());
     }

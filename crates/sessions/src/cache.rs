@@ -1,9 +1,9 @@
-//! A bounded map from key to what was read of its session, shared by all workers.
+//! A bounded map from key hash to cached entry, shared by all workers.
 //!
-//! The one race a cache of a database has is the *fill race*: a row is read, then changed and the change
-//! announced, and only then is what was read put into the cache, where it would stay. Here every announcement
-//! first moves the [`Generation`] and then takes out what it concerns; whoever fills says which generation
-//! it saw before it read, and is refused when another has begun. `tests/loom` tries every interleaving of it.
+//! The *fill race* is the one race of a cache in front of a database: a row is read; it changes and the change is
+//! announced; then the old row is inserted and stays. Here every announcement first increments the [`Generation`] and
+//! then removes the entries of its principal. An insert passes the generation it took before it read, and is refused if
+//! an announcement for its principal came since. `tests/loom` tries every interleaving.
 
 use std::sync::Arc;
 
@@ -12,45 +12,45 @@ use hashbrown::HashTable;
 use super::sync::{AtomicU64, Ordering, RwLock};
 use super::{KeyHash, Principal};
 
-/// What the cache must know of what it holds.
+/// What the cache needs to know about an entry.
 pub trait Entry {
     fn key(&self) -> &KeyHash;
     fn principal(&self) -> Principal;
-    /// Grows with use: of several, the entry with the least is thrown out first.
+    /// Grows with use: of several entries, the one with the smallest value is evicted first.
     fn last_used(&self) -> i64;
 }
 
-/// How many announcements had been heard when it was taken.
+/// How many announcements had been processed when this was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Generation(u64);
 
 pub struct Cache<E> {
     generation: AtomicU64,
-    /// The generation in which something of their principals last changed, for some of all principals each: a busy
-    /// one must not keep the others out.
+    /// For each slot of principals, the generation in which one of them last changed. With a single slot, a busy
+    /// principal would keep all others out of the cache.
     changed: Box<[AtomicU64]>,
-    /// Keys are uniformly random, so their bits choose the shard and the place in it.
+    /// Key hashes are uniformly random, so their bits choose the shard and the position in it.
     shards: Box<[RwLock<Shard<E>>]>,
     per_shard: usize,
 }
 
-/// Both indexes change with `entries`, under the one lock of the shard.
+/// `entries` and its two indexes, which change together under the lock of the shard.
 struct Shard<E> {
     entries: Vec<Arc<E>>,
-    /// Where in `entries` a key is.
+    /// From key hash to position in `entries`.
     by_key: HashTable<u32>,
-    /// Where in `entries` those of a principal are, so that forgetting them does not look at all others.
+    /// From principal to positions in `entries`, so that removing them costs the same however full the shard is.
     by_principal: HashTable<u32>,
 }
 
-/// One more than workers would ever stand in line for.
+/// More than there are workers that could contend.
 const SHARDS: usize = 64;
 
-/// Of so many neighbours the one used longest ago makes room.
+/// Of this many neighbours the least recently used one is evicted.
 const CANDIDATES: usize = 8;
 
 impl<E: Entry> Cache<E> {
-    /// For at most about `capacity` entries; 0 keeps nothing.
+    /// For about `capacity` entries at most; with 0 nothing is cached.
     pub fn new(capacity: usize) -> Self {
         Self::with_shards(capacity, SHARDS.min(capacity.max(1)))
     }
@@ -71,19 +71,20 @@ impl<E: Entry> Cache<E> {
         shard.position(key).map(|at| Arc::clone(&shard.entries[at]))
     }
 
-    /// To be taken *before* the row is read that is to be inserted.
+    /// To be taken *before* reading the row that will be inserted.
     pub fn generation(&self) -> Generation {
         Generation(self.generation.load(Ordering::SeqCst))
     }
 
-    /// Keeps `entry`, unless a change of its principal may have been announced since `seen` was taken. Answers whether
-    /// it is kept.
+    /// Inserts `entry`, unless a change of its principal may have been announced since `seen` was taken. Returns whether
+    /// it was inserted.
     pub fn insert(&self, entry: Arc<E>, seen: Generation) -> bool {
         if self.per_shard == 0 {
             return false;
         }
         let mut shard = write(self.shard(entry.key()));
-        // Under the lock: an announcement that is noted after this waits for the lock and finds the entry.
+        // Under the lock: an announcement that increments the generation after this check waits for the lock and
+        // removes the entry.
         if self.last_change(entry.principal()).load(Ordering::SeqCst) > seen.0 {
             return false;
         }
@@ -91,14 +92,14 @@ impl<E: Entry> Cache<E> {
         true
     }
 
-    /// Something of these principals has changed: what was read of them until now is not served any more.
-    pub fn forget(&self, changed: &[Principal]) {
+    /// Removes the entries of these principals, and refuses inserts of rows that were read before this call.
+    pub fn remove_all_of(&self, changed: &[Principal]) {
         let begun = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
         for principal in changed {
             self.last_change(*principal).fetch_max(begun, Ordering::SeqCst);
         }
         for shard in &self.shards {
-            // Most shards hold nothing of theirs: readers need not wait for that to be found out.
+            // Most shards have no entry of theirs. Readers of those need not wait for a write lock.
             let held = {
                 let shard = read(shard);
                 changed.iter().any(|principal| shard.position_of(*principal).is_some())
@@ -110,7 +111,7 @@ impl<E: Entry> Cache<E> {
         }
     }
 
-    /// Anything may have changed.
+    /// Removes all entries, and refuses inserts of rows that were read before this call.
     pub fn clear(&self) {
         let begun = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
         for changed in &self.changed {
@@ -126,7 +127,7 @@ impl<E: Entry> Cache<E> {
     }
 
     fn last_change(&self, principal: Principal) -> &AtomicU64 {
-        // Random but for some bits of its version; these are not among them.
+        // A random byte of a version 4 UUID; its version and variant bits are elsewhere.
         &self.changed[usize::from(principal.0.as_bytes()[15]) % self.changed.len()]
     }
 
@@ -137,14 +138,14 @@ impl<E: Entry> Cache<E> {
 
 impl<E: Entry> Shard<E> {
     fn position(&self, key: &KeyHash) -> Option<usize> {
-        let found = self.by_key.find(spread(key), |at| self.entries[*at as usize].key() == key);
+        let found = self.by_key.find(hash_of_key(key), |at| self.entries[*at as usize].key() == key);
         found.map(|at| *at as usize)
     }
 
-    /// One of those of `principal`.
+    /// The position of one of the entries of `principal`.
     fn position_of(&self, principal: Principal) -> Option<usize> {
         let theirs = |at: &u32| self.entries[*at as usize].principal() == principal;
-        self.by_principal.find(spread_principal(principal), theirs).map(|at| *at as usize)
+        self.by_principal.find(hash_of_principal(principal), theirs).map(|at| *at as usize)
     }
 
     fn put(&mut self, entry: Arc<E>, capacity: usize) {
@@ -156,24 +157,24 @@ impl<E: Entry> Shard<E> {
             self.remove(at);
         }
         if self.entries.len() >= capacity {
-            self.make_room(spread(entry.key()));
+            self.evict_one(hash_of_key(entry.key()));
         }
-        // A shard of four billion entries would not fit into memory.
+        // Four billion entries would not fit into memory.
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
-        let (key, principal) = (spread(entry.key()), spread_principal(entry.principal()));
+        let (key, principal) = (hash_of_key(entry.key()), hash_of_principal(entry.principal()));
         if at as usize == self.entries.capacity() {
-            // Doubling would leave up to a pointer a session unused.
+            // Doubling the capacity would waste up to one pointer a session.
             self.entries.reserve_exact(self.entries.len() / 4 + CANDIDATES);
         }
         self.entries.push(entry);
         let entries = &self.entries;
-        self.by_key.insert_unique(key, at, |at| spread(entries[*at as usize].key()));
+        self.by_key.insert_unique(key, at, |at| hash_of_key(entries[*at as usize].key()));
         self.by_principal
-            .insert_unique(principal, at, |at| spread_principal(entries[*at as usize].principal()));
+            .insert_unique(principal, at, |at| hash_of_principal(entries[*at as usize].principal()));
     }
 
-    /// Throws out the least recently used of a few neighbours, anywhere.
-    fn make_room(&mut self, anywhere: u64) {
+    /// Evicts the least recently used of a few neighbours at a random position.
+    fn evict_one(&mut self, anywhere: u64) {
         let count = self.entries.len();
         let start = usize::try_from(anywhere).unwrap_or_default() % count;
         let neighbours = (0..CANDIDATES.min(count)).map(|step| (start + step) % count);
@@ -195,7 +196,7 @@ impl<E: Entry> Shard<E> {
         self.by_principal.clear();
     }
 
-    /// The last entry takes the place of the removed one.
+    /// The last entry moves to the position of the removed one.
     fn remove(&mut self, at: usize) {
         let last = self.entries.len() - 1;
         self.reindex(at, None);
@@ -208,7 +209,7 @@ impl<E: Entry> Shard<E> {
     fn reindex(&mut self, from: usize, to: Option<usize>) {
         let to = to.and_then(|to| u32::try_from(to).ok());
         let entry = &self.entries[from];
-        let hashes = [spread(entry.key()), spread_principal(entry.principal())];
+        let hashes = [hash_of_key(entry.key()), hash_of_principal(entry.principal())];
         for (index, hash) in [&mut self.by_key, &mut self.by_principal].into_iter().zip(hashes) {
             if let Ok(mut found) = index.find_entry(hash, |at| *at as usize == from) {
                 match to {
@@ -220,22 +221,22 @@ impl<E: Entry> Shard<E> {
     }
 }
 
-/// SHA-256 is hash enough.
-fn spread(key: &KeyHash) -> u64 {
+/// SHA-256 needs no further hashing.
+fn hash_of_key(key: &KeyHash) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&key.as_bytes()[..8]);
     u64::from_le_bytes(first)
 }
 
-/// Mixed, because an application may count its principals instead of drawing them.
-fn spread_principal(principal: Principal) -> u64 {
+/// Mixed, because an application may number its principals instead of drawing them at random.
+fn hash_of_principal(principal: Principal) -> u64 {
     let (high, low) = principal.0.as_u64_pair();
     // 2^64 divided by the golden ratio: Fibonacci hashing.
     let mixed = (high ^ low.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     mixed ^ (mixed >> 32)
 }
 
-/// Nothing in here panics while it holds a lock for writing, so a poisoned one is as good as any.
+/// Nothing in this file panics while it holds a write lock, so the data behind a poisoned lock is intact.
 fn read<T>(lock: &RwLock<T>) -> super::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -253,9 +254,9 @@ mod tests {
 
     use super::*;
 
-    struct Kept(KeyHash, Principal, i64);
+    struct TestEntry(KeyHash, Principal, i64);
 
-    impl Entry for Kept {
+    impl Entry for TestEntry {
         fn key(&self) -> &KeyHash {
             &self.0
         }
@@ -271,17 +272,17 @@ mod tests {
         KeyHash::new(Sha256::digest(number.to_le_bytes()).into())
     }
 
-    fn kept(number: u32, owner: u128, used: i64) -> Arc<Kept> {
-        Arc::new(Kept(key(number), Principal(Uuid::from_u128(owner)), used))
+    fn entry(number: u32, owner: u128, used: i64) -> Arc<TestEntry> {
+        Arc::new(TestEntry(key(number), Principal(Uuid::from_u128(owner)), used))
     }
 
     #[test]
-    fn what_is_inserted_is_found_until_its_owner_is_forgotten() {
+    fn an_entry_is_found_until_its_principal_is_removed() {
         let cache = Cache::new(1000);
         for number in 0..500 {
-            assert!(cache.insert(kept(number, u128::from(number % 7), 0), cache.generation()));
+            assert!(cache.insert(entry(number, u128::from(number % 7), 0), cache.generation()));
         }
-        cache.forget(&[Principal(Uuid::from_u128(3))]);
+        cache.remove_all_of(&[Principal(Uuid::from_u128(3))]);
         for number in 0..500 {
             assert_eq!(cache.get(&key(number)).is_some(), number % 7 != 3, "{number}");
         }
@@ -291,21 +292,21 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_an_announcement_is_not_kept_after_it() {
+    fn a_row_read_before_an_announcement_is_not_cached_after_it() {
         let cache = Cache::new(10);
         let seen = cache.generation();
-        cache.forget(&[Principal(Uuid::from_u128(1))]);
-        assert!(!cache.insert(kept(1, 1, 0), seen));
+        cache.remove_all_of(&[Principal(Uuid::from_u128(1))]);
+        assert!(!cache.insert(entry(1, 1, 0), seen));
         assert!(cache.get(&key(1)).is_none());
     }
 
     #[test]
-    fn a_full_cache_keeps_its_size_and_what_is_in_use() {
+    fn a_full_cache_keeps_its_size_and_the_entries_in_use() {
         let cache = Cache::with_shards(100, 1);
         for number in 0..10_000 {
             // Some are in use, the others were seen once.
             let used = if number % 500 == 0 { i64::MAX } else { i64::from(number) };
-            cache.insert(kept(number, 1, used), cache.generation());
+            cache.insert(entry(number, 1, used), cache.generation());
             assert!(cache.len() <= 100);
         }
         assert_eq!(cache.len(), 100);
@@ -313,8 +314,8 @@ mod tests {
         assert!(in_use > 18, "{in_use} of 20 in use are kept");
     }
 
-    /// What a cache of one shard holds, done as simply as possible.
-    type Naive = Vec<Arc<Kept>>;
+    /// The model of a cache with one shard.
+    type Naive = Vec<Arc<TestEntry>>;
 
     #[derive(Clone, Debug)]
     enum Step {
@@ -333,7 +334,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_a_list_would_hold_and_both_indexes_say_so(
+        fn it_behaves_like_a_list_and_both_indexes_agree(
             steps in prop::collection::vec(step(), 1..120),
             capacity in 1_usize..24,
         ) {
@@ -342,11 +343,11 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Insert(number, owner, used) => {
-                        let entry = kept(number, owner, used);
+                        let entry = entry(number, owner, used);
                         prop_assert!(cache.insert(Arc::clone(&entry), cache.generation()));
                         naive.retain(|other| other.0 != entry.0);
                         naive.push(entry);
-                        // Which one made room is for the cache to choose.
+                        // The cache chooses which entry it evicts.
                         let held = &read(&cache.shards[0]).entries;
                         let before = naive.len();
                         naive.retain(|entry| held.iter().any(|other| Arc::ptr_eq(other, entry)));
@@ -355,7 +356,7 @@ mod tests {
                     Step::Forget(owners) => {
                         let owners: Vec<_> =
                             owners.iter().map(|owner| Principal(Uuid::from_u128(*owner))).collect();
-                        cache.forget(&owners);
+                        cache.remove_all_of(&owners);
                         naive.retain(|entry| !owners.contains(&entry.1));
                     }
                     Step::Clear => {
@@ -368,7 +369,7 @@ mod tests {
         }
     }
 
-    fn check(shard: &Shard<Kept>, naive: &[Arc<Kept>]) -> Result<(), TestCaseError> {
+    fn check(shard: &Shard<TestEntry>, naive: &[Arc<TestEntry>]) -> Result<(), TestCaseError> {
         let count = naive.len();
         let indexed = (shard.by_key.len(), shard.by_principal.len());
         prop_assert_eq!((shard.entries.len(), indexed), (count, (count, count)));
@@ -380,7 +381,7 @@ mod tests {
             let owner = Principal(Uuid::from_u128(owner));
             let mut indexed: Vec<usize> = shard
                 .by_principal
-                .iter_hash(spread_principal(owner))
+                .iter_hash(hash_of_principal(owner))
                 .map(|at| *at as usize)
                 .filter(|at| shard.entries[*at].1 == owner)
                 .collect();
@@ -392,10 +393,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_of_no_size_keeps_nothing() {
+    fn a_cache_without_capacity_caches_nothing() {
         let cache = Cache::new(0);
-        assert!(!cache.insert(kept(1, 1, 0), cache.generation()));
+        assert!(!cache.insert(entry(1, 1, 0), cache.generation()));
         assert!(cache.get(&key(1)).is_none());
-        cache.forget(&[Principal(Uuid::from_u128(1))]);
+        cache.remove_all_of(&[Principal(Uuid::from_u128(1))]);
     }
 }

@@ -1,25 +1,25 @@
-//! Somebody's own list of sessions, from memory like the sessions themselves: taken out by the same announcements.
+//! A principal's own list of sessions, cached and invalidated like the sessions themselves.
 
 use std::sync::Arc;
 
 use super::cache::Entry;
-use super::{KeyHash, Owner, Principal, Record, Sessions, queries};
+use super::{KeyHash, Owner, Principal, SessionRecord, Store, queries};
 use latchkey_db::Fault;
 use latchkey_db::time::Moment;
 
-/// Lists kept at most: few people look at theirs at a time.
-pub const LISTS: usize = 1000;
+/// Cached lists at most: few users look at theirs at the same time.
+pub(crate) const MAX_LISTS: usize = 1000;
 
-/// The live sessions of one principal, last seen first.
-pub struct List {
-    /// Lists have no key of their own, so this is made of whose they are.
+/// The live sessions of one principal, last seen first. What [`Store::list_of`] returns.
+pub struct SessionList {
+    /// A list has no key of its own; this one is derived from the principal.
     key: KeyHash,
     principal: Principal,
-    records: Vec<Record>,
+    records: Vec<SessionRecord>,
     read_at: Moment,
 }
 
-impl Entry for List {
+impl Entry for SessionList {
     fn key(&self) -> &KeyHash {
         &self.key
     }
@@ -33,20 +33,20 @@ impl Entry for List {
     }
 }
 
-impl List {
-    /// Those that have not ended by themselves at `now`.
-    pub fn at(&self, now: Moment) -> impl Iterator<Item = &Record> {
+impl SessionList {
+    /// The records that have not expired at `now`, for which [`LiveSession::moment`](crate::LiveSession::moment) will do.
+    pub fn at(&self, now: Moment) -> impl Iterator<Item = &SessionRecord> {
         self.records.iter().filter(move |record| record.expires_at > now)
     }
 }
 
-impl<O: Owner> Sessions<O> {
-    /// The live sessions of `principal`. When they were last seen is as exact as touches are; everything else is
-    /// as true as a session that is found.
+impl<O: Owner> Store<O> {
+    /// The live sessions of `principal`, from the cache while the lease holds. `last_seen_at` may be out of date by
+    /// [`Policy::touch_every`](crate::Policy::touch_every); everything else is as fresh as a session from [`Store::find`].
     ///
     /// # Errors
-    /// Any [`Fault`] of the database.
-    pub async fn list_of(&self, principal: Principal) -> Result<Arc<List>, Fault> {
+    /// A [`Fault`] of the database.
+    pub async fn list_of(&self, principal: Principal) -> Result<Arc<SessionList>, Fault> {
         let key = KeyHash::of_principal(principal);
         if let Some(now) = self.shared.lease.now()
             && let Some(list) = self.shared.lists.get(&key)
@@ -55,10 +55,10 @@ impl<O: Owner> Sessions<O> {
             return Ok(list);
         }
         let generation = self.shared.lists.generation();
-        let most = self.policy.per_principal;
+        let limit = self.policy.per_principal;
         let (records, read_at) =
-            self.db.read(move |conn| Ok(queries::list_of(conn, principal, most)?)).await?;
-        let list = Arc::new(List { key, principal, records, read_at });
+            self.db.read(move |conn| Ok(queries::list_of(conn, principal, limit)?)).await?;
+        let list = Arc::new(SessionList { key, principal, records, read_at });
         self.shared.lists.insert(Arc::clone(&list), generation);
         Ok(list)
     }

@@ -1,4 +1,4 @@
-//! What is kept about a session.
+//! A session: as a row, in the cache, and in a request.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,21 +12,24 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel::sql_types::Uuid as SqlUuid;
+use latchkey_db::time::Moment;
 use smol_str::SmolStr;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::cache::Entry;
-use super::{KeyHash, State};
+use super::{KeyHash, SessionState};
 use crate::schema::sessions;
-use latchkey_db::time::Moment;
 
 macro_rules! public_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
         #[diesel(sql_type = SqlUuid)]
-        pub struct $name(pub Uuid);
+        pub struct $name(
+            /// The id.
+            pub Uuid,
+        );
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,102 +59,132 @@ macro_rules! public_id {
 }
 
 public_id! {
-    /// The public, stable id of a session: in lists and URLs, worthless as a credential.
+    /// The public, stable id of a session, for lists and URLs. It is no credential: it does not log anyone in.
     Handle
 }
 
 public_id! {
-    /// Who a session belongs to; all that this room knows of them.
+    /// The id of a session's owner, as the application assigned it. The crate knows nothing else about owners.
     Principal
 }
 
-/// A log-in about to become a session.
+/// A log-in that is about to become a session.
 #[derive(Clone, Debug)]
 pub struct Login {
+    /// Who logged in.
     pub principal: Principal,
-    /// "Keep me logged in": chooses the longer pair of clocks.
+    /// "Stay logged in": chooses the longer pair of clocks.
     pub remember: bool,
-    /// How they proved themselves, such as `password`.
+    /// How the owner logged in, such as `password`.
     pub factor: String,
-    /// Where from; cut to what the columns hold.
+    /// The IP address; cut to 45 characters.
     pub address: String,
+    /// The browser; cut to 400 characters.
     pub user_agent: String,
-    /// What the application knows the browser by, as a hash. Kept for the application, which reads it from the row.
+    /// Hash of what the application knows the browser by. The crate stores it and never reads it.
     pub device: Option<[u8; 32]>,
 }
 
-/// A row as it is listed.
+impl Login {
+    /// A log-in of `principal` by `factor`, for a session that is not remembered, from an unknown address and browser.
+    pub fn new(principal: Principal, factor: impl Into<String>) -> Self {
+        Self {
+            principal,
+            remember: false,
+            factor: factor.into(),
+            address: String::new(),
+            user_agent: String::new(),
+            device: None,
+        }
+    }
+}
+
+/// A row of the table, without its key.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
-pub struct Record {
+pub struct SessionRecord {
+    /// Its public id.
     pub handle: Handle,
+    /// Its owner.
     pub principal: Principal,
-    pub state: State,
+    /// What the application keeps in it through actix-session.
+    pub state: SessionState,
+    /// Whether it has the longer clocks.
     pub remember: bool,
+    /// How the owner logged in.
     #[diesel(deserialize_as = String)]
     pub factor: Arc<str>,
+    /// The IP address of the log-in.
     #[diesel(deserialize_as = String)]
     pub address: SmolStr,
+    /// The browser of the log-in.
     #[diesel(deserialize_as = String)]
     pub user_agent: Arc<str>,
+    /// When the owner logged in.
     pub created_at: Moment,
+    /// When the owner last proved who they are.
     pub confirmed_at: Moment,
+    /// When it was last used, as exact as [`Policy::touch_every`](super::Policy::touch_every).
     pub last_seen_at: Moment,
+    /// When it ends unless it is used.
     pub expires_at: Moment,
 }
 
-/// Read again after this, though nothing was heard of it: a second line behind what is announced.
-const FRESH: Duration = Duration::from_secs(300);
+/// A cached session is read again after this time even if no change was announced: a second safeguard.
+const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// The principal's other live sessions, as they were when this one was read.
+/// The owner's other live sessions when a session was read.
 #[derive(Clone, Copy, Debug)]
-pub struct Others {
+pub struct OtherSessions {
+    /// How many.
     pub count: u32,
-    /// So long this can be said: until the first of them ends by itself.
+    /// Until the first of them expires, the count holds.
     until: Moment,
 }
 
-impl Others {
-    /// From the moments at which they end.
-    pub(super) fn new(ends: &[Moment], read_at: Moment) -> Self {
-        let until = ends.iter().copied().fold(read_at.plus(FRESH), Moment::min);
-        Self { count: u32::try_from(ends.len()).unwrap_or(u32::MAX), until }
+impl OtherSessions {
+    /// From their expiry times.
+    pub(super) fn new(expiries: &[Moment], read_at: Moment) -> Self {
+        let until = expiries.iter().copied().fold(read_at.plus(MAX_AGE), Moment::min);
+        Self { count: u32::try_from(expiries.len()).unwrap_or(u32::MAX), until }
     }
 }
 
-/// What was read of a live session and may be kept in memory while nothing else is announced.
-pub struct Kept<O> {
+/// A live session as it was read, with its owner. It may be cached until a change is announced.
+pub struct CachedSession<O> {
     pub(super) key_hash: KeyHash,
-    pub record: Record,
-    pub others: Others,
+    /// The row.
+    pub record: SessionRecord,
+    /// The owner's other sessions.
+    pub others: OtherSessions,
+    /// What the application read about the owner.
     pub owner: O,
-    /// When it was last seen here, if that was after the row was read: a [`Moment`].
+    /// When this instance last noted its use, if that was after the row was read: a [`Moment`].
     seen: AtomicI64,
 }
 
-impl<O> Kept<O> {
-    pub(super) fn new(key_hash: KeyHash, record: Record, others: Others, owner: O) -> Self {
+impl<O> CachedSession<O> {
+    pub(super) fn new(key_hash: KeyHash, record: SessionRecord, others: OtherSessions, owner: O) -> Self {
         Self { key_hash, record, others, owner, seen: AtomicI64::new(i64::MIN) }
     }
 
-    /// Whether at `now` it still says what the row said. What it does not, is read again: memory never says that a
-    /// session has ended, and never outlives the row it was read from, because who revokes a row that has run out
-    /// writes and announces nothing.
-    pub(super) fn holds(&self, now: Moment) -> bool {
+    /// Whether at `now` it still says what the row says. If not, the row is read again: the cache never decides that a
+    /// session has ended, and never outlives the row, because revoking an expired row changes and announces nothing.
+    pub(super) fn is_current(&self, now: Moment) -> bool {
         now < self.record.expires_at && now < self.others.until
     }
 
-    /// It is seen at `now`. Whether that is to be written down: once an interval.
-    pub(super) fn is_due(&self, now: Moment, interval: Duration) -> bool {
+    /// Notes its use at `now`. Returns whether that is to be written, which is once an interval.
+    pub(super) fn is_touch_due(&self, now: Moment, interval: Duration) -> bool {
         let seen = self.seen.load(Ordering::Relaxed);
         let last = self.record.last_seen_at.max(Moment(seen));
-        // Of several requests at once one writes.
+        // Of several concurrent requests one writes.
         now.since(last) >= interval
             && self.seen.compare_exchange(seen, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
-impl<O> Entry for Kept<O> {
+impl<O> Entry for CachedSession<O> {
     fn key(&self) -> &KeyHash {
         &self.key_hash
     }
@@ -165,38 +198,40 @@ impl<O> Entry for Kept<O> {
     }
 }
 
-/// A session that is live in this request, with its owner. Cloning shares what was read.
-pub struct Live<O> {
-    pub(super) kept: Arc<Kept<O>>,
-    /// The database's time: what the session's clocks are compared with.
+/// A session that is live in this request, with its owner. Cloning shares what was read; the fields of
+/// [`CachedSession`] are reached through `Deref`.
+pub struct LiveSession<O> {
+    pub(super) cached: Arc<CachedSession<O>>,
+    /// The database's time, with which the session's clocks are compared.
     pub(super) now: Moment,
 }
 
-impl<O> Clone for Live<O> {
+impl<O> Clone for LiveSession<O> {
     fn clone(&self) -> Self {
-        Self { kept: Arc::clone(&self.kept), now: self.now }
+        Self { cached: Arc::clone(&self.cached), now: self.now }
     }
 }
 
-impl<O> Deref for Live<O> {
-    type Target = Kept<O>;
+impl<O> Deref for LiveSession<O> {
+    type Target = CachedSession<O>;
 
-    fn deref(&self) -> &Kept<O> {
-        &self.kept
+    fn deref(&self) -> &CachedSession<O> {
+        &self.cached
     }
 }
 
-impl<O> Live<O> {
+impl<O> LiveSession<O> {
+    /// The database's time.
     pub fn now(&self) -> OffsetDateTime {
         self.now.into()
     }
 
-    /// The same as the database has it.
+    /// The same in the form of the columns.
     pub fn moment(&self) -> Moment {
         self.now
     }
 
-    /// Whether the owner proved themselves within the last `window`.
+    /// Whether the owner proved who they are within the last `window`.
     pub fn confirmed_within(&self, window: Duration) -> bool {
         self.now.since(self.record.confirmed_at) <= window
     }

@@ -12,7 +12,7 @@ use crate::cli::reach;
 use crate::config::Settings;
 use crate::db::checkup::{self, Rights, Server};
 use crate::db::{Db, Fault, migrations};
-use latchkey_sessions::roll_call;
+use latchkey_sessions::ping_instances;
 
 /// Local mode's own server may have to be started first.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -303,7 +303,7 @@ fn lacking(table: &Rights) -> Option<String> {
 /// Who serves sessions from memory, whether they answer, and whether the database has room for them.
 fn instances(case: &mut Case<'_>) -> Result<Finding, Fault> {
     let server = checkup::server(case.conn)?;
-    let call = roll_call(&mut case.db.connect_dedicated()?, HEARD_WITHIN)?;
+    let call = ping_instances(&mut case.db.connect_dedicated()?, HEARD_WITHIN)?;
     let each = case.settings.pool.pool_size + 1;
     let wanted = i64::from(each) * i64::try_from(call.instances.max(1)).unwrap_or(1);
     let room = i64::from(server.connections);

@@ -11,7 +11,7 @@ use crate::web::flash;
 use crate::web::guard::{SignedIn, Visitor};
 use crate::web::page::{self, Page};
 use crate::web::view::SessionRow;
-use latchkey_sessions::{Policy, Record};
+use latchkey_sessions::{Policy, SessionRecord};
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -24,7 +24,7 @@ pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> 
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().registration_is_open() })
+    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().users.registration_is_open() })
 }
 
 #[derive(Template)]
@@ -48,7 +48,7 @@ pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
 pub fn dashboard(
     page: Page,
     name: SmolStr,
-    record: &Record,
+    record: &SessionRecord,
     others: u32,
     now: OffsetDateTime,
     policy: &Policy,

@@ -6,8 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use crate::accounts;
-use latchkey_sessions::{Policy, Record};
+use latchkey_sessions::{Policy, SessionRecord};
 
 /// A moment: for machines, exactly, and as people say it.
 pub struct When {
@@ -62,7 +61,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    pub(super) fn of(record: &Record, now: OffsetDateTime, policy: &Policy) -> Self {
+    pub(super) fn of(record: &SessionRecord, now: OffsetDateTime, policy: &Policy) -> Self {
         let (idle, absolute) = (policy.idle(record.remember), policy.absolute(record.remember));
         // A row from before the limits were lowered keeps its own end until it is used.
         let at = record.created_at.plus(absolute).max(record.expires_at);
@@ -78,7 +77,7 @@ impl Ends {
                 "[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC"
             ))
         };
-        let unused_for = idle.map(accounts::duration_in_words);
+        let unused_for = idle.map(crate::config::duration_in_words);
         Self { at, iso, on: on.unwrap_or_default(), relative, unused_for }
     }
 }

@@ -1,4 +1,4 @@
-//! Who listens, and what is said on the channel.
+//! The table of listeners, and the NOTIFY channel.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::exists;
@@ -11,20 +11,20 @@ use uuid::Uuid;
 use crate::schema::listeners::{self, dsl};
 use latchkey_db::time::Moment;
 
-/// Where changes are announced; the triggers of the tables name it too.
+/// Where changes are announced. The triggers name it too.
 const CHANNEL: &str = "latchkey";
 
 diesel::define_sql_function!(fn clock_timestamp() -> Timestamptz);
 diesel::define_sql_function!(fn current_setting(name: Text) -> Text);
-// It answers nothing, which reads as an empty text.
+// It returns void, which reads as an empty text.
 diesel::define_sql_function!(fn pg_notify(channel: Text, payload: Text) -> Text);
 
-/// From here on this connection hears what is announced.
-pub fn hear(conn: &mut PgConnection) -> QueryResult<()> {
+/// From here on this connection receives announcements.
+pub fn listen(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(&format!("LISTEN {CHANNEL}"))
 }
 
-/// From here on whoever takes something back waits for `id`, and no longer for `former`.
+/// From here on, revocations wait for `id` and no longer for `former`.
 pub fn register(conn: &mut PgConnection, id: Uuid, former: Option<Uuid>) -> QueryResult<()> {
     conn.transaction(|conn| {
         delete_listeners(conn, former.as_slice())?;
@@ -32,8 +32,8 @@ pub fn register(conn: &mut PgConnection, id: Uuid, former: Option<Uuid>) -> Quer
     })
 }
 
-/// The database's time, if `id` is still counted on. Nobody is counted on where nothing can be written: revocations
-/// are announced elsewhere by then, on the server that took over.
+/// The database's time, if revocations still wait for `id`. On a read-only server they do not: they are announced on the
+/// new primary.
 pub fn ping(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Moment>> {
     listeners::table
         .filter(dsl::id.eq(id))
@@ -44,31 +44,34 @@ pub fn ping(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Moment>> {
         .optional()
 }
 
-pub fn is_anybody_listening(conn: &mut PgConnection) -> QueryResult<bool> {
+/// Whether any instance may hold a lease.
+pub fn has_listeners(conn: &mut PgConnection) -> QueryResult<bool> {
     select(exists(listeners::table.select(dsl::id))).get_result(conn)
 }
 
-/// Says `word` and answers who was listening before that. One statement: said once a row, it is heard once.
-pub fn sync(conn: &mut PgConnection, word: &str) -> QueryResult<Vec<Uuid>> {
+/// Sends `message` and returns who was registered before. One statement, which sends once a row; Postgres delivers equal
+/// messages of a transaction once.
+pub fn notify_all(conn: &mut PgConnection, message: &str) -> QueryResult<Vec<Uuid>> {
     let rows: Vec<(Uuid, String)> =
-        listeners::table.select((dsl::id, pg_notify(CHANNEL, word))).load(conn)?;
+        listeners::table.select((dsl::id, pg_notify(CHANNEL, message))).load(conn)?;
     Ok(rows.into_iter().map(|(id, _)| id).collect())
 }
 
-/// Those that were waited for in vain.
+/// The instances marked as gone.
 pub fn gone(conn: &mut PgConnection) -> QueryResult<Vec<Uuid>> {
     listeners::table.filter(dsl::gone.eq(true)).select(dsl::id).load(conn)
 }
 
-pub fn say(conn: &mut PgConnection, words: &[String]) -> QueryResult<()> {
-    diesel::sql_query("SELECT pg_notify($1, word) FROM unnest($2) word")
+/// Sends `messages`.
+pub fn notify(conn: &mut PgConnection, messages: &[String]) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_notify($1, message) FROM unnest($2) message")
         .bind::<Text, _>(CHANNEL)
-        .bind::<Array<Text>, _>(words)
+        .bind::<Array<Text>, _>(messages)
         .execute(conn)
         .map(drop)
 }
 
-/// These were waited for in vain.
+/// They did not answer in time.
 pub fn mark_gone(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<()> {
     diesel::update(listeners::table.filter(dsl::id.eq_any(ids)))
         .set(dsl::gone.eq(true))
@@ -76,6 +79,7 @@ pub fn mark_gone(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<()> {
         .map(drop)
 }
 
+/// Revocations no longer wait for them.
 pub fn delete_listeners(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<()> {
     diesel::delete(listeners::table.filter(dsl::id.eq_any(ids))).execute(conn).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Writing and listing rows.
+//! Writing and listing sessions.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::is_live;
 use crate::schema::sessions::{self, dsl};
-use crate::{Handle, KeyHash, Login, Policy, Principal, Record, State};
+use crate::{Handle, KeyHash, Login, Policy, Principal, SessionRecord, SessionState};
 use latchkey_db::time::{self, Moment};
 
 diesel::define_sql_function! {
@@ -43,14 +43,14 @@ pub fn insert(
         .get_result(conn)
 }
 
-pub fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &State) -> QueryResult<usize> {
+pub fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &SessionState) -> QueryResult<usize> {
     diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(is_live!()))
         .set(dsl::state.eq(state))
         .execute(conn)
 }
 
-/// Writes when sessions were seen, those of one statement in the order of their handles. Rows somebody else is
-/// writing are skipped: who rotates or ends a session knows better, and nobody waits for anybody.
+/// Writes when sessions were used, in the order of their handles. Rows locked by another transaction are skipped: a
+/// rotation or revocation is more recent, and no transaction waits for another.
 pub fn touch(conn: &mut PgConnection, seen: &[(Handle, Moment)], policy: &Policy) -> QueryResult<usize> {
     let (handles, moments): (Vec<Handle>, Vec<Moment>) = seen.iter().copied().unzip();
     diesel::sql_query(
@@ -70,7 +70,7 @@ pub fn touch(conn: &mut PgConnection, seen: &[(Handle, Moment)], policy: &Policy
     .execute(conn)
 }
 
-/// The same clocks for a session whose `remember` only the row knows.
+/// Restarts the idle clock of a session whose `remember` only the row knows.
 pub fn restart_idle(
     conn: &mut PgConnection,
     key: &KeyHash,
@@ -125,7 +125,7 @@ pub fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<usiz
         .execute(conn)
 }
 
-/// Ends the session whatever its key is by now, unless that is `spared`.
+/// Ends the session even if it has another key by now, unless that is `spared`.
 pub fn revoke_but(conn: &mut PgConnection, handle: Handle, spared: Option<&KeyHash>) -> QueryResult<usize> {
     let spared = spared.map_or(&[][..], KeyHash::as_bytes);
     diesel::update(
@@ -141,8 +141,8 @@ pub fn revoke(
     handle: Handle,
     owner: Option<Principal>,
 ) -> QueryResult<Option<Principal>> {
-    let anybody = owner.is_none().into_sql::<Bool>();
-    let owned = dsl::principal.eq(owner.unwrap_or(Principal(Uuid::nil()))).or(anybody);
+    let any_owner = owner.is_none().into_sql::<Bool>();
+    let owned = dsl::principal.eq(owner.unwrap_or(Principal(Uuid::nil()))).or(any_owner);
     let row = sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::kind.eq(kind)).filter(owned);
     diesel::update(row.filter(is_live!()))
         .set(dsl::revoked_at.eq(now))
@@ -166,13 +166,13 @@ pub fn revoke_all(
     .execute(conn)
 }
 
-/// Living and dead.
+/// The live and the ended ones.
 pub fn delete_all(conn: &mut PgConnection, principal: Principal) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(dsl::principal.eq(principal))).execute(conn)
 }
 
-/// Some of all sessions that were opened before `opened_before`. Announced as one thing, however many that ends.
-pub fn revoke_anybody(
+/// Ends up to `batch` sessions that were opened before `opened_before`. Announced in one message.
+pub fn revoke_batch(
     conn: &mut PgConnection,
     kind: &'static str,
     opened_before: Moment,
@@ -191,14 +191,14 @@ pub fn revoke_anybody(
         .execute(conn)
 }
 
-/// Whether it lives, as this transaction sees it.
-pub fn lives(conn: &mut PgConnection, handle: Handle) -> QueryResult<bool> {
+/// Whether it is live, as this transaction sees it.
+pub fn is_live(conn: &mut PgConnection, handle: Handle) -> QueryResult<bool> {
     let row = sessions::table.filter(dsl::handle.eq(handle)).filter(is_live!());
     diesel::select(diesel::dsl::exists(row)).get_result(conn)
 }
 
-/// Whether the row of this key was revoked, where it does not live any more.
-pub fn ended(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option<bool>> {
+/// Whether the ended session of this key was revoked.
+pub fn end_reason(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option<bool>> {
     sessions::table
         .filter(dsl::key_hash.eq(key.as_bytes()))
         .filter(dsl::revoked_at.is_not_null().or(dsl::expires_at.le(now)))
@@ -207,7 +207,7 @@ pub fn ended(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option<bool>
         .optional()
 }
 
-/// What time it is.
+/// The database's time.
 pub fn moment(conn: &mut PgConnection) -> QueryResult<Moment> {
     diesel::select(time::now()).get_result(conn)
 }
@@ -239,33 +239,37 @@ pub fn list(
     principals: Option<&[Principal]>,
     limit: i64,
     offset: i64,
-) -> QueryResult<Vec<Record>> {
+) -> QueryResult<Vec<SessionRecord>> {
     let mut rows = sessions::table.filter(is_live!()).filter(dsl::kind.eq(kind)).into_boxed();
     if let Some(principals) = principals {
         rows = rows.filter(dsl::principal.eq_any(principals.to_vec()));
     }
-    rows.order(last_seen_first()).limit(limit).offset(offset).select(Record::as_select()).load(conn)
+    rows.order(last_seen_first()).limit(limit).offset(offset).select(SessionRecord::as_select()).load(conn)
 }
 
-pub fn record_of(conn: &mut PgConnection, kind: &'static str, handle: Handle) -> QueryResult<Option<Record>> {
+pub fn record(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    handle: Handle,
+) -> QueryResult<Option<SessionRecord>> {
     let row = sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::kind.eq(kind));
-    row.select(Record::as_select()).first(conn).optional()
+    row.select(SessionRecord::as_select()).first(conn).optional()
 }
 
-/// Somebody's own, and the time at which that is so. One statement, so that both are of one moment.
+/// The live sessions of one principal, and when they were read. One statement, so that both are of one moment.
 pub fn list_of(
     conn: &mut PgConnection,
     principal: Principal,
-    most: i64,
-) -> QueryResult<(Vec<Record>, Moment)> {
-    let rows: Vec<(Record, Moment)> = sessions::table
+    limit: i64,
+) -> QueryResult<(Vec<SessionRecord>, Moment)> {
+    let rows: Vec<(SessionRecord, Moment)> = sessions::table
         .filter(is_live!())
         .filter(dsl::principal.eq(principal))
         .order(last_seen_first())
-        .limit(most)
-        .select((Record::as_select(), time::now()))
+        .limit(limit)
+        .select((SessionRecord::as_select(), time::now()))
         .load(conn)?;
-    // With no session there is nothing that could be out of date.
+    // An empty list counts as older than any other.
     let read_at = rows.first().map_or(Moment(i64::MIN), |(_, moment)| *moment);
     Ok((rows.into_iter().map(|(record, _)| record).collect(), read_at))
 }
@@ -282,7 +286,7 @@ pub fn count(
     rows.count().get_result(conn)
 }
 
-/// One batch: the rows are found by position and skipped where somebody holds them.
+/// Deletes one batch. The rows are found by position; locked ones are skipped.
 pub fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> QueryResult<usize> {
     diesel::sql_query(
         "DELETE FROM sessions WHERE ctid = ANY (ARRAY( \
@@ -294,7 +298,7 @@ pub fn sweep(conn: &mut PgConnection, keep: Duration, batch: i64) -> QueryResult
     .execute(conn)
 }
 
-/// How many a sweep would take, counted no further than `most`.
+/// How many rows a sweep would delete, counted up to `most`.
 pub fn count_due(conn: &mut PgConnection, keep: Duration, most: i64) -> QueryResult<i64> {
     let due: Vec<Handle> = sessions::table
         .filter(
@@ -307,7 +311,7 @@ pub fn count_due(conn: &mut PgConnection, keep: Duration, most: i64) -> QueryRes
     Ok(i64::try_from(due.len()).unwrap_or(most))
 }
 
-/// Only one instance sweeps at a time; the lock goes with the transaction.
+/// Whether this transaction may sweep: one does at a time.
 pub fn may_sweep(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.sweep'))")).get_result(conn)
 }
@@ -321,7 +325,7 @@ fn expiry(idle: Duration, absolute: Duration) -> Expiry {
     earlier(time::now() + time::interval(idle), dsl::created_at + time::interval(absolute))
 }
 
-/// The first `max` characters, without those a text column cannot hold.
+/// The first `max` characters, without NUL, which a text column cannot hold.
 fn cut(text: &str, max: usize) -> String {
     text.chars().filter(|c| *c != '\0').take(max).collect()
 }

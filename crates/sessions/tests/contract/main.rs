@@ -2,4 +2,5 @@
 
 mod lease;
 mod sessions;
+mod shop;
 mod support;

@@ -87,7 +87,7 @@ impl Kept for Real {
     }
 
     fn change(&self, row: &AtomicU64, version: u64) {
-        self.announce(row, version, |cache| cache.forget(&[owner(1)]));
+        self.announce(row, version, |cache| cache.remove_all_of(&[owner(1)]));
     }
 
     fn change_everything(&self, row: &AtomicU64, version: u64) {
@@ -95,7 +95,7 @@ impl Kept for Real {
     }
 
     fn change_of_another(&self) {
-        self.cache.forget(&[owner(2)]);
+        self.cache.remove_all_of(&[owner(2)]);
     }
 
     fn get(&self) -> Option<u64> {
@@ -120,12 +120,12 @@ pub fn two_sessions_of_one_principal() -> Model {
             thread::spawn(move || fill(&cache, &row, number, principal))
         });
         row.store(1, Ordering::SeqCst);
-        cache.forget(&[owner(1)]);
+        cache.remove_all_of(&[owner(1)]);
         let is_gone = |number| cache.get(&key(number)).is_none_or(|kept| kept.1 == 1);
         assert!(is_gone(1) && is_gone(2), "served after it was taken back");
         fillers.into_iter().for_each(|filler| filler.join().unwrap());
         assert!(is_gone(1) && is_gone(2), "kept after it was taken back");
-        cache.forget(&[owner(1), owner(2)]);
+        cache.remove_all_of(&[owner(1), owner(2)]);
         assert!([1, 2, 3].into_iter().all(|number| cache.get(&key(number)).is_none()));
         assert_eq!(cache.len(), 0);
     })

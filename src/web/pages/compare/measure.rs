@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use time::OffsetDateTime;
 
-use crate::accounts::Wait;
 use crate::lab::{Asked, Cost, Lab, Spread, Stopwatch, Writes};
+use crate::throttle::Wait;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
-use crate::web::flash;
 use crate::web::form::Form;
 use crate::web::guard::Visitor;
-use crate::web::page;
 use crate::web::pages::Button;
 use crate::web::view::When;
+use crate::web::{flash, page};
 
 pub async fn stopwatch(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
     let asked = ctx.shared.lab.ask_stopwatch().await?;

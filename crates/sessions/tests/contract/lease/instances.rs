@@ -12,7 +12,8 @@ use futures_util::future::join_all;
 use latchkey_db::PoolSettings;
 use latchkey_db::{Db, Fault};
 use latchkey_sessions::{
-    Change, Handle, Keeper, Key, KeyHash, Live, Login, Owner, Policy, Principal, Sessions, live,
+    Handle, InvalidationListener, Key, KeyHash, LiveSession, Login, Owner, Policy, Principal, SessionTx,
+    Store, live,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -31,7 +32,7 @@ pub const LEASE: Duration = Duration::from_millis(500);
 pub struct Watched;
 
 impl Owner for Watched {
-    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
         let rows = live::<Self>(conn, keys)?;
         let mut principals: Vec<Principal> = rows.iter().map(|row| row.record.principal).collect();
         principals.dedup();
@@ -103,9 +104,9 @@ pub fn somebody() -> (Principal, Arc<Gate>) {
 
 /// One of several instances.
 pub struct Instance {
-    pub sessions: Sessions<Watched>,
+    pub sessions: Store<Watched>,
     pub name: String,
-    keeper: Option<Keeper>,
+    listener: Option<InvalidationListener>,
 }
 
 impl Instance {
@@ -130,7 +131,7 @@ impl Instance {
         [a, b]
     }
 
-    /// Its connections carry its name, and that of its keeper another.
+    /// Its connections carry its name, and that of its listener another.
     pub fn start(url: &str, name: &str, policy: Policy) -> Self {
         let settings = PoolSettings {
             statement_timeout: Duration::from_secs(20),
@@ -139,21 +140,21 @@ impl Instance {
         };
         let called = |name: String| format!("{url}&application_name={name}");
         let db = Db::new(&called(format!("pool_{name}")), settings)
-            .with_direct(Some(called(format!("keeper_{name}"))));
-        let sessions = Sessions::new(db, policy);
-        let keeper = Some(sessions.keep());
-        Self { sessions, name: name.to_owned(), keeper }
+            .with_direct(Some(called(format!("listener_{name}"))));
+        let sessions = Store::builder(db).owner().policy(policy).build();
+        let listener = Some(sessions.listen());
+        Self { sessions, name: name.to_owned(), listener }
     }
 
     pub async fn trusted(&self) {
-        eventually("trust", async || self.sessions.is_trusted().then_some(())).await;
+        eventually("trust", async || self.sessions.has_lease().then_some(())).await;
     }
 
     pub async fn distrusted(&self) {
-        eventually("distrust", async || (!self.sessions.is_trusted()).then_some(())).await;
+        eventually("distrust", async || (!self.sessions.has_lease()).then_some(())).await;
     }
 
-    pub async fn find(&self, key: &Key) -> Option<Live<Watched>> {
+    pub async fn find(&self, key: &Key) -> Option<LiveSession<Watched>> {
         self.sessions.find(key).await.unwrap()
     }
 
@@ -183,7 +184,7 @@ impl Instance {
         self.sessions.write(move |change| sessions.revoke_all(change, who, except)).await.unwrap()
     }
 
-    pub async fn rotate(&self, live: &Live<Watched>) -> Option<Key> {
+    pub async fn rotate(&self, live: &LiveSession<Watched>) -> Option<Key> {
         let (sessions, live) = (self.sessions.clone(), live.clone());
         self.sessions.write(move |change| sessions.rotate(change, &live, true)).await.unwrap()
     }
@@ -191,8 +192,8 @@ impl Instance {
     /// Statements, and the wait until they are known everywhere.
     pub async fn change(&self, statements: &str) {
         let statements = statements.to_owned();
-        let work = move |change: &mut Change<'_>| {
-            change.recall();
+        let work = move |change: &mut SessionTx<'_>| {
+            change.invalidates();
             diesel::connection::SimpleConnection::batch_execute(&mut **change, &statements)?;
             Ok(())
         };
@@ -201,14 +202,14 @@ impl Instance {
 
     /// Gives the lease back in good order.
     pub fn leave(&mut self) {
-        self.keeper.take().unwrap().stop();
+        self.listener.take().unwrap().stop();
     }
 
-    /// The server's process at the other end of the keeper's connection.
+    /// The server's process at the other end of the listener's connection.
     pub fn backend(&self, db: &TestDb) -> Pid {
         let pid: i64 = db.scalar(&format!(
             "SELECT pid::bigint FROM pg_stat_activity \
-             WHERE datname = current_database() AND application_name = 'keeper_{}'",
+             WHERE datname = current_database() AND application_name = 'listener_{}'",
             self.name
         ));
         Pid::from_raw(i32::try_from(pid).unwrap())
@@ -220,8 +221,8 @@ pub async fn warm(instances: &[&Instance], key: &Key) {
     for instance in instances {
         // A log-in is announced after it was answered: once a first question is answered it has been said, and once a
         // second is, heard.
-        instance.sessions.everywhere().await;
-        instance.sessions.everywhere().await;
+        instance.sessions.wait_until_invalidated().await;
+        instance.sessions.wait_until_invalidated().await;
     }
     for instance in instances {
         eventually("a session in memory", async || {

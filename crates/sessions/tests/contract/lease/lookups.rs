@@ -6,7 +6,7 @@ use std::thread;
 
 use actix_web::rt::System;
 use futures_util::future::{join, join_all};
-use latchkey_sessions::{Key, Policy, Sessions};
+use latchkey_sessions::{Key, Policy, Store};
 use tokio::sync::oneshot;
 
 use super::instances::{Gate, Instance, Watched, begin, login, somebody};
@@ -14,11 +14,11 @@ use crate::support::TestDb;
 use test_db::eventually;
 
 /// Nobody keeps these: every look asks the database.
-fn sessions(db: &TestDb) -> Sessions<Watched> {
-    Sessions::new(db.db(), Policy::default())
+fn sessions(db: &TestDb) -> Store<Watched> {
+    Store::builder(db.db()).owner().policy(Policy::default()).build()
 }
 
-async fn open(sessions: &Sessions<Watched>, who: latchkey_sessions::Principal) -> Key {
+async fn open(sessions: &Store<Watched>, who: latchkey_sessions::Principal) -> Key {
     let opener = sessions.clone();
     sessions.write(move |change| opener.open(change, &login(who))).await.unwrap().0
 }
@@ -105,7 +105,7 @@ async fn a_fault_is_told_to_everybody_and_keeps_nobody_out_afterwards() {
 
 /// On a thread with a runtime of its own, as actix's workers have: asks for `key`, and ends when told to, answered
 /// or not.
-fn worker(sessions: &Sessions<Watched>, key: &str) -> (oneshot::Sender<()>, thread::JoinHandle<()>) {
+fn worker(sessions: &Store<Watched>, key: &str) -> (oneshot::Sender<()>, thread::JoinHandle<()>) {
     let (sessions, key) = (sessions.clone(), Key::parse(key).unwrap());
     let (stop, stopped) = oneshot::channel();
     let thread = thread::spawn(move || {
@@ -117,7 +117,7 @@ fn worker(sessions: &Sessions<Watched>, key: &str) -> (oneshot::Sender<()>, thre
 }
 
 /// A key and its text.
-async fn known(sessions: &Sessions<Watched>) -> (String, std::sync::Arc<Gate>) {
+async fn known(sessions: &Store<Watched>) -> (String, std::sync::Arc<Gate>) {
     let (ada, gate) = somebody();
     let text = Key::generate().unwrap().reveal().to_owned();
     let (opener, wanted) = (sessions.clone(), text.clone());

@@ -33,7 +33,7 @@ async fn without_a_keeper_every_look_is_a_query() {
     let (ada, gate) = somebody();
     let (key, _) = instance.open(ada).await;
     instance.leave();
-    assert!(!instance.sessions.is_trusted());
+    assert!(!instance.sessions.has_lease());
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 0);
     for looks in 1..=5 {
         assert!(instance.has(&key).await);

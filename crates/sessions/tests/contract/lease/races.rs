@@ -60,18 +60,18 @@ async fn what_was_read_before_a_rotation_or_a_change_is_not_kept_after_it() {
 
     let (grace, gate) = somebody();
     let identity = format!("\"{grace}\"");
-    let cookie = a.sessions.store().save(map(&[(IDENTITY, &identity)]), &Ttl::days(1)).await.unwrap();
+    let cookie = a.sessions.clone().save(map(&[(IDENTITY, &identity)]), &Ttl::days(1)).await.unwrap();
     let key = Key::parse(cookie.as_ref()).unwrap();
     let state = map(&[(IDENTITY, &identity), ("word", "new")]);
     gate.shut();
     let meanwhile = async {
         gate.holds(1).await;
-        let cookie = a.sessions.store().update(cookie, state.clone(), &Ttl::days(1)).await.unwrap();
+        let cookie = a.sessions.clone().update(cookie, state.clone(), &Ttl::days(1)).await.unwrap();
         gate.open();
         cookie
     };
     let (_, cookie) = futures_util::future::join(b.has(&key), meanwhile).await;
-    assert_eq!(b.sessions.store().load(&cookie).await.unwrap(), Some(state));
+    assert_eq!(b.sessions.clone().load(&cookie).await.unwrap(), Some(state));
 }
 
 #[actix_web::test]

@@ -62,10 +62,10 @@ async fn logging_out_through_the_store_is_heard_everywhere() {
     let (ada, _) = somebody();
     for _ in 0..ROUNDS {
         let state = map(&[(IDENTITY, &format!("\"{ada}\""))]);
-        let cookie = a.sessions.store().save(state, &Ttl::days(1)).await.unwrap();
+        let cookie = a.sessions.clone().save(state, &Ttl::days(1)).await.unwrap();
         let key = Key::parse(cookie.as_ref()).unwrap();
         warm(&[&a, &b], &key).await;
-        a.sessions.store().delete(&cookie).await.unwrap();
+        a.sessions.clone().delete(&cookie).await.unwrap();
         assert_eq!(who_has(&[&a, &b], &key).await, [false; 2]);
     }
 }
@@ -94,14 +94,14 @@ async fn a_changed_state_is_read_by_the_next_request_on_every_instance() {
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = somebody();
     let identity = format!("\"{ada}\"");
-    let mut cookie = a.sessions.store().save(map(&[(IDENTITY, &identity)]), &Ttl::days(1)).await.unwrap();
+    let mut cookie = a.sessions.clone().save(map(&[(IDENTITY, &identity)]), &Ttl::days(1)).await.unwrap();
     for round in 0..ROUNDS {
         let word = round.to_string();
         let state = map(&[(IDENTITY, &identity), ("word", &word)]);
         warm(&[&a, &b], &Key::parse(cookie.as_ref()).unwrap()).await;
-        cookie = a.sessions.store().update(cookie, state.clone(), &Ttl::days(1)).await.unwrap();
+        cookie = a.sessions.clone().update(cookie, state.clone(), &Ttl::days(1)).await.unwrap();
         for instance in [&a, &b] {
-            assert_eq!(instance.sessions.store().load(&cookie).await.unwrap(), Some(state.clone()));
+            assert_eq!(instance.sessions.clone().load(&cookie).await.unwrap(), Some(state.clone()));
         }
     }
 }

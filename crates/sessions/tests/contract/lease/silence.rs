@@ -128,10 +128,10 @@ async fn who_has_no_memory_waits_for_those_who_have() {
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = somebody();
     // A command: it opens a pool, changes something and ends.
-    let command = latchkey_sessions::Sessions::<super::instances::Watched>::new(
-        db.db(),
-        latchkey_sessions::Policy::default(),
-    );
+    let command = latchkey_sessions::Store::builder(db.db())
+        .owner::<super::instances::Watched>()
+        .policy(latchkey_sessions::Policy::default())
+        .build();
     for _ in 0..3 {
         let (key, handle) = a.open(ada).await;
         warm(&[&a, &b], &key).await;

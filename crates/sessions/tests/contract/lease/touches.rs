@@ -58,7 +58,7 @@ async fn a_touch_is_no_news() {
     let asked = gate.queries();
     assert_eq!(a.sessions.flush_touches().await.unwrap(), 1);
     // Whatever that had announced would be heard by now.
-    b.sessions.everywhere().await;
+    b.sessions.wait_until_invalidated().await;
     assert!(a.has(&key).await && b.has(&key).await);
     assert_eq!(gate.queries(), asked);
 }

@@ -16,7 +16,7 @@ use actix_web::{App, Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, join};
 use latchkey_db::Fault;
-use latchkey_sessions::{Login, Principal, Sessions, request};
+use latchkey_sessions::{Login, Principal, Store, request};
 use tokio::sync::Notify;
 
 use super::room::{IDENTITY, Room, login};
@@ -77,7 +77,7 @@ struct StopsAtTheGate;
 
 #[derive(Clone)]
 struct Inside {
-    sessions: Sessions,
+    sessions: Store,
     gate: Arc<Gate>,
 }
 
@@ -86,10 +86,10 @@ impl Site {
         Self::new(&room.sessions).await
     }
 
-    pub async fn new(sessions: &Sessions) -> Self {
+    pub async fn new(sessions: &Store) -> Self {
         let gate = Arc::<Gate>::default();
         let inside = Inside { sessions: sessions.clone(), gate: Arc::clone(&gate) };
-        let middleware = SessionMiddleware::builder(sessions.store(), Key::from(&[7; 64]))
+        let middleware = SessionMiddleware::builder(sessions.clone(), Key::from(&[7; 64]))
             .cookie_content_security(CookieContentSecurity::Signed)
             .build();
         let app = App::new()
@@ -98,7 +98,7 @@ impl Site {
             .wrap(IdentityMiddleware::default())
             .wrap(middleware)
             .wrap(from_fn(tell_faults))
-            .wrap(from_fn(request::carry));
+            .wrap(from_fn(request::middleware));
         let app = Rc::new(init_service(app).await);
         let send = move |act: Act, cookie: Option<Cookie<'static>>, stops: bool| {
             let app = Rc::clone(&app);
@@ -214,7 +214,7 @@ async fn handle(http: HttpRequest, session: Session, inside: web::Data<Inside>) 
     }
     let who = session.get::<String>(IDENTITY)?.unwrap_or_default();
     let word = session.get::<String>("word")?.unwrap_or_default();
-    let keep_for = request::keep_for().map_or_else(String::new, |time| time.as_secs().to_string());
+    let keep_for = request::key_lifetime().map_or_else(String::new, |time| time.as_secs().to_string());
     Ok(format!("{who} {word} {keep_for}").trim_end().to_owned())
 }
 
@@ -227,7 +227,7 @@ async fn open(inside: &Inside, http: &HttpRequest, who: Principal, remember: boo
         .write(move |change| sessions.open(change, &login))
         .await
         .map_err(actix_web::error::ErrorServiceUnavailable)?;
-    request::hand_over(key, keep_for);
+    request::issue_key(key, keep_for);
     Identity::login(&http.extensions(), who.to_string())
         .map_err(actix_web::error::ErrorInternalServerError)?;
     Ok(())
@@ -235,11 +235,11 @@ async fn open(inside: &Inside, http: &HttpRequest, who: Principal, remember: boo
 
 async fn rotate(inside: &Inside) -> Result<bool, Error> {
     let Some(live) = request::loaded::<()>() else { return Ok(false) };
-    let (sessions, keep_for) = (inside.sessions.clone(), request::keep_for());
+    let (sessions, keep_for) = (inside.sessions.clone(), request::key_lifetime());
     let key = inside
         .sessions
         .write(move |change| sessions.rotate(change, &live, true))
         .await
         .map_err(actix_web::error::ErrorServiceUnavailable)?;
-    Ok(key.map(|key| request::hand_over(key, keep_for)).is_some())
+    Ok(key.map(|key| request::issue_key(key, keep_for)).is_some())
 }

@@ -1,7 +1,7 @@
 //! Keys that cannot be ours: answered without asking the database, which is why it need not be reachable here.
 
 use actix_session::storage::SessionStore as _;
-use latchkey_sessions::{Key, Policy, Sessions};
+use latchkey_sessions::{Key, Policy, Store};
 use test_db::unreachable_db;
 
 use super::room::{ADA, TTL, belonging_to, key, unknown_key};
@@ -33,7 +33,7 @@ fn foreign_keys() -> Vec<String> {
 
 #[actix_web::test]
 async fn keys_that_cannot_be_ours_are_nobodys_and_ask_no_database() {
-    let store = Sessions::<()>::new(unreachable_db(), Policy::default()).store();
+    let store = Store::builder(unreachable_db()).policy(Policy::default()).build();
     for foreign in foreign_keys() {
         assert!(store.load(&key(&foreign)).await.unwrap().is_none(), "{foreign:?}");
     }
@@ -41,7 +41,7 @@ async fn keys_that_cannot_be_ours_are_nobodys_and_ask_no_database() {
 
 #[actix_web::test]
 async fn keys_that_cannot_be_ours_change_nothing_and_ask_no_database() {
-    let store = Sessions::<()>::new(unreachable_db(), Policy::default()).store();
+    let store = Store::builder(unreachable_db()).policy(Policy::default()).build();
     for foreign in foreign_keys() {
         let answer = store.update(key(&foreign), belonging_to(ADA, &[("a", "1")]), &TTL).await.unwrap();
         assert_eq!(answer.as_ref(), foreign);
@@ -52,7 +52,7 @@ async fn keys_that_cannot_be_ours_change_nothing_and_ask_no_database() {
 
 #[actix_web::test]
 async fn a_key_that_could_be_ours_is_asked_about() {
-    let store = Sessions::<()>::new(unreachable_db(), Policy::default()).store();
+    let store = Store::builder(unreachable_db()).policy(Policy::default()).build();
     assert!(store.load(&unknown_key()).await.is_err());
 }
 

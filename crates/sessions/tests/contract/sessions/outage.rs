@@ -3,17 +3,17 @@
 use actix_session::storage::{LoadError, SessionStore as _};
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
-use latchkey_sessions::{Key, Policy, Sessions};
+use latchkey_sessions::{Key, Policy, Store};
 
 use super::room::{ADA, Room, TTL, belonging_to, copy, unknown_key};
 use test_db::unreachable_db;
 
 /// Every call there is, each of which says whether it failed.
 fn all_calls<'a>(
-    sessions: &'a Sessions,
+    sessions: &'a Store,
     key: &actix_session::storage::SessionKey,
 ) -> Vec<LocalBoxFuture<'a, bool>> {
-    let store = || sessions.store();
+    let store = || sessions.clone();
     let keys = || copy(key);
     let (one, two, three, four, five) = (keys(), keys(), keys(), keys(), keys());
     vec![
@@ -30,7 +30,7 @@ fn all_calls<'a>(
 
 #[actix_web::test]
 async fn a_database_that_was_never_there_fails_every_call() {
-    let sessions = Sessions::new(unreachable_db(), Policy::default());
+    let sessions = Store::builder(unreachable_db()).owner().policy(Policy::default()).build();
     assert_eq!(join_all(all_calls(&sessions, &unknown_key())).await, [true; 7]);
 }
 

@@ -6,7 +6,7 @@ use diesel::pg::PgConnection;
 use diesel::sql_types::Bool;
 use diesel::{RunQueryDsl as _, select};
 use latchkey_db::Fault;
-use latchkey_sessions::{KeyHash, Live, Owner, Policy, Principal, live};
+use latchkey_sessions::{KeyHash, LiveSession, Owner, Policy, Principal, live};
 
 use super::room::{ADA, GRACE, Room, belonging_to};
 
@@ -16,7 +16,7 @@ struct Member {
 }
 
 impl Owner for Member {
-    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
         let mut members = Vec::new();
         for row in live::<Self>(conn, keys)? {
             let id = row.record.principal;
@@ -33,7 +33,7 @@ impl Owner for Member {
 struct TooLate;
 
 impl Owner for TooLate {
-    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
         let rows = live::<Self>(conn, keys)?;
         conn.batch_execute("UPDATE sessions SET expires_at = now() - interval '1 ms'")?;
         Ok(rows.into_iter().map(|row| row.owned_by(Self)).collect())

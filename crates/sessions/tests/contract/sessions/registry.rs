@@ -168,17 +168,17 @@ async fn lists_show_live_sessions_last_seen_first() {
         room.list(scope, limit, offset).iter().map(|record| record.handle).collect()
     };
     let all = [2, 4, 0, 3, 1, 5].map(|n: usize| handles[n]);
-    assert_eq!(listed(Scope::Everybody, 100, 0), all);
-    assert_eq!(listed(Scope::Everybody, 2, 0), all[..2]);
-    assert_eq!(listed(Scope::Everybody, 3, 2), all[2..5]);
-    assert_eq!(listed(Scope::Everybody, 3, 6), []);
+    assert_eq!(listed(Scope::All, 100, 0), all);
+    assert_eq!(listed(Scope::All, 2, 0), all[..2]);
+    assert_eq!(listed(Scope::All, 3, 2), all[2..5]);
+    assert_eq!(listed(Scope::All, 3, 6), []);
     assert_eq!(listed(Scope::Of(&[ADA]), 100, 0), [2, 4, 0].map(|n: usize| handles[n]));
     assert_eq!(listed(Scope::Of(&[GRACE]), 1, 1), [handles[1]]);
     assert_eq!(listed(Scope::Of(&[ADA, GRACE]), 100, 0), all);
     assert_eq!(listed(Scope::Of(&[NOBODY]), 100, 0), []);
     assert_eq!(listed(Scope::Of(&[]), 100, 0), []);
     for (scope, count) in [
-        (Scope::Everybody, 6),
+        (Scope::All, 6),
         (Scope::Of(&[ADA]), 3),
         (Scope::Of(&[ADA, GRACE]), 6),
         (Scope::Of(&[NOBODY]), 0),
@@ -197,7 +197,7 @@ async fn pages_of_a_list_neither_repeat_nor_lose_sessions_seen_at_the_same_momen
     room.db.execute("UPDATE sessions SET last_seen_at = now()");
     let mut seen = Vec::new();
     for page in 0..4 {
-        seen.extend(room.list(Scope::Everybody, 2, 2 * page).iter().map(|record| record.handle));
+        seen.extend(room.list(Scope::All, 2, 2 * page).iter().map(|record| record.handle));
     }
     assert_eq!(seen.len(), 7);
     seen.sort_by_key(|handle| handle.0);
@@ -211,7 +211,7 @@ async fn looking_at_the_list_touches_nobody() {
     room.log_in(ADA).await;
     room.age("1 hour");
     let before = room.table();
-    room.list(Scope::Everybody, 10, 0);
-    room.count(Scope::Everybody);
+    room.list(Scope::All, 10, 0);
+    room.count(Scope::All);
     assert_eq!(room.table(), before);
 }

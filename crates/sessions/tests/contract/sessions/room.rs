@@ -9,7 +9,7 @@ use actix_web::rt::System;
 use diesel::{Connection as _, PgConnection};
 use latchkey_db::Fault;
 use latchkey_sessions::{
-    Change, Handle, Key, Live, Login, Owner, PgStore, Policy, Principal, Record, Scope, Sessions,
+    Handle, Key, LiveSession, Login, Owner, Policy, Principal, Scope, SessionRecord, SessionTx, Store,
 };
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub type Map = HashMap<String, String>;
 
 pub struct Room<O: Owner = ()> {
     pub db: TestDb,
-    pub sessions: Sessions<O>,
+    pub sessions: Store<O>,
 }
 
 impl Room {
@@ -48,12 +48,12 @@ impl<O: Owner> Room<O> {
     /// For an application that knows something of its principals.
     pub fn with_owners(policy: Policy) -> Self {
         let db = TestDb::new();
-        let sessions = Sessions::new(db.db(), policy);
+        let sessions = Store::builder(db.db()).owner().policy(policy).build();
         Self { db, sessions }
     }
 
-    pub fn store(&self) -> PgStore<O> {
-        self.sessions.store()
+    pub fn store(&self) -> Store<O> {
+        self.sessions.clone()
     }
 
     /// A session saved the way actix-session does it.
@@ -82,7 +82,7 @@ impl<O: Owner> Room<O> {
         self.store().update(copy(key), state, &TTL).await.unwrap()
     }
 
-    pub async fn find(&self, key: &SessionKey) -> Option<Live<O>> {
+    pub async fn find(&self, key: &SessionKey) -> Option<LiveSession<O>> {
         let live = self.sessions.find(&parsed(key)).await.unwrap();
         self.sessions.flush_touches().await.unwrap();
         live
@@ -92,7 +92,7 @@ impl<O: Owner> Room<O> {
         self.find(key).await.unwrap().record.handle
     }
 
-    pub fn rotate(&self, live: &Live<O>, confirmed: bool) -> Option<Key> {
+    pub fn rotate(&self, live: &LiveSession<O>, confirmed: bool) -> Option<Key> {
         let (sessions, live) = (self.sessions.clone(), live.clone());
         self.change(move |change| sessions.rotate(change, &live, confirmed))
     }
@@ -107,7 +107,7 @@ impl<O: Owner> Room<O> {
         self.change(move |change| sessions.revoke_all(change, who, except))
     }
 
-    pub fn list(&self, scope: Scope<'_>, limit: i64, offset: i64) -> Vec<Record> {
+    pub fn list(&self, scope: Scope<'_>, limit: i64, offset: i64) -> Vec<SessionRecord> {
         self.transaction(|conn| self.sessions.list(conn, scope, limit, offset))
     }
 
@@ -118,7 +118,7 @@ impl<O: Owner> Room<O> {
     /// A [`Change`], waited for. On a thread of its own, so that whoever calls this need not be able to wait.
     pub fn change<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> T {
         let sessions = self.sessions.clone();
         let wait = move || System::new().block_on(sessions.write(work)).unwrap();

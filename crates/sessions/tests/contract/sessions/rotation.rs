@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::rt::System;
 use diesel::connection::SimpleConnection as _;
 use latchkey_db::Fault;
-use latchkey_sessions::{Change, Key, Live, Login, Policy};
+use latchkey_sessions::{Key, LiveSession, Login, Policy, SessionTx};
 
 use super::room::{ADA, Room, belonging_to, login};
 
@@ -202,7 +202,7 @@ async fn a_revocation_waits_for_a_rotation_under_way_and_ends_what_it_made() {
         let (new, rotating) = OpenTransaction::begin(&room, rotation(&room, &live, true));
         let new = new.unwrap();
         let (sessions, handle) = (room.sessions.clone(), live.record.handle);
-        let end = move |change: &mut Change<'_>| match all {
+        let end = move |change: &mut SessionTx<'_>| match all {
             true => sessions.revoke_all(change, ADA, None),
             false => sessions.revoke(change, handle, Some(ADA)).map(|owner| owner.iter().count()),
         };
@@ -229,9 +229,9 @@ async fn a_rotation_waits_for_a_revocation_under_way_and_loses_to_it() {
 
 fn rotation(
     room: &Room,
-    live: &Live<()>,
+    live: &LiveSession<()>,
     confirmed: bool,
-) -> impl FnOnce(&mut Change<'_>) -> Result<Option<Key>, Fault> + Send + 'static {
+) -> impl FnOnce(&mut SessionTx<'_>) -> Result<Option<Key>, Fault> + Send + 'static {
     let (sessions, live) = (room.sessions.clone(), live.clone());
     move |change| sessions.rotate(change, &live, confirmed)
 }
@@ -245,7 +245,7 @@ struct OpenTransaction {
 impl OpenTransaction {
     fn begin<T: Send + 'static>(
         room: &Room,
-        work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> (T, Self) {
         let (tell, told) = channel();
         let (commits, ends) = channel();
@@ -290,7 +290,7 @@ fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, two: impl FnOnce() 
 /// Runs `waiting` in a transaction of its own, and `then` once that hangs on somebody's lock.
 fn meanwhile<T: Send + 'static>(
     room: &Room,
-    waiting: impl FnOnce(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
+    waiting: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault> + Send + 'static,
     then: impl FnOnce(),
 ) -> T {
     thread::scope(|scope| {

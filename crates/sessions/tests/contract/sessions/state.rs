@@ -33,7 +33,7 @@ async fn a_state_that_is_no_map_of_strings_reads_as_empty_and_the_session_lives(
     ] {
         room.db.execute(&format!("UPDATE sessions SET state = '{foreign}'"));
         assert_eq!(room.load(&key).await, Some(belonging_to(ADA, &[])), "{foreign}");
-        assert_eq!(room.list(latchkey_sessions::Scope::Everybody, 9, 0).len(), 1);
+        assert_eq!(room.list(latchkey_sessions::Scope::All, 9, 0).len(), 1);
     }
     let state = belonging_to(ADA, &[("a", "1")]);
     room.update(&key, state.clone()).await;

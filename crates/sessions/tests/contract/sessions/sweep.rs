@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join;
-use latchkey_sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Store};
 
 use super::room::{ADA, Room};
 
@@ -56,7 +56,7 @@ async fn many_are_swept_in_batches() {
 async fn two_sweeps_at_once_count_each_session_once() {
     let room = room();
     ended(&room, 25_000, "now() - interval '25 hours', NULL");
-    let other = Sessions::<()>::new(room.db.db(), *room.sessions.policy());
+    let other = Store::builder(room.db.db()).policy(*room.sessions.policy()).build();
     let (one, two) = join(room.sessions.sweep(), other.sweep()).await;
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(one + two + usize::try_from(room.rows()).unwrap(), 25_000);
@@ -98,7 +98,7 @@ async fn a_sweep_skips_what_somebody_holds() {
 }
 
 /// Sweeps from a thread with a runtime of its own, for while this one is busy.
-fn tokio_free(sessions: impl FnOnce() -> Sessions) -> usize {
+fn tokio_free(sessions: impl FnOnce() -> Store) -> usize {
     let sessions = sessions();
     std::thread::spawn(move || actix_web::rt::System::new().block_on(sessions.sweep()).unwrap())
         .join()

@@ -2,7 +2,7 @@
 
 use actix_web::cookie::Cookie;
 use futures_util::future::join_all;
-use latchkey_sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Store};
 use test_db::unreachable_db;
 
 use super::app::{Act, Site};
@@ -22,7 +22,7 @@ async fn whoever_logs_in_is_known_from_then_on() {
 
 #[actix_web::test]
 async fn nothing_anonymous_reads_or_writes_the_table() {
-    let site = Site::new(&Sessions::new(unreachable_db(), Policy::default())).await;
+    let site = Site::new(&Store::builder(unreachable_db()).owner().policy(Policy::default()).build()).await;
     for act in [Act::Look, Act::Renew, Act::LogOut, Act::Clear, Act::Rotate] {
         let answer = site.send(act, None).await;
         assert_eq!(answer.status, 200, "{act:?}");
@@ -32,7 +32,7 @@ async fn nothing_anonymous_reads_or_writes_the_table() {
 
 #[actix_web::test]
 async fn a_forged_cookie_reaches_no_database() {
-    let site = Site::new(&Sessions::new(unreachable_db(), Policy::default())).await;
+    let site = Site::new(&Store::builder(unreachable_db()).owner().policy(Policy::default()).build()).await;
     let key = text_of_key(7);
     for value in ["", "x", &key, &format!("{}{key}", "A".repeat(44)), &"A".repeat(4000)] {
         let answer = site.send(Act::Look, Some(&Cookie::new("id", value.to_owned()))).await;
