@@ -66,7 +66,7 @@ async fn flush_forever<O: Owner>(store: Store<O>) {
     loop {
         time::sleep(store.policy.flush_every()).await;
         if let Err(fault) = store.flush_touches().await {
-            tracing::warn!(%fault, "cannot write when sessions were last used; trying again");
+            tracing::warn!(%fault, "cannot write when sessions were last used");
         }
     }
 }
@@ -74,7 +74,7 @@ async fn flush_forever<O: Owner>(store: Store<O>) {
 async fn sweep_forever<O: Owner>(store: Store<O>, every: Duration) {
     loop {
         if let Err(fault) = store.sweep().await {
-            tracing::warn!(%fault, "cannot delete ended sessions; trying again");
+            tracing::warn!(%fault, "cannot delete ended sessions");
         }
         time::sleep(every).await;
     }
