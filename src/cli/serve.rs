@@ -21,7 +21,7 @@ use super::way::{self, Safety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
 use crate::config::Settings;
-use crate::db::{Db, Fault, checkup, migrations};
+use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
@@ -193,7 +193,7 @@ fn watch_the_way(settings: &Settings) {
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
     for (url, connection) in pool.into_iter().chain(direct) {
         // What nobody confirms is not there.
-        let is_encrypted = || checkup::way_to(url).is_ok_and(|way| way.encrypted);
+        let is_encrypted = || diagnostics::tls_status_of(url).is_ok_and(|way| way.encrypted);
         let way = way::judge(url, is_encrypted);
         if way.safety.is_good() {
             continue;

@@ -1,7 +1,7 @@
 //! The only door to Postgres: the pool of `latchkey_db`, this application's schema and migrations, the private server of
 //! local mode, and what `latchkey doctor` asks a server.
 
-pub mod checkup;
+pub mod diagnostics;
 mod joins;
 pub mod migrations;
 pub mod schema;

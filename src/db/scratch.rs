@@ -1,5 +1,5 @@
-//! A database for a while: made beside the others on a server, dropped with its value. Called by `latchkey prove`,
-//! which must not touch a row of anybody's.
+//! A temporary database on an existing server, dropped with its value. For `latchkey prove`, which must not touch the
+//! application's rows.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Bool;
@@ -10,16 +10,17 @@ use latchkey_db::conninfo::with_database;
 use super::{Fault, migrations};
 use crate::secret;
 
+/// The database, until this is dropped.
 pub struct Scratch {
     server: String,
     name: String,
 }
 
 impl Scratch {
-    /// On the server that `url` leads to. `None` where that user may not make databases. Blocks.
+    /// On the server of `url`. `None` if its role may not create databases. Blocks.
     pub fn create(url: &str) -> Result<Option<Self>, Fault> {
         let mut conn = migrations::connect(url)?;
-        let may: May =
+        let may: Permission =
             sql_query("SELECT rolsuper OR rolcreatedb AS may FROM pg_roles WHERE rolname = current_user")
                 .get_result(&mut conn)?;
         if !may.may {
@@ -41,7 +42,7 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// Whoever is still connected is thrown out.
+    /// Ends connections that are still open.
     fn drop(&mut self) {
         let dropped = migrations::connect(&self.server).and_then(|mut conn| {
             Ok(conn.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))?)
@@ -53,7 +54,7 @@ impl Drop for Scratch {
 }
 
 #[derive(QueryableByName)]
-struct May {
+struct Permission {
     #[diesel(sql_type = Bool)]
     may: bool,
 }

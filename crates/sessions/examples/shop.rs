@@ -13,7 +13,7 @@ use latchkey_sessions::{live_columns, live_sessions, owned, query_keys, request,
 use uuid::Uuid;
 
 diesel::table! { users (id) { id -> Uuid, name -> Text, token_hash -> Bytea, } }
-diesel::define_sql_function!(fn sha256(token: Bytea) -> Bytea);
+diesel::define_sql_function!(fn sha256(token: diesel::sql_types::Binary) -> diesel::sql_types::Binary);
 latchkey_sessions::joinable_with_sessions!(users);
 
 pub const USERS: &str = "CREATE TABLE IF NOT EXISTS users

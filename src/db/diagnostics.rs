@@ -1,4 +1,4 @@
-//! What a database says of itself, for `latchkey doctor`. Looks, and changes nothing that lasts.
+//! What a database says about itself, for `latchkey doctor`. It changes nothing that lasts.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +13,7 @@ use latchkey_db::notifications;
 
 use super::{Fault, migrations};
 
-/// The server behind a connection, and who we are there.
+/// The server behind a connection, and the role of that connection.
 #[derive(QueryableByName)]
 pub struct Server {
     /// 150004 is 15.4.
@@ -25,7 +25,7 @@ pub struct Server {
     pub standby: bool,
     #[diesel(sql_type = Bool)]
     pub read_only: bool,
-    /// What is left for everybody but superusers; less where this role or database may have fewer.
+    /// Connections for roles that are no superuser, or the limit of this role or database if that is lower.
     #[diesel(sql_type = Integer)]
     pub connections: i32,
     #[diesel(sql_type = BigInt)]
@@ -36,7 +36,7 @@ pub struct Server {
     pub full_page_writes: String,
     #[diesel(sql_type = Text)]
     pub synchronous_commit: String,
-    /// The locale of its messages.
+    /// `lc_messages`, the locale of its messages.
     #[diesel(sql_type = Text)]
     pub messages: String,
     #[diesel(sql_type = Text)]
@@ -63,9 +63,9 @@ pub fn server(conn: &mut PgConnection) -> Result<Server, Fault> {
     .get_result(conn)?)
 }
 
-/// How the last stretch to the server is travelled: all of it, where nothing stands in between.
+/// Whether the server's end of a connection is encrypted. If a proxy or pooler is in between, this is its connection.
 #[derive(QueryableByName)]
-pub struct Way {
+pub struct TlsStatus {
     #[diesel(sql_type = Bool)]
     pub encrypted: bool,
     #[diesel(sql_type = Nullable<Text>)]
@@ -74,7 +74,7 @@ pub struct Way {
     pub cipher: Option<String>,
 }
 
-pub fn way(conn: &mut PgConnection) -> Result<Way, Fault> {
+pub fn tls_status(conn: &mut PgConnection) -> Result<TlsStatus, Fault> {
     Ok(sql_query(
         "SELECT coalesce(s.ssl, false) AS encrypted, s.version AS protocol, s.cipher \
          FROM pg_stat_activity a LEFT JOIN pg_stat_ssl s USING (pid) WHERE pid = pg_backend_pid()",
@@ -82,12 +82,12 @@ pub fn way(conn: &mut PgConnection) -> Result<Way, Fault> {
     .get_result(conn)?)
 }
 
-/// The same on a connection of its own.
-pub fn way_to(url: &str) -> Result<Way, Fault> {
-    way(&mut migrations::connect(url)?)
+/// The same on a new connection.
+pub fn tls_status_of(url: &str) -> Result<TlsStatus, Fault> {
+    tls_status(&mut migrations::connect(url)?)
 }
 
-/// What this role may do to a table.
+/// What this role may do with a table.
 #[derive(QueryableByName)]
 pub struct Rights {
     #[diesel(sql_type = Text)]
@@ -112,7 +112,7 @@ pub fn rights(conn: &mut PgConnection) -> Result<Vec<Rights>, Fault> {
     .load(conn)?)
 }
 
-/// The middle of so many round trips.
+/// The median of `times` round trips.
 pub fn round_trip(conn: &mut PgConnection, times: usize) -> Result<Duration, Fault> {
     let mut took = Vec::new();
     for _ in 0..times {
@@ -124,7 +124,7 @@ pub fn round_trip(conn: &mut PgConnection, times: usize) -> Result<Duration, Fau
     Ok(took.get(times / 2).copied().unwrap_or_default())
 }
 
-/// How far the database's clock is ahead of ours, and how exactly that is known: half the quickest of some round trips.
+/// How far the database's clock is ahead of ours, and how exactly that is known: half the fastest of five round trips.
 pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duration), Fault> {
     let mut best: Option<(::time::Duration, Duration)> = None;
     for _ in 0..5 {
@@ -138,17 +138,17 @@ pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duratio
     best.ok_or_else(|| Fault::Bug("no round trip".into()))
 }
 
-/// Whether a connection has one server for as long as it lasts. Behind a pooler in transaction mode it has another as soon
-/// as somebody else (`other`) has that one. Nothing is set there to find out: it would stay, for whoever comes next.
-pub fn keeps_its_session(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Fault> {
+/// Whether `conn` keeps one server process. Behind a pooler in transaction mode it gets another one while `other` uses
+/// that. Nothing is set to find out: a setting would stay for the next client of the server process.
+pub fn keeps_its_server(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Fault> {
     let first = process(conn)?;
     for _ in 0..3 {
-        // Poolers hand out in turn, or whoever was free last: that is by now the one that `other` had.
+        // A pooler assigns processes in turn, or the one that was used last: by now that is the one `other` had.
         if process(conn)? != first {
             return Ok(false);
         }
         let alone = other.transaction::<_, Fault, _>(|other| {
-            // Where there is one server for both, we would wait for ourselves.
+            // If there is only one process for both, waiting for it here would never end.
             let theirs = process(other)?;
             Ok(theirs != first && process(conn)? == first)
         })?;
@@ -163,8 +163,8 @@ fn process(conn: &mut PgConnection) -> Result<i32, Fault> {
     Ok(select(sql::<Integer>("pg_backend_pid()")).get_result(conn)?)
 }
 
-/// How long a word said on `speaking` takes to be heard on `listening`; `None` when it is not.
-pub fn is_heard(
+/// How long a notification takes from `speaking` to `listening`; `None` if it does not arrive within `patience`.
+pub fn notification_delay(
     listening: &mut PgConnection,
     speaking: &mut PgConnection,
     patience: Duration,
