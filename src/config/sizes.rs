@@ -11,7 +11,7 @@ use super::memory_limit;
 /// waits in the kernel's queue.
 const BROWSERS: usize = 4096;
 
-/// What a connection holds at most (`src/web/server`): a head, a piece of a body and a piece of an answer, and the
+/// What a connection holds at most (`src/web/http/server`): a head, a piece of a body and a piece of an answer, and the
 /// kernel about as much again.
 const CONNECTION_BYTES: u64 = 64 * 1024;
 

@@ -5,7 +5,6 @@ pub mod diagnostics;
 mod joins;
 pub mod migrations;
 pub mod schema;
-pub mod scratch;
 
 pub use latchkey_db::{Cause, Db, Fault, after_commit, off_thread, time};
 pub use local_postgres as local;

@@ -1,5 +1,5 @@
 //! How logging in ends, counted: after the transaction, so that nothing is counted that was rolled back. The verbs that
-//! log somebody in count, `web/metrics.rs` writes it down.
+//! log somebody in count, `web/ops/metrics.rs` writes it down.
 
 use crate::factors::{CodeRefusal, PasskeyRefusal};
 use crate::identity::Answer;

@@ -1,41 +1,10 @@
 //! HTTP: everything a request passes through, and the pages. Composition root of the server.
 
-mod address;
-mod assets;
-mod body;
-mod browser;
-mod cookie;
-mod csrf;
-mod ctx;
-mod current_session;
-pub mod doctor;
-mod error;
-mod fields;
-mod flash;
-mod form;
-mod front;
-pub mod guard;
-mod headers;
-mod health;
-mod identify;
-mod json;
-mod link;
-pub mod metrics;
-mod next;
-mod origin;
-mod own_process;
-mod page;
+mod http;
+pub mod ops;
 mod pages;
-mod qr;
-mod receive;
-mod registration;
-mod requests;
 pub mod routes;
-mod server;
-mod trace;
-mod urlencoded;
-mod view;
-mod visit;
+pub mod session;
 #[cfg(feature = "yardstick")]
 mod yardstick;
 
@@ -55,16 +24,23 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 
 use crate::accounts::Accounts;
-use crate::config::{Origin, SessionLimits, Settings, Span, Transport, blocking_threads, connections_of};
+use crate::config::{
+    Origin, SessionLimits, Settings, Span, Switch, Transport, blocking_threads, connections_of,
+};
 use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
-use requests::Requests;
+use http::request_counts::Requests;
+use http::{assets, error, headers, origin_check, request_layer, server};
+use ops::{doctor, health};
+use routes::Served;
+use session::{current_session, with_session};
 
 /// What handlers share.
 pub struct Shared {
     pub accounts: Accounts,
-    pub lab: Lab,
+    /// `None` if `LATCHKEY__COMPARE` is off.
+    pub lab: Option<Lab>,
     requests: Requests,
     pub public: Origin,
     pub limits: SessionLimits,
@@ -99,9 +75,9 @@ struct CookieNames {
     lab: LabCookies,
 }
 
-/// What the lab leaves in a browser, for `/compare` and what is below it.
+/// The names of the lab's cookies, which are sent to `/compare` and the paths below it only.
 struct LabCookies {
-    /// Which run it is.
+    /// The key of the run.
     run: String,
     session: String,
     access: String,
@@ -127,7 +103,8 @@ impl LabCookies {
 impl Shared {
     pub fn new(accounts: Accounts, settings: &Settings) -> Self {
         let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
-        let lab = Lab::new(accounts.db().clone(), settings.secret.clone());
+        let lab = (settings.compare == Switch::On)
+            .then(|| Lab::new(accounts.db().clone(), settings.secret.clone()));
         Self {
             accounts,
             lab,
@@ -186,27 +163,27 @@ pub fn app(
         BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
     )
     .build();
-    let local = shared.local;
+    let served = Served { local: shared.local, compare: shared.lab.is_some() };
     // A page is read by whoever the cookie names; a form may also change their session.
     let forms = web::scope("")
         .guard(Not(routes::is_reading()))
         .wrap(IdentityMiddleware::default())
         .wrap(sessions)
         .wrap(from_fn(current_session::outward))
-        .configure(|scope| routes::mount_forms(scope, local))
+        .configure(|scope| routes::mount_forms(scope, served))
         .default_service(web::to(error::not_found));
     let app = App::new()
         .app_data(shared)
-        .wrap(from_fn(origin::check))
-        .wrap(from_fn(front::door))
+        .wrap(from_fn(origin_check::check))
+        .wrap(from_fn(request_layer::door))
         .configure(health::mount)
         .configure(doctor::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
-    app.configure(|app| routes::mount_pages(app, local))
+    app.configure(|app| routes::mount_pages(app, served))
         .configure(assets::mount)
         .service(forms)
-        .default_service(web::route().service(identify::before(error::not_found)))
+        .default_service(web::route().service(with_session::before(error::not_found)))
 }
 
 /// Serves on `listener` until told to stop; then finishes what is running.

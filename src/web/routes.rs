@@ -10,22 +10,28 @@ use actix_web::guard::{self, Any, Get, Head, Post};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
-use super::body::Media;
-use super::error::Error;
-use super::fields;
-use super::form::{Form, Input, Posted};
-use super::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
-use super::identify;
-use super::json::Json;
 use super::pages::{
     account, admin, compare, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
     second_factor, setup,
 };
-use super::receive::{self, Draft};
+use crate::web::http::body::Media;
+use crate::web::http::error::Error;
+use crate::web::http::fields;
+use crate::web::http::form::{Form, Input, Posted};
+use crate::web::http::json::Json;
+use crate::web::session::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
+use crate::web::session::receive::{self, Draft};
+use crate::web::session::with_session;
 
-/// The rows.
-#[rustfmt::skip]
+/// The rows of a deployed server with every part switched on.
 pub fn table() -> Vec<Route> {
+    let mut rows = product_table();
+    rows.extend(compare_table());
+    rows
+}
+
+#[rustfmt::skip]
+fn product_table() -> Vec<Route> {
     vec![
         Visitor  ::get ("/",                                     home::landing),
         SignedIn ::get ("/home",                                 home::index),
@@ -62,15 +68,6 @@ pub fn table() -> Vec<Route> {
         Visitor  ::post("/undo-email",                           links::undo_email),
         Visitor  ::get ("/undo-factor",                          links::undo_factor_form),
         Visitor  ::post("/undo-factor",                          links::undo_factor),
-
-        Visitor  ::get ("/compare",                              compare::index),
-        Visitor  ::get ("/compare/session",                      compare::session_door),
-        Visitor  ::get ("/compare/jwt",                          compare::token_door),
-        Visitor  ::post("/compare/start",                        compare::begin),
-        Visitor  ::post("/compare/end",                          compare::end),
-        Visitor  ::post("/compare/stopwatch",                    compare::stopwatch),
-        Visitor  ::post("/compare/cost",                         compare::cost),
-        Visitor  ::post("/compare/{step}",                       compare::step),
 
         SignedIn ::get ("/account",                              account::profile::form),
         SignedIn ::form("/account/profile",                      account::profile::submit, account::profile::again),
@@ -116,6 +113,21 @@ pub fn table() -> Vec<Route> {
     ]
 }
 
+/// Rows that exist unless `LATCHKEY__COMPARE` is off.
+#[rustfmt::skip]
+pub fn compare_table() -> Vec<Route> {
+    vec![
+        Visitor  ::get ("/compare",                              compare::index),
+        Visitor  ::get ("/compare/session",                      compare::session),
+        Visitor  ::get ("/compare/jwt",                          compare::jwt),
+        Visitor  ::post("/compare/start",                        compare::begin),
+        Visitor  ::post("/compare/end",                          compare::end),
+        Visitor  ::post("/compare/stopwatch",                    compare::stopwatch),
+        Visitor  ::post("/compare/cost",                         compare::cost),
+        Visitor  ::post("/compare/{step}",                       compare::step),
+    ]
+}
+
 /// Rows that exist in local mode only.
 #[rustfmt::skip]
 pub fn local_table() -> Vec<Route> {
@@ -124,6 +136,17 @@ pub fn local_table() -> Vec<Route> {
         Visitor  ::get ("/dev/mailbox/{id}",                     dev::mail),
         Visitor  ::get ("/dev/parts",                            dev::parts),
     ]
+}
+
+/// Which of the optional tables are mounted.
+#[derive(Clone, Copy)]
+pub struct Served {
+    pub local: bool,
+    pub compare: bool,
+}
+
+impl Served {
+    const ALL: Self = Self { local: true, compare: true };
 }
 
 /// One row: data for tests and documentation, and the handler behind it.
@@ -164,7 +187,7 @@ pub trait Rows: Guard + Sized {
         H::Output: Responder + 'static,
         Args: FromRequest + LedBy<Self> + 'static,
     {
-        let handler = move || web::route().service(identify::before(handler.clone()));
+        let handler = move || web::route().service(with_session::before(handler.clone()));
         Route {
             guard: Self::KIND,
             method: Method::Get,
@@ -276,7 +299,7 @@ impl<G, A, T> EndsInForm for (G, A, Json<T>) {
 /// Whether the row that answers this is one for scripts: the first whose path matches, as the router has it.
 pub fn is_for_scripts(method: &actix_web::http::Method, path: &str) -> bool {
     static POSTS: LazyLock<Vec<(ResourceDef, bool)>> = LazyLock::new(|| {
-        let rows = paths(true, Method::Post).filter_map(|(path, row, _)| Some((path, row?.json)));
+        let rows = paths(Served::ALL, Method::Post).filter_map(|(path, row, _)| Some((path, row?.json)));
         rows.map(|(path, json)| (ResourceDef::new(path), json)).collect()
     });
     *method == actix_web::http::Method::POST
@@ -301,17 +324,17 @@ where
 }
 
 /// Mounts the rows for reading, each by itself: nothing but who is visiting stands between them and the door.
-pub fn mount_pages(config: &mut web::ServiceConfig, local: bool) {
-    for (path, row, allowed) in paths(local, Method::Get) {
-        let wrong = web::route().service(identify::before(move || wrong_method(allowed.clone())));
+pub fn mount_pages(config: &mut web::ServiceConfig, served: Served) {
+    for (path, row, allowed) in paths(served, Method::Get) {
+        let wrong = web::route().service(with_session::before(move || wrong_method(allowed.clone())));
         let route = row.map_or(wrong, |row| (row.handler)());
         config.service(web::resource(path).guard(is_reading()).route(route));
     }
 }
 
 /// Mounts the rows for sending, in the scope that may change a session.
-pub fn mount_forms(config: &mut web::ServiceConfig, local: bool) {
-    for (path, row, allowed) in paths(local, Method::Post) {
+pub fn mount_forms(config: &mut web::ServiceConfig, served: Served) {
+    for (path, row, allowed) in paths(served, Method::Post) {
         let resource = web::resource(path);
         let resource = match row {
             Some(row) => resource.route((row.handler)().guard(Post())),
@@ -323,9 +346,12 @@ pub fn mount_forms(config: &mut web::ServiceConfig, local: bool) {
 
 /// Every path with its row for `method`, if it has one, and the methods that it takes: the wrong one is 405 and is
 /// told the right ones.
-fn paths(local: bool, method: Method) -> impl Iterator<Item = (&'static str, Option<Route>, String)> {
-    let mut rows = table();
-    if local {
+fn paths(served: Served, method: Method) -> impl Iterator<Item = (&'static str, Option<Route>, String)> {
+    let mut rows = product_table();
+    if served.compare {
+        rows.extend(compare_table());
+    }
+    if served.local {
         rows.extend(local_table());
     }
     let mut paths: Vec<(&'static str, Option<Route>, String)> = Vec::new();

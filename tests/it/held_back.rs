@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use latchkey::identity::{Client, Role, UserId};
-use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method, Route};
+use latchkey::web::session::guard::Kind;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::support::app::{Person, TestApp};

@@ -1,8 +1,8 @@
 //! A form that was open while the confirmation ran out: it comes back filled in, and is carried out only when it is sent
 //! again.
 
-use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method, Route};
+use latchkey::web::session::guard::Kind;
 use reqwest::header::REFERER;
 
 use crate::passkeys::{inside, passkey_of, prove};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method, Route};
+use latchkey::web::session::guard::Kind;
 use reqwest::header::{ORIGIN, REFERER};
 use serde_json::Value;
 use uuid::Uuid;

@@ -9,8 +9,8 @@ use latchkey::cleanup::table;
 use latchkey::config::{PasswordLimits, ThrottleLimits};
 use latchkey::identity::{Email, Name};
 use latchkey::passwords::Password;
-use latchkey::web::guard::Kind;
 use latchkey::web::routes::{self, Method};
+use latchkey::web::session::guard::Kind;
 
 use crate::support::generated::check_table;
 

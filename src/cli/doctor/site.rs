@@ -8,7 +8,7 @@ use super::bounded;
 use super::fetch::{self, Answer};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::config::{Origin, Settings};
-use crate::web::doctor::{self, FRESH_FOR, HEADER, Seen};
+use crate::web::ops::doctor::{self, FRESH_FOR, HEADER, Seen};
 
 const WITHIN: Duration = Duration::from_secs(15);
 

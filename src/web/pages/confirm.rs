@@ -9,13 +9,14 @@ use serde::Deserialize;
 use crate::factors::CodeRefusal;
 use crate::login::ConfirmRefusal;
 use crate::throttle::Wait;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, Posted, SecretText, Text};
-use crate::web::guard::SignedIn;
-use crate::web::page::{self, Page};
-use crate::web::{current_session, flash, next};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, Posted, SecretText, Text};
+use crate::web::http::{flash, return_to};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::current_session;
+use crate::web::session::guard::SignedIn;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -83,7 +84,7 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
     }
     let ConfirmForm { password, code, next } = form.input;
     let asked = ctx.query("next");
-    let next = next::safe(&next).or(next::safe(&asked)).unwrap_or("/home").to_owned();
+    let next = return_to::safe(&next).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let (password, code) = (password.reveal(), code.reveal());
     match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
         Ok(key) => {

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use crate::config::Origin;
 use crate::identity::Factor;
 use crate::mail::Kept;
-use crate::web::ctx::{Ctx, Id};
-use crate::web::error::Error;
-use crate::web::form::Fields;
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
-use crate::web::view::{Ends, Event, PER_PAGE, Pager, Series, SessionRow, Strength, When};
+use crate::web::http::error::Error;
+use crate::web::http::form::Fields;
+use crate::web::pages::context::{Ctx, Id};
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::{Ends, Event, PER_PAGE, Pager, Series, SessionRow, Strength, When};
+use crate::web::session::guard::Visitor;
 
 struct MailRow {
     id: String,
@@ -58,7 +58,7 @@ pub async fn mailbox(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 #[derive(Template)]
-#[template(path = "dev/mail.html")]
+#[template(path = "dev/mailbox/id.html")]
 struct MailPage {
     page: Page,
     mail: MailRow,

@@ -5,30 +5,35 @@ use askama::Template;
 use smol_str::SmolStr;
 use time::OffsetDateTime;
 
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash;
-use crate::web::guard::{SignedIn, Visitor};
-use crate::web::page::{self, Page};
-use crate::web::view::SessionRow;
+use crate::web::http::error::Error;
+use crate::web::http::flash;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::SessionRow;
+use crate::web::session::guard::{SignedIn, Visitor};
 use latchkey_sessions::{Policy, SessionRecord};
 
 #[derive(Template)]
-#[template(path = "home.html")]
+#[template(path = "index.html")]
 struct HomePage {
     page: Page,
     can_register: bool,
+    can_compare: bool,
 }
 
 pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().users.registration_is_open() })
+    page::ok(&HomePage {
+        page: ctx.page(),
+        can_register: ctx.accounts().users.registration_is_open(),
+        can_compare: ctx.shared.lab.is_some(),
+    })
 }
 
 #[derive(Template)]
-#[template(path = "dashboard.html")]
+#[template(path = "home.html")]
 struct DashboardPage {
     page: Page,
     name: SmolStr,

@@ -8,13 +8,14 @@ use serde::Deserialize;
 
 use crate::cleanup::Disowned;
 use crate::notices::Purpose;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, Text};
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
-use crate::web::{browser, link};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, Text};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::mailed_link;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::guard::Visitor;
+use crate::web::session::known_device;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -25,7 +26,7 @@ pub struct LinkForm {
 impl Input for LinkForm {}
 
 #[derive(Template)]
-#[template(path = "link.html")]
+#[template(path = "mailed_link.html")]
 struct LinkPage {
     page: Page,
     form: Fields,
@@ -87,13 +88,14 @@ impl LinkPage {
 }
 
 async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
-    let token = match link::token(ctx) {
+    let token = match mailed_link::token(ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().notices.live_link(purpose, &token).await?;
     let dead = dead_text(purpose);
-    let (form, status) = (link::fields(token, live.is_some(), dead), link::status(live.is_some()));
+    let (form, status) =
+        (mailed_link::fields(token, live.is_some(), dead), mailed_link::status(live.is_some()));
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 
@@ -109,8 +111,8 @@ pub async fn unlock_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 pub async fn unlock(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().login.unlock(&form.input.token, ctx.client()).await? {
         Some(proof) => {
-            browser::keep(&ctx.request, &ctx.shared, &proof);
-            Ok(link::used(ctx.redirect("/login", Flash::Unlocked), &ctx.shared))
+            known_device::keep(&ctx.request, &ctx.shared, &proof);
+            Ok(mailed_link::used(ctx.redirect("/login", Flash::Unlocked), &ctx.shared))
         }
         None => dead(&ctx, Purpose::Unlock, form),
     }
@@ -134,7 +136,7 @@ pub async fn confirm_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Er
 pub async fn confirm_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().users.confirm_email(&form.input.token, ctx.client()).await? {
         // Whoever is logged in goes on to their pages from there.
-        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::EmailChanged), &ctx.shared)),
+        Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailChanged), &ctx.shared)),
         None => dead(&ctx, Purpose::ConfirmEmail, form),
     }
 }
@@ -145,7 +147,7 @@ pub async fn undo_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error
 
 pub async fn undo_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().users.restore_email(&form.input.token, ctx.client()).await? {
-        Some(()) => Ok(link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
+        Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
         None => dead(&ctx, Purpose::UndoEmail, form),
     }
 }
@@ -167,5 +169,5 @@ fn disowned_answer(ctx: &Ctx, disowned: Disowned, mailed: Flash) -> HttpResponse
         Disowned::ResetMailed => mailed,
         Disowned::AddressChanged => Flash::NotMeElsewhere,
     };
-    link::used(ctx.redirect("/login", flash), &ctx.shared)
+    mailed_link::used(ctx.redirect("/login", flash), &ctx.shared)
 }

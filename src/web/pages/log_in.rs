@@ -5,14 +5,15 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::login::{Attempt, LogInRefusal, LoggedIn};
-use crate::web::ctx::Ctx;
-use crate::web::error::{Error, with_next};
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, SecretText, Text};
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
-use crate::web::receive::Draft;
-use crate::web::{current_session, flash, next};
+use crate::web::http::error::{Error, with_next};
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::http::{flash, return_to};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::current_session;
+use crate::web::session::guard::Visitor;
+use crate::web::session::receive::Draft;
 use latchkey_sessions::EndReason;
 
 #[derive(Deserialize, Default)]
@@ -51,7 +52,7 @@ impl LogInPage {
 
 pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if visitor.0.is_some() {
-        return Ok(flash::see_other(next::safe(&ctx.query("next")).unwrap_or("/home")));
+        return Ok(flash::see_other(return_to::safe(&ctx.query("next")).unwrap_or("/home")));
     }
     let ended = current_session::how_it_ended(&ctx.request, &ctx.shared).await?.map(|how| match how {
         EndReason::Revoked => "Your session in this browser was ended from elsewhere: on another device, by a new password, with a link from a letter, or by an administrator.",
@@ -72,7 +73,7 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
     let LogInForm { email, password, remember, next } = form.input;
     // `next` may stand in the form or still in the address the form was sent to.
     let asked = ctx.query("next");
-    let next = next::safe(&next).or(next::safe(&asked)).unwrap_or("/home").to_owned();
+    let next = return_to::safe(&next).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = matches!(&*remember, "1" | "on" | "true" | "yes");
     let attempt = Attempt { email: email.0, password: password.reveal(), remember };
     match ctx.accounts().login.authenticate(attempt, ctx.client()).await? {

@@ -2,12 +2,12 @@
 
 use actix_web::HttpResponse;
 
-use crate::web::ctx::Ctx;
-use crate::web::current_session;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Form, Input};
-use crate::web::guard::Visitor;
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Form, Input};
+use crate::web::pages::context::Ctx;
+use crate::web::session::current_session;
+use crate::web::session::guard::Visitor;
 
 #[derive(serde::Deserialize)]
 pub struct LogOutForm {}

@@ -4,18 +4,24 @@ pub mod account;
 pub mod admin;
 pub mod compare;
 pub mod confirm;
+pub mod context;
 pub mod dev;
 pub mod home;
 pub mod links;
 pub mod log_in;
 pub mod log_out;
+pub mod mailed_link;
+pub mod page;
 pub mod passkeys;
+pub mod qr;
 pub mod register;
+pub mod registration_cookie;
 pub mod reset_password;
 pub mod second_factor;
 pub mod setup;
+pub mod view;
 
-use super::form::Input;
+use crate::web::http::form::Input;
 
 /// A form that is only a button.
 #[derive(serde::Deserialize)]

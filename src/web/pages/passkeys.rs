@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::factors::{Assertion, PasskeyRefusal};
 use crate::login::{Opened, PendingHash};
-use crate::web::ctx::Ctx;
-use crate::web::error::{Error, with_next};
-use crate::web::flash::{self, Flash};
-use crate::web::guard::Visitor;
-use crate::web::json::{self, Json, Nothing};
-use crate::web::{current_session, next};
+use crate::web::http::error::{Error, with_next};
+use crate::web::http::flash::{self, Flash};
+use crate::web::http::json::{self, Json, Nothing};
+use crate::web::http::return_to;
+use crate::web::pages::context::Ctx;
+use crate::web::session::current_session;
+use crate::web::session::guard::Visitor;
 
 /// What to ask the browser for. Whoever is logged in already is only asked for passkeys of their own.
 pub async fn start(visitor: Visitor, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResponse, Error> {
@@ -77,7 +78,7 @@ fn pending(ctx: &Ctx) -> Option<PendingHash> {
 
 /// As the page of the second step does.
 fn begin_anew(ctx: &Ctx) -> HttpResponse {
-    let log_in = with_next("/login", next::safe(&ctx.query("next")));
+    let log_in = with_next("/login", return_to::safe(&ctx.query("next")));
     flash::with(HttpResponse::Ok().json(json!({ "next": log_in })), Flash::LogInExpired, &ctx.shared)
 }
 
@@ -88,7 +89,7 @@ fn begin(ctx: &Ctx, opened: Opened) -> Result<HttpResponse, Error> {
 }
 
 fn go_on(ctx: &Ctx) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "next": next::safe(&ctx.query("next")).unwrap_or("/home") }))
+    HttpResponse::Ok().json(json!({ "next": return_to::safe(&ctx.query("next")).unwrap_or("/home") }))
 }
 
 pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {

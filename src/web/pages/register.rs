@@ -6,15 +6,15 @@ use serde::Deserialize;
 
 use crate::config::Registration;
 use crate::users::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::{self, Flash};
-use crate::web::form::{Fields, Form, Input, Preset, SecretText, Text};
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
-use crate::web::receive::Draft;
-use crate::web::view::Strength;
-use crate::web::{link, registration};
+use crate::web::http::error::Error;
+use crate::web::http::flash::{self, Flash};
+use crate::web::http::form::{Fields, Form, Input, Preset, SecretText, Text};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::Strength;
+use crate::web::pages::{mailed_link, registration_cookie};
+use crate::web::session::guard::Visitor;
+use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -44,7 +44,7 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     if visitor.0.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    let invite = match link::named(&ctx, "invite") {
+    let invite = match mailed_link::named(&ctx, "invite") {
         Ok(invite) => invite,
         Err(moved) => return Ok(*moved),
     };
@@ -93,8 +93,9 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
     let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
-            let answer = if person.invite.is_empty() { answer } else { link::used(answer, &ctx.shared) };
-            return Ok(registration::keep(answer, &ctx.shared, &token));
+            let answer =
+                if person.invite.is_empty() { answer } else { mailed_link::used(answer, &ctx.shared) };
+            return Ok(registration_cookie::keep(answer, &ctx.shared, &token));
         }
         // Nothing that is typed can change these.
         Err(closed @ (RegisterRefusal::Closed | RegisterRefusal::NoMail)) => {
@@ -157,7 +158,7 @@ impl std::fmt::Display for RegisterRefusal {
 }
 
 #[derive(Template)]
-#[template(path = "register_check_email.html")]
+#[template(path = "register/check_email.html")]
 struct RegisterCheckEmailPage {
     page: Page,
 }
@@ -191,15 +192,18 @@ const DEAD: &str =
 
 /// Only shows a button: mail scanners follow links, they press nothing.
 pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let token = match link::token(&ctx) {
+    let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let link =
-        ctx.accounts().users.verify_link(&token, registration::shown(&ctx.request, &ctx.shared)).await?;
+    let link = ctx
+        .accounts()
+        .users
+        .verify_link(&token, registration_cookie::shown(&ctx.request, &ctx.shared))
+        .await?;
     let live = link != VerifyLink::Dead;
-    let (form, asks_password) = (link::fields(token, live, DEAD), link == VerifyLink::OtherBrowser);
-    page::show(link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
+    let (form, asks_password) = (mailed_link::fields(token, live, DEAD), link == VerifyLink::OtherBrowser);
+    page::show(mailed_link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
 }
 
 pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
@@ -211,11 +215,11 @@ pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<
     }
     let VerifyForm { token, password, .. } = form.input;
     let password = password.reveal();
-    let browser = registration::shown(&ctx.request, &ctx.shared);
+    let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
     let refusal = match ctx.accounts().users.verify_email(&token, &password, browser, ctx.client()).await? {
         Ok(()) => {
-            let answer = link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
-            return Ok(registration::forget(answer, &ctx.shared));
+            let answer = mailed_link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
+            return Ok(registration_cookie::forget(answer, &ctx.shared));
         }
         Err(refusal) => refusal,
     };
@@ -248,5 +252,5 @@ async fn discarded(ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse,
         Registration::Invite => Flash::InvitedRegistrationDropped,
         Registration::Open | Registration::Closed => Flash::RegistrationDropped,
     };
-    Ok(link::used(ctx.redirect("/register", dropped), &ctx.shared))
+    Ok(mailed_link::used(ctx.redirect("/register", dropped), &ctx.shared))
 }

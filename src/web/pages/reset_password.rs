@@ -6,15 +6,16 @@ use serde::Deserialize;
 
 use crate::identity::Email;
 use crate::users::ResetRefusal;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::{self, Flash};
-use crate::web::form::{Fields, Form, Input, SecretText, Text};
-use crate::web::guard::Visitor;
-use crate::web::page::{self, Page};
-use crate::web::receive::Draft;
-use crate::web::view::Strength;
-use crate::web::{browser, link};
+use crate::web::http::error::Error;
+use crate::web::http::flash::{self, Flash};
+use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::mailed_link;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::Strength;
+use crate::web::session::guard::Visitor;
+use crate::web::session::known_device;
+use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -63,7 +64,7 @@ pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpR
 }
 
 #[derive(Template)]
-#[template(path = "forgot_password_sent.html")]
+#[template(path = "forgot_password/sent.html")]
 struct ForgotPasswordSentPage {
     page: Page,
 }
@@ -116,16 +117,16 @@ impl ResetPasswordPage {
 const DEAD: &str = "This link is used up or too old. Ask for a new one.";
 
 pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let token = match link::token(&ctx) {
+    let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
     let missing = token.is_empty();
     let mut shown = ResetPasswordPage::new(&ctx, Fields::new(vec![("token".into(), token)])).await?;
     if missing {
-        shown.form = link::fields(String::new(), false, DEAD);
+        shown.form = mailed_link::fields(String::new(), false, DEAD);
     }
-    page::show(link::status(!shown.is_dead()), &shown)
+    page::show(mailed_link::status(!shown.is_dead()), &shown)
 }
 
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<HttpResponse, Error> {
@@ -137,8 +138,8 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<H
     let password = password.reveal();
     let is_weak = match ctx.accounts().users.reset_password(&token, &password, ctx.client()).await? {
         Ok(proof) => {
-            browser::keep(&ctx.request, &ctx.shared, &proof);
-            return Ok(link::used(ctx.redirect("/login", Flash::PasswordReset), &ctx.shared));
+            known_device::keep(&ctx.request, &ctx.shared, &proof);
+            return Ok(mailed_link::used(ctx.redirect("/login", Flash::PasswordReset), &ctx.shared));
         }
         Err(ResetRefusal::DeadLink) => {
             form.fields.refuse("token", DEAD);

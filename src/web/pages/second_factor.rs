@@ -5,13 +5,14 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::login::{PendingHash, PendingRefusal};
-use crate::web::ctx::Ctx;
-use crate::web::error::{Error, with_next};
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, SecretText, Text};
-use crate::web::guard::Pending;
-use crate::web::page::{self, Page};
-use crate::web::{current_session, flash, next};
+use crate::web::http::error::{Error, with_next};
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::http::{flash, return_to};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::current_session;
+use crate::web::session::guard::Pending;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -23,7 +24,7 @@ pub struct CodeForm {
 impl Input for CodeForm {}
 
 #[derive(Template)]
-#[template(path = "second_factor.html")]
+#[template(path = "login/second_factor.html")]
 struct SecondFactorPage {
     page: Page,
     form: Fields,
@@ -45,7 +46,7 @@ pub async fn form(pending: Pending, ctx: Ctx) -> Result<HttpResponse, Error> {
 pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
-    let next = next::safe(&next).or(next::safe(&asked)).map(str::to_owned);
+    let next = return_to::safe(&next).or(return_to::safe(&asked)).map(str::to_owned);
     match ctx.accounts().login.finish_log_in(pending.0, code.reveal(), ctx.client()).await? {
         Ok(opened) => {
             let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));

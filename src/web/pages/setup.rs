@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use super::register::explain;
 use crate::users::{NewPerson, SetupRefusal};
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, SecretText, Text};
-use crate::web::guard::Visitor;
-use crate::web::link;
-use crate::web::page::{self, Page};
-use crate::web::view::Strength;
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::mailed_link;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::Strength;
+use crate::web::session::guard::Visitor;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -41,16 +41,16 @@ const DEAD: &str =
 const TAKEN: &str = "This address is registered already. Use another, or promote it on the command line.";
 
 pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let token = match link::token(&ctx) {
+    let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().users.setup_link_is_live(&token).await?;
     page::show(
-        link::status(live),
+        mailed_link::status(live),
         &SetupPage {
             page: ctx.page(),
-            form: link::fields(token, live, DEAD),
+            form: mailed_link::fields(token, live, DEAD),
             password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
         },
@@ -67,7 +67,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<H
         NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
     match ctx.accounts().users.set_up(&token, person.clone(), ctx.client()).await? {
-        Ok(()) => return Ok(link::used(ctx.redirect("/login", Flash::SetUp), &ctx.shared)),
+        Ok(()) => return Ok(mailed_link::used(ctx.redirect("/login", Flash::SetUp), &ctx.shared)),
         Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
         Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),
         Err(SetupRefusal::Register(refusal)) => {

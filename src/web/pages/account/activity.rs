@@ -3,11 +3,11 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::guard::SignedIn;
-use crate::web::page::{self, Page};
-use crate::web::view::{Event, PER_PAGE, Pager};
+use crate::web::http::error::Error;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::{Event, PER_PAGE, Pager};
+use crate::web::session::guard::SignedIn;
 
 #[derive(Template)]
 #[template(path = "account/activity.html")]

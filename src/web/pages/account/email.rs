@@ -6,15 +6,15 @@ use serde::Deserialize;
 
 use crate::identity::{Email, LiveUser};
 use crate::users::EmailRefusal;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, Text};
-use crate::web::guard::{Confirmed, SignedIn};
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, Text};
 use crate::web::pages::Button;
-use crate::web::receive::Draft;
-use crate::web::view::When;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::When;
+use crate::web::session::guard::{Confirmed, SignedIn};
+use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

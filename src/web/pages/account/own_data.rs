@@ -7,14 +7,14 @@ use serde::Deserialize;
 
 use crate::db::Fault;
 use crate::users::LeaveRefusal;
-use crate::web::ctx::Ctx;
-use crate::web::current_session;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, Text};
-use crate::web::guard::Confirmed;
-use crate::web::page::{self, Page};
-use crate::web::receive::Draft;
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, Text};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::current_session;
+use crate::web::session::guard::Confirmed;
+use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -7,17 +7,16 @@ use serde_json::json;
 use super::recovery_codes;
 use crate::factors::{Attestation, FactorStatus, Passkey, PasskeyId, PasskeyStep, StepChange};
 use crate::identity::Name;
-use crate::web::ctx::{Ctx, Id};
-use crate::web::error::Error;
-use crate::web::flash::{self, Flash};
-use crate::web::form::{Form, Input, Preset, Text};
-use crate::web::guard::Confirmed;
-use crate::web::json::{Json, Nothing};
-use crate::web::page;
+use crate::web::http::error::Error;
+use crate::web::http::flash::{self, Flash};
+use crate::web::http::form::{Form, Input, Preset, Text};
+use crate::web::http::json::{Json, Nothing};
 use crate::web::pages::account::security::SecurityPage;
-use crate::web::pages::{Button, passkeys};
-use crate::web::receive::Draft;
-use crate::web::view::When;
+use crate::web::pages::context::{Ctx, Id};
+use crate::web::pages::view::When;
+use crate::web::pages::{Button, page, passkeys};
+use crate::web::session::guard::Confirmed;
+use crate::web::session::receive::Draft;
 
 const PAGE: &str = "/account/security";
 

@@ -5,14 +5,14 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::users::ChangeRefusal;
-use crate::web::ctx::Ctx;
-use crate::web::current_session;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, SecretText};
-use crate::web::guard::Confirmed;
-use crate::web::page::{self, Page};
-use crate::web::view::Strength;
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, SecretText};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::Strength;
+use crate::web::session::current_session;
+use crate::web::session::guard::Confirmed;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -5,15 +5,15 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::identity::Name;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, Text};
-use crate::web::guard::SignedIn;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, Text};
 use crate::web::pages::account::email::PendingChange;
-use crate::web::receive::Draft;
-use crate::web::view::When;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::When;
+use crate::web::session::guard::SignedIn;
+use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -24,7 +24,7 @@ pub struct ProfileForm {
 impl Input for ProfileForm {}
 
 #[derive(Template)]
-#[template(path = "account/profile.html")]
+#[template(path = "account.html")]
 struct ProfilePage {
     page: Page,
     form: Fields,

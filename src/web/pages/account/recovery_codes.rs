@@ -6,12 +6,12 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::factors::{CodesRefusal, FactorStatus, RecoveryCodes};
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Form, Input, Preset, SecretText};
-use crate::web::guard::Confirmed;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Form, Input, Preset, SecretText};
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::guard::Confirmed;
 
 const PAGE: &str = "/account/security";
 

@@ -5,10 +5,10 @@ use askama::Template;
 
 use super::passkeys::{Passkeys, Password};
 use super::totp::Totp;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::guard::Confirmed;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::guard::Confirmed;
 
 #[derive(Template)]
 #[template(path = "account/security.html")]

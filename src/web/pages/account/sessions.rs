@@ -3,15 +3,15 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use crate::web::ctx::{Ctx, Id};
-use crate::web::current_session;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::Form;
-use crate::web::guard::{Confirmed, SignedIn};
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::Form;
 use crate::web::pages::Button;
-use crate::web::view::SessionRow;
+use crate::web::pages::context::{Ctx, Id};
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::SessionRow;
+use crate::web::session::current_session;
+use crate::web::session::guard::{Confirmed, SignedIn};
 use latchkey_sessions::Handle;
 
 #[derive(Template)]

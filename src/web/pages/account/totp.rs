@@ -7,15 +7,15 @@ use time::OffsetDateTime;
 
 use super::recovery_codes;
 use crate::factors::{Enrolment, FactorStatus, TotpRefusal};
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, SecretText};
-use crate::web::guard::Confirmed;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, SecretText};
 use crate::web::pages::Button;
-use crate::web::qr::Qr;
-use crate::web::view::When;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::qr::Qr;
+use crate::web::pages::view::When;
+use crate::web::session::guard::Confirmed;
 
 const PAGE: &str = "/account/security";
 
@@ -46,7 +46,7 @@ impl Totp {
 }
 
 #[derive(Template)]
-#[template(path = "account/totp.html")]
+#[template(path = "account/totp/start.html")]
 struct EnrolPage {
     page: Page,
     form: Fields,

@@ -7,15 +7,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::users::{InvitationRow, InviteRefusal};
-use crate::web::ctx::{Ctx, Id};
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Fields, Form, Input, Text};
-use crate::web::guard::Admin;
-use crate::web::page::{self, Page};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Fields, Form, Input, Text};
 use crate::web::pages::Button;
-use crate::web::receive::Draft;
-use crate::web::view::{PER_PAGE, Pager, When};
+use crate::web::pages::context::{Ctx, Id};
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::{PER_PAGE, Pager, When};
+use crate::web::session::guard::Admin;
+use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -4,14 +4,14 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use crate::users::Day;
-use crate::web::ctx::Ctx;
-use crate::web::error::Error;
-use crate::web::guard::Admin;
-use crate::web::page::{self, Page};
-use crate::web::view::{Event, Series, grouped};
+use crate::web::http::error::Error;
+use crate::web::pages::context::Ctx;
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::{Event, Series, grouped};
+use crate::web::session::guard::Admin;
 
 #[derive(Template)]
-#[template(path = "admin/overview.html")]
+#[template(path = "admin.html")]
 struct OverviewPage {
     page: Page,
     stats: Vec<Stat>,

@@ -5,13 +5,13 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::web::ctx::{Ctx, Id};
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Form, Input, Preset};
-use crate::web::guard::Admin;
-use crate::web::page::{self, Page};
-use crate::web::view::{PER_PAGE, Pager, SessionRow};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Form, Input, Preset};
+use crate::web::pages::context::{Ctx, Id};
+use crate::web::pages::page::{self, Page};
+use crate::web::pages::view::{PER_PAGE, Pager, SessionRow};
+use crate::web::session::guard::Admin;
 use latchkey_sessions::Handle;
 
 #[derive(Template)]

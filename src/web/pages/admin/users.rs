@@ -7,15 +7,15 @@ use uuid::Uuid;
 
 use crate::identity::{Role, UserId};
 use crate::users::AdminRefusal;
-use crate::web::ctx::{Ctx, Id};
-use crate::web::error::Error;
-use crate::web::flash::Flash;
-use crate::web::form::{Form, Input, Text};
-use crate::web::guard::Admin;
-use crate::web::page::{self, Page, Said};
+use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
+use crate::web::http::form::{Form, Input, Text};
 use crate::web::pages::Button;
-use crate::web::receive::Draft;
-use crate::web::view::{Event, PER_PAGE, Pager, SessionRow, UserRow};
+use crate::web::pages::context::{Ctx, Id};
+use crate::web::pages::page::{self, Page, Said};
+use crate::web::pages::view::{Event, PER_PAGE, Pager, SessionRow, UserRow};
+use crate::web::session::guard::Admin;
+use crate::web::session::receive::Draft;
 
 #[derive(Template)]
 #[template(path = "admin/users.html")]
@@ -39,7 +39,7 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 #[derive(Template)]
-#[template(path = "admin/user.html")]
+#[template(path = "admin/users/id.html")]
 struct UserPage {
     page: Page,
     user: UserRow,

@@ -1,0 +1,117 @@
+//! The body of a POST: of the right type, not too long, and not too slow. Read by [`receive`](crate::web::session::receive) alone, which
+//! asks the guard before and after.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+
+use crate::web::http::error::Error;
+use crate::web::http::urlencoded::Malformed;
+
+/// No form of ours is longer; Choreo lets 256 KB of a request through at all.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// How long a body may take to arrive: actix bounds the head of a request, not its body.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// A complete body, kept with its request for [`Form`](super::form::Form) and [`Json`](super::json::Json).
+#[derive(Clone)]
+pub struct Body(pub Bytes);
+
+/// What a handler takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    Form,
+    Json,
+}
+
+impl Media {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// Waits for the whole body.
+pub async fn read(request: &HttpRequest, payload: Payload, media: Media) -> Result<Body, Error> {
+    let typed = has_type(request.headers(), media)?;
+    let bytes = tokio::time::timeout(MAX_WAIT, collect(payload)).await.map_err(|_| Error::TooSlow)??;
+    // A body has a type; having neither is an empty form.
+    if !typed && (media == Media::Json || !bytes.is_empty()) {
+        return Err(Error::NotAForm);
+    }
+    Ok(Body(bytes.freeze()))
+}
+
+/// Whether the body says what it is. If it does, it is of this type (in any case: RFC 9110 §8.3.1), and not compressed:
+/// no browser compresses a form, and unpacking one would take a bound of its own.
+fn has_type(headers: &HeaderMap, media: Media) -> Result<bool, Error> {
+    let text = |name| headers.get_all(name).map(|value| value.to_str().unwrap_or("?"));
+    let mut codings = text(header::CONTENT_ENCODING).flat_map(|value| value.split(','));
+    if !codings.all(|coding| ["", "identity"].contains(&&*coding.trim().to_ascii_lowercase())) {
+        return Err(Error::NotAForm);
+    }
+    let Some(given) = text(header::CONTENT_TYPE).next() else { return Ok(false) };
+    let given = given.split(';').next().unwrap_or_default().trim();
+    if given.eq_ignore_ascii_case(media.name()) { Ok(true) } else { Err(Error::NotAForm) }
+}
+
+async fn collect(mut payload: Payload) -> Result<BytesMut, Error> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Error::Malformed(Malformed::Encoding))?;
+        if bytes.len() + chunk.len() > MAX_BYTES {
+            return Err(Error::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    fn judged(pairs: &[(&'static str, &'static str)], media: Media) -> Option<bool> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        has_type(&headers, media).ok()
+    }
+
+    #[test]
+    fn a_media_type_is_compared_without_case_and_without_its_parameters() {
+        for kind in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-URLEncoded",
+            "APPLICATION/X-WWW-FORM-URLENCODED ; CHARSET=utf-8",
+            "application/x-www-form-urlencoded;charset=\"utf-8\"",
+        ] {
+            assert_eq!(judged(&[("content-type", kind)], Media::Form), Some(true), "{kind}");
+            assert_eq!(judged(&[("content-type", kind)], Media::Json), None, "{kind}");
+        }
+        assert_eq!(judged(&[("content-type", "Application/JSON; charset=utf-8")], Media::Json), Some(true));
+        assert_eq!(judged(&[("content-type", "application/json5")], Media::Json), None);
+        assert_eq!(judged(&[], Media::Json), Some(false));
+    }
+
+    #[test]
+    fn only_the_identity_coding_is_taken() {
+        for coding in ["identity", "Identity", "identity, identity", ""] {
+            assert_eq!(judged(&[("content-encoding", coding)], Media::Form), Some(false), "{coding}");
+        }
+        for coding in ["gzip", "GZIP", "br", "zstd", "identity, gzip", "x-identity"] {
+            assert_eq!(judged(&[("content-encoding", coding)], Media::Form), None, "{coding}");
+        }
+        let twice = [("content-encoding", "identity"), ("content-encoding", "deflate")];
+        assert_eq!(judged(&twice, Media::Form), None);
+    }
+}

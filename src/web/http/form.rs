@@ -1,0 +1,210 @@
+//! A form's fields, read only after the guard has spoken, and only with this visitor's own token.
+
+use std::future::{Ready, ready};
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::db::Fault;
+use crate::web::http::body::Body;
+use crate::web::http::csrf::{self, NotOwn};
+use crate::web::http::error::Error;
+use crate::web::http::{fields, return_to, urlencoded};
+use crate::web::pages::context;
+use crate::web::session::current;
+
+/// The fields a handler wants. Missing ones are empty, unknown ones are ignored: extensions and wallets add theirs.
+pub trait Input: DeserializeOwned + 'static {
+    /// Only logging out does without: with no session there is nothing a stranger could do.
+    const TOKEN_WITHOUT_SESSION: bool = true;
+
+    /// A visitor who has logged in since the page was opened (in another tab) goes on to `next` instead.
+    const LEADS_ON: bool = false;
+}
+
+/// The last argument of every POST handler, but for [`Json`](super::json::Json): without it the route table does not compile.
+pub struct Form<T> {
+    pub input: T,
+    pub fields: Fields,
+}
+
+/// A field that is shown again when its form comes back.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename = "Text")]
+pub struct Text(pub String);
+
+/// A field that never comes back: passwords and codes. No `Debug`, no `Display`. Only a person who presses "Show" or
+/// "Hide" gets what they typed once more. A field of any other type does not come back either.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename = "SecretText")]
+pub struct SecretText(String);
+
+/// A field whose value the page sets, not the user. It does not come back: its page has it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename = "Preset")]
+pub struct Preset(pub String);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Preset {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SecretText {
+    pub fn reveal(self) -> String {
+        self.0
+    }
+}
+
+/// What was typed, for showing it again beside what is wrong with it.
+#[derive(Default)]
+pub struct Fields {
+    values: Vec<(String, String)>,
+    errors: Vec<(&'static str, String)>,
+    show: bool,
+}
+
+impl Fields {
+    pub fn new(values: Vec<(String, String)>) -> Self {
+        Self { values, ..Self::default() }
+    }
+
+    /// As after pressing "Show".
+    pub fn showing(values: Vec<(String, String)>) -> Self {
+        Self { values, show: true, ..Self::default() }
+    }
+
+    pub fn value(&self, name: &str) -> &str {
+        self.values.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.values.retain(|(key, _)| key != name);
+        self.values.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub fn checked(&self, name: &str) -> bool {
+        !self.value(name).is_empty()
+    }
+
+    /// Where to go afterwards, if that is a page of ours.
+    pub fn next(&self) -> &str {
+        return_to::safe(self.value("next")).unwrap_or_default()
+    }
+
+    pub fn show(&self) -> bool {
+        self.show
+    }
+
+    pub fn refuse(&mut self, name: &'static str, why: impl ToString) {
+        self.errors.push((name, why.to_string()));
+    }
+
+    pub fn error(&self, name: &str) -> Option<&str> {
+        self.errors.iter().find(|(key, _)| *key == name).map(|(_, why)| why.as_str())
+    }
+
+    pub fn errors(&self) -> &[(&'static str, String)] {
+        &self.errors
+    }
+}
+
+/// A form as it was sent: what every form may have, and the fields of its own.
+pub struct Posted {
+    token: String,
+    /// What "Show" or "Hide" sent, if one of them was pressed.
+    show: Option<String>,
+    /// The form was carried through the page that confirms, and is only to be shown again. Its value is where the form
+    /// stands.
+    pub draft: Option<String>,
+    pairs: Vec<(String, String)>,
+}
+
+impl Posted {
+    /// The form in the body of this request.
+    pub fn of(request: &HttpRequest) -> Result<Self, Error> {
+        let body = request.extensions().get::<Body>().cloned();
+        let Body(bytes) = body.ok_or_else(|| Fault::Bug("a form outside of the route table".into()))?;
+        let mut pairs = urlencoded::pairs(&bytes).map_err(Error::Malformed)?;
+        let mut take = |name: &str| {
+            let at = pairs.iter().position(|(key, _)| key == name)?;
+            Some(pairs.remove(at).1)
+        };
+        let (token, show, draft) = (take("csrf_token").unwrap_or_default(), take("show"), take("draft"));
+        Ok(Self { token, show, draft, pairs })
+    }
+
+    /// Whether it came with the token of this visitor.
+    pub fn check_token(&self, request: &HttpRequest) -> Result<(), NotOwn> {
+        csrf::check(request, &self.token)
+    }
+
+    /// The fields of a form with this input, and no others.
+    pub fn read<T: Input>(&self) -> Result<Form<T>, Error> {
+        let toggled = self.show.is_some();
+        let (input, values) = fields::read(&self.pairs, toggled).map_err(|_| Error::UnknownField)?;
+        let mut fields = Fields { values, errors: Vec::new(), show: self.show.as_deref() == Some("1") };
+        if toggled {
+            fields.set("show", "1");
+        }
+        Ok(Form { input, fields })
+    }
+
+    /// What was typed into those fields that come back, regardless of which button was pressed.
+    pub fn texts<T: Input>(&self) -> Result<Vec<(String, String)>, Error> {
+        let (_, texts) = fields::read::<T>(&self.pairs, false).map_err(|_| Error::UnknownField)?;
+        Ok(texts)
+    }
+
+    fn next(&self, request: &HttpRequest) -> Option<String> {
+        let typed = self.pairs.iter().find(|(name, _)| name == "next").map(|(_, value)| value.as_str());
+        let asked = context::query(request, "next");
+        typed.and_then(return_to::safe).or(return_to::safe(&asked)).map(str::to_owned)
+    }
+}
+
+impl<T> Form<T> {
+    /// Somebody pressed "Show" or "Hide": draw the page again, do nothing.
+    pub fn only_toggles(&self) -> bool {
+        self.fields.checked("show")
+    }
+}
+
+impl<T: Input> FromRequest for Form<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(request))
+    }
+}
+
+fn parse<T: Input>(request: &HttpRequest) -> Result<Form<T>, Error> {
+    let posted = Posted::of(request)?;
+    if T::TOKEN_WITHOUT_SESSION || current::handle().is_some() {
+        match posted.check_token(request) {
+            Err(NotOwn::LoggedInSince) if T::LEADS_ON => {
+                return Err(Error::LoggedInSince { next: posted.next(request) });
+            }
+            checked => checked?,
+        }
+    }
+    match &posted.draft {
+        // No handler ever sees one, so none can carry it out.
+        Some(back) => Err(Error::Draft { back: return_to::safe(back).map(str::to_owned) }),
+        None => posted.read(),
+    }
+}

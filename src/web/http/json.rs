@@ -1,0 +1,103 @@
+//! JSON, for what only a script can do: the twin of [`Form`](super::form::Form). The token comes in a header, which
+//! no other site can make a browser send (ASVS 5.0 3.5.2), and errors are told as JSON as well.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::{StatusCode, header};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::db::Fault;
+use crate::throttle::Wait;
+use crate::web::http::body::Body;
+use crate::web::http::csrf::{self, NotOwn};
+use crate::web::http::error::{Error, Words};
+use crate::web::http::return_to;
+use crate::web::pages::context;
+
+/// Where the token is.
+const TOKEN: &str = "x-csrf-token";
+
+/// The last argument of a POST handler that answers a script: without it or a form the route table does not compile.
+pub struct Json<T>(pub T);
+
+/// A post that says nothing but that it was made.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(request).map(Self))
+    }
+}
+
+/// Checks the token that the script of a page shows.
+///
+/// # Errors
+/// If it is not this visitor's own.
+pub fn check_token(request: &HttpRequest) -> Result<(), Error> {
+    let token = request.headers().get(TOKEN).and_then(|token| token.to_str().ok()).unwrap_or_default();
+    match csrf::check(request, token) {
+        // The script of a page that was opened before the log-in in another tab goes on to where it was to lead.
+        Err(NotOwn::LoggedInSince) => {
+            let next = return_to::safe(&context::query(request, "next")).map(str::to_owned);
+            Err(Error::LoggedInSince { next })
+        }
+        checked => Ok(checked?),
+    }
+}
+
+fn parse<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
+    check_token(request)?;
+    let body = request.extensions().get::<Body>().cloned();
+    let Body(bytes) = body.ok_or_else(|| Fault::Bug("JSON outside of the route table".into()))?;
+    serde_json::from_slice(&bytes).map_err(|_| Error::UnknownField)
+}
+
+/// 422 with what is wrong and what to do, for the script to show (RFC 9457).
+pub fn refused(detail: &str) -> HttpResponse {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, ("This did not work", detail), None, None)
+}
+
+/// 429 with when to come back (RFC 6585 §4).
+pub fn too_many(wait: Wait) -> HttpResponse {
+    let words = ("Too many attempts", &*wait.to_string());
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, words, None, None);
+    response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
+    response
+}
+
+/// The same answer for a script: what would lead a person elsewhere says where.
+pub fn dressed(bare: HttpResponse, words: Words, request_id: &str) -> HttpResponse {
+    let next = bare.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
+    let status = if bare.status().is_redirection() { StatusCode::FORBIDDEN } else { bare.status() };
+    let mut whole = problem(status, words, next, Some(request_id));
+    for (name, value) in bare.headers() {
+        if *name != header::CONTENT_TYPE && *name != header::LOCATION {
+            whole.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    whole
+}
+
+fn problem(
+    status: StatusCode,
+    (title, detail): (&str, &str),
+    next: Option<&str>,
+    request_id: Option<&str>,
+) -> HttpResponse {
+    let mut body = json!({ "title": title, "status": status.as_u16(), "detail": detail });
+    for (name, value) in [("next", next), ("request_id", request_id)] {
+        if let Some(value) = value {
+            body[name] = value.into();
+        }
+    }
+    HttpResponse::build(status).content_type("application/problem+json").body(body.to_string())
+}

@@ -1,0 +1,20 @@
+//! HTTP itself: the server below actix-web, layers, bodies, cookies, tokens of forms, errors as answers.
+
+pub(super) mod assets;
+pub(super) mod body;
+pub(super) mod client_address;
+pub(super) mod cookies;
+pub(super) mod csrf;
+pub(super) mod error;
+pub(super) mod fields;
+pub(super) mod flash;
+pub(super) mod form;
+pub(super) mod headers;
+pub(super) mod json;
+pub(super) mod origin_check;
+pub(super) mod request_counts;
+pub(super) mod request_layer;
+pub(super) mod return_to;
+pub(super) mod server;
+pub(super) mod traceparent;
+pub(super) mod urlencoded;

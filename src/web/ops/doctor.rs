@@ -1,0 +1,148 @@
+//! What `latchkey doctor --url` asks a running instance through its public address: whether it is us, and what address
+//! we see. Answered to whoever has the secret and to nobody else, for whom there is nothing here.
+
+use std::net::IpAddr;
+
+use actix_web::guard::{GuardContext, fn_guard};
+use actix_web::http::header::HeaderMap;
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::secret::{Secret, encode, random};
+use crate::web::http::client_address;
+use crate::web::{Shared, routes};
+
+pub const PATH: &str = "/.well-known/latchkey-doctor";
+
+/// The question: seconds, a number used once, and their signature.
+pub const HEADER: &str = "x-latchkey-doctor";
+
+/// As old as a question may be, or as far ahead: clocks differ.
+pub const FRESH_FOR: u64 = 60;
+
+const ASKED: &str = "doctor-asked";
+const ANSWERED: &str = "doctor-answered";
+
+/// What an instance saw of the question.
+#[derive(Serialize, Deserialize)]
+pub struct Seen {
+    /// Who we take the client to be.
+    pub client: Option<IpAddr>,
+    /// Who connected to us: the nearest proxy, if there is one.
+    pub peer: Option<IpAddr>,
+    /// How many addresses were written in `X-Forwarded-For`.
+    pub forwarded: usize,
+    pub trusted_hops: usize,
+    /// The proxy's word for http or https.
+    pub proto: Option<String>,
+    pub public: String,
+    pub version: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    seen: String,
+    signature: String,
+}
+
+/// A fresh question.
+pub fn question(secret: &Secret) -> Result<String, getrandom::Error> {
+    let (at, once) = (OffsetDateTime::now_utc().unix_timestamp(), encode(&random::<12>()?));
+    let signature = encode(&secret.mac(ASKED, &[at.to_string().as_bytes(), once.as_bytes()]));
+    Ok(format!("{at}.{once}.{signature}"))
+}
+
+/// What the answer to `question` says, if it comes from somebody who has the secret.
+pub fn open(secret: &Secret, question: &str, body: &[u8]) -> Option<Seen> {
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let parts = [question.as_bytes(), answer.seen.as_bytes()];
+    secret.signed(ANSWERED, &parts, &answer.signature).then(|| serde_json::from_str(&answer.seen).ok())?
+}
+
+pub fn mount(config: &mut ServiceConfig) {
+    let there = fn_guard(|context| is_asked(context).is_some());
+    config
+        .service(web::resource(PATH).guard(there).route(web::route().guard(routes::is_reading()).to(answer)));
+}
+
+fn is_asked(context: &GuardContext<'_>) -> Option<()> {
+    let shared = context.app_data::<Data<Shared>>()?;
+    is_fresh(&shared.secret, given(context.head().headers())?).then_some(())
+}
+
+fn given(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HEADER)?.to_str().ok()
+}
+
+/// Whether whoever asks brings the doctor's question, right or wrong.
+pub(in crate::web) fn is_visiting(headers: &HeaderMap) -> bool {
+    headers.contains_key(HEADER)
+}
+
+fn is_fresh(secret: &Secret, question: &str) -> bool {
+    let parts: Vec<&str> = question.split('.').collect();
+    let [at, once, signature] = parts[..] else { return false };
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    at.parse::<i64>().is_ok_and(|at| now.abs_diff(at) <= FRESH_FOR)
+        && secret.signed(ASKED, &[at.as_bytes(), once.as_bytes()], signature)
+}
+
+async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
+    let written = request.headers().get_all("x-forwarded-for");
+    let proto = request.headers().get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+    let seen = Seen {
+        client: client_address::of(&request, shared.trusted_hops),
+        peer: request.peer_addr().map(|peer| peer.ip().to_canonical()),
+        forwarded: written.map(|header| header.as_bytes().split(|byte| *byte == b',').count()).sum(),
+        trusted_hops: shared.trusted_hops,
+        proto: proto.filter(|proto| ["http", "https"].contains(proto)).map(str::to_owned),
+        public: shared.public.as_str().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let (Ok(seen), Some(question)) = (serde_json::to_string(&seen), given(request.headers())) else {
+        return HttpResponse::NotFound().finish();
+    };
+    let signature = encode(&shared.secret.mac(ANSWERED, &[question.as_bytes(), seen.as_bytes()]));
+    HttpResponse::Ok().json(Answer { seen, signature })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::parse(text).unwrap()
+    }
+
+    #[test]
+    fn only_a_fresh_question_with_the_secret_is_one() {
+        let ours = secret("0123456789abcdefghijklmnopqrstuvwxyz");
+        let asked = question(&ours).unwrap();
+        assert!(is_fresh(&ours, &asked));
+        assert!(!is_fresh(&secret("zyxwvutsrqponmlkjihgfedcba9876543210"), &asked));
+        let (at, rest) = asked.split_once('.').unwrap();
+        for (shift, fresh) in [(-59, false), (59, false), (0, true)] {
+            let moved = format!("{}.{rest}", at.parse::<i64>().unwrap() + shift);
+            assert_eq!(is_fresh(&ours, &moved), fresh, "the time is signed");
+        }
+        let old = (OffsetDateTime::now_utc().unix_timestamp() - 62).to_string();
+        let signature = encode(&ours.mac(ASKED, &[old.as_bytes(), b"once"]));
+        assert!(!is_fresh(&ours, &format!("{old}.once.{signature}")));
+        for nothing in ["", "..", "1.2", "a.b.c", "1.2.3.4"] {
+            assert!(!is_fresh(&ours, nothing), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn an_answer_belongs_to_its_question() {
+        let ours = secret("0123456789abcdefghijklmnopqrstuvwxyz");
+        let seen = r#"{"client":null,"peer":null,"forwarded":0,"trusted_hops":0,"proto":null,"public":"x","version":"1"}"#;
+        let signature = encode(&ours.mac(ANSWERED, &[b"one", seen.as_bytes()]));
+        let body = serde_json::to_vec(&Answer { seen: seen.into(), signature }).unwrap();
+        assert!(open(&ours, "one", &body).is_some());
+        assert!(open(&ours, "two", &body).is_none());
+        assert!(open(&ours, "one", b"<!DOCTYPE html>").is_none());
+    }
+}

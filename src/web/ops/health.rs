@@ -1,0 +1,49 @@
+//! For the platform: alive, ready. No session, no page, no secret.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::web::http::flash;
+use crate::web::{Shared, routes};
+
+pub fn mount(config: &mut web::ServiceConfig) {
+    config
+        .service(routes::reading("/healthz", alive))
+        .service(routes::reading("/readyz", ready))
+        .service(routes::reading("/robots.txt", robots))
+        .service(routes::reading("/.well-known/change-password", change_password))
+        .service(routes::reading("/.well-known/passkey-endpoints", passkey_endpoints));
+}
+
+/// The process runs; says nothing about the database.
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "alive" }))
+}
+
+/// A query came back through the pool, so people can be served.
+async fn ready(shared: Data<Shared>) -> HttpResponse {
+    match shared.accounts.db().is_ready().await {
+        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready" })),
+        Err(fault) => {
+            tracing::warn!(%fault, "not ready");
+            HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready" }))
+        }
+    }
+}
+
+async fn robots() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("User-agent: *\nDisallow: /\n")
+}
+
+/// Where password managers send people (W3C "A Well-Known URL for Changing Passwords").
+async fn change_password() -> HttpResponse {
+    flash::see_other("/account/password")
+}
+
+/// Where password managers find passkeys made and managed (W3C "A Well-Known URL for Relying Party Passkey
+/// Endpoints").
+async fn passkey_endpoints(shared: Data<Shared>) -> HttpResponse {
+    let page = shared.public.link("/account/security");
+    HttpResponse::Ok().json(json!({ "enroll": page, "manage": page }))
+}

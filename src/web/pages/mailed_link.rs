@@ -1,0 +1,79 @@
+//! Mailed links: the token leaves the address at the first hit, so that it stands in no history, no shared screen and no
+//! `Referer` (ASVS 5.0 14.2.1). For a quarter of an hour it waits in a cookie that only its own page looks at.
+
+use actix_web::HttpResponse;
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::StatusCode;
+
+use crate::web::Shared;
+use crate::web::http::form::Fields;
+use crate::web::http::{cookies, flash};
+use crate::web::pages::context::Ctx;
+
+/// The address of such a page was copied, or came back a day later: the token is in the letter alone.
+const MISSING: &str = "The link in our letter contains a code, which the address bar does not show. This browser does not have that code, or no longer has it: a browser keeps it for 15 minutes. Go back to the letter and open the link from there, in this browser.";
+
+/// Long enough to choose a password.
+const WAITS: Duration = Duration::minutes(15);
+
+/// The token this page was opened with; empty where it was opened with none. `Err` is the answer that takes it out of
+/// the address.
+pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
+    named(ctx, "token")
+}
+
+/// The same where the token stands in another parameter of the query.
+pub fn named(ctx: &Ctx, parameter: &str) -> Result<String, Box<HttpResponse>> {
+    let path = ctx.request.path();
+    if !ctx.has_query(parameter) {
+        let waiting = cookies::value(ctx.request.headers(), &ctx.shared.cookie.link);
+        let of_this_page =
+            waiting.as_deref().and_then(|waiting| waiting.strip_prefix(path)?.strip_prefix('.'));
+        return Ok(of_this_page.unwrap_or_default().to_owned());
+    }
+    let mut answer = flash::see_other(path);
+    // What is no token of ours goes no further; the page then says that the link is dead.
+    let given = ctx.mailed_token(parameter);
+    let kept = if (1..=64).contains(&given.len()) { given } else { "dead" };
+    let _ = answer.add_cookie(&link_cookie(&ctx.shared, format!("{path}.{kept}"), WAITS));
+    Err(Box::new(answer))
+}
+
+/// The fields of the page of a link. One that does not work says why, in an error of the field "token": with `dead`, or,
+/// where this browser was not told any token, with what to do about that.
+pub fn fields(token: String, live: bool, dead: &str) -> Fields {
+    let missing = token.is_empty();
+    let mut fields = Fields::new(vec![("token".into(), token)]);
+    match (live, missing) {
+        (true, _) => {}
+        (false, true) => {
+            fields.set("no_token", "1");
+            fields.refuse("token", MISSING);
+        }
+        (false, false) => fields.refuse("token", dead),
+    }
+    fields
+}
+
+pub fn status(live: bool) -> StatusCode {
+    if live { StatusCode::OK } else { StatusCode::GONE }
+}
+
+/// The link was used: its token is worth nothing, and waits no longer.
+pub fn used(mut answer: HttpResponse, shared: &Shared) -> HttpResponse {
+    let mut cookie = link_cookie(shared, String::new(), Duration::ZERO);
+    cookie.make_removal();
+    let _ = answer.add_cookie(&cookie);
+    answer
+}
+
+fn link_cookie(shared: &Shared, value: String, waits: Duration) -> Cookie<'static> {
+    Cookie::build(shared.cookie.link.clone(), value)
+        .path("/")
+        .http_only(true)
+        .secure(shared.public.is_secure())
+        .same_site(SameSite::Lax)
+        .max_age(waits)
+        .finish()
+}

@@ -1,0 +1,83 @@
+//! What every page needs, and turning a template into an answer.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use smol_str::SmolStr;
+
+use crate::db::Fault;
+use crate::identity::Role;
+use crate::throttle::Wait;
+use crate::web::Shared;
+use crate::web::http::error::Error;
+use crate::web::http::{assets, csrf, flash};
+use crate::web::session::current;
+
+pub struct Page {
+    pub csrf: String,
+    pub flash: Option<Said>,
+    pub person: Option<Person>,
+    pub path: String,
+    pub css: &'static str,
+    pub icon: &'static str,
+    /// On the few pages that need it.
+    pub script: Option<&'static str>,
+    pub dev: bool,
+}
+
+pub struct Said {
+    pub kind: &'static str,
+    pub text: &'static str,
+}
+
+pub struct Person {
+    pub name: SmolStr,
+    pub is_admin: bool,
+}
+
+impl Page {
+    pub fn of(request: &HttpRequest, shared: &Shared) -> Self {
+        let person = current::live()
+            .map(|live| Person { name: live.owner.name.clone(), is_admin: live.owner.role >= Role::Admin });
+        Self {
+            csrf: csrf::token(request, shared),
+            flash: flash::read(request, shared).map(|flash| Said { kind: flash.kind(), text: flash.text() }),
+            person,
+            path: request.path().to_owned(),
+            css: assets::css(),
+            icon: assets::icon(),
+            script: None,
+            dev: shared.local,
+        }
+    }
+
+    /// The address the page is known by, where a form was sent to another.
+    pub fn at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+}
+
+/// 200 with the page.
+pub fn ok(template: &impl Template) -> Result<HttpResponse, Error> {
+    show(StatusCode::OK, template)
+}
+
+/// 422 with the page and what is wrong on it (RFC 9110 §15.5.21).
+pub fn refused(template: &impl Template) -> Result<HttpResponse, Error> {
+    show(StatusCode::UNPROCESSABLE_ENTITY, template)
+}
+
+/// 429 with the page and when to come back (RFC 6585 §4).
+pub fn too_many(wait: Wait, template: &impl Template) -> Result<HttpResponse, Error> {
+    let mut response = show(StatusCode::TOO_MANY_REQUESTS, template)?;
+    response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
+    Ok(response)
+}
+
+pub fn show(status: StatusCode, template: &impl Template) -> Result<HttpResponse, Error> {
+    let body = template.render().map_err(Fault::bug)?;
+    Ok(HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .body(body))
+}

@@ -1,0 +1,77 @@
+//! What people read.
+
+use super::*;
+use crate::identity::Agent;
+use crate::web::pages::view::moments::relative;
+use time::Duration;
+
+#[test]
+fn distances_are_said_as_people_say_them() {
+    for (seconds, said) in [
+        (-3, "just now"),
+        (-60, "1 minute ago"),
+        (-179, "3 minutes ago"),
+        (-7200, "2 hours ago"),
+        (-86_400 * 3, "3 days ago"),
+        (-86_400 * 90, "3 months ago"),
+        (86_400 * 7, "in 7 days"),
+        (20, "in a moment"),
+    ] {
+        assert_eq!(relative(Duration::seconds(seconds)), said);
+    }
+}
+
+/// Each kind of actor, as the person and as an administrator reads it.
+#[test]
+fn every_event_says_who_did_it() {
+    let (ada, grace) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));
+    let now = OffsetDateTime::now_utc();
+    let event = |actor: Option<UserId>, name: Option<&str>, agent: Agent, address: &str| AuditEvent {
+        at: now,
+        act: Some(Act::ResetRequested),
+        actor,
+        actor_name: name.map(str::to_owned),
+        subject: Some(ada),
+        subject_name: Some("Ada".to_owned()),
+        address: address.to_owned(),
+        agent,
+        detail: String::new(),
+    };
+    let curl = || Agent::Browser("curl/8".to_owned());
+    for (event, own, by, actor) in [
+        (event(Some(ada), Some("Ada"), curl(), "192.0.2.1"), "", "", "Ada"),
+        (event(Some(grace), Some("Grace"), curl(), "192.0.2.1"), "an administrator", "Grace", "Grace"),
+        (
+            event(Some(grace), None, curl(), "192.0.2.1"),
+            "an administrator",
+            "a deleted user",
+            "a deleted user",
+        ),
+        (event(None, None, Agent::Operator, ""), "the operator", "the operator", "the operator"),
+        (event(None, None, curl(), "192.0.2.1"), "", "", "not known"),
+    ] {
+        let read = Event::own(&event, now);
+        assert_eq!((read.by.as_str(), read.text.as_str()), (own, "Reset link requested"));
+        assert_eq!(read.address.is_empty() && read.device.is_empty(), !own.is_empty(), "{own}");
+        let seen = Event::of_somebody(&event, now);
+        assert_eq!((seen.by.as_str(), seen.actor_name.as_str()), (by, actor));
+        assert_eq!((seen.person_name.as_str(), seen.address.as_str()), ("Ada", event.address.as_str()));
+    }
+}
+
+#[test]
+fn what_was_ended_is_said_of_new_events_and_of_old_ones() {
+    let new = r#"{"device":"Firefox on Linux","began":"2026-05-01T09:30:00Z"}"#;
+    assert_eq!(ended_session(new), "The session on Firefox on Linux that began 1 May 2026, 09:30 UTC");
+    assert_eq!(ended_session(""), "A session");
+    for (detail, said) in [
+        ("1 others", "1 other session was ended"),
+        ("3 others", "3 other sessions were ended"),
+        ("1", "1 session was ended"),
+        ("0", "0 sessions were ended"),
+        ("7 of everybody", "The sessions of all users were ended: 7"),
+        ("", "Sessions were ended"),
+    ] {
+        assert_eq!(ended_sessions(detail), said);
+    }
+}
