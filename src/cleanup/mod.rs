@@ -15,7 +15,7 @@ use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
 use crate::notices::{Notices, Purpose};
 use crate::secret::TokenHash;
-use crate::sessions::{Change, Handle, Sessions};
+use latchkey_sessions::{Handle, SessionTx, Store};
 
 pub use model::{Cleanup, Effect, SessionScope, Artifact, effect};
 pub use table::table;
@@ -75,12 +75,13 @@ impl<'a> CleanupRequest<'a> {
         Self { restored: Some((email, changed_at)), ..self }
     }
 
-    fn write(&self, change: &mut Change<'_>, act: Act, detail: &str) -> Result<(), Fault> {
-        Entry::on(act, self.actor, self.user, self.client).detail(detail).write(change)
+    fn write(&self, tx: &mut SessionTx<'_>, act: Act, detail: &str) -> Result<(), Fault> {
+        Entry::on(act, self.actor, self.user, self.client).detail(detail).write(tx)
     }
 
     fn since_or_bug(&self) -> Result<OffsetDateTime, Fault> {
-        self.since.ok_or_else(|| Fault::Bug(format!("{:?} without the moment it goes back to", self.kind)))
+        self.since
+            .ok_or_else(|| Fault::bug(format_args!("{:?} without the moment it goes back to", self.kind)))
     }
 }
 
@@ -98,7 +99,7 @@ pub enum OwnerReset {
 #[derive(Clone)]
 pub struct Cleaner {
     pub(crate) db: Db,
-    pub(crate) sessions: Sessions<User>,
+    pub(crate) sessions: Store<User>,
     pub(crate) notices: Notices,
     pub(crate) factors: Factors,
 }
@@ -115,36 +116,40 @@ impl Cleaner {
 
     /// Removes what [`effect`] says goes. The caller has locked the user's row, except for logging out, and writes the
     /// event of the operation itself.
-    pub(crate) fn clean_up(&self, change: &mut Change<'_>, request: &CleanupRequest<'_>) -> Result<RemovedCounts, Fault> {
-        let mut removed = RemovedCounts { sessions: self.end_sessions(change, request)?, factors: 0 };
+    pub(crate) fn clean_up(
+        &self,
+        tx: &mut SessionTx<'_>,
+        request: &CleanupRequest<'_>,
+    ) -> Result<RemovedCounts, Fault> {
+        let mut removed = RemovedCounts { sessions: self.end_sessions(tx, request)?, factors: 0 };
         if request.kind.session_scope() == SessionScope::One && removed.sessions == 0 {
             // No live session of theirs: there is nothing of it to clean up.
             return Ok(removed);
         }
         for artifact in Artifact::ALL {
             if effect(request.kind, *artifact).is_removed() {
-                self.remove(change, request, *artifact, &mut removed)?;
+                self.remove(tx, request, *artifact, &mut removed)?;
             }
         }
         Ok(removed)
     }
 
-    fn end_sessions(&self, change: &mut Change<'_>, request: &CleanupRequest<'_>) -> Result<usize, Fault> {
+    fn end_sessions(&self, tx: &mut SessionTx<'_>, request: &CleanupRequest<'_>) -> Result<usize, Fault> {
         let principal = request.user.principal();
         match (request.kind.session_scope(), request.session) {
             (SessionScope::None, _) => Ok(0),
             (SessionScope::One, Some(handle)) => {
-                Ok(usize::from(self.sessions.revoke(change, handle, Some(principal))?.is_some()))
+                Ok(usize::from(self.sessions.revoke(tx, handle, Some(principal))?.is_some()))
             }
-            (SessionScope::Others, Some(here)) => self.sessions.revoke_all(change, principal, Some(here)),
-            (SessionScope::All, _) => self.sessions.revoke_all(change, principal, None),
-            (reach, None) => Err(Fault::Bug(format!("{:?} ends {reach:?} of no session", request.kind))),
+            (SessionScope::Others, Some(here)) => self.sessions.revoke_all(tx, principal, Some(here)),
+            (SessionScope::All, _) => self.sessions.revoke_all(tx, principal, None),
+            (reach, None) => Err(Fault::bug(format_args!("{:?} ends {reach:?} of no session", request.kind))),
         }
     }
 
     fn remove(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         request: &CleanupRequest<'_>,
         artifact: Artifact,
         removed: &mut RemovedCounts,
@@ -159,43 +164,43 @@ impl Cleaner {
             | Artifact::PasskeyCeremony => Ok(()),
             Artifact::KnownDevice => match (request.kind.session_scope(), request.session) {
                 (SessionScope::One, Some(session)) => {
-                    queries::forget_device_of_session(change, user, session, request.browser.as_ref())
+                    queries::forget_device_of_session(tx, user, session, request.browser.as_ref())
                 }
-                _ => queries::forget_known_devices(change, user, request.browser.as_ref()),
+                _ => queries::forget_known_devices(tx, user, request.browser.as_ref()),
             },
-            Artifact::PendingLogin => crate::factors::queries::delete_pending_logins_of(change, user),
-            Artifact::PendingEmailChange => self.cancel_email_changes(change, request),
+            Artifact::PendingLogin => crate::factors::queries::delete_pending_logins_of(tx, user),
+            Artifact::PendingEmailChange => self.cancel_email_changes(tx, request),
             // The operation itself gives the account its old address, or its new password.
             Artifact::ChangedAddress => Ok(()),
-            Artifact::NewPassword => queries::clear_password(change, user),
+            Artifact::NewPassword => queries::clear_password(tx, user),
             Artifact::LinksToChangedAddress => match request.restored {
                 // Not since the request, which a thief may have begun before the owner's own link was mailed.
-                Some((email, changed_at)) => queries::delete_links_elsewhere(change, user, email, changed_at),
+                Some((email, changed_at)) => queries::delete_links_elsewhere(tx, user, email, changed_at),
                 None => Ok(()),
             },
-            Artifact::ResetLink => crate::notices::queries::delete_user_tokens(change, user),
+            Artifact::ResetLink => crate::notices::queries::delete_user_tokens(tx, user),
             Artifact::UnlockLink => {
-                crate::notices::queries::delete_links(change, user, &[Purpose::Unlock]).map(drop)
+                crate::notices::queries::delete_links(tx, user, &[Purpose::Unlock]).map(drop)
             }
             Artifact::AuthenticatorApp => {
-                removed.factors += queries::delete_totp_since(change, user, request.since_or_bug()?)?;
-                self.factors.clean_up_after_removal(change, user)
+                removed.factors += queries::delete_totp_since(tx, user, request.since_or_bug()?)?;
+                self.factors.clean_up_after_removal(tx, user)
             }
             Artifact::Passkey => {
-                removed.factors += queries::delete_passkeys_since(change, user, request.since_or_bug()?)?;
-                self.factors.clean_up_after_removal(change, user)
+                removed.factors += queries::delete_passkeys_since(tx, user, request.since_or_bug()?)?;
+                self.factors.clean_up_after_removal(tx, user)
             }
             Artifact::RecoveryCodes => {
-                removed.factors += queries::delete_recovery_codes_since(change, user, request.since_or_bug()?)?;
+                removed.factors += queries::delete_recovery_codes_since(tx, user, request.since_or_bug()?)?;
                 Ok(())
             }
             Artifact::PasskeyStepOff => {
-                removed.factors += queries::revert_password_alone_choice(change, user, request.since_or_bug()?)?;
+                removed.factors += queries::revert_password_alone_choice(tx, user, request.since_or_bug()?)?;
                 Ok(())
             }
             Artifact::Invitation => {
-                for email in queries::withdraw_invitations_by(change, user, request.since)? {
-                    request.write(change, Act::InvitationWithdrawn, &email)?;
+                for email in queries::withdraw_invitations_by(tx, user, request.since)? {
+                    request.write(tx, Act::InvitationWithdrawn, &email)?;
                 }
                 Ok(())
             }
@@ -204,19 +209,19 @@ impl Cleaner {
         }
     }
 
-    fn cancel_email_changes(&self, change: &mut Change<'_>, request: &CleanupRequest<'_>) -> Result<(), Fault> {
+    fn cancel_email_changes(&self, tx: &mut SessionTx<'_>, request: &CleanupRequest<'_>) -> Result<(), Fault> {
         let cancelled = match (request.kind, request.session) {
             (Cleanup::EndOthers, Some(here)) => {
-                queries::cancel_email_changes(change, request.user, RequestedBy::Others(here))?
+                queries::cancel_email_changes(tx, request.user, RequestedBy::Others(here))?
             }
             (kind, Some(asked)) if kind.session_scope() == SessionScope::One => {
-                queries::cancel_email_changes(change, request.user, RequestedBy::Session(asked))?
+                queries::cancel_email_changes(tx, request.user, RequestedBy::Session(asked))?
             }
-            _ => crate::notices::queries::delete_links(change, request.user, &[Purpose::ConfirmEmail])?,
+            _ => crate::notices::queries::delete_links(tx, request.user, &[Purpose::ConfirmEmail])?,
         };
         match cancelled {
             0 => Ok(()),
-            _ => request.write(change, Act::EmailChangeCancelled, ""),
+            _ => request.write(tx, Act::EmailChangeCancelled, ""),
         }
     }
 
@@ -253,31 +258,31 @@ impl Cleaner {
     /// (`email`).
     pub(crate) fn mail_reset_to_owner(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         email: Option<&str>,
         client: &Client,
     ) -> Result<OwnerReset, Fault> {
-        self.cancel_deletion(change, user, client)?;
-        let owner = crate::identity::queries::addressee(change, user)?;
+        self.cancel_deletion(tx, user, client)?;
+        let owner = crate::identity::queries::addressee(tx, user)?;
         let Some(owner) = owner.filter(|owner| email == Some(owner.email.as_str())) else {
             return Ok(OwnerReset::AddressChanged);
         };
-        self.notices.mail_reset(change, &owner)?;
-        Entry::nobody(Act::ResetRequested, Some(user), client).write(change)?;
+        self.notices.mail_reset(tx, &owner)?;
+        Entry::nobody(Act::ResetRequested, Some(user), client).write(tx)?;
         Ok(OwnerReset::Mailed)
     }
 
     /// Whoever logs in stays; says whether they were about to go. The user's row is locked.
     pub(crate) fn cancel_deletion(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         client: &Client,
     ) -> Result<bool, Fault> {
-        let restored = queries::clear_delete_after(change, user)?;
+        let restored = queries::clear_delete_after(tx, user)?;
         if restored {
-            Entry::own(Act::DeletionCancelled, user, client).write(change)?;
+            Entry::own(Act::DeletionCancelled, user, client).write(tx)?;
         }
         Ok(restored)
     }

@@ -11,8 +11,8 @@ use crate::login::counters::LoginMethod;
 use crate::login::pending_login::{Authenticated, PendingLogin, fingerprint};
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::sessions::{self, Change, Key};
 use crate::throttle::{Budget, Counted, Taken, Wait};
+use latchkey_sessions::{self as sessions, Key, SessionTx};
 
 /// What somebody typed to log in.
 pub struct LoginAttempt {
@@ -136,7 +136,7 @@ impl Login {
             let (login, budget, client, remember) =
                 (self.clone(), budget.clone(), client.clone(), attempt.remember);
             self.sessions
-                .write(move |change| login.conclude(change, checked, known, budget, remember, &client))
+                .write(move |tx| login.conclude(tx, checked, known, budget, remember, &client))
         };
         let now = match conclude(checked, known).await? {
             Concluded::Answer(answer) => return Ok(answer),
@@ -228,7 +228,7 @@ impl Login {
 
     fn conclude(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         checked: PasswordCheck,
         known: Option<PasswordRecord>,
         budget: Budget,
@@ -236,8 +236,8 @@ impl Login {
         client: &Client,
     ) -> Result<Concluded, Fault> {
         let subject = known.as_ref().map(|known| known.id);
-        let refused = |change: &mut Change<'_>, detail: &str| {
-            Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(change)
+        let refused = |tx: &mut SessionTx<'_>, detail: &str| {
+            Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(tx)
         };
         let (rehashed, known) = match (checked, known) {
             (PasswordCheck::Yes { rehashed }, Some(known)) => (rehashed, known),
@@ -246,30 +246,30 @@ impl Login {
                 return Ok(Concluded::Answer(Err(LoginRefusal::TooMany(wait))));
             }
             _ => {
-                refused(change, "")?;
+                refused(tx, "")?;
                 return Ok(Concluded::Answer(Err(LoginRefusal::NoMatch)));
             }
         };
-        let Some(now) = queries::lock_password_hash(change, known.id)? else {
-            refused(change, CHANGED_MEANWHILE)?;
+        let Some(now) = queries::lock_password_hash(tx, known.id)? else {
+            refused(tx, CHANGED_MEANWHILE)?;
             return Ok(Concluded::Answer(Err(LoginRefusal::NoMatch)));
         };
         if known.hash.as_ref().map(PasswordHash::as_str) != Some(now.as_str()) {
             return Ok(Concluded::Replaced(PasswordRecord { hash: Some(now), ..known }));
         }
-        budget.give_back(change)?;
+        budget.give_back(tx)?;
         if let Some(rehashed) = &rehashed {
-            rehashed.keep(change, known.id, client)?;
+            rehashed.keep(tx, known.id, client)?;
         }
         let user = known.id;
         match rehashed.map(|rehashed| rehashed.hash).or(known.hash) {
-            Some(hash) if crate::factors::queries::has_second_factor(change, user)? => {
+            Some(hash) if crate::factors::queries::has_second_factor(tx, user)? => {
                 let pending = PendingLogin { user, proven: fingerprint(&hash), remember };
-                let key = self.create_pending_login(change, &pending, client)?;
+                let key = self.create_pending_login(tx, &pending, client)?;
                 Ok(Concluded::Answer(Ok(Authenticated::PendingLogin(key))))
             }
             _ => {
-                let opened = self.open_session(change, user, Factor::Password, remember, client)?;
+                let opened = self.open_session(tx, user, Factor::Password, remember, client)?;
                 Ok(Concluded::Answer(Ok(Authenticated::Session(opened))))
             }
         }
@@ -279,16 +279,16 @@ impl Login {
     /// locked the user's row and seen that they may log in.
     pub(crate) fn open_session(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         factor: Factor,
         remember: bool,
         client: &Client,
     ) -> Result<OpenedSession, Fault> {
-        let is_first = !queries::has_logged_in(change, user)?;
-        let restored = self.cleaner.cancel_deletion(change, user, client)?;
-        queries::record_login(change, user)?;
-        let device = self.remember_device(change, user, client)?;
+        let is_first = !queries::has_logged_in(tx, user)?;
+        let restored = self.cleaner.cancel_deletion(tx, user, client)?;
+        queries::record_login(tx, user)?;
+        let device = self.remember_device(tx, user, client)?;
         let opened = sessions::Login {
             principal: user.principal(),
             remember,
@@ -297,12 +297,12 @@ impl Login {
             user_agent: client.user_agent.clone(),
             device: Some(device.hash),
         };
-        let (key, handle, ended) = self.sessions.open_counting(change, &opened)?;
-        Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
+        let (key, handle, ended) = self.sessions.open_counting(tx, &opened)?;
+        Entry::own(Act::LoggedIn, user, client).session(handle).write(tx)?;
         // Whoever has just registered knows that they did.
         if device.is_new && !is_first {
             let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);
-            self.notify_new_device(change, user, (handle, device.hash), ended_oldest, client)?;
+            self.notify_new_device(tx, user, (handle, device.hash), ended_oldest, client)?;
         }
         Ok(OpenedSession { user, key, remember, device_cookie: device.cookie, deletion_cancelled })
     }

@@ -6,8 +6,8 @@ use crate::factors::{CodeRefusal, AttemptScope};
 use crate::identity::{Answer, Client, Factor, LiveUser};
 use crate::login::authenticate::{PasswordCheck, PasswordRecord};
 use crate::login::{Login, queries};
-use crate::sessions::Key;
 use crate::throttle::{Budget, Counted, Wait};
+use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {
@@ -33,39 +33,39 @@ impl Login {
         let login = self.clone();
         let concluded = self
             .sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let rehashed = match checked {
                     PasswordCheck::Yes { rehashed } => rehashed,
                     PasswordCheck::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
                     PasswordCheck::No => {
                         Entry::own(Act::ConfirmRefused, user, &client)
                             .session(live.record.handle)
-                            .write(change)?;
+                            .write(tx)?;
                         return Ok(Err(ConfirmRefusal::WrongPassword));
                     }
                 };
-                if !queries::lock_if_password_unchanged(change, user, known.hash.as_ref())? {
+                if !queries::lock_if_password_unchanged(tx, user, known.hash.as_ref())? {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
-                budget.give_back(change)?;
+                budget.give_back(tx)?;
                 let mut factor = Factor::Password;
-                if crate::factors::queries::has_second_factor(change, user)? {
+                if crate::factors::queries::has_second_factor(tx, user)? {
                     let place = AttemptScope::Session(live.record.handle);
-                    match login.factors.verify_code(change, user, &code, &place, &client)? {
+                    match login.factors.verify_code(tx, user, &code, &place, &client)? {
                         Ok(proven) => factor = proven,
                         Err(refusal) => return Ok(Err(ConfirmRefusal::Code(refusal))),
                     }
                 }
-                let Some(key) = login.sessions.rotate(change, &live, true)? else {
+                let Some(key) = login.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 };
                 if let Some(rehashed) = rehashed {
-                    rehashed.keep(change, user, &client)?;
+                    rehashed.keep(tx, user, &client)?;
                 }
                 Entry::own(Act::Confirmed, user, &client)
                     .session(live.record.handle)
                     .detail(factor.confirmed_with())
-                    .write(change)?;
+                    .write(tx)?;
                 Ok(Ok(key))
             })
             .await;

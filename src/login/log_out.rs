@@ -5,18 +5,18 @@ use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::login::Login;
-use crate::sessions::{Handle, Record};
+use latchkey_sessions::{Handle, SessionRecord};
 
 impl Login {
     /// Ends this session. Ending it twice is fine.
     pub async fn log_out(&self, live: LiveUser, client: Client) -> Result<(), Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, handle) = (live.owner.id, live.record.handle);
                 let request = CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
-                if login.cleaner.clean_up(change, &request)?.sessions > 0 {
-                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(change)?;
+                if login.cleaner.clean_up(tx, &request)?.sessions > 0 {
+                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(tx)?;
                 }
                 Ok(())
             })
@@ -24,7 +24,7 @@ impl Login {
     }
 
     /// The owner's live sessions, last seen first.
-    pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<Record>, Fault> {
+    pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<SessionRecord>, Fault> {
         let list = self.sessions.list_of(live.owner.id.principal()).await?;
         Ok(list.at(live.moment()).cloned().collect())
     }
@@ -33,18 +33,18 @@ impl Login {
     pub async fn revoke_own_session(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, here) = (live.owner.id, live.record.handle);
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
-                crate::identity::queries::lock_user(change, user)?;
-                let detail = login.ended_session_detail(change, handle, Some(here))?;
+                crate::identity::queries::lock_user(tx, user)?;
+                let detail = login.ended_session_detail(tx, handle, Some(here))?;
                 let request = CleanupRequest::new(kind, user, &client).by(Some(user)).session(handle).from_this_browser();
-                let ended = login.cleaner.clean_up(change, &request)?.sessions > 0;
+                let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
                 if ended {
                     Entry::own(Act::SessionRevoked, user, &client)
                         .session(handle)
                         .detail(&detail)
-                        .write(change)?;
+                        .write(tx)?;
                 }
                 Ok(ended)
             })
@@ -55,17 +55,17 @@ impl Login {
     pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, here) = (live.owner.id, live.record.handle);
-                crate::identity::queries::lock_user(change, user)?;
+                crate::identity::queries::lock_user(tx, user)?;
                 let request =
                     CleanupRequest::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).from_this_browser();
-                let ended = login.cleaner.clean_up(change, &request)?.sessions;
+                let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
                     Entry::own(Act::SessionsRevoked, user, &client)
                         .session(here)
                         .detail(&format!("{ended} others"))
-                        .write(change)?;
+                        .write(tx)?;
                 }
                 Ok(ended)
             })

@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::audit::{Act, Entry};
 use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
 use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
-use crate::login::counters::LoginMethod;
+use crate::login::log_ins::LoginMethod;
 use crate::login::{Login, OpenedSession};
-use crate::sessions::Key;
+use latchkey_sessions::Key;
 
 impl Login {
     /// What to ask the browser for: a passkey of any user, or one of `user` if the user is known.
@@ -54,11 +54,11 @@ impl Login {
         };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if let Err(refusal) = login.factors.record_passkey_use(change, &proof, &client)? {
+            .write(move |tx| {
+                if let Err(refusal) = login.factors.record_passkey_use(tx, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                login.open_session(change, proof.held.user, Factor::Passkey, remember, &client).map(Ok)
+                login.open_session(tx, proof.held.user, Factor::Passkey, remember, &client).map(Ok)
             })
             .await
     }
@@ -77,17 +77,17 @@ impl Login {
         };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if let Err(refusal) = login.factors.record_passkey_use(change, &proof, &client)? {
+            .write(move |tx| {
+                if let Err(refusal) = login.factors.record_passkey_use(tx, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                let Some(key) = login.sessions.rotate(change, &live, true)? else {
+                let Some(key) = login.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(PasskeyRefusal::SessionLost));
                 };
                 Entry::own(Act::Confirmed, live.owner.id, &client)
                     .session(live.record.handle)
                     .detail(Factor::Passkey.confirmed_with())
-                    .write(change)?;
+                    .write(tx)?;
                 Ok(Ok(key))
             })
             .await

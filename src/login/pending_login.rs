@@ -11,7 +11,7 @@ use crate::login::counters::LoginMethod;
 use crate::login::{Login, queries};
 use crate::passwords::PasswordHash;
 use crate::secret::{self, Token, TokenHash};
-use crate::sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// Long enough to find the phone.
 const PENDING_LIFETIME: Span = Span::minutes(10);
@@ -74,15 +74,15 @@ impl Login {
     /// The password was right. The caller has locked the user's row.
     pub(crate) fn create_pending_login(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         pending: &PendingLogin,
         client: &Client,
     ) -> Result<PendingKey, Fault> {
         let token = Token::generate().map_err(Fault::bug)?;
-        queries::keep_newest_pending_logins(change, pending.user, MAX_PENDING_LOGINS - 1)?;
-        queries::insert_pending_login(change, &token.hash(), pending, client, PENDING_LIFETIME.std())?;
-        self.record_unfinished_login(change, &token.hash(), pending.user, client, PENDING_LIFETIME)?;
-        Entry::own(Act::PasswordAccepted, pending.user, client).write(change)?;
+        queries::keep_newest_pending_logins(tx, pending.user, MAX_PENDING_LOGINS - 1)?;
+        queries::insert_pending_login(tx, &token.hash(), pending, client, PENDING_LIFETIME.std())?;
+        self.record_unfinished_login(tx, &token.hash(), pending.user, client, PENDING_LIFETIME)?;
+        Entry::own(Act::PasswordAccepted, pending.user, client).write(tx)?;
         Ok(PendingKey(token))
     }
 
@@ -137,20 +137,20 @@ impl Login {
         };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 // Locks the user's row.
-                if let Err(refusal) = login.factors.record_passkey_use(change, &proof, &client)? {
+                if let Err(refusal) = login.factors.record_passkey_use(tx, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                let Some(PendingLogin { proven, remember, .. }) = queries::pending_login(change, &key.0)? else {
+                let Some(PendingLogin { proven, remember, .. }) = queries::pending_login(tx, &key.0)? else {
                     return Ok(Err(PasskeyRefusal::PendingLoginGone));
                 };
-                queries::delete_pending_login(change, &key.0)?;
-                if !queries::lock_if_fingerprint_matches(change, user, &proven)? {
+                queries::delete_pending_login(tx, &key.0)?;
+                if !queries::lock_if_fingerprint_matches(tx, user, &proven)? {
                     return Ok(Err(PasskeyRefusal::PendingLoginGone));
                 }
-                queries::delete_unfinished_login(change, &key.0)?;
-                login.open_session(change, user, Factor::PasswordAndPasskey, remember, &client).map(Ok)
+                queries::delete_unfinished_login(tx, &key.0)?;
+                login.open_session(tx, user, Factor::PasswordAndPasskey, remember, &client).map(Ok)
             })
             .await
     }
@@ -182,33 +182,33 @@ impl Login {
     ) -> Answer<OpenedSession, SecondFactorRefusal> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                let Some(PendingLogin { user, proven, .. }) = queries::pending_login(change, &key.0)? else {
+            .write(move |tx| {
+                let Some(PendingLogin { user, proven, .. }) = queries::pending_login(tx, &key.0)? else {
                     return Ok(Err(SecondFactorRefusal::Gone));
                 };
-                if !queries::lock_if_fingerprint_matches(change, user, &proven)?
-                    || !crate::factors::queries::has_second_factor(change, user)?
+                if !queries::lock_if_fingerprint_matches(tx, user, &proven)?
+                    || !crate::factors::queries::has_second_factor(tx, user)?
                 {
-                    queries::delete_pending_login(change, &key.0)?;
+                    queries::delete_pending_login(tx, &key.0)?;
                     return Ok(Err(SecondFactorRefusal::Gone));
                 }
                 // Asked again, because somebody may have held the row and finished it.
-                let Some(PendingLogin { remember, .. }) = queries::pending_login(change, &key.0)? else {
+                let Some(PendingLogin { remember, .. }) = queries::pending_login(tx, &key.0)? else {
                     return Ok(Err(SecondFactorRefusal::Gone));
                 };
                 let factor =
-                    match login.factors.verify_code(change, user, &code, &AttemptScope::PendingLogin(key.0), &client)? {
+                    match login.factors.verify_code(tx, user, &code, &AttemptScope::PendingLogin(key.0), &client)? {
                         Ok(factor) => factor,
                         // Whoever knows the password may begin anew at once: nobody waits for what another log-in did.
                         Err(CodeRefusal::TooMany(_)) => {
-                            queries::delete_pending_login(change, &key.0)?;
+                            queries::delete_pending_login(tx, &key.0)?;
                             return Ok(Err(SecondFactorRefusal::Gone));
                         }
                         Err(refusal) => return Ok(Err(SecondFactorRefusal::Code(refusal))),
                     };
-                queries::delete_pending_login(change, &key.0)?;
-                queries::delete_unfinished_login(change, &key.0)?;
-                login.open_session(change, user, factor, remember, &client).map(Ok)
+                queries::delete_pending_login(tx, &key.0)?;
+                queries::delete_unfinished_login(tx, &key.0)?;
+                login.open_session(tx, user, factor, remember, &client).map(Ok)
             })
             .await
     }

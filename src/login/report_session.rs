@@ -7,7 +7,7 @@ use crate::identity::{Client, UserId};
 use crate::login::Login;
 use crate::notices::{Purpose, links};
 use crate::secret::Token;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 impl Login {
     /// Another person was logged in and may know the password. Removes the password, everything it opened,
@@ -16,22 +16,22 @@ impl Login {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                let Some(link) = links::take(change, Purpose::NotMe, &token_hash)? else { return Ok(None) };
+            .write(move |tx| {
+                let Some(link) = links::take(tx, Purpose::NotMe, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
-                    let detail = login.ended_session_detail(change, session, None)?;
+                    let detail = login.ended_session_detail(tx, session, None)?;
                     Entry::nobody(Act::SessionDisowned, Some(user), &client)
                         .session(session)
                         .detail(&detail)
-                        .write(change)?;
+                        .write(tx)?;
                 }
                 let request = CleanupRequest::new(Cleanup::ReportSession, user, &client).since(link.began());
-                let removed = login.cleaner.clean_up(change, &request)?;
+                let removed = login.cleaner.clean_up(tx, &request)?;
                 if removed.factors > 0 {
-                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
+                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
                 }
-                login.cleaner.mail_reset_to_owner(change, user, link.email.as_deref(), &client).map(Some)
+                login.cleaner.mail_reset_to_owner(tx, user, link.email.as_deref(), &client).map(Some)
             })
             .await
     }
@@ -42,15 +42,15 @@ impl Login {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                let Some(link) = links::take(change, Purpose::UndoFactor, &token_hash)? else {
+            .write(move |tx| {
+                let Some(link) = links::take(tx, Purpose::UndoFactor, &token_hash)? else {
                     return Ok(None);
                 };
                 let user = UserId(link.user);
                 let request = CleanupRequest::new(Cleanup::UndoFactor, user, &client).since(link.began());
-                login.cleaner.clean_up(change, &request)?;
-                Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
-                login.cleaner.mail_reset_to_owner(change, user, link.email.as_deref(), &client).map(Some)
+                login.cleaner.clean_up(tx, &request)?;
+                Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
+                login.cleaner.mail_reset_to_owner(tx, user, link.email.as_deref(), &client).map(Some)
             })
             .await
     }

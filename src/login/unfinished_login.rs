@@ -11,8 +11,8 @@ use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
 use crate::notices::Notice;
 use crate::secret::TokenHash;
-use crate::sessions::Change;
 use crate::throttle;
+use latchkey_sessions::SessionTx;
 
 /// Rows of one user at most: one is enough for the letter.
 const MAX_UNFINISHED_LOGINS: i64 = 10;
@@ -21,20 +21,20 @@ impl Login {
     /// Notes that a second step is expected `within` this time. The caller has locked the user's row.
     pub(crate) fn record_unfinished_login(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         pending: &TokenHash,
         user: UserId,
         client: &Client,
         within: Span,
     ) -> Result<(), Fault> {
         let is_known = match &client.browser {
-            Some(browser) => queries::is_known_device(change, user, browser)?,
+            Some(browser) => queries::is_known_device(tx, user, browser)?,
             None => false,
         };
         if is_known || !self.mailer.delivers() {
             return Ok(());
         }
-        queries::insert_unfinished_login(change, pending, user, client, within.std(), MAX_UNFINISHED_LOGINS)
+        queries::insert_unfinished_login(tx, pending, user, client, within.std(), MAX_UNFINISHED_LOGINS)
     }
 
     /// Tells the owners of log-ins whose second step is overdue; answers how many rows were looked at. Each row is

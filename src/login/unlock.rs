@@ -51,14 +51,14 @@ impl Login {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                let Some(link) = links::take(change, Purpose::Unlock, &token_hash)? else { return Ok(None) };
+            .write(move |tx| {
+                let Some(link) = links::take(tx, Purpose::Unlock, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
-                let Some(owner) = crate::identity::queries::addressee(change, user)? else { return Ok(None) };
-                Budget::forgive(change, user, Email::stored(&owner.email).key(), &login.throttle.buckets)?;
-                login.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
-                let device = login.remember_device(change, user, &client)?;
-                Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(change)?;
+                let Some(owner) = crate::identity::queries::addressee(tx, user)? else { return Ok(None) };
+                Budget::forgive(tx, user, Email::stored(&owner.email).key(), &login.throttle.buckets)?;
+                login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
+                let device = login.remember_device(tx, user, &client)?;
+                Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(tx)?;
                 Ok(Some(device.cookie))
             })
             .await
@@ -68,16 +68,16 @@ impl Login {
     pub async fn unlock_user(&self, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if !crate::identity::queries::lock_user(change, user)? {
+            .write(move |tx| {
+                if !crate::identity::queries::lock_user(tx, user)? {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 }
-                let Some(email) = crate::identity::queries::email_of(change, user)? else {
+                let Some(email) = crate::identity::queries::email_of(tx, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                Budget::forgive(change, user, email.key(), &login.throttle.buckets)?;
-                login.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
-                Entry::on(Act::PasswordUnlocked, None, user, &client).write(change)?;
+                Budget::forgive(tx, user, email.key(), &login.throttle.buckets)?;
+                login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
+                Entry::on(Act::PasswordUnlocked, None, user, &client).write(tx)?;
                 Ok(Ok(()))
             })
             .await

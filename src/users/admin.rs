@@ -9,9 +9,9 @@ use crate::factors;
 use crate::factors::{FactorStatus, queries as factor_queries};
 use crate::identity::{Answer, Client, Email, Name, Role, UserId};
 use crate::notices::Notice;
-use crate::sessions::{Change, Handle, Principal, Record, Scope};
 use crate::users::queries::{DailyFigures, UserRow};
 use crate::users::{Admin, queries};
+use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum AdminRefusal {
@@ -25,7 +25,7 @@ pub enum AdminRefusal {
 /// One person, as an administrator sees them.
 pub struct UserDetails {
     pub user: UserRow,
-    pub sessions: Vec<Record>,
+    pub sessions: Vec<SessionRecord>,
     pub events: Vec<Event>,
     pub last_admin: bool,
     /// After too many wrong passwords.
@@ -60,7 +60,7 @@ impl Admin {
         q: &str,
         limit: i64,
         offset: i64,
-    ) -> Result<(Vec<(Record, Option<UserRow>)>, i64), Fault> {
+    ) -> Result<(Vec<(SessionRecord, Option<UserRow>)>, i64), Fault> {
         let (sessions, q) = (self.sessions.clone(), q.to_owned());
         self.db
             .read(move |conn| {
@@ -68,7 +68,7 @@ impl Admin {
                     true => None,
                     false => Some(queries::user_ids(conn, &q)?.into_iter().map(UserId::principal).collect()),
                 };
-                let scope = found.as_deref().map_or(Scope::Everybody, Scope::Of);
+                let scope = found.as_deref().map_or(Scope::All, Scope::Of);
                 let total = sessions.count(conn, scope)?;
                 let records = sessions.list(conn, scope, limit, offset)?;
                 let ids: Vec<UserId> = records.iter().map(|record| UserId(record.principal.0)).collect();
@@ -90,7 +90,7 @@ impl Admin {
         let sessions = self.sessions.clone();
         self.db
             .read(move |conn| {
-                let live = sessions.count(conn, Scope::Everybody)?;
+                let live = sessions.count(conn, Scope::All)?;
                 queries::daily_figures(conn, live)
             })
             .await
@@ -124,13 +124,13 @@ impl Admin {
         role: Role,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.change_user(user, role != Role::Admin, move |admin, change| {
-            if queries::set_role(change, user, role)? {
-                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(change)?;
+        self.change_user(user, role != Role::Admin, move |admin, tx| {
+            if queries::set_role(tx, user, role)? {
+                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
-                        .clean_up(change, &CleanupRequest::new(Cleanup::Demote, user, &client).by(actor))?;
+                        .clean_up(tx, &CleanupRequest::new(Cleanup::Demote, user, &client).by(actor))?;
                 }
             }
             Ok(())
@@ -145,10 +145,10 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.change_user(user, true, move |admin, change| {
-            if queries::set_disabled(change, user, true)? {
-                admin.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
-                Entry::on(Act::Disabled, actor, user, &client).write(change)?;
+        self.change_user(user, true, move |admin, tx| {
+            if queries::set_disabled(tx, user, true)? {
+                admin.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
+                Entry::on(Act::Disabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -161,9 +161,9 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.change_user(user, false, move |_, change| {
-            if queries::set_disabled(change, user, false)? {
-                Entry::on(Act::Enabled, actor, user, &client).write(change)?;
+        self.change_user(user, false, move |_, tx| {
+            if queries::set_disabled(tx, user, false)? {
+                Entry::on(Act::Enabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -176,13 +176,13 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.change_user(user, false, move |admin, change| {
+        self.change_user(user, false, move |admin, tx| {
             let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, &client).by(actor);
-            let ended = admin.cleaner.clean_up(change, &request)?.sessions;
+            let ended = admin.cleaner.clean_up(tx, &request)?.sessions;
             if ended > 0 {
                 Entry::on(Act::SessionsRevoked, actor, user, &client)
                     .detail(&format!("{ended}"))
-                    .write(change)?;
+                    .write(tx)?;
             }
             Ok(())
         })
@@ -199,22 +199,22 @@ impl Admin {
     ) -> Result<bool, Fault> {
         let admin = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (actor, here) = by.unzip();
-                let Some(user) = crate::identity::queries::session_owner(change, handle)? else {
+                let Some(user) = crate::identity::queries::session_owner(tx, handle)? else {
                     return Ok(false);
                 };
-                crate::identity::queries::lock_user(change, user)?;
-                let detail = admin.login.ended_session_detail(change, handle, here)?;
+                crate::identity::queries::lock_user(tx, user)?;
+                let detail = admin.login.ended_session_detail(tx, handle, here)?;
                 let request =
                     CleanupRequest::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
-                if admin.cleaner.clean_up(change, &request)?.sessions == 0 {
+                if admin.cleaner.clean_up(tx, &request)?.sessions == 0 {
                     return Ok(false);
                 }
                 Entry::on(Act::SessionRevoked, actor, user, &client)
                     .session(handle)
                     .detail(&detail)
-                    .write(change)?;
+                    .write(tx)?;
                 Ok(true)
             })
             .await
@@ -224,9 +224,9 @@ impl Admin {
     pub async fn revoke_all_sessions(&self, client: Client) -> Result<usize, Fault> {
         let ended = self
             .sessions
-            .revoke_everybody(move |change, ended| {
+            .revoke_everyone(move |tx, ended| {
                 let detail = format!("{ended} of everybody");
-                Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(change)
+                Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(tx)
             })
             .await?;
         // Afterwards, so that no session that was about to end leaves anything behind.
@@ -257,18 +257,18 @@ impl Admin {
     /// are locked first, so that two who demote each other cannot both succeed.
     async fn change_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
     where
-        W: FnOnce(&Self, &mut Change<'_>) -> Result<(), Fault> + Send + 'static,
+        W: FnOnce(&Self, &mut SessionTx<'_>) -> Result<(), Fault> + Send + 'static,
     {
         let admin = self.clone();
         self.sessions
-            .write(move |change| {
-                if weakens && queries::lock_admins(change)? == [user] {
+            .write(move |tx| {
+                if weakens && queries::lock_admins(tx)? == [user] {
                     return Ok(Err(AdminRefusal::LastAdmin));
                 }
-                if !crate::identity::queries::lock_user(change, user)? {
+                if !crate::identity::queries::lock_user(tx, user)? {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 }
-                work(&admin, change)?;
+                work(&admin, tx)?;
                 Ok(Ok(()))
             })
             .await
@@ -279,22 +279,22 @@ impl Admin {
     pub async fn reset_factors(&self, user: UserId, client: Client) -> Result<bool, Fault> {
         let admin = self.clone();
         self.sessions
-            .write(move |change| {
-                if !crate::identity::queries::lock_user(change, user)? {
+            .write(move |tx| {
+                if !crate::identity::queries::lock_user(tx, user)? {
                     return Ok(false);
                 }
                 // A passkey logs in by itself, also where it is not asked for after the password.
-                if !factor_queries::has_second_factor(change, user)?
-                    && !factor_queries::has_passkey(change, user)?
+                if !factor_queries::has_second_factor(tx, user)?
+                    && !factor_queries::has_passkey(tx, user)?
                 {
                     return Ok(false);
                 }
                 let all =
                     CleanupRequest::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
-                admin.cleaner.clean_up(change, &all)?;
-                Entry::on(Act::FactorsReset, None, user, &client).write(change)?;
+                admin.cleaner.clean_up(tx, &all)?;
+                Entry::on(Act::FactorsReset, None, user, &client).write(tx)?;
                 admin.login.factors.notify_user(
-                    change,
+                    tx,
                     user,
                     &Notice::FactorRemoved("every second factor"),
                     &client,

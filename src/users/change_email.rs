@@ -13,10 +13,10 @@ use crate::identity::{Addressee, Answer, Client, Email, LiveUser, UserId};
 use crate::mail::ConfirmEmail;
 use crate::notices::{About, Notice, PendingEmail, Purpose, links};
 use crate::secret::Token;
-use crate::sessions::Change;
 use crate::throttle;
 use crate::throttle::Wait;
 use crate::users::{Users, queries};
+use latchkey_sessions::SessionTx;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChangeEmailRefusal {
@@ -209,14 +209,14 @@ impl Users {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let users = self.clone();
         self.sessions
-            .write(move |change| {
-                let followed = users.apply_email_link(change, Purpose::ConfirmEmail, &token_hash)?;
+            .write(move |tx| {
+                let followed = users.apply_email_link(tx, Purpose::ConfirmEmail, &token_hash)?;
                 let Some(AppliedEmailLink { before, email, since, .. }) = followed else { return Ok(None) };
                 let user = before.id;
                 // What was mailed to an address opens nothing once the account goes by another.
-                crate::notices::queries::delete_user_tokens(change, user)?;
+                crate::notices::queries::delete_user_tokens(tx, user)?;
                 crate::notices::queries::delete_links(
-                    change,
+                    tx,
                     user,
                     &[Purpose::Unlock, Purpose::ConfirmEmail],
                 )?;
@@ -229,11 +229,11 @@ impl Users {
                 };
                 let notice = Notice::EmailChanged {
                     new: &email,
-                    undo: users.notices.make_link(change, user, Purpose::UndoEmail, about)?,
+                    undo: users.notices.make_link(tx, user, Purpose::UndoEmail, about)?,
                     valid_for: in_words(users.notices.good_for(Purpose::UndoEmail)),
                 };
-                users.notices.tell(change, &before, &notice, &client)?;
-                Entry::nobody(Act::EmailChanged, Some(user), &client).write(change)?;
+                users.notices.tell(tx, &before, &notice, &client)?;
+                Entry::nobody(Act::EmailChanged, Some(user), &client).write(tx)?;
                 Ok(Some(()))
             })
             .await
@@ -246,18 +246,18 @@ impl Users {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let users = self.clone();
         self.sessions
-            .write(move |change| {
-                let followed = users.apply_email_link(change, Purpose::UndoEmail, &token_hash)?;
+            .write(move |tx| {
+                let followed = users.apply_email_link(tx, Purpose::UndoEmail, &token_hash)?;
                 let Some(AppliedEmailLink { before, email, since, made_at }) = followed else { return Ok(None) };
                 let user = before.id;
                 let request =
                     CleanupRequest::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email, made_at);
-                let removed = users.cleaner.clean_up(change, &request)?;
-                Entry::nobody(Act::EmailRestored, Some(user), &client).write(change)?;
+                let removed = users.cleaner.clean_up(tx, &request)?;
+                Entry::nobody(Act::EmailRestored, Some(user), &client).write(tx)?;
                 if removed.factors > 0 {
-                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
+                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
                 }
-                users.cleaner.mail_reset_to_owner(change, user, Some(email.as_str()), &client)?;
+                users.cleaner.mail_reset_to_owner(tx, user, Some(email.as_str()), &client)?;
                 Ok(Some(()))
             })
             .await
@@ -267,21 +267,21 @@ impl Users {
     /// another user has the address by now.
     fn apply_email_link(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         purpose: Purpose,
         token_hash: &[u8],
     ) -> Result<Option<AppliedEmailLink>, Fault> {
-        let Some(link) = links::take(change, purpose, token_hash)? else { return Ok(None) };
+        let Some(link) = links::take(tx, purpose, token_hash)? else { return Ok(None) };
         let user = UserId(link.user);
-        let Some(before) = crate::identity::queries::addressee(change, user)? else { return Ok(None) };
+        let Some(before) = crate::identity::queries::addressee(tx, user)? else { return Ok(None) };
         let Some(email) = link.email.as_deref().and_then(|text| Email::parse(text).ok()) else {
             return Ok(None);
         };
-        if !queries::set_email(change, user, &email)? {
+        if !queries::set_email(tx, user, &email)? {
             return Ok(None);
         }
-        queries::drop_registrations(change, Email::stored(&before.email).key())?;
-        queries::drop_registrations(change, email.key())?;
+        queries::drop_registrations(tx, Email::stored(&before.email).key())?;
+        queries::drop_registrations(tx, email.key())?;
         Ok(Some(AppliedEmailLink { before, since: link.began(), made_at: link.created_at, email }))
     }
 }

@@ -6,9 +6,9 @@ use crate::identity::{Answer, Client, Email, LiveUser};
 use crate::login::PasswordCheck;
 use crate::notices::Notice;
 use crate::passwords::Weak;
-use crate::sessions::Key;
 use crate::throttle::{Budget, Wait};
 use crate::users::Users;
+use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChangePasswordRefusal {
@@ -66,22 +66,22 @@ impl Users {
         let users = self.clone();
         let changed = self
             .sessions
-            .write(move |change| {
-                if !crate::login::queries::lock_if_password_unchanged(change, user, known.hash.as_ref())? {
+            .write(move |tx| {
+                if !crate::login::queries::lock_if_password_unchanged(tx, user, known.hash.as_ref())? {
                     return Ok(Err(ChangePasswordRefusal::SessionLost));
                 }
-                let Some(key) = users.sessions.rotate(change, &live, true)? else {
+                let Some(key) = users.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(ChangePasswordRefusal::SessionLost));
                 };
-                Budget::forgive(change, user, Email::stored(&person.email).key(), &users.throttle.buckets)?;
+                Budget::forgive(tx, user, Email::stored(&person.email).key(), &users.throttle.buckets)?;
                 let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
                     .from_this_browser();
-                users.cleaner.clean_up(change, &request)?;
-                crate::login::queries::set_password(change, user, &hash, true)?;
-                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;
-                users.notices.tell(change, &person, &Notice::PasswordChanged, &client)?;
+                users.cleaner.clean_up(tx, &request)?;
+                crate::login::queries::set_password(tx, user, &hash, true)?;
+                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
+                users.notices.tell(tx, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))
             })
             .await;

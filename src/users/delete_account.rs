@@ -7,8 +7,8 @@ use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, LiveUser, UserId};
 use crate::notices::Notice;
-use crate::sessions::Change;
 use crate::users::{Users, queries};
+use latchkey_sessions::SessionTx;
 
 /// People deleted in one upkeep, each in a transaction of its own.
 const MAX_DELETIONS: usize = 200;
@@ -25,37 +25,37 @@ impl Users {
     /// Marks the account for deletion, ends every session and every link at once, and tells its owner.
     pub async fn delete_account(&self, live: LiveUser, typed: String, client: Client) -> Answer<(), DeleteAccountRefusal> {
         let users = self.clone();
-        self.sessions.write(move |change| users.mark_for_deletion(change, live.owner.id, &typed, &client)).await
+        self.sessions.write(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client)).await
     }
 
     fn mark_for_deletion(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         typed: &str,
         client: &Client,
     ) -> Answer<(), DeleteAccountRefusal> {
         // Before the user, as everybody who changes administrators does: two who leave at once wait for each other.
-        let admins = queries::lock_admins(change)?;
-        if !crate::identity::queries::lock_user(change, user)? {
+        let admins = queries::lock_admins(tx)?;
+        if !crate::identity::queries::lock_user(tx, user)? {
             return Ok(Ok(()));
         }
-        let Some(person) = crate::identity::queries::addressee(change, user)? else { return Ok(Ok(())) };
+        let Some(person) = crate::identity::queries::addressee(tx, user)? else { return Ok(Ok(())) };
         if !Email::parse(typed).is_ok_and(|typed| typed.key() == Email::stored(&person.email).key()) {
             return Ok(Err(DeleteAccountRefusal::AddressMismatch));
         }
         if admins == [user] {
             return Ok(Err(DeleteAccountRefusal::LastAdmin));
         }
-        let Some(until) = queries::set_delete_after(change, user, self.leaving.grace.std())? else {
+        let Some(until) = queries::set_delete_after(tx, user, self.leaving.grace.std())? else {
             return Ok(Ok(()));
         };
-        self.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Delete, user, client).by(Some(user)))?;
-        Entry::own(Act::DeletionRequested, user, client).write(change)?;
+        self.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Delete, user, client).by(Some(user)))?;
+        Entry::own(Act::DeletionRequested, user, client).write(tx)?;
         let until = until
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
-        self.notices.tell(change, &person, &Notice::Leaving { until }, client)?;
+        self.notices.tell(tx, &person, &Notice::Leaving { until }, client)?;
         Ok(Ok(()))
     }
 
@@ -65,13 +65,13 @@ impl Users {
             let users = self.clone();
             let one = self
                 .sessions
-                .write(move |change| {
-                    let Some((user, email)) = queries::lock_due_account(change)? else { return Ok(false) };
-                    users.sessions.delete_all(change, user.principal())?;
-                    users.mailer.forget(change, &email.key().spellings())?;
-                    queries::delete_user(change, user, email.key())?;
-                    Entry::on(Act::Deleted, None, user, &Client::operator()).write(change)?;
-                    queries::erase_from_audit_trail(change, user, email.key())?;
+                .write(move |tx| {
+                    let Some((user, email)) = queries::lock_due_account(tx)? else { return Ok(false) };
+                    users.sessions.delete_all(tx, user.principal())?;
+                    users.mailer.forget(tx, &email.key().spellings())?;
+                    queries::delete_user(tx, user, email.key())?;
+                    Entry::on(Act::Deleted, None, user, &Client::operator()).write(tx)?;
+                    queries::erase_from_audit_trail(tx, user, email.key())?;
                     Ok(true)
                 })
                 .await?;

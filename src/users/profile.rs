@@ -12,9 +12,9 @@ impl Users {
             return Ok(());
         }
         self.sessions
-            .write(move |change| {
-                queries::set_name(change, live.owner.id, &name)?;
-                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(change)
+            .write(move |tx| {
+                queries::set_name(tx, live.owner.id, &name)?;
+                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(tx)
             })
             .await
     }

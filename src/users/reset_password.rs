@@ -90,22 +90,22 @@ impl Users {
         let hash = self.passwords.hash(chosen).await?;
         let users = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 // Consuming decides who wins: a second request with the same link finds nothing.
-                if !crate::notices::queries::take_reset(change, &token_hash, owner.id)? {
+                if !crate::notices::queries::take_reset(tx, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
-                users.cleaner.clean_up(change, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
-                crate::login::queries::set_password(change, owner.id, &hash, true)?;
+                users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
+                crate::login::queries::set_password(tx, owner.id, &hash, true)?;
                 Budget::forgive(
-                    change,
+                    tx,
                     owner.id,
                     Email::stored(&owner.email).key(),
                     &users.throttle.buckets,
                 )?;
-                let device = users.login.remember_device(change, owner.id, &client)?;
-                Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(change)?;
-                users.notices.tell(change, &owner, &Notice::PasswordReset, &client)?;
+                let device = users.login.remember_device(tx, owner.id, &client)?;
+                Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(tx)?;
+                users.notices.tell(tx, &owner, &Notice::PasswordReset, &client)?;
                 Ok(Ok(device.cookie))
             })
             .await

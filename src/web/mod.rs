@@ -149,7 +149,7 @@ pub fn app(
     >,
 > {
     let sessions = SessionMiddleware::builder(
-        shared.accounts.sessions().store(),
+        shared.accounts.sessions().clone(),
         Key::from(&shared.secret.cookie_key()),
     )
     .cookie_name(shared.cookie.session.clone())

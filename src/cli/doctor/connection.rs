@@ -4,17 +4,17 @@ use super::database::{CheckContext, NOTIFY_WITHIN};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::cli::transport_security::{self, TransportSafety};
 use crate::config::Pooler;
-use crate::db::{Fault, checkup};
+use crate::db::{Fault, diagnostics};
 
 /// That of the pool and, where there is another, the direct one: the worse of the two is told.
 pub fn tls(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let Some(url) = &context.settings.database else {
         return Ok(ok("database.tls", "a private socket of our own"));
     };
-    let seen = checkup::transport_security(context.conn)?;
+    let seen = diagnostics::tls_status(context.conn)?;
     let mut worst = (transport_security::assess(url, || seen.encrypted), seen, "");
     if let Some(direct) = &context.settings.database_direct {
-        let seen = checkup::transport_security(&mut context.db.connect_apart()?)?;
+        let seen = diagnostics::tls_status(&mut context.db.connect_dedicated()?)?;
         let transport_security = transport_security::assess(direct, || seen.encrypted);
         if transport_security.safety > worst.0.safety {
             worst = (transport_security, seen, "LATCHKEY__DATABASE__DIRECT_URL: ");
@@ -46,7 +46,7 @@ pub fn tls(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
 pub fn pooler(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let check = "database.pooler";
     let told = context.settings.pool.pooler == Pooler::Transaction;
-    if checkup::keeps_its_session(&mut context.db.connect()?, &mut context.db.connect()?)? {
+    if diagnostics::keeps_its_server(&mut context.db.connect()?, &mut context.db.connect()?)? {
         return Ok(match told {
             false => ok(check, "a connection stays one"),
             true => note(
@@ -60,7 +60,7 @@ pub fn pooler(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     if context.settings.database_direct.is_none() {
         return Ok(problem(check, seen, format!("set LATCHKEY__DATABASE__POOLER=transaction, and {DIRECT}")));
     }
-    if !checkup::keeps_its_session(&mut context.db.connect_apart()?, &mut context.db.connect_apart()?)? {
+    if !diagnostics::keeps_its_server(&mut context.db.connect_dedicated()?, &mut context.db.connect_dedicated()?)? {
         return Ok(problem(check, "LATCHKEY__DATABASE__DIRECT_URL leads through a pooler as well", DIRECT));
     }
     Ok(match told {
@@ -77,8 +77,8 @@ const DIRECT: &str = "set LATCHKEY__DATABASE__DIRECT_URL to an address past the 
 
 /// Said on a connection like those of the pool.
 pub fn listen(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
-    let mut listening = context.db.connect_apart()?;
-    Ok(match checkup::is_heard(&mut listening, context.conn, NOTIFY_WITHIN)? {
+    let mut listening = context.db.connect_dedicated()?;
+    Ok(match diagnostics::notification_delay(&mut listening, context.conn, NOTIFY_WITHIN)? {
         Some(took) => ok(
             "database.listen",
             format!("what is announced is heard, after {:.1} ms", took.as_secs_f64() * 1000.0),

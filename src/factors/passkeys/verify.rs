@@ -12,8 +12,8 @@ use crate::db::{Fault, off_thread};
 use crate::factors::{Factors, queries};
 use crate::identity::{Answer, Client, UserId};
 use crate::notices::Notice;
-use crate::sessions::Change;
 use crate::throttle;
+use latchkey_sessions::SessionTx;
 
 /// A passkey with what webauthn-rs keeps of it.
 pub(crate) struct StoredPasskey {
@@ -131,24 +131,24 @@ impl Factors {
     /// since it signed, it may have been removed, and a copy of it may have come first.
     pub(crate) fn record_passkey_use(
         &self,
-        change: &mut Change<'_>,
+        tx: &mut SessionTx<'_>,
         proof: &VerifiedPasskey,
         client: &Client,
     ) -> Answer<(), PasskeyRefusal> {
         let VerifiedPasskey { held, result } = proof;
-        if !crate::identity::queries::lock_active(change, held.user)? {
+        if !crate::identity::queries::lock_active(tx, held.user)? {
             return Ok(Err(PasskeyRefusal::Unknown));
         }
-        let Some(credential) = queries::lock_passkey(change, held.id)? else {
+        let Some(credential) = queries::lock_passkey(tx, held.id)? else {
             return Ok(Err(PasskeyRefusal::Unknown));
         };
         let mut kept: WebauthnPasskey = serde_json::from_value(credential).map_err(Fault::bug)?;
         let counter = Credential::from(kept.clone()).counter;
         if (result.counter() > 0 || counter > 0) && result.counter() <= counter {
-            return self.record_refusal(change, held, PasskeyRefusal::PossiblyCloned, client).map(Err);
+            return self.record_refusal(tx, held, PasskeyRefusal::PossiblyCloned, client).map(Err);
         }
         kept.update_credential(result);
-        queries::update_passkey_credential(change, held.id, &serde_json::to_value(&kept).map_err(Fault::bug)?)?;
+        queries::update_passkey_credential(tx, held.id, &serde_json::to_value(&kept).map_err(Fault::bug)?)?;
         Ok(Ok(()))
     }
 

@@ -19,7 +19,7 @@ use crate::db::{Fault, time as moments};
 use crate::identity::queries::lower;
 use crate::identity::{Email, EmailKey, UserId};
 use crate::notices::Purpose;
-use crate::sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// When they are deleted; `None` when they were leaving already.
 pub(crate) fn set_delete_after(
@@ -57,9 +57,9 @@ pub(crate) fn lock_due_account(conn: &mut PgConnection) -> Result<Option<(UserId
 }
 
 /// The person, with all that refers to them, and what was sent to their address without knowing them.
-pub(crate) fn delete_user(change: &mut Change<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
-    change.recall();
-    let conn = &mut **change;
+pub(crate) fn delete_user(tx: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
+    tx.invalidates();
+    let conn = &mut **tx;
     crate::users::queries::registrations::drop_registrations(conn, email)?;
     diesel::delete(invitations::table.filter(lower(invitations::email).eq_any(email.spellings())))
         .execute(conn)?;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 
-use crate::counters::{Counter, Durations};
 use crate::web::http::error::Error;
 use crate::web::routes;
 use crate::web::session::guard::Kind;
+use latchkey_db::counters::{Counter, Durations};
 
 pub struct Requests {
     /// The pattern of a route to the places of its two rows.

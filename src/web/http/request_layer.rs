@@ -21,7 +21,6 @@ use uuid::Uuid;
 use crate::db::Fault;
 use crate::identity::LiveUser;
 use crate::secret;
-use crate::sessions::request;
 use crate::web::http::error::{self, Error, Words};
 use crate::web::http::{assets, csrf, flash, headers, json, traceparent};
 use crate::web::ops::doctor;
@@ -29,6 +28,7 @@ use crate::web::pages::page;
 use crate::web::pages::page::Page;
 use crate::web::session::{current, guard, known_device};
 use crate::web::{Shared, routes};
+use latchkey_sessions::request;
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -102,7 +102,7 @@ pub async fn door(
     }
     .instrument(span);
     // Whoever is found to be visiting is known until here.
-    request::carried(answer).await
+    request::scope(answer).await
 }
 
 /// A client seldom writes this header by itself, a proxy always: then everybody seems to come from the proxy, and one

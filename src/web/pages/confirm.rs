@@ -119,7 +119,7 @@ pub async fn step(request: &HttpRequest, posted: Posted, carried: Carried) -> Re
     match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
             // What follows in this request is judged by the session as it is now.
-            ctx.accounts().sessions().load(key.reveal()).await?;
+            ctx.accounts().sessions().load_for_request(key.reveal()).await?;
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);
             Ok(Step::Confirmed)
         }

@@ -5,7 +5,6 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::login::{LoginAttempt, LoginRefusal, Authenticated};
-use crate::sessions::Ended;
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
@@ -15,6 +14,7 @@ use crate::web::pages::page::{self, Page};
 use crate::web::session::current_session;
 use crate::web::session::guard::Visitor;
 use crate::web::session::receive::Draft;
+use latchkey_sessions::EndReason;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -55,8 +55,8 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         return Ok(flash::see_other(return_to::safe(&ctx.query("next")).unwrap_or("/home")));
     }
     let ended = current_session::how_it_ended(&ctx.request, &ctx.shared).await?.map(|how| match how {
-        Ended::Revoked => "Your session in this browser was ended from elsewhere: on another device, by a new password, with a link from a letter, or by an administrator.",
-        Ended::Expired => "Your session in this browser has run out.",
+        EndReason::Revoked => "Your session in this browser was ended from elsewhere: on another device, by a new password, with a link from a letter, or by an administrator.",
+        EndReason::Expired => "Your session in this browser has run out.",
     });
     page::ok(&LogInPage { ended, ..LogInPage::new(&ctx, ctx.fields(&["next"])) })
 }

@@ -24,7 +24,7 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<H
             if let Some(pending) = current_session::pending_key(&ctx.request, &ctx.shared) {
                 ctx.accounts().login.cancel_pending_login(pending).await?;
             }
-            ctx.accounts().sessions().everywhere().await
+            ctx.accounts().sessions().wait_until_invalidated().await
         }
         None => {}
     }

@@ -17,18 +17,18 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use crate::db::Fault;
 use crate::identity::LiveUser;
 use crate::login::{OpenedSession, PendingHash, PendingKey};
-use crate::sessions::{self, Ended, request};
 use crate::web::http::cookies;
 use crate::web::http::error::Error;
 use crate::web::session::{current, known_device};
 use crate::web::{LabCookies, Shared};
+use latchkey_sessions::{EndReason, Key, request};
 
 /// Gives the browser the key of the session that was opened. Whatever was there before the log-in is
 /// dropped, and a session it was still logged in with ends.
 pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Error> {
     let keep_for = opened.remember.then(|| shared.accounts.sessions().policy().absolute(true));
     request.get_session().clear();
-    request::hand_over(opened.key, keep_for);
+    request::issue_key(opened.key, keep_for);
     Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
     known_device::keep(request, shared, &opened.device_cookie);
     Ok(())
@@ -47,9 +47,9 @@ pub fn pending_key(request: &HttpRequest, shared: &Shared) -> Option<PendingHash
 }
 
 /// Gives the browser the new key of the session it has.
-pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: sessions::Key) {
+pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: Key) {
     let keep_for = live.record.remember.then(|| shared.accounts.sessions().policy().absolute(true));
-    request::hand_over(key, keep_for);
+    request::issue_key(key, keep_for);
     mark_changed(&request.get_session());
 }
 
@@ -95,10 +95,10 @@ pub fn had_key(request: &HttpRequest, shared: &Shared) -> bool {
 }
 
 /// How the session whose key the browser still has ended, for a visitor who is not logged in.
-pub async fn how_it_ended(request: &HttpRequest, shared: &Shared) -> Result<Option<Ended>, Fault> {
+pub async fn how_it_ended(request: &HttpRequest, shared: &Shared) -> Result<Option<EndReason>, Fault> {
     let Some(signed) = cookies::value(request.headers(), &shared.cookie.session) else { return Ok(None) };
     let Some(opened) = shared.signer.open(&signed) else { return Ok(None) };
-    shared.accounts.sessions().how_it_ended(opened.value).await
+    shared.accounts.sessions().end_reason(opened.value).await
 }
 
 /// Hands a cookie of ours out, unless the answer itself says something of the key: rotated, ended.
@@ -107,7 +107,7 @@ pub fn give<B>(response: &mut ServiceResponse<B>, cookie: Cookie<'static>) {
     if !says {
         let _ = response.response_mut().add_cookie(&cookie);
     }
-    if let Some(keep_for) = request::keep_for() {
+    if let Some(keep_for) = request::key_lifetime() {
         lengthen(response.headers_mut(), cookie.name(), keep_for);
     }
 }
@@ -131,7 +131,7 @@ pub async fn outward<B: MessageBody>(
     let mut response = answer?;
     if let Some(cookie) = resigned.filter(|_| current::live().is_some()) {
         give(&mut response, cookie);
-    } else if let Some(keep_for) = request::keep_for() {
+    } else if let Some(keep_for) = request::key_lifetime() {
         lengthen(response.headers_mut(), &shared.cookie.session, keep_for);
     }
     Ok(response)

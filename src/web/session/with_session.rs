@@ -59,7 +59,7 @@ async fn identify(request: &HttpRequest) -> Result<Option<Cookie<'static>>, Erro
     let Some(shared) = request.app_data::<Data<Shared>>() else { return Ok(None) };
     let Some(signed) = cookies::value(request.headers(), &shared.cookie.session) else { return Ok(None) };
     let Some(opened) = shared.signer.open(&signed) else { return Ok(None) };
-    let live = shared.accounts.sessions().load(opened.value).await?;
+    let live = shared.accounts.sessions().load_for_request(opened.value).await?;
     Ok((live.is_some() && !opened.is_current)
         .then(|| current_session::key_cookie(shared, shared.signer.sign(opened.value))))
 }
