@@ -1,22 +1,26 @@
-//! Second factors: authenticator apps, recovery codes, passkeys.
+//! Second factors: authenticator apps, recovery codes and passkeys.
 
 mod base32;
-mod verify_code;
+mod changes;
 mod passkeys;
 pub(crate) mod queries;
 mod recovery_codes;
+mod status;
 mod totp;
 mod undo_link;
+mod verify_code;
 
-pub use verify_code::{CodeRefusal, FactorStatus, TotpState};
-pub(crate) use verify_code::{AttemptScope, factor_status};
 pub(crate) use passkeys::RelyingParty;
 pub use passkeys::{
-    Assertion, Attestation, BrowserBinding, Passkey, AddedPasskey, PasskeyId, PasskeyRefusal, PasskeyStep,
+    AddedPasskey, Assertion, Attestation, BrowserBinding, Passkey, PasskeyId, PasskeyRefusal, PasskeyStep,
     PasskeyStepChange,
 };
-pub use recovery_codes::{RecoveryCodesRefusal, NewRecoveryCodes, RecoveryCodes};
+pub use recovery_codes::{NewRecoveryCodes, RecoveryCodes, RecoveryCodesRefusal};
+pub(crate) use status::factor_status;
+pub use status::{FactorStatus, TotpState};
 pub use totp::{TotpEnrolment, TotpRefusal};
+pub(crate) use verify_code::AttemptScope;
+pub use verify_code::CodeRefusal;
 
 use crate::config::{Misconfigured, Settings};
 use crate::db::Db;
@@ -26,7 +30,7 @@ use crate::secret::Secret;
 use crate::throttle::Throttle;
 use latchkey_sessions::Store;
 
-/// Adds, proves and removes second factors.
+/// Adds, verifies and removes second factors.
 #[derive(Clone)]
 pub struct Factors {
     pub(crate) db: Db,

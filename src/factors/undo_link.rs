@@ -1,5 +1,4 @@
-//! "I did not add this": takes back whatever can log in since a letter told of it. A reset alone would not: it keeps
-//! second factors, and a thief who has added one of theirs would keep the account with it.
+//! The notice about an added factor, with a link that undoes it (see `login/undo_factor.rs`).
 
 use diesel::pg::PgConnection;
 
@@ -10,7 +9,6 @@ use crate::identity::{Addressee, Client};
 use crate::notices::{About, Notice, Purpose};
 
 impl Factors {
-    /// Tells the owner of a new factor, with the way to take it back.
     pub(crate) fn notify_factor_added(
         &self,
         conn: &mut PgConnection,
@@ -22,7 +20,7 @@ impl Factors {
         self.notices.tell(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
     }
 
-    /// A link that takes back what changes from now on, and for how long it works.
+    /// A link that undoes changes from now on, and how long it works.
     pub(crate) fn undo_factor_link(
         &self,
         conn: &mut PgConnection,

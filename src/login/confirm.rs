@@ -1,12 +1,12 @@
-//! Confirm: prove who you are once more, with all that logging in takes, for what a borrowed or stolen session must not do.
+//! Confirm a session: verify the password, and the second factor if the user has one, again before a sensitive action. A
+//! borrowed or stolen session alone must not be enough for those.
 
 use crate::audit::{Act, Entry};
-use crate::db::Fault;
-use crate::factors::{CodeRefusal, AttemptScope};
-use crate::identity::{Answer, Client, Factor, LiveUser};
-use crate::login::authenticate::{PasswordCheck, PasswordRecord};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
+use crate::factors::{AttemptScope, CodeRefusal};
+use crate::identity::{Client, Factor, LiveUser};
 use crate::login::{Login, queries};
-use crate::throttle::{Budget, Counted, Wait};
+use crate::throttle::Wait;
 use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -19,81 +19,57 @@ pub enum ConfirmRefusal {
 }
 
 impl Login {
-    /// Checks the password, and for those with a second factor `code` as well (ASVS 5.0 7.5.1, 7.5.3), then rotates
-    /// the session's key (7.2.4).
+    /// Verifies the password, and `code` if the user has a second factor (ASVS 5.0 7.5.1, 7.5.3), then rotates the
+    /// session's key (7.2.4).
     pub async fn confirm(
         &self,
         live: LiveUser,
         password: String,
         code: String,
         client: Client,
-    ) -> Answer<Key, ConfirmRefusal> {
-        let user = live.owner.id;
-        let (known, budget, checked, counted) = self.check_own_password(&live, &password, &client).await?;
-        let login = self.clone();
-        let concluded = self
+    ) -> Result<Key, Failed<ConfirmRefusal>> {
+        let (record, keys) = self.own_password_record(&live, &client).await?;
+        let counted = self.count_attempt(&keys).await.map_refusal(ConfirmRefusal::TooMany)?;
+        let Some(verified) = self.verify_password(&keys, counted, &password, Some(&record)).await? else {
+            self.record_confirm_refused(&live, client).await?;
+            return refuse(ConfirmRefusal::WrongPassword);
+        };
+        let (login, rehash) = (self.clone(), verified.rehash);
+        let confirmed = self
             .sessions
-            .write(move |tx| {
-                let rehashed = match checked {
-                    PasswordCheck::Yes { rehashed } => rehashed,
-                    PasswordCheck::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
-                    PasswordCheck::No => {
-                        Entry::own(Act::ConfirmRefused, user, &client)
-                            .session(live.record.handle)
-                            .write(tx)?;
-                        return Ok(Err(ConfirmRefusal::WrongPassword));
-                    }
-                };
-                if !queries::lock_if_password_unchanged(tx, user, known.hash.as_ref())? {
-                    return Ok(Err(ConfirmRefusal::SessionLost));
+            .write_or_refuse(move |tx| {
+                let user = record.user;
+                if !queries::lock_if_password_unchanged(tx, user, record.hash.as_ref())? {
+                    return refuse(ConfirmRefusal::SessionLost);
                 }
-                budget.give_back(tx)?;
+                keys.give_back(tx)?;
                 let mut factor = Factor::Password;
                 if crate::factors::queries::has_second_factor(tx, user)? {
-                    let place = AttemptScope::Session(live.record.handle);
-                    match login.factors.verify_code(tx, user, &code, &place, &client)? {
-                        Ok(proven) => factor = proven,
-                        Err(refusal) => return Ok(Err(ConfirmRefusal::Code(refusal))),
-                    }
+                    let scope = AttemptScope::Session(live.record.handle);
+                    let verified = login.factors.verify_code(tx, user, &code, &scope, &client);
+                    factor = verified.map_refusal(ConfirmRefusal::Code)?;
                 }
                 let Some(key) = login.sessions.rotate(tx, &live, true)? else {
-                    return Ok(Err(ConfirmRefusal::SessionLost));
+                    return refuse(ConfirmRefusal::SessionLost);
                 };
-                if let Some(rehashed) = rehashed {
-                    rehashed.keep(tx, user, &client)?;
+                if let Some(rehash) = rehash {
+                    rehash.store(tx, user, &client)?;
                 }
                 Entry::own(Act::Confirmed, user, &client)
                     .session(live.record.handle)
                     .detail(factor.confirmed_with())
                     .write(tx)?;
-                Ok(Ok(key))
+                Ok(key)
             })
             .await;
-        counted.settle(concluded)
+        verified.refund.settle_outcome(confirmed)
     }
 
-    /// Counted as at log-in, in a lane of its own: whoever hammers the log-in page must not keep the owner of a live
-    /// session from ending a thief's.
-    pub(crate) async fn check_own_password(
-        &self,
-        live: &LiveUser,
-        password: &str,
-        client: &Client,
-    ) -> Result<(PasswordRecord, Budget, PasswordCheck, Counted), Fault> {
-        let (user, browser) = (live.owner.id, client.browser);
-        let (hash, is_known_device) = self
-            .db
-            .read(move |conn| {
-                let is_known_device = match &browser {
-                    Some(browser) => queries::is_known_device(conn, user, browser)?,
-                    None => false,
-                };
-                Ok((queries::password_hash(conn, user)?, is_known_device))
-            })
-            .await?;
-        let known = PasswordRecord { id: user, hash };
-        let budget = Budget::own(user, live.record.handle, is_known_device, client, &self.throttle.buckets);
-        let (checked, counted) = self.check_password(&budget, password, Some(&known)).await?;
-        Ok((known, budget, checked, counted))
+    /// Writes the event about a wrong password in a session.
+    pub(crate) async fn record_confirm_refused(&self, live: &LiveUser, client: Client) -> Result<(), Fault> {
+        let (user, session) = (live.owner.id, live.record.handle);
+        self.db
+            .write(move |conn| Entry::own(Act::ConfirmRefused, user, &client).session(session).write(conn))
+            .await
     }
 }

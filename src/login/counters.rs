@@ -1,17 +1,14 @@
-//! How logging in ends, counted: after the transaction, so that nothing is counted that was rolled back. The verbs that
-//! log somebody in count, `web/ops/metrics.rs` writes it down.
+//! Counts how attempts to log in end. Each operation counts after its transaction, so that a rolled-back log-in is not
+//! counted as one; `web/ops/metrics.rs` exports the totals.
 
-use crate::factors::{CodeRefusal, PasskeyRefusal};
-use crate::identity::Answer;
-use crate::login::authenticate::{LoginRefusal, OpenedSession};
-use crate::login::pending_login::{Authenticated, SecondFactorRefusal};
+use crate::db::Failed;
 use latchkey_db::counters::Counter;
 
-/// Steps of logging in since the process began.
+/// Since the process started, by method and outcome.
 #[derive(Default)]
 pub struct LoginCounters([[Counter; OUTCOMES.len()]; METHODS.len()]);
 
-/// What somebody proved who they are with.
+/// What a step of logging in verifies.
 #[derive(Clone, Copy)]
 pub(crate) enum LoginMethod {
     Password,
@@ -25,83 +22,45 @@ const METHODS: [&str; 3] = ["password", "passkey", "second-factor"];
 #[derive(Clone, Copy)]
 pub(crate) enum LoginOutcome {
     In,
-    /// The password was right, and a second step is to follow.
+    /// The password was correct, and the second factor is next.
     SecondFactor,
     Refused,
     Throttled,
 }
 
-/// In the order of [`LoginOutcome`]; the last is what neither let anybody in nor refused them.
+/// In the order of [`LoginOutcome`]; the last one is for faults.
 const OUTCOMES: [&str; 5] = ["in", "second-factor", "refused", "throttled", "fault"];
 
-/// An answer to an attempt to log in, or a part of one.
+/// A result or a refusal of a step of logging in.
 pub(crate) trait HasOutcome {
     fn outcome(&self) -> LoginOutcome;
 }
 
 impl LoginCounters {
-    pub(crate) fn count<T: HasOutcome, R: HasOutcome>(&self, way: LoginMethod, answer: &Answer<T, R>) {
-        let outcome = match answer {
-            Ok(Ok(let_in)) => let_in.outcome() as usize,
-            Ok(Err(refusal)) => refusal.outcome() as usize,
-            Err(_) => OUTCOMES.len() - 1,
+    pub(crate) fn count<T: HasOutcome, R: HasOutcome>(
+        &self,
+        method: LoginMethod,
+        outcome: &Result<T, Failed<R>>,
+    ) {
+        let outcome = match outcome {
+            Ok(value) => value.outcome() as usize,
+            Err(Failed::Refused(refusal)) => refusal.outcome() as usize,
+            Err(Failed::Fault(_)) => OUTCOMES.len() - 1,
         };
-        self.0[way as usize][outcome].count();
+        self.0[method as usize][outcome].count();
     }
 
-    pub(crate) fn throttled(&self, way: LoginMethod) {
-        self.0[way as usize][LoginOutcome::Throttled as usize].count();
+    pub(crate) fn count_throttled(&self, method: LoginMethod) {
+        self.0[method as usize][LoginOutcome::Throttled as usize].count();
     }
 
-    /// LoginMethod, outcome and how often.
+    /// Method, outcome and count.
     pub fn totals(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        let ways = METHODS.into_iter().zip(&self.0);
-        let all = ways.flat_map(|(way, outcomes)| {
-            OUTCOMES.into_iter().zip(outcomes).map(move |(outcome, count)| (way, outcome, count.get()))
+        let methods = METHODS.into_iter().zip(&self.0);
+        let all = methods.flat_map(|(method, outcomes)| {
+            OUTCOMES.into_iter().zip(outcomes).map(move |(outcome, count)| (method, outcome, count.get()))
         });
-        // A second step follows nothing but a password.
-        all.filter(|(way, outcome, _)| *way == "password" || *outcome != "second-factor")
-    }
-}
-
-impl HasOutcome for OpenedSession {
-    fn outcome(&self) -> LoginOutcome {
-        LoginOutcome::In
-    }
-}
-
-impl HasOutcome for Authenticated {
-    fn outcome(&self) -> LoginOutcome {
-        match self {
-            Self::Session(_) => LoginOutcome::In,
-            Self::PendingLogin(_) => LoginOutcome::SecondFactor,
-        }
-    }
-}
-
-impl HasOutcome for LoginRefusal {
-    fn outcome(&self) -> LoginOutcome {
-        match self {
-            Self::NoMatch => LoginOutcome::Refused,
-            Self::TooMany(_) => LoginOutcome::Throttled,
-        }
-    }
-}
-
-impl HasOutcome for SecondFactorRefusal {
-    fn outcome(&self) -> LoginOutcome {
-        match self {
-            Self::Code(CodeRefusal::Locked | CodeRefusal::TooMany(_)) => LoginOutcome::Throttled,
-            Self::Code(CodeRefusal::Wrong) | Self::Gone => LoginOutcome::Refused,
-        }
-    }
-}
-
-impl HasOutcome for PasskeyRefusal {
-    fn outcome(&self) -> LoginOutcome {
-        match self {
-            Self::TooMany(_) => LoginOutcome::Throttled,
-            _ => LoginOutcome::Refused,
-        }
+        // Only a password can lead to a second factor.
+        all.filter(|(method, outcome, _)| *method == "password" || *outcome != "second-factor")
     }
 }

@@ -1,5 +1,5 @@
-//! Browsers somebody has logged in with before: they keep a lane of their own for wrong passwords, and no letter
-//! says that they are new. The proof is no credential; it opens nothing (docs/decisions/lock-out.md).
+//! Known devices: browsers in which the user has logged in before. Wrong passwords are counted separately for each, and
+//! no notice is sent about a log-in there. The cookie is not a credential (docs/decisions/lock-out.md).
 
 use diesel::pg::PgConnection;
 
@@ -11,34 +11,34 @@ use crate::notices::{About, Notice, Purpose};
 use crate::secret::{Token, TokenHash};
 use latchkey_sessions::Handle;
 
-/// What a browser is to keep from now on.
+/// The known-device cookie, set after a successful log-in.
 pub enum DeviceCookie {
-    /// What it showed.
+    /// The browser keeps the one it sent.
     Keep,
     Set(Token),
 }
 
-/// A browser that was let in.
+/// A browser that is a known device from now on.
 pub(crate) struct RememberedDevice {
-    pub device_cookie: DeviceCookie,
+    pub cookie: DeviceCookie,
     pub hash: TokenHash,
-    /// This person had not logged in with it before.
+    /// The user had not logged in with it before.
     pub is_new: bool,
 }
 
 impl Login {
-    /// From now on this browser is known to be one of `user`'s. Only for what they have just proven themselves for.
+    /// Makes this browser a known device of `user`. Only after the user was verified.
     pub(crate) fn remember_device(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<RememberedDevice, Fault> {
-        let shown = match client.browser {
-            // What nobody was given may have been planted by whoever knows it.
+        let sent = match client.browser {
+            // A token that was never issued may have been planted by an attacker who knows it.
             Some(hash) if queries::was_issued(conn, &hash)? => Some(hash),
             _ => None,
         };
-        let is_new = match &shown {
+        let is_new = match &sent {
             Some(hash) => !queries::is_known_device(conn, user, hash)?,
             None => true,
         };
-        let (proof, hash) = match shown {
+        let (cookie, hash) = match sent {
             Some(hash) => (DeviceCookie::Keep, hash),
             None => {
                 let token = Token::generate()?;
@@ -47,11 +47,11 @@ impl Login {
             }
         };
         queries::upsert_known_device(conn, user, &hash, self.throttle.limits.known_for.std())?;
-        Ok(RememberedDevice { proof, hash, is_new })
+        Ok(RememberedDevice { cookie, hash, is_new })
     }
 
-    /// Tells `user` that a browser logged in that is new, with the link that takes it back (ASVS 5.0 6.3.5).
-    /// `ended_oldest`: the limit of sessions, if the oldest one ended for this one.
+    /// Notifies `user` of a log-in in a new browser, with a link that reports it (ASVS 5.0 6.3.5). `ended_oldest`: the
+    /// limit of sessions, if the oldest session was ended for this one.
     pub(crate) fn notify_new_device(
         &self,
         conn: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! Taking sessions back: one's own, one by one or all others.
+//! Log out, and end other sessions of one's own.
 
 use crate::audit::{Act, Entry};
 use crate::cleanup::{Cleanup, CleanupRequest};
@@ -8,7 +8,7 @@ use crate::login::Login;
 use latchkey_sessions::{Handle, SessionRecord};
 
 impl Login {
-    /// Ends this session. Ending it twice is fine.
+    /// Ends this session; does nothing if it has ended already.
     pub async fn log_out(&self, live: LiveUser, client: Client) -> Result<(), Fault> {
         let login = self.clone();
         self.sessions
@@ -23,13 +23,13 @@ impl Login {
             .await
     }
 
-    /// The owner's live sessions, last seen first.
+    /// The user's live sessions, last seen first.
     pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<SessionRecord>, Fault> {
         let list = self.sessions.list_of(live.owner.id.principal()).await?;
         Ok(list.at(live.moment()).cloned().collect())
     }
 
-    /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
+    /// Ends one of the user's sessions; `false` if the user has no such live session.
     pub async fn revoke_own_session(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
         let login = self.clone();
         self.sessions
@@ -51,7 +51,7 @@ impl Login {
             .await
     }
 
-    /// Ends every session of the owner but this one; answers how many.
+    /// Ends every session of the user except this one; returns how many.
     pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
         let login = self.clone();
         self.sessions

@@ -1,25 +1,31 @@
-//! Logging in: the password, the pending second step, confirming, logging out, and the browsers a user is known in.
+//! Logging in with a password or a passkey, the second factor, confirming a session, logging out, and known devices.
 
+mod alarm_notice;
 mod authenticate;
 mod confirm;
+mod counters;
 mod ended_session;
 mod known_devices;
-mod unlock;
-mod counters;
 mod log_out;
-mod unfinished_login;
+mod open_session;
 mod passkey;
 mod pending_login;
 pub(crate) mod queries;
 mod report_session;
+mod second_factor;
+mod undo_factor;
+mod unfinished_login;
+mod unlock;
+mod verify_password;
 
-pub(crate) use authenticate::PasswordCheck;
-pub use authenticate::{LoginAttempt, LoginRefusal, OpenedSession};
+pub use authenticate::{Authenticated, LoginAttempt, LoginRefusal};
 pub use confirm::ConfirmRefusal;
+pub use counters::LoginCounters;
 pub use ended_session::EndedSession;
 pub use known_devices::DeviceCookie;
-pub use counters::LoginCounters;
-pub use pending_login::{Authenticated, PendingHash, PendingKey, SecondFactorRefusal, SecondFactorOptions};
+pub use open_session::OpenedSession;
+pub use pending_login::{PendingHash, PendingKey, SecondFactorOptions};
+pub use second_factor::SecondFactorRefusal;
 
 use std::sync::Arc;
 
@@ -63,7 +69,6 @@ impl Login {
         }
     }
 
-    /// How attempts to log in ended.
     pub fn counters(&self) -> &LoginCounters {
         &self.counters
     }

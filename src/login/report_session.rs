@@ -10,8 +10,8 @@ use crate::secret::Token;
 use latchkey_sessions::Handle;
 
 impl Login {
-    /// Another person was logged in and may know the password. Removes the password, everything it opened,
-    /// and what was added since that session began. Mails a reset link. `None` when the link is dead.
+    /// Removes the password, which the intruder may know, ends every session, and removes what was added since the
+    /// reported session was opened; mails a reset link. `None` if the link is dead.
     pub async fn report_session(&self, token: &str, client: Client) -> Result<Option<OwnerReset>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let login = self.clone();
@@ -31,25 +31,6 @@ impl Login {
                 if removed.factors > 0 {
                     Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
                 }
-                login.cleaner.mail_reset_to_owner(tx, user, link.email.as_deref(), &client).map(Some)
-            })
-            .await
-    }
-
-    /// Removes every factor and recovery code that was added since the letter, ends every session, and begins anew with
-    /// the password. `None` when the link is dead.
-    pub async fn undo_factor(&self, token: &str, client: Client) -> Result<Option<OwnerReset>, Fault> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
-        let login = self.clone();
-        self.sessions
-            .write(move |tx| {
-                let Some(link) = links::take(tx, Purpose::UndoFactor, &token_hash)? else {
-                    return Ok(None);
-                };
-                let user = UserId(link.user);
-                let request = CleanupRequest::new(Cleanup::UndoFactor, user, &client).since(link.began());
-                login.cleaner.clean_up(tx, &request)?;
-                Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
                 login.cleaner.mail_reset_to_owner(tx, user, link.email.as_deref(), &client).map(Some)
             })
             .await

@@ -1,9 +1,8 @@
-//! A log-in with the right password whose second step is never completed. Another person may know the
-//! password, so the owner is told (ASVS 5.0 6.3.5). Only where the browser is new to the owner, and at most
-//! once a day.
+//! An unfinished log-in: the password was correct, the second step was never completed. An attacker may know the
+//! password, so the owner is notified (ASVS 5.0 6.3.5), at most once a day, and only if the browser is not a known device.
 //!
-//! The row is written with the pending log-in and deleted when the second step is completed. However the pending log-in
-//! ends otherwise (time, wrong codes, "start again", a changed password), the row stays until it is due.
+//! The row is written with the pending log-in and deleted when the second step is completed. If the pending log-in ends in
+//! any other way (expiry, wrong codes, "start again", a changed password), the row stays until it is due.
 
 use crate::config::Span;
 use crate::db::Fault;
@@ -14,11 +13,11 @@ use crate::secret::TokenHash;
 use crate::throttle;
 use latchkey_sessions::SessionTx;
 
-/// Rows of one user at most: one is enough for the letter.
+/// Rows per user: one is enough for the notice.
 const MAX_UNFINISHED_LOGINS: i64 = 10;
 
 impl Login {
-    /// Notes that a second step is expected `within` this time. The caller has locked the user's row.
+    /// Records that a second step is due `within` this time. The caller has locked the user's row.
     pub(crate) fn record_unfinished_login(
         &self,
         tx: &mut SessionTx<'_>,
@@ -37,8 +36,8 @@ impl Login {
         queries::insert_unfinished_login(tx, pending, user, client, within.std(), MAX_UNFINISHED_LOGINS)
     }
 
-    /// Tells the owners of log-ins whose second step is overdue; answers how many rows were looked at. Each row is
-    /// handled once, by one of several instances; after a crash the next pass handles it.
+    /// Notifies the owners of log-ins whose second step is overdue; returns how many rows were processed. Each row is
+    /// processed once, by one of several instances; after a crash, by the next run.
     pub async fn notify_unfinished_logins(&self) -> Result<usize, Fault> {
         let mut rows = 0;
         loop {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::rt;
 use tokio::time::sleep;
 
-use crate::db::{Db, Fault};
+use crate::db::{Db, Failed, Fault};
 use crate::throttle::attempts::Budget;
 
 /// Between two tries to give it back; doubles each time.
@@ -37,6 +37,14 @@ impl Counted {
             rt::spawn(give_back(db, budget));
         }
         answer
+    }
+
+    /// The same for an operation that can refuse. A refusal keeps the attempt counted, unless the operation has reset it.
+    pub fn settle_outcome<T, R>(self, outcome: Result<T, Failed<R>>) -> Result<T, Failed<R>> {
+        match outcome {
+            Err(Failed::Fault(fault)) => Ok(self.settle(Err(fault))?),
+            outcome => outcome,
+        }
     }
 }
 

@@ -1,14 +1,14 @@
-//! What administrators and the operator do to other users.
+//! What administrators and the operator do with the accounts of other users.
 
 use time::OffsetDateTime;
 
 use crate::audit::{Act, Entry, Event};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::db::Fault;
-use crate::factors;
-use crate::factors::{FactorStatus, queries as factor_queries};
-use crate::identity::{Answer, Client, Email, Name, Role, UserId};
+use crate::db::{Failed, Fault, refuse};
+use crate::factors::{FactorStatus, factor_status, queries as factor_queries};
+use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::notices::Notice;
+use crate::throttle::Budget;
 use crate::users::queries::{DailyFigures, UserRow};
 use crate::users::{Admin, queries};
 use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
@@ -16,13 +16,13 @@ use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
 #[derive(Debug, PartialEq, Eq)]
 pub enum AdminRefusal {
     NoSuchUser,
-    /// Without them nobody could administer.
+    /// The last administrator cannot be demoted, disabled or deleted.
     LastAdmin,
     NoMail,
     AddressTaken,
 }
 
-/// One person, as an administrator sees them.
+/// A user, as an administrator sees them.
 pub struct UserDetails {
     pub user: UserRow,
     pub sessions: Vec<SessionRecord>,
@@ -54,7 +54,7 @@ impl Admin {
             .await
     }
 
-    /// Live sessions of people whose name or address has `q` in it, with those people.
+    /// Live sessions with their users. Only of users whose name or address contains `q`, unless `q` is empty.
     pub async fn all_sessions(
         &self,
         q: &str,
@@ -85,7 +85,7 @@ impl Admin {
             .await
     }
 
-    /// The figures of the overview.
+    /// For the charts of the overview.
     pub async fn daily_figures(&self) -> Result<DailyFigures, Fault> {
         let sessions = self.sessions.clone();
         self.db
@@ -96,17 +96,17 @@ impl Admin {
             .await
     }
 
-    /// Makes a user without a password; they choose one through a reset link.
-    pub async fn create_user(&self, email: &Email, name: &Name, role: Role) -> Answer<UserId, AdminRefusal> {
+    /// Creates a user without a password, who sets one through a reset link.
+    pub async fn create_user(&self, email: &Email, name: &Name, role: Role) -> Result<UserId, Failed<AdminRefusal>> {
         let (email, name) = (email.clone(), name.clone());
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 let Some(user) = queries::insert_user(conn, &email, name.as_str(), role, None)? else {
-                    return Ok(Err(AdminRefusal::AddressTaken));
+                    return refuse(AdminRefusal::AddressTaken);
                 };
                 queries::drop_registrations(conn, email.key())?;
                 Entry::on(Act::Registered, None, user, &Client::operator()).write(conn)?;
-                Ok(Ok(user))
+                Ok(user)
             })
             .await
     }
@@ -116,14 +116,14 @@ impl Admin {
         self.db.read(move |conn| crate::identity::queries::user_id(conn, &key)).await
     }
 
-    /// Takes effect on the next request: the role is read with the session.
+    /// Takes effect on the next request, because the role is read with the session.
     pub async fn set_role(
         &self,
         actor: Option<UserId>,
         user: UserId,
         role: Role,
         client: Client,
-    ) -> Answer<(), AdminRefusal> {
+    ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
             if queries::set_role(tx, user, role)? {
                 Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
@@ -138,13 +138,13 @@ impl Admin {
         .await
     }
 
-    /// Ends every session; nobody logs in to the account until it is enabled again (ASVS 5.0 7.4.2).
+    /// Ends every session; the user cannot log in until enabled again (ASVS 5.0 7.4.2).
     pub async fn disable(
         &self,
         actor: Option<UserId>,
         user: UserId,
         client: Client,
-    ) -> Answer<(), AdminRefusal> {
+    ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, true, move |admin, tx| {
             if queries::set_disabled(tx, user, true)? {
                 admin.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
@@ -155,12 +155,31 @@ impl Admin {
         .await
     }
 
+    /// Unlocks the password of a user, for the operator.
+    pub async fn unlock_user(&self, user: UserId, client: Client) -> Result<(), Failed<AdminRefusal>> {
+        let admin = self.clone();
+        self.sessions
+            .write_or_refuse(move |tx| {
+                if !crate::identity::queries::lock_user(tx, user)? {
+                    return refuse(AdminRefusal::NoSuchUser);
+                }
+                let Some(email) = crate::identity::queries::email_of(tx, user)? else {
+                    return refuse(AdminRefusal::NoSuchUser);
+                };
+                Budget::forgive(tx, user, email.key(), &admin.login.throttle.buckets)?;
+                admin.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
+                Entry::on(Act::PasswordUnlocked, None, user, &client).write(tx)?;
+                Ok(())
+            })
+            .await
+    }
+
     pub async fn enable(
         &self,
         actor: Option<UserId>,
         user: UserId,
         client: Client,
-    ) -> Answer<(), AdminRefusal> {
+    ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, false, move |_, tx| {
             if queries::set_disabled(tx, user, false)? {
                 Entry::on(Act::Enabled, actor, user, &client).write(tx)?;
@@ -175,7 +194,7 @@ impl Admin {
         actor: Option<UserId>,
         user: UserId,
         client: Client,
-    ) -> Answer<(), AdminRefusal> {
+    ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, false, move |admin, tx| {
             let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, &client).by(actor);
             let ended = admin.cleaner.clean_up(tx, &request)?.sessions;
@@ -189,8 +208,8 @@ impl Admin {
         .await
     }
 
-    /// Ends one session of any user. `by` is the administrator and their session; `None` is the operator.
-    /// `false` when there is no such live session.
+    /// Ends one session of any user. `by`: the administrator and their session, `None` for the operator. `false` if
+    /// there is no such live session.
     pub async fn revoke_session(
         &self,
         by: Option<(UserId, Handle)>,
@@ -220,7 +239,7 @@ impl Admin {
             .await
     }
 
-    /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
+    /// Ends the sessions of all users, for when keys may have leaked and it is not known which; returns how many.
     pub async fn revoke_all_sessions(&self, client: Client) -> Result<usize, Fault> {
         let ended = self
             .sessions
@@ -229,53 +248,53 @@ impl Admin {
                 Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(tx)
             })
             .await?;
-        // Afterwards, so that no session that was about to end leaves anything behind.
-        let over = self.db.read(crate::cleanup::queries::database_time).await?;
-        self.cleaner.clean_up_all_users(over).await?;
+        // Afterwards, so that it covers what those sessions did until they ended.
+        let until = self.db.read(crate::cleanup::queries::database_time).await?;
+        self.cleaner.clean_up_all_users(until).await?;
         Ok(ended)
     }
 
-    /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).
-    pub async fn send_reset_link(&self, actor: UserId, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+    /// Mails a reset link. Administrators never choose a password for a user (ASVS 5.0 6.4.6).
+    pub async fn send_reset_link(&self, actor: UserId, user: UserId, client: Client) -> Result<(), Failed<AdminRefusal>> {
         if !self.mailer.delivers() {
-            return Ok(Err(AdminRefusal::NoMail));
+            return refuse(AdminRefusal::NoMail);
         }
         let admin = self.clone();
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 let Some(person) = crate::identity::queries::addressee(conn, user)? else {
-                    return Ok(Err(AdminRefusal::NoSuchUser));
+                    return refuse(AdminRefusal::NoSuchUser);
                 };
                 admin.notices.mail_reset(conn, &person)?;
                 Entry::on(Act::ResetRequested, Some(actor), user, &client).write(conn)?;
-                Ok(Ok(()))
+                Ok(())
             })
             .await
     }
 
-    /// Runs `work` on an existing user. Where it might take away the last administrator, all administrators
-    /// are locked first, so that two who demote each other cannot both succeed.
-    async fn change_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
+    /// Runs `work` on an existing user. If it could remove the last administrator (`weakens`), all administrators are
+    /// locked first, so that two who demote each other cannot both succeed.
+    async fn change_user<W>(&self, user: UserId, weakens: bool, work: W) -> Result<(), Failed<AdminRefusal>>
     where
         W: FnOnce(&Self, &mut SessionTx<'_>) -> Result<(), Fault> + Send + 'static,
     {
         let admin = self.clone();
         self.sessions
-            .write(move |tx| {
+            .write_or_refuse(move |tx| {
                 if weakens && queries::lock_admins(tx)? == [user] {
-                    return Ok(Err(AdminRefusal::LastAdmin));
+                    return refuse(AdminRefusal::LastAdmin);
                 }
                 if !crate::identity::queries::lock_user(tx, user)? {
-                    return Ok(Err(AdminRefusal::NoSuchUser));
+                    return refuse(AdminRefusal::NoSuchUser);
                 }
                 work(&admin, tx)?;
-                Ok(Ok(()))
+                Ok(())
             })
             .await
     }
 
-    /// For the operator, when somebody has lost everything and was recognised in another way (ASVS 5.0 6.4.4).
-    /// `false` when there was nothing to remove.
+    /// For the operator, after a user lost every second factor and proved their identity in another way (ASVS 5.0
+    /// 6.4.4). `false` if there was nothing to remove.
     pub async fn reset_factors(&self, user: UserId, client: Client) -> Result<bool, Fault> {
         let admin = self.clone();
         self.sessions
@@ -283,7 +302,7 @@ impl Admin {
                 if !crate::identity::queries::lock_user(tx, user)? {
                     return Ok(false);
                 }
-                // A passkey logs in by itself, also where it is not asked for after the password.
+                // A passkey logs in by itself, even if it is not required after the password.
                 if !factor_queries::has_second_factor(tx, user)?
                     && !factor_queries::has_passkey(tx, user)?
                 {

@@ -1,4 +1,4 @@
-//! Another e-mail address: proven with a link to the new one, taken back with a link to the old one.
+//! Change the email address: confirmed with a link to the new address, undone with a link to the old one.
 
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::audit::{Act, Entry};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::config::in_words;
-use crate::db::Fault;
-use crate::identity::{Addressee, Answer, Client, Email, LiveUser, UserId};
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Addressee, Client, Email, LiveUser, UserId};
 use crate::mail::ConfirmEmail;
 use crate::notices::{About, Notice, PendingEmail, Purpose, links};
 use crate::secret::Token;
@@ -20,7 +20,7 @@ use latchkey_sessions::SessionTx;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChangeEmailRefusal {
-    /// It is theirs already.
+    /// It is the current address.
     Same,
     NoMail,
     TooMany(Wait),
@@ -29,34 +29,31 @@ pub enum ChangeEmailRefusal {
 }
 
 impl Users {
-    /// Mails a link to the new address, and tells the old one that the change was requested. If the new
-    /// address belongs to another user, that user is told, and no link is mailed. The caller cannot tell
-    /// which (ASVS 5.0 6.3.8). A newer request replaces an older one.
+    /// Mails a link to the new address, and a notice to the old one. If the new address belongs to another user, that user
+    /// gets a notice and no link is mailed; the caller cannot tell the difference (ASVS 5.0 6.3.8). A newer request
+    /// replaces an older one.
     pub async fn request_email_change(
         &self,
         live: LiveUser,
         email: Email,
         client: Client,
-    ) -> Answer<(), ChangeEmailRefusal> {
+    ) -> Result<(), Failed<ChangeEmailRefusal>> {
         if !self.mailer.delivers() {
-            return Ok(Err(ChangeEmailRefusal::NoMail));
+            return refuse(ChangeEmailRefusal::NoMail);
         }
         let users = self.clone();
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 let user = live.owner.id;
                 let person = users.account_owner(conn, user)?;
                 if person.email == email.as_str() {
-                    return Ok(Err(ChangeEmailRefusal::Same));
+                    return refuse(ChangeEmailRefusal::Same);
                 }
-                let may_mail = match users.check_email_change(conn, &live, &email)? {
-                    Ok(may_mail) => may_mail,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
+                let may_mail = users.check_email_change(conn, &live, &email)?;
                 let session = live.record.handle;
                 Entry::own(Act::EmailChangeAsked, user, &client).session(session).write(conn)?;
                 users.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
-                // What the session added before it asked is as little the owner's as what it adds afterwards.
+                // If the request is an attacker's, so is what the session added before it.
                 let about = About {
                     session: Some(session),
                     email: Some(&person.email),
@@ -69,45 +66,42 @@ impl Users {
                     valid_for: in_words(users.notices.good_for(Purpose::NotMe)),
                 };
                 users.notices.tell(conn, &person, &notice, &client)?;
-                Ok(Ok(()))
+                Ok(())
             })
             .await
     }
 
-    /// The change of address that waits, for the pages.
+    /// The pending change, for the pages.
     pub async fn pending_email_change(&self, live: &LiveUser) -> Result<Option<PendingEmail>, Fault> {
         let user = live.owner.id;
         self.db.read(move |conn| crate::notices::queries::pending_email(conn, user)).await
     }
 
-    /// Mails a new link in place of the one that waits; `false` if none does. From then on the change belongs to the
-    /// session that asks here. What is older than the first request stays the owner's.
-    pub async fn resend_email_change(&self, live: LiveUser, client: Client) -> Answer<bool, ChangeEmailRefusal> {
+    /// Mails a new link in place of the pending one; `false` if no change is pending. From then on the change belongs to
+    /// this session. An undo still goes back to the first request.
+    pub async fn resend_email_change(&self, live: LiveUser, client: Client) -> Result<bool, Failed<ChangeEmailRefusal>> {
         if !self.mailer.delivers() {
-            return Ok(Err(ChangeEmailRefusal::NoMail));
+            return refuse(ChangeEmailRefusal::NoMail);
         }
         let users = self.clone();
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 let pending = crate::notices::queries::pending_email(conn, live.owner.id)?;
-                let Some(pending) = pending else { return Ok(Ok(false)) };
+                let Some(pending) = pending else { return Ok(false) };
                 let email = Email::parse(&pending.email).map_err(Fault::bug)?;
-                let may_mail = match users.check_email_change(conn, &live, &email)? {
-                    Ok(may_mail) => may_mail,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-                // Asked again with the user's row locked: it may have been cancelled or used meanwhile.
+                let may_mail = users.check_email_change(conn, &live, &email)?;
+                // Read again under the lock: the change may have been cancelled or confirmed meanwhile.
                 if crate::notices::queries::pending_email(conn, live.owner.id)?.is_none() {
-                    return Ok(Ok(false));
+                    return Ok(false);
                 }
                 let since = Some(pending.asked_at);
                 users.mail_confirmation(conn, &live, &email, since, may_mail, &client)?;
-                Ok(Ok(true))
+                Ok(true)
             })
             .await
     }
 
-    /// Cancels the pending change; `false` if there is none.
+    /// Cancels the pending change; `false` if no change is pending.
     pub async fn cancel_email_change(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
         self.db
             .write(move |conn| {
@@ -126,29 +120,29 @@ impl Users {
 
     fn account_owner(&self, conn: &mut PgConnection, user: UserId) -> Result<Addressee, Fault> {
         crate::identity::queries::addressee(conn, user)?
-            .ok_or_else(|| Fault::Bug("a live session of no active user".into()))
+            .ok_or_else(|| Fault::bug("a live session without an active user"))
     }
 
-    /// Whether a letter may go to the new address. Locks the user's row after the budgets, in the same order
-    /// as a request for a reset link, so that the two cannot deadlock.
+    /// Whether an email may go to the new address. Locks the user's row after the counters, in the same order as a request
+    /// for a reset link, so that the two cannot deadlock.
     fn check_email_change(
         &self,
         conn: &mut PgConnection,
         live: &LiveUser,
         email: &Email,
-    ) -> Answer<bool, ChangeEmailRefusal> {
+    ) -> Result<bool, Failed<ChangeEmailRefusal>> {
         if let Err(wait) = throttle::may_write(conn, live.owner.id, &self.throttle)? {
-            return Ok(Err(ChangeEmailRefusal::TooMany(wait)));
+            return refuse(ChangeEmailRefusal::TooMany(wait));
         }
         let may_mail = throttle::may_mail(conn, email.key(), &self.throttle)?;
         if !self.factors.lock_if_live(conn, live)? {
-            return Ok(Err(ChangeEmailRefusal::SessionLost));
+            return refuse(ChangeEmailRefusal::SessionLost);
         }
-        Ok(Ok(may_mail))
+        Ok(may_mail)
     }
 
-    /// Makes the link that changes the address, and mails it if the address is free. If it is not, the link
-    /// is made but never mailed, so that the account page shows the same pending change.
+    /// Creates the link that confirms the change, and mails it if the address is free. If the address is taken, the link
+    /// is created but not mailed, so that the account page shows the same pending change.
     fn mail_confirmation(
         &self,
         conn: &mut PgConnection,
@@ -185,9 +179,8 @@ impl Users {
         self.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())
     }
 
-    /// Writes to an address that was requested while it is reserved for the account that had it before: its
-    /// owner may have missed the letter about the change. The letter contains no name, because a thief may
-    /// have set it.
+    /// Sends a notice to an address that was requested while it is reserved for the account that had it before: the owner
+    /// may have missed the notice about the change. It contains no name, because an attacker may have set it.
     pub(crate) fn notify_reserved_address(
         &self,
         conn: &mut PgConnection,
@@ -203,17 +196,16 @@ impl Users {
         self.notices.tell(conn, &to, &Notice::AddressReserved { until }, client)
     }
 
-    /// The account goes by the new address from now on; the old one is told, with the way back. Links that were mailed
-    /// to it die. `None` when the link is dead, or somebody else has the address by now.
+    /// Sets the new address, and mails the old one a notice with a link to undo it. Links that were mailed to the old
+    /// address stop working. `None` if the link is dead, or another user has the address by now.
     pub async fn confirm_email_change(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let users = self.clone();
         self.sessions
             .write(move |tx| {
-                let followed = users.apply_email_link(tx, Purpose::ConfirmEmail, &token_hash)?;
-                let Some(AppliedEmailLink { before, email, since, .. }) = followed else { return Ok(None) };
+                let applied = users.apply_email_link(tx, Purpose::ConfirmEmail, &token_hash)?;
+                let Some(AppliedEmailLink { before, email, since, .. }) = applied else { return Ok(None) };
                 let user = before.id;
-                // What was mailed to an address opens nothing once the account goes by another.
                 crate::notices::queries::delete_user_tokens(tx, user)?;
                 crate::notices::queries::delete_links(
                     tx,
@@ -239,16 +231,15 @@ impl Users {
             .await
     }
 
-    /// Gives the account its old address back, mails a link to set a new password there, and removes what was
-    /// added since the change was requested. `None` when the link is dead, or another user has the address by
-    /// now.
+    /// Restores the old address, mails a reset link to it, and removes what was added since the change was requested.
+    /// `None` if the link is dead, or another user has the address by now.
     pub async fn undo_email_change(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let users = self.clone();
         self.sessions
             .write(move |tx| {
-                let followed = users.apply_email_link(tx, Purpose::UndoEmail, &token_hash)?;
-                let Some(AppliedEmailLink { before, email, since, made_at }) = followed else { return Ok(None) };
+                let applied = users.apply_email_link(tx, Purpose::UndoEmail, &token_hash)?;
+                let Some(AppliedEmailLink { before, email, since, made_at }) = applied else { return Ok(None) };
                 let user = before.id;
                 let request =
                     CleanupRequest::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email, made_at);
@@ -263,8 +254,8 @@ impl Users {
             .await
     }
 
-    /// Consumes the link and gives the account the address it is about; `None` when the link is dead, or
-    /// another user has the address by now.
+    /// Consumes the link and sets the address of the link; `None` if the link is dead, or another user has the address by
+    /// now.
     fn apply_email_link(
         &self,
         tx: &mut SessionTx<'_>,
@@ -286,15 +277,15 @@ impl Users {
     }
 }
 
-/// A link that gave the account another address.
+/// A link that has set another address.
 struct AppliedEmailLink {
-    /// The owner, with the address that was used until now.
+    /// The user, with the address before the change.
     before: Addressee,
-    /// The address of the account from now on.
+    /// The address after the change.
     email: Email,
-    /// When the link was made.
+    /// When the link was created.
     made_at: OffsetDateTime,
-    /// When the change of address began.
+    /// When the change was requested.
     since: OffsetDateTime,
 }
 

@@ -2,8 +2,8 @@
 
 use crate::audit::{Act, Entry};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::identity::{Answer, Client, Email, LiveUser};
-use crate::login::PasswordCheck;
+use crate::db::{Failed, Refusable as _, refuse};
+use crate::identity::{Client, Email, LiveUser};
 use crate::notices::Notice;
 use crate::passwords::Weak;
 use crate::throttle::{Budget, Wait};
@@ -13,7 +13,7 @@ use latchkey_sessions::Key;
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChangePasswordRefusal {
     WrongPassword,
-    /// The new one is the current one.
+    /// The new password is the current one.
     Same,
     Weak(Weak),
     TooMany(Wait),
@@ -21,59 +21,50 @@ pub enum ChangePasswordRefusal {
 }
 
 impl Users {
-    /// Sets a new password, rotates this session, cleans up everything that the old one opened and tells the owner by
-    /// mail: one transaction (ASVS 5.0 6.2.3, 7.4.3).
+    /// Sets the new password, rotates this session's key, ends the other sessions and notifies the owner, in one
+    /// transaction (ASVS 5.0 6.2.3, 7.4.3).
     pub async fn change_password(
         &self,
         live: LiveUser,
         current: String,
         new: String,
         client: Client,
-    ) -> Answer<Key, ChangePasswordRefusal> {
+    ) -> Result<Key, Failed<ChangePasswordRefusal>> {
         let user = live.owner.id;
-        let Some(person) = self.db.read(move |conn| crate::identity::queries::addressee(conn, user)).await?
-        else {
-            return Ok(Err(ChangePasswordRefusal::SessionLost));
-        };
-        let chosen = match self.passwords.choose(&new, &person.name, &person.email) {
+        let owner = self.db.read(move |conn| crate::identity::queries::addressee(conn, user)).await?;
+        let Some(owner) = owner else { return refuse(ChangePasswordRefusal::SessionLost) };
+        let chosen = match self.passwords.choose(&new, &owner.name, &owner.email) {
             Ok(chosen) => chosen,
-            Err(weak) => return Ok(Err(ChangePasswordRefusal::Weak(weak))),
+            Err(weak) => return refuse(ChangePasswordRefusal::Weak(weak)),
         };
-        let (known, budget, checked, counted) =
-            self.login.check_own_password(&live, &current, &client).await?;
-        match checked {
-            PasswordCheck::Yes { .. } if new == current => {
-                // The proof was good: it must not count as a failure.
-                let given_back = self.db.write(move |conn| budget.give_back(conn)).await;
-                counted.settle(given_back)?;
-                return Ok(Err(ChangePasswordRefusal::Same));
-            }
-            PasswordCheck::Yes { .. } => {}
-            PasswordCheck::TooMany(wait) => return Ok(Err(ChangePasswordRefusal::TooMany(wait))),
-            PasswordCheck::No => {
-                self.db
-                    .write(move |conn| {
-                        Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn)
-                    })
-                    .await?;
-                return Ok(Err(ChangePasswordRefusal::WrongPassword));
-            }
+        let (record, keys) = self.login.own_password_record(&live, &client).await?;
+        let counted = self.login.count_attempt(&keys).await.map_refusal(ChangePasswordRefusal::TooMany)?;
+        let verified = self.login.verify_password(&keys, counted, &current, Some(&record)).await?;
+        let Some(verified) = verified else {
+            self.login.record_confirm_refused(&live, client).await?;
+            return refuse(ChangePasswordRefusal::WrongPassword);
+        };
+        if new == current {
+            // The password was correct, so the attempt must not count as a failure.
+            let reset = self.db.write(move |conn| keys.give_back(conn)).await;
+            verified.refund.settle(reset)?;
+            return refuse(ChangePasswordRefusal::Same);
         }
         let hash = match self.passwords.hash(chosen).await {
             Ok(hash) => hash,
-            Err(busy) => return counted.settle(Err(busy)),
+            Err(busy) => return verified.refund.settle_outcome(Err(busy.into())),
         };
         let users = self.clone();
         let changed = self
             .sessions
-            .write(move |tx| {
-                if !crate::login::queries::lock_if_password_unchanged(tx, user, known.hash.as_ref())? {
-                    return Ok(Err(ChangePasswordRefusal::SessionLost));
+            .write_or_refuse(move |tx| {
+                if !crate::login::queries::lock_if_password_unchanged(tx, user, record.hash.as_ref())? {
+                    return refuse(ChangePasswordRefusal::SessionLost);
                 }
                 let Some(key) = users.sessions.rotate(tx, &live, true)? else {
-                    return Ok(Err(ChangePasswordRefusal::SessionLost));
+                    return refuse(ChangePasswordRefusal::SessionLost);
                 };
-                Budget::forgive(tx, user, Email::stored(&person.email).key(), &users.throttle.buckets)?;
+                Budget::forgive(tx, user, Email::stored(&owner.email).key(), &users.throttle.buckets)?;
                 let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
@@ -81,10 +72,10 @@ impl Users {
                 users.cleaner.clean_up(tx, &request)?;
                 crate::login::queries::set_password(tx, user, &hash, true)?;
                 Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
-                users.notices.tell(tx, &person, &Notice::PasswordChanged, &client)?;
-                Ok(Ok(key))
+                users.notices.tell(tx, &owner, &Notice::PasswordChanged, &client)?;
+                Ok(key)
             })
             .await;
-        counted.settle(changed)
+        verified.refund.settle_outcome(changed)
     }
 }

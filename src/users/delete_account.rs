@@ -1,31 +1,30 @@
-//! Leaving: delete your account, think better of it, or be gone (docs/decisions/deleted-people.md).
+//! Delete one's own account, after a period in which it can be cancelled (docs/decisions/deleted-people.md).
 
 use time::macros::format_description;
 
 use crate::audit::{Act, Entry};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::db::Fault;
-use crate::identity::{Answer, Client, Email, LiveUser, UserId};
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, Email, LiveUser, UserId};
 use crate::notices::Notice;
 use crate::users::{Users, queries};
 use latchkey_sessions::SessionTx;
 
-/// People deleted in one upkeep, each in a transaction of its own.
+/// Users deleted in one run of the maintenance, each in its own transaction.
 const MAX_DELETIONS: usize = 200;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum DeleteAccountRefusal {
-    /// What was typed is not their address.
+    /// The typed address is not the user's.
     AddressMismatch,
-    /// Without them nobody could administer.
     LastAdmin,
 }
 
 impl Users {
-    /// Marks the account for deletion, ends every session and every link at once, and tells its owner.
-    pub async fn delete_account(&self, live: LiveUser, typed: String, client: Client) -> Answer<(), DeleteAccountRefusal> {
+    /// Marks the account for deletion, ends every session and every link at once, and notifies the owner.
+    pub async fn delete_account(&self, live: LiveUser, typed: String, client: Client) -> Result<(), Failed<DeleteAccountRefusal>> {
         let users = self.clone();
-        self.sessions.write(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client)).await
+        self.sessions.write_or_refuse(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client)).await
     }
 
     fn mark_for_deletion(
@@ -34,21 +33,22 @@ impl Users {
         user: UserId,
         typed: &str,
         client: &Client,
-    ) -> Answer<(), DeleteAccountRefusal> {
-        // Before the user, as everybody who changes administrators does: two who leave at once wait for each other.
+    ) -> Result<(), Failed<DeleteAccountRefusal>> {
+        // Locked before the user, as in every change of administrators: of two who delete their accounts at the same
+        // time, one waits for the other.
         let admins = queries::lock_admins(tx)?;
         if !crate::identity::queries::lock_user(tx, user)? {
-            return Ok(Ok(()));
+            return Ok(());
         }
-        let Some(person) = crate::identity::queries::addressee(tx, user)? else { return Ok(Ok(())) };
+        let Some(person) = crate::identity::queries::addressee(tx, user)? else { return Ok(()) };
         if !Email::parse(typed).is_ok_and(|typed| typed.key() == Email::stored(&person.email).key()) {
-            return Ok(Err(DeleteAccountRefusal::AddressMismatch));
+            return refuse(DeleteAccountRefusal::AddressMismatch);
         }
         if admins == [user] {
-            return Ok(Err(DeleteAccountRefusal::LastAdmin));
+            return refuse(DeleteAccountRefusal::LastAdmin);
         }
         let Some(until) = queries::set_delete_after(tx, user, self.leaving.grace.std())? else {
-            return Ok(Ok(()));
+            return Ok(());
         };
         self.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Delete, user, client).by(Some(user)))?;
         Entry::own(Act::DeletionRequested, user, client).write(tx)?;
@@ -56,10 +56,10 @@ impl Users {
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
         self.notices.tell(tx, &person, &Notice::Leaving { until }, client)?;
-        Ok(Ok(()))
+        Ok(())
     }
 
-    /// Deletes whose time to think is over; answers how many. What the trail keeps of them is pseudonymous.
+    /// Deletes the users whose period has passed; returns how many. What remains in the audit trail is pseudonymous.
     pub(crate) async fn delete_due_accounts(&self) -> Result<usize, Fault> {
         for deleted in 0..MAX_DELETIONS {
             let users = self.clone();

@@ -1,4 +1,4 @@
-//! Moving in from elsewhere: people with the password hashes they had there, a batch at a time.
+//! Import users with their password hashes from another system, in batches.
 
 mod timestamp;
 
@@ -12,21 +12,21 @@ use crate::identity::{Client, Email, EmailKey, Name, NoName, Role};
 use crate::passwords::{Foreign, NotTaken};
 use crate::users::{Admin, queries};
 
-/// One person as another system exported them. No `Debug`: there is a password hash in it.
+/// A user as another system exported them. No `Debug`: it contains a password hash.
 #[derive(Default)]
 pub struct ImportRow {
     pub email: String,
-    /// Where it is empty or an address, the part of `email` before the `@`.
+    /// If empty or an address: the part of `email` before the `@`.
     pub name: String,
-    /// Empty, or beginning with `!` as Django has it, for somebody without a password.
+    /// Empty, or beginning with `!` (Django), for a user without a password.
     pub password_hash: String,
-    /// `member` where nothing is said.
+    /// `member` if empty.
     pub role: String,
     /// RFC 3339 or a similar format (docs/moving-in.md); if empty, the time of the import.
     pub created_at: String,
 }
 
-/// Somebody who can be taken in.
+/// A row that can be imported.
 pub struct ImportedUser {
     pub(crate) email: Email,
     pub(crate) name: Name,
@@ -35,7 +35,7 @@ pub struct ImportedUser {
     pub(crate) created_at: Option<OffsetDateTime>,
 }
 
-/// Why somebody cannot.
+/// Why a row cannot be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportError {
     Address,
@@ -44,38 +44,38 @@ pub enum ImportError {
     Role,
     Admin,
     CreatedAt,
-    /// Postgres keeps none.
+    /// Postgres cannot store it.
     Nul,
 }
 
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address => f.write_str("email is no address that mail can be sent to"),
+            Self::Address => f.write_str("email is not an address that mail can be sent to"),
             Self::Name(NoName::Empty) => f.write_str("name is empty"),
             Self::Name(NoName::TooLong) => f.write_str("name is too long"),
-            Self::Name(NoName::Link) => f.write_str("name has “://”, “www.” or “@” in it"),
-            Self::Name(NoName::Unprintable) => f.write_str("name has characters that do not print"),
+            Self::Name(NoName::Link) => f.write_str("name contains “://”, “www.” or “@”"),
+            Self::Name(NoName::Unprintable) => f.write_str("name contains unprintable characters"),
             Self::Hash(why) => why.fmt(f),
             Self::Role => f.write_str("role is neither member nor admin"),
             Self::Admin => f.write_str("role is admin, which needs --allow-admins"),
             Self::CreatedAt => f.write_str(
-                "created_at is no moment of the past such as 2024-05-17T09:30:00Z, with its offset",
+                "created_at is not a past time with an offset, such as 2024-05-17T09:30:00Z",
             ),
-            Self::Nul => f.write_str("there is a NUL character in it"),
+            Self::Nul => f.write_str("the row contains a NUL character"),
         }
     }
 }
 
 impl ImportedUser {
-    /// Judges what was exported. The address is taken for verified: whoever imports it says so.
+    /// Validates a row. The address counts as verified: the operator vouches for it.
     pub fn parse(from: &ImportRow, admins: bool) -> Result<Self, ImportError> {
         let ImportRow { email, name, password_hash, role, created_at } = from;
         if [email, name, password_hash, role, created_at].iter().any(|text| text.contains('\0')) {
             return Err(ImportError::Nul);
         }
         let email = Email::parse(email).map_err(|_| ImportError::Address)?;
-        // Many systems put the address where the name is missing.
+        // Many systems export the address if the name is missing.
         let is_missing = name.trim().is_empty() || Email::parse(name).is_ok();
         let given = if is_missing { before_at(email.as_str()) } else { name };
         let name = Name::parse(given).map_err(ImportError::Name)?;
@@ -98,7 +98,6 @@ impl ImportedUser {
         Ok(Self { email, name, role, password_hash, created_at })
     }
 
-    /// What addresses are compared by.
     pub fn key(&self) -> &EmailKey {
         self.email.key()
     }
@@ -113,10 +112,10 @@ fn before_at(address: &str) -> &str {
 }
 
 impl Admin {
-    /// Takes in whoever's address is not registered yet, with an entry in the trail for each: all in one transaction.
-    /// Answers, for each in turn, whether they are new. `dry`: only says whose address is free.
+    /// Inserts the users whose address is not taken, with an audit event for each, in one transaction. Returns for each,
+    /// in order, whether it was inserted. `dry`: only checks whether the address is free.
     ///
-    /// No mail is sent, and nobody's account changes that is there already.
+    /// Sends no mail, and changes no existing account.
     pub async fn import(&self, batch: Vec<ImportedUser>, dry: bool) -> Result<Vec<bool>, Fault> {
         if dry {
             return self.db.read(move |conn| queries::free_addresses(conn, &batch)).await;
@@ -126,7 +125,8 @@ impl Admin {
                 let free = queries::free_addresses(conn, &batch)?;
                 let mut sorted: Vec<&ImportedUser> =
                     batch.iter().zip(free).filter_map(|(imported, free)| free.then_some(imported)).collect();
-                // Two imports at once take the addresses in the same order; of two alike, the first comes first.
+                // Sorted, so that parallel imports lock in the same order. The sort is stable: of two rows with one
+                // address, the first is inserted.
                 sorted.sort_by_key(|imported| imported.key().as_str());
                 let mut made = queries::insert_imported_users(conn, &sorted)?;
                 sorted.retain(|imported| made.contains_key(imported.key()));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_a_sensible_value() {
+    fn omitted_fields_have_defaults() {
         let parsed = ImportedUser::parse(&ada(), false).ok().unwrap();
         assert_eq!(
             (parsed.key().as_str(), parsed.name.as_str(), parsed.role),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_judged() {
+    fn every_field_is_validated() {
         assert_eq!(import_error(ImportRow { email: "ada".into(), ..ada() }), Some(ImportError::Address));
         assert_eq!(import_error(ImportRow { name: "x".repeat(81), ..ada() }), Some(ImportError::Name(NoName::TooLong)));
         assert_eq!(import_error(ImportRow { role: "root".into(), ..ada() }), Some(ImportError::Role));
@@ -200,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_export_makes_judging_panic(fields in any::<[String; 5]>(), admins in any::<bool>()) {
+        fn no_row_makes_parsing_panic(fields in any::<[String; 5]>(), admins in any::<bool>()) {
             let [email, name, password_hash, role, created_at] = fields;
             let _ = ImportedUser::parse(&ImportRow { email, name, password_hash, role, created_at }, admins);
         }

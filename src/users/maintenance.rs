@@ -1,5 +1,5 @@
-//! Upkeep: what has ended is deleted, a batch at a time, by one instance of however many. Called by `latchkey serve`
-//! and `latchkey session sweep`.
+//! Maintenance: deletes expired rows in batches, by one instance at a time. Called by `latchkey serve` and `latchkey
+//! session sweep`.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use time::OffsetDateTime;
 use crate::db::Fault;
 use crate::users::{Maintenance, queries};
 
-/// Rows deleted in one transaction: short locks, little log at a time.
+/// Rows deleted in one transaction: locks stay short, and the write-ahead log of each is small.
 const BATCH: i64 = 5_000;
 
-/// As it stands in the table.
+/// The name of the row in `upkeep`.
 const PURGE: &str = "tidy";
 
-/// When upkeep was last done, by whichever instance.
+/// The last purge by any instance.
 #[derive(Clone, Copy, Debug)]
 pub struct LastPurge {
     pub ended_at: OffsetDateTime,
-    /// By the database's clock, as everything else here.
+    /// By the database's clock.
     pub ago: Duration,
     pub rows: i64,
 }
 
-/// Seeds of authenticator apps and waiting letters, by the secret that sealed them.
+/// How many seeds of authenticator apps and queued mails each secret has sealed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SealCounts {
     pub current: usize,
@@ -33,13 +33,13 @@ pub struct SealCounts {
 }
 
 impl Maintenance {
-    /// Deletes people who left, sessions that ended long ago, and links, counters and events whose time is over, fills
-    /// in missing keys of addresses, and seals anew what the secret before sealed. Answers how many rows that were. What another instance is just
-    /// doing is left to it.
+    /// Deletes users whose deletion is due, sessions that ended long ago, and expired links, counters and events; fills in
+    /// missing keys of addresses; reseals seeds that the previous secret sealed. Returns the number of rows. Skips what
+    /// another instance is doing at the moment.
     pub async fn purge(&self) -> Result<usize, Fault> {
         let mut rows = self.users.delete_due_accounts().await? + self.sessions.sweep().await?;
         rows += self.login.notify_unfinished_logins().await?;
-        // While instances are replaced, those of a version before this one write addresses without.
+        // During an upgrade, instances of the older version write addresses without keys.
         rows += self.fill_idn_keys().await?.filled;
         for statement in queries::EXPIRED {
             rows += self.in_batches(|conn| queries::delete_expired(conn, statement, BATCH)).await?;
@@ -61,7 +61,7 @@ impl Maintenance {
         Ok(rows)
     }
 
-    /// The same where nobody has done it for so long.
+    /// Purges unless an instance did so within `every`.
     pub async fn purge_when_due(&self, every: Duration) -> Result<Option<usize>, Fault> {
         match self.last_purge().await? {
             Some(last) if last.ago < every => Ok(None),
@@ -73,7 +73,6 @@ impl Maintenance {
         self.db.read(|conn| queries::last_purge(conn, PURGE)).await
     }
 
-    /// Which secret sealed what lies in the database.
     pub async fn seal_counts(&self) -> Result<SealCounts, Fault> {
         let (secret, mailer) = (self.secret.clone(), self.mailer.clone());
         let sealed = move |conn: &mut PgConnection| {
@@ -92,7 +91,7 @@ impl Maintenance {
         Ok(seals)
     }
 
-    /// One transaction a batch, each under the lock that elects who does it; it goes with the transaction.
+    /// One transaction per batch, each under the advisory lock that elects one instance.
     async fn in_batches<F>(&self, delete: F) -> Result<usize, Fault>
     where
         F: Fn(&mut PgConnection) -> Result<usize, Fault> + Copy + Send + 'static,
@@ -104,7 +103,7 @@ impl Maintenance {
                 .write(move |conn| if queries::try_purge_lock(conn)? { delete(conn) } else { Ok(0) })
                 .await?;
             total += gone;
-            // A batch that is not full was the last, whatever somebody else holds.
+            // A batch that is not full was the last one.
             if gone < usize::try_from(BATCH).unwrap_or(usize::MAX) {
                 return Ok(total);
             }

@@ -1,4 +1,4 @@
-//! Users: registering, changing and deleting users, administering them, and the maintenance of what is stored.
+//! Users: registration, changes and deletion of accounts, administration, import, export, and maintenance.
 
 mod admin;
 mod change_email;
@@ -82,12 +82,12 @@ impl Users {
         self.registration
     }
 
-    /// Whether people can register without an invitation: allowed, and with mail to prove their address.
+    /// Whether visitors can register without an invitation: allowed, and mail is on to verify the address.
     pub fn registration_is_open(&self) -> bool {
         self.registration == Registration::Open && self.mailer.delivers()
     }
 
-    /// How long a requested deletion can be cancelled, in words.
+    /// How long a requested deletion can be cancelled, as text.
     pub fn deletion_grace(&self) -> String {
         in_words(self.leaving.grace)
     }
@@ -119,7 +119,7 @@ impl Admin {
     }
 }
 
-/// Deletes what has ended, seals secrets anew, and checks what is stored.
+/// Deletes expired rows, reseals secrets, and scans the database.
 #[derive(Clone)]
 pub struct Maintenance {
     db: Db,
@@ -129,7 +129,7 @@ pub struct Maintenance {
     login: Login,
     factors: Factors,
     limits: ThrottleLimits,
-    /// How long the audit trail is kept; for ever by default.
+    /// How long audit events are kept; `None` for ever.
     keep_audit_events: Option<Span>,
     secret: Secret,
 }

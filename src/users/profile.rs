@@ -1,4 +1,4 @@
-//! What a person may change about themselves without proving anything again.
+//! The user's own profile. Changes of it need no confirmation.
 
 use crate::audit::{Act, Entry};
 use crate::db::Fault;
@@ -19,13 +19,13 @@ impl Users {
             .await
     }
 
-    /// What is kept of the person beside what came with their session.
+    /// More of the user than is cached with the session.
     pub async fn own_user(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
         let id = live.owner.id;
         self.db.read(move |conn| queries::user_row(conn, id)).await
     }
 
-    /// The person's address: for password managers, and as a word their password must not be made of.
+    /// The user's address: for password managers, and as a word that the password must not contain.
     pub async fn email_of(&self, live: &LiveUser) -> Result<Option<String>, Fault> {
         let id = live.owner.id;
         self.db

@@ -1,9 +1,9 @@
-//! A forgotten password: a link by mail sets a new one. It ends every session and logs nobody in.
+//! Reset a forgotten password with a mailed link. It ends every session, and does not log in.
 
 use crate::audit::{Act, Entry};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::db::Fault;
-use crate::identity::{Answer, Client, Email};
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, Email};
 use crate::login::DeviceCookie;
 use crate::notices::Notice;
 use crate::passwords::Weak;
@@ -14,24 +14,24 @@ use crate::users::Users;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResetRefusal {
-    /// Used, expired, superseded, or never ours.
+    /// Used, expired, replaced, or not issued by this server.
     DeadLink,
     Weak(Weak),
 }
 
 impl Users {
-    /// Mails a reset link if the address has an account. The answer is the same either way.
-    pub async fn request_reset(&self, email: &Email, client: Client) -> Answer<(), Wait> {
+    /// Mails a reset link if the address has an account. The answer does not reveal whether it has.
+    pub async fn request_reset(&self, email: &Email, client: Client) -> Result<(), Failed<Wait>> {
         let (users, email_key) = (self.clone(), email.key().to_owned());
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 if let Err(wait) = throttle::may_ask(conn, "forgot", &client, &users.throttle)? {
-                    return Ok(Err(wait));
+                    return refuse(wait);
                 }
                 if !throttle::may_mail_reset(conn, &email_key, &users.throttle)? {
-                    return Ok(Ok(()));
+                    return Ok(());
                 }
-                // The same statements either way, or the time would tell who has an account (ASVS 5.0 6.3.8).
+                // The same statements either way, so that the time does not reveal it (ASVS 5.0 6.3.8).
                 let user = crate::identity::queries::addressee_at(conn, &email_key)?;
                 match &user {
                     Some(user) => users.notices.mail_reset(conn, user)?,
@@ -40,12 +40,12 @@ impl Users {
                         .mail_decoy_reset(conn, users.notices.decoy_account(email_key.as_str()))?,
                 }
                 Entry::nobody(Act::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
-                Ok(Ok(()))
+                Ok(())
             })
             .await
     }
 
-    /// A fresh link for `user`, shown to the operator instead of mailed.
+    /// A new link, for the operator to hand over instead of mailing it.
     pub async fn reset_link(&self, email: &Email) -> Result<Option<String>, Fault> {
         let (users, email_key) = (self.clone(), email.key().to_owned());
         self.db
@@ -59,7 +59,7 @@ impl Users {
             .await
     }
 
-    /// The address of the account whose password the link would set; `None` if the link is dead. Consumes nothing.
+    /// The address of the link's account; `None` if the link is dead. Consumes nothing.
     pub async fn reset_link_address(&self, token: &str) -> Result<Option<String>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         self.db
@@ -69,31 +69,31 @@ impl Users {
             .await
     }
 
-    /// Consumes the link, sets the password, ends every session and tells the owner.
-    /// This browser is known from then on, so that strangers who are guessing cannot keep the owner out.
+    /// Consumes the link, sets the password, ends every session and notifies the owner. This browser becomes a known
+    /// device, so that attackers who guess passwords cannot lock the owner out.
     pub async fn reset_password(
         &self,
         token: &str,
         new: &str,
         client: Client,
-    ) -> Answer<DeviceCookie, ResetRefusal> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(ResetRefusal::DeadLink)) };
+    ) -> Result<DeviceCookie, Failed<ResetRefusal>> {
+        let Some(token_hash) = Token::hash_of(token) else { return refuse(ResetRefusal::DeadLink) };
         let Some(owner) =
             self.db.read(move |conn| crate::notices::queries::reset_owner(conn, &token_hash)).await?
         else {
-            return Ok(Err(ResetRefusal::DeadLink));
+            return refuse(ResetRefusal::DeadLink);
         };
         let chosen = match self.passwords.choose(new, &owner.name, &owner.email) {
             Ok(chosen) => chosen,
-            Err(weak) => return Ok(Err(ResetRefusal::Weak(weak))),
+            Err(weak) => return refuse(ResetRefusal::Weak(weak)),
         };
         let hash = self.passwords.hash(chosen).await?;
         let users = self.clone();
         self.sessions
-            .write(move |tx| {
-                // Consuming decides who wins: a second request with the same link finds nothing.
+            .write_or_refuse(move |tx| {
+                // Of two requests with one link, only one consumes it.
                 if !crate::notices::queries::take_reset(tx, &token_hash, owner.id)? {
-                    return Ok(Err(ResetRefusal::DeadLink));
+                    return refuse(ResetRefusal::DeadLink);
                 }
                 users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
                 crate::login::queries::set_password(tx, owner.id, &hash, true)?;
@@ -106,7 +106,7 @@ impl Users {
                 let device = users.login.remember_device(tx, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(tx)?;
                 users.notices.tell(tx, &owner, &Notice::PasswordReset, &client)?;
-                Ok(Ok(device.cookie))
+                Ok(device.cookie)
             })
             .await
     }

@@ -1,4 +1,4 @@
-//! Whether a passkey is asked for after the password. Its owner chooses (docs/decisions/passkeys.md).
+//! The user's choice whether a passkey is required after the password (docs/decisions/passkeys.md).
 
 use diesel::pg::PgConnection;
 
@@ -9,17 +9,17 @@ use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, UserId};
 use crate::notices::Notice;
 
-/// What a passkey is after the password.
+/// What happens after a correct password if the user has a passkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasskeyStep {
-    /// The password alone is not enough.
+    /// The passkey is required.
     Required,
-    /// The password alone logs in as well.
+    /// The password alone logs in.
     Off,
 }
 
 impl PasskeyStep {
-    /// The name in forms. Only the exact word weakens anything.
+    /// The value in forms.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "required" => Some(Self::Required),
@@ -29,19 +29,18 @@ impl PasskeyStep {
     }
 }
 
-/// What came of a change.
+/// The result of a change.
 pub enum PasskeyStepChange {
-    /// It is asked for from now on; with the codes that stand in for it, if there were none.
+    /// A passkey is required from now on; with new recovery codes if the user had none.
     Required(Option<RecoveryCodes>),
     Off,
-    /// The choice was the same before, there is no passkey, or an authenticator app requires a second step
-    /// anyway.
+    /// The choice was the same before, the user has no passkey, or an authenticator app requires a second step anyway.
     Unchanged,
 }
 
 impl Factors {
-    /// Changes what a passkey is after the password. Both ways are recorded and told by mail with a link that takes it
-    /// back; turning it off deletes the recovery codes, like the removal of the last factor.
+    /// Changes the choice, writes an event, and sends a notice with a link that undoes it. Turning the step off deletes the
+    /// recovery codes, as the removal of the last factor does.
     pub async fn set_passkey_step(
         &self,
         live: LiveUser,
@@ -103,8 +102,7 @@ impl Factors {
         Ok(PasskeyStepChange::Off)
     }
 
-    /// Whether an authenticator app is in use: it requires a second step, regardless of the choice for
-    /// passkeys.
+    /// Whether an authenticator app is in use. It requires a second step, regardless of the choice.
     pub(super) fn has_app(&self, conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
         Ok(queries::totp(conn, user)?.is_some_and(|totp| totp.active_at.is_some()))
     }

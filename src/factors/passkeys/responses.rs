@@ -1,5 +1,5 @@
-//! What browsers answer to a challenge, as JSON. Devices and password managers add fields, leave optional ones out or
-//! send null, and pad their base64url; only what is verified is read, so none of that matters.
+//! Responses of authenticators, as browsers send them in JSON. Devices and password managers add fields, omit optional
+//! ones or send null, and pad base64url, so only the fields that are verified are read.
 
 use std::ops::Deref;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential};
 
-/// A passkey that was made.
+/// The response that registers a passkey.
 pub struct Attestation(RegisterPublicKeyCredential);
 
-/// A passkey that was used.
+/// The response that uses a passkey.
 pub struct Assertion(PublicKeyCredential);
 
 impl<'de> Deserialize<'de> for Attestation {
@@ -51,12 +51,12 @@ struct CredentialJson {
     response: Map<String, Value>,
 }
 
-/// The answer with these fields of its response and nothing else.
+/// Reads a credential with only these fields of its response.
 fn read_credential<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D, fields: &[&str]) -> Result<T, D::Error> {
     let CredentialJson { raw_id, kind, mut response } = CredentialJson::deserialize(from)?;
     let field = |name: &&str| {
         let value = match response.remove(*name)? {
-            // Some authenticators have no user handle and say so in this way.
+            // Some authenticators send an empty user handle instead of none.
             Value::String(text) if text.is_empty() => Value::Null,
             Value::String(text) => unpadded(&text).into(),
             other => other,
@@ -69,7 +69,7 @@ fn read_credential<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D, fiel
     serde_json::from_value(plain).map_err(D::Error::custom)
 }
 
-/// base64url as the standard has it, without padding.
+/// base64url without padding, as the standard requires.
 fn unpadded(text: &str) -> String {
     text.trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_devices_add_or_leave_out_does_not_matter() {
+    fn additional_and_omitted_fields_do_not_matter() {
         let response = r#""attestationObject":"-_8","clientDataJSON":"e30=""#;
         for json in [
             format!(r#"{{"rawId":"AQ","type":"public-key","response":{{{response}}}}}"#),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_verified_must_be_there() {
+    fn fields_that_are_verified_are_required() {
         for json in [
             "{}",
             r#"{"rawId":"AQ","type":"public-key","response":{"clientDataJSON":"e30"}}"#,

@@ -1,4 +1,4 @@
-//! Proving who one is with a passkey: to log in, or to confirm it in a session.
+//! Verify a passkey: to log in, as the second factor, or to confirm a session.
 
 use diesel::pg::PgConnection;
 use serde_json::Value;
@@ -6,172 +6,167 @@ use webauthn_rs::prelude::{
     AuthenticationResult, Credential, DiscoverableAuthentication, Passkey as WebauthnPasskey, WebauthnError,
 };
 
-use super::{Assertion, BrowserBinding, Ceremony, PasskeyId, PasskeyRefusal, CeremonyPurpose, take_ceremony_state, credential_descriptors};
 use crate::audit::{Act, Entry};
-use crate::db::{Fault, off_thread};
+use crate::db::{Failed, Fault, off_thread, refuse};
+use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
+use crate::factors::passkeys::model::{BrowserBinding, PasskeyRefusal, StoredPasskey};
+use crate::factors::passkeys::responses::Assertion;
+use crate::factors::queries::CeremonyPurpose;
 use crate::factors::{Factors, queries};
-use crate::identity::{Answer, Client, UserId};
+use crate::identity::{Client, UserId};
 use crate::notices::Notice;
 use crate::throttle;
 use latchkey_sessions::SessionTx;
 
-/// A passkey with what webauthn-rs keeps of it.
-pub(crate) struct StoredPasskey {
-    pub id: PasskeyId,
-    pub user: UserId,
-    pub name: String,
-    pub credential: Value,
-}
-
-/// A signature that fits.
+/// A passkey whose signature was verified.
 pub(crate) struct VerifiedPasskey {
-    pub(crate) held: StoredPasskey,
+    pub(crate) passkey: StoredPasskey,
     result: AuthenticationResult,
 }
 
 impl Factors {
-    /// What to ask the browser for: any passkey of ours, or one of `user` where it is known who should be there.
+    /// The options for the browser: for a passkey of any user, or of `user` if the user is known.
     pub async fn start_passkey_authentication(
         &self,
         user: Option<UserId>,
         binding: BrowserBinding,
         client: Client,
-    ) -> Answer<Value, PasskeyRefusal> {
-        let webauthn = match self.webauthn() {
-            Ok(webauthn) => webauthn,
-            Err(off) => return Ok(Err(off)),
-        };
+    ) -> Result<Value, Failed<PasskeyRefusal>> {
+        let webauthn = self.webauthn()?;
         let throttle = self.throttle.clone();
         self.db
-            .write(move |conn| {
-                let held = match user {
-                    // An empty list would mean: any.
-                    Some(user) => match queries::credential_ids(conn, user)? {
-                        none if none.is_empty() => return Ok(Err(PasskeyRefusal::Unknown)),
-                        held => held,
-                    },
-                    None => match throttle::may_begin(conn, &client, &throttle)? {
-                        Ok(()) => Vec::new(),
-                        Err(wait) => return Ok(Err(PasskeyRefusal::TooMany(wait))),
-                    },
+            .write_or_refuse(move |conn| {
+                let allowed = match user {
+                    Some(user) => queries::credential_ids(conn, user)?,
+                    None => Vec::new(),
                 };
+                // To the browser, an empty list means: any passkey.
+                if user.is_some() && allowed.is_empty() {
+                    return refuse(PasskeyRefusal::Unknown);
+                }
+                if user.is_none()
+                    && let Err(wait) = throttle::may_begin(conn, &client, &throttle)?
+                {
+                    return refuse(PasskeyRefusal::TooMany(wait));
+                }
                 let (options, state) = webauthn.start_discoverable_authentication().map_err(Fault::bug)?;
                 let mut options = serde_json::to_value(options).map_err(Fault::bug)?;
-                // The page decides whether the browser asks now or offers it beside the password.
+                // The page chooses: a dialog at once, or passkeys in the autofill of the form.
                 options.as_object_mut().map(|options| options.remove("mediation"));
-                options["publicKey"]["allowCredentials"] = credential_descriptors(&held);
-                Ceremony::new(CeremonyPurpose::Prove, &binding, &options, &state)?.insert(conn)?;
-                Ok(Ok(options))
+                options["publicKey"]["allowCredentials"] = credential_descriptors(&allowed);
+                store_challenge(conn, CeremonyPurpose::Prove, &binding, &options, &state)?;
+                Ok(options)
             })
             .await
     }
 
-    /// Checks the answer to a question of ours (WebAuthn §7.2). The question is gone then, whatever came of it.
+    /// Verifies the response to a challenge (WebAuthn §7.2), which is consumed in any case. `expected`: the user who must
+    /// own the passkey, if known.
     pub(crate) async fn verify_passkey(
         &self,
-        whose: Option<UserId>,
+        expected: Option<UserId>,
         binding: BrowserBinding,
-        answer: Assertion,
+        assertion: Assertion,
         client: &Client,
-    ) -> Answer<VerifiedPasskey, PasskeyRefusal> {
-        let webauthn = match self.webauthn() {
-            Ok(webauthn) => webauthn,
-            Err(off) => return Ok(Err(off)),
-        };
-        let (client_data, id) = (answer.response.client_data_json.clone(), answer.raw_id.clone());
-        let (state, held) = self
+    ) -> Result<VerifiedPasskey, Failed<PasskeyRefusal>> {
+        let webauthn = self.webauthn()?;
+        let (client_data, id) = (assertion.response.client_data_json.clone(), assertion.raw_id.clone());
+        let (state, passkey) = self
             .db
             .write(move |conn| {
                 let state = take_ceremony_state(conn, CeremonyPurpose::Prove, &binding, &client_data)?;
                 Ok((state, queries::passkey_by_credential(conn, &id)?))
             })
             .await?;
-        let Some(state) = state else { return Ok(Err(PasskeyRefusal::Expired)) };
-        let Some(held) = held.filter(|held| is_of(held.user, whose, &answer)) else {
+        let Some(state) = state else { return refuse(PasskeyRefusal::Expired) };
+        let Some(passkey) = passkey.filter(|passkey| is_owned_by(passkey.user, expected, &assertion)) else {
             let client = client.clone();
             self.db
                 .write(move |conn| {
-                    let act = if whose.is_some() { Act::ConfirmRefused } else { Act::LogInRefused };
-                    Entry::nobody(act, whose, &client).detail("an unknown passkey").write(conn)
+                    let act = if expected.is_some() { Act::ConfirmRefused } else { Act::LogInRefused };
+                    Entry::nobody(act, expected, &client).detail("an unknown passkey").write(conn)
                 })
                 .await?;
-            return Ok(Err(PasskeyRefusal::Unknown));
+            return refuse(PasskeyRefusal::Unknown);
         };
         let state: DiscoverableAuthentication = serde_json::from_value(state).map_err(Fault::bug)?;
-        let kept: WebauthnPasskey = serde_json::from_value(held.credential.clone()).map_err(Fault::bug)?;
-        let checked =
-            off_thread(move || Ok(webauthn.finish_discoverable_authentication_v2(&answer, state, &kept)))
+        let stored: WebauthnPasskey =
+            serde_json::from_value(passkey.credential.clone()).map_err(Fault::bug)?;
+        let verified =
+            off_thread(move || Ok(webauthn.finish_discoverable_authentication_v2(&assertion, state, &stored)))
                 .await?;
-        let refusal = match checked {
-            Ok(result) => return Ok(Ok(VerifiedPasskey { held, result })),
+        let refusal = match verified {
+            Ok(result) => return Ok(VerifiedPasskey { passkey, result }),
             Err(WebauthnError::UserNotVerified) => PasskeyRefusal::NotVerified,
             Err(WebauthnError::CredentialPossibleCompromise) => PasskeyRefusal::PossiblyCloned,
             Err(why) => {
-                tracing::info!(%why, "a passkey is refused");
+                tracing::info!(%why, "refused a passkey");
                 PasskeyRefusal::Invalid
             }
         };
         let (factors, client) = (self.clone(), client.clone());
-        self.db.write(move |conn| factors.record_refusal(conn, &held, refusal, &client).map(Err)).await
+        self.db
+            .write_or_refuse(move |conn| factors.refuse_passkey(conn, &passkey, refusal, &client))
+            .await
     }
-}
 
-/// Whether the passkey's owner is who should be there. One who was not known before has to be named by the passkey
-/// itself (WebAuthn §7.2 step 6).
-fn is_of(owner: UserId, whose: Option<UserId>, answer: &Assertion) -> bool {
-    let named = answer.get_user_unique_id().map(|handle| handle == owner.0.as_bytes());
-    match whose {
-        Some(user) => user == owner && named != Some(false),
-        None => named == Some(true),
-    }
-}
-
-impl Factors {
-    /// Notes that the passkey was used, in the transaction of what it was used for. Its owner may have been disabled
-    /// since it signed, it may have been removed, and a copy of it may have come first.
+    /// Stores the new state of the passkey, in the transaction of the operation that it is used for. Refuses if, since the
+    /// signature was verified, the user was disabled, the passkey was removed, or a copy of it was used.
     pub(crate) fn record_passkey_use(
         &self,
         tx: &mut SessionTx<'_>,
-        proof: &VerifiedPasskey,
+        verified: &VerifiedPasskey,
         client: &Client,
-    ) -> Answer<(), PasskeyRefusal> {
-        let VerifiedPasskey { held, result } = proof;
-        if !crate::identity::queries::lock_active(tx, held.user)? {
-            return Ok(Err(PasskeyRefusal::Unknown));
+    ) -> Result<(), Failed<PasskeyRefusal>> {
+        let VerifiedPasskey { passkey, result } = verified;
+        if !crate::identity::queries::lock_active(tx, passkey.user)? {
+            return refuse(PasskeyRefusal::Unknown);
         }
-        let Some(credential) = queries::lock_passkey(tx, held.id)? else {
-            return Ok(Err(PasskeyRefusal::Unknown));
+        let Some(credential) = queries::lock_passkey(tx, passkey.id)? else {
+            return refuse(PasskeyRefusal::Unknown);
         };
-        let mut kept: WebauthnPasskey = serde_json::from_value(credential).map_err(Fault::bug)?;
-        let counter = Credential::from(kept.clone()).counter;
+        let mut stored: WebauthnPasskey = serde_json::from_value(credential).map_err(Fault::bug)?;
+        let counter = Credential::from(stored.clone()).counter;
         if (result.counter() > 0 || counter > 0) && result.counter() <= counter {
-            return self.record_refusal(tx, held, PasskeyRefusal::PossiblyCloned, client).map(Err);
+            return self.refuse_passkey(tx, passkey, PasskeyRefusal::PossiblyCloned, client);
         }
-        kept.update_credential(result);
-        queries::update_passkey_credential(tx, held.id, &serde_json::to_value(&kept).map_err(Fault::bug)?)?;
-        Ok(Ok(()))
+        stored.update_credential(result);
+        let credential = serde_json::to_value(&stored).map_err(Fault::bug)?;
+        Ok(queries::update_passkey_credential(tx, passkey.id, &credential)?)
     }
 
-    fn record_refusal(
+    /// Refuses a passkey of this server: writes the event, and notifies the owner of a possible copy, once.
+    fn refuse_passkey<T>(
         &self,
         conn: &mut PgConnection,
-        held: &StoredPasskey,
+        passkey: &StoredPasskey,
         refusal: PasskeyRefusal,
         client: &Client,
-    ) -> Result<PasskeyRefusal, Fault> {
+    ) -> Result<T, Failed<PasskeyRefusal>> {
         let (act, why) = match refusal {
             PasskeyRefusal::PossiblyCloned => {
-                let person = crate::identity::queries::addressee(conn, held.user)?;
-                let first = queries::mark_passkey_suspect(conn, held.id)?;
-                if let Some(person) = person.filter(|_| first) {
-                    self.notices.tell(conn, &person, &Notice::PasskeyCopied, client)?;
+                let owner = crate::identity::queries::addressee(conn, passkey.user)?;
+                let is_first = queries::mark_passkey_suspect(conn, passkey.id)?;
+                if let Some(owner) = owner.filter(|_| is_first) {
+                    self.notices.tell(conn, &owner, &Notice::PasskeyCopied, client)?;
                 }
                 (Act::PasskeyCopied, "")
             }
             PasskeyRefusal::NotVerified => (Act::PasskeyRefused, ", which did not verify its person"),
             _ => (Act::PasskeyRefused, ", whose signature does not fit"),
         };
-        Entry::nobody(act, Some(held.user), client).detail(&format!("{}{why}", held.name)).write(conn)?;
-        Ok(refusal)
+        let detail = format!("{}{why}", passkey.name);
+        Entry::nobody(act, Some(passkey.user), client).detail(&detail).write(conn)?;
+        refuse(refusal)
+    }
+}
+
+/// Whether the passkey's owner is the expected user. If none is expected, the response itself has to name the owner
+/// (WebAuthn §7.2 step 6).
+fn is_owned_by(owner: UserId, expected: Option<UserId>, assertion: &Assertion) -> bool {
+    let is_named = assertion.get_user_unique_id().map(|handle| handle == owner.0.as_bytes());
+    match expected {
+        Some(user) => user == owner && is_named != Some(false),
+        None => is_named == Some(true),
     }
 }

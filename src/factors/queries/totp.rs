@@ -1,7 +1,5 @@
-//! Second factors: log-ins that wait for one, authenticator apps, recovery codes. Whoever changes any of them has
-//! locked the user's row.
+//! Authenticator apps. Callers that change one have locked the user's row.
 
-use diesel::dsl::exists;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -14,19 +12,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::Fault;
-use crate::db::schema::{passkeys, pending_logins, recovery_codes, totp, users};
+use crate::db::schema::totp;
 use crate::identity::UserId;
-use crate::secret::TokenHash;
 
-/// Whether the password alone is not enough: there is an app, or a passkey whose owner did not choose otherwise.
-pub(crate) fn has_second_factor(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
-    let apps = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::active_at.is_not_null());
-    let required = users::password_alone_since.is_null().or(users::password_alone_until.is_not_null());
-    let keys = passkeys::table.inner_join(users::table).filter(users::id.eq(user.0)).filter(required);
-    Ok(diesel::select(exists(apps).or(exists(keys))).get_result(conn)?)
-}
-
-/// What is known of somebody's authenticator app.
+/// The authenticator app of a user.
 #[derive(Queryable)]
 pub(crate) struct TotpRow {
     pub sealed_seed: Vec<u8>,
@@ -44,7 +33,7 @@ pub(crate) fn totp(conn: &mut PgConnection, user: UserId) -> Result<Option<TotpR
         .optional()?)
 }
 
-/// A seed that waits for its first code; `false` when one is in use already.
+/// Stores a seed that is not in use yet; `false` if the user has an app in use.
 pub(crate) fn insert_totp_enrolment(conn: &mut PgConnection, user: UserId, sealed_seed: &[u8]) -> Result<bool, Fault> {
     let rows = sql_query(
         "INSERT INTO totp (user_id, sealed_seed) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE \
@@ -56,7 +45,7 @@ pub(crate) fn insert_totp_enrolment(conn: &mut PgConnection, user: UserId, seale
     Ok(rows == 1)
 }
 
-/// From now on codes of later steps than `step` count.
+/// Puts the app into use. Codes of steps after `step` are accepted from now on.
 pub(crate) fn activate_totp(conn: &mut PgConnection, user: UserId, step: i64) -> Result<(), Fault> {
     diesel::update(totp::table.filter(totp::user_id.eq(user.0)))
         .set((totp::active_at.eq(now), totp::last_step.eq(step), totp::failures.eq(0)))
@@ -70,13 +59,14 @@ pub(crate) struct CountedTotpAttempt {
     pub sealed_seed: Vec<u8>,
     #[diesel(sql_type = Integer)]
     pub failures: i32,
-    /// The database's clock, not that of when we began to wait for the row.
+    /// By the database's clock when the row was locked, not when the statement began to wait for it.
     #[diesel(sql_type = BigInt)]
     pub seconds: i64,
 }
 
-/// Counts a guess before anybody looks at it, and answers what to check it by; nothing (and nothing counted) where
-/// `most` were counted or there is no app. Holds the row until the transaction ends: parallel guesses queue.
+/// Counts an attempt before the code is checked, and gives what to check it with. `None`, and nothing is counted, if
+/// `most` attempts were counted or the user has no app. Holds the row until the transaction ends, so that parallel
+/// attempts wait for each other.
 pub(crate) fn count_totp_attempt(
     conn: &mut PgConnection,
     user: UserId,
@@ -93,13 +83,13 @@ pub(crate) fn count_totp_attempt(
     .optional()?)
 }
 
-/// The guess was right: whether its step was still free, which from then on it is not.
+/// Consumes the step of a correct code; `false` if it was consumed before.
 pub(crate) fn consume_totp_step(conn: &mut PgConnection, user: UserId, step: i64) -> Result<bool, Fault> {
     let free = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::last_step.lt(step));
     Ok(diesel::update(free).set((totp::last_step.eq(step), totp::failures.eq(0))).execute(conn)? == 1)
 }
 
-/// A code that was right once is no guess.
+/// Refunds an attempt with a code that was accepted before: it is not a guess.
 pub(crate) fn refund_totp_attempt(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
     diesel::update(totp::table.filter(totp::user_id.eq(user.0)))
         .set(totp::failures.eq(totp::failures - 1))
@@ -119,7 +109,7 @@ pub(crate) fn unix_seconds(conn: &mut PgConnection) -> Result<i64, Fault> {
     Ok(read.seconds)
 }
 
-/// Whether there was one in use.
+/// Whether an app in use was deleted.
 pub(crate) fn delete_totp(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let gone: Vec<Option<OffsetDateTime>> = diesel::delete(totp::table.filter(totp::user_id.eq(user.0)))
         .returning(totp::active_at)
@@ -127,7 +117,7 @@ pub(crate) fn delete_totp(conn: &mut PgConnection, user: UserId) -> Result<bool,
     Ok(gone.into_iter().flatten().next().is_some())
 }
 
-/// Seeds that another secret than the one with this id sealed, of users after this one.
+/// Seeds sealed with another secret than the one with this id, of users after `after`.
 pub(crate) fn seeds_not_sealed_with(
     conn: &mut PgConnection,
     seal_id: &[u8],
@@ -159,74 +149,7 @@ pub(crate) fn replace_sealed_seed(conn: &mut PgConnection, user: UserId, old: &[
     Ok(())
 }
 
-/// These instead of whatever there was.
-pub(crate) fn replace_recovery_codes(
-    conn: &mut PgConnection,
-    user: UserId,
-    hashes: &[TokenHash],
-) -> Result<(), Fault> {
-    use recovery_codes::dsl;
-    delete_recovery_codes(conn, user)?;
-    let rows: Vec<_> =
-        hashes.iter().map(|hash| (dsl::code_hash.eq(hash.as_slice()), dsl::user_id.eq(user.0))).collect();
-    diesel::insert_into(recovery_codes::table).values(rows).execute(conn)?;
-    Ok(())
-}
-
-/// Whether this call used it up.
-pub(crate) fn use_recovery_code(
-    conn: &mut PgConnection,
-    user: UserId,
-    hash: &TokenHash,
-) -> Result<bool, Fault> {
-    let code = recovery_codes::table
-        .filter(recovery_codes::code_hash.eq(hash.as_slice()))
-        .filter(recovery_codes::user_id.eq(user.0));
-    Ok(diesel::delete(code).execute(conn)? == 1)
-}
-
-pub(crate) fn recovery_codes_left(conn: &mut PgConnection, user: UserId) -> Result<usize, Fault> {
-    let count: i64 =
-        recovery_codes::table.filter(recovery_codes::user_id.eq(user.0)).count().get_result(conn)?;
-    Ok(usize::try_from(count).unwrap_or(0))
-}
-
-/// When they were made; nothing where none are left.
-pub(crate) fn recovery_codes_made_at(
-    conn: &mut PgConnection,
-    user: UserId,
-) -> Result<Option<OffsetDateTime>, Fault> {
-    use recovery_codes::dsl;
-    let of = recovery_codes::table.filter(dsl::user_id.eq(user.0));
-    Ok(of.select(diesel::dsl::max(dsl::created_at)).get_result(conn)?)
-}
-
-/// How many of `hashes` are unused codes of theirs.
-pub(crate) fn count_recovery_codes(
-    conn: &mut PgConnection,
-    user: UserId,
-    hashes: &[TokenHash],
-) -> Result<usize, Fault> {
-    let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
-    let count: i64 = recovery_codes::table
-        .filter(recovery_codes::user_id.eq(user.0))
-        .filter(recovery_codes::code_hash.eq_any(hashes))
-        .count()
-        .get_result(conn)?;
-    Ok(usize::try_from(count).unwrap_or(0))
-}
-
-/// Sealed seeds, some of them if they are many.
+/// At most `most` sealed seeds.
 pub(crate) fn sealed_seeds(conn: &mut PgConnection, most: i64) -> Result<Vec<Vec<u8>>, Fault> {
     Ok(totp::table.limit(most).select(totp::sealed_seed).load(conn)?)
-}
-
-pub(crate) fn delete_recovery_codes(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
-    diesel::delete(recovery_codes::table.filter(recovery_codes::user_id.eq(user.0))).execute(conn)?;
-    Ok(())
-}
-
-pub(crate) fn delete_pending_logins_of(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
-    diesel::delete(pending_logins::table.filter(pending_logins::user_id.eq(user.0))).execute(conn)?;
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Authenticator apps: setting one up, checking its codes, removing it (RFC 6238; ASVS 5.0 6.5).
+//! Authenticator apps: set one up, check its codes, remove it (RFC 6238; ASVS 5.0 6.5).
 
 mod code;
 
@@ -8,10 +8,10 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::audit::{Act, Entry};
-use crate::db::Fault;
+use crate::db::{Failed, Fault, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, base32, queries};
-use crate::identity::{Answer, Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId};
 use crate::notices::Notice;
 use crate::secret::{SealBroken, Secret};
 
@@ -19,17 +19,17 @@ use code::Seed;
 
 pub(crate) use code::digits;
 
-/// So many wrong codes in a row and none is looked at any more (NIST SP 800-63B-4 §3.2.2 allows 100).
+/// After this many wrong codes in a row the app is locked (NIST SP 800-63B-4 §3.2.2 allows 100).
 pub(crate) const MAX_TOTP_FAILURES: i32 = 10;
 
-/// How long the code on the screen can be scanned.
+/// How long a seed on the page can be used to finish the set-up.
 const ENROLMENT_LIFETIME: Duration = Duration::hours(1);
 
 const SEAL_PURPOSE: &str = "totp";
 const NAME: &str = "an authenticator app";
 const RESEAL_BATCH: i64 = 500;
 
-/// A seed that waits to be proven, for its owner's eyes. No Debug, no Display.
+/// A seed as its owner sees it during the set-up. No Debug, no Display.
 pub struct TotpEnrolment {
     /// For the QR code.
     pub uri: String,
@@ -38,67 +38,67 @@ pub struct TotpEnrolment {
 }
 
 pub enum TotpRefusal {
-    /// Remove the old one first.
+    /// The user has an app already, and has to remove it first.
     AlreadyOn,
-    /// Nothing waits to be proven, or not any more.
+    /// No set-up was started, or it has expired.
     NotStarted,
     Wrong(TotpEnrolment),
 }
 
-/// How a guess at a code went.
+/// The result of checking a code.
 pub(crate) enum TotpCheck {
     Right,
     UsedAlready,
     Wrong {
         failures: i32,
     },
-    /// There is no app, or it is locked.
+    /// The user has no app, or it is locked.
     NotChecked,
 }
 
 impl Factors {
-    /// Makes a seed and shows it. It counts for nothing until [`Factors::finish_totp`].
-    pub async fn start_totp(&self, live: &LiveUser) -> Answer<TotpEnrolment, TotpRefusal> {
+    /// Creates a seed. It is not in use until [`Factors::finish_totp`].
+    pub async fn start_totp(&self, live: &LiveUser) -> Result<TotpEnrolment, Failed<TotpRefusal>> {
         let (factors, user, live) = (self.clone(), live.owner.id, live.clone());
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 let seed = Seed::generate().map_err(Fault::bug)?;
                 let sealed = factors.secret.seal(SEAL_PURPOSE, user.0.as_bytes(), seed.as_bytes());
                 let sealed = sealed.map_err(Fault::bug)?;
                 if !factors.lock_if_live(conn, &live)? || !queries::insert_totp_enrolment(conn, user, &sealed)? {
-                    return Ok(Err(TotpRefusal::AlreadyOn));
+                    return refuse(TotpRefusal::AlreadyOn);
                 }
-                Ok(Ok(enrolment(conn, user, &seed)?))
+                Ok(enrolment(conn, user, &seed)?)
             })
             .await
     }
 
-    /// Turns the app on, once it has shown the right code. With the first factor come recovery codes.
+    /// Puts the app into use after a correct code. Creates recovery codes if the user has none.
     pub async fn finish_totp(
         &self,
         live: LiveUser,
         typed: String,
         client: Client,
-    ) -> Answer<Option<RecoveryCodes>, TotpRefusal> {
+    ) -> Result<Option<RecoveryCodes>, Failed<TotpRefusal>> {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 if !factors.lock_if_live(conn, &live)? {
-                    return Ok(Err(TotpRefusal::NotStarted));
+                    return refuse(TotpRefusal::NotStarted);
                 }
-                let Some(row) = queries::totp(conn, user)? else { return Ok(Err(TotpRefusal::NotStarted)) };
+                let Some(row) = queries::totp(conn, user)? else { return refuse(TotpRefusal::NotStarted) };
                 if row.active_at.is_some() {
-                    return Ok(Err(TotpRefusal::AlreadyOn));
+                    return refuse(TotpRefusal::AlreadyOn);
                 }
                 let seconds = queries::unix_seconds(conn)?;
                 let now = OffsetDateTime::from_unix_timestamp(seconds).map_err(Fault::bug)?;
                 if now - row.created_at > ENROLMENT_LIFETIME {
-                    return Ok(Err(TotpRefusal::NotStarted));
+                    return refuse(TotpRefusal::NotStarted);
                 }
                 let seed = factors.unseal(user, &row.sealed_seed)?;
-                // Not counted: whoever guesses here has just been shown the seed.
+                // Not counted: the user knows the seed.
                 let Some(step) = digits(&typed).and_then(|digits| seed.step_of(&digits, seconds)) else {
-                    return Ok(Err(TotpRefusal::Wrong(enrolment(conn, user, &seed)?)));
+                    return refuse(TotpRefusal::Wrong(enrolment(conn, user, &seed)?));
                 };
                 queries::activate_totp(conn, user, step)?;
                 Entry::own(Act::TotpAdded, user, &client).session(live.record.handle).write(conn)?;
@@ -109,12 +109,12 @@ impl Factors {
                     0 => Some(factors.replace_recovery_codes(conn, user)?),
                     _ => None,
                 };
-                Ok(Ok(codes))
+                Ok(codes)
             })
             .await
     }
 
-    /// `false` when there was none.
+    /// `false` if the user had none.
     pub async fn remove_totp(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
@@ -130,8 +130,8 @@ impl Factors {
             .await
     }
 
-    /// Counts the guess, then checks it; each step of the clock is accepted once (RFC 6238 §5.2; ASVS 5.0 6.5.1), by
-    /// the database's time (6.5.8).
+    /// Counts the attempt, then checks the code. Each time step is accepted once (RFC 6238 §5.2; ASVS 5.0 6.5.1), by the
+    /// database's clock (6.5.8).
     pub(crate) fn check_totp_code(
         &self,
         conn: &mut PgConnection,
@@ -152,8 +152,8 @@ impl Factors {
         }
     }
 
-    /// Upkeep: seeds that the secret before sealed are sealed with the current one, so that it can go. Some at a time,
-    /// so that nobody who logs in waits long. Answers how many.
+    /// Maintenance: reseals the seeds of the previous secret with the current one, so that the previous secret can be
+    /// removed. In batches, so that log-ins do not wait long. Returns how many.
     pub(crate) async fn reseal_seeds(&self) -> Result<usize, Fault> {
         let (mut resealed, mut after) = (0, Uuid::nil());
         loop {
@@ -188,7 +188,7 @@ fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<TotpE
     })
 }
 
-/// How many were sealed anew, and the last user there was.
+/// Returns how many seeds it resealed, and the last user of the batch.
 fn reseal_batch(
     conn: &mut PgConnection,
     secret: &Secret,
@@ -199,7 +199,7 @@ fn reseal_batch(
     let mut resealed = 0;
     for (user, old) in stale {
         let context = user.0.as_bytes();
-        // One that no secret of ours opens stays as it is: the right secret may yet come back.
+        // A seed that neither secret opens stays as it is: the operator may restore its secret.
         let Ok(seed) = secret.open(SEAL_PURPOSE, context, &old) else { continue };
         let new = secret.seal(SEAL_PURPOSE, context, &seed).map_err(Fault::bug)?;
         queries::replace_sealed_seed(conn, user, &old, &new)?;

@@ -1,4 +1,4 @@
-//! Browsers in which a user has logged in before.
+//! Known devices: browsers in which a user has logged in before.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::db::{Fault, time};
 use crate::identity::UserId;
 use crate::secret::TokenHash;
 
-/// Browsers one person is known in: more than anybody uses, and a bound.
+/// Per user: more than people use, and a bound on the rows.
 const MAX_KNOWN_DEVICES: i64 = 20;
 
 /// Whether `user` has logged in with this browser before.
@@ -29,7 +29,7 @@ pub(crate) fn is_known_device(
     Ok(diesel::select(exists(known)).get_result(conn)?)
 }
 
-/// Whether anybody has: then it is a proof we gave out, not one somebody made up.
+/// Whether any user has: then this server issued the token.
 pub(crate) fn was_issued(conn: &mut PgConnection, browser: &TokenHash) -> Result<bool, Fault> {
     use known_browsers::dsl;
     let known =
@@ -37,7 +37,7 @@ pub(crate) fn was_issued(conn: &mut PgConnection, browser: &TokenHash) -> Result
     Ok(diesel::select(exists(known)).get_result(conn)?)
 }
 
-/// `user` was let in here. The browsers longest unused make room.
+/// Inserts or renews the device, and deletes the least recently used devices over the limit.
 pub(crate) fn upsert_known_device(
     conn: &mut PgConnection,
     user: UserId,

@@ -1,4 +1,4 @@
-//! PendingLogin log-ins: password accepted, second factor still to be proven.
+//! Pending log-ins: the password was verified, the second factor is next.
 
 use std::time::Duration;
 
@@ -10,14 +10,20 @@ use diesel::sql_types::BigInt;
 use diesel::sql_types::Uuid as SqlUuid;
 use uuid::Uuid;
 
-use crate::db::schema::{pending_logins, users};
+use crate::db::schema::pending_logins;
 use crate::db::{Fault, time as clock};
 use crate::identity::{Client, UserId};
-use crate::login::pending_login::{PendingLogin, fingerprint};
-use crate::passwords::PasswordHash;
 use crate::secret::TokenHash;
 
-/// Ends all but the `most` newest of somebody's waiting log-ins.
+/// A log-in that waits for its second factor.
+pub(crate) struct PendingLogin {
+    pub user: UserId,
+    /// SHA-256 of the password hash that was verified.
+    pub password_fingerprint: [u8; 32],
+    pub remember: bool,
+}
+
+/// Deletes all but the `most` newest pending log-ins of a user.
 pub(crate) fn keep_newest_pending_logins(conn: &mut PgConnection, user: UserId, most: i64) -> Result<(), Fault> {
     sql_query(
         "DELETE FROM pending_logins WHERE key_hash IN \
@@ -41,7 +47,7 @@ pub(crate) fn insert_pending_login(
         .values((
             dsl::key_hash.eq(key_hash.as_slice()),
             dsl::user_id.eq(pending.user.0),
-            dsl::proven.eq(pending.proven.as_slice()),
+            dsl::proven.eq(pending.password_fingerprint.as_slice()),
             dsl::remember.eq(pending.remember),
             dsl::address.eq(&client.address),
             dsl::user_agent.eq(&client.user_agent),
@@ -59,24 +65,13 @@ pub(crate) fn pending_login(conn: &mut PgConnection, key_hash: &TokenHash) -> Re
         .select((dsl::user_id, dsl::proven, dsl::remember))
         .first(conn)
         .optional()?;
-    let Some((user, proven, remember)) = row else { return Ok(None) };
-    let proven = proven.try_into().map_err(|_| Fault::Bug("a pending log-in has no hash".into()))?;
-    Ok(Some(PendingLogin { user: UserId(user), proven, remember }))
+    let Some((user, fingerprint, remember)) = row else { return Ok(None) };
+    let password_fingerprint =
+        fingerprint.try_into().map_err(|_| Fault::bug("a pending log-in without the fingerprint of a hash"))?;
+    Ok(Some(PendingLogin { user: UserId(user), password_fingerprint, remember }))
 }
 
-/// Locks the user's row and says whether they are still active with the password that was proven.
-pub(crate) fn lock_if_fingerprint_matches(conn: &mut PgConnection, user: UserId, proven: &[u8; 32]) -> Result<bool, Fault> {
-    let hash: Option<Option<String>> = users::table
-        .filter(users::id.eq(user.0))
-        .filter(users::disabled_at.is_null())
-        .for_update()
-        .select(users::password_hash)
-        .first(conn)
-        .optional()?;
-    Ok(hash.flatten().is_some_and(|hash| fingerprint(&PasswordHash::stored(hash)) == *proven))
-}
-
-/// Whether this call ended it.
+/// Whether this call deleted it.
 pub(crate) fn delete_pending_login(conn: &mut PgConnection, key_hash: &TokenHash) -> Result<bool, Fault> {
     let row = pending_logins::table.filter(pending_logins::key_hash.eq(key_hash.as_slice()));
     Ok(diesel::delete(row).execute(conn)? == 1)

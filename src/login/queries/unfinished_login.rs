@@ -1,4 +1,4 @@
-//! Log-ins with the right password whose second step is not completed yet.
+//! Log-ins with the correct password whose second step is not completed.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) struct UnfinishedLogin {
     pub at: OffsetDateTime,
 }
 
-/// Unless there are `most` of this user already. The caller has locked the user's row, so the count is exact.
+/// Inserts a row unless the user has `most` already. The caller has locked the user's row, so the count is exact.
 pub(crate) fn insert_unfinished_login(
     conn: &mut PgConnection,
     pending: &TokenHash,
@@ -46,14 +46,13 @@ pub(crate) fn insert_unfinished_login(
     Ok(())
 }
 
-/// The second step was completed.
 pub(crate) fn delete_unfinished_login(conn: &mut PgConnection, pending: &TokenHash) -> Result<(), Fault> {
     let row = unfinished_logins::table.filter(dsl::key_hash.eq(pending.as_slice()));
     diesel::delete(row).execute(conn)?;
     Ok(())
 }
 
-/// Deletes the row that is overdue for longest, and gives what was in it. Rows that another instance holds are its own.
+/// Deletes the row that has been overdue for longest, and returns it. Skips rows that another instance has locked.
 pub(crate) fn take_overdue_login(conn: &mut PgConnection) -> Result<Option<UnfinishedLogin>, Fault> {
     let key: Option<Vec<u8>> = unfinished_logins::table
         .filter(dsl::due_at.le(now))

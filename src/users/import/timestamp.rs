@@ -1,14 +1,13 @@
-//! When a person registered, as other systems print it. A time without an offset is refused, because it may
-//! be any of 26 hours.
+//! Parses `created_at` as other systems print it. A time without an offset is refused: it could be any of 26 hours.
 
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{Duration, OffsetDateTime};
 
-/// Clocks of two machines differ by less.
+/// More than the clocks of two machines differ.
 const SKEW: Duration = Duration::days(1);
 
-/// Reads RFC 3339 and what is close to it (see `docs/moving-in.md`), RFC 5322 as JavaScript prints it, and seconds or
-/// milliseconds since 1970. `None` for the future, for moments before 1970, and for what is not clearly a moment.
+/// Parses RFC 3339 and similar formats (see `docs/moving-in.md`), RFC 5322 as JavaScript prints it, and seconds or
+/// milliseconds since 1970. `None` for the future, for times before 1970, and for ambiguous text.
 pub(super) fn parse(text: &str) -> Option<OffsetDateTime> {
     let text = text.trim();
     let at = if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -21,8 +20,8 @@ pub(super) fn parse(text: &str) -> Option<OffsetDateTime> {
     (at >= OffsetDateTime::UNIX_EPOCH && at <= OffsetDateTime::now_utc() + SKEW).then_some(at)
 }
 
-/// Keycloak and Firebase have milliseconds. Seconds of 1973 to 2286 have 9 or 10 digits and milliseconds of the same
-/// years 12 or 13, so neither can be taken for the other.
+/// Keycloak and Firebase export milliseconds. Seconds of the years 1973 to 2286 have 9 or 10 digits, milliseconds 12 or
+/// 13, so they cannot be confused.
 fn since_1970(digits: &str) -> Option<OffsetDateTime> {
     let number: i64 = digits.parse().ok()?;
     let seconds = match digits.len() {
@@ -41,12 +40,12 @@ fn near_rfc_3339(text: &str) -> Option<OffsetDateTime> {
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let zone_at = rest.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.')?;
     let (time, zone) = rest.split_at_checked(zone_at)?;
-    // Java leaves out seconds that are zero.
+    // Java omits seconds if they are zero.
     let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
     OffsetDateTime::parse(&format!("{date}T{time}{seconds}{}", offset(zone)?), &Rfc3339).ok()
 }
 
-/// `Z`, ` UTC`, `+00`, `+0000`, ` +00:00`, ` +0000 UTC` as RFC 3339 has it.
+/// Converts `Z`, ` UTC`, `+00`, `+0000`, ` +00:00` and ` +0000 UTC` to the form of RFC 3339.
 fn offset(zone: &str) -> Option<String> {
     let mut words = zone.split_whitespace();
     let (first, name) = (words.next()?, words.next());
@@ -60,7 +59,7 @@ fn offset(zone: &str) -> Option<String> {
     }
     let sign = first.get(..1).filter(|sign| ["+", "-"].contains(sign))?;
     let digits = first.get(1..)?;
-    // docs/moving-in.md once told to append "+00", also where Postgres had written an offset already.
+    // An earlier docs/moving-in.md said to append "+00", even if Postgres had written an offset already.
     let digits = digits.strip_suffix("+00").unwrap_or(digits);
     let (hours, minutes) = match (digits.len(), digits.split_once(':')) {
         (2, None) => (digits, "00"),
@@ -77,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn moments_are_read_as_other_systems_print_them() {
+    fn timestamps_of_other_systems_are_parsed() {
         let at = OffsetDateTime::parse("2024-05-17T09:30:00Z", &Rfc3339).unwrap();
         for text in [
             "2024-05-17T09:30:00Z",
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_several_moments_or_none_is_refused() {
+    fn ambiguous_and_invalid_timestamps_are_refused() {
         for bad in [
             "",
             "yesterday",
@@ -144,12 +143,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_reading_a_moment_panic(text in "\\PC*|[0-9T:+Z -]{0,30}|[0-9]{0,20}") {
+        fn no_text_makes_parsing_panic(text in "\\PC*|[0-9T:+Z -]{0,30}|[0-9]{0,20}") {
             let _ = parse(&text);
         }
 
         #[test]
-        fn every_moment_is_read_back_from_each_way_of_writing_it(seconds in 100_000_000_i64..1_700_000_000) {
+        fn every_timestamp_is_parsed_in_each_format(seconds in 100_000_000_i64..1_700_000_000) {
             let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
             let rfc = at.format(&Rfc3339).unwrap();
             let plain = rfc.trim_end_matches('Z');
