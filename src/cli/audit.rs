@@ -8,7 +8,7 @@ use super::{Failure, connect};
 use crate::accounts::Accounts;
 use crate::audit::{Broken, Damage, ErasedUser, Head};
 use crate::config::Settings;
-use crate::users::{ScannedColumn, ColumnKind};
+use crate::users::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
 pub enum Command {

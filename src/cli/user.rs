@@ -8,6 +8,7 @@ use super::import::{self, Import};
 use super::{Failure, connect, rfc3339};
 use crate::accounts::Accounts;
 use crate::config::Settings;
+use crate::db::Failed;
 use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::users::{AdminRefusal, UserRow};
 
@@ -62,7 +63,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::Create { email, name, admin } => {
             let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| why.to_string())?);
             let role = if admin { Role::Admin } else { Role::Member };
-            accounts.admin.create_user(&email, &name, role).await?.map_err(failure)?;
+            accounts.admin.create_user(&email, &name, role).await.map_err(failed)?;
             print_reset_link(accounts, &email).await
         }
         Command::List { search, json } => list(accounts, &search, json).await,
@@ -72,8 +73,8 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             accounts
                 .admin
                 .disable(None, find(accounts, &email).await?, Client::operator())
-                .await?
-                .map_err(failure)?;
+                .await
+                .map_err(failed)?;
             print_line!("{email} is disabled and logged out everywhere.");
             Ok(())
         }
@@ -81,14 +82,14 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             accounts
                 .admin
                 .enable(None, find(accounts, &email).await?, Client::operator())
-                .await?
-                .map_err(failure)?;
+                .await
+                .map_err(failed)?;
             print_line!("{email} is enabled.");
             Ok(())
         }
         Command::Unlock { email } => {
             let user = find(accounts, &email).await?;
-            accounts.login.unlock_user(user, Client::operator()).await?.map_err(failure)?;
+            accounts.admin.unlock_user(user, Client::operator()).await.map_err(failed)?;
             print_line!("{email} can log in with the password again.");
             Ok(())
         }
@@ -96,7 +97,9 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
         Command::ResetFactors { email } => {
             if accounts.admin.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
-                print_line!("{email} logs in with the password alone, until they set a second factor up again.");
+                print_line!(
+                    "{email} logs in with the password alone, until they set a second factor up again."
+                );
             } else {
                 print_line!("{email} has no second factor. Nothing was changed.");
             }
@@ -163,8 +166,8 @@ async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failur
     accounts
         .admin
         .set_role(None, find(accounts, email).await?, role, Client::operator())
-        .await?
-        .map_err(failure)?;
+        .await
+        .map_err(failed)?;
     print_line!("{email} is now {}.", role.as_str());
     Ok(())
 }
@@ -187,12 +190,14 @@ fn not_found(email: &str) -> String {
     format!("nobody active is registered as {email}")
 }
 
-fn failure(refusal: AdminRefusal) -> Failure {
-    match refusal {
-        AdminRefusal::NoSuchUser => "there is no such user",
-        AdminRefusal::LastAdmin => "they are the last administrator: promote somebody else first",
-        AdminRefusal::NoMail => "mail is switched off",
-        AdminRefusal::AddressTaken => "somebody is registered with this address",
+fn failed(failed: Failed<AdminRefusal>) -> Failure {
+    match failed {
+        Failed::Refused(AdminRefusal::NoSuchUser) => "there is no such user".into(),
+        Failed::Refused(AdminRefusal::LastAdmin) => {
+            "this is the last administrator: promote another user first".into()
+        }
+        Failed::Refused(AdminRefusal::NoMail) => "mail is off".into(),
+        Failed::Refused(AdminRefusal::AddressTaken) => "a user with this address exists already".into(),
+        Failed::Fault(fault) => fault.into(),
     }
-    .into()
 }

@@ -38,8 +38,9 @@ impl Factors {
 }
 
 pub(crate) fn factor_status(conn: &mut PgConnection, user: UserId) -> Result<FactorStatus, Fault> {
-    let totp = queries::totp(conn, user)?
-        .and_then(|row| row.active_at.map(|since| TotpState { since, locked: row.failures >= MAX_TOTP_FAILURES }));
+    let totp = queries::totp(conn, user)?.and_then(|row| {
+        row.active_at.map(|since| TotpState { since, locked: row.failures >= MAX_TOTP_FAILURES })
+    });
     Ok(FactorStatus {
         totp,
         passkey: queries::has_passkey(conn, user)?,

@@ -173,9 +173,7 @@ impl Login {
     ) -> Result<T, Failed<LoginRefusal>> {
         let subject = record.map(|record| record.user);
         self.db
-            .write(move |conn| {
-                Entry::nobody(Act::LogInRefused, subject, &client).detail(detail).write(conn)
-            })
+            .write(move |conn| Entry::nobody(Act::LogInRefused, subject, &client).detail(detail).write(conn))
             .await?;
         refuse(LoginRefusal::NoMatch)
     }

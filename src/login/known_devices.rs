@@ -28,7 +28,12 @@ pub(crate) struct RememberedDevice {
 
 impl Login {
     /// Makes this browser a known device of `user`. Only after the user was verified.
-    pub(crate) fn remember_device(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<RememberedDevice, Fault> {
+    pub(crate) fn remember_device(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        client: &Client,
+    ) -> Result<RememberedDevice, Fault> {
         let sent = match client.browser {
             // A token that was never issued may have been planted by an attacker who knows it.
             Some(hash) if queries::was_issued(conn, &hash)? => Some(hash),

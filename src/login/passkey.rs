@@ -69,8 +69,7 @@ impl Login {
         assertion: Assertion,
         client: Client,
     ) -> Result<Key, Failed<PasskeyRefusal>> {
-        let verified =
-            self.factors.verify_passkey(Some(live.owner.id), binding, assertion, &client).await?;
+        let verified = self.factors.verify_passkey(Some(live.owner.id), binding, assertion, &client).await?;
         let login = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {

@@ -1,7 +1,7 @@
 //! "This was not me": ends everything that another person may have opened, and begins a reset.
 
 use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, OwnerReset, CleanupRequest};
+use crate::cleanup::{Cleanup, CleanupRequest, OwnerReset};
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::Login;

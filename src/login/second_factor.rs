@@ -47,9 +47,7 @@ impl Login {
             return refuse(SecondFactorRefusal::Gone);
         };
         let user = pending.user;
-        if !self.lock_pending_user(tx, &pending)?
-            || !crate::factors::queries::has_second_factor(tx, user)?
-        {
+        if !self.lock_pending_user(tx, &pending)? || !crate::factors::queries::has_second_factor(tx, user)? {
             queries::delete_pending_login(tx, &key.0)?;
             return refuse(SecondFactorRefusal::Gone);
         }

@@ -37,7 +37,12 @@ pub(crate) struct Rehash {
 
 impl Rehash {
     /// Stores it in place of the old hash, and gives it. The caller has locked the user's row.
-    pub fn store(self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<PasswordHash, Fault> {
+    pub fn store(
+        self,
+        conn: &mut PgConnection,
+        user: UserId,
+        client: &Client,
+    ) -> Result<PasswordHash, Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
         if let Some(detail) = self.migration_note {
             Entry::own(Act::PasswordMovedIn, user, client).detail(detail).write(conn)?;

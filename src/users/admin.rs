@@ -97,7 +97,12 @@ impl Admin {
     }
 
     /// Creates a user without a password, who sets one through a reset link.
-    pub async fn create_user(&self, email: &Email, name: &Name, role: Role) -> Result<UserId, Failed<AdminRefusal>> {
+    pub async fn create_user(
+        &self,
+        email: &Email,
+        name: &Name,
+        role: Role,
+    ) -> Result<UserId, Failed<AdminRefusal>> {
         let (email, name) = (email.clone(), name.clone());
         self.db
             .write_or_refuse(move |conn| {
@@ -147,7 +152,9 @@ impl Admin {
     ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, true, move |admin, tx| {
             if queries::set_disabled(tx, user, true)? {
-                admin.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
+                admin
+                    .cleaner
+                    .clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
                 Entry::on(Act::Disabled, actor, user, &client).write(tx)?;
             }
             Ok(())
@@ -255,7 +262,12 @@ impl Admin {
     }
 
     /// Mails a reset link. Administrators never choose a password for a user (ASVS 5.0 6.4.6).
-    pub async fn send_reset_link(&self, actor: UserId, user: UserId, client: Client) -> Result<(), Failed<AdminRefusal>> {
+    pub async fn send_reset_link(
+        &self,
+        actor: UserId,
+        user: UserId,
+        client: Client,
+    ) -> Result<(), Failed<AdminRefusal>> {
         if !self.mailer.delivers() {
             return refuse(AdminRefusal::NoMail);
         }
@@ -303,13 +315,11 @@ impl Admin {
                     return Ok(false);
                 }
                 // A passkey logs in by itself, even if it is not required after the password.
-                if !factor_queries::has_second_factor(tx, user)?
-                    && !factor_queries::has_passkey(tx, user)?
-                {
+                if !factor_queries::has_second_factor(tx, user)? && !factor_queries::has_passkey(tx, user)? {
                     return Ok(false);
                 }
-                let all =
-                    CleanupRequest::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
+                let all = CleanupRequest::new(Cleanup::ResetFactors, user, &client)
+                    .since(OffsetDateTime::UNIX_EPOCH);
                 admin.cleaner.clean_up(tx, &all)?;
                 Entry::on(Act::FactorsReset, None, user, &client).write(tx)?;
                 admin.login.factors.notify_user(

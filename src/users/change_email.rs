@@ -79,7 +79,11 @@ impl Users {
 
     /// Mails a new link in place of the pending one; `false` if no change is pending. From then on the change belongs to
     /// this session. An undo still goes back to the first request.
-    pub async fn resend_email_change(&self, live: LiveUser, client: Client) -> Result<bool, Failed<ChangeEmailRefusal>> {
+    pub async fn resend_email_change(
+        &self,
+        live: LiveUser,
+        client: Client,
+    ) -> Result<bool, Failed<ChangeEmailRefusal>> {
         if !self.mailer.delivers() {
             return refuse(ChangeEmailRefusal::NoMail);
         }
@@ -207,11 +211,7 @@ impl Users {
                 let Some(AppliedEmailLink { before, email, since, .. }) = applied else { return Ok(None) };
                 let user = before.id;
                 crate::notices::queries::delete_user_tokens(tx, user)?;
-                crate::notices::queries::delete_links(
-                    tx,
-                    user,
-                    &[Purpose::Unlock, Purpose::ConfirmEmail],
-                )?;
+                crate::notices::queries::delete_links(tx, user, &[Purpose::Unlock, Purpose::ConfirmEmail])?;
                 let key = Email::stored(&before.email);
                 let about = About {
                     email: Some(&before.email),
@@ -239,10 +239,13 @@ impl Users {
         self.sessions
             .write(move |tx| {
                 let applied = users.apply_email_link(tx, Purpose::UndoEmail, &token_hash)?;
-                let Some(AppliedEmailLink { before, email, since, made_at }) = applied else { return Ok(None) };
+                let Some(AppliedEmailLink { before, email, since, made_at }) = applied else {
+                    return Ok(None);
+                };
                 let user = before.id;
-                let request =
-                    CleanupRequest::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email, made_at);
+                let request = CleanupRequest::new(Cleanup::UndoEmail, user, &client)
+                    .since(since)
+                    .restored(&email, made_at);
                 let removed = users.cleaner.clean_up(tx, &request)?;
                 Entry::nobody(Act::EmailRestored, Some(user), &client).write(tx)?;
                 if removed.factors > 0 {

@@ -22,9 +22,16 @@ pub enum DeleteAccountRefusal {
 
 impl Users {
     /// Marks the account for deletion, ends every session and every link at once, and notifies the owner.
-    pub async fn delete_account(&self, live: LiveUser, typed: String, client: Client) -> Result<(), Failed<DeleteAccountRefusal>> {
+    pub async fn delete_account(
+        &self,
+        live: LiveUser,
+        typed: String,
+        client: Client,
+    ) -> Result<(), Failed<DeleteAccountRefusal>> {
         let users = self.clone();
-        self.sessions.write_or_refuse(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client)).await
+        self.sessions
+            .write_or_refuse(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client))
+            .await
     }
 
     fn mark_for_deletion(

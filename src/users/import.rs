@@ -59,9 +59,9 @@ impl fmt::Display for ImportError {
             Self::Hash(why) => why.fmt(f),
             Self::Role => f.write_str("role is neither member nor admin"),
             Self::Admin => f.write_str("role is admin, which needs --allow-admins"),
-            Self::CreatedAt => f.write_str(
-                "created_at is not a past time with an offset, such as 2024-05-17T09:30:00Z",
-            ),
+            Self::CreatedAt => {
+                f.write_str("created_at is not a past time with an offset, such as 2024-05-17T09:30:00Z")
+            }
             Self::Nul => f.write_str("the row contains a NUL character"),
         }
     }
@@ -178,12 +178,18 @@ mod tests {
     #[test]
     fn every_field_is_validated() {
         assert_eq!(import_error(ImportRow { email: "ada".into(), ..ada() }), Some(ImportError::Address));
-        assert_eq!(import_error(ImportRow { name: "x".repeat(81), ..ada() }), Some(ImportError::Name(NoName::TooLong)));
+        assert_eq!(
+            import_error(ImportRow { name: "x".repeat(81), ..ada() }),
+            Some(ImportError::Name(NoName::TooLong))
+        );
         assert_eq!(import_error(ImportRow { role: "root".into(), ..ada() }), Some(ImportError::Role));
         assert_eq!(import_error(ImportRow { role: "admin".into(), ..ada() }), Some(ImportError::Admin));
         assert!(ImportedUser::parse(&ImportRow { role: "admin".into(), ..ada() }, true).is_ok());
         let md5 = "5f4dcc3b5aa765d61d8327deb882cf99".to_owned();
-        assert_eq!(import_error(ImportRow { password_hash: md5, ..ada() }), Some(ImportError::Hash(NotTaken::Unknown)));
+        assert_eq!(
+            import_error(ImportRow { password_hash: md5, ..ada() }),
+            Some(ImportError::Hash(NotTaken::Unknown))
+        );
         for field in 0..5 {
             let mut from = ada();
             let fields = [

@@ -79,9 +79,9 @@ impl Admin {
     pub async fn open_invitation(&self, token: &str) -> Result<Option<OpenInvitation>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         self.db
-            .read(
-                move |conn| Ok(queries::invitation_email(conn, &token_hash)?.map(|email| OpenInvitation { email })),
-            )
+            .read(move |conn| {
+                Ok(queries::invitation_email(conn, &token_hash)?.map(|email| OpenInvitation { email }))
+            })
             .await
     }
 }

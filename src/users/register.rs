@@ -176,7 +176,11 @@ impl Users {
     }
 
     /// The caller has checked that the visitor made the registration. `None` if the link is dead by now.
-    async fn create_registered_user(&self, token_hash: TokenHash, client: Client) -> Result<Option<()>, Fault> {
+    async fn create_registered_user(
+        &self,
+        token_hash: TokenHash,
+        client: Client,
+    ) -> Result<Option<()>, Fault> {
         let mode = self.registration;
         self.db
             .write(move |conn| {
@@ -214,7 +218,10 @@ impl Users {
             .await
     }
 
-    pub(crate) async fn parse_registration(&self, person: &NewUser) -> Result<ParsedRegistration, Failed<RegisterRefusal>> {
+    pub(crate) async fn parse_registration(
+        &self,
+        person: &NewUser,
+    ) -> Result<ParsedRegistration, Failed<RegisterRefusal>> {
         let (name, email) = (Name::parse(&person.name), Email::parse(&person.email));
         // Only against valid fields: a name of any length would make the check slow.
         let called = name.as_ref().map_or("", Name::as_str);
@@ -258,8 +265,12 @@ impl Users {
                 };
                 self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
             }
-            Some(AddressHolder::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
-            Some(AddressHolder::Reserved { until }) => self.notify_reserved_address(conn, &parsed.email, until, client),
+            Some(AddressHolder::Active(owner)) => {
+                self.mailer.enqueue(conn, &owner.email, &taken, good_for.std())
+            }
+            Some(AddressHolder::Reserved { until }) => {
+                self.notify_reserved_address(conn, &parsed.email, until, client)
+            }
             // The owner of a disabled account cannot log in, so an email would not help.
             Some(AddressHolder::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
         }

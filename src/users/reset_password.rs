@@ -97,12 +97,7 @@ impl Users {
                 }
                 users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
                 crate::login::queries::set_password(tx, owner.id, &hash, true)?;
-                Budget::forgive(
-                    tx,
-                    owner.id,
-                    Email::stored(&owner.email).key(),
-                    &users.throttle.buckets,
-                )?;
+                Budget::forgive(tx, owner.id, Email::stored(&owner.email).key(), &users.throttle.buckets)?;
                 let device = users.login.remember_device(tx, owner.id, &client)?;
                 Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(tx)?;
                 users.notices.tell(tx, &owner, &Notice::PasswordReset, &client)?;

@@ -39,7 +39,12 @@ impl Users {
     }
 
     /// Creates the first administrator. The address counts as verified, because its owner can read the server's log.
-    pub async fn create_first_admin(&self, token: &str, person: NewUser, client: Client) -> Result<(), Failed<SetupRefusal>> {
+    pub async fn create_first_admin(
+        &self,
+        token: &str,
+        person: NewUser,
+        client: Client,
+    ) -> Result<(), Failed<SetupRefusal>> {
         if !self.setup_link_is_live(token).await? {
             return refuse(SetupRefusal::DeadLink);
         }

@@ -74,7 +74,12 @@ impl Factors {
         }
         Entry::own(Act::PasskeyStepOn, user, client).session(live.record.handle).write(conn)?;
         if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
-            self.notify_factor_added(conn, &owner, "a passkey as the second step after your password", client)?;
+            self.notify_factor_added(
+                conn,
+                &owner,
+                "a passkey as the second step after your password",
+                client,
+            )?;
         }
         let codes = match queries::recovery_codes_left(conn, user)? {
             0 => Some(self.replace_recovery_codes(conn, user)?),

@@ -71,13 +71,12 @@ impl Factors {
         let client_data = attestation.response.client_data_json.clone();
         let state = self
             .db
-            .write(move |conn| {
-                take_ceremony_state(conn, CeremonyPurpose::Register, &binding, &client_data)
-            })
+            .write(move |conn| take_ceremony_state(conn, CeremonyPurpose::Register, &binding, &client_data))
             .await?;
         let Some(state) = state else { return refuse(PasskeyRefusal::Expired) };
         let state: PasskeyRegistration = serde_json::from_value(state).map_err(Fault::bug)?;
-        let checked = off_thread(move || Ok(webauthn.finish_passkey_registration(&attestation, &state))).await?;
+        let checked =
+            off_thread(move || Ok(webauthn.finish_passkey_registration(&attestation, &state))).await?;
         let credential = match checked {
             Ok(credential) => credential,
             Err(WebauthnError::UserNotVerified) => return refuse(PasskeyRefusal::NotVerified),
@@ -88,7 +87,8 @@ impl Factors {
         };
         let factors = self.clone();
         self.db
-            .write_or_refuse(move |conn| factors.store_passkey(conn, &live, &credential, step, &client)).await
+            .write_or_refuse(move |conn| factors.store_passkey(conn, &live, &credential, step, &client))
+            .await
     }
 
     fn store_passkey(

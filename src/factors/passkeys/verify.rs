@@ -93,8 +93,10 @@ impl Factors {
         let stored: WebauthnPasskey =
             serde_json::from_value(passkey.credential.clone()).map_err(Fault::bug)?;
         let verified =
-            off_thread(move || Ok(webauthn.finish_discoverable_authentication_v2(&assertion, state, &stored)))
-                .await?;
+            off_thread(
+                move || Ok(webauthn.finish_discoverable_authentication_v2(&assertion, state, &stored)),
+            )
+            .await?;
         let refusal = match verified {
             Ok(result) => return Ok(VerifiedPasskey { passkey, result }),
             Err(WebauthnError::UserNotVerified) => PasskeyRefusal::NotVerified,
@@ -105,9 +107,7 @@ impl Factors {
             }
         };
         let (factors, client) = (self.clone(), client.clone());
-        self.db
-            .write_or_refuse(move |conn| factors.refuse_passkey(conn, &passkey, refusal, &client))
-            .await
+        self.db.write_or_refuse(move |conn| factors.refuse_passkey(conn, &passkey, refusal, &client)).await
     }
 
     /// Stores the new state of the passkey, in the transaction of the operation that it is used for. Refuses if, since the

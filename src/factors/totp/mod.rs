@@ -65,7 +65,9 @@ impl Factors {
                 let seed = Seed::generate().map_err(Fault::bug)?;
                 let sealed = factors.secret.seal(SEAL_PURPOSE, user.0.as_bytes(), seed.as_bytes());
                 let sealed = sealed.map_err(Fault::bug)?;
-                if !factors.lock_if_live(conn, &live)? || !queries::insert_totp_enrolment(conn, user, &sealed)? {
+                if !factors.lock_if_live(conn, &live)?
+                    || !queries::insert_totp_enrolment(conn, user, &sealed)?
+                {
                     return refuse(TotpRefusal::AlreadyOn);
                 }
                 Ok(enrolment(conn, user, &seed)?)

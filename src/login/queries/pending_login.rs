@@ -24,7 +24,11 @@ pub(crate) struct PendingLogin {
 }
 
 /// Deletes all but the `most` newest pending log-ins of a user.
-pub(crate) fn keep_newest_pending_logins(conn: &mut PgConnection, user: UserId, most: i64) -> Result<(), Fault> {
+pub(crate) fn keep_newest_pending_logins(
+    conn: &mut PgConnection,
+    user: UserId,
+    most: i64,
+) -> Result<(), Fault> {
     sql_query(
         "DELETE FROM pending_logins WHERE key_hash IN \
          (SELECT key_hash FROM pending_logins WHERE user_id = $1 ORDER BY expires_at DESC OFFSET $2)",
@@ -57,7 +61,10 @@ pub(crate) fn insert_pending_login(
     Ok(())
 }
 
-pub(crate) fn pending_login(conn: &mut PgConnection, key_hash: &TokenHash) -> Result<Option<PendingLogin>, Fault> {
+pub(crate) fn pending_login(
+    conn: &mut PgConnection,
+    key_hash: &TokenHash,
+) -> Result<Option<PendingLogin>, Fault> {
     use pending_logins::dsl;
     let row: Option<(Uuid, Vec<u8>, bool)> = pending_logins::table
         .filter(dsl::key_hash.eq(key_hash.as_slice()))
@@ -66,8 +73,9 @@ pub(crate) fn pending_login(conn: &mut PgConnection, key_hash: &TokenHash) -> Re
         .first(conn)
         .optional()?;
     let Some((user, fingerprint, remember)) = row else { return Ok(None) };
-    let password_fingerprint =
-        fingerprint.try_into().map_err(|_| Fault::bug("a pending log-in without the fingerprint of a hash"))?;
+    let password_fingerprint = fingerprint
+        .try_into()
+        .map_err(|_| Fault::bug("a pending log-in without the fingerprint of a hash"))?;
     Ok(Some(PendingLogin { user: UserId(user), password_fingerprint, remember }))
 }
 

@@ -26,7 +26,10 @@ pub(crate) enum AddressHolder {
 }
 
 /// Who has the address. Sends the same queries for every answer.
-pub(crate) fn address_holder(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<AddressHolder>, Fault> {
+pub(crate) fn address_holder(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<AddressHolder>, Fault> {
     let row: Option<(Uuid, String, String, bool)> = of_mailbox(email_key)
         .select((dsl::id, dsl::name, dsl::email, dsl::disabled_at.is_not_null()))
         .first(conn)

@@ -6,6 +6,7 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::factors::CodeRefusal;
 use crate::login::ConfirmRefusal;
 use crate::throttle::Wait;
@@ -86,7 +87,7 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
     let asked = ctx.query("next");
     let next = return_to::safe(&next).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let (password, code) = (password.reveal(), code.reveal());
-    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);
             Ok(flash::see_other(&next))
@@ -116,7 +117,7 @@ pub async fn step(request: &HttpRequest, posted: Posted, carried: Carried) -> Re
         return Ok(Step::Answer(page::ok(&page)?));
     }
     let (password, code) = (form.input.password.reveal(), form.input.code.reveal());
-    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             // What follows in this request is judged by the session as it is now.
             ctx.accounts().sessions().load_for_request(key.reveal()).await?;

@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::login::{LoginAttempt, LoginRefusal, Authenticated};
+use crate::db::Refusable as _;
+use crate::login::{Authenticated, LoginAttempt, LoginRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
@@ -76,7 +77,7 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
     let next = return_to::safe(&next).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = matches!(&*remember, "1" | "on" | "true" | "yes");
     let attempt = LoginAttempt { email: email.0, password: password.reveal(), remember };
-    match ctx.accounts().login.authenticate(attempt, ctx.client()).await? {
+    match ctx.accounts().login.authenticate(attempt, ctx.client()).await.split()? {
         Ok(Authenticated::Session(opened)) => {
             let restored = opened.deletion_cancelled;
             current_session::begin(&ctx.request, &ctx.shared, opened)?;

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
+use crate::db::Refusable as _;
 use crate::factors::{Assertion, PasskeyRefusal};
 use crate::login::{OpenedSession, PendingHash};
 use crate::web::http::error::{Error, with_next};
@@ -23,7 +24,13 @@ pub async fn start(visitor: Visitor, ctx: Ctx, _: Json<Nothing>) -> Result<HttpR
         },
         (None, None) => None,
     };
-    match ctx.accounts().login.start_passkey_authentication(user, ctx.binding(), ctx.client()).await? {
+    match ctx
+        .accounts()
+        .login
+        .start_passkey_authentication(user, ctx.binding(), ctx.client())
+        .await
+        .split()?
+    {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(refused(&refusal)),
     }
@@ -34,7 +41,12 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
     let (accounts, binding, client) = (ctx.accounts(), ctx.binding(), ctx.client());
     let refusal = match (visitor.0, pending(&ctx)) {
         (Some(live), _) => {
-            match accounts.login.confirm_with_passkey(live.clone(), binding, answer.0, client).await? {
+            match accounts
+                .login
+                .confirm_with_passkey(live.clone(), binding, answer.0, client)
+                .await
+                .split()?
+            {
                 Ok(key) => {
                     current_session::rotated(&ctx.request, &ctx.shared, &live, key);
                     return Ok(go_on(&ctx));
@@ -43,7 +55,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
             }
         }
         (None, Some(key)) => {
-            match accounts.login.finish_login_with_passkey(key, binding, answer.0, client).await? {
+            match accounts.login.finish_login_with_passkey(key, binding, answer.0, client).await.split()? {
                 Ok(opened) => {
                     return begin(&ctx, opened);
                 }
@@ -52,7 +64,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
         }
         (None, None) => {
             let remember = !ctx.query("remember").is_empty();
-            match accounts.login.log_in_with_passkey(binding, answer.0, remember, client).await? {
+            match accounts.login.log_in_with_passkey(binding, answer.0, remember, client).await.split()? {
                 Ok(opened) => {
                     return begin(&ctx, opened);
                 }
@@ -109,7 +121,9 @@ pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
             "There may be a copy of this passkey, so it does not let anybody in. Use another way, then remove it."
         }
         PasskeyRefusal::AlreadyRegistered => "This device has a passkey for Latchkey already.",
-        PasskeyRefusal::LimitReached => "You have as many passkeys as one account can hold. Remove one first.",
+        PasskeyRefusal::LimitReached => {
+            "You have as many passkeys as one account can hold. Remove one first."
+        }
         PasskeyRefusal::PendingLoginGone => "That took too long. Log in once more.",
         PasskeyRefusal::SessionLost => {
             "Something else happened in this session meanwhile. Load the page again."

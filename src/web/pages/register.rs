@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::config::Registration;
+use crate::db::Refusable as _;
 use crate::users::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
@@ -90,7 +91,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
     }
     let RegisterForm { name, email, password, invite } = form.input;
     let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
-    let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await? {
+    let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await.split()? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
             let answer =
@@ -216,13 +217,14 @@ pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<
     let VerifyForm { token, password, .. } = form.input;
     let password = password.reveal();
     let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
-    let refusal = match ctx.accounts().users.verify_email(&token, &password, browser, ctx.client()).await? {
-        Ok(()) => {
-            let answer = mailed_link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
-            return Ok(registration_cookie::forget(answer, &ctx.shared));
-        }
-        Err(refusal) => refusal,
-    };
+    let refusal =
+        match ctx.accounts().users.verify_email(&token, &password, browser, ctx.client()).await.split()? {
+            Ok(()) => {
+                let answer = mailed_link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
+                return Ok(registration_cookie::forget(answer, &ctx.shared));
+            }
+            Err(refusal) => refusal,
+        };
     match &refusal {
         VerifyRefusal::DeadLink => form.fields.refuse("token", DEAD),
         // The next step: the page asks for it.

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::identity::Email;
 use crate::users::ResetRefusal;
 use crate::web::http::error::Error;
@@ -54,7 +55,7 @@ pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpR
             .refuse("", "Mail is switched off here, so no link can be sent. An administrator can help you.");
         return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
     }
-    match ctx.accounts().users.request_reset(&email, ctx.client()).await? {
+    match ctx.accounts().users.request_reset(&email, ctx.client()).await.split()? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
             form.fields.refuse("", wait);
@@ -136,7 +137,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<H
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let is_weak = match ctx.accounts().users.reset_password(&token, &password, ctx.client()).await? {
+    let is_weak = match ctx.accounts().users.reset_password(&token, &password, ctx.client()).await.split()? {
         Ok(proof) => {
             known_device::keep(&ctx.request, &ctx.shared, &proof);
             return Ok(mailed_link::used(ctx.redirect("/login", Flash::PasswordReset), &ctx.shared));

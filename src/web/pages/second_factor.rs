@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::login::{PendingHash, SecondFactorRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
@@ -47,7 +48,7 @@ pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Res
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
     let next = return_to::safe(&next).or(return_to::safe(&asked)).map(str::to_owned);
-    match ctx.accounts().login.finish_login_with_code(pending.0, code.reveal(), ctx.client()).await? {
+    match ctx.accounts().login.finish_login_with_code(pending.0, code.reveal(), ctx.client()).await.split()? {
         Ok(opened) => {
             let (restored, next) = (opened.deletion_cancelled, next.as_deref().unwrap_or("/home"));
             current_session::begin(&ctx.request, &ctx.shared, opened)?;

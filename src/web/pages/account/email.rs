@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::identity::{Email, LiveUser};
 use crate::users::ChangeEmailRefusal;
 use crate::web::http::error::Error;
@@ -69,7 +70,9 @@ impl EmailPage {
     ) -> Result<HttpResponse, Error> {
         match refusal {
             ChangeEmailRefusal::Same => form.refuse("email", "This is your address already. Enter another."),
-            ChangeEmailRefusal::NoMail => form.refuse("", "Mail is switched off here, so no link can be sent."),
+            ChangeEmailRefusal::NoMail => {
+                form.refuse("", "Mail is switched off here, so no link can be sent.")
+            }
             ChangeEmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
             ChangeEmailRefusal::TooMany(wait) => {
                 form.refuse("", wait);
@@ -97,7 +100,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Resul
             return page::refused(&EmailPage::new(&me, &ctx, form.fields).await?);
         }
     };
-    match ctx.accounts().users.request_email_change(me.0.clone(), email, ctx.client()).await? {
+    match ctx.accounts().users.request_email_change(me.0.clone(), email, ctx.client()).await.split()? {
         Ok(()) => Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,
     }
@@ -109,7 +112,7 @@ pub async fn cancel(me: SignedIn, ctx: Ctx, _: Form<Button>) -> Result<HttpRespo
 }
 
 pub async fn resend(me: Confirmed, ctx: Ctx, form: Form<Button>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.resend_email_change(me.0.clone(), ctx.client()).await? {
+    match ctx.accounts().users.resend_email_change(me.0.clone(), ctx.client()).await.split()? {
         Ok(true) => Ok(ctx.redirect("/account/email", Flash::EmailSentAgain)),
         Ok(false) => Ok(ctx.redirect("/account/email", Flash::NoEmailPending)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,

@@ -5,7 +5,7 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use crate::users::DeleteAccountRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -62,7 +62,7 @@ pub async fn again(me: Confirmed, ctx: Ctx, draft: Draft) -> Result<HttpResponse
 }
 
 pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<DeleteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.delete_account(me.0.clone(), form.input.email.0, ctx.client()).await? {
+    match ctx.accounts().users.delete_account(me.0.clone(), form.input.email.0, ctx.client()).await.split()? {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
             current_session::end(&mut response, &ctx.shared);

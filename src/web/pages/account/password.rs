@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::users::ChangePasswordRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -60,7 +61,8 @@ pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result
         .accounts()
         .users
         .change_password(me.0.clone(), current_password, password.clone(), ctx.client())
-        .await?;
+        .await
+        .split()?;
     match changed {
         Ok(key) => {
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);

@@ -5,7 +5,8 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::factors::{RecoveryCodesRefusal, FactorStatus, RecoveryCodes};
+use crate::db::Refusable as _;
+use crate::factors::{FactorStatus, RecoveryCodes, RecoveryCodesRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, Input, Preset, SecretText};
@@ -64,7 +65,7 @@ impl Input for MakeForm {}
 
 pub async fn make(me: Confirmed, ctx: Ctx, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
     let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
-    match ctx.accounts().factors.create_recovery_codes(me.0.clone(), replaces, ctx.client()).await? {
+    match ctx.accounts().factors.create_recovery_codes(me.0.clone(), replaces, ctx.client()).await.split()? {
         Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
         Err(RecoveryCodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
         Err(RecoveryCodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),

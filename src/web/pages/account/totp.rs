@@ -6,7 +6,8 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::factors::{TotpEnrolment, FactorStatus, TotpRefusal};
+use crate::db::Refusable as _;
+use crate::factors::{FactorStatus, TotpEnrolment, TotpRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText};
@@ -61,7 +62,7 @@ impl EnrolPage {
 }
 
 pub async fn start(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.start_totp(&me).await? {
+    match ctx.accounts().factors.start_totp(&me).await.split()? {
         Ok(enrolment) => page::ok(&EnrolPage::new(&ctx, enrolment, Fields::default())?),
         Err(_) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
     }
@@ -76,7 +77,13 @@ pub struct CodeForm {
 impl Input for CodeForm {}
 
 pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.finish_totp(me.0.clone(), form.input.code.reveal(), ctx.client()).await? {
+    match ctx
+        .accounts()
+        .factors
+        .finish_totp(me.0.clone(), form.input.code.reveal(), ctx.client())
+        .await
+        .split()?
+    {
         Ok(Some(codes)) => {
             let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await

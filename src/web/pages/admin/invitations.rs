@@ -6,6 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::db::Refusable as _;
 use crate::users::{InvitationRow, InviteRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -87,7 +88,7 @@ pub async fn again(me: Admin, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Er
 }
 
 pub async fn invite(me: Admin, ctx: Ctx, mut form: Form<InviteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().admin.invite(me.owner.clone(), &form.input.email, ctx.client()).await? {
+    match ctx.accounts().admin.invite(me.owner.clone(), &form.input.email, ctx.client()).await.split()? {
         Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
         Err(InviteRefusal::Email(why)) => form.fields.refuse("email", why),
         Err(InviteRefusal::Registered) => {

@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::db::Refusable as _;
 use crate::identity::{Role, UserId};
 use crate::users::AdminRefusal;
 use crate::web::http::error::Error;
@@ -104,7 +105,8 @@ pub async fn set_role(
     let Some(role) = Role::parse(&form.input.role) else {
         return refuse(&me, &ctx, id.0, "Choose one of the roles.").await;
     };
-    let answer = ctx.accounts().admin.set_role(Some(me.owner.id), UserId(id.0), role, ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.set_role(Some(me.owner.id), UserId(id.0), role, ctx.client()).await.split()?;
     conclude(&me, &ctx, id.0, answer, Flash::RoleChanged).await
 }
 
@@ -118,12 +120,12 @@ pub async fn set_role_again(me: Admin, ctx: Ctx, id: Id<Uuid>, draft: Draft) -> 
 }
 
 pub async fn disable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.disable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
+    let answer = ctx.accounts().admin.disable(Some(me.owner.id), UserId(id.0), ctx.client()).await.split()?;
     conclude(&me, &ctx, id.0, answer, Flash::Disabled).await
 }
 
 pub async fn enable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.enable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
+    let answer = ctx.accounts().admin.enable(Some(me.owner.id), UserId(id.0), ctx.client()).await.split()?;
     conclude(&me, &ctx, id.0, answer, Flash::Enabled).await
 }
 
@@ -133,13 +135,18 @@ pub async fn revoke_sessions(
     id: Id<Uuid>,
     _: Form<Button>,
 ) -> Result<HttpResponse, Error> {
-    let answer =
-        ctx.accounts().admin.revoke_sessions_of(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
+    let answer = ctx
+        .accounts()
+        .admin
+        .revoke_sessions_of(Some(me.owner.id), UserId(id.0), ctx.client())
+        .await
+        .split()?;
     conclude(&me, &ctx, id.0, answer, Flash::AllEnded).await
 }
 
 pub async fn send_reset(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.send_reset_link(me.owner.id, UserId(id.0), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.send_reset_link(me.owner.id, UserId(id.0), ctx.client()).await.split()?;
     conclude(&me, &ctx, id.0, answer, Flash::ResetSent).await
 }
 
