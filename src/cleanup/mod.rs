@@ -1,5 +1,5 @@
-//! Carrying out a clean-up. Every operation that takes something back calls [`Cleaner::clean_up`], which does what
-//! [`effect`] says, so that no operation forgets a part of what a thief may have left.
+//! Clean-ups of an account. Every operation that ends or undoes something calls [`Cleaner::clean_up`], which applies
+//! [`effect`], so that no operation forgets something that an attacker may have left.
 
 mod model;
 pub(crate) mod queries;
@@ -20,22 +20,22 @@ use latchkey_sessions::{Handle, SessionTx, Store};
 pub use model::{Artifact, Cleanup, Effect, SessionScope, effect};
 pub use table::table;
 
-/// Rows deleted in one statement when all users are logged out.
+/// Rows deleted in one statement when the sessions of all users end.
 const BATCH: i64 = 10_000;
 
-/// A clean-up of one account. The fields that a kind does not need stay empty.
+/// A clean-up of one account. Each kind needs some of the fields.
 pub(crate) struct CleanupRequest<'a> {
     kind: Cleanup,
     user: UserId,
-    /// With [`SessionScope::One`] the session to end, with [`SessionScope::Others`] the one that remains.
+    /// For [`SessionScope::One`] the session to end, for [`SessionScope::Others`] the session that remains.
     session: Option<Handle>,
-    /// The browser in which it is carried out. It stays known.
+    /// The browser that requested it, which stays a known device.
     browser: Option<TokenHash>,
-    /// What was added from then on is not the owner's.
+    /// What was added from then on is removed.
     since: Option<OffsetDateTime>,
-    /// The address that the account gets back, and when the change that is taken back was carried out.
+    /// The address that is restored, and when the undone change was confirmed.
     restored: Option<(&'a Email, OffsetDateTime)>,
-    /// For the record; `None` for a mailed link and for the operator.
+    /// For the events; `None` for a mailed link and for the operator.
     actor: Option<UserId>,
     client: &'a Client,
 }
@@ -48,12 +48,12 @@ pub(crate) struct RemovedCounts {
 }
 
 impl<'a> CleanupRequest<'a> {
-    /// By a mailed link, or by the operator.
+    /// Requested with a mailed link, or by the operator.
     pub fn new(kind: Cleanup, user: UserId, client: &'a Client) -> Self {
         Self { kind, user, session: None, browser: None, since: None, restored: None, actor: None, client }
     }
 
-    /// By a user who is logged in.
+    /// Requested by a logged-in user.
     pub fn by(self, actor: Option<UserId>) -> Self {
         Self { actor, ..self }
     }
@@ -62,7 +62,7 @@ impl<'a> CleanupRequest<'a> {
         Self { session: Some(session), ..self }
     }
 
-    /// The owner does it in this browser.
+    /// Requested by the owner in this browser.
     pub fn from_this_browser(self) -> Self {
         Self { browser: self.client.browser, ..self }
     }
@@ -81,21 +81,21 @@ impl<'a> CleanupRequest<'a> {
 
     fn since_or_bug(&self) -> Result<OffsetDateTime, Fault> {
         self.since
-            .ok_or_else(|| Fault::bug(format_args!("{:?} without the moment it goes back to", self.kind)))
+            .ok_or_else(|| Fault::bug(format_args!("{:?} without a time to go back to", self.kind)))
     }
 }
 
-/// What came of it.
+/// Whether the owner gets a reset link after a clean-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerReset {
-    /// A reset link is on its way.
+    /// The reset link is in the outbox.
     Mailed,
-    /// The account goes by another address by now, where a link would reach whoever changed that. The letter about
-    /// the change has the way back.
+    /// No link was sent: the address was changed since, and the link would reach the user who changed it. The notice
+    /// about that change has a link that undoes it.
     AddressChanged,
 }
 
-/// Removes what an operation must not leave behind.
+/// Removes what an operation must not leave in an account.
 #[derive(Clone)]
 pub struct Cleaner {
     pub(crate) db: Db,
@@ -114,7 +114,7 @@ impl Cleaner {
         }
     }
 
-    /// Removes what [`effect`] says goes. The caller has locked the user's row, except for logging out, and writes the
+    /// Removes what [`effect`] says is removed. The caller has locked the user's row, except to log out, and writes the
     /// event of the operation itself.
     pub(crate) fn clean_up(
         &self,
@@ -123,7 +123,7 @@ impl Cleaner {
     ) -> Result<RemovedCounts, Fault> {
         let mut removed = RemovedCounts { sessions: self.end_sessions(tx, request)?, factors: 0 };
         if request.kind.session_scope() == SessionScope::One && removed.sessions == 0 {
-            // No live session of theirs: there is nothing of it to clean up.
+            // The user has no such live session, so there is nothing to clean up.
             return Ok(removed);
         }
         for artifact in Artifact::ALL {
@@ -143,7 +143,7 @@ impl Cleaner {
             }
             (SessionScope::Others, Some(here)) => self.sessions.revoke_all(tx, principal, Some(here)),
             (SessionScope::All, _) => self.sessions.revoke_all(tx, principal, None),
-            (reach, None) => Err(Fault::bug(format_args!("{:?} ends {reach:?} of no session", request.kind))),
+            (scope, None) => Err(Fault::bug(format_args!("{:?} needs a session for {scope:?}", request.kind))),
         }
     }
 
@@ -156,7 +156,7 @@ impl Cleaner {
     ) -> Result<(), Fault> {
         let user = request.user;
         match artifact {
-            // Ended already, with all that works only in a session.
+            // Ended with the session.
             Artifact::Session
             | Artifact::SessionInSameBrowser
             | Artifact::SessionInOtherBrowser
@@ -170,11 +170,12 @@ impl Cleaner {
             },
             Artifact::PendingLogin => crate::factors::queries::delete_pending_logins_of(tx, user),
             Artifact::PendingEmailChange => self.cancel_email_changes(tx, request),
-            // The operation itself gives the account its old address, or its new password.
+            // The operation itself restores the address.
             Artifact::ChangedAddress => Ok(()),
             Artifact::NewPassword => queries::clear_password(tx, user),
             Artifact::LinksToChangedAddress => match request.restored {
-                // Not since the request, which a thief may have begun before the owner's own link was mailed.
+                // Since the confirmation, not since the request: an attacker may have made the request before a link was
+                // mailed to the owner.
                 Some((email, changed_at)) => queries::delete_links_elsewhere(tx, user, email, changed_at),
                 None => Ok(()),
             },
@@ -204,7 +205,7 @@ impl Cleaner {
                 }
                 Ok(())
             }
-            // Never: see the test of the model.
+            // No clean-up removes them: see the test of the model.
             Artifact::OwnersUndoLinks => Ok(()),
         }
     }
@@ -229,27 +230,26 @@ impl Cleaner {
         }
     }
 
-    /// What [`Cleaner::clean_up`] does besides ending sessions, for all users: removes what existed at
-    /// `begun`.
-    pub(crate) async fn clean_up_all_users(&self, begun: Moment) -> Result<(), Fault> {
+    /// As [`Cleaner::clean_up`] for all users, except for the sessions: removes what existed at `until`.
+    pub(crate) async fn clean_up_all_users(&self, until: Moment) -> Result<(), Fault> {
         for artifact in Artifact::ALL {
             if !effect(Cleanup::EndAllSessions, *artifact).is_removed() {
                 continue;
             }
             loop {
                 let artifact = *artifact;
-                let gone = self
+                let deleted = self
                     .db
                     .write(move |conn| match artifact {
-                        Artifact::KnownDevice => queries::forget_known_devices_of_all(conn, begun, BATCH),
-                        Artifact::PendingLogin => queries::delete_pending_logins_of_all(conn, begun, BATCH),
+                        Artifact::KnownDevice => queries::forget_known_devices_of_all(conn, until, BATCH),
+                        Artifact::PendingLogin => queries::delete_pending_logins_of_all(conn, until, BATCH),
                         Artifact::PendingEmailChange => {
-                            queries::cancel_email_changes_of_all(conn, begun, BATCH)
+                            queries::cancel_email_changes_of_all(conn, until, BATCH)
                         }
                         _ => Ok(0),
                     })
                     .await?;
-                if gone == 0 {
+                if deleted == 0 {
                     break;
                 }
             }
@@ -257,9 +257,8 @@ impl Cleaner {
         Ok(())
     }
 
-    /// After a clean-up that took the password: a requested deletion is cancelled, and a link to set a new password goes
-    /// to the owner, unless the account goes by another address by now than the one that the pressed link was mailed to
-    /// (`email`).
+    /// After a clean-up that removed the password: cancels a requested deletion and mails a reset link to the owner, unless
+    /// the address has changed since the used link was mailed to `email`.
     pub(crate) fn mail_reset_to_owner(
         &self,
         tx: &mut SessionTx<'_>,
@@ -277,17 +276,17 @@ impl Cleaner {
         Ok(OwnerReset::Mailed)
     }
 
-    /// Whoever logs in stays; says whether they were about to go. The user's row is locked.
+    /// Cancels a requested deletion; `false` if none was requested. The caller has locked the user's row.
     pub(crate) fn cancel_deletion(
         &self,
         tx: &mut SessionTx<'_>,
         user: UserId,
         client: &Client,
     ) -> Result<bool, Fault> {
-        let restored = queries::clear_delete_after(tx, user)?;
-        if restored {
+        let cancelled = queries::clear_delete_after(tx, user)?;
+        if cancelled {
             Entry::own(Act::DeletionCancelled, user, client).write(tx)?;
         }
-        Ok(restored)
+        Ok(cancelled)
     }
 }

@@ -1,7 +1,7 @@
-//! What each clean-up of an account removes and what it leaves, and why: one function that the program carries out, the
-//! documentation prints (docs/security.md) and the tests try cell by cell.
+//! What each clean-up of an account removes and what it keeps, and why: one function that the program applies, the
+//! documentation prints (docs/security.md), and the tests check cell by cell.
 
-/// An operation that takes something away from whoever should not have it.
+/// An operation that ends or undoes something in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleanup {
     LogOut,
@@ -23,10 +23,10 @@ pub enum Cleanup {
     Delete,
 }
 
-/// Something a session can begin or leave behind.
+/// Something that a session can create or leave in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Artifact {
-    /// The session that left everything below.
+    /// The session that left all of the following.
     Session,
     SessionInSameBrowser,
     SessionInOtherBrowser,
@@ -36,7 +36,7 @@ pub enum Artifact {
     PasskeyCeremony,
     PendingEmailChange,
     ChangedAddress,
-    /// Undo links and "this was not me", mailed to the changed address.
+    /// Links to undo changes and to report sessions, mailed to the changed address.
     LinksToChangedAddress,
     NewPassword,
     ResetLink,
@@ -44,18 +44,18 @@ pub enum Artifact {
     AuthenticatorApp,
     Passkey,
     RecoveryCodes,
-    /// The choice that the password alone logs in, although there is a passkey.
+    /// The choice that the password alone logs in, although the user has a passkey.
     PasskeyStepOff,
     Invitation,
-    /// The links that were mailed to the owner, to take something back.
+    /// Links to undo changes, mailed to the owner.
     OwnersUndoLinks,
 }
 
-/// What a clean-up does to a artifact, and why: a sentence.
+/// What a clean-up does to an artifact, and the reason as a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     Removed(&'static str),
-    /// It does not work while the account is disabled, and works again once it is enabled.
+    /// Does not work while the account is disabled, and works again when it is enabled.
     Suspended(&'static str),
     Kept(&'static str),
 }
@@ -65,7 +65,7 @@ pub enum Effect {
 pub enum SessionScope {
     None,
     One,
-    /// Every session but the one that carries it out.
+    /// Every session except the one that requested it.
     Others,
     All,
 }
@@ -122,7 +122,7 @@ impl Cleanup {
         }
     }
 
-    /// Whether the owner says that somebody else was in the account: that person may know the password.
+    /// Whether the owner reports an intruder, who may know the password.
     fn reports_intruder(self) -> bool {
         matches!(self, Self::ReportSession | Self::UndoEmail | Self::UndoFactor)
     }
@@ -165,7 +165,7 @@ impl Effect {
 }
 
 const DISABLED: &str = "It does not work while the account is disabled.";
-const TAKEN_BACK_BY_LETTER: &str = "The letter about it has a link that takes it back.";
+const TAKEN_BACK_BY_LETTER: &str = "The email about it has a link that undoes it.";
 
 /// What `cleanup` does to `artifact`.
 pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
@@ -179,9 +179,9 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
     }
     match artifact {
         Artifact::Session => session(cleanup, "The clean-up ends it."),
-        Artifact::OpenForm => session(cleanup, "A form is refused once its session has ended."),
+        Artifact::OpenForm => session(cleanup, "A form is refused after its session has ended."),
         Artifact::PasskeyCeremony => {
-            session(cleanup, "The answer of the passkey needs the session that asked.")
+            session(cleanup, "The response is accepted only in the session that started it.")
         }
         Artifact::SessionInSameBrowser | Artifact::SessionInOtherBrowser => other_session(cleanup),
         Artifact::KnownDevice => known_device(cleanup),
@@ -190,41 +190,41 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
         Artifact::ChangedAddress => changed_address(cleanup),
         Artifact::LinksToChangedAddress => match cleanup {
             Cleanup::UndoEmail => {
-                Effect::Removed("Links that were mailed to the other address since are deleted.")
+                Effect::Removed("Links that were mailed to that address since are deleted.")
             }
             Cleanup::Disable => Effect::Suspended(DISABLED),
-            _ => Effect::Kept("Such a link only takes something back; undo email deletes it."),
+            _ => Effect::Kept("Such a link can only undo something; \"undo email\" deletes it."),
         },
         Artifact::NewPassword => password(cleanup),
         Artifact::ResetLink => match cleanup {
             Cleanup::NewPassword | Cleanup::Reset => Effect::Removed("It is older than the new password."),
-            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account has no use for it any more."),
+            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account does not need it any more."),
             reporting if reporting.reports_intruder() => Effect::Removed("A new link replaces it."),
             _ => Effect::Kept(
-                "It went to the account's address, expires soon, and ends every session when used.",
+                "It was mailed to the account's address, expires soon, and ends every session when used.",
             ),
         },
         Artifact::UnlockLink => match cleanup {
             Cleanup::Unlock | Cleanup::NewPassword | Cleanup::Reset => {
-                Effect::Removed("Nothing is locked any more.")
+                Effect::Removed("The password is not locked any more.")
             }
-            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account has no use for it any more."),
+            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account does not need it any more."),
             reporting if reporting.reports_intruder() => {
-                Effect::Removed("There is no password left to unlock.")
+                Effect::Removed("There is no password to unlock.")
             }
             _ => Effect::Kept("It only resets the count of wrong passwords."),
         },
         Artifact::AuthenticatorApp | Artifact::Passkey | Artifact::RecoveryCodes => factor(cleanup),
         Artifact::PasskeyStepOff => match factor(cleanup) {
             Effect::Removed(_) if cleanup != Cleanup::ResetFactors => {
-                Effect::Removed("What was chosen before counts again: the passkey is asked for.")
+                Effect::Removed("The earlier choice applies again: the passkey is required.")
             }
             other => other,
         },
         Artifact::Invitation => invitation(cleanup),
         Artifact::OwnersUndoLinks => match cleanup {
             Cleanup::Disable => Effect::Suspended(DISABLED),
-            _ => Effect::Kept("They are the owner's way back, so nothing that a thief can do removes them."),
+            _ => Effect::Kept("The owner needs them to undo what an attacker did, so nothing that an attacker can do removes them."),
         },
     }
 }
@@ -232,8 +232,8 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
 /// For clean-ups that end no session.
 fn untouched(cleanup: Cleanup) -> Effect {
     Effect::Kept(match cleanup {
-        Cleanup::Demote => "A demotion changes the role, for every session from its next request on.",
-        Cleanup::ResetFactors => "It helps an owner who lost the second factor, and only removes factors.",
+        Cleanup::Demote => "A demotion changes the role in every session, from the next request on.",
+        Cleanup::ResetFactors => "It only removes second factors, for an owner who lost them.",
         _ => "Unlocking only resets the count of wrong passwords.",
     })
 }
@@ -248,8 +248,8 @@ fn session(cleanup: Cleanup, goes: &'static str) -> Effect {
 fn other_session(cleanup: Cleanup) -> Effect {
     match cleanup.session_scope() {
         SessionScope::None => untouched(cleanup),
-        SessionScope::One => Effect::Kept("One session ends; the list of sessions shows the others."),
-        SessionScope::Others => Effect::Removed("Every session ends but the one that asked."),
+        SessionScope::One => Effect::Kept("Only one session ends; the list of sessions shows the others."),
+        SessionScope::Others => Effect::Removed("Every session ends except the one that requested it."),
         SessionScope::All => Effect::Removed("Every session ends."),
     }
 }
@@ -258,11 +258,11 @@ fn known_device(cleanup: Cleanup) -> Effect {
     match cleanup.session_scope() {
         SessionScope::None => untouched(cleanup),
         SessionScope::One if cleanup == Cleanup::LogOut => {
-            Effect::Kept("A browser stays known for the next log-in in it.")
+            Effect::Kept("The browser stays a known device for the next log-in.")
         }
-        SessionScope::One => Effect::Removed("The browser of a session that was ended is forgotten."),
+        SessionScope::One => Effect::Removed("The browser of the ended session is forgotten."),
         SessionScope::Others | SessionScope::All => Effect::Removed(
-            "Every browser is forgotten, except the one in which the clean-up is carried out.",
+            "Every browser is forgotten, except the one that requested the clean-up.",
         ),
     }
 }
@@ -286,10 +286,10 @@ fn email_change(cleanup: Cleanup) -> Effect {
     match cleanup.session_scope() {
         SessionScope::None => untouched(cleanup),
         SessionScope::One => {
-            Effect::Removed("Its link works only while the session that asked has not been ended.")
+            Effect::Removed("Its link works only until the session that requested it ends.")
         }
         SessionScope::Others if cleanup == Cleanup::EndOthers => {
-            Effect::Removed("It is cancelled unless the session that remains has asked for it.")
+            Effect::Removed("It is cancelled unless the remaining session requested it.")
         }
         SessionScope::Others | SessionScope::All => Effect::Removed("It is cancelled."),
     }
@@ -297,9 +297,9 @@ fn email_change(cleanup: Cleanup) -> Effect {
 
 fn changed_address(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::UndoEmail => Effect::Removed("The account goes by the old address again."),
+        Cleanup::UndoEmail => Effect::Removed("The old address is restored."),
         Cleanup::Disable => Effect::Suspended(DISABLED),
-        _ => Effect::Kept("The letter to the old address has a link that takes the change back."),
+        _ => Effect::Kept("The email to the old address has a link that undoes the change."),
     }
 }
 
@@ -308,7 +308,7 @@ fn password(cleanup: Cleanup) -> Effect {
         Cleanup::NewPassword | Cleanup::Reset => Effect::Removed("The new password replaces it."),
         Cleanup::Disable => Effect::Suspended(DISABLED),
         reporting if reporting.reports_intruder() => Effect::Removed(
-            "Someone else may know it, so the account has no password until its owner sets one by mail.",
+            "An attacker may know it, so the account has no password until the owner sets one with a mailed link.",
         ),
         _ => Effect::Kept("The clean-up does not change the password."),
     }
@@ -316,13 +316,13 @@ fn password(cleanup: Cleanup) -> Effect {
 
 fn factor(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::ReportSession => Effect::Removed("What was added since that session was opened is removed."),
+        Cleanup::ReportSession => Effect::Removed("What was added since the reported session was opened is removed."),
         Cleanup::UndoEmail => Effect::Removed("What was added since the change was requested is removed."),
-        Cleanup::UndoFactor => Effect::Removed("What was added since the letter is removed."),
+        Cleanup::UndoFactor => Effect::Removed("What was added since the email about it is removed."),
         Cleanup::ResetFactors => Effect::Removed("The operator removes every second factor."),
         Cleanup::Disable => Effect::Suspended(DISABLED),
         Cleanup::NewPassword | Cleanup::Reset => {
-            Effect::Kept("A new password keeps second factors, or the inbox alone would remove them.")
+            Effect::Kept("A new password keeps second factors; otherwise access to the inbox would be enough to remove them.")
         }
         _ => Effect::Kept(TAKEN_BACK_BY_LETTER),
     }
@@ -331,12 +331,12 @@ fn factor(cleanup: Cleanup) -> Effect {
 fn invitation(cleanup: Cleanup) -> Effect {
     match cleanup {
         Cleanup::Demote | Cleanup::Disable | Cleanup::Delete => {
-            Effect::Removed("Invitations end with the role of the administrator who sent them.")
+            Effect::Removed("Invitations end when their sender is no longer an administrator.")
         }
         reporting if reporting.reports_intruder() => {
             Effect::Removed("Open invitations that were sent since are withdrawn.")
         }
-        _ => Effect::Kept("Administrators see it at `/admin/invitations` and withdraw it there."),
+        _ => Effect::Kept("Administrators can withdraw it at `/admin/invitations`."),
     }
 }
 
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_disabling_only_stops_is_back_in_the_enabled_account() {
+    fn everything_that_disabling_suspends_works_again_after_enabling() {
         for artifact in Artifact::ALL {
             let (while_disabled, after) =
                 (effect(Cleanup::Disable, *artifact), effect(Cleanup::DisableAndEnable, *artifact));
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn no_clean_up_removes_the_owners_way_back() {
+    fn no_clean_up_removes_the_owners_undo_links() {
         for cleanup in Cleanup::ALL {
             assert!(!effect(*cleanup, Artifact::OwnersUndoLinks).is_removed(), "{cleanup:?}");
         }

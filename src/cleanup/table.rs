@@ -12,7 +12,7 @@ impl Cleanup {
             Self::EndOthers => "end the others",
             Self::NewPassword => "new password",
             Self::Reset => "reset",
-            Self::ReportSession => "this was not me",
+            Self::ReportSession => "report a session",
             Self::UndoEmail => "undo email",
             Self::UndoFactor => "undo factor",
             Self::Unlock => "unlock",
@@ -22,7 +22,7 @@ impl Cleanup {
             Self::DisableAndEnable => "disable, enable",
             Self::Demote => "demote",
             Self::ResetFactors => "reset factors",
-            Self::EndAllSessions => "end everybody",
+            Self::EndAllSessions => "end all users' sessions",
             Self::Delete => "delete account",
         }
     }
@@ -38,23 +38,23 @@ impl Artifact {
             Self::PendingLogin => "a pending log-in",
             Self::OpenForm => "an open form",
             Self::PasskeyCeremony => "a passkey ceremony",
-            Self::PendingEmailChange => "a pending change of address",
-            Self::ChangedAddress => "a changed address",
+            Self::PendingEmailChange => "a pending change of email",
+            Self::ChangedAddress => "a changed email address",
             Self::LinksToChangedAddress => "links mailed to the changed address",
-            Self::NewPassword => "a password it set",
+            Self::NewPassword => "a password set in it",
             Self::ResetLink => "a reset link",
             Self::UnlockLink => "an unlock link",
             Self::AuthenticatorApp => "an authenticator app",
             Self::Passkey => "a passkey",
             Self::RecoveryCodes => "recovery codes",
-            Self::PasskeyStepOff => "a passkey no longer asked for",
+            Self::PasskeyStepOff => "the password alone logs in",
             Self::Invitation => "an invitation",
             Self::OwnersUndoLinks => "the owner's undo links",
         }
     }
 }
 
-/// Reasons are numbered in the order in which the table first needs them.
+/// The number of a reason, in the order of the first use in the table.
 fn footnote(reasons: &mut Vec<&'static str>, why: &'static str) -> usize {
     let at = reasons.iter().position(|known| *known == why).unwrap_or_else(|| {
         reasons.push(why);
@@ -73,9 +73,9 @@ pub fn table() -> String {
             let effect = effect(*cleanup, *artifact);
             let number = footnote(&mut reasons, effect.reason());
             match effect {
-                Effect::Removed(_) => format!("goes ({number})"),
-                Effect::Suspended(_) => format!("*rests* ({number})"),
-                Effect::Kept(_) => format!("**stays** ({number})"),
+                Effect::Removed(_) => format!("removed ({number})"),
+                Effect::Suspended(_) => format!("*suspended* ({number})"),
+                Effect::Kept(_) => format!("**kept** ({number})"),
             }
         });
         let cells: Vec<String> = cells.collect();

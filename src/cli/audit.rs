@@ -1,4 +1,4 @@
-//! `latchkey audit …`: what an auditor asks.
+//! `latchkey audit …`.
 
 use actix_web::rt::System;
 use clap::Subcommand;
@@ -12,19 +12,19 @@ use crate::users::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// See whether anybody changed the audit trail.
+    /// Verify that the audit trail was not changed.
     Verify {
-        /// As `audit head` once printed it: finds a trail whose end was cut off or that was written anew.
+        /// An earlier output of `audit head`. Detects a trail that was truncated or rewritten.
         #[arg(long, value_name = "SEQ:HASH")]
         head: Option<String>,
         #[arg(long)]
         json: bool,
     },
-    /// Print the last link of the audit trail, to be kept outside of this database.
+    /// Print the last link of the audit trail, to be stored outside of this database.
     Head,
-    /// Look at every value in the database: fails if one could log anybody in, or if nobody said what a column is.
+    /// Scan every value in the database. Fails if a value is a usable credential, or if a column is not declared.
     AtRest {
-        /// A JSON object a column.
+        /// Print one JSON object per column.
         #[arg(long)]
         json: bool,
     },
@@ -48,7 +48,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
 
 async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Result<(), Failure> {
     let head: Option<Head> = head
-        .map(|text| text.parse().map_err(|_| format!("{text:?} is not what `audit head` prints")))
+        .map(|text| text.parse().map_err(|_| format!("{text:?} is not an output of `audit head`")))
         .transpose()?;
     match accounts.audit.verify_trail(head).await? {
         Ok(intact) => {
@@ -61,7 +61,7 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
                 );
             } else {
                 print_line!(
-                    "Nobody changed the audit trail: {links} links since {since}, {erased} of deleted people. Head: {head}"
+                    "The audit trail is intact: {links} links since {since}, {erased} of deleted users. Head: {head}"
                 );
             }
             Ok(())
@@ -84,13 +84,13 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
     }
 }
 
-/// Where it is broken and how, in one line.
+/// Where and how the trail is broken, in one line.
 fn broken_at(Broken { damage, seq, event }: Broken, erased: &[ErasedUser]) -> String {
     let place = match (seq, event) {
         (Some(seq), Some(event)) => format!("link {seq}, event {event}"),
         (Some(seq), None) => format!("link {seq}"),
         (None, Some(event)) => format!("event {event}"),
-        (None, None) => "somewhere".into(),
+        (None, None) => "an unknown place".into(),
     };
     let users: Vec<String> = erased.iter().map(|user| format!("{} {}", user.id, user.email)).collect();
     let of = if users.is_empty() { String::new() } else { format!(": {}", users.join(", ")) };
@@ -108,27 +108,27 @@ async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
         } else {
             let name = format!("{}.{}", column.table, column.column);
             let kind = column.kind.map_or("unknown", ColumnKind::as_str);
-            let found = if column.is_clean() { "" } else { "  ← not sound" };
+            let found = if column.is_clean() { "" } else { "  ← failed" };
             print_line!("{name:<36} {kind:<10} {:>9}{found}", column.values);
         }
     }
     match columns.iter().find(|column| !column.is_clean()) {
-        Some(column) => Err(unsound(column).into()),
+        Some(column) => Err(scan_failure(column).into()),
         None if as_json => Ok(()),
         None => {
-            print_line!("Nothing stored could log anybody in.");
+            print_line!("No stored value is a usable credential.");
             Ok(())
         }
     }
 }
 
-fn unsound(column: &ScannedColumn) -> String {
+fn scan_failure(column: &ScannedColumn) -> String {
     let ScannedColumn { table, column: name, kind, misshapen, opening, .. } = column;
     match kind {
-        None => format!("nobody has said what {table}.{name} is: add it to src/users/secret_scan.rs"),
+        None => format!("the column {table}.{name} is not declared: add it to src/users/secret_scan.rs"),
         Some(_) if *opening > 0 => {
-            format!("{opening} of {table}.{name} hold what opens a session, an account or a link")
+            format!("{opening} values of {table}.{name} contain a usable credential")
         }
-        Some(kind) => format!("{misshapen} of {table}.{name} do not look like {}", kind.as_str()),
+        Some(kind) => format!("{misshapen} values of {table}.{name} do not have the format of: {}", kind.as_str()),
     }
 }

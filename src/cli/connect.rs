@@ -1,4 +1,4 @@
-//! Reaching the database a command works on: the configured one, or local mode's own.
+//! Connect a command to its database: the configured one, or that of local mode.
 
 use super::{Failure, local_instance};
 use crate::accounts::Accounts;
@@ -9,38 +9,37 @@ use crate::mail::Mailer;
 
 const LOCAL_DATABASE: &str = "latchkey";
 
-/// A database that can be reached for as long as this is kept.
+/// A database that can be reached until this is dropped.
 pub struct ReachableDatabase {
     pub url: String,
-    /// Past a pooler that gives every transaction another connection: for migrations, and for commands, which are few.
+    /// Bypasses a pooler in transaction mode; for migrations and commands.
     pub direct: String,
-    /// Local mode: the server stops when its last user lets go.
+    /// In local mode. The server stops when its last user drops it.
     pub server: Option<LocalServer>,
 }
 
-/// Refuses settings whose errors only show when they are used: no command runs with settings that `serve`
-/// refuses.
+/// Refuses settings whose errors show only when they are used, so that every command refuses what `serve` refuses.
 pub fn check(settings: &Settings) -> Result<(), Misconfigured> {
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     Accounts::new(Db::shut(settings.pool), mailer, settings).map(drop)
 }
 
-/// Starts local mode's server where no database is configured. Blocks.
+/// Starts the server of local mode if no database is configured. Blocks.
 pub fn database(settings: &Settings) -> Result<ReachableDatabase, Failure> {
     if let Some(url) = &settings.database {
         let direct = settings.database_direct.as_ref().unwrap_or(url).clone();
         return Ok(ReachableDatabase { url: url.clone(), direct, server: None });
     }
     let server = LocalServer::start(&Options::new(&settings.data_dir)).map_err(|error| {
-        format!("no database is named (DATABASE_URL, PGHOST, CHOREO_…), and our own does not start: {error}")
+        format!("no database is configured (DATABASE_URL, PGHOST, CHOREO_…), and the local one does not start: {error}")
     })?;
     migrations::create_database(&server.maintenance_url(), LOCAL_DATABASE)?;
     let url = server.url(LOCAL_DATABASE);
     Ok(ReachableDatabase { direct: url.clone(), url, server: Some(server) })
 }
 
-/// Behind a pooler in transaction mode that nobody spoke of, a statement prepared on one connection would be carried out as
-/// whatever somebody else had prepared there under the same name.
+/// Refuses a pooler in transaction mode that is not configured: behind it, a prepared statement could run as a statement
+/// that another client prepared under the same name.
 pub fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
     if settings.is_local() || settings.pool.pooler == Pooler::Transaction {
         return Ok(());
@@ -49,13 +48,13 @@ pub fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
         true => Ok(()),
         false => Err(Fault::Bug(
             "a pooler in transaction mode is in front of the database: set LATCHKEY__DATABASE__POOLER=transaction, and \
-             LATCHKEY__DATABASE__DIRECT_URL to an address past it"
+             LATCHKEY__DATABASE__DIRECT_URL to an address that bypasses it"
                 .into(),
         )),
     }
 }
 
-/// The database brought to this version's schema, for commands that come and go, and what that took.
+/// Connects and migrates; returns the applied migrations.
 pub fn migrated(settings: &Settings) -> Result<(ReachableDatabase, Vec<String>), Failure> {
     let reached = database(settings)?;
     no_unknown_pooler(settings, &reached.direct)?;
@@ -63,7 +62,7 @@ pub fn migrated(settings: &Settings) -> Result<(ReachableDatabase, Vec<String>),
     Ok((reached, applied))
 }
 
-/// The accounts on a migrated database, for commands that come and go.
+/// Connects, migrates and builds the services.
 pub fn accounts(settings: &Settings) -> Result<(Accounts, ReachableDatabase), Failure> {
     let (reached, _) = migrated(settings)?;
     let db = Db::new(&reached.direct, settings.pool);

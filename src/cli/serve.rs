@@ -1,5 +1,5 @@
-//! `latchkey serve`: listen first, so that the platform sees a process that is alive; then bring up the
-//! database; then do the work that goes on beside the requests.
+//! `latchkey serve`: listens first, so that the platform sees a live process; then connects to the database; then starts
+//! the background tasks.
 
 use std::convert::Infallible;
 use std::io;
@@ -28,32 +28,32 @@ use crate::secret::random;
 use crate::users::IdnKeyCounts;
 use crate::web::{self, Shared};
 
-/// How long to wait before asking a database again that did not answer.
+/// The wait before another attempt to connect to the database.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Dead sessions, links and counters are looked for this often, by whichever instance comes first.
+/// How often expired rows are deleted, by one of the instances.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often an instance asks whether it is time: between half of this and one and a half, so that instances which
-/// were started together do not all come at once.
+/// How often an instance checks whether that is due: between 0.5 and 1.5 times this, so that instances that were started
+/// together spread out.
 const PURGE_CHECK_EVERY: Duration = Duration::from_secs(900);
 
-/// How often an instance looks for log-ins whose second step is overdue: one query of an index. Their letter may come a
+/// How often an instance looks for log-ins whose second step is overdue, with one query of an index. The notice may be a
 /// minute late.
 const UNFINISHED_LOGINS_EVERY: Duration = Duration::from_secs(60);
 
-/// A start-up told to stop has this long to let go of what it was doing.
+/// How long an interrupted start-up may take to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
-/// Connections waiting to be accepted.
+/// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Bytes of unread answers that the kernel may keep for a client. A client that sends many requests and reads
-/// nothing then makes us compute few of the answers. The kernel doubles the number; a page fits.
+/// Bytes of unread responses that the kernel buffers per client. A client that sends many requests and reads nothing then
+/// causes few responses to be computed. The kernel doubles the number; a page fits.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// An answer that nobody takes is given up after this: actix waits for ever, so the kernel is told. Phones are back
-/// from a tunnel sooner.
+/// The kernel closes a connection whose response is not acknowledged for this long; actix would wait for ever. A phone in
+/// a tunnel reconnects sooner.
 #[cfg(target_os = "linux")]
 const UNREAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -82,7 +82,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             spawn(server);
             handle
         });
-        // Before anything is begun: until then a signal would simply kill us.
+        // Before any work starts: until then a signal kills the process.
         let told_to_stop = signals()?;
         let running = spawn(server);
         spawn(stop_on(told_to_stop, handle.clone()));
@@ -91,13 +91,13 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             tracing::warn!(
                 registration = settings.registration.as_str(),
                 advice = "set LATCHKEY__MAIL__SMTP_URL, or LATCHKEY__REGISTRATION=closed",
-                "nobody can register: there is no mail server to send the confirmation with"
+                "visitors cannot register: there is no mail server to send the confirmation"
             );
         }
         let (keep_trying, given_up) = channel();
         let (tell, told) = oneshot::channel();
         let preparing = (settings.clone(), db.clone());
-        // A thread of its own: unlike the runtime's, it cannot keep the process from ending.
+        // On its own thread: unlike threads of the runtime, it cannot keep the process from exiting.
         thread::spawn(move || {
             let (settings, db) = preparing;
             let _ = tell.send(prepare(&settings, &db, &given_up).map_err(|failure| failure.to_string()));
@@ -144,10 +144,9 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         }
         stop_local_server(reached).await
     });
-    // The runtime would wait for its threads, and one that waits for a database that hangs waits for ever. Whoever
-    // was asking has their answer by now.
-    // With it stays the transport_security to it: a worker's thread that ends after this one would else be the last to hold that, and
-    // wake the runtime while its own locals are destroyed, which tokio answers with an abort.
+    // Dropping the runtime would wait for its threads, and one that waits for a hanging database never ends. All responses
+    // have been sent by now. `System::current` is leaked as well: otherwise a worker thread that ends later could hold the
+    // last handle and wake the runtime while its thread-locals are destroyed, which makes tokio abort.
     mem::forget(System::current());
     mem::forget(system);
     ended
@@ -166,8 +165,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     Ok(socket.into())
 }
 
-/// Reaches and migrates the database, however long that takes: until then requests are answered 503.
-/// Ends when the other side of `given_up` is gone.
+/// Connects to and migrates the database, and retries until it succeeds; until then requests are answered with 503. Stops
+/// when the sender of `given_up` is dropped.
 fn prepare(
     settings: &Settings,
     db: &Db,
@@ -197,13 +196,13 @@ fn prepare(
     }
 }
 
-/// Says so where others could read or change what travels to the database. Not refused: a private network is some
-/// platforms' transport_security, and what deploys there must come up.
+/// Warns if others can read or change the connection to the database. It is not refused, because some platforms rely on a
+/// private network.
 fn warn_if_unsafe_transport(settings: &Settings) {
     let pool = settings.database.as_ref().map(|url| (url, "DATABASE_URL"));
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
     for (url, connection) in pool.into_iter().chain(direct) {
-        // What nobody confirms is not there.
+        // Not encrypted unless confirmed.
         let is_encrypted =
             || diagnostics::tls_status_of(url).is_ok_and(|transport_security| transport_security.encrypted);
         let transport_security = transport_security::assess(url, is_encrypted);
@@ -211,8 +210,8 @@ fn warn_if_unsafe_transport(settings: &Settings) {
             continue;
         }
         let seen = match transport_security.safety {
-            TransportSafety::Plain => "not encrypted: whoever is on the network reads and changes everything",
-            _ => "encrypted, but nobody has looked whether it is the right server",
+            TransportSafety::Plaintext => "not encrypted: anyone on the network can read and change everything",
+            _ => "encrypted, but the identity of the server is not verified",
         };
         let (sslmode, advice) = (transport_security.sslmode, transport_security::ADVICE);
         tracing::warn!(
@@ -220,12 +219,12 @@ fn warn_if_unsafe_transport(settings: &Settings) {
             sslmode,
             seen,
             advice,
-            "the transport_security to the database is not safe"
+            "the connection to the database is not safe"
         );
     }
 }
 
-/// Local mode's server stops with its last user. That blocks, and there is nothing left to serve.
+/// Stops the server of local mode unless another process uses it. Blocks.
 async fn stop_local_server(reached: ReachableDatabase) -> Result<(), Failure> {
     task::spawn_blocking(move || reached.server.map(|server| server.stop())).await?.transpose()?;
     Ok(())
@@ -236,26 +235,26 @@ async fn log_ready(accounts: &Accounts, settings: &Settings) {
     match accounts.users.setup_link().await {
         Ok(Some(link)) => tracing::info!(
             link,
-            "nobody administers this yet: open the link to become the first administrator"
+            "there is no administrator yet: open the link to create the first one"
         ),
         Ok(None) => {}
-        Err(fault) => tracing::warn!(%fault, "the setup link cannot be made"),
+        Err(fault) => tracing::warn!(%fault, "cannot create the setup link"),
     }
 }
 
-/// Rows that a version before this one wrote are also found by other spellings of their domain from now on.
+/// From now on, rows of older versions are also found by other spellings of their domain.
 async fn fill_idn_keys(accounts: &Accounts) {
     match accounts.maintenance.fill_idn_keys().await {
         Ok(IdnKeyCounts { filled, shared }) => {
             if filled > 0 {
-                tracing::info!(filled, "addresses are compared by their domains' ASCII form");
+                tracing::info!(filled, "addresses are now compared by the ASCII form of their domain");
             }
             if shared > 0 {
                 let advice = "docs/decisions/email-keys.md";
                 tracing::warn!(shared, advice, "accounts share a mailbox under two spellings of its domain");
             }
         }
-        Err(fault) => tracing::warn!(%fault, "keys of addresses cannot be filled in yet"),
+        Err(fault) => tracing::warn!(%fault, "cannot fill in the keys of addresses yet"),
     }
 }
 
@@ -281,14 +280,14 @@ async fn purge_forever(accounts: Accounts) {
     loop {
         match accounts.maintenance.purge_when_due(PURGE_EVERY).await {
             Ok(None | Some(0)) => {}
-            Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),
-            Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
+            Ok(Some(rows)) => tracing::info!(rows, "deleted expired rows"),
+            Err(fault) => tracing::warn!(%fault, "cannot delete expired rows"),
         }
         time::sleep(PURGE_CHECK_EVERY.mul_f64(0.5 + jitter())).await;
     }
 }
 
-/// By chance between nought and one; the middle where there is no chance to be had.
+/// Random between 0 and 1; 0.5 if the random generator fails.
 fn jitter() -> f64 {
     random::<4>().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
@@ -296,7 +295,7 @@ fn jitter() -> f64 {
 async fn notify_unfinished_logins_forever(accounts: Accounts) {
     loop {
         if let Err(fault) = accounts.login.notify_unfinished_logins().await {
-            tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
+            tracing::warn!(%fault, "cannot send notices about unfinished log-ins yet");
         }
         time::sleep(UNFINISHED_LOGINS_EVERY.mul_f64(0.5 + jitter())).await;
     }
@@ -311,7 +310,7 @@ pub fn signals() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Stop accepting, finish what runs, end.
+/// Stops accepting, finishes running requests, and exits.
 async fn stop_on(told_to_stop: impl Future<Output = ()>, handle: ServerHandle) {
     told_to_stop.await;
     tracing::info!("stopping");

@@ -17,21 +17,21 @@ use latchkey_sessions::{Handle, SessionRecord};
 pub enum Command {
     /// List live sessions, last seen first.
     List {
-        /// List only sessions of users whose name or address contains this.
+        /// Only sessions of users whose name or email contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]
         json: bool,
     },
-    /// End one session, or everybody's.
+    /// End one session, or the sessions of all users.
     Revoke {
         #[arg(required_unless_present = "everybody")]
         handle: Option<String>,
-        /// Log everybody out everywhere.
+        /// End the sessions of all users.
         #[arg(long, conflicts_with = "handle")]
         everybody: bool,
     },
-    /// Delete sessions that ended long ago, and whatever else has had its time.
+    /// Delete sessions that ended long ago, and other expired rows.
     Sweep,
 }
 
@@ -39,7 +39,7 @@ fn unix(moment: Moment) -> i64 {
     OffsetDateTime::from(moment).unix_timestamp()
 }
 
-/// How many rows are fetched at once.
+/// Rows per query.
 const CHUNK: i64 = 500;
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
@@ -52,25 +52,25 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::List { search, json } => list(accounts, &search, json).await,
         Command::Revoke { handle: None, .. } => {
             print_line!(
-                "{} sessions are over.",
+                "{} sessions ended.",
                 accounts.admin.revoke_all_sessions(Client::operator()).await?
             );
             Ok(())
         }
         Command::Revoke { handle: Some(handle), .. } => {
-            let handle: Handle = handle.parse().map_err(|_| format!("{handle:?} is no session's handle"))?;
+            let handle: Handle = handle.parse().map_err(|_| format!("{handle:?} is not the handle of a session"))?;
             if !accounts.admin.revoke_session(None, handle, Client::operator()).await? {
                 return Err("there is no such live session".into());
             }
-            print_line!("Session {handle} is over.");
+            print_line!("Session {handle} ended.");
             Ok(())
         }
         Command::Sweep => {
-            print_line!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
+            print_line!("{} ended sessions deleted.", accounts.sessions().sweep().await?);
             match accounts.maintenance.purge().await? {
                 0 => {}
                 others => {
-                    print_line!("{others} other rows whose time was over were deleted, or sealed anew.")
+                    print_line!("{others} other rows deleted or resealed.")
                 }
             }
             Ok(())

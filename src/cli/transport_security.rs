@@ -1,5 +1,5 @@
-//! Whether what travels to the database can be read or changed on the transport_security. Judged from our end, because the server only
-//! sees its own: behind a pooler or a tunnel that is another connection. For the log of `serve`, and for the doctor.
+//! Whether others can read or change the traffic to the database. Assessed at the client, because behind a pooler or a
+//! tunnel the server sees another connection. For the log of `serve` and the doctor.
 
 use std::collections::HashMap;
 use std::env;
@@ -11,19 +11,19 @@ use percent_encoding::percent_decode_str;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TransportSafety {
-    /// A socket file, or an address that never leaves the machine.
-    Within,
-    /// Encrypted, to a server that has proven its name: libpq connects to no other.
-    Proven,
-    /// Encrypted, to whoever answers: who owns the network can stand in between.
-    Unproven,
-    /// Readable and changeable on the transport_security.
-    Plain,
+    /// A socket file, or a loopback address.
+    Local,
+    /// Encrypted, and libpq verifies the identity of the server.
+    Verified,
+    /// Encrypted, but an attacker in the network can impersonate the server.
+    Unverified,
+    /// Not encrypted.
+    Plaintext,
 }
 
 impl TransportSafety {
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Within | Self::Proven)
+        matches!(self, Self::Local | Self::Verified)
     }
 }
 
@@ -32,31 +32,31 @@ pub struct TransportSecurity {
     pub sslmode: String,
 }
 
-/// What to do where it is not good.
+/// What to do if it is not good.
 pub const ADVICE: &str = "set PGSSLMODE=verify-full (or sslmode in the URL), and PGSSLROOTCERT to the certificate of the database's authority";
 
-/// `is_encrypted` is asked only where libpq's settings leave it open.
+/// Calls `is_encrypted` only if the settings of libpq leave it open.
 pub fn assess(url: &str, is_encrypted: impl FnOnce() -> bool) -> TransportSecurity {
     let libpq_parameters = libpq_parameters(url, |name| env::var(name).ok());
     let sslmode = libpq_parameters.sslmode;
     let safety = match sslmode.as_str() {
-        _ if libpq_parameters.hosts.iter().all(|host| is_within(host)) => TransportSafety::Within,
-        "verify-full" => TransportSafety::Proven,
-        "verify-ca" | "require" => TransportSafety::Unproven,
-        _ if is_encrypted() => TransportSafety::Unproven,
-        _ => TransportSafety::Plain,
+        _ if libpq_parameters.hosts.iter().all(|host| is_within(host)) => TransportSafety::Local,
+        "verify-full" => TransportSafety::Verified,
+        "verify-ca" | "require" => TransportSafety::Unverified,
+        _ if is_encrypted() => TransportSafety::Unverified,
+        _ => TransportSafety::Plaintext,
     };
     TransportSecurity { safety, sslmode }
 }
 
-/// What libpq makes of a URL and the environment.
+/// The parameters that libpq derives from a URL and the environment.
 struct LibpqParameters {
-    /// An empty one is libpq's own socket file.
+    /// An empty one is the default socket file of libpq.
     hosts: Vec<String>,
     sslmode: String,
 }
 
-/// As libpq finds each parameter: written, then in the service's file, then in the environment, then its default.
+/// In the order of libpq: the URL, the service file, the environment, the default.
 fn libpq_parameters(url: &str, env: impl Fn(&str) -> Option<String>) -> LibpqParameters {
     let written = written(url);
     let service = written.get("service").cloned().or_else(|| env("PGSERVICE"));
@@ -94,7 +94,7 @@ fn written(url: &str) -> HashMap<String, String> {
 /// `user:password@host:port,host:port/database?name=value`
 fn of_uri(uri: &str) -> HashMap<String, String> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    // As libpq does: whatever stands before the first @, unless a / comes before, is who, not where.
+    // As libpq does: the text before the first @, unless a / comes before it, is the user.
     let begins = uri.find(['@', '/']).filter(|at| uri[*at..].starts_with('@')).map_or(0, |at| at + 1);
     let (place, query) = uri[begins..].split_once('?').unwrap_or((&uri[begins..], ""));
     let hosts = place.split('/').next().unwrap_or_default();
@@ -105,14 +105,14 @@ fn of_uri(uri: &str) -> HashMap<String, String> {
     let mut found = HashMap::from([("host".to_owned(), hosts.collect::<Vec<_>>().join(","))]);
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match (decoded(name), decoded(value)) {
-            // What JDBC calls it.
+            // The parameter of JDBC.
             (name, value) if name == "ssl" && value == "true" => {
                 found.insert("sslmode".into(), "require".into())
             }
             (name, value) => found.insert(name, value),
         };
     }
-    // Nothing at all is not written.
+    // An empty value counts as absent.
     found.retain(|_, value| !value.is_empty());
     found
 }
@@ -147,7 +147,7 @@ fn of_keywords(text: &str) -> HashMap<String, String> {
     found
 }
 
-/// The first of libpq's places that knows the service.
+/// The service from the first of libpq's files that contains it.
 fn of_service(name: &str, env: &impl Fn(&str) -> Option<String>) -> HashMap<String, String> {
     let own = env("PGSERVICEFILE").or_else(|| env("HOME").map(|home| format!("{home}/.pg_service.conf")));
     // Debian's default directory.
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_read_from_its_file_before_the_environment_is_asked() {
+    fn the_service_file_takes_precedence_over_the_environment() {
         let file = env::temp_dir().join(format!("latchkey-service-{}", std::process::id()));
         fs::write(
             &file,
@@ -214,27 +214,27 @@ mod tests {
     }
 
     #[test]
-    fn only_what_never_leaves_the_machine_is_within_it() {
+    fn only_sockets_and_loopback_addresses_are_within_the_machine() {
         for within in ["", "/run/postgresql", "@abstract", "127.0.0.1", "127.8.0.9", "::1", "localhost"] {
             assert!(is_within(within), "{within}");
         }
         for outside in ["192.0.2.1", "10.0.0.1", "2001:db8::1", "0.0.0.0", "nobody.invalid"] {
             assert!(!is_within(outside), "{outside}");
         }
-        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || false).safety, TransportSafety::Plain);
-        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || true).safety, TransportSafety::Unproven);
-        let asked = || unreachable!("nobody need be asked");
+        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || false).safety, TransportSafety::Plaintext);
+        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || true).safety, TransportSafety::Unverified);
+        let asked = || unreachable!("the settings decide");
         assert_eq!(
             assess("postgresql://u@192.0.2.1/x?sslmode=require", asked).safety,
-            TransportSafety::Unproven
+            TransportSafety::Unverified
         );
         assert_eq!(
             assess("postgresql://u@192.0.2.1/x?sslmode=verify-full", asked).safety,
-            TransportSafety::Proven
+            TransportSafety::Verified
         );
         assert_eq!(
             assess("postgresql://u@localhost/x?sslmode=disable", asked).safety,
-            TransportSafety::Within
+            TransportSafety::Local
         );
     }
 }

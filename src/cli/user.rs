@@ -1,4 +1,4 @@
-//! `latchkey user …`: for the operator, and for when the front door itself is jammed.
+//! `latchkey user …`: for the operator, also if no administrator can log in.
 
 use actix_web::rt::System;
 use clap::Subcommand;
@@ -14,43 +14,43 @@ use crate::users::{AdminRefusal, UserRow};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make a user and print the link with which they choose their password.
+    /// Create a user, and print a link to set the password.
     Create {
         #[arg(long)]
         email: String,
         #[arg(long)]
         name: String,
-        /// As an administrator.
+        /// Create an administrator.
         #[arg(long)]
         admin: bool,
     },
     /// List all users, newest first.
     List {
-        /// List only users whose name or address contains this.
+        /// Only users whose name or email contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]
         json: bool,
     },
-    /// Make somebody an administrator.
+    /// Make a user an administrator.
     Promote { email: String },
     /// Make an administrator a member again.
     Demote { email: String },
-    /// Log somebody out everywhere and let them in no more.
+    /// Disable a user and end all of their sessions.
     Disable { email: String },
-    /// Let somebody in again.
+    /// Enable a disabled user.
     Enable { email: String },
-    /// Look at somebody's password again after too many wrong ones.
+    /// Unlock a password that was locked after too many wrong ones.
     Unlock { email: String },
-    /// Print a link that sets a new password.
+    /// Print a link to set a new password.
     ResetLink { email: String },
-    /// Take every second factor away from somebody who has lost theirs. Make sure that it is them who asks.
+    /// Remove all second factors of a user who lost them. Verify the identity of the user first.
     ResetFactors { email: String },
-    /// Bring people from elsewhere, with the password hashes they had there.
+    /// Import users from another system, with their password hashes.
     Import(Import),
 }
 
-/// How many rows are fetched at once.
+/// Rows per query.
 const CHUNK: i64 = 500;
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
@@ -75,7 +75,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
                 .disable(None, find(accounts, &email).await?, Client::operator())
                 .await
                 .map_err(failed)?;
-            print_line!("{email} is disabled and logged out everywhere.");
+            print_line!("{email} is disabled; all sessions ended.");
             Ok(())
         }
         Command::Enable { email } => {
@@ -98,7 +98,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::ResetFactors { email } => {
             if accounts.admin.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
                 print_line!(
-                    "{email} logs in with the password alone, until they set a second factor up again."
+                    "{email} can log in with the password alone until a second factor is set up again."
                 );
             } else {
                 print_line!("{email} has no second factor. Nothing was changed.");
@@ -183,11 +183,11 @@ async fn find(accounts: &Accounts, email: &str) -> Result<UserId, Failure> {
 }
 
 fn address(text: &str) -> Result<Email, Failure> {
-    Email::parse(text).map_err(|_| format!("{text:?} is no e-mail address").into())
+    Email::parse(text).map_err(|_| format!("{text:?} is not an email address").into())
 }
 
 fn not_found(email: &str) -> String {
-    format!("nobody active is registered as {email}")
+    format!("there is no active user {email}")
 }
 
 fn failed(failed: Failed<AdminRefusal>) -> Failure {

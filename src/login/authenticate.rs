@@ -122,12 +122,14 @@ impl Login {
             Ok(authenticated) => return Ok(authenticated),
             Err(superseded) => superseded,
         };
-        if let Superseded::Hash(current) = superseded
-            && self.passwords.hasher.verify(Password::given(password), Some(&current)).await?.matches
-        {
+        if let Superseded::Hash(current) = superseded {
+            let given = Password::given(password);
+            let verdict = self.passwords.hasher.verify(given, Some(&current)).await.map_err(Fault::from)?;
             let record = PasswordRecord { hash: Some(current), ..login.record.clone() };
             let again = VerifiedLogin { record, rehash: None, ..login.clone() };
-            if let Ok(authenticated) = self.commit_login(again).await.split()? {
+            if verdict.matches
+                && let Ok(authenticated) = self.commit_login(again).await.split()?
+            {
                 return Ok(authenticated);
             }
         }

@@ -41,7 +41,7 @@ impl Admin {
                     return refuse(InviteRefusal::Registered);
                 }
                 let good_for = admin.tokens.invite_for;
-                let token = Token::generate()?;
+                let token = Token::generate().map_err(Fault::from)?;
                 queries::withdraw_invitations_of(conn, &email)?;
                 queries::insert_invitation(conn, &token, &email, by.id, good_for.std())?;
                 let letter = Invitation {

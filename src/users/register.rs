@@ -92,7 +92,7 @@ impl Users {
         // Hashed even if the address is taken, so that both take the same time (ASVS 5.0 6.3.8).
         let parsed = self.parse_registration(&person).await?;
         let users = self.clone();
-        let browser = Token::generate()?;
+        let browser = Token::generate().map_err(Fault::from)?;
         self.db
             .write_or_refuse(move |conn| {
                 let invitation = match &invite {
@@ -171,8 +171,8 @@ impl Users {
             return refuse(VerifyRefusal::TooMany(wait));
         }
         let stored = PasswordHash::stored(pending.password_hash);
-        let verdict = self.passwords.hasher.verify(Password::given(raw), Some(&stored)).await?;
-        if verdict.matches { Ok(()) } else { refuse(VerifyRefusal::WrongPassword) }
+        let verdict = self.passwords.hasher.verify(Password::given(raw), Some(&stored)).await;
+        if verdict.map_err(Fault::from)?.matches { Ok(()) } else { refuse(VerifyRefusal::WrongPassword) }
     }
 
     /// The caller has checked that the visitor made the registration. `None` if the link is dead by now.

@@ -1,5 +1,5 @@
-//! Whether what is stored could log anybody in: every column has a kind, every value has the shape of its kind, and
-//! none is taken as a key, token or code when it is tried (ASVS 5.0 11.4.2, 13.3.1, 14.2.4). For the operator.
+//! Scans the database for usable secrets: every column has a declared kind, every value has the format of its kind, and no
+//! value is a session key, token or code (ASVS 5.0 11.4.2, 13.3.1, 14.2.4). For the operator.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,17 +17,17 @@ use crate::users::{Maintenance, queries};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ColumnKind {
-    /// SHA-256 of something that opens a session, an account or a lane: what opens it must be nowhere.
+    /// SHA-256 of a credential. The credential itself must not be stored anywhere.
     Credential,
-    /// 32 bytes of a hash over what is no credential.
+    /// A hash of 32 bytes over something that is not a credential.
     Digest,
-    /// A password, hashed as one.
+    /// A password hash.
     Password,
     /// Sealed with a key that is not in the database.
     Sealed,
     /// Public half of a key pair.
     PublicKey,
-    /// Nobody is let in with it.
+    /// Not a secret.
     Plain,
 }
 
@@ -44,8 +44,7 @@ impl ColumnKind {
     }
 }
 
-/// Every column there may be, by table and kind. One that is missing here fails the audit: whoever adds it says what
-/// it is.
+/// The declared columns, by table and kind. The scan fails for a column that is not declared.
 const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
     ("__diesel_schema_migrations", &[(ColumnKind::Plain, "version run_on")]),
     (
@@ -173,18 +172,18 @@ const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
     ),
 ];
 
-/// A column as the audit found it.
+/// The result for one column.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScannedColumn {
     pub table: String,
     pub column: String,
-    /// `None`: nobody has said what it is.
+    /// `None` if the column is not declared.
     pub kind: Option<ColumnKind>,
-    /// Values that were looked at; absent ones are none.
+    /// Values that were scanned, without NULLs.
     pub values: u64,
-    /// Values that do not have the shape of their kind.
+    /// Values that do not have the format of their kind.
     pub misshapen: u64,
-    /// Values that open something, or hold what opens it.
+    /// Values that are a usable credential or contain one.
     pub opening: u64,
 }
 
@@ -200,7 +199,7 @@ fn column_kind(table: &str, column: &str) -> Option<ColumnKind> {
 }
 
 impl Maintenance {
-    /// Looks at every value of every column. Reads all tables, in one snapshot, a few hundred rows at a time.
+    /// Scans every value of every column, in one snapshot, a few hundred rows at a time.
     pub async fn scan_for_secrets(&self) -> Result<Vec<ScannedColumn>, Fault> {
         let db = self.db.clone();
         off_thread(move || {
@@ -237,7 +236,7 @@ impl Maintenance {
                         };
                         scanned.values += 1;
                         scanned.misshapen += u64::from(scanned.kind.is_some_and(|kind| !fits(kind, value)));
-                        scanned.opening += u64::from(credentials.opened_by(value));
+                        scanned.opening += u64::from(credentials.match_value(value));
                     }
                 })?;
                 Ok(found.into_values().collect())
@@ -247,7 +246,7 @@ impl Maintenance {
     }
 }
 
-/// Whether `value` has the shape of its kind.
+/// Whether `value` has the format of its kind.
 fn fits(kind: ColumnKind, value: &Value) -> bool {
     match (kind, value) {
         (ColumnKind::Credential | ColumnKind::Digest, Value::String(text)) => {
@@ -256,7 +255,7 @@ fn fits(kind: ColumnKind, value: &Value) -> bool {
         (ColumnKind::Password, Value::String(text)) => {
             Target::read(&PasswordHash::stored(text.as_str())).is_some() || Foreign::read(text).is_ok()
         }
-        // Nonce and tag alone are 28 bytes, the key's id four more; what was sealed is no text any more.
+        // Nonce and tag are 28 bytes, the id of the key four more. Sealed bytes are not printable text.
         (ColumnKind::Sealed, Value::String(text)) => bytes(text)
             .is_some_and(|bytes| bytes.len() > 28 && bytes.iter().any(|byte| !(b' '..=b'~').contains(byte))),
         (ColumnKind::PublicKey, value) => !names_something_private(value),
@@ -265,7 +264,8 @@ fn fits(kind: ColumnKind, value: &Value) -> bool {
     }
 }
 
-/// Whether a field anywhere in it calls itself private, or is the private part of a JWK (RFC 7517 §4).
+/// Whether the name of a field, at any depth, says private or secret, or is that of the private part of a JWK (RFC 7517
+/// §4).
 fn names_something_private(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.iter().any(|(name, value)| {
@@ -277,15 +277,15 @@ fn names_something_private(value: &Value) -> bool {
     }
 }
 
-/// A `bytea` as Postgres writes it into JSON.
+/// Parses a `bytea` as Postgres writes it into JSON.
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("\\x")?;
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     (0..digits.len()).step_by(2).map(byte).collect()
 }
 
-/// What is kept of every key, token and code. They are all looked up by the SHA-256 of what somebody shows, so a value
-/// opens something exactly if its SHA-256 is among these. The first half is enough to recognize one by.
+/// The stored hashes of all credentials. Each is looked up by the SHA-256 of what a client sends, so a value is a usable
+/// credential exactly if its SHA-256 is one of these. The first half of a hash is enough to compare.
 #[derive(Default)]
 struct CredentialHashes(HashSet<[u8; 16]>);
 
@@ -297,47 +297,47 @@ impl CredentialHashes {
         }
     }
 
-    fn opened_by(&self, value: &Value) -> bool {
+    fn match_value(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => match bytes(text) {
-                Some(bytes) => self.opened_by_bytes(&bytes),
-                None => self.opened_by_text(text),
+                Some(bytes) => self.matches_bytes(&bytes),
+                None => self.matches_text(text),
             },
-            Value::Array(items) => items.iter().any(|item| self.opened_by(item)),
+            Value::Array(items) => items.iter().any(|item| self.match_value(item)),
             Value::Object(fields) => {
-                fields.iter().any(|(name, value)| self.opened_by_text(name) || self.opened_by(value))
+                fields.iter().any(|(name, value)| self.matches_text(name) || self.match_value(value))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
 
-    /// As they are, as the text they may be, and in the ways bytes are written as text.
-    fn opened_by_bytes(&self, bytes: &[u8]) -> bool {
+    /// As bytes, as text, and in the common encodings of bytes as text.
+    fn matches_bytes(&self, bytes: &[u8]) -> bool {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.opens(bytes)
-            || self.opens(secret::encode(bytes).as_bytes())
-            || self.opens(STANDARD.encode(bytes).as_bytes())
-            || self.opens(hex.as_bytes())
-            || self.opened_by_text(&String::from_utf8_lossy(bytes))
+        self.contains(bytes)
+            || self.contains(secret::encode(bytes).as_bytes())
+            || self.contains(STANDARD.encode(bytes).as_bytes())
+            || self.contains(hex.as_bytes())
+            || self.matches_text(&String::from_utf8_lossy(bytes))
     }
 
-    /// The text, and whatever in it has the form of a key, a token or a recovery code.
-    fn opened_by_text(&self, text: &str) -> bool {
+    /// The text, and every part of it with the form of a key, a token or a recovery code.
+    fn matches_text(&self, text: &str) -> bool {
         let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        self.opens(text.as_bytes())
+        self.contains(text.as_bytes())
             || text.split(|c| !is_letter(c)).any(|run| {
                 let code: String = run
                     .chars()
                     .filter(|c| c.is_ascii_alphanumeric())
                     .map(|c| c.to_ascii_uppercase())
                     .collect();
-                self.opens(run.as_bytes())
-                    || run.as_bytes().windows(KEY_LETTERS).any(|key| self.opens(key))
-                    || code.as_bytes().windows(CODE_LETTERS).any(|code| self.opens(code))
+                self.contains(run.as_bytes())
+                    || run.as_bytes().windows(KEY_LETTERS).any(|key| self.contains(key))
+                    || code.as_bytes().windows(CODE_LETTERS).any(|code| self.contains(code))
             })
     }
 
-    fn opens(&self, shown: &[u8]) -> bool {
+    fn contains(&self, shown: &[u8]) -> bool {
         secret::sha256(shown).first_chunk::<16>().is_some_and(|half| self.0.contains(half))
     }
 }
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_something_is_found_wherever_it_hides() {
+    fn a_credential_is_found_in_every_encoding() {
         let key = secret::encode(&[7; 32]);
         let code = "ABCDEFGHIJKLMNOPQRSTUVWXY2";
         let mut credentials = CredentialHashes::default();
@@ -376,16 +376,16 @@ mod tests {
             json!(hex(key.as_bytes())),
             json!("abcd-efgh-ijkl-mnop-qrst-uvwx-y2"),
         ] {
-            assert!(credentials.opened_by(&hiding), "{hiding}");
+            assert!(credentials.match_value(&hiding), "{hiding}");
         }
         let other = secret::encode(&[8; 32]);
         for harmless in [json!(other), json!(hex(&secret::sha256(key.as_bytes()))), json!(null), json!(7)] {
-            assert!(!credentials.opened_by(&harmless), "{harmless}");
+            assert!(!credentials.match_value(&harmless), "{harmless}");
         }
     }
 
     #[test]
-    fn each_kind_has_its_shape() {
+    fn each_kind_has_its_format() {
         let phc =
             "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         for (kind, good, bad) in [

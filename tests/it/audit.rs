@@ -241,7 +241,7 @@ fn the_operator_sees_whether_the_trail_is_whole() {
         (&true.into(), &10.into(), &head.as_str().into())
     );
     assert!(
-        latchkey.run(&["audit", "verify"]).well()[0].starts_with("Nobody changed the audit trail: 10 links")
+        latchkey.run(&["audit", "verify"]).well()[0].starts_with("The audit trail is intact: 10 links")
     );
     assert!(
         latchkey

@@ -88,11 +88,11 @@ impl End {
         let (id, operator) = (UserId(person.id), Client::operator());
         match self {
             Self::Revoked => {
-                app.accounts.admin.revoke_sessions_of(None, id, operator).await.unwrap().unwrap()
+                app.accounts.admin.revoke_sessions_of(None, id, operator).await.unwrap()
             }
-            Self::Disabled => app.accounts.admin.disable(None, id, operator).await.unwrap().unwrap(),
+            Self::Disabled => app.accounts.admin.disable(None, id, operator).await.unwrap(),
             Self::Demoted => {
-                app.accounts.admin.set_role(None, id, Role::Member, operator).await.unwrap().unwrap()
+                app.accounts.admin.set_role(None, id, Role::Member, operator).await.unwrap()
             }
             Self::ConfirmationOver => {
                 app.age_confirmations();

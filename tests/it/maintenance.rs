@@ -137,12 +137,12 @@ async fn a_server_that_starts_does_it_and_so_does_the_command() {
                  VALUES (sha256('x'), 'ada@example.org', 'ada@example.org', 'Ada', '', now() - interval '1 minute')";
     db.execute(stale);
     let mut running = latchkey.serve_ready().await;
-    running.logged("what had ended is deleted").await;
+    running.logged("deleted expired rows").await;
     running.kill().await;
     db.execute(stale);
     assert_eq!(
         latchkey.run(&["session", "sweep"]).well(),
-        ["0 dead sessions deleted.", "1 other rows whose time was over were deleted, or sealed anew."]
+        ["0 ended sessions deleted.", "1 other rows whose time was over were deleted, or sealed anew."]
     );
     assert_eq!(db.scalar::<i64>("SELECT rows FROM upkeep WHERE name = 'tidy'"), 1);
     let short = latchkey.with("LATCHKEY__AUDIT__KEEP", "29d").run(&["config"]);

@@ -78,7 +78,7 @@ async fn the_trail_holds_no_secret() {
         assert!(!trail.contains(secret.as_str()), "{secret} is in the trail");
     }
     let ran = Latchkey::on(&app.db.url()).run(&["audit", "verify"]);
-    assert!(ran.well()[0].starts_with("Nobody changed the audit trail: "), "{}", ran.out);
+    assert!(ran.well()[0].starts_with("The audit trail is intact: "), "{}", ran.out);
 }
 
 #[actix_web::test]
@@ -110,7 +110,7 @@ async fn a_database_somebody_lives_in_logs_nobody_in() {
         assert!(found["kind"] == kind && found["values"].as_i64() > Some(0), "{column}: {found}");
     }
     let ran = Latchkey::on(&app.db.url()).run(&["audit", "at-rest"]);
-    assert_eq!(ran.well().last(), Some(&"Nothing stored could log anybody in."));
+    assert_eq!(ran.well().last(), Some(&"No stored value is a usable credential."));
 }
 
 #[actix_web::test]

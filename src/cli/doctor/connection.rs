@@ -1,4 +1,4 @@
-//! The doctor on the line to the database: who may listen in, and whether a connection stays one.
+//! Checks the connections to the database: encryption, poolers, and notifications.
 
 use super::database::{CheckContext, NOTIFY_WITHIN};
 use super::finding::{Finding, note, ok, problem, warning};
@@ -6,10 +6,10 @@ use crate::cli::transport_security::{self, TransportSafety};
 use crate::config::Pooler;
 use crate::db::{Fault, diagnostics};
 
-/// That of the pool and, where there is another, the direct one: the worse of the two is told.
+/// Checks the connections of the pool and the direct ones, and reports the worse of the two.
 pub fn tls(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let Some(url) = &context.settings.database else {
-        return Ok(ok("database.tls", "a private socket of our own"));
+        return Ok(ok("database.tls", "a private socket"));
     };
     let seen = diagnostics::tls_status(context.conn)?;
     let mut worst = (transport_security::assess(url, || seen.encrypted), seen, "");
@@ -27,36 +27,36 @@ pub fn tls(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     };
     let seen = format!("{which}{how}, sslmode={}", transport_security.sslmode);
     Ok(match transport_security.safety {
-        TransportSafety::Within => ok("database.tls", format!("{seen}, within this machine")),
-        TransportSafety::Proven => ok("database.tls", format!("{seen}, and the server has proven its name")),
-        TransportSafety::Unproven => warning(
+        TransportSafety::Local => ok("database.tls", format!("{seen}, within this machine")),
+        TransportSafety::Verified => ok("database.tls", format!("{seen}, and the identity of the server is verified")),
+        TransportSafety::Unverified => warning(
             "database.tls",
-            format!("{seen}: nobody has looked whether it is the right server"),
+            format!("{seen}: the identity of the server is not verified"),
             transport_security::ADVICE,
         ),
-        TransportSafety::Plain => warning(
+        TransportSafety::Plaintext => warning(
             "database.tls",
-            format!("{seen}: whoever is on the network reads and changes everything"),
+            format!("{seen}: anyone on the network can read and change everything"),
             transport_security::ADVICE,
         ),
     })
 }
 
-/// On connections of its own: what is asked is what becomes of them between transactions.
+/// On its own connections, because the question is whether a connection keeps its server between transactions.
 pub fn pooler(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let check = "database.pooler";
     let told = context.settings.pool.pooler == Pooler::Transaction;
     if diagnostics::keeps_its_server(&mut context.db.connect()?, &mut context.db.connect()?)? {
         return Ok(match told {
-            false => ok(check, "a connection stays one"),
+            false => ok(check, "connections keep their server"),
             true => note(
                 check,
-                "a connection stays one, and LATCHKEY__DATABASE__POOLER is transaction",
-                "if no pooler in transaction mode is to come, take it away: it costs two round trips a look-up",
+                "connections keep their server, and LATCHKEY__DATABASE__POOLER is transaction",
+                "if there is no pooler in transaction mode, remove it: it costs two round trips per lookup",
             ),
         });
     }
-    let seen = "a pooler in transaction mode in between";
+    let seen = "there is a pooler in transaction mode";
     if context.settings.database_direct.is_none() {
         return Ok(problem(check, seen, format!("set LATCHKEY__DATABASE__POOLER=transaction, and {DIRECT}")));
     }
@@ -68,29 +68,29 @@ pub fn pooler(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     }
     Ok(match told {
         true => {
-            ok(check, format!("{seen}, as the settings print_line; the connection that listens goes past it"))
+            ok(check, format!("{seen}, as the settings say; the listening connection bypasses it"))
         }
         false => problem(
             check,
-            format!("{seen}, and LATCHKEY__DATABASE__POOLER does not print_line so"),
+            format!("{seen}, and LATCHKEY__DATABASE__POOLER does not say so"),
             "set LATCHKEY__DATABASE__POOLER=transaction: until then no instance starts",
         ),
     })
 }
 
-const DIRECT: &str = "set LATCHKEY__DATABASE__DIRECT_URL to an address past the pooler, for migrations and the one connection that listens; until then each session is read from the database";
+const DIRECT: &str = "set LATCHKEY__DATABASE__DIRECT_URL to an address that bypasses the pooler, for migrations and the listening connection; until then every lookup hits the database";
 
-/// Said on a connection like those of the pool.
+/// Notifies on a connection like those of the pool.
 pub fn listen(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let mut listening = context.db.connect_dedicated()?;
     Ok(match diagnostics::notification_delay(&mut listening, context.conn, NOTIFY_WITHIN)? {
         Some(took) => ok(
             "database.listen",
-            format!("what is announced is heard, after {:.1} ms", took.as_secs_f64() * 1000.0),
+            format!("notifications arrive, after {:.1} ms", took.as_secs_f64() * 1000.0),
         ),
         None => problem(
             "database.listen",
-            "what is announced is not heard on the connection that listens",
+            "notifications do not arrive on the listening connection",
             DIRECT,
         ),
     })

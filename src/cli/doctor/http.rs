@@ -1,4 +1,4 @@
-//! One HTTP answer, plain or over TLS, for the doctor: HTTP/1.1, no redirect followed, nothing kept.
+//! A minimal HTTP/1.1 client for the doctor, with and without TLS. Follows no redirects.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -11,7 +11,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
-/// More than any page of ours.
+/// More than any page of the server.
 const LONGEST: u64 = 1 << 20;
 
 pub struct Response {
@@ -45,7 +45,7 @@ pub fn get(url: &Url, headers: &[(&str, &str)]) -> Result<Response, String> {
     request += "\r\n";
     if url.scheme() == "https" {
         let tls = TlsConnector::new().map_err(|error| format!("no TLS: {error}"))?;
-        // An address in brackets is verified without them.
+        // The brackets of an IPv6 address are not part of the name to verify.
         let name = host.trim_matches(['[', ']']);
         let stream = tls.connect(name, stream).map_err(|error| format!("TLS: {error}"))?;
         exchange(stream, &request)
@@ -57,7 +57,7 @@ pub fn get(url: &Url, headers: &[(&str, &str)]) -> Result<Response, String> {
 fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     let addresses = (host.trim_matches(['[', ']']), port)
         .to_socket_addrs()
-        .map_err(|error| format!("{host} is not known: {error}"))?;
+        .map_err(|error| format!("{host} cannot be resolved: {error}"))?;
     let mut last = format!("{host} has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT_WITHIN) {
@@ -81,19 +81,19 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> Result<Response, St
         match stream.read(&mut some) {
             Ok(0) => break,
             Ok(read) => bytes.extend_from_slice(&some[..read]),
-            // Some end TLS without saying so.
+            // Some servers close TLS without a close_notify.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(_) if parse(&bytes).is_some_and(|answer| is_whole(&answer)) => break,
             Err(error) => return Err(error.to_string()),
         }
         if bytes.len() as u64 > LONGEST || begun.elapsed() > ANSWER_WITHIN {
-            return Err("it does not come to an end".into());
+            return Err("the response does not end".into());
         }
         if parse(&bytes).is_some_and(|answer| is_whole(&answer)) {
             break;
         }
     }
-    parse(&bytes).ok_or_else(|| "it does not speak HTTP".into())
+    parse(&bytes).ok_or_else(|| "the response is not HTTP".into())
 }
 
 fn is_whole(answer: &Response) -> bool {
@@ -117,7 +117,7 @@ fn parse(bytes: &[u8]) -> Option<Response> {
     Some(answer)
 }
 
-/// What of it has arrived.
+/// The chunks that have arrived.
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
@@ -139,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn answers_are_read_however_they_are_cut() {
+    fn plain_and_chunked_responses_are_parsed() {
         let plain =
             parse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\nhi")
                 .unwrap();
@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_somebody_answers_reading_it_ends(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn no_response_makes_parsing_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&[b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".as_slice(), &bytes].concat());
             let _ = parse(&bytes);
         }

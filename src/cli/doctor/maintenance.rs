@@ -1,4 +1,4 @@
-//! The doctor on what goes on beside the requests: sweeping, letters, what is sealed, the trail.
+//! Checks the background tasks: expired rows, emails, sealed values, the audit trail.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::users::SealCounts;
 
 const WITHIN: Duration = Duration::from_secs(15);
 
-/// It is due every hour, and looked for every quarter.
+/// A purge is due every hour, and checked for every 15 minutes.
 const SWEPT_WITHIN: Duration = Duration::from_secs(3 * 3600);
 
-/// Letters go out within seconds; retries take half an hour at most.
+/// Emails are sent within seconds; retries take half an hour at most.
 const LATE: Duration = Duration::from_secs(3600);
 
-/// Links of the trail looked at: some milliseconds' work. `latchkey audit verify` looks at all.
+/// Links of the hash chain that are verified, in a few milliseconds. `latchkey audit verify` verifies all.
 const LINKS: i64 = 1000;
 
 const CHECKS: [&str; 5] = ["sessions.due", "mail.outbox", "upkeep.sweep", "upkeep.seals", "audit.trail"];
@@ -48,7 +48,7 @@ pub fn look(db: &Db, settings: &Settings) -> Vec<Finding> {
         check("sessions.due", due),
         check("mail.outbox", outbox),
         check("upkeep.sweep", sweep),
-        check("upkeep.seals", seals),
+        check("upkeep.seals", sealed_values),
         check("audit.trail", trail),
     ]
 }
@@ -57,12 +57,12 @@ fn due(accounts: &Accounts) -> Result<Finding, Fault> {
     let sessions = accounts.sessions().clone();
     let due = System::new().block_on(accounts.db().read(move |conn| sessions.count_due(conn)))?;
     Ok(match due {
-        0 => ok("sessions.due", "no session is dead for longer than it is kept"),
-        1..10_000 => ok("sessions.due", format!("{due} dead sessions wait for the next sweep")),
+        0 => ok("sessions.due", "no ended session is older than the retention"),
+        1..10_000 => ok("sessions.due", format!("{due} ended sessions wait for the next sweep")),
         _ => warning(
             "sessions.due",
-            format!("{due} dead sessions or more wait to be swept"),
-            "`latchkey session sweep` does it now, some ten thousand at a time",
+            format!("{due} ended sessions or more wait to be swept"),
+            "`latchkey session sweep` deletes them now, in batches",
         ),
     })
 }
@@ -74,11 +74,11 @@ fn outbox(accounts: &Accounts) -> Result<Finding, Fault> {
     }
     let (stuck, since) = System::new().block_on(accounts.db().read(move |conn| mailer.stuck(conn, LATE)))?;
     Ok(match (stuck, since) {
-        (0, _) | (_, None) => ok("mail.outbox", "no letter waits for long"),
+        (0, _) | (_, None) => ok("mail.outbox", "no email waits for long"),
         (_, Some(since)) => warning(
             "mail.outbox",
-            format!("{stuck} letters wait, the oldest since {}", rfc3339(since)),
-            "mail.server above, and the log's \"mail was not delivered\", print_line why; is an instance running?",
+            format!("{stuck} emails wait, the oldest since {}", rfc3339(since)),
+            "see mail.server above, and \"mail was not delivered\" in the log; is an instance running?",
         ),
     })
 }
@@ -86,48 +86,48 @@ fn outbox(accounts: &Accounts) -> Result<Finding, Fault> {
 fn sweep(accounts: &Accounts) -> Result<Finding, Fault> {
     Ok(match System::new().block_on(accounts.maintenance.last_purge())? {
         Some(last) if last.ago <= SWEPT_WITHIN => {
-            ok("upkeep.sweep", format!("done {} minutes ago, {} rows", last.ago.as_secs() / 60, last.rows))
+            ok("upkeep.sweep", format!("last run {} minutes ago, {} rows", last.ago.as_secs() / 60, last.rows))
         }
         Some(last) => warning(
             "upkeep.sweep",
-            format!("last done {} hours ago", last.ago.as_secs() / 3600),
-            "a running instance does it every hour: see its log; where instances sleep, schedule `latchkey session sweep`",
+            format!("last run {} hours ago", last.ago.as_secs() / 3600),
+            "a running instance purges every hour: see its log; if instances sleep, schedule `latchkey session sweep`",
         ),
-        None => note("upkeep.sweep", "never done yet", "a running instance does it every hour"),
+        None => note("upkeep.sweep", "never run", "a running instance purges every hour"),
     })
 }
 
-fn seal_counts(accounts: &Accounts) -> Result<Finding, Fault> {
+fn sealed_values(accounts: &Accounts) -> Result<Finding, Fault> {
     let SealCounts { current, previous, unknown } =
         System::new().block_on(accounts.maintenance.seal_counts())?;
     Ok(match (previous, unknown) {
         (_, 1..) => problem(
             "upkeep.seals",
             format!(
-                "{unknown} seeds of authenticator apps or letters were sealed with a secret that is not here"
+                "{unknown} seeds of authenticator apps or emails were sealed with an unknown secret"
             ),
-            "is this the secret of this database? Bring the one before back as LATCHKEY__SECRET_PREVIOUS",
+            "is this the secret of this database? Restore the previous one as LATCHKEY__SECRET_PREVIOUS",
         ),
         (1.., 0) => note(
             "upkeep.seals",
             format!(
-                "{previous} seeds of authenticator apps or letters are still sealed with the secret before"
+                "{previous} seeds of authenticator apps or emails are still sealed with the previous secret"
             ),
-            "the next sweep seals seeds anew; keep LATCHKEY__SECRET_PREVIOUS until there is none",
+            "the next sweep reseals seeds; keep LATCHKEY__SECRET_PREVIOUS until none is left",
         ),
-        (0, 0) => ok("upkeep.seals", format!("the secret opens what is sealed ({current})")),
+        (0, 0) => ok("upkeep.seals", format!("the secret opens all sealed values ({current})")),
     })
 }
 
 fn trail(accounts: &Accounts) -> Result<Finding, Fault> {
     Ok(match System::new().block_on(accounts.audit.verify_recent(LINKS))? {
         Ok(intact) => {
-            ok("audit.trail", format!("the last {} links hold, up to {}", intact.links, intact.head.seq))
+            ok("audit.trail", format!("the last {} links are intact, up to {}", intact.links, intact.head.seq))
         }
         Err(broken) => problem(
             "audit.trail",
-            format!("somebody changed the audit trail: {}", broken.damage.as_str()),
-            "`latchkey audit verify` says where; look into it before anything else",
+            format!("the audit trail was changed: {}", broken.damage.as_str()),
+            "`latchkey audit verify` shows where; investigate this first",
         ),
     })
 }

@@ -1,4 +1,4 @@
-//! People who leave, and what is kept of a person.
+//! Deletion of accounts.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::identity::{Email, EmailKey, UserId};
 use crate::notices::Purpose;
 use latchkey_sessions::SessionTx;
 
-/// When they are deleted; `None` when they were leaving already.
+/// Requests the deletion, and returns its time; `None` if it was requested before.
 pub(crate) fn set_delete_after(
     conn: &mut PgConnection,
     id: UserId,
@@ -36,11 +36,11 @@ pub(crate) fn set_delete_after(
         .flatten())
 }
 
-/// Somebody whose time is over, with their address. One who is logging in just now is left alone.
+/// Locks one user whose deletion is due. Skips users whose row is locked, because they may be logging in.
 pub(crate) fn lock_due_account(conn: &mut PgConnection) -> Result<Option<(UserId, Email)>, Fault> {
     let row: Option<(Uuid, String)> = users::table
         .filter(dsl::delete_after.le(moments::now().nullable()))
-        // A thief must not end the way back to the address from before by deleting the account.
+        // By deleting the account, an attacker must not remove the owner's link to restore the old address.
         .filter(not(exists(
             account_links::table
                 .filter(account_links::user_id.eq(dsl::id))
@@ -56,7 +56,7 @@ pub(crate) fn lock_due_account(conn: &mut PgConnection) -> Result<Option<(UserId
     Ok(row.map(|(id, email)| (UserId(id), Email::stored(&email))))
 }
 
-/// The person, with all that refers to them, and what was sent to their address without knowing them.
+/// Deletes the user with all referencing rows, and the registrations and invitations for the address.
 pub(crate) fn delete_user(tx: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
     tx.invalidates();
     let conn = &mut **tx;
@@ -67,7 +67,7 @@ pub(crate) fn delete_user(tx: &mut SessionTx<'_>, id: UserId, email: &EmailKey) 
     Ok(())
 }
 
-/// Takes address, browser and detail out of their events; the chain of the trail holds without them.
+/// Blanks address, browser and detail of the user's events; the hash chain does not depend on them.
 pub(crate) fn erase_from_audit_trail(
     conn: &mut PgConnection,
     id: UserId,

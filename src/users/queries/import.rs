@@ -1,4 +1,4 @@
-//! People from elsewhere, many at a time.
+//! Import of users, in batches.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use crate::identity::queries::mailbox;
 use crate::identity::{Email, EmailKey, UserId};
 use crate::users::import::ImportedUser;
 
-/// For each, whether their address is free: neither registered nor kept for an account.
+/// For each, whether the address is free: neither taken nor reserved for an account.
 pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[ImportedUser]) -> Result<Vec<bool>, Fault> {
     let spellings: Vec<&str> = batch.iter().flat_map(|imported| imported.key().spellings()).collect();
     let taken: Vec<String> =
@@ -26,7 +26,7 @@ pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[ImportedUser]) ->
     Ok(batch.iter().map(is_free).collect())
 }
 
-/// Inserts those whose address is free, in this order. Answers the users made, by the key of their address.
+/// Inserts the users whose address is free, in this order. Returns the inserted users by the key of the address.
 pub(crate) fn insert_imported_users(
     conn: &mut PgConnection,
     batch: &[&ImportedUser],
@@ -55,7 +55,7 @@ pub(crate) fn insert_imported_users(
         .get_results(conn)?;
     let mut made: HashMap<EmailKey, UserId> =
         made.into_iter().map(|(id, email)| (Email::stored(&email).key().clone(), UserId(id))).collect();
-    // Asked after the insert: only then have others who had one of the addresses committed.
+    // Checked after the insert, which waits until transactions that release one of the addresses have committed.
     let spellings: Vec<&str> = made.keys().flat_map(EmailKey::spellings).collect();
     let reserved = crate::users::queries::addresses::reserved_among(conn, &spellings)?;
     let is_reserved =
@@ -67,7 +67,7 @@ pub(crate) fn insert_imported_users(
     Ok(made)
 }
 
-/// Drops the registrations that wait for one of these addresses: their owners are users now.
+/// Deletes the pending registrations for these addresses.
 pub(crate) fn drop_registrations_of(conn: &mut PgConnection, made: &[&ImportedUser]) -> Result<(), Fault> {
     let keys: Vec<&str> = made.iter().flat_map(|imported| imported.key().spellings()).collect();
     diesel::delete(registrations::table.filter(registrations::email_key.eq_any(keys))).execute(conn)?;

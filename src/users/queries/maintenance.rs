@@ -1,4 +1,4 @@
-//! Deleting what has ended, and noting that it was done. Rows somebody holds are left for the next time.
+//! Deletion of expired rows, and the record of the last run. Locked rows are left for the next run.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::db::schema::upkeep::{self, dsl};
 use crate::db::{Fault, time};
 use crate::users::maintenance::LastPurge;
 
-/// What is dead anyway: nothing looks at it any more, so none of it is kept.
+/// Rows that no statement reads any more.
 pub(crate) const EXPIRED: [&str; 8] = [
     "DELETE FROM registrations WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM registrations WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
@@ -30,7 +30,7 @@ pub(crate) const EXPIRED: [&str; 8] = [
      SELECT ctid FROM known_browsers WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM pending_logins WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM pending_logins WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    // Long after it could have been finished.
+    // Long after the set-up has expired.
     "DELETE FROM totp WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM totp WHERE active_at IS NULL AND created_at < now() - interval '1 day' \
      LIMIT $1 FOR UPDATE SKIP LOCKED))",
@@ -38,7 +38,7 @@ pub(crate) const EXPIRED: [&str; 8] = [
      SELECT ctid FROM ceremonies WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
 ];
 
-/// One batch of one of them.
+/// Deletes one batch.
 pub(crate) fn delete_expired(
     conn: &mut PgConnection,
     statement: &'static str,
@@ -47,7 +47,7 @@ pub(crate) fn delete_expired(
     Ok(sql_query(statement).bind::<BigInt, _>(batch).execute(conn)?)
 }
 
-/// Counters that would begin anew at the next attempt.
+/// Counters that the next attempt would reset.
 pub(crate) fn delete_counters(
     conn: &mut PgConnection,
     forget_after: Duration,
@@ -63,7 +63,7 @@ pub(crate) fn delete_counters(
     .execute(conn)?)
 }
 
-/// The oldest events go, behind a checkpoint.
+/// Deletes the oldest audit events, and writes a checkpoint of the hash chain.
 pub(crate) fn forget_audit_events(
     conn: &mut PgConnection,
     keep: Duration,
@@ -80,7 +80,7 @@ pub(crate) fn forget_audit_events(
     Ok(usize::try_from(forgotten).unwrap_or(0))
 }
 
-/// Only one instance is at it; the lock goes with the transaction.
+/// `false` if another instance holds the lock, which ends with the transaction.
 pub(crate) fn try_purge_lock(conn: &mut PgConnection) -> Result<bool, Fault> {
     let lock = sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.tidy'))");
     Ok(diesel::select(lock).get_result(conn)?)

@@ -1,4 +1,4 @@
-//! Single-use links: registrations, resets, setup, invitations. Consuming one is always one statement.
+//! Pending registrations.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::identity::EmailKey;
 use crate::secret::{Token, TokenHash};
 use crate::users::register::ParsedRegistration;
 
-/// A registration whose address has just been proven.
+/// A registration whose address has just been verified.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = registrations, check_for_backend(diesel::pg::Pg))]
 pub(crate) struct VerifiedRegistration {
@@ -24,8 +24,8 @@ pub(crate) struct VerifiedRegistration {
     pub invitation: Option<Uuid>,
 }
 
-/// Writes the registration and, unless `keep`, takes it back at once: for an address that is taken, so that both cases
-/// take the same time. `browser`: what the browser that registered was given.
+/// Inserts the registration and, unless `keep`, rolls it back: for a taken address, so that both cases take the same time.
+/// `browser`: the token of the browser that registers.
 pub(crate) fn insert_registration(
     conn: &mut PgConnection,
     (token, browser): (&Token, &Token),
@@ -57,15 +57,15 @@ pub(crate) fn insert_registration(
     }
 }
 
-/// What the page behind the link has to know of a registration.
+/// A registration whose link can still be used.
 #[derive(Queryable)]
 pub(crate) struct PendingRegistration {
     pub password_hash: String,
-    /// Hash of what the browser that registered was given.
+    /// Hash of the token of the browser that registered.
     pub browser: Option<Vec<u8>>,
 }
 
-/// The registration whose link this is, if the link still works; nothing is consumed.
+/// The registration of a link that still works. Consumes nothing.
 pub(crate) fn pending_registration(
     conn: &mut PgConnection,
     token_hash: &TokenHash,
@@ -99,7 +99,7 @@ pub(crate) fn take_registration(
         .first(conn)
         .optional()?;
     let Some(key) = key else { return Ok(None) };
-    // All registrations of one address, in one order: their owners would else wait for each other.
+    // Locks all registrations of the address in one order; otherwise parallel requests could deadlock.
     let _locked: Vec<Vec<u8>> = registrations::table
         .filter(dsl::email_key.eq(key))
         .order(dsl::token_hash)

@@ -14,18 +14,18 @@ use crate::identity::queries::{active_admins, addressed, of_mailbox};
 use crate::identity::{Addressee, Email, EmailKey, Name, Role, UserId};
 use latchkey_sessions::SessionTx;
 
-/// Who has an address.
+/// The account that has an address.
 pub(crate) enum AddressHolder {
     Active(Addressee),
-    /// They cannot log in, so no letter would help them.
+    /// The user cannot log in, so an email would not help.
     Disabled,
-    /// The address is kept for an account that had it before.
+    /// Reserved for an account that had it before.
     Reserved {
         until: OffsetDateTime,
     },
 }
 
-/// Who has the address. Sends the same queries for every answer.
+/// Runs the same queries for every result.
 pub(crate) fn address_holder(
     conn: &mut PgConnection,
     email_key: &EmailKey,
@@ -42,16 +42,16 @@ pub(crate) fn address_holder(
     })
 }
 
-/// Whether the address is theirs now; `false` when somebody else has it.
+/// `false` if another account has the address.
 pub(crate) fn set_email(conn: &mut PgConnection, id: UserId, email: &Email) -> Result<bool, Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
-    // In a savepoint: who registers it at this very moment wins, and the rest of our transaction stands.
+    // In a savepoint: if another transaction inserts the address first, the rest of this transaction can commit.
     let set = unless_reserved(conn, email.key(), Some(id), |conn| {
         let key = email.key();
         diesel::update(row)
             .set((dsl::email.eq(email.as_str()), dsl::email_key.eq(key.as_typed())))
             .execute(conn)?;
-        // By itself: a statement that sets `email_key` clears this column, for versions that do not know it.
+        // In its own statement: a statement that sets `email_key` clears this column, for versions that do not know it.
         diesel::update(row).set(dsl::email_idn_key.eq(key.idn())).execute(conn)
     });
     match set {
@@ -61,8 +61,9 @@ pub(crate) fn set_email(conn: &mut PgConnection, id: UserId, email: &Email) -> R
     }
 }
 
-/// Runs `work`, which gives an account this address, in a savepoint. `None`, and nothing was done, if the address is kept
-/// for another account than `user`. Asked after `work`: only then have others who had the address committed.
+/// Runs `work`, which sets the address of an account, in a savepoint. `None`, with the savepoint rolled back, if the
+/// address is reserved for another account than `user`. That is checked after `work`, which waits until transactions that
+/// release the address have committed.
 fn unless_reserved<T>(
     conn: &mut PgConnection,
     email_key: &EmailKey,
@@ -82,13 +83,13 @@ fn unless_reserved<T>(
     }
 }
 
-/// Locks every active administrator, in one order for all.
+/// Locks every active administrator, always in the same order.
 pub(crate) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<UserId>, Fault> {
     let ids: Vec<Uuid> = active_admins().order(dsl::id).for_update().load(conn)?;
     Ok(ids.into_iter().map(UserId).collect())
 }
 
-/// `None` when the address is taken, or kept for an account that can take it back.
+/// `None` if the address is taken, or reserved for another account.
 pub(crate) fn insert_user(
     conn: &mut PgConnection,
     email: &Email,
@@ -121,14 +122,14 @@ pub(crate) fn set_name(tx: &mut SessionTx<'_>, id: UserId, name: &Name) -> Resul
     Ok(())
 }
 
-/// Whether anything changed.
+/// `false` if nothing changed.
 pub(crate) fn set_role(tx: &mut SessionTx<'_>, id: UserId, role: Role) -> Result<bool, Fault> {
     tx.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::role.ne(role.as_str()));
     Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(&mut **tx)? > 0)
 }
 
-/// Whether anything changed.
+/// `false` if nothing changed.
 pub(crate) fn set_disabled(tx: &mut SessionTx<'_>, id: UserId, disabled: bool) -> Result<bool, Fault> {
     tx.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0));
