@@ -4,12 +4,11 @@ mod timestamp;
 
 use std::fmt;
 
-use time::OffsetDateTime;
-
 use crate::audit::{Act, Entry};
 use crate::db::Fault;
 use crate::identity::{Client, Email, EmailKey, Name, NoName, Role};
 use crate::passwords::{Foreign, NotTaken};
+use crate::users::queries::ImportedUser;
 use crate::users::{Admin, queries};
 
 /// A user as another system exported them. No `Debug`: it contains a password hash.
@@ -24,15 +23,6 @@ pub struct ImportRow {
     pub role: String,
     /// RFC 3339 or a similar format (docs/moving-in.md); if empty, the time of the import.
     pub created_at: String,
-}
-
-/// A row that can be imported.
-pub struct ImportedUser {
-    pub(crate) email: Email,
-    pub(crate) name: Name,
-    pub(crate) role: Role,
-    pub(crate) password_hash: Option<String>,
-    pub(crate) created_at: Option<OffsetDateTime>,
 }
 
 /// Why a row cannot be imported.
@@ -96,10 +86,6 @@ impl ImportedUser {
             text => Some(timestamp::parse(text).ok_or(ImportError::CreatedAt)?),
         };
         Ok(Self { email, name, role, password_hash, created_at })
-    }
-
-    pub fn key(&self) -> &EmailKey {
-        self.email.key()
     }
 
     pub fn has_password(&self) -> bool {

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
-use time::OffsetDateTime;
 
 use crate::db::Fault;
+use crate::users::queries::LastPurge;
 use crate::users::{Maintenance, queries};
 
 /// Rows deleted in one transaction: locks stay short, and the write-ahead log of each is small.
@@ -14,15 +14,6 @@ const BATCH: i64 = 5_000;
 
 /// The name of the row in `upkeep`.
 const PURGE: &str = "tidy";
-
-/// The last purge by any instance.
-#[derive(Clone, Copy, Debug)]
-pub struct LastPurge {
-    pub ended_at: OffsetDateTime,
-    /// By the database's clock.
-    pub ago: Duration,
-    pub rows: i64,
-}
 
 /// How many seeds of authenticator apps and queued mails each secret has sealed.
 #[derive(Clone, Copy, Debug, Default)]

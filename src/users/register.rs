@@ -11,7 +11,7 @@ use crate::passwords::{Password, PasswordHash, Weak};
 use crate::secret::{Token, TokenHash};
 use crate::throttle;
 use crate::throttle::Wait;
-use crate::users::queries::{AddressHolder, PendingRegistration};
+use crate::users::queries::{AddressHolder, ParsedRegistration, PendingRegistration};
 use crate::users::{Users, queries};
 
 /// What a visitor typed to register.
@@ -58,13 +58,6 @@ pub enum VerifyLink {
     OwnBrowser,
     /// Another browser registered: the page asks for the password.
     OtherBrowser,
-}
-
-/// A registration with valid fields.
-pub(crate) struct ParsedRegistration {
-    pub name: Name,
-    pub email: Email,
-    pub hash: PasswordHash,
 }
 
 impl Users {

@@ -236,7 +236,7 @@ impl Maintenance {
                         };
                         scanned.values += 1;
                         scanned.misshapen += u64::from(scanned.kind.is_some_and(|kind| !fits(kind, value)));
-                        scanned.opening += u64::from(credentials.match_value(value));
+                        scanned.opening += u64::from(credentials.matches_value(value));
                     }
                 })?;
                 Ok(found.into_values().collect())
@@ -297,15 +297,15 @@ impl CredentialHashes {
         }
     }
 
-    fn match_value(&self, value: &Value) -> bool {
+    fn matches_value(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => match bytes(text) {
                 Some(bytes) => self.matches_bytes(&bytes),
                 None => self.matches_text(text),
             },
-            Value::Array(items) => items.iter().any(|item| self.match_value(item)),
+            Value::Array(items) => items.iter().any(|item| self.matches_value(item)),
             Value::Object(fields) => {
-                fields.iter().any(|(name, value)| self.matches_text(name) || self.match_value(value))
+                fields.iter().any(|(name, value)| self.matches_text(name) || self.matches_value(value))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
@@ -376,11 +376,11 @@ mod tests {
             json!(hex(key.as_bytes())),
             json!("abcd-efgh-ijkl-mnop-qrst-uvwx-y2"),
         ] {
-            assert!(credentials.match_value(&hiding), "{hiding}");
+            assert!(credentials.matches_value(&hiding), "{hiding}");
         }
         let other = secret::encode(&[8; 32]);
         for harmless in [json!(other), json!(hex(&secret::sha256(key.as_bytes()))), json!(null), json!(7)] {
-            assert!(!credentials.match_value(&harmless), "{harmless}");
+            assert!(!credentials.matches_value(&harmless), "{harmless}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Checks the connections to the database: encryption, poolers, and notifications.
 
-use super::database::{CheckContext, NOTIFY_WITHIN};
+use super::check::{CheckContext, NOTIFY_WITHIN};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::cli::transport_security::{self, TransportSafety};
 use crate::config::Pooler;

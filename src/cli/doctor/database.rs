@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
+use super::check::{CheckContext, NOTIFY_WITHIN, failed_check, redacted, skipped};
 use super::finding::{Finding, note, ok, problem, warning};
 use super::{bounded, connection, maintenance};
 use crate::cli::connect;
@@ -20,20 +21,10 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 /// How much longer a check may take than the longest wait for the database, so that the check itself reports what failed.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// A notification arrives within milliseconds, or never.
-pub const NOTIFY_WITHIN: Duration = Duration::from_secs(2);
-
 const OLDEST: i32 = 140_000;
 
 type Shared = Arc<Mutex<PgConnection>>;
 type Check = fn(&mut CheckContext<'_>) -> Result<Finding, Fault>;
-
-/// What a check can use.
-pub struct CheckContext<'c> {
-    pub conn: &'c mut PgConnection,
-    pub db: &'c Db,
-    pub settings: &'c Settings,
-}
 
 const CHECKS: [(&str, Check); 12] = [
     ("database.version", version),
@@ -105,27 +96,6 @@ fn all_skipped_after(reach: Finding) -> Vec<Finding> {
     findings.extend(CHECKS.map(|(check, _)| skipped(check)));
     findings.extend(maintenance::skipped());
     findings
-}
-
-pub fn skipped(check: &'static str) -> Finding {
-    note(check, "not checked: the database does not answer", "")
-}
-
-pub fn failed_check(check: &'static str, fault: &Fault, settings: &Settings) -> Finding {
-    let why = redacted(fault, settings);
-    if why.contains("does not exist") {
-        return note(check, "not checked: its tables are missing", "see database.migrations");
-    }
-    problem(check, why, "see what the database's log says")
-}
-
-/// libpq repeats parts of the connection string, but never the password; a secret in another parameter it does not know.
-fn redacted(fault: &Fault, settings: &Settings) -> String {
-    let mut text = fault.to_string();
-    for url in settings.database.iter().chain(&settings.database_direct) {
-        text = text.replace(url.as_str(), "…");
-    }
-    text
 }
 
 fn version(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::rt::System;
 
 use super::bounded;
-use super::database::{failed_check, skipped as skipped_check};
+use super::check::{failed_check, skipped as skipped_check};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::accounts::Accounts;
 use crate::cli::rfc3339;

@@ -1,6 +1,7 @@
 //! `latchkey doctor`: checks what the program depends on, and reports for each check what it found and what to do. Changes
 //! nothing, prints no secret, and always ends: every check has a timeout.
 
+mod check;
 mod connection;
 mod database;
 mod finding;

@@ -5,14 +5,30 @@ use std::collections::HashSet;
 
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::registrations;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::queries::mailbox;
-use crate::identity::{Email, EmailKey, UserId};
-use crate::users::import::ImportedUser;
+use crate::identity::{Email, EmailKey, Name, Role, UserId};
+
+/// A row that can be imported.
+pub struct ImportedUser {
+    pub(crate) email: Email,
+    pub(crate) name: Name,
+    pub(crate) role: Role,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) created_at: Option<OffsetDateTime>,
+}
+
+impl ImportedUser {
+    /// What addresses are compared by.
+    pub fn key(&self) -> &EmailKey {
+        self.email.key()
+    }
+}
 
 /// For each, whether the address is free: neither taken nor reserved for an account.
 pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[ImportedUser]) -> Result<Vec<bool>, Fault> {

@@ -14,7 +14,15 @@ use diesel::sql_types::Interval;
 
 use crate::db::schema::upkeep::{self, dsl};
 use crate::db::{Fault, time};
-use crate::users::maintenance::LastPurge;
+
+/// The last purge by any instance.
+#[derive(Clone, Copy, Debug)]
+pub struct LastPurge {
+    pub ended_at: OffsetDateTime,
+    /// By the database's clock.
+    pub ago: Duration,
+    pub rows: i64,
+}
 
 /// Rows that no statement reads any more.
 pub(crate) const EXPIRED: [&str; 8] = [

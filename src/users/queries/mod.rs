@@ -27,8 +27,8 @@ pub(crate) use maintenance::{
     EXPIRED, delete_counters, delete_expired, forget_audit_events, last_purge, record_purge, try_purge_lock,
 };
 pub(crate) use registrations::{
-    PendingRegistration, drop_registration, drop_registrations, insert_registration, pending_registration,
-    take_registration,
+    ParsedRegistration, PendingRegistration, drop_registration, drop_registrations, insert_registration,
+    pending_registration, take_registration,
 };
 pub(crate) use secret_scan::{all_columns, each_row, in_one_snapshot};
 pub(crate) use setup::{consume_setup_tokens, insert_setup_token, setup_token_is_live};
@@ -38,4 +38,6 @@ pub(crate) use users::{
 };
 
 pub use admin::{DailyFigures, DayCount, UserRow};
+pub use import::ImportedUser;
 pub use invitations::InvitationRow;
+pub use maintenance::LastPurge;

@@ -10,9 +10,16 @@ use uuid::Uuid;
 
 use crate::db::schema::registrations;
 use crate::db::{Fault, time};
-use crate::identity::EmailKey;
+use crate::identity::{Email, EmailKey, Name};
+use crate::passwords::PasswordHash;
 use crate::secret::{Token, TokenHash};
-use crate::users::register::ParsedRegistration;
+
+/// A registration with valid fields.
+pub(crate) struct ParsedRegistration {
+    pub name: Name,
+    pub email: Email,
+    pub hash: PasswordHash,
+}
 
 /// A registration whose address has just been verified.
 #[derive(Queryable, Selectable)]
