@@ -56,7 +56,7 @@ fn as_json(cost: &Cost) -> Value {
             json!({ "inserted": inserted, "updated": updated, "deleted": deleted })
         })
     };
-    let deed = |cost: &OperationCost| {
+    let operation_cost = |cost: &OperationCost| {
         json!({
             "deed": operation(cost.operation),
             "session": writes(cost.session),
@@ -66,7 +66,7 @@ fn as_json(cost: &Cost) -> Value {
     };
     json!({
         "checks": cost.checks.iter().map(check).collect::<Vec<_>>(),
-        "deeds": cost.operations.iter().map(deed).collect::<Vec<_>>(),
+        "deeds": cost.operations.iter().map(operation_cost).collect::<Vec<_>>(),
         "rounds": cost.rounds,
     })
 }

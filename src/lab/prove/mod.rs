@@ -23,7 +23,7 @@ use users::Users;
 pub use error::ProveError;
 pub use report::{Failing, Percentiles, Report};
 
-/// Runs `instances` instances and revokes sessions for so many seconds. Whatever was created is removed when the
+/// Runs `instances` instances and revokes sessions for so many seconds. Everything it created is removed when the
 /// future is dropped. Existing data is not touched.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! No route of the product accepts a valid JSON Web Token, whatever cookie or header carries it.
+//! No route of the product accepts a valid JSON Web Token, in any cookie or header.
 
 use std::fs;
 use std::path::Path;
