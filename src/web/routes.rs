@@ -145,10 +145,6 @@ pub struct Served {
     pub compare: bool,
 }
 
-impl Served {
-    const ALL: Self = Self { local: true, compare: true };
-}
-
 /// One row: data for tests and documentation, and the handler behind it.
 pub struct Route {
     pub guard: Kind,
@@ -299,7 +295,8 @@ impl<G, A, T> EndsInForm for (G, A, Json<T>) {
 /// Whether the row that answers this is one for scripts: the first whose path matches, as the router has it.
 pub fn is_for_scripts(method: &actix_web::http::Method, path: &str) -> bool {
     static POSTS: LazyLock<Vec<(ResourceDef, bool)>> = LazyLock::new(|| {
-        let rows = paths(Served::ALL, Method::Post).filter_map(|(path, row, _)| Some((path, row?.json)));
+        let rows = paths(Served { local: true, compare: true }, Method::Post)
+            .filter_map(|(path, row, _)| Some((path, row?.json)));
         rows.map(|(path, json)| (ResourceDef::new(path), json)).collect()
     });
     *method == actix_web::http::Method::POST
