@@ -25,9 +25,7 @@ use super::receive::{self, Draft};
 
 /// The rows of a deployed server with every part switched on.
 pub fn table() -> Vec<Route> {
-    let mut rows = product_table();
-    rows.extend(compare_table());
-    rows
+    product_table().into_iter().chain(compare_table()).collect()
 }
 
 #[rustfmt::skip]
