@@ -6,7 +6,7 @@ use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpMessage as _, HttpRequest};
 
 use super::{Shared, cookie};
-use crate::accounts::Proof;
+use crate::login::Proof;
 use crate::secret::{Token, TokenHash};
 
 /// What this request's browser is to keep.

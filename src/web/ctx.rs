@@ -11,10 +11,11 @@ use super::error::Error;
 use super::flash::Flash;
 use super::form::Fields;
 use super::page::Page;
-use super::urlencoded;
-use super::{Shared, address, assets, browser, csrf, flash, headers};
-use crate::accounts::{Accounts, Binding, Client};
+use super::{Shared, address, assets, browser, csrf, flash, headers, urlencoded};
+use crate::accounts::Accounts;
 use crate::db::Fault;
+use crate::factors::Binding;
+use crate::identity::Client;
 
 pub struct Ctx {
     pub request: HttpRequest,
@@ -33,7 +34,7 @@ impl Ctx {
     /// The frame of a page that offers passkeys, and so brings the one script there is.
     pub fn page_with_passkeys(&self) -> Page {
         let mut page = self.page();
-        if self.accounts().passkeys_work() {
+        if self.accounts().factors.passkeys_work() {
             page.script = Some(assets::passkeys());
             self.request.extensions_mut().insert(headers::Scripted);
         }

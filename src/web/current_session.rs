@@ -16,8 +16,9 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::error::Error;
 use super::{LabCookies, Shared, browser, cookie, visit};
-use crate::accounts::{LiveUser, Opened, PendingHash, PendingKey};
 use crate::db::Fault;
+use crate::identity::LiveUser;
+use crate::login::{Opened, PendingHash, PendingKey};
 use crate::sessions::{self, Ended, request};
 
 /// Gives the browser the key of the session that was opened. Whatever was there before the log-in is

@@ -21,8 +21,8 @@ use uuid::Uuid;
 use super::error::{self, Error, Words};
 use super::page::Page;
 use super::{Shared, assets, browser, csrf, doctor, flash, guard, headers, json, page, routes, trace, visit};
-use crate::accounts::LiveUser;
 use crate::db::Fault;
+use crate::identity::LiveUser;
 use crate::secret;
 use crate::sessions::request;
 

@@ -13,8 +13,9 @@ use std::pin::Pin;
 
 use super::error::Error;
 use super::{Shared, ctx, current_session, next, visit};
-use crate::accounts::{LiveUser, PendingHash, Role};
 use crate::config::SessionLimits;
+use crate::identity::{LiveUser, Role};
+use crate::login::PendingHash;
 
 /// A guard as data, for the table and the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +111,7 @@ impl FromRequest for Pending {
             let denied = Error::LogIn { next: onwards(&request) };
             let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(denied) };
             match current_session::pending_key(&request, shared) {
-                Some(key) if shared.accounts.is_pending(key).await? => Ok(Self(key)),
+                Some(key) if shared.accounts.login.is_pending(key).await? => Ok(Self(key)),
                 _ => Err(denied),
             }
         })

@@ -14,8 +14,8 @@ use super::body::Body;
 use super::csrf::{self, NotOwn};
 use super::error::{Error, Words};
 use super::{ctx, next};
-use crate::accounts::Wait;
 use crate::db::Fault;
+use crate::throttle::Wait;
 
 /// Where the token is.
 const TOKEN: &str = "x-csrf-token";

@@ -7,8 +7,9 @@ use smol_str::SmolStr;
 
 use super::error::Error;
 use super::{Shared, assets, csrf, flash, visit};
-use crate::accounts::{Role, Wait};
 use crate::db::Fault;
+use crate::identity::Role;
+use crate::throttle::Wait;
 
 pub struct Page {
     pub csrf: String,

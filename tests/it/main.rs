@@ -22,6 +22,7 @@ mod confirm;
 mod csrf;
 mod db;
 mod deploy_files;
+mod docs;
 mod doctor;
 mod email_keys;
 mod enumeration;

@@ -3,10 +3,10 @@
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
-use crate::accounts::AdminRefusal;
 use crate::config::Misconfigured;
 use crate::db::Fault;
 use crate::db::local::LocalError;
+use crate::users::AdminRefusal;
 
 #[derive(Debug)]
 pub enum ProveError {

@@ -7,9 +7,10 @@ use super::ProveError;
 use super::error::Request;
 use super::http::HttpConnection;
 use super::sandbox::Sandbox;
-use crate::accounts::{Accounts, Email, Name, Role};
+use crate::accounts::Accounts;
 use crate::config::{Misconfigured, Settings, Transport};
 use crate::db::{Db, Fault};
+use crate::identity::{Email, Name, Role};
 use crate::mail::Mailer;
 use crate::secret::{CookieSigner, Secret};
 use crate::sessions::{Handle, Key, Login};
@@ -78,7 +79,7 @@ impl Users {
         let invalid = |why: &dyn std::fmt::Display| ProveError::InvalidAccount(why.to_string());
         let email = Email::parse(&format!("person{number}@example.org")).map_err(|why| invalid(&why))?;
         let name = Name::parse(&format!("Person {number}")).map_err(|why| invalid(&why))?;
-        let created = self.accounts.create_user(&email, &name, Role::Member).await?;
+        let created = self.accounts.admin.create_user(&email, &name, Role::Member).await?;
         let user = created.map_err(ProveError::AccountRefused)?;
         let login = Login {
             principal: user.principal(),

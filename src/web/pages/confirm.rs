@@ -6,7 +6,9 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{CodeRefusal, ConfirmRefusal, Wait};
+use crate::factors::CodeRefusal;
+use crate::login::ConfirmRefusal;
+use crate::throttle::Wait;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -59,9 +61,10 @@ pub enum Step {
 impl ConfirmPage {
     async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
         let interrupted = flash::is_interrupted(&ctx.request, &ctx.shared);
-        let email = ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?;
-        let with_code = ctx.accounts().confirms_with_code(me).await?;
-        let page = if ctx.accounts().has_passkey(me).await? { ctx.page_with_passkeys() } else { ctx.page() };
+        let email = ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?;
+        let with_code = ctx.accounts().factors.confirms_with_code(me).await?;
+        let page =
+            if ctx.accounts().factors.has_passkey(me).await? { ctx.page_with_passkeys() } else { ctx.page() };
         Ok(Self { page, form, email, with_code, interrupted, carried: None })
     }
 
@@ -82,7 +85,7 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
     let asked = ctx.query("next");
     let next = next::safe(&next).or(next::safe(&asked)).unwrap_or("/home").to_owned();
     let (password, code) = (password.reveal(), code.reveal());
-    match ctx.accounts().confirm(me.0.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
             current_session::rotated(&ctx.request, &ctx.shared, &me, key);
             Ok(flash::see_other(&next))
@@ -112,7 +115,7 @@ pub async fn step(request: &HttpRequest, posted: Posted, carried: Carried) -> Re
         return Ok(Step::Answer(page::ok(&page)?));
     }
     let (password, code) = (form.input.password.reveal(), form.input.code.reveal());
-    match ctx.accounts().confirm(me.0.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
             // What follows in this request is judged by the session as it is now.
             ctx.accounts().sessions().load(key.reveal()).await?;

@@ -6,7 +6,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Disowned, Purpose};
+use crate::cleanup::Disowned;
+use crate::notices::Purpose;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -90,7 +91,7 @@ async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let live = ctx.accounts().live_link(purpose, &token).await?;
+    let live = ctx.accounts().notices.live_link(purpose, &token).await?;
     let dead = dead_text(purpose);
     let (form, status) = (link::fields(token, live.is_some(), dead), link::status(live.is_some()));
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
@@ -106,7 +107,7 @@ pub async fn unlock_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 pub async fn unlock(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().unlock(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().login.unlock(&form.input.token, ctx.client()).await? {
         Some(proof) => {
             browser::keep(&ctx.request, &ctx.shared, &proof);
             Ok(link::used(ctx.redirect("/login", Flash::Unlocked), &ctx.shared))
@@ -120,7 +121,7 @@ pub async fn not_me_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 pub async fn not_me(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().not_me(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().login.not_me(&form.input.token, ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
         None => dead(&ctx, Purpose::NotMe, form),
     }
@@ -131,7 +132,7 @@ pub async fn confirm_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Er
 }
 
 pub async fn confirm_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().confirm_email(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().users.confirm_email(&form.input.token, ctx.client()).await? {
         // Whoever is logged in goes on to their pages from there.
         Some(()) => Ok(link::used(ctx.redirect("/login", Flash::EmailChanged), &ctx.shared)),
         None => dead(&ctx, Purpose::ConfirmEmail, form),
@@ -143,7 +144,7 @@ pub async fn undo_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error
 }
 
 pub async fn undo_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().restore_email(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().users.restore_email(&form.input.token, ctx.client()).await? {
         Some(()) => Ok(link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
         None => dead(&ctx, Purpose::UndoEmail, form),
     }
@@ -154,7 +155,7 @@ pub async fn undo_factor_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Erro
 }
 
 pub async fn undo_factor(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().undo_factor(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().login.undo_factor(&form.input.token, ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
         None => dead(&ctx, Purpose::UndoFactor, form),
     }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
+use crate::login::{Attempt, LogInRefusal, LoggedIn};
 use crate::sessions::Ended;
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
@@ -43,7 +43,7 @@ impl LogInPage {
         Self {
             page: ctx.page_with_passkeys(),
             form,
-            can_register: ctx.accounts().registration_is_open(),
+            can_register: ctx.accounts().users.registration_is_open(),
             ended: None,
         }
     }
@@ -75,7 +75,7 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
     let next = next::safe(&next).or(next::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = matches!(&*remember, "1" | "on" | "true" | "yes");
     let attempt = Attempt { email: email.0, password: password.reveal(), remember };
-    match ctx.accounts().authenticate(attempt, ctx.client()).await? {
+    match ctx.accounts().login.authenticate(attempt, ctx.client()).await? {
         Ok(LoggedIn::Open(opened)) => {
             let restored = opened.restored;
             current_session::begin(&ctx.request, &ctx.shared, opened)?;
@@ -84,7 +84,7 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
         Ok(LoggedIn::Pending(key)) => {
             // The browser is about to forget its key.
             if let Some(live) = visitor.0 {
-                ctx.accounts().log_out(live, ctx.client()).await?;
+                ctx.accounts().login.log_out(live, ctx.client()).await?;
             }
             let next = Some(next.as_str()).filter(|next| *next != "/home");
             let mut response = flash::see_other(&with_next("/login/second-factor", next));

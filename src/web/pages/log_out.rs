@@ -18,11 +18,11 @@ impl Input for LogOutForm {
 
 pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<HttpResponse, Error> {
     match visitor.0 {
-        Some(live) => ctx.accounts().log_out(live, ctx.client()).await?,
+        Some(live) => ctx.accounts().login.log_out(live, ctx.client()).await?,
         // Perhaps a click ago, and then it holds only once everybody has heard of it.
         None if current_session::had_key(&ctx.request, &ctx.shared) => {
             if let Some(pending) = current_session::pending_key(&ctx.request, &ctx.shared) {
-                ctx.accounts().forget_pending(pending).await?;
+                ctx.accounts().login.forget_pending(pending).await?;
             }
             ctx.accounts().sessions().everywhere().await
         }

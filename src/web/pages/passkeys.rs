@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
-use crate::accounts::{Assertion, Opened, PasskeyRefusal, PendingHash};
+use crate::factors::{Assertion, PasskeyRefusal};
+use crate::login::{Opened, PendingHash};
 use crate::web::ctx::Ctx;
 use crate::web::error::{Error, with_next};
 use crate::web::flash::{self, Flash};
@@ -15,13 +16,13 @@ use crate::web::{current_session, next};
 pub async fn start(visitor: Visitor, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResponse, Error> {
     let user = match (visitor.0, pending(&ctx)) {
         (Some(live), _) => Some(live.owner.id),
-        (None, Some(key)) => match ctx.accounts().pending_user(key).await? {
+        (None, Some(key)) => match ctx.accounts().login.pending_user(key).await? {
             None => return Ok(begin_anew(&ctx)),
             user => user,
         },
         (None, None) => None,
     };
-    match ctx.accounts().ask_for_passkey(user, ctx.binding(), ctx.client()).await? {
+    match ctx.accounts().login.ask_for_passkey(user, ctx.binding(), ctx.client()).await? {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(refused(&refusal)),
     }
@@ -32,7 +33,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
     let (accounts, binding, client) = (ctx.accounts(), ctx.binding(), ctx.client());
     let refusal = match (visitor.0, pending(&ctx)) {
         (Some(live), _) => {
-            match accounts.confirm_with_passkey(live.clone(), binding, answer.0, client).await? {
+            match accounts.login.confirm_with_passkey(live.clone(), binding, answer.0, client).await? {
                 Ok(key) => {
                     current_session::rotated(&ctx.request, &ctx.shared, &live, key);
                     return Ok(go_on(&ctx));
@@ -41,7 +42,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
             }
         }
         (None, Some(key)) => {
-            match accounts.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
+            match accounts.login.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
                 Ok(opened) => {
                     return begin(&ctx, opened);
                 }
@@ -50,7 +51,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
         }
         (None, None) => {
             let remember = !ctx.query("remember").is_empty();
-            match accounts.log_in_with_passkey(binding, answer.0, remember, client).await? {
+            match accounts.login.log_in_with_passkey(binding, answer.0, remember, client).await? {
                 Ok(opened) => {
                     return begin(&ctx, opened);
                 }

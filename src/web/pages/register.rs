@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::config::Registration;
+use crate::users::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
@@ -48,12 +48,12 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Ok(invite) => invite,
         Err(moved) => return Ok(*moved),
     };
-    let invited = ctx.accounts().invited(&invite).await?;
+    let invited = ctx.accounts().admin.invited(&invite).await?;
     let mut fields = Fields::new(vec![("invite".into(), invite)]);
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
     }
-    let closed = match ctx.accounts().registration() {
+    let closed = match ctx.accounts().users.registration() {
         Registration::Closed => Some(RegisterRefusal::Closed),
         _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail),
         Registration::Invite if invited.is_none() => {
@@ -65,7 +65,7 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::ok(&RegisterPage {
         page: ctx.page(),
         form: fields,
-        password_min: ctx.accounts().password_min(),
+        password_min: ctx.accounts().passwords.min_code_points(),
         strength: None,
         closed,
     })
@@ -73,12 +73,12 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 
 /// With what was typed on a page that was out of date.
 pub async fn again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
-    let password_min = ctx.accounts().password_min();
+    let password_min = ctx.accounts().passwords.min_code_points();
     page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None, closed: None })
 }
 
 pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Result<HttpResponse, Error> {
-    let password_min = ctx.accounts().password_min();
+    let password_min = ctx.accounts().passwords.min_code_points();
     if form.only_toggles() {
         return page::ok(&RegisterPage {
             page: ctx.page(),
@@ -90,7 +90,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
     }
     let RegisterForm { name, email, password, invite } = form.input;
     let person = NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
-    let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
+    let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
             let answer = if person.invite.is_empty() { answer } else { link::used(answer, &ctx.shared) };
@@ -116,7 +116,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
     explain(&mut form.fields, refusal);
     // Costly, so only for those whose password was looked at.
     let strength = match judged {
-        true => Some(ctx.accounts().strength(&person.password, &person.name, &person.email).await?),
+        true => Some(ctx.accounts().passwords.strength(&person.password, &person.name, &person.email).await?),
         false => None,
     };
     let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength, closed: None };
@@ -195,7 +195,8 @@ pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let link = ctx.accounts().verify_link(&token, registration::shown(&ctx.request, &ctx.shared)).await?;
+    let link =
+        ctx.accounts().users.verify_link(&token, registration::shown(&ctx.request, &ctx.shared)).await?;
     let live = link != VerifyLink::Dead;
     let (form, asks_password) = (link::fields(token, live, DEAD), link == VerifyLink::OtherBrowser);
     page::show(link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
@@ -211,7 +212,7 @@ pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<
     let VerifyForm { token, password, .. } = form.input;
     let password = password.reveal();
     let browser = registration::shown(&ctx.request, &ctx.shared);
-    let refusal = match ctx.accounts().verify_email(&token, &password, browser, ctx.client()).await? {
+    let refusal = match ctx.accounts().users.verify_email(&token, &password, browser, ctx.client()).await? {
         Ok(()) => {
             let answer = link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
             return Ok(registration::forget(answer, &ctx.shared));
@@ -239,11 +240,11 @@ pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<
 
 /// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
 async fn discarded(ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().discard_registration(&form.input.token).await? {
+    if !ctx.accounts().users.discard_registration(&form.input.token).await? {
         form.fields.refuse("token", DEAD);
         return page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: false });
     }
-    let dropped = match ctx.accounts().registration() {
+    let dropped = match ctx.accounts().users.registration() {
         Registration::Invite => Flash::InvitedRegistrationDropped,
         Registration::Open | Registration::Closed => Flash::RegistrationDropped,
     };

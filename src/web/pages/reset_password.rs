@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Email, ResetRefusal};
+use crate::identity::Email;
+use crate::users::ResetRefusal;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
@@ -52,7 +53,7 @@ pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpR
             .refuse("", "Mail is switched off here, so no link can be sent. An administrator can help you.");
         return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
     }
-    match ctx.accounts().request_reset(&email, ctx.client()).await? {
+    match ctx.accounts().users.request_reset(&email, ctx.client()).await? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
             form.fields.refuse("", wait);
@@ -94,7 +95,7 @@ struct ResetPasswordPage {
 impl ResetPasswordPage {
     /// The form with what was typed, or the error of a dead link.
     async fn new(ctx: &Ctx, mut form: Fields) -> Result<Self, Error> {
-        let email = ctx.accounts().reset_link_address(form.value("token")).await?;
+        let email = ctx.accounts().users.reset_link_address(form.value("token")).await?;
         if email.is_none() && form.error("token").is_none() {
             form.refuse("token", DEAD);
         }
@@ -102,7 +103,7 @@ impl ResetPasswordPage {
             page: ctx.page(),
             form,
             email: email.unwrap_or_default(),
-            password_min: ctx.accounts().password_min(),
+            password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
         })
     }
@@ -134,7 +135,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<H
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let is_weak = match ctx.accounts().reset_password(&token, &password, ctx.client()).await? {
+    let is_weak = match ctx.accounts().users.reset_password(&token, &password, ctx.client()).await? {
         Ok(proof) => {
             browser::keep(&ctx.request, &ctx.shared, &proof);
             return Ok(link::used(ctx.redirect("/login", Flash::PasswordReset), &ctx.shared));
@@ -150,7 +151,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<H
     };
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
     if is_weak {
-        shown.strength = Some(ctx.accounts().strength(&password, "", &shown.email).await?);
+        shown.strength = Some(ctx.accounts().passwords.strength(&password, "", &shown.email).await?);
     }
     page::refused(&shown)
 }

@@ -2,7 +2,7 @@
 
 use super::moments::relative;
 use super::*;
-use crate::accounts::Agent;
+use crate::identity::Agent;
 use time::Duration;
 
 #[test]

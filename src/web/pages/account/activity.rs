@@ -19,7 +19,7 @@ struct ActivityPage {
 
 pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
     let asked = Pager::asked(&ctx.query("page"));
-    let (events, total) = ctx.accounts().activity(me.owner.id, PER_PAGE, Pager::offset(asked)).await?;
+    let (events, total) = ctx.accounts().audit.activity(me.owner.id, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&ActivityPage {
         pager: Pager::new(asked, total, &page, ""),

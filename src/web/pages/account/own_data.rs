@@ -5,8 +5,8 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::LeaveRefusal;
 use crate::db::Fault;
+use crate::users::LeaveRefusal;
 use crate::web::ctx::Ctx;
 use crate::web::current_session;
 use crate::web::error::Error;
@@ -38,14 +38,14 @@ impl DeletePage {
         Ok(Self {
             page: ctx.page(),
             form,
-            email: ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?,
-            grace: ctx.accounts().grace(),
+            email: ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?,
+            grace: ctx.accounts().users.grace(),
         })
     }
 }
 
 pub async fn export(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let all = ctx.accounts().export(&me, ctx.client()).await?;
+    let all = ctx.accounts().users.export(&me, ctx.client()).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"latchkey-export.json\""))
@@ -62,7 +62,7 @@ pub async fn again(me: Confirmed, ctx: Ctx, draft: Draft) -> Result<HttpResponse
 }
 
 pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<DeleteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().leave(me.0.clone(), form.input.email.0, ctx.client()).await? {
+    match ctx.accounts().users.leave(me.0.clone(), form.input.email.0, ctx.client()).await? {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
             current_session::end(&mut response, &ctx.shared);

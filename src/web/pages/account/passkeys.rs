@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::recovery_codes;
-use crate::accounts::{Attestation, Factors, Name, Passkey, PasskeyId, PasskeyStep, StepChange};
+use crate::factors::{Attestation, FactorStatus, Passkey, PasskeyId, PasskeyStep, StepChange};
+use crate::identity::Name;
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::{self, Flash};
@@ -52,7 +53,7 @@ pub struct Row {
 }
 
 impl Passkeys {
-    pub async fn of(me: &Confirmed, ctx: &Ctx, factors: &Factors) -> Result<Self, Error> {
+    pub async fn of(me: &Confirmed, ctx: &Ctx, factors: &FactorStatus) -> Result<Self, Error> {
         let row = |Passkey { id, name, created_at, last_used_at, suspect_since }| Row {
             id: id.0.to_string(),
             typed: name.clone(),
@@ -63,14 +64,14 @@ impl Passkeys {
             error: None,
             open: false,
         };
-        let rows: Vec<Row> = ctx.accounts().passkeys(me).await?.into_iter().map(row).collect();
+        let rows: Vec<Row> = ctx.accounts().factors.passkeys(me).await?.into_iter().map(row).collect();
         let password = match (&factors.totp, rows.is_empty(), factors.on) {
             (Some(_), ..) => Password::App,
             (None, true, _) => Password::Choice,
             (None, false, true) => Password::Required,
             (None, false, false) => Password::Alone,
         };
-        Ok(Self { work: ctx.accounts().passkeys_work(), rows, password })
+        Ok(Self { work: ctx.accounts().factors.passkeys_work(), rows, password })
     }
 
     /// The row of one passkey, with another name typed in it.
@@ -87,7 +88,7 @@ impl Passkeys {
 }
 
 pub async fn start(me: Confirmed, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().ask_for_new_passkey(me.0.clone(), ctx.binding()).await? {
+    match ctx.accounts().factors.ask_for_new_passkey(me.0.clone(), ctx.binding()).await? {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
@@ -95,7 +96,7 @@ pub async fn start(me: Confirmed, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResp
 
 pub async fn finish(me: Confirmed, ctx: Ctx, made: Json<Attestation>) -> Result<HttpResponse, Error> {
     let step = PasskeyStep::parse(&ctx.query("second_step")).unwrap_or(PasskeyStep::Required);
-    match ctx.accounts().add_passkey(me.0.clone(), ctx.binding(), made.0, step, ctx.client()).await? {
+    match ctx.accounts().factors.add_passkey(me.0.clone(), ctx.binding(), made.0, step, ctx.client()).await? {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
         Ok(added) => {
             let response = HttpResponse::Ok().json(json!({ "next": PAGE, "codes": added.wants_codes }));
@@ -132,7 +133,7 @@ pub async fn rename(
             return page::refused(&page);
         }
     };
-    if !ctx.accounts().rename_passkey(me.0.clone(), id.0, name, ctx.client()).await? {
+    if !ctx.accounts().factors.rename_passkey(me.0.clone(), id.0, name, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::PasskeyRenamed))
@@ -156,7 +157,7 @@ pub async fn remove(
     id: Id<PasskeyId>,
     _: Form<Button>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().remove_passkey(me.0.clone(), id.0, ctx.client()).await? {
+    if !ctx.accounts().factors.remove_passkey(me.0.clone(), id.0, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::PasskeyRemoved))
@@ -174,7 +175,7 @@ pub async fn set_step(me: Confirmed, ctx: Ctx, form: Form<StepForm>) -> Result<H
     let Some(step) = PasskeyStep::parse(&form.input.second_step) else {
         return Ok(ctx.redirect(PAGE, Flash::StepUnchanged));
     };
-    match ctx.accounts().set_passkey_step(me.0.clone(), step, ctx.client()).await? {
+    match ctx.accounts().factors.set_passkey_step(me.0.clone(), step, ctx.client()).await? {
         StepChange::Required(Some(codes)) => {
             let news = "From now on, logging in with your password also asks for a passkey.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await

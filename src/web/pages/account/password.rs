@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::ChangeRefusal;
+use crate::users::ChangeRefusal;
 use crate::web::ctx::Ctx;
 use crate::web::current_session;
 use crate::web::error::Error;
@@ -38,9 +38,9 @@ impl PasswordPage {
         Ok(Self {
             page: ctx.page(),
             form,
-            password_min: ctx.accounts().password_min(),
+            password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
-            email: ctx.accounts().email_of(me).await?.ok_or(Error::NotFound)?,
+            email: ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?,
         })
     }
 }
@@ -58,6 +58,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result
     let (current_password, password) = (form.input.current_password.reveal(), form.input.password.reveal());
     let changed = ctx
         .accounts()
+        .users
         .change_password(me.0.clone(), current_password, password.clone(), ctx.client())
         .await?;
     match changed {
@@ -78,7 +79,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result
         }
         Err(ChangeRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
-            shown.strength = Some(ctx.accounts().strength(&password, &me.owner.name, &shown.email).await?);
+            shown.strength = Some(ctx.accounts().passwords.strength(&password, &me.owner.name, &shown.email).await?);
         }
     }
     page::refused(&shown)

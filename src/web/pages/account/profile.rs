@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::Name;
+use crate::identity::Name;
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -36,7 +36,7 @@ struct ProfilePage {
 
 impl ProfilePage {
     async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
-        let row = ctx.accounts().own_row(me).await?.ok_or(Error::NotFound)?;
+        let row = ctx.accounts().users.own_row(me).await?.ok_or(Error::NotFound)?;
         Ok(Self {
             page: ctx.page().at("/account"),
             form,
@@ -61,7 +61,7 @@ pub async fn again(me: SignedIn, ctx: Ctx, draft: Draft) -> Result<HttpResponse,
 pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ProfileForm>) -> Result<HttpResponse, Error> {
     match Name::parse(&form.input.name) {
         Ok(name) => {
-            ctx.accounts().rename(me.0.clone(), name, ctx.client()).await?;
+            ctx.accounts().users.rename(me.0.clone(), name, ctx.client()).await?;
             Ok(ctx.redirect("/account", Flash::NameChanged))
         }
         Err(why) => {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::accounts::{Enrolment, Factors, TotpRefusal};
+use crate::factors::{Enrolment, FactorStatus, TotpRefusal};
 use crate::web::ctx::Ctx;
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -33,7 +33,7 @@ pub struct Totp {
 }
 
 impl Totp {
-    pub fn new(factors: &Factors, now: OffsetDateTime) -> Self {
+    pub fn new(factors: &FactorStatus, now: OffsetDateTime) -> Self {
         Self {
             since: factors.totp.as_ref().map(|totp| When::new(totp.since, now)),
             locked: factors.totp.as_ref().is_some_and(|totp| totp.locked),
@@ -61,7 +61,7 @@ impl EnrolPage {
 }
 
 pub async fn start(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().start_totp(&me).await? {
+    match ctx.accounts().factors.start_totp(&me).await? {
         Ok(enrolment) => page::ok(&EnrolPage::new(&ctx, enrolment, Fields::default())?),
         Err(_) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
     }
@@ -76,7 +76,7 @@ pub struct CodeForm {
 impl Input for CodeForm {}
 
 pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().finish_totp(me.0.clone(), form.input.code.reveal(), ctx.client()).await? {
+    match ctx.accounts().factors.finish_totp(me.0.clone(), form.input.code.reveal(), ctx.client()).await? {
         Ok(Some(codes)) => {
             let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await
@@ -96,7 +96,7 @@ pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result
 }
 
 pub async fn remove(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().remove_totp(me.0.clone(), ctx.client()).await? {
+    if !ctx.accounts().factors.remove_totp(me.0.clone(), ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::TotpRemoved))

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::accounts::{InvitationRow, InviteRefusal};
+use crate::users::{InvitationRow, InviteRefusal};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -66,7 +66,7 @@ impl Invitation {
 impl InvitationsPage {
     async fn new(me: &Admin, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
         let asked = Pager::asked(&ctx.query("page"));
-        let (rows, total) = ctx.accounts().invitations(PER_PAGE, Pager::offset(asked)).await?;
+        let (rows, total) = ctx.accounts().admin.invitations(PER_PAGE, Pager::offset(asked)).await?;
         let page = ctx.page().at("/admin/invitations");
         Ok(Self {
             pager: Pager::new(asked, total, &page, ""),
@@ -87,7 +87,7 @@ pub async fn again(me: Admin, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Er
 }
 
 pub async fn invite(me: Admin, ctx: Ctx, mut form: Form<InviteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().invite(me.owner.clone(), &form.input.email, ctx.client()).await? {
+    match ctx.accounts().admin.invite(me.owner.clone(), &form.input.email, ctx.client()).await? {
         Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
         Err(InviteRefusal::Email(why)) => form.fields.refuse("email", why),
         Err(InviteRefusal::Registered) => {
@@ -101,7 +101,7 @@ pub async fn invite(me: Admin, ctx: Ctx, mut form: Form<InviteForm>) -> Result<H
 }
 
 pub async fn withdraw(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().withdraw_invitation(&me.owner, id.0, ctx.client()).await? {
+    if !ctx.accounts().admin.withdraw_invitation(&me.owner, id.0, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect("/admin/invitations", Flash::Withdrawn))

@@ -25,7 +25,7 @@ struct AdminSessionsPage {
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
-    let (rows, total) = ctx.accounts().all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
+    let (rows, total) = ctx.accounts().admin.all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
     let (page, policy) = (ctx.page(), ctx.accounts().sessions().policy());
     page::ok(&AdminSessionsPage {
         pager: Pager::new(asked, total, &page, &q),
@@ -57,7 +57,7 @@ pub async fn revoke(
     form: Form<RevokeForm>,
 ) -> Result<HttpResponse, Error> {
     let by = (me.owner.id, me.record.handle);
-    if !ctx.accounts().revoke_any(Some(by), handle.0, ctx.client()).await? {
+    if !ctx.accounts().admin.revoke_any(Some(by), handle.0, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     let back = match form.input.user.parse::<Uuid>() {

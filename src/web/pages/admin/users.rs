@@ -5,7 +5,8 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::accounts::{AdminRefusal, Role, UserId};
+use crate::identity::{Role, UserId};
+use crate::users::AdminRefusal;
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
 use crate::web::flash::Flash;
@@ -27,7 +28,7 @@ struct UsersPage {
 
 pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
-    let (users, total) = ctx.accounts().users(&q, PER_PAGE, Pager::offset(asked)).await?;
+    let (users, total) = ctx.accounts().admin.users(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&UsersPage {
         pager: Pager::new(asked, total, &page, &q),
@@ -55,7 +56,7 @@ struct UserPage {
 
 impl UserPage {
     async fn new(me: &Admin, ctx: &Ctx, id: Uuid) -> Result<Self, Error> {
-        let found = ctx.accounts().user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
+        let found = ctx.accounts().admin.user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
         let (here, now, policy) = (me.record.handle, me.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
         Ok(Self {
@@ -103,7 +104,7 @@ pub async fn set_role(
     let Some(role) = Role::parse(&form.input.role) else {
         return refuse(&me, &ctx, id.0, "Choose one of the roles.").await;
     };
-    let answer = ctx.accounts().set_role(Some(me.owner.id), UserId(id.0), role, ctx.client()).await?;
+    let answer = ctx.accounts().admin.set_role(Some(me.owner.id), UserId(id.0), role, ctx.client()).await?;
     conclude(&me, &ctx, id.0, answer, Flash::RoleChanged).await
 }
 
@@ -117,12 +118,12 @@ pub async fn set_role_again(me: Admin, ctx: Ctx, id: Id<Uuid>, draft: Draft) -> 
 }
 
 pub async fn disable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().disable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
+    let answer = ctx.accounts().admin.disable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
     conclude(&me, &ctx, id.0, answer, Flash::Disabled).await
 }
 
 pub async fn enable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().enable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
+    let answer = ctx.accounts().admin.enable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
     conclude(&me, &ctx, id.0, answer, Flash::Enabled).await
 }
 
@@ -132,12 +133,13 @@ pub async fn revoke_sessions(
     id: Id<Uuid>,
     _: Form<Button>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().revoke_sessions_of(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.revoke_sessions_of(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
     conclude(&me, &ctx, id.0, answer, Flash::AllEnded).await
 }
 
 pub async fn send_reset(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().send_reset(me.owner.id, UserId(id.0), ctx.client()).await?;
+    let answer = ctx.accounts().admin.send_reset(me.owner.id, UserId(id.0), ctx.client()).await?;
     conclude(&me, &ctx, id.0, answer, Flash::ResetSent).await
 }
 

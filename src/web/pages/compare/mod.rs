@@ -12,7 +12,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use crate::accounts::Client;
+use crate::identity::Client;
 use crate::lab::{ClientInfo, Credentials, Lab, RunLimit, Step, StepResult};
 use crate::web::ctx::{Ctx, Id};
 use crate::web::error::Error;
