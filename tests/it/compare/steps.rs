@@ -1,8 +1,8 @@
 //! The steps of a run: after each, both checks are made with the credentials of the browser and of its copy.
 
 use super::{
-    SESSION, TOKEN, comparison, comparisons, comparisons_on, expect, reasons, role_at, roles, start_run,
-    step, step_with,
+    SESSION, comparison, comparisons, comparisons_on, expect, reasons, role_at, roles, start_run, step,
+    step_with,
 };
 use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
