@@ -25,9 +25,7 @@ use crate::web::session::with_session;
 
 /// The rows of a deployed server with every part switched on.
 pub fn table() -> Vec<Route> {
-    let mut rows = product_table();
-    rows.extend(compare_table());
-    rows
+    product_table().into_iter().chain(compare_table()).collect()
 }
 
 #[rustfmt::skip]
@@ -143,10 +141,6 @@ pub fn local_table() -> Vec<Route> {
 pub struct Served {
     pub local: bool,
     pub compare: bool,
-}
-
-impl Served {
-    const ALL: Self = Self { local: true, compare: true };
 }
 
 /// One row: data for tests and documentation, and the handler behind it.
@@ -299,7 +293,8 @@ impl<G, A, T> EndsInForm for (G, A, Json<T>) {
 /// Whether the row that answers this is one for scripts: the first whose path matches, as the router has it.
 pub fn is_for_scripts(method: &actix_web::http::Method, path: &str) -> bool {
     static POSTS: LazyLock<Vec<(ResourceDef, bool)>> = LazyLock::new(|| {
-        let rows = paths(Served::ALL, Method::Post).filter_map(|(path, row, _)| Some((path, row?.json)));
+        let rows = paths(Served { local: true, compare: true }, Method::Post)
+            .filter_map(|(path, row, _)| Some((path, row?.json)));
         rows.map(|(path, json)| (ResourceDef::new(path), json)).collect()
     });
     *method == actix_web::http::Method::POST
