@@ -8,7 +8,7 @@ use latchkey::accounts::password::Password;
 use latchkey::accounts::{Act, Email, Name, cleanup_table};
 use latchkey::config::{Passwords, Throttle};
 use latchkey::web::routes::{self, Method};
-use latchkey::web::session::guard::Kind;
+use latchkey::web::session::guard::GuardKind;
 
 /// Fields that no form of a page declares: every form has them, or the query.
 const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];
@@ -143,7 +143,8 @@ fn the_limits_on_the_page_are_those_that_are_checked() {
 
 #[test]
 fn every_form_a_stranger_may_send_is_accounted_for() {
-    let open = |guard: Kind| !matches!(guard, Kind::SignedIn | Kind::Confirmed | Kind::Admin);
+    let open =
+        |guard: GuardKind| !matches!(guard, GuardKind::SignedIn | GuardKind::Confirmed | GuardKind::Admin);
     let rows = routes::table();
     let forms = rows.iter().filter(|row| row.method == Method::Post && open(row.guard));
     same("forms", &first_cells(&list("ways")), &forms.map(|row| row.path.to_owned()).collect());

@@ -5,16 +5,16 @@ use serde_json::json;
 
 use crate::accounts::{Assertion, Opened, PasskeyRefusal, PendingHash};
 use crate::web::http::error::{Error, with_next};
-use crate::web::http::flash::{self, Flash};
-use crate::web::http::json::{self, Json, Nothing};
+use crate::web::http::flash::Flash;
+use crate::web::http::json::{self, Json, NoInput};
 use crate::web::http::return_to;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::session::current_session;
 use crate::web::session::guard::Visitor;
 
 /// What to ask the browser for. Whoever is logged in already is only asked for passkeys of their own.
-pub async fn start(visitor: Visitor, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResponse, Error> {
-    let user = match (visitor.0, pending(&ctx)) {
+pub async fn start(visitor: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
+    let user = match (visitor.session, pending(&ctx)) {
         (Some(live), _) => Some(live.owner.id),
         (None, Some(key)) => match ctx.accounts().pending_user(key).await? {
             None => return Ok(begin_anew(&ctx)),
@@ -29,13 +29,17 @@ pub async fn start(visitor: Visitor, ctx: Ctx, _: Json<Nothing>) -> Result<HttpR
 }
 
 /// Where the browser goes then stands in the answer: a script cannot be redirected to a page.
-pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Result<HttpResponse, Error> {
+pub async fn finish(
+    visitor: Visitor,
+    ctx: RequestContext,
+    answer: Json<Assertion>,
+) -> Result<HttpResponse, Error> {
     let (accounts, binding, client) = (ctx.accounts(), ctx.binding(), ctx.client());
-    let refusal = match (visitor.0, pending(&ctx)) {
+    let refusal = match (visitor.session, pending(&ctx)) {
         (Some(live), _) => {
             match accounts.confirm_with_passkey(live.clone(), binding, answer.0, client).await? {
                 Ok(key) => {
-                    current_session::rotated(&ctx.request, &ctx.shared, &live, key);
+                    ctx.rotate_session(&live, &key);
                     return Ok(go_on(&ctx));
                 }
                 Err(refusal) => refusal,
@@ -44,7 +48,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
         (None, Some(key)) => {
             match accounts.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
                 Ok(opened) => {
-                    return begin(&ctx, opened);
+                    return begin(&ctx, opened).await;
                 }
                 Err(refusal) => refusal,
             }
@@ -53,7 +57,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
             let remember = !ctx.query("remember").is_empty();
             match accounts.log_in_with_passkey(binding, answer.0, remember, client).await? {
                 Ok(opened) => {
-                    return begin(&ctx, opened);
+                    return begin(&ctx, opened).await;
                 }
                 Err(refusal) => refusal,
             }
@@ -68,26 +72,30 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
 }
 
 /// The log-in that waits for its second step, where the page says that it is about that.
-fn pending(ctx: &Ctx) -> Option<PendingHash> {
+fn pending(ctx: &RequestContext) -> Option<PendingHash> {
     if ctx.query("as") != "second-factor" {
         return None;
     }
-    current_session::pending_key(&ctx.request, &ctx.shared)
+    current_session::pending_key(&ctx.request)
 }
 
 /// As the page of the second step does.
-fn begin_anew(ctx: &Ctx) -> HttpResponse {
+fn begin_anew(ctx: &RequestContext) -> HttpResponse {
     let log_in = with_next("/login", return_to::safe(&ctx.query("next")));
-    flash::with(HttpResponse::Ok().json(json!({ "next": log_in })), Flash::LogInExpired, &ctx.shared)
+    ctx.flash(Flash::LogInExpired);
+    HttpResponse::Ok().json(json!({ "next": log_in }))
 }
 
-fn begin(ctx: &Ctx, opened: Opened) -> Result<HttpResponse, Error> {
+async fn begin(ctx: &RequestContext, opened: Opened) -> Result<HttpResponse, Error> {
     let restored = opened.restored;
-    current_session::begin(&ctx.request, &ctx.shared, opened)?;
-    Ok(if restored { flash::with(go_on(ctx), Flash::Restored, &ctx.shared) } else { go_on(ctx) })
+    ctx.begin_session(opened).await?;
+    if restored {
+        ctx.flash(Flash::Restored);
+    }
+    Ok(go_on(ctx))
 }
 
-fn go_on(ctx: &Ctx) -> HttpResponse {
+fn go_on(ctx: &RequestContext) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "next": return_to::safe(&ctx.query("next")).unwrap_or("/home") }))
 }
 

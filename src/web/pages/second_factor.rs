@@ -7,11 +7,10 @@ use serde::Deserialize;
 use crate::accounts::{PendingHash, PendingRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
 use crate::web::http::{flash, return_to};
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::session::current_session;
 use crate::web::session::guard::Pending;
 
 #[derive(Deserialize, Default)]
@@ -21,7 +20,7 @@ pub struct CodeForm {
     next: Text,
 }
 
-impl Input for CodeForm {}
+impl FormInput for CodeForm {}
 
 #[derive(Template)]
 #[template(path = "login/second_factor.html")]
@@ -32,25 +31,29 @@ struct SecondFactorPage {
 }
 
 impl SecondFactorPage {
-    async fn new(key: PendingHash, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+    async fn new(key: PendingHash, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let steps = ctx.accounts().second_steps(key).await?;
         let page = if steps.passkey { ctx.page_with_passkeys() } else { ctx.page() };
         Ok(Self { page, form, with_app: steps.app })
     }
 }
 
-pub async fn form(pending: Pending, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&SecondFactorPage::new(pending.0, &ctx, ctx.fields(&["next"])).await?)
+pub async fn form(pending: Pending, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    page::ok(&SecondFactorPage::new(pending.key, &ctx, ctx.fields(&["next"])).await?)
 }
 
-pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    pending: Pending,
+    ctx: RequestContext,
+    mut form: Form<CodeForm>,
+) -> Result<HttpResponse, Error> {
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
-    let next = return_to::safe(&next).or(return_to::safe(&asked)).map(str::to_owned);
-    match ctx.accounts().finish_log_in(pending.0, code.reveal(), ctx.client()).await? {
+    let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).map(str::to_owned);
+    match ctx.accounts().finish_log_in(pending.key, code.reveal(), ctx.client()).await? {
         Ok(opened) => {
             let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));
-            current_session::begin(&ctx.request, &ctx.shared, opened)?;
+            ctx.begin_session(opened).await?;
             Ok(if restored { ctx.redirect(next, Flash::Restored) } else { flash::see_other(next) })
         }
         Err(PendingRefusal::Gone) => {
@@ -59,7 +62,7 @@ pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Res
         Err(PendingRefusal::Code(refusal)) => {
             let wait = refusal.wait();
             form.fields.refuse(if wait.is_some() { "" } else { "code" }, &refusal);
-            let shown = SecondFactorPage::new(pending.0, &ctx, form.fields).await?;
+            let shown = SecondFactorPage::new(pending.key, &ctx, form.fields).await?;
             wait.map_or_else(|| page::refused(&shown), |wait| page::too_many(wait, &shown))
         }
     }

@@ -8,7 +8,7 @@ use actix_web::cookie::{Cookie, SameSite};
 use crate::db::Fault;
 use crate::lab::{Held, LIFE, Run};
 use crate::web::http::cookies;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 
 /// What this browser has shown.
 pub struct Hands {
@@ -18,7 +18,7 @@ pub struct Hands {
 }
 
 impl Hands {
-    pub fn of(ctx: &Ctx) -> Self {
+    pub fn of(ctx: &RequestContext) -> Self {
         let value = |name: &str| cookies::value(ctx.request.headers(), name).map(|value| value.into_owned());
         let names = &ctx.shared.cookie.lab;
         Self {
@@ -33,7 +33,7 @@ impl Hands {
     }
 
     /// The run they belong to, while it lasts.
-    pub async fn run(&self, ctx: &Ctx) -> Result<Option<Run>, Fault> {
+    pub async fn run(&self, ctx: &RequestContext) -> Result<Option<Run>, Fault> {
         match &self.run {
             Some(key) => ctx.shared.lab.find(key).await,
             None => Ok(None),
@@ -44,7 +44,7 @@ impl Hands {
 /// Gives the browser what it holds from now on, and takes away what it does not. `run`: the key of a new run.
 pub fn hand_over(
     response: &mut HttpResponse,
-    ctx: &Ctx,
+    ctx: &RequestContext,
     run: Option<&str>,
     held: &Held,
     copy: Option<&Held>,
@@ -59,12 +59,12 @@ pub fn hand_over(
     put(response, ctx, &names.copy, copy.map(Held::packed).as_deref());
 }
 
-pub fn take_back(response: &mut HttpResponse, ctx: &Ctx) {
+pub fn take_back(response: &mut HttpResponse, ctx: &RequestContext) {
     put(response, ctx, &ctx.shared.cookie.lab.run, None);
     hand_over(response, ctx, None, &Held::default(), None);
 }
 
-fn put(response: &mut HttpResponse, ctx: &Ctx, name: &str, value: Option<&str>) {
+fn put(response: &mut HttpResponse, ctx: &RequestContext, name: &str, value: Option<&str>) {
     let minutes = i64::try_from(LIFE.as_secs() / 60).unwrap_or_default();
     let mut cookie = Cookie::build(name.to_owned(), value.unwrap_or_default().to_owned())
         .path("/compare")

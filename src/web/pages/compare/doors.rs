@@ -9,7 +9,7 @@ use askama::Template;
 use super::cookies::Hands;
 use crate::lab::{Service, Verdict};
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
 
@@ -22,7 +22,7 @@ struct DoorPage {
     why: String,
 }
 
-pub async fn session_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn session_door(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     service(&ctx)?;
     let hands = Hands::of(&ctx);
     match hands.run(&ctx).await? {
@@ -34,7 +34,7 @@ pub async fn session_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     }
 }
 
-pub async fn token_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn token_door(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let service = service(&ctx)?;
     let hands = Hands::of(&ctx);
     let bearer = bearer(&ctx);
@@ -56,19 +56,19 @@ pub async fn token_door(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     }
 }
 
-fn service(ctx: &Ctx) -> Result<Service, Error> {
+fn service(ctx: &RequestContext) -> Result<Service, Error> {
     Service::parse(&ctx.query("service")).ok_or(Error::NotFound)
 }
 
 /// The token of the header, as those who hold one mostly send it (RFC 6750 §2.1).
-fn bearer(ctx: &Ctx) -> Option<String> {
+fn bearer(ctx: &RequestContext) -> Option<String> {
     let value = ctx.request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 fn answer(
-    ctx: &Ctx,
+    ctx: &RequestContext,
     title: &'static str,
     verdict: Verdict,
     challenge: &'static str,
@@ -78,7 +78,7 @@ fn answer(
     door(status, DoorPage { page: ctx.page(), title, role, why: verdict.why }, challenge)
 }
 
-fn no_run(ctx: &Ctx, title: &'static str, challenge: &'static str) -> Result<HttpResponse, Error> {
+fn no_run(ctx: &RequestContext, title: &'static str, challenge: &'static str) -> Result<HttpResponse, Error> {
     let why = "No run of the lab is open in this browser.".to_owned();
     door(StatusCode::UNAUTHORIZED, DoorPage { page: ctx.page(), title, role: "", why }, challenge)
 }

@@ -10,23 +10,23 @@ use crate::lab::{Asked, Cost, Lab, Spread, Stopwatch, Writes};
 use crate::web::http::error::Error;
 use crate::web::http::flash;
 use crate::web::http::form::Form;
-use crate::web::pages::Button;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page;
 use crate::web::pages::view::When;
 use crate::web::session::guard::Visitor;
 
-pub async fn stopwatch(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+pub async fn stopwatch(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
     let asked = ctx.shared.lab.ask_stopwatch().await?;
     answer(&ctx, asked, "/compare#stopwatch").await
 }
 
-pub async fn cost(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+pub async fn cost(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
     let asked = ctx.shared.lab.ask_cost().await?;
     answer(&ctx, asked, "/compare#cost").await
 }
 
-async fn answer(ctx: &Ctx, asked: Asked, to: &str) -> Result<HttpResponse, Error> {
+async fn answer(ctx: &RequestContext, asked: Asked, to: &str) -> Result<HttpResponse, Error> {
     match asked {
         Asked::Shown => Ok(flash::see_other(to)),
         Asked::Later(seconds) => {

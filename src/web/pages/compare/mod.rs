@@ -13,9 +13,10 @@ use crate::accounts::Client;
 use crate::lab::{Full, Step, Taken, Visit};
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
-use crate::web::http::form::{Form, Input, Text};
-use crate::web::pages::Button;
-use crate::web::pages::context::{Ctx, Id};
+use crate::web::http::form::{Form, FormInput, Text};
+use crate::web::http::path::Path;
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
 
@@ -36,6 +37,12 @@ struct ComparePage {
     measured: Measured,
 }
 
+/// Which step a form takes.
+#[derive(serde::Deserialize)]
+pub struct StepPath {
+    step: String,
+}
+
 /// The one field of a step, for those that have a choice.
 #[derive(serde::Deserialize)]
 pub struct StepForm {
@@ -43,14 +50,14 @@ pub struct StepForm {
     value: Text,
 }
 
-impl Input for StepForm {}
+impl FormInput for StepForm {}
 
-pub async fn index(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&page_of(&ctx, "").await?)
 }
 
 /// The page with the run of this browser, if there is one.
-async fn page_of(ctx: &Ctx, full: &'static str) -> Result<ComparePage, Error> {
+async fn page_of(ctx: &RequestContext, full: &'static str) -> Result<ComparePage, Error> {
     let hands = Hands::of(ctx);
     let run = match hands.run(ctx).await? {
         Some(run) => {
@@ -62,7 +69,7 @@ async fn page_of(ctx: &Ctx, full: &'static str) -> Result<ComparePage, Error> {
     Ok(ComparePage { page: ctx.page(), run, full, measured: Measured::of(&ctx.shared.lab) })
 }
 
-pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+pub async fn begin(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
     let client = ctx.client();
     let (network, visit) = (client.network(), visit(client));
     let before = Hands::of(&ctx).run(&ctx).await?.map(|run| run.id);
@@ -94,11 +101,11 @@ fn visit(client: Client) -> Visit {
 
 pub async fn step(
     _: Visitor,
-    ctx: Ctx,
-    name: Id<String>,
+    ctx: RequestContext,
+    Path(StepPath { step: name }): Path<StepPath>,
     form: Form<StepForm>,
 ) -> Result<HttpResponse, Error> {
-    let step = Step::parse(&name.0, &form.input.value).ok_or(Error::NotFound)?;
+    let step = Step::parse(&name, form.input.value.as_str()).ok_or(Error::NotFound)?;
     let hands = Hands::of(&ctx);
     let Some(run) = hands.run(&ctx).await? else {
         return Ok(ctx.redirect("/compare", Flash::LabOver));
@@ -113,7 +120,7 @@ pub async fn step(
     }
 }
 
-pub async fn end(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+pub async fn end(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
     if let Some(run) = Hands::of(&ctx).run(&ctx).await? {
         ctx.shared.lab.end(&run).await?;
     }

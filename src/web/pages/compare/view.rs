@@ -7,7 +7,7 @@ use super::cookies::Hands;
 use crate::db::time::Moment;
 use crate::jwt;
 use crate::lab::{self, DenyList, Entry, Exhibit, Finding, Holder, Line, Run, Service, Verdict};
-use crate::web::LabCookies;
+use crate::web::http::shared::LabCookies;
 use crate::web::pages::view::When;
 
 pub struct RunView {
