@@ -1,14 +1,14 @@
-# Builds without any argument. tests/it/deploy_files.rs holds this file to Choreo's rules.
+# Builds without arguments. tests/it/deploy_files.rs checks this file against Choreo's rules.
 
 FROM rust:1-trixie AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libpq-dev libssl-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-# A builder that runs out of memory needs fewer jobs, for example 2.
+# If the builder runs out of memory, use fewer jobs, for example 2.
 ARG CARGO_BUILD_JOBS=default
 
-# The dependencies, around an empty program: this layer stays until the lock file changes.
+# The dependencies with an empty program: this layer is reused until the lock file changes.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches tests/loom tests/screenshots \
  && echo 'fn main() {}' > src/main.rs \
@@ -16,26 +16,26 @@ RUN mkdir -p src benches tests/loom tests/screenshots \
  && cargo build --release --locked \
  && rm -r src
 
-# The real program. COPY keeps old modification times, by which cargo would take it for built: hence touch.
+# The real program. COPY keeps old modification times, which cargo would take for up to date: hence touch.
 COPY . .
 RUN touch src/main.rs src/lib.rs \
  && cargo build --release --locked \
  && install -D --strip target/release/latchkey /out/latchkey
 
 FROM debian:trixie-slim
-# The upgrade is for the image scan, which looks at what is known today, not when the base was made.
+# The upgrade is for the image scan, which uses today's list of vulnerabilities.
 RUN apt-get update \
  && apt-get upgrade -y \
  && apt-get install -y --no-install-recommends ca-certificates libpq5 libssl3t64 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10014 --no-create-home --shell /usr/sbin/nologin latchkey
-# Pages, style sheet and migrations are in the binary.
+# Pages, style sheet and migrations are part of the program.
 COPY --from=build /out/latchkey /usr/local/bin/latchkey
-# A latchkey.toml mounted here is read; nothing is ever written. libpq looks for files in HOME.
+# Latchkey reads a latchkey.toml that is mounted here and writes nothing. libpq looks for files in HOME.
 WORKDIR /etc/latchkey
 ENV HOME=/tmp PORT=8080
 EXPOSE 8080
-# A bare number between 10000 and 20000, or Choreo's scan refuses the file.
+# Choreo's scan requires a bare number from 10000 to 20000.
 USER 10014
 ENTRYPOINT ["/usr/local/bin/latchkey"]
 CMD ["serve"]

@@ -1,6 +1,6 @@
--- Throws away the audit trail up to link number :last_seq, as the owner of the tables. The checkpoint says where the
--- chain goes on, so `latchkey audit verify` still holds for what is left. Keep the output of `latchkey audit head`
--- and a copy of the rows elsewhere first.
+-- Deletes the audit trail up to link number :last_seq. Run it as the owner of the tables. The checkpoint records where the
+-- chain continues, so `latchkey audit verify` holds for the rest. First store the output of `latchkey audit head` and a copy
+-- of the rows elsewhere.
 BEGIN;
 SET LOCAL latchkey.retention = 'yes';
 INSERT INTO audit_checkpoints (seq, hash) SELECT seq, hash FROM audit_chain WHERE seq = :last_seq;

@@ -21,15 +21,24 @@
 //! with. These three use no other module.
 
 pub mod accounts;
+pub mod audit;
+pub mod cleanup;
 pub mod cli;
 pub mod config;
 pub mod counters;
 pub mod db;
 pub mod device;
+pub mod factors;
+pub mod identity;
 pub mod jwt;
 pub mod lab;
+pub mod login;
 pub mod mail;
+pub mod notices;
+pub mod passwords;
 pub mod secret;
 pub mod sessions;
+pub mod throttle;
 pub mod unicode;
+pub mod users;
 pub mod web;

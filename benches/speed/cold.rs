@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use futures_util::future::join_all;
-use latchkey::accounts::User;
+use latchkey::identity::User;
 use latchkey::sessions::{Owner as _, Policy, Sessions};
 
 use super::crowd::{self, FIRST, KEY};

@@ -5,8 +5,7 @@
 use std::time::Instant;
 
 use actix_web::rt::System;
-use latchkey::accounts::hasher::Hasher;
-use latchkey::accounts::password::Password;
+use latchkey::passwords::{Hasher, Password};
 
 use super::hash::verifications;
 use super::place::{Form, PASSWORD, PRODUCTION, Place, client};

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use futures_util::future::join_all;
-use latchkey::accounts::hasher::Hasher;
-use latchkey::accounts::password::{Password, PasswordHash};
+use latchkey::passwords::{Hasher, Password, PasswordHash};
 
 use super::place::{PASSWORD, PRODUCTION};
 use super::report::Report;

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::{self, System};
 use futures_util::future::join_all;
-use latchkey::accounts::hasher::Hasher;
-use latchkey::accounts::password::Password;
+use latchkey::passwords::{Hasher, Password};
 
 use super::hash::verifications;
 use super::place::{Form, PASSWORD, PRODUCTION, Place, client};

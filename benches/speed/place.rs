@@ -10,11 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
-use latchkey::accounts::hasher::Hasher;
-use latchkey::accounts::password::{HashCost, Password};
 use latchkey::config::{self, Span};
 use latchkey::db::local::{LocalServer, Options};
 use latchkey::db::{Db, migrations};
+use latchkey::passwords::{HashCost, Hasher, Password};
 use latchkey::secret;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use futures_util::future::join_all;
-use latchkey::accounts::User;
+use latchkey::identity::User;
 use latchkey::sessions::{Policy, Sessions};
 
 use super::cold::Cold;

@@ -5,8 +5,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Failure, reach};
-use crate::accounts::{Accounts, Broken, ColumnAtRest, Damage, ErasedUser, Head, Kind};
+use crate::accounts::Accounts;
+use crate::audit::{Broken, Damage, ErasedUser, Head};
 use crate::config::Settings;
+use crate::users::{ColumnAtRest, Kind};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -36,7 +38,7 @@ pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
 async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::Head => {
-            say!("{}", accounts.trail_head().await?);
+            say!("{}", accounts.audit.trail_head().await?);
             Ok(())
         }
         Command::AtRest { json } => at_rest(accounts, json).await,
@@ -48,7 +50,7 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
     let head: Option<Head> = head
         .map(|text| text.parse().map_err(|_| format!("{text:?} is not what `audit head` prints")))
         .transpose()?;
-    match accounts.verify_trail(head).await? {
+    match accounts.audit.verify_trail(head).await? {
         Ok(intact) => {
             let (links, since, erased) = (intact.links, intact.since, intact.erased);
             let head = intact.head.to_string();
@@ -66,7 +68,7 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
         }
         Err(broken) => {
             let erased = match broken.damage {
-                Damage::ErasedUserExists => accounts.erased_users().await?,
+                Damage::ErasedUserExists => accounts.audit.erased_users().await?,
                 _ => Vec::new(),
             };
             if as_json {
@@ -96,7 +98,7 @@ fn broken_at(Broken { damage, seq, event }: Broken, erased: &[ErasedUser]) -> St
 }
 
 async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
-    let columns = accounts.audit_at_rest().await?;
+    let columns = accounts.maintenance.audit_at_rest().await?;
     if !as_json {
         say!("{:<36} {:<10} {:>9}", "COLUMN", "KIND", "VALUES");
     }
@@ -123,7 +125,7 @@ async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
 fn unsound(column: &ColumnAtRest) -> String {
     let ColumnAtRest { table, column: name, kind, misshapen, opening, .. } = column;
     match kind {
-        None => format!("nobody has said what {table}.{name} is: add it to src/accounts/at_rest.rs"),
+        None => format!("nobody has said what {table}.{name} is: add it to src/users/secret_scan.rs"),
         Some(_) if *opening > 0 => {
             format!("{opening} of {table}.{name} hold what opens a session, an account or a link")
         }

@@ -19,12 +19,13 @@ use super::local_instance::LocalInstance;
 use super::reach::{self, Reached};
 use super::way::{self, Safety};
 use super::{Failure, log};
-use crate::accounts::{Accounts, IdnKeys};
+use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::db::{Db, Fault, checkup, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
+use crate::users::IdnKeys;
 use crate::web::{self, Shared};
 
 /// How long to wait before asking a database again that did not answer.
@@ -217,7 +218,7 @@ async fn leave(reached: Reached) -> Result<(), Failure> {
 
 async fn welcome(accounts: &Accounts, settings: &Settings) {
     tracing::info!(url = settings.server.public.as_str(), "ready");
-    match accounts.setup_link().await {
+    match accounts.users.setup_link().await {
         Ok(Some(link)) => tracing::info!(
             link,
             "nobody administers this yet: open the link to become the first administrator"
@@ -229,7 +230,7 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
 
 /// Rows that a version before this one wrote are also found by other spellings of their domain from now on.
 async fn fill_idn_keys(accounts: &Accounts) {
-    match accounts.fill_idn_keys().await {
+    match accounts.maintenance.fill_idn_keys().await {
         Ok(IdnKeys { filled, shared }) => {
             if filled > 0 {
                 tracing::info!(filled, "addresses are compared by their domains' ASCII form");
@@ -248,7 +249,7 @@ async fn tidy_forever(accounts: Accounts, lab: Lab) {
         if let Err(fault) = lab.tidy().await {
             tracing::warn!(%fault, "runs of the lab that are over cannot be deleted");
         }
-        match accounts.tidy_when_due(TIDY_EVERY).await {
+        match accounts.maintenance.tidy_when_due(TIDY_EVERY).await {
             Ok(None | Some(0)) => {}
             Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),
             Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
@@ -264,7 +265,7 @@ fn share() -> f64 {
 
 async fn tell_of_missing_steps_forever(accounts: Accounts) {
     loop {
-        if let Err(fault) = accounts.tell_of_missing_steps().await {
+        if let Err(fault) = accounts.login.tell_of_missing_steps().await {
             tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
         }
         time::sleep(MISSING_STEPS_EVERY.mul_f64(0.5 + share())).await;

@@ -6,10 +6,11 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{Failure, reach, rfc3339};
-use crate::accounts::{Accounts, Client};
+use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::db::time::Moment;
 use crate::device;
+use crate::identity::Client;
 use crate::sessions::{Handle, Record};
 
 #[derive(Subcommand)]
@@ -50,12 +51,12 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { search, json } => list(accounts, &search, json).await,
         Command::Revoke { handle: None, .. } => {
-            say!("{} sessions are over.", accounts.revoke_everybody(Client::operator()).await?);
+            say!("{} sessions are over.", accounts.admin.revoke_everybody(Client::operator()).await?);
             Ok(())
         }
         Command::Revoke { handle: Some(handle), .. } => {
             let handle: Handle = handle.parse().map_err(|_| format!("{handle:?} is no session's handle"))?;
-            if !accounts.revoke_any(None, handle, Client::operator()).await? {
+            if !accounts.admin.revoke_any(None, handle, Client::operator()).await? {
                 return Err("there is no such live session".into());
             }
             say!("Session {handle} is over.");
@@ -63,7 +64,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         }
         Command::Sweep => {
             say!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
-            match accounts.tidy().await? {
+            match accounts.maintenance.tidy().await? {
                 0 => {}
                 others => say!("{others} other rows whose time was over were deleted, or sealed anew."),
             }
@@ -75,7 +76,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
 async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Failure> {
     let mut offset = 0;
     loop {
-        let (rows, total) = accounts.all_sessions(search, CHUNK, offset).await?;
+        let (rows, total) = accounts.admin.all_sessions(search, CHUNK, offset).await?;
         if offset == 0 && !as_json {
             match total {
                 0 => say!("No live session{}.", super::matching(search)),

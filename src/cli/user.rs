@@ -6,8 +6,10 @@ use serde_json::json;
 
 use super::import::{self, Import};
 use super::{Failure, reach, rfc3339};
-use crate::accounts::{Accounts, AdminRefusal, Client, Email, Name, Role, UserId, UserRow};
+use crate::accounts::Accounts;
 use crate::config::Settings;
+use crate::identity::{Client, Email, Name, Role, UserId};
+use crate::users::{AdminRefusal, UserRow};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -60,32 +62,40 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::Create { email, name, admin } => {
             let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| why.to_string())?);
             let role = if admin { Role::Admin } else { Role::Member };
-            accounts.create_user(&email, &name, role).await?.map_err(said)?;
+            accounts.admin.create_user(&email, &name, role).await?.map_err(said)?;
             print_reset_link(accounts, &email).await
         }
         Command::List { search, json } => list(accounts, &search, json).await,
         Command::Promote { email } => role(accounts, &email, Role::Admin).await,
         Command::Demote { email } => role(accounts, &email, Role::Member).await,
         Command::Disable { email } => {
-            accounts.disable(None, find(accounts, &email).await?, Client::operator()).await?.map_err(said)?;
+            accounts
+                .admin
+                .disable(None, find(accounts, &email).await?, Client::operator())
+                .await?
+                .map_err(said)?;
             say!("{email} is disabled and logged out everywhere.");
             Ok(())
         }
         Command::Enable { email } => {
-            accounts.enable(None, find(accounts, &email).await?, Client::operator()).await?.map_err(said)?;
+            accounts
+                .admin
+                .enable(None, find(accounts, &email).await?, Client::operator())
+                .await?
+                .map_err(said)?;
             say!("{email} is enabled.");
             Ok(())
         }
         Command::Unlock { email } => {
             let user = find(accounts, &email).await?;
-            accounts.unlock_user(user, Client::operator()).await?.map_err(said)?;
+            accounts.login.unlock_user(user, Client::operator()).await?.map_err(said)?;
             say!("{email} can log in with the password again.");
             Ok(())
         }
         Command::Import(import) => import::run(accounts, &import).await,
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
         Command::ResetFactors { email } => {
-            if accounts.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
+            if accounts.admin.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
                 say!("{email} logs in with the password alone, until they set a second factor up again.");
             } else {
                 say!("{email} has no second factor. Nothing was changed.");
@@ -98,7 +108,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
 async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Failure> {
     let mut offset = 0;
     loop {
-        let (users, total) = accounts.users(search, CHUNK, offset).await?;
+        let (users, total) = accounts.admin.users(search, CHUNK, offset).await?;
         if offset == 0 && !as_json {
             match total {
                 0 => say!("No user{}.", super::matching(search)),
@@ -150,19 +160,23 @@ fn state(user: &UserRow) -> &'static str {
 }
 
 async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failure> {
-    accounts.set_role(None, find(accounts, email).await?, role, Client::operator()).await?.map_err(said)?;
+    accounts
+        .admin
+        .set_role(None, find(accounts, email).await?, role, Client::operator())
+        .await?
+        .map_err(said)?;
     say!("{email} is now {}.", role.as_str());
     Ok(())
 }
 
 async fn print_reset_link(accounts: &Accounts, email: &Email) -> Result<(), Failure> {
-    let link = accounts.reset_link(email).await?.ok_or_else(|| unknown(email.as_str()))?;
+    let link = accounts.users.reset_link(email).await?.ok_or_else(|| unknown(email.as_str()))?;
     say!("{link}");
     Ok(())
 }
 
 async fn find(accounts: &Accounts, email: &str) -> Result<UserId, Failure> {
-    accounts.user_id(&address(email)?).await?.ok_or_else(|| unknown(email).into())
+    accounts.admin.user_id(&address(email)?).await?.ok_or_else(|| unknown(email).into())
 }
 
 fn address(text: &str) -> Result<Email, Failure> {

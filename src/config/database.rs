@@ -6,24 +6,38 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::choice::choice;
+use super::documented::documented;
 use super::sources::Source;
 use super::variables::Variables;
 use super::{Misconfigured, Span, sizes};
 
-#[derive(Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Written {
-    /// Same as `DATABASE_URL`, for those who keep everything in the file.
-    url: Option<String>,
-    /// Past a pooler in transaction mode, for the one connection that listens.
-    pub(super) direct_url: Option<String>,
-    /// The name of the connection made in the Choreo console, as it appears in `CHOREO_<NAME>_HOSTNAME`.
-    choreo_connection: Option<String>,
-    pooler: Pooler,
-    pool_size: Option<u32>,
-    checkout_wait: Option<Span>,
-    statement_timeout: Option<Span>,
-    lock_timeout: Option<Span>,
+documented! {
+    #[derive(Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub(super) struct Written {
+        /// The database, such as `postgresql://user:password@host:5432/database?sslmode=verify-full`. The first of the
+        /// variables in this row that is set wins.
+        /// Default: none: local mode starts its own Postgres.
+        url: Option<String>,
+        /// A database URL that bypasses a pooler in transaction mode. Migrations, commands and the connection that
+        /// listens for invalidations use it, because they need a connection of their own.
+        pub(super) direct_url: Option<String>,
+        /// The name of the connection made in the Choreo console, as in `CHOREO_<NAME>_HOSTNAME`.
+        choreo_connection: Option<String>,
+        /// `transaction` if PgBouncer in transaction mode is between Latchkey and Postgres: every statement then runs in
+        /// a transaction and nothing is prepared. `none` for a direct connection, HAProxy, or PgBouncer in session mode.
+        pooler: Pooler,
+        /// Connections of one instance, besides the one that listens. Four per core keep Postgres busy; more only wait
+        /// there. At most 10, because small hosted databases allow 25 and a rollout runs two instances.
+        /// Default: four per core, from 5 to 10
+        pool_size: Option<u32>,
+        /// How long a request waits for a connection before it is answered with 503.
+        checkout_wait: Option<Span>,
+        /// Postgres cancels a statement that runs longer. No statement of Latchkey does on a healthy database.
+        statement_timeout: Option<Span>,
+        /// Postgres gives up waiting for a row lock after this time.
+        lock_timeout: Option<Span>,
+    }
 }
 
 choice! {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::choice::choice;
+use super::documented::documented;
 use super::{Misconfigured, Span};
 
 choice! {
@@ -15,20 +16,38 @@ choice! {
     }
 }
 
-#[derive(Clone, Copy, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sessions {
-    pub profile: Profile,
-    idle: Option<Span>,
-    absolute: Option<Span>,
-    remembered_idle: Option<Span>,
-    remembered_absolute: Option<Span>,
-    confirm_window: Option<Span>,
-    admin_window: Option<Span>,
-    touch_every: Option<Span>,
-    keep_ended: Option<Span>,
-    cache: Option<Switch>,
-    cached: Option<usize>,
+documented! {
+    #[derive(Clone, Copy, Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Sessions {
+        /// `standard` is the default; `strict` is NIST SP 800-63B-4 AAL2 to the letter.
+        pub profile: Profile,
+        /// A session ends after this time without a request. A browser left open overnight still works in the morning;
+        /// one forgotten for a day does not.
+        idle: Option<Span>,
+        /// A session ends this long after the log-in. A week bounds the value of a stolen key; NIST allows 30 days at
+        /// AAL1.
+        absolute: Option<Span>,
+        /// The idle limit with "Stay logged in". A month, however often the browser is used.
+        remembered_idle: Option<Span>,
+        /// The absolute limit with "Stay logged in": the definite limit that NIST SP 800-63B-4 §5.2 requires.
+        remembered_absolute: Option<Span>,
+        /// How long a confirmation lasts. Long enough to finish a form, short enough that someone who finds an open
+        /// laptop cannot change the password.
+        confirm_window: Option<Span>,
+        /// How long a confirmation lasts on administrators' pages. Administrators do several things in a row; 15 minutes
+        /// is NIST's idle limit at AAL3.
+        admin_window: Option<Span>,
+        /// The least time between two writes of "last seen" for one session. Pages show minutes, so nothing is lost.
+        touch_every: Option<Span>,
+        /// How long ended sessions stay as tombstones. An incident is often noticed weeks later.
+        keep_ended: Option<Span>,
+        /// `on` serves sessions from memory under a lease; `off` reads each session from the database on each request.
+        /// Revocation is equally strict either way.
+        cache: Option<Switch>,
+        /// Sessions kept in memory at most, about 300 bytes each. Few sites have a hundred thousand active at a time.
+        cached: Option<usize>,
+    }
 }
 
 choice! {
@@ -47,29 +66,19 @@ impl Profile {
         ["sessions.idle", "sessions.absolute", "sessions.remembered_idle", "sessions.remembered_absolute"];
 }
 
-/// The limits in force once the profile has filled the gaps.
+/// The limits in force, after the profile has supplied the defaults. [`Sessions`] gives the reasons.
 #[derive(Clone, Copy, Serialize)]
 pub struct SessionLimits {
-    /// Which defaults fill the gaps.
     pub profile: Profile,
-    /// A browser left open overnight still works in the morning; one forgotten for a day does not.
     pub idle: Span,
-    /// A week bounds what a stolen key is worth; NIST allows 30 days at AAL1.
     pub absolute: Span,
-    /// "Keep me logged in" means a month, however often the browser is used.
     pub remembered_idle: Span,
-    /// The same month: the definite limit NIST SP 800-63B-4 §5.2 demands.
     pub remembered_absolute: Span,
-    /// Long enough to finish a form, short enough that a borrowed laptop cannot change the password.
     pub confirm_window: Span,
-    /// Administrators do several things in a row; a quarter of an hour is NIST's AAL3 idle limit.
     pub admin_window: Span,
-    /// "Last seen" is shown in minutes, so one write a minute loses nothing.
     pub touch_every: Span,
-    /// Ended sessions stay as tombstones while an incident may still be looked into.
     pub keep_ended: Span,
-    /// Sessions kept in memory, some 300 bytes each: a hundred thousand are at work at a time in few places. None
-    /// with the cache switched off, which is as safe and reads each session from the database each time.
+    /// Sessions kept in memory; 0 if the cache is off.
     pub cached: usize,
 }
 
@@ -119,35 +128,42 @@ impl Sessions {
     }
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Passwords {
-    /// NIST SP 800-63B-4 §3.1.1.2: 15 where a password may be the only factor.
-    pub min_code_points: usize,
-    /// Twice what NIST asks to allow, and still cheap to hash and compare.
-    pub max_code_points: usize,
-    /// Four bytes a code point would be 512; a kilobyte leaves room and bounds the work.
-    pub max_bytes: usize,
+documented! {
+    #[derive(Clone, Copy, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct PasswordLimits {
+        /// The shortest new password. NIST SP 800-63B-4 §3.1.1.2 requires 15 where a password may be the only factor.
+        pub min_code_points: usize,
+        /// The longest new password: twice what NIST requires to allow, and still cheap to hash and compare.
+        pub max_code_points: usize,
+        /// The longest new password in bytes. 128 code points of four bytes are 512; a kilobyte leaves room and bounds
+        /// the work.
+        pub max_bytes: usize,
+    }
 }
 
-impl Default for Passwords {
+impl Default for PasswordLimits {
     fn default() -> Self {
         Self { min_code_points: 15, max_code_points: 128, max_bytes: 1024 }
     }
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Hashing {
-    /// OWASP's Argon2id minimum: 19 MiB with two passes (ASVS 5.0 appendix C).
-    pub memory_kib: u32,
-    pub iterations: u32,
-    pub parallelism: u32,
-    /// Hashes at once; 0 sizes it from the cores and the memory of the container. Hashes that other software made have
-    /// half as many for themselves.
-    pub permits: usize,
-    /// Log-ins that may wait for a permit of either kind; more than this would wait longer than people do.
-    pub queue: usize,
+documented! {
+    #[derive(Clone, Copy, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Hashing {
+        /// Memory of one Argon2id hash: OWASP's minimum of 19 MiB (ASVS 5.0 appendix C).
+        pub memory_kib: u32,
+        /// Passes of Argon2id: OWASP's minimum for 19 MiB.
+        pub iterations: u32,
+        /// Lanes of Argon2id. One, because a server hashes several passwords at once anyway.
+        pub parallelism: u32,
+        /// Hashes computed at once; 0 derives it from cores and memory. Imported hashes of other formats have half as
+        /// many permits of their own.
+        pub permits: usize,
+        /// Log-ins that may wait for a permit. A longer queue would make users wait longer than they do.
+        pub queue: usize,
+    }
 }
 
 impl Default for Hashing {
@@ -156,35 +172,40 @@ impl Default for Hashing {
     }
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Throttle {
-    /// Four slips of the finger are free; the fifth begins to cost time.
-    pub account_free: i32,
-    /// An office behind one address makes more mistakes than one person.
-    pub address_free: i32,
-    /// Forms that make us hash or mail for somebody unknown, sent from one address within an hour.
-    pub asks_per_hour: i32,
-    /// Log-ins with a passkey begun from one address within an hour. Opening the log-in page begins one, and each
-    /// leaves a row for five minutes.
-    pub ceremonies_per_hour: i32,
-    /// NIST SP 800-63B-4 §3.2.2 names 30 s as the first wait; it doubles from there.
-    pub first_wait: Span,
-    /// … and an hour as the longest.
-    pub longest_wait: Span,
-    /// A count this old begins anew.
-    pub forget_after: Span,
-    /// Wrong passwords in a row, in all lanes together, after which none is looked at: NIST SP 800-63B-4 §3.2.2.
-    pub disable_at: i32,
-    /// … of which so many are kept for browsers and sessions that have been let in before, whatever strangers do.
-    pub known_share: i32,
-    /// A browser that was not logged in with for so long is a stranger again.
-    pub known_for: Span,
-    /// Mails one address may be sent in an hour, so that nobody's inbox is a weapon.
-    pub mails_per_hour: i32,
+documented! {
+    #[derive(Clone, Copy, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct ThrottleLimits {
+        /// Wrong passwords for one account before waiting begins. Four typing errors cost nothing; the fifth costs time.
+        pub account_free: i32,
+        /// Wrong passwords from one IP address before waiting begins. An office behind one address makes more mistakes
+        /// than one person.
+        pub address_free: i32,
+        /// Forms from one IP address in an hour that hash or send email for an unknown visitor.
+        pub asks_per_hour: i32,
+        /// Passkey log-ins started from one IP address in an hour. Opening the log-in page starts one, and each leaves a
+        /// row for five minutes.
+        pub ceremonies_per_hour: i32,
+        /// The first wait; each further failure doubles it. NIST SP 800-63B-4 §3.2.2 names 30 s.
+        pub first_wait: Span,
+        /// The longest wait. NIST SP 800-63B-4 §3.2.2 names an hour.
+        pub longest_wait: Span,
+        /// A count that is this old starts again at zero.
+        pub forget_after: Span,
+        /// Consecutive wrong passwords after which no password is checked until the user unlocks the account (NIST SP
+        /// 800-63B-4 §3.2.2).
+        pub disable_at: i32,
+        /// How many of these are reserved for browsers and sessions that have logged in before, so that strangers
+        /// cannot lock the owner out.
+        pub known_share: i32,
+        /// A browser is no longer known this long after its last log-in.
+        pub known_for: Span,
+        /// Requested emails to one address in an hour, so that the forms cannot flood an inbox.
+        pub mails_per_hour: i32,
+    }
 }
 
-impl Default for Throttle {
+impl Default for ThrottleLimits {
     fn default() -> Self {
         Self {
             account_free: 4,
@@ -202,11 +223,14 @@ impl Default for Throttle {
     }
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Leaving {
-    /// Somebody back from a holiday can still undo what they, or whoever had their browser, asked for.
-    pub grace: Span,
+documented! {
+    #[derive(Clone, Copy, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Leaving {
+        /// How long a deleted account can be restored by logging in. The owner may be on holiday while someone else has
+        /// the browser.
+        pub grace: Span,
+    }
 }
 
 impl Default for Leaving {
@@ -218,15 +242,18 @@ impl Default for Leaving {
 /// What the trail may not be shorter than: an incident is often noticed weeks later. The database holds to it too.
 const TRAIL_AT_LEAST: Span = Span::days(30);
 
-#[derive(Clone, Copy, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Audit {
-    /// Older events are thrown away behind a checkpoint. Kept for ever where nobody says otherwise: how long what is
-    /// personal in it may be kept is for the operator to know.
-    pub keep: Option<Span>,
+documented! {
+    #[derive(Clone, Copy, Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct AuditSettings {
+        /// How long events are kept, at least `30d`; older ones are deleted behind a checkpoint. The right time depends
+        /// on your law and your purpose, so Latchkey sets none.
+        /// Default: for ever
+        pub keep: Option<Span>,
+    }
 }
 
-impl Audit {
+impl AuditSettings {
     pub(super) fn checked(self) -> Result<Self, Misconfigured> {
         match self.keep {
             Some(keep) if keep < TRAIL_AT_LEAST => Err(Misconfigured::new(format!(
@@ -237,17 +264,20 @@ impl Audit {
     }
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tokens {
-    /// People read mail the next morning; nothing can be done with the link but finish registering.
-    pub verify_for: Span,
-    /// A reset link is a key to the account: half an hour (docs/decisions/tokens.md argues ASVS 6.5.5).
-    pub reset_for: Span,
-    /// An invitation waits for somebody on holiday.
-    pub invite_for: Span,
-    /// "This was not me", "take it back", "unlock": whoever was on holiday can still say so a week later.
-    pub undo_for: Span,
+documented! {
+    #[derive(Clone, Copy, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Tokens {
+        /// How long a registration link works. Users read email the next morning, and the link can only finish the
+        /// registration.
+        pub verify_for: Span,
+        /// How long a reset link works. It is a key to the account ([why 30 minutes](decisions/tokens.md)).
+        pub reset_for: Span,
+        /// How long an invitation works. The invited person may be on holiday.
+        pub invite_for: Span,
+        /// How long the links "this wasn't me", "undo" and "unlock" work. The owner may be on holiday.
+        pub undo_for: Span,
+    }
 }
 
 impl Default for Tokens {

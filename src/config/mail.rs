@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::choice::choice;
+use super::documented::documented;
 use super::origin::is_host_name;
 use super::problems::Problems;
 use super::{Misconfigured, Origin, Span};
@@ -15,14 +16,26 @@ choice! {
     Transport { Mailbox = "mailbox", Smtp = "smtp", None = "none" }
 }
 
-#[derive(Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Written {
-    transport: Option<Transport>,
-    smtp_url: Option<String>,
-    from: Option<String>,
-    ehlo: Option<String>,
-    keep: Option<Span>,
+documented! {
+    #[derive(Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub(super) struct Written {
+        /// `smtp`, `none`, or `mailbox`: a page that shows every email, in local mode only.
+        /// Default: `smtp` if its URL is set, otherwise `none`; in local mode `mailbox`
+        transport: Option<Transport>,
+        /// The mail server: `smtps://user:password@mail.example.org`, or with STARTTLS
+        /// `smtp://user:password@mail.example.org:587?tls=required`.
+        smtp_url: Option<String>,
+        /// The sender. The mail server has to allow it.
+        /// Default: `Latchkey <no-reply@…>` with the public host
+        from: Option<String>,
+        /// The name Latchkey gives in EHLO. Strict servers refuse a name without a dot, such as a container's.
+        /// Default: the public host, or the sender's domain if that is `localhost`
+        ehlo: Option<String>,
+        /// How long recipient and subject of a delivered email are kept, to answer "was it sent?". The text is erased
+        /// on delivery.
+        keep: Option<Span>,
+    }
 }
 
 #[derive(Clone)]

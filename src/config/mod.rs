@@ -2,6 +2,7 @@
 
 mod choice;
 mod database;
+mod documented;
 mod limits;
 mod local_secret;
 mod mail;
@@ -24,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    Audit, Hashing, Leaving, Passwords, Profile, SessionLimits, Sessions, Switch, Throttle, Tokens,
+    AuditSettings, Hashing, Leaving, PasswordLimits, Profile, SessionLimits, Sessions, Switch,
+    ThrottleLimits, Tokens,
 };
 pub use mail::{Mail, Transport, literal};
 pub use memory::memory_limit;
@@ -32,10 +34,11 @@ pub use origin::Origin;
 pub use problems::Misconfigured;
 pub use shown::SettingRow;
 pub use sizes::{blocking_threads, connections_of};
-pub use span::Span;
+pub use span::{Span, duration_in_words, in_words};
 pub use variables::untidy_libpq;
 
 use choice::choice;
+use documented::documented;
 use local_secret::IfMissing;
 use sources::{Source, Sources};
 use variables::Variables;
@@ -53,43 +56,72 @@ choice! {
     }
 }
 
-/// What an operator may write in `latchkey.toml` or as `LATCHKEY__SECTION__KEY`.
-#[derive(Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct Written {
-    secret: Option<String>,
-    secret_previous: Option<String>,
-    data_dir: Option<PathBuf>,
-    registration: Registration,
-    server: WrittenServer,
-    database: database::Written,
-    mail: mail::Written,
-    metrics: WrittenMetrics,
-    sessions: Sessions,
-    passwords: Passwords,
-    hashing: Hashing,
-    throttle: Throttle,
-    tokens: Tokens,
-    leaving: Leaving,
-    audit: Audit,
+documented! {
+    /// What an operator may write in `latchkey.toml` or as `LATCHKEY__SECTION__KEY`.
+    #[derive(Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Written {
+        /// At least 32 random bytes, for example from `openssl rand -base64 48`. It signs cookies and form tokens and
+        /// seals waiting emails and authenticator seeds. It must be the same on every instance.
+        /// Default: required; in local mode it is created and kept in the data directory.
+        secret: Option<String>,
+        /// The previous secret. It is still accepted while you [change the secret](operations.md#change-the-secret).
+        secret_previous: Option<String>,
+        /// Where local mode keeps its Postgres and its secret. Not used when a database is named.
+        data_dir: Option<PathBuf>,
+        /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
+        registration: Registration,
+        server: WrittenServer,
+        database: database::Written,
+        mail: mail::Written,
+        metrics: WrittenMetrics,
+        sessions: Sessions,
+        passwords: PasswordLimits,
+        hashing: Hashing,
+        throttle: ThrottleLimits,
+        tokens: Tokens,
+        leaving: Leaving,
+        audit: AuditSettings,
+    }
 }
 
-#[derive(Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct WrittenServer {
-    bind: Option<IpAddr>,
-    port: Option<u16>,
-    public_url: Option<String>,
-    trusted_hops: usize,
-    workers: usize,
-    hsts_subdomains: Switch,
+documented! {
+    #[derive(Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct WrittenServer {
+        /// The IP address to listen on. Local mode listens on the loopback interface only, because its mailbox shows
+        /// every email.
+        bind: Option<IpAddr>,
+        /// The TCP port to listen on. `PORT` wins, because platforms set it. 0 lets the system choose.
+        port: Option<u16>,
+        /// The address that users type, without a path. Links, the `Secure` attribute of cookies, the origin check and
+        /// passkeys depend on it; it is never taken from a request.
+        /// Default: required; in local mode `http://localhost:` and the port.
+        public_url: Option<String>,
+        /// How many of your own proxies are in front. The client's IP address is the Nth entry from the right in
+        /// `X-Forwarded-For`. A number that is too high lets clients choose their IP address and avoid the throttle.
+        trusted_hops: usize,
+        /// Threads that serve requests; 0 is one per core. They never block, so more do not help.
+        /// Default: one per core
+        workers: usize,
+        /// `on` adds `includeSubDomains` to HSTS: browsers then require TLS for every host below the public one. Switch
+        /// it on when all of them have TLS.
+        hsts_subdomains: Switch,
+    }
 }
 
-#[derive(Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct WrittenMetrics {
-    bind: Option<IpAddr>,
-    port: Option<u16>,
+documented! {
+    #[derive(Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct WrittenMetrics {
+        /// The IP address that `/metrics` listens on.
+        /// Default: `0.0.0.0`; in local mode `127.0.0.1`
+        bind: Option<IpAddr>,
+        /// The port of `/metrics` for [Prometheus](observability.md). It is never served on the public port, because
+        /// it has no log-in.
+        /// Default: off
+        port: Option<u16>,
+    }
 }
 
 /// The settings in force.
@@ -110,12 +142,12 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     pub registration: Registration,
     pub sessions: SessionLimits,
-    pub passwords: Passwords,
+    pub passwords: PasswordLimits,
     pub hashing: Hashing,
-    pub throttle: Throttle,
+    pub throttle: ThrottleLimits,
     pub tokens: Tokens,
     pub leaving: Leaving,
-    pub audit: Audit,
+    pub audit: AuditSettings,
     sources: Sources,
 }
 

@@ -20,6 +20,9 @@ pub(super) fn resolve(
     for name in variables.quoted() {
         problems.add(format!("{name} has quotation marks around it: remove them"));
     }
+    for name in variables.placeholders() {
+        problems.add(format!("{name} still holds the placeholder of the example: write your own value"));
+    }
     let named = problems.value_of(written.database.named(variables));
     // A wrong database setting still counts as one: this is not local mode then.
     let local = matches!(named, Some(None));

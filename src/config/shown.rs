@@ -3,8 +3,9 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::limits::{AuditSettings, Hashing, Leaving, PasswordLimits, Sessions, ThrottleLimits, Tokens};
 use super::sources::{Source, variable};
-use super::{Settings, Switch, Written, database};
+use super::{Settings, Switch, Written, WrittenMetrics, WrittenServer, database, mail};
 
 /// One setting for `latchkey config`.
 #[derive(Debug, Serialize)]
@@ -16,6 +17,9 @@ pub struct SettingRow {
     pub from: String,
     /// The variables that can set it, the first one wins.
     pub variable: String,
+    /// What the setting does and why its default is what it is, for `docs/settings.md`.
+    #[serde(skip)]
+    pub about: &'static [&'static str],
 }
 
 impl Settings {
@@ -31,6 +35,7 @@ impl Settings {
                 value: values.pointer(&format!("/{}", path.replace('.', "/"))).cloned().unwrap_or_default(),
                 from: self.sources.of(&path).to_string(),
                 variable: self.variables(&path),
+                about: about(&path),
                 setting: path,
             })
             .collect()
@@ -65,6 +70,26 @@ impl Settings {
         values["sessions"]["cache"] = json!(if self.sessions.cached == 0 { Switch::Off } else { Switch::On });
         values
     }
+}
+
+/// The comment above the declaration of the setting at `path`.
+fn about(path: &str) -> &'static [&'static str] {
+    let (section, key) = path.split_once('.').unwrap_or(("", path));
+    let group = match section {
+        "server" => WrittenServer::ABOUT,
+        "database" => database::Written::ABOUT,
+        "mail" => mail::Written::ABOUT,
+        "metrics" => WrittenMetrics::ABOUT,
+        "sessions" => Sessions::ABOUT,
+        "passwords" => PasswordLimits::ABOUT,
+        "hashing" => Hashing::ABOUT,
+        "throttle" => ThrottleLimits::ABOUT,
+        "tokens" => Tokens::ABOUT,
+        "leaving" => Leaving::ABOUT,
+        "audit" => AuditSettings::ABOUT,
+        _ => Written::ABOUT,
+    };
+    group.iter().find(|(name, _)| *name == key).map_or(&[], |(_, about)| about)
 }
 
 /// The paths of all settings, such as `server.port`.

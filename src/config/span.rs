@@ -72,6 +72,21 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// "24 hours", "30 minutes".
+pub fn in_words(span: Span) -> String {
+    duration_in_words(span.std())
+}
+
+pub fn duration_in_words(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (number, unit) = match seconds {
+        s if s >= 2 * 86_400 && s % 86_400 == 0 => (s / 86_400, "day"),
+        s if s >= 3600 && s % 3600 == 0 => (s / 3600, "hour"),
+        s => (s.div_ceil(60), "minute"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

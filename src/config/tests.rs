@@ -60,30 +60,3 @@ fn the_mailbox_is_for_local_mode_alone() {
     pairs.push(("LATCHKEY__MAIL__TRANSPORT", "mailbox"));
     assert!(refusal(&pairs).contains("local mode only"));
 }
-
-#[test]
-fn the_readme_names_every_setting() {
-    fn leaves(prefix: &str, value: &serde_json::Value, out: &mut Vec<String>) {
-        match value {
-            serde_json::Value::Object(map) => {
-                map.iter().for_each(|(key, value)| {
-                    leaves(&format!("{prefix}__{}", key.to_uppercase()), value, out)
-                });
-            }
-            _ => out.push(prefix.to_owned()),
-        }
-    }
-    let mut names = Vec::new();
-    leaves("LATCHKEY", &serde_json::to_value(Written::default()).unwrap(), &mut names);
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let row = |name: &str| {
-        let (section, key) = name.rsplit_once("__").unwrap();
-        // A row names its first setting whole and the others of its section by their last part.
-        readme.lines().any(|line| {
-            line.contains(&format!("`{name}`"))
-                || line.contains(&format!("`{section}__")) && line.contains(&format!("`__{key}`"))
-        })
-    };
-    let missing: Vec<_> = names.iter().filter(|name| !row(name)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
-}

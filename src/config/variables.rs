@@ -59,7 +59,18 @@ impl Variables {
         names.sort_unstable();
         names
     }
+
+    /// Names of settings whose value still holds the placeholder of an example.
+    pub fn placeholders(&self) -> Vec<&str> {
+        let names = self.0.iter().filter(|(name, value)| is_setting(name) && value.contains(PLACEHOLDER));
+        let mut names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
 }
+
+/// What stands in the files of `deploy/` where the operator has to write a value.
+const PLACEHOLDER: &str = "REPLACE-ME";
 
 fn is_setting(name: &str) -> bool {
     ["PORT", "DATABASE_URL"].contains(&name)

@@ -15,9 +15,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::pages::home;
-use crate::accounts::Factor;
 use crate::db::Fault;
 use crate::db::time::Moment;
+use crate::identity::Factor;
 use crate::jwt;
 use crate::secret;
 use crate::sessions::{Handle, Principal, Record, State};

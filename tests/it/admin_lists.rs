@@ -133,8 +133,8 @@ async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
         grace.id,
     ));
     let app = app.beside(|_| {});
-    let numbers = app.accounts.numbers().await.unwrap();
-    let of = |days: &[latchkey::accounts::Day]| days.iter().map(|day| day.value).collect::<Vec<_>>();
+    let numbers = app.accounts.admin.numbers().await.unwrap();
+    let of = |days: &[latchkey::users::Day]| days.iter().map(|day| day.value).collect::<Vec<_>>();
     assert_eq!(of(&numbers.live_sessions), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 1]);
     assert_eq!(of(&numbers.opened), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
     assert_eq!(of(&numbers.people), [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);

@@ -13,7 +13,7 @@ const WRONG: &str = "not-the-password-at-all";
 
 /// Lets people do what people do, and answers everything that was secret in it.
 async fn live(app: &TestApp) -> Vec<String> {
-    let setup = app.accounts.setup_link().await.unwrap().unwrap();
+    let setup = app.accounts.users.setup_link().await.unwrap().unwrap();
     let mut secrets = vec![setup.rsplit_once('=').unwrap().1.to_owned()];
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;

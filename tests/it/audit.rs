@@ -4,7 +4,8 @@ use std::sync::Barrier;
 use std::thread;
 
 use diesel::connection::SimpleConnection as _;
-use latchkey::accounts::{Accounts, Broken, Damage, Head};
+use latchkey::accounts::Accounts;
+use latchkey::audit::{Broken, Damage, Head};
 use uuid::Uuid;
 
 use crate::support::app::TestApp;
@@ -19,7 +20,7 @@ fn happenings(app: &TestApp) {
 }
 
 async fn broken(accounts: &Accounts) -> Broken {
-    accounts.verify_trail(None).await.unwrap().expect_err("a broken trail")
+    accounts.audit.verify_trail(None).await.unwrap().expect_err("a broken trail")
 }
 
 /// As the owner of the tables can.
@@ -94,7 +95,7 @@ async fn every_kind_of_tampering_is_found_where_it_was_done() {
     for (statements, damage, seq, event) in cases {
         let app = TestApp::spawn();
         happenings(&app);
-        assert_eq!(app.accounts.verify_trail(None).await.unwrap().expect("a whole trail").links, 10);
+        assert_eq!(app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail").links, 10);
         tamper(&app, statements);
         assert_eq!(broken(&app.accounts).await, Broken { damage, seq, event }, "{statements}");
     }
@@ -104,18 +105,18 @@ async fn every_kind_of_tampering_is_found_where_it_was_done() {
 async fn a_tail_that_was_cut_off_or_written_anew_is_found_with_a_head_kept_elsewhere() {
     let app = TestApp::spawn();
     happenings(&app);
-    let kept = app.accounts.trail_head().await.unwrap();
+    let kept = app.accounts.audit.trail_head().await.unwrap();
     assert_eq!(kept.seq, 10);
     assert_eq!(kept.to_string().parse::<Head>().unwrap(), kept);
     app.db.execute("INSERT INTO audit_events (act) VALUES ('enabled')");
-    app.accounts.verify_trail(Some(kept.clone())).await.unwrap().expect("it only grew");
+    app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().expect("it only grew");
 
     tamper(&app, "DELETE FROM audit_events WHERE id > 8; DELETE FROM audit_chain WHERE seq > 8");
-    app.accounts.verify_trail(None).await.unwrap().expect("nobody could see it");
-    let cut = app.accounts.verify_trail(Some(kept.clone())).await.unwrap().unwrap_err();
+    app.accounts.audit.verify_trail(None).await.unwrap().expect("nobody could see it");
+    let cut = app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().unwrap_err();
     assert_eq!((cut.damage, cut.seq), (Damage::CutOff, Some(10)));
     happenings(&app);
-    let anew = app.accounts.verify_trail(Some(kept)).await.unwrap().unwrap_err();
+    let anew = app.accounts.audit.verify_trail(Some(kept)).await.unwrap().unwrap_err();
     assert_eq!((anew.damage, anew.seq), (Damage::Rewritten, Some(10)));
 }
 
@@ -156,17 +157,17 @@ async fn old_events_can_be_thrown_away_behind_a_checkpoint() {
     let app = TestApp::spawn();
     happenings(&app);
     let (old, head) =
-        (app.accounts.trail_head().await.unwrap(), include_str!("../../docs/audit-retention.sql"));
+        (app.accounts.audit.trail_head().await.unwrap(), include_str!("../../docs/audit-retention.sql"));
     happenings(&app);
     app.db.execute(&head.replace(":last_seq", "12"));
-    let intact = app.accounts.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
     assert_eq!((intact.since, intact.links), (12, 8));
-    app.accounts.verify_trail(Some(old)).await.unwrap().expect("older than what is kept");
+    app.accounts.audit.verify_trail(Some(old)).await.unwrap().expect("older than what is kept");
     happenings(&app);
     app.db.execute(&head.replace(":last_seq", "30"));
-    assert_eq!(app.accounts.trail_head().await.unwrap().seq, 30);
+    assert_eq!(app.accounts.audit.trail_head().await.unwrap().seq, 30);
     happenings(&app);
-    let intact = app.accounts.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
     assert_eq!((intact.since, intact.links, intact.head.seq), (30, 10, 40));
     tamper(&app, "DELETE FROM audit_events WHERE id = 31; DELETE FROM audit_chain WHERE seq = 31");
     assert_eq!(broken(&app.accounts).await.damage, Damage::Missing);
@@ -182,7 +183,7 @@ async fn what_is_undone_leaves_no_gap() {
     }
     let seqs = "SELECT string_agg(seq || ' ' || event_id, ', ' ORDER BY seq) FROM audit_chain";
     assert_eq!(app.db.scalar::<String>(seqs), "1 1, 2 2, 3 5, 4 6");
-    app.accounts.verify_trail(None).await.unwrap().expect("a whole trail");
+    app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
 }
 
 #[actix_web::test]
@@ -206,7 +207,7 @@ async fn a_hundred_at_once_make_one_chain_without_gap_or_deadlock() {
             });
         }
     });
-    let intact = app.accounts.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
     assert_eq!((intact.links, intact.head.seq), (200, 200));
 }
 
@@ -221,7 +222,7 @@ async fn a_hundred_parallel_log_ins_are_a_hundred_links() {
         app.browser().log_in(ada.email, ada.password).await.redirects_to("/home");
     });
     futures_util::future::join_all(tries).await;
-    let intact = app.accounts.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
     assert_eq!((app.events("logged-in"), intact.head.seq as u64), (100, intact.links));
     assert!(intact.links >= 100);
 }
@@ -295,7 +296,7 @@ async fn the_documented_role_works_and_can_only_let_the_trail_grow() {
         conn.batch_execute("ROLLBACK").unwrap();
     }
     drop(conn);
-    let intact = app.accounts.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
     assert_eq!(intact.links, 2);
     app.db.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }

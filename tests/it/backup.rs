@@ -41,7 +41,7 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     let ada = app.ada().await;
     let mut laptop = app.logged_in(&ada).await;
     let phone = app.logged_in(&ada).await;
-    let head = app.accounts.trail_head().await.unwrap().to_string();
+    let head = app.accounts.audit.trail_head().await.unwrap().to_string();
     let dir = DataDir::new();
     let file = dir.path().join("latchkey.dump").display().to_string();
     run("pg_dump", &["--format=custom", "--no-owner", "--file", &file, &app.db.url()]);
@@ -49,7 +49,7 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     laptop.get("/account/sessions").await.is(200);
     laptop.post("/account/sessions/revoke-others", &[]).await.is(303);
     let late = app.logged_in(&ada).await;
-    let late_head = app.accounts.trail_head().await.unwrap().to_string();
+    let late_head = app.accounts.audit.trail_head().await.unwrap().to_string();
 
     let fresh = LocalServer::start(&Options::new(&dir.path().join("fresh"))).unwrap();
     migrations::create_database(&fresh.maintenance_url(), "restored").unwrap();

@@ -1,5 +1,5 @@
-//! Holds the files that deploy Latchkey to the platform's rules and to each other: Dockerfile, build
-//! context, component.yaml, compose.yaml, those for Kubernetes and OpenChoreo, and the variables that docs/deploy-choreo.md tells people to set.
+//! Checks the files that deploy Latchkey against the platforms' rules and against each other: Dockerfile, build context,
+//! component.yaml, compose.yaml, Kubernetes, OpenChoreo, the single machine, and the variables of docs/deploy-choreo.md.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -10,6 +10,7 @@ use latchkey::config::{Settings, Transport};
 use yaml::{Yaml, yaml};
 
 mod kubernetes;
+mod single_machine;
 mod yaml;
 
 // ---------------------------------------------------------------------------------- Dockerfile
@@ -253,6 +254,16 @@ fn compose_gives_settings_that_latchkey_accepts_and_asks_for_the_secret() {
     assert!(!settings.is_local());
     assert_eq!(settings.server.public.as_str(), "http://localhost:8080");
     assert!(settings.mail.transport == Transport::None);
+}
+
+#[test]
+fn compose_says_how_the_first_user_gets_in() {
+    let text = read("compose.yaml");
+    let (top, _) = text.split_once("\nservices:").unwrap();
+    for words in ["docker compose logs", "/setup?token=", "docker compose exec latchkey latchkey user create"]
+    {
+        assert!(top.contains(words), "{words}");
+    }
 }
 
 // ----------------------------------------------------------------------------- reading the files

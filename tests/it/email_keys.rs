@@ -30,7 +30,7 @@ async fn every_spelling_logs_in_resets_and_is_taken() {
         let ada = ada_of_before(&app, row).await;
         for filled in [false, true] {
             if filled {
-                app.accounts.fill_idn_keys().await.unwrap();
+                app.accounts.maintenance.fill_idn_keys().await.unwrap();
             }
             for typed in SPELLINGS {
                 app.browser().log_in(typed, ada.password).await.redirects_to("/home");
@@ -106,9 +106,9 @@ async fn administrators_and_commands_find_every_spelling() {
         }
         assert!(admin.get(&format!("/admin/audit?q={q}")).await.is(200).count("tbody tr") >= 1, "{q}");
     }
-    let email = latchkey::accounts::Email::parse(UNICODE).unwrap();
-    assert_eq!(app.accounts.user_id(&email).await.unwrap().unwrap().0, ada.id);
-    assert!(app.accounts.reset_link(&email).await.unwrap().is_some());
+    let email = latchkey::identity::Email::parse(UNICODE).unwrap();
+    assert_eq!(app.accounts.admin.user_id(&email).await.unwrap().unwrap().0, ada.id);
+    assert!(app.accounts.users.reset_link(&email).await.unwrap().is_some());
 }
 
 #[actix_web::test]
@@ -125,7 +125,7 @@ async fn leaving_takes_what_was_sent_to_any_spelling_along() {
     app.db.execute(
         "UPDATE users SET delete_after = now() - interval '1 second' WHERE delete_after IS NOT NULL",
     );
-    app.accounts.tidy().await.unwrap();
+    app.accounts.maintenance.tidy().await.unwrap();
     let left: i64 = app.db.scalar(
         "SELECT (SELECT count(*) FROM invitations) + (SELECT count(*) FROM outbox WHERE recipient ILIKE '%zrich%') \
              + (SELECT count(*) FROM audit_events WHERE detail ILIKE '%zrich%')",
@@ -143,7 +143,7 @@ async fn the_version_before_works_on_rows_of_this_one_and_the_other_way_round() 
         )
     };
     let ada = ada_of_before(&app, UNICODE).await;
-    let keys = app.accounts.fill_idn_keys().await.unwrap();
+    let keys = app.accounts.maintenance.fill_idn_keys().await.unwrap();
     assert_eq!((keys.filled, keys.shared, idn_key(&app, UNICODE).as_str()), (1, 0, PUNYCODE));
     // It finds the row by the key it knows, and does not make another.
     let found = format!("SELECT count(*) FROM users WHERE email_key = '{UNICODE}'");
@@ -157,9 +157,9 @@ async fn the_version_before_works_on_rows_of_this_one_and_the_other_way_round() 
     assert_eq!(idn_key(&app, "ada@bücher.example"), "");
     app.browser().log_in("ada@xn--bcher-kva.example", ada.password).await.redirects_to("/home");
     app.browser().log_in(PUNYCODE, ada.password).await.is(422);
-    assert_eq!(app.accounts.tidy().await.unwrap(), 1);
+    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 1);
     assert_eq!(idn_key(&app, "ada@bücher.example"), "ada@xn--bcher-kva.example");
-    assert_eq!(app.accounts.tidy().await.unwrap(), 0);
+    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 0);
 }
 
 #[actix_web::test]
@@ -172,13 +172,13 @@ async fn two_accounts_of_one_mailbox_each_keep_their_spelling_until_one_goes() {
         "UPDATE users SET email = '{PUNYCODE}', email_key = '{PUNYCODE}' WHERE id = '{}'",
         mary.id
     ));
-    let keys = app.accounts.fill_idn_keys().await.unwrap();
+    let keys = app.accounts.maintenance.fill_idn_keys().await.unwrap();
     assert_eq!((keys.filled, keys.shared), (0, 1));
     app.browser().log_in(UNICODE, password).await.redirects_to("/home");
     app.browser().log_in(UNICODE, other).await.is(422);
     app.browser().log_in(PUNYCODE, other).await.redirects_to("/home");
     app.db.execute(&format!("DELETE FROM users WHERE id = '{}'", mary.id));
-    assert_eq!(app.accounts.fill_idn_keys().await.unwrap().filled, 1);
+    assert_eq!(app.accounts.maintenance.fill_idn_keys().await.unwrap().filled, 1);
     app.browser().log_in(PUNYCODE, password).await.redirects_to("/home");
 }
 
@@ -189,8 +189,11 @@ async fn several_instances_fill_in_at_once() {
         "INSERT INTO users (email, email_key, name) SELECT 'u' || n || '@bücher.example', 'u' || n || '@bücher.example', 'U' \
          FROM generate_series(1, 1200) n",
     );
-    let (one, other) =
-        futures_util::future::join(app.accounts.fill_idn_keys(), app.accounts.fill_idn_keys()).await;
+    let (one, other) = futures_util::future::join(
+        app.accounts.maintenance.fill_idn_keys(),
+        app.accounts.maintenance.fill_idn_keys(),
+    )
+    .await;
     let filled = one.unwrap().filled + other.unwrap().filled;
     assert!(filled >= 1200, "{filled}");
     let left = "SELECT count(*) FROM users WHERE email_idn_key IS DISTINCT FROM split_part(email_key, '@', 1) || '@xn--bcher-kva.example'";

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
-use latchkey::accounts::{Client, Role, UserId};
+use latchkey::identity::{Client, Role, UserId};
 use latchkey::web::routes::{self, Face, Method, Route};
 use latchkey::web::session::guard::GuardKind;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -87,9 +87,13 @@ impl End {
     async fn come(self, app: &TestApp, person: &Person, browser: &Browser) {
         let (id, operator) = (UserId(person.id), Client::operator());
         match self {
-            Self::Revoked => app.accounts.revoke_sessions_of(None, id, operator).await.unwrap().unwrap(),
-            Self::Disabled => app.accounts.disable(None, id, operator).await.unwrap().unwrap(),
-            Self::Demoted => app.accounts.set_role(None, id, Role::Member, operator).await.unwrap().unwrap(),
+            Self::Revoked => {
+                app.accounts.admin.revoke_sessions_of(None, id, operator).await.unwrap().unwrap()
+            }
+            Self::Disabled => app.accounts.admin.disable(None, id, operator).await.unwrap().unwrap(),
+            Self::Demoted => {
+                app.accounts.admin.set_role(None, id, Role::Member, operator).await.unwrap().unwrap()
+            }
             Self::ConfirmationOver => {
                 app.age_confirmations();
                 app.accounts.sessions().everywhere().await;

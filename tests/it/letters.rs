@@ -59,7 +59,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     let mut pending = stranger(app);
     pending.log_in(victim.email, victim.password).await.redirects_to("/login/second-factor");
     app.db.execute("UPDATE unfinished_logins SET due_at = now()");
-    app.accounts.tell_of_missing_steps().await.unwrap();
+    app.accounts.login.tell_of_missing_steps().await.unwrap();
     pending.get("/login/second-factor").await.is(200);
     for code in &codes[1..] {
         let mut one = app.pending(victim).await;
@@ -112,7 +112,7 @@ fn subjects() -> BTreeSet<String> {
     };
     let quoted = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
     let mut subjects = BTreeSet::new();
-    subjects.extend(source("accounts/notices.rs").split("subject: \"").skip(1).map(quoted));
+    subjects.extend(source("notices/notice.rs").split("subject: \"").skip(1).map(quoted));
     subjects.extend(source("mail/letters.rs").split("|_letter| \"").skip(1).map(quoted));
     assert!(subjects.len() > 15, "{subjects:?}");
     subjects
@@ -166,7 +166,7 @@ async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_se
     let rename =
         format!("/account/passkeys/{}/rename", app.db.scalar::<String>("SELECT id::text FROM passkeys"));
     let setup = TestApp::spawn();
-    let link = setup.accounts.setup_link().await.unwrap().unwrap();
+    let link = setup.accounts.users.setup_link().await.unwrap().unwrap();
     let token = link.rsplit_once('=').unwrap().1;
     let page = format!("/setup?token={token}");
     for name in

@@ -1,8 +1,8 @@
 //! A hundred wrong passwords and none is looked at any more; and nobody can use that to keep the owner out.
 
 use futures_util::future::join_all;
-use latchkey::accounts::{Client, UserId};
 use latchkey::config::{Settings, Span};
+use latchkey::identity::{Client, UserId};
 
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Browser;
@@ -367,7 +367,7 @@ async fn a_browser_unused_for_long_is_a_stranger_and_twenty_are_known_at_most() 
     app.db.execute("UPDATE known_browsers SET expires_at = now()");
     guess(&mut newest, ada.email, 1).await;
     assert_eq!((failures(&app, "browser:"), failures(&app, "outside")), (0, 1));
-    app.accounts.tidy().await.unwrap();
+    app.accounts.maintenance.tidy().await.unwrap();
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM known_browsers"), 0);
 }
 
@@ -436,7 +436,7 @@ async fn an_administrator_sees_it_and_the_operator_unlocks_it() {
     app.db.execute(&format!("INSERT INTO password_lanes VALUES ('{}', 'outside', 100)", ada.id));
     admin.get(&page).await.is(200).says("too many wrong attempts").says("Send a reset link");
     assert!(!gets_in(&mut app.browser(), &ada).await);
-    app.accounts.unlock_user(UserId(ada.id), Client::operator()).await.unwrap().unwrap();
+    app.accounts.login.unlock_user(UserId(ada.id), Client::operator()).await.unwrap().unwrap();
     admin.get(&page).await.is(200).does_not_say("too many wrong attempts");
     assert!(gets_in(&mut app.browser(), &ada).await);
 }

@@ -23,6 +23,7 @@ mod confirm;
 mod csrf;
 mod db;
 mod deploy_files;
+mod docs;
 mod doctor;
 mod email_keys;
 mod enumeration;

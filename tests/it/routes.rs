@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::{Answer, Browser};
+use crate::support::generated::check_table;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Persona {
@@ -526,25 +527,6 @@ fn without_comments(text: &str) -> String {
     kept + rest
 }
 
-#[test]
-fn the_readme_lists_exactly_the_rows() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("a README");
-    let (_, rest) = readme.split_once("<!-- routes -->").expect("where the routes begin");
-    let (listed, _) = rest.split_once("<!-- /routes -->").expect("where the routes end");
-    let listed: BTreeSet<String> =
-        listed.lines().map(str::trim).filter(|line| line.contains("| `/")).map(str::to_owned).collect();
-    let rows: BTreeSet<String> = routes::table()
-        .iter()
-        .map(|row| {
-            let method = format!("{:?}", row.method).to_uppercase();
-            format!("| {:?} | {method} | `{}` |", row.guard, row.path)
-        })
-        .collect();
-    let missing: Vec<_> = rows.difference(&listed).collect();
-    let made_up: Vec<_> = listed.difference(&rows).collect();
-    assert!(missing.is_empty() && made_up.is_empty(), "missing: {missing:#?}\nno such row: {made_up:#?}");
-}
-
 /// What each guard does to each kind of person, as docs/security.md shows it (ASVS 5.0 8.1.1).
 fn who_gets_in_where() -> String {
     let personas =
@@ -577,10 +559,7 @@ fn who_gets_in_where() -> String {
 
 #[test]
 fn the_security_page_says_who_gets_in_where() {
-    let page = fs::read_to_string(root().join("docs/security.md")).expect("the page");
-    let (_, rest) = page.split_once("<!-- guards -->\n").expect("where the table begins");
-    let (listed, _) = rest.split_once("<!-- /guards -->").expect("where it ends");
-    assert_eq!(listed, who_gets_in_where());
+    check_table("docs/security.md", "guards", &who_gets_in_where());
 }
 
 fn root() -> PathBuf {

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use latchkey::accounts::password::Password;
-use latchkey::accounts::{Act, Email, Name, cleanup_table};
-use latchkey::config::{Passwords, Throttle};
+use latchkey::audit::Act;
+use latchkey::cleanup::table;
+use latchkey::config::{PasswordLimits, ThrottleLimits};
+use latchkey::identity::{Email, Name};
+use latchkey::passwords::Password;
 use latchkey::web::routes::{self, Method};
 use latchkey::web::session::guard::GuardKind;
+
+use crate::support::generated::check_table;
 
 /// Fields that no form of a page declares: every form has them, or the query.
 const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];
@@ -134,7 +138,7 @@ fn the_limits_on_the_page_are_those_that_are_checked() {
     assert!(rule("email").contains(&format!("at most {email} bytes")), "{email}");
     assert!(rule("email").contains(&Email::parse("ada").unwrap_err().to_string()));
 
-    let Passwords { min_code_points, max_code_points, max_bytes } = Passwords::default();
+    let PasswordLimits { min_code_points, max_code_points, max_bytes } = PasswordLimits::default();
     let words = format!("{min_code_points} to {max_code_points} characters and at most {max_bytes} bytes");
     assert!(rule("password").contains(&words), "{words}");
     let short = Password::choose("shorter", &[]).err().expect("too short").to_string();
@@ -152,8 +156,7 @@ fn every_form_a_stranger_may_send_is_accounted_for() {
 
 #[test]
 fn the_table_of_clean_ups_is_the_model_of_the_program() {
-    let table = cleanup_table();
-    assert!(list("clean-ups") == table, "put this into docs/security.md:\n{table}");
+    check_table("docs/security.md", "clean-ups", &table());
 }
 
 #[test]
@@ -214,10 +217,10 @@ fn every_line_of_the_log_is_listed() {
 #[test]
 fn the_numbers_in_the_text_are_the_defaults() {
     let page = fs::read_to_string(root().join("docs/security.md")).expect("the page");
-    let Throttle { asks_per_hour, mails_per_hour, .. } = Throttle::default();
+    let ThrottleLimits { asks_per_hour, mails_per_hour, .. } = ThrottleLimits::default();
     assert_eq!((asks_per_hour, mails_per_hour), (200, 5));
     for words in
-        ["five letters an hour to an inbox", "two hundred forms an hour", "A hundred sessions a person"]
+        ["5 requested emails an hour per inbox", "200 forms an hour per network", "100 sessions per user"]
     {
         assert!(page.contains(words), "{words}");
     }

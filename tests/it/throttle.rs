@@ -277,7 +277,7 @@ async fn whoever_reads_the_whole_database_can_log_in_with_nothing_in_it() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let setup = {
         app.db.execute("UPDATE users SET role = 'member'");
-        let link = app.accounts.setup_link().await.unwrap().unwrap();
+        let link = app.accounts.users.setup_link().await.unwrap().unwrap();
         app.db.execute("UPDATE users SET role = 'admin' WHERE email = 'grace@example.org'");
         link.split_once("token=").unwrap().1.to_owned()
     };

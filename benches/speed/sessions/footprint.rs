@@ -7,9 +7,9 @@ use std::{env, fs};
 use actix_web::rt::System;
 use actix_web::rt::time::sleep;
 use futures_util::future::join_all;
-use latchkey::accounts::User;
 use latchkey::config::{self, Span};
 use latchkey::db::Db;
+use latchkey::identity::User;
 use latchkey::sessions::{Policy, Sessions};
 
 use crate::crowd;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use actix_web::rt::time::sleep;
-use latchkey::accounts::{Accounts, Client, LiveUser};
+use latchkey::accounts::Accounts;
 use latchkey::config::Settings;
 use latchkey::db::Db;
+use latchkey::identity::{Client, LiveUser};
 use latchkey::mail::Mailer;
 use latchkey::sessions::{Keeper, Key, Login, Principal};
 use uuid::Uuid;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
-use latchkey::accounts::{Role, User, UserId};
+use latchkey::identity::{Role, User, UserId};
 use latchkey::sessions::{Key, Live};
 use uuid::Uuid;
 
@@ -122,15 +122,15 @@ impl Load {
         let live = at.find(&one.key).await.expect("a session");
         let id = UserId(user);
         match way {
-            0 => accounts.log_out(live, client()).await.unwrap(),
+            0 => accounts.login.log_out(live, client()).await.unwrap(),
             1 => {
                 let handle = at.find(&other.key).await.expect("a session").record.handle;
-                assert!(accounts.revoke_own(live, handle, client()).await.unwrap());
+                assert!(accounts.login.revoke_own(live, handle, client()).await.unwrap());
             }
-            2 => assert_eq!(accounts.revoke_others(live, client()).await.unwrap(), 1),
-            3 => accounts.disable(None, id, client()).await.unwrap().unwrap(),
-            4 => accounts.revoke_sessions_of(None, id, client()).await.unwrap().unwrap(),
-            _ => accounts.set_role(None, id, Role::Member, client()).await.unwrap().unwrap(),
+            2 => assert_eq!(accounts.login.revoke_others(live, client()).await.unwrap(), 1),
+            3 => accounts.admin.disable(None, id, client()).await.unwrap().unwrap(),
+            4 => accounts.admin.revoke_sessions_of(None, id, client()).await.unwrap().unwrap(),
+            _ => accounts.admin.set_role(None, id, Role::Member, client()).await.unwrap().unwrap(),
         }
         one.over.set([0, 3, 4].contains(&way));
         other.over.set((1..=4).contains(&way));

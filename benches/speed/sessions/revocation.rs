@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use actix_web::rt::time::sleep;
-use latchkey::accounts::UserId;
+use latchkey::identity::UserId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use uuid::Uuid;
@@ -78,7 +78,7 @@ async fn answers([here, there, yonder]: &[Instance; 3], user: Uuid) -> Vec<f64> 
         }
         let live = here.find(&key).await.expect("a session");
         let begun = Instant::now();
-        here.accounts.log_out(live, operator()).await.unwrap();
+        here.accounts.login.log_out(live, operator()).await.unwrap();
         taken.push(begun.elapsed().as_secs_f64() * 1000.0);
         sleep(Duration::from_millis(3)).await;
     }
@@ -112,7 +112,7 @@ async fn answers_while_one_is_stopped(
         there.accounts.sessions().is_trusted();
         kill(program, Signal::SIGSTOP).unwrap();
         let begun = Instant::now();
-        let answer = here.accounts.revoke_sessions_of(None, UserId(user), operator()).await;
+        let answer = here.accounts.admin.revoke_sessions_of(None, UserId(user), operator()).await;
         taken.push(begun.elapsed().as_secs_f64() * 1000.0);
         let requests: Vec<_> = (0..QUEUED).map(|_| actix_web::rt::spawn(visit())).collect();
         sleep(Duration::from_millis(20)).await;

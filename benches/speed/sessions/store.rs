@@ -7,7 +7,7 @@ use actix_session::storage::{SessionKey, SessionStore as _};
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::rt::System;
 use futures_util::future::join_all;
-use latchkey::accounts::User;
+use latchkey::identity::User;
 use latchkey::sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
 use uuid::Uuid;
 

@@ -7,11 +7,12 @@ use actix_web::rt::System;
 use super::bounded;
 use super::database::{faulted, unseen as unseen_check};
 use super::finding::{Finding, note, ok, problem, warning};
-use crate::accounts::{Accounts, Seals};
+use crate::accounts::Accounts;
 use crate::cli::rfc3339;
 use crate::config::Settings;
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
+use crate::users::Seals;
 
 const WITHIN: Duration = Duration::from_secs(15);
 
@@ -83,7 +84,7 @@ fn outbox(accounts: &Accounts) -> Result<Finding, Fault> {
 }
 
 fn sweep(accounts: &Accounts) -> Result<Finding, Fault> {
-    Ok(match System::new().block_on(accounts.last_tidied())? {
+    Ok(match System::new().block_on(accounts.maintenance.last_tidied())? {
         Some(last) if last.ago <= SWEPT_WITHIN => {
             ok("upkeep.sweep", format!("done {} minutes ago, {} rows", last.ago.as_secs() / 60, last.rows))
         }
@@ -97,7 +98,7 @@ fn sweep(accounts: &Accounts) -> Result<Finding, Fault> {
 }
 
 fn seals(accounts: &Accounts) -> Result<Finding, Fault> {
-    let Seals { current, previous, unknown } = System::new().block_on(accounts.seals())?;
+    let Seals { current, previous, unknown } = System::new().block_on(accounts.maintenance.seals())?;
     Ok(match (previous, unknown) {
         (_, 1..) => problem(
             "upkeep.seals",
@@ -118,7 +119,7 @@ fn seals(accounts: &Accounts) -> Result<Finding, Fault> {
 }
 
 fn trail(accounts: &Accounts) -> Result<Finding, Fault> {
-    Ok(match System::new().block_on(accounts.verify_recent(LINKS))? {
+    Ok(match System::new().block_on(accounts.audit.verify_recent(LINKS))? {
         Ok(intact) => {
             ok("audit.trail", format!("the last {} links hold, up to {}", intact.links, intact.head.seq))
         }

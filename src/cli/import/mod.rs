@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use crate::accounts::{Accounts, EmailKey, Newcomer};
+use crate::accounts::Accounts;
+use crate::identity::EmailKey;
+use crate::users::Newcomer;
 use report::{Progress, Report};
 use rows::{Rows, Unreadable};
 
@@ -97,7 +99,7 @@ async fn settle(
         .map(|(line, newcomer)| (*line, newcomer.key().clone(), newcomer.has_password()))
         .collect();
     let newcomers = batch.drain(..).map(|(_, newcomer)| newcomer).collect();
-    let new = accounts.import(newcomers, import.dry_run).await?;
+    let new = accounts.admin.import(newcomers, import.dry_run).await?;
     for ((line, key, has_password), new) in told.into_iter().zip(new) {
         report.settle(line, key.as_str(), has_password, new);
     }

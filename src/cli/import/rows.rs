@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read as _};
 use csv_core::ReadRecordResult;
 use serde::Deserialize;
 
-use crate::accounts::Exported;
+use crate::users::Exported;
 
 /// Bytes of a line: many times what a person takes. Whatever is longer is no row, and is skipped without being kept.
 pub const MAX_LINE: usize = 16 * 1024;

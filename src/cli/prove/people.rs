@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::place::Place;
 use super::wire::Wire;
-use crate::accounts::{Accounts, Email, Name, Role};
+use crate::accounts::Accounts;
 use crate::cli::Failure;
 use crate::config::{Settings, Transport};
 use crate::db::Db;
+use crate::identity::{Email, Name, Role};
 use crate::mail::Mailer;
 use crate::secret::{CookieSigner, Secret};
 use crate::sessions::{Handle, Key, Login};
@@ -73,7 +74,7 @@ impl People {
         let number = self.made.replace(self.made.get() + 1);
         let email = Email::parse(&format!("person{number}@example.org")).map_err(|why| why.to_string())?;
         let name = Name::parse(&format!("Person {number}")).map_err(|why| why.to_string())?;
-        let made = self.accounts.create_user(&email, &name, Role::Member).await?;
+        let made = self.accounts.admin.create_user(&email, &name, Role::Member).await?;
         let user = made.map_err(|_| "nobody can be made")?;
         let login = Login {
             principal: user.principal(),

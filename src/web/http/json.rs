@@ -14,8 +14,8 @@ use super::csrf::{self, TokenProblem};
 use super::error::Error;
 use super::request_state::RequestState;
 use super::{return_to, urlencoded};
-use crate::accounts::Wait;
 use crate::db::Fault;
+use crate::throttle::Wait;
 
 /// Where the token is.
 const TOKEN: &str = "x-csrf-token";

@@ -10,7 +10,7 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use super::cookies::OutgoingCookies;
 use super::flash_messages::Flash;
 use super::refusal::RefusalReason;
-use crate::accounts::LiveUser;
+use crate::identity::LiveUser;
 
 /// In which shape a row of the route table answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -48,7 +48,7 @@ async fn text(shared: &Shared) -> Result<String, Fault> {
     // What only the database knows is left out while it does not answer: everything else is worth most then.
     let mailer = shared.accounts.mailer().clone();
     let waiting = shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
-    let tidied = shared.accounts.last_tidied().await.ok().flatten();
+    let tidied = shared.accounts.maintenance.last_tidied().await.ok().flatten();
     let mut out = String::new();
     write(&mut out, shared, waiting.map(|(letters, _)| letters), tidied.map(|tidied| tidied.ago.as_secs()))
         .map_err(Fault::bug)?;
@@ -82,7 +82,7 @@ fn write(
         "counter",
         "Steps of logging in, by the way taken and how they ended.",
     )?;
-    for (way, outcome, count) in shared.accounts.log_ins().told() {
+    for (way, outcome, count) in shared.accounts.login.log_ins().told() {
         writeln!(out, "latchkey_log_ins_total{{way=\"{way}\",outcome=\"{outcome}\"}} {count}")?;
     }
     let sessions = shared.accounts.sessions();
@@ -102,10 +102,10 @@ fn write(
     one(out, "latchkey_sessions_cached", "gauge", "Sessions in memory.", sessions.cached() as u64)?;
     let lease = "1 while sessions may be served from memory.";
     one(out, "latchkey_lease_held", "gauge", lease, sessions.is_trusted().into())?;
-    let hashing = shared.accounts.hashing();
+    let hashing = shared.accounts.passwords.load();
     one(out, "latchkey_hashes_running", "gauge", "Passwords being hashed.", hashing.running as u64)?;
     one(out, "latchkey_hashes_waiting", "gauge", "Passwords waiting to be hashed.", hashing.waiting as u64)?;
-    let refused = shared.accounts.hashes_refused();
+    let refused = shared.accounts.passwords.refused();
     head(out, "latchkey_hashes_refused_total", "counter", "Passwords that were not hashed, by why.")?;
     for (why, count) in [("full", &refused.full), ("slow", &refused.slow)] {
         writeln!(out, "latchkey_hashes_refused_total{{why=\"{why}\"}} {}", count.get())?;

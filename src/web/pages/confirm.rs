@@ -6,7 +6,9 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{CodeRefusal, ConfirmRefusal, Wait};
+use crate::factors::CodeRefusal;
+use crate::login::ConfirmRefusal;
+use crate::throttle::Wait;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, PostedForm, SecretText, Text};
@@ -43,9 +45,9 @@ struct ConfirmPage {
 impl ConfirmPage {
     async fn new(me: &SignedIn, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let interrupted = flash::is_interrupted(&ctx.request, &ctx.shared);
-        let email = ctx.accounts().email_of(&me.session).await?.ok_or(Error::NotFound)?;
-        let with_code = ctx.accounts().confirms_with_code(&me.session).await?;
-        let page = if ctx.accounts().has_passkey(&me.session).await? {
+        let email = ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?;
+        let with_code = ctx.accounts().factors.confirms_with_code(&me.session).await?;
+        let page = if ctx.accounts().factors.has_passkey(&me.session).await? {
             ctx.page_with_passkeys()
         } else {
             ctx.page()
@@ -74,7 +76,7 @@ pub async fn submit(
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let (password, code) = (password.reveal(), code.reveal());
-    match ctx.accounts().confirm(me.session.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
             ctx.rotate_session(&me.session, &key);
             Ok(flash::see_other(&next))
@@ -108,7 +110,7 @@ pub async fn step(
         return Ok(ConfirmStep::Answer(page::ok(&page)?));
     }
     let (password, code) = (form.input.password.reveal(), form.input.code.reveal());
-    match ctx.accounts().confirm(me.session.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
             // The guard that follows in this request decides by the session as it is now.
             let live = ctx.accounts().sessions().load(key.reveal()).await?;

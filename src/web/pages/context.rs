@@ -7,8 +7,11 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
-use crate::accounts::{Accounts, Binding, Client, LiveUser, Opened, PendingKey};
+use crate::accounts::Accounts;
 use crate::db::Fault;
+use crate::factors::Binding;
+use crate::identity::{Client, LiveUser};
+use crate::login::{Opened, PendingKey};
 use crate::sessions::Key;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -36,7 +39,7 @@ impl RequestContext {
     /// The frame of a page that offers passkeys, and so brings the one script there is.
     pub fn page_with_passkeys(&self) -> Page {
         let mut page = self.page();
-        if self.accounts().passkeys_work() {
+        if self.accounts().factors.passkeys_work() {
             page.script = Some(assets::passkeys());
             RequestState::of(&self.request).needs_script.set(true);
         }

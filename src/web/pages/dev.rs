@@ -6,8 +6,8 @@ use askama::Template;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::accounts::Factor;
 use crate::config::Origin;
+use crate::identity::Factor;
 use crate::mail::Kept;
 use crate::web::http::error::Error;
 use crate::web::http::form::Fields;

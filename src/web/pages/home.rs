@@ -24,7 +24,7 @@ pub async fn landing(visitor: Visitor, ctx: RequestContext) -> Result<HttpRespon
     if visitor.session.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().registration_is_open() })
+    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().users.registration_is_open() })
 }
 
 #[derive(Template)]

@@ -6,7 +6,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Disowned, Purpose};
+use crate::cleanup::Disowned;
+use crate::notices::Purpose;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, Text};
@@ -91,7 +92,7 @@ async fn show(ctx: &RequestContext, purpose: Purpose) -> Result<HttpResponse, Er
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let live = ctx.accounts().live_link(purpose, &token).await?;
+    let live = ctx.accounts().notices.live_link(purpose, &token).await?;
     let dead = dead_text(purpose);
     let (form, status) =
         (mailed_link::fields(token, live.is_some(), dead), mailed_link::status(live.is_some()));
@@ -108,7 +109,7 @@ pub async fn unlock_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
 }
 
 pub async fn unlock(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().unlock(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().login.unlock(form.input.token.as_str(), ctx.client()).await? {
         Some(proof) => {
             known_device::keep(&ctx.request, &ctx.shared, &proof);
             Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::Unlocked)))
@@ -122,7 +123,7 @@ pub async fn not_me_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
 }
 
 pub async fn not_me(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().not_me(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().login.not_me(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
         None => dead(&ctx, Purpose::NotMe, form),
     }
@@ -137,7 +138,7 @@ pub async fn confirm_email(
     ctx: RequestContext,
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().confirm_email(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().users.confirm_email(form.input.token.as_str(), ctx.client()).await? {
         // Whoever is logged in goes on to their pages from there.
         Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailChanged))),
         None => dead(&ctx, Purpose::ConfirmEmail, form),
@@ -153,7 +154,7 @@ pub async fn undo_email(
     ctx: RequestContext,
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().restore_email(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().users.restore_email(form.input.token.as_str(), ctx.client()).await? {
         Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailRestored))),
         None => dead(&ctx, Purpose::UndoEmail, form),
     }
@@ -168,7 +169,7 @@ pub async fn undo_factor(
     ctx: RequestContext,
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().undo_factor(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().login.undo_factor(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
         None => dead(&ctx, Purpose::UndoFactor, form),
     }

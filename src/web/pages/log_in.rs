@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Attempt, LogInRefusal, LoggedIn};
+use crate::login::{Attempt, LogInRefusal, LoggedIn};
 use crate::sessions::Ended;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::{Error, with_next};
@@ -44,7 +44,7 @@ impl LogInPage {
         Self {
             page: ctx.page_with_passkeys(),
             form,
-            can_register: ctx.accounts().registration_is_open(),
+            can_register: ctx.accounts().users.registration_is_open(),
             ended: None,
         }
     }
@@ -80,7 +80,7 @@ pub async fn submit(
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = matches!(remember.as_str(), "1" | "on" | "true" | "yes");
     let attempt = Attempt { email: email.0, password: password.reveal(), remember };
-    match ctx.accounts().authenticate(attempt, ctx.client()).await? {
+    match ctx.accounts().login.authenticate(attempt, ctx.client()).await? {
         Ok(LoggedIn::Open(opened)) => {
             let restored = opened.restored;
             ctx.begin_session(opened).await?;
@@ -89,7 +89,7 @@ pub async fn submit(
         Ok(LoggedIn::Pending(key)) => {
             // The browser is about to forget its key.
             if let Some(live) = visitor.session {
-                ctx.accounts().log_out(live, ctx.client()).await?;
+                ctx.accounts().login.log_out(live, ctx.client()).await?;
             }
             let next = Some(next.as_str()).filter(|next| *next != "/home");
             let response = flash::see_other(&with_next("/login/second-factor", next));

@@ -22,11 +22,11 @@ pub async fn submit(
     _: Form<LogOutForm>,
 ) -> Result<HttpResponse, Error> {
     match visitor.session {
-        Some(live) => ctx.accounts().log_out(live, ctx.client()).await?,
+        Some(live) => ctx.accounts().login.log_out(live, ctx.client()).await?,
         // Perhaps a click ago, and then it holds only once everybody has heard of it.
         None if current_session::had_key(&ctx.request) => {
             if let Some(pending) = current_session::pending_key(&ctx.request) {
-                ctx.accounts().forget_pending(pending).await?;
+                ctx.accounts().login.forget_pending(pending).await?;
             }
             ctx.accounts().sessions().everywhere().await
         }

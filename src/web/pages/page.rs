@@ -5,8 +5,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use smol_str::SmolStr;
 
-use crate::accounts::{Role, Wait};
 use crate::db::Fault;
+use crate::identity::Role;
+use crate::throttle::Wait;
 use crate::web::http::error::Error;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;

@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
-use crate::accounts::{Assertion, Opened, PasskeyRefusal, PendingHash};
+use crate::factors::{Assertion, PasskeyRefusal};
+use crate::login::{Opened, PendingHash};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::json::{self, Json, NoInput};
@@ -16,13 +17,13 @@ use crate::web::session::guard::Visitor;
 pub async fn start(visitor: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
     let user = match (visitor.session, pending(&ctx)) {
         (Some(live), _) => Some(live.owner.id),
-        (None, Some(key)) => match ctx.accounts().pending_user(key).await? {
+        (None, Some(key)) => match ctx.accounts().login.pending_user(key).await? {
             None => return Ok(begin_anew(&ctx)),
             user => user,
         },
         (None, None) => None,
     };
-    match ctx.accounts().ask_for_passkey(user, ctx.binding(), ctx.client()).await? {
+    match ctx.accounts().login.ask_for_passkey(user, ctx.binding(), ctx.client()).await? {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(refused(&refusal)),
     }
@@ -37,7 +38,7 @@ pub async fn finish(
     let (accounts, binding, client) = (ctx.accounts(), ctx.binding(), ctx.client());
     let refusal = match (visitor.session, pending(&ctx)) {
         (Some(live), _) => {
-            match accounts.confirm_with_passkey(live.clone(), binding, answer.0, client).await? {
+            match accounts.login.confirm_with_passkey(live.clone(), binding, answer.0, client).await? {
                 Ok(key) => {
                     ctx.rotate_session(&live, &key);
                     return Ok(go_on(&ctx));
@@ -46,7 +47,7 @@ pub async fn finish(
             }
         }
         (None, Some(key)) => {
-            match accounts.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
+            match accounts.login.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
                 Ok(opened) => {
                     return begin(&ctx, opened).await;
                 }
@@ -55,7 +56,7 @@ pub async fn finish(
         }
         (None, None) => {
             let remember = !ctx.query("remember").is_empty();
-            match accounts.log_in_with_passkey(binding, answer.0, remember, client).await? {
+            match accounts.login.log_in_with_passkey(binding, answer.0, remember, client).await? {
                 Ok(opened) => {
                     return begin(&ctx, opened).await;
                 }

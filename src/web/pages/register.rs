@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::config::Registration;
+use crate::users::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
@@ -48,12 +48,12 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
         Ok(invite) => invite,
         Err(moved) => return Ok(*moved),
     };
-    let invited = ctx.accounts().invited(&invite).await?;
+    let invited = ctx.accounts().admin.invited(&invite).await?;
     let mut fields = Fields::new(vec![("invite".into(), invite)]);
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
     }
-    let closed = match ctx.accounts().registration() {
+    let closed = match ctx.accounts().users.registration() {
         Registration::Closed => Some(RegisterRefusal::Closed),
         _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail),
         Registration::Invite if invited.is_none() => {
@@ -65,7 +65,7 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
     page::ok(&RegisterPage {
         page: ctx.page(),
         form: fields,
-        password_min: ctx.accounts().password_min(),
+        password_min: ctx.accounts().passwords.min_code_points(),
         strength: None,
         closed,
     })
@@ -73,7 +73,7 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
 
 /// With what was typed on a page that was out of date.
 pub async fn again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
-    let password_min = ctx.accounts().password_min();
+    let password_min = ctx.accounts().passwords.min_code_points();
     page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None, closed: None })
 }
 
@@ -82,7 +82,7 @@ pub async fn submit(
     ctx: RequestContext,
     mut form: Form<RegisterForm>,
 ) -> Result<HttpResponse, Error> {
-    let password_min = ctx.accounts().password_min();
+    let password_min = ctx.accounts().passwords.min_code_points();
     if form.only_toggles() {
         return page::ok(&RegisterPage {
             page: ctx.page(),
@@ -94,7 +94,7 @@ pub async fn submit(
     }
     let RegisterForm { name, email, password, invite } = form.input;
     let person = NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
-    let refusal = match ctx.accounts().register(person.clone(), ctx.client()).await? {
+    let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
             registration_cookie::keep(&ctx.request, &ctx.shared, &token);
@@ -120,7 +120,7 @@ pub async fn submit(
     explain(&mut form.fields, refusal);
     // Costly, so only for those whose password was looked at.
     let strength = match judged {
-        true => Some(ctx.accounts().strength(&person.password, &person.name, &person.email).await?),
+        true => Some(ctx.accounts().passwords.strength(&person.password, &person.name, &person.email).await?),
         false => None,
     };
     let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength, closed: None };
@@ -199,8 +199,11 @@ pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let link =
-        ctx.accounts().verify_link(&token, registration_cookie::shown(&ctx.request, &ctx.shared)).await?;
+    let link = ctx
+        .accounts()
+        .users
+        .verify_link(&token, registration_cookie::shown(&ctx.request, &ctx.shared))
+        .await?;
     let live = link != VerifyLink::Dead;
     let (form, asks_password) = (mailed_link::fields(token, live, DEAD), link == VerifyLink::OtherBrowser);
     page::show(mailed_link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
@@ -220,14 +223,15 @@ pub async fn verify(
     let VerifyForm { token, password, .. } = form.input;
     let password = password.reveal();
     let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
-    let refusal = match ctx.accounts().verify_email(token.as_str(), &password, browser, ctx.client()).await? {
-        Ok(()) => {
-            let answer = mailed_link::used(&ctx, ctx.redirect("/login", Flash::Verified));
-            registration_cookie::forget(&ctx.request, &ctx.shared);
-            return Ok(answer);
-        }
-        Err(refusal) => refusal,
-    };
+    let refusal =
+        match ctx.accounts().users.verify_email(token.as_str(), &password, browser, ctx.client()).await? {
+            Ok(()) => {
+                let answer = mailed_link::used(&ctx, ctx.redirect("/login", Flash::Verified));
+                registration_cookie::forget(&ctx.request, &ctx.shared);
+                return Ok(answer);
+            }
+            Err(refusal) => refusal,
+        };
     match &refusal {
         VerifyRefusal::DeadLink => form.fields.refuse("token", DEAD),
         // The next step: the page asks for it.
@@ -249,11 +253,11 @@ pub async fn verify(
 
 /// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
 async fn discarded(ctx: RequestContext, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().discard_registration(form.input.token.as_str()).await? {
+    if !ctx.accounts().users.discard_registration(form.input.token.as_str()).await? {
         form.fields.refuse("token", DEAD);
         return page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: false });
     }
-    let dropped = match ctx.accounts().registration() {
+    let dropped = match ctx.accounts().users.registration() {
         Registration::Invite => Flash::InvitedRegistrationDropped,
         Registration::Open | Registration::Closed => Flash::RegistrationDropped,
     };

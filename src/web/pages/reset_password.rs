@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Email, ResetRefusal};
+use crate::identity::Email;
+use crate::users::ResetRefusal;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
@@ -53,7 +54,7 @@ pub async fn send(_: Visitor, ctx: RequestContext, mut form: Form<AskForm>) -> R
             .refuse("", "Mail is switched off here, so no link can be sent. An administrator can help you.");
         return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
     }
-    match ctx.accounts().request_reset(&email, ctx.client()).await? {
+    match ctx.accounts().users.request_reset(&email, ctx.client()).await? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
             form.fields.refuse("", wait);
@@ -95,7 +96,7 @@ struct ResetPasswordPage {
 impl ResetPasswordPage {
     /// The form with what was typed, or the error of a dead link.
     async fn new(ctx: &RequestContext, mut form: Fields) -> Result<Self, Error> {
-        let email = ctx.accounts().reset_link_address(form.value("token")).await?;
+        let email = ctx.accounts().users.reset_link_address(form.value("token")).await?;
         if email.is_none() && form.error("token").is_none() {
             form.refuse("token", DEAD);
         }
@@ -103,7 +104,7 @@ impl ResetPasswordPage {
             page: ctx.page(),
             form,
             email: email.unwrap_or_default(),
-            password_min: ctx.accounts().password_min(),
+            password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
         })
     }
@@ -139,7 +140,7 @@ pub async fn submit(
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let is_weak = match ctx.accounts().reset_password(token.as_str(), &password, ctx.client()).await? {
+    let is_weak = match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await? {
         Ok(proof) => {
             known_device::keep(&ctx.request, &ctx.shared, &proof);
             return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
@@ -155,7 +156,7 @@ pub async fn submit(
     };
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
     if is_weak {
-        shown.strength = Some(ctx.accounts().strength(&password, "", &shown.email).await?);
+        shown.strength = Some(ctx.accounts().passwords.strength(&password, "", &shown.email).await?);
     }
     page::refused(&shown)
 }

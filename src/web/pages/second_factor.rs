@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{PendingHash, PendingRefusal};
+use crate::login::{PendingHash, PendingRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
@@ -32,7 +32,7 @@ struct SecondFactorPage {
 
 impl SecondFactorPage {
     async fn new(key: PendingHash, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
-        let steps = ctx.accounts().second_steps(key).await?;
+        let steps = ctx.accounts().login.second_steps(key).await?;
         let page = if steps.passkey { ctx.page_with_passkeys() } else { ctx.page() };
         Ok(Self { page, form, with_app: steps.app })
     }
@@ -50,7 +50,7 @@ pub async fn submit(
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).map(str::to_owned);
-    match ctx.accounts().finish_log_in(pending.key, code.reveal(), ctx.client()).await? {
+    match ctx.accounts().login.finish_log_in(pending.key, code.reveal(), ctx.client()).await? {
         Ok(opened) => {
             let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));
             ctx.begin_session(opened).await?;

@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::register::explain;
-use crate::accounts::{NewPerson, SetupRefusal};
+use crate::users::{NewPerson, SetupRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
@@ -45,13 +45,13 @@ pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let live = ctx.accounts().setup_link_is_live(&token).await?;
+    let live = ctx.accounts().users.setup_link_is_live(&token).await?;
     page::show(
         mailed_link::status(live),
         &SetupPage {
             page: ctx.page(),
             form: mailed_link::fields(token, live, DEAD),
-            password_min: ctx.accounts().password_min(),
+            password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
         },
     )
@@ -62,7 +62,7 @@ pub async fn submit(
     ctx: RequestContext,
     mut form: Form<SetupForm>,
 ) -> Result<HttpResponse, Error> {
-    let password_min = ctx.accounts().password_min();
+    let password_min = ctx.accounts().passwords.min_code_points();
     if form.only_toggles() {
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
@@ -70,15 +70,16 @@ pub async fn submit(
     let person =
         NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
-    match ctx.accounts().set_up(token.as_str(), person.clone(), ctx.client()).await? {
+    match ctx.accounts().users.set_up(token.as_str(), person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::SetUp))),
         Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
         Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),
         Err(SetupRefusal::Register(refusal)) => {
             explain(&mut form.fields, refusal);
             if !person.password.is_empty() {
-                strength =
-                    Some(ctx.accounts().strength(&person.password, &person.name, &person.email).await?);
+                strength = Some(
+                    ctx.accounts().passwords.strength(&person.password, &person.name, &person.email).await?,
+                );
             }
         }
     }

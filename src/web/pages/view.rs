@@ -5,13 +5,16 @@ mod series;
 
 use time::OffsetDateTime;
 
-use crate::accounts::{Act, Actor, EndedSession, Event as AuditEvent, Factor, UserId, UserRow as Person};
+use crate::audit::{Act, Actor, Event as AuditEvent};
 use crate::device;
+use crate::identity::{Factor, UserId};
+use crate::login::EndedSession;
 use crate::sessions::{Handle, Policy, Record};
 use crate::unicode::direction::isolated;
+use crate::users::UserRow as Person;
 use crate::web::pages::page::Page;
 
-pub use crate::accounts::password::Strength;
+pub use crate::passwords::Strength;
 pub use moments::{Ends, When};
 pub use series::{Series, grouped};
 

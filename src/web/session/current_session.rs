@@ -8,8 +8,9 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::known_device;
-use crate::accounts::{LiveUser, Opened, PendingHash, PendingKey};
 use crate::db::Fault;
+use crate::identity::LiveUser;
+use crate::login::{Opened, PendingHash, PendingKey};
 use crate::sessions::{self, Ended};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;

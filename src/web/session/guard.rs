@@ -11,8 +11,9 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::current_session;
-use crate::accounts::{LiveUser, PendingHash, Role};
 use crate::config::SessionLimits;
+use crate::identity::{LiveUser, Role};
+use crate::login::PendingHash;
 use crate::web::http::error::Error;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
@@ -130,7 +131,7 @@ impl FromRequest for Pending {
             let refused = Error::LogIn { next: destination(&request) };
             let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(refused) };
             match current_session::pending_key(&request) {
-                Some(key) if shared.accounts.is_pending(key).await? => Ok(Self { key }),
+                Some(key) if shared.accounts.login.is_pending(key).await? => Ok(Self { key }),
                 _ => Err(refused),
             }
         })

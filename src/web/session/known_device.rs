@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
 
-use crate::accounts::Proof;
+use crate::login::Proof;
 use crate::secret::{Token, TokenHash};
 use crate::web::http::cookies;
 use crate::web::http::request_state::RequestState;

@@ -1,6 +1,6 @@
 //! Carrying out each clean-up as people do it.
 
-use latchkey::accounts::Cleanup;
+use latchkey::cleanup::Cleanup;
 
 use super::Means;
 use super::scene::{Scene, link_to, press};

@@ -7,7 +7,7 @@ mod reserved;
 mod scene;
 mod thief;
 
-use latchkey::accounts::{Cleanup, Fate, Trace, fate};
+use latchkey::cleanup::{Cleanup, Fate, Trace, fate};
 
 use scene::{Case, Scene};
 

@@ -1,6 +1,6 @@
 //! What still works for the thief after a clean-up, tried as a thief would.
 
-use latchkey::accounts::Trace;
+use latchkey::cleanup::Trace;
 
 use super::scene::{ACCOMPLICE, Scene, THIEFS_ADDRESS, THIEFS_PASSWORD, press};
 use crate::passkeys::prove;

@@ -117,8 +117,26 @@ fn on_kubernetes_the_probes_the_service_and_the_budget_fit_the_deployment() {
     assert_eq!(job.at("restartPolicy").text(), "Never");
 }
 
+/// The variables of a pod whose operator has replaced every placeholder.
+fn filled_in(documents: &[Yaml]) -> HashMap<String, String> {
+    let (config, secret) = (of_kind(documents, "ConfigMap"), of_kind(documents, "Secret"));
+    let mut env: HashMap<_, _> =
+        pairs(config.at("data")).into_iter().chain(pairs(secret.at("stringData"))).collect();
+    for (name, value) in [
+        ("LATCHKEY__SECRET", super::DEPLOYED[1].1),
+        ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org"),
+        ("LATCHKEY__MAIL__SMTP_URL", "smtps://user:password@mail.example.org"),
+        ("LATCHKEY__MAIL__FROM", "Latchkey <no-reply@example.org>"),
+        ("PGHOST", "database.example.org"),
+        ("PGPASSWORD", "of the role"),
+    ] {
+        assert_eq!(env.insert(name.into(), value.into()).as_deref(), Some("REPLACE-ME"), "{name}");
+    }
+    env
+}
+
 #[test]
-fn on_kubernetes_the_settings_are_accepted_and_the_example_of_a_secret_is_not() {
+fn on_kubernetes_the_settings_are_accepted_once_every_placeholder_is_replaced() {
     let documents = kubernetes();
     let (config, secret) = (of_kind(&documents, "ConfigMap"), of_kind(&documents, "Secret"));
     for pod in pods(&documents) {
@@ -126,11 +144,7 @@ fn on_kubernetes_the_settings_are_accepted_and_the_example_of_a_secret_is_not() 
         assert_eq!(from[0].at("configMapRef").at("name").text(), config.at("metadata").at("name").text());
         assert_eq!(from[1].at("secretRef").at("name").text(), secret.at("metadata").at("name").text());
     }
-    let mut env: HashMap<_, _> =
-        pairs(config.at("data")).into_iter().chain(pairs(secret.at("stringData"))).collect();
-    let refusal = Settings::from_environment(env.clone()).err().map(|error| error.to_string());
-    assert!(refusal.unwrap_or_default().contains("LATCHKEY__SECRET"), "the example's secret would do");
-    env.insert("LATCHKEY__SECRET".into(), super::DEPLOYED[1].1.into());
+    let env = filled_in(&documents);
     assert!(!Settings::from_environment(env.clone()).unwrap().is_local());
     assert_eq!(env["PGSSLMODE"], "verify-full");
     let mounted =
@@ -142,6 +156,68 @@ fn on_kubernetes_the_settings_are_accepted_and_the_example_of_a_secret_is_not() 
             "{name}"
         );
     }
+}
+
+#[test]
+fn on_kubernetes_each_placeholder_that_is_left_is_refused_by_name() {
+    let documents = kubernetes();
+    let filled = filled_in(&documents);
+    let (config, secret) = (of_kind(&documents, "ConfigMap"), of_kind(&documents, "Secret"));
+    let mut left: Vec<String> = pairs(config.at("data"))
+        .into_iter()
+        .chain(pairs(secret.at("stringData")))
+        .filter(|(_, value)| value == "REPLACE-ME")
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(left.len(), 6);
+    for name in &left {
+        let mut env = filled.clone();
+        env.insert(name.clone(), "REPLACE-ME".into());
+        let refusal =
+            Settings::from_environment(env).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refusal.contains(&format!("{name} still holds the placeholder")), "{name}: {refusal}");
+    }
+    // The others: a name in capitals is neither an image nor a host.
+    let ingress = of_kind(&documents, "Ingress").at("spec");
+    left.extend(ingress.at("tls").list()[0].at("hosts").texts().into_iter().map(str::to_owned));
+    left.push(ingress.at("rules").list()[0].at("host").text().to_owned());
+    left.extend(pods(&documents).map(|pod| container(&pod).at("image").text().to_owned()));
+    assert!(left[6..].iter().all(|value| value == "REPLACE-ME"), "{left:?}");
+    let text = read("deploy/kubernetes.yaml");
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let marked: Vec<usize> = (0..lines.len())
+        .filter(|at| !lines[*at].starts_with('#') && lines[*at].contains("REPLACE-ME"))
+        .collect();
+    assert_eq!(marked.len(), left.len(), "a placeholder that this test does not know");
+    for at in marked {
+        assert!(lines[at - 1].starts_with('#'), "line {}: say with what to replace it", at + 1);
+    }
+    // An example that would be taken for a value.
+    for line in lines.iter().filter(|line| !line.starts_with('#')) {
+        assert!(!line.contains("example."), "{line}");
+    }
+}
+
+#[test]
+fn on_kubernetes_the_ingress_leads_to_the_pages_and_nothing_leads_to_the_metrics() {
+    let documents = kubernetes();
+    let [web, _] = pods(&documents);
+    let ports = container(&web).at("ports").list();
+    let metrics = ports.iter().find(|port| port.at("name").text() == "metrics").unwrap();
+    let config = of_kind(&documents, "ConfigMap").at("data");
+    assert_eq!(metrics.at("containerPort").text(), config.at("LATCHKEY__METRICS__PORT").text());
+    let annotations =
+        of_kind(&documents, "Deployment").at("spec").at("template").at("metadata").at("annotations");
+    assert_eq!(annotations.at("prometheus.io/port").text(), metrics.at("containerPort").text());
+    let service = of_kind(&documents, "Service");
+    let [served] = service.at("spec").at("ports").list() else { panic!("not one port") };
+    assert_eq!(served.at("targetPort").text(), "http");
+    let rules = of_kind(&documents, "Ingress").at("spec").at("rules").list();
+    let [path] = rules[0].at("http").at("paths").list() else { panic!("not one path") };
+    assert_eq!((path.at("path").text(), path.at("pathType").text()), ("/", "Prefix"));
+    let backend = path.at("backend").at("service");
+    assert_eq!(backend.at("name").text(), service.at("metadata").at("name").text());
+    assert_eq!(backend.at("port").at("name").text(), served.at("name").text());
 }
 
 /// The variables of a workload: `name` in the descriptor, `key` in the resource that the builder makes of it.

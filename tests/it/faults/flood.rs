@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::spawn;
 use futures_util::future::join_all;
-use latchkey::accounts::hasher::Hasher;
-use latchkey::accounts::password::{HashCost, Password};
+use latchkey::passwords::{HashCost, Hasher, Password};
 use reqwest::Method;
 
 use super::outcome::Outcome;

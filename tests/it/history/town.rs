@@ -12,10 +12,9 @@ use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel::{RunQueryDsl as _, select};
 use futures_util::future::join_all;
-use latchkey::accounts::hasher::Hasher;
-use latchkey::accounts::password::Password;
 use latchkey::db::local::LocalServer;
 use latchkey::db::migrations;
+use latchkey::passwords::{Hasher, Password};
 use uuid::Uuid;
 
 use super::chance::Chance;

@@ -1,6 +1,6 @@
 //! Whether a passkey is asked for after the password: chosen with the first one, and changed later.
 
-use latchkey::accounts::{Client, UserId};
+use latchkey::identity::{Client, UserId};
 use serde_json::json;
 
 use super::{add, asked, inside, passkey_of, prove};
@@ -246,7 +246,7 @@ async fn the_operator_takes_passkeys_away_that_nothing_asks_for() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (_, mut device) = optional(&app, &ada).await;
-    let reset = app.accounts.reset_factors(UserId(ada.id), Client::default()).await;
+    let reset = app.accounts.admin.reset_factors(UserId(ada.id), Client::default()).await;
     assert!(reset.expect("an answer"));
     prove(&mut app.browser(), &mut device).await.is(422);
     assert!(password_alone(&app, &ada).await);

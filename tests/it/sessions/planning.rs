@@ -2,9 +2,9 @@
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
-use latchkey::accounts::User;
 use latchkey::config::{self, Pooler, Span};
 use latchkey::db::Db;
+use latchkey::identity::User;
 use latchkey::sessions::{Key, Policy, Sessions};
 
 use crate::support::db::TestDb;

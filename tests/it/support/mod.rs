@@ -7,4 +7,5 @@ pub mod browser;
 pub mod certificates;
 pub mod chrome;
 pub mod db;
+pub mod generated;
 pub mod process;

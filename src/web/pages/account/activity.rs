@@ -20,7 +20,7 @@ struct ActivityPage {
 pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let asked = Pager::asked(&ctx.query("page"));
     let (events, total) =
-        ctx.accounts().activity(me.session.owner.id, PER_PAGE, Pager::offset(asked)).await?;
+        ctx.accounts().audit.activity(me.session.owner.id, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&ActivityPage {
         pager: Pager::new(asked, total, &page, ""),

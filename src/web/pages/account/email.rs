@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{Email, EmailRefusal, LiveUser};
+use crate::identity::{Email, LiveUser};
+use crate::users::EmailRefusal;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -42,7 +43,7 @@ pub struct PendingChange {
 
 impl PendingChange {
     pub async fn of(me: &LiveUser, ctx: &RequestContext) -> Result<Option<Self>, Error> {
-        let pending = ctx.accounts().pending_email(me).await?;
+        let pending = ctx.accounts().users.pending_email(me).await?;
         Ok(pending.map(|pending| Self {
             email: pending.email,
             asked: When::new(pending.asked_at, me.now()),
@@ -53,7 +54,7 @@ impl PendingChange {
 
 impl EmailPage {
     async fn new(me: &Confirmed, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
-        let email = ctx.accounts().email_of(&me.session).await?.unwrap_or_default();
+        let email = ctx.accounts().users.email_of(&me.session).await?.unwrap_or_default();
         // Without "/resend", which shows this page when it refuses.
         let page = ctx.page().at("/account/email");
         Ok(Self { page, form, email, pending: PendingChange::of(&me.session, ctx).await? })
@@ -100,19 +101,19 @@ pub async fn submit(
             return page::refused(&EmailPage::new(&me, &ctx, form.fields).await?);
         }
     };
-    match ctx.accounts().ask_for_email(me.session.clone(), email, ctx.client()).await? {
+    match ctx.accounts().users.ask_for_email(me.session.clone(), email, ctx.client()).await? {
         Ok(()) => Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,
     }
 }
 
 pub async fn cancel(me: SignedIn, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
-    let cancelled = ctx.accounts().cancel_email(me.session.clone(), ctx.client()).await?;
+    let cancelled = ctx.accounts().users.cancel_email(me.session.clone(), ctx.client()).await?;
     Ok(ctx.redirect("/account", if cancelled { Flash::EmailCancelled } else { Flash::NoEmailPending }))
 }
 
 pub async fn resend(me: Confirmed, ctx: RequestContext, form: Form<NoFields>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().resend_email(me.session.clone(), ctx.client()).await? {
+    match ctx.accounts().users.resend_email(me.session.clone(), ctx.client()).await? {
         Ok(true) => Ok(ctx.redirect("/account/email", Flash::EmailSentAgain)),
         Ok(false) => Ok(ctx.redirect("/account/email", Flash::NoEmailPending)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,

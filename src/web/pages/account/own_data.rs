@@ -5,8 +5,8 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::LeaveRefusal;
 use crate::db::Fault;
+use crate::users::LeaveRefusal;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -37,14 +37,14 @@ impl DeletePage {
         Ok(Self {
             page: ctx.page(),
             form,
-            email: ctx.accounts().email_of(&me.session).await?.ok_or(Error::NotFound)?,
-            grace: ctx.accounts().grace(),
+            email: ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?,
+            grace: ctx.accounts().users.grace(),
         })
     }
 }
 
 pub async fn export(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    let all = ctx.accounts().export(&me.session, ctx.client()).await?;
+    let all = ctx.accounts().users.export(&me.session, ctx.client()).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"latchkey-export.json\""))
@@ -65,7 +65,7 @@ pub async fn submit(
     ctx: RequestContext,
     mut form: Form<DeleteForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().leave(me.session.clone(), form.input.email.0, ctx.client()).await? {
+    match ctx.accounts().users.leave(me.session.clone(), form.input.email.0, ctx.client()).await? {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
             ctx.end_session(&mut response);

@@ -1,6 +1,6 @@
 //! The passkeys of a user, as the security page shows them.
 
-use crate::accounts::{Factors, Passkey, PasskeyId};
+use crate::factors::{FactorStatus, Passkey, PasskeyId};
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::view::When;
@@ -38,7 +38,7 @@ pub struct PasskeyRow {
 }
 
 impl PasskeySection {
-    pub async fn of(me: &Confirmed, ctx: &RequestContext, factors: &Factors) -> Result<Self, Error> {
+    pub async fn of(me: &Confirmed, ctx: &RequestContext, factors: &FactorStatus) -> Result<Self, Error> {
         let row = |Passkey { id, name, created_at, last_used_at, suspect_since }| PasskeyRow {
             id: id.0.to_string(),
             typed: name.clone(),
@@ -50,14 +50,14 @@ impl PasskeySection {
             open: false,
         };
         let rows: Vec<PasskeyRow> =
-            ctx.accounts().passkeys(&me.session).await?.into_iter().map(row).collect();
+            ctx.accounts().factors.passkeys(&me.session).await?.into_iter().map(row).collect();
         let password = match (&factors.totp, rows.is_empty(), factors.on) {
             (Some(_), ..) => PasswordLogIn::App,
             (None, true, _) => PasswordLogIn::Choice,
             (None, false, true) => PasswordLogIn::Required,
             (None, false, false) => PasswordLogIn::Alone,
         };
-        Ok(Self { work: ctx.accounts().passkeys_work(), rows, password })
+        Ok(Self { work: ctx.accounts().factors.passkeys_work(), rows, password })
     }
 
     /// The row of one passkey, with another name typed in it.

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::recovery_codes;
-use crate::accounts::{Attestation, Name, PasskeyId, PasskeyStep, StepChange};
+use crate::factors::{Attestation, PasskeyId, PasskeyStep, StepChange};
+use crate::identity::Name;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -21,7 +22,7 @@ use crate::web::session::guard::Confirmed;
 const PAGE: &str = "/account/security";
 
 pub async fn start(me: Confirmed, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().ask_for_new_passkey(me.session.clone(), ctx.binding()).await? {
+    match ctx.accounts().factors.ask_for_new_passkey(me.session.clone(), ctx.binding()).await? {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
@@ -33,7 +34,12 @@ pub async fn finish(
     made: Json<Attestation>,
 ) -> Result<HttpResponse, Error> {
     let step = PasskeyStep::parse(&ctx.query("second_step")).unwrap_or(PasskeyStep::Required);
-    match ctx.accounts().add_passkey(me.session.clone(), ctx.binding(), made.0, step, ctx.client()).await? {
+    match ctx
+        .accounts()
+        .factors
+        .add_passkey(me.session.clone(), ctx.binding(), made.0, step, ctx.client())
+        .await?
+    {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
         Ok(added) => {
             let response = HttpResponse::Ok().json(json!({ "next": PAGE, "codes": added.wants_codes }));
@@ -71,7 +77,7 @@ pub async fn rename(
             return page::refused(&page);
         }
     };
-    if !ctx.accounts().rename_passkey(me.session.clone(), PasskeyId(id), name, ctx.client()).await? {
+    if !ctx.accounts().factors.rename_passkey(me.session.clone(), PasskeyId(id), name, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::PasskeyRenamed))
@@ -95,7 +101,7 @@ pub async fn remove(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().remove_passkey(me.session.clone(), PasskeyId(id), ctx.client()).await? {
+    if !ctx.accounts().factors.remove_passkey(me.session.clone(), PasskeyId(id), ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::PasskeyRemoved))
@@ -117,7 +123,7 @@ pub async fn set_step(
     let Some(step) = PasskeyStep::parse(form.input.second_step.as_str()) else {
         return Ok(ctx.redirect(PAGE, Flash::StepUnchanged));
     };
-    match ctx.accounts().set_passkey_step(me.session.clone(), step, ctx.client()).await? {
+    match ctx.accounts().factors.set_passkey_step(me.session.clone(), step, ctx.client()).await? {
         StepChange::Required(Some(codes)) => {
             let news = "From now on, logging in with your password also asks for a passkey.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await

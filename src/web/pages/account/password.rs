@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::ChangeRefusal;
+use crate::users::ChangeRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText};
@@ -37,9 +37,9 @@ impl PasswordPage {
         Ok(Self {
             page: ctx.page(),
             form,
-            password_min: ctx.accounts().password_min(),
+            password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
-            email: ctx.accounts().email_of(&me.session).await?.ok_or(Error::NotFound)?,
+            email: ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?,
         })
     }
 }
@@ -61,6 +61,7 @@ pub async fn submit(
     let (current_password, password) = (form.input.current_password.reveal(), form.input.password.reveal());
     let changed = ctx
         .accounts()
+        .users
         .change_password(me.session.clone(), current_password, password.clone(), ctx.client())
         .await?;
     match changed {
@@ -81,7 +82,7 @@ pub async fn submit(
         }
         Err(ChangeRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
-            shown.strength = Some(ctx.accounts().strength(&password, &me.session.owner.name, &shown.email).await?);
+            shown.strength = Some(ctx.accounts().passwords.strength(&password, &me.session.owner.name, &shown.email).await?);
         }
     }
     page::refused(&shown)

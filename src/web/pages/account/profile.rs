@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::Name;
+use crate::identity::Name;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -36,7 +36,7 @@ struct ProfilePage {
 
 impl ProfilePage {
     async fn new(me: &SignedIn, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
-        let row = ctx.accounts().own_row(&me.session).await?.ok_or(Error::NotFound)?;
+        let row = ctx.accounts().users.own_row(&me.session).await?.ok_or(Error::NotFound)?;
         Ok(Self {
             page: ctx.page().at("/account"),
             form,
@@ -65,7 +65,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, Error> {
     match Name::parse(form.input.name.as_str()) {
         Ok(name) => {
-            ctx.accounts().rename(me.session.clone(), name, ctx.client()).await?;
+            ctx.accounts().users.rename(me.session.clone(), name, ctx.client()).await?;
             Ok(ctx.redirect("/account", Flash::NameChanged))
         }
         Err(why) => {

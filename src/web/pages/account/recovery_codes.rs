@@ -5,7 +5,7 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::accounts::{CodesRefusal, Factors, RecoveryCodes};
+use crate::factors::{CodesRefusal, FactorStatus, RecoveryCodes};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, FormInput, Preset, SecretText};
@@ -28,7 +28,7 @@ struct CodesPage {
 }
 
 /// What a recovery code is used in place of.
-pub fn stands_in_for(factors: &Factors) -> &'static str {
+pub fn stands_in_for(factors: &FactorStatus) -> &'static str {
     match (factors.totp.is_some(), factors.passkey) {
         (true, true) => "your authenticator app or a passkey",
         (true, false) => "your authenticator app",
@@ -44,7 +44,7 @@ pub async fn show(
     news: &'static str,
     replaced: bool,
 ) -> Result<HttpResponse, Error> {
-    let factors = ctx.accounts().factors(me.session.owner.id).await?;
+    let factors = ctx.accounts().factors.factors(me.session.owner.id).await?;
     page::ok(&CodesPage {
         page: ctx.page().at(PAGE),
         codes: codes.shown(),
@@ -64,7 +64,7 @@ impl FormInput for MakeForm {}
 
 pub async fn make(me: Confirmed, ctx: RequestContext, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
     let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
-    match ctx.accounts().make_recovery_codes(me.session.clone(), replaces, ctx.client()).await? {
+    match ctx.accounts().factors.make_recovery_codes(me.session.clone(), replaces, ctx.client()).await? {
         Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
         Err(CodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
         Err(CodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
@@ -87,10 +87,10 @@ pub async fn download(
 ) -> Result<HttpResponse, Error> {
     let codes = form.input.codes.reveal();
     let shown: Vec<&str> = codes.split_whitespace().collect();
-    let Some(codes) = ctx.accounts().own_recovery_codes(&me.session, &shown).await? else {
+    let Some(codes) = ctx.accounts().factors.own_recovery_codes(&me.session, &shown).await? else {
         return Ok(ctx.redirect(PAGE, Flash::CodesUnknown));
     };
-    let email = ctx.accounts().email_of(&me.session).await?.unwrap_or_default();
+    let email = ctx.accounts().users.email_of(&me.session).await?.unwrap_or_default();
     let text = format!(
         "Latchkey recovery codes\r\n{email}\r\n{}\r\n\r\nEach code logs you in once, together with your password. Keep them where only you can see them.\r\n\r\n{}\r\n",
         ctx.shared.public.as_str(),

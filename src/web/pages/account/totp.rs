@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::accounts::{Enrolment, Factors, TotpRefusal};
+use crate::factors::{Enrolment, FactorStatus, TotpRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText};
@@ -33,7 +33,7 @@ pub struct Totp {
 }
 
 impl Totp {
-    pub fn new(factors: &Factors, now: OffsetDateTime) -> Self {
+    pub fn new(factors: &FactorStatus, now: OffsetDateTime) -> Self {
         Self {
             since: factors.totp.as_ref().map(|totp| When::new(totp.since, now)),
             locked: factors.totp.as_ref().is_some_and(|totp| totp.locked),
@@ -61,7 +61,7 @@ impl EnrolPage {
 }
 
 pub async fn start(me: Confirmed, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().start_totp(&me.session).await? {
+    match ctx.accounts().factors.start_totp(&me.session).await? {
         Ok(enrolment) => page::ok(&EnrolPage::new(&ctx, enrolment, Fields::default())?),
         Err(_) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
     }
@@ -80,7 +80,12 @@ pub async fn finish(
     ctx: RequestContext,
     mut form: Form<CodeForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().finish_totp(me.session.clone(), form.input.code.reveal(), ctx.client()).await? {
+    match ctx
+        .accounts()
+        .factors
+        .finish_totp(me.session.clone(), form.input.code.reveal(), ctx.client())
+        .await?
+    {
         Ok(Some(codes)) => {
             let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await
@@ -100,7 +105,7 @@ pub async fn finish(
 }
 
 pub async fn remove(me: Confirmed, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().remove_totp(me.session.clone(), ctx.client()).await? {
+    if !ctx.accounts().factors.remove_totp(me.session.clone(), ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::TotpRemoved))

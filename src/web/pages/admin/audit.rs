@@ -20,7 +20,7 @@ struct AuditPage {
 
 pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
-    let (events, total) = ctx.accounts().trail(&q, PER_PAGE, Pager::offset(asked)).await?;
+    let (events, total) = ctx.accounts().audit.trail(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&AuditPage {
         pager: Pager::new(asked, total, &page, &q),

@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::accounts::{InvitationRow, InviteRefusal};
+use crate::users::{InvitationRow, InviteRefusal};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -66,7 +66,7 @@ impl Invitation {
 impl InvitationsPage {
     async fn new(me: &Admin, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let asked = Pager::asked(&ctx.query("page"));
-        let (rows, total) = ctx.accounts().invitations(PER_PAGE, Pager::offset(asked)).await?;
+        let (rows, total) = ctx.accounts().admin.invitations(PER_PAGE, Pager::offset(asked)).await?;
         let page = ctx.page().at("/admin/invitations");
         Ok(Self {
             pager: Pager::new(asked, total, &page, ""),
@@ -91,7 +91,12 @@ pub async fn invite(
     ctx: RequestContext,
     mut form: Form<InviteForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().invite(me.session.owner.clone(), form.input.email.as_str(), ctx.client()).await? {
+    match ctx
+        .accounts()
+        .admin
+        .invite(me.session.owner.clone(), form.input.email.as_str(), ctx.client())
+        .await?
+    {
         Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
         Err(InviteRefusal::Email(why)) => form.fields.refuse("email", why),
         Err(InviteRefusal::Registered) => {
@@ -110,7 +115,7 @@ pub async fn withdraw(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().withdraw_invitation(&me.session.owner, id, ctx.client()).await? {
+    if !ctx.accounts().admin.withdraw_invitation(&me.session.owner, id, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect("/admin/invitations", Flash::Withdrawn))

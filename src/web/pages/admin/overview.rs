@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use crate::accounts::Day;
+use crate::users::Day;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
@@ -41,8 +41,8 @@ struct DayRow {
 }
 
 pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    let numbers = ctx.accounts().numbers().await?;
-    let (events, _) = ctx.accounts().trail("", 10, 0).await?;
+    let numbers = ctx.accounts().admin.numbers().await?;
+    let (events, _) = ctx.accounts().audit.trail("", 10, 0).await?;
     let today = |days: &[Day]| grouped(days.last().map_or(0, |day| day.value));
     let in_all = |days: &[Day]| grouped(days.iter().map(|day| day.value).sum());
     let stats = vec![

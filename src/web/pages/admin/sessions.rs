@@ -26,7 +26,7 @@ struct AdminSessionsPage {
 
 pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
-    let (rows, total) = ctx.accounts().all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
+    let (rows, total) = ctx.accounts().admin.all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
     let (page, policy) = (ctx.page(), ctx.accounts().sessions().policy());
     page::ok(&AdminSessionsPage {
         pager: Pager::new(asked, total, &page, &q),
@@ -59,7 +59,7 @@ pub async fn revoke(
     form: Form<RevokeForm>,
 ) -> Result<HttpResponse, Error> {
     let by = (me.session.owner.id, me.session.record.handle);
-    if !ctx.accounts().revoke_any(Some(by), Handle(handle), ctx.client()).await? {
+    if !ctx.accounts().admin.revoke_any(Some(by), Handle(handle), ctx.client()).await? {
         return Err(Error::NotFound);
     }
     let back = match form.input.user.as_str().parse::<Uuid>() {

@@ -5,7 +5,8 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::accounts::{AdminRefusal, Role, UserId};
+use crate::identity::{Role, UserId};
+use crate::users::AdminRefusal;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -28,7 +29,7 @@ struct UsersPage {
 
 pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
-    let (users, total) = ctx.accounts().users(&q, PER_PAGE, Pager::offset(asked)).await?;
+    let (users, total) = ctx.accounts().admin.users(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&UsersPage {
         pager: Pager::new(asked, total, &page, &q),
@@ -56,7 +57,7 @@ struct UserPage {
 
 impl UserPage {
     async fn new(me: &Admin, ctx: &RequestContext, id: Uuid) -> Result<Self, Error> {
-        let found = ctx.accounts().user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
+        let found = ctx.accounts().admin.user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
         let (here, now, policy) =
             (me.session.record.handle, me.session.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
@@ -109,7 +110,8 @@ pub async fn set_role(
     let Some(role) = Role::parse(form.input.role.as_str()) else {
         return refuse(&me, &ctx, id, "Choose one of the roles.").await;
     };
-    let answer = ctx.accounts().set_role(Some(me.session.owner.id), UserId(id), role, ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.set_role(Some(me.session.owner.id), UserId(id), role, ctx.client()).await?;
     conclude(&me, &ctx, id, answer, Flash::RoleChanged).await
 }
 
@@ -133,7 +135,7 @@ pub async fn disable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().disable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer = ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
     conclude(&me, &ctx, id, answer, Flash::Disabled).await
 }
 
@@ -143,7 +145,7 @@ pub async fn enable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().enable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer = ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
     conclude(&me, &ctx, id, answer, Flash::Enabled).await
 }
 
@@ -154,7 +156,7 @@ pub async fn revoke_sessions(
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
     let answer =
-        ctx.accounts().revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+        ctx.accounts().admin.revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
     conclude(&me, &ctx, id, answer, Flash::AllEnded).await
 }
 
@@ -164,7 +166,7 @@ pub async fn send_reset(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().send_reset(me.session.owner.id, UserId(id), ctx.client()).await?;
+    let answer = ctx.accounts().admin.send_reset(me.session.owner.id, UserId(id), ctx.client()).await?;
     conclude(&me, &ctx, id, answer, Flash::ResetSent).await
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use time::OffsetDateTime;
 
-use crate::accounts::Wait;
 use crate::lab::{Asked, Cost, Lab, Spread, Stopwatch, Writes};
+use crate::throttle::Wait;
 use crate::web::http::error::Error;
 use crate::web::http::flash;
 use crate::web::http::form::Form;

@@ -9,7 +9,7 @@ mod view;
 use actix_web::HttpResponse;
 use askama::Template;
 
-use crate::accounts::Client;
+use crate::identity::Client;
 use crate::lab::{Full, Step, Taken, Visit};
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};

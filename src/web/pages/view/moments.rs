@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use crate::accounts;
 use crate::sessions::{Policy, Record};
 
 /// A moment: for machines, exactly, and as people say it.
@@ -78,7 +77,7 @@ impl Ends {
                 "[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC"
             ))
         };
-        let unused_for = idle.map(accounts::duration_in_words);
+        let unused_for = idle.map(crate::config::duration_in_words);
         Self { at, iso, on: on.unwrap_or_default(), relative, unused_for }
     }
 }

@@ -1,7 +1,7 @@
 //! What people read.
 
 use super::*;
-use crate::accounts::Agent;
+use crate::identity::Agent;
 use crate::web::pages::view::moments::relative;
 use time::Duration;
 

@@ -1,0 +1,85 @@
+//! The services that work on users, composed. Each belongs to a room and does not know those to its right.
+
+use crate::audit::Audit;
+use crate::cleanup::Cleaner;
+use crate::config::{Misconfigured, Settings};
+use crate::db::Db;
+use crate::factors::Factors;
+use crate::identity::User;
+use crate::login::Login;
+use crate::mail::Mailer;
+use crate::notices::Notices;
+use crate::passwords::Passwords;
+use crate::sessions::{Policy, Sessions};
+use crate::throttle::Throttle;
+use crate::users::{Admin, Maintenance, Users};
+
+/// Cloning shares everything.
+#[derive(Clone)]
+pub struct Accounts {
+    db: Db,
+    sessions: Sessions<User>,
+    mailer: Mailer,
+    pub passwords: Passwords,
+    pub audit: Audit,
+    pub notices: Notices,
+    pub factors: Factors,
+    pub login: Login,
+    pub users: Users,
+    pub admin: Admin,
+    pub maintenance: Maintenance,
+}
+
+impl Accounts {
+    pub fn new(db: Db, mailer: Mailer, settings: &Settings) -> Result<Self, Misconfigured> {
+        let sessions = Sessions::new(db.clone(), policy(settings));
+        let passwords = Passwords::new(settings)?;
+        let throttle = Throttle::new(settings);
+        let audit = Audit::new(db.clone());
+        let notices = Notices::new(db.clone(), mailer.clone(), settings);
+        let factors = Factors::new(sessions.clone(), notices.clone(), throttle, settings)?;
+        let login = Login::new(&Cleaner::new(&factors), passwords.clone());
+        let users = Users::new(&login, settings);
+        let admin = Admin::new(&login, settings);
+        let maintenance = Maintenance::new(&users, settings);
+        Ok(Self {
+            db,
+            sessions,
+            mailer,
+            passwords,
+            audit,
+            notices,
+            factors,
+            login,
+            users,
+            admin,
+            maintenance,
+        })
+    }
+
+    pub fn sessions(&self) -> &Sessions<User> {
+        &self.sessions
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub fn mailer(&self) -> &Mailer {
+        &self.mailer
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let limits = settings.sessions;
+    Policy {
+        idle: limits.idle.std(),
+        absolute: limits.absolute.std(),
+        remembered_idle: limits.remembered_idle.std(),
+        remembered_absolute: limits.remembered_absolute.std(),
+        touch_every: limits.touch_every.std(),
+        keep_ended: limits.keep_ended.std(),
+        cached: limits.cached,
+        ..Policy::default()
+    }
+}

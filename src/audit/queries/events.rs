@@ -1,0 +1,108 @@
+//! The audit trail.
+
+use diesel::dsl::sql;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Array;
+use diesel::sql_types::Bool;
+use diesel::sql_types::Text;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::audit::events::{Act, Entry, Event};
+use crate::db::Fault;
+use crate::db::schema::audit_events::{self, dsl};
+use crate::db::schema::users;
+use crate::identity::queries::{containing, containing_address};
+use crate::identity::{Agent, UserId};
+
+pub(crate) fn insert_event(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<(), Fault> {
+    let printable = |text: &str| text.chars().filter(|c| *c != '\0').take(400).collect::<String>();
+    let (address, user_agent) = entry.client.recorded();
+    diesel::insert_into(audit_events::table)
+        .values((
+            dsl::act.eq(entry.act.as_str()),
+            dsl::actor.eq(entry.actor.map(Uuid::from)),
+            dsl::subject.eq(entry.subject.map(Uuid::from)),
+            dsl::session.eq(entry.session.map(|handle| handle.0)),
+            dsl::address.eq(printable(address)),
+            dsl::user_agent.eq(printable(user_agent)),
+            dsl::detail.eq(printable(entry.detail)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+type Row = (
+    OffsetDateTime,
+    String,
+    (Option<Uuid>, Option<String>),
+    (Option<Uuid>, Option<String>),
+    String,
+    String,
+    String,
+);
+
+/// Events about `subject`, or about any user; `q` searches act, network address, and name and e-mail address
+/// of actor and subject.
+pub(crate) fn events(
+    conn: &mut PgConnection,
+    subject: Option<UserId>,
+    q: Option<&str>,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<Event>, i64), Fault> {
+    let actors = diesel::alias!(users as actors);
+    let matching = || {
+        let mut rows = audit_events::table
+            .left_join(users::table.on(dsl::subject.eq(users::id.nullable())))
+            .left_join(actors.on(dsl::actor.eq(actors.field(users::id).nullable())))
+            .into_boxed();
+        if let Some(subject) = subject {
+            rows = rows.filter(dsl::subject.eq(subject.0));
+        }
+        if let Some(q) = q.filter(|q| !q.is_empty()) {
+            let like = containing(q);
+            rows = rows.filter(
+                dsl::act.ilike(like.clone()).or(dsl::address.ilike(like)).or(sql::<Bool>(
+                    "(coalesce(users.name || ' ' || users.email ILIKE ANY (",
+                )
+                .bind::<Array<Text>, _>(containing_address(q).to_vec())
+                .sql("), false) OR coalesce(actors.name || ' ' || actors.email ILIKE ANY (")
+                .bind::<Array<Text>, _>(containing_address(q).to_vec())
+                .sql("), false))")),
+            );
+        }
+        rows
+    };
+    let total = matching().count().get_result(conn)?;
+    let rows: Vec<Row> = matching()
+        .order(dsl::id.desc())
+        .limit(limit)
+        .offset(offset)
+        .select((
+            dsl::at,
+            dsl::act,
+            (dsl::actor, actors.field(users::name).nullable()),
+            (dsl::subject, users::name.nullable()),
+            dsl::address,
+            dsl::user_agent,
+            dsl::detail,
+        ))
+        .load(conn)?;
+    let events = rows
+        .into_iter()
+        .map(|(at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail)| Event {
+            at,
+            act: Act::parse(&act),
+            actor: actor.map(UserId),
+            actor_name,
+            subject: subject.map(UserId),
+            subject_name,
+            agent: Agent::stored(&address, user_agent),
+            address,
+            detail,
+        })
+        .collect();
+    Ok((events, total))
+}

@@ -1,0 +1,137 @@
+//! The chain of the audit trail, read for verification. Written by triggers alone.
+
+use diesel::dsl::exists;
+use diesel::dsl::sql;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::audit::events::Act;
+use crate::audit::hash_chain::{ErasedUser, Head};
+use crate::db::Fault;
+use crate::db::schema::{audit_chain, audit_checkpoints, audit_events, users};
+use crate::identity::UserId;
+
+/// A link, with the event it is about if that is still there.
+#[derive(Queryable)]
+pub(crate) struct Link {
+    pub seq: i64,
+    pub event_id: i64,
+    pub salt: Option<Vec<u8>>,
+    pub personal: Vec<u8>,
+    pub hash: Vec<u8>,
+    pub event: Option<LinkedEvent>,
+    /// Whoever it is about was deleted, so what is personal may be gone.
+    pub may_be_erased: bool,
+}
+
+#[derive(Queryable)]
+pub(crate) struct LinkedEvent {
+    pub id: i64,
+    pub at: OffsetDateTime,
+    pub act: String,
+    pub actor: Option<Uuid>,
+    pub subject: Option<Uuid>,
+    pub session: Option<Uuid>,
+    pub address: String,
+    pub user_agent: String,
+    pub detail: String,
+}
+
+const ERASABLE: &str = "audit_events.id IS NOT NULL AND audit_chain.salt IS NULL AND (audit_events.act IN ('invited', 'invitation-withdrawn') \
+     OR EXISTS (SELECT FROM audit_events gone WHERE gone.act = 'deleted' AND gone.subject IN (audit_events.actor, audit_events.subject)))";
+
+/// The links after `seq`, in order.
+pub(crate) fn links_after(conn: &mut PgConnection, seq: i64, limit: i64) -> Result<Vec<Link>, Fault> {
+    let event = (
+        audit_events::id,
+        audit_events::at,
+        audit_events::act,
+        audit_events::actor,
+        audit_events::subject,
+        audit_events::session,
+        audit_events::address,
+        audit_events::user_agent,
+        audit_events::detail,
+    );
+    Ok(audit_chain::table
+        .left_join(audit_events::table.on(audit_events::id.eq(audit_chain::event_id)))
+        .filter(audit_chain::seq.gt(seq))
+        .order(audit_chain::seq)
+        .limit(limit)
+        .select((
+            audit_chain::seq,
+            audit_chain::event_id,
+            audit_chain::salt,
+            audit_chain::personal,
+            audit_chain::hash,
+            event.nullable(),
+            sql::<Bool>(ERASABLE),
+        ))
+        .load(conn)?)
+}
+
+/// The events after `id`, in order: each with whether a link is about it.
+pub(crate) fn linked_after(conn: &mut PgConnection, id: i64, limit: i64) -> Result<Vec<(i64, bool)>, Fault> {
+    let linked = exists(audit_chain::table.filter(audit_chain::event_id.eq(audit_events::id)));
+    Ok(audit_events::table
+        .filter(audit_events::id.gt(id))
+        .order(audit_events::id)
+        .limit(limit)
+        .select((audit_events::id, linked))
+        .load(conn)?)
+}
+
+/// Users who exist although a `deleted` event is about them, the oldest event first. The database refuses both orders
+/// of making one, so each is the work of a role that may change triggers, or of an older snapshot.
+pub(crate) fn erased_users(conn: &mut PgConnection, limit: i64) -> Result<Vec<ErasedUser>, Fault> {
+    let rows: Vec<(Uuid, String, i64)> = audit_events::table
+        .inner_join(users::table.on(audit_events::subject.eq(users::id.nullable())))
+        .filter(audit_events::act.eq(Act::Deleted.as_str()))
+        .order(audit_events::id)
+        .limit(limit)
+        .select((users::id, users::email, audit_events::id))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(id, email, event)| ErasedUser { id: UserId(id), email, event }).collect())
+}
+
+/// Where the chain begins: at its start, or at the checkpoint its first link follows.
+pub(crate) fn chain_start(conn: &mut PgConnection) -> Result<Option<Head>, Fault> {
+    let first: Option<i64> = audit_chain::table.select(diesel::dsl::min(audit_chain::seq)).first(conn)?;
+    let mut before = audit_checkpoints::table.into_boxed();
+    if let Some(first) = first {
+        before = before.filter(audit_checkpoints::seq.lt(first));
+    }
+    let found: Option<(i64, Vec<u8>)> = before
+        .order(audit_checkpoints::seq.desc())
+        .select((audit_checkpoints::seq, audit_checkpoints::hash))
+        .first(conn)
+        .optional()?;
+    Ok(found.map(|(seq, hash)| Head { seq, hash }))
+}
+
+/// The last link, or the checkpoint where all before it went.
+pub(crate) fn chain_head(conn: &mut PgConnection) -> Result<Option<Head>, Fault> {
+    let last: Option<(i64, Vec<u8>)> = audit_chain::table
+        .order(audit_chain::seq.desc())
+        .select((audit_chain::seq, audit_chain::hash))
+        .first(conn)
+        .optional()?;
+    match last {
+        Some((seq, hash)) => Ok(Some(Head { seq, hash })),
+        None => chain_start(conn),
+    }
+}
+
+/// What link or checkpoint number `seq` says.
+pub(crate) fn chain_at(conn: &mut PgConnection, seq: i64) -> Result<Option<Vec<u8>>, Fault> {
+    let link = audit_chain::table.find(seq).select(audit_chain::hash).first(conn).optional()?;
+    match link {
+        None => {
+            Ok(audit_checkpoints::table.find(seq).select(audit_checkpoints::hash).first(conn).optional()?)
+        }
+        link => Ok(link),
+    }
+}

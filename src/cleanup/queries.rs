@@ -1,0 +1,246 @@
+//! What clean-ups delete, each for one user, or for all users in batches.
+
+use ::time::OffsetDateTime;
+use diesel::dsl::now;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::BigInt;
+use diesel::sql_types::Binary;
+use diesel::sql_types::Nullable;
+use diesel::sql_types::Timestamptz;
+use diesel::sql_types::Uuid as SqlUuid;
+
+use crate::db::Fault;
+use crate::db::schema::{account_links, invitations, known_browsers, passkeys, recovery_codes, users};
+use crate::db::time::Moment;
+use crate::identity::queries::lower;
+use crate::identity::{Email, UserId};
+use crate::notices::Purpose;
+use crate::secret::TokenHash;
+use crate::sessions::Handle;
+
+/// Every browser but `here` is unknown from now on.
+pub(crate) fn forget_browsers(
+    conn: &mut PgConnection,
+    user: UserId,
+    here: Option<&TokenHash>,
+) -> Result<(), Fault> {
+    use known_browsers::dsl;
+    let of_user = known_browsers::table.filter(dsl::user_id.eq(user.0));
+    match here {
+        Some(here) => diesel::delete(of_user.filter(dsl::token_hash.ne(here.as_slice()))).execute(conn)?,
+        None => diesel::delete(of_user).execute(conn)?,
+    };
+    Ok(())
+}
+
+/// The browser in which `session` was opened is unknown from now on, unless it is `here`. Which one that was is not
+/// recorded for older sessions: then every browser but `here` is.
+pub(crate) fn forget_browser_of(
+    conn: &mut PgConnection,
+    user: UserId,
+    session: Handle,
+    here: Option<&TokenHash>,
+) -> Result<(), Fault> {
+    sql_query(
+        "DELETE FROM known_browsers k USING sessions s WHERE s.handle = $1 AND k.user_id = $2 \
+         AND k.token_hash IS DISTINCT FROM $3 AND (s.device IS NULL OR k.token_hash = s.device)",
+    )
+    .bind::<SqlUuid, _>(session.0)
+    .bind::<SqlUuid, _>(user.0)
+    .bind::<Nullable<Binary>, _>(here.map(|hash| hash.to_vec()))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Whose requests for another address.
+#[derive(Clone, Copy)]
+pub(crate) enum AskedBy {
+    Session(Handle),
+    /// Every session but this one, those that are not recorded included.
+    Others(Handle),
+}
+
+/// The change of address that was asked for there; answers how many there were.
+pub(crate) fn cancel_email_changes(
+    conn: &mut PgConnection,
+    user: UserId,
+    asked_by: AskedBy,
+) -> Result<usize, Fault> {
+    use account_links::dsl;
+    let asked = account_links::table
+        .filter(dsl::user_id.eq(user.0))
+        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()));
+    Ok(match asked_by {
+        AskedBy::Session(session) => {
+            diesel::delete(asked.filter(dsl::session.eq(session.0))).execute(conn)?
+        }
+        AskedBy::Others(here) => {
+            diesel::delete(asked.filter(dsl::session.is_distinct_from(here.0))).execute(conn)?
+        }
+    })
+}
+
+/// Links to take something back that were mailed since `since` to another address than `email`.
+pub(crate) fn delete_links_elsewhere(
+    conn: &mut PgConnection,
+    user: UserId,
+    email: &Email,
+    since: OffsetDateTime,
+) -> Result<(), Fault> {
+    use account_links::dsl;
+    let takes_back = [Purpose::NotMe, Purpose::UndoEmail, Purpose::UndoFactor].map(Purpose::as_str);
+    let elsewhere = account_links::table
+        .filter(dsl::user_id.eq(user.0))
+        .filter(dsl::purpose.eq_any(takes_back))
+        .filter(dsl::created_at.ge(since))
+        .filter(dsl::email.is_null().or(lower(dsl::email.assume_not_null()).ne_all(email.key().spellings())));
+    diesel::delete(elsewhere).execute(conn)?;
+    Ok(())
+}
+
+/// The app if it was turned on since then, or waits since then to be; answers how many were in use.
+pub(crate) fn delete_totp_since(
+    conn: &mut PgConnection,
+    user: UserId,
+    since: OffsetDateTime,
+) -> Result<usize, Fault> {
+    #[derive(QueryableByName)]
+    struct Gone {
+        #[diesel(sql_type = Nullable<Timestamptz>)]
+        active_at: Option<OffsetDateTime>,
+    }
+    let gone: Vec<Gone> = sql_query(
+        "DELETE FROM totp WHERE user_id = $1 AND coalesce(active_at, created_at) >= $2 RETURNING active_at",
+    )
+    .bind::<SqlUuid, _>(user.0)
+    .bind::<Timestamptz, _>(since)
+    .load(conn)?;
+    Ok(gone.iter().filter(|row| row.active_at.is_some()).count())
+}
+
+pub(crate) fn delete_passkeys_since(
+    conn: &mut PgConnection,
+    user: UserId,
+    since: OffsetDateTime,
+) -> Result<usize, Fault> {
+    let made = passkeys::table.filter(passkeys::user_id.eq(user.0)).filter(passkeys::created_at.ge(since));
+    Ok(diesel::delete(made).execute(conn)?)
+}
+
+pub(crate) fn delete_recovery_codes_since(
+    conn: &mut PgConnection,
+    user: UserId,
+    since: OffsetDateTime,
+) -> Result<usize, Fault> {
+    let made = recovery_codes::table
+        .filter(recovery_codes::user_id.eq(user.0))
+        .filter(recovery_codes::created_at.ge(since));
+    Ok(diesel::delete(made).execute(conn)?)
+}
+
+/// Withdraws the open invitations that `user` sent, all or those since `since`; returns their recipients.
+pub(crate) fn withdraw_invitations_by(
+    conn: &mut PgConnection,
+    user: UserId,
+    since: Option<OffsetDateTime>,
+) -> Result<Vec<String>, Fault> {
+    use invitations::dsl;
+    let open = invitations::table
+        .filter(dsl::invited_by.eq(user.0))
+        .filter(dsl::accepted_at.is_null())
+        .filter(dsl::withdrawn_at.is_null())
+        .filter(dsl::expires_at.gt(now))
+        .filter(dsl::created_at.ge(since.unwrap_or(OffsetDateTime::UNIX_EPOCH)));
+    Ok(diesel::update(open).set(dsl::withdrawn_at.eq(now)).returning(dsl::email).get_results(conn)?)
+}
+
+/// What time it is.
+pub(crate) fn database_time(conn: &mut PgConnection) -> Result<Moment, Fault> {
+    Ok(diesel::select(crate::db::time::now()).get_result(conn)?)
+}
+
+/// One batch of the known browsers of all users.
+pub(crate) fn forget_everybodys_browsers(
+    conn: &mut PgConnection,
+    begun: Moment,
+    batch: i64,
+) -> Result<usize, Fault> {
+    batch_until(
+        conn,
+        "DELETE FROM known_browsers WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM known_browsers WHERE last_login_at <= $1 ORDER BY user_id, token_hash LIMIT $2 FOR UPDATE))",
+        begun,
+        batch,
+    )
+}
+
+pub(crate) fn delete_everybodys_pending(
+    conn: &mut PgConnection,
+    begun: Moment,
+    batch: i64,
+) -> Result<usize, Fault> {
+    batch_until(
+        conn,
+        "DELETE FROM pending_logins WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM pending_logins WHERE created_at <= $1 ORDER BY key_hash LIMIT $2 FOR UPDATE))",
+        begun,
+        batch,
+    )
+}
+
+pub(crate) fn cancel_everybodys_email_changes(
+    conn: &mut PgConnection,
+    begun: Moment,
+    batch: i64,
+) -> Result<usize, Fault> {
+    batch_until(
+        conn,
+        "DELETE FROM account_links WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM account_links WHERE purpose = 'confirm-email' AND created_at <= $1 \
+         ORDER BY token_hash LIMIT $2 FOR UPDATE))",
+        begun,
+        batch,
+    )
+}
+
+fn batch_until(
+    conn: &mut PgConnection,
+    statement: &'static str,
+    begun: Moment,
+    batch: i64,
+) -> Result<usize, Fault> {
+    Ok(sql_query(statement).bind::<Timestamptz, _>(begun).bind::<BigInt, _>(batch).execute(conn)?)
+}
+
+/// Whether they were leaving.
+pub(crate) fn clear_leaving(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+    let row = users::table.filter(users::id.eq(id.0)).filter(users::delete_after.is_not_null());
+    Ok(diesel::update(row).set(users::delete_after.eq(None::<OffsetDateTime>)).execute(conn)? > 0)
+}
+
+/// The choice is again what it was at `then`. Where it changed more than once since, the passkey is asked for. Answers
+/// whether it was changed since, as a count.
+pub(crate) fn take_back_passkey_step(
+    conn: &mut PgConnection,
+    user: UserId,
+    then: OffsetDateTime,
+) -> Result<usize, Fault> {
+    let nothing = None::<OffsetDateTime>;
+    let row = || users::table.filter(users::id.eq(user.0));
+    let chosen = diesel::update(row().filter(users::password_alone_since.ge(then)))
+        .set((users::password_alone_since.eq(nothing), users::password_alone_until.eq(nothing)))
+        .execute(conn)?;
+    let undone = diesel::update(row().filter(users::password_alone_until.ge(then)))
+        .set(users::password_alone_until.eq(nothing))
+        .execute(conn)?;
+    Ok(chosen + undone)
+}
+
+/// From now on no password is theirs, until they choose a new one.
+pub(crate) fn drop_password(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
+    let row = users::table.filter(users::id.eq(id.0));
+    diesel::update(row).set(users::password_hash.eq(None::<String>)).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! A person's passkeys: the list, other names, fewer of them.
+
+use super::{Passkey, PasskeyId};
+use crate::audit::{Act, Entry};
+use crate::db::Fault;
+use crate::factors::{Factors, queries};
+use crate::identity::{Client, LiveUser, Name};
+use crate::notices::Notice;
+use crate::unicode::direction::isolated;
+
+impl Factors {
+    /// Oldest first.
+    pub async fn passkeys(&self, live: &LiveUser) -> Result<Vec<Passkey>, Fault> {
+        let user = live.owner.id;
+        self.db.read(move |conn| queries::passkeys_of(conn, user)).await
+    }
+
+    /// Whether they can confirm with one, here.
+    pub async fn has_passkey(&self, live: &LiveUser) -> Result<bool, Fault> {
+        let user = live.owner.id;
+        Ok(self.passkeys_work() && self.db.read(move |conn| queries::has_passkey(conn, user)).await?)
+    }
+
+    /// `false` when it is not theirs.
+    pub async fn rename_passkey(
+        &self,
+        live: LiveUser,
+        id: PasskeyId,
+        name: Name,
+        client: Client,
+    ) -> Result<bool, Fault> {
+        let user = live.owner.id;
+        self.db
+            .write(move |conn| {
+                let Some(before) = queries::rename_passkey(conn, user, id, name.as_str())? else {
+                    return Ok(false);
+                };
+                Entry::own(Act::PasskeyRenamed, user, &client)
+                    .session(live.record.handle)
+                    .detail(&format!("{}, now {}", isolated(&before), isolated(name.as_str())))
+                    .write(conn)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// From the commit on it opens nothing, whoever is just using it. `false` when it is not theirs.
+    pub async fn remove_passkey(&self, live: LiveUser, id: PasskeyId, client: Client) -> Result<bool, Fault> {
+        let (factors, user) = (self.clone(), live.owner.id);
+        self.db
+            .write(move |conn| {
+                if !factors.may_still(conn, &live)? {
+                    return Ok(false);
+                }
+                let Some(name) = queries::delete_passkey(conn, user, id)? else { return Ok(false) };
+                factors.after_removal(conn, user)?;
+                Entry::own(Act::PasskeyRemoved, user, &client)
+                    .session(live.record.handle)
+                    .detail(&name)
+                    .write(conn)?;
+                if let Some(person) = crate::identity::queries::addressee(conn, user)? {
+                    factors.notices.tell(conn, &person, &Notice::FactorRemoved("a passkey"), &client)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+}

@@ -1,0 +1,111 @@
+//! Whether a passkey is asked for after the password. Its owner chooses (docs/decisions/passkeys.md).
+
+use diesel::pg::PgConnection;
+
+use crate::audit::{Act, Entry};
+use crate::db::Fault;
+use crate::factors::recovery_codes::RecoveryCodes;
+use crate::factors::{Factors, queries};
+use crate::identity::{Client, LiveUser, UserId};
+use crate::notices::Notice;
+
+/// What a passkey is after the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasskeyStep {
+    /// The password alone is not enough.
+    Required,
+    /// The password alone logs in as well.
+    Off,
+}
+
+impl PasskeyStep {
+    /// The name in forms. Only the exact word weakens anything.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "required" => Some(Self::Required),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
+/// What came of a change.
+pub enum StepChange {
+    /// It is asked for from now on; with the codes that stand in for it, if there were none.
+    Required(Option<RecoveryCodes>),
+    Off,
+    /// The choice was the same before, there is no passkey, or an authenticator app requires a second step
+    /// anyway.
+    Unchanged,
+}
+
+impl Factors {
+    /// Changes what a passkey is after the password. Both ways are recorded and told by mail with a link that takes it
+    /// back; turning it off deletes the recovery codes, like the removal of the last factor.
+    pub async fn set_passkey_step(
+        &self,
+        live: LiveUser,
+        step: PasskeyStep,
+        client: Client,
+    ) -> Result<StepChange, Fault> {
+        let factors = self.clone();
+        self.db
+            .write(move |conn| {
+                let user = live.owner.id;
+                if !factors.may_still(conn, &live)? || !queries::has_passkey(conn, user)? {
+                    return Ok(StepChange::Unchanged);
+                }
+                match step {
+                    PasskeyStep::Required => factors.require_step(conn, &live, &client),
+                    PasskeyStep::Off => factors.waive_step(conn, &live, &client),
+                }
+            })
+            .await
+    }
+
+    fn require_step(
+        &self,
+        conn: &mut PgConnection,
+        live: &LiveUser,
+        client: &Client,
+    ) -> Result<StepChange, Fault> {
+        let user = live.owner.id;
+        if !queries::restore_passkey_step(conn, user)? {
+            return Ok(StepChange::Unchanged);
+        }
+        Entry::own(Act::PasskeyStepOn, user, client).session(live.record.handle).write(conn)?;
+        if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
+            self.tell_factor_added(conn, &owner, "a passkey as the second step after your password", client)?;
+        }
+        let codes = match queries::recovery_codes_left(conn, user)? {
+            0 => Some(self.replace_recovery_codes(conn, user)?),
+            _ => None,
+        };
+        Ok(StepChange::Required(codes))
+    }
+
+    fn waive_step(
+        &self,
+        conn: &mut PgConnection,
+        live: &LiveUser,
+        client: &Client,
+    ) -> Result<StepChange, Fault> {
+        let user = live.owner.id;
+        if self.has_app(conn, user)? || !queries::waive_passkey_step(conn, user)? {
+            return Ok(StepChange::Unchanged);
+        }
+        self.after_removal(conn, user)?;
+        Entry::own(Act::PasskeyStepOff, user, client).session(live.record.handle).write(conn)?;
+        if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
+            let (undo, valid_for) = self.undo_factor_link(conn, &owner)?;
+            self.notices.tell(conn, &owner, &Notice::PasskeyStepOff { undo, valid_for }, client)?;
+        }
+        Ok(StepChange::Off)
+    }
+
+    /// Whether an authenticator app is in use: it requires a second step, regardless of the choice for
+    /// passkeys.
+    pub(super) fn has_app(&self, conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
+        Ok(queries::totp(conn, user)?.is_some_and(|totp| totp.active_at.is_some()))
+    }
+}

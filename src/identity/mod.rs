@@ -1,0 +1,16 @@
+//! Who a user is: what every room may name. The user as it is cached with a session, email addresses, roles, and the
+//! client that a request came from.
+
+mod answer;
+mod client;
+mod email;
+mod login_factor;
+pub(crate) mod queries;
+mod user;
+
+pub use answer::Answer;
+pub use client::{Agent, Client};
+pub use email::{Email, EmailKey, NoEmail};
+pub use login_factor::Factor;
+pub(crate) use user::Addressee;
+pub use user::{LiveUser, Name, NoName, Role, User, UserId};

@@ -1,0 +1,157 @@
+//! Users: finding, locking, changing.
+
+use diesel::pg::Pg;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Nullable;
+use diesel::sql_types::Text;
+use uuid::Uuid;
+
+use crate::db::Fault;
+use crate::db::schema::sessions as session_rows;
+use crate::db::schema::users::{self, dsl};
+use crate::identity::email::{Email, EmailKey};
+use crate::identity::user::{Addressee, Role, User, UserId};
+use crate::sessions::{self, Handle, KeyHash, Live};
+use crate::unicode::domains;
+
+diesel::define_sql_function! { fn lower(text: Text) -> Text; }
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(Pg))]
+struct Row {
+    id: Uuid,
+    name: String,
+    role: String,
+}
+
+impl TryFrom<Row> for User {
+    type Error = Fault;
+
+    fn try_from(Row { id, name, role }: Row) -> Result<Self, Fault> {
+        // An unknown role grants nothing: better no user than a guess.
+        let role = Role::parse(&role)
+            .ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
+        Ok(Self { id: UserId(id), name: name.into(), role })
+    }
+}
+
+/// The live sessions that `keys` open with their users, in one query. Those of disabled users are not among them.
+pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<User>>, Fault> {
+    let rows = sessions::live_rows!(<User as sessions::Owner>::KIND, sessions::bytes(keys))
+        .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
+        .filter(dsl::disabled_at.is_null())
+        .select(sessions::live_columns!(Row::as_select()))
+        .load::<(_, _, _, _, Row)>(conn)?;
+    rows.into_iter()
+        .map(|(key, record, others, read_at, user)| {
+            Ok(sessions::Row::try_from((key, record, others, read_at))?.owned_by(User::try_from(user)?))
+        })
+        .collect()
+}
+
+/// Whom to write to, while they may log in.
+pub(crate) fn addressee(conn: &mut PgConnection, id: UserId) -> Result<Option<Addressee>, Fault> {
+    Ok(active().filter(dsl::id.eq(id.0)).first(conn).optional()?.map(addressed))
+}
+
+pub(crate) fn addressee_at(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<Addressee>, Fault> {
+    let active = of_mailbox(email_key).filter(dsl::disabled_at.is_null());
+    Ok(active.select((dsl::id, dsl::name, dsl::email)).first(conn).optional()?.map(addressed))
+}
+
+diesel::define_sql_function! { fn coalesce(first: Nullable<Text>, second: Text) -> Text; }
+
+/// What a row's address is compared by, the same for every spelling: the index `users_mailbox` is on it.
+#[diesel::dsl::auto_type]
+pub(crate) fn mailbox() -> _ {
+    coalesce(dsl::email_idn_key, dsl::email_key)
+}
+
+/// The user of a mailbox, whichever spelling their row has. If two accounts have one mailbox
+/// (docs/decisions/email-keys.md), the one whose spelling was typed comes first.
+pub(crate) fn of_mailbox(key: &EmailKey) -> users::BoxedQuery<'_, Pg> {
+    users::table
+        .filter(mailbox().eq_any(key.spellings()))
+        .order((dsl::email_key.eq(key.as_typed()).desc(), mailbox().eq(key.as_str()).desc()))
+        .into_boxed()
+}
+
+#[diesel::dsl::auto_type]
+fn active() -> _ {
+    users::table.filter(dsl::disabled_at.is_null()).select((dsl::id, dsl::name, dsl::email))
+}
+
+pub(crate) fn addressed((id, name, email): (Uuid, String, String)) -> Addressee {
+    Addressee { id: UserId(id), name, email }
+}
+
+pub(crate) fn user_id(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<UserId>, Fault> {
+    Ok(of_mailbox(email_key).select(dsl::id).first(conn).optional()?.map(UserId))
+}
+
+pub(crate) fn email_of(conn: &mut PgConnection, id: UserId) -> Result<Option<Email>, Fault> {
+    let email: Option<String> =
+        users::table.filter(dsl::id.eq(id.0)).select(dsl::email).first(conn).optional()?;
+    Ok(email.as_deref().map(Email::stored))
+}
+
+/// Whose live session it is.
+pub(crate) fn session_owner(conn: &mut PgConnection, session: Handle) -> Result<Option<UserId>, Fault> {
+    let row = session_rows::table
+        .filter(session_rows::handle.eq(session))
+        .filter(session_rows::kind.eq(<User as sessions::Owner>::KIND));
+    Ok(row.select(session_rows::principal).first(conn).optional()?.map(UserId))
+}
+
+/// Locks the user's row and says whether they may log in.
+pub(crate) fn lock_active(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+    let found: Option<Uuid> = users::table
+        .filter(dsl::id.eq(id.0))
+        .filter(dsl::disabled_at.is_null())
+        .for_update()
+        .select(dsl::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+pub(crate) fn lock_user(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+    let found: Option<Uuid> =
+        users::table.filter(dsl::id.eq(id.0)).for_update().select(dsl::id).first(conn).optional()?;
+    Ok(found.is_some())
+}
+
+/// Whether a user administers: neither disabled nor about to be deleted.
+#[diesel::dsl::auto_type]
+pub(crate) fn is_active_admin() -> _ {
+    let admin: &'static str = Role::Admin.as_str();
+    dsl::role.eq(admin).and(dsl::disabled_at.is_null()).and(dsl::delete_after.is_null())
+}
+
+/// The ids of those who administer.
+#[diesel::dsl::auto_type]
+pub(crate) fn active_admins() -> _ {
+    users::table.filter(is_active_admin()).select(dsl::id)
+}
+
+/// `%q%` with what LIKE would interpret taken literally.
+pub(crate) fn containing(q: &str) -> String {
+    format!("%{}%", literally(q))
+}
+
+/// Patterns for what was typed and, if it holds an address, for its domain in Unicode and in ASCII.
+pub(crate) fn containing_address(q: &str) -> [String; 3] {
+    let (local, domain) = q.rfind('@').map_or(("", q), |at| q.split_at(at + 1));
+    let ascii = domains::ascii(domain).unwrap_or_else(|| domain.to_owned());
+    [q.to_owned(), format!("{local}{}", domains::unicode(domain)), format!("{local}{ascii}")]
+        .map(|q| containing(&q))
+}
+
+/// A LIKE pattern that means just these characters.
+fn literally(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}

@@ -1,0 +1,92 @@
+//! A password that was guessed at too often: its owner is told, and unlocks it (NIST SP 800-63B-4 §3.2.2;
+//! docs/decisions/lock-out.md).
+
+use uuid::Uuid;
+
+use crate::audit::{Act, Entry};
+use crate::cleanup::{Cleanup, Request};
+use crate::db::Fault;
+use crate::identity::{Answer, Client, Email, UserId};
+use crate::login::Login;
+use crate::login::known_devices::Proof;
+use crate::notices::{About, Notice, Purpose, links};
+use crate::secret::Token;
+use crate::throttle::{Alarm, Budget, Lane, OUTSIDE};
+use crate::users::AdminRefusal;
+
+impl Login {
+    /// Wrong passwords began to pile up, or were one too many: the owner hears of it. For an account that does not
+    /// exist the same work is done for nobody, so that the time it takes tells nothing.
+    pub(crate) async fn raise(&self, alarm: Alarm, budget: &Budget) -> Result<(), Fault> {
+        if !self.mailer.delivers() && matches!(alarm, Alarm::Guessing { .. }) {
+            return Ok(());
+        }
+        let (login, user, client) = (self.clone(), budget.user(), budget.client.clone());
+        self.db
+            .write(move |conn| {
+                let Some(user) = user else {
+                    // The same statements as for an account that exists.
+                    let absent = UserId(Uuid::nil());
+                    crate::identity::queries::addressee(conn, absent)?;
+                    crate::notices::queries::delete_links(conn, absent, &[Purpose::Unlock])?;
+                    return login.notices.mail_nobody(conn);
+                };
+                let Some(owner) = crate::identity::queries::addressee(conn, user)? else { return Ok(()) };
+                let unlock = login.notices.make_link(conn, user, Purpose::Unlock, About::default())?;
+                let notice = match alarm {
+                    Alarm::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
+                    Alarm::Locked { failures, outside } => {
+                        Entry::nobody(Act::PasswordLocked, Some(user), &client).write(conn)?;
+                        Notice::PasswordLocked { failures, outside, unlock }
+                    }
+                };
+                login.notices.tell(conn, &owner, &notice, &client)
+            })
+            .await
+    }
+
+    /// Wrong passwords count from nought again. Whoever holds the link reads the owner's mail, so this browser is known
+    /// from now on: strangers who go on guessing cannot keep the owner out. `None` when the link is dead.
+    pub async fn unlock(&self, token: &str, client: Client) -> Result<Option<Proof>, Fault> {
+        let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
+        let login = self.clone();
+        self.sessions
+            .write(move |change| {
+                let Some(link) = links::take(change, Purpose::Unlock, &token_hash)? else { return Ok(None) };
+                let user = UserId(link.user);
+                let Some(owner) = crate::identity::queries::addressee(change, user)? else { return Ok(None) };
+                Budget::forgive(change, user, Email::stored(&owner.email).key(), &login.throttle.buckets)?;
+                login.cleaner.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
+                let met = login.meet(change, user, &client)?;
+                Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(change)?;
+                Ok(Some(met.proof))
+            })
+            .await
+    }
+
+    /// The same by the operator.
+    pub async fn unlock_user(&self, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+        let login = self.clone();
+        self.sessions
+            .write(move |change| {
+                if !crate::identity::queries::lock_user(change, user)? {
+                    return Ok(Err(AdminRefusal::NoSuchUser));
+                }
+                let Some(email) = crate::identity::queries::email_of(change, user)? else {
+                    return Ok(Err(AdminRefusal::NoSuchUser));
+                };
+                Budget::forgive(change, user, email.key(), &login.throttle.buckets)?;
+                login.cleaner.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
+                Entry::on(Act::PasswordUnlocked, None, user, &client).write(change)?;
+                Ok(Ok(()))
+            })
+            .await
+    }
+
+    /// Whether the password opens nothing but browsers that are known.
+    pub(crate) fn is_locked(&self, conn: &mut diesel::pg::PgConnection, user: UserId) -> Result<bool, Fault> {
+        Ok(crate::throttle::queries::standing(conn, user, OUTSIDE)?
+            .left(&Lane::Outside, &self.throttle.limits)
+            == 0)
+    }
+}

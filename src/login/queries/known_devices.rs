@@ -1,0 +1,66 @@
+//! Browsers in which a user has logged in before.
+
+use std::time::Duration;
+
+use diesel::dsl::exists;
+use diesel::dsl::now;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+
+use crate::db::schema::known_browsers;
+use crate::db::{Fault, time};
+use crate::identity::UserId;
+use crate::secret::TokenHash;
+
+/// Browsers one person is known in: more than anybody uses, and a bound.
+const MOST: i64 = 20;
+
+/// Whether `user` has logged in with this browser before.
+pub(crate) fn knows_browser(
+    conn: &mut PgConnection,
+    user: UserId,
+    browser: &TokenHash,
+) -> Result<bool, Fault> {
+    use known_browsers::dsl;
+    let known = known_browsers::table
+        .filter(dsl::token_hash.eq(browser.as_slice()))
+        .filter(dsl::user_id.eq(user.0))
+        .filter(dsl::expires_at.gt(now));
+    Ok(diesel::select(exists(known)).get_result(conn)?)
+}
+
+/// Whether anybody has: then it is a proof we gave out, not one somebody made up.
+pub(crate) fn gave_out(conn: &mut PgConnection, browser: &TokenHash) -> Result<bool, Fault> {
+    use known_browsers::dsl;
+    let known =
+        known_browsers::table.filter(dsl::token_hash.eq(browser.as_slice())).filter(dsl::expires_at.gt(now));
+    Ok(diesel::select(exists(known)).get_result(conn)?)
+}
+
+/// `user` was let in here. The browsers longest unused make room.
+pub(crate) fn note_browser(
+    conn: &mut PgConnection,
+    user: UserId,
+    browser: &TokenHash,
+    known_for: Duration,
+) -> Result<(), Fault> {
+    use known_browsers::dsl;
+    let times = (dsl::last_login_at.eq(now), dsl::expires_at.eq(time::now() + time::interval(known_for)));
+    diesel::insert_into(known_browsers::table)
+        .values((dsl::token_hash.eq(browser.as_slice()), dsl::user_id.eq(user.0), times))
+        .on_conflict((dsl::token_hash, dsl::user_id))
+        .do_update()
+        .set(times)
+        .execute(conn)?;
+    let too_many: Vec<Vec<u8>> = known_browsers::table
+        .filter(dsl::user_id.eq(user.0))
+        .order((dsl::last_login_at.desc(), dsl::token_hash))
+        .offset(MOST)
+        .select(dsl::token_hash)
+        .load(conn)?;
+    if !too_many.is_empty() {
+        let gone = known_browsers::table.filter(dsl::user_id.eq(user.0));
+        diesel::delete(gone.filter(dsl::token_hash.eq_any(too_many))).execute(conn)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Log-ins with the right password whose second step is not completed yet.
+
+use std::time::Duration;
+
+use ::time::OffsetDateTime;
+use diesel::dsl::now;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::db::schema::unfinished_logins::{self, dsl};
+use crate::db::{Fault, time};
+use crate::identity::{Client, UserId};
+use crate::secret::TokenHash;
+
+/// A log-in whose second step is overdue.
+pub(crate) struct Overdue {
+    pub user: UserId,
+    pub client: Client,
+    /// When the password was entered.
+    pub at: OffsetDateTime,
+}
+
+/// Unless there are `most` of this user already. The caller has locked the user's row, so the count is exact.
+pub(crate) fn insert_unfinished(
+    conn: &mut PgConnection,
+    pending: &TokenHash,
+    user: UserId,
+    client: &Client,
+    within: Duration,
+    most: i64,
+) -> Result<(), Fault> {
+    let of_user: i64 = unfinished_logins::table.filter(dsl::user_id.eq(user.0)).count().get_result(conn)?;
+    if of_user >= most {
+        return Ok(());
+    }
+    diesel::insert_into(unfinished_logins::table)
+        .values((
+            dsl::key_hash.eq(pending.as_slice()),
+            dsl::user_id.eq(user.0),
+            dsl::address.eq(&client.address),
+            dsl::user_agent.eq(&client.user_agent),
+            dsl::due_at.eq(time::now() + time::interval(within)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The second step was completed.
+pub(crate) fn delete_unfinished(conn: &mut PgConnection, pending: &TokenHash) -> Result<(), Fault> {
+    let row = unfinished_logins::table.filter(dsl::key_hash.eq(pending.as_slice()));
+    diesel::delete(row).execute(conn)?;
+    Ok(())
+}
+
+/// Deletes the row that is overdue for longest, and gives what was in it. Rows that another instance holds are its own.
+pub(crate) fn take_overdue(conn: &mut PgConnection) -> Result<Option<Overdue>, Fault> {
+    let key: Option<Vec<u8>> = unfinished_logins::table
+        .filter(dsl::due_at.le(now))
+        .order(dsl::due_at)
+        .for_update()
+        .skip_locked()
+        .select(dsl::key_hash)
+        .first(conn)
+        .optional()?;
+    let Some(key) = key else { return Ok(None) };
+    let row: Option<(Uuid, String, String, OffsetDateTime)> =
+        diesel::delete(unfinished_logins::table.filter(dsl::key_hash.eq(key)))
+            .returning((dsl::user_id, dsl::address, dsl::user_agent, dsl::created_at))
+            .get_result(conn)
+            .optional()?;
+    Ok(row.map(|(user, address, user_agent, at)| Overdue {
+        user: UserId(user),
+        client: Client::stored(address, user_agent),
+        at,
+    }))
+}

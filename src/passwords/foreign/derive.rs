@@ -1,0 +1,67 @@
+//! Working out a foreign hash. Blocks: the hasher calls it where its own are worked out.
+
+use argon2::{Argon2, Params};
+use sha2::Digest as _;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::{Digest, Foreign, Scheme};
+use crate::passwords::Unmakeable;
+
+/// Bytes of the 24 that bcrypt's text has.
+pub(super) const BCRYPT_OUTPUT: usize = 23;
+/// Bytes of a password that bcrypt looks at, with the NUL that ends it.
+const BCRYPT_KEY: usize = 72;
+
+impl Foreign {
+    /// Whether `typed` made this hash, compared in constant time: the bytes as they were sent, since that is what the
+    /// other software hashed.
+    pub fn matches(&self, typed: &[u8]) -> Result<bool, Unmakeable> {
+        let mut output = Zeroizing::new(vec![0; self.expected.len()]);
+        match self.scheme {
+            Scheme::Argon2 { algorithm, version, memory_kib, iterations, lanes } => {
+                let params = Params::new(memory_kib, iterations, lanes, Some(output.len()));
+                Argon2::new(algorithm, version, params.map_err(|_| Unmakeable)?)
+                    .hash_password_into(typed, &self.salt, &mut output)
+                    .map_err(|_| Unmakeable)?;
+            }
+            Scheme::Bcrypt { cost, sha256 } => {
+                let salt = <[u8; 16]>::try_from(self.salt.as_slice()).map_err(|_| Unmakeable)?;
+                let key = if sha256 { hexadecimal_sha256(typed) } else { Zeroizing::new(typed.to_vec()) };
+                // There, a NUL ends the password: nobody means that.
+                if key.contains(&0) {
+                    return Ok(false);
+                }
+                let raw = Zeroizing::new(bcrypt::bcrypt(cost, salt, &bcrypt_key(&key)));
+                output.copy_from_slice(raw.get(..BCRYPT_OUTPUT).ok_or(Unmakeable)?);
+            }
+            Scheme::Scrypt { log_n, r, p } => {
+                let params = scrypt::Params::new(log_n, r, p).map_err(|_| Unmakeable)?;
+                scrypt::scrypt(typed, &self.salt, &params, &mut output).map_err(|_| Unmakeable)?;
+            }
+            Scheme::Pbkdf2 { digest, iterations } => {
+                let derive = match digest {
+                    Digest::Sha1 => pbkdf2::pbkdf2_hmac::<sha1::Sha1>,
+                    Digest::Sha256 => pbkdf2::pbkdf2_hmac::<sha2::Sha256>,
+                    Digest::Sha512 => pbkdf2::pbkdf2_hmac::<sha2::Sha512>,
+                };
+                derive(typed, &self.salt, iterations, &mut output);
+            }
+        }
+        Ok(self.expected.ct_eq(&output).into())
+    }
+}
+
+fn bcrypt_key(password: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut key = Zeroizing::new(Vec::with_capacity(BCRYPT_KEY));
+    key.extend(password.iter().copied().chain([0]).take(BCRYPT_KEY));
+    key
+}
+
+fn hexadecimal_sha256(password: &[u8]) -> Zeroizing<Vec<u8>> {
+    let digest = Zeroizing::new(<[u8; 32]>::from(sha2::Sha256::digest(password)));
+    let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied();
+    let mut text = Zeroizing::new(Vec::with_capacity(64));
+    text.extend(digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten());
+    text
+}

@@ -1,0 +1,243 @@
+//! Hashes that other software made: read from what they were exported as, and bounded, so that no row of anybody's can
+//! take minutes or gigabytes. Read when imported and again whenever one is verified.
+
+mod bounds;
+mod derive;
+mod encoding;
+
+use std::fmt;
+
+use argon2::{Algorithm, Version};
+
+use bounds::Bound;
+
+/// No format that is read here needs more.
+const MAX_TEXT: usize = 512;
+
+/// A hash as other software makes it: how to make it, and what has to come out.
+pub(crate) struct Foreign {
+    scheme: Scheme,
+    salt: Vec<u8>,
+    expected: Vec<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Scheme {
+    Argon2 {
+        algorithm: Algorithm,
+        version: Version,
+        memory_kib: u32,
+        iterations: u32,
+        lanes: u32,
+    },
+    /// `sha256`: Django's, of the digest in hexadecimal, so that nothing is cut off at 72 bytes.
+    Bcrypt {
+        cost: u32,
+        sha256: bool,
+    },
+    Scrypt {
+        log_n: u8,
+        r: u32,
+        p: u32,
+    },
+    Pbkdf2 {
+        digest: Digest,
+        iterations: u32,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Digest {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+/// Why a hash cannot be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// No format that is known here.
+    Unknown,
+    /// A known format, but not well formed.
+    Broken,
+    /// More work or memory than a log-in may cost.
+    TooCostly(Bound),
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("the password hash is in no format that is known here"),
+            Self::Broken => f.write_str("the password hash is not well formed"),
+            Self::TooCostly(bound) => write!(
+                f,
+                "the password hash costs more than a log-in may: {bound}; import this user without the hash, \
+                 and they set a password with a reset link"
+            ),
+        }
+    }
+}
+
+impl Foreign {
+    /// Reads a hash in a form of Django's, of Devise's and Laravel's (bcrypt), or of PHC's.
+    pub fn read(text: &str) -> Result<Self, NotTaken> {
+        if text.len() > MAX_TEXT {
+            return Err(NotTaken::Unknown);
+        }
+        let read = match text.split_once('$').ok_or(NotTaken::Unknown)? {
+            ("", phc) => Self::phc(text, phc)?,
+            ("argon2", phc) => argon2(phc)?,
+            ("bcrypt", hash) => bcrypt(hash, false)?,
+            ("bcrypt_sha256", hash) => bcrypt(hash, true)?,
+            ("scrypt", rest) => django_scrypt(rest)?,
+            ("pbkdf2_sha256", rest) => django_pbkdf2(Digest::Sha256, rest)?,
+            ("pbkdf2_sha1", rest) => django_pbkdf2(Digest::Sha1, rest)?,
+            _ => return Err(NotTaken::Unknown),
+        };
+        read.bounded()
+    }
+
+    fn phc(text: &str, phc: &str) -> Result<Self, NotTaken> {
+        match phc.split('$').next().unwrap_or_default() {
+            "argon2i" | "argon2d" | "argon2id" => argon2(phc),
+            "2a" | "2b" | "2y" => bcrypt(text, false),
+            "scrypt" => phc_scrypt(phc),
+            // passlib has no name for SHA-1, the first digest of PBKDF2.
+            "pbkdf2" | "pbkdf2-sha1" => phc_pbkdf2(Digest::Sha1, phc),
+            "pbkdf2-sha256" => phc_pbkdf2(Digest::Sha256, phc),
+            "pbkdf2-sha512" => phc_pbkdf2(Digest::Sha512, phc),
+            _ => Err(NotTaken::Unknown),
+        }
+    }
+
+    /// The text to keep, by which the hash is known for somebody else's: ours are of a password in NFC, theirs of
+    /// one as it was typed, and of Argon2 both would look the same.
+    pub fn kept(&self, text: &str) -> String {
+        match self.scheme {
+            Scheme::Argon2 { .. } if text.starts_with('$') => format!("argon2{text}"),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// Memory that working it out takes.
+    pub fn memory_kib(&self) -> u64 {
+        match self.scheme {
+            Scheme::Argon2 { memory_kib, .. } => u64::from(memory_kib),
+            // 128 · N · r bytes; with so little in the exponent nothing overflows.
+            Scheme::Scrypt { log_n, r, .. } => (u64::from(r) << log_n.min(30)) / 8,
+            Scheme::Bcrypt { .. } | Scheme::Pbkdf2 { .. } => 0,
+        }
+    }
+}
+
+/// `argon2id$v=19$m=102400,t=2,p=8$salt$hash`; without `v` it is the first version.
+fn argon2(phc: &str) -> Result<Foreign, NotTaken> {
+    let mut parts: Vec<&str> = phc.split('$').collect();
+    let version = match parts.get(1) {
+        Some(&"v=19") => Version::V0x13,
+        Some(&"v=16") => Version::V0x10,
+        Some(other) if other.starts_with("m=") => {
+            parts.insert(1, "");
+            Version::V0x10
+        }
+        _ => return Err(NotTaken::Broken),
+    };
+    let [name, _, parameters, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let algorithm = match name {
+        "argon2i" => Algorithm::Argon2i,
+        "argon2d" => Algorithm::Argon2d,
+        "argon2id" => Algorithm::Argon2id,
+        _ => return Err(NotTaken::Unknown),
+    };
+    let [memory_kib, iterations, lanes] = named(parameters, ["m", "t", "p"])?;
+    let scheme = Scheme::Argon2 { algorithm, version, memory_kib, iterations, lanes };
+    Ok(Foreign { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
+}
+
+/// `$2b$12$` and 53 characters: 22 of salt, 31 of hash. The three names are one algorithm; `$2x$` is a bug's.
+fn bcrypt(hash: &str, sha256: bool) -> Result<Foreign, NotTaken> {
+    let parts: Vec<&str> = hash.split('$').collect();
+    let ["", "2a" | "2b" | "2y", cost, text] = parts[..] else { return Err(NotTaken::Broken) };
+    let (salt, expected) =
+        text.split_at_checked(22).filter(|(_, hash)| hash.len() == 31).ok_or(NotTaken::Broken)?;
+    if cost.len() != 2 {
+        return Err(NotTaken::Broken);
+    }
+    let scheme = Scheme::Bcrypt { cost: number(cost)?, sha256 };
+    Ok(Foreign { scheme, salt: encoding::bcrypt(salt)?, expected: encoding::bcrypt(expected)? })
+}
+
+/// `scrypt$ln=17,r=8,p=1$salt$hash`.
+fn phc_scrypt(phc: &str) -> Result<Foreign, NotTaken> {
+    let parts: Vec<&str> = phc.split('$').collect();
+    let [_, parameters, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let [log_n, r, p] = named(parameters, ["ln", "r", "p"])?;
+    let log_n = u8::try_from(log_n).map_err(|_| NotTaken::TooCostly(Bound::Scrypt))?;
+    let scheme = Scheme::Scrypt { log_n, r, p };
+    Ok(Foreign { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
+}
+
+/// `16384$salt$8$5$hash`, the salt as it stands.
+fn django_scrypt(rest: &str) -> Result<Foreign, NotTaken> {
+    let parts: Vec<&str> = rest.split('$').collect();
+    let [n, salt, r, p, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let n = number(n)?;
+    if !n.is_power_of_two() {
+        return Err(NotTaken::Broken);
+    }
+    let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| NotTaken::Broken)?;
+    let scheme = Scheme::Scrypt { log_n, r: number(r)?, p: number(p)? };
+    Ok(Foreign { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
+}
+
+/// `pbkdf2-sha256$i=600000,l=32$salt$hash`, or with the bare number, as passlib writes it.
+fn phc_pbkdf2(digest: Digest, phc: &str) -> Result<Foreign, NotTaken> {
+    let parts: Vec<&str> = phc.split('$').collect();
+    let [_, parameters, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let iterations = match parameters.split_once(',') {
+        Some(_) => {
+            let [iterations, length] = named(parameters, ["i", "l"])?;
+            let written = encoding::base64(hash)?.len();
+            if usize::try_from(length).is_ok_and(|length| length != written) {
+                return Err(NotTaken::Broken);
+            }
+            iterations
+        }
+        None => number(parameters.strip_prefix("i=").unwrap_or(parameters))?,
+    };
+    let scheme = Scheme::Pbkdf2 { digest, iterations };
+    Ok(Foreign { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
+}
+
+/// `600000$salt$hash`, the salt as it stands.
+fn django_pbkdf2(digest: Digest, rest: &str) -> Result<Foreign, NotTaken> {
+    let parts: Vec<&str> = rest.split('$').collect();
+    let [iterations, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let scheme = Scheme::Pbkdf2 { digest, iterations: number(iterations)? };
+    Ok(Foreign { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
+}
+
+/// `m=1,t=2,p=3`: these names, in this order.
+fn named<const N: usize>(text: &str, names: [&str; N]) -> Result<[u32; N], NotTaken> {
+    let mut values = [0; N];
+    let mut pairs = text.split(',');
+    for (value, name) in values.iter_mut().zip(names) {
+        let (given, digits) = pairs.next().and_then(|pair| pair.split_once('=')).ok_or(NotTaken::Broken)?;
+        if given != name {
+            return Err(NotTaken::Broken);
+        }
+        *value = number(digits)?;
+    }
+    if pairs.next().is_some() { Err(NotTaken::Broken) } else { Ok(values) }
+}
+
+/// Digits and nothing else. More than 32 bits of them is more than anything may cost, as the largest number is.
+fn number(text: &str) -> Result<u32, NotTaken> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NotTaken::Broken);
+    }
+    Ok(text.parse().unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

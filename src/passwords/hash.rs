@@ -1,0 +1,127 @@
+//! What a password hash costs, and a hash as the database keeps it. `accounts` hands them to the
+//! hasher and to its queries; pages never see one.
+
+use std::fmt;
+
+use argon2::Params;
+
+/// Bytes of hash kept: as strong as SHA-256, so the hash is never the weak part.
+pub(super) const OUTPUT_BYTES: usize = 32;
+
+/// What a stored hash may ask for at most: above it the row was not written by us, and
+/// working it out would take the machine down. In KiB, passes and lanes.
+const MOST: HashCost = HashCost { memory_kib: 256 * 1024, iterations: 16, parallelism: 16 };
+
+/// What one Argon2id hash costs. The defaults are OWASP's: 19 MiB, two passes, one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashCost {
+    /// Memory in KiB, filled and read by each hash: what makes guessing on graphics cards dear.
+    pub memory_kib: u32,
+    /// Passes over that memory: time on top of memory.
+    pub iterations: u32,
+    /// Lanes: 1, since a server has other requests for its other cores.
+    pub parallelism: u32,
+}
+
+impl Default for HashCost {
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 }
+    }
+}
+
+impl HashCost {
+    /// Memory one running hash takes, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        u64::from(self.memory_kib) * 1024
+    }
+
+    /// Whether this is at least what ASVS 5.0 asks for (11.4.2, appendix C): 46 MiB in one pass,
+    /// 19 MiB in two, 12 MiB in three or more. Tests run below it; a deployment should not.
+    pub fn meets_floor(&self) -> bool {
+        let floor_mib = match self.iterations {
+            0 => return false,
+            1 => 46,
+            2 => 19,
+            _ => 12,
+        };
+        self.memory_kib >= floor_mib * 1024 && self.parallelism >= 1
+    }
+
+    /// This cost as Argon2 takes it; every hash, made or verified, comes through here.
+    pub(super) fn params(&self) -> Result<Params, UnsuitableCost> {
+        let within = self.memory_kib <= MOST.memory_kib
+            && self.iterations <= MOST.iterations
+            && self.parallelism <= MOST.parallelism;
+        let params = Params::new(self.memory_kib, self.iterations, self.parallelism, Some(OUTPUT_BYTES));
+        params.ok().filter(|_| within).ok_or(UnsuitableCost(*self))
+    }
+}
+
+/// A cost Argon2id cannot have, or one whose hashes could not be verified again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnsuitableCost(pub HashCost);
+
+impl fmt::Display for UnsuitableCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HashCost { memory_kib, iterations, parallelism } = self.0;
+        write!(
+            f,
+            "password hashing cannot cost {memory_kib} KiB, {iterations} iterations, {parallelism} lanes: use at least \
+             8 KiB a lane and 1 iteration, at most {} KiB, {} iterations, {} lanes",
+            MOST.memory_kib, MOST.iterations, MOST.parallelism
+        )
+    }
+}
+
+impl std::error::Error for UnsuitableCost {}
+
+/// A password hash as a PHC string (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`), the form in which
+/// the database has it. No `Debug` or `Display`, so it cannot slip into a log.
+#[derive(Clone)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes a hash read from the database. Nothing is checked here: one that cannot be read
+    /// denies in [`Hasher::verify`] and is reported as [`Verdict::unreadable`].
+    ///
+    /// [`Hasher::verify`]: crate::passwords::hasher::Hasher::verify
+    /// [`Verdict::unreadable`]: crate::passwords::hasher::Verdict::unreadable
+    pub fn stored(phc: impl Into<String>) -> Self {
+        Self(phc.into())
+    }
+
+    /// Whether other software made it: ours are Argon2id, and theirs are kept so that they do not look like ours.
+    pub fn is_foreign(&self) -> bool {
+        !self.0.starts_with("$argon2id$")
+    }
+
+    /// The PHC string, for the query that writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_cost_is_owasps_and_meets_the_floor() {
+        assert!(HashCost::default().meets_floor());
+        let floor = |memory_mib: u32, iterations| {
+            HashCost { memory_kib: memory_mib * 1024, iterations, parallelism: 1 }.meets_floor()
+        };
+        assert!(floor(46, 1) && floor(12, 3) && floor(12, 5));
+        assert!(!floor(45, 1) && !floor(18, 2) && !floor(11, 3) && !floor(64, 0));
+    }
+
+    #[test]
+    fn impossible_costs_are_refused() {
+        for (memory_kib, iterations, parallelism) in
+            [(7, 1, 1), (8, 0, 1), (8, 1, 0), (u32::MAX, 1, 1), (64, 1, 16)]
+        {
+            let cost = HashCost { memory_kib, iterations, parallelism };
+            assert_eq!(cost.params(), Err(UnsuitableCost(cost)));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! How one hash is made: the Argon2id call, its salt, its PHC string and its working memory.
+//! For the hasher alone, which decides where and how many at once.
+
+use std::sync::{Mutex, PoisonError};
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use zeroize::Zeroizing;
+
+use super::hash::OUTPUT_BYTES;
+use super::{HashCost, PasswordHash};
+
+/// Bytes of salt for each hash, from the operating system: NIST asks for 4 (SP 800-63B-4
+/// §3.1.1.2), RFC 9106 recommends 16.
+const SALT_BYTES: usize = 16;
+
+/// Everything a hash is made with except the password.
+#[derive(Clone)]
+pub(crate) struct Recipe {
+    params: Params,
+    salt: Salt,
+}
+
+impl Recipe {
+    /// A recipe with a salt of its own, from the operating system.
+    pub fn fresh(cost: &HashCost) -> Result<Self, Unmakeable> {
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|_| Unmakeable)?;
+        Self::salted(cost, &salt)
+    }
+
+    /// A recipe of the same cost for nobody's password: its salt protects nothing.
+    pub fn dummy(cost: &HashCost) -> Result<Self, Unmakeable> {
+        Self::salted(cost, &[0; SALT_BYTES])
+    }
+
+    fn salted(cost: &HashCost, salt: &[u8]) -> Result<Self, Unmakeable> {
+        let params = cost.params().map_err(|_| Unmakeable)?;
+        Ok(Self { params, salt: Salt::new(salt).map_err(|_| Unmakeable)? })
+    }
+
+    /// Memory it needs, in blocks of 1 KiB.
+    pub fn blocks(&self) -> usize {
+        self.params.block_count()
+    }
+
+    /// The hash of `password`, worked out in `memory`, which needs [`Recipe::blocks`] blocks.
+    pub fn derive(&self, password: &[u8], memory: &mut [Block]) -> Result<Zeroizing<Vec<u8>>, Unmakeable> {
+        let mut out = Zeroizing::new(vec![0; self.params.output_len().unwrap_or(OUTPUT_BYTES)]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
+            .hash_password_into_with_memory(password, &self.salt, &mut out, memory)
+            .map_err(|_| Unmakeable)?;
+        Ok(out)
+    }
+
+    /// The PHC string of this recipe with `output`.
+    pub fn phc(&self, output: &[u8]) -> Result<PasswordHash, Unmakeable> {
+        let phc = Phc {
+            algorithm: ARGON2ID_IDENT,
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&self.params).map_err(|_| Unmakeable)?,
+            salt: Some(self.salt),
+            hash: Some(Output::new(output).map_err(|_| Unmakeable)?),
+        };
+        Ok(PasswordHash::stored(phc.to_string()))
+    }
+}
+
+/// A stored hash, read: how to make it, and what has to come out.
+pub(crate) struct Target {
+    pub recipe: Recipe,
+    pub expected: Output,
+}
+
+impl Target {
+    /// Reads a stored hash; none if it is no Argon2id v1.3 or asks for more than any cost of ours.
+    pub fn read(stored: &PasswordHash) -> Option<Self> {
+        let phc = Phc::new(stored.as_str()).ok()?;
+        if phc.algorithm != ARGON2ID_IDENT || phc.version != Some(Version::V0x13.into()) {
+            return None;
+        }
+        let params = Params::try_from(&phc).ok()?;
+        let (memory_kib, iterations, parallelism) = (params.m_cost(), params.t_cost(), params.p_cost());
+        HashCost { memory_kib, iterations, parallelism }.params().ok()?;
+        Some(Self { recipe: Recipe { params, salt: phc.salt? }, expected: phc.hash? })
+    }
+
+    /// Whether a hash made today would be made differently (NIST SP 800-63B-4 §3.1.1.2: the cost
+    /// is raised over time; ASVS 5.0 11.2.2).
+    pub fn is_outdated(&self, cost: &HashCost) -> bool {
+        cost.params().is_ok_and(|today| today != self.recipe.params) || self.recipe.salt.len() < SALT_BYTES
+    }
+}
+
+/// A hash that could not be made: no random bytes from the operating system, or a bug.
+#[derive(Debug)]
+pub(crate) struct Unmakeable;
+
+/// Working memory that is kept between hashes, since fresh pages cost a quarter of the time. As
+/// it is only lent to whoever holds a permit, there are never more pieces than permits.
+pub(crate) struct Memory {
+    blocks: usize,
+    spare: Mutex<Vec<Vec<Block>>>,
+}
+
+impl Memory {
+    /// Keeps pieces of the size that `recipe` needs.
+    pub fn for_recipe(recipe: &Recipe) -> Self {
+        Self { blocks: recipe.blocks(), spare: Mutex::default() }
+    }
+
+    /// Runs `work` with at least `blocks` blocks and clears them afterwards: the first ones follow
+    /// from the password at the price of a plain hash. A piece larger than usual, for an old
+    /// hash that cost more, goes back to the system.
+    pub fn lend<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let usual = blocks <= self.blocks;
+        let kept = if usual { self.spare().pop() } else { None };
+        let mut piece = kept.unwrap_or_else(|| vec![Block::new(); blocks.max(self.blocks)]);
+        let done = work(&mut piece);
+        piece.fill(Block::new());
+        if usual {
+            self.spare().push(piece);
+        }
+        done
+    }
+
+    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nobodys_hash_costs_what_a_real_one_costs() {
+        let cost = HashCost::default();
+        let (real, dummy) = (Recipe::fresh(&cost).unwrap(), Recipe::dummy(&cost).unwrap());
+        assert_eq!((real.params, real.salt.len()), (dummy.params, dummy.salt.len()));
+    }
+
+    #[test]
+    fn working_memory_is_cleared_and_lent_again() {
+        let memory =
+            Memory::for_recipe(&Recipe::dummy(&HashCost { memory_kib: 64, ..HashCost::default() }).unwrap());
+        memory.lend(64, |blocks| blocks[0].as_mut().fill(7));
+        assert_eq!(memory.spare().len(), 1);
+        assert!(
+            memory.lend(64, |blocks| blocks.iter().all(|block| block.as_ref().iter().all(|&word| word == 0)))
+        );
+        memory.lend(65, |blocks| assert_eq!(blocks.len(), 65));
+        assert_eq!(memory.spare().len(), 1);
+    }
+
+    #[test]
+    fn only_argon2id_of_bearable_cost_is_read() {
+        let good =
+            "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        assert!(Target::read(&PasswordHash::stored(good)).is_some());
+        for (from, to) in [
+            ("argon2id", "argon2i"),
+            ("v=19", "v=16"),
+            ("v=19$", ""),
+            ("m=64", "m=4194304"),
+            ("t=1", "t=4000000000"),
+            ("p=1", "p=16777215"),
+            ("$AAAA", ""),
+            ("c2FsdHNhbHRzYWx0c2FsdA", ""),
+            ("$argon2id", "argon2id"),
+        ] {
+            assert!(
+                Target::read(&PasswordHash::stored(good.replacen(from, to, 1))).is_none(),
+                "{from} → {to}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_stored_text_makes_reading_panic(text in "(\\$argon2id\\$v=19\\$)?[a-z0-9=,$+/]{0,80}|\\PC*") {
+            let _ = Target::read(&PasswordHash::stored(text));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a person may change about themselves without proving anything again.
+
+use crate::audit::{Act, Entry};
+use crate::db::Fault;
+use crate::identity::{Client, LiveUser, Name};
+use crate::users::queries::UserRow;
+use crate::users::{Users, queries};
+
+impl Users {
+    pub async fn rename(&self, live: LiveUser, name: Name, client: Client) -> Result<(), Fault> {
+        if name.as_str() == live.owner.name {
+            return Ok(());
+        }
+        self.sessions
+            .write(move |change| {
+                queries::set_name(change, live.owner.id, &name)?;
+                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(change)
+            })
+            .await
+    }
+
+    /// What is kept of the person beside what came with their session.
+    pub async fn own_row(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
+        let id = live.owner.id;
+        self.db.read(move |conn| queries::user_row(conn, id)).await
+    }
+
+    /// The person's address: for password managers, and as a word their password must not be made of.
+    pub async fn email_of(&self, live: &LiveUser) -> Result<Option<String>, Fault> {
+        let id = live.owner.id;
+        self.db
+            .read(move |conn| Ok(crate::identity::queries::addressee(conn, id)?.map(|person| person.email)))
+            .await
+    }
+}

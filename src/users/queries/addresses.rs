@@ -1,0 +1,64 @@
+//! Addresses that are taken, reserved, or about to be confirmed.
+
+use ::time::OffsetDateTime;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Array;
+use diesel::sql_types::Nullable;
+use diesel::sql_types::Text;
+use diesel::sql_types::Timestamptz;
+use diesel::sql_types::Uuid as SqlUuid;
+
+use crate::db::{Fault, time};
+use crate::identity::{EmailKey, UserId};
+
+/// When this transaction began: what `created_at` of its rows says.
+pub(crate) fn transaction_time(conn: &mut PgConnection) -> Result<OffsetDateTime, Fault> {
+    Ok(diesel::select(time::now()).get_result(conn)?)
+}
+
+/// Until when the address of this key is kept for another account than `user`, which can still take it back.
+pub(crate) fn reserved_until(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+    user: Option<UserId>,
+) -> QueryResult<Option<OffsetDateTime>> {
+    #[derive(QueryableByName)]
+    struct Reserved {
+        #[diesel(sql_type = Timestamptz)]
+        until: OffsetDateTime,
+    }
+    let found: Option<Reserved> = sql_query(
+        "SELECT expires_at AS until FROM account_links WHERE purpose = 'undo-email' \
+         AND coalesce(email_key, lower(email)) = ANY ($1) AND expires_at > now() AND user_id IS DISTINCT FROM $2 \
+         ORDER BY expires_at DESC LIMIT 1",
+    )
+    .bind::<Array<Text>, _>(email_key.spellings())
+    .bind::<Nullable<SqlUuid>, _>(user.map(|user| user.0))
+    .get_result(conn)
+    .optional()?;
+    Ok(found.map(|reserved| reserved.until))
+}
+
+/// Those of these spellings of addresses that are kept for an account.
+pub(crate) fn reserved_among(conn: &mut PgConnection, spellings: &[&str]) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Reserved {
+        #[diesel(sql_type = Text)]
+        key: String,
+    }
+    let found: Vec<Reserved> = sql_query(
+        "SELECT coalesce(email_key, lower(email)) AS key FROM account_links WHERE purpose = 'undo-email' \
+         AND coalesce(email_key, lower(email)) = ANY ($1) AND expires_at > now()",
+    )
+    .bind::<Array<Text>, _>(spellings)
+    .load(conn)?;
+    Ok(found.into_iter().map(|reserved| reserved.key).collect())
+}
+
+/// Whether the address belongs to an account, or is kept for one.
+pub(crate) fn is_taken(conn: &mut PgConnection, email_key: &EmailKey) -> Result<bool, Fault> {
+    Ok(crate::identity::queries::user_id(conn, email_key)?.is_some()
+        || reserved_until(conn, email_key, None)?.is_some())
+}

@@ -1,0 +1,74 @@
+//! People from elsewhere, many at a time.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::db::Fault;
+use crate::db::schema::registrations;
+use crate::db::schema::users::{self, dsl};
+use crate::identity::queries::mailbox;
+use crate::identity::{Email, EmailKey, UserId};
+use crate::users::import::Newcomer;
+
+/// For each, whether their address is free: neither registered nor kept for an account.
+pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[Newcomer]) -> Result<Vec<bool>, Fault> {
+    let spellings: Vec<&str> = batch.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
+    let taken: Vec<String> =
+        users::table.filter(mailbox().eq_any(&spellings)).select(mailbox()).load(conn)?;
+    let mut taken: HashSet<String> = taken.into_iter().collect();
+    taken.extend(crate::users::queries::addresses::reserved_among(conn, &spellings)?);
+    let is_free = |newcomer: &Newcomer| !newcomer.key().spellings().iter().any(|text| taken.contains(*text));
+    Ok(batch.iter().map(is_free).collect())
+}
+
+/// Inserts those whose address is free, in this order. Answers the users made, by the key of their address.
+pub(crate) fn insert_newcomers(
+    conn: &mut PgConnection,
+    batch: &[&Newcomer],
+) -> Result<HashMap<EmailKey, UserId>, Fault> {
+    if batch.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<_> = batch
+        .iter()
+        .map(|newcomer| {
+            (
+                dsl::email.eq(newcomer.email.as_str()),
+                dsl::email_key.eq(newcomer.key().as_typed()),
+                dsl::email_idn_key.eq(newcomer.key().idn()),
+                dsl::name.eq(newcomer.name.as_str()),
+                dsl::role.eq(newcomer.role.as_str()),
+                dsl::password_hash.eq(newcomer.password_hash.as_deref()),
+                newcomer.created_at.map(|at| dsl::created_at.eq(at)),
+            )
+        })
+        .collect();
+    let made: Vec<(Uuid, String)> = diesel::insert_into(users::table)
+        .values(rows)
+        .on_conflict_do_nothing()
+        .returning((dsl::id, dsl::email))
+        .get_results(conn)?;
+    let mut made: HashMap<EmailKey, UserId> =
+        made.into_iter().map(|(id, email)| (Email::stored(&email).key().clone(), UserId(id))).collect();
+    // Asked after the insert: only then have others who had one of the addresses committed.
+    let spellings: Vec<&str> = made.keys().flat_map(EmailKey::spellings).collect();
+    let reserved = crate::users::queries::addresses::reserved_among(conn, &spellings)?;
+    let is_reserved =
+        |key: &EmailKey| key.spellings().iter().any(|text| reserved.iter().any(|kept| kept == text));
+    let undone: Vec<Uuid> = made.extract_if(|key, _| is_reserved(key)).map(|(_, user)| user.0).collect();
+    if !undone.is_empty() {
+        diesel::delete(users::table.filter(dsl::id.eq_any(undone))).execute(conn)?;
+    }
+    Ok(made)
+}
+
+/// Drops the registrations that wait for one of these addresses: their owners are users now.
+pub(crate) fn drop_registrations_of(conn: &mut PgConnection, made: &[&Newcomer]) -> Result<(), Fault> {
+    let keys: Vec<&str> = made.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
+    diesel::delete(registrations::table.filter(registrations::email_key.eq_any(keys))).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Invitations.
+
+use std::time::Duration;
+
+use ::time::OffsetDateTime;
+use diesel::dsl::now;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::db::schema::{invitations, users};
+use crate::db::{Fault, time};
+use crate::identity::queries::lower;
+use crate::identity::{Email, EmailKey, UserId};
+use crate::secret::Token;
+
+/// An invitation as the list shows it.
+#[derive(Clone, Queryable)]
+pub struct InvitationRow {
+    pub id: Uuid,
+    pub email: String,
+    pub invited_by: String,
+    pub created_at: OffsetDateTime,
+    pub expires_at: OffsetDateTime,
+    pub accepted_at: Option<OffsetDateTime>,
+    pub withdrawn_at: Option<OffsetDateTime>,
+    /// If the inviter is no longer an administrator, the invitation opens nothing.
+    pub inviter_administers: bool,
+}
+
+/// Neither accepted nor withdrawn, and in time.
+macro_rules! waiting {
+    () => {
+        invitations::accepted_at
+            .is_null()
+            .and(invitations::withdrawn_at.is_null())
+            .and(invitations::expires_at.gt(now))
+    };
+}
+
+/// The same, and the inviter is still an active administrator: an invitation ends with the role it was given in.
+macro_rules! open {
+    () => {
+        waiting!().and(invitations::invited_by.eq_any(crate::identity::queries::active_admins()))
+    };
+}
+
+pub(crate) fn insert_invitation(
+    conn: &mut PgConnection,
+    token: &Token,
+    email: &Email,
+    by: UserId,
+    good_for: Duration,
+) -> Result<(), Fault> {
+    use invitations::dsl;
+    diesel::insert_into(invitations::table)
+        .values((
+            dsl::token_hash.eq(token.hash().as_slice()),
+            dsl::email.eq(email.as_str()),
+            dsl::invited_by.eq(by.0),
+            dsl::expires_at.eq(time::now() + time::interval(good_for)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The waiting invitation of this token, if it is for this address.
+pub(crate) fn open_invitation(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+    email_key: &EmailKey,
+) -> Result<Option<Uuid>, Fault> {
+    let row: Option<(Uuid, String)> = invitations::table
+        .filter(invitations::token_hash.eq(token_hash))
+        .filter(open!())
+        .select((invitations::id, invitations::email))
+        .first(conn)
+        .optional()?;
+    Ok(row.filter(|(_, email)| Email::stored(email).key() == email_key).map(|(id, _)| id))
+}
+
+pub(crate) fn invitation_email(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<String>, Fault> {
+    Ok(invitations::table
+        .filter(invitations::token_hash.eq(token_hash))
+        .filter(open!())
+        .select(invitations::email)
+        .first(conn)
+        .optional()?)
+}
+
+/// Whether the invitation was still waiting.
+pub(crate) fn accept_invitation(conn: &mut PgConnection, id: Uuid) -> Result<bool, Fault> {
+    let accepted = diesel::update(invitations::table.filter(invitations::id.eq(id)).filter(open!()))
+        .set(invitations::accepted_at.eq(now))
+        .execute(conn)?;
+    Ok(accepted == 1)
+}
+
+pub(crate) fn withdraw_invitation(conn: &mut PgConnection, id: Uuid) -> Result<Option<String>, Fault> {
+    Ok(diesel::update(invitations::table.filter(invitations::id.eq(id)).filter(waiting!()))
+        .set(invitations::withdrawn_at.eq(now))
+        .returning(invitations::email)
+        .get_result(conn)
+        .optional()?)
+}
+
+/// A second invitation to the same address replaces the first.
+pub(crate) fn withdraw_invitations_of(conn: &mut PgConnection, email: &Email) -> Result<(), Fault> {
+    diesel::update(
+        invitations::table
+            .filter(lower(invitations::email).eq_any(email.key().spellings()))
+            .filter(waiting!()),
+    )
+    .set(invitations::withdrawn_at.eq(now))
+    .execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn invitations(
+    conn: &mut PgConnection,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<InvitationRow>, i64), Fault> {
+    let total = invitations::table.count().get_result(conn)?;
+    let rows = invitations::table
+        .inner_join(users::table)
+        .order((invitations::created_at.desc(), invitations::id))
+        .limit(limit)
+        .offset(offset)
+        .select((
+            invitations::id,
+            invitations::email,
+            users::name,
+            invitations::created_at,
+            invitations::expires_at,
+            invitations::accepted_at,
+            invitations::withdrawn_at,
+            crate::identity::queries::is_active_admin(),
+        ))
+        .load(conn)?;
+    Ok((rows, total))
+}

@@ -1,0 +1,103 @@
+//! Deleting what has ended, and noting that it was done. Rows somebody holds are left for the next time.
+
+use std::time::Duration;
+
+use ::time::OffsetDateTime;
+use diesel::dsl::now;
+use diesel::dsl::sql;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::BigInt;
+use diesel::sql_types::Bool;
+use diesel::sql_types::Interval;
+
+use crate::db::schema::upkeep::{self, dsl};
+use crate::db::{Fault, time};
+use crate::users::maintenance::Tidied;
+
+/// What is dead anyway: nothing looks at it any more, so none of it is kept.
+pub(crate) const STALE: [&str; 8] = [
+    "DELETE FROM registrations WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM registrations WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM user_tokens WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM user_tokens WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM decoy_tokens WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM decoy_tokens WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM account_links WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM account_links WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM known_browsers WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM known_browsers WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM pending_logins WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM pending_logins WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    // Long after it could have been finished.
+    "DELETE FROM totp WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM totp WHERE active_at IS NULL AND created_at < now() - interval '1 day' \
+     LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM ceremonies WHERE ctid = ANY (ARRAY( \
+     SELECT ctid FROM ceremonies WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+];
+
+/// One batch of one of them.
+pub(crate) fn delete_stale(conn: &mut PgConnection, stale: &'static str, batch: i64) -> Result<usize, Fault> {
+    Ok(sql_query(stale).bind::<BigInt, _>(batch).execute(conn)?)
+}
+
+/// Counters that would begin anew at the next attempt.
+pub(crate) fn delete_counters(
+    conn: &mut PgConnection,
+    forget_after: Duration,
+    batch: i64,
+) -> Result<usize, Fault> {
+    Ok(sql_query(
+        "DELETE FROM throttles WHERE ctid = ANY (ARRAY( \
+             SELECT ctid FROM throttles WHERE counting_since < now() - $1 AND coalesce(blocked_until < now(), true) \
+             LIMIT $2 FOR UPDATE SKIP LOCKED))",
+    )
+    .bind::<Interval, _>(time::to_interval(forget_after))
+    .bind::<BigInt, _>(batch)
+    .execute(conn)?)
+}
+
+/// The oldest events go, behind a checkpoint.
+pub(crate) fn forget_trail(conn: &mut PgConnection, keep: Duration, batch: i64) -> Result<usize, Fault> {
+    let forgotten: i64 = diesel::select(
+        sql::<BigInt>("audit_forget(")
+            .bind::<Interval, _>(time::to_interval(keep))
+            .sql(", ")
+            .bind::<BigInt, _>(batch)
+            .sql(")"),
+    )
+    .get_result(conn)?;
+    Ok(usize::try_from(forgotten).unwrap_or(0))
+}
+
+/// Only one instance is at it; the lock goes with the transaction.
+pub(crate) fn may_tidy(conn: &mut PgConnection) -> Result<bool, Fault> {
+    let lock = sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.tidy'))");
+    Ok(diesel::select(lock).get_result(conn)?)
+}
+
+pub(crate) fn note_upkeep(conn: &mut PgConnection, name: &str, rows: i64) -> Result<(), Fault> {
+    let values = (dsl::ended_at.eq(now), dsl::rows.eq(rows));
+    diesel::insert_into(upkeep::table)
+        .values((dsl::name.eq(name), values))
+        .on_conflict(dsl::name)
+        .do_update()
+        .set(values)
+        .execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn upkeep(conn: &mut PgConnection, name: &str) -> Result<Option<Tidied>, Fault> {
+    let row: Option<(OffsetDateTime, i64, OffsetDateTime)> = upkeep::table
+        .filter(dsl::name.eq(name))
+        .select((dsl::ended_at, dsl::rows, time::now()))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|(ended_at, rows, at)| Tidied {
+        ended_at,
+        ago: (at - ended_at).try_into().unwrap_or_default(),
+        rows,
+    }))
+}

@@ -1,0 +1,84 @@
+//! All tables, whatever is in them: for the audit of what is stored. It only reads.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Text;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::db::Fault;
+
+/// Runs `work` where nothing changes meanwhile, and nothing can be changed.
+pub(crate) fn in_one_snapshot<T>(
+    conn: &mut PgConnection,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    conn.build_transaction().repeatable_read().read_only().run(work)
+}
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    table: String,
+    #[diesel(sql_type = Text)]
+    column: String,
+}
+
+/// Every column of every table, ours or not, by name.
+pub(crate) fn all_columns(conn: &mut PgConnection) -> Result<Vec<(String, String)>, Fault> {
+    let columns: Vec<Column> = sql_query(
+        "SELECT c.relname::text AS \"table\", a.attname::text AS \"column\"
+         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm', 'f')
+         ORDER BY 1, 2",
+    )
+    .load(conn)?;
+    Ok(columns.into_iter().map(|Column { table, column }| (table, column)).collect())
+}
+
+#[derive(QueryableByName)]
+struct Opening {
+    #[diesel(sql_type = Text)]
+    table: String,
+    #[diesel(sql_type = Text)]
+    statement: String,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    row: String,
+}
+
+/// Hands `look` every row of every table with the table's name, a few hundred in memory at a time.
+pub(crate) fn each_row(
+    conn: &mut PgConnection,
+    mut look: impl FnMut(&str, &Map<String, Value>),
+) -> Result<(), Fault> {
+    // Postgres itself puts the names in, quoted.
+    let openings: Vec<Opening> = sql_query(
+        "SELECT c.relname::text AS \"table\", format(
+             'DECLARE at_rest NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS row FROM %s t', c.oid::regclass
+         ) AS statement
+         FROM pg_class c
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'm', 'f')
+         ORDER BY 1",
+    )
+    .load(conn)?;
+    for Opening { table, statement } in openings {
+        conn.batch_execute(&statement)?;
+        loop {
+            let rows: Vec<Row> = sql_query("FETCH 500 FROM at_rest").load(conn)?;
+            if rows.is_empty() {
+                break;
+            }
+            for Row { row } in rows {
+                look(&table, &serde_json::from_str(&row).map_err(Fault::bug)?);
+            }
+        }
+        conn.batch_execute("CLOSE at_rest")?;
+    }
+    Ok(())
+}

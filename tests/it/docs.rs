@@ -1,0 +1,119 @@
+//! The generated documents: settings and routes as the program declares them. `bin/docs` rewrites them.
+
+use std::collections::HashMap;
+
+use latchkey::config::{SettingRow, Settings};
+use latchkey::web::routes::{self, Route};
+use serde_json::Value;
+
+use crate::support::generated::check_table;
+
+#[test]
+fn settings_md_lists_every_setting_as_it_is_declared() {
+    check_table("docs/settings.md", "settings", &settings());
+}
+
+#[test]
+fn routes_md_lists_every_row_of_the_route_table() {
+    check_table("docs/routes.md", "routes", &route_table(&routes::table()));
+    check_table("docs/routes.md", "local-routes", &route_table(&routes::local_table()));
+}
+
+fn settings() -> String {
+    let deployed = rows(&DEPLOYED);
+    let strict = rows(&[&DEPLOYED[..], &[("LATCHKEY__SESSIONS__PROFILE", "strict")]].concat());
+    let local = rows(&DEPLOYED[..1]);
+    let mut sections: Vec<(&str, String)> = vec![("", String::new())];
+    for (index, row) in deployed.iter().enumerate() {
+        let (section, key) = row.setting.split_once('.').unwrap_or(("", &row.setting));
+        let position = sections.iter().position(|(name, _)| *name == section).unwrap_or_else(|| {
+            sections.push((section, String::new()));
+            sections.len() - 1
+        });
+        let default = default(row, &strict[index], &local[index]);
+        sections[position].1 += &format!("| {} | `{key}` | {default} | {} |\n", variables(row), meaning(row));
+    }
+    let mut page = String::new();
+    for (section, table) in sections {
+        let heading = if section.is_empty() { "Top level".to_owned() } else { format!("`[{section}]`") };
+        page += &format!(
+            "\n## {heading}\n\n| variable | key | default | what it does, and why |\n|---|---|---|---|\n{table}"
+        );
+    }
+    page + "\n"
+}
+
+/// The settings that have no default outside local mode; the first has one in local mode.
+const DEPLOYED: [(&str, &str); 3] = [
+    ("LATCHKEY__SECRET", "0123456789abcdefghijklmnopqrstuvwxyz"),
+    ("DATABASE_URL", "postgresql://latchkey@db.example.org/latchkey"),
+    ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org"),
+];
+
+fn rows(environment: &[(&str, &str)]) -> Vec<SettingRow> {
+    let environment: HashMap<_, _> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Settings::from_environment(environment).expect("valid settings").rows()
+}
+
+fn variables(row: &SettingRow) -> String {
+    let code = |name: &str| match name.strip_suffix(" and others") {
+        Some(name) => format!("`{name}` …"),
+        None => format!("`{name}`"),
+    };
+    row.variable.split(", ").map(code).collect::<Vec<_>>().join(", ")
+}
+
+/// In words if the declaration says it in words; otherwise the value in force, and where profile or mode change it.
+fn default(row: &SettingRow, strict: &SettingRow, local: &SettingRow) -> String {
+    if let Some(at) = row.about.iter().position(|line| line.trim().starts_with("Default: ")) {
+        return row.about[at..].join("").trim().trim_start_matches("Default: ").to_owned();
+    }
+    let mut text = shown(&row.value);
+    for (row_there, name) in [(strict, "strict"), (local, "in local mode")] {
+        if row_there.value != row.value && row_there.setting != "sessions.profile" {
+            text += &format!("; {name} {}", shown(&row_there.value));
+        }
+    }
+    text
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) if text == "(not set)" => "–".to_owned(),
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{other}`"),
+    }
+}
+
+fn meaning(row: &SettingRow) -> String {
+    let lines = row.about.iter().take_while(|line| !line.trim().starts_with("Default: "));
+    let text = lines.map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    assert!(
+        !text.is_empty() && !text.contains('|'),
+        "{}: say above its declaration what it does",
+        row.setting
+    );
+    text
+}
+
+fn route_table(rows: &[Route]) -> String {
+    let mut table = "| guard | verb | path | notes |\n|---|---|---|---|\n".to_owned();
+    for row in rows {
+        let verb = format!("{:?}", row.method).to_uppercase();
+        table += &format!("| `{:?}` | {verb} | `{}` | {} |\n", row.guard, row.path, notes(row));
+    }
+    table
+}
+
+fn notes(row: &Route) -> String {
+    let fields = row.texts.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match (row.face == Face::Json, row.is_shown_again, fields.is_empty()) {
+        (true, ..) => "JSON".to_owned(),
+        (false, true, false) => format!("returned filled in: {fields}"),
+        (false, true, true) => "returned to its page".to_owned(),
+        (false, false, false) => format!("text fields: {fields}"),
+        (false, false, true) => String::new(),
+    }
+}
