@@ -13,12 +13,11 @@
 //! * [`sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
 //! * [`mail`]: letters, and the outbox they wait in.
 //! * [`accounts`]: people and their proofs, one operation a file.
-//! * [`lab`]: a session and a JSON Web Token side by side, for `/compare`.
+//! * [`lab`]: a session and a JSON Web Token side by side, for `/compare` and `latchkey prove`.
 //! * [`web`]: guards, routes, pages.
 //! * [`cli`]: `latchkey serve` and its siblings.
 //!
-//! [`device`] names browsers; [`unicode`] judges what people type; [`jwt`] is what sessions are compared
-//! with. These three use no other module.
+//! [`device`] names browsers; [`unicode`] judges what people type. These two use no other module.
 
 pub mod accounts;
 pub mod audit;
@@ -30,7 +29,6 @@ pub mod db;
 pub mod device;
 pub mod factors;
 pub mod identity;
-pub mod jwt;
 pub mod lab;
 pub mod login;
 pub mod mail;

@@ -1,5 +1,5 @@
-//! Looking sessions up in the database, with nothing kept in memory, against pgbench with the same query on the
-//! same rows. The database on one core, who asks on the other.
+//! Session lookups in the database, without a cache, compared with pgbench that runs the same query on the same rows.
+//! The database runs on one core, the client on the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,49 +12,49 @@ use futures_util::future::join_all;
 use latchkey::identity::User;
 use latchkey::sessions::{Owner as _, Policy, Sessions};
 
-use super::crowd::{self, FIRST, KEY};
-use super::place::{Place, on_core, pin_self};
+use super::environment::{Environment, on_core, pin_self};
+use super::population::{self, FIRST, KEY};
 use super::report::{Report, percentile};
 
 const SECONDS: u64 = 4;
 
-/// A connection's process takes a fault for each page of the server's memory that it has not seen, which lasts until
-/// it has seen most of a large table.
+/// Each backend takes a page fault for every page of shared memory that it has not touched, until it has touched most of
+/// a large table.
 const WARM_UP: Duration = Duration::from_secs(30);
 
-/// Requests that wait for their session at the same time.
-const AT_ONCE: usize = 64;
+/// Requests that wait for their session concurrently.
+const CONCURRENCY: usize = 64;
 
-/// One database, looked into in both ways.
-pub struct Cold {
+/// One database, queried in both ways.
+pub struct ColdLookups {
     pub url: String,
     people: u64,
     script: PathBuf,
     sessions: Sessions<User>,
 }
 
-pub struct Seen {
+pub struct LookupTimes {
     pub per_second: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
 }
 
-impl Cold {
-    pub fn new(place: &Place, url: &str, people: u64) -> Self {
-        let db = place.db_at(url, 8);
+impl ColdLookups {
+    pub fn new(environment: &Environment, url: &str, people: u64) -> Self {
+        let db = environment.db_at(url, 8);
         let sessions = Sessions::<User>::new(db, Policy { cached: 0, ..Policy::default() });
-        let sql = sql(place, url);
-        // Who asks knows the hash; pgbench has the database make it, for a microsecond. As often as the product says a
-        // key, so that its plan, too, is made once.
+        let sql = sql(environment, url);
+        // Our lookups send the hash; pgbench lets the database compute it, which takes a microsecond. The statement is
+        // prepared, as the product prepares its own.
         let key = format!("array_fill(sha256(('{}' || :n || '{}')::bytea), ARRAY[12])", KEY.0, KEY.1);
-        let script = place.dir().join(format!("lookup-{people}.sql"));
+        let script = environment.dir().join(format!("lookup-{people}.sql"));
         let last = FIRST + people - 1;
         let sql = sql.replace("$1", &key).replace("$2", &format!("'{}'", User::KIND));
         fs::write(&script, format!("\\set n random({FIRST}, {last})\n{sql};\n")).unwrap();
         Self { url: url.to_owned(), people, script, sessions }
     }
 
-    /// Transactions a second.
+    /// Transactions per second.
     pub fn pgbench(&self, seconds: u64) -> f64 {
         let mut command = on_core(Some("0"), pgbench());
         command.args(["-n", "-M", "prepared", "-c", "8", "-T", &seconds.to_string(), "-f"]).arg(&self.script);
@@ -66,31 +66,31 @@ impl Cold {
         line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
     }
 
-    /// What connections are like that have been there for a while.
+    /// Brings the connections into the state of long-lived ones.
     pub fn warm_up(&self) {
-        self.find_for(WARM_UP, AT_ONCE);
+        self.find_for(WARM_UP, CONCURRENCY);
     }
 
-    /// As many as there may be: they share queries.
-    pub fn find(&self) -> Seen {
-        self.find_for(Duration::from_secs(SECONDS), AT_ONCE)
+    /// Concurrent lookups, which share queries.
+    pub fn find(&self) -> LookupTimes {
+        self.find_for(Duration::from_secs(SECONDS), CONCURRENCY)
     }
 
-    /// One after the other: what a request waits for its session when nobody else does.
-    pub fn find_alone(&self) -> Seen {
+    /// One lookup at a time: how long a request waits for its session on an idle server.
+    pub fn find_alone(&self) -> LookupTimes {
         self.find_for(Duration::from_secs(SECONDS), 1)
     }
 
-    fn find_for(&self, length: Duration, at_once: usize) -> Seen {
+    fn find_for(&self, length: Duration, concurrency: usize) -> LookupTimes {
         pin_self("0");
         let begun = Instant::now();
         let taken = Mutex::new(Vec::new());
         System::new().block_on(async {
-            join_all((0..at_once).map(async |task| {
+            join_all((0..concurrency).map(async |task| {
                 let mut numbers = Numbers(task as u64 + 1);
                 while begun.elapsed() < length {
                     let asked = Instant::now();
-                    let key = crowd::key(numbers.next() % self.people);
+                    let key = population::key(numbers.next() % self.people);
                     assert!(self.sessions.find(&key).await.unwrap().is_some());
                     taken.lock().unwrap().push(asked.elapsed().as_secs_f64() * 1000.0);
                 }
@@ -100,7 +100,7 @@ impl Cold {
         let elapsed = begun.elapsed().as_secs_f64();
         pin_self("0-1");
         let taken = taken.into_inner().unwrap();
-        Seen {
+        LookupTimes {
             per_second: taken.len() as f64 / elapsed,
             p50_ms: percentile(&taken, 0.5),
             p99_ms: percentile(&taken, 0.99),
@@ -108,7 +108,7 @@ impl Cold {
     }
 }
 
-impl Seen {
+impl LookupTimes {
     pub fn note(&self, report: &mut Report, name: &str) {
         report.note(name, "a second", self.per_second);
         report.note(name, "ms p50", self.p50_ms);
@@ -116,12 +116,12 @@ impl Seen {
     }
 }
 
-/// The statement that Diesel sends, as the database's own log has it.
-fn sql(place: &Place, url: &str) -> String {
-    let logged = place.db_at(&format!("{url}&options=-c%20log_statement%3Dall"), 1);
+/// The statement that Diesel sends, from the database's log.
+fn sql(environment: &Environment, url: &str) -> String {
+    let logged = environment.db_at(&format!("{url}&options=-c%20log_statement%3Dall"), 1);
     let sessions = Sessions::<User>::new(logged, Policy { cached: 0, ..Policy::default() });
-    System::new().block_on(sessions.find(&crowd::key(0))).unwrap();
-    let log = fs::read_to_string(place.dir().join("postgres.log")).unwrap();
+    System::new().block_on(sessions.find(&population::key(0))).unwrap();
+    let log = fs::read_to_string(environment.dir().join("postgres.log")).unwrap();
     let line = log.lines().rev().find(|line| line.contains("key_hash") && line.contains("= ANY($1)"));
     let (_, sql) = line.and_then(|line| line.split_once(": SELECT ")).expect("the query in the log");
     format!("SELECT {sql}")

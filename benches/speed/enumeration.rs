@@ -1,23 +1,22 @@
-//! Whether the time of an answer tells if an address has an account: the same form for people who are known, unknown,
-//! disabled and locked, in turn, so that what else the machine does hits all alike. What counts is the largest
-//! difference between two medians, as a share of one password hash.
+//! Whether the response time reveals if an address has an account: the same form for known, unknown, disabled and locked
+//! users in turn, so that other load on the machine affects all alike. The result is the largest difference between two
+//! medians, as a share of one password hash.
 
 use std::time::Instant;
 
 use actix_web::rt::System;
 use latchkey::passwords::{Hasher, Password};
 
+use super::environment::{Environment, Form, PASSWORD, PRODUCTION, client};
 use super::hash::verifications;
-use super::place::{Form, PASSWORD, PRODUCTION, Place, client};
 use super::report::{Report, percentile};
 
-/// Of each kind in a round.
+/// Samples of each kind in a round.
 const SAMPLES: usize = 40;
 
 const KINDS: [&str; 4] = ["known", "unknown", "disabled", "locked"];
 
-/// Nothing waits and nothing runs out: only what is done for an answer is measured. Letters go to a port nobody
-/// listens on.
+/// No throttling, so that only the work for an answer is measured. Mail goes to a closed port.
 const SETTINGS: [(&str, &str); 9] = [
     ("LATCHKEY__THROTTLE__FIRST_WAIT", "0s"),
     ("LATCHKEY__THROTTLE__LONGEST_WAIT", "0s"),
@@ -31,13 +30,13 @@ const SETTINGS: [(&str, &str); 9] = [
 ];
 
 pub fn measure(report: &mut Report) {
-    let place = Place::new();
-    let served = place.serve_with(None, &SETTINGS);
+    let environment = Environment::new();
+    let served = environment.serve_with(None, &SETTINGS);
     System::new().block_on(async {
         for kind in ["known", "disabled", "locked"] {
-            place.person(&address(kind, 0)).await;
+            environment.create_user(&address(kind, 0)).await;
         }
-        place.execute(
+        environment.execute(
             "UPDATE users SET disabled_at = now() WHERE email LIKE 'disabled%'; \
              INSERT INTO password_lanes SELECT id, 'outside', 1000000 FROM users WHERE email LIKE 'locked%'",
         );
@@ -54,7 +53,7 @@ pub fn measure(report: &mut Report) {
                 let mut of_round: [Vec<f64>; 4] = Default::default();
                 for sample in 0..SAMPLES {
                     for (kind, taken) in KINDS.iter().zip(&mut of_round) {
-                        // Whoever registers a new address does so once.
+                        // A new address can be registered only once.
                         let number = if form == "/register" { 1 + round * SAMPLES + sample } else { 0 };
                         let email = address(kind, if *kind == "unknown" { number } else { 0 });
                         taken.push(answer(&opened, &client, form, kind, &email).await);
@@ -80,9 +79,9 @@ fn address(kind: &str, number: usize) -> String {
     format!("{kind}{number}@example.org")
 }
 
-/// Milliseconds until the answer, which is the same for all.
+/// Milliseconds until the answer, which must be the same for every kind.
 async fn answer(form: &Form, client: &reqwest::Client, path: &str, kind: &str, email: &str) -> f64 {
-    // Right where it must not help.
+    // The right password, where it must not matter.
     let password = if kind == "known" { "not-the-password-at-all" } else { PASSWORD };
     let fields: &[(&str, &str)] = match path {
         "/login" => &[("email", email), ("password", password)],

@@ -1,4 +1,4 @@
-//! What a password costs: Argon2id at the parameters of production, without a server around it.
+//! What a password hash costs: Argon2id with production parameters, without a server.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::passwords::{Hasher, Password, PasswordHash};
 
-use super::place::{PASSWORD, PRODUCTION};
+use super::environment::{PASSWORD, PRODUCTION};
 use super::report::Report;
 
-/// The costliest that an import takes of each kind (docs/moving-in.md); of another password.
+/// The most expensive hash of each kind that an import accepts (docs/moving-in.md), of another password.
 const COSTLIEST: [(&str, &str); 5] = [
     ("bcrypt, cost 12", "$2b$12$yg6qd2J5YKpN4ulo14FAFuoBVTA0x65j4xMMV2movD4uQgdKZrRe2"),
     ("PBKDF2-SHA256, 1.5 million", "pbkdf2_sha256$1500000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
@@ -46,10 +46,10 @@ pub fn measure(report: &mut Report) {
     });
 }
 
-/// A second, by `at_once` callers.
-pub async fn verifications(hasher: &Hasher, stored: &PasswordHash, at_once: usize) -> f64 {
+/// Verifications per second by `concurrency` callers.
+pub async fn verifications(hasher: &Hasher, stored: &PasswordHash, concurrency: usize) -> f64 {
     let begun = Instant::now();
-    let callers = (0..at_once).map(async |_| {
+    let callers = (0..concurrency).map(async |_| {
         let mut done = 0;
         while begun.elapsed() < SLICE {
             let verdict = hasher.verify(Password::given(PASSWORD), Some(stored)).await.unwrap();

@@ -1,5 +1,5 @@
-//! Log-ins through the form, hash and rows and all: how near they come to what the cores can hash, and what
-//! they do to those who are in already.
+//! Log-ins with the form, including hash and rows: how close they come to the hashing capacity of the cores, and how they
+//! affect users who are logged in.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use actix_web::rt::{self, System};
 use futures_util::future::join_all;
 use latchkey::passwords::{Hasher, Password};
 
+use super::environment::{Environment, Form, PASSWORD, PRODUCTION, client};
 use super::hash::verifications;
-use super::place::{Form, PASSWORD, PRODUCTION, Place, client};
 use super::report::Report;
 
 const SLICE: Duration = Duration::from_secs(4);
-const AT_ONCE: [usize; 3] = [1, 4, 16];
+const CONCURRENCY: [usize; 3] = [1, 4, 16];
 
-/// Between two requests of somebody who is in: 80 a second.
+/// The time between two requests of a logged-in user: 80 per second.
 const PACE: Duration = Duration::from_micros(12_500);
 
 const RAW: &str = "passwords checked on all cores, without a server";
@@ -24,28 +24,28 @@ const MEANWHILE: &str = "GET /home at 80 a second, 16 people logging in";
 const BESIDE: &str = "log-ins, 16 people at once, beside GET /home";
 
 pub fn measure(report: &mut Report) {
-    let place = Place::new();
-    let served = place.serve(None);
+    let environment = Environment::new();
+    let served = environment.serve(None);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     System::new().block_on(async {
-        let (client, most) = (client(), AT_ONCE[2]);
+        let (client, most) = (client(), CONCURRENCY[2]);
         let mut people = Vec::new();
         for number in 0..most {
             people.push(format!("person{number}@example.org"));
-            place.person(&people[number]).await;
+            environment.create_user(&people[number]).await;
         }
-        place.person("ada@example.org").await;
+        environment.create_user("ada@example.org").await;
         let cookie = served.log_in(&client, "ada@example.org").await;
         let home = Guarded { url: format!("{}/home", served.origin), cookie };
         let form = Form::open(&client, &served.origin).await;
         let hasher = Hasher::new(PRODUCTION, cores, 64).unwrap();
         let stored = hasher.hash(Password::given(PASSWORD).unwrap()).await.unwrap();
         for _ in 0..report.rounds() {
-            for at_once in AT_ONCE {
-                let each = log_ins(&form, &client, &people[..at_once]).await;
-                let name = format!("log-ins, {at_once} people at once");
+            for concurrency in CONCURRENCY {
+                let each = log_ins(&form, &client, &people[..concurrency]).await;
+                let name = format!("log-ins, {concurrency} people at once");
                 report.note(&name, "a second", each);
-                report.note(&name, "ms each", 1000.0 * at_once as f64 / each);
+                report.note(&name, "ms each", 1000.0 * concurrency as f64 / each);
             }
             report.note(RAW, "a second", verifications(&hasher, &stored, cores).await);
             home.visit().join().unwrap().note(report, ALONE);
@@ -61,7 +61,7 @@ pub fn measure(report: &mut Report) {
     report.value("guarded_p95_ms_while_logging_in", report.median(MEANWHILE, "ms p95"));
 }
 
-/// A second, each of the people over and over.
+/// Log-ins per second, by each of these users repeatedly.
 async fn log_ins(form: &Form, client: &reqwest::Client, people: &[String]) -> f64 {
     let begun = Instant::now();
     let browsers = people.iter().map(async |email| {
@@ -76,7 +76,7 @@ async fn log_ins(form: &Form, client: &reqwest::Client, people: &[String]) -> f6
     f64::from(done) / begun.elapsed().as_secs_f64()
 }
 
-/// A page of somebody who is in.
+/// A page of a logged-in user.
 #[derive(Clone)]
 struct Guarded {
     url: String,
@@ -84,7 +84,8 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// At a steady pace, whatever the answers do, on a thread of its own, so that no other client delays it.
+    /// Sends requests at a steady pace that does not depend on the answers, on a thread of its own, so that no other client
+    /// delays it.
     fn visit(&self) -> thread::JoinHandle<Waits> {
         let guarded = self.clone();
         thread::spawn(move || System::new().block_on(guarded.visits()))
@@ -101,7 +102,7 @@ impl Guarded {
                 let answer = request.send().await.unwrap();
                 assert_eq!(answer.status().as_u16(), 200);
                 answer.bytes().await.unwrap();
-                // From when it should have been sent: a late start is a wait as well.
+                // Since the time at which it was due: a late start counts as waiting.
                 due.elapsed().as_secs_f64() * 1000.0
             }));
             due += PACE;
@@ -112,7 +113,7 @@ impl Guarded {
     }
 }
 
-/// Milliseconds, shortest first.
+/// In milliseconds, sorted.
 struct Waits(Vec<f64>);
 
 impl Waits {

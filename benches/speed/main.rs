@@ -1,15 +1,15 @@
-//! Measures: `bin/bench [sessions|lookups|forget|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds
-//! are interleaved, so that what else the machine does hits every case alike; a figure is the median of its rounds,
-//! with the least and the most.
+//! Measurements: `bin/bench [sessions|lookups|forget|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds
+//! are interleaved, so that other load on the machine affects every case alike. A figure is the median of its rounds, with
+//! minimum and maximum.
 
 mod cold;
-mod crowd;
 mod enumeration;
+mod environment;
 mod hash;
 mod login;
 mod pages;
 mod peers;
-mod place;
+mod population;
 mod report;
 mod scale;
 mod sessions;
@@ -17,22 +17,22 @@ mod targets;
 
 use std::process::ExitCode;
 
-#[allow(unused_imports)] // Of the unit tests of src/sessions/cache.rs.
+#[allow(unused_imports)] // Used by the unit tests of src/sessions/cache.rs.
 use latchkey::secret;
 
 use report::Report;
 
-/// What can be asked for.
+/// The groups that can be measured.
 const GROUPS: [&str; 9] =
     ["sessions", "lookups", "forget", "pages", "hash", "login", "enumeration", "peers", "scale"];
 
-/// Only measured when asked for: other people's programs have to be installed, millions of rows take minutes, and
-/// lookups and forgetting are among the sessions.
-const EXTRA: [&str; 4] = ["lookups", "forget", "peers", "scale"];
+/// Measured on request only: the peers must be installed, millions of rows take minutes, and the sessions include the
+/// lookups and the evictions.
+const ON_REQUEST: [&str; 4] = ["lookups", "forget", "peers", "scale"];
 
 fn main() -> ExitCode {
-    if let [word, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
-        && word == sessions::footprint::WORD
+    if let [argument, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
+        && argument == sessions::footprint::ARGUMENT
     {
         sessions::footprint::measure_self(url, count.parse().expect("how many"));
         return ExitCode::SUCCESS;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            // What `cargo bench` adds.
+            // Added by `cargo bench`.
             "--bench" => {}
             "--json" => json = true,
             "--rounds" => match arguments.next().and_then(|number| number.parse().ok()) {
@@ -53,8 +53,11 @@ fn main() -> ExitCode {
         }
     }
     if groups.is_empty() {
-        groups =
-            GROUPS.iter().filter(|group| !EXTRA.contains(group)).map(|group| (*group).to_owned()).collect();
+        groups = GROUPS
+            .iter()
+            .filter(|group| !ON_REQUEST.contains(group))
+            .map(|group| (*group).to_owned())
+            .collect();
     }
     let mut report = Report::new(rounds);
     for group in &groups {

@@ -1,24 +1,24 @@
-//! Whole requests to the real program: one core for it, another for wrk and the database.
+//! Whole requests to the real program, which runs on one core; wrk and the database on the other.
 
 use actix_web::rt::System;
 
-use super::place::{Place, client, on_core};
+use super::environment::{Environment, client, on_core};
 use super::report::Report;
 
 const SLICE: &str = "4s";
 const CONNECTIONS: &str = "16";
 
-/// Least to most that a request goes through.
+/// From the least to the most work for a request.
 const PAGES: [(&str, bool); 5] =
     [("/healthz", false), ("/", false), ("/login", false), ("/home", true), ("/account/sessions", true)];
 
 pub fn measure(report: &mut Report) {
-    let place = Place::new();
-    place.crowd(10_000);
-    place.pin("1");
-    let served = place.serve(Some("0"));
+    let environment = Environment::new();
+    environment.insert_other_sessions(10_000);
+    environment.pin_database("1");
+    let served = environment.serve(Some("0"));
     let cookie = System::new().block_on(async {
-        place.person("ada@example.org").await;
+        environment.create_user("ada@example.org").await;
         let client = client();
         for _ in 0..2 {
             served.log_in(&client, "ada@example.org").await;

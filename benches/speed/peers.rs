@@ -1,38 +1,38 @@
-//! Latchkey's guarded pages beside those of other session stacks, in production settings, with pages of one size:
-//! the program asked on one core; wrk, Postgres and Redis on the other. `benches/peers` has the programs.
+//! Latchkey's guarded pages compared with those of other session stacks, with production settings and pages of equal
+//! size. The program runs on one core; wrk, Postgres and Redis on the other. The programs are in `benches/peers`.
 
 mod stacks;
 
 use actix_web::rt::System;
 
+use super::environment::{Environment, client};
 use super::pages::wrk;
-use super::place::{Place, client};
 use super::report::Report;
 use stacks::Stack;
 
 const PAGES: [(&str, &str); 2] = [("/home", "home"), ("/account/sessions", "sessions_page")];
 
-/// Just-in-time compilers and caches are given this long.
+/// Time for just-in-time compilers and caches.
 const WARM_UP: &str = "2s";
 const SLICE: &str = "4s";
 
 pub fn measure(report: &mut Report) {
-    let place = Place::new();
-    place.crowd(10_000);
-    place.pin("1");
-    let served = place.serve(Some("0"));
+    let environment = Environment::new();
+    environment.insert_other_sessions(10_000);
+    environment.pin_database("1");
+    let served = environment.serve(Some("0"));
     let system = System::new();
     let client = client();
     let (cookie, length) = system.block_on(async {
-        place.person("ada@example.org").await;
-        // Once: with one row its list of sessions is about as long as the page of the others.
+        environment.create_user("ada@example.org").await;
+        // Only once: with one row, its list of sessions is about as long as the pages of the others.
         let cookie = served.log_in(&client, "ada@example.org").await;
         let page =
             client.get(format!("{}/home", served.origin)).header("cookie", &cookie).send().await.unwrap();
         (cookie, page.bytes().await.unwrap().len())
     });
     eprintln!("Latchkey's /home has {length} bytes, and so will theirs.");
-    let stacks = stacks::all(&place, length, &system, &client);
+    let stacks = stacks::all(&environment, length, &system, &client);
     for stack in &stacks {
         let cookie = system.block_on(stack.log_in(&client));
         system.block_on(stack.check(&client, &cookie, length));
@@ -48,7 +48,7 @@ pub fn measure(report: &mut Report) {
             seen.note(report, &latchkey(path));
         }
         for stack in &stacks {
-            // Anew each round, since a cookie cache is good for a few minutes only.
+            // In each round, because a cookie cache is valid for only a few minutes.
             let cookie = system.block_on(stack.log_in(&client));
             wrk(&stack.page(), Some(&cookie), SLICE).note(report, stack.name);
         }

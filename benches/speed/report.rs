@@ -1,4 +1,4 @@
-//! Figures, and how they are shown.
+//! Figures, and how they are printed.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ impl Report {
         self.rounds
     }
 
-    /// One round's value.
+    /// Adds the value of one round.
     pub fn note(&mut self, name: &str, unit: &'static str, value: f64) {
         match self.figures.iter_mut().find(|figure| figure.name == name && figure.unit == unit) {
             Some(figure) => figure.rounds.push(value),
@@ -35,17 +35,17 @@ impl Report {
         }
     }
 
-    /// What a target is held against: under `key` itself in the last line.
+    /// Sets a value that may have a target. The JSON line has it under `key`.
     pub fn value(&mut self, key: &str, value: f64) {
         self.values.push((key.to_owned(), value));
     }
 
-    /// The median of what each round said.
+    /// Sets the median of the rounds.
     pub fn value_of_rounds(&mut self, key: &str, rounds: &[f64]) {
         self.value(key, percentile(rounds, 0.5));
     }
 
-    /// Of the rounds noted so far.
+    /// The median of the rounds so far.
     pub fn median(&self, name: &str, unit: &str) -> f64 {
         let figure = self.figures.iter().find(|figure| figure.name == name && figure.unit == unit);
         figure.unwrap_or_else(|| panic!("no {name} in {unit}")).spread()[0]
@@ -65,7 +65,7 @@ impl Report {
             );
         }
         if !self.values.is_empty() {
-            table.push_str("\n| held against targets | | reach | then | met |\n|---|--:|--:|--:|---|\n");
+            table.push_str("\n| compared with targets | | reach | then | met |\n|---|--:|--:|--:|---|\n");
         }
         for (key, value) in &self.values {
             let [reach, then, met] =
@@ -89,14 +89,14 @@ impl Figure {
     }
 }
 
-/// So many of `values` are at most what is answered, in shares of one.
+/// The value that the given share of `values` does not exceed.
 pub fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[((sorted.len() as f64 * share) as usize).min(sorted.len() - 1)]
 }
 
-/// Three of them count.
+/// Three significant digits.
 fn digits(value: f64) -> String {
     match value {
         v if v >= 100.0 => format!("{v:.0}"),

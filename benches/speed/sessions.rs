@@ -1,5 +1,5 @@
-//! Sessions: what letting somebody in costs, with a session in memory and without; how fast what is taken back is
-//! gone; what a session in memory weighs; and the store by itself.
+//! Sessions: what a check costs, with the session in memory and without; how fast a revocation is; how much memory a
+//! cached session takes; and the store alone.
 
 mod checks;
 pub mod footprint;
@@ -9,48 +9,48 @@ mod refused;
 mod revocation;
 mod store;
 
-use super::cold::Cold;
-use super::crowd;
-use super::place::Place;
+use super::cold::ColdLookups;
+use super::environment::Environment;
+use super::population;
 use super::report::Report;
 
 const FEW: u64 = 10_000;
 const MANY: u64 = 5_000_000;
 
-/// So many in memory, to see what one of them weighs.
-const IN_MEMORY: u64 = 200_000;
+/// Sessions in memory, to compute the size of one.
+const CACHED: u64 = 200_000;
 
 pub fn measure(report: &mut Report) {
-    let place = Place::spacious();
-    crowd::admit(&place.url, 0..FEW);
-    checks::measure(report, &place);
-    let late = revocation::measure(report, &place) + refused::measure(report, &place);
+    let environment = Environment::with_large_memory();
+    population::insert(&environment.url, 0..FEW);
+    checks::measure(report, &environment);
+    let late = revocation::measure(report, &environment) + refused::measure(report, &environment);
     report.value("served_after_revocation", late as f64);
-    lookups(report, &place);
+    lookups(report, &environment);
     forget::measure(report);
     store::measure(report);
 }
 
-/// The lookups by themselves.
+/// Only the lookups.
 pub fn measure_lookups(report: &mut Report) {
-    let place = Place::spacious();
-    crowd::admit(&place.url, 0..FEW);
-    lookups(report, &place);
+    let environment = Environment::with_large_memory();
+    population::insert(&environment.url, 0..FEW);
+    lookups(report, &environment);
 }
 
-/// From the database, among few and among many, and each against pgbench.
-fn lookups(report: &mut Report, place: &Place) {
-    let many = place.migrated("many");
-    crowd::admit(&many, 0..MANY);
-    place.pin("1");
-    let few = Cold::new(place, &place.url, FEW);
-    let many = Cold::new(place, &many, MANY);
+/// Lookups in the database, with few and with many rows, each compared with pgbench.
+fn lookups(report: &mut Report, environment: &Environment) {
+    let many = environment.migrated("many");
+    population::insert(&many, 0..MANY);
+    environment.pin_database("1");
+    let few = ColdLookups::new(environment, &environment.url, FEW);
+    let many = ColdLookups::new(environment, &many, MANY);
     many.warm_up();
-    let [mut against_pgbench, mut alone, mut at_once, mut in_pgbench] = [const { Vec::new() }; 4];
+    let [mut against_pgbench, mut alone, mut concurrent, mut in_pgbench] = [const { Vec::new() }; 4];
     for _ in 0..report.rounds() {
         let pgbench = few.pgbench(4);
         report.note("lookups, 10,000 rows, pgbench", "a second", pgbench);
-        // Its connections are new each time, and need long for so many rows.
+        // Its connections are new each time, and warm up slowly with so many rows.
         let pgbench_many = many.pgbench(15);
         report.note("lookups, 5,000,000 rows, pgbench", "a second", pgbench_many);
         in_pgbench.push(pgbench_many / pgbench);
@@ -62,15 +62,14 @@ fn lookups(report: &mut Report, place: &Place) {
         few.note(report, "lookups, 10,000 rows, nothing in memory");
         many.note(report, "lookups, 5,000,000 rows, nothing in memory");
         against_pgbench.push(few.per_second / pgbench);
-        at_once.push(many.per_second / few.per_second);
+        concurrent.push(many.per_second / few.per_second);
     }
     report.value_of_rounds("cold_vs_pgbench", &against_pgbench);
     report.value("cold_p99_ms", report.median("lookups, 10,000 rows, nothing in memory", "ms p99"));
-    // What one lookup costs; what many that share queries cost each, which is less among few rows and among many; and
-    // what the statement alone costs.
+    // The cost of one lookup; of one of many lookups that share queries; and of the statement alone.
     report.value_of_rounds("rows_5m_vs_10k", &alone);
-    report.value_of_rounds("rows_5m_vs_10k_at_once", &at_once);
+    report.value_of_rounds("rows_5m_vs_10k_at_once", &concurrent);
     report.value_of_rounds("rows_5m_vs_10k_pgbench", &in_pgbench);
-    place.pin("0-1");
-    report.value("bytes_per_session", footprint::bytes_per_session(&many.url, IN_MEMORY));
+    environment.pin_database("0-1");
+    report.value("bytes_per_session", footprint::bytes_per_session(&many.url, CACHED));
 }

@@ -1,6 +1,6 @@
-//! What is to be reached, and what then: `docs/performance.md` says why.
+//! The targets: a minimum and a goal for each. `docs/performance.md` explains them.
 
-/// Which way is better, and how far.
+/// Minimum and goal, and whether more or less is better.
 #[derive(Clone, Copy)]
 pub enum Target {
     AtLeast(f64, f64),
@@ -34,7 +34,7 @@ impl Target {
         TARGETS.iter().find(|(known, _)| *known == key).map(|(_, target)| *target)
     }
 
-    /// "≥ 0.85", "≥ 0.95" and how `value` stands to them.
+    /// The minimum, the goal, and whether `value` meets them: "≥ 0.85", "≥ 0.95", "reached".
     pub fn judge(self, value: f64) -> [String; 3] {
         let (sign, reach, then, holds): (_, _, _, fn(&f64, &f64) -> bool) = match self {
             AtLeast(reach, then) => ("≥", reach, then, f64::ge),

@@ -123,7 +123,13 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             }
         };
         spawn(mailer.deliver_forever(db));
-        spawn(tidy_forever(accounts.clone(), lab));
+        spawn(tidy_forever(accounts.clone()));
+        match lab {
+            Some(lab) => {
+                spawn(delete_expired_runs_forever(lab));
+            }
+            None => delete_runs_of_the_lab(&accounts).await,
+        }
         spawn(tell_of_missing_steps_forever(accounts.clone()));
         spawn(flush_forever(accounts.clone()));
         // Without a cache there is nothing to keep, and nobody need wait for us.
@@ -244,11 +250,26 @@ async fn fill_idn_keys(accounts: &Accounts) {
     }
 }
 
-async fn tidy_forever(accounts: Accounts, lab: Lab) {
+async fn delete_expired_runs_forever(lab: Lab) {
     loop {
-        if let Err(fault) = lab.tidy().await {
-            tracing::warn!(%fault, "runs of the lab that are over cannot be deleted");
+        if let Err(fault) = lab.delete_expired().await {
+            tracing::warn!(%fault, "cannot delete expired runs of the lab");
         }
+        time::sleep(TIDY_LOOK.mul_f64(0.5 + share())).await;
+    }
+}
+
+/// The lab is switched off: runs of an earlier start must not keep their IP addresses.
+async fn delete_runs_of_the_lab(accounts: &Accounts) {
+    match Lab::delete_all(accounts.db()).await {
+        Ok(0) => {}
+        Ok(runs) => tracing::info!(runs, "deleted the runs of the lab, which is switched off"),
+        Err(fault) => tracing::warn!(%fault, "cannot delete the runs of the lab, which is switched off"),
+    }
+}
+
+async fn tidy_forever(accounts: Accounts) {
+    loop {
         match accounts.maintenance.tidy_when_due(TIDY_EVERY).await {
             Ok(None | Some(0)) => {}
             Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),

@@ -71,6 +71,9 @@ documented! {
         data_dir: Option<PathBuf>,
         /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
         registration: Registration,
+        /// Whether this instance has the comparison of sessions and tokens at `/compare`, with its measurements.
+        /// Default: `on`
+        compare: Option<Switch>,
         server: WrittenServer,
         database: database::Written,
         mail: mail::Written,
@@ -141,6 +144,9 @@ pub struct Settings {
     /// Where `/metrics` is answered, if anywhere: never at the public address.
     pub metrics: Option<SocketAddr>,
     pub registration: Registration,
+    /// Whether `/compare` exists. On by default, because it shows what the sessions guarantee and needs no account. Off
+    /// removes its routes, links, clean-up and signing keys, for sites that show only what their users need.
+    pub compare: Switch,
     pub sessions: SessionLimits,
     pub passwords: PasswordLimits,
     pub hashing: Hashing,

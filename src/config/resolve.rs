@@ -7,7 +7,7 @@ use super::local_secret::{self, IfMissing};
 use super::problems::Problems;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
-use super::{Misconfigured, Origin, Pooler, Profile, Server, Settings, Written, sizes};
+use super::{Misconfigured, Origin, Pooler, Profile, Server, Settings, Switch, Written, sizes};
 use crate::secret::{SECRET_MIN_BYTES, Secret};
 
 pub(super) fn resolve(
@@ -121,6 +121,7 @@ pub(super) fn resolve(
         mail,
         metrics,
         registration: written.registration,
+        compare: written.compare.unwrap_or(Switch::On),
         sessions: written.sessions.limits(),
         passwords: written.passwords,
         hashing: written.hashing,

@@ -130,6 +130,7 @@ impl Serialize for Settings {
                 "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted), "keep": self.mail.keep,
             },
             "registration": self.registration,
+            "compare": self.compare,
             "sessions": self.sessions,
             "passwords": self.passwords,
             "hashing": self.hashing,

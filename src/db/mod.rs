@@ -8,7 +8,6 @@ pub mod local;
 pub mod migrations;
 mod pool;
 pub mod schema;
-pub mod scratch;
 pub mod time;
 
 use std::sync::{Arc, OnceLock};

@@ -1,16 +1,19 @@
-//! The lab of `/compare`: one throw-away subject, known by a real session and by a real pair of JSON Web Tokens, and
-//! the steps that tell the two apart. The page calls it; nothing here opens a door of the product: its sessions are
-//! rows of another [kind](crate::sessions::Owner::KIND), and its tokens are asked for at its own two doors only.
+//! The lab behind `/compare`: one throw-away subject, known by a real session and by a real pair of JSON Web Tokens,
+//! and the steps that show how the two differ. It returns codes and numbers; the pages in `web` word them.
+//!
+//! The lab never grants access to the product: its sessions are rows of another
+//! [kind](crate::sessions::Owner::KIND), and its tokens are accepted by its own two checks only.
 
-mod cost;
-mod exhibit;
-mod gate;
-mod measure;
-mod memory;
+mod check;
+pub mod jwt;
+mod measurements;
+mod memory_deny_list;
+mod outcome;
+pub mod prove;
 mod queries;
 mod run;
+mod snapshot;
 mod steps;
-mod stopwatch;
 mod subject;
 mod tokens;
 
@@ -23,141 +26,164 @@ use crate::db::{Db, Fault};
 use crate::secret::{CookieSigner, Secret, Token, TokenHash};
 use crate::sessions::{Change, Key, Login, Policy, Sessions};
 
-use measure::Results;
-use memory::Memory;
+use measurements::Results;
+use memory_deny_list::MemoryDenyList;
 
-pub use cost::{Check, Cost, Deed, Writes};
-pub use exhibit::{Exhibit, SessionRow, TokenRow};
-pub use gate::{Finding, Holder, Line, Verdict};
-pub use measure::Asked;
-pub use run::{DenyList, Entry, Held, Run, Service};
-pub use steps::{Step, Taken};
-pub use stopwatch::{Spread, Stopwatch};
+pub use check::{Comparison, Holder, Reason, SourceLine, Verdict};
+pub use measurements::{
+    CheckCost, CheckKind, Cost, MeasurementStatus, Operation, OperationCost, RowWrites, Spread, Stopwatch,
+};
+pub use outcome::{HistoryEntry, LoggedStep, Outcome, RefreshRefusal};
+pub use run::{CredentialSet, Credentials, DenyList, Run, Service};
+pub use snapshot::{SessionRow, Snapshot, TokenRow};
+pub use steps::{Step, StepResult};
 pub use subject::{Role, Subject};
-pub use tokens::{ACCESS_LIFE, REFRESH_LIFE};
+pub use tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE};
 
 /// Long enough to try every step twice; then subject, sessions and tokens are deleted.
-pub const LIFE: Duration = Duration::from_secs(30 * 60);
+pub const RUN_LIFE: Duration = Duration::from_secs(30 * 60);
 
-/// Runs at a time. Each is three small rows; this many are a busy classroom, and no way to fill a disk.
-const MOST: i64 = 500;
+/// Runs at a time. Each is three small rows: enough for a busy classroom, too few to fill a disk.
+const MAX_RUNS: i64 = 500;
 
-/// … from one network: a classroom behind one address.
-const MOST_FROM_ONE_NETWORK: i64 = 40;
+/// Runs at a time from one network: a classroom behind one IP address.
+const MAX_RUNS_PER_NETWORK: i64 = 40;
 
 /// Steps in one run: all of them, many times over.
-const MOST_STEPS: i32 = 300;
+const MAX_STEPS: i32 = 300;
 
-/// Everything the lab needs. Cloning shares it.
+/// The lab of this instance. Cloning shares it.
 #[derive(Clone)]
 pub struct Lab {
     db: Db,
     secret: Secret,
-    /// Without a keeper: each check reads the row, so that what it costs is seen. Memory is measured apart.
+    /// Without a cache: each check reads the row, so that its cost is visible. The cache is measured separately.
     sessions: Sessions<Subject>,
-    memory: Arc<Memory>,
-    /// The cookie is signed as the product's is.
+    memory_deny_list: Arc<MemoryDenyList>,
+    /// Signs session cookies as the product signs its own.
     signer: Arc<CookieSigner>,
-    /// What was measured last.
     results: Arc<Results>,
 }
 
-/// Why no run begins.
+/// Why no run can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    Everywhere,
-    /// From this network.
-    Here,
+pub enum RunLimit {
+    Total,
+    Network,
 }
 
-/// A run that has just begun: what its browser is to hold.
-pub struct Begun {
+impl RunLimit {
+    /// Stable, for tests and `data-` attributes.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Network => "network",
+        }
+    }
+}
+
+/// A run that was just opened: what its browser receives.
+pub struct NewRun {
     pub key: Token,
-    pub held: Held,
+    pub credentials: CredentialSet,
 }
 
 impl Lab {
     pub fn new(db: Db, secret: Secret) -> Self {
         let sessions = Sessions::new(db.clone(), Self::policy(0)).never_in_memory();
         let signer = Arc::new(CookieSigner::new(&secret));
-        Self { signer, db, secret, sessions, memory: Arc::default(), results: Arc::default() }
+        Self { signer, db, secret, sessions, memory_deny_list: Arc::default(), results: Arc::default() }
     }
 
-    /// The product's own clocks, with room for `cached` sessions in memory.
+    /// The product's own session limits, with a cache for `cached` sessions.
     fn policy(cached: usize) -> Policy {
         Policy { cached, ..Policy::default() }
     }
 
-    /// Makes a subject and logs it in on both sides. `network` is whoever asks, as throttles count them;
-    /// `before` is a run of theirs that this one takes the place of.
+    /// Makes a subject and logs it in on both sides. `network` is the visitor's, as throttles count them; `previous`
+    /// is the visitor's run that this one replaces.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database; [`Full`] when too many runs are open.
+    /// Any [`Fault`] of the database; [`RunLimit`] when too many runs are open.
     pub async fn begin(
         &self,
         network: String,
-        login: Visit,
-        before: Option<Uuid>,
-    ) -> Result<Result<Begun, Full>, Fault> {
+        client: ClientInfo,
+        previous: Option<Uuid>,
+    ) -> Result<Result<NewRun, RunLimit>, Fault> {
         let key = Token::generate()?;
         let hash = key.hash();
         let lab = self.clone();
         let begun = self
             .sessions
             .write(move |change| {
-                queries::tidy(change)?;
-                if let Some(full) = queries::full(change, &network)? {
-                    return Ok(Err(full));
+                queries::delete_expired(change)?;
+                if let Some(limit) = queries::reached_limit(change, &network)? {
+                    return Ok(Err(limit));
                 }
-                if let Some(before) = before {
-                    queries::close(change, before)?;
+                if let Some(previous) = previous {
+                    queries::close(change, previous)?;
                 }
                 let run = queries::insert(change, &hash, &network)?;
-                let held = lab.log_in(change, &run, &login)?;
-                queries::note(change, &run, steps::began(&run))?;
-                Ok(Ok(held))
+                let credentials = lab.log_in(change, &run, &client)?;
+                queries::append_to_history(change, &run, Outcome::Opened)?;
+                Ok(Ok(credentials))
             })
             .await?;
-        Ok(begun.map(|held| Begun { key, held }))
+        Ok(begun.map(|credentials| NewRun { key, credentials }))
     }
 
-    /// The run that a browser names, while it lasts.
+    /// The run with this key, unless it is over.
     ///
     /// # Errors
     /// Any [`Fault`] of the database.
-    pub async fn find(&self, raw: &str) -> Result<Option<Run>, Fault> {
-        let Some(hash) = Token::hash_of(raw) else { return Ok(None) };
+    pub async fn find(&self, key: &str) -> Result<Option<Run>, Fault> {
+        let Some(hash) = Token::hash_of(key) else { return Ok(None) };
         self.db.read(move |conn| queries::find(conn, &hash)).await
     }
 
-    /// Ends a run before its time.
+    /// Ends a run early.
     ///
     /// # Errors
     /// Any [`Fault`] of the database.
     pub async fn end(&self, run: &Run) -> Result<(), Fault> {
-        self.memory.forget(run.id);
+        self.memory_deny_list.clear(run.id);
         let id = run.id;
         self.db.write(move |conn| queries::close(conn, id)).await
     }
 
-    /// Deletes what has ended; answers how many runs that were.
+    /// Deletes the runs that are over, and returns how many.
     ///
     /// # Errors
     /// Any [`Fault`] of the database.
-    pub async fn tidy(&self) -> Result<usize, Fault> {
-        self.memory.forget_old();
-        self.db.write(queries::tidy).await
+    pub async fn delete_expired(&self) -> Result<usize, Fault> {
+        self.memory_deny_list.delete_expired();
+        self.db.write(queries::delete_expired).await
     }
 
-    /// The key in a cookie that we have signed.
-    fn key_in(&self, cookie: &str) -> Option<Key> {
+    /// Deletes every run, and returns how many there were: for an instance on which the lab is switched off, so that
+    /// no IP address stays behind.
+    ///
+    /// # Errors
+    /// Any [`Fault`] of the database.
+    pub async fn delete_all(db: &Db) -> Result<usize, Fault> {
+        db.write(queries::delete_all).await
+    }
+
+    /// The key in a cookie that carries our signature.
+    fn verified_key(&self, cookie: &str) -> Option<Key> {
         self.signer.open(cookie).and_then(|opened| Key::parse(opened.value))
     }
 
-    fn log_in(&self, change: &mut Change<'_>, run: &Run, visit: &Visit) -> Result<Held, Fault> {
-        let (key, _) = self.sessions.open(change, &visit.login(run, "lab"))?;
+    fn log_in(
+        &self,
+        change: &mut Change<'_>,
+        run: &Run,
+        client: &ClientInfo,
+    ) -> Result<CredentialSet, Fault> {
+        let (key, _) = self.sessions.open(change, &client.login(run, "lab"))?;
         let (access, refresh) = self.issue(change, run, Uuid::new_v4())?;
-        Ok(Held {
+        Ok(CredentialSet {
             session: Some(self.signer.sign(key.reveal())),
             access: Some(access),
             refresh: Some(refresh),
@@ -165,14 +191,14 @@ impl Lab {
     }
 }
 
-/// Who logs in, as a session's row keeps it.
+/// The client that logs in, as a session row stores it.
 #[derive(Clone, Default)]
-pub struct Visit {
+pub struct ClientInfo {
     pub address: String,
     pub user_agent: String,
 }
 
-impl Visit {
+impl ClientInfo {
     fn login(&self, run: &Run, factor: &str) -> Login {
         Login {
             principal: run.principal(),
@@ -185,5 +211,5 @@ impl Visit {
     }
 }
 
-/// What names a run in the table.
+/// The hash of a run's key.
 type RunHash = TokenHash;

@@ -1,5 +1,6 @@
 //! All SQL of the lab.
 
+use ::time::OffsetDateTime;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -7,25 +8,25 @@ use diesel::sql_types::BigInt;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::run::Entry;
+use super::jwt::{Algorithm, Use};
 use super::{
-    DenyList, Full, LIFE, MOST, MOST_FROM_ONE_NETWORK, Role, Run, RunHash, SessionRow, Subject, TokenRow,
+    DenyList, HistoryEntry, MAX_RUNS, MAX_RUNS_PER_NETWORK, Outcome, RUN_LIFE, Role, Run, RunHash, RunLimit,
+    SessionRow, Subject, TokenRow,
 };
 use crate::db::Fault;
 use crate::db::schema::{lab_runs, lab_tokens, sessions as session_rows};
 use crate::db::time::{self, Moment};
-use crate::jwt::{Algorithm, Use};
 use crate::sessions::{self, KeyHash, Live, Owner as _};
 
-/// Steps of a run that are kept to be told.
-const TOLD: usize = 12;
+/// How many steps of a run the history keeps.
+const HISTORY_LENGTH: usize = 12;
 
-/// Rows that are shown.
-const SHOWN: i64 = 4;
+/// How many rows of each kind the page shows.
+const ROWS_SHOWN: i64 = 4;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = lab_runs, check_for_backend(diesel::pg::Pg))]
-struct Row {
+struct RunRow {
     id: Uuid,
     role: String,
     disabled_at: Option<Moment>,
@@ -40,20 +41,20 @@ struct Row {
     expires_at: Moment,
 }
 
-fn read((row, read_at): (Row, Moment)) -> Result<Run, Fault> {
+fn read((row, read_at): (RunRow, Moment)) -> Result<Run, Fault> {
     let id = row.id;
-    let strange = |what: &str| Fault::Bug(format!("lab run {id} has a strange {what}"));
+    let unknown = |what: &str| Fault::Bug(format!("lab run {id} has an unknown {what}"));
     Ok(Run {
         id,
-        role: Role::parse(&row.role).ok_or_else(|| strange("role"))?,
+        role: Role::parse(&row.role).ok_or_else(|| unknown("role"))?,
         disabled_at: row.disabled_at,
-        algorithm: algorithm_of(&row.algorithm).ok_or_else(|| strange("algorithm"))?,
+        algorithm: algorithm_of(&row.algorithm).ok_or_else(|| unknown("algorithm"))?,
         signing_key: row.signing_key,
         oldest_key: row.oldest_key,
-        deny_list: DenyList::parse(&row.deny_list).ok_or_else(|| strange("deny-list"))?,
+        deny_list: DenyList::parse(&row.deny_list).ok_or_else(|| unknown("deny-list"))?,
         split: row.split,
         ahead: row.ahead_seconds,
-        steps: serde_json::from_value(row.steps).map_err(Fault::bug)?,
+        history: serde_json::from_value(row.steps).map_err(Fault::bug)?,
         step_count: row.step_count,
         expires_at: row.expires_at,
         now: read_at,
@@ -64,17 +65,17 @@ fn algorithm_of(name: &str) -> Option<Algorithm> {
     [Algorithm::EdDsa, Algorithm::Hs256].into_iter().find(|algorithm| algorithm.name() == name)
 }
 
-/// Whether no more runs may begin. One transaction counts at a time, so that the bound holds.
-pub fn full(conn: &mut PgConnection, network: &str) -> Result<Option<Full>, Fault> {
+/// The limit that a new run would exceed. The lock lets one transaction count at a time, so that the limit holds.
+pub fn reached_limit(conn: &mut PgConnection, network: &str) -> Result<Option<RunLimit>, Fault> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('latchkey.lab'))").execute(conn)?;
-    // Ended ones count as well, so that ending makes no room.
-    let recent = lab_runs::table.filter(lab_runs::created_at.gt(time::now() - time::interval(LIFE)));
-    let here: i64 = recent.filter(lab_runs::address.eq(network)).count().get_result(conn)?;
-    if here >= MOST_FROM_ONE_NETWORK {
-        return Ok(Some(Full::Here));
+    // Runs that were ended early count as well, so that ending a run does not lift the limit.
+    let recent = lab_runs::table.filter(lab_runs::created_at.gt(time::now() - time::interval(RUN_LIFE)));
+    let of_network: i64 = recent.filter(lab_runs::address.eq(network)).count().get_result(conn)?;
+    if of_network >= MAX_RUNS_PER_NETWORK {
+        return Ok(Some(RunLimit::Network));
     }
-    let all: i64 = recent.count().get_result(conn)?;
-    Ok((all >= MOST).then_some(Full::Everywhere))
+    let total: i64 = recent.count().get_result(conn)?;
+    Ok((total >= MAX_RUNS).then_some(RunLimit::Total))
 }
 
 pub fn insert(conn: &mut PgConnection, hash: &RunHash, network: &str) -> Result<Run, Fault> {
@@ -82,36 +83,36 @@ pub fn insert(conn: &mut PgConnection, hash: &RunHash, network: &str) -> Result<
         .values((
             lab_runs::key_hash.eq(hash.as_slice()),
             lab_runs::address.eq(network),
-            lab_runs::expires_at.eq(time::now() + time::interval(LIFE)),
+            lab_runs::expires_at.eq(time::now() + time::interval(RUN_LIFE)),
         ))
-        .returning((Row::as_returning(), time::now()))
+        .returning((RunRow::as_returning(), time::now()))
         .get_result(conn)?;
     read(row)
 }
 
 pub fn find(conn: &mut PgConnection, hash: &RunHash) -> Result<Option<Run>, Fault> {
-    let row: Option<(Row, Moment)> = lab_runs::table
+    let row: Option<(RunRow, Moment)> = lab_runs::table
         .filter(lab_runs::key_hash.eq(hash.as_slice()))
         .filter(lab_runs::expires_at.gt(now))
-        .select((Row::as_select(), time::now()))
+        .select((RunRow::as_select(), time::now()))
         .first(conn)
         .optional()?;
     row.map(read).transpose()
 }
 
-/// The same row, locked: steps of one run come one after the other.
+/// Like [`find`], by id, and locks the row: the steps of one run are taken one after the other.
 pub fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Option<Run>, Fault> {
-    let row: Option<(Row, Moment)> = lab_runs::table
+    let row: Option<(RunRow, Moment)> = lab_runs::table
         .filter(lab_runs::id.eq(id))
         .filter(lab_runs::expires_at.gt(now))
-        .select((Row::as_select(), time::now()))
+        .select((RunRow::as_select(), time::now()))
         .for_update()
         .first(conn)
         .optional()?;
     row.map(read).transpose()
 }
 
-/// How a run is set up from now on.
+/// Saves the settings of a run.
 pub fn save(conn: &mut PgConnection, run: &Run) -> QueryResult<usize> {
     diesel::update(lab_runs::table.filter(lab_runs::id.eq(run.id)))
         .set((
@@ -127,22 +128,22 @@ pub fn save(conn: &mut PgConnection, run: &Run) -> QueryResult<usize> {
         .execute(conn)
 }
 
-/// Adds a step to what is told; the oldest make room.
-pub fn note(conn: &mut PgConnection, run: &Run, entry: Entry) -> Result<(), Fault> {
-    let mut steps = run.steps.clone();
-    steps.push(entry);
-    let surplus = steps.len().saturating_sub(TOLD);
-    steps.drain(..surplus);
+/// Appends a step to the history; the oldest step is dropped when it is full.
+pub fn append_to_history(conn: &mut PgConnection, run: &Run, outcome: Outcome) -> Result<(), Fault> {
+    let mut history = run.history.clone();
+    history.push(HistoryEntry::new(OffsetDateTime::from(run.now).unix_timestamp(), outcome));
+    let surplus = history.len().saturating_sub(HISTORY_LENGTH);
+    history.drain(..surplus);
     diesel::update(lab_runs::table.filter(lab_runs::id.eq(run.id)))
         .set((
-            lab_runs::steps.eq(serde_json::to_value(steps).map_err(Fault::bug)?),
+            lab_runs::steps.eq(serde_json::to_value(history).map_err(Fault::bug)?),
             lab_runs::step_count.eq(lab_runs::step_count + 1),
         ))
         .execute(conn)?;
     Ok(())
 }
 
-/// Before its time: what is left until then is that there was one.
+/// Ends a run early. Its row stays until it expires, because it counts towards the limits.
 pub fn close(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
     diesel::update(lab_runs::table.filter(lab_runs::id.eq(id)))
         .set((lab_runs::expires_at.eq(now), lab_runs::steps.eq(Value::Array(Vec::new()))))
@@ -152,21 +153,29 @@ pub fn close(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
     Ok(())
 }
 
-/// With its tokens and its sessions.
+/// Deletes a run with its tokens and sessions.
 pub fn delete(conn: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
     diesel::delete(lab_runs::table.filter(lab_runs::id.eq(id))).execute(conn)?;
     delete_sessions(conn, &[id])?;
     Ok(())
 }
 
-/// The runs whose time is over.
-pub fn tidy(conn: &mut PgConnection) -> Result<usize, Fault> {
-    let ended: Vec<Uuid> =
-        diesel::delete(lab_runs::table.filter(lab_runs::created_at.le(time::now() - time::interval(LIFE))))
-            .returning(lab_runs::id)
-            .get_results(conn)?;
+/// Deletes the runs that are over, with their tokens and sessions.
+pub fn delete_expired(conn: &mut PgConnection) -> Result<usize, Fault> {
+    let ended: Vec<Uuid> = diesel::delete(
+        lab_runs::table.filter(lab_runs::created_at.le(time::now() - time::interval(RUN_LIFE))),
+    )
+    .returning(lab_runs::id)
+    .get_results(conn)?;
     delete_sessions(conn, &ended)?;
     Ok(ended.len())
+}
+
+/// Deletes every run, with its tokens and sessions.
+pub fn delete_all(conn: &mut PgConnection) -> Result<usize, Fault> {
+    let runs: Vec<Uuid> = diesel::delete(lab_runs::table).returning(lab_runs::id).get_results(conn)?;
+    delete_sessions(conn, &runs)?;
+    Ok(runs.len())
 }
 
 fn delete_sessions(conn: &mut PgConnection, runs: &[Uuid]) -> QueryResult<usize> {
@@ -178,7 +187,7 @@ fn delete_sessions(conn: &mut PgConnection, runs: &[Uuid]) -> QueryResult<usize>
     .execute(conn)
 }
 
-/// The live sessions that `keys` open with their subjects. Those of disabled subjects are not among them.
+/// The live sessions of `keys` with their subjects; sessions of disabled subjects are left out.
 pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Subject>>, Fault> {
     let rows = sessions::live_rows!(Subject::KIND, sessions::bytes(keys))
         .inner_join(lab_runs::table.on(lab_runs::id.eq(session_rows::principal)))
@@ -194,8 +203,8 @@ pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Li
         .collect()
 }
 
-/// When the session with this key was revoked, if it was, and when it ends or ended.
-pub fn what_became_of(
+/// When the session with this key was revoked, if it was, and when it expires or expired.
+pub fn session_end(
     conn: &mut PgConnection,
     key: &KeyHash,
 ) -> Result<Option<(Option<Moment>, Moment)>, Fault> {
@@ -207,7 +216,7 @@ pub fn what_became_of(
         .optional()?)
 }
 
-/// Moves the rows of a run back in time.
+/// Makes the rows of a run older.
 pub fn age(conn: &mut PgConnection, run: Uuid, by: std::time::Duration) -> QueryResult<usize> {
     diesel::update(lab_tokens::table.filter(lab_tokens::run.eq(run)))
         .set(lab_tokens::denied_at.eq(lab_tokens::denied_at - time::interval(by).nullable()))
@@ -227,8 +236,8 @@ pub fn age(conn: &mut PgConnection, run: Uuid, by: std::time::Duration) -> Query
     .execute(conn)
 }
 
-/// Ends the session with this key, as logging out does.
-pub fn end(conn: &mut PgConnection, run: Uuid, key: &KeyHash) -> QueryResult<usize> {
+/// Revokes the session with this key, as a log-out does.
+pub fn revoke_session(conn: &mut PgConnection, run: Uuid, key: &KeyHash) -> QueryResult<usize> {
     diesel::update(
         session_rows::table
             .filter(session_rows::key_hash.eq(key.as_bytes()))
@@ -240,13 +249,13 @@ pub fn end(conn: &mut PgConnection, run: Uuid, key: &KeyHash) -> QueryResult<usi
     .execute(conn)
 }
 
-/// A key's hash, as whoever reads the table finds it.
-pub fn any_hash(conn: &mut PgConnection, run: Uuid) -> Result<Option<Vec<u8>>, Fault> {
+/// The key hash of the newest session, as a reader of the table finds it.
+pub fn newest_key_hash(conn: &mut PgConnection, run: Uuid) -> Result<Option<Vec<u8>>, Fault> {
     Ok(newest(run).select(session_rows::key_hash).first(conn).optional()?)
 }
 
 pub fn session_rows_of(conn: &mut PgConnection, run: Uuid) -> QueryResult<Vec<SessionRow>> {
-    newest(run).select(SessionRow::as_select()).limit(SHOWN).load(conn)
+    newest(run).select(SessionRow::as_select()).limit(ROWS_SHOWN).load(conn)
 }
 
 #[diesel::dsl::auto_type]
@@ -257,14 +266,14 @@ fn newest(run: Uuid) -> _ {
         .order(session_rows::created_at.desc())
 }
 
-// ---- what an issuer of tokens writes down ----
+// ---- the tokens that were issued ----
 
 /// The newest first.
 pub fn tokens_of(conn: &mut PgConnection, run: Uuid) -> QueryResult<Vec<TokenRow>> {
     let rows: Vec<(Uuid, String, Option<Moment>, Option<Moment>)> = lab_tokens::table
         .filter(lab_tokens::run.eq(run))
         .order((lab_tokens::issued_at.desc(), lab_tokens::kind))
-        .limit(SHOWN)
+        .limit(ROWS_SHOWN)
         .select((lab_tokens::jti, lab_tokens::kind, lab_tokens::used_at, lab_tokens::denied_at))
         .load(conn)?;
     let row = |(id, kind, used_at, denied_at): (Uuid, _, _, _)| TokenRow {
@@ -276,7 +285,8 @@ pub fn tokens_of(conn: &mut PgConnection, run: Uuid) -> QueryResult<Vec<TokenRow
     Ok(rows.into_iter().map(row).collect())
 }
 
-pub fn issued(
+/// Records the ids of issued tokens.
+pub fn record_issued(
     conn: &mut PgConnection,
     run: Uuid,
     family: Uuid,
@@ -289,24 +299,24 @@ pub fn issued(
                 lab_tokens::jti.eq(*jti),
                 lab_tokens::run.eq(run),
                 lab_tokens::family.eq(family),
-                lab_tokens::kind.eq(word(*kind)),
+                lab_tokens::kind.eq(stored(*kind)),
             )
         })
         .collect();
     diesel::insert_into(lab_tokens::table).values(rows).execute(conn)
 }
 
-fn word(kind: Use) -> &'static str {
+fn stored(kind: Use) -> &'static str {
     match kind {
         Use::Access => "access",
         Use::Refresh => "refresh",
     }
 }
 
-/// A token as it is written down: its family, when it was used, when it was denied.
-pub type Issued = (Uuid, Option<Moment>, Option<Moment>);
+/// A recorded token: its family, when it was used, when it was denied.
+pub type IssuedToken = (Uuid, Option<Moment>, Option<Moment>);
 
-pub fn token(conn: &mut PgConnection, run: Uuid, jti: Uuid) -> Result<Option<Issued>, Fault> {
+pub fn token(conn: &mut PgConnection, run: Uuid, jti: Uuid) -> Result<Option<IssuedToken>, Fault> {
     Ok(lab_tokens::table
         .filter(lab_tokens::jti.eq(jti))
         .filter(lab_tokens::run.eq(run))
@@ -316,13 +326,14 @@ pub fn token(conn: &mut PgConnection, run: Uuid, jti: Uuid) -> Result<Option<Iss
         .optional()?)
 }
 
-pub fn use_up(conn: &mut PgConnection, jti: Uuid) -> QueryResult<usize> {
+pub fn mark_used(conn: &mut PgConnection, jti: Uuid) -> QueryResult<usize> {
     diesel::update(lab_tokens::table.filter(lab_tokens::jti.eq(jti)))
         .set(lab_tokens::used_at.eq(now))
         .execute(conn)
 }
 
-/// Denies tokens of these kinds, of one family or all of a run; answers which access tokens there were.
+/// Denies tokens of these kinds, of one family or of the whole run. Returns every access token that was not denied
+/// before, whether or not `kinds` contains them.
 pub fn deny(
     conn: &mut PgConnection,
     run: Uuid,
@@ -339,10 +350,10 @@ pub fn deny(
     }
     let rows: Vec<(Uuid, String)> = rows.load(conn)?;
     let access: Vec<Uuid> =
-        rows.iter().filter(|(_, kind)| kind == word(Use::Access)).map(|(jti, _)| *jti).collect();
+        rows.iter().filter(|(_, kind)| kind == stored(Use::Access)).map(|(jti, _)| *jti).collect();
     let denied: Vec<Uuid> = rows
         .iter()
-        .filter(|(_, kind)| kinds.iter().any(|denied| kind == word(*denied)))
+        .filter(|(_, kind)| kinds.iter().any(|denied| kind == stored(*denied)))
         .map(|(jti, _)| *jti)
         .collect();
     diesel::update(lab_tokens::table.filter(lab_tokens::jti.eq_any(denied)))
@@ -360,10 +371,10 @@ pub fn denied_at(conn: &mut PgConnection, jti: Uuid) -> Result<Option<Moment>, F
         .flatten())
 }
 
-// ---- what a measurement counts ----
+// ---- counting for measurements ----
 
 #[derive(QueryableByName)]
-struct Counted {
+struct CountedRows {
     #[diesel(sql_type = BigInt)]
     inserted: i64,
     #[diesel(sql_type = BigInt)]
@@ -372,10 +383,10 @@ struct Counted {
     deleted: i64,
 }
 
-/// Rows that this connection has inserted, updated and deleted so far, as Postgres itself counts them. Only the
-/// difference between two calls in one transaction says anything.
+/// Rows that this connection has inserted, updated and deleted so far, as Postgres counts them. Only the difference
+/// between two calls in one transaction is meaningful.
 pub fn rows_written(conn: &mut PgConnection) -> QueryResult<[i64; 3]> {
-    let counted: Counted = diesel::sql_query(
+    let counted: CountedRows = diesel::sql_query(
         "SELECT coalesce(sum(n_tup_ins), 0)::bigint AS inserted, coalesce(sum(n_tup_upd), 0)::bigint AS updated, \
          coalesce(sum(n_tup_del), 0)::bigint AS deleted FROM pg_stat_xact_user_tables",
     )

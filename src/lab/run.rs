@@ -1,24 +1,27 @@
-//! One run: how its subject and its token side are set up, what was done in it, what its browser holds.
+//! One run: how its subject and its tokens are set up, which steps were taken, which credentials its browser holds.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Role;
+use super::jwt::{Algorithm, Key, Verifier};
+use super::{HistoryEntry, Role};
 use crate::db::time::Moment;
-use crate::jwt::{Algorithm, Key, Verifier};
 use crate::secret::Secret;
 use crate::sessions::Principal;
 
-/// Who issues the tokens, as they name it.
+/// The issuer that tokens name.
 const ISSUER: &str = "latchkey-lab";
 
-/// The services a credential is shown to.
+/// How many signing keys are accepted at most: each is prepared at each check.
+const MAX_ACCEPTED_KEYS: i32 = 5;
+
+/// The services that check credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// The one that logs people in.
+    /// Logs users in and issues tokens.
     Shop,
-    /// The one next door, once there are two. It trusts what the shop has issued.
+    /// The second service, once the run is split. It accepts what the shop has issued.
     Desk,
 }
 
@@ -39,13 +42,14 @@ impl Service {
     }
 }
 
-/// Where it is written down which tokens are not accepted before their time is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where tokens are listed that are refused before they expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DenyList {
     None,
-    /// In the memory of the service that was told.
+    /// In the memory of the shop.
     Memory,
-    /// In the database, where every check of every service reads it.
+    /// In the database, which every check of every service reads.
     Database,
 }
 
@@ -68,7 +72,7 @@ impl DenyList {
     }
 }
 
-/// A run, as it was read.
+/// A run, as it was read from the database.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub id: Uuid,
@@ -79,46 +83,44 @@ pub struct Run {
     pub oldest_key: i32,
     pub deny_list: DenyList,
     pub split: bool,
-    /// How far this run's tokens are judged ahead of the clock, in seconds.
+    /// By how many seconds the clock that checks this run's tokens is ahead.
     pub ahead: i64,
-    pub steps: Vec<Entry>,
+    pub history: Vec<HistoryEntry>,
     pub step_count: i32,
     pub expires_at: Moment,
-    /// The database's time when it was read.
+    /// The database's time when the run was read.
     pub now: Moment,
 }
 
-/// One step that was taken, and what either side had to do for it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Entry {
-    pub step: String,
-    pub at: i64,
-    pub session: String,
-    pub token: String,
-}
-
-/// The credentials of the lab that one browser holds.
+/// The lab credentials that one browser holds.
 #[derive(Clone, Default)]
-pub struct Held {
+pub struct CredentialSet {
     pub session: Option<String>,
     pub access: Option<String>,
     pub refresh: Option<String>,
 }
 
-impl Held {
+/// The credentials of a run: the visitor's, and the thief's copy of them.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    pub browser: CredentialSet,
+    pub copy: Option<CredentialSet>,
+}
+
+impl CredentialSet {
     pub fn is_empty(&self) -> bool {
         self.session.is_none() && self.access.is_none() && self.refresh.is_none()
     }
 
-    /// As one cookie carries a copy of all three.
+    /// All three as one text, for the cookie that carries the copy.
     pub fn packed(&self) -> String {
         [&self.session, &self.access, &self.refresh].map(|part| part.as_deref().unwrap_or_default()).join("~")
     }
 
     pub fn unpack(text: &str) -> Option<Self> {
         let mut parts = text.split('~').map(|part| (!part.is_empty()).then(|| part.to_owned()));
-        let held = Self { session: parts.next()?, access: parts.next()?, refresh: parts.next()? };
-        parts.next().is_none().then_some(held)
+        let set = Self { session: parts.next()?, access: parts.next()?, refresh: parts.next()? };
+        parts.next().is_none().then_some(set)
     }
 }
 
@@ -127,18 +129,18 @@ impl Run {
         Principal(self.id)
     }
 
-    /// The services there are.
+    /// The services that exist in this run.
     pub fn services(&self) -> &'static [Service] {
         if self.split { &[Service::Shop, Service::Desk] } else { &[Service::Shop] }
     }
 
-    /// What the clock of this run's tokens says, in seconds of Unix time.
+    /// The time at which this run's tokens are checked, as Unix time in seconds.
     pub fn token_time(&self) -> i64 {
         OffsetDateTime::from(self.now).unix_timestamp() + self.ahead
     }
 
-    /// The same moment by the clock on the wall.
-    pub fn wall(&self, token_time: i64) -> Moment {
+    /// The actual time that corresponds to a `token_time`.
+    pub fn actual_time(&self, token_time: i64) -> Moment {
         let at = OffsetDateTime::from_unix_timestamp(token_time.saturating_sub(self.ahead));
         Moment::from(at.unwrap_or(OffsetDateTime::UNIX_EPOCH))
     }
@@ -147,13 +149,25 @@ impl Run {
         ISSUER
     }
 
-    /// Whom a token issued now is for.
+    /// The audience of a token issued now.
     pub(super) fn audience(&self) -> Vec<String> {
         self.services().iter().map(|service| service.name().to_owned()).collect()
     }
 
-    /// A key that signs: derived from the secret, so that nothing is stored and a restart changes nothing.
-    pub(super) fn key(&self, secret: &Secret, generation: i32) -> Key {
+    /// Starts to sign with a new key, and stops accepting the older ones unless `keep_old`.
+    pub(super) fn rotate_key(&mut self, keep_old: bool) {
+        // If a newer key is in use already, dropping the old ones is all that is left to do.
+        if keep_old || self.oldest_key == self.signing_key {
+            self.signing_key += 1;
+        }
+        if !keep_old {
+            self.oldest_key = self.signing_key;
+        }
+        self.oldest_key = self.oldest_key.max(self.signing_key - (MAX_ACCEPTED_KEYS - 1));
+    }
+
+    /// A signing key, derived from the secret: it is not stored, survives a restart and is the same on every instance.
+    pub(super) fn signing_key(&self, secret: &Secret, generation: i32) -> Key {
         let name = self.algorithm.name();
         let seed = secret.mac(
             "lab-signing-key",
@@ -162,10 +176,10 @@ impl Run {
         Key::new(self.algorithm, &format!("lab-{}-{generation}", name.to_lowercase()), &seed)
     }
 
-    /// What `service` was given to check signatures with. Of a key pair the desk gets the public half; of a shared
-    /// secret there is no half.
-    pub(super) fn key_of(&self, secret: &Secret, service: Service, generation: i32) -> Key {
-        let key = self.key(secret, generation);
+    /// The key with which `service` checks signatures. The desk gets the public half of a key pair; a shared secret
+    /// has no public half.
+    pub(super) fn verification_key(&self, secret: &Secret, service: Service, generation: i32) -> Key {
+        let key = self.signing_key(secret, generation);
         match (service, self.algorithm) {
             (Service::Desk, Algorithm::EdDsa) => key.public(),
             _ => key,
@@ -174,7 +188,7 @@ impl Run {
 
     pub(super) fn verifier(&self, secret: &Secret, service: Service) -> Verifier {
         let keys = (self.oldest_key..=self.signing_key)
-            .map(|generation| self.key_of(secret, service, generation))
+            .map(|generation| self.verification_key(secret, service, generation))
             .collect();
         Verifier::new(self.algorithm, keys, self.issuer(), service.name())
     }
@@ -185,15 +199,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_of_credentials_is_one_text_and_comes_back_whole() {
-        let held = Held { session: Some("a".into()), access: None, refresh: Some("c.d".into()) };
-        let back = Held::unpack(&held.packed()).unwrap();
+    fn a_packed_set_of_credentials_is_unpacked_unchanged() {
+        let set = CredentialSet { session: Some("a".into()), access: None, refresh: Some("c.d".into()) };
+        let back = CredentialSet::unpack(&set.packed()).unwrap();
         assert_eq!(
             (back.session.as_deref(), back.access, back.refresh.as_deref()),
             (Some("a"), None, Some("c.d"))
         );
         for other in ["", "a", "a~b", "a~b~c~d"] {
-            assert!(Held::unpack(other).is_none(), "{other}");
+            assert!(CredentialSet::unpack(other).is_none(), "{other}");
         }
     }
 }

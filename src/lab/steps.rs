@@ -1,49 +1,47 @@
-//! The steps of a run: what is done to the subject, and what either side has to do so that it counts.
+//! The steps of a run: what a visitor can do to the subject, and what either side does for it.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::run::Entry;
-use super::tokens::take_over;
-use super::{DenyList, Held, Lab, MOST_STEPS, Run, Visit, queries};
+use super::jwt::Algorithm;
+use super::{
+    ClientInfo, CredentialSet, Credentials, DenyList, Holder, Lab, MAX_STEPS, Outcome, Run, queries,
+};
 use crate::db::Fault;
-use crate::jwt::Algorithm;
 use crate::sessions::Change;
 
 /// What a visitor can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing but look again.
+    /// Checks the credentials again and changes nothing.
     Ask,
     LogIn,
     LogOut,
     LogOutEverywhere,
-    /// Member to admin, or back.
+    /// Member to administrator, or back.
     ChangeRole,
-    /// Disable the subject, or enable it again.
+    /// Disables the subject, or enables it again.
     Disable,
-    /// Copy what the browser holds, as a thief would.
+    /// Copies the browser's credentials, as a thief would.
     Copy,
-    /// Fetch a new access token with the refresh token.
     Refresh,
-    /// The thief does.
-    CopyRefresh,
+    /// Refreshes with the copy.
+    RefreshCopy,
     Wait(Duration),
     Restart,
-    /// A new signing key; the old one is still accepted, or not.
-    NewKey {
+    RotateKey {
         keep_old: bool,
     },
-    /// A second service that trusts the first, or one again.
+    /// Adds a second service that trusts the first, or removes it.
     Split,
-    /// The second service is broken into: with what it has, make a credential.
+    /// Breaks into the second service and makes credentials from its data.
     Forge,
-    Algorithm,
-    Deny(DenyList),
+    ChangeAlgorithm,
+    SetDenyList(DenyList),
 }
 
-/// How long a visitor can let pass at once: past an access token, past an idle session, past everything.
+/// How much time a visitor can let pass: past an access token, past an idle session, past every limit.
 const WAITS: [(&str, Duration); 3] = [
     ("6-minutes", Duration::from_secs(360)),
     ("25-hours", Duration::from_secs(25 * 3600)),
@@ -51,7 +49,7 @@ const WAITS: [(&str, Duration); 3] = [
 ];
 
 impl Step {
-    /// From the path and the one field of its form.
+    /// From the path and the only field of its form.
     pub fn parse(name: &str, value: &str) -> Option<Self> {
         Some(match (name, value) {
             ("ask", _) => Self::Ask,
@@ -62,317 +60,174 @@ impl Step {
             ("disable", _) => Self::Disable,
             ("copy", _) => Self::Copy,
             ("refresh", _) => Self::Refresh,
-            ("copy-refresh", _) => Self::CopyRefresh,
+            ("copy-refresh", _) => Self::RefreshCopy,
             ("wait", value) => Self::Wait(WAITS.iter().find(|(name, _)| *name == value)?.1),
             ("restart", _) => Self::Restart,
-            ("signing-key", "keep") => Self::NewKey { keep_old: true },
-            ("signing-key", "drop") => Self::NewKey { keep_old: false },
+            ("signing-key", "keep") => Self::RotateKey { keep_old: true },
+            ("signing-key", "drop") => Self::RotateKey { keep_old: false },
             ("split", _) => Self::Split,
             ("forge", _) => Self::Forge,
-            ("algorithm", _) => Self::Algorithm,
-            ("deny-list", value) => Self::Deny(DenyList::parse(value)?),
+            ("algorithm", _) => Self::ChangeAlgorithm,
+            ("deny-list", value) => Self::SetDenyList(DenyList::parse(value)?),
             _ => return None,
         })
     }
 }
 
-/// What came of a step.
-pub enum Taken {
-    /// What the browser, and whoever has the copy, hold from now on.
-    Done { held: Held, copy: Option<Held> },
-    /// The run is over, or has had its steps.
-    Over,
-}
-
-/// What a step did on either side.
-pub(super) struct Told {
-    step: String,
-    session: String,
-    token: String,
-}
-
-pub(super) fn told(step: impl Into<String>, session: impl Into<String>, token: impl Into<String>) -> Told {
-    Told { step: step.into(), session: session.into(), token: token.into() }
-}
-
-impl Told {
-    fn at(self, run: &Run) -> Entry {
-        let Self { step, session, token } = self;
-        Entry { step, at: time::OffsetDateTime::from(run.now).unix_timestamp(), session, token }
-    }
-}
-
-/// The first entry of a run.
-pub fn began(run: &Run) -> Entry {
-    told(
-        "You opened a run. Its subject is logged in on both sides.",
-        "One row is written. The browser gets 256 random bits.",
-        "Two tokens are signed. The id of the refresh token is written down so that it works once; that of the access token for a deny-list, should you set one up.",
-    )
-    .at(run)
+/// The result of a step.
+pub enum StepResult {
+    /// The step was taken; these are the credentials from now on.
+    Done(Credentials),
+    /// The run is over, or has reached its limit of steps.
+    RunOver,
 }
 
 impl Lab {
-    /// Takes one step. `held` is what the browser showed, `copy` what the thief has.
+    /// Takes one step with the credentials that came with the request.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database; nothing has happened then.
+    /// Any [`Fault`] of the database; the step was not taken then.
     pub async fn take(
         &self,
         run: Uuid,
         step: Step,
-        held: Held,
-        copy: Option<Held>,
-        visit: Visit,
-    ) -> Result<Taken, Fault> {
+        mut credentials: Credentials,
+        client: ClientInfo,
+    ) -> Result<StepResult, Fault> {
         let lab = self.clone();
         self.sessions
             .write(move |change| {
-                let Some(mut run) = queries::lock(change, run)?.filter(|run| run.step_count < MOST_STEPS)
+                let Some(mut run) = queries::lock(change, run)?.filter(|run| run.step_count < MAX_STEPS)
                 else {
-                    return Ok(Taken::Over);
+                    return Ok(StepResult::RunOver);
                 };
-                let mut hands = Hands { held, copy, visit };
-                let told = lab.act(change, &mut run, &mut hands, step)?;
+                let outcome = lab.perform(change, &mut run, &mut credentials, &client, step)?;
                 queries::save(change, &run)?;
-                queries::note(change, &run, told.at(&run))?;
-                Ok(Taken::Done { held: hands.held, copy: hands.copy })
+                queries::append_to_history(change, &run, outcome)?;
+                Ok(StepResult::Done(credentials))
             })
             .await
     }
 
-    fn act(
+    fn perform(
         &self,
         change: &mut Change<'_>,
         run: &mut Run,
-        hands: &mut Hands,
+        credentials: &mut Credentials,
+        client: &ClientInfo,
         step: Step,
-    ) -> Result<Told, Fault> {
+    ) -> Result<Outcome, Fault> {
         Ok(match step {
-            Step::Ask => told("You asked the guarded page.", "", ""),
-            Step::LogIn if run.disabled_at.is_some() => {
-                told("The subject tried to log in, disabled.", "Refused at log-in.", "Refused at log-in.")
-            }
+            Step::Ask => Outcome::Asked,
+            Step::LogIn if run.disabled_at.is_some() => Outcome::LoginRefused,
             Step::LogIn => {
-                hands.held = self.log_in(change, run, &hands.visit)?;
-                told("The subject logged in.", "One row is written.", "Two tokens are signed.")
+                credentials.browser = self.log_in(change, run, client)?;
+                Outcome::LoggedIn
             }
-            Step::LogOut => self.log_out(change, run, hands)?,
-            Step::LogOutEverywhere => self.log_out_everywhere(change, run)?,
+            Step::LogOut => self.log_out(change, run, credentials)?,
+            Step::LogOutEverywhere => Outcome::LoggedOutEverywhere {
+                sessions: self.sessions.revoke_all(change, run.principal(), None)?,
+                access_tokens: self.deny(change, run, None, true)?,
+                deny_list: run.deny_list,
+            },
             Step::ChangeRole => {
                 run.role = run.role.other();
-                let token = match self.deny(change, run, None, false)? {
-                    0 => "The token still says what it said when it was signed.",
-                    _ => {
-                        "Access tokens that are out are denied; the refresh token fetches one with the new role."
-                    }
-                };
-                told(
-                    format!("The subject became {}.", run.role.as_str()),
-                    "The role is read with the row: nothing else to do.",
-                    token,
-                )
+                let access_tokens_denied = self.deny(change, run, None, false)?;
+                Outcome::RoleChanged { role: run.role, access_tokens_denied }
+            }
+            Step::Disable if run.disabled_at.is_some() => {
+                run.disabled_at = None;
+                Outcome::Enabled
             }
             Step::Disable => {
-                run.disabled_at = if run.disabled_at.is_some() { None } else { Some(run.now) };
-                let (what, token) = match run.disabled_at {
-                    None => ("enabled again", "New tokens are given out again."),
-                    Some(_) if self.deny(change, run, None, false)? > 0 => {
-                        ("disabled", "No new token is given out, and those that are out are denied.")
-                    }
-                    Some(_) => (
-                        "disabled",
-                        "No new token is given out. Those that are out stay good until their time is over.",
-                    ),
-                };
-                told(
-                    format!("The subject was {what}."),
-                    "The row is found only while its subject may log in.",
-                    token,
-                )
+                run.disabled_at = Some(run.now);
+                Outcome::Disabled { access_tokens_denied: self.deny(change, run, None, false)? }
             }
-            Step::Copy if hands.held.is_empty() => {
-                told("There was nothing to copy: the browser holds nothing.", "", "")
-            }
+            Step::Copy if credentials.browser.is_empty() => Outcome::NothingToCopy,
             Step::Copy => {
-                hands.copy = Some(hands.held.clone());
-                told(
-                    "Somebody copied what the browser holds.",
-                    "They hold the same key: the session cannot tell the two apart, until one of them is ended.",
-                    "They hold the same tokens: neither can anybody tell these apart.",
-                )
+                credentials.copy = Some(credentials.browser.clone());
+                Outcome::Copied
             }
-            Step::Refresh => {
-                let refreshed = self.refresh(change, run, hands.held.refresh.as_deref(), true)?;
-                take_over(&mut hands.held, refreshed, "The browser")
-            }
-            Step::CopyRefresh => {
-                let Some(mut copy) = hands.copy.take() else {
-                    return Ok(told("There is no thief yet.", "", ""));
-                };
-                let refreshed = self.refresh(change, run, copy.refresh.as_deref(), true)?;
-                let told = take_over(&mut copy, refreshed, "The thief");
-                hands.copy = Some(copy);
-                told
-            }
+            Step::Refresh => self.refresh_with(change, run, Holder::Browser, &mut credentials.browser)?,
+            Step::RefreshCopy => match &mut credentials.copy {
+                Some(copy) => self.refresh_with(change, run, Holder::Thief, copy)?,
+                None => Outcome::NoCopy,
+            },
             Step::Wait(by) => {
                 queries::age(change, run.id, by)?;
                 run.ahead = run.ahead.saturating_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX));
-                told(
-                    format!("{} went by.", in_words(by)),
-                    "The row is as much older: the database compares it with its own clock.",
-                    "The tokens are judged that much later: each service compares them with its own clock.",
-                )
+                Outcome::time_passed(by)
             }
             Step::Restart => {
-                let forgot = self.memory.count(run.id);
-                self.memory.forget(run.id);
-                let token = match forgot {
-                    _ if run.deny_list != DenyList::Memory => {
-                        "Nothing was in memory. The signing key comes from the settings.".to_owned()
-                    }
-                    0 => "Nothing was in memory. The signing key comes from the settings.".to_owned(),
-                    count => format!(
-                        "The deny-list was in memory and is empty again: tokens denied until now, {count}."
-                    ),
-                };
-                told(
-                    "The shop's server was restarted.",
-                    "Nothing was in memory that counts: the row is in the database.",
-                    token,
-                )
+                let lost = self.memory_deny_list.count(run.id);
+                self.memory_deny_list.clear(run.id);
+                let in_use = run.deny_list == DenyList::Memory;
+                Outcome::Restarted { denied_tokens_lost: if in_use { lost } else { 0 } }
             }
-            Step::NewKey { keep_old } => {
-                // Where a newer one is in use already, dropping the old is all that is left to do.
-                if keep_old || run.oldest_key == run.signing_key {
-                    run.signing_key += 1;
-                }
-                if !keep_old {
-                    run.oldest_key = run.signing_key;
-                }
-                // Each generation that is accepted is a key to prepare at each check.
-                run.oldest_key = run.oldest_key.max(run.signing_key - 4);
-                let token = if keep_old {
-                    "Every service must know old and new until the last old token is over; here, the last five keys."
-                } else {
-                    "Every token signed with an old key is refused: whoever has no newer one logs in anew."
-                };
-                told(
-                    "The signing key was changed.",
-                    "A session's key is random and signed by nobody: nothing to do.",
-                    token,
-                )
+            Step::RotateKey { keep_old } => {
+                run.rotate_key(keep_old);
+                Outcome::KeyRotated { old_keys_accepted: keep_old }
             }
             Step::Split => {
                 run.split = !run.split;
-                let (what, token) = match (run.split, run.algorithm) {
-                    (false, _) => ("There is one service again.", ""),
-                    (true, Algorithm::EdDsa) => (
-                        "A second service, the desk, opened beside the shop.",
-                        "It gets the public key, and needs no database. Tokens from now on name both services as audience.",
-                    ),
-                    (true, Algorithm::Hs256) => (
-                        "A second service, the desk, opened beside the shop.",
-                        "It gets the secret that signs, because the same secret checks. Tokens from now on name both services as audience.",
-                    ),
-                };
-                told(
-                    what,
-                    if run.split { "It asks the same table, so it needs a way to it." } else { "" },
-                    token,
-                )
+                match run.split {
+                    true => Outcome::ServiceAdded { algorithm: run.algorithm },
+                    false => Outcome::ServiceRemoved,
+                }
             }
-            Step::Forge => self.forge(change, run, hands)?,
-            Step::Algorithm => {
+            Step::Forge => self.forge(change, run, credentials)?,
+            Step::ChangeAlgorithm => {
                 run.algorithm = match run.algorithm {
                     Algorithm::EdDsa => Algorithm::Hs256,
                     Algorithm::Hs256 => Algorithm::EdDsa,
                 };
-                told(
-                    format!("Tokens are signed with {} from now on.", run.algorithm.name()),
-                    "",
-                    "The doors take this algorithm and no other: tokens of the other are refused (RFC 8725 §3.1).",
-                )
+                Outcome::AlgorithmChanged { algorithm: run.algorithm }
             }
-            Step::Deny(list) => {
-                run.deny_list = list;
-                let token = match list {
-                    DenyList::None => "A token that is out is good until its time is over.",
-                    DenyList::Memory => {
-                        "What is denied is kept in the shop's memory: quick, and gone with a restart."
-                    }
-                    DenyList::Database => {
-                        "What is denied is kept in the database, and every check asks it: one read, as with a session."
-                    }
-                };
-                told("The deny-list was changed.", "", token)
+            Step::SetDenyList(deny_list) => {
+                run.deny_list = deny_list;
+                Outcome::DenyListChanged { deny_list }
             }
         })
     }
 
-    fn log_out(&self, change: &mut Change<'_>, run: &Run, hands: &mut Hands) -> Result<Told, Fault> {
-        let held = std::mem::take(&mut hands.held);
-        if held.is_empty() {
-            return Ok(told("The subject was logged out already.", "", ""));
+    fn log_out(
+        &self,
+        change: &mut Change<'_>,
+        run: &Run,
+        credentials: &mut Credentials,
+    ) -> Result<Outcome, Fault> {
+        let set = std::mem::take(&mut credentials.browser);
+        if set.is_empty() {
+            return Ok(Outcome::LoggedOutAlready);
         }
-        let ended = match held.session.as_deref().and_then(|cookie| self.key_in(cookie)) {
-            Some(key) => queries::end(change, run.id, &key.hash())?,
+        let sessions = match set.session.as_deref().and_then(|cookie| self.verified_key(cookie)) {
+            Some(key) => queries::revoke_session(change, run.id, &key.hash())?,
             None => 0,
         };
-        let family = self.family(change, run, held.refresh.as_deref())?;
-        let known = family.is_some();
-        if known {
+        let family = self.family_of(change, run, set.refresh.as_deref())?;
+        if family.is_some() {
             self.deny(change, run, family, true)?;
         }
-        Ok(told(
-            "The subject logged out.",
-            if ended > 0 {
-                "The row is ended, and the browser forgets the key."
-            } else {
-                "There was no live session to end."
-            },
-            match run.deny_list {
-                _ if !known => "The browser forgets both tokens; nobody here knows them.",
-                DenyList::None => {
-                    "The browser forgets both tokens and the refresh token is denied. The access token cannot be: a copy of it stays good until its time is over."
-                }
-                DenyList::Memory => {
-                    "The browser forgets both tokens, the refresh token is denied, and the shop remembers the id of the access token."
-                }
-                DenyList::Database => {
-                    "The browser forgets both tokens, and the ids of both are on the deny-list."
-                }
-            },
-        ))
+        Ok(Outcome::LoggedOut {
+            session_ended: sessions > 0,
+            tokens_known: family.is_some(),
+            deny_list: run.deny_list,
+        })
     }
 
-    fn log_out_everywhere(&self, change: &mut Change<'_>, run: &Run) -> Result<Told, Fault> {
-        let ended = self.sessions.revoke_all(change, run.principal(), None)?;
-        let known = self.deny(change, run, None, true)?;
-        Ok(told(
-            "The subject was logged out everywhere.",
-            format!("Live rows of this principal ended: {ended}. One statement."),
-            match run.deny_list {
-                DenyList::None => "Every refresh token is denied. Access tokens that are out stay good until their time is over.".to_owned(),
-                DenyList::Memory | DenyList::Database => {
-                    format!("Every refresh token is denied, and every access token that was written down when it was signed: {known}. A line per person, “nothing signed before now”, would do as well; that too is asked at each check.")
-                }
-            },
-        ))
-    }
-}
-
-/// What the people of a run have in their hands.
-pub(super) struct Hands {
-    pub held: Held,
-    pub copy: Option<Held>,
-    visit: Visit,
-}
-
-fn in_words(span: Duration) -> String {
-    match span.as_secs() {
-        s if s < 3600 => format!("{} minutes", s / 60),
-        s if s < 2 * 86_400 => format!("{} hours", s / 3600),
-        s => format!("{} days", s / 86_400),
+    fn refresh_with(
+        &self,
+        change: &mut Change<'_>,
+        run: &Run,
+        by: Holder,
+        set: &mut CredentialSet,
+    ) -> Result<Outcome, Fault> {
+        Ok(match self.refresh(change, run, set.refresh.as_deref(), true)? {
+            Ok((access, refresh)) => {
+                (set.access, set.refresh) = (Some(access), Some(refresh));
+                Outcome::Refreshed { by }
+            }
+            Err(reason) => Outcome::RefreshRefused { by, reason },
+        })
     }
 }

@@ -1,13 +1,15 @@
-//! Who a lab session belongs to: a subject of its own kind, that no guard of the product knows.
+//! The owner of a lab session: a subject of its own kind, which no guard of the product accepts.
 
 use diesel::pg::PgConnection;
+use serde::{Deserialize, Serialize};
 
 use super::queries;
 use crate::db::Fault;
 use crate::sessions::{KeyHash, Live, Owner};
 
 /// What the subject may do in the lab.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     Member,
     Admin,
@@ -37,7 +39,7 @@ impl Role {
     }
 }
 
-/// What is read with a session of the lab.
+/// The data loaded with a lab session.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
     pub role: Role,

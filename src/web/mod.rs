@@ -25,6 +25,7 @@ use http::request_layer::request_layer;
 use http::{assets, error, server};
 use ops::{doctor, health};
 use pages::error_page::with_error_page;
+use routes::MountedTables;
 use session::with_session::with_session;
 
 pub use http::shared::Shared;
@@ -48,7 +49,7 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let local = shared.local;
+    let tables = MountedTables { local: shared.local, compare: shared.lab.is_some() };
     let app = App::new()
         .app_data(shared)
         .wrap(from_fn(|request, next| request_layer(request, next, with_error_page)))
@@ -56,7 +57,7 @@ pub fn app(
         .configure(doctor::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
-    app.configure(|app| routes::mount(app, local))
+    app.configure(|app| routes::mount(app, tables))
         .configure(assets::mount)
         .default_service(web::route().service(with_session(None, error::not_found)))
 }

@@ -23,9 +23,15 @@ use super::session::with_session::with_session;
 
 pub use super::http::request_state::Face;
 
-/// The rows.
-#[rustfmt::skip]
+/// The rows of a deployed server with every part switched on.
 pub fn table() -> Vec<Route> {
+    let mut rows = product_table();
+    rows.extend(compare_table());
+    rows
+}
+
+#[rustfmt::skip]
+fn product_table() -> Vec<Route> {
     vec![
         Visitor  ::get ("/",                                     home::landing),
         SignedIn ::get ("/home",                                 home::index),
@@ -42,11 +48,15 @@ pub fn table() -> Vec<Route> {
         Visitor  ::form("/login",                                log_in::submit, log_in::again),
         Pending  ::get ("/login/second-factor",                  second_factor::form),
         Pending  ::post("/login/second-factor",                  second_factor::submit),
+        Pending  ::post("/login/second-factor/passkey/start",    second_factor::start_passkey),
+        Pending  ::post("/login/second-factor/passkey/finish",   second_factor::finish_passkey),
         Visitor  ::post("/login/passkey/start",                  passkeys::start),
         Visitor  ::post("/login/passkey/finish",                 passkeys::finish),
         Visitor  ::post("/logout",                               log_out::submit),
         SignedIn ::get ("/confirm",                              confirm::form),
         SignedIn ::post("/confirm",                              confirm::submit),
+        SignedIn ::post("/confirm/passkey/start",                confirm::start_passkey),
+        SignedIn ::post("/confirm/passkey/finish",               confirm::finish_passkey),
         Visitor  ::get ("/forgot-password",                      reset_password::ask),
         Visitor  ::form("/forgot-password",                      reset_password::send, reset_password::ask_again),
         Visitor  ::get ("/forgot-password/sent",                 reset_password::sent),
@@ -62,15 +72,6 @@ pub fn table() -> Vec<Route> {
         Visitor  ::post("/undo-email",                           links::undo_email),
         Visitor  ::get ("/undo-factor",                          links::undo_factor_form),
         Visitor  ::post("/undo-factor",                          links::undo_factor),
-
-        Visitor  ::get ("/compare",                              compare::index),
-        Visitor  ::get ("/compare/session",                      compare::session_door),
-        Visitor  ::get ("/compare/jwt",                          compare::token_door),
-        Visitor  ::post("/compare/start",                        compare::begin),
-        Visitor  ::post("/compare/end",                          compare::end),
-        Visitor  ::post("/compare/stopwatch",                    compare::stopwatch),
-        Visitor  ::post("/compare/cost",                         compare::cost),
-        Visitor  ::post("/compare/{step}",                       compare::step),
 
         SignedIn ::get ("/account",                              account::profile::form),
         SignedIn ::form("/account/profile",                      account::profile::submit, account::profile::again),
@@ -114,6 +115,28 @@ pub fn table() -> Vec<Route> {
         Admin    ::form("/admin/invitations",                    admin::invitations::invite, admin::invitations::again),
         Admin    ::post("/admin/invitations/{id}/withdraw",      admin::invitations::withdraw),
     ]
+}
+
+/// Rows that exist unless `LATCHKEY__COMPARE` is off.
+#[rustfmt::skip]
+pub fn compare_table() -> Vec<Route> {
+    vec![
+        Visitor  ::get ("/compare",                              compare::index),
+        Visitor  ::get ("/compare/session",                      compare::session),
+        Visitor  ::get ("/compare/jwt",                          compare::jwt),
+        Visitor  ::post("/compare/start",                        compare::begin),
+        Visitor  ::post("/compare/end",                          compare::end),
+        Visitor  ::post("/compare/stopwatch",                    compare::stopwatch),
+        Visitor  ::post("/compare/cost",                         compare::cost),
+        Visitor  ::post("/compare/{step}",                       compare::step),
+    ]
+}
+
+/// Which of the optional tables are mounted.
+#[derive(Clone, Copy)]
+pub struct MountedTables {
+    pub local: bool,
+    pub compare: bool,
 }
 
 /// Rows that exist in local mode only.
@@ -249,8 +272,8 @@ impl RowsOfPath {
 
 /// Mounts the rows, a resource for each path. A method that the path does not take is answered with 405 and the methods
 /// that it takes.
-pub fn mount(config: &mut web::ServiceConfig, local: bool) {
-    for rows in by_path(local) {
+pub fn mount(config: &mut web::ServiceConfig, tables: MountedTables) {
+    for rows in by_path(tables) {
         let (path, allow) = (rows.path, rows.allow());
         let mut resource = web::resource(path);
         if let Some(row) = rows.get {
@@ -265,9 +288,16 @@ pub fn mount(config: &mut web::ServiceConfig, local: bool) {
     }
 }
 
-fn by_path(local: bool) -> Vec<RowsOfPath> {
+fn by_path(tables: MountedTables) -> Vec<RowsOfPath> {
+    let mut rows = product_table();
+    if tables.compare {
+        rows.extend(compare_table());
+    }
+    if tables.local {
+        rows.extend(local_table());
+    }
     let mut paths: Vec<RowsOfPath> = Vec::new();
-    for row in table().into_iter().chain(if local { local_table() } else { Vec::new() }) {
+    for row in rows {
         let at = paths.iter().position(|rows| rows.path == row.path).unwrap_or_else(|| {
             paths.push(RowsOfPath { path: row.path, get: None, post: None });
             paths.len() - 1

@@ -1,5 +1,5 @@
-//! What `bin/bench` holds `/home` against: the same page open to all, and behind a JWT, outside of sessions and
-//! behind the same front. Only in builds with the feature `yardstick`; nothing of ours is behind these doors.
+//! The pages that `bin/bench` compares `/home` with: the same page without a check, and behind a JWT. They are outside
+//! of sessions and behind the same request layer. Only in builds with the feature `yardstick`; they expose no data.
 
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::pages::home;
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::Factor;
-use crate::jwt;
+use crate::lab::jwt;
 use crate::secret;
 use crate::sessions::{Handle, Principal, Record, State};
 use crate::web::http::assets;
@@ -27,10 +27,10 @@ use crate::web::http::methods::read_only;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{Page, Person};
 
-/// The cookie that a token comes in.
+/// The cookie that carries the token.
 const COOKIE: &str = "yardstick";
 
-/// As long as a session that nobody uses.
+/// As long as an unused session.
 const LIFE: Duration = Duration::from_secs(86_400);
 
 const SECRET: [u8; 32] = *b"public: it guards nothing at all";
@@ -52,15 +52,15 @@ pub fn mount(config: &mut ServiceConfig) {
         .service(read_only("/yardstick/tokens", tokens))
         .service(read_only("/yardstick/eddsa", eddsa))
         .service(read_only("/yardstick/hs256", hs256))
-        // Paths are tried in this order: next to the one it is held against.
+        // Paths are tried in this order, so this one is next to the page it is compared with.
         .service(read_only("/yardstick/open", open));
 }
 
-/// Made once, as its documentation advises.
+/// Prepared once, as the documentation of `jsonwebtoken` advises.
 struct Prepared {
     hs256: (DecodingKey, Validation),
     eddsa: (DecodingKey, Validation),
-    /// What the open page says.
+    /// The content of the open page.
     claims: Claims,
     record: Record,
 }
@@ -78,7 +78,7 @@ impl Prepared {
     }
 }
 
-/// All that the page shows, with the short texts inline.
+/// Everything the page shows.
 #[derive(Clone, Serialize, Deserialize)]
 struct Claims {
     sub: Uuid,
@@ -98,7 +98,7 @@ struct Claims {
 }
 
 impl Claims {
-    /// Somebody who has just logged in.
+    /// A user who has just logged in.
     fn example() -> Self {
         let now = OffsetDateTime::now_utc();
         let created_at = Moment::from(now);
@@ -137,7 +137,7 @@ impl Claims {
     }
 }
 
-/// Looks at nothing that came with the request.
+/// Checks nothing in the request.
 async fn open(ctx: RequestContext, prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
     let Claims { name, csrf, is_admin, others, .. } = &prepared.claims;
     let page = page(&ctx, name.clone(), *is_admin, csrf.clone());
@@ -160,7 +160,7 @@ fn show(claims: Claims, ctx: &RequestContext) -> Result<HttpResponse, Error> {
     home::dashboard(page, name, &claims.into_record(), others, OffsetDateTime::now_utc(), policy)
 }
 
-/// As `/home` has it, so that as many bytes are sent.
+/// The same frame as for `/home`, so that the pages have equal size.
 fn page(ctx: &RequestContext, name: SmolStr, is_admin: bool, csrf: String) -> Page {
     Page {
         csrf,
@@ -196,7 +196,7 @@ impl FromRequest for EdDsa {
     }
 }
 
-/// The signature, and that the token has not expired.
+/// Verifies the signature and the expiry.
 fn verified(
     request: &HttpRequest,
     how: impl Fn(&Prepared) -> &(DecodingKey, Validation),
@@ -208,7 +208,7 @@ fn verified(
     Ok(token.claims)
 }
 
-/// For whoever measures.
+/// Returns the cookies with tokens for the benchmark.
 async fn tokens(prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
     let token = |algorithm, key: EncodingKey| {
         encode(&Header::new(algorithm), &prepared.claims, &key)

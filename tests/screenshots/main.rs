@@ -1,8 +1,8 @@
 //! Not a test: draws the pictures of the README and more, in the lived-in house of the tests. See bin/screenshots.
 
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
-#[path = "../it/browser/lab.rs"]
-mod lab;
+#[path = "../it/browser/compare.rs"]
+mod compare;
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../it/browser/second_factor.rs"]
 mod second_factor;
@@ -49,7 +49,7 @@ async fn main() {
     visitor.waits_for(".errors").await;
     shoot(&visitor, &dir, "register").await;
 
-    lab::walk(&visitor, async |name| shoot(&visitor, &dir, name).await).await;
+    compare::walk(&visitor, async |name| shoot(&visitor, &dir, name).await).await;
 
     for link in &house.links {
         visitor.resize(WINDOW).await;

@@ -1,4 +1,4 @@
-//! The other stacks: how each is started, fed with sessions and logged in to.
+//! The other stacks: how to start each, insert sessions, and log in.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use actix_web::rt::SystemRunner;
 
 use url::Url;
 
-use crate::place::{Place, Program, cookies, execute, free_port, on_core};
+use crate::environment::{Environment, Program, cookies, execute, free_port, on_core};
 
 const NAME: &str = "ada";
 const EMAIL: &str = "ada@example.org";
@@ -16,9 +16,9 @@ const PASSWORD: &str = "poetical-science-1843";
 const SECRET: &str = "only-for-measuring-0123456789-abcdefghijkl";
 
 pub struct Stack {
-    /// In the last line's keys.
+    /// The key in the JSON line.
     pub key: &'static str,
-    /// In the table.
+    /// The name in the table.
     pub name: &'static str,
     login: Login,
     origin: String,
@@ -27,15 +27,20 @@ pub struct Stack {
 
 #[derive(Clone, Copy)]
 enum Login {
-    /// A form with a name, and whoever sends it is in: the stack knows sessions, not users.
+    /// A form with a name and without a password: the stack has sessions, but no users.
     Name,
     Django,
     BetterAuth,
 }
 
-/// Started, each with 10,000 sessions of other people.
-pub fn all(place: &Place, length: usize, system: &SystemRunner, client: &reqwest::Client) -> Vec<Stack> {
-    let starting = Starting { place, length, system, client };
+/// Starts all stacks, each with 10,000 sessions of other users.
+pub fn all(
+    environment: &Environment,
+    length: usize,
+    system: &SystemRunner,
+    client: &reqwest::Client,
+) -> Vec<Stack> {
+    let starting = Starting { environment, length, system, client };
     vec![
         starting.django(),
         starting.express("express", "Express + connect-pg-simple", false),
@@ -48,7 +53,7 @@ pub fn all(place: &Place, length: usize, system: &SystemRunner, client: &reqwest
 }
 
 struct Starting<'a> {
-    place: &'a Place,
+    environment: &'a Environment,
     length: usize,
     system: &'a SystemRunner,
     client: &'a reqwest::Client,
@@ -56,7 +61,7 @@ struct Starting<'a> {
 
 impl Starting<'_> {
     fn django(&self) -> Stack {
-        let (dir, database) = (installed("django"), self.place.database("django"));
+        let (dir, database) = (installed("django"), self.environment.database("django"));
         let python = dir.join("venv/bin/python");
         for arguments in [&["migrate"][..], &["createsuperuser", "--noinput"]] {
             let mut command = Command::new(&python);
@@ -76,23 +81,23 @@ impl Starting<'_> {
         command.args(["--log-level", "error", "front.wsgi"]);
         let stack =
             self.stack("django", "Django, gunicorn", Login::Django, port, vec![Program::start(command)]);
-        self.crowd(&stack, "django", &database);
+        self.insert_other_sessions(&stack, "django", &database);
         stack
     }
 
     fn express(&self, key: &'static str, name: &'static str, disable_touch: bool) -> Stack {
-        let database = self.place.database(key);
+        let database = self.environment.database(key);
         let port = free_port();
         let mut command = node("express");
         self.configure(&mut command, Some(&database), port);
         command.env("DISABLE_TOUCH", disable_touch.to_string());
         let stack = self.stack(key, name, Login::Name, port, vec![Program::start(command)]);
-        self.crowd(&stack, "express", &database);
+        self.insert_other_sessions(&stack, "express", &database);
         stack
     }
 
     fn better_auth(&self, key: &'static str, name: &'static str, cookie_cache: bool) -> Stack {
-        let database = self.place.database(key);
+        let database = self.environment.database(key);
         let port = free_port();
         let mut command = node("better-auth");
         self.configure(&mut command, Some(&database), port);
@@ -100,7 +105,7 @@ impl Starting<'_> {
         let stack = self.stack(key, name, Login::BetterAuth, port, vec![Program::start(command)]);
         let person = format!(r#"{{"name":"{NAME}","email":"{EMAIL}","password":"{PASSWORD}"}}"#);
         self.system.block_on(stack.post_json(self.client, "sign-up", person));
-        self.crowd(&stack, "better-auth", &database);
+        self.insert_other_sessions(&stack, "better-auth", &database);
         stack
     }
 
@@ -116,26 +121,26 @@ impl Starting<'_> {
         command.env("REDIS_URL", format!("redis://127.0.0.1:{redis_port}"));
         let programs = vec![Program::start(command), redis];
         let stack = self.stack("actix_redis", "actix-session + Redis", Login::Name, port, programs);
-        let mut crowd = Command::new("redis-cli");
-        crowd.args(["-p", &redis_port, "--eval"]).arg(source("actix-redis/crowd.lua"));
-        let said = crowd.output().unwrap();
+        let mut insert = Command::new("redis-cli");
+        insert.args(["-p", &redis_port, "--eval"]).arg(source("actix-redis/crowd.lua"));
+        let said = insert.output().unwrap();
         let sessions: u32 = String::from_utf8_lossy(&said.stdout).trim().parse().expect("a number");
         assert!(sessions >= 10_000, "{said:?}");
         stack
     }
 
     fn tower_sessions(&self) -> Stack {
-        let database = self.place.database("tower_sessions");
+        let database = self.environment.database("tower_sessions");
         let port = free_port();
         let mut command = on_core(Some("0"), rust("tower-sessions"));
         self.configure(&mut command, Some(&database), port);
         let programs = vec![Program::start(command)];
         let stack = self.stack("tower_sessions", "tower-sessions + sqlx", Login::Name, port, programs);
-        self.crowd(&stack, "tower-sessions", &database);
+        self.insert_other_sessions(&stack, "tower-sessions", &database);
         stack
     }
 
-    /// What any of them may ask its environment for.
+    /// The environment variables of all stacks.
     fn configure(&self, command: &mut Command, database: Option<&str>, port: u16) {
         // A page without its filler has about 170 bytes.
         command.env("PAGE_FILLER", self.length.saturating_sub(170).to_string());
@@ -171,8 +176,8 @@ impl Starting<'_> {
         stack
     }
 
-    /// After a first log-in, since some make their table only then.
-    fn crowd(&self, stack: &Stack, peer: &str, database: &str) {
+    /// Inserts the other sessions after a first log-in, because some stacks create their table only then.
+    fn insert_other_sessions(&self, stack: &Stack, peer: &str, database: &str) {
         self.system.block_on(stack.log_in(self.client));
         let statements = fs::read_to_string(source(&format!("{peer}/crowd.sql"))).unwrap();
         execute(database, &statements);
@@ -184,7 +189,7 @@ impl Stack {
         format!("{}/home", self.origin)
     }
 
-    /// Answers the cookies.
+    /// Returns the cookies.
     pub async fn log_in(&self, client: &reqwest::Client) -> String {
         let form = format!("{}/login", self.origin);
         let answer = match self.login {
@@ -211,14 +216,14 @@ impl Stack {
     async fn post_json(&self, client: &reqwest::Client, what: &str, body: String) -> reqwest::Response {
         let request = client.post(format!("{}/api/auth/{what}/email", self.origin)).body(body);
         let request = request.header("content-type", "application/json").header("origin", &self.origin);
-        // It counts attempts by address, which it takes from its proxy.
+        // It counts attempts by IP address, which it reads from the proxy's header.
         let request = request.header("x-forwarded-for", "192.0.2.7");
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{}: {answer:?}", self.name);
         answer
     }
 
-    /// That the page is there for the cookie, as long as ours, and for nobody else.
+    /// Checks that the page needs the cookie and is as long as ours.
     pub async fn check(&self, client: &reqwest::Client, cookie: &str, length: usize) {
         let page = client.get(self.page()).header("cookie", cookie).send().await.unwrap();
         assert_eq!(page.status().as_u16(), 200, "{}", self.name);
@@ -237,7 +242,7 @@ impl Stack {
     }
 }
 
-/// Where `benches/peers/install` puts them.
+/// The directory into which `benches/peers/install` installs.
 fn installed(peer: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers").join(peer)
 }
@@ -246,7 +251,7 @@ fn rust(peer: &str) -> PathBuf {
     installed("rust/release").join(format!("latchkey-peer-{peer}"))
 }
 
-/// By the Node that its lock file pins, where there is one for this machine.
+/// Uses the Node that the lock file pins, if there is one for this machine.
 fn node(peer: &str) -> Command {
     let dir = installed(peer);
     let pinned = ["x64", "arm64"].map(|arch| dir.join(format!("node_modules/node-linux-{arch}/bin/node")));

@@ -1,18 +1,18 @@
-//! What letting somebody in costs: `/home` with a session, against the same page open to all and behind a JWT.
-//! The program and the database on one core, the load on the other.
+//! What a check costs: `/home` with a session, compared with the same page without a check and behind a JWT. The
+//! program and the database run on one core, the load generator on the other.
 
 use actix_web::rt::System;
 
-use crate::crowd::number;
+use crate::environment::{Environment, RunningServer, client};
 use crate::pages::wrk;
-use crate::place::{Place, Served, client};
+use crate::population::number;
 use crate::report::Report;
 
-/// Short and in turn, because what else a machine does changes within seconds.
+/// Short slices in turn, because other load on the machine changes within seconds.
 const SLICE: &str = "1s";
 const TURNS: usize = 4;
 
-/// The open page first: the others are held against it.
+/// The open page is first: the others are compared with it.
 const PAGES: [(&str, &str); 4] = [
     ("open to all", "/yardstick/open"),
     ("with a session", "/home"),
@@ -20,7 +20,7 @@ const PAGES: [(&str, &str); 4] = [
     ("with a JWT, EdDSA", "/yardstick/eddsa"),
 ];
 
-/// What is held against a target, each in every turn.
+/// The ratios that have targets, computed in every turn.
 const RATIOS: [(&str, Ratio); 5] = [
     ("guarded_vs_open", |[open, session, ..]| session.per_second / open.per_second),
     ("session_vs_jwt_hs256", |[_, session, hs256, _]| session.per_second / hs256.per_second),
@@ -33,17 +33,17 @@ type Ratio = fn(&[Turn; 4]) -> f64;
 
 struct Turn {
     per_second: f64,
-    /// Microseconds a request.
+    /// Microseconds of CPU for each request.
     cpu: f64,
 }
 
-pub fn measure(report: &mut Report, place: &Place) {
-    place.pin("0");
-    let served = place.serve(Some("0"));
-    let cookies = System::new().block_on(cookies(place, &served));
-    report.value("writes_per_request", writes(place, &served, cookies[1].as_deref()));
+pub fn measure(report: &mut Report, environment: &Environment) {
+    environment.pin_database("0");
+    let served = environment.serve(Some("0"));
+    let cookies = System::new().block_on(cookies(environment, &served));
+    report.value("writes_per_request", writes(environment, &served, cookies[1].as_deref()));
     let mut ratios = RATIOS.map(|_| Vec::new());
-    // The first turn warms up.
+    // The first turn warms up and is not counted.
     for turn in 0..=report.rounds() * TURNS {
         let pages: [Turn; 4] = std::array::from_fn(|page| {
             let before = served.cpu();
@@ -66,21 +66,21 @@ pub fn measure(report: &mut Report, place: &Place) {
     for (values, (key, _)) in ratios.iter().zip(RATIOS) {
         report.value_of_rounds(key, values);
     }
-    place.pin("0-1");
+    environment.pin_database("0-1");
 }
 
-/// Transactions that wrote something, for each request of somebody who logged in less than a minute ago: Postgres
-/// gives a number to those and to no others.
-fn writes(place: &Place, served: &Served, cookie: Option<&str>) -> f64 {
-    let written = || number(&place.url, "pg_snapshot_xmax(pg_current_snapshot())::text");
+/// Writing transactions for each request of a user who logged in less than a minute ago. Postgres assigns an id to
+/// writing transactions only.
+fn writes(environment: &Environment, served: &RunningServer, cookie: Option<&str>) -> f64 {
+    let written = || number(&environment.url, "pg_snapshot_xmax(pg_current_snapshot())::text");
     let before = written();
     let seen = wrk(&format!("{}/home", served.origin), cookie, SLICE);
     (written() - before) / seen.requests
 }
 
-/// What each page is asked with. All must then say the same, but for ids and times.
-async fn cookies(place: &Place, served: &Served) -> [Option<String>; 4] {
-    place.person("ada@example.org").await;
+/// The cookie for each page. The pages must then be equal, except for ids and times.
+async fn cookies(environment: &Environment, served: &RunningServer) -> [Option<String>; 4] {
+    environment.create_user("ada@example.org").await;
     let client = client();
     let session = served.log_in(&client, "ada@example.org").await;
     let tokens = client.get(format!("{}/yardstick/tokens", served.origin)).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What a session in memory costs, in a process that does nothing else: this program calls itself for it.
+//! How much memory a cached session takes, measured in a process of its own: this program starts itself for it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,25 +12,25 @@ use latchkey::db::Db;
 use latchkey::identity::User;
 use latchkey::sessions::{Policy, Sessions};
 
-use crate::crowd;
+use crate::population;
 
-/// The word this program is called with.
-pub const WORD: &str = "footprint";
+/// The argument with which this program starts itself.
+pub const ARGUMENT: &str = "footprint";
 
-/// Sessions that are read first, so that what is there once is there.
-const BEFORE: u64 = 5_000;
+/// Sessions that are read first, so that one-time allocations are not counted.
+const READ_BEFORE: u64 = 5_000;
 
-const AT_ONCE: u64 = 64;
+const CONCURRENCY: u64 = 64;
 
-/// Bytes a session, when `count` of those at `url` are in memory.
+/// Bytes for each session, with `count` of the sessions at `url` cached.
 pub fn bytes_per_session(url: &str, count: u64) -> f64 {
     let program = env::current_exe().unwrap();
-    let output = Command::new(program).args([WORD, url, &count.to_string()]).output().unwrap();
+    let output = Command::new(program).args([ARGUMENT, url, &count.to_string()]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// The called one: prints that number.
+/// In the process of its own: prints that number.
 pub fn measure_self(url: &str, count: u64) {
     let wait = Span::seconds(10);
     let limits = config::Database {
@@ -40,9 +40,9 @@ pub fn measure_self(url: &str, count: u64) {
         statement_timeout: wait,
         lock_timeout: wait,
     };
-    // Room for more than come, since shards do not fill alike; and nothing is to be written down.
+    // More room than needed, because shards fill unevenly; and no writes.
     let policy = Policy {
-        cached: 2 * (BEFORE + count) as usize,
+        cached: 2 * (READ_BEFORE + count) as usize,
         touch_every: Duration::from_secs(7200),
         ..Policy::default()
     };
@@ -52,10 +52,10 @@ pub fn measure_self(url: &str, count: u64) {
         while !sessions.is_trusted() {
             sleep(Duration::from_millis(5)).await;
         }
-        fill(&sessions, 0, BEFORE).await;
+        fill(&sessions, 0, READ_BEFORE).await;
         let before = resident();
-        fill(&sessions, BEFORE, BEFORE + count).await;
-        let more = sessions.cached() as u64 - BEFORE;
+        fill(&sessions, READ_BEFORE, READ_BEFORE + count).await;
+        let more = sessions.cached() as u64 - READ_BEFORE;
         assert_eq!(more, count, "not all are in memory");
         println!("{}", (resident() - before) / more as f64);
         keeper.stop();
@@ -63,15 +63,15 @@ pub fn measure_self(url: &str, count: u64) {
 }
 
 async fn fill(sessions: &Sessions<User>, first: u64, last: u64) {
-    join_all((0..AT_ONCE).map(async |task| {
-        for number in (first + task..last).step_by(AT_ONCE as usize) {
-            assert!(sessions.find(&crowd::key(number)).await.unwrap().is_some());
+    join_all((0..CONCURRENCY).map(async |task| {
+        for number in (first + task..last).step_by(CONCURRENCY as usize) {
+            assert!(sessions.find(&population::key(number)).await.unwrap().is_some());
         }
     }))
     .await;
 }
 
-/// Bytes of this process that are in memory.
+/// The resident memory of this process in bytes.
 fn resident() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");

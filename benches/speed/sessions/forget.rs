@@ -1,5 +1,5 @@
-//! What a log-in costs its worker beside the hash: the principal's other sessions are now one more, so what is in
-//! memory of them goes. `src/sessions/cache.rs` itself, full.
+//! What a log-in costs its worker besides the hash: the principal's count of sessions changes, so their cached sessions
+//! are evicted. Uses `src/sessions/cache.rs` itself, with a full cache.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use uuid::Uuid;
 
 use crate::report::Report;
 
-#[allow(dead_code, unused_imports)] // Its unit tests are run elsewhere.
+#[allow(dead_code, unused_imports)] // Its unit tests run elsewhere.
 #[path = "../../../src/sessions/cache.rs"]
 mod cache;
 
-/// What the cache takes from its room.
+/// What the cache imports from its module.
 mod sync {
     pub use std::sync::atomic::{AtomicU64, Ordering};
     pub use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 }
 
-/// The room's own can only be made there.
+/// The module's own can only be created there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
-    #[allow(dead_code)] // Of the file's unit tests.
+    #[allow(dead_code)] // Used by the file's unit tests.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -35,10 +35,10 @@ impl KeyHash {
     }
 }
 
-/// As much as the record of a session, so that looking at one costs what it costs there.
-struct Held(KeyHash, Principal, [u64; 24]);
+/// As large as a session record, so that accessing one costs the same.
+struct CachedRecord(KeyHash, Principal, [u64; 24]);
 
-impl cache::Entry for Held {
+impl cache::Entry for CachedRecord {
     fn key(&self) -> &KeyHash {
         &self.0
     }
@@ -57,10 +57,10 @@ const LOG_INS: usize = 2000;
 pub fn measure(report: &mut Report) {
     for (count, key) in [(100_000, "log_in_forgets_us_100k"), (1_000_000, "log_in_forgets_us_1m")] {
         let cache = cache::Cache::new(2 * count);
-        let held: Vec<Arc<Held>> = (0..count as u64)
+        let held: Vec<Arc<CachedRecord>> = (0..count as u64)
             .map(|number| {
                 let hash = latchkey::secret::sha256(&number.to_le_bytes());
-                Arc::new(Held(KeyHash(hash), Principal(Uuid::new_v4()), [number; 24]))
+                Arc::new(CachedRecord(KeyHash(hash), Principal(Uuid::new_v4()), [number; 24]))
             })
             .collect();
         for entry in &held {

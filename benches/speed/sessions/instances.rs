@@ -1,4 +1,4 @@
-//! Instances over one database, in this process: what the program has behind its pages, without the pages.
+//! Instances on one database, in this process: the program without its pages.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use latchkey::mail::Mailer;
 use latchkey::sessions::{Keeper, Key, Login, Principal};
 use uuid::Uuid;
 
-use crate::place::Place;
+use crate::environment::Environment;
 
 pub struct Instance {
     pub accounts: Accounts,
@@ -20,17 +20,17 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// One that serves from memory.
-    pub async fn start(place: &Place) -> Self {
+    /// Starts an instance, and waits until it serves from memory.
+    pub async fn start(environment: &Environment) -> Self {
         let environment = [
-            ("DATABASE_URL", place.url.as_str()),
+            ("DATABASE_URL", environment.url.as_str()),
             ("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh"),
             ("LATCHKEY__SERVER__PUBLIC_URL", "http://localhost:8080"),
         ];
         let environment: HashMap<String, String> =
             environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let settings = Settings::from_environment(environment).unwrap_or_else(|error| panic!("{error}"));
-        let db = Db::new(&place.url, settings.pool);
+        let db = Db::new(&environment.url, settings.pool);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());
         let accounts = Accounts::new(db, mailer.unwrap(), &settings).unwrap();
         let keeper = Some(accounts.sessions().keep());
@@ -40,11 +40,11 @@ impl Instance {
         Self { accounts, keeper }
     }
 
-    pub async fn three(place: &Place) -> [Self; 3] {
-        [Self::start(place).await, Self::start(place).await, Self::start(place).await]
+    pub async fn three(environment: &Environment) -> [Self; 3] {
+        [Self::start(environment).await, Self::start(environment).await, Self::start(environment).await]
     }
 
-    /// Logs somebody in, without the form and the password.
+    /// Opens a session without form and password.
     pub async fn open(&self, user: Uuid) -> Key {
         let sessions = self.accounts.sessions().clone();
         let login = Login {

@@ -1,4 +1,4 @@
-//! The store by itself: what each of its calls costs, alone and eight at a time.
+//! The session store alone: what each call costs, one at a time and eight at a time.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,21 +11,21 @@ use latchkey::identity::User;
 use latchkey::sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
 use uuid::Uuid;
 
-use crate::place::Place;
+use crate::environment::Environment;
 use crate::report::Report;
 
 const SLICE: Duration = Duration::from_millis(700);
-const AT_ONCE: [usize; 2] = [1, 8];
+const CONCURRENCY: [usize; 2] = [1, 8];
 const DAY: CookieDuration = CookieDuration::days(1);
 
 pub fn measure(report: &mut Report) {
-    let place = Place::new();
-    place.crowd(10_000);
+    let environment = Environment::new();
+    environment.insert_other_sessions(10_000);
     System::new().block_on(async {
-        let bench = Bench::new(&place).await;
+        let bench = Bench::new(&environment).await;
         for _ in 0..report.rounds() {
-            for at_once in AT_ONCE {
-                bench.round(report, at_once).await;
+            for concurrency in CONCURRENCY {
+                bench.round(report, concurrency).await;
             }
         }
     });
@@ -36,17 +36,17 @@ struct Bench {
     bare: PgStore<()>,
     whole: PgStore<User>,
     principal: Principal,
-    /// One a task, so that no two wait for the same row.
+    /// One for each task, so that no two tasks wait for the same row.
     keys: Vec<SessionKey>,
 }
 
 impl Bench {
-    async fn new(place: &Place) -> Self {
-        let db = place.db(8);
-        // Every load and every log-in shall do the same, however long we measure.
+    async fn new(environment: &Environment) -> Self {
+        let db = environment.db(8);
+        // Every load and every log-in must do the same work, however long the measurement takes.
         let policy = Policy { per_principal: i64::MAX, ..Policy::default() };
         let plain = Sessions::new(db.clone(), policy);
-        let principal = Principal(place.person("ada@example.org").await);
+        let principal = Principal(environment.create_user("ada@example.org").await);
         let (bare, whole) = (plain.store(), Sessions::<User>::new(db, policy).store());
         let mut keys = Vec::new();
         for _ in 0..8 {
@@ -55,13 +55,13 @@ impl Bench {
         Self { plain, bare, whole, principal, keys }
     }
 
-    async fn round(&self, report: &mut Report, at_once: usize) {
-        let name = |what: &str| format!("{what}, {at_once} at once");
+    async fn round(&self, report: &mut Report, concurrency: usize) {
+        let name = |what: &str| format!("{what}, {concurrency} at once");
         let key = |task: usize| &self.keys[task];
         report.note(
             &name("load"),
             "µs",
-            per_call(at_once, async |task, _| {
+            per_call(concurrency, async |task, _| {
                 assert!(self.bare.load(key(task)).await.unwrap().is_some());
             })
             .await,
@@ -69,7 +69,7 @@ impl Bench {
         report.note(
             &name("load with its user"),
             "µs",
-            per_call(at_once, async |task, _| {
+            per_call(concurrency, async |task, _| {
                 assert!(self.whole.load(key(task)).await.unwrap().is_some());
             })
             .await,
@@ -77,7 +77,7 @@ impl Bench {
         report.note(
             &name("touch (update_ttl)"),
             "µs",
-            per_call(at_once, async |task, _| {
+            per_call(concurrency, async |task, _| {
                 self.bare.update_ttl(key(task), &DAY).await.unwrap();
             })
             .await,
@@ -85,32 +85,32 @@ impl Bench {
         report.note(
             &name("change of state (update)"),
             "µs",
-            per_call(at_once, async |task, turn| {
+            per_call(concurrency, async |task, turn| {
                 let clone = SessionKey::try_from(key(task).as_ref().to_owned()).unwrap();
                 self.bare.update(clone, state(self.principal.0, turn), &DAY).await.unwrap();
             })
             .await,
         );
-        // For people of their own: nobody has ten thousand sessions.
+        // For other users: no user has ten thousand sessions.
         report.note(
             &name("log-in (save)"),
             "µs",
-            per_call(at_once, async |_, turn| {
+            per_call(concurrency, async |_, turn| {
                 self.bare.save(state(Uuid::new_v4(), turn), &DAY).await.unwrap();
             })
             .await,
         );
-        report.note(&name("rotate"), "µs", self.rotations(at_once).await);
+        report.note(&name("rotate"), "µs", self.rotations(concurrency).await);
     }
 
-    async fn rotations(&self, at_once: usize) -> f64 {
+    async fn rotations(&self, concurrency: usize) -> f64 {
         let mut keys = Vec::new();
-        for _ in 0..at_once {
+        for _ in 0..concurrency {
             let (plain, login) = (self.plain.clone(), login(self.principal));
             let (key, _) = self.plain.write(move |change| plain.open(change, &login)).await.unwrap();
             keys.push(tokio::sync::Mutex::new(key));
         }
-        per_call(at_once, async |task, _| {
+        per_call(concurrency, async |task, _| {
             let mut key: tokio::sync::MutexGuard<'_, Key> = keys[task].lock().await;
             let live = self.plain.find(&key).await.unwrap().unwrap();
             let plain = self.plain.clone();
@@ -120,10 +120,10 @@ impl Bench {
     }
 }
 
-/// Microseconds a call, as each of `at_once` tasks sees it.
-async fn per_call(at_once: usize, call: impl AsyncFn(usize, usize)) -> f64 {
+/// Microseconds for a call, as each of `concurrency` tasks sees it.
+async fn per_call(concurrency: usize, call: impl AsyncFn(usize, usize)) -> f64 {
     let begun = Instant::now();
-    let tasks = (0..at_once).map(async |task| {
+    let tasks = (0..concurrency).map(async |task| {
         let mut turn = 0;
         while begun.elapsed() < SLICE {
             call(task, turn).await;
@@ -132,7 +132,7 @@ async fn per_call(at_once: usize, call: impl AsyncFn(usize, usize)) -> f64 {
         turn
     });
     let calls: usize = join_all(tasks).await.into_iter().sum();
-    begun.elapsed().as_secs_f64() * 1e6 * at_once as f64 / calls as f64
+    begun.elapsed().as_secs_f64() * 1e6 * concurrency as f64 / calls as f64
 }
 
 fn state(principal: Uuid, turn: usize) -> HashMap<String, String> {

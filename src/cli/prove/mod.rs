@@ -1,14 +1,7 @@
-//! `latchkey prove …`: what is promised and what is claimed, measured on the machine and with the database it is to
-//! hold on.
+//! `latchkey prove …`: measures on this machine, with the configured database server, whether the claims hold.
 
 mod cost;
-mod flood;
-mod instance;
-mod people;
-mod place;
-mod report;
 mod revocation;
-mod wire;
 
 use clap::Subcommand;
 
@@ -17,10 +10,10 @@ use crate::config::Settings;
 
 #[derive(Subcommand)]
 pub enum Command {
-    Revocation(revocation::Revocation),
-    /// What a check, a log-in and a log-out cost, with a session and with a JSON Web Token.
+    Revocation(revocation::Options),
+    /// Measure what a check, a log-in and a log-out cost with a session and with a JSON Web Token.
     Cost {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },

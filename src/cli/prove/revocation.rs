@@ -1,63 +1,122 @@
-//! `latchkey prove revocation`: that what is taken back is gone, on every instance, from the answer on.
+//! `latchkey prove revocation`: shows that a revoked session is refused by every instance.
 
-use std::rc::Rc;
+use std::fmt::{self, Display, Formatter};
 
 use actix_web::rt::System;
 use clap::value_parser;
 use futures_util::future::{Either, select};
+use serde_json::{Value, json};
 
-use super::flood::Flood;
-use super::instance::Instance;
-use super::people::People;
-use super::place::Place;
-use super::report::Report;
 use crate::cli::{Failure, log, serve};
 use crate::config::Settings;
+use crate::lab::prove::{self, Failing, Percentiles, Report};
 
-/// Start instances of this program on a database made for it, ask them all the time, end sessions one after the
-/// other, and see that none is served after its end. Nothing that is there already is touched.
+/// Start instances of this program on a database created for the test, keep them under load, revoke sessions one by
+/// one, and check that none is served afterwards. Existing data is not touched.
 #[derive(clap::Args)]
-pub struct Revocation {
-    /// So many instances.
+pub struct Options {
+    /// How many instances to start.
     #[arg(long, default_value_t = 3, value_parser = value_parser!(u16).range(1..=16))]
     instances: u16,
-    /// For so long.
+    /// How long to revoke sessions.
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// As JSON, in one line.
+    /// Print JSON, in one line.
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(settings: &Settings, options: &Revocation) -> Result<(), Failure> {
+pub fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
     log::start();
     let report = System::new().block_on(async {
-        // Before anything is made that would have to be removed.
-        let told_to_stop = serve::signals()?;
-        match select(Box::pin(told_to_stop), Box::pin(prove(settings, options))).await {
-            // What was made goes with the future that made it.
-            Either::Left(((), _)) => Err("stopped before anything was proven".into()),
-            Either::Right((report, _)) => report,
+        // Before the sandbox exists: a signal must not end the process without removing it.
+        let interrupted = serve::signals()?;
+        let proof = prove::revocation(settings, options.instances, options.seconds);
+        match select(Box::pin(interrupted), Box::pin(proof)).await {
+            // Dropping the other future removes what it has created.
+            Either::Left(((), _)) => Err(Failure::from("interrupted before anything was proven")),
+            Either::Right((report, _)) => Ok(report?),
         }
     })?;
     if options.json {
-        say!("{}", report.json())
+        say!("{}", as_json(&report))
     } else {
-        say!("{report}")
+        say!("{}", AsText(&report))
     }
-    report.verdict().map_or(Ok(()), |wrong| Err(wrong.into()))
+    report.failing().map_or(Ok(()), |failing| Err(words(failing).into()))
 }
 
-async fn prove(settings: &Settings, options: &Revocation) -> Result<Report, Failure> {
-    let place = Place::make(settings)?;
-    let mut instances = Vec::new();
-    for number in 1..=options.instances {
-        instances.push(Instance::start(&place, number)?);
+fn words(failing: Failing) -> String {
+    match failing {
+        Failing::ServedAfterAnswer { served, of } => {
+            format!(
+                "{served} of {of} requests were served although they started after the revocation was answered"
+            )
+        }
+        Failing::RefusedWhileLive(refused) => format!("{refused} requests of live sessions were refused"),
+        Failing::NothingRevoked => "nothing was proven: no session was revoked in that time".to_owned(),
     }
-    for instance in &mut instances {
-        instance.ready().await?;
+}
+
+/// Programs read these keys: they do not change.
+fn as_json(report: &Report) -> Value {
+    let times = |times: Option<Percentiles>| {
+        times.map(|Percentiles { p50, p99, max }| json!({ "p50": p50, "p99": p99, "max": max }))
+    };
+    json!({
+        "instances": report.instances,
+        "connections": report.connections,
+        "seconds": (report.seconds * 100.0).round() / 100.0,
+        "revocations": report.revocations(),
+        "answered_ms": times(report.answered()),
+        "refused_here_ms": times(report.refused_here()),
+        "refused_elsewhere_ms": times(report.refused_elsewhere()),
+        "requests": report.requests,
+        "begun_after_answer": report.begun_after_answer,
+        "served_after_answer": report.served_after_answer,
+        "refused_while_live": report.refused_while_live,
+        "failed": report.failed,
+        "unanswered": report.unanswered,
+    })
+}
+
+struct AsText<'r>(&'r Report);
+
+impl Display for AsText<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let report = self.0;
+        let Report { instances, connections, seconds, .. } = report;
+        let revoked = report.revocations();
+        writeln!(f, "{instances} instances on one database, {connections} connections requesting /home.")?;
+        writeln!(
+            f,
+            "{revoked} sessions revoked in {seconds:.1} s, each at one instance, with the form on its page.\n"
+        )?;
+        writeln!(f, "{:<50}{:>9}{:>9}{:>9}", "milliseconds since the form was sent", "p50", "p99", "max")?;
+        for (what, times) in [
+            ("its answer has arrived", report.answered()),
+            ("first refusal by that instance", report.refused_here()),
+            ("first refusal by the last of the others", report.refused_elsewhere()),
+        ] {
+            if let Some(Percentiles { p50, p99, max }) = times {
+                writeln!(f, "{what:<50}{p50:>9.2}{p99:>9.2}{max:>9.2}")?;
+            }
+        }
+        writeln!(f)?;
+        for (what, number) in [
+            ("requests", report.requests),
+            ("started after the answer", report.begun_after_answer),
+            ("of those served (must be 0)", report.served_after_answer),
+            ("refused while the session was live (must be 0)", report.refused_while_live),
+            ("neither served nor refused", report.failed),
+            ("revocations that were not answered in time", report.unanswered),
+        ] {
+            writeln!(f, "{what:<50}{number:>9}")?;
+        }
+        let verdict = match report.failing() {
+            None => "Every revoked session was refused by every instance.",
+            Some(_) => "Not proven.",
+        };
+        write!(f, "\n{verdict}")
     }
-    let people = People::new(settings, &place)?;
-    let ports = instances.iter().map(|instance| instance.port).collect();
-    Rc::new(Flood::new(ports, people.bystander().await?)).run(people, options.seconds).await
 }

@@ -80,8 +80,8 @@ flashes! {
     PasskeyRemoved = "passkey-removed", "good", "That passkey lets nobody in here any more. You can delete it from the device as well.";
     Leaving = "leaving", "good", "You are logged out everywhere, and your account will be deleted. Log in again to keep it; we wrote you until when.";
     Restored = "restored", "good", "Welcome back. Your account stays: it is no longer going to be deleted.";
-    LabEnded = "lab-ended", "good", "The run is over, and everything of it is deleted.";
-    LabOver = "lab-over", "warn", "That run is over: it lasts half an hour. Open another.";
+    LabEnded = "lab-ended", "good", "The run has ended, and its data is deleted.";
+    LabOver = "lab-over", "warn", "That run has ended: a run lasts 30 minutes or 300 steps. Start another one.";
     ConfirmThenAgain = "confirm-then-again", "warn", "You are confirmed. Nothing was changed yet: do once more what you were doing.";
     ConfirmedNotSent = "confirmed-not-sent", "warn", "You are confirmed. Nothing was changed yet: check the form and send it again.";
     OutOfDate = "out-of-date", "warn", "This page was out of date, so nothing was changed. Check what you typed and send it again.";

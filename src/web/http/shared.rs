@@ -8,13 +8,14 @@ use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
 use super::headers;
 use super::request_counts::RequestCounts;
 use crate::accounts::Accounts;
-use crate::config::{Origin, SessionLimits, Settings, Span, Transport};
+use crate::config::{Origin, SessionLimits, Settings, Span, Switch, Transport};
 use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
 pub struct Shared {
     pub accounts: Accounts,
-    pub lab: Lab,
+    /// `None` if `LATCHKEY__COMPARE` is off.
+    pub lab: Option<Lab>,
     pub public: Origin,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
@@ -49,9 +50,9 @@ pub struct CookieNames {
     pub lab: LabCookies,
 }
 
-/// What the lab leaves in a browser, for `/compare` and what is below it.
+/// The names of the lab's cookies, which are sent to `/compare` and the paths below it only.
 pub struct LabCookies {
-    /// Which run it is.
+    /// The key of the run.
     pub run: String,
     pub session: String,
     pub access: String,
@@ -81,7 +82,8 @@ impl Shared {
         requests: RequestCounts,
     ) -> Self {
         let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
-        let lab = Lab::new(accounts.db().clone(), settings.secret.clone());
+        let lab = (settings.compare == Switch::On)
+            .then(|| Lab::new(accounts.db().clone(), settings.secret.clone()));
         Self {
             accounts,
             lab,

@@ -6,16 +6,18 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::factors::CodeRefusal;
+use crate::factors::{Assertion, CodeRefusal, PasskeyRefusal};
 use crate::login::ConfirmRefusal;
 use crate::throttle::Wait;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, PostedForm, SecretText, Text};
+use crate::web::http::json::{Json, NoInput};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::{flash, return_to};
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
+use crate::web::pages::passkeys;
 use crate::web::session::carried_form::{CarriedForm, ConfirmStep};
 use crate::web::session::guard::SignedIn;
 
@@ -124,6 +126,34 @@ pub async fn step(
             let page = ConfirmPage::new(&me, &ctx, form.fields).await?.carrying(carried);
             Ok(ConfirmStep::Answer(refused(wait, &page)?))
         }
+    }
+}
+
+/// What to ask the browser for: a passkey of this user.
+pub async fn start_passkey(
+    me: SignedIn,
+    ctx: RequestContext,
+    _: Json<NoInput>,
+) -> Result<HttpResponse, Error> {
+    let (user, binding, client) = (me.session.owner.id, ctx.binding(), ctx.client());
+    let asked = ctx.accounts().login.ask_for_passkey(Some(user), binding, client).await?;
+    Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
+}
+
+pub async fn finish_passkey(
+    me: SignedIn,
+    ctx: RequestContext,
+    answer: Json<Assertion>,
+) -> Result<HttpResponse, Error> {
+    let (live, binding, client) = (me.session.clone(), ctx.binding(), ctx.client());
+    match ctx.accounts().login.confirm_with_passkey(live, binding, answer.0, client).await? {
+        Ok(key) => {
+            ctx.rotate_session(&me.session, &key);
+            Ok(passkeys::go_on(&ctx))
+        }
+        // Another request of this browser may have won and brought the new key: `next` will show.
+        Err(PasskeyRefusal::SessionLost) => Ok(passkeys::go_on(&ctx)),
+        Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::accounts::Accounts;
 use crate::db::Fault;
 use crate::factors::Binding;
 use crate::identity::{Client, LiveUser};
+use crate::lab::Lab;
 use crate::login::{Opened, PendingKey};
 use crate::sessions::Key;
 use crate::web::http::error::Error;
@@ -30,6 +31,11 @@ pub struct RequestContext {
 impl RequestContext {
     pub fn accounts(&self) -> &Accounts {
         &self.shared.accounts
+    }
+
+    /// The lab, if `LATCHKEY__COMPARE` is on. If it is off, its routes do not exist.
+    pub fn lab(&self) -> Result<&Lab, Error> {
+        self.shared.lab.as_ref().ok_or(Error::NotFound)
     }
 
     pub fn page(&self) -> Page {

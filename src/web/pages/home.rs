@@ -18,13 +18,18 @@ use crate::web::session::guard::{SignedIn, Visitor};
 struct HomePage {
     page: Page,
     can_register: bool,
+    can_compare: bool,
 }
 
 pub async fn landing(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     if visitor.session.is_some() {
         return Ok(flash::see_other("/home"));
     }
-    page::ok(&HomePage { page: ctx.page(), can_register: ctx.accounts().users.registration_is_open() })
+    page::ok(&HomePage {
+        page: ctx.page(),
+        can_register: ctx.accounts().users.registration_is_open(),
+        can_compare: ctx.shared.lab.is_some(),
+    })
 }
 
 #[derive(Template)]

@@ -4,13 +4,16 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::factors::{Assertion, PasskeyRefusal};
 use crate::login::{PendingHash, PendingRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
+use crate::web::http::json::{Json, NoInput};
 use crate::web::http::{flash, return_to};
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
+use crate::web::pages::passkeys;
 use crate::web::session::guard::Pending;
 
 #[derive(Deserialize, Default)]
@@ -65,5 +68,30 @@ pub async fn submit(
             let shown = SecondFactorPage::new(pending.key, &ctx, form.fields).await?;
             wait.map_or_else(|| page::refused(&shown), |wait| page::too_many(wait, &shown))
         }
+    }
+}
+
+/// What to ask the browser for: a passkey of the user whose password was accepted.
+pub async fn start_passkey(
+    pending: Pending,
+    ctx: RequestContext,
+    _: Json<NoInput>,
+) -> Result<HttpResponse, Error> {
+    let login = &ctx.accounts().login;
+    let Some(user) = login.pending_user(pending.key).await? else { return Ok(passkeys::log_in_again(&ctx)) };
+    let asked = login.ask_for_passkey(Some(user), ctx.binding(), ctx.client()).await?;
+    Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
+}
+
+pub async fn finish_passkey(
+    pending: Pending,
+    ctx: RequestContext,
+    answer: Json<Assertion>,
+) -> Result<HttpResponse, Error> {
+    let login = &ctx.accounts().login;
+    match login.finish_log_in_with_passkey(pending.key, ctx.binding(), answer.0, ctx.client()).await? {
+        Ok(opened) => Ok(passkeys::begin(&ctx, opened).await?),
+        Err(PasskeyRefusal::LogInGone) => Ok(passkeys::log_in_again(&ctx)),
+        Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
 }

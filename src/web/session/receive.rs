@@ -120,10 +120,13 @@ async fn refusal_answer<G: Guard, Args: EndsInForm>(
     refused: actix_web::Error,
     pages: FormPages,
 ) -> Result<HttpResponse, actix_web::Error> {
+    let shared = shared(request)?;
     if Args::MEDIA == Media::Json {
+        if G::KIND == GuardKind::Pending && matches!(refused.as_error(), Some(Error::LogIn { .. })) {
+            flash::set(request, shared, Flash::LogInExpired);
+        }
         return Err(refused);
     }
-    let shared = shared(request)?;
     match refused.as_error::<Error>() {
         Some(Error::Confirm { next }) => {
             let next = next.clone();

@@ -1,10 +1,10 @@
 //! What only a real browser can tell: journeys, forms and keys, narrow screens, accessibility; and valid HTML.
 
 mod axe;
+mod compare;
 mod forms;
 mod html;
 mod journey;
-mod lab;
 mod long;
 mod narrow;
 mod passkeys;

@@ -1,0 +1,108 @@
+//! Why nothing could be proven. The command line shows it.
+
+use std::fmt::{self, Display, Formatter};
+use std::io;
+
+use crate::config::Misconfigured;
+use crate::db::Fault;
+use crate::db::local::LocalError;
+use crate::users::AdminRefusal;
+
+#[derive(Debug)]
+pub enum ProveError {
+    Fault(Fault),
+    Io(io::Error),
+    LocalServer(LocalError),
+    Settings(Misconfigured),
+    /// The role in the settings may not create databases.
+    CreateDatabaseDenied,
+    InstanceEnded {
+        last_log_line: String,
+    },
+    /// An instance did not show what was waited for.
+    TimedOut(Awaited),
+    /// An answer that the test does not allow.
+    Unexpected {
+        request: Request,
+        status: u16,
+        location: String,
+    },
+    AccountRefused(AdminRefusal),
+    /// A name or an address that this program made up was refused.
+    InvalidAccount(String),
+}
+
+/// What an instance must show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    Ready,
+    Serving,
+    Refusing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    SessionsPage,
+    Revocation,
+}
+
+impl Display for ProveError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::LocalServer(error) => error.fmt(f),
+            Self::Settings(error) => error.fmt(f),
+            Self::CreateDatabaseDenied => f.write_str(
+                "this command needs a database of its own, and the role in the settings may not create one: grant it \
+                 CREATEDB (ALTER ROLE … CREATEDB), or run the command in local mode, without a database in the settings",
+            ),
+            Self::InstanceEnded { last_log_line } => {
+                write!(f, "an instance does not start: {last_log_line}")
+            }
+            Self::TimedOut(Awaited::Ready) => f.write_str("an instance did not become ready in time"),
+            Self::TimedOut(Awaited::Serving) => f.write_str("an instance never served a live session"),
+            Self::TimedOut(Awaited::Refusing) => f.write_str("an instance never refused a revoked session"),
+            Self::Unexpected { request: Request::SessionsPage, status, .. } => {
+                write!(f, "the page of sessions was answered with {status}")
+            }
+            Self::Unexpected { request: Request::Revocation, status, location } => {
+                write!(f, "the revocation was answered with {status} {location}")
+            }
+            Self::AccountRefused(refusal) => write!(f, "an account could not be created: {refusal:?}"),
+            Self::InvalidAccount(why) => write!(f, "an account could not be created: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ProveError {}
+
+impl From<Fault> for ProveError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<io::Error> for ProveError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<LocalError> for ProveError {
+    fn from(error: LocalError) -> Self {
+        Self::LocalServer(error)
+    }
+}
+
+impl From<Misconfigured> for ProveError {
+    fn from(error: Misconfigured) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl From<getrandom::Error> for ProveError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Fault(Fault::from(error))
+    }
+}

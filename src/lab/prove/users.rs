@@ -1,0 +1,130 @@
+//! The accounts of the test: users with many sessions each, and one session of theirs that revokes the others.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use super::ProveError;
+use super::error::Request;
+use super::http::HttpConnection;
+use super::sandbox::Sandbox;
+use crate::accounts::Accounts;
+use crate::config::{Misconfigured, Settings, Transport};
+use crate::db::{Db, Fault};
+use crate::identity::{Email, Name, Role};
+use crate::mail::Mailer;
+use crate::secret::{CookieSigner, Secret};
+use crate::sessions::{Handle, Key, Login};
+
+/// Fewer than the limit of sessions a user may have.
+const SESSIONS_PER_USER: usize = 60;
+
+pub struct Users {
+    accounts: Accounts,
+    signer: CookieSigner,
+    created: Cell<usize>,
+}
+
+/// A session, and when it was revoked.
+pub struct Session {
+    pub cookie: String,
+    pub handle: Handle,
+    /// When the form that revokes it was sent.
+    pub sent: Cell<Option<Instant>>,
+    /// When that form was answered. From then on no request may be served with this session.
+    pub answered: Cell<Option<Instant>>,
+}
+
+/// A user in one browser, who is about to revoke their other sessions.
+pub struct User {
+    cookie: String,
+    csrf_token: String,
+    pub other_sessions: Vec<Session>,
+}
+
+impl Users {
+    /// Creates accounts as the instances know them: in the same database, with the same secret.
+    pub fn new(settings: &Settings, sandbox: &Sandbox) -> Result<Self, ProveError> {
+        let mut settings = settings.clone();
+        settings.secret = Secret::parse(&sandbox.secret)
+            .map_err(|_| Misconfigured::new("the generated secret is too weak"))?;
+        settings.mail.transport = Transport::None;
+        settings.mail.smtp_url = None;
+        let signer = CookieSigner::new(&settings.secret);
+        let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
+        let accounts = Accounts::new(Db::new(&sandbox.url, settings.pool), mailer, &settings)?;
+        Ok(Self { accounts, signer, created: Cell::new(0) })
+    }
+
+    /// A session that is never revoked.
+    pub async fn bystander(&self) -> Result<Session, ProveError> {
+        self.sessions_of_new_user(1).await?.pop().ok_or_else(no_session)
+    }
+
+    /// A new user, who has opened the page that lists their sessions.
+    pub async fn user(&self, http: &mut HttpConnection) -> Result<User, ProveError> {
+        let mut other_sessions = self.sessions_of_new_user(SESSIONS_PER_USER).await?;
+        let Session { cookie, .. } = other_sessions.pop().ok_or_else(no_session)?;
+        let page = http.get("/account/sessions", &cookie).await?;
+        let field = page.body.split_once("name=\"csrf_token\" value=\"").map(|(_, rest)| rest);
+        let Some(csrf_token) = field.and_then(|rest| rest.split('"').next()) else {
+            let request = Request::SessionsPage;
+            return Err(ProveError::Unexpected { request, status: page.status, location: page.location });
+        };
+        Ok(User { cookie, csrf_token: csrf_token.to_owned(), other_sessions })
+    }
+
+    /// Creates a user, and opens `count` sessions as a log-in does.
+    async fn sessions_of_new_user(&self, count: usize) -> Result<Vec<Session>, ProveError> {
+        let number = self.created.replace(self.created.get() + 1);
+        let invalid = |why: &dyn std::fmt::Display| ProveError::InvalidAccount(why.to_string());
+        let email = Email::parse(&format!("person{number}@example.org")).map_err(|why| invalid(&why))?;
+        let name = Name::parse(&format!("Person {number}")).map_err(|why| invalid(&why))?;
+        let created = self.accounts.admin.create_user(&email, &name, Role::Member).await?;
+        let user = created.map_err(ProveError::AccountRefused)?;
+        let login = Login {
+            principal: user.principal(),
+            remember: false,
+            factor: "password".into(),
+            address: "127.0.0.1".into(),
+            user_agent: "latchkey prove".into(),
+            device: None,
+        };
+        let store = self.accounts.sessions().clone();
+        let opened: Vec<(Key, Handle)> = self
+            .accounts
+            .sessions()
+            .write(move |change| (0..count).map(|_| store.open(change, &login)).collect())
+            .await?;
+        Ok(opened.into_iter().map(|(key, handle)| self.session(&key, handle)).collect())
+    }
+
+    fn session(&self, key: &Key, handle: Handle) -> Session {
+        let cookie = format!("latchkey={}", self.signer.sign(key.reveal()));
+        Session { cookie, handle, sent: Cell::default(), answered: Cell::default() }
+    }
+}
+
+impl User {
+    /// Revokes one of the other sessions with the form on their page, and records when. Returns `false` if there was
+    /// no answer in time, or the instance asked to come back later.
+    pub async fn revoke(&self, session: &Session, http: &mut HttpConnection) -> Result<bool, ProveError> {
+        let path = format!("/account/sessions/{}/revoke", session.handle);
+        session.sent.set(Some(Instant::now()));
+        let answer = http.post(&path, &self.cookie, &format!("csrf_token={}", self.csrf_token)).await;
+        let answered = Instant::now();
+        match answer.map(|answer| (answer.status, answer.location)) {
+            Ok((303, location)) if location == "/account/sessions" => {
+                session.answered.set(Some(answered));
+                Ok(true)
+            }
+            Ok((503, _)) | Err(_) => Ok(false),
+            Ok((status, location)) => {
+                Err(ProveError::Unexpected { request: Request::Revocation, status, location })
+            }
+        }
+    }
+}
+
+fn no_session() -> ProveError {
+    ProveError::Fault(Fault::Bug("no session was opened".into()))
+}
