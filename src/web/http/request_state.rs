@@ -1,5 +1,5 @@
-//! What is known of one request, in one place: the request layer puts it into the request, `session::with_session` fills
-//! in who makes it, guards and pages read it, and its outgoing cookies leave with the answer, whatever that is.
+//! What is known of one request, in one place. The request layer puts it into the request, `session::with_session` adds
+//! the session, guards and pages read it, and its outgoing cookies leave with every kind of answer.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;

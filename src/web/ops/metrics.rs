@@ -131,7 +131,7 @@ fn write(
         let help = "Since what has ended was last deleted, by whichever instance.";
         one(out, "latchkey_upkeep_age_seconds", "gauge", help, seconds)?;
     }
-    for (name, kind, help, value) in own_process::told() {
+    for (name, kind, help, value) in own_process::process_metrics() {
         head(out, name, kind, help)?;
         writeln!(out, "{name} {value}")?;
     }

@@ -1,4 +1,4 @@
-//! What a handler has at hand: the shared things, the request's client and query, the frame of its page.
+//! What a handler works with: the shared services, the client and query of the request, the frame of its page.
 
 use std::future::{Ready, ready};
 
@@ -90,7 +90,7 @@ impl RequestContext {
         &given[..end.unwrap_or(given.len())]
     }
 
-    /// The fields of a form nobody has filled in yet, with what the query brings along.
+    /// The fields of an empty form, with the values that the query brings.
     pub fn fields(&self, names: &[&str]) -> Fields {
         Fields::new(names.iter().map(|name| ((*name).to_owned(), self.query(name))).collect())
     }

@@ -56,7 +56,7 @@ pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Er
     )
 }
 
-/// The page, whatever has let its reader in.
+/// The page itself, also for the benchmark, which admits its reader in other ways.
 pub fn dashboard(
     page: Page,
     name: SmolStr,

@@ -139,7 +139,7 @@ pub async fn confirm_email(
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
     match ctx.accounts().users.confirm_email(form.input.token.as_str(), ctx.client()).await? {
-        // Whoever is logged in goes on to their pages from there.
+        // A user who is logged in is sent on from there.
         Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailChanged))),
         None => dead(&ctx, Purpose::ConfirmEmail, form),
     }

@@ -55,7 +55,7 @@ pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
         PasskeyRefusal::TooMany(wait) => return json::too_many(*wait),
         PasskeyRefusal::Off => "Passkeys do not work at this address. Use another way.",
         PasskeyRefusal::Expired => "That took too long. Try once more.",
-        // Nobody learns whether it was removed or its account disabled.
+        // The answer does not say whether it was removed or its account disabled.
         PasskeyRefusal::Unknown => {
             "This passkey does not open anything here. Use another one, or another way."
         }
