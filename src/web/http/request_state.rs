@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest};
+use latchkey_sessions::Handle;
 
 use super::cookies::OutgoingCookies;
 use super::flash_messages::Flash;
@@ -94,7 +95,7 @@ impl RequestState {
     }
 
     /// The public, stable name of the session.
-    pub fn session_handle(&self) -> Option<crate::sessions::Handle> {
+    pub fn session_handle(&self) -> Option<Handle> {
         self.session.borrow().as_ref().map(|live| live.record.handle)
     }
 

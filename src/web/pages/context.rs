@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use latchkey_sessions::Key;
 
 use crate::accounts::Accounts;
 use crate::db::Fault;
@@ -13,7 +14,6 @@ use crate::factors::Binding;
 use crate::identity::{Client, LiveUser};
 use crate::lab::Lab;
 use crate::login::{Opened, PendingKey};
-use crate::sessions::Key;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::Fields;

@@ -2,10 +2,10 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use latchkey_sessions::EndReason;
 use serde::Deserialize;
 
 use crate::login::{Attempt, LogInRefusal, LoggedIn};
-use crate::sessions::Ended;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
@@ -55,8 +55,8 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
         return Ok(flash::see_other(return_to::safe(&ctx.query("next")).unwrap_or("/home")));
     }
     let ended = current_session::how_it_ended(&ctx.request, &ctx.shared).await?.map(|how| match how {
-        Ended::Revoked => "Your session in this browser was ended from elsewhere: on another device, by a new password, with a link from a letter, or by an administrator.",
-        Ended::Expired => "Your session in this browser has run out.",
+        EndReason::Revoked => "Your session in this browser was ended from elsewhere: on another device, by a new password, with a link from a letter, or by an administrator.",
+        EndReason::Expired => "Your session in this browser has run out.",
     });
     page::ok(&LogInPage { ended, ..LogInPage::new(&ctx, ctx.fields(&["next"])) })
 }
