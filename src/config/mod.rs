@@ -71,8 +71,9 @@ documented! {
         data_dir: Option<PathBuf>,
         /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
         registration: Registration,
-        /// `on` serves the comparison of sessions and tokens at `/compare`, with its measurements. On, because it shows
-        /// what sessions guarantee and needs no account; `off` removes its routes, links and data.
+        /// `off` removes `/compare` with every link to it, its clean-up and its signing keys, and the next start deletes
+        /// the runs that are left. It is on because the page needs no account and shows what sessions guarantee; switch
+        /// it off where users should see only what they need.
         /// Default: `on`
         compare: Option<Switch>,
         server: WrittenServer,

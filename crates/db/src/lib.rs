@@ -18,6 +18,8 @@
 //! [`time::Moment`] is a moment of the database's clock, [`after_commit`] holds actions back until a transaction is
 //! committed, and [`counters`] counts without locks.
 
+#![deny(missing_docs)]
+
 pub mod after_commit;
 mod blocking;
 pub mod conninfo;

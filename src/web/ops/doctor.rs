@@ -1,23 +1,24 @@
-//! What `latchkey doctor --url` asks a running instance through its public address: whether it is us, and what address
-//! we see. Answered to whoever has the secret and to nobody else, for whom there is nothing here.
+//! The question that `latchkey doctor --url` asks a running instance through its public address: is this our instance, and
+//! which client address does it see? Only a caller who has the secret gets an answer; all others get 404.
 
 use std::net::IpAddr;
 
 use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::secret::{Secret, encode, random};
 use crate::web::http::client_address;
-use crate::web::{Shared, routes};
+use crate::web::http::methods::read_only;
+use crate::web::http::shared::Shared;
 
 pub const PATH: &str = "/.well-known/latchkey-doctor";
 
-/// The question: seconds, a number used once, and their signature.
-pub const HEADER: &str = "x-latchkey-doctor";
+/// The header of a question: seconds, a number used once, and their signature.
+pub use crate::web::http::headers::DOCTOR_QUESTION as HEADER;
 
 /// As old as a question may be, or as far ahead: clocks differ.
 pub const FRESH_FOR: u64 = 60;
@@ -25,9 +26,9 @@ pub const FRESH_FOR: u64 = 60;
 const ASKED: &str = "doctor-asked";
 const ANSWERED: &str = "doctor-answered";
 
-/// What an instance saw of the question.
+/// What an instance saw of the request that carried the question.
 #[derive(Serialize, Deserialize)]
-pub struct Seen {
+pub struct ObservedRequest {
     /// Who we take the client to be.
     pub client: Option<IpAddr>,
     /// Who connected to us: the nearest proxy, if there is one.
@@ -42,7 +43,7 @@ pub struct Seen {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Answer {
+struct SignedAnswer {
     seen: String,
     signature: String,
 }
@@ -54,17 +55,16 @@ pub fn question(secret: &Secret) -> Result<String, getrandom::Error> {
     Ok(format!("{at}.{once}.{signature}"))
 }
 
-/// What the answer to `question` says, if it comes from somebody who has the secret.
-pub fn open(secret: &Secret, question: &str, body: &[u8]) -> Option<Seen> {
-    let answer: Answer = serde_json::from_slice(body).ok()?;
+/// The content of an answer to `question`, if its signature shows that the sender has the secret.
+pub fn verified_answer(secret: &Secret, question: &str, body: &[u8]) -> Option<ObservedRequest> {
+    let answer: SignedAnswer = serde_json::from_slice(body).ok()?;
     let parts = [question.as_bytes(), answer.seen.as_bytes()];
     secret.signed(ANSWERED, &parts, &answer.signature).then(|| serde_json::from_str(&answer.seen).ok())?
 }
 
 pub fn mount(config: &mut ServiceConfig) {
     let there = fn_guard(|context| is_asked(context).is_some());
-    config
-        .service(web::resource(PATH).guard(there).route(web::route().guard(routes::is_reading()).to(answer)));
+    config.service(read_only(PATH, answer).guard(there));
 }
 
 fn is_asked(context: &GuardContext<'_>) -> Option<()> {
@@ -74,11 +74,6 @@ fn is_asked(context: &GuardContext<'_>) -> Option<()> {
 
 fn given(headers: &HeaderMap) -> Option<&str> {
     headers.get(HEADER)?.to_str().ok()
-}
-
-/// Whether whoever asks brings the doctor's question, right or wrong.
-pub(in crate::web) fn is_visiting(headers: &HeaderMap) -> bool {
-    headers.contains_key(HEADER)
 }
 
 fn is_fresh(secret: &Secret, question: &str) -> bool {
@@ -92,7 +87,7 @@ fn is_fresh(secret: &Secret, question: &str) -> bool {
 async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
     let written = request.headers().get_all("x-forwarded-for");
     let proto = request.headers().get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
-    let seen = Seen {
+    let seen = ObservedRequest {
         client: client_address::of(&request, shared.trusted_hops),
         peer: request.peer_addr().map(|peer| peer.ip().to_canonical()),
         forwarded: written.map(|header| header.as_bytes().split(|byte| *byte == b',').count()).sum(),
@@ -105,7 +100,7 @@ async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
         return HttpResponse::NotFound().finish();
     };
     let signature = encode(&shared.secret.mac(ANSWERED, &[question.as_bytes(), seen.as_bytes()]));
-    HttpResponse::Ok().json(Answer { seen, signature })
+    HttpResponse::Ok().json(SignedAnswer { seen, signature })
 }
 
 #[cfg(test)]
@@ -140,9 +135,9 @@ mod tests {
         let ours = secret("0123456789abcdefghijklmnopqrstuvwxyz");
         let seen = r#"{"client":null,"peer":null,"forwarded":0,"trusted_hops":0,"proto":null,"public":"x","version":"1"}"#;
         let signature = encode(&ours.mac(ANSWERED, &[b"one", seen.as_bytes()]));
-        let body = serde_json::to_vec(&Answer { seen: seen.into(), signature }).unwrap();
-        assert!(open(&ours, "one", &body).is_some());
-        assert!(open(&ours, "two", &body).is_none());
-        assert!(open(&ours, "one", b"<!DOCTYPE html>").is_none());
+        let body = serde_json::to_vec(&SignedAnswer { seen: seen.into(), signature }).unwrap();
+        assert!(verified_answer(&ours, "one", &body).is_some());
+        assert!(verified_answer(&ours, "two", &body).is_none());
+        assert!(verified_answer(&ours, "one", b"<!DOCTYPE html>").is_none());
     }
 }

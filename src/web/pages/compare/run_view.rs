@@ -3,13 +3,14 @@
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::copy::{self, Narration};
+use super::copy;
+use super::copy::narration::{Narration, narration};
 use crate::lab::jwt::{self, Algorithm};
 use crate::lab::{
     Comparison, Credentials, HistoryEntry, LoggedStep, RefreshRefusal, Role, Run, SessionRow, Snapshot,
     SourceLine, TokenRow, Verdict,
 };
-use crate::web::LabCookies;
+use crate::web::http::shared::LabCookies;
 use crate::web::pages::view::When;
 
 pub struct RunView {
@@ -69,7 +70,7 @@ pub struct VerdictView {
     pub remaining: Option<When>,
     pub decided_by: SourceLine,
     pub queries: String,
-    pub micros: String,
+    pub took: String,
 }
 
 /// A credential, as a cookie carries it.
@@ -146,7 +147,7 @@ impl StepView {
         let when = to_the_second(at, now);
         match entry.logged() {
             LoggedStep::Outcome(outcome) => Self {
-                text: copy::narration(outcome),
+                text: narration(outcome),
                 code: outcome.code(),
                 refusal: outcome.refresh_refusal().map_or("", RefreshRefusal::code),
                 when,
@@ -190,7 +191,7 @@ impl VerdictView {
             }),
             decided_by: verdict.decided_by,
             queries: copy::queries(verdict.queries),
-            micros: format!("{:.0}", verdict.took.as_secs_f64() * 1e6),
+            took: copy::check_time(verdict.took),
         }
     }
 }

@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-use super::traffic::Answering;
+use super::traffic::ResponseGuard;
 
 /// actix copies what it sends; it asks for the next piece when this one has nearly left.
 pub const PIECE: usize = 8 * 1024;
 
-pub struct Answer {
+pub struct ResponseBody {
     body: Body,
-    _until_sent: Option<Answering>,
+    _until_sent: Option<ResponseGuard>,
 }
 
 enum Body {
@@ -23,8 +23,8 @@ enum Body {
     Other(BoxBody),
 }
 
-impl Answer {
-    pub fn new(body: impl MessageBody + 'static, answering: Option<Answering>) -> Self {
+impl ResponseBody {
+    pub fn new(body: impl MessageBody + 'static, response_guard: Option<ResponseGuard>) -> Self {
         let body = match body.size() {
             // Its length is not to be told (204, 304).
             BodySize::None => Body::Other(BoxBody::new(body)),
@@ -33,11 +33,11 @@ impl Answer {
                 Err(body) => Body::Other(body),
             },
         };
-        Self { body, _until_sent: answering }
+        Self { body, _until_sent: response_guard }
     }
 }
 
-impl MessageBody for Answer {
+impl MessageBody for ResponseBody {
     type Error = Box<dyn std::error::Error>;
 
     fn size(&self) -> BodySize {
