@@ -36,8 +36,8 @@ impl Factors {
         notice: &Notice<'_>,
         client: &Client,
     ) -> Result<(), Fault> {
-        match crate::identity::queries::addressee(conn, user)? {
-            Some(person) => self.notices.tell(conn, &person, notice, client),
+        match crate::identity::queries::recipient(conn, user)? {
+            Some(person) => self.notices.send_notice(conn, &person, notice, client),
             None => Ok(()),
         }
     }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use diesel::pg::PgConnection;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::totp::{MAX_TOTP_FAILURES, TotpCheck, digits};
 use crate::factors::{Factors, queries};
-use crate::identity::{Client, Factor, UserId};
+use crate::identity::{Client, LoginMethod, UserId};
 use crate::notices::Notice;
 use crate::secret::{self, TokenHash};
 use crate::throttle::{self, Wait};
@@ -72,7 +72,7 @@ impl Factors {
         typed: &str,
         scope: &AttemptScope,
         client: &Client,
-    ) -> Result<Factor, Failed<CodeRefusal>> {
+    ) -> Result<LoginMethod, Failed<CodeRefusal>> {
         match digits(typed) {
             Some(digits) => self.verify_totp(conn, user, &digits, client),
             None => self.verify_recovery_code(conn, user, typed, scope, client),
@@ -85,20 +85,20 @@ impl Factors {
         user: UserId,
         digits: &str,
         client: &Client,
-    ) -> Result<Factor, Failed<CodeRefusal>> {
+    ) -> Result<LoginMethod, Failed<CodeRefusal>> {
         match self.check_totp_code(conn, user, digits)? {
-            TotpCheck::Right => return Ok(Factor::PasswordAndTotp),
+            TotpCheck::Right => return Ok(LoginMethod::PasswordAndTotp),
             // No event: an attacker could fill the audit trail.
             TotpCheck::NotChecked => return refuse(CodeRefusal::Locked),
             TotpCheck::UsedAlready => {
-                Entry::nobody(Act::SecondFactorRefused, Some(user), client)
+                NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client)
                     .detail("it was used already")
                     .write(conn)?;
             }
             TotpCheck::Wrong { failures } => {
-                Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+                NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client).write(conn)?;
                 if failures == MAX_TOTP_FAILURES {
-                    Entry::nobody(Act::TotpLocked, Some(user), client).write(conn)?;
+                    NewEvent::unproven(AuditAction::TotpLocked, Some(user), client).write(conn)?;
                     self.notify_user(conn, user, &Notice::FactorLocked { failures }, client)?;
                     return refuse(CodeRefusal::Locked);
                 }
@@ -114,10 +114,10 @@ impl Factors {
         typed: &str,
         scope: &AttemptScope,
         client: &Client,
-    ) -> Result<Factor, Failed<CodeRefusal>> {
+    ) -> Result<LoginMethod, Failed<CodeRefusal>> {
         // 128 bits cannot be guessed; this bounds the writes that attempts cause. It counts neither by address nor by
         // account: attackers must not delay the owner (docs/decisions/second-factors.md).
-        if let Err(wait) = throttle::may_try_recovery_code(conn, &scope.key(), &self.throttle)? {
+        if let Err(wait) = throttle::admit_recovery_code(conn, &scope.key(), &self.throttle)? {
             return refuse(CodeRefusal::TooMany(wait));
         }
         let used = match RecoveryCodes::hash_of(user, typed) {
@@ -125,14 +125,14 @@ impl Factors {
             None => false,
         };
         if !used {
-            Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+            NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client).write(conn)?;
             return refuse(CodeRefusal::Wrong);
         }
         let left = queries::recovery_codes_left(conn, user)?;
-        Entry::own(Act::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
+        NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
         if left <= LOW_RECOVERY_CODES {
             self.notify_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
         }
-        Ok(Factor::PasswordAndRecoveryCode)
+        Ok(LoginMethod::PasswordAndRecoveryCode)
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod queries;
 mod user;
 
 pub use client::{Agent, Client};
-pub use email::{Email, EmailKey, NoEmail};
-pub use login_factor::Factor;
-pub(crate) use user::Addressee;
-pub use user::{LiveUser, Name, NoName, Role, User, UserId};
+pub use email::{Email, EmailKey, InvalidEmail};
+pub use login_factor::LoginMethod;
+pub(crate) use user::Recipient;
+pub use user::{LiveUser, Name, InvalidName, Role, User, UserId};

@@ -2,39 +2,39 @@
 
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::UserId;
 use crate::login::Login;
-use crate::notices::{About, Notice, Purpose};
-use crate::throttle::{Alarm, Budget};
+use crate::notices::{LinkDetails, Notice, LinkPurpose};
+use crate::throttle::{OwnerAlert, AttemptKeys};
 
 impl Login {
     /// Notifies the owner of repeated wrong passwords, or that the password was locked. For an account that does not
     /// exist the same statements run, so that the time does not reveal whether it exists.
-    pub(crate) async fn send_alarm_notice(&self, alarm: Alarm, budget: &Budget) -> Result<(), Fault> {
-        if !self.mailer.delivers() && matches!(alarm, Alarm::Guessing { .. }) {
+    pub(crate) async fn send_alarm_notice(&self, alarm: OwnerAlert, attempt_keys: &AttemptKeys) -> Result<(), Fault> {
+        if !self.mailer.delivers() && matches!(alarm, OwnerAlert::Guessing { .. }) {
             return Ok(());
         }
-        let (login, user, client) = (self.clone(), budget.user(), budget.client.clone());
+        let (login, user, client) = (self.clone(), attempt_keys.user(), attempt_keys.client.clone());
         self.db
             .write(move |conn| {
                 let Some(user) = user else {
                     let absent = UserId(Uuid::nil());
-                    crate::identity::queries::addressee(conn, absent)?;
-                    crate::notices::queries::delete_links(conn, absent, &[Purpose::Unlock])?;
-                    return login.notices.mail_nobody(conn);
+                    crate::identity::queries::recipient(conn, absent)?;
+                    crate::notices::queries::delete_links(conn, absent, &[LinkPurpose::Unlock])?;
+                    return login.notices.send_decoy(conn);
                 };
-                let Some(owner) = crate::identity::queries::addressee(conn, user)? else { return Ok(()) };
-                let unlock = login.notices.make_link(conn, user, Purpose::Unlock, About::default())?;
+                let Some(owner) = crate::identity::queries::recipient(conn, user)? else { return Ok(()) };
+                let unlock = login.notices.create_link(conn, user, LinkPurpose::Unlock, LinkDetails::default())?;
                 let notice = match alarm {
-                    Alarm::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
-                    Alarm::Locked { failures, outside } => {
-                        Entry::nobody(Act::PasswordLocked, Some(user), &client).write(conn)?;
-                        Notice::PasswordLocked { failures, outside, unlock }
+                    OwnerAlert::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
+                    OwnerAlert::Locked { failures, unknown_browser } => {
+                        NewEvent::unproven(AuditAction::PasswordLocked, Some(user), &client).write(conn)?;
+                        Notice::PasswordLocked { failures, unknown_browser, unlock }
                     }
                 };
-                login.notices.tell(conn, &owner, &notice, &client)
+                login.notices.send_notice(conn, &owner, &notice, &client)
             })
             .await
     }

@@ -1,16 +1,16 @@
 //! Log in with an email address and a password.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
-use crate::identity::{Client, EmailKey, Factor};
-use crate::login::counters::{HasOutcome, LoginMethod, LoginOutcome};
+use crate::identity::{Client, EmailKey, LoginMethod};
+use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
 use crate::login::open_session::OpenedSession;
 use crate::login::pending_login::PendingKey;
 use crate::login::queries::PasswordRecord;
 use crate::login::verify_password::Rehash;
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::throttle::{Budget, Wait};
+use crate::throttle::{AttemptKeys, RetryAfter};
 
 /// What a visitor typed to log in.
 pub struct LoginAttempt {
@@ -31,7 +31,7 @@ pub enum LoginRefusal {
     /// Wrong password, unknown or unconfirmed address, or disabled user: one answer for all, so that it does not reveal
     /// who has an account (ASVS 5.0 6.3.8).
     NoMatch,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// A log-in whose password was verified.
@@ -39,7 +39,7 @@ pub enum LoginRefusal {
 struct VerifiedLogin {
     record: PasswordRecord,
     rehash: Option<Rehash>,
-    keys: Budget,
+    keys: AttemptKeys,
     remember: bool,
     client: Client,
 }
@@ -66,7 +66,7 @@ impl Login {
         client: Client,
     ) -> Result<Authenticated, Failed<LoginRefusal>> {
         let outcome = self.count_verify_conclude(attempt, client).await;
-        self.counters.count(LoginMethod::Password, &outcome);
+        self.counters.count(LoginStep::Password, &outcome);
         outcome
     }
 
@@ -83,7 +83,7 @@ impl Login {
         };
         let login =
             VerifiedLogin { record, rehash: verified.rehash, keys, remember: attempt.remember, client };
-        verified.refund.settle_outcome(self.conclude(login, &attempt.password).await)
+        verified.refund.if_fault_in(self.conclude(login, &attempt.password).await)
     }
 
     /// The active user with this address, and the counters that the attempt counts against.
@@ -91,7 +91,7 @@ impl Login {
         &self,
         attempt: &LoginAttempt,
         client: &Client,
-    ) -> Result<(Option<PasswordRecord>, Budget), Fault> {
+    ) -> Result<(Option<PasswordRecord>, AttemptKeys), Fault> {
         let email_key = EmailKey::of_attempt(&attempt.email);
         let (key, browser) = (email_key.clone(), client.browser);
         let (record, is_known_device) = self
@@ -106,7 +106,7 @@ impl Login {
             })
             .await?;
         let owner = record.as_ref().map(|record| (record.user, is_known_device));
-        let keys = Budget::log_in(&email_key, owner, client, &self.throttle.buckets);
+        let keys = AttemptKeys::for_log_in(&email_key, owner, client, &self.throttle.counter_names);
         Ok((record, keys))
     }
 
@@ -151,7 +151,7 @@ impl Login {
                 if record.hash.as_ref().map(PasswordHash::as_str) != Some(current.as_str()) {
                     return refuse(Superseded::Hash(current));
                 }
-                keys.give_back(tx)?;
+                keys.reset(tx)?;
                 let hash = match rehash {
                     Some(rehash) => rehash.store(tx, user, &client)?,
                     None => current,
@@ -160,7 +160,7 @@ impl Login {
                     let key = login.create_pending_login(tx, user, &hash, remember, &client)?;
                     Authenticated::PendingLogin(key)
                 } else {
-                    let opened = login.open_session(tx, user, Factor::Password, remember, &client)?;
+                    let opened = login.open_session(tx, user, LoginMethod::Password, remember, &client)?;
                     Authenticated::Session(opened)
                 })
             })
@@ -175,7 +175,7 @@ impl Login {
     ) -> Result<T, Failed<LoginRefusal>> {
         let subject = record.map(|record| record.user);
         self.db
-            .write(move |conn| Entry::nobody(Act::LogInRefused, subject, &client).detail(detail).write(conn))
+            .write(move |conn| NewEvent::unproven(AuditAction::LogInRefused, subject, &client).detail(detail).write(conn))
             .await?;
         refuse(LoginRefusal::NoMatch)
     }

@@ -1,19 +1,19 @@
 //! Confirm a session: verify the password, and the second factor if the user has one, again before a sensitive action. A
 //! borrowed or stolen session alone must not be enough for those.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::factors::{AttemptScope, CodeRefusal};
-use crate::identity::{Client, Factor, LiveUser};
+use crate::identity::{Client, LoginMethod, LiveUser};
 use crate::login::{Login, queries};
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {
     WrongPassword,
     Code(CodeRefusal),
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The session ended, or another request rotated its key, while this one ran.
     SessionLost,
 }
@@ -42,8 +42,8 @@ impl Login {
                 if !queries::lock_if_password_unchanged(tx, user, record.hash.as_ref())? {
                     return refuse(ConfirmRefusal::SessionLost);
                 }
-                keys.give_back(tx)?;
-                let mut factor = Factor::Password;
+                keys.reset(tx)?;
+                let mut factor = LoginMethod::Password;
                 if crate::factors::queries::has_second_factor(tx, user)? {
                     let scope = AttemptScope::Session(live.record.handle);
                     let verified = login.factors.verify_code(tx, user, &code, &scope, &client);
@@ -55,21 +55,21 @@ impl Login {
                 if let Some(rehash) = rehash {
                     rehash.store(tx, user, &client)?;
                 }
-                Entry::own(Act::Confirmed, user, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, user, &client)
                     .session(live.record.handle)
                     .detail(factor.confirmed_with())
                     .write(tx)?;
                 Ok(key)
             })
             .await;
-        verified.refund.settle_outcome(confirmed)
+        verified.refund.if_fault_in(confirmed)
     }
 
     /// Writes the event about a wrong password in a session.
     pub(crate) async fn record_confirm_refused(&self, live: &LiveUser, client: Client) -> Result<(), Fault> {
         let (user, session) = (live.owner.id, live.record.handle);
         self.db
-            .write(move |conn| Entry::own(Act::ConfirmRefused, user, &client).session(session).write(conn))
+            .write(move |conn| NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client).session(session).write(conn))
             .await
     }
 }

@@ -4,20 +4,20 @@
 use crate::db::Failed;
 use latchkey_db::counters::Counter;
 
-/// Since the process started, by method and outcome.
+/// Since the process started, by step and outcome.
 #[derive(Default)]
-pub struct LoginCounters([[Counter; OUTCOMES.len()]; METHODS.len()]);
+pub struct LoginCounters([[Counter; OUTCOMES.len()]; STEPS.len()]);
 
 /// What a step of logging in verifies.
 #[derive(Clone, Copy)]
-pub(crate) enum LoginMethod {
+pub(crate) enum LoginStep {
     Password,
     Passkey,
     SecondFactor,
 }
 
-/// In the order of [`LoginMethod`].
-const METHODS: [&str; 3] = ["password", "passkey", "second-factor"];
+/// In the order of [`LoginStep`].
+const STEPS: [&str; 3] = ["password", "passkey", "second-factor"];
 
 #[derive(Clone, Copy)]
 pub(crate) enum LoginOutcome {
@@ -39,7 +39,7 @@ pub(crate) trait HasOutcome {
 impl LoginCounters {
     pub(crate) fn count<T: HasOutcome, R: HasOutcome>(
         &self,
-        method: LoginMethod,
+        step: LoginStep,
         outcome: &Result<T, Failed<R>>,
     ) {
         let outcome = match outcome {
@@ -47,20 +47,20 @@ impl LoginCounters {
             Err(Failed::Refused(refusal)) => refusal.outcome() as usize,
             Err(Failed::Fault(_)) => OUTCOMES.len() - 1,
         };
-        self.0[method as usize][outcome].count();
+        self.0[step as usize][outcome].count();
     }
 
-    pub(crate) fn count_throttled(&self, method: LoginMethod) {
-        self.0[method as usize][LoginOutcome::Throttled as usize].count();
+    pub(crate) fn count_throttled(&self, step: LoginStep) {
+        self.0[step as usize][LoginOutcome::Throttled as usize].count();
     }
 
-    /// Method, outcome and count.
+    /// Step, outcome and count.
     pub fn totals(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        let methods = METHODS.into_iter().zip(&self.0);
-        let all = methods.flat_map(|(method, outcomes)| {
-            OUTCOMES.into_iter().zip(outcomes).map(move |(outcome, count)| (method, outcome, count.get()))
+        let steps = STEPS.into_iter().zip(&self.0);
+        let all = steps.flat_map(|(step, outcomes)| {
+            OUTCOMES.into_iter().zip(outcomes).map(move |(outcome, count)| (step, outcome, count.get()))
         });
         // Only a password can lead to a second factor.
-        all.filter(|(method, outcome, _)| *method == "password" || *outcome != "second-factor")
+        all.filter(|(step, outcome, _)| *step == "password" || *outcome != "second-factor")
     }
 }

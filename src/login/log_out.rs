@@ -1,6 +1,6 @@
 //! Log out, and end other sessions of one's own.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
@@ -17,7 +17,7 @@ impl Login {
                 let request =
                     CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
                 if login.cleaner.clean_up(tx, &request)?.sessions > 0 {
-                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(tx)?;
+                    NewEvent::by_owner(AuditAction::LoggedOut, user, &client).session(handle).write(tx)?;
                 }
                 Ok(())
             })
@@ -50,7 +50,7 @@ impl Login {
                     .from_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
                 if ended {
-                    Entry::own(Act::SessionRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionRevoked, user, &client)
                         .session(handle)
                         .detail(&detail)
                         .write(tx)?;
@@ -73,7 +73,7 @@ impl Login {
                     .from_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
-                    Entry::own(Act::SessionsRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
                         .session(here)
                         .detail(&format!("{ended} others"))
                         .write(tx)?;

@@ -1,8 +1,8 @@
 //! Open a session: the only code that does, for every way to log in.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Client, Factor, UserId};
+use crate::identity::{Client, LoginMethod, UserId};
 use crate::login::counters::{HasOutcome, LoginOutcome};
 use crate::login::known_devices::DeviceCookie;
 use crate::login::{Login, queries};
@@ -25,7 +25,7 @@ impl Login {
         &self,
         tx: &mut SessionTx<'_>,
         user: UserId,
-        factor: Factor,
+        factor: LoginMethod,
         remember: bool,
         client: &Client,
     ) -> Result<OpenedSession, Fault> {
@@ -42,7 +42,7 @@ impl Login {
             device: Some(device.hash),
         };
         let (key, handle, ended) = self.sessions.open_counting(tx, &opened)?;
-        Entry::own(Act::LoggedIn, user, client).session(handle).write(tx)?;
+        NewEvent::by_owner(AuditAction::LoggedIn, user, client).session(handle).write(tx)?;
         // A user who has just registered needs no notice about the first log-in.
         if device.is_new && !is_first_login {
             let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);

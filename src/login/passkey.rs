@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, refuse};
 use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
-use crate::identity::{Client, Factor, LiveUser, UserId};
+use crate::identity::{Client, LoginMethod, LiveUser, UserId};
 use crate::login::Login;
-use crate::login::counters::{HasOutcome, LoginMethod, LoginOutcome};
+use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
 use crate::login::open_session::OpenedSession;
 use latchkey_sessions::Key;
 
@@ -24,7 +24,7 @@ impl Login {
     ) -> Result<Value, Failed<PasskeyRefusal>> {
         let outcome = self.factors.start_passkey_authentication(user, binding, client).await;
         if matches!(outcome, Err(Failed::Refused(PasskeyRefusal::TooMany(_)))) {
-            self.counters.count_throttled(LoginMethod::Passkey);
+            self.counters.count_throttled(LoginStep::Passkey);
         }
         outcome
     }
@@ -39,7 +39,7 @@ impl Login {
         client: Client,
     ) -> Result<OpenedSession, Failed<PasskeyRefusal>> {
         let outcome = self.open_with_passkey(binding, assertion, remember, client).await;
-        self.counters.count(LoginMethod::Passkey, &outcome);
+        self.counters.count(LoginStep::Passkey, &outcome);
         outcome
     }
 
@@ -56,7 +56,7 @@ impl Login {
             .write_or_refuse(move |tx| {
                 login.factors.record_passkey_use(tx, &verified, &client)?;
                 let user = verified.passkey.user;
-                Ok(login.open_session(tx, user, Factor::Passkey, remember, &client)?)
+                Ok(login.open_session(tx, user, LoginMethod::Passkey, remember, &client)?)
             })
             .await
     }
@@ -77,9 +77,9 @@ impl Login {
                 let Some(key) = login.sessions.rotate(tx, &live, true)? else {
                     return refuse(PasskeyRefusal::SessionLost);
                 };
-                Entry::own(Act::Confirmed, live.owner.id, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, live.owner.id, &client)
                     .session(live.record.handle)
-                    .detail(Factor::Passkey.confirmed_with())
+                    .detail(LoginMethod::Passkey.confirmed_with())
                     .write(tx)?;
                 Ok(key)
             })

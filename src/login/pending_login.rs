@@ -1,7 +1,7 @@
 //! A pending log-in: the password was verified, the second factor is next. Its key opens the page that asks for the
 //! second factor and nothing else, because it is not a session (ASVS 5.0 6.3.3; NIST SP 800-63B-4 §5.1).
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
@@ -57,7 +57,7 @@ impl Login {
         queries::keep_newest_pending_logins(tx, user, MAX_PENDING_LOGINS - 1)?;
         queries::insert_pending_login(tx, &token.hash(), &pending, client, PENDING_LIFETIME.std())?;
         self.record_unfinished_login(tx, &token.hash(), user, client, PENDING_LIFETIME)?;
-        Entry::own(Act::PasswordAccepted, user, client).write(tx)?;
+        NewEvent::by_owner(AuditAction::PasswordAccepted, user, client).write(tx)?;
         Ok(PendingKey(token))
     }
 

@@ -2,8 +2,8 @@
 
 use crate::db::{Failed, refuse};
 use crate::factors::{Assertion, AttemptScope, BrowserBinding, CodeRefusal, PasskeyRefusal};
-use crate::identity::{Client, Factor};
-use crate::login::counters::{HasOutcome, LoginMethod, LoginOutcome};
+use crate::identity::{Client, LoginMethod};
+use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
 use crate::login::open_session::OpenedSession;
 use crate::login::pending_login::PendingHash;
 use crate::login::{Login, queries};
@@ -32,7 +32,7 @@ impl Login {
             .sessions
             .write_or_refuse(move |tx| login.verify_code_and_open(tx, key, &code, &client))
             .await;
-        self.counters.count(LoginMethod::SecondFactor, &outcome);
+        self.counters.count(LoginStep::SecondFactor, &outcome);
         outcome
     }
 
@@ -80,7 +80,7 @@ impl Login {
         client: Client,
     ) -> Result<OpenedSession, Failed<PasskeyRefusal>> {
         let outcome = self.verify_passkey_and_open(key, binding, assertion, client).await;
-        self.counters.count(LoginMethod::SecondFactor, &outcome);
+        self.counters.count(LoginStep::SecondFactor, &outcome);
         outcome
     }
 
@@ -108,7 +108,7 @@ impl Login {
                     return refuse(PasskeyRefusal::PendingLoginGone);
                 }
                 queries::delete_unfinished_login(tx, &key.0)?;
-                let factor = Factor::PasswordAndPasskey;
+                let factor = LoginMethod::PasswordAndPasskey;
                 Ok(login.open_session(tx, user, factor, pending.remember, &client)?)
             })
             .await

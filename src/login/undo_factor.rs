@@ -1,12 +1,12 @@
 //! Undo an added factor, with the link of the notice about it. A reset alone would not help: it keeps second factors, so
 //! an attacker who added one would keep the account.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest, OwnerReset};
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::Login;
-use crate::notices::{Purpose, links};
+use crate::notices::{LinkPurpose, links};
 use crate::secret::Token;
 
 impl Login {
@@ -17,13 +17,13 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::take(tx, Purpose::UndoFactor, &token_hash)? else {
+                let Some(link) = links::consume(tx, LinkPurpose::UndoFactor, &token_hash)? else {
                     return Ok(None);
                 };
                 let user = UserId(link.user);
                 let request = CleanupRequest::new(Cleanup::UndoFactor, user, &client).since(link.began());
                 login.cleaner.clean_up(tx, &request)?;
-                Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
+                NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(tx)?;
                 login.cleaner.mail_reset_to_owner(tx, user, link.email.as_deref(), &client).map(Some)
             })
             .await

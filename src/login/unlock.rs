@@ -2,15 +2,15 @@
 
 use diesel::pg::PgConnection;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, Email, UserId};
 use crate::login::Login;
 use crate::login::known_devices::DeviceCookie;
-use crate::notices::{Purpose, links};
+use crate::notices::{LinkPurpose, links};
 use crate::secret::Token;
-use crate::throttle::{Budget, Lane, OUTSIDE};
+use crate::throttle::{AttemptKeys, AttemptSource, UNKNOWN_BROWSER};
 
 impl Login {
     /// Resets the counts of wrong passwords. The link was mailed to the owner, so this browser becomes a known device:
@@ -20,13 +20,13 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::take(tx, Purpose::Unlock, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(tx, LinkPurpose::Unlock, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
-                let Some(owner) = crate::identity::queries::addressee(tx, user)? else { return Ok(None) };
-                Budget::forgive(tx, user, Email::stored(&owner.email).key(), &login.throttle.buckets)?;
+                let Some(owner) = crate::identity::queries::recipient(tx, user)? else { return Ok(None) };
+                AttemptKeys::reset_all(tx, user, Email::stored(&owner.email).key(), &login.throttle.counter_names)?;
                 login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
                 let device = login.remember_device(tx, user, &client)?;
-                Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(tx)?;
+                NewEvent::unproven(AuditAction::PasswordUnlocked, Some(user), &client).write(tx)?;
                 Ok(Some(device.cookie))
             })
             .await
@@ -34,8 +34,8 @@ impl Login {
 
     /// Whether the password is accepted in known devices only.
     pub(crate) fn is_locked(&self, conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
-        Ok(crate::throttle::queries::standing(conn, user, OUTSIDE)?
-            .left(&Lane::Outside, &self.throttle.limits)
+        Ok(crate::throttle::queries::failure_counts(conn, user, UNKNOWN_BROWSER)?
+            .left(&AttemptSource::UnknownBrowser, &self.throttle.limits)
             == 0)
     }
 }

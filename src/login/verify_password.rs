@@ -4,19 +4,19 @@
 use diesel::pg::PgConnection;
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, LiveUser, UserId};
 use crate::login::queries::PasswordRecord;
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::throttle::{Alarm, Budget, Counted, Taken, Wait};
+use crate::throttle::{OwnerAlert, AttemptKeys, RefundOnFault, AttemptDecision, RetryAfter};
 
 /// An attempt that was counted, or that is answered like a wrong password because no attempt is left.
 pub(crate) struct CountedAttempt {
     is_locked: bool,
     /// The notice to send if the password is wrong.
-    alarm: Option<Alarm>,
+    alarm: Option<OwnerAlert>,
 }
 
 /// A password that matches.
@@ -24,7 +24,7 @@ pub(crate) struct VerifiedPassword {
     /// If the stored hash is outdated.
     pub rehash: Option<Rehash>,
     /// Refunds the attempt if the operation that asked for the password faults.
-    pub refund: Counted,
+    pub refund: RefundOnFault,
 }
 
 /// The same password, hashed with the current parameters.
@@ -45,7 +45,7 @@ impl Rehash {
     ) -> Result<PasswordHash, Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
         if let Some(detail) = self.migration_note {
-            Entry::own(Act::PasswordMovedIn, user, client).detail(detail).write(conn)?;
+            NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client).detail(detail).write(conn)?;
         }
         Ok(self.hash)
     }
@@ -56,19 +56,19 @@ const WEAK: &str = "it is weaker than new ones must be, so choose another";
 
 impl Login {
     /// Counts the attempt before the password is verified, so that parallel guesses are all counted.
-    pub(crate) async fn count_attempt(&self, keys: &Budget) -> Result<CountedAttempt, Failed<Wait>> {
+    pub(crate) async fn count_attempt(&self, keys: &AttemptKeys) -> Result<CountedAttempt, Failed<RetryAfter>> {
         let (throttle, counted) = (self.throttle.clone(), keys.clone());
-        match self.db.write(move |conn| counted.take(conn, &throttle)).await? {
-            Taken::Wait(wait) => refuse(wait),
-            Taken::Locked => Ok(CountedAttempt { is_locked: true, alarm: None }),
-            Taken::Counted(alarm) => Ok(CountedAttempt { is_locked: false, alarm }),
+        match self.db.write(move |conn| counted.count(conn, &throttle)).await? {
+            AttemptDecision::Wait(wait) => refuse(wait),
+            AttemptDecision::Locked => Ok(CountedAttempt { is_locked: true, alarm: None }),
+            AttemptDecision::Counted(alarm) => Ok(CountedAttempt { is_locked: false, alarm }),
         }
     }
 
     /// `None` if the password is wrong. A locked or unknown account takes as long as a wrong password.
     pub(crate) async fn verify_password(
         &self,
-        keys: &Budget,
+        keys: &AttemptKeys,
         attempt: CountedAttempt,
         raw: &str,
         record: Option<&PasswordRecord>,
@@ -78,14 +78,14 @@ impl Login {
         let stored = record.and_then(|record| record.hash.as_ref());
         let checked = match stored {
             Some(hash) if !attempt.is_locked => self.passwords.hasher.verify(given, Some(hash)).await,
-            Some(hash) => self.passwords.hasher.dismiss(given, Some(hash)).await,
-            None => self.passwords.hasher.dismiss(given, self.decoy_hash(keys).await?.as_ref()).await,
+            Some(hash) => self.passwords.hasher.reject(given, Some(hash)).await,
+            None => self.passwords.hasher.reject(given, self.decoy_hash(keys).await?.as_ref()).await,
         };
         let verdict = match checked {
             Ok(verdict) => verdict,
             Err(busy) => {
                 let (refunded, counted) = (keys.clone(), !attempt.is_locked);
-                self.db.write(move |conn| refunded.undo(conn, counted, true)).await?;
+                self.db.write(move |conn| refunded.refund(conn, counted, true)).await?;
                 return Err(busy.into());
             }
         };
@@ -105,14 +105,14 @@ impl Login {
             }
             return Ok(None);
         }
-        let refund = || Counted::new(&self.db, keys);
+        let refund = || RefundOnFault::new(&self.db, keys);
         let rehash = match again {
             Some(password) if verdict.outdated => {
                 let is_weak = self.passwords.choose(raw, "", "").is_err();
-                let is_imported = stored.is_some_and(PasswordHash::is_foreign);
+                let is_imported = stored.is_some_and(PasswordHash::is_legacy);
                 let migration_note = is_imported.then_some(if is_weak { WEAK } else { "" });
                 let hash = self.passwords.hash(password).await;
-                Some(Rehash { hash: refund().settle(hash)?, migration_note })
+                Some(Rehash { hash: refund().if_fault(hash)?, migration_note })
             }
             _ => None,
         };
@@ -125,7 +125,7 @@ impl Login {
         &self,
         live: &LiveUser,
         client: &Client,
-    ) -> Result<(PasswordRecord, Budget), Fault> {
+    ) -> Result<(PasswordRecord, AttemptKeys), Fault> {
         let (user, browser) = (live.owner.id, client.browser);
         let (hash, is_known_device) = self
             .db
@@ -137,12 +137,12 @@ impl Login {
                 Ok((queries::password_hash(conn, user)?, is_known))
             })
             .await?;
-        let keys = Budget::own(user, live.record.handle, is_known_device, client, &self.throttle.buckets);
+        let keys = AttemptKeys::for_session(user, live.record.handle, is_known_device, client, &self.throttle.counter_names);
         Ok((PasswordRecord { user, hash }, keys))
     }
 
     /// Picks a decoy hash, so that rejecting an unknown account takes as long as rejecting a known one.
-    async fn decoy_hash(&self, keys: &Budget) -> Result<Option<PasswordHash>, Fault> {
+    async fn decoy_hash(&self, keys: &AttemptKeys) -> Result<Option<PasswordHash>, Fault> {
         let position = Uuid::from_bytes(keys.account_digest());
         self.db.read(move |conn| queries::decoy_hash(conn, position)).await
     }

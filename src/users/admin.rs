@@ -2,13 +2,13 @@
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry, Event};
+use crate::audit::{AuditAction, NewEvent, Event};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
 use crate::factors::{FactorStatus, factor_status, queries as factor_queries};
 use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::notices::Notice;
-use crate::throttle::Budget;
+use crate::throttle::AttemptKeys;
 use crate::users::queries::{DailyFigures, UserRow};
 use crate::users::{Admin, queries};
 use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
@@ -110,7 +110,7 @@ impl Admin {
                     return refuse(AdminRefusal::AddressTaken);
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::on(Act::Registered, None, user, &Client::operator()).write(conn)?;
+                NewEvent::by_admin(AuditAction::Registered, None, user, &Client::operator()).write(conn)?;
                 Ok(user)
             })
             .await
@@ -131,7 +131,7 @@ impl Admin {
     ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
             if queries::set_role(tx, user, role)? {
-                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
+                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
@@ -155,7 +155,7 @@ impl Admin {
                 admin
                     .cleaner
                     .clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
-                Entry::on(Act::Disabled, actor, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::Disabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -173,9 +173,9 @@ impl Admin {
                 let Some(email) = crate::identity::queries::email_of(tx, user)? else {
                     return refuse(AdminRefusal::NoSuchUser);
                 };
-                Budget::forgive(tx, user, email.key(), &admin.login.throttle.buckets)?;
+                AttemptKeys::reset_all(tx, user, email.key(), &admin.login.throttle.counter_names)?;
                 admin.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
-                Entry::on(Act::PasswordUnlocked, None, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::PasswordUnlocked, None, user, &client).write(tx)?;
                 Ok(())
             })
             .await
@@ -189,7 +189,7 @@ impl Admin {
     ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, false, move |_, tx| {
             if queries::set_disabled(tx, user, false)? {
-                Entry::on(Act::Enabled, actor, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::Enabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -206,7 +206,7 @@ impl Admin {
             let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, &client).by(actor);
             let ended = admin.cleaner.clean_up(tx, &request)?.sessions;
             if ended > 0 {
-                Entry::on(Act::SessionsRevoked, actor, user, &client)
+                NewEvent::by_admin(AuditAction::SessionsRevoked, actor, user, &client)
                     .detail(&format!("{ended}"))
                     .write(tx)?;
             }
@@ -237,7 +237,7 @@ impl Admin {
                 if admin.cleaner.clean_up(tx, &request)?.sessions == 0 {
                     return Ok(false);
                 }
-                Entry::on(Act::SessionRevoked, actor, user, &client)
+                NewEvent::by_admin(AuditAction::SessionRevoked, actor, user, &client)
                     .session(handle)
                     .detail(&detail)
                     .write(tx)?;
@@ -252,7 +252,7 @@ impl Admin {
             .sessions
             .revoke_everyone(move |tx, ended| {
                 let detail = format!("{ended} of everybody");
-                Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(tx)
+                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).detail(&detail).write(tx)
             })
             .await?;
         // Afterwards, so that it covers what those sessions did until they ended.
@@ -274,11 +274,11 @@ impl Admin {
         let admin = self.clone();
         self.db
             .write_or_refuse(move |conn| {
-                let Some(person) = crate::identity::queries::addressee(conn, user)? else {
+                let Some(person) = crate::identity::queries::recipient(conn, user)? else {
                     return refuse(AdminRefusal::NoSuchUser);
                 };
-                admin.notices.mail_reset(conn, &person)?;
-                Entry::on(Act::ResetRequested, Some(actor), user, &client).write(conn)?;
+                admin.notices.send_reset_link(conn, &person)?;
+                NewEvent::by_admin(AuditAction::ResetRequested, Some(actor), user, &client).write(conn)?;
                 Ok(())
             })
             .await
@@ -321,7 +321,7 @@ impl Admin {
                 let all = CleanupRequest::new(Cleanup::ResetFactors, user, &client)
                     .since(OffsetDateTime::UNIX_EPOCH);
                 admin.cleaner.clean_up(tx, &all)?;
-                Entry::on(Act::FactorsReset, None, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::FactorsReset, None, user, &client).write(tx)?;
                 admin.login.factors.notify_user(
                     tx,
                     user,

@@ -1,12 +1,12 @@
 //! Change one's own password.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Refusable as _, refuse};
 use crate::identity::{Client, Email, LiveUser};
 use crate::notices::Notice;
-use crate::passwords::Weak;
-use crate::throttle::{Budget, Wait};
+use crate::passwords::WeakPassword;
+use crate::throttle::{AttemptKeys, RetryAfter};
 use crate::users::Users;
 use latchkey_sessions::Key;
 
@@ -15,8 +15,8 @@ pub enum ChangePasswordRefusal {
     WrongPassword,
     /// The new password is the current one.
     Same,
-    Weak(Weak),
-    TooMany(Wait),
+    Weak(WeakPassword),
+    TooMany(RetryAfter),
     SessionLost,
 }
 
@@ -31,7 +31,7 @@ impl Users {
         client: Client,
     ) -> Result<Key, Failed<ChangePasswordRefusal>> {
         let user = live.owner.id;
-        let owner = self.db.read(move |conn| crate::identity::queries::addressee(conn, user)).await?;
+        let owner = self.db.read(move |conn| crate::identity::queries::recipient(conn, user)).await?;
         let Some(owner) = owner else { return refuse(ChangePasswordRefusal::SessionLost) };
         let chosen = match self.passwords.choose(&new, &owner.name, &owner.email) {
             Ok(chosen) => chosen,
@@ -46,13 +46,13 @@ impl Users {
         };
         if new == current {
             // The password was correct, so the attempt must not count as a failure.
-            let reset = self.db.write(move |conn| keys.give_back(conn)).await;
-            verified.refund.settle(reset)?;
+            let reset = self.db.write(move |conn| keys.reset(conn)).await;
+            verified.refund.if_fault(reset)?;
             return refuse(ChangePasswordRefusal::Same);
         }
         let hash = match self.passwords.hash(chosen).await {
             Ok(hash) => hash,
-            Err(busy) => return verified.refund.settle_outcome(Err(busy.into())),
+            Err(busy) => return verified.refund.if_fault_in(Err(busy.into())),
         };
         let users = self.clone();
         let changed = self
@@ -64,18 +64,18 @@ impl Users {
                 let Some(key) = users.sessions.rotate(tx, &live, true)? else {
                     return refuse(ChangePasswordRefusal::SessionLost);
                 };
-                Budget::forgive(tx, user, Email::stored(&owner.email).key(), &users.throttle.buckets)?;
+                AttemptKeys::reset_all(tx, user, Email::stored(&owner.email).key(), &users.throttle.counter_names)?;
                 let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
                     .from_this_browser();
                 users.cleaner.clean_up(tx, &request)?;
                 crate::login::queries::set_password(tx, user, &hash, true)?;
-                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
-                users.notices.tell(tx, &owner, &Notice::PasswordChanged, &client)?;
+                NewEvent::by_owner(AuditAction::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
+                users.notices.send_notice(tx, &owner, &Notice::PasswordChanged, &client)?;
                 Ok(key)
             })
             .await;
-        verified.refund.settle_outcome(changed)
+        verified.refund.if_fault_in(changed)
     }
 }

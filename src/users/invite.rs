@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::config::in_words;
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Client, Email, NoEmail, User};
+use crate::identity::{Client, Email, InvalidEmail, User};
 use crate::mail::Invitation;
 use crate::secret::Token;
 use crate::users::queries::InvitationRow;
@@ -13,7 +13,7 @@ use crate::users::{Admin, queries};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum InviteRefusal {
-    Email(NoEmail),
+    Email(InvalidEmail),
     /// The address is taken. An administrator may know that.
     Registered,
     /// Mail is off, so the invitation cannot be sent.
@@ -49,7 +49,7 @@ impl Admin {
                     valid_for: in_words(good_for),
                 };
                 admin.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())?;
-                let mut entry = Entry::own(Act::Invited, by.id, &client).detail(email.as_str());
+                let mut entry = NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(())
@@ -63,7 +63,7 @@ impl Admin {
         self.db
             .write(move |conn| {
                 let Some(email) = queries::withdraw_invitation(conn, id)? else { return Ok(false) };
-                let mut entry = Entry::own(Act::InvitationWithdrawn, by, &client).detail(&email);
+                let mut entry = NewEvent::by_owner(AuditAction::InvitationWithdrawn, by, &client).detail(&email);
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(true)

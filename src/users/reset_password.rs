@@ -1,45 +1,45 @@
 //! Reset a forgotten password with a mailed link. It ends every session, and does not log in.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email};
 use crate::login::DeviceCookie;
 use crate::notices::Notice;
-use crate::passwords::Weak;
+use crate::passwords::WeakPassword;
 use crate::secret::Token;
 use crate::throttle;
-use crate::throttle::{Budget, Wait};
+use crate::throttle::{AttemptKeys, RetryAfter};
 use crate::users::Users;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResetRefusal {
     /// Used, expired, replaced, or not issued by this server.
     DeadLink,
-    Weak(Weak),
+    Weak(WeakPassword),
 }
 
 impl Users {
     /// Mails a reset link if the address has an account. The answer does not reveal whether it has.
-    pub async fn request_reset(&self, email: &Email, client: Client) -> Result<(), Failed<Wait>> {
+    pub async fn request_reset(&self, email: &Email, client: Client) -> Result<(), Failed<RetryAfter>> {
         let (users, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write_or_refuse(move |conn| {
-                if let Err(wait) = throttle::may_ask(conn, "forgot", &client, &users.throttle)? {
+                if let Err(wait) = throttle::admit_form(conn, "forgot", &client, &users.throttle)? {
                     return refuse(wait);
                 }
-                if !throttle::may_mail_reset(conn, &email_key, &users.throttle)? {
+                if !throttle::admit_reset_mail(conn, &email_key, &users.throttle)? {
                     return Ok(());
                 }
                 // The same statements either way, so that the time does not reveal it (ASVS 5.0 6.3.8).
-                let user = crate::identity::queries::addressee_at(conn, &email_key)?;
+                let user = crate::identity::queries::recipient_at(conn, &email_key)?;
                 match &user {
-                    Some(user) => users.notices.mail_reset(conn, user)?,
+                    Some(user) => users.notices.send_reset_link(conn, user)?,
                     None => users
                         .notices
-                        .mail_decoy_reset(conn, users.notices.decoy_account(email_key.as_str()))?,
+                        .send_decoy_reset(conn, users.notices.decoy_account(email_key.as_str()))?,
                 }
-                Entry::nobody(Act::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
+                NewEvent::unproven(AuditAction::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
                 Ok(())
             })
             .await
@@ -50,11 +50,11 @@ impl Users {
         let (users, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write(move |conn| {
-                let Some(user) = crate::identity::queries::addressee_at(conn, &email_key)? else {
+                let Some(user) = crate::identity::queries::recipient_at(conn, &email_key)? else {
                     return Ok(None);
                 };
-                Entry::on(Act::ResetRequested, None, user.id, &Client::operator()).write(conn)?;
-                users.notices.make_reset_link(conn, user.id).map(Some)
+                NewEvent::by_admin(AuditAction::ResetRequested, None, user.id, &Client::operator()).write(conn)?;
+                users.notices.create_reset_link(conn, user.id).map(Some)
             })
             .await
     }
@@ -92,15 +92,15 @@ impl Users {
         self.sessions
             .write_or_refuse(move |tx| {
                 // Of two requests with one link, only one consumes it.
-                if !crate::notices::queries::take_reset(tx, &token_hash, owner.id)? {
+                if !crate::notices::queries::consume_reset(tx, &token_hash, owner.id)? {
                     return refuse(ResetRefusal::DeadLink);
                 }
                 users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
                 crate::login::queries::set_password(tx, owner.id, &hash, true)?;
-                Budget::forgive(tx, owner.id, Email::stored(&owner.email).key(), &users.throttle.buckets)?;
+                AttemptKeys::reset_all(tx, owner.id, Email::stored(&owner.email).key(), &users.throttle.counter_names)?;
                 let device = users.login.remember_device(tx, owner.id, &client)?;
-                Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(tx)?;
-                users.notices.tell(tx, &owner, &Notice::PasswordReset, &client)?;
+                NewEvent::unproven(AuditAction::PasswordReset, Some(owner.id), &client).write(tx)?;
+                users.notices.send_notice(tx, &owner, &Notice::PasswordReset, &client)?;
                 Ok(device.cookie)
             })
             .await

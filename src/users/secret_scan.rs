@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::db::{Fault, off_thread};
-use crate::passwords::{Foreign, PasswordHash, Target};
+use crate::passwords::{LegacyHash, PasswordHash, ParsedHash};
 use crate::secret;
 use crate::users::{Maintenance, queries};
 
@@ -253,7 +253,7 @@ fn fits(kind: ColumnKind, value: &Value) -> bool {
             bytes(text).is_some_and(|bytes| bytes.len() == 32)
         }
         (ColumnKind::Password, Value::String(text)) => {
-            Target::read(&PasswordHash::stored(text.as_str())).is_some() || Foreign::read(text).is_ok()
+            ParsedHash::read(&PasswordHash::stored(text.as_str())).is_some() || LegacyHash::read(text).is_ok()
         }
         // Nonce and tag are 28 bytes, the id of the key four more. Sealed bytes are not printable text.
         (ColumnKind::Sealed, Value::String(text)) => bytes(text)

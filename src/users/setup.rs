@@ -1,6 +1,6 @@
 //! Create the first administrator, once, with a link that only the operator sees.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, Role};
 use crate::secret::Token;
@@ -67,7 +67,7 @@ impl Users {
                     return Err(bug.into());
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::own(Act::SetUp, user, &client).write(conn)?;
+                NewEvent::by_owner(AuditAction::SetUp, user, &client).write(conn)?;
                 Ok(())
             })
             .await

@@ -1,6 +1,6 @@
 //! List, rename and remove one's own passkeys.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::passkeys::model::{Passkey, PasskeyId};
 use crate::factors::{Factors, queries};
@@ -35,7 +35,7 @@ impl Factors {
                 let Some(before) = queries::rename_passkey(conn, user, id, name.as_str())? else {
                     return Ok(false);
                 };
-                Entry::own(Act::PasskeyRenamed, user, &client)
+                NewEvent::by_owner(AuditAction::PasskeyRenamed, user, &client)
                     .session(live.record.handle)
                     .detail(&format!("{}, now {}", isolated(&before), isolated(name.as_str())))
                     .write(conn)?;
@@ -54,7 +54,7 @@ impl Factors {
                 }
                 let Some(name) = queries::delete_passkey(conn, user, id)? else { return Ok(false) };
                 factors.clean_up_after_removal(conn, user)?;
-                Entry::own(Act::PasskeyRemoved, user, &client)
+                NewEvent::by_owner(AuditAction::PasskeyRemoved, user, &client)
                     .session(live.record.handle)
                     .detail(&name)
                     .write(conn)?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::identity::UserId;
 use crate::secret;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasskeyId(pub Uuid);
@@ -68,7 +68,7 @@ pub enum PasskeyRefusal {
     AlreadyRegistered,
     /// The user has as many passkeys as allowed.
     LimitReached,
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The pending log-in ended.
     PendingLoginGone,
     /// The session ended, or another request rotated its key, while this one ran.

@@ -4,7 +4,7 @@ use diesel::pg::PgConnection;
 use serde_json::Value;
 use webauthn_rs::prelude::{Passkey as WebauthnPasskey, PasskeyRegistration, WebauthnError};
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, off_thread, refuse};
 use crate::device;
 use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
@@ -39,7 +39,7 @@ impl Factors {
         let user = live.owner.id;
         self.db
             .write_or_refuse(move |conn| {
-                let Some(owner) = crate::identity::queries::addressee(conn, user)? else {
+                let Some(owner) = crate::identity::queries::recipient(conn, user)? else {
                     return refuse(PasskeyRefusal::SessionLost);
                 };
                 let excluded = queries::credential_ids(conn, user)?;
@@ -102,7 +102,7 @@ impl Factors {
         let user = live.owner.id;
         // Locks the user's row, so that parallel registrations cannot exceed the limit.
         let is_live = self.lock_if_live(conn, live)?;
-        let Some(owner) = crate::identity::queries::addressee(conn, user)?.filter(|_| is_live) else {
+        let Some(owner) = crate::identity::queries::recipient(conn, user)?.filter(|_| is_live) else {
             return refuse(PasskeyRefusal::SessionLost);
         };
         let existing = queries::passkeys_of(conn, user)?;
@@ -130,7 +130,7 @@ impl Factors {
             ),
             None => ("", "a passkey"),
         };
-        Entry::own(Act::PasskeyAdded, user, client)
+        NewEvent::by_owner(AuditAction::PasskeyAdded, user, client)
             .session(live.record.handle)
             .detail(&format!("{name}{noted}"))
             .write(conn)?;

@@ -6,7 +6,7 @@ use webauthn_rs::prelude::{
     AuthenticationResult, Credential, DiscoverableAuthentication, Passkey as WebauthnPasskey, WebauthnError,
 };
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, off_thread, refuse};
 use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
 use crate::factors::passkeys::model::{BrowserBinding, PasskeyRefusal, StoredPasskey};
@@ -45,7 +45,7 @@ impl Factors {
                     return refuse(PasskeyRefusal::Unknown);
                 }
                 if user.is_none()
-                    && let Err(wait) = throttle::may_begin(conn, &client, &throttle)?
+                    && let Err(wait) = throttle::admit_passkey_start(conn, &client, &throttle)?
                 {
                     return refuse(PasskeyRefusal::TooMany(wait));
                 }
@@ -83,8 +83,8 @@ impl Factors {
             let client = client.clone();
             self.db
                 .write(move |conn| {
-                    let act = if expected.is_some() { Act::ConfirmRefused } else { Act::LogInRefused };
-                    Entry::nobody(act, expected, &client).detail("an unknown passkey").write(conn)
+                    let act = if expected.is_some() { AuditAction::ConfirmRefused } else { AuditAction::LogInRefused };
+                    NewEvent::unproven(act, expected, &client).detail("an unknown passkey").write(conn)
                 })
                 .await?;
             return refuse(PasskeyRefusal::Unknown);
@@ -145,18 +145,18 @@ impl Factors {
     ) -> Result<T, Failed<PasskeyRefusal>> {
         let (act, why) = match refusal {
             PasskeyRefusal::PossiblyCloned => {
-                let owner = crate::identity::queries::addressee(conn, passkey.user)?;
+                let owner = crate::identity::queries::recipient(conn, passkey.user)?;
                 let is_first = queries::mark_passkey_suspect(conn, passkey.id)?;
                 if let Some(owner) = owner.filter(|_| is_first) {
-                    self.notices.tell(conn, &owner, &Notice::PasskeyCopied, client)?;
+                    self.notices.send_notice(conn, &owner, &Notice::PasskeyCopied, client)?;
                 }
-                (Act::PasskeyCopied, "")
+                (AuditAction::PasskeyCopied, "")
             }
-            PasskeyRefusal::NotVerified => (Act::PasskeyRefused, ", which did not verify its person"),
-            _ => (Act::PasskeyRefused, ", whose signature does not fit"),
+            PasskeyRefusal::NotVerified => (AuditAction::PasskeyRefused, ", which did not verify its person"),
+            _ => (AuditAction::PasskeyRefused, ", whose signature does not fit"),
         };
         let detail = format!("{}{why}", passkey.name);
-        Entry::nobody(act, Some(passkey.user), client).detail(&detail).write(conn)?;
+        NewEvent::unproven(act, Some(passkey.user), client).detail(&detail).write(conn)?;
         refuse(refusal)
     }
 }

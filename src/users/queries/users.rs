@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
-use crate::identity::queries::{active_admins, addressed, of_mailbox};
-use crate::identity::{Addressee, Email, EmailKey, Name, Role, UserId};
+use crate::identity::queries::{active_admins, to_recipient, of_mailbox};
+use crate::identity::{Recipient, Email, EmailKey, Name, Role, UserId};
 use latchkey_sessions::SessionTx;
 
 /// The account that has an address.
 pub(crate) enum AddressHolder {
-    Active(Addressee),
+    Active(Recipient),
     /// The user cannot log in, so an email would not help.
     Disabled,
     /// Reserved for an account that had it before.
@@ -37,7 +37,7 @@ pub(crate) fn address_holder(
     let reserved = crate::users::queries::addresses::reserved_until(conn, email_key, None)?;
     Ok(match (row, reserved) {
         (Some((.., true)), _) => Some(AddressHolder::Disabled),
-        (Some((id, name, email, false)), _) => Some(AddressHolder::Active(addressed((id, name, email)))),
+        (Some((id, name, email, false)), _) => Some(AddressHolder::Active(to_recipient((id, name, email)))),
         (None, reserved) => reserved.map(|until| AddressHolder::Reserved { until }),
     })
 }

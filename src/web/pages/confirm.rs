@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::db::Refusable as _;
 use crate::factors::{Assertion, CodeRefusal, PasskeyRefusal};
 use crate::login::ConfirmRefusal;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, PostedForm, SecretText, Text};
@@ -159,7 +159,7 @@ pub async fn finish_passkey(
 }
 
 /// Puts the reason beside its field. Answers how long to wait, where that is the reason.
-fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<Wait> {
+fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<RetryAfter> {
     match refusal {
         ConfirmRefusal::Code(CodeRefusal::TooMany(wait)) | ConfirmRefusal::TooMany(wait) => {
             fields.refuse("", wait);
@@ -175,7 +175,7 @@ fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<Wait> {
     None
 }
 
-fn refused(wait: Option<Wait>, page: &ConfirmPage) -> Result<HttpResponse, Error> {
+fn refused(wait: Option<RetryAfter>, page: &ConfirmPage) -> Result<HttpResponse, Error> {
     match wait {
         Some(wait) => page::too_many(wait, page),
         None => page::refused(page),
