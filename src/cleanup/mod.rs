@@ -7,13 +7,13 @@ mod table;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::queries::AskedBy;
 use crate::db::time::Moment;
 use crate::db::{Db, Fault};
 use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
-use crate::notices::{Notices, Purpose};
+use crate::notices::{LinkPurpose, Notices};
 use crate::secret::TokenHash;
 use latchkey_sessions::{Handle, SessionTx, Store};
 
@@ -75,8 +75,8 @@ impl<'a> Request<'a> {
         Self { restored: Some((email, changed_at)), ..self }
     }
 
-    fn write(&self, change: &mut SessionTx<'_>, act: Act, detail: &str) -> Result<(), Fault> {
-        Entry::on(act, self.actor, self.user, self.client).detail(detail).write(change)
+    fn write(&self, change: &mut SessionTx<'_>, act: AuditAction, detail: &str) -> Result<(), Fault> {
+        NewEvent::by_admin(act, self.actor, self.user, self.client).detail(detail).write(change)
     }
 
     fn began(&self) -> Result<OffsetDateTime, Fault> {
@@ -180,7 +180,7 @@ impl Cleaner {
             },
             Trace::ResetLink => crate::notices::queries::delete_user_tokens(change, user),
             Trace::UnlockLink => {
-                crate::notices::queries::delete_links(change, user, &[Purpose::Unlock]).map(drop)
+                crate::notices::queries::delete_links(change, user, &[LinkPurpose::Unlock]).map(drop)
             }
             Trace::AuthenticatorApp => {
                 removed.factors += queries::delete_totp_since(change, user, request.began()?)?;
@@ -200,7 +200,7 @@ impl Cleaner {
             }
             Trace::Invitation => {
                 for email in queries::withdraw_invitations_by(change, user, request.since)? {
-                    request.write(change, Act::InvitationWithdrawn, &email)?;
+                    request.write(change, AuditAction::InvitationWithdrawn, &email)?;
                 }
                 Ok(())
             }
@@ -217,11 +217,11 @@ impl Cleaner {
             (kind, Some(asked)) if kind.reach() == Reach::One => {
                 queries::cancel_email_changes(change, request.user, AskedBy::Session(asked))?
             }
-            _ => crate::notices::queries::delete_links(change, request.user, &[Purpose::ConfirmEmail])?,
+            _ => crate::notices::queries::delete_links(change, request.user, &[LinkPurpose::ConfirmEmail])?,
         };
         match cancelled {
             0 => Ok(()),
-            _ => request.write(change, Act::EmailChangeCancelled, ""),
+            _ => request.write(change, AuditAction::EmailChangeCancelled, ""),
         }
     }
 
@@ -264,12 +264,12 @@ impl Cleaner {
         client: &Client,
     ) -> Result<Disowned, Fault> {
         self.restore(change, user, client)?;
-        let owner = crate::identity::queries::addressee(change, user)?;
+        let owner = crate::identity::queries::recipient(change, user)?;
         let Some(owner) = owner.filter(|owner| email == Some(owner.email.as_str())) else {
             return Ok(Disowned::AddressChanged);
         };
-        self.notices.mail_reset(change, &owner)?;
-        Entry::nobody(Act::ResetRequested, Some(user), client).write(change)?;
+        self.notices.send_reset_link(change, &owner)?;
+        NewEvent::unproven(AuditAction::ResetRequested, Some(user), client).write(change)?;
         Ok(Disowned::ResetMailed)
     }
 
@@ -282,7 +282,7 @@ impl Cleaner {
     ) -> Result<bool, Fault> {
         let restored = queries::clear_leaving(change, user)?;
         if restored {
-            Entry::own(Act::DeletionCancelled, user, client).write(change)?;
+            NewEvent::by_owner(AuditAction::DeletionCancelled, user, client).write(change)?;
         }
         Ok(restored)
     }

@@ -5,16 +5,16 @@ use std::fmt;
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::recovery_codes::{RecoveryCodes, set_name};
 use crate::factors::totp::{Guess, MOST_GUESSES, digits};
 use crate::factors::{Factors, queries};
-use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
+use crate::identity::{Answer, Client, LiveUser, LoginMethod, UserId};
 use crate::notices::Notice;
 use crate::secret::{self, TokenHash};
 use crate::throttle;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use latchkey_sessions::Handle;
 
 /// Mail warns when so many recovery codes are left.
@@ -41,12 +41,12 @@ pub enum CodeRefusal {
     Wrong,
     /// Too many wrong codes of the app: only other ways are left.
     Locked,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 impl CodeRefusal {
     /// How long until anything is looked at.
-    pub fn wait(&self) -> Option<Wait> {
+    pub fn wait(&self) -> Option<RetryAfter> {
         match self {
             Self::TooMany(wait) => Some(*wait),
             Self::Wrong | Self::Locked => None,
@@ -100,7 +100,7 @@ impl Factors {
         typed: &str,
         place: &Place,
         client: &Client,
-    ) -> Answer<Factor, CodeRefusal> {
+    ) -> Answer<LoginMethod, CodeRefusal> {
         match digits(typed) {
             Some(digits) => self.prove_totp(conn, user, &digits, client),
             None => self.prove_recovery_code(conn, user, typed, place, client),
@@ -113,20 +113,20 @@ impl Factors {
         user: UserId,
         digits: &str,
         client: &Client,
-    ) -> Answer<Factor, CodeRefusal> {
+    ) -> Answer<LoginMethod, CodeRefusal> {
         match self.guess_totp(conn, user, digits)? {
-            Guess::Right => return Ok(Ok(Factor::PasswordAndTotp)),
+            Guess::Right => return Ok(Ok(LoginMethod::PasswordAndTotp)),
             // Not in the trail: whoever hammers would write it full.
             Guess::NotLookedAt => return Ok(Err(CodeRefusal::Locked)),
             Guess::UsedAlready => {
-                Entry::nobody(Act::SecondFactorRefused, Some(user), client)
+                NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client)
                     .detail("it was used already")
                     .write(conn)?;
             }
             Guess::Wrong { failures } => {
-                Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+                NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client).write(conn)?;
                 if failures == MOST_GUESSES {
-                    Entry::nobody(Act::TotpLocked, Some(user), client).write(conn)?;
+                    NewEvent::unproven(AuditAction::TotpLocked, Some(user), client).write(conn)?;
                     self.tell_user(conn, user, &Notice::FactorLocked { failures }, client)?;
                     return Ok(Err(CodeRefusal::Locked));
                 }
@@ -142,10 +142,10 @@ impl Factors {
         typed: &str,
         place: &Place,
         client: &Client,
-    ) -> Answer<Factor, CodeRefusal> {
+    ) -> Answer<LoginMethod, CodeRefusal> {
         // Nobody guesses 128 bits; this bounds what those who try make us write. Never by address or account: the
         // owner must not wait for what others do (docs/decisions/second-factors.md).
-        if let Err(wait) = throttle::may_try_recovery_code(conn, &place.name(), &self.throttle)? {
+        if let Err(wait) = throttle::admit_recovery_code(conn, &place.name(), &self.throttle)? {
             return Ok(Err(CodeRefusal::TooMany(wait)));
         }
         let used = match RecoveryCodes::hash_of(user, typed) {
@@ -153,15 +153,17 @@ impl Factors {
             None => false,
         };
         if !used {
-            Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+            NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client).write(conn)?;
             return Ok(Err(CodeRefusal::Wrong));
         }
         let left = queries::recovery_codes_left(conn, user)?;
-        Entry::own(Act::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
+        NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client)
+            .detail(&format!("{left} left"))
+            .write(conn)?;
         if left <= FEW {
             self.tell_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
         }
-        Ok(Ok(Factor::PasswordAndRecoveryCode))
+        Ok(Ok(LoginMethod::PasswordAndRecoveryCode))
     }
 
     /// Locks the row of whoever acts, and says whether they still may: the session may have ended, with a reset for
@@ -192,8 +194,8 @@ impl Factors {
         notice: &Notice<'_>,
         client: &Client,
     ) -> Result<(), Fault> {
-        match crate::identity::queries::addressee(conn, user)? {
-            Some(person) => self.notices.tell(conn, &person, notice, client),
+        match crate::identity::queries::recipient(conn, user)? {
+            Some(person) => self.notices.send_notice(conn, &person, notice, client),
             None => Ok(()),
         }
     }

@@ -6,30 +6,30 @@ use diesel::pg::PgConnection;
 use crate::config::in_words;
 use crate::db::Fault;
 use crate::factors::Factors;
-use crate::identity::{Addressee, Client};
-use crate::notices::{About, Notice, Purpose};
+use crate::identity::{Client, Recipient};
+use crate::notices::{LinkDetails, LinkPurpose, Notice};
 
 impl Factors {
     /// Tells the owner of a new factor, with the way to take it back.
     pub(crate) fn tell_factor_added(
         &self,
         conn: &mut PgConnection,
-        owner: &Addressee,
+        owner: &Recipient,
         factor: &'static str,
         client: &Client,
     ) -> Result<(), Fault> {
         let (undo, valid_for) = self.undo_factor_link(conn, owner)?;
-        self.notices.tell(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
+        self.notices.send_notice(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
     }
 
     /// A link that takes back what changes from now on, and for how long it works.
     pub(crate) fn undo_factor_link(
         &self,
         conn: &mut PgConnection,
-        owner: &Addressee,
+        owner: &Recipient,
     ) -> Result<(String, String), Fault> {
-        let about = About { email: Some(&owner.email), ..About::default() };
-        let undo = self.notices.make_link(conn, owner.id, Purpose::UndoFactor, about)?;
-        Ok((undo, in_words(self.notices.good_for(Purpose::UndoFactor))))
+        let about = LinkDetails { email: Some(&owner.email), ..LinkDetails::default() };
+        let undo = self.notices.create_link(conn, owner.id, LinkPurpose::UndoFactor, about)?;
+        Ok((undo, in_words(self.notices.link_lifetime(LinkPurpose::UndoFactor))))
     }
 }

@@ -3,15 +3,15 @@
 use diesel::pg::PgConnection;
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Answer, Client, EmailKey, Factor, UserId};
+use crate::identity::{Answer, Client, EmailKey, LoginMethod, UserId};
 use crate::login::known_devices::Proof;
 use crate::login::log_ins::Way;
 use crate::login::pending::{LoggedIn, Pending, fingerprint};
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::throttle::{Budget, Counted, Taken, Wait};
+use crate::throttle::{AttemptDecision, AttemptKeys, RefundOnFault, RetryAfter};
 use latchkey_sessions::{self as sessions, Key, SessionTx};
 
 /// What somebody typed to log in.
@@ -36,7 +36,7 @@ pub struct Opened {
 pub enum LogInRefusal {
     /// Wrong password, unknown or unverified address, disabled: nobody learns which (ASVS 5.0 6.3.8).
     NoMatch,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// What is kept of a user to check a password by.
@@ -53,7 +53,7 @@ pub(crate) enum Checked {
         rehashed: Option<Rehashed>,
     },
     No,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// The same password, hashed as ours are today.
@@ -68,7 +68,9 @@ impl Rehashed {
     pub fn keep(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<(), Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
         match self.moved_in {
-            Some(detail) => Entry::own(Act::PasswordMovedIn, user, client).detail(detail).write(conn),
+            Some(detail) => {
+                NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client).detail(detail).write(conn)
+            }
             None => Ok(()),
         }
     }
@@ -116,9 +118,10 @@ impl Login {
                 .await?
         };
         let whose = known.as_ref().map(|known| (known.id, knows_browser));
-        let budget = Budget::log_in(&email_key, whose, &client, &self.throttle.buckets);
-        let (checked, counted) = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
-        counted.settle(self.concluded(checked, known, budget, attempt, client).await)
+        let attempt_keys = AttemptKeys::for_log_in(&email_key, whose, &client, &self.throttle.counter_names);
+        let (checked, counted) =
+            self.check_password(&attempt_keys, &attempt.password, known.as_ref()).await?;
+        counted.if_fault(self.concluded(checked, known, attempt_keys, attempt, client).await)
     }
 
     /// Of two first log-ins at once after a change of the hash cost, one finds the other's new hash in place of the one
@@ -128,15 +131,15 @@ impl Login {
         &self,
         checked: Checked,
         known: Option<Known>,
-        budget: Budget,
+        attempt_keys: AttemptKeys,
         attempt: Attempt,
         client: Client,
     ) -> Answer<LoggedIn, LogInRefusal> {
         let conclude = |checked, known| {
-            let (login, budget, client, remember) =
-                (self.clone(), budget.clone(), client.clone(), attempt.remember);
+            let (login, attempt_keys, client, remember) =
+                (self.clone(), attempt_keys.clone(), client.clone(), attempt.remember);
             self.sessions
-                .write(move |change| login.conclude(change, checked, known, budget, remember, &client))
+                .write(move |change| login.conclude(change, checked, known, attempt_keys, remember, &client))
         };
         let now = match conclude(checked, known).await? {
             Concluded::Answer(answer) => return Ok(answer),
@@ -152,7 +155,9 @@ impl Login {
         }
         self.db
             .write(move |conn| {
-                Entry::nobody(Act::LogInRefused, Some(user), &client).detail(CHANGED_MEANWHILE).write(conn)
+                NewEvent::unproven(AuditAction::LogInRefused, Some(user), &client)
+                    .detail(CHANGED_MEANWHILE)
+                    .write(conn)
             })
             .await?;
         Ok(Err(LogInRefusal::NoMatch))
@@ -162,29 +167,29 @@ impl Login {
     /// no connection held. What comes with a right one is settled when what it was for is committed.
     pub(crate) async fn check_password(
         &self,
-        budget: &Budget,
+        attempt_keys: &AttemptKeys,
         raw: &str,
         known: Option<&Known>,
-    ) -> Result<(Checked, Counted), Fault> {
-        let (throttle, taking) = (self.throttle.clone(), budget.clone());
-        let (counted, alarm) = match self.db.write(move |conn| taking.take(conn, &throttle)).await? {
-            Taken::Wait(wait) => return Ok((Checked::TooMany(wait), Counted::not())),
-            Taken::Locked => (false, None),
-            Taken::Counted(alarm) => (true, alarm),
+    ) -> Result<(Checked, RefundOnFault), Fault> {
+        let (throttle, taking) = (self.throttle.clone(), attempt_keys.clone());
+        let (counted, alarm) = match self.db.write(move |conn| taking.count(conn, &throttle)).await? {
+            AttemptDecision::Wait(wait) => return Ok((Checked::TooMany(wait), RefundOnFault::nothing())),
+            AttemptDecision::Locked => (false, None),
+            AttemptDecision::Counted(alarm) => (true, alarm),
         };
         let given = Password::given(raw);
         let again = given.as_ref().map(Password::share);
         let stored = known.and_then(|known| known.hash.as_ref());
         let checked = match stored {
             Some(hash) if counted => self.passwords.hasher.verify(given, Some(hash)).await,
-            Some(hash) => self.passwords.hasher.dismiss(given, Some(hash)).await,
-            None => self.passwords.hasher.dismiss(given, self.stand_in(budget).await?.as_ref()).await,
+            Some(hash) => self.passwords.hasher.reject(given, Some(hash)).await,
+            None => self.passwords.hasher.reject(given, self.stand_in(attempt_keys).await?.as_ref()).await,
         };
         let verdict = match checked {
             Ok(verdict) => verdict,
             Err(busy) => {
-                let undoing = budget.clone();
-                self.db.write(move |conn| undoing.undo(conn, counted, true)).await?;
+                let undoing = attempt_keys.clone();
+                self.db.write(move |conn| undoing.refund(conn, counted, true)).await?;
                 return Err(busy.into());
             }
         };
@@ -202,18 +207,18 @@ impl Login {
         }
         if !verdict.matches {
             if let Some(alarm) = alarm {
-                self.raise(alarm, budget).await?;
+                self.alert_owner(alarm, attempt_keys).await?;
             }
-            return Ok((Checked::No, Counted::not()));
+            return Ok((Checked::No, RefundOnFault::nothing()));
         }
-        let right = || Counted::new(&self.db, budget);
+        let right = || RefundOnFault::new(&self.db, attempt_keys);
         let rehashed = match again {
             Some(password) if verdict.outdated => {
                 let weak = self.passwords.choose(raw, "", "").is_err();
-                let moved_in = stored.is_some_and(PasswordHash::is_foreign);
+                let moved_in = stored.is_some_and(PasswordHash::is_legacy);
                 let moved_in = moved_in.then_some(if weak { WEAK } else { "" });
                 let hash = self.passwords.hash(password).await;
-                Some(Rehashed { hash: right().settle(hash)?, moved_in })
+                Some(Rehashed { hash: right().if_fault(hash)?, moved_in })
             }
             _ => None,
         };
@@ -221,8 +226,8 @@ impl Login {
     }
 
     /// Whose hash is worked out for an account that has none.
-    async fn stand_in(&self, budget: &Budget) -> Result<Option<PasswordHash>, Fault> {
-        let at = Uuid::from_bytes(budget.account_digest());
+    async fn stand_in(&self, attempt_keys: &AttemptKeys) -> Result<Option<PasswordHash>, Fault> {
+        let at = Uuid::from_bytes(attempt_keys.account_digest());
         self.db.read(move |conn| queries::stand_in(conn, at)).await
     }
 
@@ -231,13 +236,13 @@ impl Login {
         change: &mut SessionTx<'_>,
         checked: Checked,
         known: Option<Known>,
-        budget: Budget,
+        attempt_keys: AttemptKeys,
         remember: bool,
         client: &Client,
     ) -> Result<Concluded, Fault> {
         let subject = known.as_ref().map(|known| known.id);
         let refused = |change: &mut SessionTx<'_>, detail: &str| {
-            Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(change)
+            NewEvent::unproven(AuditAction::LogInRefused, subject, client).detail(detail).write(change)
         };
         let (rehashed, known) = match (checked, known) {
             (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
@@ -257,7 +262,7 @@ impl Login {
         if known.hash.as_ref().map(PasswordHash::as_str) != Some(now.as_str()) {
             return Ok(Concluded::Replaced(Known { hash: Some(now), ..known }));
         }
-        budget.give_back(change)?;
+        attempt_keys.reset(change)?;
         if let Some(rehashed) = &rehashed {
             rehashed.keep(change, known.id, client)?;
         }
@@ -269,7 +274,7 @@ impl Login {
                 Ok(Concluded::Answer(Ok(LoggedIn::Pending(key))))
             }
             _ => {
-                let opened = self.open_session(change, user, Factor::Password, remember, client)?;
+                let opened = self.open_session(change, user, LoginMethod::Password, remember, client)?;
                 Ok(Concluded::Answer(Ok(LoggedIn::Open(opened))))
             }
         }
@@ -281,7 +286,7 @@ impl Login {
         &self,
         change: &mut SessionTx<'_>,
         user: UserId,
-        factor: Factor,
+        factor: LoginMethod,
         remember: bool,
         client: &Client,
     ) -> Result<Opened, Fault> {
@@ -298,7 +303,7 @@ impl Login {
             device: Some(met.hash),
         };
         let (key, handle, ended) = self.sessions.open_counting(change, &opened)?;
-        Entry::own(Act::LoggedIn, user, client).session(handle).write(change)?;
+        NewEvent::by_owner(AuditAction::LoggedIn, user, client).session(handle).write(change)?;
         // Whoever has just registered knows that they did.
         if met.is_new && !is_first {
             let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);

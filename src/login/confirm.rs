@@ -1,19 +1,19 @@
 //! Confirm: prove who you are once more, with all that logging in takes, for what a borrowed or stolen session must not do.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::{CodeRefusal, Place};
-use crate::identity::{Answer, Client, Factor, LiveUser};
+use crate::identity::{Answer, Client, LiveUser, LoginMethod};
 use crate::login::authenticate::{Checked, Known};
 use crate::login::{Login, queries};
-use crate::throttle::{Budget, Counted, Wait};
+use crate::throttle::{AttemptKeys, RefundOnFault, RetryAfter};
 use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {
     WrongPassword,
     Code(CodeRefusal),
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The session ended, or another request rotated its key, while this one ran.
     SessionLost,
 }
@@ -29,7 +29,8 @@ impl Login {
         client: Client,
     ) -> Answer<Key, ConfirmRefusal> {
         let user = live.owner.id;
-        let (known, budget, checked, counted) = self.check_own_password(&live, &password, &client).await?;
+        let (known, attempt_keys, checked, counted) =
+            self.check_own_password(&live, &password, &client).await?;
         let login = self.clone();
         let concluded = self
             .sessions
@@ -38,7 +39,7 @@ impl Login {
                     Checked::Yes { rehashed } => rehashed,
                     Checked::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
                     Checked::No => {
-                        Entry::own(Act::ConfirmRefused, user, &client)
+                        NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client)
                             .session(live.record.handle)
                             .write(change)?;
                         return Ok(Err(ConfirmRefusal::WrongPassword));
@@ -47,8 +48,8 @@ impl Login {
                 if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
-                budget.give_back(change)?;
-                let mut factor = Factor::Password;
+                attempt_keys.reset(change)?;
+                let mut factor = LoginMethod::Password;
                 if crate::factors::queries::has_second_factor(change, user)? {
                     let place = Place::Session(live.record.handle);
                     match login.factors.prove_code(change, user, &code, &place, &client)? {
@@ -62,14 +63,14 @@ impl Login {
                 if let Some(rehashed) = rehashed {
                     rehashed.keep(change, user, &client)?;
                 }
-                Entry::own(Act::Confirmed, user, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, user, &client)
                     .session(live.record.handle)
                     .detail(factor.confirmed_with())
                     .write(change)?;
                 Ok(Ok(key))
             })
             .await;
-        counted.settle(concluded)
+        counted.if_fault(concluded)
     }
 
     /// Counted as at log-in, in a lane of its own: whoever hammers the log-in page must not keep the owner of a live
@@ -79,7 +80,7 @@ impl Login {
         live: &LiveUser,
         password: &str,
         client: &Client,
-    ) -> Result<(Known, Budget, Checked, Counted), Fault> {
+    ) -> Result<(Known, AttemptKeys, Checked, RefundOnFault), Fault> {
         let (user, browser) = (live.owner.id, client.browser);
         let (hash, knows_browser) = self
             .db
@@ -92,8 +93,14 @@ impl Login {
             })
             .await?;
         let known = Known { id: user, hash };
-        let budget = Budget::own(user, live.record.handle, knows_browser, client, &self.throttle.buckets);
-        let (checked, counted) = self.check_password(&budget, password, Some(&known)).await?;
-        Ok((known, budget, checked, counted))
+        let attempt_keys = AttemptKeys::for_session(
+            user,
+            live.record.handle,
+            knows_browser,
+            client,
+            &self.throttle.counter_names,
+        );
+        let (checked, counted) = self.check_password(&attempt_keys, password, Some(&known)).await?;
+        Ok((known, attempt_keys, checked, counted))
     }
 }

@@ -1,6 +1,6 @@
 //! Taking sessions back: one's own, one by one or all others.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, Request};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
@@ -16,7 +16,9 @@ impl Login {
                 let (user, handle) = (live.owner.id, live.record.handle);
                 let request = Request::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
                 if login.cleaner.clean_up(change, &request)?.sessions > 0 {
-                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(change)?;
+                    NewEvent::by_owner(AuditAction::LoggedOut, user, &client)
+                        .session(handle)
+                        .write(change)?;
                 }
                 Ok(())
             })
@@ -41,7 +43,7 @@ impl Login {
                 let request = Request::new(kind, user, &client).by(Some(user)).session(handle).here();
                 let ended = login.cleaner.clean_up(change, &request)?.sessions > 0;
                 if ended {
-                    Entry::own(Act::SessionRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionRevoked, user, &client)
                         .session(handle)
                         .detail(&detail)
                         .write(change)?;
@@ -62,7 +64,7 @@ impl Login {
                     Request::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).here();
                 let ended = login.cleaner.clean_up(change, &request)?.sessions;
                 if ended > 0 {
-                    Entry::own(Act::SessionsRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
                         .session(here)
                         .detail(&format!("{ended} others"))
                         .write(change)?;

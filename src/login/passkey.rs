@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::factors::{Assertion, Binding, PasskeyRefusal};
-use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
+use crate::identity::{Answer, Client, LiveUser, LoginMethod, UserId};
 use crate::login::log_ins::Way;
 use crate::login::{Login, Opened};
 use latchkey_sessions::Key;
@@ -58,7 +58,7 @@ impl Login {
                 if let Err(refusal) = login.factors.use_up(change, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                login.open_session(change, proof.held.user, Factor::Passkey, remember, &client).map(Ok)
+                login.open_session(change, proof.held.user, LoginMethod::Passkey, remember, &client).map(Ok)
             })
             .await
     }
@@ -84,9 +84,9 @@ impl Login {
                 let Some(key) = login.sessions.rotate(change, &live, true)? else {
                     return Ok(Err(PasskeyRefusal::SessionLost));
                 };
-                Entry::own(Act::Confirmed, live.owner.id, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, live.owner.id, &client)
                     .session(live.record.handle)
-                    .detail(Factor::Passkey.confirmed_with())
+                    .detail(LoginMethod::Passkey.confirmed_with())
                     .write(change)?;
                 Ok(Ok(key))
             })

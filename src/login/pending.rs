@@ -1,11 +1,11 @@
 //! Between the password and the second factor: a log-in that is not a session. Its key opens the page that asks for
 //! the factor and nothing else, because no session is kept under it (ASVS 5.0 6.3.3; NIST SP 800-63B-4 §5.1).
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::factors::{Assertion, Binding, CodeRefusal, PasskeyRefusal, Place};
-use crate::identity::{Answer, Client, Factor, UserId};
+use crate::identity::{Answer, Client, LoginMethod, UserId};
 use crate::login::authenticate::Opened;
 use crate::login::log_ins::Way;
 use crate::login::{Login, queries};
@@ -82,7 +82,7 @@ impl Login {
         queries::keep_newest_pending(change, pending.user, MOST - 1)?;
         queries::insert_pending(change, &token.hash(), pending, client, GOOD_FOR.std())?;
         self.expect_second_step(change, &token.hash(), pending.user, client, GOOD_FOR)?;
-        Entry::own(Act::PasswordAccepted, pending.user, client).write(change)?;
+        NewEvent::by_owner(AuditAction::PasswordAccepted, pending.user, client).write(change)?;
         Ok(PendingKey(token))
     }
 
@@ -150,7 +150,7 @@ impl Login {
                     return Ok(Err(PasskeyRefusal::LogInGone));
                 }
                 queries::delete_unfinished(change, &key.0)?;
-                login.open_session(change, user, Factor::PasswordAndPasskey, remember, &client).map(Ok)
+                login.open_session(change, user, LoginMethod::PasswordAndPasskey, remember, &client).map(Ok)
             })
             .await
     }

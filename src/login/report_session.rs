@@ -1,11 +1,11 @@
 //! "This was not me": ends everything that another person may have opened, and begins a reset.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, Disowned, Request};
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::Login;
-use crate::notices::{Purpose, links};
+use crate::notices::{LinkPurpose, links};
 use crate::secret::Token;
 use latchkey_sessions::Handle;
 
@@ -17,11 +17,13 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |change| {
-                let Some(link) = links::take(change, Purpose::NotMe, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(change, LinkPurpose::NotMe, &token_hash)? else {
+                    return Ok(None);
+                };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
                     let detail = login.ended_session(change, session, None)?;
-                    Entry::nobody(Act::SessionDisowned, Some(user), &client)
+                    NewEvent::unproven(AuditAction::SessionDisowned, Some(user), &client)
                         .session(session)
                         .detail(&detail)
                         .write(change)?;
@@ -29,7 +31,7 @@ impl Login {
                 let request = Request::new(Cleanup::NotMe, user, &client).since(link.began());
                 let removed = login.cleaner.clean_up(change, &request)?;
                 if removed.factors > 0 {
-                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
+                    NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(change)?;
                 }
                 login.cleaner.mail_reset_to_owner(change, user, link.email.as_deref(), &client).map(Some)
             })
@@ -43,13 +45,13 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |change| {
-                let Some(link) = links::take(change, Purpose::UndoFactor, &token_hash)? else {
+                let Some(link) = links::consume(change, LinkPurpose::UndoFactor, &token_hash)? else {
                     return Ok(None);
                 };
                 let user = UserId(link.user);
                 let request = Request::new(Cleanup::UndoFactor, user, &client).since(link.began());
                 login.cleaner.clean_up(change, &request)?;
-                Entry::nobody(Act::FactorDisowned, Some(user), &client).write(change)?;
+                NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(change)?;
                 login.cleaner.mail_reset_to_owner(change, user, link.email.as_deref(), &client).map(Some)
             })
             .await

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry, Event};
+use crate::audit::{AuditAction, Event, NewEvent};
 use crate::cleanup::{Cleanup, Request};
 use crate::db::Fault;
 use crate::factors;
@@ -105,7 +105,7 @@ impl Admin {
                     return Ok(Err(AdminRefusal::Taken));
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::on(Act::Registered, None, user, &Client::operator()).write(conn)?;
+                NewEvent::by_admin(AuditAction::Registered, None, user, &Client::operator()).write(conn)?;
                 Ok(Ok(user))
             })
             .await
@@ -126,7 +126,9 @@ impl Admin {
     ) -> Answer<(), AdminRefusal> {
         self.on_user(user, role != Role::Admin, move |admin, change| {
             if queries::set_role(change, user, role)? {
-                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(change)?;
+                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client)
+                    .detail(role.as_str())
+                    .write(change)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
@@ -148,7 +150,7 @@ impl Admin {
         self.on_user(user, true, move |admin, change| {
             if queries::set_disabled(change, user, true)? {
                 admin.cleaner.clean_up(change, &Request::new(Cleanup::Disable, user, &client).by(actor))?;
-                Entry::on(Act::Disabled, actor, user, &client).write(change)?;
+                NewEvent::by_admin(AuditAction::Disabled, actor, user, &client).write(change)?;
             }
             Ok(())
         })
@@ -163,7 +165,7 @@ impl Admin {
     ) -> Answer<(), AdminRefusal> {
         self.on_user(user, false, move |_, change| {
             if queries::set_disabled(change, user, false)? {
-                Entry::on(Act::Enabled, actor, user, &client).write(change)?;
+                NewEvent::by_admin(AuditAction::Enabled, actor, user, &client).write(change)?;
             }
             Ok(())
         })
@@ -180,7 +182,7 @@ impl Admin {
             let request = Request::new(Cleanup::AdminEndsAll, user, &client).by(actor);
             let ended = admin.cleaner.clean_up(change, &request)?.sessions;
             if ended > 0 {
-                Entry::on(Act::SessionsRevoked, actor, user, &client)
+                NewEvent::by_admin(AuditAction::SessionsRevoked, actor, user, &client)
                     .detail(&format!("{ended}"))
                     .write(change)?;
             }
@@ -211,7 +213,7 @@ impl Admin {
                 if admin.cleaner.clean_up(change, &request)?.sessions == 0 {
                     return Ok(false);
                 }
-                Entry::on(Act::SessionRevoked, actor, user, &client)
+                NewEvent::by_admin(AuditAction::SessionRevoked, actor, user, &client)
                     .session(handle)
                     .detail(&detail)
                     .write(change)?;
@@ -226,7 +228,7 @@ impl Admin {
             .sessions
             .revoke_everyone(move |change, ended| {
                 let detail = format!("{ended} of everybody");
-                Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(change)
+                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).detail(&detail).write(change)
             })
             .await?;
         // Afterwards, so that no session that was about to end leaves anything behind.
@@ -243,11 +245,11 @@ impl Admin {
         let admin = self.clone();
         self.db
             .write(move |conn| {
-                let Some(person) = crate::identity::queries::addressee(conn, user)? else {
+                let Some(person) = crate::identity::queries::recipient(conn, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                admin.notices.mail_reset(conn, &person)?;
-                Entry::on(Act::ResetRequested, Some(actor), user, &client).write(conn)?;
+                admin.notices.send_reset_link(conn, &person)?;
+                NewEvent::by_admin(AuditAction::ResetRequested, Some(actor), user, &client).write(conn)?;
                 Ok(Ok(()))
             })
             .await
@@ -292,7 +294,7 @@ impl Admin {
                 let all =
                     Request::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
                 admin.cleaner.clean_up(change, &all)?;
-                Entry::on(Act::FactorsReset, None, user, &client).write(change)?;
+                NewEvent::by_admin(AuditAction::FactorsReset, None, user, &client).write(change)?;
                 admin.login.factors.tell_user(
                     change,
                     user,

@@ -2,7 +2,7 @@
 
 use time::macros::format_description;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, Request};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, LiveUser, UserId};
@@ -40,7 +40,7 @@ impl Users {
         if !crate::identity::queries::lock_user(change, user)? {
             return Ok(Ok(()));
         }
-        let Some(person) = crate::identity::queries::addressee(change, user)? else { return Ok(Ok(())) };
+        let Some(person) = crate::identity::queries::recipient(change, user)? else { return Ok(Ok(())) };
         if !Email::parse(typed).is_ok_and(|typed| typed.key() == Email::stored(&person.email).key()) {
             return Ok(Err(LeaveRefusal::OtherAddress));
         }
@@ -51,11 +51,11 @@ impl Users {
             return Ok(Ok(()));
         };
         self.cleaner.clean_up(change, &Request::new(Cleanup::Delete, user, client).by(Some(user)))?;
-        Entry::own(Act::DeletionRequested, user, client).write(change)?;
+        NewEvent::by_owner(AuditAction::DeletionRequested, user, client).write(change)?;
         let until = until
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
-        self.notices.tell(change, &person, &Notice::Leaving { until }, client)?;
+        self.notices.send_notice(change, &person, &Notice::Leaving { until }, client)?;
         Ok(Ok(()))
     }
 
@@ -70,7 +70,8 @@ impl Users {
                     users.sessions.delete_all(change, user.principal())?;
                     users.mailer.forget(change, &email.key().spellings())?;
                     queries::delete_person(change, user, email.key())?;
-                    Entry::on(Act::Deleted, None, user, &Client::operator()).write(change)?;
+                    NewEvent::by_admin(AuditAction::Deleted, None, user, &Client::operator())
+                        .write(change)?;
                     queries::erase_from_trail(change, user, email.key())?;
                     Ok(true)
                 })

@@ -31,7 +31,9 @@ pub use secret_scan::{ColumnAtRest, Kind};
 pub use setup::SetupRefusal;
 
 use crate::cleanup::Cleaner;
-use crate::config::{Leaving, Registration, Settings, Span, ThrottleLimits, Tokens, in_words};
+use crate::config::{
+    DeletionSettings, LinkLifetimes, Registration, Settings, Span, ThrottleLimits, in_words,
+};
 use crate::db::Db;
 use crate::factors::Factors;
 use crate::identity::User;
@@ -56,8 +58,8 @@ pub struct Users {
     login: Login,
     passwords: Passwords,
     registration: Registration,
-    leaving: Leaving,
-    tokens: Tokens,
+    leaving: DeletionSettings,
+    tokens: LinkLifetimes,
 }
 
 impl Users {
@@ -102,7 +104,7 @@ pub struct Admin {
     notices: Notices,
     cleaner: Cleaner,
     login: Login,
-    tokens: Tokens,
+    tokens: LinkLifetimes,
 }
 
 impl Admin {

@@ -24,7 +24,7 @@ use crate::config::{Misconfigured, Origin};
 use crate::db::Fault;
 use crate::factors::{Factors, queries};
 use crate::secret;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 
 pub use answers::{Assertion, Attestation};
 pub(crate) use prove::Held;
@@ -116,7 +116,7 @@ pub enum PasskeyRefusal {
     Taken,
     /// As many as one person may have.
     Enough,
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The log-in it was to be the second step of ended.
     LogInGone,
     /// The session ended, or another request rotated its key, while this one ran.

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
-use crate::identity::queries::{active_admins, addressed, of_mailbox};
-use crate::identity::{Addressee, Email, EmailKey, Name, Role, UserId};
+use crate::identity::queries::{active_admins, of_mailbox, to_recipient};
+use crate::identity::{Email, EmailKey, Name, Recipient, Role, UserId};
 use latchkey_sessions::SessionTx;
 
 /// Who has an address.
 pub(crate) enum Occupant {
-    Active(Addressee),
+    Active(Recipient),
     /// They cannot log in, so no letter would help them.
     Disabled,
     /// The address is kept for an account that had it before.
@@ -34,7 +34,7 @@ pub(crate) fn occupant(conn: &mut PgConnection, email_key: &EmailKey) -> Result<
     let reserved = crate::users::queries::addresses::reserved_until(conn, email_key, None)?;
     Ok(match (row, reserved) {
         (Some((.., true)), _) => Some(Occupant::Disabled),
-        (Some((id, name, email, false)), _) => Some(Occupant::Active(addressed((id, name, email)))),
+        (Some((id, name, email, false)), _) => Some(Occupant::Active(to_recipient((id, name, email)))),
         (None, reserved) => reserved.map(|until| Occupant::Reserved { until }),
     })
 }
