@@ -1,4 +1,4 @@
-//! Choosing and hashing passwords under the policy of this instance.
+//! Chooses and hashes passwords under the policy of this instance.
 
 use std::num::NonZero;
 
@@ -15,7 +15,7 @@ use crate::passwords::{
 pub struct Passwords {
     policy: PasswordPolicy,
     pub(crate) hasher: Hasher,
-    /// The public host: a word that a password must not consist of.
+    /// The public host, which counts as a personal word.
     host: String,
 }
 
@@ -34,7 +34,7 @@ impl Passwords {
         self.hasher.load()
     }
 
-    /// Passwords that were not hashed.
+    /// How many callers the hasher refused.
     pub fn refused(&self) -> &HashesRefused {
         &self.hasher.refused
     }
@@ -43,13 +43,13 @@ impl Passwords {
         self.policy.min_code_points
     }
 
-    /// How hard `raw` is to guess, for the user with this name and address.
+    /// How hard `raw` is to guess, for the user with this name and email address.
     pub async fn strength(&self, raw: &str, name: &str, email: &str) -> Result<Strength, Fault> {
         let (raw, name, email, host) = (raw.to_owned(), name.to_owned(), email.to_owned(), self.host.clone());
         off_thread(move || Ok(strength(&raw, &[&name, &email, &host]))).await
     }
 
-    /// `raw` as a new password, if the policy allows it for the user with this name and address.
+    /// Accepts `raw` as a new password of the user with this name and email address.
     pub(crate) fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, WeakPassword> {
         self.policy.choose(raw, &[name, email, &self.host])
     }

@@ -89,7 +89,7 @@ impl Newcomer {
         let password_hash = match password_hash.as_str() {
             "" => None,
             unusable if unusable.starts_with('!') => None,
-            text => Some(LegacyHash::read(text).map_err(Unfit::Hash)?.kept(text)),
+            text => Some(LegacyHash::read(text).map_err(Unfit::Hash)?.stored_form(text)),
         };
         let created_at = match created_at.trim() {
             "" => None,
