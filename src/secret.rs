@@ -12,13 +12,13 @@ use subtle::ConstantTimeEq;
 /// still accepted wherever something comes back to us, and used for nothing new.
 #[derive(Clone)]
 pub struct Secret {
-    current: Keyed,
-    previous: Option<Keyed>,
+    current: HmacKey,
+    previous: Option<HmacKey>,
     looks_typed: bool,
 }
 
 /// HMAC-SHA256 that has taken in its key, which is half its work.
-type Keyed = Hmac<Sha256>;
+type HmacKey = Hmac<Sha256>;
 
 /// Shortest secret accepted, in bytes: 256 bits (ASVS 5.0 11.2.3 asks for 128).
 pub const SECRET_MIN_BYTES: usize = 32;
@@ -70,7 +70,7 @@ impl Secret {
 
     /// Whether `given` is the text of [`Secret::mac`] over `parts`, now or before the last change.
     pub fn signed(&self, purpose: &str, parts: &[&[u8]], given: &str) -> bool {
-        let fits = |key: &Keyed| same(given.as_bytes(), encode(&mac(key, purpose, parts)).as_bytes());
+        let fits = |key: &HmacKey| same(given.as_bytes(), encode(&mac(key, purpose, parts)).as_bytes());
         fits(&self.current) || self.previous.as_ref().is_some_and(fits)
     }
 
@@ -121,12 +121,12 @@ impl Secret {
 /// Signs cookies, and opens signed ones, as the `cookie` crate does for actix-session: the Base64 of the value's
 /// HMAC-SHA256, then the value. Prepared once, so that opening costs little.
 pub struct CookieSigner {
-    current: Keyed,
-    previous: Option<Keyed>,
+    current: HmacKey,
+    previous: Option<HmacKey>,
 }
 
 /// A cookie's value whose signature fits.
-pub struct Opened<'c> {
+pub struct SignedValue<'c> {
     pub value: &'c str,
     /// Not signed with the secret before.
     pub is_current: bool,
@@ -139,14 +139,14 @@ impl CookieSigner {
         Self { current: half(secret.cookie_key()), previous: secret.previous_cookie_key().map(half) }
     }
 
-    pub fn open<'c>(&self, signed: &'c str) -> Option<Opened<'c>> {
+    pub fn open<'c>(&self, signed: &'c str) -> Option<SignedValue<'c>> {
         let (given, value) = signed.split_at_checked(DIGEST_CHARS)?;
-        let fits = |key: &Keyed| {
+        let fits = |key: &HmacKey| {
             let mut due = [0; DIGEST_CHARS];
             STANDARD.encode_slice(digest(key, value), &mut due).is_ok() && same(given.as_bytes(), &due)
         };
         let is_current = fits(&self.current);
-        (is_current || self.previous.as_ref().is_some_and(fits)).then_some(Opened { value, is_current })
+        (is_current || self.previous.as_ref().is_some_and(fits)).then_some(SignedValue { value, is_current })
     }
 
     pub fn sign(&self, value: &str) -> String {
@@ -157,15 +157,15 @@ impl CookieSigner {
 /// 32 bytes in padded Base64.
 const DIGEST_CHARS: usize = 44;
 
-fn digest(key: &Keyed, value: &str) -> [u8; 32] {
+fn digest(key: &HmacKey, value: &str) -> [u8; 32] {
     let mut mac = key.clone();
     mac.update(value.as_bytes());
     mac.finalize().into_bytes().into()
 }
 
-fn keyed(key: &[u8]) -> Keyed {
+fn keyed(key: &[u8]) -> HmacKey {
     // HMAC takes keys of any length, so this cannot fail.
-    <Keyed as hmac::KeyInit>::new_from_slice(key)
+    <HmacKey as hmac::KeyInit>::new_from_slice(key)
         .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"))
 }
 
@@ -184,7 +184,7 @@ fn looks_typed(raw: &str) -> bool {
 }
 
 /// Each part is preceded by its length, so that no two lists collide.
-fn mac(key: &Keyed, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+fn mac(key: &HmacKey, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = key.clone();
     for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
         mac.update(&(part.len() as u64).to_be_bytes());
@@ -193,18 +193,18 @@ fn mac(key: &Keyed, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn cookie_key(key: &Keyed) -> [u8; 64] {
+fn cookie_key(key: &HmacKey) -> [u8; 64] {
     let mut out = [0; 64];
     out[..32].copy_from_slice(&mac(key, "cookie", &[b"1"]));
     out[32..].copy_from_slice(&mac(key, "cookie", &[b"2"]));
     out
 }
 
-fn cipher(key: &Keyed, purpose: &str) -> Aes256Gcm {
+fn cipher(key: &HmacKey, purpose: &str) -> Aes256Gcm {
     Aes256Gcm::new(&mac(key, "seal", &[purpose.as_bytes()]).into())
 }
 
-fn seal_id(key: &Keyed) -> [u8; SEAL_ID_BYTES] {
+fn seal_id(key: &HmacKey) -> [u8; SEAL_ID_BYTES] {
     let [a, b, c, d, ..] = mac(key, "seal-id", &[]);
     [a, b, c, d]
 }

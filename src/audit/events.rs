@@ -13,9 +13,9 @@ macro_rules! acts {
     ($($(#[$doc:meta])* $act:ident = $text:literal),* $(,)?) => {
         /// Everything that is recorded.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Act { $($(#[$doc])* $act),* }
+        pub enum AuditAction { $($(#[$doc])* $act),* }
 
-        impl Act {
+        impl AuditAction {
             pub const ALL: &[Self] = &[$(Self::$act),*];
 
             /// The name in the table.
@@ -92,7 +92,7 @@ acts! {
     Deleted = "deleted",
 }
 
-impl Act {
+impl AuditAction {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|act| act.as_str() == text)
     }
@@ -102,7 +102,7 @@ impl Act {
 #[derive(Clone, Debug)]
 pub struct Event {
     pub at: OffsetDateTime,
-    pub act: Option<Act>,
+    pub act: Option<AuditAction>,
     pub actor: Option<UserId>,
     pub actor_name: Option<String>,
     pub subject: Option<UserId>,
@@ -140,7 +140,7 @@ impl Event {
         match self.actor {
             Some(actor) if self.subject == Some(actor) => Actor::Owner(actor),
             Some(actor) => Actor::Admin(actor),
-            None if self.act == Some(Act::Deleted) => Actor::Instance,
+            None if self.act == Some(AuditAction::Deleted) => Actor::Instance,
             None if self.agent == Agent::Operator => Actor::Operator,
             None => Actor::Unproven,
         }
@@ -148,8 +148,8 @@ impl Event {
 }
 
 /// An event about to be written.
-pub(crate) struct Entry<'a> {
-    pub act: Act,
+pub(crate) struct NewEvent<'a> {
+    pub act: AuditAction,
     pub actor: Option<UserId>,
     pub subject: Option<UserId>,
     pub session: Option<Handle>,
@@ -158,19 +158,19 @@ pub(crate) struct Entry<'a> {
     pub detail: &'a str,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> NewEvent<'a> {
     /// Somebody acting on their own account.
-    pub fn own(act: Act, user: UserId, client: &'a Client) -> Self {
+    pub fn own(act: AuditAction, user: UserId, client: &'a Client) -> Self {
         Self { act, actor: Some(user), subject: Some(user), session: None, client, detail: "" }
     }
 
     /// Somebody acting on the account of another; `None` is the operator.
-    pub fn on(act: Act, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
+    pub fn on(act: AuditAction, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
         Self { act, actor, subject: Some(subject), session: None, client, detail: "" }
     }
 
     /// Nobody known, perhaps at somebody's account.
-    pub fn nobody(act: Act, subject: Option<UserId>, client: &'a Client) -> Self {
+    pub fn nobody(act: AuditAction, subject: Option<UserId>, client: &'a Client) -> Self {
         Self { act, actor: None, subject, session: None, client, detail: "" }
     }
 

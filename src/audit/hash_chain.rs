@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use time::macros::datetime;
 
-use crate::audit::queries::{Link, LinkedEvent};
+use crate::audit::queries::{ChainLink, LinkedEvent};
 use crate::audit::{Audit, queries};
 use crate::db::Fault;
 use crate::identity::UserId;
@@ -20,18 +20,18 @@ const MOST_NAMED: i64 = 100;
 
 /// The number of a link and its hash. Kept elsewhere, it shows later that nothing up to it was cut off or rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ChainHead {
     pub seq: i64,
     pub hash: Vec<u8>,
 }
 
-impl Head {
+impl ChainHead {
     fn beginning() -> Self {
         Self { seq: 0, hash: vec![0; 32] }
     }
 }
 
-impl fmt::Display for Head {
+impl fmt::Display for ChainHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.seq, encode(&self.hash))
     }
@@ -39,15 +39,15 @@ impl fmt::Display for Head {
 
 /// It is not of the form `SEQ:HASH`.
 #[derive(Debug)]
-pub struct NoHead;
+pub struct InvalidChainHead;
 
-impl FromStr for Head {
-    type Err = NoHead;
+impl FromStr for ChainHead {
+    type Err = InvalidChainHead;
 
-    fn from_str(text: &str) -> Result<Self, NoHead> {
-        let (seq, hash) = text.split_once(':').ok_or(NoHead)?;
-        let hash = decode::<32>(hash).ok_or(NoHead)?;
-        Ok(Self { seq: seq.parse().map_err(|_| NoHead)?, hash: hash.to_vec() })
+    fn from_str(text: &str) -> Result<Self, InvalidChainHead> {
+        let (seq, hash) = text.split_once(':').ok_or(InvalidChainHead)?;
+        let hash = decode::<32>(hash).ok_or(InvalidChainHead)?;
+        Ok(Self { seq: seq.parse().map_err(|_| InvalidChainHead)?, hash: hash.to_vec() })
     }
 }
 
@@ -87,7 +87,7 @@ impl Damage {
 
 /// The first place where the trail is not what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct BrokenChain {
     pub damage: Damage,
     /// The number of the link; an inserted event has none.
     pub seq: Option<i64>,
@@ -105,7 +105,7 @@ pub struct ErasedUser {
 
 /// An unbroken trail.
 #[derive(Debug)]
-pub struct Intact {
+pub struct IntactChain {
     /// What came before was thrown away on purpose.
     pub since: i64,
     pub links: u64,
@@ -116,19 +116,19 @@ pub struct Intact {
 
 impl Audit {
     /// The last link of the trail.
-    pub async fn trail_head(&self) -> Result<Head, Fault> {
-        Ok(self.db.read(queries::chain_head).await?.unwrap_or_else(Head::beginning))
+    pub async fn trail_head(&self) -> Result<ChainHead, Fault> {
+        Ok(self.db.read(queries::chain_head).await?.unwrap_or_else(ChainHead::beginning))
     }
 
     /// Recomputes the whole trail; with `kept`, also sees whether that is still in it.
-    pub async fn verify_trail(&self, kept: Option<Head>) -> Result<Result<Intact, Broken>, Fault> {
-        let start = self.db.read(queries::chain_start).await?.unwrap_or_else(Head::beginning);
+    pub async fn verify_trail(&self, kept: Option<ChainHead>) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+        let start = self.db.read(queries::chain_start).await?.unwrap_or_else(ChainHead::beginning);
         let intact = match self.walk(start).await? {
             Ok(intact) => intact,
             broken => return Ok(broken),
         };
         if let Some(event) = self.unlinked_event().await? {
-            return Ok(Err(Broken { damage: Damage::Inserted, seq: None, event: Some(event) }));
+            return Ok(Err(BrokenChain { damage: Damage::Inserted, seq: None, event: Some(event) }));
         }
         if let Some(broken) = self.lost_head(kept, intact.since).await? {
             return Ok(Err(broken));
@@ -141,18 +141,18 @@ impl Audit {
         self.db.read(|conn| queries::erased_users(conn, MOST_NAMED)).await
     }
 
-    async fn unless_erased_user_exists(&self, intact: Intact) -> Result<Result<Intact, Broken>, Fault> {
+    async fn unless_erased_user_exists(&self, intact: IntactChain) -> Result<Result<IntactChain, BrokenChain>, Fault> {
         let first = self.db.read(|conn| queries::erased_users(conn, 1)).await?.into_iter().next();
         Ok(match first {
             Some(user) => {
-                Err(Broken { damage: Damage::ErasedUserExists, seq: None, event: Some(user.event) })
+                Err(BrokenChain { damage: Damage::ErasedUserExists, seq: None, event: Some(user.event) })
             }
             None => Ok(intact),
         })
     }
 
     /// How a head that was kept elsewhere is not in the trail, which begins after link `since`.
-    async fn lost_head(&self, kept: Option<Head>, since: i64) -> Result<Option<Broken>, Fault> {
+    async fn lost_head(&self, kept: Option<ChainHead>, since: i64) -> Result<Option<BrokenChain>, Fault> {
         let Some(kept) = kept.filter(|kept| kept.seq > 0) else { return Ok(None) };
         let seq = kept.seq;
         let damage = match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
@@ -162,19 +162,19 @@ impl Audit {
             // Older than what is kept at all.
             None => return Ok(None),
         };
-        Ok(Some(Broken { damage, seq: Some(seq), event: None }))
+        Ok(Some(BrokenChain { damage, seq: Some(seq), event: None }))
     }
 
     /// The same for the last so many links alone, which takes no time.
-    pub async fn verify_recent(&self, links: i64) -> Result<Result<Intact, Broken>, Fault> {
-        let start = self.db.read(queries::chain_start).await?.unwrap_or_else(Head::beginning);
+    pub async fn verify_recent(&self, links: i64) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+        let start = self.db.read(queries::chain_start).await?.unwrap_or_else(ChainHead::beginning);
         let head = self.trail_head().await?;
         let seq = head.seq - links;
         let from = match seq <= start.seq {
             true => start,
             false => match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
-                Some(hash) => Head { seq, hash },
-                None => return Ok(Err(Broken { damage: Damage::Missing, seq: Some(seq), event: None })),
+                Some(hash) => ChainHead { seq, hash },
+                None => return Ok(Err(BrokenChain { damage: Damage::Missing, seq: Some(seq), event: None })),
             },
         };
         match self.walk(from).await? {
@@ -184,8 +184,8 @@ impl Audit {
     }
 
     /// From `start`, which is taken as true, to the end.
-    async fn walk(&self, start: Head) -> Result<Result<Intact, Broken>, Fault> {
-        let mut intact = Intact { since: start.seq, links: 0, erased: 0, head: start };
+    async fn walk(&self, start: ChainHead) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+        let mut intact = IntactChain { since: start.seq, links: 0, erased: 0, head: start };
         loop {
             let after = intact.head.seq;
             let batch = self.db.read(move |conn| queries::links_after(conn, after, BATCH)).await?;
@@ -195,7 +195,7 @@ impl Audit {
             for link in &batch {
                 if let Err(damage) = check(&intact.head, link, &batch) {
                     let missing = link.seq != intact.head.seq + 1;
-                    return Ok(Err(Broken {
+                    return Ok(Err(BrokenChain {
                         damage,
                         seq: Some(if missing { intact.head.seq + 1 } else { link.seq }),
                         event: (!missing).then_some(link.event_id),
@@ -203,7 +203,7 @@ impl Audit {
                 }
                 intact.links += 1;
                 intact.erased += u64::from(link.salt.is_none());
-                intact.head = Head { seq: link.seq, hash: link.hash.clone() };
+                intact.head = ChainHead { seq: link.seq, hash: link.hash.clone() };
             }
         }
     }
@@ -221,7 +221,7 @@ impl Audit {
     }
 }
 
-fn check(before: &Head, link: &Link, near: &[Link]) -> Result<(), Damage> {
+fn check(before: &ChainHead, link: &ChainLink, near: &[ChainLink]) -> Result<(), Damage> {
     if link.seq != before.seq + 1 {
         return Err(Damage::Missing);
     }

@@ -4,9 +4,9 @@ mod events;
 mod hash_chain;
 pub(crate) mod queries;
 
-pub(crate) use events::Entry;
-pub use events::{Act, Actor, Event};
-pub use hash_chain::{Broken, Damage, ErasedUser, Head, Intact};
+pub(crate) use events::NewEvent;
+pub use events::{AuditAction, Actor, Event};
+pub use hash_chain::{BrokenChain, Damage, ErasedUser, ChainHead, IntactChain};
 
 use crate::db::Db;
 

@@ -7,13 +7,13 @@ mod table;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::queries::RequestedBy;
 use crate::db::time::Moment;
 use crate::db::{Db, Fault};
 use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
-use crate::notices::{Notices, Purpose};
+use crate::notices::{Notices, LinkPurpose};
 use crate::secret::TokenHash;
 use latchkey_sessions::{Handle, SessionTx, Store};
 
@@ -75,8 +75,8 @@ impl<'a> CleanupRequest<'a> {
         Self { restored: Some((email, changed_at)), ..self }
     }
 
-    fn write(&self, tx: &mut SessionTx<'_>, act: Act, detail: &str) -> Result<(), Fault> {
-        Entry::on(act, self.actor, self.user, self.client).detail(detail).write(tx)
+    fn write(&self, tx: &mut SessionTx<'_>, act: AuditAction, detail: &str) -> Result<(), Fault> {
+        NewEvent::by_admin(act, self.actor, self.user, self.client).detail(detail).write(tx)
     }
 
     fn since_or_bug(&self) -> Result<OffsetDateTime, Fault> {
@@ -180,7 +180,7 @@ impl Cleaner {
             },
             Artifact::ResetLink => crate::notices::queries::delete_user_tokens(tx, user),
             Artifact::UnlockLink => {
-                crate::notices::queries::delete_links(tx, user, &[Purpose::Unlock]).map(drop)
+                crate::notices::queries::delete_links(tx, user, &[LinkPurpose::Unlock]).map(drop)
             }
             Artifact::AuthenticatorApp => {
                 removed.factors += queries::delete_totp_since(tx, user, request.since_or_bug()?)?;
@@ -200,7 +200,7 @@ impl Cleaner {
             }
             Artifact::Invitation => {
                 for email in queries::withdraw_invitations_by(tx, user, request.since)? {
-                    request.write(tx, Act::InvitationWithdrawn, &email)?;
+                    request.write(tx, AuditAction::InvitationWithdrawn, &email)?;
                 }
                 Ok(())
             }
@@ -217,11 +217,11 @@ impl Cleaner {
             (kind, Some(asked)) if kind.session_scope() == SessionScope::One => {
                 queries::cancel_email_changes(tx, request.user, RequestedBy::Session(asked))?
             }
-            _ => crate::notices::queries::delete_links(tx, request.user, &[Purpose::ConfirmEmail])?,
+            _ => crate::notices::queries::delete_links(tx, request.user, &[LinkPurpose::ConfirmEmail])?,
         };
         match cancelled {
             0 => Ok(()),
-            _ => request.write(tx, Act::EmailChangeCancelled, ""),
+            _ => request.write(tx, AuditAction::EmailChangeCancelled, ""),
         }
     }
 
@@ -264,12 +264,12 @@ impl Cleaner {
         client: &Client,
     ) -> Result<OwnerReset, Fault> {
         self.cancel_deletion(tx, user, client)?;
-        let owner = crate::identity::queries::addressee(tx, user)?;
+        let owner = crate::identity::queries::recipient(tx, user)?;
         let Some(owner) = owner.filter(|owner| email == Some(owner.email.as_str())) else {
             return Ok(OwnerReset::AddressChanged);
         };
-        self.notices.mail_reset(tx, &owner)?;
-        Entry::nobody(Act::ResetRequested, Some(user), client).write(tx)?;
+        self.notices.send_reset_link(tx, &owner)?;
+        NewEvent::unproven(AuditAction::ResetRequested, Some(user), client).write(tx)?;
         Ok(OwnerReset::Mailed)
     }
 
@@ -282,7 +282,7 @@ impl Cleaner {
     ) -> Result<bool, Fault> {
         let restored = queries::clear_delete_after(tx, user)?;
         if restored {
-            Entry::own(Act::DeletionCancelled, user, client).write(tx)?;
+            NewEvent::by_owner(AuditAction::DeletionCancelled, user, client).write(tx)?;
         }
         Ok(restored)
     }

@@ -16,7 +16,7 @@ use crate::db::schema::{account_links, invitations, known_browsers, passkeys, re
 use crate::db::time::Moment;
 use crate::identity::queries::lower;
 use crate::identity::{Email, UserId};
-use crate::notices::Purpose;
+use crate::notices::LinkPurpose;
 use crate::secret::TokenHash;
 use latchkey_sessions::Handle;
 
@@ -71,7 +71,7 @@ pub(crate) fn cancel_email_changes(
     use account_links::dsl;
     let asked = account_links::table
         .filter(dsl::user_id.eq(user.0))
-        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()));
+        .filter(dsl::purpose.eq(LinkPurpose::ConfirmEmail.as_str()));
     Ok(match asked_by {
         RequestedBy::Session(session) => {
             diesel::delete(asked.filter(dsl::session.eq(session.0))).execute(conn)?
@@ -90,7 +90,7 @@ pub(crate) fn delete_links_elsewhere(
     since: OffsetDateTime,
 ) -> Result<(), Fault> {
     use account_links::dsl;
-    let takes_back = [Purpose::NotMe, Purpose::UndoEmail, Purpose::UndoFactor].map(Purpose::as_str);
+    let takes_back = [LinkPurpose::NotMe, LinkPurpose::UndoEmail, LinkPurpose::UndoFactor].map(LinkPurpose::as_str);
     let elsewhere = account_links::table
         .filter(dsl::user_id.eq(user.0))
         .filter(dsl::purpose.eq_any(takes_back))

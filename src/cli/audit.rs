@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Failure, connect};
 use crate::accounts::Accounts;
-use crate::audit::{Broken, Damage, ErasedUser, Head};
+use crate::audit::{BrokenChain, Damage, ErasedUser, ChainHead};
 use crate::config::Settings;
 use crate::users::{ScannedColumn, ColumnKind};
 
@@ -47,7 +47,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
 }
 
 async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Result<(), Failure> {
-    let head: Option<Head> = head
+    let head: Option<ChainHead> = head
         .map(|text| text.parse().map_err(|_| format!("{text:?} is not what `audit head` prints")))
         .transpose()?;
     match accounts.audit.verify_trail(head).await? {
@@ -85,7 +85,7 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
 }
 
 /// Where it is broken and how, in one line.
-fn broken_at(Broken { damage, seq, event }: Broken, erased: &[ErasedUser]) -> String {
+fn broken_at(BrokenChain { damage, seq, event }: BrokenChain, erased: &[ErasedUser]) -> String {
     let place = match (seq, event) {
         (Some(seq), Some(event)) => format!("link {seq}, event {event}"),
         (Some(seq), None) => format!("link {seq}"),

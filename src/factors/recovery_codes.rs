@@ -4,7 +4,7 @@
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::{Factors, base32, queries};
 use crate::identity::{Answer, Client, LiveUser, UserId};
@@ -87,8 +87,8 @@ impl Factors {
                     return Ok(Err(RecoveryCodesRefusal::Replaced));
                 }
                 let codes = factors.replace_recovery_codes(conn, user)?;
-                Entry::own(Act::RecoveryCodesMade, user, &client).session(live.record.handle).write(conn)?;
-                if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
+                NewEvent::by_owner(AuditAction::RecoveryCodesMade, user, &client).session(live.record.handle).write(conn)?;
+                if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
                     factors.notify_factor_added(conn, &owner, "new recovery codes", &client)?;
                 }
                 Ok(Ok(NewRecoveryCodes { codes, replaced: before.is_some() }))

@@ -6,7 +6,7 @@ use diesel::pg::PgConnection;
 use crate::config::in_words;
 use crate::db::Fault;
 use crate::factors::Factors;
-use crate::identity::{Addressee, Client};
+use crate::identity::{Recipient, Client};
 use crate::notices::{About, Notice, Purpose};
 
 impl Factors {
@@ -14,22 +14,22 @@ impl Factors {
     pub(crate) fn notify_factor_added(
         &self,
         conn: &mut PgConnection,
-        owner: &Addressee,
+        owner: &Recipient,
         factor: &'static str,
         client: &Client,
     ) -> Result<(), Fault> {
         let (undo, valid_for) = self.undo_factor_link(conn, owner)?;
-        self.notices.tell(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
+        self.notices.send_notice(conn, owner, &Notice::FactorAdded { factor, undo, valid_for }, client)
     }
 
     /// A link that takes back what changes from now on, and for how long it works.
     pub(crate) fn undo_factor_link(
         &self,
         conn: &mut PgConnection,
-        owner: &Addressee,
+        owner: &Recipient,
     ) -> Result<(String, String), Fault> {
         let about = About { email: Some(&owner.email), ..About::default() };
-        let undo = self.notices.make_link(conn, owner.id, Purpose::UndoFactor, about)?;
-        Ok((undo, in_words(self.notices.good_for(Purpose::UndoFactor))))
+        let undo = self.notices.create_link(conn, owner.id, Purpose::UndoFactor, about)?;
+        Ok((undo, in_words(self.notices.link_lifetime(Purpose::UndoFactor))))
     }
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::recovery_codes::{RecoveryCodes, code_set_name};
 use crate::factors::totp::{TotpCheck, MAX_TOTP_FAILURES, digits};
 use crate::factors::{Factors, queries};
-use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
+use crate::identity::{Answer, Client, LoginMethod, LiveUser, UserId};
 use crate::notices::Notice;
 use crate::secret::{self, TokenHash};
 use crate::throttle;
@@ -100,7 +100,7 @@ impl Factors {
         typed: &str,
         place: &AttemptScope,
         client: &Client,
-    ) -> Answer<Factor, CodeRefusal> {
+    ) -> Answer<LoginMethod, CodeRefusal> {
         match digits(typed) {
             Some(digits) => self.verify_totp(conn, user, &digits, client),
             None => self.verify_recovery_code(conn, user, typed, place, client),
@@ -113,20 +113,20 @@ impl Factors {
         user: UserId,
         digits: &str,
         client: &Client,
-    ) -> Answer<Factor, CodeRefusal> {
+    ) -> Answer<LoginMethod, CodeRefusal> {
         match self.check_totp_code(conn, user, digits)? {
-            TotpCheck::Right => return Ok(Ok(Factor::PasswordAndTotp)),
+            TotpCheck::Right => return Ok(Ok(LoginMethod::PasswordAndTotp)),
             // Not in the trail: whoever hammers would write it full.
             TotpCheck::NotChecked => return Ok(Err(CodeRefusal::Locked)),
             TotpCheck::UsedAlready => {
-                Entry::nobody(Act::SecondFactorRefused, Some(user), client)
+                NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client)
                     .detail("it was used already")
                     .write(conn)?;
             }
             TotpCheck::Wrong { failures } => {
-                Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+                NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client).write(conn)?;
                 if failures == MAX_TOTP_FAILURES {
-                    Entry::nobody(Act::TotpLocked, Some(user), client).write(conn)?;
+                    NewEvent::unproven(AuditAction::TotpLocked, Some(user), client).write(conn)?;
                     self.notify_user(conn, user, &Notice::FactorLocked { failures }, client)?;
                     return Ok(Err(CodeRefusal::Locked));
                 }
@@ -142,10 +142,10 @@ impl Factors {
         typed: &str,
         place: &AttemptScope,
         client: &Client,
-    ) -> Answer<Factor, CodeRefusal> {
+    ) -> Answer<LoginMethod, CodeRefusal> {
         // Nobody guesses 128 bits; this bounds what those who try make us write. Never by address or account: the
         // owner must not wait for what others do (docs/decisions/second-factors.md).
-        if let Err(wait) = throttle::may_try_recovery_code(conn, &place.name(), &self.throttle)? {
+        if let Err(wait) = throttle::admit_recovery_code(conn, &place.name(), &self.throttle)? {
             return Ok(Err(CodeRefusal::TooMany(wait)));
         }
         let used = match RecoveryCodes::hash_of(user, typed) {
@@ -153,15 +153,15 @@ impl Factors {
             None => false,
         };
         if !used {
-            Entry::nobody(Act::SecondFactorRefused, Some(user), client).write(conn)?;
+            NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client).write(conn)?;
             return Ok(Err(CodeRefusal::Wrong));
         }
         let left = queries::recovery_codes_left(conn, user)?;
-        Entry::own(Act::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
+        NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
         if left <= LOW_RECOVERY_CODES {
             self.notify_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
         }
-        Ok(Ok(Factor::PasswordAndRecoveryCode))
+        Ok(Ok(LoginMethod::PasswordAndRecoveryCode))
     }
 
     /// Locks the row of whoever acts, and says whether they still may: the session may have ended, with a reset for
@@ -192,8 +192,8 @@ impl Factors {
         notice: &Notice<'_>,
         client: &Client,
     ) -> Result<(), Fault> {
-        match crate::identity::queries::addressee(conn, user)? {
-            Some(person) => self.notices.tell(conn, &person, notice, client),
+        match crate::identity::queries::recipient(conn, user)? {
+            Some(person) => self.notices.send_notice(conn, &person, notice, client),
             None => Ok(()),
         }
     }

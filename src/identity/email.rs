@@ -31,9 +31,9 @@ pub struct EmailKey {
 
 /// What was typed cannot receive mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoEmail;
+pub struct InvalidEmail;
 
-impl fmt::Display for NoEmail {
+impl fmt::Display for InvalidEmail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Enter an e-mail address, such as ada@example.org.")
     }
@@ -41,16 +41,16 @@ impl fmt::Display for NoEmail {
 
 impl Email {
     /// Accepts one address that mail can be sent to; space around it is the keyboard's, not the person's.
-    pub fn parse(raw: &str) -> Result<Self, NoEmail> {
+    pub fn parse(raw: &str) -> Result<Self, InvalidEmail> {
         let text = tidied(raw);
-        let (local, domain) = text.rsplit_once('@').ok_or(NoEmail)?;
-        let ascii = domains::ascii(domain).ok_or(NoEmail)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(InvalidEmail)?;
+        let ascii = domains::ascii(domain).ok_or(InvalidEmail)?;
         let plausible = text.len() <= MAX_BYTES
             && local.len() + 1 + ascii.len() <= MAX_BYTES
             && ascii.contains('.')
             && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "\"<>(),:;\\".contains(c));
         if !plausible || mail::address(&text).is_err() {
-            return Err(NoEmail);
+            return Err(InvalidEmail);
         }
         Ok(Self { key: EmailKey::new(&text, local, domain, ascii), text })
     }
@@ -224,7 +224,7 @@ mod tests {
             assert_eq!(Email::parse(odd).unwrap().as_str(), odd);
         }
         for bad in [".@docomo.example", "..@docomo.example", "a..b(c)@docomo.example", "a@docomo..example"] {
-            assert_eq!(Email::parse(bad), Err(NoEmail), "{bad}");
+            assert_eq!(Email::parse(bad), Err(InvalidEmail), "{bad}");
         }
     }
 
@@ -244,7 +244,7 @@ mod tests {
             "Ada <ada@example.org>",
             "a\0@example.org",
         ] {
-            assert_eq!(Email::parse(bad), Err(NoEmail), "{bad:?}");
+            assert_eq!(Email::parse(bad), Err(InvalidEmail), "{bad:?}");
         }
         assert!(Email::parse(&format!("{}@example.org", "a".repeat(300))).is_err());
     }

@@ -2,7 +2,7 @@
 
 /// What a log-in was proven with. The stored names never change; a name of a newer version is none of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Factor {
+pub enum LoginMethod {
     Password,
     Passkey,
     PasswordAndTotp,
@@ -10,7 +10,7 @@ pub enum Factor {
     PasswordAndPasskey,
 }
 
-impl Factor {
+impl LoginMethod {
     pub const ALL: [Self; 5] = [
         Self::Password,
         Self::Passkey,
@@ -78,31 +78,31 @@ mod tests {
 
     #[test]
     fn each_factor_is_read_as_it_is_stored_and_nothing_else_is_one() {
-        for factor in Factor::ALL {
-            assert_eq!(Factor::parse(factor.as_str()), Some(factor));
+        for factor in LoginMethod::ALL {
+            assert_eq!(LoginMethod::parse(factor.as_str()), Some(factor));
         }
         for other in ["", "Password", "password+", "totp", "external", "password+totp+passkey"] {
-            assert_eq!(Factor::parse(other), None, "{other}");
+            assert_eq!(LoginMethod::parse(other), None, "{other}");
         }
     }
 
     #[test]
     fn a_confirmation_names_what_came_besides_the_password() {
         for (detail, factor) in [
-            ("", Factor::Password),
-            ("passkey", Factor::Passkey),
-            ("totp", Factor::PasswordAndTotp),
-            ("recovery-code", Factor::PasswordAndRecoveryCode),
+            ("", LoginMethod::Password),
+            ("passkey", LoginMethod::Passkey),
+            ("totp", LoginMethod::PasswordAndTotp),
+            ("recovery-code", LoginMethod::PasswordAndRecoveryCode),
         ] {
-            assert_eq!(Factor::parse_confirmed(detail), Some(factor));
+            assert_eq!(LoginMethod::parse_confirmed(detail), Some(factor));
             assert_eq!(factor.confirmed_with(), detail);
         }
-        assert_eq!(Factor::parse_confirmed("retina"), None);
+        assert_eq!(LoginMethod::parse_confirmed("retina"), None);
     }
 
     #[test]
     fn no_words_show_a_stored_name() {
-        for factor in Factor::ALL {
+        for factor in LoginMethod::ALL {
             for words in [factor.label(), factor.in_words()] {
                 assert!(!words.contains(['+', '-']) && !words.contains("totp"), "{words}");
             }

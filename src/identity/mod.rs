@@ -10,7 +10,7 @@ mod user;
 
 pub use answer::Answer;
 pub use client::{Agent, Client};
-pub use email::{Email, EmailKey, NoEmail};
-pub use login_factor::Factor;
-pub(crate) use user::Addressee;
-pub use user::{LiveUser, Name, NoName, Role, User, UserId};
+pub use email::{Email, EmailKey, InvalidEmail};
+pub use login_factor::LoginMethod;
+pub(crate) use user::Recipient;
+pub use user::{LiveUser, Name, InvalidName, Role, User, UserId};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::email::{Email, EmailKey};
-use crate::identity::user::{Addressee, Role, User, UserId};
+use crate::identity::user::{Recipient, Role, User, UserId};
 use crate::unicode::domains;
 use latchkey_sessions::schema::sessions as session_rows;
 use latchkey_sessions::{Handle, KeyHash, LiveSession, Owner as _, owned, query_keys};
@@ -47,16 +47,16 @@ pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Ve
 }
 
 /// Whom to write to, while they may log in.
-pub(crate) fn addressee(conn: &mut PgConnection, id: UserId) -> Result<Option<Addressee>, Fault> {
-    Ok(active().filter(dsl::id.eq(id.0)).first(conn).optional()?.map(addressed))
+pub(crate) fn recipient(conn: &mut PgConnection, id: UserId) -> Result<Option<Recipient>, Fault> {
+    Ok(active().filter(dsl::id.eq(id.0)).first(conn).optional()?.map(to_recipient))
 }
 
-pub(crate) fn addressee_at(
+pub(crate) fn recipient_at(
     conn: &mut PgConnection,
     email_key: &EmailKey,
-) -> Result<Option<Addressee>, Fault> {
+) -> Result<Option<Recipient>, Fault> {
     let active = of_mailbox(email_key).filter(dsl::disabled_at.is_null());
-    Ok(active.select((dsl::id, dsl::name, dsl::email)).first(conn).optional()?.map(addressed))
+    Ok(active.select((dsl::id, dsl::name, dsl::email)).first(conn).optional()?.map(to_recipient))
 }
 
 diesel::define_sql_function! { fn coalesce(first: Nullable<Text>, second: Text) -> Text; }
@@ -81,8 +81,8 @@ fn active() -> _ {
     users::table.filter(dsl::disabled_at.is_null()).select((dsl::id, dsl::name, dsl::email))
 }
 
-pub(crate) fn addressed((id, name, email): (Uuid, String, String)) -> Addressee {
-    Addressee { id: UserId(id), name, email }
+pub(crate) fn to_recipient((id, name, email): (Uuid, String, String)) -> Recipient {
+    Recipient { id: UserId(id), name, email }
 }
 
 pub(crate) fn user_id(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<UserId>, Fault> {

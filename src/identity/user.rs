@@ -60,7 +60,7 @@ impl Role {
 pub struct Name(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoName {
+pub enum InvalidName {
     Empty,
     TooLong,
     Unprintable,
@@ -68,7 +68,7 @@ pub enum NoName {
     Link,
 }
 
-impl fmt::Display for NoName {
+impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
@@ -84,19 +84,19 @@ impl fmt::Display for NoName {
 }
 
 impl Name {
-    pub fn parse(raw: &str) -> Result<Self, NoName> {
+    pub fn parse(raw: &str) -> Result<Self, InvalidName> {
         let text: String = raw.trim().nfc().collect();
         if text.is_empty() {
-            return Err(NoName::Empty);
+            return Err(InvalidName::Empty);
         }
         if text.chars().count() > NAME_MAX {
-            return Err(NoName::TooLong);
+            return Err(InvalidName::TooLong);
         }
         if !names::is_readable(&text) {
-            return Err(NoName::Unprintable);
+            return Err(InvalidName::Unprintable);
         }
         if looks_like_a_link(&text) {
-            return Err(NoName::Link);
+            return Err(InvalidName::Link);
         }
         Ok(Self(text))
     }
@@ -121,7 +121,7 @@ pub struct User {
 }
 
 /// Somebody letters are written to. Read when one is: a session that is kept in memory goes without the address.
-pub(crate) struct Addressee {
+pub(crate) struct Recipient {
     pub id: UserId,
     pub name: String,
     pub email: String,
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn names_are_trimmed_and_bounded() {
         assert_eq!(Name::parse("  Ada Lovelace ").unwrap().as_str(), "Ada Lovelace");
-        assert_eq!(Name::parse(" \t "), Err(NoName::Empty));
-        assert_eq!(Name::parse(&"x".repeat(81)), Err(NoName::TooLong));
-        assert_eq!(Name::parse("ada\u{202e}nimda"), Err(NoName::Unprintable));
-        assert_eq!(Name::parse("a\0b"), Err(NoName::Unprintable));
+        assert_eq!(Name::parse(" \t "), Err(InvalidName::Empty));
+        assert_eq!(Name::parse(&"x".repeat(81)), Err(InvalidName::TooLong));
+        assert_eq!(Name::parse("ada\u{202e}nimda"), Err(InvalidName::Unprintable));
+        assert_eq!(Name::parse("a\0b"), Err(InvalidName::Unprintable));
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
             "HTTP：／／evil",
             "ｗｗｗ．evil.example",
         ] {
-            assert_eq!(Name::parse(name), Err(NoName::Link), "{name}");
+            assert_eq!(Name::parse(name), Err(InvalidName::Link), "{name}");
         }
         for name in ["Ada: Lovelace", "A/B", "Ewwwan", "J. R. R. Tolkien", "St. John", "Ada & Co.", "C://"] {
             assert_eq!(Name::parse(name).is_ok(), name != "C://", "{name}");

@@ -3,15 +3,15 @@
 use diesel::pg::PgConnection;
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Answer, Client, EmailKey, Factor, UserId};
+use crate::identity::{Answer, Client, EmailKey, LoginMethod, UserId};
 use crate::login::known_devices::DeviceCookie;
 use crate::login::counters::LoginMethod;
 use crate::login::pending_login::{Authenticated, PendingLogin, fingerprint};
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::throttle::{Budget, Counted, Taken, Wait};
+use crate::throttle::{AttemptKeys, RefundOnFault, AttemptDecision, RetryAfter};
 use latchkey_sessions::{self as sessions, Key, SessionTx};
 
 /// What somebody typed to log in.
@@ -36,7 +36,7 @@ pub struct OpenedSession {
 pub enum LoginRefusal {
     /// Wrong password, unknown or unverified address, disabled: nobody learns which (ASVS 5.0 6.3.8).
     NoMatch,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// What is kept of a user to check a password by.
@@ -53,7 +53,7 @@ pub(crate) enum PasswordCheck {
         rehashed: Option<Rehash>,
     },
     No,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// The same password, hashed as ours are today.
@@ -68,7 +68,7 @@ impl Rehash {
     pub fn keep(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<(), Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
         match self.migration_note {
-            Some(detail) => Entry::own(Act::PasswordMovedIn, user, client).detail(detail).write(conn),
+            Some(detail) => NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client).detail(detail).write(conn),
             None => Ok(()),
         }
     }
@@ -116,9 +116,9 @@ impl Login {
                 .await?
         };
         let whose = known.as_ref().map(|known| (known.id, is_known_device));
-        let budget = Budget::log_in(&email_key, whose, &client, &self.throttle.buckets);
-        let (checked, counted) = self.check_password(&budget, &attempt.password, known.as_ref()).await?;
-        counted.settle(self.conclude_attempt(checked, known, budget, attempt, client).await)
+        let attempt_keys = AttemptKeys::for_log_in(&email_key, whose, &client, &self.throttle.counter_names);
+        let (checked, counted) = self.check_password(&attempt_keys, &attempt.password, known.as_ref()).await?;
+        counted.if_fault(self.conclude_attempt(checked, known, attempt_keys, attempt, client).await)
     }
 
     /// Of two first log-ins at once after a change of the hash cost, one finds the other's new hash in place of the one
@@ -128,15 +128,15 @@ impl Login {
         &self,
         checked: PasswordCheck,
         known: Option<PasswordRecord>,
-        budget: Budget,
+        attempt_keys: AttemptKeys,
         attempt: LoginAttempt,
         client: Client,
     ) -> Answer<Authenticated, LoginRefusal> {
         let conclude = |checked, known| {
-            let (login, budget, client, remember) =
-                (self.clone(), budget.clone(), client.clone(), attempt.remember);
+            let (login, attempt_keys, client, remember) =
+                (self.clone(), attempt_keys.clone(), client.clone(), attempt.remember);
             self.sessions
-                .write(move |tx| login.conclude(tx, checked, known, budget, remember, &client))
+                .write(move |tx| login.conclude(tx, checked, known, attempt_keys, remember, &client))
         };
         let now = match conclude(checked, known).await? {
             Concluded::Answer(answer) => return Ok(answer),
@@ -152,7 +152,7 @@ impl Login {
         }
         self.db
             .write(move |conn| {
-                Entry::nobody(Act::LogInRefused, Some(user), &client).detail(CHANGED_MEANWHILE).write(conn)
+                NewEvent::unproven(AuditAction::LogInRefused, Some(user), &client).detail(CHANGED_MEANWHILE).write(conn)
             })
             .await?;
         Ok(Err(LoginRefusal::NoMatch))
@@ -162,29 +162,29 @@ impl Login {
     /// no connection held. What comes with a right one is settled when what it was for is committed.
     pub(crate) async fn check_password(
         &self,
-        budget: &Budget,
+        attempt_keys: &AttemptKeys,
         raw: &str,
         known: Option<&PasswordRecord>,
-    ) -> Result<(PasswordCheck, Counted), Fault> {
-        let (throttle, taking) = (self.throttle.clone(), budget.clone());
-        let (counted, alarm) = match self.db.write(move |conn| taking.take(conn, &throttle)).await? {
-            Taken::Wait(wait) => return Ok((PasswordCheck::TooMany(wait), Counted::not())),
-            Taken::Locked => (false, None),
-            Taken::Counted(alarm) => (true, alarm),
+    ) -> Result<(PasswordCheck, RefundOnFault), Fault> {
+        let (throttle, taking) = (self.throttle.clone(), attempt_keys.clone());
+        let (counted, alarm) = match self.db.write(move |conn| taking.count(conn, &throttle)).await? {
+            AttemptDecision::Wait(wait) => return Ok((PasswordCheck::TooMany(wait), RefundOnFault::nothing())),
+            AttemptDecision::Locked => (false, None),
+            AttemptDecision::Counted(alarm) => (true, alarm),
         };
         let given = Password::given(raw);
         let again = given.as_ref().map(Password::share);
         let stored = known.and_then(|known| known.hash.as_ref());
         let checked = match stored {
             Some(hash) if counted => self.passwords.hasher.verify(given, Some(hash)).await,
-            Some(hash) => self.passwords.hasher.dismiss(given, Some(hash)).await,
-            None => self.passwords.hasher.dismiss(given, self.decoy_hash(budget).await?.as_ref()).await,
+            Some(hash) => self.passwords.hasher.reject(given, Some(hash)).await,
+            None => self.passwords.hasher.reject(given, self.decoy_hash(attempt_keys).await?.as_ref()).await,
         };
         let verdict = match checked {
             Ok(verdict) => verdict,
             Err(busy) => {
-                let undoing = budget.clone();
-                self.db.write(move |conn| undoing.undo(conn, counted, true)).await?;
+                let undoing = attempt_keys.clone();
+                self.db.write(move |conn| undoing.refund(conn, counted, true)).await?;
                 return Err(busy.into());
             }
         };
@@ -202,18 +202,18 @@ impl Login {
         }
         if !verdict.matches {
             if let Some(alarm) = alarm {
-                self.send_alarm_notice(alarm, budget).await?;
+                self.send_alarm_notice(alarm, attempt_keys).await?;
             }
-            return Ok((PasswordCheck::No, Counted::not()));
+            return Ok((PasswordCheck::No, RefundOnFault::nothing()));
         }
-        let right = || Counted::new(&self.db, budget);
+        let right = || RefundOnFault::new(&self.db, attempt_keys);
         let rehashed = match again {
             Some(password) if verdict.outdated => {
                 let weak = self.passwords.choose(raw, "", "").is_err();
-                let migration_note = stored.is_some_and(PasswordHash::is_foreign);
+                let migration_note = stored.is_some_and(PasswordHash::is_legacy);
                 let migration_note = migration_note.then_some(if weak { WEAK } else { "" });
                 let hash = self.passwords.hash(password).await;
-                Some(Rehash { hash: right().settle(hash)?, migration_note })
+                Some(Rehash { hash: right().if_fault(hash)?, migration_note })
             }
             _ => None,
         };
@@ -221,8 +221,8 @@ impl Login {
     }
 
     /// Whose hash is worked out for an account that has none.
-    async fn decoy_hash(&self, budget: &Budget) -> Result<Option<PasswordHash>, Fault> {
-        let at = Uuid::from_bytes(budget.account_digest());
+    async fn decoy_hash(&self, attempt_keys: &AttemptKeys) -> Result<Option<PasswordHash>, Fault> {
+        let at = Uuid::from_bytes(attempt_keys.account_digest());
         self.db.read(move |conn| queries::decoy_hash(conn, at)).await
     }
 
@@ -231,13 +231,13 @@ impl Login {
         tx: &mut SessionTx<'_>,
         checked: PasswordCheck,
         known: Option<PasswordRecord>,
-        budget: Budget,
+        attempt_keys: AttemptKeys,
         remember: bool,
         client: &Client,
     ) -> Result<Concluded, Fault> {
         let subject = known.as_ref().map(|known| known.id);
         let refused = |tx: &mut SessionTx<'_>, detail: &str| {
-            Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(tx)
+            NewEvent::unproven(AuditAction::LogInRefused, subject, client).detail(detail).write(tx)
         };
         let (rehashed, known) = match (checked, known) {
             (PasswordCheck::Yes { rehashed }, Some(known)) => (rehashed, known),
@@ -257,7 +257,7 @@ impl Login {
         if known.hash.as_ref().map(PasswordHash::as_str) != Some(now.as_str()) {
             return Ok(Concluded::Replaced(PasswordRecord { hash: Some(now), ..known }));
         }
-        budget.give_back(tx)?;
+        attempt_keys.reset(tx)?;
         if let Some(rehashed) = &rehashed {
             rehashed.keep(tx, known.id, client)?;
         }
@@ -269,7 +269,7 @@ impl Login {
                 Ok(Concluded::Answer(Ok(Authenticated::PendingLogin(key))))
             }
             _ => {
-                let opened = self.open_session(tx, user, Factor::Password, remember, client)?;
+                let opened = self.open_session(tx, user, LoginMethod::Password, remember, client)?;
                 Ok(Concluded::Answer(Ok(Authenticated::Session(opened))))
             }
         }
@@ -281,7 +281,7 @@ impl Login {
         &self,
         tx: &mut SessionTx<'_>,
         user: UserId,
-        factor: Factor,
+        factor: LoginMethod,
         remember: bool,
         client: &Client,
     ) -> Result<OpenedSession, Fault> {
@@ -298,7 +298,7 @@ impl Login {
             device: Some(device.hash),
         };
         let (key, handle, ended) = self.sessions.open_counting(tx, &opened)?;
-        Entry::own(Act::LoggedIn, user, client).session(handle).write(tx)?;
+        NewEvent::by_owner(AuditAction::LoggedIn, user, client).session(handle).write(tx)?;
         // Whoever has just registered knows that they did.
         if device.is_new && !is_first {
             let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);

@@ -1,19 +1,19 @@
 //! Confirm: prove who you are once more, with all that logging in takes, for what a borrowed or stolen session must not do.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::{CodeRefusal, AttemptScope};
-use crate::identity::{Answer, Client, Factor, LiveUser};
+use crate::identity::{Answer, Client, LoginMethod, LiveUser};
 use crate::login::authenticate::{PasswordCheck, PasswordRecord};
 use crate::login::{Login, queries};
-use crate::throttle::{Budget, Counted, Wait};
+use crate::throttle::{AttemptKeys, RefundOnFault, RetryAfter};
 use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {
     WrongPassword,
     Code(CodeRefusal),
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The session ended, or another request rotated its key, while this one ran.
     SessionLost,
 }
@@ -29,7 +29,7 @@ impl Login {
         client: Client,
     ) -> Answer<Key, ConfirmRefusal> {
         let user = live.owner.id;
-        let (known, budget, checked, counted) = self.check_own_password(&live, &password, &client).await?;
+        let (known, attempt_keys, checked, counted) = self.check_own_password(&live, &password, &client).await?;
         let login = self.clone();
         let concluded = self
             .sessions
@@ -38,7 +38,7 @@ impl Login {
                     PasswordCheck::Yes { rehashed } => rehashed,
                     PasswordCheck::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
                     PasswordCheck::No => {
-                        Entry::own(Act::ConfirmRefused, user, &client)
+                        NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client)
                             .session(live.record.handle)
                             .write(tx)?;
                         return Ok(Err(ConfirmRefusal::WrongPassword));
@@ -47,8 +47,8 @@ impl Login {
                 if !queries::lock_if_password_unchanged(tx, user, known.hash.as_ref())? {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
-                budget.give_back(tx)?;
-                let mut factor = Factor::Password;
+                attempt_keys.reset(tx)?;
+                let mut factor = LoginMethod::Password;
                 if crate::factors::queries::has_second_factor(tx, user)? {
                     let place = AttemptScope::Session(live.record.handle);
                     match login.factors.verify_code(tx, user, &code, &place, &client)? {
@@ -62,14 +62,14 @@ impl Login {
                 if let Some(rehashed) = rehashed {
                     rehashed.keep(tx, user, &client)?;
                 }
-                Entry::own(Act::Confirmed, user, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, user, &client)
                     .session(live.record.handle)
                     .detail(factor.confirmed_with())
                     .write(tx)?;
                 Ok(Ok(key))
             })
             .await;
-        counted.settle(concluded)
+        counted.if_fault(concluded)
     }
 
     /// Counted as at log-in, in a lane of its own: whoever hammers the log-in page must not keep the owner of a live
@@ -79,7 +79,7 @@ impl Login {
         live: &LiveUser,
         password: &str,
         client: &Client,
-    ) -> Result<(PasswordRecord, Budget, PasswordCheck, Counted), Fault> {
+    ) -> Result<(PasswordRecord, AttemptKeys, PasswordCheck, RefundOnFault), Fault> {
         let (user, browser) = (live.owner.id, client.browser);
         let (hash, is_known_device) = self
             .db
@@ -92,8 +92,8 @@ impl Login {
             })
             .await?;
         let known = PasswordRecord { id: user, hash };
-        let budget = Budget::own(user, live.record.handle, is_known_device, client, &self.throttle.buckets);
-        let (checked, counted) = self.check_password(&budget, password, Some(&known)).await?;
-        Ok((known, budget, checked, counted))
+        let attempt_keys = AttemptKeys::for_session(user, live.record.handle, is_known_device, client, &self.throttle.counter_names);
+        let (checked, counted) = self.check_password(&attempt_keys, password, Some(&known)).await?;
+        Ok((known, attempt_keys, checked, counted))
     }
 }

@@ -7,7 +7,7 @@ use crate::config::in_words;
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
-use crate::notices::{About, Notice, Purpose};
+use crate::notices::{LinkDetails, Notice, LinkPurpose};
 use crate::secret::{Token, TokenHash};
 use latchkey_sessions::Handle;
 
@@ -63,18 +63,18 @@ impl Login {
         if !self.mailer.delivers() {
             return Ok(());
         }
-        let Some(owner) = crate::identity::queries::addressee(conn, user)? else { return Ok(()) };
-        let about = About {
+        let Some(owner) = crate::identity::queries::recipient(conn, user)? else { return Ok(()) };
+        let about = LinkDetails {
             session: Some(session),
             browser: Some(browser),
             email: Some(&owner.email),
-            ..About::default()
+            ..LinkDetails::default()
         };
         let notice = Notice::NewDevice {
-            not_me: self.notices.make_link(conn, user, Purpose::NotMe, about)?,
-            valid_for: in_words(self.notices.good_for(Purpose::NotMe)),
+            not_me: self.notices.create_link(conn, user, LinkPurpose::NotMe, about)?,
+            valid_for: in_words(self.notices.link_lifetime(LinkPurpose::NotMe)),
             ended_oldest,
         };
-        self.notices.tell(conn, &owner, &notice, client)
+        self.notices.send_notice(conn, &owner, &notice, client)
     }
 }

@@ -1,6 +1,6 @@
 //! Taking sessions back: one's own, one by one or all others.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
@@ -16,7 +16,7 @@ impl Login {
                 let (user, handle) = (live.owner.id, live.record.handle);
                 let request = CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
                 if login.cleaner.clean_up(tx, &request)?.sessions > 0 {
-                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(tx)?;
+                    NewEvent::by_owner(AuditAction::LoggedOut, user, &client).session(handle).write(tx)?;
                 }
                 Ok(())
             })
@@ -41,7 +41,7 @@ impl Login {
                 let request = CleanupRequest::new(kind, user, &client).by(Some(user)).session(handle).from_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
                 if ended {
-                    Entry::own(Act::SessionRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionRevoked, user, &client)
                         .session(handle)
                         .detail(&detail)
                         .write(tx)?;
@@ -62,7 +62,7 @@ impl Login {
                     CleanupRequest::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).from_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
-                    Entry::own(Act::SessionsRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
                         .session(here)
                         .detail(&format!("{ended} others"))
                         .write(tx)?;

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
-use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
+use crate::identity::{Answer, Client, LoginMethod, LiveUser, UserId};
 use crate::login::log_ins::LoginMethod;
 use crate::login::{Login, OpenedSession};
 use latchkey_sessions::Key;
@@ -58,7 +58,7 @@ impl Login {
                 if let Err(refusal) = login.factors.record_passkey_use(tx, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                login.open_session(tx, proof.held.user, Factor::Passkey, remember, &client).map(Ok)
+                login.open_session(tx, proof.held.user, LoginMethod::Passkey, remember, &client).map(Ok)
             })
             .await
     }
@@ -84,9 +84,9 @@ impl Login {
                 let Some(key) = login.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(PasskeyRefusal::SessionLost));
                 };
-                Entry::own(Act::Confirmed, live.owner.id, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, live.owner.id, &client)
                     .session(live.record.handle)
-                    .detail(Factor::Passkey.confirmed_with())
+                    .detail(LoginMethod::Passkey.confirmed_with())
                     .write(tx)?;
                 Ok(Ok(key))
             })

@@ -1,11 +1,11 @@
 //! Between the password and the second factor: a log-in that is not a session. Its key opens the page that asks for
 //! the factor and nothing else, because no session is kept under it (ASVS 5.0 6.3.3; NIST SP 800-63B-4 §5.1).
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::config::Span;
 use crate::db::Fault;
 use crate::factors::{Assertion, BrowserBinding, CodeRefusal, PasskeyRefusal, AttemptScope};
-use crate::identity::{Answer, Client, Factor, UserId};
+use crate::identity::{Answer, Client, LoginMethod, UserId};
 use crate::login::authenticate::OpenedSession;
 use crate::login::counters::LoginMethod;
 use crate::login::{Login, queries};
@@ -82,7 +82,7 @@ impl Login {
         queries::keep_newest_pending_logins(tx, pending.user, MAX_PENDING_LOGINS - 1)?;
         queries::insert_pending_login(tx, &token.hash(), pending, client, PENDING_LIFETIME.std())?;
         self.record_unfinished_login(tx, &token.hash(), pending.user, client, PENDING_LIFETIME)?;
-        Entry::own(Act::PasswordAccepted, pending.user, client).write(tx)?;
+        NewEvent::by_owner(AuditAction::PasswordAccepted, pending.user, client).write(tx)?;
         Ok(PendingKey(token))
     }
 
@@ -150,7 +150,7 @@ impl Login {
                     return Ok(Err(PasskeyRefusal::PendingLoginGone));
                 }
                 queries::delete_unfinished_login(tx, &key.0)?;
-                login.open_session(tx, user, Factor::PasswordAndPasskey, remember, &client).map(Ok)
+                login.open_session(tx, user, LoginMethod::PasswordAndPasskey, remember, &client).map(Ok)
             })
             .await
     }

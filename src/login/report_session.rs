@@ -1,11 +1,11 @@
 //! "This was not me": ends everything that another person may have opened, and begins a reset.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, OwnerReset, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::Login;
-use crate::notices::{Purpose, links};
+use crate::notices::{LinkPurpose, links};
 use crate::secret::Token;
 use latchkey_sessions::Handle;
 
@@ -17,11 +17,11 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::take(tx, Purpose::NotMe, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(tx, LinkPurpose::NotMe, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
                     let detail = login.ended_session_detail(tx, session, None)?;
-                    Entry::nobody(Act::SessionDisowned, Some(user), &client)
+                    NewEvent::unproven(AuditAction::SessionDisowned, Some(user), &client)
                         .session(session)
                         .detail(&detail)
                         .write(tx)?;
@@ -29,7 +29,7 @@ impl Login {
                 let request = CleanupRequest::new(Cleanup::ReportSession, user, &client).since(link.began());
                 let removed = login.cleaner.clean_up(tx, &request)?;
                 if removed.factors > 0 {
-                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
+                    NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(tx)?;
                 }
                 login.cleaner.mail_reset_to_owner(tx, user, link.email.as_deref(), &client).map(Some)
             })
@@ -43,13 +43,13 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::take(tx, Purpose::UndoFactor, &token_hash)? else {
+                let Some(link) = links::consume(tx, LinkPurpose::UndoFactor, &token_hash)? else {
                     return Ok(None);
                 };
                 let user = UserId(link.user);
                 let request = CleanupRequest::new(Cleanup::UndoFactor, user, &client).since(link.began());
                 login.cleaner.clean_up(tx, &request)?;
-                Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
+                NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(tx)?;
                 login.cleaner.mail_reset_to_owner(tx, user, link.email.as_deref(), &client).map(Some)
             })
             .await

@@ -48,11 +48,11 @@ impl Login {
                 .write(move |conn| {
                     let Some(overdue) = queries::take_overdue_login(conn)? else { return Ok(false) };
                     let user = overdue.user;
-                    if let Some(owner) = crate::identity::queries::addressee(conn, user)?
-                        && throttle::may_tell_of_missing_step(conn, user, &login.throttle)?
+                    if let Some(owner) = crate::identity::queries::recipient(conn, user)?
+                        && throttle::admit_missing_step_notice(conn, user, &login.throttle)?
                     {
                         let notice = Notice::SecondStepMissing;
-                        login.notices.tell_at(conn, &owner, &notice, &overdue.client, overdue.at)?;
+                        login.notices.send_notice_at(conn, &owner, &notice, &overdue.client, overdue.at)?;
                     }
                     Ok(true)
                 })

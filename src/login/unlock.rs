@@ -3,44 +3,44 @@
 
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, UserId};
 use crate::login::Login;
 use crate::login::known_devices::DeviceCookie;
-use crate::notices::{About, Notice, Purpose, links};
+use crate::notices::{LinkDetails, Notice, LinkPurpose, links};
 use crate::secret::Token;
-use crate::throttle::{Alarm, Budget, Lane, OUTSIDE};
+use crate::throttle::{OwnerAlert, AttemptKeys, Lane, UNKNOWN_BROWSER};
 use crate::users::AdminRefusal;
 
 impl Login {
     /// Wrong passwords began to pile up, or were one too many: the owner hears of it. For an account that does not
     /// exist the same work is done for nobody, so that the time it takes tells nothing.
-    pub(crate) async fn send_alarm_notice(&self, alarm: Alarm, budget: &Budget) -> Result<(), Fault> {
-        if !self.mailer.delivers() && matches!(alarm, Alarm::Guessing { .. }) {
+    pub(crate) async fn send_alarm_notice(&self, alarm: OwnerAlert, attempt_keys: &AttemptKeys) -> Result<(), Fault> {
+        if !self.mailer.delivers() && matches!(alarm, OwnerAlert::Guessing { .. }) {
             return Ok(());
         }
-        let (login, user, client) = (self.clone(), budget.user(), budget.client.clone());
+        let (login, user, client) = (self.clone(), attempt_keys.user(), attempt_keys.client.clone());
         self.db
             .write(move |conn| {
                 let Some(user) = user else {
                     // The same statements as for an account that exists.
                     let absent = UserId(Uuid::nil());
-                    crate::identity::queries::addressee(conn, absent)?;
-                    crate::notices::queries::delete_links(conn, absent, &[Purpose::Unlock])?;
-                    return login.notices.mail_nobody(conn);
+                    crate::identity::queries::recipient(conn, absent)?;
+                    crate::notices::queries::delete_links(conn, absent, &[LinkPurpose::Unlock])?;
+                    return login.notices.send_decoy(conn);
                 };
-                let Some(owner) = crate::identity::queries::addressee(conn, user)? else { return Ok(()) };
-                let unlock = login.notices.make_link(conn, user, Purpose::Unlock, About::default())?;
+                let Some(owner) = crate::identity::queries::recipient(conn, user)? else { return Ok(()) };
+                let unlock = login.notices.create_link(conn, user, LinkPurpose::Unlock, LinkDetails::default())?;
                 let notice = match alarm {
-                    Alarm::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
-                    Alarm::Locked { failures, outside } => {
-                        Entry::nobody(Act::PasswordLocked, Some(user), &client).write(conn)?;
-                        Notice::PasswordLocked { failures, outside, unlock }
+                    OwnerAlert::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
+                    OwnerAlert::Locked { failures, unknown_browser } => {
+                        NewEvent::unproven(AuditAction::PasswordLocked, Some(user), &client).write(conn)?;
+                        Notice::PasswordLocked { failures, unknown_browser, unlock }
                     }
                 };
-                login.notices.tell(conn, &owner, &notice, &client)
+                login.notices.send_notice(conn, &owner, &notice, &client)
             })
             .await
     }
@@ -52,13 +52,13 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::take(tx, Purpose::Unlock, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(tx, LinkPurpose::Unlock, &token_hash)? else { return Ok(None) };
                 let user = UserId(link.user);
-                let Some(owner) = crate::identity::queries::addressee(tx, user)? else { return Ok(None) };
-                Budget::forgive(tx, user, Email::stored(&owner.email).key(), &login.throttle.buckets)?;
+                let Some(owner) = crate::identity::queries::recipient(tx, user)? else { return Ok(None) };
+                AttemptKeys::reset_all(tx, user, Email::stored(&owner.email).key(), &login.throttle.counter_names)?;
                 login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
                 let device = login.remember_device(tx, user, &client)?;
-                Entry::nobody(Act::PasswordUnlocked, Some(user), &client).write(tx)?;
+                NewEvent::unproven(AuditAction::PasswordUnlocked, Some(user), &client).write(tx)?;
                 Ok(Some(device.cookie))
             })
             .await
@@ -75,9 +75,9 @@ impl Login {
                 let Some(email) = crate::identity::queries::email_of(tx, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                Budget::forgive(tx, user, email.key(), &login.throttle.buckets)?;
+                AttemptKeys::reset_all(tx, user, email.key(), &login.throttle.counter_names)?;
                 login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
-                Entry::on(Act::PasswordUnlocked, None, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::PasswordUnlocked, None, user, &client).write(tx)?;
                 Ok(Ok(()))
             })
             .await
@@ -85,7 +85,7 @@ impl Login {
 
     /// Whether the password opens nothing but browsers that are known.
     pub(crate) fn is_locked(&self, conn: &mut diesel::pg::PgConnection, user: UserId) -> Result<bool, Fault> {
-        Ok(crate::throttle::queries::standing(conn, user, OUTSIDE)?
+        Ok(crate::throttle::queries::failure_counts(conn, user, UNKNOWN_BROWSER)?
             .left(&Lane::Outside, &self.throttle.limits)
             == 0)
     }

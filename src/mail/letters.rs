@@ -8,7 +8,7 @@ use askama::Template;
 use crate::db::Fault;
 
 /// A letter, ready to be rendered in both forms.
-pub trait Letter {
+pub trait OutgoingMail {
     fn subject(&self) -> String;
     fn text(&self) -> Result<String, Fault>;
     fn html(&self) -> Result<String, Fault>;
@@ -29,7 +29,7 @@ macro_rules! letter {
             #[template(path = $html)]
             struct Html<'a> { $($field: &'a str),* }
 
-            impl Letter for $name {
+            impl OutgoingMail for $name {
                 fn subject(&self) -> String {
                     let $this = self;
                     $subject
@@ -59,7 +59,7 @@ letter! {
 
 letter! {
     /// What happened to somebody's account, and what to do if it was not them.
-    Notice, "mail/notice.txt", "mail/notice.html", { subject, what, advice, button, link, why },
+    NoticeMail, "mail/notice.txt", "mail/notice.html", { subject, what, advice, button, link, why },
     |letter| letter.subject.clone()
 }
 

@@ -22,8 +22,8 @@ use crate::secret::Secret;
 use latchkey_db::counters::Counter;
 
 pub use address::address;
-pub use letters::{AlreadyRegistered, ConfirmEmail, Invitation, Letter, Notice, ResetPassword, VerifyEmail};
-pub use outbox::{Body, Kept, Sink};
+pub use letters::{AlreadyRegistered, ConfirmEmail, Invitation, OutgoingMail, NoticeMail, ResetPassword, VerifyEmail};
+pub use outbox::{MailBody, StoredMail, Sink};
 
 /// Writes letters into the outbox and knows where they go. Cloning shares it.
 #[derive(Clone)]
@@ -34,19 +34,19 @@ pub struct Mailer {
     sink: Sink,
     keep: Duration,
     wake: Arc<Notify>,
-    counts: Arc<Counts>,
+    counts: Arc<DeliveryCounts>,
 }
 
 /// Attempts of this process to deliver a letter.
 #[derive(Default)]
-pub struct Counts {
+pub struct DeliveryCounts {
     pub delivered: Counter,
     /// Tried again later while the letter is worth it, or given up because the mailbox does not exist.
     pub failed: Counter,
 }
 
 impl Mailer {
-    pub fn new(settings: &config::Mail, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
+    pub fn new(settings: &config::MailSettings, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
         let from = address::sender(&settings.from)?;
         let sink = match (settings.transport, &settings.smtp_url) {
             (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url, &settings.ehlo)?),
@@ -69,7 +69,7 @@ impl Mailer {
         !matches!(self.sink, Sink::None)
     }
 
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &DeliveryCounts {
         &self.counts
     }
 
@@ -89,14 +89,14 @@ impl Mailer {
         &self,
         conn: &mut PgConnection,
         to: &str,
-        letter: &impl Letter,
+        letter: &impl OutgoingMail,
         good_for: Duration,
     ) -> Result<(), Fault> {
         if !self.delivers() {
             tracing::warn!(subject = letter.subject(), "mail is off: a letter was not written");
             return Ok(());
         }
-        let body = Body { text: letter.text()?, html: letter.html()? };
+        let body = MailBody { text: letter.text()?, html: letter.html()? };
         queries::insert(conn, &self.secret, to, &letter.subject(), &body, good_for)?;
         let wake = Arc::clone(&self.wake);
         after_commit::run(conn, move || wake.notify_one());
@@ -108,7 +108,7 @@ impl Mailer {
     pub fn enqueue_decoy(
         &self,
         conn: &mut PgConnection,
-        letter: &impl Letter,
+        letter: &impl OutgoingMail,
         good_for: Duration,
     ) -> Result<(), Fault> {
         self.enqueue(conn, queries::NO_RECIPIENT, letter, good_for)

@@ -37,7 +37,7 @@ pub enum Sink {
 
 /// Both parts of a letter.
 #[derive(Serialize, Deserialize)]
-pub struct Body {
+pub struct MailBody {
     pub text: String,
     pub html: String,
 }
@@ -49,12 +49,12 @@ struct Undelivered {
 }
 
 /// A letter as the mailbox shows it.
-pub struct Kept {
+pub struct StoredMail {
     pub id: Uuid,
     pub to: String,
     pub subject: String,
     pub written: OffsetDateTime,
-    pub body: Option<Body>,
+    pub body: Option<MailBody>,
 }
 
 impl Mailer {
@@ -116,18 +116,18 @@ impl Mailer {
     }
 
     /// The letters the mailbox shows, newest first.
-    pub async fn mailbox(&self, db: &Db) -> Result<Vec<Kept>, Fault> {
+    pub async fn mailbox(&self, db: &Db) -> Result<Vec<StoredMail>, Fault> {
         let rows = db.read(|conn| Ok(queries::latest(conn, 200)?)).await?;
         Ok(rows.into_iter().map(|row| self.open(row)).collect())
     }
 
     /// One letter of the mailbox.
-    pub async fn kept(&self, db: &Db, id: Uuid) -> Result<Option<Kept>, Fault> {
+    pub async fn stored_mail(&self, db: &Db, id: Uuid) -> Result<Option<StoredMail>, Fault> {
         let row = db.read(move |conn| Ok(queries::by_id(conn, id)?)).await?;
         Ok(row.map(|row| self.open(row)))
     }
 
-    async fn deliver(&self, row: queries::Row) -> Result<(), Undelivered> {
+    async fn deliver(&self, row: queries::OutboxRow) -> Result<(), Undelivered> {
         let Sink::Smtp(relay) = self.sink.clone() else { return Ok(()) };
         let from = self.from.clone();
         let kept = self.open(row);
@@ -146,17 +146,17 @@ impl Mailer {
         }
     }
 
-    fn open(&self, row: queries::Row) -> Kept {
+    fn open(&self, row: queries::OutboxRow) -> StoredMail {
         let body = row
             .sealed_body
             .and_then(|sealed| self.secret.open(PURPOSE, row.id.as_bytes(), &sealed).ok())
             .and_then(|plain| serde_json::from_slice(&plain).ok());
-        Kept { id: row.id, to: row.recipient, subject: row.subject, written: row.created_at, body }
+        StoredMail { id: row.id, to: row.recipient, subject: row.subject, written: row.created_at, body }
     }
 }
 
 /// The id is the letter's own, so that one delivered twice can be told from two.
-fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
+fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: MailBody) -> Result<Message, Fault> {
     let to = Mailbox::new(None, address(to).map_err(Fault::bug)?);
     let message_id = format!("<{id}@{}>", from.email.domain());
     let message = Message::builder().message_id(Some(message_id)).from(from).to(to).header(AutoSubmitted);

@@ -14,7 +14,7 @@ const MOST: i64 = 10_000;
 
 impl Mailer {
     /// Connects, with TLS and log-in as for a letter, and leaves again. `None` where there is no mail server. Blocks.
-    pub fn knock(&self) -> Option<Result<(), String>> {
+    pub fn test_connection(&self) -> Option<Result<(), String>> {
         let Sink::Smtp(relay) = &self.sink else { return None };
         Some(match SmtpTransport::test_connection(relay) {
             Ok(true) => Ok(()),

@@ -8,7 +8,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::Body;
+use super::MailBody;
 use crate::db::schema::outbox::{self, dsl};
 use crate::db::{Fault, time};
 use crate::secret::Secret;
@@ -19,7 +19,7 @@ pub(super) const NO_RECIPIENT: &str = "";
 /// A row of the outbox, its body still sealed.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = outbox, check_for_backend(diesel::pg::Pg))]
-pub(super) struct Row {
+pub(super) struct OutboxRow {
     pub id: Uuid,
     pub recipient: String,
     pub subject: String,
@@ -28,7 +28,7 @@ pub(super) struct Row {
     pub attempts: i32,
 }
 
-impl Row {
+impl OutboxRow {
     pub fn is_decoy(&self) -> bool {
         self.recipient == NO_RECIPIENT
     }
@@ -39,7 +39,7 @@ pub(super) fn insert(
     secret: &Secret,
     to: &str,
     subject: &str,
-    body: &Body,
+    body: &MailBody,
     good_for: Duration,
 ) -> Result<(), Fault> {
     let id = Uuid::new_v4();
@@ -64,7 +64,7 @@ pub(super) fn delete_to(conn: &mut PgConnection, recipient: &[&str]) -> QueryRes
 }
 
 /// Takes up to `limit` due letters and reserves them for `lease`: if we die, another try follows.
-pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> QueryResult<Vec<Row>> {
+pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> QueryResult<Vec<OutboxRow>> {
     let due: Vec<Uuid> = outbox::table
         .filter(dsl::sent_at.is_null())
         .filter(dsl::sealed_body.is_not_null())
@@ -81,7 +81,7 @@ pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Que
             dsl::attempts.eq(dsl::attempts + 1),
             dsl::next_attempt_at.eq(time::now() + time::interval(lease)),
         ))
-        .returning(Row::as_returning())
+        .returning(OutboxRow::as_returning())
         .get_results(conn)
 }
 
@@ -156,20 +156,20 @@ pub(super) fn purge(conn: &mut PgConnection, keep: Duration, at_once: i64) -> Qu
     diesel::delete(outbox::table.filter(dsl::id.eq_any(old))).execute(conn)
 }
 
-pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {
+pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<OutboxRow>> {
     outbox::table
         .filter(dsl::recipient.ne(NO_RECIPIENT))
         .order((dsl::created_at.desc(), dsl::id))
         .limit(limit)
-        .select(Row::as_select())
+        .select(OutboxRow::as_select())
         .load(conn)
 }
 
-pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Row>> {
+pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<OutboxRow>> {
     outbox::table
         .filter(dsl::id.eq(id))
         .filter(dsl::recipient.ne(NO_RECIPIENT))
-        .select(Row::as_select())
+        .select(OutboxRow::as_select())
         .first(conn)
         .optional()
 }

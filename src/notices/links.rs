@@ -13,7 +13,7 @@ use latchkey_sessions::Handle;
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum LinkPurpose {
     Unlock,
     NotMe,
     ConfirmEmail,
@@ -21,7 +21,7 @@ pub enum Purpose {
     UndoFactor,
 }
 
-impl Purpose {
+impl LinkPurpose {
     /// As it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Purpose {
 
 /// What a link is about, as far as its purpose needs it.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct About<'a> {
+pub(crate) struct LinkDetails<'a> {
     pub session: Option<Handle>,
     pub browser: Option<TokenHash>,
     pub email: Option<&'a str>,
@@ -64,32 +64,32 @@ pub(crate) struct About<'a> {
 }
 
 impl Notices {
-    pub(crate) fn make_link(
+    pub(crate) fn create_link(
         &self,
         conn: &mut PgConnection,
         user: UserId,
-        purpose: Purpose,
-        about: About<'_>,
+        purpose: LinkPurpose,
+        about: LinkDetails<'_>,
     ) -> Result<String, Fault> {
         if purpose.is_replaced() {
             queries::delete_links(conn, user, &[purpose])?;
         }
         let token = Token::generate()?;
-        queries::insert_link(conn, user, purpose, &about, &token, self.good_for(purpose).std())?;
+        queries::insert_link(conn, user, purpose, &about, &token, self.link_lifetime(purpose).std())?;
         Ok(self.mailer.link(&format!("{}?token={}", purpose.path(), token.reveal())))
     }
 
-    pub(crate) fn good_for(&self, purpose: Purpose) -> Span {
+    pub(crate) fn link_lifetime(&self, purpose: LinkPurpose) -> Span {
         match purpose {
-            Purpose::ConfirmEmail => self.tokens.verify_for,
-            Purpose::Unlock | Purpose::NotMe | Purpose::UndoEmail | Purpose::UndoFactor => {
+            LinkPurpose::ConfirmEmail => self.tokens.verify_for,
+            LinkPurpose::Unlock | LinkPurpose::NotMe | LinkPurpose::UndoEmail | LinkPurpose::UndoFactor => {
                 self.tokens.undo_for
             }
         }
     }
 
     /// The address a link is about, or an empty one, if it would still work; nothing is consumed.
-    pub async fn live_link(&self, purpose: Purpose, token: &str) -> Result<Option<String>, Fault> {
+    pub async fn live_link(&self, purpose: LinkPurpose, token: &str) -> Result<Option<String>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let link = self.db.read(move |conn| queries::live_link(conn, purpose, &token_hash)).await?;
         Ok(link.map(|link| link.email.unwrap_or_default()))
@@ -99,12 +99,12 @@ impl Notices {
 /// Consumes the link and locks its owner's row; `None` when it is dead. Of many at once, one gets it.
 pub(crate) fn take(
     conn: &mut PgConnection,
-    purpose: Purpose,
+    purpose: LinkPurpose,
     token_hash: &[u8],
 ) -> Result<Option<queries::LinkRow>, Fault> {
     let Some(link) = queries::live_link(conn, purpose, token_hash)? else { return Ok(None) };
     // The user first, as everybody else does, so that nobody waits in a circle.
     let taken = crate::identity::queries::lock_active(conn, UserId(link.user))?
-        && queries::take_link(conn, purpose, token_hash)?;
+        && queries::consume_link(conn, purpose, token_hash)?;
     Ok(taken.then_some(link))
 }

@@ -5,12 +5,12 @@ mod notice;
 pub(crate) mod queries;
 mod reset_links;
 
-pub(crate) use links::About;
-pub use links::Purpose;
+pub(crate) use links::LinkDetails;
+pub use links::LinkPurpose;
 pub(crate) use notice::Notice;
 pub use queries::PendingEmail;
 
-use crate::config::{Settings, Tokens};
+use crate::config::{Settings, LinkLifetimes};
 use crate::db::Db;
 use crate::mail::Mailer;
 use crate::secret::Secret;
@@ -20,7 +20,7 @@ use crate::secret::Secret;
 pub struct Notices {
     pub(crate) db: Db,
     pub(crate) mailer: Mailer,
-    tokens: Tokens,
+    tokens: LinkLifetimes,
     secret: Secret,
 }
 

@@ -7,7 +7,7 @@ use time::macros::format_description;
 
 use crate::config::Span;
 use crate::db::Fault;
-use crate::identity::{Addressee, Client, Email};
+use crate::identity::{Recipient, Client, Email};
 use crate::mail;
 use crate::notices::Notices;
 use crate::unicode::direction::isolated;
@@ -102,7 +102,7 @@ impl Notices {
     pub(crate) fn tell(
         &self,
         conn: &mut PgConnection,
-        to: &Addressee,
+        to: &Recipient,
         notice: &Notice<'_>,
         client: &Client,
     ) -> Result<(), Fault> {
@@ -113,7 +113,7 @@ impl Notices {
     pub(crate) fn tell_at(
         &self,
         conn: &mut PgConnection,
-        to: &Addressee,
+        to: &Recipient,
         notice: &Notice<'_>,
         client: &Client,
         at: OffsetDateTime,
@@ -124,7 +124,7 @@ impl Notices {
         let address = if client.address.is_empty() { "an unknown place" } else { &client.address };
         let device = crate::device::name(&client.user_agent);
         let words = self.words(notice, &format!("on {when}, from {device} at {address}"));
-        let letter = mail::Notice {
+        let letter = mail::NoticeMail {
             subject: words.subject,
             what: words.what,
             advice: words.advice,

@@ -5,24 +5,24 @@ use uuid::Uuid;
 
 use crate::config::in_words;
 use crate::db::Fault;
-use crate::identity::{Addressee, UserId};
+use crate::identity::{Recipient, UserId};
 use crate::mail::ResetPassword;
 use crate::notices::Notices;
 use crate::secret::Token;
 
 impl Notices {
-    pub(crate) fn mail_reset(&self, conn: &mut PgConnection, user: &Addressee) -> Result<(), Fault> {
-        let letter = self.reset_letter(self.make_reset_link(conn, user.id)?);
+    pub(crate) fn send_reset_link(&self, conn: &mut PgConnection, user: &Recipient) -> Result<(), Fault> {
+        let letter = self.reset_letter(self.create_reset_link(conn, user.id)?);
         self.mailer.enqueue(conn, &user.email, &letter, self.tokens.reset_for.std())
     }
 
     /// The work of [`Self::mail_reset`] where there is no account to write about.
-    pub(crate) fn mail_nobody(&self, conn: &mut PgConnection) -> Result<(), Fault> {
-        self.mail_decoy_reset(conn, Uuid::new_v4())
+    pub(crate) fn send_decoy(&self, conn: &mut PgConnection) -> Result<(), Fault> {
+        self.send_decoy_reset(conn, Uuid::new_v4())
     }
 
     /// The same; `account` stands for the one that does not exist, so that a second request replaces the first, too.
-    pub(crate) fn mail_decoy_reset(&self, conn: &mut PgConnection, account: Uuid) -> Result<(), Fault> {
+    pub(crate) fn send_decoy_reset(&self, conn: &mut PgConnection, account: Uuid) -> Result<(), Fault> {
         let (token, good_for) = (Token::generate()?, self.tokens.reset_for.std());
         crate::notices::queries::replace_decoy(conn, account, &token, good_for)?;
         self.mailer.enqueue_decoy(conn, &self.reset_letter(self.reset_url(&token)), good_for)
@@ -33,7 +33,7 @@ impl Notices {
         Uuid::from_bytes(digest.first_chunk().copied().unwrap_or_default())
     }
 
-    pub(crate) fn make_reset_link(&self, conn: &mut PgConnection, user: UserId) -> Result<String, Fault> {
+    pub(crate) fn create_reset_link(&self, conn: &mut PgConnection, user: UserId) -> Result<String, Fault> {
         let token = Token::generate()?;
         crate::notices::queries::replace_reset(conn, user, &token, self.tokens.reset_for.std())?;
         Ok(self.reset_url(&token))

@@ -1,5 +1,5 @@
 //! The bundled list of leaked and common passwords, as data inside the binary.
-//! Rebuilt by `bin/blocklist`, which names the sources; asked by `judge` and nobody else.
+//! Rebuilt by `bin/blocklist`, which names the sources; asked by `weakness` and nobody else.
 
 use sha2::{Digest, Sha256};
 

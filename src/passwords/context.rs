@@ -3,9 +3,9 @@
 
 use zeroize::Zeroizing;
 
-use super::judge::{Folded, carries, fold, is_listed, keep};
+use super::weakness::{Folded, carries, fold, is_listed, keep};
 
-/// Always context, whatever the operator calls the site.
+/// Always personal, whatever the operator calls the site.
 const PRODUCT: &str = "latchkey";
 
 /// Shortest part of a name or address that counts: names of two letters exist, and a single
@@ -15,12 +15,12 @@ const SHORTEST_WORD: usize = 2;
 /// Letters that may be left over and still be padding: initials, a plural, "my".
 const FILLER_LETTERS: usize = 2;
 
-/// Whether `folded` is essentially `context`: nothing but its words, filler, a listed word,
-/// digits and signs. A password that merely contains a context word is not.
-pub(super) fn covers(folded: &[char], context: &[&str], min: usize) -> bool {
+/// Whether `folded` is essentially `personal`: nothing but its words, filler, a listed word,
+/// digits and signs. A password that merely contains a personal word is not.
+pub(super) fn covers(folded: &[char], personal: &[&str], min: usize) -> bool {
     let solid = keep(folded, |c| c.is_alphanumeric());
     let mut rest = solid.clone();
-    for word in words(context) {
+    for word in words(personal) {
         strike(&mut rest, &word);
     }
     if rest[..] == solid[..] {
@@ -33,11 +33,11 @@ pub(super) fn covers(folded: &[char], context: &[&str], min: usize) -> bool {
     (letters.len() <= FILLER_LETTERS || is_listed(&letters)) && !carries(&others, min)
 }
 
-/// Every word in the context, longest first: each text whole ("adalovelace"), its parts ("ada",
+/// Every word in the personal, longest first: each text whole ("adalovelace"), its parts ("ada",
 /// "lovelace", "example", "com"), and both without digits.
-fn words(context: &[&str]) -> Vec<Folded> {
+fn words(personal: &[&str]) -> Vec<Folded> {
     let mut words = Vec::new();
-    for text in context.iter().copied().chain([PRODUCT]) {
+    for text in personal.iter().copied().chain([PRODUCT]) {
         let folded = fold(text);
         // An address also counts without its domain: "ada.lovelace@example.com" as "adalovelace".
         let parts =
@@ -67,12 +67,12 @@ fn strike(rest: &mut Folded, word: &[char]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Weak;
-    use super::super::judge::weakness;
+    use super::super::WeakPassword;
+    use super::super::weakness::weakness;
 
     const ADA: [&str; 3] = ["Ada Lovelace", "ada.lovelace1815@example.com", "login.acme.test"];
 
-    fn judged(text: &str) -> Option<Weak> {
+    fn judged(text: &str) -> Option<WeakPassword> {
         weakness(text, &ADA, 15)
     }
 
@@ -93,7 +93,7 @@ mod tests {
             "1815ecalevol-lovelace",
         ] {
             let expected = own != "1815ecalevol-lovelace";
-            assert_eq!(judged(own) == Some(Weak::AboutYou), expected, "{own}");
+            assert_eq!(judged(own) == Some(WeakPassword::AboutYou), expected, "{own}");
         }
     }
 
@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn names_in_other_scripts_and_of_two_letters_count() {
-        assert_eq!(weakness("李雷李雷 2024-05-06-07", &["李雷"], 15), Some(Weak::AboutYou));
-        assert_eq!(weakness("Bo Li 1990-05-12 !", &["Bo Li"], 15), Some(Weak::AboutYou));
+        assert_eq!(weakness("李雷李雷 2024-05-06-07", &["李雷"], 15), Some(WeakPassword::AboutYou));
+        assert_eq!(weakness("Bo Li 1990-05-12 !", &["Bo Li"], 15), Some(WeakPassword::AboutYou));
         assert_eq!(weakness("bold lions climb oaks", &["Bo Li"], 15), None);
     }
 

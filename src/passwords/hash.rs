@@ -82,16 +82,16 @@ pub struct PasswordHash(String);
 
 impl PasswordHash {
     /// Takes a hash read from the database. Nothing is checked here: one that cannot be read
-    /// denies in [`Hasher::verify`] and is reported as [`Verdict::unreadable`].
+    /// denies in [`Hasher::verify`] and is reported as [`Verification::unreadable`].
     ///
     /// [`Hasher::verify`]: crate::passwords::hasher::Hasher::verify
-    /// [`Verdict::unreadable`]: crate::passwords::hasher::Verdict::unreadable
+    /// [`Verification::unreadable`]: crate::passwords::hasher::Verification::unreadable
     pub fn stored(phc: impl Into<String>) -> Self {
         Self(phc.into())
     }
 
     /// Whether other software made it: ours are Argon2id, and theirs are kept so that they do not look like ours.
-    pub fn is_foreign(&self) -> bool {
+    pub fn is_legacy(&self) -> bool {
         !self.0.starts_with("$argon2id$")
     }
 

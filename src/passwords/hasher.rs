@@ -1,7 +1,7 @@
 //! The only place where passwords are hashed and verified: off the request threads, a bounded
 //! number at once, a bounded queue behind them. For `accounts` operations and the commands.
 
-mod lane;
+mod queue;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 use crate::passwords::{
-    Foreign, HashCost, Memory, NotTaken, Password, PasswordHash, Recipe, Target, Unmakeable, UnsuitableCost,
+    LegacyHash, HashCost, MemoryPool, LegacyHashError, Password, PasswordHash, Argon2Params, ParsedHash, HashingFailed, UnsuitableCost,
 };
 use latchkey_db::counters::Counter;
 
-use lane::Lane;
+use queue::HashQueue;
 
-/// When to come back after [`Busy`]: a full queue has drained by then.
+/// When to come back after [`HasherBusy`]: a full queue has drained by then.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// What is hashed in place of a password too long to be one.
@@ -28,19 +28,19 @@ const NO_PASSWORD: &[u8] = b"";
 #[derive(Clone)]
 pub struct Hasher {
     cost: HashCost,
-    dummy: Recipe,
+    dummy: Argon2Params,
     /// For hashes at today's cost and at older costs of ours.
-    own: Lane,
+    own: HashQueue,
     /// For hashes that other software made, which may cost many times ours. They have half as many permits, and none
     /// of the others: however many of them are asked for, a log-in with a hash of ours does not wait for them.
-    legacy: Lane,
+    legacy: HashQueue,
     pub(crate) refused: Arc<HashesRefused>,
-    memory: Arc<Memory>,
+    memory: Arc<MemoryPool>,
 }
 
 /// What came of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Verification {
     /// Whether this password made this hash. Nothing else ever admits anyone.
     pub matches: bool,
     /// It matches, and a hash made today would be made differently: hash the password anew.
@@ -52,20 +52,20 @@ pub struct Verdict {
     pub too_costly: bool,
 }
 
-impl Verdict {
+impl Verification {
     const NO: Self = Self { matches: false, outdated: false, unreadable: false, too_costly: false };
 }
 
 /// How busy a [`Hasher`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load {
+pub struct HasherLoad {
     /// Hashes being worked out.
     pub running: usize,
     /// Callers in the queue.
     pub waiting: usize,
 }
 
-/// Callers turned away as [`Busy`].
+/// Callers turned away as [`HasherBusy`].
 #[derive(Default)]
 pub struct HashesRefused {
     /// The queue had no place.
@@ -77,25 +77,25 @@ pub struct HashesRefused {
 /// Too many hashes at once, or (logged) a hash that could not be made: answer 503 with
 /// `Retry-After`. Nobody is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy {
+pub struct HasherBusy {
     /// When to try again.
     pub retry_after: Duration,
 }
 
-impl fmt::Display for Busy {
+impl fmt::Display for HasherBusy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "too many log-ins at once, try again in {} seconds", self.retry_after.as_secs())
     }
 }
 
-impl std::error::Error for Busy {}
+impl std::error::Error for HasherBusy {}
 
-const BUSY: Busy = Busy { retry_after: RETRY_AFTER };
+const BUSY: Busy = HasherBusy { retry_after: RETRY_AFTER };
 
 impl Hasher {
     /// * `cost`: what a hash costs from now on; older hashes are still verified at theirs.
     /// * `permits`: hashes that run at once, see [`permits_for`]; at least one.
-    /// * `queue`: callers that wait beyond those; the next one gets [`Busy`] at once. Hashes that other software made
+    /// * `queue`: callers that wait beyond those; the next one gets [`HasherBusy`] at once. Hashes that other software made
     ///   have a queue of this length for themselves.
     ///
     /// # Errors
@@ -103,13 +103,13 @@ impl Hasher {
     ///
     /// [`permits_for`]: super::password::permits_for
     pub fn new(cost: HashCost, permits: usize, queue: usize) -> Result<Self, UnsuitableCost> {
-        let dummy = Recipe::dummy(&cost).map_err(|_| UnsuitableCost(cost))?;
+        let dummy = Argon2Params::dummy(&cost).map_err(|_| UnsuitableCost(cost))?;
         Ok(Self {
             cost,
-            own: Lane::new(permits, queue),
-            legacy: Lane::new(legacy_permits(permits), queue),
+            own: HashQueue::new(permits, queue),
+            legacy: HashQueue::new(legacy_permits(permits), queue),
             refused: Arc::default(),
-            memory: Arc::new(Memory::for_recipe(&dummy)),
+            memory: Arc::new(MemoryPool::for_params(&dummy)),
             dummy,
         })
     }
@@ -117,13 +117,13 @@ impl Hasher {
     /// Hashes a password with a new salt at today's cost.
     ///
     /// # Errors
-    /// [`Busy`] if the queue is full or the turn does not come within five seconds.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Busy> {
+    /// [`HasherBusy`] if the queue is full or the turn does not come within five seconds.
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, HasherBusy> {
         let (cost, memory) = (self.cost, Arc::clone(&self.memory));
         let made = self.in_turn(&self.own, 1, move || {
-            let recipe = Recipe::fresh(&cost)?;
-            let output = memory.lend(recipe.blocks(), |blocks| recipe.derive(password.expose(), blocks))?;
-            recipe.phc(&output)
+            let params = Argon2Params::fresh(&cost)?;
+            let output = memory.lend(params.blocks(), |blocks| params.derive(password.expose(), blocks))?;
+            params.phc(&output)
         });
         made.await?.map_err(|_| fault("no hash could be made"))
     }
@@ -137,64 +137,64 @@ impl Hasher {
     /// is worked out and dismissed (ASVS 5.0 6.3.8). So does one with a stored hash that is unreadable or too costly.
     ///
     /// # Errors
-    /// [`Busy`] as for [`Hasher::hash`].
+    /// [`HasherBusy`] as for [`Hasher::hash`].
     pub async fn verify(
         &self,
         given: Option<Password>,
         stored: Option<&PasswordHash>,
-    ) -> Result<Verdict, Busy> {
-        let target = stored.and_then(Target::read);
-        let why = match stored.filter(|_| target.is_none()).map(|hash| Foreign::read(hash.as_str())) {
-            Some(Ok(foreign)) => return self.verify_foreign(given, foreign).await,
+    ) -> Result<Verification, HasherBusy> {
+        let target = stored.and_then(ParsedHash::read);
+        let why = match stored.filter(|_| target.is_none()).map(|hash| LegacyHash::read(hash.as_str())) {
+            Some(Ok(legacy)) => return self.verify_legacy(given, legacy).await,
             Some(Err(why)) => Some(why),
             None => None,
         };
-        let too_costly = matches!(why, Some(NotTaken::TooCostly(_)));
+        let too_costly = matches!(why, Some(LegacyHashError::TooCostly(_)));
         let unreadable = why.is_some() && !too_costly;
         let outdated = target.as_ref().is_some_and(|target| target.is_outdated(&self.cost));
         let (dummy, memory) = (self.dummy.clone(), Arc::clone(&self.memory));
         let compared = self.in_turn(&self.own, 1, move || {
-            let recipe = target.as_ref().map_or(&dummy, |target| &target.recipe);
+            let params = target.as_ref().map_or(&dummy, |target| &target.params);
             let secret = given.as_ref().map_or(NO_PASSWORD, Password::expose);
-            let output = memory.lend(recipe.blocks(), |blocks| recipe.derive(secret, blocks))?;
+            let output = memory.lend(params.blocks(), |blocks| params.derive(secret, blocks))?;
             let same = target.as_ref().is_some_and(|target| target.expected.as_bytes().ct_eq(&output).into());
-            Ok::<_, Unmakeable>(same && given.is_some())
+            Ok::<_, HashingFailed>(same && given.is_some())
         });
         let matches = compared.await?.map_err(|_| fault("no hash could be compared"))?;
-        Ok(Verdict { matches, outdated: matches && outdated, unreadable, too_costly })
+        Ok(Verification { matches, outdated: matches && outdated, unreadable, too_costly })
     }
 
     /// For an address nobody has: as [`Hasher::verify`] against a hash of somebody's, and always a no. So whoever moved
     /// in with hashes that take another time than ours cannot be told from nobody by it.
     ///
     /// # Errors
-    /// [`Busy`] as for [`Hasher::hash`].
-    pub async fn dismiss(
+    /// [`HasherBusy`] as for [`Hasher::hash`].
+    pub async fn reject(
         &self,
         given: Option<Password>,
         stand_in: Option<&PasswordHash>,
-    ) -> Result<Verdict, Busy> {
+    ) -> Result<Verification, HasherBusy> {
         self.verify(given, stand_in).await?;
-        Ok(Verdict::NO)
+        Ok(Verification::NO)
     }
 
     /// The same for a hash that came from elsewhere, made as it was made there; hash the password anew if it matches.
-    async fn verify_foreign(&self, given: Option<Password>, foreign: Foreign) -> Result<Verdict, Busy> {
+    async fn verify_legacy(&self, given: Option<Password>, legacy: LegacyHash) -> Result<Verification, HasherBusy> {
         // The permits were counted for the memory that a hash of ours takes: one that takes more runs alone.
-        let large = foreign.memory_kib() > u64::from(self.cost.memory_kib);
+        let large = legacy.memory_kib() > u64::from(self.cost.memory_kib);
         let permits = if large { self.legacy.size() } else { 1 };
         let compared = self.in_turn(&self.legacy, permits, move || {
             let secret = given.as_ref().map_or(NO_PASSWORD, Password::expose_typed);
-            Ok::<_, Unmakeable>(foreign.matches(secret)? && given.is_some())
+            Ok::<_, HashingFailed>(legacy.matches(secret)? && given.is_some())
         });
-        let matches = compared.await?.map_err(|_| fault("no foreign hash could be compared"))?;
-        Ok(Verdict { matches, outdated: matches, ..Verdict::NO })
+        let matches = compared.await?.map_err(|_| fault("no legacy hash could be compared"))?;
+        Ok(Verification { matches, outdated: matches, ..Verification::NO })
     }
 
     /// How busy it is now, for the metrics.
-    pub fn load(&self) -> Load {
+    pub fn load(&self) -> HasherLoad {
         let lanes = [&self.own, &self.legacy];
-        Load {
+        HasherLoad {
             running: lanes.iter().map(|lane| lane.running()).sum(),
             waiting: lanes.iter().map(|lane| lane.waiting()).sum(),
         }
@@ -204,10 +204,10 @@ impl Hasher {
     /// dropped midway cannot let one hash too many start.
     async fn in_turn<T: Send + 'static>(
         &self,
-        lane: &Lane,
+        lane: &HashQueue,
         permits: u32,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
+    ) -> Result<T, HasherBusy> {
         let permit = lane.acquire(permits, &self.refused).await?;
         let job = move || {
             let done = work();
@@ -229,7 +229,7 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 }
 
 /// Nothing a caller can help: logged here, and closed like a full queue.
-fn fault(what: &'static str) -> Busy {
+fn fault(what: &'static str) -> HasherBusy {
     tracing::error!(what, "password hashing failed");
     BUSY
 }

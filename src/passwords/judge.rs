@@ -4,7 +4,7 @@
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{Weak, blocklist, context, patterns};
+use super::{WeakPassword, blocklist, patterns, personal};
 
 /// Shortest run of letters worth looking up; every shorter one is a word in some language.
 const SHORTEST_WORD: usize = 4;
@@ -24,23 +24,23 @@ pub(super) fn fold(text: &str) -> Folded {
     folded
 }
 
-/// The reason to refuse `text` (in NFC) to the person whose words are in `context`, or none.
+/// The reason to refuse `text` (in NFC) to the person whose words are in `personal`, or none.
 /// `min` is the length that whatever is left beside guessable parts has to have.
-pub(super) fn weakness(text: &str, context: &[&str], min: usize) -> Option<Weak> {
+pub(super) fn weakness(text: &str, personal: &[&str], min: usize) -> Option<WeakPassword> {
     let folded = fold(text);
     if is_listed(&folded) || is_listed(&keep(&folded, |c| c.is_alphanumeric())) {
-        return Some(Weak::Listed);
+        return Some(WeakPassword::Listed);
     }
     if patterns::repeats(&folded, min) {
-        return Some(Weak::Repeats);
+        return Some(WeakPassword::Repeats);
     }
     if patterns::walks(&folded) {
-        return Some(Weak::Pattern);
+        return Some(WeakPassword::Pattern);
     }
-    if context::covers(&folded, context, min) {
-        return Some(Weak::AboutYou);
+    if personal::covers(&folded, personal, min) {
+        return Some(WeakPassword::AboutYou);
     }
-    is_padded_word(&folded, min).then_some(Weak::PaddedWord)
+    is_padded_word(&folded, min).then_some(WeakPassword::PaddedWord)
 }
 
 /// Whether `rest`, what is left beside guessable parts, would do as a password by itself. A sign
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn judged(text: &str) -> Option<Weak> {
+    fn judged(text: &str) -> Option<WeakPassword> {
         weakness(text, &[], 15)
     }
 
@@ -105,15 +105,15 @@ mod tests {
         for leaked in
             ["mailcreated5240", "MailCreated5240", "Correct Horse Battery Staple", "i-love-you-forever"]
         {
-            assert_eq!(judged(leaked), Some(Weak::Listed), "{leaked}");
+            assert_eq!(judged(leaked), Some(WeakPassword::Listed), "{leaked}");
         }
     }
 
     #[test]
     fn repetitions_and_walks_are_refused() {
-        assert_eq!(judged("abcabcabcabcabc"), Some(Weak::Repeats));
-        assert_eq!(judged("otter7otter7otter7"), Some(Weak::Repeats));
-        assert_eq!(judged("qwertyuiop[]asdf"), Some(Weak::Pattern));
+        assert_eq!(judged("abcabcabcabcabc"), Some(WeakPassword::Repeats));
+        assert_eq!(judged("otter7otter7otter7"), Some(WeakPassword::Repeats));
+        assert_eq!(judged("qwertyuiop[]asdf"), Some(WeakPassword::Pattern));
         for listed in ["passwordpassword", "aaaaaaaaaaaaaaaa", "123456789012345"] {
             assert!(judged(listed).is_some(), "{listed}");
         }
@@ -132,14 +132,14 @@ mod tests {
             "ILoveYou<3<3<3 2019",
             "ｐａｓｓｗｏｒｄ_8302947",
         ] {
-            assert_eq!(judged(padded), Some(Weak::PaddedWord), "{padded}");
+            assert_eq!(judged(padded), Some(WeakPassword::PaddedWord), "{padded}");
         }
     }
 
     #[test]
     fn padding_that_would_do_by_itself_is_accepted() {
         assert_eq!(judged("dragon 8302947561930284"), None);
-        assert_eq!(judged("dragonfly 123321456654789"), Some(Weak::PaddedWord));
+        assert_eq!(judged("dragonfly 123321456654789"), Some(WeakPassword::PaddedWord));
     }
 
     #[test]

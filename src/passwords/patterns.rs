@@ -1,5 +1,5 @@
 //! Length that adds nothing: repeated units, keyboard walks, sequences. Pure functions over
-//! lower-case characters, for `judge`.
+//! lower-case characters, for `weakness`.
 
 /// Keyboard rows, unshifted; a shifted sign counts as the key it sits on.
 const ROWS: [&str; 4] = ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"];

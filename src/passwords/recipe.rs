@@ -16,27 +16,27 @@ const SALT_BYTES: usize = 16;
 
 /// Everything a hash is made with except the password.
 #[derive(Clone)]
-pub(crate) struct Recipe {
+pub(crate) struct Argon2Params {
     params: Params,
     salt: Salt,
 }
 
-impl Recipe {
-    /// A recipe with a salt of its own, from the operating system.
-    pub fn fresh(cost: &HashCost) -> Result<Self, Unmakeable> {
+impl Argon2Params {
+    /// A params with a salt of its own, from the operating system.
+    pub fn fresh(cost: &HashCost) -> Result<Self, HashingFailed> {
         let mut salt = [0; SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(|_| Unmakeable)?;
+        getrandom::fill(&mut salt).map_err(|_| HashingFailed)?;
         Self::salted(cost, &salt)
     }
 
-    /// A recipe of the same cost for nobody's password: its salt protects nothing.
-    pub fn dummy(cost: &HashCost) -> Result<Self, Unmakeable> {
+    /// A params of the same cost for nobody's password: its salt protects nothing.
+    pub fn dummy(cost: &HashCost) -> Result<Self, HashingFailed> {
         Self::salted(cost, &[0; SALT_BYTES])
     }
 
-    fn salted(cost: &HashCost, salt: &[u8]) -> Result<Self, Unmakeable> {
-        let params = cost.params().map_err(|_| Unmakeable)?;
-        Ok(Self { params, salt: Salt::new(salt).map_err(|_| Unmakeable)? })
+    fn salted(cost: &HashCost, salt: &[u8]) -> Result<Self, HashingFailed> {
+        let params = cost.params().map_err(|_| HashingFailed)?;
+        Ok(Self { params, salt: Salt::new(salt).map_err(|_| HashingFailed)? })
     }
 
     /// Memory it needs, in blocks of 1 KiB.
@@ -44,35 +44,35 @@ impl Recipe {
         self.params.block_count()
     }
 
-    /// The hash of `password`, worked out in `memory`, which needs [`Recipe::blocks`] blocks.
-    pub fn derive(&self, password: &[u8], memory: &mut [Block]) -> Result<Zeroizing<Vec<u8>>, Unmakeable> {
+    /// The hash of `password`, worked out in `memory`, which needs [`Argon2Params::blocks`] blocks.
+    pub fn derive(&self, password: &[u8], memory: &mut [Block]) -> Result<Zeroizing<Vec<u8>>, HashingFailed> {
         let mut out = Zeroizing::new(vec![0; self.params.output_len().unwrap_or(OUTPUT_BYTES)]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
             .hash_password_into_with_memory(password, &self.salt, &mut out, memory)
-            .map_err(|_| Unmakeable)?;
+            .map_err(|_| HashingFailed)?;
         Ok(out)
     }
 
-    /// The PHC string of this recipe with `output`.
-    pub fn phc(&self, output: &[u8]) -> Result<PasswordHash, Unmakeable> {
+    /// The PHC string of this params with `output`.
+    pub fn phc(&self, output: &[u8]) -> Result<PasswordHash, HashingFailed> {
         let phc = Phc {
             algorithm: ARGON2ID_IDENT,
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&self.params).map_err(|_| Unmakeable)?,
+            params: ParamsString::try_from(&self.params).map_err(|_| HashingFailed)?,
             salt: Some(self.salt),
-            hash: Some(Output::new(output).map_err(|_| Unmakeable)?),
+            hash: Some(Output::new(output).map_err(|_| HashingFailed)?),
         };
         Ok(PasswordHash::stored(phc.to_string()))
     }
 }
 
 /// A stored hash, read: how to make it, and what has to come out.
-pub(crate) struct Target {
-    pub recipe: Recipe,
+pub(crate) struct ParsedHash {
+    pub params: Argon2Params,
     pub expected: Output,
 }
 
-impl Target {
+impl ParsedHash {
     /// Reads a stored hash; none if it is no Argon2id v1.3 or asks for more than any cost of ours.
     pub fn read(stored: &PasswordHash) -> Option<Self> {
         let phc = Phc::new(stored.as_str()).ok()?;
@@ -82,31 +82,31 @@ impl Target {
         let params = Params::try_from(&phc).ok()?;
         let (memory_kib, iterations, parallelism) = (params.m_cost(), params.t_cost(), params.p_cost());
         HashCost { memory_kib, iterations, parallelism }.params().ok()?;
-        Some(Self { recipe: Recipe { params, salt: phc.salt? }, expected: phc.hash? })
+        Some(Self { params: Argon2Params { params, salt: phc.salt? }, expected: phc.hash? })
     }
 
     /// Whether a hash made today would be made differently (NIST SP 800-63B-4 §3.1.1.2: the cost
     /// is raised over time; ASVS 5.0 11.2.2).
     pub fn is_outdated(&self, cost: &HashCost) -> bool {
-        cost.params().is_ok_and(|today| today != self.recipe.params) || self.recipe.salt.len() < SALT_BYTES
+        cost.params().is_ok_and(|today| today != self.params.params) || self.params.salt.len() < SALT_BYTES
     }
 }
 
 /// A hash that could not be made: no random bytes from the operating system, or a bug.
 #[derive(Debug)]
-pub(crate) struct Unmakeable;
+pub(crate) struct HashingFailed;
 
 /// Working memory that is kept between hashes, since fresh pages cost a quarter of the time. As
 /// it is only lent to whoever holds a permit, there are never more pieces than permits.
-pub(crate) struct Memory {
+pub(crate) struct MemoryPool {
     blocks: usize,
     spare: Mutex<Vec<Vec<Block>>>,
 }
 
-impl Memory {
-    /// Keeps pieces of the size that `recipe` needs.
-    pub fn for_recipe(recipe: &Recipe) -> Self {
-        Self { blocks: recipe.blocks(), spare: Mutex::default() }
+impl MemoryPool {
+    /// Keeps pieces of the size that `params` needs.
+    pub fn for_params(params: &Argon2Params) -> Self {
+        Self { blocks: params.blocks(), spare: Mutex::default() }
     }
 
     /// Runs `work` with at least `blocks` blocks and clears them afterwards: the first ones follow
@@ -137,14 +137,14 @@ mod tests {
     #[test]
     fn nobodys_hash_costs_what_a_real_one_costs() {
         let cost = HashCost::default();
-        let (real, dummy) = (Recipe::fresh(&cost).unwrap(), Recipe::dummy(&cost).unwrap());
+        let (real, dummy) = (Argon2Params::fresh(&cost).unwrap(), Argon2Params::dummy(&cost).unwrap());
         assert_eq!((real.params, real.salt.len()), (dummy.params, dummy.salt.len()));
     }
 
     #[test]
     fn working_memory_is_cleared_and_lent_again() {
         let memory =
-            Memory::for_recipe(&Recipe::dummy(&HashCost { memory_kib: 64, ..HashCost::default() }).unwrap());
+            MemoryPool::for_params(&Argon2Params::dummy(&HashCost { memory_kib: 64, ..HashCost::default() }).unwrap());
         memory.lend(64, |blocks| blocks[0].as_mut().fill(7));
         assert_eq!(memory.spare().len(), 1);
         assert!(
@@ -158,7 +158,7 @@ mod tests {
     fn only_argon2id_of_bearable_cost_is_read() {
         let good =
             "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-        assert!(Target::read(&PasswordHash::stored(good)).is_some());
+        assert!(ParsedHash::read(&PasswordHash::stored(good)).is_some());
         for (from, to) in [
             ("argon2id", "argon2i"),
             ("v=19", "v=16"),
@@ -171,7 +171,7 @@ mod tests {
             ("$argon2id", "argon2id"),
         ] {
             assert!(
-                Target::read(&PasswordHash::stored(good.replacen(from, to, 1))).is_none(),
+                ParsedHash::read(&PasswordHash::stored(good.replacen(from, to, 1))).is_none(),
                 "{from} → {to}"
             );
         }
@@ -180,7 +180,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_stored_text_makes_reading_panic(text in "(\\$argon2id\\$v=19\\$)?[a-z0-9=,$+/]{0,80}|\\PC*") {
-            let _ = Target::read(&PasswordHash::stored(text));
+            let _ = ParsedHash::read(&PasswordHash::stored(text));
         }
     }
 }

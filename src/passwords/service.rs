@@ -4,9 +4,9 @@ use std::num::NonZero;
 
 use crate::config::{Misconfigured, Origin, PasswordLimits, Settings};
 use crate::db::{Fault, off_thread};
-use crate::passwords::hasher::{Busy, Hasher, HashesRefused, Load};
+use crate::passwords::hasher::{HasherBusy, Hasher, HashesRefused, HasherLoad};
 use crate::passwords::{
-    HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak, memory_budget, permits_for, strength,
+    HashCost, Password, PasswordHash, PasswordPolicy, Strength, WeakPassword, memory_budget, permits_for, strength,
 };
 
 /// The password policy and the hasher. Cloning shares the hasher.
@@ -29,7 +29,7 @@ impl Passwords {
     }
 
     /// How busy the hasher is.
-    pub fn load(&self) -> Load {
+    pub fn load(&self) -> HasherLoad {
         self.hasher.load()
     }
 
@@ -49,7 +49,7 @@ impl Passwords {
     }
 
     /// `raw` as a new password, if the policy allows it for the user with this name and address.
-    pub(crate) fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {
+    pub(crate) fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, WeakPassword> {
         self.policy.choose(raw, &[name, email, &self.host])
     }
 
@@ -58,8 +58,8 @@ impl Passwords {
     }
 }
 
-impl From<Busy> for Fault {
-    fn from(busy: Busy) -> Self {
+impl From<HasherBusy> for Fault {
+    fn from(busy: HasherBusy) -> Self {
         Self::Busy { retry_after: busy.retry_after.as_secs() }
     }
 }

@@ -8,15 +8,15 @@ use crate::config::{Span, ThrottleLimits};
 use crate::db::Fault;
 use crate::identity::{Client, EmailKey, UserId};
 use crate::secret::{self, Secret, TokenHash};
-use crate::throttle::lanes::Lane;
+use crate::throttle::attempt_source::AttemptSource;
 use crate::throttle::{Throttle, queries};
 use latchkey_sessions::Handle;
 
 /// How long to wait before the next attempt, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait(pub u64);
+pub struct RetryAfter(pub u64);
 
-impl fmt::Display for Wait {
+impl fmt::Display for RetryAfter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             seconds @ 0..90 => write!(f, "Too many attempts. Try again in {seconds} seconds."),
@@ -28,9 +28,9 @@ impl fmt::Display for Wait {
 /// What counters are called. Addresses are easily guessed, so the names are made with a key: whoever has the table alone
 /// cannot tell who was tried. With a new secret counting begins anew, and what was counted before ages out.
 #[derive(Clone)]
-pub(crate) struct Buckets(pub Secret);
+pub(crate) struct CounterNames(pub Secret);
 
-impl Buckets {
+impl CounterNames {
     fn name(&self, kind: &str, what: &str) -> String {
         format!("{kind}:{}", secret::encode(&self.0.mac("throttle", &[kind.as_bytes(), what.as_bytes()])))
     }
@@ -45,46 +45,46 @@ impl Buckets {
 /// comes from, and the outside lane. From a browser or session that was let in before: only its own lane, which
 /// strangers cannot use up (docs/decisions/lock-out.md; ASVS 5.0 6.1.1, 6.3.1).
 #[derive(Clone)]
-pub(crate) struct Budget {
+pub(crate) struct AttemptKeys {
     account: String,
     network: Option<String>,
-    lane: Option<(UserId, Lane)>,
+    lane: Option<(UserId, AttemptSource)>,
     pub client: Client,
 }
 
 /// Whether an attempt may be looked at.
-pub(crate) enum Taken {
-    Wait(Wait),
+pub(crate) enum AttemptDecision {
+    Wait(RetryAfter),
     /// No wrong password is left in this lane: answered like a wrong one, in the same time.
     Locked,
     /// Counted; what its owner must hear if the password turns out wrong.
-    Counted(Option<Alarm>),
+    Counted(Option<OwnerAlert>),
 }
 
 /// Something the owner of an account must hear of.
 #[derive(Clone, Copy)]
-pub(crate) enum Alarm {
+pub(crate) enum OwnerAlert {
     /// Waiting begins.
     Guessing { failures: i32 },
     /// This was the last one.
     Locked { failures: i32, outside: bool },
 }
 
-impl Budget {
+impl AttemptKeys {
     /// For the log-in page. `account_key` is an e-mail key, known or not: both are counted alike, and only a hash of it
     /// is stored. `known`: whose it is, and whether they have logged in with this browser before.
     pub fn log_in(
         account_key: &EmailKey,
         known: Option<(UserId, bool)>,
         client: &Client,
-        buckets: &Buckets,
+        counter_names: &CounterNames,
     ) -> Self {
         match (known, client.browser) {
-            (Some((user, true)), Some(browser)) => Self::known(user, Lane::Browser(browser), client, buckets),
+            (Some((user, true)), Some(browser)) => Self::known(user, AttemptSource::KnownBrowser(browser), client, counter_names),
             _ => Self {
-                account: buckets.name("account", account_key.as_str()),
-                network: Some(buckets.name("address", &client.network())),
-                lane: known.map(|(user, _)| (user, Lane::Outside)),
+                account: counter_names.name("account", account_key.as_str()),
+                network: Some(counter_names.name("address", &client.network())),
+                lane: known.map(|(user, _)| (user, AttemptSource::UnknownBrowser)),
                 client: client.clone(),
             },
         }
@@ -101,16 +101,16 @@ impl Budget {
         session: Handle,
         knows_browser: bool,
         client: &Client,
-        buckets: &Buckets,
+        counter_names: &CounterNames,
     ) -> Self {
         match client.browser {
-            Some(browser) if knows_browser => Self::known(user, Lane::Browser(browser), client, buckets),
-            _ => Self::known(user, Lane::Session(session), client, buckets),
+            Some(browser) if knows_browser => Self::known(user, AttemptSource::KnownBrowser(browser), client, counter_names),
+            _ => Self::known(user, AttemptSource::Session(session), client, counter_names),
         }
     }
 
-    fn known(user: UserId, lane: Lane, client: &Client, buckets: &Buckets) -> Self {
-        let account = buckets.of_lane(user, &lane.name());
+    fn known(user: UserId, lane: AttemptSource, client: &Client, counter_names: &CounterNames) -> Self {
+        let account = counter_names.of_lane(user, &lane.name());
         Self { account, network: None, lane: Some((user, lane)), client: client.clone() }
     }
 
@@ -119,7 +119,7 @@ impl Budget {
     }
 
     /// Counts one attempt before it is looked at, or says why it is not.
-    pub fn take(&self, conn: &mut PgConnection, throttle: &Throttle) -> Result<Taken, Fault> {
+    pub fn take(&self, conn: &mut PgConnection, throttle: &Throttle) -> Result<AttemptDecision, Fault> {
         let limits = &throttle.limits;
         // Always in this order (the user, the network, the account), so that nobody waits in a circle.
         if let Some(user) = self.user() {
@@ -128,26 +128,26 @@ impl Budget {
         if let Some(network) = &self.network
             && let Err(wait) = take(conn, network, limits.address_free, &throttle.limits.into())?
         {
-            return Ok(Taken::Wait(wait));
+            return Ok(AttemptDecision::Wait(wait));
         }
         let failures = match take(conn, &self.account, limits.account_free, &throttle.limits.into())? {
             Ok(failures) => failures,
-            Err(wait) => return Ok(Taken::Wait(wait)),
+            Err(wait) => return Ok(AttemptDecision::Wait(wait)),
         };
         let begins = failures == limits.account_free + 1;
         let Some((user, lane)) = &self.lane else {
-            return Ok(Taken::Counted(begins.then_some(Alarm::Guessing { failures })));
+            return Ok(AttemptDecision::Counted(begins.then_some(OwnerAlert::Guessing { failures })));
         };
-        let standing = queries::standing(conn, *user, &lane.name())?;
-        let left = standing.left(lane, limits);
+        let failure_counts = queries::failure_counts(conn, *user, &lane.name())?;
+        let left = failure_counts.left(lane, limits);
         if left == 0 {
-            return Ok(Taken::Locked);
+            return Ok(AttemptDecision::Locked);
         }
         queries::count_in_lane(conn, *user, &lane.name())?;
-        let failures = standing.outside + standing.known + 1;
-        Ok(Taken::Counted(match left {
-            1 => Some(Alarm::Locked { failures, outside: *lane == Lane::Outside }),
-            _ => begins.then_some(Alarm::Guessing { failures }),
+        let failures = failure_counts.outside + failure_counts.known + 1;
+        Ok(AttemptDecision::Counted(match left {
+            1 => Some(OwnerAlert::Locked { failures, outside: *lane == AttemptSource::UnknownBrowser }),
+            _ => begins.then_some(OwnerAlert::Guessing { failures }),
         }))
     }
 
@@ -159,7 +159,7 @@ impl Budget {
         }
         queries::clear_bucket(conn, &self.account)?;
         if let Some((user, lane)) = &self.lane {
-            let outside = *lane == Lane::Outside;
+            let outside = *lane == AttemptSource::UnknownBrowser;
             queries::clear_lanes(conn, *user, outside, !outside)?;
         }
         Ok(())
@@ -170,13 +170,13 @@ impl Budget {
         conn: &mut PgConnection,
         user: UserId,
         email: &EmailKey,
-        buckets: &Buckets,
+        counter_names: &CounterNames,
     ) -> Result<(), Fault> {
         for (lane, _) in queries::lanes(conn, user)? {
-            queries::clear_bucket(conn, &buckets.of_lane(user, &lane))?;
+            queries::clear_bucket(conn, &counter_names.of_lane(user, &lane))?;
         }
         queries::clear_lanes(conn, user, true, true)?;
-        queries::clear_bucket(conn, &buckets.name("account", email.as_str()))
+        queries::clear_bucket(conn, &counter_names.name("account", email.as_str()))
     }
 
     /// Nothing was looked at after all (the server was too busy), or nothing came of it: as if nobody had tried.
@@ -195,14 +195,14 @@ impl Budget {
 }
 
 /// Whether one more letter may go to `email_key` within the hour.
-pub(crate) fn may_mail(
+pub(crate) fn admit_mail(
     conn: &mut PgConnection,
     email_key: &EmailKey,
     throttle: &Throttle,
 ) -> Result<bool, Fault> {
     Ok(take(
         conn,
-        &throttle.buckets.name("mail", email_key.as_str()),
+        &throttle.counter_names.name("mail", email_key.as_str()),
         throttle.limits.mails_per_hour - 1,
         &HOURLY,
     )?
@@ -211,17 +211,17 @@ pub(crate) fn may_mail(
 
 /// The same for reset links, which are counted by themselves: whoever has other letters sent to an address must not use
 /// up those its owner needs to get back in.
-pub(crate) fn may_mail_reset(
+pub(crate) fn admit_reset_mail(
     conn: &mut PgConnection,
     email_key: &EmailKey,
     throttle: &Throttle,
 ) -> Result<bool, Fault> {
     // Blocked no longer than the last link is good for: else there would be a time without any.
     let rest = throttle.reset_for;
-    let waits = Waits { first: rest, longest: rest, forget_after: rest };
+    let waits = Backoff { first: rest, longest: rest, forget_after: rest };
     Ok(take(
         conn,
-        &throttle.buckets.name("mail-reset", email_key.as_str()),
+        &throttle.counter_names.name("mail-reset", email_key.as_str()),
         throttle.limits.mails_per_hour - 1,
         &waits,
     )?
@@ -229,15 +229,15 @@ pub(crate) fn may_mail_reset(
 }
 
 /// Whether this address may send another form that makes us work for somebody unknown.
-pub(crate) fn may_ask(
+pub(crate) fn admit_form(
     conn: &mut PgConnection,
     form: &str,
     client: &Client,
     throttle: &Throttle,
-) -> Result<Result<(), Wait>, Fault> {
+) -> Result<Result<(), RetryAfter>, Fault> {
     let taken = take(
         conn,
-        &throttle.buckets.name(form, &client.network()),
+        &throttle.counter_names.name(form, &client.network()),
         throttle.limits.asks_per_hour - 1,
         &HOURLY,
     )?;
@@ -245,23 +245,23 @@ pub(crate) fn may_ask(
 }
 
 /// Whether `user` may ask for one more letter to an address that is not theirs within the hour.
-pub(crate) fn may_write(
+pub(crate) fn admit_mail_by_user(
     conn: &mut PgConnection,
     user: UserId,
     throttle: &Throttle,
-) -> Result<Result<(), Wait>, Fault> {
-    let bucket = throttle.buckets.name("write", &user.to_string());
+) -> Result<Result<(), RetryAfter>, Fault> {
+    let bucket = throttle.counter_names.name("write", &user.to_string());
     Ok(take(conn, &bucket, throttle.limits.mails_per_hour - 1, &HOURLY)?.map(drop))
 }
 
 /// Whether this address may begin another log-in with a passkey. A signature cannot be guessed, so what is bounded
 /// is the room that challenges take; and none is answered that was not begun.
-pub(crate) fn may_begin(
+pub(crate) fn admit_passkey_start(
     conn: &mut PgConnection,
     client: &Client,
     throttle: &Throttle,
-) -> Result<Result<(), Wait>, Fault> {
-    let bucket = throttle.buckets.name("passkey", &client.network());
+) -> Result<Result<(), RetryAfter>, Fault> {
+    let bucket = throttle.counter_names.name("passkey", &client.network());
     Ok(take(conn, &bucket, throttle.limits.ceremonies_per_hour - 1, &HOURLY)?.map(drop))
 }
 
@@ -269,53 +269,53 @@ pub(crate) fn may_begin(
 const RECOVERY_CODES: i32 = 10;
 
 /// Whether one more recovery code is looked at there.
-pub(crate) fn may_try_recovery_code(
+pub(crate) fn admit_recovery_code(
     conn: &mut PgConnection,
     place: &str,
     throttle: &Throttle,
-) -> Result<Result<(), Wait>, Fault> {
-    Ok(take(conn, &throttle.buckets.name("recovery-code", place), RECOVERY_CODES - 1, &HOURLY)?.map(drop))
+) -> Result<Result<(), RetryAfter>, Fault> {
+    Ok(take(conn, &throttle.counter_names.name("recovery-code", place), RECOVERY_CODES - 1, &HOURLY)?.map(drop))
 }
 
 /// Passwords that may be tried on the link of one registration in an hour.
 const REGISTRATION_PASSWORDS: i32 = 10;
 
 /// Whether one more password is looked at there, from this network.
-pub(crate) fn may_try_registration(
+pub(crate) fn admit_registration_password(
     conn: &mut PgConnection,
     registration: &TokenHash,
     client: &Client,
     throttle: &Throttle,
-) -> Result<Result<(), Wait>, Fault> {
-    if let Err(wait) = may_ask(conn, "verify", client, throttle)? {
+) -> Result<Result<(), RetryAfter>, Fault> {
+    if let Err(wait) = admit_form(conn, "verify", client, throttle)? {
         return Ok(Err(wait));
     }
-    let bucket = throttle.buckets.name("registration", &secret::encode(registration));
+    let bucket = throttle.counter_names.name("registration", &secret::encode(registration));
     Ok(take(conn, &bucket, REGISTRATION_PASSWORDS - 1, &HOURLY)?.map(drop))
 }
 
 /// Whether `user` may be told today that a second step is missing.
-pub(crate) fn may_tell_of_missing_step(
+pub(crate) fn admit_missing_step_notice(
     conn: &mut PgConnection,
     user: UserId,
     throttle: &Throttle,
 ) -> Result<bool, Fault> {
     let day = Span::days(1);
-    let daily = Waits { first: day, longest: day, forget_after: day };
-    Ok(take(conn, &throttle.buckets.name("second-step-letter", &user.to_string()), 0, &daily)?.is_ok())
+    let daily = Backoff { first: day, longest: day, forget_after: day };
+    Ok(take(conn, &throttle.counter_names.name("second-step-letter", &user.to_string()), 0, &daily)?.is_ok())
 }
 
 /// So many, then an hour's rest: the last one sets the block, hence one less is free.
-const HOURLY: Waits = Waits { first: Span::hours(1), longest: Span::hours(1), forget_after: Span::hours(1) };
+const HOURLY: Backoff = Backoff { first: Span::hours(1), longest: Span::hours(1), forget_after: Span::hours(1) };
 
 /// How the waiting grows, and when it is forgotten.
-pub(crate) struct Waits {
+pub(crate) struct Backoff {
     pub first: Span,
     pub longest: Span,
     pub forget_after: Span,
 }
 
-impl From<ThrottleLimits> for Waits {
+impl From<ThrottleLimits> for Backoff {
     fn from(throttle: ThrottleLimits) -> Self {
         Self {
             first: throttle.first_wait,
@@ -326,10 +326,10 @@ impl From<ThrottleLimits> for Waits {
 }
 
 /// How many attempts there were with this one, or how long there is none.
-fn take(conn: &mut PgConnection, bucket: &str, free: i32, waits: &Waits) -> Result<Result<i32, Wait>, Fault> {
+fn take(conn: &mut PgConnection, bucket: &str, free: i32, waits: &Backoff) -> Result<Result<i32, RetryAfter>, Fault> {
     if let Some(failures) = queries::count_attempt(conn, bucket, free, waits)? {
         return Ok(Ok(failures));
     }
     let seconds = queries::blocked_for(conn, bucket)?;
-    Ok(Err(Wait(u64::try_from(seconds).unwrap_or(0).max(1))))
+    Ok(Err(RetryAfter(u64::try_from(seconds).unwrap_or(0).max(1))))
 }

@@ -7,7 +7,7 @@ use latchkey_sessions::Handle;
 
 /// Where an attempt at a password comes from.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum AttemptSource {
     /// A browser we have not seen this person log in with.
     Outside,
     Browser(TokenHash),
@@ -15,12 +15,12 @@ pub(crate) enum Lane {
     Session(Handle),
 }
 
-pub(crate) const OUTSIDE: &str = "outside";
+pub(crate) const UNKNOWN_BROWSER: &str = "outside";
 
-impl Lane {
+impl AttemptSource {
     pub fn name(&self) -> String {
         match self {
-            Self::Outside => OUTSIDE.to_owned(),
+            Self::Outside => UNKNOWN_BROWSER.to_owned(),
             Self::Browser(hash) => format!("browser:{}", secret::encode(hash)),
             Self::Session(handle) => format!("session:{handle}"),
         }
@@ -29,7 +29,7 @@ impl Lane {
 
 /// Wrong passwords in a row, as they stand for one person.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct FailureCounts {
     pub outside: i32,
     /// In all known lanes together.
     pub known: i32,
@@ -39,18 +39,18 @@ pub(crate) struct Standing {
     pub keeps_share: bool,
 }
 
-impl Standing {
+impl FailureCounts {
     /// How many more wrong passwords are looked at in this lane. The sum over all lanes never exceeds `disable_at`
     /// (NIST SP 800-63B-4 §3.2.2); outside gets it all only where nobody has a share to keep.
-    pub fn left(&self, lane: &Lane, throttle: &ThrottleLimits) -> i32 {
+    pub fn left(&self, lane: &AttemptSource, throttle: &ThrottleLimits) -> i32 {
         let in_all = throttle.disable_at - self.outside - self.known;
         let in_lane = match lane {
-            Lane::Outside => {
+            AttemptSource::UnknownBrowser => {
                 let kept = if self.keeps_share { throttle.known_share } else { 0 };
                 throttle.disable_at - kept - self.outside
             }
             // One known lane leaves half of the share to the others: a thief in one of them, too, is a stranger there.
-            Lane::Browser(_) | Lane::Session(_) => {
+            AttemptSource::KnownBrowser(_) | AttemptSource::Session(_) => {
                 (throttle.known_share - self.known).min((throttle.known_share + 1) / 2 - self.own)
             }
         };
@@ -64,17 +64,17 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    fn lane(number: usize) -> Lane {
+    fn lane(number: usize) -> AttemptSource {
         match number {
-            0 => Lane::Outside,
-            1..4 => Lane::Browser([u8::try_from(number).unwrap(); 32]),
-            _ => Lane::Session(Handle(Uuid::from_u128(number as u128))),
+            0 => AttemptSource::UnknownBrowser,
+            1..4 => AttemptSource::KnownBrowser([u8::try_from(number).unwrap(); 32]),
+            _ => AttemptSource::Session(Handle(Uuid::from_u128(number as u128))),
         }
     }
 
-    fn standing(failures: &[i32], number: usize, keeps_share: bool) -> Standing {
+    fn failure_counts(failures: &[i32], number: usize, keeps_share: bool) -> FailureCounts {
         let known = failures[1..].iter().sum();
-        Standing { outside: failures[0], known, own: failures[number], keeps_share }
+        FailureCounts { outside: failures[0], known, own: failures[number], keeps_share }
     }
 
     /// Tries `numbers` in turn, each wrong, and answers how many were looked at in each lane.
@@ -82,7 +82,7 @@ mod tests {
         let throttle = ThrottleLimits::default();
         let mut failures = [0; 8];
         for (at, number) in numbers.iter().enumerate() {
-            if standing(&failures, *number, keeps_share(at)).left(&lane(*number), &throttle) > 0 {
+            if failure_counts(&failures, *number, keeps_share(at)).left(&lane(*number), &throttle) > 0 {
                 failures[*number] += 1;
             }
         }

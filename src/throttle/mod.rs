@@ -7,11 +7,11 @@ mod refund;
 
 pub use attempts::Wait;
 pub(crate) use attempts::{
-    Alarm, Buckets, Budget, Taken, may_ask, may_begin, may_mail, may_mail_reset, may_tell_of_missing_step,
-    may_try_recovery_code, may_try_registration, may_write,
+    OwnerAlert, CounterNames, AttemptKeys, AttemptDecision, admit_form, admit_passkey_start, admit_mail, admit_reset_mail, admit_missing_step_notice,
+    admit_recovery_code, admit_registration_password, admit_mail_by_user,
 };
-pub(crate) use lanes::{Lane, OUTSIDE};
-pub(crate) use refund::Counted;
+pub(crate) use lanes::{AttemptSource, UNKNOWN_BROWSER};
+pub(crate) use refund::RefundOnFault;
 
 use crate::config::{Settings, Span, ThrottleLimits};
 
@@ -21,7 +21,7 @@ pub(crate) struct Throttle {
     pub limits: ThrottleLimits,
     /// How long a link to set a new password works.
     pub reset_for: Span,
-    pub buckets: Buckets,
+    pub counter_names: CounterNames,
 }
 
 impl Throttle {
@@ -29,7 +29,7 @@ impl Throttle {
         Self {
             limits: settings.throttle,
             reset_for: settings.tokens.reset_for,
-            buckets: Buckets(settings.secret.clone()),
+            counter_names: CounterNames(settings.secret.clone()),
         }
     }
 }

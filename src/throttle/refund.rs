@@ -9,7 +9,7 @@ use actix_web::rt;
 use tokio::time::sleep;
 
 use crate::db::{Db, Fault};
-use crate::throttle::attempts::Budget;
+use crate::throttle::attempts::AttemptKeys;
 
 /// Between two tries to give it back; doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -19,11 +19,11 @@ const TRIES: u32 = 10;
 
 /// What is to be [settled](Self::settle) with what came of the rest. A client that goes away settles nothing: what it
 /// began is done all the same, and gives back by itself.
-pub(crate) struct Counted(Option<(Db, Budget)>);
+pub(crate) struct RefundOnFault(Option<(Db, AttemptKeys)>);
 
 impl Counted {
-    pub fn new(db: &Db, budget: &Budget) -> Self {
-        Self(Some((db.clone(), budget.clone())))
+    pub fn new(db: &Db, attempt_keys: &AttemptKeys) -> Self {
+        Self(Some((db.clone(), attempt_keys.clone())))
     }
 
     /// There is nothing to give back.
@@ -33,23 +33,23 @@ impl Counted {
 
     /// Passes `answer` on: where it is a fault, the attempt will not have counted.
     pub fn settle<T>(self, answer: Result<T, Fault>) -> Result<T, Fault> {
-        if let (Some((db, budget)), Err(_)) = (self.0, &answer) {
-            rt::spawn(give_back(db, budget));
+        if let (Some((db, attempt_keys)), Err(_)) = (self.0, &answer) {
+            rt::spawn(give_back(db, attempt_keys));
         }
         answer
     }
 }
 
 /// Once at most: after a try that was done and whose commit nobody answered there is none.
-async fn give_back(db: Db, budget: Budget) {
+async fn give_back(db: Db, attempt_keys: AttemptKeys) {
     let mut wait = FIRST_WAIT;
     let done = Arc::new(AtomicBool::new(false));
     for attempt in 0..TRIES {
-        let (undoing, doing) = (budget.clone(), done.clone());
+        let (undoing, doing) = (attempt_keys.clone(), done.clone());
         let undone = db
             .write(move |conn| {
                 // A block that stands later may be another attempt's.
-                undoing.undo(conn, true, attempt == 0)?;
+                undoing.refund(conn, true, attempt == 0)?;
                 doing.store(true, Ordering::Relaxed);
                 Ok(())
             })

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry, Event};
+use crate::audit::{AuditAction, NewEvent, Event};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::factors;
@@ -105,7 +105,7 @@ impl Admin {
                     return Ok(Err(AdminRefusal::AddressTaken));
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::on(Act::Registered, None, user, &Client::operator()).write(conn)?;
+                NewEvent::by_admin(AuditAction::Registered, None, user, &Client::operator()).write(conn)?;
                 Ok(Ok(user))
             })
             .await
@@ -126,7 +126,7 @@ impl Admin {
     ) -> Answer<(), AdminRefusal> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
             if queries::set_role(tx, user, role)? {
-                Entry::on(Act::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
+                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
@@ -148,7 +148,7 @@ impl Admin {
         self.change_user(user, true, move |admin, tx| {
             if queries::set_disabled(tx, user, true)? {
                 admin.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
-                Entry::on(Act::Disabled, actor, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::Disabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -163,7 +163,7 @@ impl Admin {
     ) -> Answer<(), AdminRefusal> {
         self.change_user(user, false, move |_, tx| {
             if queries::set_disabled(tx, user, false)? {
-                Entry::on(Act::Enabled, actor, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::Enabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -180,7 +180,7 @@ impl Admin {
             let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, &client).by(actor);
             let ended = admin.cleaner.clean_up(tx, &request)?.sessions;
             if ended > 0 {
-                Entry::on(Act::SessionsRevoked, actor, user, &client)
+                NewEvent::by_admin(AuditAction::SessionsRevoked, actor, user, &client)
                     .detail(&format!("{ended}"))
                     .write(tx)?;
             }
@@ -211,7 +211,7 @@ impl Admin {
                 if admin.cleaner.clean_up(tx, &request)?.sessions == 0 {
                     return Ok(false);
                 }
-                Entry::on(Act::SessionRevoked, actor, user, &client)
+                NewEvent::by_admin(AuditAction::SessionRevoked, actor, user, &client)
                     .session(handle)
                     .detail(&detail)
                     .write(tx)?;
@@ -226,7 +226,7 @@ impl Admin {
             .sessions
             .revoke_everyone(move |tx, ended| {
                 let detail = format!("{ended} of everybody");
-                Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(tx)
+                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).detail(&detail).write(tx)
             })
             .await?;
         // Afterwards, so that no session that was about to end leaves anything behind.
@@ -243,11 +243,11 @@ impl Admin {
         let admin = self.clone();
         self.db
             .write(move |conn| {
-                let Some(person) = crate::identity::queries::addressee(conn, user)? else {
+                let Some(person) = crate::identity::queries::recipient(conn, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                admin.notices.mail_reset(conn, &person)?;
-                Entry::on(Act::ResetRequested, Some(actor), user, &client).write(conn)?;
+                admin.notices.send_reset_link(conn, &person)?;
+                NewEvent::by_admin(AuditAction::ResetRequested, Some(actor), user, &client).write(conn)?;
                 Ok(Ok(()))
             })
             .await
@@ -292,7 +292,7 @@ impl Admin {
                 let all =
                     CleanupRequest::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
                 admin.cleaner.clean_up(tx, &all)?;
-                Entry::on(Act::FactorsReset, None, user, &client).write(tx)?;
+                NewEvent::by_admin(AuditAction::FactorsReset, None, user, &client).write(tx)?;
                 admin.login.factors.notify_user(
                     tx,
                     user,

@@ -5,16 +5,16 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::config::in_words;
 use crate::db::Fault;
-use crate::identity::{Addressee, Answer, Client, Email, LiveUser, UserId};
+use crate::identity::{Recipient, Answer, Client, Email, LiveUser, UserId};
 use crate::mail::ConfirmEmail;
-use crate::notices::{About, Notice, PendingEmail, Purpose, links};
+use crate::notices::{LinkDetails, Notice, PendingEmail, LinkPurpose, links};
 use crate::secret::Token;
 use crate::throttle;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::users::{Users, queries};
 use latchkey_sessions::SessionTx;
 
@@ -23,7 +23,7 @@ pub enum ChangeEmailRefusal {
     /// It is theirs already.
     Same,
     NoMail,
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The session ended while this request ran.
     SessionLost,
 }
@@ -54,21 +54,21 @@ impl Users {
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 let session = live.record.handle;
-                Entry::own(Act::EmailChangeAsked, user, &client).session(session).write(conn)?;
+                NewEvent::by_owner(AuditAction::EmailChangeAsked, user, &client).session(session).write(conn)?;
                 users.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
                 // What the session added before it asked is as little the owner's as what it adds afterwards.
-                let about = About {
+                let about = LinkDetails {
                     session: Some(session),
                     email: Some(&person.email),
                     since: Some(live.record.created_at.into()),
-                    ..About::default()
+                    ..LinkDetails::default()
                 };
                 let notice = Notice::EmailChangeAsked {
                     new: mask(email.as_str()),
-                    not_me: users.notices.make_link(conn, user, Purpose::NotMe, about)?,
-                    valid_for: in_words(users.notices.good_for(Purpose::NotMe)),
+                    not_me: users.notices.create_link(conn, user, LinkPurpose::NotMe, about)?,
+                    valid_for: in_words(users.notices.link_lifetime(LinkPurpose::NotMe)),
                 };
-                users.notices.tell(conn, &person, &notice, &client)?;
+                users.notices.send_notice(conn, &person, &notice, &client)?;
                 Ok(Ok(()))
             })
             .await
@@ -113,10 +113,10 @@ impl Users {
             .write(move |conn| {
                 let user = live.owner.id;
                 crate::identity::queries::lock_user(conn, user)?;
-                if crate::notices::queries::delete_links(conn, user, &[Purpose::ConfirmEmail])? == 0 {
+                if crate::notices::queries::delete_links(conn, user, &[LinkPurpose::ConfirmEmail])? == 0 {
                     return Ok(false);
                 }
-                Entry::own(Act::EmailChangeCancelled, user, &client)
+                NewEvent::by_owner(AuditAction::EmailChangeCancelled, user, &client)
                     .session(live.record.handle)
                     .write(conn)?;
                 Ok(true)
@@ -124,8 +124,8 @@ impl Users {
             .await
     }
 
-    fn account_owner(&self, conn: &mut PgConnection, user: UserId) -> Result<Addressee, Fault> {
-        crate::identity::queries::addressee(conn, user)?
+    fn account_owner(&self, conn: &mut PgConnection, user: UserId) -> Result<Recipient, Fault> {
+        crate::identity::queries::recipient(conn, user)?
             .ok_or_else(|| Fault::Bug("a live session of no active user".into()))
     }
 
@@ -137,10 +137,10 @@ impl Users {
         live: &LiveUser,
         email: &Email,
     ) -> Answer<bool, ChangeEmailRefusal> {
-        if let Err(wait) = throttle::may_write(conn, live.owner.id, &self.throttle)? {
+        if let Err(wait) = throttle::admit_mail_by_user(conn, live.owner.id, &self.throttle)? {
             return Ok(Err(ChangeEmailRefusal::TooMany(wait)));
         }
-        let may_mail = throttle::may_mail(conn, email.key(), &self.throttle)?;
+        let may_mail = throttle::admit_mail(conn, email.key(), &self.throttle)?;
         if !self.factors.lock_if_live(conn, live)? {
             return Ok(Err(ChangeEmailRefusal::SessionLost));
         }
@@ -160,22 +160,22 @@ impl Users {
     ) -> Result<(), Fault> {
         let user = live.owner.id;
         let since = since.map_or_else(|| queries::transaction_time(conn), Ok)?;
-        let about = About {
+        let about = LinkDetails {
             session: Some(live.record.handle),
             email: Some(email.as_str()),
             since: Some(since),
-            ..About::default()
+            ..LinkDetails::default()
         };
-        let good_for = self.notices.good_for(Purpose::ConfirmEmail);
-        let link = self.notices.make_link(conn, user, Purpose::ConfirmEmail, about)?;
+        let good_for = self.notices.link_lifetime(LinkPurpose::ConfirmEmail);
+        let link = self.notices.create_link(conn, user, LinkPurpose::ConfirmEmail, about)?;
         if !may_mail {
             return Ok(());
         }
         let owner = crate::identity::queries::user_id(conn, email.key())?;
         if owner.is_some_and(|owner| owner != user) {
-            return match crate::identity::queries::addressee_at(conn, email.key())? {
-                Some(owner) => self.notices.tell(conn, &owner, &Notice::EmailWanted, client),
-                None => self.notices.mail_nobody(conn),
+            return match crate::identity::queries::recipient_at(conn, email.key())? {
+                Some(owner) => self.notices.send_notice(conn, &owner, &Notice::EmailWanted, client),
+                None => self.notices.send_decoy(conn),
             };
         }
         if let Some(until) = queries::reserved_until(conn, email.key(), Some(user))? {
@@ -196,11 +196,11 @@ impl Users {
         client: &Client,
     ) -> Result<(), Fault> {
         let to =
-            Addressee { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
+            Recipient { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
         let until = until
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
-        self.notices.tell(conn, &to, &Notice::AddressReserved { until }, client)
+        self.notices.send_notice(conn, &to, &Notice::AddressReserved { until }, client)
     }
 
     /// The account goes by the new address from now on; the old one is told, with the way back. Links that were mailed
@@ -210,7 +210,7 @@ impl Users {
         let users = self.clone();
         self.sessions
             .write(move |tx| {
-                let followed = users.apply_email_link(tx, Purpose::ConfirmEmail, &token_hash)?;
+                let followed = users.apply_email_link(tx, LinkPurpose::ConfirmEmail, &token_hash)?;
                 let Some(AppliedEmailLink { before, email, since, .. }) = followed else { return Ok(None) };
                 let user = before.id;
                 // What was mailed to an address opens nothing once the account goes by another.
@@ -218,22 +218,22 @@ impl Users {
                 crate::notices::queries::delete_links(
                     tx,
                     user,
-                    &[Purpose::Unlock, Purpose::ConfirmEmail],
+                    &[LinkPurpose::Unlock, LinkPurpose::ConfirmEmail],
                 )?;
                 let key = Email::stored(&before.email);
-                let about = About {
+                let about = LinkDetails {
                     email: Some(&before.email),
                     email_key: Some(key.key().as_str()),
                     since: Some(since),
-                    ..About::default()
+                    ..LinkDetails::default()
                 };
                 let notice = Notice::EmailChanged {
                     new: &email,
-                    undo: users.notices.make_link(tx, user, Purpose::UndoEmail, about)?,
-                    valid_for: in_words(users.notices.good_for(Purpose::UndoEmail)),
+                    undo: users.notices.create_link(tx, user, LinkPurpose::UndoEmail, about)?,
+                    valid_for: in_words(users.notices.link_lifetime(LinkPurpose::UndoEmail)),
                 };
-                users.notices.tell(tx, &before, &notice, &client)?;
-                Entry::nobody(Act::EmailChanged, Some(user), &client).write(tx)?;
+                users.notices.send_notice(tx, &before, &notice, &client)?;
+                NewEvent::unproven(AuditAction::EmailChanged, Some(user), &client).write(tx)?;
                 Ok(Some(()))
             })
             .await
@@ -247,15 +247,15 @@ impl Users {
         let users = self.clone();
         self.sessions
             .write(move |tx| {
-                let followed = users.apply_email_link(tx, Purpose::UndoEmail, &token_hash)?;
+                let followed = users.apply_email_link(tx, LinkPurpose::UndoEmail, &token_hash)?;
                 let Some(AppliedEmailLink { before, email, since, made_at }) = followed else { return Ok(None) };
                 let user = before.id;
                 let request =
                     CleanupRequest::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email, made_at);
                 let removed = users.cleaner.clean_up(tx, &request)?;
-                Entry::nobody(Act::EmailRestored, Some(user), &client).write(tx)?;
+                NewEvent::unproven(AuditAction::EmailRestored, Some(user), &client).write(tx)?;
                 if removed.factors > 0 {
-                    Entry::nobody(Act::FactorDisowned, Some(user), &client).write(tx)?;
+                    NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(tx)?;
                 }
                 users.cleaner.mail_reset_to_owner(tx, user, Some(email.as_str()), &client)?;
                 Ok(Some(()))
@@ -268,12 +268,12 @@ impl Users {
     fn apply_email_link(
         &self,
         tx: &mut SessionTx<'_>,
-        purpose: Purpose,
+        purpose: LinkPurpose,
         token_hash: &[u8],
     ) -> Result<Option<AppliedEmailLink>, Fault> {
-        let Some(link) = links::take(tx, purpose, token_hash)? else { return Ok(None) };
+        let Some(link) = links::consume(tx, purpose, token_hash)? else { return Ok(None) };
         let user = UserId(link.user);
-        let Some(before) = crate::identity::queries::addressee(tx, user)? else { return Ok(None) };
+        let Some(before) = crate::identity::queries::recipient(tx, user)? else { return Ok(None) };
         let Some(email) = link.email.as_deref().and_then(|text| Email::parse(text).ok()) else {
             return Ok(None);
         };
@@ -289,7 +289,7 @@ impl Users {
 /// A link that gave the account another address.
 struct AppliedEmailLink {
     /// The owner, with the address that was used until now.
-    before: Addressee,
+    before: Recipient,
     /// The address of the account from now on.
     email: Email,
     /// When the link was made.

@@ -1,12 +1,12 @@
 //! Change one's own password.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::identity::{Answer, Client, Email, LiveUser};
 use crate::login::PasswordCheck;
 use crate::notices::Notice;
-use crate::passwords::Weak;
-use crate::throttle::{Budget, Wait};
+use crate::passwords::WeakPassword;
+use crate::throttle::{AttemptKeys, RetryAfter};
 use crate::users::Users;
 use latchkey_sessions::Key;
 
@@ -15,8 +15,8 @@ pub enum ChangePasswordRefusal {
     WrongPassword,
     /// The new one is the current one.
     Same,
-    Weak(Weak),
-    TooMany(Wait),
+    Weak(WeakPassword),
+    TooMany(RetryAfter),
     SessionLost,
 }
 
@@ -31,7 +31,7 @@ impl Users {
         client: Client,
     ) -> Answer<Key, ChangePasswordRefusal> {
         let user = live.owner.id;
-        let Some(person) = self.db.read(move |conn| crate::identity::queries::addressee(conn, user)).await?
+        let Some(person) = self.db.read(move |conn| crate::identity::queries::recipient(conn, user)).await?
         else {
             return Ok(Err(ChangePasswordRefusal::SessionLost));
         };
@@ -39,13 +39,13 @@ impl Users {
             Ok(chosen) => chosen,
             Err(weak) => return Ok(Err(ChangePasswordRefusal::Weak(weak))),
         };
-        let (known, budget, checked, counted) =
+        let (known, attempt_keys, checked, counted) =
             self.login.check_own_password(&live, &current, &client).await?;
         match checked {
             PasswordCheck::Yes { .. } if new == current => {
                 // The proof was good: it must not count as a failure.
-                let given_back = self.db.write(move |conn| budget.give_back(conn)).await;
-                counted.settle(given_back)?;
+                let given_back = self.db.write(move |conn| attempt_keys.reset(conn)).await;
+                counted.if_fault(given_back)?;
                 return Ok(Err(ChangePasswordRefusal::Same));
             }
             PasswordCheck::Yes { .. } => {}
@@ -53,7 +53,7 @@ impl Users {
             PasswordCheck::No => {
                 self.db
                     .write(move |conn| {
-                        Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn)
+                        NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client).session(live.record.handle).write(conn)
                     })
                     .await?;
                 return Ok(Err(ChangePasswordRefusal::WrongPassword));
@@ -61,7 +61,7 @@ impl Users {
         }
         let hash = match self.passwords.hash(chosen).await {
             Ok(hash) => hash,
-            Err(busy) => return counted.settle(Err(busy)),
+            Err(busy) => return counted.if_fault(Err(busy)),
         };
         let users = self.clone();
         let changed = self
@@ -73,18 +73,18 @@ impl Users {
                 let Some(key) = users.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(ChangePasswordRefusal::SessionLost));
                 };
-                Budget::forgive(tx, user, Email::stored(&person.email).key(), &users.throttle.buckets)?;
+                AttemptKeys::reset_all(tx, user, Email::stored(&person.email).key(), &users.throttle.counter_names)?;
                 let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
                     .from_this_browser();
                 users.cleaner.clean_up(tx, &request)?;
                 crate::login::queries::set_password(tx, user, &hash, true)?;
-                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
-                users.notices.tell(tx, &person, &Notice::PasswordChanged, &client)?;
+                NewEvent::by_owner(AuditAction::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
+                users.notices.send_notice(tx, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))
             })
             .await;
-        counted.settle(changed)
+        counted.if_fault(changed)
     }
 }

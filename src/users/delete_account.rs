@@ -2,7 +2,7 @@
 
 use time::macros::format_description;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, LiveUser, UserId};
@@ -40,7 +40,7 @@ impl Users {
         if !crate::identity::queries::lock_user(tx, user)? {
             return Ok(Ok(()));
         }
-        let Some(person) = crate::identity::queries::addressee(tx, user)? else { return Ok(Ok(())) };
+        let Some(person) = crate::identity::queries::recipient(tx, user)? else { return Ok(Ok(())) };
         if !Email::parse(typed).is_ok_and(|typed| typed.key() == Email::stored(&person.email).key()) {
             return Ok(Err(DeleteAccountRefusal::AddressMismatch));
         }
@@ -51,11 +51,11 @@ impl Users {
             return Ok(Ok(()));
         };
         self.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Delete, user, client).by(Some(user)))?;
-        Entry::own(Act::DeletionRequested, user, client).write(tx)?;
+        NewEvent::by_owner(AuditAction::DeletionRequested, user, client).write(tx)?;
         let until = until
             .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
             .map_err(Fault::bug)?;
-        self.notices.tell(tx, &person, &Notice::Leaving { until }, client)?;
+        self.notices.send_notice(tx, &person, &Notice::Leaving { until }, client)?;
         Ok(Ok(()))
     }
 
@@ -70,7 +70,7 @@ impl Users {
                     users.sessions.delete_all(tx, user.principal())?;
                     users.mailer.forget(tx, &email.key().spellings())?;
                     queries::delete_user(tx, user, email.key())?;
-                    Entry::on(Act::Deleted, None, user, &Client::operator()).write(tx)?;
+                    NewEvent::by_admin(AuditAction::Deleted, None, user, &Client::operator()).write(tx)?;
                     queries::erase_from_audit_trail(tx, user, email.key())?;
                     Ok(true)
                 })

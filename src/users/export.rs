@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::users::{Users, queries};
@@ -16,7 +16,7 @@ impl Users {
         let (user, session) = (live.owner.id, live.record.handle);
         self.db
             .write(move |conn| {
-                Entry::own(Act::Exported, user, &client).session(session).write(conn)?;
+                NewEvent::by_owner(AuditAction::Exported, user, &client).session(session).write(conn)?;
                 let mut all = Map::new();
                 all.insert("format".into(), json!(FORMAT));
                 for (section, rows) in queries::stored_data(conn, user)? {

@@ -6,10 +6,10 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Client, Email, EmailKey, Name, NoName, Role};
-use crate::passwords::{Foreign, NotTaken};
+use crate::identity::{Client, Email, EmailKey, Name, InvalidName, Role};
+use crate::passwords::{LegacyHash, LegacyHashError};
 use crate::users::{Admin, queries};
 
 /// One person as another system exported them. No `Debug`: there is a password hash in it.
@@ -39,8 +39,8 @@ pub struct ImportedUser {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportError {
     Address,
-    Name(NoName),
-    Hash(NotTaken),
+    Name(InvalidName),
+    Hash(LegacyHashError),
     Role,
     Admin,
     CreatedAt,
@@ -52,10 +52,10 @@ impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address => f.write_str("email is no address that mail can be sent to"),
-            Self::Name(NoName::Empty) => f.write_str("name is empty"),
-            Self::Name(NoName::TooLong) => f.write_str("name is too long"),
-            Self::Name(NoName::Link) => f.write_str("name has “://”, “www.” or “@” in it"),
-            Self::Name(NoName::Unprintable) => f.write_str("name has characters that do not print"),
+            Self::Name(InvalidName::Empty) => f.write_str("name is empty"),
+            Self::Name(InvalidName::TooLong) => f.write_str("name is too long"),
+            Self::Name(InvalidName::Link) => f.write_str("name has “://”, “www.” or “@” in it"),
+            Self::Name(InvalidName::Unprintable) => f.write_str("name has characters that do not print"),
             Self::Hash(why) => why.fmt(f),
             Self::Role => f.write_str("role is neither member nor admin"),
             Self::Admin => f.write_str("role is admin, which needs --allow-admins"),
@@ -89,7 +89,7 @@ impl ImportedUser {
         let password_hash = match password_hash.as_str() {
             "" => None,
             unusable if unusable.starts_with('!') => None,
-            text => Some(Foreign::read(text).map_err(ImportError::Hash)?.kept(text)),
+            text => Some(LegacyHash::read(text).map_err(ImportError::Hash)?.kept(text)),
         };
         let created_at = match created_at.trim() {
             "" => None,
@@ -136,7 +136,7 @@ impl Admin {
                 for imported in &batch {
                     let user = made.remove(imported.key());
                     if let Some(user) = user {
-                        Entry::on(Act::Imported, None, user, &client).write(conn)?;
+                        NewEvent::by_admin(AuditAction::Imported, None, user, &client).write(conn)?;
                     }
                     new.push(user.is_some());
                 }
@@ -178,12 +178,12 @@ mod tests {
     #[test]
     fn every_field_is_judged() {
         assert_eq!(import_error(ImportRow { email: "ada".into(), ..ada() }), Some(ImportError::Address));
-        assert_eq!(import_error(ImportRow { name: "x".repeat(81), ..ada() }), Some(ImportError::Name(NoName::TooLong)));
+        assert_eq!(import_error(ImportRow { name: "x".repeat(81), ..ada() }), Some(ImportError::Name(InvalidName::TooLong)));
         assert_eq!(import_error(ImportRow { role: "root".into(), ..ada() }), Some(ImportError::Role));
         assert_eq!(import_error(ImportRow { role: "admin".into(), ..ada() }), Some(ImportError::Admin));
         assert!(ImportedUser::parse(&ImportRow { role: "admin".into(), ..ada() }, true).is_ok());
         let md5 = "5f4dcc3b5aa765d61d8327deb882cf99".to_owned();
-        assert_eq!(import_error(ImportRow { password_hash: md5, ..ada() }), Some(ImportError::Hash(NotTaken::Unknown)));
+        assert_eq!(import_error(ImportRow { password_hash: md5, ..ada() }), Some(ImportError::Hash(LegacyHashError::Unknown)));
         for field in 0..5 {
             let mut from = ada();
             let fields = [

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::config::in_words;
 use crate::db::Fault;
-use crate::identity::{Answer, Client, Email, NoEmail, User};
+use crate::identity::{Answer, Client, Email, InvalidEmail, User};
 use crate::mail::Invitation;
 use crate::secret::Token;
 use crate::users::queries::InvitationRow;
@@ -13,7 +13,7 @@ use crate::users::{Admin, queries};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum InviteRefusal {
-    Email(NoEmail),
+    Email(InvalidEmail),
     /// Somebody with this address is registered; an administrator may know.
     Registered,
     /// There is no mail to send the invitation with.
@@ -49,7 +49,7 @@ impl Admin {
                     valid_for: in_words(good_for),
                 };
                 admin.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())?;
-                let mut entry = Entry::own(Act::Invited, by.id, &client).detail(email.as_str());
+                let mut entry = NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(Ok(()))
@@ -63,7 +63,7 @@ impl Admin {
         self.db
             .write(move |conn| {
                 let Some(email) = queries::withdraw_invitation(conn, id)? else { return Ok(false) };
-                let mut entry = Entry::own(Act::InvitationWithdrawn, by, &client).detail(&email);
+                let mut entry = NewEvent::by_owner(AuditAction::InvitationWithdrawn, by, &client).detail(&email);
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(true)

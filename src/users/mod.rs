@@ -31,7 +31,7 @@ pub use secret_scan::{ScannedColumn, ColumnKind};
 pub use setup::SetupRefusal;
 
 use crate::cleanup::Cleaner;
-use crate::config::{Leaving, Registration, Settings, Span, ThrottleLimits, Tokens, in_words};
+use crate::config::{DeletionSettings, Registration, Settings, Span, ThrottleLimits, LinkLifetimes, in_words};
 use crate::db::Db;
 use crate::factors::Factors;
 use crate::identity::User;
@@ -56,8 +56,8 @@ pub struct Users {
     login: Login,
     passwords: Passwords,
     registration: Registration,
-    leaving: Leaving,
-    tokens: Tokens,
+    leaving: DeletionSettings,
+    tokens: LinkLifetimes,
 }
 
 impl Users {
@@ -102,7 +102,7 @@ pub struct Admin {
     notices: Notices,
     cleaner: Cleaner,
     login: Login,
-    tokens: Tokens,
+    tokens: LinkLifetimes,
 }
 
 impl Admin {

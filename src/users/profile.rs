@@ -1,6 +1,6 @@
 //! What a person may change about themselves without proving anything again.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser, Name};
 use crate::users::queries::UserRow;
@@ -14,7 +14,7 @@ impl Users {
         self.sessions
             .write(move |tx| {
                 queries::set_name(tx, live.owner.id, &name)?;
-                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(tx)
+                NewEvent::by_owner(AuditAction::NameChanged, live.owner.id, &client).session(live.record.handle).write(tx)
             })
             .await
     }
@@ -29,7 +29,7 @@ impl Users {
     pub async fn email_of(&self, live: &LiveUser) -> Result<Option<String>, Fault> {
         let id = live.owner.id;
         self.db
-            .read(move |conn| Ok(crate::identity::queries::addressee(conn, id)?.map(|person| person.email)))
+            .read(move |conn| Ok(crate::identity::queries::recipient(conn, id)?.map(|person| person.email)))
             .await
     }
 }

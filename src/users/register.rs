@@ -2,15 +2,15 @@
 
 use diesel::pg::PgConnection;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::config::{Registration, in_words};
 use crate::db::Fault;
-use crate::identity::{Answer, Client, Email, Name, NoEmail, NoName, Role};
+use crate::identity::{Answer, Client, Email, Name, InvalidEmail, InvalidName, Role};
 use crate::mail::{AlreadyRegistered, VerifyEmail};
-use crate::passwords::{Password, PasswordHash, Weak};
+use crate::passwords::{Password, PasswordHash, WeakPassword};
 use crate::secret::{Token, TokenHash};
 use crate::throttle;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::users::queries::{AddressHolder, PendingRegistration};
 use crate::users::{Users, queries};
 
@@ -32,11 +32,11 @@ pub enum RegisterRefusal {
     /// By invitation only, and this is no open one for this address.
     NotInvited,
     Fields {
-        name: Option<NoName>,
-        email: Option<NoEmail>,
-        password: Option<Weak>,
+        name: Option<InvalidName>,
+        email: Option<InvalidEmail>,
+        password: Option<WeakPassword>,
     },
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// Why the link of a registration made no account.
@@ -47,7 +47,7 @@ pub enum VerifyRefusal {
     /// Another browser registered, and no password was given.
     PasswordNeeded,
     WrongPassword,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// What the page behind the link of a registration shows.
@@ -85,7 +85,7 @@ impl Users {
         let throttle = self.throttle.clone();
         let asking = client.clone();
         if let Err(wait) =
-            self.db.write(move |conn| throttle::may_ask(conn, "register", &asking, &throttle)).await?
+            self.db.write(move |conn| throttle::admit_form(conn, "register", &asking, &throttle)).await?
         {
             return Ok(Err(RegisterRefusal::TooMany(wait)));
         }
@@ -105,7 +105,7 @@ impl Users {
                 if users.registration == Registration::Invite && invitation.is_none() {
                     return Ok(Err(RegisterRefusal::NotInvited));
                 }
-                if throttle::may_mail(conn, parsed.email.key(), &users.throttle)? {
+                if throttle::admit_mail(conn, parsed.email.key(), &users.throttle)? {
                     users.store_or_notify_holder(conn, &parsed, &browser, invitation, &client)?;
                 }
                 Ok(Ok(browser))
@@ -168,7 +168,7 @@ impl Users {
         let throttle = self.throttle.clone();
         let taken = self
             .db
-            .write(move |conn| throttle::may_try_registration(conn, &token_hash, &client, &throttle))
+            .write(move |conn| throttle::admit_registration_password(conn, &token_hash, &client, &throttle))
             .await?;
         if let Err(wait) = taken {
             return Ok(Err(VerifyRefusal::TooMany(wait)));
@@ -211,7 +211,7 @@ impl Users {
                     return Ok(None);
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::own(Act::Registered, user, &client).write(conn)?;
+                NewEvent::by_owner(AuditAction::Registered, user, &client).write(conn)?;
                 Ok(Some(()))
             })
             .await

@@ -1,45 +1,45 @@
 //! A forgotten password: a link by mail sets a new one. It ends every session and logs nobody in.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email};
 use crate::login::DeviceCookie;
 use crate::notices::Notice;
-use crate::passwords::Weak;
+use crate::passwords::WeakPassword;
 use crate::secret::Token;
 use crate::throttle;
-use crate::throttle::{Budget, Wait};
+use crate::throttle::{AttemptKeys, RetryAfter};
 use crate::users::Users;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResetRefusal {
     /// Used, expired, superseded, or never ours.
     DeadLink,
-    Weak(Weak),
+    Weak(WeakPassword),
 }
 
 impl Users {
     /// Mails a reset link if the address has an account. The answer is the same either way.
-    pub async fn request_reset(&self, email: &Email, client: Client) -> Answer<(), Wait> {
+    pub async fn request_reset(&self, email: &Email, client: Client) -> Answer<(), RetryAfter> {
         let (users, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write(move |conn| {
-                if let Err(wait) = throttle::may_ask(conn, "forgot", &client, &users.throttle)? {
+                if let Err(wait) = throttle::admit_form(conn, "forgot", &client, &users.throttle)? {
                     return Ok(Err(wait));
                 }
-                if !throttle::may_mail_reset(conn, &email_key, &users.throttle)? {
+                if !throttle::admit_reset_mail(conn, &email_key, &users.throttle)? {
                     return Ok(Ok(()));
                 }
                 // The same statements either way, or the time would tell who has an account (ASVS 5.0 6.3.8).
-                let user = crate::identity::queries::addressee_at(conn, &email_key)?;
+                let user = crate::identity::queries::recipient_at(conn, &email_key)?;
                 match &user {
-                    Some(user) => users.notices.mail_reset(conn, user)?,
+                    Some(user) => users.notices.send_reset_link(conn, user)?,
                     None => users
                         .notices
-                        .mail_decoy_reset(conn, users.notices.decoy_account(email_key.as_str()))?,
+                        .send_decoy_reset(conn, users.notices.decoy_account(email_key.as_str()))?,
                 }
-                Entry::nobody(Act::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
+                NewEvent::unproven(AuditAction::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
                 Ok(Ok(()))
             })
             .await
@@ -50,11 +50,11 @@ impl Users {
         let (users, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write(move |conn| {
-                let Some(user) = crate::identity::queries::addressee_at(conn, &email_key)? else {
+                let Some(user) = crate::identity::queries::recipient_at(conn, &email_key)? else {
                     return Ok(None);
                 };
-                Entry::on(Act::ResetRequested, None, user.id, &Client::operator()).write(conn)?;
-                users.notices.make_reset_link(conn, user.id).map(Some)
+                NewEvent::by_admin(AuditAction::ResetRequested, None, user.id, &Client::operator()).write(conn)?;
+                users.notices.create_reset_link(conn, user.id).map(Some)
             })
             .await
     }
@@ -92,20 +92,20 @@ impl Users {
         self.sessions
             .write(move |tx| {
                 // Consuming decides who wins: a second request with the same link finds nothing.
-                if !crate::notices::queries::take_reset(tx, &token_hash, owner.id)? {
+                if !crate::notices::queries::consume_reset(tx, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
                 users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
                 crate::login::queries::set_password(tx, owner.id, &hash, true)?;
-                Budget::forgive(
+                AttemptKeys::reset_all(
                     tx,
                     owner.id,
                     Email::stored(&owner.email).key(),
-                    &users.throttle.buckets,
+                    &users.throttle.counter_names,
                 )?;
                 let device = users.login.remember_device(tx, owner.id, &client)?;
-                Entry::nobody(Act::PasswordReset, Some(owner.id), &client).write(tx)?;
-                users.notices.tell(tx, &owner, &Notice::PasswordReset, &client)?;
+                NewEvent::unproven(AuditAction::PasswordReset, Some(owner.id), &client).write(tx)?;
+                users.notices.send_notice(tx, &owner, &Notice::PasswordReset, &client)?;
                 Ok(Ok(device.cookie))
             })
             .await

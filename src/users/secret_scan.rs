@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::db::{Fault, off_thread};
-use crate::passwords::{Foreign, PasswordHash, Target};
+use crate::passwords::{LegacyHash, PasswordHash, ParsedHash};
 use crate::secret;
 use crate::users::{Maintenance, queries};
 
@@ -239,7 +239,7 @@ fn fits(kind: ColumnKind, value: &Value) -> bool {
             bytes(text).is_some_and(|bytes| bytes.len() == 32)
         }
         (ColumnKind::Password, Value::String(text)) => {
-            Target::read(&PasswordHash::stored(text.as_str())).is_some() || Foreign::read(text).is_ok()
+            ParsedHash::read(&PasswordHash::stored(text.as_str())).is_some() || LegacyHash::read(text).is_ok()
         }
         // Nonce and tag alone are 28 bytes, the key's id four more; what was sealed is no text any more.
         (ColumnKind::Sealed, Value::String(text)) => bytes(text)

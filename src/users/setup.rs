@@ -1,6 +1,6 @@
 //! The first administrator: made once, with a link that only the operator sees.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Role};
 use crate::secret::Token;
@@ -64,7 +64,7 @@ impl Users {
                     return Err(Fault::Bug("the first administrator's address is registered already".into()));
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::own(Act::SetUp, user, &client).write(conn)?;
+                NewEvent::by_owner(AuditAction::SetUp, user, &client).write(conn)?;
                 Ok(Ok(()))
             })
             .await

@@ -117,10 +117,7 @@ async fn of_many_instances_one_does_it_and_the_others_see_that_it_is_done() {
     busy.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(hashtext('latchkey.tidy'))").unwrap();
     assert_eq!(other.accounts.maintenance.purge_when_due(HOUR).await.unwrap(), Some(0));
     assert_eq!(count(&app, "account_links"), 3);
-    assert!(
-        app.accounts.maintenance.last_purge().await.unwrap().is_none(),
-        "what was not done is not noted"
-    );
+    assert!(app.accounts.maintenance.last_purge().await.unwrap().is_none(), "what was not done is not noted");
     busy.batch_execute("COMMIT").unwrap();
 
     assert_eq!(app.accounts.maintenance.purge_when_due(HOUR).await.unwrap(), Some(3));

@@ -9,14 +9,14 @@ use diesel::sql_types::Text;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::audit::events::{Act, Entry, Event};
+use crate::audit::events::{AuditAction, NewEvent, Event};
 use crate::db::Fault;
 use crate::db::schema::audit_events::{self, dsl};
 use crate::db::schema::users;
 use crate::identity::queries::{containing, containing_address};
 use crate::identity::{Agent, UserId};
 
-pub(crate) fn insert_event(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<(), Fault> {
+pub(crate) fn insert_event(conn: &mut PgConnection, entry: &NewEvent<'_>) -> Result<(), Fault> {
     let printable = |text: &str| text.chars().filter(|c| *c != '\0').take(400).collect::<String>();
     let (address, user_agent) = entry.client.recorded();
     diesel::insert_into(audit_events::table)
@@ -94,7 +94,7 @@ pub(crate) fn events(
         .into_iter()
         .map(|(at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail)| Event {
             at,
-            act: Act::parse(&act),
+            act: AuditAction::parse(&act),
             actor: actor.map(UserId),
             actor_name,
             subject: subject.map(UserId),

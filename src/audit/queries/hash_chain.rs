@@ -8,15 +8,15 @@ use diesel::sql_types::Bool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::audit::events::Act;
-use crate::audit::hash_chain::{ErasedUser, Head};
+use crate::audit::events::AuditAction;
+use crate::audit::hash_chain::{ErasedUser, ChainHead};
 use crate::db::Fault;
 use crate::db::schema::{audit_chain, audit_checkpoints, audit_events, users};
 use crate::identity::UserId;
 
 /// A link, with the event it is about if that is still there.
 #[derive(Queryable)]
-pub(crate) struct Link {
+pub(crate) struct ChainLink {
     pub seq: i64,
     pub event_id: i64,
     pub salt: Option<Vec<u8>>,
@@ -44,7 +44,7 @@ const ERASABLE: &str = "audit_events.id IS NOT NULL AND audit_chain.salt IS NULL
      OR EXISTS (SELECT FROM audit_events gone WHERE gone.act = 'deleted' AND gone.subject IN (audit_events.actor, audit_events.subject)))";
 
 /// The links after `seq`, in order.
-pub(crate) fn links_after(conn: &mut PgConnection, seq: i64, limit: i64) -> Result<Vec<Link>, Fault> {
+pub(crate) fn links_after(conn: &mut PgConnection, seq: i64, limit: i64) -> Result<Vec<ChainLink>, Fault> {
     let event = (
         audit_events::id,
         audit_events::at,
@@ -89,7 +89,7 @@ pub(crate) fn linked_after(conn: &mut PgConnection, id: i64, limit: i64) -> Resu
 pub(crate) fn erased_users(conn: &mut PgConnection, limit: i64) -> Result<Vec<ErasedUser>, Fault> {
     let rows: Vec<(Uuid, String, i64)> = audit_events::table
         .inner_join(users::table.on(audit_events::subject.eq(users::id.nullable())))
-        .filter(audit_events::act.eq(Act::Deleted.as_str()))
+        .filter(audit_events::act.eq(AuditAction::Deleted.as_str()))
         .order(audit_events::id)
         .limit(limit)
         .select((users::id, users::email, audit_events::id))
@@ -98,7 +98,7 @@ pub(crate) fn erased_users(conn: &mut PgConnection, limit: i64) -> Result<Vec<Er
 }
 
 /// Where the chain begins: at its start, or at the checkpoint its first link follows.
-pub(crate) fn chain_start(conn: &mut PgConnection) -> Result<Option<Head>, Fault> {
+pub(crate) fn chain_start(conn: &mut PgConnection) -> Result<Option<ChainHead>, Fault> {
     let first: Option<i64> = audit_chain::table.select(diesel::dsl::min(audit_chain::seq)).first(conn)?;
     let mut before = audit_checkpoints::table.into_boxed();
     if let Some(first) = first {
@@ -109,18 +109,18 @@ pub(crate) fn chain_start(conn: &mut PgConnection) -> Result<Option<Head>, Fault
         .select((audit_checkpoints::seq, audit_checkpoints::hash))
         .first(conn)
         .optional()?;
-    Ok(found.map(|(seq, hash)| Head { seq, hash }))
+    Ok(found.map(|(seq, hash)| ChainHead { seq, hash }))
 }
 
 /// The last link, or the checkpoint where all before it went.
-pub(crate) fn chain_head(conn: &mut PgConnection) -> Result<Option<Head>, Fault> {
+pub(crate) fn chain_head(conn: &mut PgConnection) -> Result<Option<ChainHead>, Fault> {
     let last: Option<(i64, Vec<u8>)> = audit_chain::table
         .order(audit_chain::seq.desc())
         .select((audit_chain::seq, audit_chain::hash))
         .first(conn)
         .optional()?;
     match last {
-        Some((seq, hash)) => Ok(Some(Head { seq, hash })),
+        Some((seq, hash)) => Ok(Some(ChainHead { seq, hash })),
         None => chain_start(conn),
     }
 }

@@ -40,7 +40,7 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
 
 fn server(settings: &Settings, mailer: Mailer) -> Finding {
     let ehlo = &settings.mail.ehlo;
-    match bounded("mail.server", WITHIN, move || mailer.knock()) {
+    match bounded("mail.server", WITHIN, move || mailer.test_connection()) {
         Ok(Some(Ok(()))) => ok("mail.server", format!("it answers, and lets us in as {ehlo}")),
         Ok(Some(Err(why))) => problem(
             "mail.server",

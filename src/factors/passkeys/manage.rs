@@ -1,7 +1,7 @@
 //! A person's passkeys: the list, other names, fewer of them.
 
 use super::{Passkey, PasskeyId};
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, Name};
@@ -35,7 +35,7 @@ impl Factors {
                 let Some(before) = queries::rename_passkey(conn, user, id, name.as_str())? else {
                     return Ok(false);
                 };
-                Entry::own(Act::PasskeyRenamed, user, &client)
+                NewEvent::by_owner(AuditAction::PasskeyRenamed, user, &client)
                     .session(live.record.handle)
                     .detail(&format!("{}, now {}", isolated(&before), isolated(name.as_str())))
                     .write(conn)?;
@@ -54,12 +54,12 @@ impl Factors {
                 }
                 let Some(name) = queries::delete_passkey(conn, user, id)? else { return Ok(false) };
                 factors.clean_up_after_removal(conn, user)?;
-                Entry::own(Act::PasskeyRemoved, user, &client)
+                NewEvent::by_owner(AuditAction::PasskeyRemoved, user, &client)
                     .session(live.record.handle)
                     .detail(&name)
                     .write(conn)?;
-                if let Some(person) = crate::identity::queries::addressee(conn, user)? {
-                    factors.notices.tell(conn, &person, &Notice::FactorRemoved("a passkey"), &client)?;
+                if let Some(person) = crate::identity::queries::recipient(conn, user)? {
+                    factors.notices.send_notice(conn, &person, &Notice::FactorRemoved("a passkey"), &client)?;
                 }
                 Ok(true)
             })

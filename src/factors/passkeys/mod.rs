@@ -24,7 +24,7 @@ use crate::config::{Misconfigured, Origin};
 use crate::db::Fault;
 use crate::factors::{Factors, queries};
 use crate::secret;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 
 pub use responses::{Assertion, Attestation};
 pub(crate) use verify::StoredPasskey;
@@ -116,7 +116,7 @@ pub enum PasskeyRefusal {
     AlreadyRegistered,
     /// As many as one person may have.
     LimitReached,
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The log-in it was to be the second step of ended.
     PendingLoginGone,
     /// The session ended, or another request rotated its key, while this one ran.

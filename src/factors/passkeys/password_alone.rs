@@ -2,7 +2,7 @@
 
 use diesel::pg::PgConnection;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, queries};
@@ -73,8 +73,8 @@ impl Factors {
         if !queries::end_password_alone(conn, user)? {
             return Ok(PasskeyStepChange::Unchanged);
         }
-        Entry::own(Act::PasskeyStepOn, user, client).session(live.record.handle).write(conn)?;
-        if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
+        NewEvent::by_owner(AuditAction::PasskeyStepOn, user, client).session(live.record.handle).write(conn)?;
+        if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
             self.notify_factor_added(conn, &owner, "a passkey as the second step after your password", client)?;
         }
         let codes = match queries::recovery_codes_left(conn, user)? {
@@ -95,10 +95,10 @@ impl Factors {
             return Ok(PasskeyStepChange::Unchanged);
         }
         self.clean_up_after_removal(conn, user)?;
-        Entry::own(Act::PasskeyStepOff, user, client).session(live.record.handle).write(conn)?;
-        if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
+        NewEvent::by_owner(AuditAction::PasskeyStepOff, user, client).session(live.record.handle).write(conn)?;
+        if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
             let (undo, valid_for) = self.undo_factor_link(conn, &owner)?;
-            self.notices.tell(conn, &owner, &Notice::PasskeyStepOff { undo, valid_for }, client)?;
+            self.notices.send_notice(conn, &owner, &Notice::PasskeyStepOff { undo, valid_for }, client)?;
         }
         Ok(PasskeyStepChange::Off)
     }

@@ -8,7 +8,7 @@ use super::{
     Attestation, BrowserBinding, Ceremony, MAX_PASSKEYS, AddedPasskey, PasskeyRefusal, PasskeyStep, CeremonyPurpose, take_ceremony_state,
     credential_descriptors,
 };
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Fault, off_thread};
 use crate::device;
 use crate::factors::{Factors, queries};
@@ -29,7 +29,7 @@ impl Factors {
         let user = live.owner.id;
         self.db
             .write(move |conn| {
-                let Some(person) = crate::identity::queries::addressee(conn, user)? else {
+                let Some(person) = crate::identity::queries::recipient(conn, user)? else {
                     return Ok(Err(PasskeyRefusal::SessionLost));
                 };
                 let held = queries::credential_ids(conn, user)?;
@@ -91,7 +91,7 @@ impl Factors {
         let user = live.owner.id;
         // Whoever adds one at the same time waits here, so that the count holds.
         let active = self.lock_if_live(conn, live)?;
-        let Some(person) = crate::identity::queries::addressee(conn, user)?.filter(|_| active) else {
+        let Some(person) = crate::identity::queries::recipient(conn, user)?.filter(|_| active) else {
             return Ok(Err(PasskeyRefusal::SessionLost));
         };
         let held = queries::passkeys_of(conn, user)?;
@@ -119,7 +119,7 @@ impl Factors {
             ),
             None => ("", "a passkey"),
         };
-        Entry::own(Act::PasskeyAdded, user, client)
+        NewEvent::by_owner(AuditAction::PasskeyAdded, user, client)
             .session(live.record.handle)
             .detail(&format!("{name}{noted}"))
             .write(conn)?;

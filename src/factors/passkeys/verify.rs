@@ -7,7 +7,7 @@ use webauthn_rs::prelude::{
 };
 
 use super::{Assertion, BrowserBinding, Ceremony, PasskeyId, PasskeyRefusal, CeremonyPurpose, take_ceremony_state, credential_descriptors};
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Fault, off_thread};
 use crate::factors::{Factors, queries};
 use crate::identity::{Answer, Client, UserId};
@@ -50,7 +50,7 @@ impl Factors {
                         none if none.is_empty() => return Ok(Err(PasskeyRefusal::Unknown)),
                         held => held,
                     },
-                    None => match throttle::may_begin(conn, &client, &throttle)? {
+                    None => match throttle::admit_passkey_start(conn, &client, &throttle)? {
                         Ok(()) => Vec::new(),
                         Err(wait) => return Ok(Err(PasskeyRefusal::TooMany(wait))),
                     },
@@ -91,8 +91,8 @@ impl Factors {
             let client = client.clone();
             self.db
                 .write(move |conn| {
-                    let act = if whose.is_some() { Act::ConfirmRefused } else { Act::LogInRefused };
-                    Entry::nobody(act, whose, &client).detail("an unknown passkey").write(conn)
+                    let act = if whose.is_some() { AuditAction::ConfirmRefused } else { AuditAction::LogInRefused };
+                    NewEvent::unproven(act, whose, &client).detail("an unknown passkey").write(conn)
                 })
                 .await?;
             return Ok(Err(PasskeyRefusal::Unknown));
@@ -161,17 +161,17 @@ impl Factors {
     ) -> Result<PasskeyRefusal, Fault> {
         let (act, why) = match refusal {
             PasskeyRefusal::PossiblyCloned => {
-                let person = crate::identity::queries::addressee(conn, held.user)?;
+                let person = crate::identity::queries::recipient(conn, held.user)?;
                 let first = queries::mark_passkey_suspect(conn, held.id)?;
                 if let Some(person) = person.filter(|_| first) {
-                    self.notices.tell(conn, &person, &Notice::PasskeyCopied, client)?;
+                    self.notices.send_notice(conn, &person, &Notice::PasskeyCopied, client)?;
                 }
-                (Act::PasskeyCopied, "")
+                (AuditAction::PasskeyCopied, "")
             }
-            PasskeyRefusal::NotVerified => (Act::PasskeyRefused, ", which did not verify its person"),
-            _ => (Act::PasskeyRefused, ", whose signature does not fit"),
+            PasskeyRefusal::NotVerified => (AuditAction::PasskeyRefused, ", which did not verify its person"),
+            _ => (AuditAction::PasskeyRefused, ", whose signature does not fit"),
         };
-        Entry::nobody(act, Some(held.user), client).detail(&format!("{}{why}", held.name)).write(conn)?;
+        NewEvent::unproven(act, Some(held.user), client).detail(&format!("{}{why}", held.name)).write(conn)?;
         Ok(refusal)
     }
 }

@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, base32, queries};
@@ -101,8 +101,8 @@ impl Factors {
                     return Ok(Err(TotpRefusal::Wrong(enrolment(conn, user, &seed)?)));
                 };
                 queries::activate_totp(conn, user, step)?;
-                Entry::own(Act::TotpAdded, user, &client).session(live.record.handle).write(conn)?;
-                if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
+                NewEvent::by_owner(AuditAction::TotpAdded, user, &client).session(live.record.handle).write(conn)?;
+                if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
                     factors.notify_factor_added(conn, &owner, NAME, &client)?;
                 }
                 let codes = match queries::recovery_codes_left(conn, user)? {
@@ -123,7 +123,7 @@ impl Factors {
                     return Ok(false);
                 }
                 factors.clean_up_after_removal(conn, user)?;
-                Entry::own(Act::TotpRemoved, user, &client).session(live.record.handle).write(conn)?;
+                NewEvent::by_owner(AuditAction::TotpRemoved, user, &client).session(live.record.handle).write(conn)?;
                 factors.notify_user(conn, user, &Notice::FactorRemoved(NAME), &client)?;
                 Ok(true)
             })
@@ -175,7 +175,7 @@ impl Factors {
 
 fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<TotpEnrolment, Fault> {
     let account =
-        crate::identity::queries::addressee(conn, user)?.map(|person| person.email).unwrap_or_default();
+        crate::identity::queries::recipient(conn, user)?.map(|person| person.email).unwrap_or_default();
     let key = base32::encode(seed.as_bytes());
     let account = utf8_percent_encode(&account, NON_ALPHANUMERIC);
     Ok(TotpEnrolment {

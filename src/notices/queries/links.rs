@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::db::schema::{account_links, users};
 use crate::db::{Fault, time};
 use crate::identity::UserId;
-use crate::notices::links::{About, Purpose};
+use crate::notices::links::{LinkDetails, LinkPurpose};
 use crate::secret::Token;
 use latchkey_sessions::schema::sessions;
 
@@ -57,8 +57,8 @@ macro_rules! asker_was_not_ended {
 pub(crate) fn insert_link(
     conn: &mut PgConnection,
     user: UserId,
-    purpose: Purpose,
-    about: &About<'_>,
+    purpose: LinkPurpose,
+    about: &LinkDetails<'_>,
     token: &Token,
     good_for: Duration,
 ) -> Result<(), Fault> {
@@ -81,7 +81,7 @@ pub(crate) fn insert_link(
 
 pub(crate) fn live_link(
     conn: &mut PgConnection,
-    purpose: Purpose,
+    purpose: LinkPurpose,
     token_hash: &[u8],
 ) -> Result<Option<LinkRow>, Fault> {
     use account_links::dsl;
@@ -91,14 +91,14 @@ pub(crate) fn live_link(
         .filter(dsl::purpose.eq(purpose.as_str()))
         .filter(dsl::expires_at.gt(now))
         .filter(users::disabled_at.is_null())
-        .filter(dsl::purpose.ne(Purpose::ConfirmEmail.as_str()).or(asker_was_not_ended!()))
+        .filter(dsl::purpose.ne(LinkPurpose::ConfirmEmail.as_str()).or(asker_was_not_ended!()))
         .select((dsl::user_id, dsl::session, dsl::email, dsl::created_at, dsl::since))
         .first(conn)
         .optional()?)
 }
 
 /// Whether this call consumed the link: its row is gone once, for one of however many ask.
-pub(crate) fn take_link(conn: &mut PgConnection, purpose: Purpose, token_hash: &[u8]) -> Result<bool, Fault> {
+pub(crate) fn consume_link(conn: &mut PgConnection, purpose: LinkPurpose, token_hash: &[u8]) -> Result<bool, Fault> {
     use account_links::dsl;
     let taken = diesel::delete(
         account_links::table
@@ -114,7 +114,7 @@ pub(crate) fn take_link(conn: &mut PgConnection, purpose: Purpose, token_hash: &
 pub(crate) fn delete_links(
     conn: &mut PgConnection,
     user: UserId,
-    purposes: &[Purpose],
+    purposes: &[LinkPurpose],
 ) -> Result<usize, Fault> {
     use account_links::dsl;
     let purposes: Vec<&str> = purposes.iter().map(|purpose| purpose.as_str()).collect();
@@ -126,7 +126,7 @@ pub(crate) fn pending_email(conn: &mut PgConnection, user: UserId) -> Result<Opt
     use account_links::dsl;
     Ok(account_links::table
         .filter(dsl::user_id.eq(user.0))
-        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()))
+        .filter(dsl::purpose.eq(LinkPurpose::ConfirmEmail.as_str()))
         .filter(dsl::expires_at.gt(now))
         .filter(asker_was_not_ended!())
         .select((dsl::email.assume_not_null(), dsl::since.assume_not_null(), dsl::expires_at))

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::{Digest, Foreign, NotTaken, Scheme, derive};
+use super::{Digest, LegacyHash, LegacyHashError, Scheme, derive};
 
 /// Bytes of salt, which Django writes as text.
 const MAX_SALT: usize = 128;
@@ -16,10 +16,10 @@ const MAX_SALT: usize = 128;
 const MIN_OUTPUT: usize = 16;
 /// Bytes: scrypt as Django writes it.
 const MAX_OUTPUT: usize = 64;
-/// Bytes that are read of PBKDF2; see [`Foreign::bounded`].
+/// Bytes that are read of PBKDF2; see [`LegacyHash::bounded`].
 const MAX_PBKDF2_OUTPUT: usize = 256;
 
-/// Memory, and memory times passes. Django has 200 MiB in two passes together, PHP 256 MiB in four.
+/// MemoryPool, and memory times passes. Django has 200 MiB in two passes together, PHP 256 MiB in four.
 pub(super) const MAX_MEMORY_KIB: u64 = 256 * 1024;
 pub(super) const MAX_ARGON2_KIB: u64 = 256 * 1024;
 /// Memory times `p`. OWASP and Go have N = 2^17, r = 8, p = 1; scrypt takes longer for a byte than Argon2.
@@ -81,31 +81,31 @@ impl Digest {
     }
 }
 
-impl Foreign {
+impl LegacyHash {
     /// Refuses what is not well formed or exceeds a bound.
     ///
     /// PBKDF2 makes an output longer than its digest of several blocks, each at the full cost, and the first one does
     /// not depend on the length (RFC 8018 section 5.2). So of a longer output, such as the 64 bytes that Keycloak made with
     /// SHA-256, the first block is kept and compared: it is as hard to meet by chance as the digest allows.
-    pub(super) fn bounded(mut self) -> Result<Self, NotTaken> {
+    pub(super) fn bounded(mut self) -> Result<Self, LegacyHashError> {
         let output = match self.scheme {
             Scheme::Bcrypt { .. } => derive::BCRYPT_OUTPUT..=derive::BCRYPT_OUTPUT,
             Scheme::Pbkdf2 { .. } => MIN_OUTPUT..=MAX_PBKDF2_OUTPUT,
             _ => MIN_OUTPUT..=MAX_OUTPUT,
         };
         if self.salt.is_empty() || self.salt.len() > MAX_SALT || !output.contains(&self.expected.len()) {
-            return Err(NotTaken::Broken);
+            return Err(LegacyHashError::Broken);
         }
         if let Scheme::Pbkdf2 { digest, .. } = self.scheme {
             self.expected.truncate(digest.size());
         }
         match self.exceeded()? {
             None => Ok(self),
-            Some(bound) => Err(NotTaken::TooCostly(bound)),
+            Some(bound) => Err(LegacyHashError::TooCostly(bound)),
         }
     }
 
-    fn exceeded(&self) -> Result<Option<Bound>, NotTaken> {
+    fn exceeded(&self) -> Result<Option<Bound>, LegacyHashError> {
         let (is_sound, is_bearable, bound) = match self.scheme {
             Scheme::Argon2 { memory_kib, iterations, lanes, .. } => {
                 let (memory, passes) = (u64::from(memory_kib), u64::from(iterations));
@@ -134,7 +134,7 @@ impl Foreign {
             }
         };
         match (is_sound, is_bearable) {
-            (false, _) => Err(NotTaken::Broken),
+            (false, _) => Err(LegacyHashError::Broken),
             (true, true) => Ok(None),
             (true, false) => Ok(Some(bound)),
         }

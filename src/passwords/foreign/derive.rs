@@ -1,43 +1,43 @@
-//! Working out a foreign hash. Blocks: the hasher calls it where its own are worked out.
+//! Working out a legacy hash. Blocks: the hasher calls it where its own are worked out.
 
 use argon2::{Argon2, Params};
 use sha2::Digest as _;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Digest, Foreign, Scheme};
-use crate::passwords::Unmakeable;
+use super::{Digest, LegacyHash, Scheme};
+use crate::passwords::HashingFailed;
 
 /// Bytes of the 24 that bcrypt's text has.
 pub(super) const BCRYPT_OUTPUT: usize = 23;
 /// Bytes of a password that bcrypt looks at, with the NUL that ends it.
 const BCRYPT_KEY: usize = 72;
 
-impl Foreign {
+impl LegacyHash {
     /// Whether `typed` made this hash, compared in constant time: the bytes as they were sent, since that is what the
     /// other software hashed.
-    pub fn matches(&self, typed: &[u8]) -> Result<bool, Unmakeable> {
+    pub fn matches(&self, typed: &[u8]) -> Result<bool, HashingFailed> {
         let mut output = Zeroizing::new(vec![0; self.expected.len()]);
         match self.scheme {
             Scheme::Argon2 { algorithm, version, memory_kib, iterations, lanes } => {
                 let params = Params::new(memory_kib, iterations, lanes, Some(output.len()));
-                Argon2::new(algorithm, version, params.map_err(|_| Unmakeable)?)
+                Argon2::new(algorithm, version, params.map_err(|_| HashingFailed)?)
                     .hash_password_into(typed, &self.salt, &mut output)
-                    .map_err(|_| Unmakeable)?;
+                    .map_err(|_| HashingFailed)?;
             }
             Scheme::Bcrypt { cost, sha256 } => {
-                let salt = <[u8; 16]>::try_from(self.salt.as_slice()).map_err(|_| Unmakeable)?;
+                let salt = <[u8; 16]>::try_from(self.salt.as_slice()).map_err(|_| HashingFailed)?;
                 let key = if sha256 { hexadecimal_sha256(typed) } else { Zeroizing::new(typed.to_vec()) };
                 // There, a NUL ends the password: nobody means that.
                 if key.contains(&0) {
                     return Ok(false);
                 }
                 let raw = Zeroizing::new(bcrypt::bcrypt(cost, salt, &bcrypt_key(&key)));
-                output.copy_from_slice(raw.get(..BCRYPT_OUTPUT).ok_or(Unmakeable)?);
+                output.copy_from_slice(raw.get(..BCRYPT_OUTPUT).ok_or(HashingFailed)?);
             }
             Scheme::Scrypt { log_n, r, p } => {
-                let params = scrypt::Params::new(log_n, r, p).map_err(|_| Unmakeable)?;
-                scrypt::scrypt(typed, &self.salt, &params, &mut output).map_err(|_| Unmakeable)?;
+                let params = scrypt::Params::new(log_n, r, p).map_err(|_| HashingFailed)?;
+                scrypt::scrypt(typed, &self.salt, &params, &mut output).map_err(|_| HashingFailed)?;
             }
             Scheme::Pbkdf2 { digest, iterations } => {
                 let derive = match digest {

@@ -3,7 +3,7 @@
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-use super::NotTaken;
+use super::LegacyHashError;
 
 /// The last character of a salt may carry bits that mean nothing, and PHP fills them with chance.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -14,10 +14,10 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIEN
 const BCRYPT: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, LENIENT);
 
 /// With or without padding; passlib writes `.` for `+`.
-pub(super) fn base64(text: &str) -> Result<Vec<u8>, NotTaken> {
-    STANDARD.decode(text.replace('.', "+")).map_err(|_| NotTaken::Broken)
+pub(super) fn base64(text: &str) -> Result<Vec<u8>, LegacyHashError> {
+    STANDARD.decode(text.replace('.', "+")).map_err(|_| LegacyHashError::Broken)
 }
 
-pub(super) fn bcrypt(text: &str) -> Result<Vec<u8>, NotTaken> {
-    BCRYPT.decode(text).map_err(|_| NotTaken::Broken)
+pub(super) fn bcrypt(text: &str) -> Result<Vec<u8>, LegacyHashError> {
+    BCRYPT.decode(text).map_err(|_| LegacyHashError::Broken)
 }

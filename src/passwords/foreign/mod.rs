@@ -15,7 +15,7 @@ use bounds::Bound;
 const MAX_TEXT: usize = 512;
 
 /// A hash as other software makes it: how to make it, and what has to come out.
-pub(crate) struct Foreign {
+pub(crate) struct LegacyHash {
     scheme: Scheme,
     salt: Vec<u8>,
     expected: Vec<u8>,
@@ -55,7 +55,7 @@ enum Digest {
 
 /// Why a hash cannot be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
+pub enum LegacyHashError {
     /// No format that is known here.
     Unknown,
     /// A known format, but not well formed.
@@ -64,7 +64,7 @@ pub enum NotTaken {
     TooCostly(Bound),
 }
 
-impl fmt::Display for NotTaken {
+impl fmt::Display for LegacyHashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("the password hash is in no format that is known here"),
@@ -78,13 +78,13 @@ impl fmt::Display for NotTaken {
     }
 }
 
-impl Foreign {
+impl LegacyHash {
     /// Reads a hash in a form of Django's, of Devise's and Laravel's (bcrypt), or of PHC's.
-    pub fn read(text: &str) -> Result<Self, NotTaken> {
+    pub fn read(text: &str) -> Result<Self, LegacyHashError> {
         if text.len() > MAX_TEXT {
-            return Err(NotTaken::Unknown);
+            return Err(LegacyHashError::Unknown);
         }
-        let read = match text.split_once('$').ok_or(NotTaken::Unknown)? {
+        let read = match text.split_once('$').ok_or(LegacyHashError::Unknown)? {
             ("", phc) => Self::phc(text, phc)?,
             ("argon2", phc) => argon2(phc)?,
             ("bcrypt", hash) => bcrypt(hash, false)?,
@@ -92,12 +92,12 @@ impl Foreign {
             ("scrypt", rest) => django_scrypt(rest)?,
             ("pbkdf2_sha256", rest) => django_pbkdf2(Digest::Sha256, rest)?,
             ("pbkdf2_sha1", rest) => django_pbkdf2(Digest::Sha1, rest)?,
-            _ => return Err(NotTaken::Unknown),
+            _ => return Err(LegacyHashError::Unknown),
         };
         read.bounded()
     }
 
-    fn phc(text: &str, phc: &str) -> Result<Self, NotTaken> {
+    fn phc(text: &str, phc: &str) -> Result<Self, LegacyHashError> {
         match phc.split('$').next().unwrap_or_default() {
             "argon2i" | "argon2d" | "argon2id" => argon2(phc),
             "2a" | "2b" | "2y" => bcrypt(text, false),
@@ -106,7 +106,7 @@ impl Foreign {
             "pbkdf2" | "pbkdf2-sha1" => phc_pbkdf2(Digest::Sha1, phc),
             "pbkdf2-sha256" => phc_pbkdf2(Digest::Sha256, phc),
             "pbkdf2-sha512" => phc_pbkdf2(Digest::Sha512, phc),
-            _ => Err(NotTaken::Unknown),
+            _ => Err(LegacyHashError::Unknown),
         }
     }
 
@@ -131,7 +131,7 @@ impl Foreign {
 }
 
 /// `argon2id$v=19$m=102400,t=2,p=8$salt$hash`; without `v` it is the first version.
-fn argon2(phc: &str) -> Result<Foreign, NotTaken> {
+fn argon2(phc: &str) -> Result<LegacyHash, LegacyHashError> {
     let mut parts: Vec<&str> = phc.split('$').collect();
     let version = match parts.get(1) {
         Some(&"v=19") => Version::V0x13,
@@ -140,101 +140,101 @@ fn argon2(phc: &str) -> Result<Foreign, NotTaken> {
             parts.insert(1, "");
             Version::V0x10
         }
-        _ => return Err(NotTaken::Broken),
+        _ => return Err(LegacyHashError::Broken),
     };
-    let [name, _, parameters, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let [name, _, parameters, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
     let algorithm = match name {
         "argon2i" => Algorithm::Argon2i,
         "argon2d" => Algorithm::Argon2d,
         "argon2id" => Algorithm::Argon2id,
-        _ => return Err(NotTaken::Unknown),
+        _ => return Err(LegacyHashError::Unknown),
     };
     let [memory_kib, iterations, lanes] = named(parameters, ["m", "t", "p"])?;
     let scheme = Scheme::Argon2 { algorithm, version, memory_kib, iterations, lanes };
-    Ok(Foreign { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
+    Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
 
 /// `$2b$12$` and 53 characters: 22 of salt, 31 of hash. The three names are one algorithm; `$2x$` is a bug's.
-fn bcrypt(hash: &str, sha256: bool) -> Result<Foreign, NotTaken> {
+fn bcrypt(hash: &str, sha256: bool) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = hash.split('$').collect();
-    let ["", "2a" | "2b" | "2y", cost, text] = parts[..] else { return Err(NotTaken::Broken) };
+    let ["", "2a" | "2b" | "2y", cost, text] = parts[..] else { return Err(LegacyHashError::Broken) };
     let (salt, expected) =
-        text.split_at_checked(22).filter(|(_, hash)| hash.len() == 31).ok_or(NotTaken::Broken)?;
+        text.split_at_checked(22).filter(|(_, hash)| hash.len() == 31).ok_or(LegacyHashError::Broken)?;
     if cost.len() != 2 {
-        return Err(NotTaken::Broken);
+        return Err(LegacyHashError::Broken);
     }
     let scheme = Scheme::Bcrypt { cost: number(cost)?, sha256 };
-    Ok(Foreign { scheme, salt: encoding::bcrypt(salt)?, expected: encoding::bcrypt(expected)? })
+    Ok(LegacyHash { scheme, salt: encoding::bcrypt(salt)?, expected: encoding::bcrypt(expected)? })
 }
 
 /// `scrypt$ln=17,r=8,p=1$salt$hash`.
-fn phc_scrypt(phc: &str) -> Result<Foreign, NotTaken> {
+fn phc_scrypt(phc: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = phc.split('$').collect();
-    let [_, parameters, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let [_, parameters, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
     let [log_n, r, p] = named(parameters, ["ln", "r", "p"])?;
-    let log_n = u8::try_from(log_n).map_err(|_| NotTaken::TooCostly(Bound::Scrypt))?;
+    let log_n = u8::try_from(log_n).map_err(|_| LegacyHashError::TooCostly(Bound::Scrypt))?;
     let scheme = Scheme::Scrypt { log_n, r, p };
-    Ok(Foreign { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
+    Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
 
 /// `16384$salt$8$5$hash`, the salt as it stands.
-fn django_scrypt(rest: &str) -> Result<Foreign, NotTaken> {
+fn django_scrypt(rest: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = rest.split('$').collect();
-    let [n, salt, r, p, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let [n, salt, r, p, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
     let n = number(n)?;
     if !n.is_power_of_two() {
-        return Err(NotTaken::Broken);
+        return Err(LegacyHashError::Broken);
     }
-    let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| NotTaken::Broken)?;
+    let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| LegacyHashError::Broken)?;
     let scheme = Scheme::Scrypt { log_n, r: number(r)?, p: number(p)? };
-    Ok(Foreign { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
+    Ok(LegacyHash { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
 }
 
 /// `pbkdf2-sha256$i=600000,l=32$salt$hash`, or with the bare number, as passlib writes it.
-fn phc_pbkdf2(digest: Digest, phc: &str) -> Result<Foreign, NotTaken> {
+fn phc_pbkdf2(digest: Digest, phc: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = phc.split('$').collect();
-    let [_, parameters, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let [_, parameters, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
     let iterations = match parameters.split_once(',') {
         Some(_) => {
             let [iterations, length] = named(parameters, ["i", "l"])?;
             let written = encoding::base64(hash)?.len();
             if usize::try_from(length).is_ok_and(|length| length != written) {
-                return Err(NotTaken::Broken);
+                return Err(LegacyHashError::Broken);
             }
             iterations
         }
         None => number(parameters.strip_prefix("i=").unwrap_or(parameters))?,
     };
     let scheme = Scheme::Pbkdf2 { digest, iterations };
-    Ok(Foreign { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
+    Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
 
 /// `600000$salt$hash`, the salt as it stands.
-fn django_pbkdf2(digest: Digest, rest: &str) -> Result<Foreign, NotTaken> {
+fn django_pbkdf2(digest: Digest, rest: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = rest.split('$').collect();
-    let [iterations, salt, hash] = parts[..] else { return Err(NotTaken::Broken) };
+    let [iterations, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
     let scheme = Scheme::Pbkdf2 { digest, iterations: number(iterations)? };
-    Ok(Foreign { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
+    Ok(LegacyHash { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
 }
 
 /// `m=1,t=2,p=3`: these names, in this order.
-fn named<const N: usize>(text: &str, names: [&str; N]) -> Result<[u32; N], NotTaken> {
+fn named<const N: usize>(text: &str, names: [&str; N]) -> Result<[u32; N], LegacyHashError> {
     let mut values = [0; N];
     let mut pairs = text.split(',');
     for (value, name) in values.iter_mut().zip(names) {
-        let (given, digits) = pairs.next().and_then(|pair| pair.split_once('=')).ok_or(NotTaken::Broken)?;
+        let (given, digits) = pairs.next().and_then(|pair| pair.split_once('=')).ok_or(LegacyHashError::Broken)?;
         if given != name {
-            return Err(NotTaken::Broken);
+            return Err(LegacyHashError::Broken);
         }
         *value = number(digits)?;
     }
-    if pairs.next().is_some() { Err(NotTaken::Broken) } else { Ok(values) }
+    if pairs.next().is_some() { Err(LegacyHashError::Broken) } else { Ok(values) }
 }
 
 /// Digits and nothing else. More than 32 bits of them is more than anything may cost, as the largest number is.
-fn number(text: &str) -> Result<u32, NotTaken> {
+fn number(text: &str) -> Result<u32, LegacyHashError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(NotTaken::Broken);
+        return Err(LegacyHashError::Broken);
     }
     Ok(text.parse().unwrap_or(u32::MAX))
 }

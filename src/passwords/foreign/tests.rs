@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::bounds::{MAX_ARGON2_KIB, MAX_BCRYPT_COST, MAX_MEMORY_KIB, MAX_SCRYPT_KIB};
-use super::{Foreign, NotTaken, Scheme};
-use crate::passwords::{HashCost, Recipe};
+use super::{LegacyHash, LegacyHashError, Scheme};
+use crate::passwords::{HashCost, Argon2Params};
 
 fn made() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/hashes.jsonl")).unwrap()
@@ -22,8 +22,8 @@ const PBKDF2: &str = "pbkdf2_sha256$600000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 const PBKDF2_SHA512: &str = "$pbkdf2-sha512$210000$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const DJANGO_SCRYPT: &str = "scrypt$16384$salt$8$5$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-fn refusal(text: &str) -> Option<NotTaken> {
-    Foreign::read(text).err()
+fn refusal(text: &str) -> Option<LegacyHashError> {
+    LegacyHash::read(text).err()
 }
 
 #[test]
@@ -31,11 +31,11 @@ fn hashes_of_the_real_things_match_their_passwords_and_no_others() {
     for (number, line) in made().lines().enumerate() {
         let row: Value = serde_json::from_str(line).unwrap();
         let text = |name: &str| row[name].as_str().unwrap();
-        let read = Foreign::read(text("hash")).unwrap_or_else(|why| panic!("{}: {why}", text("made_by")));
+        let read = LegacyHash::read(text("hash")).unwrap_or_else(|why| panic!("{}: {why}", text("made_by")));
         assert!(read.matches(text("password").as_bytes()).unwrap(), "{}", text("made_by"));
         // A wrong one takes as long, and every format is tried with one through the form: some will do.
         assert!(number % 5 != 0 || !read.matches(b"another").unwrap(), "{}", text("made_by"));
-        let kept = Foreign::read(&read.kept(text("hash"))).unwrap();
+        let kept = LegacyHash::read(&read.kept(text("hash"))).unwrap();
         assert!(kept.scheme == read.scheme && kept.salt == read.salt && kept.expected == read.expected);
     }
 }
@@ -48,11 +48,11 @@ fn bcrypt_looks_at_72_bytes_and_djangos_longer_form_at_all() {
         rows.find(|row| row["made_by"] == made_by && row["password"].as_str().unwrap().len() == 100).unwrap()
     };
     for (made_by, cut) in [("as php writes bcrypt", true), ("django bcrypt_sha256", false)] {
-        let read = Foreign::read(row(made_by)["hash"].as_str().unwrap()).unwrap();
+        let read = LegacyHash::read(row(made_by)["hash"].as_str().unwrap()).unwrap();
         assert_eq!(read.matches("x".repeat(72).as_bytes()).unwrap(), cut, "{made_by}");
         assert!(!read.matches("x".repeat(71).as_bytes()).unwrap());
     }
-    assert!(!Foreign::read(BCRYPT).unwrap().matches(b"tr0ub4dor&3\0more").unwrap());
+    assert!(!LegacyHash::read(BCRYPT).unwrap().matches(b"tr0ub4dor&3\0more").unwrap());
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn what_costs_too_much_is_refused_before_anything_is_worked_out() {
     ] {
         assert_eq!(refusal(good), None, "{good}");
         let why = refusal(&good.replacen(from, to, 1));
-        assert!(matches!(why, Some(NotTaken::TooCostly(_))), "{from} → {to}: {why:?}");
+        assert!(matches!(why, Some(LegacyHashError::TooCostly(_))), "{from} → {to}: {why:?}");
     }
 }
 
@@ -112,7 +112,7 @@ fn what_is_not_well_formed_or_known_is_refused() {
         (PBKDF2, "$salt", "$"),
         (PBKDF2, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", ""),
     ] {
-        assert_eq!(refusal(&good.replacen(from, to, 1)), Some(NotTaken::Broken), "{from} → {to}");
+        assert_eq!(refusal(&good.replacen(from, to, 1)), Some(LegacyHashError::Broken), "{from} → {to}");
     }
     for unknown in [
         "",
@@ -124,14 +124,14 @@ fn what_is_not_well_formed_or_known_is_refused() {
         "plain text",
         &"$".repeat(600),
     ] {
-        assert_eq!(refusal(unknown), Some(NotTaken::Unknown), "{unknown}");
+        assert_eq!(refusal(unknown), Some(LegacyHashError::Unknown), "{unknown}");
     }
 }
 
 proptest! {
     #[test]
     fn no_text_makes_reading_panic(text in "\\PC*") {
-        let _ = Foreign::read(&text);
+        let _ = LegacyHash::read(&text);
     }
 
     #[test]
@@ -150,7 +150,7 @@ proptest! {
             })
             .collect();
         text.insert_str(cut.index(text.len() + 1), &put);
-        if let Ok(read) = Foreign::read(&text) {
+        if let Ok(read) = LegacyHash::read(&text) {
             match read.scheme {
                 Scheme::Argon2 { memory_kib, iterations, .. } => {
                     prop_assert!(u64::from(memory_kib) <= MAX_MEMORY_KIB);
@@ -199,11 +199,11 @@ fn the_costliest_that_is_taken_costs_some_twenty_of_ours() {
         });
         took.min().unwrap()
     };
-    let own = Recipe::dummy(&HashCost::default()).unwrap();
+    let own = Argon2Params::dummy(&HashCost::default()).unwrap();
     let mut memory = vec![argon2::Block::new(); own.blocks()];
     let ours = least(&mut || drop(own.derive(b"gravel otter lemon", &mut memory).unwrap()));
     for text in costliest() {
-        let read = Foreign::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        let read = LegacyHash::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
         let theirs = least(&mut || assert!(!read.matches(b"gravel otter lemon").unwrap()));
         assert!(theirs < ours * 50, "{text}: {theirs:?}, ours {ours:?}");
     }
@@ -228,13 +228,13 @@ fn a_longer_output_of_pbkdf2_is_compared_by_its_first_block() {
         let sha512 = text("pbkdf2-sha512", output);
         pbkdf2::pbkdf2_hmac::<sha1::Sha1>(b"gravel otter", b"saltsalt", 1000, output);
         for text in [sha256, sha512, text("pbkdf2-sha1", output), text("pbkdf2", output)] {
-            let read = Foreign::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+            let read = LegacyHash::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
             assert!(
                 read.matches(b"gravel otter").unwrap() && !read.matches(b"gravel ottes").unwrap(),
                 "{text}"
             );
         }
-        assert!(!Foreign::read(&broken).unwrap().matches(b"gravel otter").unwrap(), "{broken}");
+        assert!(!LegacyHash::read(&broken).unwrap().matches(b"gravel otter").unwrap(), "{broken}");
     }
     for length in [0, 1, 15, 257, 300] {
         let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![1; length]);

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{BUSY, Busy, HashesRefused};
+use super::{BUSY, HasherBusy, HashesRefused};
 
 /// How long a caller waits for its turn: past this a person has pressed the button again.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// Cloning gives a second handle on the same permits and queue.
 #[derive(Clone)]
-pub(super) struct Lane {
+pub(super) struct HashQueue {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     /// Permits and places in the queue that exist, taken or not.
@@ -20,9 +20,9 @@ pub(super) struct Lane {
     pub max_wait: Duration,
 }
 
-impl Lane {
+impl HashQueue {
     /// * `permits`: at least one.
-    /// * `queue`: callers that wait beyond those; the next one gets [`Busy`] at once.
+    /// * `queue`: callers that wait beyond those; the next one gets [`HasherBusy`] at once.
     pub fn new(permits: usize, queue: usize) -> Self {
         // Permits are asked for as a u32.
         let size = u32::try_from(permits.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
@@ -51,8 +51,8 @@ impl Lane {
     /// Waits for so many permits, first come, first served.
     ///
     /// # Errors
-    /// [`Busy`] if the queue is full or the turn does not come in time; counted in `refused`.
-    pub async fn acquire(&self, permits: u32, refused: &HashesRefused) -> Result<OwnedSemaphorePermit, Busy> {
+    /// [`HasherBusy`] if the queue is full or the turn does not come in time; counted in `refused`.
+    pub async fn acquire(&self, permits: u32, refused: &HashesRefused) -> Result<OwnedSemaphorePermit, HasherBusy> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_many_owned(permits) {
             return Ok(permit);
         }

@@ -10,7 +10,7 @@ use diesel::sql_types::Text;
 
 use crate::db::Fault;
 use crate::db::schema::throttles::{self, dsl};
-use crate::throttle::attempts::Waits;
+use crate::throttle::attempts::Backoff;
 
 /// Counts one attempt, sets when the next may come and answers how many there were; `None` (and nothing counted) while
 /// blocked. The count
@@ -19,7 +19,7 @@ pub(crate) fn count_attempt(
     conn: &mut PgConnection,
     bucket: &str,
     free: i32,
-    waits: &Waits,
+    waits: &Backoff,
 ) -> Result<Option<i32>, Fault> {
     let counted: Option<Failures> = sql_query(
         "INSERT INTO throttles AS t (bucket, failures, counting_since, blocked_until) \

@@ -8,10 +8,10 @@ use diesel::prelude::*;
 use crate::db::Fault;
 use crate::db::schema::{known_browsers, password_lanes};
 use crate::identity::UserId;
-use crate::throttle::lanes::{OUTSIDE, Standing};
+use crate::throttle::attempt_source::{UNKNOWN_BROWSER, FailureCounts};
 
 /// How `lane` of `user` stands. Exact for whoever holds the user's row.
-pub(crate) fn standing(conn: &mut PgConnection, user: UserId, lane: &str) -> Result<Standing, Fault> {
+pub(crate) fn failure_counts(conn: &mut PgConnection, user: UserId, lane: &str) -> Result<FailureCounts, Fault> {
     let lanes = lanes(conn, user)?;
     let sum = |matches: &dyn Fn(&str) -> bool| -> i32 {
         lanes.iter().filter(|(name, _)| matches(name)).map(|(_, failures)| failures).sum()
@@ -19,9 +19,9 @@ pub(crate) fn standing(conn: &mut PgConnection, user: UserId, lane: &str) -> Res
     let kept = known_browsers::table
         .filter(known_browsers::user_id.eq(user.0))
         .filter(known_browsers::expires_at.gt(now));
-    Ok(Standing {
-        outside: sum(&|name| name == OUTSIDE),
-        known: sum(&|name| name != OUTSIDE),
+    Ok(FailureCounts {
+        outside: sum(&|name| name == UNKNOWN_BROWSER),
+        known: sum(&|name| name != UNKNOWN_BROWSER),
         own: sum(&|name| name == lane),
         keeps_share: diesel::select(exists(kept)).get_result(conn)?,
     })
@@ -65,8 +65,8 @@ pub(crate) fn clear_lanes(
     let of_user = password_lanes::table.filter(dsl::user_id.eq(user.0));
     match (outside, known) {
         (true, true) => diesel::delete(of_user).execute(conn)?,
-        (true, false) => diesel::delete(of_user.filter(dsl::lane.eq(OUTSIDE))).execute(conn)?,
-        (false, true) => diesel::delete(of_user.filter(dsl::lane.ne(OUTSIDE))).execute(conn)?,
+        (true, false) => diesel::delete(of_user.filter(dsl::lane.eq(UNKNOWN_BROWSER))).execute(conn)?,
+        (false, true) => diesel::delete(of_user.filter(dsl::lane.ne(UNKNOWN_BROWSER))).execute(conn)?,
         (false, false) => 0,
     };
     Ok(())

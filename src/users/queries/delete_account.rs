@@ -18,7 +18,7 @@ use crate::db::schema::{account_links, invitations};
 use crate::db::{Fault, time as moments};
 use crate::identity::queries::lower;
 use crate::identity::{Email, EmailKey, UserId};
-use crate::notices::Purpose;
+use crate::notices::LinkPurpose;
 use latchkey_sessions::SessionTx;
 
 /// When they are deleted; `None` when they were leaving already.
@@ -44,7 +44,7 @@ pub(crate) fn lock_due_account(conn: &mut PgConnection) -> Result<Option<(UserId
         .filter(not(exists(
             account_links::table
                 .filter(account_links::user_id.eq(dsl::id))
-                .filter(account_links::purpose.eq(Purpose::UndoEmail.as_str()))
+                .filter(account_links::purpose.eq(LinkPurpose::UndoEmail.as_str()))
                 .filter(account_links::expires_at.gt(moments::now())),
         )))
         .order(dsl::delete_after)

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
-use crate::identity::queries::{active_admins, addressed, of_mailbox};
-use crate::identity::{Addressee, Email, EmailKey, Name, Role, UserId};
+use crate::identity::queries::{active_admins, to_recipient, of_mailbox};
+use crate::identity::{Recipient, Email, EmailKey, Name, Role, UserId};
 use latchkey_sessions::SessionTx;
 
 /// Who has an address.
 pub(crate) enum AddressHolder {
-    Active(Addressee),
+    Active(Recipient),
     /// They cannot log in, so no letter would help them.
     Disabled,
     /// The address is kept for an account that had it before.
@@ -34,7 +34,7 @@ pub(crate) fn address_holder(conn: &mut PgConnection, email_key: &EmailKey) -> R
     let reserved = crate::users::queries::addresses::reserved_until(conn, email_key, None)?;
     Ok(match (row, reserved) {
         (Some((.., true)), _) => Some(AddressHolder::Disabled),
-        (Some((id, name, email, false)), _) => Some(AddressHolder::Active(addressed((id, name, email)))),
+        (Some((id, name, email, false)), _) => Some(AddressHolder::Active(to_recipient((id, name, email)))),
         (None, reserved) => reserved.map(|until| AddressHolder::Reserved { until }),
     })
 }

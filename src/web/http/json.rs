@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::db::Fault;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::http::body::Body;
 use crate::web::http::csrf::{self, NotOwn};
 use crate::web::http::error::{Error, Words};
@@ -67,7 +67,7 @@ pub fn refused(detail: &str) -> HttpResponse {
 }
 
 /// 429 with when to come back (RFC 6585 §4).
-pub fn too_many(wait: Wait) -> HttpResponse {
+pub fn too_many(wait: RetryAfter) -> HttpResponse {
     let words = ("Too many attempts", &*wait.to_string());
     let mut response = problem(StatusCode::TOO_MANY_REQUESTS, words, None, None);
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());

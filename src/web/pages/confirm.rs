@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::factors::CodeRefusal;
 use crate::login::ConfirmRefusal;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, Posted, SecretText, Text};
@@ -133,7 +133,7 @@ pub async fn step(request: &HttpRequest, posted: Posted, carried: Carried) -> Re
 }
 
 /// Puts the reason beside its field. Answers how long to wait, where that is the reason.
-fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<Wait> {
+fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<RetryAfter> {
     match refusal {
         ConfirmRefusal::Code(CodeRefusal::TooMany(wait)) | ConfirmRefusal::TooMany(wait) => {
             fields.refuse("", wait);
@@ -149,7 +149,7 @@ fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<Wait> {
     None
 }
 
-fn refused(wait: Option<Wait>, page: &ConfirmPage) -> Result<HttpResponse, Error> {
+fn refused(wait: Option<RetryAfter>, page: &ConfirmPage) -> Result<HttpResponse, Error> {
     match wait {
         Some(wait) => page::too_many(wait, page),
         None => page::refused(page),

@@ -7,7 +7,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::cleanup::OwnerReset;
-use crate::notices::Purpose;
+use crate::notices::LinkPurpose;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, Text};
@@ -41,42 +41,42 @@ const DEAD: &str = "This link is used up, replaced by a newer one, or too old.";
 
 const DEAD_REQUEST: &str = "This link is used up, replaced by a newer one, cancelled, or too old, or the session that asked for it was ended. Log in and request the change again.";
 
-fn dead_text(purpose: Purpose) -> &'static str {
+fn dead_text(purpose: LinkPurpose) -> &'static str {
     match purpose {
-        Purpose::ConfirmEmail => DEAD_REQUEST,
-        Purpose::Unlock | Purpose::NotMe | Purpose::UndoEmail | Purpose::UndoFactor => DEAD,
+        LinkPurpose::ConfirmEmail => DEAD_REQUEST,
+        LinkPurpose::Unlock | LinkPurpose::NotMe | LinkPurpose::UndoEmail | LinkPurpose::UndoFactor => DEAD,
     }
 }
 
 impl LinkPage {
     /// `email`: what the link is about; nothing where it is dead.
-    fn new(ctx: &Ctx, purpose: Purpose, email: &str, form: Fields) -> Self {
+    fn new(ctx: &Ctx, purpose: LinkPurpose, email: &str, form: Fields) -> Self {
         let (heading, text, button, otherwise) = match purpose {
-            Purpose::Unlock => (
+            LinkPurpose::Unlock => (
                 "Unlock your password",
                 "Wrong passwords are forgotten, and you can log in with yours again, in this browser at once.".to_owned(),
                 "Unlock my password",
                 "You do not know the password any more?",
             ),
-            Purpose::NotMe => (
+            LinkPurpose::NotMe => (
                 "This was not you?",
                 "Everyone is logged out, and your password no longer works. A requested change of your address is cancelled. Passkeys, authenticator apps and recovery codes that were added since are removed. We mail you a link to set a new password.".to_owned(),
                 "Log everyone out",
                 "It was you after all? Close this page. Nothing happens.",
             ),
-            Purpose::ConfirmEmail => (
+            LinkPurpose::ConfirmEmail => (
                 "Use this address",
                 format!("From now on you log in with {email}, and letters go there. The old address is told."),
                 "Use this address",
                 "You did not ask for it? Close this page. Nothing changes.",
             ),
-            Purpose::UndoEmail => (
+            LinkPurpose::UndoEmail => (
                 "Take your address back",
                 format!("{email} counts again. Everyone is logged out, and the password no longer works. Passkeys, authenticator apps and recovery codes that were added since the change was requested are removed. We mail a link to set a new password to {email}."),
                 "Take it back",
                 "The change was yours? Close this page. Nothing happens.",
             ),
-            Purpose::UndoFactor => (
+            LinkPurpose::UndoFactor => (
                 "Take it back",
                 "Every change since that letter to how you log in is taken back: passkeys, authenticator app and recovery codes that were added are removed, and a passkey is required after your password if it was before. Every session ends, your password stops working, and you get a link to set a new one.".to_owned(),
                 "Take it back",
@@ -87,7 +87,7 @@ impl LinkPage {
     }
 }
 
-async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
+async fn show(ctx: &Ctx, purpose: LinkPurpose) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
@@ -99,13 +99,13 @@ async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 
-fn dead(ctx: &Ctx, purpose: Purpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+fn dead(ctx: &Ctx, purpose: LinkPurpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     form.fields.refuse("token", dead_text(purpose));
     page::refused(&LinkPage::new(ctx, purpose, "", form.fields))
 }
 
 pub async fn unlock_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::Unlock).await
+    show(&ctx, LinkPurpose::Unlock).await
 }
 
 pub async fn unlock(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
@@ -114,52 +114,52 @@ pub async fn unlock(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpRe
             known_device::keep(&ctx.request, &ctx.shared, &proof);
             Ok(mailed_link::used(ctx.redirect("/login", Flash::Unlocked), &ctx.shared))
         }
-        None => dead(&ctx, Purpose::Unlock, form),
+        None => dead(&ctx, LinkPurpose::Unlock, form),
     }
 }
 
 pub async fn not_me_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::NotMe).await
+    show(&ctx, LinkPurpose::NotMe).await
 }
 
 pub async fn not_me(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().login.report_session(&form.input.token, ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
-        None => dead(&ctx, Purpose::NotMe, form),
+        None => dead(&ctx, LinkPurpose::NotMe, form),
     }
 }
 
 pub async fn confirm_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::ConfirmEmail).await
+    show(&ctx, LinkPurpose::ConfirmEmail).await
 }
 
 pub async fn confirm_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().users.confirm_email_change(&form.input.token, ctx.client()).await? {
         // Whoever is logged in goes on to their pages from there.
         Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailChanged), &ctx.shared)),
-        None => dead(&ctx, Purpose::ConfirmEmail, form),
+        None => dead(&ctx, LinkPurpose::ConfirmEmail, form),
     }
 }
 
 pub async fn undo_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::UndoEmail).await
+    show(&ctx, LinkPurpose::UndoEmail).await
 }
 
 pub async fn undo_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().users.undo_email_change(&form.input.token, ctx.client()).await? {
         Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
-        None => dead(&ctx, Purpose::UndoEmail, form),
+        None => dead(&ctx, LinkPurpose::UndoEmail, form),
     }
 }
 
 pub async fn undo_factor_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::UndoFactor).await
+    show(&ctx, LinkPurpose::UndoFactor).await
 }
 
 pub async fn undo_factor(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     match ctx.accounts().login.undo_factor(&form.input.token, ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
-        None => dead(&ctx, Purpose::UndoFactor, form),
+        None => dead(&ctx, LinkPurpose::UndoFactor, form),
     }
 }
 

@@ -5,9 +5,9 @@ mod series;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Actor, Event as AuditEvent};
+use crate::audit::{AuditAction, Actor, Event as AuditEvent};
 use crate::device;
-use crate::identity::{Factor, UserId};
+use crate::identity::{LoginMethod, UserId};
 use crate::login::EndedSession;
 use crate::unicode::direction::isolated;
 use crate::users::UserRow as Person;
@@ -28,7 +28,7 @@ pub struct SessionRow {
     pub last_seen: When,
     pub ends: Ends,
     /// Unknown where a newer version wrote it.
-    pub factor: Option<Factor>,
+    pub factor: Option<LoginMethod>,
     pub remember: bool,
     pub current: bool,
     pub person_id: String,
@@ -48,7 +48,7 @@ impl SessionRow {
             logged_in: When::new(record.created_at, now),
             last_seen: When::new(last_seen, now),
             ends: Ends::of(record, now, policy),
-            factor: Factor::parse(&record.factor),
+            factor: LoginMethod::parse(&record.factor),
             remember: record.remember,
             current,
             person_id: String::new(),
@@ -175,77 +175,77 @@ fn ended_sessions(detail: &str) -> String {
 
 fn sentence(event: &AuditEvent) -> (String, &'static str) {
     let detail = &*event.detail;
-    let Some(act) = event.act else { return ("An event that a newer version recorded".into(), "plain") };
+    let Some(act) = event.action else { return ("An event that a newer version recorded".into(), "plain") };
     let with = |text: &str| {
         if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
     };
     match act {
-        Act::Registered => ("Registered".into(), "good"),
-        Act::LoggedIn => ("Logged in".into(), "good"),
-        Act::LogInRefused => (with("Log-in refused"), "bad"),
-        Act::LoggedOut => ("Logged out".into(), "plain"),
-        Act::Confirmed => match Factor::parse_confirmed(detail) {
+        AuditAction::Registered => ("Registered".into(), "good"),
+        AuditAction::LoggedIn => ("Logged in".into(), "good"),
+        AuditAction::LogInRefused => (with("Log-in refused"), "bad"),
+        AuditAction::LoggedOut => ("Logged out".into(), "plain"),
+        AuditAction::Confirmed => match LoginMethod::parse_confirmed(detail) {
             Some(factor) => (format!("Confirmed with {}", factor.in_words()), "plain"),
             None => (with("Confirmed"), "plain"),
         },
-        Act::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
-        Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
-        Act::PasswordChanged => ("Password changed".into(), "warn"),
-        Act::PasswordReset => ("Password set through a reset link".into(), "warn"),
-        Act::ResetRequested => (with("Reset link requested"), "warn"),
-        Act::PasswordLocked => ("Password locked after too many wrong ones".into(), "bad"),
-        Act::PasswordUnlocked => ("Password unlocked".into(), "warn"),
-        Act::EmailChangeAsked => ("A change of the e-mail address was begun".into(), "warn"),
-        Act::EmailChangeCancelled => {
+        AuditAction::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
+        AuditAction::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
+        AuditAction::PasswordChanged => ("Password changed".into(), "warn"),
+        AuditAction::PasswordReset => ("Password set through a reset link".into(), "warn"),
+        AuditAction::ResetRequested => (with("Reset link requested"), "warn"),
+        AuditAction::PasswordLocked => ("Password locked after too many wrong ones".into(), "bad"),
+        AuditAction::PasswordUnlocked => ("Password unlocked".into(), "warn"),
+        AuditAction::EmailChangeAsked => ("A change of the e-mail address was begun".into(), "warn"),
+        AuditAction::EmailChangeCancelled => {
             ("The requested change of the e-mail address was cancelled".into(), "warn")
         }
-        Act::EmailChanged => ("E-mail address changed".into(), "warn"),
-        Act::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
-        Act::SessionDisowned => (
+        AuditAction::EmailChanged => ("E-mail address changed".into(), "warn"),
+        AuditAction::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
+        AuditAction::SessionDisowned => (
             format!("{} was reported by mail: “this was not me”. Every session ended", ended_session(detail)),
             "bad",
         ),
-        Act::NameChanged => ("Name changed".into(), "plain"),
+        AuditAction::NameChanged => ("Name changed".into(), "plain"),
         // The browser that is shown beside it is the one it was ended from.
-        Act::SessionRevoked if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() => {
+        AuditAction::SessionRevoked if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() => {
             let from = device::name(event.browser());
             (format!("{} was ended from {}", ended_session(detail), in_a_sentence(&from)), "warn")
         }
-        Act::SessionRevoked => (format!("{} was ended", ended_session(detail)), "warn"),
-        Act::SessionsRevoked => (ended_sessions(detail), "warn"),
-        Act::RoleChanged if !detail.is_empty() => (format!("Role changed to {detail}"), "warn"),
-        Act::RoleChanged => ("Role changed".into(), "warn"),
-        Act::Disabled => ("Account disabled".into(), "bad"),
-        Act::Enabled => ("Account enabled".into(), "good"),
-        Act::Invited => (with("Invitation sent"), "plain"),
-        Act::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
-        Act::Imported => ("Moved in from elsewhere".into(), "good"),
-        Act::PasswordMovedIn => {
+        AuditAction::SessionRevoked => (format!("{} was ended", ended_session(detail)), "warn"),
+        AuditAction::SessionsRevoked => (ended_sessions(detail), "warn"),
+        AuditAction::RoleChanged if !detail.is_empty() => (format!("Role changed to {detail}"), "warn"),
+        AuditAction::RoleChanged => ("Role changed".into(), "warn"),
+        AuditAction::Disabled => ("Account disabled".into(), "bad"),
+        AuditAction::Enabled => ("Account enabled".into(), "good"),
+        AuditAction::Invited => (with("Invitation sent"), "plain"),
+        AuditAction::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
+        AuditAction::Imported => ("Moved in from elsewhere".into(), "good"),
+        AuditAction::PasswordMovedIn => {
             (with("Your password moved in as well"), if detail.is_empty() { "good" } else { "warn" })
         }
-        Act::PasskeyAdded => (with("Passkey added"), "warn"),
-        Act::PasskeyRenamed => (with("Passkey renamed"), "plain"),
-        Act::PasskeyRemoved => (with("Passkey removed"), "warn"),
-        Act::PasskeyStepOn => ("A passkey is required after the password".into(), "good"),
-        Act::PasskeyStepOff => ("The password alone logs in: no passkey is required after it".into(), "bad"),
-        Act::PasskeyRefused => (with("Passkey refused"), "bad"),
-        Act::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
-        Act::Exported => ("What is kept about you was downloaded".into(), "warn"),
-        Act::DeletionRequested => ("Asked to delete the account".into(), "bad"),
-        Act::DeletionCancelled => ("Kept the account by logging in".into(), "good"),
-        Act::Deleted => ("Account deleted".into(), "plain"),
-        Act::SetUp => ("Became the first administrator".into(), "good"),
-        Act::PasswordAccepted => ("Right password at a log-in, second step not yet taken".into(), "plain"),
-        Act::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
-        Act::TotpAdded => ("Authenticator app added".into(), "good"),
-        Act::TotpRemoved => ("Authenticator app removed".into(), "warn"),
-        Act::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
-        Act::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
-        Act::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
-        Act::FactorDisowned => {
+        AuditAction::PasskeyAdded => (with("Passkey added"), "warn"),
+        AuditAction::PasskeyRenamed => (with("Passkey renamed"), "plain"),
+        AuditAction::PasskeyRemoved => (with("Passkey removed"), "warn"),
+        AuditAction::PasskeyStepOn => ("A passkey is required after the password".into(), "good"),
+        AuditAction::PasskeyStepOff => ("The password alone logs in: no passkey is required after it".into(), "bad"),
+        AuditAction::PasskeyRefused => (with("Passkey refused"), "bad"),
+        AuditAction::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
+        AuditAction::Exported => ("What is kept about you was downloaded".into(), "warn"),
+        AuditAction::DeletionRequested => ("Asked to delete the account".into(), "bad"),
+        AuditAction::DeletionCancelled => ("Kept the account by logging in".into(), "good"),
+        AuditAction::Deleted => ("Account deleted".into(), "plain"),
+        AuditAction::SetUp => ("Became the first administrator".into(), "good"),
+        AuditAction::PasswordAccepted => ("Right password at a log-in, second step not yet taken".into(), "plain"),
+        AuditAction::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
+        AuditAction::TotpAdded => ("Authenticator app added".into(), "good"),
+        AuditAction::TotpRemoved => ("Authenticator app removed".into(), "warn"),
+        AuditAction::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
+        AuditAction::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
+        AuditAction::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
+        AuditAction::FactorDisowned => {
             ("Changes to the ways to log in were taken back by mail, and every session ended".into(), "warn")
         }
-        Act::FactorsReset => ("Second factors removed".into(), "bad"),
+        AuditAction::FactorsReset => ("Second factors removed".into(), "bad"),
     }
 }
 

@@ -7,7 +7,7 @@ mod reserved;
 mod scene;
 mod thief;
 
-use latchkey::cleanup::{Cleanup, Effect, Artifact, effect};
+use latchkey::cleanup::{Artifact, Cleanup, Effect, effect};
 
 use scene::{Case, Scene};
 
@@ -32,7 +32,8 @@ async fn column(cleanup: Cleanup, means: Means) {
         for (artifact, works) in scene.what_works(&artifacts).await {
             let said = effect(cleanup, artifact);
             if works != matches!(said, Effect::Kept(_)) {
-                wrong.push(format!("{cleanup:?} by {means:?}, {artifact:?}: works: {works}, table: {said:?}"));
+                wrong
+                    .push(format!("{cleanup:?} by {means:?}, {artifact:?}: works: {works}, table: {said:?}"));
             }
             tried.push(artifact);
         }

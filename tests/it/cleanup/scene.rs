@@ -1,7 +1,7 @@
 //! The account before a clean-up: its owner, an administrator, and a thief who knows the password and has left one of
 //! everything.
 
-use latchkey::cleanup::{Cleanup, Artifact};
+use latchkey::cleanup::{Artifact, Cleanup};
 use latchkey::config::Registration;
 use serde_json::Value;
 

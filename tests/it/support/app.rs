@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use latchkey::accounts::Accounts;
 use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
-use latchkey::mail::{Kept, Mailer};
+use latchkey::mail::{Mailer, StoredMail};
 use latchkey::passwords::{HashCost, Hasher, Password};
 use latchkey::web::{self, Shared};
 use latchkey_sessions::InvalidationListener;
@@ -148,7 +148,7 @@ impl TestApp {
     /// The letters written so far, newest first.
     pub async fn letters(&self) -> Vec<Letter> {
         let kept = self.accounts.mailer().mailbox(self.accounts.db()).await.expect("the mailbox");
-        let letter = |kept: Kept| Letter {
+        let letter = |kept: StoredMail| Letter {
             to: kept.to,
             subject: kept.subject,
             text: kept.body.expect("a body that opens").text,

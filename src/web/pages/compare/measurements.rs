@@ -9,7 +9,7 @@ use super::chart::{Bar, Chart, Scale};
 use super::copy::measurements as copy;
 use super::{RunNotice, lab_of, page_of};
 use crate::lab::{Cost, Lab, MeasurementStatus, Spread, Stopwatch};
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
 use crate::web::http::flash;
 use crate::web::http::form::Form;
@@ -35,7 +35,7 @@ async fn answer(ctx: &Ctx, status: MeasurementStatus, section: &str) -> Result<H
             let mut page = page_of(ctx, RunNotice::default()).await?;
             page.page = page.page.at("/compare");
             page.measurements.busy = true;
-            page::too_many(Wait(retry_after), &page)
+            page::too_many(RetryAfter(retry_after), &page)
         }
     }
 }

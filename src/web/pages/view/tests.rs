@@ -28,7 +28,7 @@ fn every_event_says_who_did_it() {
     let now = OffsetDateTime::now_utc();
     let event = |actor: Option<UserId>, name: Option<&str>, agent: Agent, address: &str| AuditEvent {
         at: now,
-        act: Some(Act::ResetRequested),
+        action: Some(AuditAction::ResetRequested),
         actor,
         actor_name: name.map(str::to_owned),
         subject: Some(ada),
