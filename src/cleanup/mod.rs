@@ -13,11 +13,11 @@ use crate::db::time::Moment;
 use crate::db::{Db, Fault};
 use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
-use crate::notices::{Notices, LinkPurpose};
+use crate::notices::{LinkPurpose, Notices};
 use crate::secret::TokenHash;
 use latchkey_sessions::{Handle, SessionTx, Store};
 
-pub use model::{Cleanup, Effect, SessionScope, Artifact, effect};
+pub use model::{Artifact, Cleanup, Effect, SessionScope, effect};
 pub use table::table;
 
 /// Rows deleted in one statement when all users are logged out.
@@ -209,7 +209,11 @@ impl Cleaner {
         }
     }
 
-    fn cancel_email_changes(&self, tx: &mut SessionTx<'_>, request: &CleanupRequest<'_>) -> Result<(), Fault> {
+    fn cancel_email_changes(
+        &self,
+        tx: &mut SessionTx<'_>,
+        request: &CleanupRequest<'_>,
+    ) -> Result<(), Fault> {
         let cancelled = match (request.kind, request.session) {
             (Cleanup::EndOthers, Some(here)) => {
                 queries::cancel_email_changes(tx, request.user, RequestedBy::Others(here))?

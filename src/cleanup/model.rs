@@ -171,14 +171,18 @@ const TAKEN_BACK_BY_LETTER: &str = "The letter about it has a link that takes it
 pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
     if cleanup == Cleanup::DisableAndEnable {
         return match effect(Cleanup::Disable, artifact) {
-            Effect::Suspended(_) => Effect::Kept("Disabling only stops it; it works again in the enabled account."),
+            Effect::Suspended(_) => {
+                Effect::Kept("Disabling only stops it; it works again in the enabled account.")
+            }
             other => other,
         };
     }
     match artifact {
         Artifact::Session => session(cleanup, "The clean-up ends it."),
         Artifact::OpenForm => session(cleanup, "A form is refused once its session has ended."),
-        Artifact::PasskeyCeremony => session(cleanup, "The answer of the passkey needs the session that asked."),
+        Artifact::PasskeyCeremony => {
+            session(cleanup, "The answer of the passkey needs the session that asked.")
+        }
         Artifact::SessionInSameBrowser | Artifact::SessionInOtherBrowser => other_session(cleanup),
         Artifact::KnownDevice => known_device(cleanup),
         Artifact::PendingLogin => pending_login(cleanup),
@@ -205,7 +209,9 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
                 Effect::Removed("Nothing is locked any more.")
             }
             Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account has no use for it any more."),
-            reporting if reporting.reports_intruder() => Effect::Removed("There is no password left to unlock."),
+            reporting if reporting.reports_intruder() => {
+                Effect::Removed("There is no password left to unlock.")
+            }
             _ => Effect::Kept("It only resets the count of wrong passwords."),
         },
         Artifact::AuthenticatorApp | Artifact::Passkey | Artifact::RecoveryCodes => factor(cleanup),
@@ -255,9 +261,9 @@ fn known_device(cleanup: Cleanup) -> Effect {
             Effect::Kept("A browser stays known for the next log-in in it.")
         }
         SessionScope::One => Effect::Removed("The browser of a session that was ended is forgotten."),
-        SessionScope::Others | SessionScope::All => {
-            Effect::Removed("Every browser is forgotten, except the one in which the clean-up is carried out.")
-        }
+        SessionScope::Others | SessionScope::All => Effect::Removed(
+            "Every browser is forgotten, except the one in which the clean-up is carried out.",
+        ),
     }
 }
 
@@ -267,15 +273,21 @@ fn pending_login(cleanup: Cleanup) -> Effect {
             Effect::Removed("Without a second factor there is no second step.")
         }
         SessionScope::None => untouched(cleanup),
-        SessionScope::One => Effect::Kept("It belongs to no session, needs a second factor and lasts ten minutes."),
-        SessionScope::Others | SessionScope::All => Effect::Removed("Every log-in that waits for its second step is cancelled."),
+        SessionScope::One => {
+            Effect::Kept("It belongs to no session, needs a second factor and lasts ten minutes.")
+        }
+        SessionScope::Others | SessionScope::All => {
+            Effect::Removed("Every log-in that waits for its second step is cancelled.")
+        }
     }
 }
 
 fn email_change(cleanup: Cleanup) -> Effect {
     match cleanup.session_scope() {
         SessionScope::None => untouched(cleanup),
-        SessionScope::One => Effect::Removed("Its link works only while the session that asked has not been ended."),
+        SessionScope::One => {
+            Effect::Removed("Its link works only while the session that asked has not been ended.")
+        }
         SessionScope::Others if cleanup == Cleanup::EndOthers => {
             Effect::Removed("It is cancelled unless the session that remains has asked for it.")
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Cleanup, Effect, Artifact, effect};
+use super::{Artifact, Cleanup, Effect, effect};
 
 impl Cleanup {
     fn name(self) -> &'static str {

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::{Failure, connect};
 use crate::accounts::Accounts;
-use crate::audit::{BrokenChain, Damage, ErasedUser, ChainHead};
+use crate::audit::{BrokenChain, ChainHead, Damage, ErasedUser};
 use crate::config::Settings;
-use crate::users::{ScannedColumn, ColumnKind};
+use crate::users::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
 pub enum Command {

@@ -8,17 +8,17 @@ macro_rules! print_line {
 
 mod audit;
 mod config;
+mod connect;
 mod doctor;
 mod import;
 mod local_instance;
 mod log;
 mod migrate;
 mod prove;
-mod connect;
 mod serve;
 mod session;
-mod user;
 mod transport_security;
+mod user;
 
 use std::env;
 use std::error::Error;

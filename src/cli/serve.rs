@@ -15,8 +15,8 @@ use actix_web::web::Data;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
-use super::local_instance::LocalInstance;
 use super::connect::{self, ReachableDatabase};
+use super::local_instance::LocalInstance;
 use super::transport_security::{self, TransportSafety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
@@ -168,10 +168,15 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// Reaches and migrates the database, however long that takes: until then requests are answered 503.
 /// Ends when the other side of `given_up` is gone.
-fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Result<ReachableDatabase, Failure> {
+fn prepare(
+    settings: &Settings,
+    db: &Db,
+    given_up: &Receiver<Infallible>,
+) -> Result<ReachableDatabase, Failure> {
     let reached = connect::database(settings)?;
     loop {
-        match connect::no_unknown_pooler(settings, &reached.url).and_then(|()| migrations::run(&reached.direct))
+        match connect::no_unknown_pooler(settings, &reached.url)
+            .and_then(|()| migrations::run(&reached.direct))
         {
             Ok(applied) => {
                 if !applied.is_empty() {
@@ -199,7 +204,8 @@ fn warn_if_unsafe_transport(settings: &Settings) {
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
     for (url, connection) in pool.into_iter().chain(direct) {
         // What nobody confirms is not there.
-        let is_encrypted = || diagnostics::tls_status_of(url).is_ok_and(|transport_security| transport_security.encrypted);
+        let is_encrypted =
+            || diagnostics::tls_status_of(url).is_ok_and(|transport_security| transport_security.encrypted);
         let transport_security = transport_security::assess(url, is_encrypted);
         if transport_security.safety.is_good() {
             continue;
@@ -209,7 +215,13 @@ fn warn_if_unsafe_transport(settings: &Settings) {
             _ => "encrypted, but nobody has looked whether it is the right server",
         };
         let (sslmode, advice) = (transport_security.sslmode, transport_security::ADVICE);
-        tracing::warn!(connection, sslmode, seen, advice, "the transport_security to the database is not safe");
+        tracing::warn!(
+            connection,
+            sslmode,
+            seen,
+            advice,
+            "the transport_security to the database is not safe"
+        );
     }
 }
 

@@ -51,7 +51,10 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { search, json } => list(accounts, &search, json).await,
         Command::Revoke { handle: None, .. } => {
-            print_line!("{} sessions are over.", accounts.admin.revoke_all_sessions(Client::operator()).await?);
+            print_line!(
+                "{} sessions are over.",
+                accounts.admin.revoke_all_sessions(Client::operator()).await?
+            );
             Ok(())
         }
         Command::Revoke { handle: Some(handle), .. } => {
@@ -66,7 +69,9 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             print_line!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
             match accounts.maintenance.purge().await? {
                 0 => {}
-                others => print_line!("{others} other rows whose time was over were deleted, or sealed anew."),
+                others => {
+                    print_line!("{others} other rows whose time was over were deleted, or sealed anew.")
+                }
             }
             Ok(())
         }

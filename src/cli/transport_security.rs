@@ -169,8 +169,9 @@ mod tests {
     use super::*;
 
     fn is(url: &str, env: &[(&str, &str)]) -> (String, String) {
-        let libpq_parameters =
-            libpq_parameters(url, |name| env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()));
+        let libpq_parameters = libpq_parameters(url, |name| {
+            env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned())
+        });
         (libpq_parameters.hosts.join(","), libpq_parameters.sslmode)
     }
 
@@ -223,8 +224,17 @@ mod tests {
         assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || false).safety, TransportSafety::Plain);
         assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || true).safety, TransportSafety::Unproven);
         let asked = || unreachable!("nobody need be asked");
-        assert_eq!(assess("postgresql://u@192.0.2.1/x?sslmode=require", asked).safety, TransportSafety::Unproven);
-        assert_eq!(assess("postgresql://u@192.0.2.1/x?sslmode=verify-full", asked).safety, TransportSafety::Proven);
-        assert_eq!(assess("postgresql://u@localhost/x?sslmode=disable", asked).safety, TransportSafety::Within);
+        assert_eq!(
+            assess("postgresql://u@192.0.2.1/x?sslmode=require", asked).safety,
+            TransportSafety::Unproven
+        );
+        assert_eq!(
+            assess("postgresql://u@192.0.2.1/x?sslmode=verify-full", asked).safety,
+            TransportSafety::Proven
+        );
+        assert_eq!(
+            assess("postgresql://u@localhost/x?sslmode=disable", asked).safety,
+            TransportSafety::Within
+        );
     }
 }

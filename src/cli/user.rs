@@ -96,7 +96,9 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
         Command::ResetFactors { email } => {
             if accounts.admin.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
-                print_line!("{email} logs in with the password alone, until they set a second factor up again.");
+                print_line!(
+                    "{email} logs in with the password alone, until they set a second factor up again."
+                );
             } else {
                 print_line!("{email} has no second factor. Nothing was changed.");
             }

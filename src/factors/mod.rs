@@ -1,22 +1,22 @@
 //! Second factors: authenticator apps, recovery codes, passkeys.
 
 mod base32;
-mod verify_code;
 mod passkeys;
 pub(crate) mod queries;
 mod recovery_codes;
 mod totp;
 mod undo_link;
+mod verify_code;
 
-pub use verify_code::{CodeRefusal, FactorStatus, TotpState};
-pub(crate) use verify_code::{AttemptScope, factor_status};
 pub(crate) use passkeys::RelyingParty;
 pub use passkeys::{
-    Assertion, Attestation, BrowserBinding, Passkey, AddedPasskey, PasskeyId, PasskeyRefusal, PasskeyStep,
+    AddedPasskey, Assertion, Attestation, BrowserBinding, Passkey, PasskeyId, PasskeyRefusal, PasskeyStep,
     PasskeyStepChange,
 };
-pub use recovery_codes::{RecoveryCodesRefusal, NewRecoveryCodes, RecoveryCodes};
+pub use recovery_codes::{NewRecoveryCodes, RecoveryCodes, RecoveryCodesRefusal};
 pub use totp::{TotpEnrolment, TotpRefusal};
+pub(crate) use verify_code::{AttemptScope, factor_status};
+pub use verify_code::{CodeRefusal, FactorStatus, TotpState};
 
 use crate::config::{Misconfigured, Settings};
 use crate::db::Db;

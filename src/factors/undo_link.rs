@@ -6,7 +6,7 @@ use diesel::pg::PgConnection;
 use crate::config::in_words;
 use crate::db::Fault;
 use crate::factors::Factors;
-use crate::identity::{Recipient, Client};
+use crate::identity::{Client, Recipient};
 use crate::notices::{About, Notice, Purpose};
 
 impl Factors {

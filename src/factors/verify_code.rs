@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::recovery_codes::{RecoveryCodes, code_set_name};
-use crate::factors::totp::{TotpCheck, MAX_TOTP_FAILURES, digits};
+use crate::factors::totp::{MAX_TOTP_FAILURES, TotpCheck, digits};
 use crate::factors::{Factors, queries};
-use crate::identity::{Answer, Client, LoginMethod, LiveUser, UserId};
+use crate::identity::{Answer, Client, LiveUser, LoginMethod, UserId};
 use crate::notices::Notice;
 use crate::secret::{self, TokenHash};
 use crate::throttle;
@@ -157,7 +157,9 @@ impl Factors {
             return Ok(Err(CodeRefusal::Wrong));
         }
         let left = queries::recovery_codes_left(conn, user)?;
-        NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
+        NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client)
+            .detail(&format!("{left} left"))
+            .write(conn)?;
         if left <= LOW_RECOVERY_CODES {
             self.notify_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
         }
@@ -200,8 +202,9 @@ impl Factors {
 }
 
 pub(crate) fn factor_status(conn: &mut PgConnection, user: UserId) -> Result<FactorStatus, Fault> {
-    let totp = queries::totp(conn, user)?
-        .and_then(|row| row.active_at.map(|since| TotpState { since, locked: row.failures >= MAX_TOTP_FAILURES }));
+    let totp = queries::totp(conn, user)?.and_then(|row| {
+        row.active_at.map(|since| TotpState { since, locked: row.failures >= MAX_TOTP_FAILURES })
+    });
     Ok(FactorStatus {
         totp,
         passkey: queries::has_passkey(conn, user)?,

@@ -6,12 +6,12 @@ use uuid::Uuid;
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, EmailKey, LoginMethod, UserId};
-use crate::login::known_devices::DeviceCookie;
 use crate::login::counters::LoginMethod;
+use crate::login::known_devices::DeviceCookie;
 use crate::login::pending_login::{Authenticated, PendingLogin, fingerprint};
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::throttle::{AttemptKeys, RefundOnFault, AttemptDecision, RetryAfter};
+use crate::throttle::{AttemptDecision, AttemptKeys, RefundOnFault, RetryAfter};
 use latchkey_sessions::{self as sessions, Key, SessionTx};
 
 /// What somebody typed to log in.
@@ -68,7 +68,9 @@ impl Rehash {
     pub fn keep(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<(), Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
         match self.migration_note {
-            Some(detail) => NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client).detail(detail).write(conn),
+            Some(detail) => {
+                NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client).detail(detail).write(conn)
+            }
             None => Ok(()),
         }
     }
@@ -94,7 +96,11 @@ impl Login {
     ///
     /// # Errors
     /// [`Fault::Busy`] when too many passwords are being checked.
-    pub async fn authenticate(&self, attempt: LoginAttempt, client: Client) -> Answer<Authenticated, LoginRefusal> {
+    pub async fn authenticate(
+        &self,
+        attempt: LoginAttempt,
+        client: Client,
+    ) -> Answer<Authenticated, LoginRefusal> {
         let answer = self.attempt(attempt, client).await;
         self.counters.count(LoginMethod::Password, &answer);
         answer
@@ -117,7 +123,8 @@ impl Login {
         };
         let whose = known.as_ref().map(|known| (known.id, is_known_device));
         let attempt_keys = AttemptKeys::for_log_in(&email_key, whose, &client, &self.throttle.counter_names);
-        let (checked, counted) = self.check_password(&attempt_keys, &attempt.password, known.as_ref()).await?;
+        let (checked, counted) =
+            self.check_password(&attempt_keys, &attempt.password, known.as_ref()).await?;
         counted.if_fault(self.conclude_attempt(checked, known, attempt_keys, attempt, client).await)
     }
 
@@ -135,8 +142,7 @@ impl Login {
         let conclude = |checked, known| {
             let (login, attempt_keys, client, remember) =
                 (self.clone(), attempt_keys.clone(), client.clone(), attempt.remember);
-            self.sessions
-                .write(move |tx| login.conclude(tx, checked, known, attempt_keys, remember, &client))
+            self.sessions.write(move |tx| login.conclude(tx, checked, known, attempt_keys, remember, &client))
         };
         let now = match conclude(checked, known).await? {
             Concluded::Answer(answer) => return Ok(answer),
@@ -152,7 +158,9 @@ impl Login {
         }
         self.db
             .write(move |conn| {
-                NewEvent::unproven(AuditAction::LogInRefused, Some(user), &client).detail(CHANGED_MEANWHILE).write(conn)
+                NewEvent::unproven(AuditAction::LogInRefused, Some(user), &client)
+                    .detail(CHANGED_MEANWHILE)
+                    .write(conn)
             })
             .await?;
         Ok(Err(LoginRefusal::NoMatch))
@@ -168,7 +176,9 @@ impl Login {
     ) -> Result<(PasswordCheck, RefundOnFault), Fault> {
         let (throttle, taking) = (self.throttle.clone(), attempt_keys.clone());
         let (counted, alarm) = match self.db.write(move |conn| taking.count(conn, &throttle)).await? {
-            AttemptDecision::Wait(wait) => return Ok((PasswordCheck::TooMany(wait), RefundOnFault::nothing())),
+            AttemptDecision::Wait(wait) => {
+                return Ok((PasswordCheck::TooMany(wait), RefundOnFault::nothing()));
+            }
             AttemptDecision::Locked => (false, None),
             AttemptDecision::Counted(alarm) => (true, alarm),
         };

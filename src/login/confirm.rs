@@ -2,8 +2,8 @@
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::factors::{CodeRefusal, AttemptScope};
-use crate::identity::{Answer, Client, LoginMethod, LiveUser};
+use crate::factors::{AttemptScope, CodeRefusal};
+use crate::identity::{Answer, Client, LiveUser, LoginMethod};
 use crate::login::authenticate::{PasswordCheck, PasswordRecord};
 use crate::login::{Login, queries};
 use crate::throttle::{AttemptKeys, RefundOnFault, RetryAfter};
@@ -29,7 +29,8 @@ impl Login {
         client: Client,
     ) -> Answer<Key, ConfirmRefusal> {
         let user = live.owner.id;
-        let (known, attempt_keys, checked, counted) = self.check_own_password(&live, &password, &client).await?;
+        let (known, attempt_keys, checked, counted) =
+            self.check_own_password(&live, &password, &client).await?;
         let login = self.clone();
         let concluded = self
             .sessions
@@ -92,7 +93,13 @@ impl Login {
             })
             .await?;
         let known = PasswordRecord { id: user, hash };
-        let attempt_keys = AttemptKeys::for_session(user, live.record.handle, is_known_device, client, &self.throttle.counter_names);
+        let attempt_keys = AttemptKeys::for_session(
+            user,
+            live.record.handle,
+            is_known_device,
+            client,
+            &self.throttle.counter_names,
+        );
         let (checked, counted) = self.check_password(&attempt_keys, password, Some(&known)).await?;
         Ok((known, attempt_keys, checked, counted))
     }

@@ -7,7 +7,7 @@ use crate::config::in_words;
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
-use crate::notices::{LinkDetails, Notice, LinkPurpose};
+use crate::notices::{LinkDetails, LinkPurpose, Notice};
 use crate::secret::{Token, TokenHash};
 use latchkey_sessions::Handle;
 
@@ -28,7 +28,12 @@ pub(crate) struct RememberedDevice {
 
 impl Login {
     /// From now on this browser is known to be one of `user`'s. Only for what they have just proven themselves for.
-    pub(crate) fn remember_device(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<RememberedDevice, Fault> {
+    pub(crate) fn remember_device(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        client: &Client,
+    ) -> Result<RememberedDevice, Fault> {
         let shown = match client.browser {
             // What nobody was given may have been planted by whoever knows it.
             Some(hash) if queries::was_issued(conn, &hash)? => Some(hash),

@@ -14,7 +14,8 @@ impl Login {
         self.sessions
             .write(move |tx| {
                 let (user, handle) = (live.owner.id, live.record.handle);
-                let request = CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
+                let request =
+                    CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
                 if login.cleaner.clean_up(tx, &request)?.sessions > 0 {
                     NewEvent::by_owner(AuditAction::LoggedOut, user, &client).session(handle).write(tx)?;
                 }
@@ -30,7 +31,12 @@ impl Login {
     }
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
-    pub async fn revoke_own_session(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
+    pub async fn revoke_own_session(
+        &self,
+        live: LiveUser,
+        handle: Handle,
+        client: Client,
+    ) -> Result<bool, Fault> {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
@@ -38,7 +44,10 @@ impl Login {
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
                 crate::identity::queries::lock_user(tx, user)?;
                 let detail = login.ended_session_detail(tx, handle, Some(here))?;
-                let request = CleanupRequest::new(kind, user, &client).by(Some(user)).session(handle).from_this_browser();
+                let request = CleanupRequest::new(kind, user, &client)
+                    .by(Some(user))
+                    .session(handle)
+                    .from_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
                 if ended {
                     NewEvent::by_owner(AuditAction::SessionRevoked, user, &client)
@@ -58,8 +67,10 @@ impl Login {
             .write(move |tx| {
                 let (user, here) = (live.owner.id, live.record.handle);
                 crate::identity::queries::lock_user(tx, user)?;
-                let request =
-                    CleanupRequest::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).from_this_browser();
+                let request = CleanupRequest::new(Cleanup::EndOthers, user, &client)
+                    .by(Some(user))
+                    .session(here)
+                    .from_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
                     NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)

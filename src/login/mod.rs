@@ -2,24 +2,24 @@
 
 mod authenticate;
 mod confirm;
+mod counters;
 mod ended_session;
 mod known_devices;
-mod unlock;
-mod counters;
 mod log_out;
-mod unfinished_login;
 mod passkey;
 mod pending_login;
 pub(crate) mod queries;
 mod report_session;
+mod unfinished_login;
+mod unlock;
 
 pub(crate) use authenticate::PasswordCheck;
 pub use authenticate::{LoginAttempt, LoginRefusal, OpenedSession};
 pub use confirm::ConfirmRefusal;
+pub use counters::LoginCounters;
 pub use ended_session::EndedSession;
 pub use known_devices::DeviceCookie;
-pub use counters::LoginCounters;
-pub use pending_login::{Authenticated, PendingHash, PendingKey, SecondFactorRefusal, SecondFactorOptions};
+pub use pending_login::{Authenticated, PendingHash, PendingKey, SecondFactorOptions, SecondFactorRefusal};
 
 use std::sync::Arc;
 

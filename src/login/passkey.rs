@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
-use crate::identity::{Answer, Client, LoginMethod, LiveUser, UserId};
+use crate::identity::{Answer, Client, LiveUser, LoginMethod, UserId};
 use crate::login::log_ins::LoginMethod;
 use crate::login::{Login, OpenedSession};
 use latchkey_sessions::Key;

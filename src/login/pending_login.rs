@@ -4,7 +4,7 @@
 use crate::audit::{AuditAction, NewEvent};
 use crate::config::Span;
 use crate::db::Fault;
-use crate::factors::{Assertion, BrowserBinding, CodeRefusal, PasskeyRefusal, AttemptScope};
+use crate::factors::{Assertion, AttemptScope, BrowserBinding, CodeRefusal, PasskeyRefusal};
 use crate::identity::{Answer, Client, LoginMethod, UserId};
 use crate::login::authenticate::OpenedSession;
 use crate::login::counters::LoginMethod;
@@ -130,7 +130,9 @@ impl Login {
         answer: Assertion,
         client: Client,
     ) -> Answer<OpenedSession, PasskeyRefusal> {
-        let Some(user) = self.pending_login_user(key).await? else { return Ok(Err(PasskeyRefusal::PendingLoginGone)) };
+        let Some(user) = self.pending_login_user(key).await? else {
+            return Ok(Err(PasskeyRefusal::PendingLoginGone));
+        };
         let proof = match self.factors.verify_passkey(Some(user), binding, answer, &client).await? {
             Ok(proof) => proof,
             Err(refusal) => return Ok(Err(refusal)),
@@ -196,16 +198,21 @@ impl Login {
                 let Some(PendingLogin { remember, .. }) = queries::pending_login(tx, &key.0)? else {
                     return Ok(Err(SecondFactorRefusal::Gone));
                 };
-                let factor =
-                    match login.factors.verify_code(tx, user, &code, &AttemptScope::PendingLogin(key.0), &client)? {
-                        Ok(factor) => factor,
-                        // Whoever knows the password may begin anew at once: nobody waits for what another log-in did.
-                        Err(CodeRefusal::TooMany(_)) => {
-                            queries::delete_pending_login(tx, &key.0)?;
-                            return Ok(Err(SecondFactorRefusal::Gone));
-                        }
-                        Err(refusal) => return Ok(Err(SecondFactorRefusal::Code(refusal))),
-                    };
+                let factor = match login.factors.verify_code(
+                    tx,
+                    user,
+                    &code,
+                    &AttemptScope::PendingLogin(key.0),
+                    &client,
+                )? {
+                    Ok(factor) => factor,
+                    // Whoever knows the password may begin anew at once: nobody waits for what another log-in did.
+                    Err(CodeRefusal::TooMany(_)) => {
+                        queries::delete_pending_login(tx, &key.0)?;
+                        return Ok(Err(SecondFactorRefusal::Gone));
+                    }
+                    Err(refusal) => return Ok(Err(SecondFactorRefusal::Code(refusal))),
+                };
                 queries::delete_pending_login(tx, &key.0)?;
                 queries::delete_unfinished_login(tx, &key.0)?;
                 login.open_session(tx, user, factor, remember, &client).map(Ok)

@@ -1,7 +1,7 @@
 //! "This was not me": ends everything that another person may have opened, and begins a reset.
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::cleanup::{Cleanup, OwnerReset, CleanupRequest};
+use crate::cleanup::{Cleanup, CleanupRequest, OwnerReset};
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::Login;
@@ -17,7 +17,9 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::consume(tx, LinkPurpose::NotMe, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(tx, LinkPurpose::NotMe, &token_hash)? else {
+                    return Ok(None);
+                };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
                     let detail = login.ended_session_detail(tx, session, None)?;

@@ -9,15 +9,19 @@ use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, UserId};
 use crate::login::Login;
 use crate::login::known_devices::DeviceCookie;
-use crate::notices::{LinkDetails, Notice, LinkPurpose, links};
+use crate::notices::{LinkDetails, LinkPurpose, Notice, links};
 use crate::secret::Token;
-use crate::throttle::{OwnerAlert, AttemptKeys, Lane, UNKNOWN_BROWSER};
+use crate::throttle::{AttemptKeys, Lane, OwnerAlert, UNKNOWN_BROWSER};
 use crate::users::AdminRefusal;
 
 impl Login {
     /// Wrong passwords began to pile up, or were one too many: the owner hears of it. For an account that does not
     /// exist the same work is done for nobody, so that the time it takes tells nothing.
-    pub(crate) async fn send_alarm_notice(&self, alarm: OwnerAlert, attempt_keys: &AttemptKeys) -> Result<(), Fault> {
+    pub(crate) async fn send_alarm_notice(
+        &self,
+        alarm: OwnerAlert,
+        attempt_keys: &AttemptKeys,
+    ) -> Result<(), Fault> {
         if !self.mailer.delivers() && matches!(alarm, OwnerAlert::Guessing { .. }) {
             return Ok(());
         }
@@ -32,7 +36,8 @@ impl Login {
                     return login.notices.send_decoy(conn);
                 };
                 let Some(owner) = crate::identity::queries::recipient(conn, user)? else { return Ok(()) };
-                let unlock = login.notices.create_link(conn, user, LinkPurpose::Unlock, LinkDetails::default())?;
+                let unlock =
+                    login.notices.create_link(conn, user, LinkPurpose::Unlock, LinkDetails::default())?;
                 let notice = match alarm {
                     OwnerAlert::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
                     OwnerAlert::Locked { failures, unknown_browser } => {
@@ -52,10 +57,17 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::consume(tx, LinkPurpose::Unlock, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(tx, LinkPurpose::Unlock, &token_hash)? else {
+                    return Ok(None);
+                };
                 let user = UserId(link.user);
                 let Some(owner) = crate::identity::queries::recipient(tx, user)? else { return Ok(None) };
-                AttemptKeys::reset_all(tx, user, Email::stored(&owner.email).key(), &login.throttle.counter_names)?;
+                AttemptKeys::reset_all(
+                    tx,
+                    user,
+                    Email::stored(&owner.email).key(),
+                    &login.throttle.counter_names,
+                )?;
                 login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
                 let device = login.remember_device(tx, user, &client)?;
                 NewEvent::unproven(AuditAction::PasswordUnlocked, Some(user), &client).write(tx)?;

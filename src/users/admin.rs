@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::audit::{AuditAction, NewEvent, Event};
+use crate::audit::{AuditAction, Event, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::factors;
@@ -126,7 +126,9 @@ impl Admin {
     ) -> Answer<(), AdminRefusal> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
             if queries::set_role(tx, user, role)? {
-                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
+                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client)
+                    .detail(role.as_str())
+                    .write(tx)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
@@ -147,7 +149,9 @@ impl Admin {
     ) -> Answer<(), AdminRefusal> {
         self.change_user(user, true, move |admin, tx| {
             if queries::set_disabled(tx, user, true)? {
-                admin.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
+                admin
+                    .cleaner
+                    .clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
                 NewEvent::by_admin(AuditAction::Disabled, actor, user, &client).write(tx)?;
             }
             Ok(())
@@ -236,7 +240,12 @@ impl Admin {
     }
 
     /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).
-    pub async fn send_reset_link(&self, actor: UserId, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+    pub async fn send_reset_link(
+        &self,
+        actor: UserId,
+        user: UserId,
+        client: Client,
+    ) -> Answer<(), AdminRefusal> {
         if !self.mailer.delivers() {
             return Ok(Err(AdminRefusal::NoMail));
         }
@@ -284,13 +293,11 @@ impl Admin {
                     return Ok(false);
                 }
                 // A passkey logs in by itself, also where it is not asked for after the password.
-                if !factor_queries::has_second_factor(tx, user)?
-                    && !factor_queries::has_passkey(tx, user)?
-                {
+                if !factor_queries::has_second_factor(tx, user)? && !factor_queries::has_passkey(tx, user)? {
                     return Ok(false);
                 }
-                let all =
-                    CleanupRequest::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
+                let all = CleanupRequest::new(Cleanup::ResetFactors, user, &client)
+                    .since(OffsetDateTime::UNIX_EPOCH);
                 admin.cleaner.clean_up(tx, &all)?;
                 NewEvent::by_admin(AuditAction::FactorsReset, None, user, &client).write(tx)?;
                 admin.login.factors.notify_user(

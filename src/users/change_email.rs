@@ -9,9 +9,9 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::config::in_words;
 use crate::db::Fault;
-use crate::identity::{Recipient, Answer, Client, Email, LiveUser, UserId};
+use crate::identity::{Answer, Client, Email, LiveUser, Recipient, UserId};
 use crate::mail::ConfirmEmail;
-use crate::notices::{LinkDetails, Notice, PendingEmail, LinkPurpose, links};
+use crate::notices::{LinkDetails, LinkPurpose, Notice, PendingEmail, links};
 use crate::secret::Token;
 use crate::throttle;
 use crate::throttle::RetryAfter;
@@ -54,7 +54,9 @@ impl Users {
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 let session = live.record.handle;
-                NewEvent::by_owner(AuditAction::EmailChangeAsked, user, &client).session(session).write(conn)?;
+                NewEvent::by_owner(AuditAction::EmailChangeAsked, user, &client)
+                    .session(session)
+                    .write(conn)?;
                 users.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
                 // What the session added before it asked is as little the owner's as what it adds afterwards.
                 let about = LinkDetails {
@@ -82,7 +84,11 @@ impl Users {
 
     /// Mails a new link in place of the one that waits; `false` if none does. From then on the change belongs to the
     /// session that asks here. What is older than the first request stays the owner's.
-    pub async fn resend_email_change(&self, live: LiveUser, client: Client) -> Answer<bool, ChangeEmailRefusal> {
+    pub async fn resend_email_change(
+        &self,
+        live: LiveUser,
+        client: Client,
+    ) -> Answer<bool, ChangeEmailRefusal> {
         if !self.mailer.delivers() {
             return Ok(Err(ChangeEmailRefusal::NoMail));
         }
@@ -248,10 +254,13 @@ impl Users {
         self.sessions
             .write(move |tx| {
                 let followed = users.apply_email_link(tx, LinkPurpose::UndoEmail, &token_hash)?;
-                let Some(AppliedEmailLink { before, email, since, made_at }) = followed else { return Ok(None) };
+                let Some(AppliedEmailLink { before, email, since, made_at }) = followed else {
+                    return Ok(None);
+                };
                 let user = before.id;
-                let request =
-                    CleanupRequest::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email, made_at);
+                let request = CleanupRequest::new(Cleanup::UndoEmail, user, &client)
+                    .since(since)
+                    .restored(&email, made_at);
                 let removed = users.cleaner.clean_up(tx, &request)?;
                 NewEvent::unproven(AuditAction::EmailRestored, Some(user), &client).write(tx)?;
                 if removed.factors > 0 {

@@ -53,7 +53,9 @@ impl Users {
             PasswordCheck::No => {
                 self.db
                     .write(move |conn| {
-                        NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client).session(live.record.handle).write(conn)
+                        NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client)
+                            .session(live.record.handle)
+                            .write(conn)
                     })
                     .await?;
                 return Ok(Err(ChangePasswordRefusal::WrongPassword));
@@ -73,14 +75,21 @@ impl Users {
                 let Some(key) = users.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(ChangePasswordRefusal::SessionLost));
                 };
-                AttemptKeys::reset_all(tx, user, Email::stored(&person.email).key(), &users.throttle.counter_names)?;
+                AttemptKeys::reset_all(
+                    tx,
+                    user,
+                    Email::stored(&person.email).key(),
+                    &users.throttle.counter_names,
+                )?;
                 let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
                     .from_this_browser();
                 users.cleaner.clean_up(tx, &request)?;
                 crate::login::queries::set_password(tx, user, &hash, true)?;
-                NewEvent::by_owner(AuditAction::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
+                NewEvent::by_owner(AuditAction::PasswordChanged, user, &client)
+                    .session(live.record.handle)
+                    .write(tx)?;
                 users.notices.send_notice(tx, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))
             })

@@ -23,7 +23,12 @@ pub enum DeleteAccountRefusal {
 
 impl Users {
     /// Marks the account for deletion, ends every session and every link at once, and tells its owner.
-    pub async fn delete_account(&self, live: LiveUser, typed: String, client: Client) -> Answer<(), DeleteAccountRefusal> {
+    pub async fn delete_account(
+        &self,
+        live: LiveUser,
+        typed: String,
+        client: Client,
+    ) -> Answer<(), DeleteAccountRefusal> {
         let users = self.clone();
         self.sessions.write(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client)).await
     }

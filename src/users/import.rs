@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Client, Email, EmailKey, Name, InvalidName, Role};
+use crate::identity::{Client, Email, EmailKey, InvalidName, Name, Role};
 use crate::passwords::{LegacyHash, LegacyHashError};
 use crate::users::{Admin, queries};
 
@@ -178,12 +178,18 @@ mod tests {
     #[test]
     fn every_field_is_judged() {
         assert_eq!(import_error(ImportRow { email: "ada".into(), ..ada() }), Some(ImportError::Address));
-        assert_eq!(import_error(ImportRow { name: "x".repeat(81), ..ada() }), Some(ImportError::Name(InvalidName::TooLong)));
+        assert_eq!(
+            import_error(ImportRow { name: "x".repeat(81), ..ada() }),
+            Some(ImportError::Name(InvalidName::TooLong))
+        );
         assert_eq!(import_error(ImportRow { role: "root".into(), ..ada() }), Some(ImportError::Role));
         assert_eq!(import_error(ImportRow { role: "admin".into(), ..ada() }), Some(ImportError::Admin));
         assert!(ImportedUser::parse(&ImportRow { role: "admin".into(), ..ada() }, true).is_ok());
         let md5 = "5f4dcc3b5aa765d61d8327deb882cf99".to_owned();
-        assert_eq!(import_error(ImportRow { password_hash: md5, ..ada() }), Some(ImportError::Hash(LegacyHashError::Unknown)));
+        assert_eq!(
+            import_error(ImportRow { password_hash: md5, ..ada() }),
+            Some(ImportError::Hash(LegacyHashError::Unknown))
+        );
         for field in 0..5 {
             let mut from = ada();
             let fields = [

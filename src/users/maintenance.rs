@@ -47,16 +47,15 @@ impl Maintenance {
         let forget_after = self.limits.forget_after.std();
         rows += self.in_batches(move |conn| queries::delete_counters(conn, forget_after, BATCH)).await?;
         if let Some(keep) = self.keep_audit_events {
-            rows += self.in_batches(move |conn| queries::forget_audit_events(conn, keep.std(), BATCH)).await?;
+            rows +=
+                self.in_batches(move |conn| queries::forget_audit_events(conn, keep.std(), BATCH)).await?;
         }
         rows += self.factors.reseal_seeds().await?;
         let done = i64::try_from(rows).unwrap_or(i64::MAX);
         self.db
-            .write(
-                move |conn| {
-                    if queries::try_purge_lock(conn)? { queries::record_purge(conn, PURGE, done) } else { Ok(()) }
-                },
-            )
+            .write(move |conn| {
+                if queries::try_purge_lock(conn)? { queries::record_purge(conn, PURGE, done) } else { Ok(()) }
+            })
             .await?;
         Ok(rows)
     }

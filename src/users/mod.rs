@@ -21,17 +21,19 @@ pub use change_email::ChangeEmailRefusal;
 pub use change_password::ChangePasswordRefusal;
 pub use delete_account::DeleteAccountRefusal;
 pub use email_keys::IdnKeyCounts;
-pub use import::{ImportRow, ImportedUser, ImportError};
+pub use import::{ImportError, ImportRow, ImportedUser};
 pub use invite::{InviteRefusal, OpenInvitation};
-pub use maintenance::{SealCounts, LastPurge};
-pub use queries::{DayCount, InvitationRow, DailyFigures, UserRow};
+pub use maintenance::{LastPurge, SealCounts};
+pub use queries::{DailyFigures, DayCount, InvitationRow, UserRow};
 pub use register::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 pub use reset_password::ResetRefusal;
-pub use secret_scan::{ScannedColumn, ColumnKind};
+pub use secret_scan::{ColumnKind, ScannedColumn};
 pub use setup::SetupRefusal;
 
 use crate::cleanup::Cleaner;
-use crate::config::{DeletionSettings, Registration, Settings, Span, ThrottleLimits, LinkLifetimes, in_words};
+use crate::config::{
+    DeletionSettings, LinkLifetimes, Registration, Settings, Span, ThrottleLimits, in_words,
+};
 use crate::db::Db;
 use crate::factors::Factors;
 use crate::identity::User;

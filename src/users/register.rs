@@ -5,7 +5,7 @@ use diesel::pg::PgConnection;
 use crate::audit::{AuditAction, NewEvent};
 use crate::config::{Registration, in_words};
 use crate::db::Fault;
-use crate::identity::{Answer, Client, Email, Name, InvalidEmail, InvalidName, Role};
+use crate::identity::{Answer, Client, Email, InvalidEmail, InvalidName, Name, Role};
 use crate::mail::{AlreadyRegistered, VerifyEmail};
 use crate::passwords::{Password, PasswordHash, WeakPassword};
 use crate::secret::{Token, TokenHash};
@@ -179,7 +179,11 @@ impl Users {
     }
 
     /// The caller has seen who began the registration. `None` when the link is dead by now.
-    async fn create_registered_user(&self, token_hash: TokenHash, client: Client) -> Result<Option<()>, Fault> {
+    async fn create_registered_user(
+        &self,
+        token_hash: TokenHash,
+        client: Client,
+    ) -> Result<Option<()>, Fault> {
         let mode = self.registration;
         self.db
             .write(move |conn| {
@@ -217,7 +221,10 @@ impl Users {
             .await
     }
 
-    pub(crate) async fn parse_registration(&self, person: &NewUser) -> Answer<ParsedRegistration, RegisterRefusal> {
+    pub(crate) async fn parse_registration(
+        &self,
+        person: &NewUser,
+    ) -> Answer<ParsedRegistration, RegisterRefusal> {
         let (name, email) = (Name::parse(&person.name), Email::parse(&person.email));
         // Judged against what was accepted: a name of any length would make it slow.
         let called = name.as_ref().map_or("", Name::as_str);
@@ -261,8 +268,12 @@ impl Users {
                 };
                 self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
             }
-            Some(AddressHolder::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
-            Some(AddressHolder::Reserved { until }) => self.notify_reserved_address(conn, &parsed.email, until, client),
+            Some(AddressHolder::Active(owner)) => {
+                self.mailer.enqueue(conn, &owner.email, &taken, good_for.std())
+            }
+            Some(AddressHolder::Reserved { until }) => {
+                self.notify_reserved_address(conn, &parsed.email, until, client)
+            }
             // The owner of a disabled account cannot log in, so no letter would help.
             Some(AddressHolder::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::db::{Fault, off_thread};
-use crate::passwords::{LegacyHash, PasswordHash, ParsedHash};
+use crate::passwords::{LegacyHash, ParsedHash, PasswordHash};
 use crate::secret;
 use crate::users::{Maintenance, queries};
 
@@ -58,10 +58,16 @@ const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
     ("audit_chain", &[(ColumnKind::Plain, "seq event_id"), (ColumnKind::Digest, "salt personal hash")]),
     ("audit_checkpoints", &[(ColumnKind::Plain, "seq at"), (ColumnKind::Digest, "hash")]),
     ("audit_events", &[(ColumnKind::Plain, "id at act actor subject session address user_agent detail")]),
-    ("ceremonies", &[(ColumnKind::Digest, "challenge_hash browser"), (ColumnKind::Plain, "purpose state expires_at")]),
+    (
+        "ceremonies",
+        &[(ColumnKind::Digest, "challenge_hash browser"), (ColumnKind::Plain, "purpose state expires_at")],
+    ),
     (
         "decoy_tokens",
-        &[(ColumnKind::Credential, "token_hash"), (ColumnKind::Plain, "account purpose created_at expires_at")],
+        &[
+            (ColumnKind::Credential, "token_hash"),
+            (ColumnKind::Plain, "account purpose created_at expires_at"),
+        ],
     ),
     (
         "invitations",
@@ -135,16 +141,25 @@ const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
     ("throttles", &[(ColumnKind::Plain, "bucket failures counting_since blocked_until")]),
     (
         "totp",
-        &[(ColumnKind::Plain, "user_id active_at last_step failures created_at"), (ColumnKind::Sealed, "sealed_seed")],
+        &[
+            (ColumnKind::Plain, "user_id active_at last_step failures created_at"),
+            (ColumnKind::Sealed, "sealed_seed"),
+        ],
     ),
     (
         "unfinished_logins",
-        &[(ColumnKind::Credential, "key_hash"), (ColumnKind::Plain, "user_id address user_agent created_at due_at")],
+        &[
+            (ColumnKind::Credential, "key_hash"),
+            (ColumnKind::Plain, "user_id address user_agent created_at due_at"),
+        ],
     ),
     ("upkeep", &[(ColumnKind::Plain, "name ended_at rows")]),
     (
         "user_tokens",
-        &[(ColumnKind::Credential, "token_hash"), (ColumnKind::Plain, "user_id purpose created_at expires_at")],
+        &[
+            (ColumnKind::Credential, "token_hash"),
+            (ColumnKind::Plain, "user_id purpose created_at expires_at"),
+        ],
     ),
     (
         "users",

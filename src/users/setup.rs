@@ -39,7 +39,12 @@ impl Users {
     }
 
     /// Makes the first administrator. Their address counts as proven: they can read the server's log.
-    pub async fn create_first_admin(&self, token: &str, person: NewUser, client: Client) -> Answer<(), SetupRefusal> {
+    pub async fn create_first_admin(
+        &self,
+        token: &str,
+        person: NewUser,
+        client: Client,
+    ) -> Answer<(), SetupRefusal> {
         if !self.setup_link_is_live(token).await? {
             return Ok(Err(SetupRefusal::DeadLink));
         }

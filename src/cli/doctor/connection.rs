@@ -60,11 +60,16 @@ pub fn pooler(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     if context.settings.database_direct.is_none() {
         return Ok(problem(check, seen, format!("set LATCHKEY__DATABASE__POOLER=transaction, and {DIRECT}")));
     }
-    if !diagnostics::keeps_its_server(&mut context.db.connect_dedicated()?, &mut context.db.connect_dedicated()?)? {
+    if !diagnostics::keeps_its_server(
+        &mut context.db.connect_dedicated()?,
+        &mut context.db.connect_dedicated()?,
+    )? {
         return Ok(problem(check, "LATCHKEY__DATABASE__DIRECT_URL leads through a pooler as well", DIRECT));
     }
     Ok(match told {
-        true => ok(check, format!("{seen}, as the settings print_line; the connection that listens goes past it")),
+        true => {
+            ok(check, format!("{seen}, as the settings print_line; the connection that listens goes past it"))
+        }
         false => problem(
             check,
             format!("{seen}, and LATCHKEY__DATABASE__POOLER does not print_line so"),

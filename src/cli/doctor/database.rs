@@ -72,7 +72,9 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     };
     let conn = match conn {
         Ok(Ok(conn)) => conn,
-        Ok(Err(fault)) => return all_skipped_after(problem("database.reach", redacted(&fault, settings), REACH)),
+        Ok(Err(fault)) => {
+            return all_skipped_after(problem("database.reach", redacted(&fault, settings), REACH));
+        }
         Err(finding) => return all_skipped_after(finding),
     };
     let mut findings = vec![ok("database.reach", "connected")];

@@ -98,7 +98,8 @@ fn sweep(accounts: &Accounts) -> Result<Finding, Fault> {
 }
 
 fn seal_counts(accounts: &Accounts) -> Result<Finding, Fault> {
-    let SealCounts { current, previous, unknown } = System::new().block_on(accounts.maintenance.seal_counts())?;
+    let SealCounts { current, previous, unknown } =
+        System::new().block_on(accounts.maintenance.seal_counts())?;
     Ok(match (previous, unknown) {
         (_, 1..) => problem(
             "upkeep.seals",

@@ -1,14 +1,14 @@
 //! `latchkey doctor`: looks at everything that has to be right around us, and says of each thing what was seen and what
 //! to do. Changes nothing, prints no secret, and comes to an end whatever else does not.
 
-mod database;
-mod http;
-mod finding;
 mod connection;
+mod database;
+mod finding;
+mod http;
 mod mail;
+mod maintenance;
 mod settings;
 mod site;
-mod maintenance;
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;

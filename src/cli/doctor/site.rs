@@ -5,8 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::bounded;
-use super::http::{self, Response};
 use super::finding::{Finding, note, ok, problem, warning};
+use super::http::{self, Response};
 use crate::config::{Origin, Settings};
 use crate::web::ops::doctor::{self, FRESH_FOR, HEADER, Seen};
 

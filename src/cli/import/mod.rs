@@ -50,8 +50,9 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
     let mut last = 0;
     while let Some((line, row)) = rows.next().map_err(|error| named(&error))? {
         last = line;
-        let judged =
-            row.and_then(|row| ImportedUser::parse(&row, import.allow_admins).map_err(|error| error.to_string()));
+        let judged = row.and_then(|row| {
+            ImportedUser::parse(&row, import.allow_admins).map_err(|error| error.to_string())
+        });
         match judged {
             Ok(imported) => batch.push((line, imported)),
             Err(reason) => report.refuse(line, &reason),

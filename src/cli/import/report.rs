@@ -70,8 +70,10 @@ impl Report {
     pub fn sum_up(&self) {
         let Self { imported, without_password, existing, refused, .. } = self;
         if self.json {
-            print_line(&json!({ "imported": imported, "without_password": without_password, "existing": existing,
-                "refused": refused, "dry_run": self.dry }));
+            print_line(
+                &json!({ "imported": imported, "without_password": without_password, "existing": existing,
+                "refused": refused, "dry_run": self.dry }),
+            );
             return;
         }
         let done = if self.dry { "would be imported" } else { "imported" };

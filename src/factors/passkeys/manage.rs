@@ -59,7 +59,12 @@ impl Factors {
                     .detail(&name)
                     .write(conn)?;
                 if let Some(person) = crate::identity::queries::recipient(conn, user)? {
-                    factors.notices.send_notice(conn, &person, &Notice::FactorRemoved("a passkey"), &client)?;
+                    factors.notices.send_notice(
+                        conn,
+                        &person,
+                        &Notice::FactorRemoved("a passkey"),
+                        &client,
+                    )?;
                 }
                 Ok(true)
             })

@@ -1,11 +1,11 @@
 //! Passkeys: whom they are made for, and the ceremonies in which they are made and used (W3C Web Authentication,
 //! Level 3). A passkey verifies its person by itself, so that one is two factors (NIST SP 800-63B-4 §2.2.1).
 
-mod responses;
 mod manage;
-mod verify;
-mod register;
 mod password_alone;
+mod register;
+mod responses;
+mod verify;
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,9 +26,9 @@ use crate::factors::{Factors, queries};
 use crate::secret;
 use crate::throttle::RetryAfter;
 
+pub use password_alone::{PasskeyStep, PasskeyStepChange};
 pub use responses::{Assertion, Attestation};
 pub(crate) use verify::StoredPasskey;
-pub use password_alone::{PasskeyStep, PasskeyStepChange};
 
 /// How long a challenge may wait for its answer: as long as webauthn-rs lets the browser take (ASVS 5.0 6.7.2).
 const CEREMONY_TIMEOUT: Duration = Duration::from_secs(300);

@@ -5,8 +5,8 @@ use serde_json::Value;
 use webauthn_rs::prelude::{Passkey as WebauthnPasskey, PasskeyRegistration, WebauthnError};
 
 use super::{
-    Attestation, BrowserBinding, Ceremony, MAX_PASSKEYS, AddedPasskey, PasskeyRefusal, PasskeyStep, CeremonyPurpose, take_ceremony_state,
-    credential_descriptors,
+    AddedPasskey, Attestation, BrowserBinding, Ceremony, CeremonyPurpose, MAX_PASSKEYS, PasskeyRefusal,
+    PasskeyStep, credential_descriptors, take_ceremony_state,
 };
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Fault, off_thread};
@@ -63,8 +63,10 @@ impl Factors {
             Err(off) => return Ok(Err(off)),
         };
         let client_data = made.response.client_data_json.clone();
-        let state =
-            self.db.write(move |conn| take_ceremony_state(conn, CeremonyPurpose::Register, &binding, &client_data)).await?;
+        let state = self
+            .db
+            .write(move |conn| take_ceremony_state(conn, CeremonyPurpose::Register, &binding, &client_data))
+            .await?;
         let Some(state) = state else { return Ok(Err(PasskeyRefusal::Expired)) };
         let state: PasskeyRegistration = serde_json::from_value(state).map_err(Fault::bug)?;
         let checked = off_thread(move || Ok(webauthn.finish_passkey_registration(&made, &state))).await?;

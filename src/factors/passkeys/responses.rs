@@ -52,7 +52,10 @@ struct CredentialJson {
 }
 
 /// The answer with these fields of its response and nothing else.
-fn read_credential<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D, fields: &[&str]) -> Result<T, D::Error> {
+fn read_credential<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    from: D,
+    fields: &[&str],
+) -> Result<T, D::Error> {
     let CredentialJson { raw_id, kind, mut response } = CredentialJson::deserialize(from)?;
     let field = |name: &&str| {
         let value = match response.remove(*name)? {

@@ -6,7 +6,10 @@ use webauthn_rs::prelude::{
     AuthenticationResult, Credential, DiscoverableAuthentication, Passkey as WebauthnPasskey, WebauthnError,
 };
 
-use super::{Assertion, BrowserBinding, Ceremony, PasskeyId, PasskeyRefusal, CeremonyPurpose, take_ceremony_state, credential_descriptors};
+use super::{
+    Assertion, BrowserBinding, Ceremony, CeremonyPurpose, PasskeyId, PasskeyRefusal, credential_descriptors,
+    take_ceremony_state,
+};
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Fault, off_thread};
 use crate::factors::{Factors, queries};
@@ -91,7 +94,8 @@ impl Factors {
             let client = client.clone();
             self.db
                 .write(move |conn| {
-                    let act = if whose.is_some() { AuditAction::ConfirmRefused } else { AuditAction::LogInRefused };
+                    let act =
+                        if whose.is_some() { AuditAction::ConfirmRefused } else { AuditAction::LogInRefused };
                     NewEvent::unproven(act, whose, &client).detail("an unknown passkey").write(conn)
                 })
                 .await?;
@@ -171,7 +175,9 @@ impl Factors {
             PasskeyRefusal::NotVerified => (AuditAction::PasskeyRefused, ", which did not verify its person"),
             _ => (AuditAction::PasskeyRefused, ", whose signature does not fit"),
         };
-        NewEvent::unproven(act, Some(held.user), client).detail(&format!("{}{why}", held.name)).write(conn)?;
+        NewEvent::unproven(act, Some(held.user), client)
+            .detail(&format!("{}{why}", held.name))
+            .write(conn)?;
         Ok(refusal)
     }
 }

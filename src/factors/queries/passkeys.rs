@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::db::Fault;
 use crate::db::schema::{ceremonies, passkeys, users};
 use crate::db::time::interval;
-use crate::factors::passkeys::{Ceremony, StoredPasskey, Passkey, PasskeyId, CeremonyPurpose};
+use crate::factors::passkeys::{Ceremony, CeremonyPurpose, Passkey, PasskeyId, StoredPasskey};
 use crate::identity::UserId;
 
 /// Keeps the question; of those this browser was asked before, the newest `at_once` stay.

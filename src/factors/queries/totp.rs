@@ -45,7 +45,11 @@ pub(crate) fn totp(conn: &mut PgConnection, user: UserId) -> Result<Option<TotpR
 }
 
 /// A seed that waits for its first code; `false` when one is in use already.
-pub(crate) fn insert_totp_enrolment(conn: &mut PgConnection, user: UserId, sealed_seed: &[u8]) -> Result<bool, Fault> {
+pub(crate) fn insert_totp_enrolment(
+    conn: &mut PgConnection,
+    user: UserId,
+    sealed_seed: &[u8],
+) -> Result<bool, Fault> {
     let rows = sql_query(
         "INSERT INTO totp (user_id, sealed_seed) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE \
          SET sealed_seed = excluded.sealed_seed, created_at = now() WHERE totp.active_at IS NULL",
@@ -153,7 +157,12 @@ pub(crate) fn seeds_not_sealed_with(
     Ok(seeds.into_iter().map(|seed| (UserId(seed.user_id), seed.sealed_seed)).collect())
 }
 
-pub(crate) fn replace_sealed_seed(conn: &mut PgConnection, user: UserId, old: &[u8], new: &[u8]) -> Result<(), Fault> {
+pub(crate) fn replace_sealed_seed(
+    conn: &mut PgConnection,
+    user: UserId,
+    old: &[u8],
+    new: &[u8],
+) -> Result<(), Fault> {
     let same = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::sealed_seed.eq(old));
     diesel::update(same).set(totp::sealed_seed.eq(new)).execute(conn)?;
     Ok(())

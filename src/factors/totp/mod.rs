@@ -65,7 +65,9 @@ impl Factors {
                 let seed = Seed::generate().map_err(Fault::bug)?;
                 let sealed = factors.secret.seal(SEAL_PURPOSE, user.0.as_bytes(), seed.as_bytes());
                 let sealed = sealed.map_err(Fault::bug)?;
-                if !factors.lock_if_live(conn, &live)? || !queries::insert_totp_enrolment(conn, user, &sealed)? {
+                if !factors.lock_if_live(conn, &live)?
+                    || !queries::insert_totp_enrolment(conn, user, &sealed)?
+                {
                     return Ok(Err(TotpRefusal::AlreadyOn));
                 }
                 Ok(Ok(enrolment(conn, user, &seed)?))
@@ -101,7 +103,9 @@ impl Factors {
                     return Ok(Err(TotpRefusal::Wrong(enrolment(conn, user, &seed)?)));
                 };
                 queries::activate_totp(conn, user, step)?;
-                NewEvent::by_owner(AuditAction::TotpAdded, user, &client).session(live.record.handle).write(conn)?;
+                NewEvent::by_owner(AuditAction::TotpAdded, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
                 if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
                     factors.notify_factor_added(conn, &owner, NAME, &client)?;
                 }
@@ -123,7 +127,9 @@ impl Factors {
                     return Ok(false);
                 }
                 factors.clean_up_after_removal(conn, user)?;
-                NewEvent::by_owner(AuditAction::TotpRemoved, user, &client).session(live.record.handle).write(conn)?;
+                NewEvent::by_owner(AuditAction::TotpRemoved, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
                 factors.notify_user(conn, user, &Notice::FactorRemoved(NAME), &client)?;
                 Ok(true)
             })

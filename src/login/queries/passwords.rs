@@ -37,7 +37,10 @@ pub(crate) fn has_logged_in(conn: &mut PgConnection, id: UserId) -> Result<bool,
 }
 
 /// Whom to check a password against; nobody where the account is disabled.
-pub(crate) fn password_record(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<PasswordRecord>, Fault> {
+pub(crate) fn password_record(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<PasswordRecord>, Fault> {
     let row: Option<(Uuid, Option<String>)> = of_mailbox(email_key)
         .filter(dsl::disabled_at.is_null())
         .select((dsl::id, dsl::password_hash))

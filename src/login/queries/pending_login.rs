@@ -18,7 +18,11 @@ use crate::passwords::PasswordHash;
 use crate::secret::TokenHash;
 
 /// Ends all but the `most` newest of somebody's waiting log-ins.
-pub(crate) fn keep_newest_pending_logins(conn: &mut PgConnection, user: UserId, most: i64) -> Result<(), Fault> {
+pub(crate) fn keep_newest_pending_logins(
+    conn: &mut PgConnection,
+    user: UserId,
+    most: i64,
+) -> Result<(), Fault> {
     sql_query(
         "DELETE FROM pending_logins WHERE key_hash IN \
          (SELECT key_hash FROM pending_logins WHERE user_id = $1 ORDER BY expires_at DESC OFFSET $2)",
@@ -51,7 +55,10 @@ pub(crate) fn insert_pending_login(
     Ok(())
 }
 
-pub(crate) fn pending_login(conn: &mut PgConnection, key_hash: &TokenHash) -> Result<Option<PendingLogin>, Fault> {
+pub(crate) fn pending_login(
+    conn: &mut PgConnection,
+    key_hash: &TokenHash,
+) -> Result<Option<PendingLogin>, Fault> {
     use pending_logins::dsl;
     let row: Option<(Uuid, Vec<u8>, bool)> = pending_logins::table
         .filter(dsl::key_hash.eq(key_hash.as_slice()))
@@ -65,7 +72,11 @@ pub(crate) fn pending_login(conn: &mut PgConnection, key_hash: &TokenHash) -> Re
 }
 
 /// Locks the user's row and says whether they are still active with the password that was proven.
-pub(crate) fn lock_if_fingerprint_matches(conn: &mut PgConnection, user: UserId, proven: &[u8; 32]) -> Result<bool, Fault> {
+pub(crate) fn lock_if_fingerprint_matches(
+    conn: &mut PgConnection,
+    user: UserId,
+    proven: &[u8; 32],
+) -> Result<bool, Fault> {
     let hash: Option<Option<String>> = users::table
         .filter(users::id.eq(user.0))
         .filter(users::disabled_at.is_null())

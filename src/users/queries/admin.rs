@@ -208,7 +208,10 @@ mod tests {
         let day = time::Date::from_calendar_date(2026, time::Month::May, 1).unwrap();
         let days = |values: [i64; 4]| values.map(|value| DayCount { day, value });
         let of = |now, added, removed: [i64; 4]| {
-            totals_per_day(now, &days(added), &days(removed)).into_iter().map(|day| day.value).collect::<Vec<_>>()
+            totals_per_day(now, &days(added), &days(removed))
+                .into_iter()
+                .map(|day| day.value)
+                .collect::<Vec<_>>()
         };
         assert_eq!(of(10, [1, 2, 0, 3], [0; 4]), [5, 7, 7, 10]);
         assert_eq!(of(2, [5, 0, 4, 1], [0, 3, 3, 2]), [5, 2, 3, 2]);

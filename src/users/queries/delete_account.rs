@@ -68,7 +68,11 @@ pub(crate) fn delete_user(tx: &mut SessionTx<'_>, id: UserId, email: &EmailKey) 
 }
 
 /// Takes address, browser and detail out of their events; the chain of the trail holds without them.
-pub(crate) fn erase_from_audit_trail(conn: &mut PgConnection, id: UserId, email: &EmailKey) -> Result<i64, Fault> {
+pub(crate) fn erase_from_audit_trail(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &EmailKey,
+) -> Result<i64, Fault> {
     let mut erased = 0;
     for spelling in email.spellings() {
         let call = sql::<BigInt>("audit_erase(")

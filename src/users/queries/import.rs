@@ -21,7 +21,8 @@ pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[ImportedUser]) ->
         users::table.filter(mailbox().eq_any(&spellings)).select(mailbox()).load(conn)?;
     let mut taken: HashSet<String> = taken.into_iter().collect();
     taken.extend(crate::users::queries::addresses::reserved_among(conn, &spellings)?);
-    let is_free = |imported: &ImportedUser| !imported.key().spellings().iter().any(|text| taken.contains(*text));
+    let is_free =
+        |imported: &ImportedUser| !imported.key().spellings().iter().any(|text| taken.contains(*text));
     Ok(batch.iter().map(is_free).collect())
 }
 

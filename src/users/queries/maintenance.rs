@@ -39,7 +39,11 @@ pub(crate) const EXPIRED: [&str; 8] = [
 ];
 
 /// One batch of one of them.
-pub(crate) fn delete_expired(conn: &mut PgConnection, statement: &'static str, batch: i64) -> Result<usize, Fault> {
+pub(crate) fn delete_expired(
+    conn: &mut PgConnection,
+    statement: &'static str,
+    batch: i64,
+) -> Result<usize, Fault> {
     Ok(sql_query(statement).bind::<BigInt, _>(batch).execute(conn)?)
 }
 
@@ -60,7 +64,11 @@ pub(crate) fn delete_counters(
 }
 
 /// The oldest events go, behind a checkpoint.
-pub(crate) fn forget_audit_events(conn: &mut PgConnection, keep: Duration, batch: i64) -> Result<usize, Fault> {
+pub(crate) fn forget_audit_events(
+    conn: &mut PgConnection,
+    keep: Duration,
+    batch: i64,
+) -> Result<usize, Fault> {
     let forgotten: i64 = diesel::select(
         sql::<BigInt>("audit_forget(")
             .bind::<Interval, _>(time::to_interval(keep))

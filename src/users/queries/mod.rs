@@ -8,10 +8,10 @@ mod export;
 mod import;
 mod invitations;
 mod maintenance;
-mod users;
 mod registrations;
 mod secret_scan;
 mod setup;
+mod users;
 
 pub(crate) use addresses::{is_taken, reserved_until, transaction_time};
 pub(crate) use admin::{daily_figures, is_last_admin, user_ids, user_row, user_rows, users};
@@ -24,17 +24,18 @@ pub(crate) use invitations::{
     withdraw_invitation, withdraw_invitations_of,
 };
 pub(crate) use maintenance::{
-    EXPIRED, delete_counters, delete_expired, forget_audit_events, try_purge_lock, last_purge, record_purge,
-};
-pub(crate) use users::{
-    AddressHolder, has_admin, insert_user, lock_admins, address_holder, set_disabled, set_email, set_name, set_role,
+    EXPIRED, delete_counters, delete_expired, forget_audit_events, last_purge, record_purge, try_purge_lock,
 };
 pub(crate) use registrations::{
-    PendingRegistration, drop_registration, drop_registrations, insert_registration, take_registration,
-    pending_registration,
+    PendingRegistration, drop_registration, drop_registrations, insert_registration, pending_registration,
+    take_registration,
 };
 pub(crate) use secret_scan::{all_columns, each_row, in_one_snapshot};
-pub(crate) use setup::{insert_setup_token, setup_token_is_live, consume_setup_tokens};
+pub(crate) use setup::{consume_setup_tokens, insert_setup_token, setup_token_is_live};
+pub(crate) use users::{
+    AddressHolder, address_holder, has_admin, insert_user, lock_admins, set_disabled, set_email, set_name,
+    set_role,
+};
 
-pub use admin::{DayCount, DailyFigures, UserRow};
+pub use admin::{DailyFigures, DayCount, UserRow};
 pub use invitations::InvitationRow;

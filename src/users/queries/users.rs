@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
-use crate::identity::queries::{active_admins, to_recipient, of_mailbox};
-use crate::identity::{Recipient, Email, EmailKey, Name, Role, UserId};
+use crate::identity::queries::{active_admins, of_mailbox, to_recipient};
+use crate::identity::{Email, EmailKey, Name, Recipient, Role, UserId};
 use latchkey_sessions::SessionTx;
 
 /// Who has an address.
@@ -26,7 +26,10 @@ pub(crate) enum AddressHolder {
 }
 
 /// Who has the address. Sends the same queries for every answer.
-pub(crate) fn address_holder(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<AddressHolder>, Fault> {
+pub(crate) fn address_holder(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<AddressHolder>, Fault> {
     let row: Option<(Uuid, String, String, bool)> = of_mailbox(email_key)
         .select((dsl::id, dsl::name, dsl::email, dsl::disabled_at.is_not_null()))
         .first(conn)

@@ -68,7 +68,8 @@ struct MailPage {
 
 pub async fn mail(_: Visitor, ctx: Ctx, id: Id<Uuid>) -> Result<HttpResponse, Error> {
     here_only(&ctx)?;
-    let kept = ctx.accounts().mailer().stored_mail(ctx.accounts().db(), id.0).await?.ok_or(Error::NotFound)?;
+    let kept =
+        ctx.accounts().mailer().stored_mail(ctx.accounts().db(), id.0).await?.ok_or(Error::NotFound)?;
     let row = MailRow::new(&kept);
     let text = kept.body.map(|body| body.text).unwrap_or_default();
     let links = text.split_whitespace().filter(|word| word.starts_with("http")).map(str::to_owned).collect();

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::login::{LoginAttempt, LoginRefusal, Authenticated};
+use crate::login::{Authenticated, LoginAttempt, LoginRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText, Text};

@@ -63,8 +63,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<H
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let SetupForm { token, name, email, password } = form.input;
-    let person =
-        NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
+    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
     match ctx.accounts().users.create_first_admin(&token, person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(mailed_link::used(ctx.redirect("/login", Flash::SetUp), &ctx.shared)),

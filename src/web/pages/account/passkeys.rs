@@ -95,7 +95,12 @@ pub async fn start(me: Confirmed, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResp
 
 pub async fn finish(me: Confirmed, ctx: Ctx, made: Json<Attestation>) -> Result<HttpResponse, Error> {
     let step = PasskeyStep::parse(&ctx.query("second_step")).unwrap_or(PasskeyStep::Required);
-    match ctx.accounts().factors.finish_passkey_registration(me.0.clone(), ctx.binding(), made.0, step, ctx.client()).await? {
+    match ctx
+        .accounts()
+        .factors
+        .finish_passkey_registration(me.0.clone(), ctx.binding(), made.0, step, ctx.client())
+        .await?
+    {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
         Ok(added) => {
             let response = HttpResponse::Ok().json(json!({ "next": PAGE, "codes": added.wants_codes }));
@@ -182,7 +187,9 @@ pub async fn set_step(me: Confirmed, ctx: Ctx, form: Form<StepForm>) -> Result<H
         PasskeyStepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
         PasskeyStepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
         // The page with the codes was loaded again.
-        PasskeyStepChange::Unchanged if step == PasskeyStep::Required => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
+        PasskeyStepChange::Unchanged if step == PasskeyStep::Required => {
+            Ok(ctx.redirect(PAGE, Flash::CodesShown))
+        }
         PasskeyStepChange::Unchanged => Ok(ctx.redirect(PAGE, Flash::StepUnchanged)),
     }
 }

@@ -5,7 +5,7 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::factors::{RecoveryCodesRefusal, FactorStatus, RecoveryCodes};
+use crate::factors::{FactorStatus, RecoveryCodes, RecoveryCodesRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, Input, Preset, SecretText};

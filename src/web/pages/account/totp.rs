@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::factors::{TotpEnrolment, FactorStatus, TotpRefusal};
+use crate::factors::{FactorStatus, TotpEnrolment, TotpRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText};
