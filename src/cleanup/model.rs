@@ -9,7 +9,7 @@ pub enum Cleanup {
     EndOthers,
     NewPassword,
     Reset,
-    NotMe,
+    ReportSession,
     UndoEmail,
     UndoFactor,
     Unlock,
@@ -19,13 +19,13 @@ pub enum Cleanup {
     DisableAndEnable,
     Demote,
     ResetFactors,
-    EndEverybody,
+    EndAllSessions,
     Delete,
 }
 
 /// Something a session can begin or leave behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trace {
+pub enum Artifact {
     /// The session that left everything below.
     Session,
     SessionInSameBrowser,
@@ -51,18 +51,18 @@ pub enum Trace {
     OwnersUndoLinks,
 }
 
-/// What a clean-up does to a trace, and why: a sentence.
+/// What a clean-up does to a artifact, and why: a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Goes(&'static str),
+pub enum Effect {
+    Removed(&'static str),
     /// It does not work while the account is disabled, and works again once it is enabled.
-    Rests(&'static str),
-    Stays(&'static str),
+    Suspended(&'static str),
+    Kept(&'static str),
 }
 
 /// Which sessions of the account a clean-up ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum SessionScope {
     None,
     One,
     /// Every session but the one that carries it out.
@@ -77,7 +77,7 @@ impl Cleanup {
         Self::EndOthers,
         Self::NewPassword,
         Self::Reset,
-        Self::NotMe,
+        Self::ReportSession,
         Self::UndoEmail,
         Self::UndoFactor,
         Self::Unlock,
@@ -87,7 +87,7 @@ impl Cleanup {
         Self::DisableAndEnable,
         Self::Demote,
         Self::ResetFactors,
-        Self::EndEverybody,
+        Self::EndAllSessions,
         Self::Delete,
     ];
 
@@ -100,35 +100,35 @@ impl Cleanup {
             Self::DisableAndEnable => Some("user disable, user enable"),
             Self::Demote => Some("user demote"),
             Self::ResetFactors => Some("user reset-factors"),
-            Self::EndEverybody => Some("session revoke --everybody"),
+            Self::EndAllSessions => Some("session revoke --everybody"),
             _ => None,
         }
     }
 
-    pub fn reach(self) -> Reach {
+    pub fn session_scope(self) -> SessionScope {
         match self {
-            Self::Unlock | Self::Demote | Self::ResetFactors => Reach::None,
-            Self::LogOut | Self::EndSession | Self::AdminEndsSession => Reach::One,
-            Self::EndOthers | Self::NewPassword => Reach::Others,
+            Self::Unlock | Self::Demote | Self::ResetFactors => SessionScope::None,
+            Self::LogOut | Self::EndSession | Self::AdminEndsSession => SessionScope::One,
+            Self::EndOthers | Self::NewPassword => SessionScope::Others,
             Self::Reset
-            | Self::NotMe
+            | Self::ReportSession
             | Self::UndoEmail
             | Self::UndoFactor
             | Self::AdminEndsAll
             | Self::Disable
             | Self::DisableAndEnable
-            | Self::EndEverybody
-            | Self::Delete => Reach::All,
+            | Self::EndAllSessions
+            | Self::Delete => SessionScope::All,
         }
     }
 
     /// Whether the owner says that somebody else was in the account: that person may know the password.
-    fn disowns(self) -> bool {
-        matches!(self, Self::NotMe | Self::UndoEmail | Self::UndoFactor)
+    fn reports_intruder(self) -> bool {
+        matches!(self, Self::ReportSession | Self::UndoEmail | Self::UndoFactor)
     }
 }
 
-impl Trace {
+impl Artifact {
     pub const ALL: &[Self] = &[
         Self::Session,
         Self::SessionInSameBrowser,
@@ -152,14 +152,14 @@ impl Trace {
     ];
 }
 
-impl Fate {
-    pub fn goes(self) -> bool {
-        matches!(self, Self::Goes(_))
+impl Effect {
+    pub fn is_removed(self) -> bool {
+        matches!(self, Self::Removed(_))
     }
 
-    pub fn why(self) -> &'static str {
+    pub fn reason(self) -> &'static str {
         match self {
-            Self::Goes(why) | Self::Rests(why) | Self::Stays(why) => why,
+            Self::Removed(why) | Self::Suspended(why) | Self::Kept(why) => why,
         }
     }
 }
@@ -167,164 +167,176 @@ impl Fate {
 const DISABLED: &str = "It does not work while the account is disabled.";
 const TAKEN_BACK_BY_LETTER: &str = "The letter about it has a link that takes it back.";
 
-/// What `cleanup` does to `trace`.
-pub fn fate(cleanup: Cleanup, trace: Trace) -> Fate {
+/// What `cleanup` does to `artifact`.
+pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
     if cleanup == Cleanup::DisableAndEnable {
-        return match fate(Cleanup::Disable, trace) {
-            Fate::Rests(_) => Fate::Stays("Disabling only stops it; it works again in the enabled account."),
+        return match effect(Cleanup::Disable, artifact) {
+            Effect::Suspended(_) => {
+                Effect::Kept("Disabling only stops it; it works again in the enabled account.")
+            }
             other => other,
         };
     }
-    match trace {
-        Trace::Session => session(cleanup, "The clean-up ends it."),
-        Trace::OpenForm => session(cleanup, "A form is refused once its session has ended."),
-        Trace::PasskeyCeremony => session(cleanup, "The answer of the passkey needs the session that asked."),
-        Trace::SessionInSameBrowser | Trace::SessionInOtherBrowser => other_session(cleanup),
-        Trace::KnownDevice => known_device(cleanup),
-        Trace::PendingLogin => pending_login(cleanup),
-        Trace::PendingEmailChange => email_change(cleanup),
-        Trace::ChangedAddress => changed_address(cleanup),
-        Trace::LinksToChangedAddress => match cleanup {
+    match artifact {
+        Artifact::Session => session(cleanup, "The clean-up ends it."),
+        Artifact::OpenForm => session(cleanup, "A form is refused once its session has ended."),
+        Artifact::PasskeyCeremony => {
+            session(cleanup, "The answer of the passkey needs the session that asked.")
+        }
+        Artifact::SessionInSameBrowser | Artifact::SessionInOtherBrowser => other_session(cleanup),
+        Artifact::KnownDevice => known_device(cleanup),
+        Artifact::PendingLogin => pending_login(cleanup),
+        Artifact::PendingEmailChange => email_change(cleanup),
+        Artifact::ChangedAddress => changed_address(cleanup),
+        Artifact::LinksToChangedAddress => match cleanup {
             Cleanup::UndoEmail => {
-                Fate::Goes("Links that were mailed to the other address since are deleted.")
+                Effect::Removed("Links that were mailed to the other address since are deleted.")
             }
-            Cleanup::Disable => Fate::Rests(DISABLED),
-            _ => Fate::Stays("Such a link only takes something back; undo email deletes it."),
+            Cleanup::Disable => Effect::Suspended(DISABLED),
+            _ => Effect::Kept("Such a link only takes something back; undo email deletes it."),
         },
-        Trace::NewPassword => password(cleanup),
-        Trace::ResetLink => match cleanup {
-            Cleanup::NewPassword | Cleanup::Reset => Fate::Goes("It is older than the new password."),
-            Cleanup::Disable | Cleanup::Delete => Fate::Goes("The account has no use for it any more."),
-            disowning if disowning.disowns() => Fate::Goes("A new link replaces it."),
-            _ => Fate::Stays(
+        Artifact::NewPassword => password(cleanup),
+        Artifact::ResetLink => match cleanup {
+            Cleanup::NewPassword | Cleanup::Reset => Effect::Removed("It is older than the new password."),
+            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account has no use for it any more."),
+            reporting if reporting.reports_intruder() => Effect::Removed("A new link replaces it."),
+            _ => Effect::Kept(
                 "It went to the account's address, expires soon, and ends every session when used.",
             ),
         },
-        Trace::UnlockLink => match cleanup {
+        Artifact::UnlockLink => match cleanup {
             Cleanup::Unlock | Cleanup::NewPassword | Cleanup::Reset => {
-                Fate::Goes("Nothing is locked any more.")
+                Effect::Removed("Nothing is locked any more.")
             }
-            Cleanup::Disable | Cleanup::Delete => Fate::Goes("The account has no use for it any more."),
-            disowning if disowning.disowns() => Fate::Goes("There is no password left to unlock."),
-            _ => Fate::Stays("It only resets the count of wrong passwords."),
+            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account has no use for it any more."),
+            reporting if reporting.reports_intruder() => {
+                Effect::Removed("There is no password left to unlock.")
+            }
+            _ => Effect::Kept("It only resets the count of wrong passwords."),
         },
-        Trace::AuthenticatorApp | Trace::Passkey | Trace::RecoveryCodes => factor(cleanup),
-        Trace::PasskeyStepOff => match factor(cleanup) {
-            Fate::Goes(_) if cleanup != Cleanup::ResetFactors => {
-                Fate::Goes("What was chosen before counts again: the passkey is asked for.")
+        Artifact::AuthenticatorApp | Artifact::Passkey | Artifact::RecoveryCodes => factor(cleanup),
+        Artifact::PasskeyStepOff => match factor(cleanup) {
+            Effect::Removed(_) if cleanup != Cleanup::ResetFactors => {
+                Effect::Removed("What was chosen before counts again: the passkey is asked for.")
             }
             other => other,
         },
-        Trace::Invitation => invitation(cleanup),
-        Trace::OwnersUndoLinks => match cleanup {
-            Cleanup::Disable => Fate::Rests(DISABLED),
-            _ => Fate::Stays("They are the owner's way back, so nothing that a thief can do removes them."),
+        Artifact::Invitation => invitation(cleanup),
+        Artifact::OwnersUndoLinks => match cleanup {
+            Cleanup::Disable => Effect::Suspended(DISABLED),
+            _ => Effect::Kept("They are the owner's way back, so nothing that a thief can do removes them."),
         },
     }
 }
 
 /// For clean-ups that end no session.
-fn untouched(cleanup: Cleanup) -> Fate {
-    Fate::Stays(match cleanup {
+fn untouched(cleanup: Cleanup) -> Effect {
+    Effect::Kept(match cleanup {
         Cleanup::Demote => "A demotion changes the role, for every session from its next request on.",
         Cleanup::ResetFactors => "It helps an owner who lost the second factor, and only removes factors.",
         _ => "Unlocking only resets the count of wrong passwords.",
     })
 }
 
-fn session(cleanup: Cleanup, goes: &'static str) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One | Reach::Others | Reach::All => Fate::Goes(goes),
+fn session(cleanup: Cleanup, goes: &'static str) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One | SessionScope::Others | SessionScope::All => Effect::Removed(goes),
     }
 }
 
-fn other_session(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One => Fate::Stays("One session ends; the list of sessions shows the others."),
-        Reach::Others => Fate::Goes("Every session ends but the one that asked."),
-        Reach::All => Fate::Goes("Every session ends."),
+fn other_session(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One => Effect::Kept("One session ends; the list of sessions shows the others."),
+        SessionScope::Others => Effect::Removed("Every session ends but the one that asked."),
+        SessionScope::All => Effect::Removed("Every session ends."),
     }
 }
 
-fn known_device(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One if cleanup == Cleanup::LogOut => {
-            Fate::Stays("A browser stays known for the next log-in in it.")
+fn known_device(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One if cleanup == Cleanup::LogOut => {
+            Effect::Kept("A browser stays known for the next log-in in it.")
         }
-        Reach::One => Fate::Goes("The browser of a session that was ended is forgotten."),
-        Reach::Others | Reach::All => {
-            Fate::Goes("Every browser is forgotten, except the one in which the clean-up is carried out.")
+        SessionScope::One => Effect::Removed("The browser of a session that was ended is forgotten."),
+        SessionScope::Others | SessionScope::All => Effect::Removed(
+            "Every browser is forgotten, except the one in which the clean-up is carried out.",
+        ),
+    }
+}
+
+fn pending_login(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None if cleanup == Cleanup::ResetFactors => {
+            Effect::Removed("Without a second factor there is no second step.")
+        }
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One => {
+            Effect::Kept("It belongs to no session, needs a second factor and lasts ten minutes.")
+        }
+        SessionScope::Others | SessionScope::All => {
+            Effect::Removed("Every log-in that waits for its second step is cancelled.")
         }
     }
 }
 
-fn pending_login(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None if cleanup == Cleanup::ResetFactors => {
-            Fate::Goes("Without a second factor there is no second step.")
+fn email_change(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One => {
+            Effect::Removed("Its link works only while the session that asked has not been ended.")
         }
-        Reach::None => untouched(cleanup),
-        Reach::One => Fate::Stays("It belongs to no session, needs a second factor and lasts ten minutes."),
-        Reach::Others | Reach::All => Fate::Goes("Every log-in that waits for its second step is cancelled."),
+        SessionScope::Others if cleanup == Cleanup::EndOthers => {
+            Effect::Removed("It is cancelled unless the session that remains has asked for it.")
+        }
+        SessionScope::Others | SessionScope::All => Effect::Removed("It is cancelled."),
     }
 }
 
-fn email_change(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One => Fate::Goes("Its link works only while the session that asked has not been ended."),
-        Reach::Others if cleanup == Cleanup::EndOthers => {
-            Fate::Goes("It is cancelled unless the session that remains has asked for it.")
-        }
-        Reach::Others | Reach::All => Fate::Goes("It is cancelled."),
-    }
-}
-
-fn changed_address(cleanup: Cleanup) -> Fate {
+fn changed_address(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::UndoEmail => Fate::Goes("The account goes by the old address again."),
-        Cleanup::Disable => Fate::Rests(DISABLED),
-        _ => Fate::Stays("The letter to the old address has a link that takes the change back."),
+        Cleanup::UndoEmail => Effect::Removed("The account goes by the old address again."),
+        Cleanup::Disable => Effect::Suspended(DISABLED),
+        _ => Effect::Kept("The letter to the old address has a link that takes the change back."),
     }
 }
 
-fn password(cleanup: Cleanup) -> Fate {
+fn password(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::NewPassword | Cleanup::Reset => Fate::Goes("The new password replaces it."),
-        Cleanup::Disable => Fate::Rests(DISABLED),
-        disowning if disowning.disowns() => Fate::Goes(
+        Cleanup::NewPassword | Cleanup::Reset => Effect::Removed("The new password replaces it."),
+        Cleanup::Disable => Effect::Suspended(DISABLED),
+        reporting if reporting.reports_intruder() => Effect::Removed(
             "Someone else may know it, so the account has no password until its owner sets one by mail.",
         ),
-        _ => Fate::Stays("The clean-up does not change the password."),
+        _ => Effect::Kept("The clean-up does not change the password."),
     }
 }
 
-fn factor(cleanup: Cleanup) -> Fate {
+fn factor(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::NotMe => Fate::Goes("What was added since that session was opened is removed."),
-        Cleanup::UndoEmail => Fate::Goes("What was added since the change was requested is removed."),
-        Cleanup::UndoFactor => Fate::Goes("What was added since the letter is removed."),
-        Cleanup::ResetFactors => Fate::Goes("The operator removes every second factor."),
-        Cleanup::Disable => Fate::Rests(DISABLED),
+        Cleanup::ReportSession => Effect::Removed("What was added since that session was opened is removed."),
+        Cleanup::UndoEmail => Effect::Removed("What was added since the change was requested is removed."),
+        Cleanup::UndoFactor => Effect::Removed("What was added since the letter is removed."),
+        Cleanup::ResetFactors => Effect::Removed("The operator removes every second factor."),
+        Cleanup::Disable => Effect::Suspended(DISABLED),
         Cleanup::NewPassword | Cleanup::Reset => {
-            Fate::Stays("A new password keeps second factors, or the inbox alone would remove them.")
+            Effect::Kept("A new password keeps second factors, or the inbox alone would remove them.")
         }
-        _ => Fate::Stays(TAKEN_BACK_BY_LETTER),
+        _ => Effect::Kept(TAKEN_BACK_BY_LETTER),
     }
 }
 
-fn invitation(cleanup: Cleanup) -> Fate {
+fn invitation(cleanup: Cleanup) -> Effect {
     match cleanup {
         Cleanup::Demote | Cleanup::Disable | Cleanup::Delete => {
-            Fate::Goes("Invitations end with the role of the administrator who sent them.")
+            Effect::Removed("Invitations end with the role of the administrator who sent them.")
         }
-        disowning if disowning.disowns() => {
-            Fate::Goes("Open invitations that were sent since are withdrawn.")
+        reporting if reporting.reports_intruder() => {
+            Effect::Removed("Open invitations that were sent since are withdrawn.")
         }
-        _ => Fate::Stays("Administrators see it at `/admin/invitations` and withdraw it there."),
+        _ => Effect::Kept("Administrators see it at `/admin/invitations` and withdraw it there."),
     }
 }
 
@@ -335,8 +347,8 @@ mod tests {
     #[test]
     fn every_reason_is_a_sentence() {
         for cleanup in Cleanup::ALL {
-            for trace in Trace::ALL {
-                let why = fate(*cleanup, *trace).why();
+            for artifact in Artifact::ALL {
+                let why = effect(*cleanup, *artifact).reason();
                 assert!(why.ends_with('.') && why.chars().next().is_some_and(char::is_uppercase), "{why}");
             }
         }
@@ -344,13 +356,13 @@ mod tests {
 
     #[test]
     fn what_disabling_only_stops_is_back_in_the_enabled_account() {
-        for trace in Trace::ALL {
+        for artifact in Artifact::ALL {
             let (while_disabled, after) =
-                (fate(Cleanup::Disable, *trace), fate(Cleanup::DisableAndEnable, *trace));
+                (effect(Cleanup::Disable, *artifact), effect(Cleanup::DisableAndEnable, *artifact));
             assert_eq!(
-                matches!(while_disabled, Fate::Rests(_)),
-                matches!(after, Fate::Stays(_)),
-                "{trace:?}"
+                matches!(while_disabled, Effect::Suspended(_)),
+                matches!(after, Effect::Kept(_)),
+                "{artifact:?}"
             );
         }
     }
@@ -358,7 +370,7 @@ mod tests {
     #[test]
     fn no_clean_up_removes_the_owners_way_back() {
         for cleanup in Cleanup::ALL {
-            assert!(!fate(*cleanup, Trace::OwnersUndoLinks).goes(), "{cleanup:?}");
+            assert!(!effect(*cleanup, Artifact::OwnersUndoLinks).is_removed(), "{cleanup:?}");
         }
     }
 }

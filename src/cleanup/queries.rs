@@ -21,7 +21,7 @@ use crate::secret::TokenHash;
 use latchkey_sessions::Handle;
 
 /// Every browser but `here` is unknown from now on.
-pub(crate) fn forget_browsers(
+pub(crate) fn forget_known_devices(
     conn: &mut PgConnection,
     user: UserId,
     here: Option<&TokenHash>,
@@ -37,7 +37,7 @@ pub(crate) fn forget_browsers(
 
 /// The browser in which `session` was opened is unknown from now on, unless it is `here`. Which one that was is not
 /// recorded for older sessions: then every browser but `here` is.
-pub(crate) fn forget_browser_of(
+pub(crate) fn forget_device_of_session(
     conn: &mut PgConnection,
     user: UserId,
     session: Handle,
@@ -56,7 +56,7 @@ pub(crate) fn forget_browser_of(
 
 /// Whose requests for another address.
 #[derive(Clone, Copy)]
-pub(crate) enum AskedBy {
+pub(crate) enum RequestedBy {
     Session(Handle),
     /// Every session but this one, those that are not recorded included.
     Others(Handle),
@@ -66,17 +66,17 @@ pub(crate) enum AskedBy {
 pub(crate) fn cancel_email_changes(
     conn: &mut PgConnection,
     user: UserId,
-    asked_by: AskedBy,
+    asked_by: RequestedBy,
 ) -> Result<usize, Fault> {
     use account_links::dsl;
     let asked = account_links::table
         .filter(dsl::user_id.eq(user.0))
         .filter(dsl::purpose.eq(LinkPurpose::ConfirmEmail.as_str()));
     Ok(match asked_by {
-        AskedBy::Session(session) => {
+        RequestedBy::Session(session) => {
             diesel::delete(asked.filter(dsl::session.eq(session.0))).execute(conn)?
         }
-        AskedBy::Others(here) => {
+        RequestedBy::Others(here) => {
             diesel::delete(asked.filter(dsl::session.is_distinct_from(here.0))).execute(conn)?
         }
     })
@@ -163,7 +163,7 @@ pub(crate) fn database_time(conn: &mut PgConnection) -> Result<Moment, Fault> {
 }
 
 /// One batch of the known browsers of all users.
-pub(crate) fn forget_everybodys_browsers(
+pub(crate) fn forget_known_devices_of_all(
     conn: &mut PgConnection,
     begun: Moment,
     batch: i64,
@@ -177,7 +177,7 @@ pub(crate) fn forget_everybodys_browsers(
     )
 }
 
-pub(crate) fn delete_everybodys_pending(
+pub(crate) fn delete_pending_logins_of_all(
     conn: &mut PgConnection,
     begun: Moment,
     batch: i64,
@@ -191,7 +191,7 @@ pub(crate) fn delete_everybodys_pending(
     )
 }
 
-pub(crate) fn cancel_everybodys_email_changes(
+pub(crate) fn cancel_email_changes_of_all(
     conn: &mut PgConnection,
     begun: Moment,
     batch: i64,
@@ -216,14 +216,14 @@ fn batch_until(
 }
 
 /// Whether they were leaving.
-pub(crate) fn clear_leaving(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+pub(crate) fn clear_delete_after(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
     let row = users::table.filter(users::id.eq(id.0)).filter(users::delete_after.is_not_null());
     Ok(diesel::update(row).set(users::delete_after.eq(None::<OffsetDateTime>)).execute(conn)? > 0)
 }
 
 /// The choice is again what it was at `then`. Where it changed more than once since, the passkey is asked for. Answers
 /// whether it was changed since, as a count.
-pub(crate) fn take_back_passkey_step(
+pub(crate) fn revert_password_alone_choice(
     conn: &mut PgConnection,
     user: UserId,
     then: OffsetDateTime,
@@ -240,7 +240,7 @@ pub(crate) fn take_back_passkey_step(
 }
 
 /// From now on no password is theirs, until they choose a new one.
-pub(crate) fn drop_password(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
+pub(crate) fn clear_password(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
     let row = users::table.filter(users::id.eq(id.0));
     diesel::update(row).set(users::password_hash.eq(None::<String>)).execute(conn)?;
     Ok(())

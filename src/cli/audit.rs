@@ -4,11 +4,11 @@ use actix_web::rt::System;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Failure, reach};
+use super::{Failure, connect};
 use crate::accounts::Accounts;
 use crate::audit::{BrokenChain, ChainHead, Damage, ErasedUser};
 use crate::config::Settings;
-use crate::users::{ColumnAtRest, Kind};
+use crate::users::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -31,14 +31,14 @@ pub enum Command {
 }
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
-    let (accounts, _reached) = reach::accounts(settings)?;
+    let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
 async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::Head => {
-            say!("{}", accounts.audit.trail_head().await?);
+            print_line!("{}", accounts.audit.trail_head().await?);
             Ok(())
         }
         Command::AtRest { json } => at_rest(accounts, json).await,
@@ -55,12 +55,12 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
             let (links, since, erased) = (intact.links, intact.since, intact.erased);
             let head = intact.head.to_string();
             if as_json {
-                say!(
+                print_line!(
                     "{}",
                     json!({ "intact": true, "links": links, "since": since, "erased": erased, "head": head })
                 );
             } else {
-                say!(
+                print_line!(
                     "Nobody changed the audit trail: {links} links since {since}, {erased} of deleted people. Head: {head}"
                 );
             }
@@ -73,7 +73,7 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
             };
             if as_json {
                 let users: Vec<String> = erased.iter().map(|user| user.id.to_string()).collect();
-                say!(
+                print_line!(
                     "{}",
                     json!({ "intact": false, "damage": broken.damage.as_str(), "link": broken.seq,
                         "event": broken.event, "users": users })
@@ -98,32 +98,32 @@ fn broken_at(BrokenChain { damage, seq, event }: BrokenChain, erased: &[ErasedUs
 }
 
 async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
-    let columns = accounts.maintenance.audit_at_rest().await?;
+    let columns = accounts.maintenance.scan_for_secrets().await?;
     if !as_json {
-        say!("{:<36} {:<10} {:>9}", "COLUMN", "KIND", "VALUES");
+        print_line!("{:<36} {:<10} {:>9}", "COLUMN", "KIND", "VALUES");
     }
     for column in &columns {
         if as_json {
-            say!("{}", serde_json::to_string(column)?);
+            print_line!("{}", serde_json::to_string(column)?);
         } else {
             let name = format!("{}.{}", column.table, column.column);
-            let kind = column.kind.map_or("unknown", Kind::as_str);
-            let found = if column.is_sound() { "" } else { "  ← not sound" };
-            say!("{name:<36} {kind:<10} {:>9}{found}", column.values);
+            let kind = column.kind.map_or("unknown", ColumnKind::as_str);
+            let found = if column.is_clean() { "" } else { "  ← not sound" };
+            print_line!("{name:<36} {kind:<10} {:>9}{found}", column.values);
         }
     }
-    match columns.iter().find(|column| !column.is_sound()) {
+    match columns.iter().find(|column| !column.is_clean()) {
         Some(column) => Err(unsound(column).into()),
         None if as_json => Ok(()),
         None => {
-            say!("Nothing stored could log anybody in.");
+            print_line!("Nothing stored could log anybody in.");
             Ok(())
         }
     }
 }
 
-fn unsound(column: &ColumnAtRest) -> String {
-    let ColumnAtRest { table, column: name, kind, misshapen, opening, .. } = column;
+fn unsound(column: &ScannedColumn) -> String {
+    let ScannedColumn { table, column: name, kind, misshapen, opening, .. } = column;
     match kind {
         None => format!("nobody has said what {table}.{name} is: add it to src/users/secret_scan.rs"),
         Some(_) if *opening > 0 => {

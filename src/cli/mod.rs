@@ -2,23 +2,23 @@
 //! with 1; a command line it does not understand exits with 2.
 
 /// A line on standard output. Nobody has to read to the end: `latchkey user list | head -1`.
-macro_rules! say {
+macro_rules! print_line {
     ($($line:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)))? };
 }
 
 mod audit;
 mod config;
+mod connect;
 mod doctor;
 mod import;
 mod local_instance;
 mod log;
 mod migrate;
 mod prove;
-mod reach;
 mod serve;
 mod session;
+mod transport_security;
 mod user;
-mod way;
 
 use std::env;
 use std::error::Error;
@@ -58,8 +58,8 @@ enum Command {
     /// Measure, here and now, whether what is promised holds.
     #[command(subcommand)]
     Prove(prove::Command),
-    /// Look at everything that has to be right around the program, and say what to do.
-    Doctor(doctor::Asked),
+    /// Look at everything that has to be right around the program, and print_line what to do.
+    Doctor(doctor::Options),
     /// Show the settings in force and where each comes from, secrets left out. Changes nothing.
     Config {
         /// As JSON.
@@ -84,10 +84,10 @@ type Failure = Box<dyn Error>;
 
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    tidy_environment();
+    fix_libpq_environment();
     match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if nobody_reads(&failure) => ExitCode::SUCCESS,
+        Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("latchkey: {}", failure.to_string().replace('\n', " "));
             ExitCode::FAILURE
@@ -98,7 +98,7 @@ pub fn run() -> ExitCode {
 /// Executes this program again with a corrected environment if libpq would misread its variables. libpq reads
 /// them from the process, where only unsafe code could change them. The second execution finds nothing to
 /// correct.
-fn tidy_environment() {
+fn fix_libpq_environment() {
     let untidy = settings::untidy_libpq(env::vars_os());
     let Ok(program) = env::current_exe() else { return };
     if untidy.is_empty() {
@@ -116,20 +116,20 @@ fn tidy_environment() {
     let _ = same.exec();
 }
 
-fn nobody_reads(failure: &Failure) -> bool {
+fn is_broken_pipe(failure: &Failure) -> bool {
     failure.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn execute(command: Command) -> Result<(), Failure> {
     let settings = match &command {
-        Command::Doctor(asked) => return doctor::run(Settings::inspect(), asked),
+        Command::Doctor(options) => return doctor::run(Settings::inspect(), options),
         Command::Config { .. } => Settings::inspect()?,
         _ => Settings::load()?,
     };
     // Every command refuses the settings that `serve` refuses.
-    reach::check(&settings)?;
+    connect::check(&settings)?;
     match command {
-        Command::Doctor(asked) => doctor::run(Ok(settings), &asked),
+        Command::Doctor(options) => doctor::run(Ok(settings), &options),
         Command::Serve => serve::run(settings),
         Command::Migrate => migrate::run(&settings),
         Command::User(command) => user::run(&settings, command),

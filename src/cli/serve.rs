@@ -15,9 +15,9 @@ use actix_web::web::Data;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
+use super::connect::{self, ReachableDatabase};
 use super::local_instance::LocalInstance;
-use super::reach::{self, Reached};
-use super::way::{self, Safety};
+use super::transport_security::{self, TransportSafety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
 use crate::config::Settings;
@@ -25,25 +25,25 @@ use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
-use crate::users::IdnKeys;
+use crate::users::IdnKeyCounts;
 use crate::web::{self, Shared};
 
 /// How long to wait before asking a database again that did not answer.
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Dead sessions, links and counters are looked for this often, by whichever instance comes first.
-const TIDY_EVERY: Duration = Duration::from_secs(3600);
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often an instance asks whether it is time: between half of this and one and a half, so that instances which
 /// were started together do not all come at once.
-const TIDY_LOOK: Duration = Duration::from_secs(900);
+const PURGE_CHECK_EVERY: Duration = Duration::from_secs(900);
 
 /// How often an instance looks for log-ins whose second step is overdue: one query of an index. Their letter may come a
 /// minute late.
-const MISSING_STEPS_EVERY: Duration = Duration::from_secs(60);
+const UNFINISHED_LOGINS_EVERY: Duration = Duration::from_secs(60);
 
 /// A start-up told to stop has this long to let go of what it was doing.
-const LET_GO: Duration = Duration::from_secs(10);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
@@ -55,7 +55,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// An answer that nobody takes is given up after this: actix waits for ever, so the kernel is told. Phones are back
 /// from a tunnel sooner.
 #[cfg(target_os = "linux")]
-const UNTAKEN: Duration = Duration::from_secs(20);
+const UNREAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
@@ -116,24 +116,24 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
                 drop(keep_trying);
                 ended??;
                 tracing::info!("stopped before the database was ready");
-                if let Ok(Ok(Ok(reached))) = time::timeout(LET_GO, told).await {
-                    leave(reached).await?;
+                if let Ok(Ok(Ok(reached))) = time::timeout(SHUTDOWN_GRACE, told).await {
+                    stop_local_server(reached).await?;
                 }
                 return Ok(());
             }
         };
         spawn(mailer.deliver_forever(db));
-        spawn(tidy_forever(accounts.clone()));
+        spawn(purge_forever(accounts.clone()));
         match lab {
             Some(lab) => {
                 spawn(delete_expired_runs_forever(lab));
             }
             None => delete_runs_of_the_lab(&accounts).await,
         }
-        spawn(tell_of_missing_steps_forever(accounts.clone()));
+        spawn(notify_unfinished_logins_forever(accounts.clone()));
         let background = accounts.sessions().start_background();
         fill_idn_keys(&accounts).await;
-        welcome(&accounts, &settings).await;
+        log_ready(&accounts, &settings).await;
         running.await??;
         if let Some(watched) = watched {
             watched.stop(false).await;
@@ -142,11 +142,11 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         if let Err(fault) = background.stop().await {
             tracing::warn!(%fault, "cannot write when sessions were last used");
         }
-        leave(reached).await
+        stop_local_server(reached).await
     });
     // The runtime would wait for its threads, and one that waits for a database that hangs waits for ever. Whoever
     // was asking has their answer by now.
-    // With it stays the way to it: a worker's thread that ends after this one would else be the last to hold that, and
+    // With it stays the transport_security to it: a worker's thread that ends after this one would else be the last to hold that, and
     // wake the runtime while its own locals are destroyed, which tokio answers with an abort.
     mem::forget(System::current());
     mem::forget(system);
@@ -159,7 +159,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     // Accepted connections inherit both.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNTAKEN))?;
+    socket.set_tcp_user_timeout(Some(UNREAD_RESPONSE_TIMEOUT))?;
     socket.bind(&address.into()).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -168,16 +168,21 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// Reaches and migrates the database, however long that takes: until then requests are answered 503.
 /// Ends when the other side of `given_up` is gone.
-fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Result<Reached, Failure> {
-    let reached = reach::database(settings)?;
+fn prepare(
+    settings: &Settings,
+    db: &Db,
+    given_up: &Receiver<Infallible>,
+) -> Result<ReachableDatabase, Failure> {
+    let reached = connect::database(settings)?;
     loop {
-        match reach::no_unknown_pooler(settings, &reached.url).and_then(|()| migrations::run(&reached.direct))
+        match connect::no_unknown_pooler(settings, &reached.url)
+            .and_then(|()| migrations::run(&reached.direct))
         {
             Ok(applied) => {
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");
                 }
-                watch_the_way(settings);
+                warn_if_unsafe_transport(settings);
                 db.open(&reached.url);
                 return Ok(reached);
             }
@@ -193,33 +198,40 @@ fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Res
 }
 
 /// Says so where others could read or change what travels to the database. Not refused: a private network is some
-/// platforms' way, and what deploys there must come up.
-fn watch_the_way(settings: &Settings) {
+/// platforms' transport_security, and what deploys there must come up.
+fn warn_if_unsafe_transport(settings: &Settings) {
     let pool = settings.database.as_ref().map(|url| (url, "DATABASE_URL"));
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
     for (url, connection) in pool.into_iter().chain(direct) {
         // What nobody confirms is not there.
-        let is_encrypted = || diagnostics::tls_status_of(url).is_ok_and(|way| way.encrypted);
-        let way = way::judge(url, is_encrypted);
-        if way.safety.is_good() {
+        let is_encrypted =
+            || diagnostics::tls_status_of(url).is_ok_and(|transport_security| transport_security.encrypted);
+        let transport_security = transport_security::assess(url, is_encrypted);
+        if transport_security.safety.is_good() {
             continue;
         }
-        let seen = match way.safety {
-            Safety::Plain => "not encrypted: whoever is on the network reads and changes everything",
+        let seen = match transport_security.safety {
+            TransportSafety::Plain => "not encrypted: whoever is on the network reads and changes everything",
             _ => "encrypted, but nobody has looked whether it is the right server",
         };
-        let (sslmode, advice) = (way.sslmode, way::ADVICE);
-        tracing::warn!(connection, sslmode, seen, advice, "the way to the database is not safe");
+        let (sslmode, advice) = (transport_security.sslmode, transport_security::ADVICE);
+        tracing::warn!(
+            connection,
+            sslmode,
+            seen,
+            advice,
+            "the transport_security to the database is not safe"
+        );
     }
 }
 
 /// Local mode's server stops with its last user. That blocks, and there is nothing left to serve.
-async fn leave(reached: Reached) -> Result<(), Failure> {
+async fn stop_local_server(reached: ReachableDatabase) -> Result<(), Failure> {
     task::spawn_blocking(move || reached.server.map(|server| server.stop())).await?.transpose()?;
     Ok(())
 }
 
-async fn welcome(accounts: &Accounts, settings: &Settings) {
+async fn log_ready(accounts: &Accounts, settings: &Settings) {
     tracing::info!(url = settings.server.public.as_str(), "ready");
     match accounts.users.setup_link().await {
         Ok(Some(link)) => tracing::info!(
@@ -234,7 +246,7 @@ async fn welcome(accounts: &Accounts, settings: &Settings) {
 /// Rows that a version before this one wrote are also found by other spellings of their domain from now on.
 async fn fill_idn_keys(accounts: &Accounts) {
     match accounts.maintenance.fill_idn_keys().await {
-        Ok(IdnKeys { filled, shared }) => {
+        Ok(IdnKeyCounts { filled, shared }) => {
             if filled > 0 {
                 tracing::info!(filled, "addresses are compared by their domains' ASCII form");
             }
@@ -252,7 +264,7 @@ async fn delete_expired_runs_forever(lab: Lab) {
         if let Err(fault) = lab.delete_expired().await {
             tracing::warn!(%fault, "cannot delete expired runs of the lab");
         }
-        time::sleep(TIDY_LOOK.mul_f64(0.5 + share())).await;
+        time::sleep(PURGE_CHECK_EVERY.mul_f64(0.5 + jitter())).await;
     }
 }
 
@@ -265,28 +277,28 @@ async fn delete_runs_of_the_lab(accounts: &Accounts) {
     }
 }
 
-async fn tidy_forever(accounts: Accounts) {
+async fn purge_forever(accounts: Accounts) {
     loop {
-        match accounts.maintenance.tidy_when_due(TIDY_EVERY).await {
+        match accounts.maintenance.purge_when_due(PURGE_EVERY).await {
             Ok(None | Some(0)) => {}
             Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),
             Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
         }
-        time::sleep(TIDY_LOOK.mul_f64(0.5 + share())).await;
+        time::sleep(PURGE_CHECK_EVERY.mul_f64(0.5 + jitter())).await;
     }
 }
 
 /// By chance between nought and one; the middle where there is no chance to be had.
-fn share() -> f64 {
+fn jitter() -> f64 {
     random::<4>().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
-async fn tell_of_missing_steps_forever(accounts: Accounts) {
+async fn notify_unfinished_logins_forever(accounts: Accounts) {
     loop {
-        if let Err(fault) = accounts.login.tell_of_missing_steps().await {
+        if let Err(fault) = accounts.login.notify_unfinished_logins().await {
             tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
         }
-        time::sleep(MISSING_STEPS_EVERY.mul_f64(0.5 + share())).await;
+        time::sleep(UNFINISHED_LOGINS_EVERY.mul_f64(0.5 + jitter())).await;
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::import::{self, Import};
-use super::{Failure, reach, rfc3339};
+use super::{Failure, connect, rfc3339};
 use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::identity::{Client, Email, Name, Role, UserId};
@@ -53,7 +53,7 @@ pub enum Command {
 const CHUNK: i64 = 500;
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
-    let (accounts, _reached) = reach::accounts(settings)?;
+    let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
@@ -62,7 +62,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::Create { email, name, admin } => {
             let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| why.to_string())?);
             let role = if admin { Role::Admin } else { Role::Member };
-            accounts.admin.create_user(&email, &name, role).await?.map_err(said)?;
+            accounts.admin.create_user(&email, &name, role).await?.map_err(failure)?;
             print_reset_link(accounts, &email).await
         }
         Command::List { search, json } => list(accounts, &search, json).await,
@@ -73,8 +73,8 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
                 .admin
                 .disable(None, find(accounts, &email).await?, Client::operator())
                 .await?
-                .map_err(said)?;
-            say!("{email} is disabled and logged out everywhere.");
+                .map_err(failure)?;
+            print_line!("{email} is disabled and logged out everywhere.");
             Ok(())
         }
         Command::Enable { email } => {
@@ -82,23 +82,25 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
                 .admin
                 .enable(None, find(accounts, &email).await?, Client::operator())
                 .await?
-                .map_err(said)?;
-            say!("{email} is enabled.");
+                .map_err(failure)?;
+            print_line!("{email} is enabled.");
             Ok(())
         }
         Command::Unlock { email } => {
             let user = find(accounts, &email).await?;
-            accounts.login.unlock_user(user, Client::operator()).await?.map_err(said)?;
-            say!("{email} can log in with the password again.");
+            accounts.login.unlock_user(user, Client::operator()).await?.map_err(failure)?;
+            print_line!("{email} can log in with the password again.");
             Ok(())
         }
         Command::Import(import) => import::run(accounts, &import).await,
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
         Command::ResetFactors { email } => {
             if accounts.admin.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
-                say!("{email} logs in with the password alone, until they set a second factor up again.");
+                print_line!(
+                    "{email} logs in with the password alone, until they set a second factor up again."
+                );
             } else {
-                say!("{email} has no second factor. Nothing was changed.");
+                print_line!("{email} has no second factor. Nothing was changed.");
             }
             Ok(())
         }
@@ -111,8 +113,8 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
         let (users, total) = accounts.admin.users(search, CHUNK, offset).await?;
         if offset == 0 && !as_json {
             match total {
-                0 => say!("No user{}.", super::matching(search)),
-                _ => say!(
+                0 => print_line!("No user{}.", super::matching(search)),
+                _ => print_line!(
                     "{:<40} {:<8} {:<10} {:>8}  {:<20}  {:<20}  NAME",
                     "EMAIL",
                     "ROLE",
@@ -124,7 +126,7 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
             }
         }
         for user in &users {
-            say!("{}", if as_json { object(user).to_string() } else { line(user) });
+            print_line!("{}", if as_json { object(user).to_string() } else { line(user) });
         }
         offset += CHUNK;
         if offset >= total {
@@ -164,35 +166,35 @@ async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failur
         .admin
         .set_role(None, find(accounts, email).await?, role, Client::operator())
         .await?
-        .map_err(said)?;
-    say!("{email} is now {}.", role.as_str());
+        .map_err(failure)?;
+    print_line!("{email} is now {}.", role.as_str());
     Ok(())
 }
 
 async fn print_reset_link(accounts: &Accounts, email: &Email) -> Result<(), Failure> {
-    let link = accounts.users.reset_link(email).await?.ok_or_else(|| unknown(email.as_str()))?;
-    say!("{link}");
+    let link = accounts.users.reset_link(email).await?.ok_or_else(|| not_found(email.as_str()))?;
+    print_line!("{link}");
     Ok(())
 }
 
 async fn find(accounts: &Accounts, email: &str) -> Result<UserId, Failure> {
-    accounts.admin.user_id(&address(email)?).await?.ok_or_else(|| unknown(email).into())
+    accounts.admin.user_id(&address(email)?).await?.ok_or_else(|| not_found(email).into())
 }
 
 fn address(text: &str) -> Result<Email, Failure> {
     Email::parse(text).map_err(|_| format!("{text:?} is no e-mail address").into())
 }
 
-fn unknown(email: &str) -> String {
+fn not_found(email: &str) -> String {
     format!("nobody active is registered as {email}")
 }
 
-fn said(refusal: AdminRefusal) -> Failure {
+fn failure(refusal: AdminRefusal) -> Failure {
     match refusal {
         AdminRefusal::NoSuchUser => "there is no such user",
         AdminRefusal::LastAdmin => "they are the last administrator: promote somebody else first",
         AdminRefusal::NoMail => "mail is switched off",
-        AdminRefusal::Taken => "somebody is registered with this address",
+        AdminRefusal::AddressTaken => "somebody is registered with this address",
     }
     .into()
 }

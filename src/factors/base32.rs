@@ -16,7 +16,7 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// "abcd-EFGH ij" as it was meant: case, spaces and dashes do not count, and digits that are not used stand for the
 /// letter they look like.
-pub fn tidied(typed: &str) -> String {
+pub fn normalize(typed: &str) -> String {
     codes::letters_and_digits(typed)
         .chars()
         .map(|c| match c.to_ascii_uppercase() {
@@ -29,7 +29,7 @@ pub fn tidied(typed: &str) -> String {
 }
 
 /// In groups, for reading aloud and copying by hand.
-pub fn grouped(text: &str, size: usize, between: &str) -> String {
+pub fn group(text: &str, size: usize, between: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     letters.chunks(size).map(String::from_iter).collect::<Vec<_>>().join(between)
 }
@@ -49,8 +49,8 @@ mod tests {
 
     #[test]
     fn what_is_typed_is_read_as_it_was_meant() {
-        assert_eq!(tidied(" mzxw-6ytb 0I18\t"), "MZXW6YTBOIIB");
-        assert_eq!(tidied("ＭＺｘｗ‑６ytb\u{202f}۰I۱۸\u{200e}"), "MZXW6YTBOIIB");
-        assert_eq!(grouped("MZXW6YTBOI", 4, "-"), "MZXW-6YTB-OI");
+        assert_eq!(normalize(" mzxw-6ytb 0I18\t"), "MZXW6YTBOIIB");
+        assert_eq!(normalize("ＭＺｘｗ‑６ytb\u{202f}۰I۱۸\u{200e}"), "MZXW6YTBOIIB");
+        assert_eq!(group("MZXW6YTBOI", 4, "-"), "MZXW-6YTB-OI");
     }
 }

@@ -6,34 +6,34 @@ use uuid::Uuid;
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, EmailKey, LoginMethod, UserId};
-use crate::login::known_devices::Proof;
-use crate::login::log_ins::Way;
-use crate::login::pending::{LoggedIn, Pending, fingerprint};
+use crate::login::counters::LoginMethod;
+use crate::login::known_devices::DeviceCookie;
+use crate::login::pending_login::{Authenticated, PendingLogin, fingerprint};
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
 use crate::throttle::{AttemptDecision, AttemptKeys, RefundOnFault, RetryAfter};
 use latchkey_sessions::{self as sessions, Key, SessionTx};
 
 /// What somebody typed to log in.
-pub struct Attempt {
+pub struct LoginAttempt {
     pub email: String,
     pub password: String,
     pub remember: bool,
 }
 
 /// A session opened for somebody who proved themselves.
-pub struct Opened {
+pub struct OpenedSession {
     pub user: UserId,
     pub key: Key,
     pub remember: bool,
     /// For the browser to keep: next time it is known.
-    pub proof: Proof,
+    pub device_cookie: DeviceCookie,
     /// They had asked to be deleted, and now are not.
-    pub restored: bool,
+    pub deletion_cancelled: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum LogInRefusal {
+pub enum LoginRefusal {
     /// Wrong password, unknown or unverified address, disabled: nobody learns which (ASVS 5.0 6.3.8).
     NoMatch,
     TooMany(RetryAfter),
@@ -41,33 +41,33 @@ pub enum LogInRefusal {
 
 /// What is kept of a user to check a password by.
 #[derive(Clone)]
-pub(crate) struct Known {
+pub(crate) struct PasswordRecord {
     pub id: UserId,
     pub hash: Option<PasswordHash>,
 }
 
 /// How a password check ended.
-pub(crate) enum Checked {
+pub(crate) enum PasswordCheck {
     /// It matches; with a fresh hash where the stored one is outdated.
     Yes {
-        rehashed: Option<Rehashed>,
+        rehashed: Option<Rehash>,
     },
     No,
     TooMany(RetryAfter),
 }
 
 /// The same password, hashed as ours are today.
-pub(crate) struct Rehashed {
+pub(crate) struct Rehash {
     hash: PasswordHash,
     /// What to note of a password that came from elsewhere.
-    moved_in: Option<&'static str>,
+    migration_note: Option<&'static str>,
 }
 
-impl Rehashed {
+impl Rehash {
     /// Keeps it in place of the old hash. The caller has locked the user's row.
     pub fn keep(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<(), Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
-        match self.moved_in {
+        match self.migration_note {
             Some(detail) => {
                 NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client).detail(detail).write(conn)
             }
@@ -81,9 +81,9 @@ const WEAK: &str = "it is weaker than new ones must be, so choose another";
 
 /// How a log-in ended.
 enum Concluded {
-    Answer(Result<LoggedIn, LogInRefusal>),
+    Answer(Result<Authenticated, LoginRefusal>),
     /// Not yet: the hash is another one now, and nothing has been done.
-    Replaced(Known),
+    Replaced(PasswordRecord),
 }
 
 /// In the trail, of a log-in that lost to whatever committed first.
@@ -96,32 +96,36 @@ impl Login {
     ///
     /// # Errors
     /// [`Fault::Busy`] when too many passwords are being checked.
-    pub async fn authenticate(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
+    pub async fn authenticate(
+        &self,
+        attempt: LoginAttempt,
+        client: Client,
+    ) -> Answer<Authenticated, LoginRefusal> {
         let answer = self.attempt(attempt, client).await;
-        self.log_ins.count(Way::Password, &answer);
+        self.counters.count(LoginMethod::Password, &answer);
         answer
     }
 
-    async fn attempt(&self, attempt: Attempt, client: Client) -> Answer<LoggedIn, LogInRefusal> {
+    async fn attempt(&self, attempt: LoginAttempt, client: Client) -> Answer<Authenticated, LoginRefusal> {
         let email_key = EmailKey::of_attempt(&attempt.email);
-        let (known, knows_browser) = {
+        let (known, is_known_device) = {
             let (email_key, browser) = (email_key.clone(), client.browser);
             self.db
                 .read(move |conn| {
-                    let known = queries::known(conn, &email_key)?;
-                    let knows_browser = match (&known, &browser) {
-                        (Some(known), Some(browser)) => queries::knows_browser(conn, known.id, browser)?,
+                    let known = queries::password_record(conn, &email_key)?;
+                    let is_known_device = match (&known, &browser) {
+                        (Some(known), Some(browser)) => queries::is_known_device(conn, known.id, browser)?,
                         _ => false,
                     };
-                    Ok((known, knows_browser))
+                    Ok((known, is_known_device))
                 })
                 .await?
         };
-        let whose = known.as_ref().map(|known| (known.id, knows_browser));
+        let whose = known.as_ref().map(|known| (known.id, is_known_device));
         let attempt_keys = AttemptKeys::for_log_in(&email_key, whose, &client, &self.throttle.counter_names);
         let (checked, counted) =
             self.check_password(&attempt_keys, &attempt.password, known.as_ref()).await?;
-        counted.if_fault(self.concluded(checked, known, attempt_keys, attempt, client).await)
+        counted.if_fault(self.conclude_attempt(checked, known, attempt_keys, attempt, client).await)
     }
 
     /// Of two first log-ins at once after a change of the hash cost, one finds the other's new hash in place of the one
@@ -129,17 +133,16 @@ impl Login {
     /// really changed does not match it. The attempt stays counted until it is let in.
     async fn concluded(
         &self,
-        checked: Checked,
-        known: Option<Known>,
+        checked: PasswordCheck,
+        known: Option<PasswordRecord>,
         attempt_keys: AttemptKeys,
-        attempt: Attempt,
+        attempt: LoginAttempt,
         client: Client,
-    ) -> Answer<LoggedIn, LogInRefusal> {
+    ) -> Answer<Authenticated, LoginRefusal> {
         let conclude = |checked, known| {
             let (login, attempt_keys, client, remember) =
                 (self.clone(), attempt_keys.clone(), client.clone(), attempt.remember);
-            self.sessions
-                .write(move |change| login.conclude(change, checked, known, attempt_keys, remember, &client))
+            self.sessions.write(move |tx| login.conclude(tx, checked, known, attempt_keys, remember, &client))
         };
         let now = match conclude(checked, known).await? {
             Concluded::Answer(answer) => return Ok(answer),
@@ -148,7 +151,7 @@ impl Login {
         let user = now.id;
         let given = Password::given(&attempt.password);
         if self.passwords.hasher.verify(given, now.hash.as_ref()).await?.matches {
-            let yes = Checked::Yes { rehashed: None };
+            let yes = PasswordCheck::Yes { rehashed: None };
             if let Concluded::Answer(answer) = conclude(yes, Some(now)).await? {
                 return Ok(answer);
             }
@@ -160,7 +163,7 @@ impl Login {
                     .write(conn)
             })
             .await?;
-        Ok(Err(LogInRefusal::NoMatch))
+        Ok(Err(LoginRefusal::NoMatch))
     }
 
     /// The one way a password is checked, for every operation that asks for one: counted, then hashed with
@@ -169,11 +172,13 @@ impl Login {
         &self,
         attempt_keys: &AttemptKeys,
         raw: &str,
-        known: Option<&Known>,
-    ) -> Result<(Checked, RefundOnFault), Fault> {
+        known: Option<&PasswordRecord>,
+    ) -> Result<(PasswordCheck, RefundOnFault), Fault> {
         let (throttle, taking) = (self.throttle.clone(), attempt_keys.clone());
         let (counted, alarm) = match self.db.write(move |conn| taking.count(conn, &throttle)).await? {
-            AttemptDecision::Wait(wait) => return Ok((Checked::TooMany(wait), RefundOnFault::nothing())),
+            AttemptDecision::Wait(wait) => {
+                return Ok((PasswordCheck::TooMany(wait), RefundOnFault::nothing()));
+            }
             AttemptDecision::Locked => (false, None),
             AttemptDecision::Counted(alarm) => (true, alarm),
         };
@@ -183,7 +188,7 @@ impl Login {
         let checked = match stored {
             Some(hash) if counted => self.passwords.hasher.verify(given, Some(hash)).await,
             Some(hash) => self.passwords.hasher.reject(given, Some(hash)).await,
-            None => self.passwords.hasher.reject(given, self.stand_in(attempt_keys).await?.as_ref()).await,
+            None => self.passwords.hasher.reject(given, self.decoy_hash(attempt_keys).await?.as_ref()).await,
         };
         let verdict = match checked {
             Ok(verdict) => verdict,
@@ -207,75 +212,75 @@ impl Login {
         }
         if !verdict.matches {
             if let Some(alarm) = alarm {
-                self.alert_owner(alarm, attempt_keys).await?;
+                self.send_alarm_notice(alarm, attempt_keys).await?;
             }
-            return Ok((Checked::No, RefundOnFault::nothing()));
+            return Ok((PasswordCheck::No, RefundOnFault::nothing()));
         }
         let right = || RefundOnFault::new(&self.db, attempt_keys);
         let rehashed = match again {
             Some(password) if verdict.outdated => {
                 let weak = self.passwords.choose(raw, "", "").is_err();
-                let moved_in = stored.is_some_and(PasswordHash::is_legacy);
-                let moved_in = moved_in.then_some(if weak { WEAK } else { "" });
+                let migration_note = stored.is_some_and(PasswordHash::is_legacy);
+                let migration_note = migration_note.then_some(if weak { WEAK } else { "" });
                 let hash = self.passwords.hash(password).await;
-                Some(Rehashed { hash: right().if_fault(hash)?, moved_in })
+                Some(Rehash { hash: right().if_fault(hash)?, migration_note })
             }
             _ => None,
         };
-        Ok((Checked::Yes { rehashed }, right()))
+        Ok((PasswordCheck::Yes { rehashed }, right()))
     }
 
     /// Whose hash is worked out for an account that has none.
-    async fn stand_in(&self, attempt_keys: &AttemptKeys) -> Result<Option<PasswordHash>, Fault> {
+    async fn decoy_hash(&self, attempt_keys: &AttemptKeys) -> Result<Option<PasswordHash>, Fault> {
         let at = Uuid::from_bytes(attempt_keys.account_digest());
-        self.db.read(move |conn| queries::stand_in(conn, at)).await
+        self.db.read(move |conn| queries::decoy_hash(conn, at)).await
     }
 
     fn conclude(
         &self,
-        change: &mut SessionTx<'_>,
-        checked: Checked,
-        known: Option<Known>,
+        tx: &mut SessionTx<'_>,
+        checked: PasswordCheck,
+        known: Option<PasswordRecord>,
         attempt_keys: AttemptKeys,
         remember: bool,
         client: &Client,
     ) -> Result<Concluded, Fault> {
         let subject = known.as_ref().map(|known| known.id);
-        let refused = |change: &mut SessionTx<'_>, detail: &str| {
-            NewEvent::unproven(AuditAction::LogInRefused, subject, client).detail(detail).write(change)
+        let refused = |tx: &mut SessionTx<'_>, detail: &str| {
+            NewEvent::unproven(AuditAction::LogInRefused, subject, client).detail(detail).write(tx)
         };
         let (rehashed, known) = match (checked, known) {
-            (Checked::Yes { rehashed }, Some(known)) => (rehashed, known),
+            (PasswordCheck::Yes { rehashed }, Some(known)) => (rehashed, known),
             // Not in the trail: whoever hammers would write it full.
-            (Checked::TooMany(wait), _) => {
-                return Ok(Concluded::Answer(Err(LogInRefusal::TooMany(wait))));
+            (PasswordCheck::TooMany(wait), _) => {
+                return Ok(Concluded::Answer(Err(LoginRefusal::TooMany(wait))));
             }
             _ => {
-                refused(change, "")?;
-                return Ok(Concluded::Answer(Err(LogInRefusal::NoMatch)));
+                refused(tx, "")?;
+                return Ok(Concluded::Answer(Err(LoginRefusal::NoMatch)));
             }
         };
-        let Some(now) = queries::lock_hash(change, known.id)? else {
-            refused(change, CHANGED_MEANWHILE)?;
-            return Ok(Concluded::Answer(Err(LogInRefusal::NoMatch)));
+        let Some(now) = queries::lock_password_hash(tx, known.id)? else {
+            refused(tx, CHANGED_MEANWHILE)?;
+            return Ok(Concluded::Answer(Err(LoginRefusal::NoMatch)));
         };
         if known.hash.as_ref().map(PasswordHash::as_str) != Some(now.as_str()) {
-            return Ok(Concluded::Replaced(Known { hash: Some(now), ..known }));
+            return Ok(Concluded::Replaced(PasswordRecord { hash: Some(now), ..known }));
         }
-        attempt_keys.reset(change)?;
+        attempt_keys.reset(tx)?;
         if let Some(rehashed) = &rehashed {
-            rehashed.keep(change, known.id, client)?;
+            rehashed.keep(tx, known.id, client)?;
         }
         let user = known.id;
         match rehashed.map(|rehashed| rehashed.hash).or(known.hash) {
-            Some(hash) if crate::factors::queries::has_second_factor(change, user)? => {
-                let pending = Pending { user, proven: fingerprint(&hash), remember };
-                let key = self.hold(change, &pending, client)?;
-                Ok(Concluded::Answer(Ok(LoggedIn::Pending(key))))
+            Some(hash) if crate::factors::queries::has_second_factor(tx, user)? => {
+                let pending = PendingLogin { user, proven: fingerprint(&hash), remember };
+                let key = self.create_pending_login(tx, &pending, client)?;
+                Ok(Concluded::Answer(Ok(Authenticated::PendingLogin(key))))
             }
             _ => {
-                let opened = self.open_session(change, user, LoginMethod::Password, remember, client)?;
-                Ok(Concluded::Answer(Ok(LoggedIn::Open(opened))))
+                let opened = self.open_session(tx, user, LoginMethod::Password, remember, client)?;
+                Ok(Concluded::Answer(Ok(Authenticated::Session(opened))))
             }
         }
     }
@@ -284,31 +289,31 @@ impl Login {
     /// locked the user's row and seen that they may log in.
     pub(crate) fn open_session(
         &self,
-        change: &mut SessionTx<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         factor: LoginMethod,
         remember: bool,
         client: &Client,
-    ) -> Result<Opened, Fault> {
-        let is_first = !queries::has_logged_in(change, user)?;
-        let restored = self.cleaner.restore(change, user, client)?;
-        queries::note_login(change, user)?;
-        let met = self.meet(change, user, client)?;
+    ) -> Result<OpenedSession, Fault> {
+        let is_first = !queries::has_logged_in(tx, user)?;
+        let restored = self.cleaner.cancel_deletion(tx, user, client)?;
+        queries::record_login(tx, user)?;
+        let device = self.remember_device(tx, user, client)?;
         let opened = sessions::Login {
             principal: user.principal(),
             remember,
             factor: factor.as_str().to_owned(),
             address: client.address.clone(),
             user_agent: client.user_agent.clone(),
-            device: Some(met.hash),
+            device: Some(device.hash),
         };
-        let (key, handle, ended) = self.sessions.open_counting(change, &opened)?;
-        NewEvent::by_owner(AuditAction::LoggedIn, user, client).session(handle).write(change)?;
+        let (key, handle, ended) = self.sessions.open_counting(tx, &opened)?;
+        NewEvent::by_owner(AuditAction::LoggedIn, user, client).session(handle).write(tx)?;
         // Whoever has just registered knows that they did.
-        if met.is_new && !is_first {
+        if device.is_new && !is_first {
             let ended_oldest = (ended > 0).then(|| self.sessions.policy().per_principal);
-            self.tell_new_device(change, user, (handle, met.hash), ended_oldest, client)?;
+            self.notify_new_device(tx, user, (handle, device.hash), ended_oldest, client)?;
         }
-        Ok(Opened { user, key, remember, proof: met.proof, restored })
+        Ok(OpenedSession { user, key, remember, device_cookie: device.cookie, deletion_cancelled })
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::factors::{CodeRefusal, Place};
+use crate::factors::{AttemptScope, CodeRefusal};
 use crate::identity::{Answer, Client, LiveUser, LoginMethod};
-use crate::login::authenticate::{Checked, Known};
+use crate::login::authenticate::{PasswordCheck, PasswordRecord};
 use crate::login::{Login, queries};
 use crate::throttle::{AttemptKeys, RefundOnFault, RetryAfter};
 use latchkey_sessions::Key;
@@ -34,39 +34,39 @@ impl Login {
         let login = self.clone();
         let concluded = self
             .sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let rehashed = match checked {
-                    Checked::Yes { rehashed } => rehashed,
-                    Checked::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
-                    Checked::No => {
+                    PasswordCheck::Yes { rehashed } => rehashed,
+                    PasswordCheck::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
+                    PasswordCheck::No => {
                         NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client)
                             .session(live.record.handle)
-                            .write(change)?;
+                            .write(tx)?;
                         return Ok(Err(ConfirmRefusal::WrongPassword));
                     }
                 };
-                if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
+                if !queries::lock_if_password_unchanged(tx, user, known.hash.as_ref())? {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 }
-                attempt_keys.reset(change)?;
+                attempt_keys.reset(tx)?;
                 let mut factor = LoginMethod::Password;
-                if crate::factors::queries::has_second_factor(change, user)? {
-                    let place = Place::Session(live.record.handle);
-                    match login.factors.prove_code(change, user, &code, &place, &client)? {
+                if crate::factors::queries::has_second_factor(tx, user)? {
+                    let place = AttemptScope::Session(live.record.handle);
+                    match login.factors.verify_code(tx, user, &code, &place, &client)? {
                         Ok(proven) => factor = proven,
                         Err(refusal) => return Ok(Err(ConfirmRefusal::Code(refusal))),
                     }
                 }
-                let Some(key) = login.sessions.rotate(change, &live, true)? else {
+                let Some(key) = login.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(ConfirmRefusal::SessionLost));
                 };
                 if let Some(rehashed) = rehashed {
-                    rehashed.keep(change, user, &client)?;
+                    rehashed.keep(tx, user, &client)?;
                 }
                 NewEvent::by_owner(AuditAction::Confirmed, user, &client)
                     .session(live.record.handle)
                     .detail(factor.confirmed_with())
-                    .write(change)?;
+                    .write(tx)?;
                 Ok(Ok(key))
             })
             .await;
@@ -80,23 +80,23 @@ impl Login {
         live: &LiveUser,
         password: &str,
         client: &Client,
-    ) -> Result<(Known, AttemptKeys, Checked, RefundOnFault), Fault> {
+    ) -> Result<(PasswordRecord, AttemptKeys, PasswordCheck, RefundOnFault), Fault> {
         let (user, browser) = (live.owner.id, client.browser);
-        let (hash, knows_browser) = self
+        let (hash, is_known_device) = self
             .db
             .read(move |conn| {
-                let knows_browser = match &browser {
-                    Some(browser) => queries::knows_browser(conn, user, browser)?,
+                let is_known_device = match &browser {
+                    Some(browser) => queries::is_known_device(conn, user, browser)?,
                     None => false,
                 };
-                Ok((queries::password_hash(conn, user)?, knows_browser))
+                Ok((queries::password_hash(conn, user)?, is_known_device))
             })
             .await?;
-        let known = Known { id: user, hash };
+        let known = PasswordRecord { id: user, hash };
         let attempt_keys = AttemptKeys::for_session(
             user,
             live.record.handle,
-            knows_browser,
+            is_known_device,
             client,
             &self.throttle.counter_names,
         );

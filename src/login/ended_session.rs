@@ -48,7 +48,7 @@ impl EndedSession {
 
 impl Login {
     /// The detail of the event about a session that is about to be ended; empty if its row is gone already.
-    pub(crate) fn ended_session(
+    pub(crate) fn ended_session_detail(
         &self,
         conn: &mut PgConnection,
         handle: Handle,

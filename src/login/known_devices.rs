@@ -12,15 +12,15 @@ use crate::secret::{Token, TokenHash};
 use latchkey_sessions::Handle;
 
 /// What a browser is to keep from now on.
-pub enum Proof {
+pub enum DeviceCookie {
     /// What it showed.
-    Kept,
-    Fresh(Token),
+    Keep,
+    Set(Token),
 }
 
 /// A browser that was let in.
-pub(crate) struct Met {
-    pub proof: Proof,
+pub(crate) struct RememberedDevice {
+    pub device_cookie: DeviceCookie,
     pub hash: TokenHash,
     /// This person had not logged in with it before.
     pub is_new: bool,
@@ -28,31 +28,36 @@ pub(crate) struct Met {
 
 impl Login {
     /// From now on this browser is known to be one of `user`'s. Only for what they have just proven themselves for.
-    pub(crate) fn meet(&self, conn: &mut PgConnection, user: UserId, client: &Client) -> Result<Met, Fault> {
+    pub(crate) fn remember_device(
+        &self,
+        conn: &mut PgConnection,
+        user: UserId,
+        client: &Client,
+    ) -> Result<RememberedDevice, Fault> {
         let shown = match client.browser {
             // What nobody was given may have been planted by whoever knows it.
-            Some(hash) if queries::gave_out(conn, &hash)? => Some(hash),
+            Some(hash) if queries::was_issued(conn, &hash)? => Some(hash),
             _ => None,
         };
         let is_new = match &shown {
-            Some(hash) => !queries::knows_browser(conn, user, hash)?,
+            Some(hash) => !queries::is_known_device(conn, user, hash)?,
             None => true,
         };
         let (proof, hash) = match shown {
-            Some(hash) => (Proof::Kept, hash),
+            Some(hash) => (DeviceCookie::Keep, hash),
             None => {
                 let token = Token::generate()?;
                 let hash = token.hash();
-                (Proof::Fresh(token), hash)
+                (DeviceCookie::Set(token), hash)
             }
         };
-        queries::note_browser(conn, user, &hash, self.throttle.limits.known_for.std())?;
-        Ok(Met { proof, hash, is_new })
+        queries::upsert_known_device(conn, user, &hash, self.throttle.limits.known_for.std())?;
+        Ok(RememberedDevice { proof, hash, is_new })
     }
 
     /// Tells `user` that a browser logged in that is new, with the link that takes it back (ASVS 5.0 6.3.5).
     /// `ended_oldest`: the limit of sessions, if the oldest one ended for this one.
-    pub(crate) fn tell_new_device(
+    pub(crate) fn notify_new_device(
         &self,
         conn: &mut PgConnection,
         user: UserId,

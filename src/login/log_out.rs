@@ -1,7 +1,7 @@
 //! Taking sessions back: one's own, one by one or all others.
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::login::Login;
@@ -12,13 +12,12 @@ impl Login {
     pub async fn log_out(&self, live: LiveUser, client: Client) -> Result<(), Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, handle) = (live.owner.id, live.record.handle);
-                let request = Request::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
-                if login.cleaner.clean_up(change, &request)?.sessions > 0 {
-                    NewEvent::by_owner(AuditAction::LoggedOut, user, &client)
-                        .session(handle)
-                        .write(change)?;
+                let request =
+                    CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
+                if login.cleaner.clean_up(tx, &request)?.sessions > 0 {
+                    NewEvent::by_owner(AuditAction::LoggedOut, user, &client).session(handle).write(tx)?;
                 }
                 Ok(())
             })
@@ -32,21 +31,29 @@ impl Login {
     }
 
     /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
-    pub async fn revoke_own(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
+    pub async fn revoke_own_session(
+        &self,
+        live: LiveUser,
+        handle: Handle,
+        client: Client,
+    ) -> Result<bool, Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, here) = (live.owner.id, live.record.handle);
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
-                crate::identity::queries::lock_user(change, user)?;
-                let detail = login.ended_session(change, handle, Some(here))?;
-                let request = Request::new(kind, user, &client).by(Some(user)).session(handle).here();
-                let ended = login.cleaner.clean_up(change, &request)?.sessions > 0;
+                crate::identity::queries::lock_user(tx, user)?;
+                let detail = login.ended_session_detail(tx, handle, Some(here))?;
+                let request = CleanupRequest::new(kind, user, &client)
+                    .by(Some(user))
+                    .session(handle)
+                    .from_this_browser();
+                let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
                 if ended {
                     NewEvent::by_owner(AuditAction::SessionRevoked, user, &client)
                         .session(handle)
                         .detail(&detail)
-                        .write(change)?;
+                        .write(tx)?;
                 }
                 Ok(ended)
             })
@@ -54,20 +61,22 @@ impl Login {
     }
 
     /// Ends every session of the owner but this one; answers how many.
-    pub async fn revoke_others(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
+    pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, here) = (live.owner.id, live.record.handle);
-                crate::identity::queries::lock_user(change, user)?;
-                let request =
-                    Request::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).here();
-                let ended = login.cleaner.clean_up(change, &request)?.sessions;
+                crate::identity::queries::lock_user(tx, user)?;
+                let request = CleanupRequest::new(Cleanup::EndOthers, user, &client)
+                    .by(Some(user))
+                    .session(here)
+                    .from_this_browser();
+                let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
                     NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
                         .session(here)
                         .detail(&format!("{ended} others"))
-                        .write(change)?;
+                        .write(tx)?;
                 }
                 Ok(ended)
             })

@@ -2,24 +2,24 @@
 
 mod authenticate;
 mod confirm;
+mod counters;
 mod ended_session;
 mod known_devices;
-mod lock_out;
-mod log_ins;
 mod log_out;
-mod missing_step;
 mod passkey;
-mod pending;
+mod pending_login;
 pub(crate) mod queries;
 mod report_session;
+mod unfinished_login;
+mod unlock;
 
-pub(crate) use authenticate::Checked;
-pub use authenticate::{Attempt, LogInRefusal, Opened};
+pub(crate) use authenticate::PasswordCheck;
+pub use authenticate::{LoginAttempt, LoginRefusal, OpenedSession};
 pub use confirm::ConfirmRefusal;
+pub use counters::LoginCounters;
 pub use ended_session::EndedSession;
-pub use known_devices::Proof;
-pub use log_ins::LogIns;
-pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal, SecondSteps};
+pub use known_devices::DeviceCookie;
+pub use pending_login::{Authenticated, PendingHash, PendingKey, SecondFactorOptions, SecondFactorRefusal};
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub struct Login {
     pub(crate) throttle: Throttle,
     pub(crate) factors: Factors,
     pub(crate) passwords: Passwords,
-    log_ins: Arc<LogIns>,
+    counters: Arc<LoginCounters>,
 }
 
 impl Login {
@@ -59,12 +59,12 @@ impl Login {
             throttle: factors.throttle.clone(),
             factors: factors.clone(),
             passwords,
-            log_ins: Arc::default(),
+            counters: Arc::default(),
         }
     }
 
     /// How attempts to log in ended.
-    pub fn log_ins(&self) -> &LogIns {
-        &self.log_ins
+    pub fn counters(&self) -> &LoginCounters {
+        &self.counters
     }
 }

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::factors::{Assertion, Binding, PasskeyRefusal};
+use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
 use crate::identity::{Answer, Client, LiveUser, LoginMethod, UserId};
-use crate::login::log_ins::Way;
-use crate::login::{Login, Opened};
+use crate::login::log_ins::LoginMethod;
+use crate::login::{Login, OpenedSession};
 use latchkey_sessions::Key;
 
 impl Login {
@@ -14,15 +14,15 @@ impl Login {
     ///
     /// # Errors
     /// Refused if the network asked too often, or `user` has no passkey.
-    pub async fn ask_for_passkey(
+    pub async fn start_passkey_authentication(
         &self,
         user: Option<UserId>,
-        binding: Binding,
+        binding: BrowserBinding,
         client: Client,
     ) -> Answer<Value, PasskeyRefusal> {
-        let answer = self.factors.ask_for_passkey(user, binding, client).await;
+        let answer = self.factors.start_passkey_authentication(user, binding, client).await;
         if matches!(answer, Ok(Err(PasskeyRefusal::TooMany(_)))) {
-            self.log_ins.throttled(Way::Passkey);
+            self.counters.throttled(LoginMethod::Passkey);
         }
         answer
     }
@@ -31,34 +31,34 @@ impl Login {
     /// that device asked for (ASVS 5.0 6.3.3).
     pub async fn log_in_with_passkey(
         &self,
-        binding: Binding,
+        binding: BrowserBinding,
         answer: Assertion,
         remember: bool,
         client: Client,
-    ) -> Answer<Opened, PasskeyRefusal> {
+    ) -> Answer<OpenedSession, PasskeyRefusal> {
         let answer = self.open_with_passkey(binding, answer, remember, client).await;
-        self.log_ins.count(Way::Passkey, &answer);
+        self.counters.count(LoginMethod::Passkey, &answer);
         answer
     }
 
     async fn open_with_passkey(
         &self,
-        binding: Binding,
+        binding: BrowserBinding,
         answer: Assertion,
         remember: bool,
         client: Client,
-    ) -> Answer<Opened, PasskeyRefusal> {
-        let proof = match self.factors.prove(None, binding, answer, &client).await? {
+    ) -> Answer<OpenedSession, PasskeyRefusal> {
+        let proof = match self.factors.verify_passkey(None, binding, answer, &client).await? {
             Ok(proof) => proof,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if let Err(refusal) = login.factors.use_up(change, &proof, &client)? {
+            .write(move |tx| {
+                if let Err(refusal) = login.factors.record_passkey_use(tx, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                login.open_session(change, proof.held.user, LoginMethod::Passkey, remember, &client).map(Ok)
+                login.open_session(tx, proof.held.user, LoginMethod::Passkey, remember, &client).map(Ok)
             })
             .await
     }
@@ -67,27 +67,27 @@ impl Login {
     pub async fn confirm_with_passkey(
         &self,
         live: LiveUser,
-        binding: Binding,
+        binding: BrowserBinding,
         answer: Assertion,
         client: Client,
     ) -> Answer<Key, PasskeyRefusal> {
-        let proof = match self.factors.prove(Some(live.owner.id), binding, answer, &client).await? {
+        let proof = match self.factors.verify_passkey(Some(live.owner.id), binding, answer, &client).await? {
             Ok(proof) => proof,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if let Err(refusal) = login.factors.use_up(change, &proof, &client)? {
+            .write(move |tx| {
+                if let Err(refusal) = login.factors.record_passkey_use(tx, &proof, &client)? {
                     return Ok(Err(refusal));
                 }
-                let Some(key) = login.sessions.rotate(change, &live, true)? else {
+                let Some(key) = login.sessions.rotate(tx, &live, true)? else {
                     return Ok(Err(PasskeyRefusal::SessionLost));
                 };
                 NewEvent::by_owner(AuditAction::Confirmed, live.owner.id, &client)
                     .session(live.record.handle)
                     .detail(LoginMethod::Passkey.confirmed_with())
-                    .write(change)?;
+                    .write(tx)?;
                 Ok(Ok(key))
             })
             .await

@@ -6,7 +6,7 @@ use time::macros::format_description;
 use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::config::in_words;
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, LiveUser, Recipient, UserId};
@@ -19,7 +19,7 @@ use crate::users::{Users, queries};
 use latchkey_sessions::SessionTx;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum EmailRefusal {
+pub enum ChangeEmailRefusal {
     /// It is theirs already.
     Same,
     NoMail,
@@ -32,24 +32,24 @@ impl Users {
     /// Mails a link to the new address, and tells the old one that the change was requested. If the new
     /// address belongs to another user, that user is told, and no link is mailed. The caller cannot tell
     /// which (ASVS 5.0 6.3.8). A newer request replaces an older one.
-    pub async fn ask_for_email(
+    pub async fn request_email_change(
         &self,
         live: LiveUser,
         email: Email,
         client: Client,
-    ) -> Answer<(), EmailRefusal> {
+    ) -> Answer<(), ChangeEmailRefusal> {
         if !self.mailer.delivers() {
-            return Ok(Err(EmailRefusal::NoMail));
+            return Ok(Err(ChangeEmailRefusal::NoMail));
         }
         let users = self.clone();
         self.db
             .write(move |conn| {
                 let user = live.owner.id;
-                let person = users.asking(conn, user)?;
+                let person = users.account_owner(conn, user)?;
                 if person.email == email.as_str() {
-                    return Ok(Err(EmailRefusal::Same));
+                    return Ok(Err(ChangeEmailRefusal::Same));
                 }
-                let may_mail = match users.may_ask_for_email(conn, &live, &email)? {
+                let may_mail = match users.check_email_change(conn, &live, &email)? {
                     Ok(may_mail) => may_mail,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -66,7 +66,7 @@ impl Users {
                     ..LinkDetails::default()
                 };
                 let notice = Notice::EmailChangeAsked {
-                    new: masked(email.as_str()),
+                    new: mask(email.as_str()),
                     not_me: users.notices.create_link(conn, user, LinkPurpose::NotMe, about)?,
                     valid_for: in_words(users.notices.link_lifetime(LinkPurpose::NotMe)),
                 };
@@ -77,16 +77,20 @@ impl Users {
     }
 
     /// The change of address that waits, for the pages.
-    pub async fn pending_email(&self, live: &LiveUser) -> Result<Option<PendingEmail>, Fault> {
+    pub async fn pending_email_change(&self, live: &LiveUser) -> Result<Option<PendingEmail>, Fault> {
         let user = live.owner.id;
         self.db.read(move |conn| crate::notices::queries::pending_email(conn, user)).await
     }
 
     /// Mails a new link in place of the one that waits; `false` if none does. From then on the change belongs to the
     /// session that asks here. What is older than the first request stays the owner's.
-    pub async fn resend_email(&self, live: LiveUser, client: Client) -> Answer<bool, EmailRefusal> {
+    pub async fn resend_email_change(
+        &self,
+        live: LiveUser,
+        client: Client,
+    ) -> Answer<bool, ChangeEmailRefusal> {
         if !self.mailer.delivers() {
-            return Ok(Err(EmailRefusal::NoMail));
+            return Ok(Err(ChangeEmailRefusal::NoMail));
         }
         let users = self.clone();
         self.db
@@ -94,7 +98,7 @@ impl Users {
                 let pending = crate::notices::queries::pending_email(conn, live.owner.id)?;
                 let Some(pending) = pending else { return Ok(Ok(false)) };
                 let email = Email::parse(&pending.email).map_err(Fault::bug)?;
-                let may_mail = match users.may_ask_for_email(conn, &live, &email)? {
+                let may_mail = match users.check_email_change(conn, &live, &email)? {
                     Ok(may_mail) => may_mail,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -110,7 +114,7 @@ impl Users {
     }
 
     /// Cancels the pending change; `false` if there is none.
-    pub async fn cancel_email(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
+    pub async fn cancel_email_change(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
         self.db
             .write(move |conn| {
                 let user = live.owner.id;
@@ -126,25 +130,25 @@ impl Users {
             .await
     }
 
-    fn asking(&self, conn: &mut PgConnection, user: UserId) -> Result<Recipient, Fault> {
+    fn account_owner(&self, conn: &mut PgConnection, user: UserId) -> Result<Recipient, Fault> {
         crate::identity::queries::recipient(conn, user)?
             .ok_or_else(|| Fault::Bug("a live session of no active user".into()))
     }
 
     /// Whether a letter may go to the new address. Locks the user's row after the budgets, in the same order
     /// as a request for a reset link, so that the two cannot deadlock.
-    fn may_ask_for_email(
+    fn check_email_change(
         &self,
         conn: &mut PgConnection,
         live: &LiveUser,
         email: &Email,
-    ) -> Answer<bool, EmailRefusal> {
+    ) -> Answer<bool, ChangeEmailRefusal> {
         if let Err(wait) = throttle::admit_mail_by_user(conn, live.owner.id, &self.throttle)? {
-            return Ok(Err(EmailRefusal::TooMany(wait)));
+            return Ok(Err(ChangeEmailRefusal::TooMany(wait)));
         }
         let may_mail = throttle::admit_mail(conn, email.key(), &self.throttle)?;
-        if !self.factors.may_still(conn, live)? {
-            return Ok(Err(EmailRefusal::SessionLost));
+        if !self.factors.lock_if_live(conn, live)? {
+            return Ok(Err(ChangeEmailRefusal::SessionLost));
         }
         Ok(Ok(may_mail))
     }
@@ -181,7 +185,7 @@ impl Users {
             };
         }
         if let Some(until) = queries::reserved_until(conn, email.key(), Some(user))? {
-            return self.tell_reserved(conn, email, until, client);
+            return self.notify_reserved_address(conn, email, until, client);
         }
         let letter = ConfirmEmail { link, valid_for: in_words(good_for) };
         self.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())
@@ -190,7 +194,7 @@ impl Users {
     /// Writes to an address that was requested while it is reserved for the account that had it before: its
     /// owner may have missed the letter about the change. The letter contains no name, because a thief may
     /// have set it.
-    pub(crate) fn tell_reserved(
+    pub(crate) fn notify_reserved_address(
         &self,
         conn: &mut PgConnection,
         email: &Email,
@@ -207,18 +211,18 @@ impl Users {
 
     /// The account goes by the new address from now on; the old one is told, with the way back. Links that were mailed
     /// to it die. `None` when the link is dead, or somebody else has the address by now.
-    pub async fn confirm_email(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
+    pub async fn confirm_email_change(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let users = self.clone();
         self.sessions
-            .write(move |change| {
-                let followed = users.follow(change, LinkPurpose::ConfirmEmail, &token_hash)?;
-                let Some(Followed { before, email, since, .. }) = followed else { return Ok(None) };
+            .write(move |tx| {
+                let followed = users.apply_email_link(tx, LinkPurpose::ConfirmEmail, &token_hash)?;
+                let Some(AppliedEmailLink { before, email, since, .. }) = followed else { return Ok(None) };
                 let user = before.id;
                 // What was mailed to an address opens nothing once the account goes by another.
-                crate::notices::queries::delete_user_tokens(change, user)?;
+                crate::notices::queries::delete_user_tokens(tx, user)?;
                 crate::notices::queries::delete_links(
-                    change,
+                    tx,
                     user,
                     &[LinkPurpose::Unlock, LinkPurpose::ConfirmEmail],
                 )?;
@@ -231,11 +235,11 @@ impl Users {
                 };
                 let notice = Notice::EmailChanged {
                     new: &email,
-                    undo: users.notices.create_link(change, user, LinkPurpose::UndoEmail, about)?,
+                    undo: users.notices.create_link(tx, user, LinkPurpose::UndoEmail, about)?,
                     valid_for: in_words(users.notices.link_lifetime(LinkPurpose::UndoEmail)),
                 };
-                users.notices.send_notice(change, &before, &notice, &client)?;
-                NewEvent::unproven(AuditAction::EmailChanged, Some(user), &client).write(change)?;
+                users.notices.send_notice(tx, &before, &notice, &client)?;
+                NewEvent::unproven(AuditAction::EmailChanged, Some(user), &client).write(tx)?;
                 Ok(Some(()))
             })
             .await
@@ -244,22 +248,25 @@ impl Users {
     /// Gives the account its old address back, mails a link to set a new password there, and removes what was
     /// added since the change was requested. `None` when the link is dead, or another user has the address by
     /// now.
-    pub async fn restore_email(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
+    pub async fn undo_email_change(&self, token: &str, client: Client) -> Result<Option<()>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let users = self.clone();
         self.sessions
-            .write(move |change| {
-                let followed = users.follow(change, LinkPurpose::UndoEmail, &token_hash)?;
-                let Some(Followed { before, email, since, made_at }) = followed else { return Ok(None) };
+            .write(move |tx| {
+                let followed = users.apply_email_link(tx, LinkPurpose::UndoEmail, &token_hash)?;
+                let Some(AppliedEmailLink { before, email, since, made_at }) = followed else {
+                    return Ok(None);
+                };
                 let user = before.id;
-                let request =
-                    Request::new(Cleanup::UndoEmail, user, &client).since(since).restored(&email, made_at);
-                let removed = users.cleaner.clean_up(change, &request)?;
-                NewEvent::unproven(AuditAction::EmailRestored, Some(user), &client).write(change)?;
+                let request = CleanupRequest::new(Cleanup::UndoEmail, user, &client)
+                    .since(since)
+                    .restored(&email, made_at);
+                let removed = users.cleaner.clean_up(tx, &request)?;
+                NewEvent::unproven(AuditAction::EmailRestored, Some(user), &client).write(tx)?;
                 if removed.factors > 0 {
-                    NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(change)?;
+                    NewEvent::unproven(AuditAction::FactorDisowned, Some(user), &client).write(tx)?;
                 }
-                users.cleaner.mail_reset_to_owner(change, user, Some(email.as_str()), &client)?;
+                users.cleaner.mail_reset_to_owner(tx, user, Some(email.as_str()), &client)?;
                 Ok(Some(()))
             })
             .await
@@ -267,29 +274,29 @@ impl Users {
 
     /// Consumes the link and gives the account the address it is about; `None` when the link is dead, or
     /// another user has the address by now.
-    fn follow(
+    fn apply_email_link(
         &self,
-        change: &mut SessionTx<'_>,
+        tx: &mut SessionTx<'_>,
         purpose: LinkPurpose,
         token_hash: &[u8],
-    ) -> Result<Option<Followed>, Fault> {
-        let Some(link) = links::consume(change, purpose, token_hash)? else { return Ok(None) };
+    ) -> Result<Option<AppliedEmailLink>, Fault> {
+        let Some(link) = links::consume(tx, purpose, token_hash)? else { return Ok(None) };
         let user = UserId(link.user);
-        let Some(before) = crate::identity::queries::recipient(change, user)? else { return Ok(None) };
+        let Some(before) = crate::identity::queries::recipient(tx, user)? else { return Ok(None) };
         let Some(email) = link.email.as_deref().and_then(|text| Email::parse(text).ok()) else {
             return Ok(None);
         };
-        if !queries::set_email(change, user, &email)? {
+        if !queries::set_email(tx, user, &email)? {
             return Ok(None);
         }
-        queries::drop_registrations(change, Email::stored(&before.email).key())?;
-        queries::drop_registrations(change, email.key())?;
-        Ok(Some(Followed { before, since: link.began(), made_at: link.created_at, email }))
+        queries::drop_registrations(tx, Email::stored(&before.email).key())?;
+        queries::drop_registrations(tx, email.key())?;
+        Ok(Some(AppliedEmailLink { before, since: link.began(), made_at: link.created_at, email }))
     }
 }
 
 /// A link that gave the account another address.
-struct Followed {
+struct AppliedEmailLink {
     /// The owner, with the address that was used until now.
     before: Recipient,
     /// The address of the account from now on.
@@ -301,7 +308,7 @@ struct Followed {
 }
 
 /// Enough of an address for its owner to recognize it: its first character and the domain.
-fn masked(email: &str) -> String {
+fn mask(email: &str) -> String {
     let (local, domain) = email.rsplit_once('@').unwrap_or((email, ""));
     let first: String = local.chars().take(1).collect();
     format!("{first}…@{domain}")
@@ -309,11 +316,11 @@ fn masked(email: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::mask;
 
     #[test]
     fn an_address_is_masked_to_its_first_character_and_its_domain() {
-        assert_eq!(masked("countess@example.org"), "c…@example.org");
-        assert_eq!(masked("ä@example.org"), "ä…@example.org");
+        assert_eq!(mask("countess@example.org"), "c…@example.org");
+        assert_eq!(mask("ä@example.org"), "ä…@example.org");
     }
 }

@@ -1,9 +1,9 @@
 //! Change one's own password.
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::identity::{Answer, Client, Email, LiveUser};
-use crate::login::Checked;
+use crate::login::PasswordCheck;
 use crate::notices::Notice;
 use crate::passwords::WeakPassword;
 use crate::throttle::{AttemptKeys, RetryAfter};
@@ -11,7 +11,7 @@ use crate::users::Users;
 use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum ChangeRefusal {
+pub enum ChangePasswordRefusal {
     WrongPassword,
     /// The new one is the current one.
     Same,
@@ -29,28 +29,28 @@ impl Users {
         current: String,
         new: String,
         client: Client,
-    ) -> Answer<Key, ChangeRefusal> {
+    ) -> Answer<Key, ChangePasswordRefusal> {
         let user = live.owner.id;
         let Some(person) = self.db.read(move |conn| crate::identity::queries::recipient(conn, user)).await?
         else {
-            return Ok(Err(ChangeRefusal::SessionLost));
+            return Ok(Err(ChangePasswordRefusal::SessionLost));
         };
         let chosen = match self.passwords.choose(&new, &person.name, &person.email) {
             Ok(chosen) => chosen,
-            Err(weak) => return Ok(Err(ChangeRefusal::Weak(weak))),
+            Err(weak) => return Ok(Err(ChangePasswordRefusal::Weak(weak))),
         };
         let (known, attempt_keys, checked, counted) =
             self.login.check_own_password(&live, &current, &client).await?;
         match checked {
-            Checked::Yes { .. } if new == current => {
+            PasswordCheck::Yes { .. } if new == current => {
                 // The proof was good: it must not count as a failure.
                 let given_back = self.db.write(move |conn| attempt_keys.reset(conn)).await;
                 counted.if_fault(given_back)?;
-                return Ok(Err(ChangeRefusal::Same));
+                return Ok(Err(ChangePasswordRefusal::Same));
             }
-            Checked::Yes { .. } => {}
-            Checked::TooMany(wait) => return Ok(Err(ChangeRefusal::TooMany(wait))),
-            Checked::No => {
+            PasswordCheck::Yes { .. } => {}
+            PasswordCheck::TooMany(wait) => return Ok(Err(ChangePasswordRefusal::TooMany(wait))),
+            PasswordCheck::No => {
                 self.db
                     .write(move |conn| {
                         NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client)
@@ -58,7 +58,7 @@ impl Users {
                             .write(conn)
                     })
                     .await?;
-                return Ok(Err(ChangeRefusal::WrongPassword));
+                return Ok(Err(ChangePasswordRefusal::WrongPassword));
             }
         }
         let hash = match self.passwords.hash(chosen).await {
@@ -68,29 +68,29 @@ impl Users {
         let users = self.clone();
         let changed = self
             .sessions
-            .write(move |change| {
-                if !crate::login::queries::lock_with_hash(change, user, known.hash.as_ref())? {
-                    return Ok(Err(ChangeRefusal::SessionLost));
+            .write(move |tx| {
+                if !crate::login::queries::lock_if_password_unchanged(tx, user, known.hash.as_ref())? {
+                    return Ok(Err(ChangePasswordRefusal::SessionLost));
                 }
-                let Some(key) = users.sessions.rotate(change, &live, true)? else {
-                    return Ok(Err(ChangeRefusal::SessionLost));
+                let Some(key) = users.sessions.rotate(tx, &live, true)? else {
+                    return Ok(Err(ChangePasswordRefusal::SessionLost));
                 };
                 AttemptKeys::reset_all(
-                    change,
+                    tx,
                     user,
                     Email::stored(&person.email).key(),
                     &users.throttle.counter_names,
                 )?;
-                let request = Request::new(Cleanup::NewPassword, user, &client)
+                let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
-                    .here();
-                users.cleaner.clean_up(change, &request)?;
-                crate::login::queries::set_password(change, user, &hash, true)?;
+                    .from_this_browser();
+                users.cleaner.clean_up(tx, &request)?;
+                crate::login::queries::set_password(tx, user, &hash, true)?;
                 NewEvent::by_owner(AuditAction::PasswordChanged, user, &client)
                     .session(live.record.handle)
-                    .write(change)?;
-                users.notices.send_notice(change, &person, &Notice::PasswordChanged, &client)?;
+                    .write(tx)?;
+                users.notices.send_notice(tx, &person, &Notice::PasswordChanged, &client)?;
                 Ok(Ok(key))
             })
             .await;

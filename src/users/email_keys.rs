@@ -13,7 +13,7 @@ const BATCH: i64 = 500;
 
 /// What [`Maintenance::fill_idn_keys`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IdnKeys {
+pub struct IdnKeyCounts {
     pub filled: usize,
     /// Maintenance whose mailbox another account has as well. Each is reached by its own spelling, as before.
     pub shared: usize,
@@ -21,11 +21,11 @@ pub struct IdnKeys {
 
 impl Maintenance {
     /// Fills in the missing keys. Several instances may do it at once.
-    pub async fn fill_idn_keys(&self) -> Result<IdnKeys, Fault> {
-        let (mut keys, mut after) = (IdnKeys::default(), Uuid::nil());
+    pub async fn fill_idn_keys(&self) -> Result<IdnKeyCounts, Fault> {
+        let (mut keys, mut after) = (IdnKeyCounts::default(), Uuid::nil());
         loop {
             let (batch, last) = self.db.write(move |conn| fill_batch(conn, after)).await?;
-            keys = IdnKeys { filled: keys.filled + batch.filled, shared: keys.shared + batch.shared };
+            keys = IdnKeyCounts { filled: keys.filled + batch.filled, shared: keys.shared + batch.shared };
             match last {
                 Some(last) => after = last,
                 None => return Ok(keys),
@@ -35,9 +35,9 @@ impl Maintenance {
 }
 
 /// Answers the last id of the batch; `None` if it was the last batch.
-fn fill_batch(conn: &mut PgConnection, after: Uuid) -> Result<(IdnKeys, Option<Uuid>), Fault> {
+fn fill_batch(conn: &mut PgConnection, after: Uuid) -> Result<(IdnKeyCounts, Option<Uuid>), Fault> {
     let rows = queries::idn_rows(conn, after, BATCH)?;
-    let mut keys = IdnKeys::default();
+    let mut keys = IdnKeyCounts::default();
     for row in rows.iter().filter(|row| row.email_idn_key.is_none()) {
         let email = Email::stored(&row.email);
         let key = email.key().as_str();

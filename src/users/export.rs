@@ -19,7 +19,7 @@ impl Users {
                 NewEvent::by_owner(AuditAction::Exported, user, &client).session(session).write(conn)?;
                 let mut all = Map::new();
                 all.insert("format".into(), json!(FORMAT));
-                for (section, rows) in queries::own_data(conn, user)? {
+                for (section, rows) in queries::stored_data(conn, user)? {
                     let value = match (section, rows) {
                         // There is one.
                         ("profile", Value::Array(mut rows)) => rows.pop().unwrap_or_default(),

@@ -21,7 +21,7 @@ pub enum InviteRefusal {
 }
 
 /// An invitation as the registration form needs it.
-pub struct Invited {
+pub struct OpenInvitation {
     pub email: String,
 }
 
@@ -78,12 +78,12 @@ impl Admin {
     }
 
     /// The open invitation behind a link, to prefill the form.
-    pub async fn invited(&self, token: &str) -> Result<Option<Invited>, Fault> {
+    pub async fn open_invitation(&self, token: &str) -> Result<Option<OpenInvitation>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         self.db
-            .read(
-                move |conn| Ok(queries::invitation_email(conn, &token_hash)?.map(|email| Invited { email })),
-            )
+            .read(move |conn| {
+                Ok(queries::invitation_email(conn, &token_hash)?.map(|email| OpenInvitation { email }))
+            })
             .await
     }
 }

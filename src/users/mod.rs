@@ -1,6 +1,6 @@
 //! Users: registering, changing and deleting users, administering them, and the maintenance of what is stored.
 
-mod administer;
+mod admin;
 mod change_email;
 mod change_password;
 mod delete_account;
@@ -16,18 +16,18 @@ mod reset_password;
 mod secret_scan;
 mod setup;
 
-pub use administer::{AdminRefusal, UserPage};
-pub use change_email::EmailRefusal;
-pub use change_password::ChangeRefusal;
-pub use delete_account::LeaveRefusal;
-pub use email_keys::IdnKeys;
-pub use import::{Exported, Newcomer, Unfit};
-pub use invite::{InviteRefusal, Invited};
-pub use maintenance::{Seals, Tidied};
-pub use queries::{Day, InvitationRow, Numbers, UserRow};
-pub use register::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
+pub use admin::{AdminRefusal, UserDetails};
+pub use change_email::ChangeEmailRefusal;
+pub use change_password::ChangePasswordRefusal;
+pub use delete_account::DeleteAccountRefusal;
+pub use email_keys::IdnKeyCounts;
+pub use import::{ImportError, ImportRow, ImportedUser};
+pub use invite::{InviteRefusal, OpenInvitation};
+pub use maintenance::{LastPurge, SealCounts};
+pub use queries::{DailyFigures, DayCount, InvitationRow, UserRow};
+pub use register::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 pub use reset_password::ResetRefusal;
-pub use secret_scan::{ColumnAtRest, Kind};
+pub use secret_scan::{ColumnKind, ScannedColumn};
 pub use setup::SetupRefusal;
 
 use crate::cleanup::Cleaner;
@@ -90,7 +90,7 @@ impl Users {
     }
 
     /// How long a requested deletion can be cancelled, in words.
-    pub fn grace(&self) -> String {
+    pub fn deletion_grace(&self) -> String {
         in_words(self.leaving.grace)
     }
 }
@@ -132,7 +132,7 @@ pub struct Maintenance {
     factors: Factors,
     limits: ThrottleLimits,
     /// How long the audit trail is kept; for ever by default.
-    keep_trail: Option<Span>,
+    keep_audit_events: Option<Span>,
     secret: Secret,
 }
 
@@ -146,7 +146,7 @@ impl Maintenance {
             login: users.login.clone(),
             factors: users.factors.clone(),
             limits: settings.throttle,
-            keep_trail: settings.audit.keep,
+            keep_audit_events: settings.audit.keep,
             secret: settings.secret.clone(),
         }
     }

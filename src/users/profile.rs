@@ -12,17 +12,17 @@ impl Users {
             return Ok(());
         }
         self.sessions
-            .write(move |change| {
-                queries::set_name(change, live.owner.id, &name)?;
+            .write(move |tx| {
+                queries::set_name(tx, live.owner.id, &name)?;
                 NewEvent::by_owner(AuditAction::NameChanged, live.owner.id, &client)
                     .session(live.record.handle)
-                    .write(change)
+                    .write(tx)
             })
             .await
     }
 
     /// What is kept of the person beside what came with their session.
-    pub async fn own_row(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
+    pub async fn own_user(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
         let id = live.owner.id;
         self.db.read(move |conn| queries::user_row(conn, id)).await
     }

@@ -11,12 +11,12 @@ use crate::passwords::{Password, PasswordHash, WeakPassword};
 use crate::secret::{Token, TokenHash};
 use crate::throttle;
 use crate::throttle::RetryAfter;
-use crate::users::queries::{Occupant, WaitingRegistration};
+use crate::users::queries::{AddressHolder, PendingRegistration};
 use crate::users::{Users, queries};
 
 /// What somebody typed to register.
 #[derive(Clone)]
-pub struct NewPerson {
+pub struct NewUser {
     pub name: String,
     pub email: String,
     pub password: String,
@@ -61,7 +61,7 @@ pub enum VerifyLink {
 }
 
 /// A registration whose fields are in order.
-pub(crate) struct Parsed {
+pub(crate) struct ParsedRegistration {
     pub name: Name,
     pub email: Email,
     pub hash: PasswordHash,
@@ -71,7 +71,7 @@ impl Users {
     /// Keeps the registration until its address is proven and mails the link; where the address has an
     /// account already, its owner is told instead. The caller cannot tell which. Answers what the browser is to keep: it
     /// shows later that the same browser registered.
-    pub async fn register(&self, person: NewPerson, client: Client) -> Answer<Token, RegisterRefusal> {
+    pub async fn register(&self, person: NewUser, client: Client) -> Answer<Token, RegisterRefusal> {
         if self.registration == Registration::Closed {
             return Ok(Err(RegisterRefusal::Closed));
         }
@@ -90,7 +90,7 @@ impl Users {
             return Ok(Err(RegisterRefusal::TooMany(wait)));
         }
         // Hashed whether or not the address is taken: both take the same time (ASVS 5.0 6.3.8).
-        let parsed = match self.parse_person(&person).await? {
+        let parsed = match self.parse_registration(&person).await? {
             Ok(parsed) => parsed,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -106,7 +106,7 @@ impl Users {
                     return Ok(Err(RegisterRefusal::NotInvited));
                 }
                 if throttle::admit_mail(conn, parsed.email.key(), &users.throttle)? {
-                    users.keep_or_tell(conn, &parsed, &browser, invitation, &client)?;
+                    users.store_or_notify_holder(conn, &parsed, &browser, invitation, &client)?;
                 }
                 Ok(Ok(browser))
             })
@@ -116,15 +116,15 @@ impl Users {
     /// What the link leads to in a browser that shows `browser`; nothing is consumed.
     pub async fn verify_link(&self, token: &str, browser: Option<TokenHash>) -> Result<VerifyLink, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(VerifyLink::Dead) };
-        let waiting = self.db.read(move |conn| queries::waiting_registration(conn, &token_hash)).await?;
-        Ok(match waiting {
+        let pending = self.db.read(move |conn| queries::pending_registration(conn, &token_hash)).await?;
+        Ok(match pending {
             None => VerifyLink::Dead,
-            Some(waiting) if waiting.began_in(browser) => VerifyLink::OwnBrowser,
+            Some(pending) if pending.was_begun_in(browser) => VerifyLink::OwnBrowser,
             Some(_) => VerifyLink::OtherBrowser,
         })
     }
 
-    /// Makes the user a registration was waiting to become. Works once.
+    /// Makes the user a registration was pending to become. Works once.
     ///
     /// A stranger may have registered the address with a password that the stranger chose. So the browser proves that it
     /// began the registration with what it was given then, or the user proves it with that password.
@@ -136,15 +136,15 @@ impl Users {
         client: Client,
     ) -> Answer<(), VerifyRefusal> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(VerifyRefusal::DeadLink)) };
-        let waiting = self.db.read(move |conn| queries::waiting_registration(conn, &token_hash)).await?;
-        let Some(waiting) = waiting else { return Ok(Err(VerifyRefusal::DeadLink)) };
-        if !waiting.began_in(browser)
+        let pending = self.db.read(move |conn| queries::pending_registration(conn, &token_hash)).await?;
+        let Some(pending) = pending else { return Ok(Err(VerifyRefusal::DeadLink)) };
+        if !pending.was_begun_in(browser)
             && let Err(refusal) =
-                self.prove_registration(waiting, token_hash, password, client.clone()).await?
+                self.check_registration_password(pending, token_hash, password, client.clone()).await?
         {
             return Ok(Err(refusal));
         }
-        Ok(self.make_registered(token_hash, client).await?.ok_or(VerifyRefusal::DeadLink))
+        Ok(self.create_registered_user(token_hash, client).await?.ok_or(VerifyRefusal::DeadLink))
     }
 
     /// Deletes the registration behind the link, when the owner of the inbox did not begin it or does not
@@ -155,9 +155,9 @@ impl Users {
     }
 
     /// Whether `raw` is the password that the registration was begun with.
-    async fn prove_registration(
+    async fn check_registration_password(
         &self,
-        waiting: WaitingRegistration,
+        pending: PendingRegistration,
         token_hash: TokenHash,
         raw: &str,
         client: Client,
@@ -173,13 +173,17 @@ impl Users {
         if let Err(wait) = taken {
             return Ok(Err(VerifyRefusal::TooMany(wait)));
         }
-        let stored = PasswordHash::stored(waiting.password_hash);
+        let stored = PasswordHash::stored(pending.password_hash);
         let verdict = self.passwords.hasher.verify(Password::given(raw), Some(&stored)).await?;
         Ok(if verdict.matches { Ok(()) } else { Err(VerifyRefusal::WrongPassword) })
     }
 
     /// The caller has seen who began the registration. `None` when the link is dead by now.
-    async fn make_registered(&self, token_hash: TokenHash, client: Client) -> Result<Option<()>, Fault> {
+    async fn create_registered_user(
+        &self,
+        token_hash: TokenHash,
+        client: Client,
+    ) -> Result<Option<()>, Fault> {
         let mode = self.registration;
         self.db
             .write(move |conn| {
@@ -217,7 +221,10 @@ impl Users {
             .await
     }
 
-    pub(crate) async fn parse_person(&self, person: &NewPerson) -> Answer<Parsed, RegisterRefusal> {
+    pub(crate) async fn parse_registration(
+        &self,
+        person: &NewUser,
+    ) -> Answer<ParsedRegistration, RegisterRefusal> {
         let (name, email) = (Name::parse(&person.name), Email::parse(&person.email));
         // Judged against what was accepted: a name of any length would make it slow.
         let called = name.as_ref().map_or("", Name::as_str);
@@ -225,7 +232,7 @@ impl Users {
         let password = self.passwords.choose(&person.password, called, reached);
         match (name, email, password) {
             (Ok(name), Ok(email), Ok(password)) => {
-                Ok(Ok(Parsed { name, email, hash: self.passwords.hash(password).await? }))
+                Ok(Ok(ParsedRegistration { name, email, hash: self.passwords.hash(password).await? }))
             }
             (name, email, password) => Ok(Err(RegisterRefusal::Fields {
                 name: name.err(),
@@ -235,25 +242,25 @@ impl Users {
         }
     }
 
-    fn keep_or_tell(
+    fn store_or_notify_holder(
         &self,
         conn: &mut PgConnection,
-        parsed: &Parsed,
+        parsed: &ParsedRegistration,
         browser: &Token,
         invitation: Option<uuid::Uuid>,
         client: &Client,
     ) -> Result<(), Fault> {
         let good_for = self.tokens.verify_for;
-        let occupant = queries::occupant(conn, parsed.email.key())?;
+        let address_holder = queries::address_holder(conn, parsed.email.key())?;
         // The same statements for free and taken addresses, so that the time tells nothing (ASVS 5.0 6.3.8).
         let token = Token::generate()?;
-        let is_free = occupant.is_none();
+        let is_free = address_holder.is_none();
         queries::insert_registration(conn, (&token, browser), parsed, invitation, good_for.std(), is_free)?;
         let taken = AlreadyRegistered {
             login_link: self.mailer.link("/login"),
             reset_link: self.mailer.link("/forgot-password"),
         };
-        match occupant {
+        match address_holder {
             None => {
                 let letter = VerifyEmail {
                     link: self.mailer.link(&format!("/verify-email?token={}", token.reveal())),
@@ -261,17 +268,21 @@ impl Users {
                 };
                 self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
             }
-            Some(Occupant::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
-            Some(Occupant::Reserved { until }) => self.tell_reserved(conn, &parsed.email, until, client),
+            Some(AddressHolder::Active(owner)) => {
+                self.mailer.enqueue(conn, &owner.email, &taken, good_for.std())
+            }
+            Some(AddressHolder::Reserved { until }) => {
+                self.notify_reserved_address(conn, &parsed.email, until, client)
+            }
             // The owner of a disabled account cannot log in, so no letter would help.
-            Some(Occupant::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
+            Some(AddressHolder::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
         }
     }
 }
 
-impl WaitingRegistration {
+impl PendingRegistration {
     /// Whether the browser that shows this began it.
-    fn began_in(&self, shown: Option<TokenHash>) -> bool {
+    fn was_begun_in(&self, shown: Option<TokenHash>) -> bool {
         shown.is_some_and(|shown| self.browser.as_deref() == Some(shown.as_slice()))
     }
 }

@@ -1,10 +1,10 @@
 //! A forgotten password: a link by mail sets a new one. It ends every session and logs nobody in.
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email};
-use crate::login::Proof;
+use crate::login::DeviceCookie;
 use crate::notices::Notice;
 use crate::passwords::WeakPassword;
 use crate::secret::Token;
@@ -78,7 +78,7 @@ impl Users {
         token: &str,
         new: &str,
         client: Client,
-    ) -> Answer<Proof, ResetRefusal> {
+    ) -> Answer<DeviceCookie, ResetRefusal> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(ResetRefusal::DeadLink)) };
         let Some(owner) =
             self.db.read(move |conn| crate::notices::queries::reset_owner(conn, &token_hash)).await?
@@ -92,23 +92,23 @@ impl Users {
         let hash = self.passwords.hash(chosen).await?;
         let users = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 // Consuming decides who wins: a second request with the same link finds nothing.
-                if !crate::notices::queries::consume_reset(change, &token_hash, owner.id)? {
+                if !crate::notices::queries::consume_reset(tx, &token_hash, owner.id)? {
                     return Ok(Err(ResetRefusal::DeadLink));
                 }
-                users.cleaner.clean_up(change, &Request::new(Cleanup::Reset, owner.id, &client))?;
-                crate::login::queries::set_password(change, owner.id, &hash, true)?;
+                users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
+                crate::login::queries::set_password(tx, owner.id, &hash, true)?;
                 AttemptKeys::reset_all(
-                    change,
+                    tx,
                     owner.id,
                     Email::stored(&owner.email).key(),
                     &users.throttle.counter_names,
                 )?;
-                let met = users.login.meet(change, owner.id, &client)?;
-                NewEvent::unproven(AuditAction::PasswordReset, Some(owner.id), &client).write(change)?;
-                users.notices.send_notice(change, &owner, &Notice::PasswordReset, &client)?;
-                Ok(Ok(met.proof))
+                let device = users.login.remember_device(tx, owner.id, &client)?;
+                NewEvent::unproven(AuditAction::PasswordReset, Some(owner.id), &client).write(tx)?;
+                users.notices.send_notice(tx, &owner, &Notice::PasswordReset, &client)?;
+                Ok(Ok(device.cookie))
             })
             .await
     }

@@ -4,7 +4,7 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Role};
 use crate::secret::Token;
-use crate::users::register::{NewPerson, Parsed, RegisterRefusal};
+use crate::users::register::{NewUser, ParsedRegistration, RegisterRefusal};
 use crate::users::{Users, queries};
 
 #[derive(Debug, PartialEq, Eq)]
@@ -39,12 +39,17 @@ impl Users {
     }
 
     /// Makes the first administrator. Their address counts as proven: they can read the server's log.
-    pub async fn set_up(&self, token: &str, person: NewPerson, client: Client) -> Answer<(), SetupRefusal> {
+    pub async fn create_first_admin(
+        &self,
+        token: &str,
+        person: NewUser,
+        client: Client,
+    ) -> Answer<(), SetupRefusal> {
         if !self.setup_link_is_live(token).await? {
             return Ok(Err(SetupRefusal::DeadLink));
         }
         let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(SetupRefusal::DeadLink)) };
-        let parsed: Parsed = match self.parse_person(&person).await? {
+        let parsed: ParsedRegistration = match self.parse_registration(&person).await? {
             Ok(parsed) => parsed,
             Err(refusal) => return Ok(Err(SetupRefusal::Register(refusal))),
         };
@@ -53,7 +58,7 @@ impl Users {
                 if queries::is_taken(conn, parsed.email.key())? {
                     return Ok(Err(SetupRefusal::Taken));
                 }
-                if !queries::take_setup(conn, &token_hash)? {
+                if !queries::consume_setup_tokens(conn, &token_hash)? {
                     return Ok(Err(SetupRefusal::DeadLink));
                 }
                 let (email, name) = (&parsed.email, parsed.name.as_str());

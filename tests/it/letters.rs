@@ -59,7 +59,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     let mut pending = stranger(app);
     pending.log_in(victim.email, victim.password).await.redirects_to("/login/second-factor");
     app.db.execute("UPDATE unfinished_logins SET due_at = now()");
-    app.accounts.login.tell_of_missing_steps().await.unwrap();
+    app.accounts.login.notify_unfinished_logins().await.unwrap();
     pending.get("/login/second-factor").await.is(200);
     for code in &codes[1..] {
         let mut one = app.pending(victim).await;

@@ -367,7 +367,7 @@ async fn a_browser_unused_for_long_is_a_stranger_and_twenty_are_known_at_most() 
     app.db.execute("UPDATE known_browsers SET expires_at = now()");
     guess(&mut newest, ada.email, 1).await;
     assert_eq!((failures(&app, "browser:"), failures(&app, "outside")), (0, 1));
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM known_browsers"), 0);
 }
 

@@ -1,4 +1,4 @@
-//! The doctor on the database. The checks go one after the other on one connection; when that hangs, the rest say that
+//! The doctor on the database. The checks go one after the other on one connection; when that hangs, the rest print_line that
 //! they were not looked at.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +7,8 @@ use std::time::Duration;
 use diesel::pg::PgConnection;
 
 use super::finding::{Finding, note, ok, problem, warning};
-use super::{bounded, line, upkeep};
-use crate::cli::reach;
+use super::{bounded, connection, maintenance};
+use crate::cli::connect;
 use crate::config::Settings;
 use crate::db::diagnostics::{self, Rights, Server};
 use crate::db::{Db, Fault, migrations};
@@ -22,32 +22,32 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// What is announced is heard within milliseconds, or never.
-pub const HEARD_WITHIN: Duration = Duration::from_secs(2);
+pub const NOTIFY_WITHIN: Duration = Duration::from_secs(2);
 
 const OLDEST: i32 = 140_000;
 
 type Shared = Arc<Mutex<PgConnection>>;
-type Look = fn(&mut Case<'_>) -> Result<Finding, Fault>;
+type Check = fn(&mut CheckContext<'_>) -> Result<Finding, Fault>;
 
 /// What a check may look at.
-pub struct Case<'c> {
+pub struct CheckContext<'c> {
     pub conn: &'c mut PgConnection,
     pub db: &'c Db,
     pub settings: &'c Settings,
 }
 
-const CHECKS: [(&str, Look); 12] = [
+const CHECKS: [(&str, Check); 12] = [
     ("database.version", version),
     ("database.writable", writable),
     ("database.latency", latency),
-    ("database.tls", line::tls),
+    ("database.tls", connection::tls),
     ("database.durability", durability),
     ("database.clock", clock),
     ("database.messages", messages),
     ("database.migrations", migrated),
     ("database.rights", rights),
-    ("database.pooler", line::pooler),
-    ("database.listen", line::listen),
+    ("database.pooler", connection::pooler),
+    ("database.listen", connection::listen),
     ("sessions.instances", instances),
 ];
 
@@ -55,14 +55,14 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     let reached = {
         let settings = settings.clone();
         bounded("database.reach", START_WITHIN, move || {
-            reach::database(&settings).map_err(|failure| failure.to_string())
+            connect::database(&settings).map_err(|failure| failure.to_string())
         })
     };
     // Kept to the end: local mode's server stops with its last user.
     let reached = match reached {
         Ok(Ok(reached)) => reached,
-        Ok(Err(why)) => return without(problem("database.reach", why, REACH)),
-        Err(finding) => return without(finding),
+        Ok(Err(why)) => return all_skipped_after(problem("database.reach", why, REACH)),
+        Err(finding) => return all_skipped_after(finding),
     };
     let db = Db::new(&reached.url, settings.pool).with_direct(settings.database_direct.clone());
     let within = db.longest_wait() + MARGIN;
@@ -72,46 +72,48 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     };
     let conn = match conn {
         Ok(Ok(conn)) => conn,
-        Ok(Err(fault)) => return without(problem("database.reach", quiet(&fault, settings), REACH)),
-        Err(finding) => return without(finding),
+        Ok(Err(fault)) => {
+            return all_skipped_after(problem("database.reach", redacted(&fault, settings), REACH));
+        }
+        Err(finding) => return all_skipped_after(finding),
     };
     let mut findings = vec![ok("database.reach", "connected")];
     let conn: Shared = Arc::new(Mutex::new(conn));
     let mut hangs = false;
     for (check, look) in CHECKS {
         if hangs {
-            findings.push(unseen(check));
+            findings.push(skipped(check));
             continue;
         }
         let (conn, db, settings) = (Arc::clone(&conn), db.clone(), settings.clone());
         let found = bounded(check, within, move || {
             let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
-            look(&mut Case { conn: &mut conn, db: &db, settings: &settings })
-                .unwrap_or_else(|fault| faulted(check, &fault, &settings))
+            look(&mut CheckContext { conn: &mut conn, db: &db, settings: &settings })
+                .unwrap_or_else(|fault| failed_check(check, &fault, &settings))
         });
         hangs = found.is_err();
         findings.push(found.unwrap_or_else(|finding| finding));
     }
-    findings.extend(if hangs { upkeep::unseen() } else { upkeep::look(&db, settings) });
+    findings.extend(if hangs { maintenance::skipped() } else { maintenance::look(&db, settings) });
     findings
 }
 
 const REACH: &str = "until it answers every request is told to come back: check host, port, name, user, password, TLS and the network";
 
 /// Without a database there is nothing else to see of it.
-fn without(reach: Finding) -> Vec<Finding> {
+fn all_skipped_after(reach: Finding) -> Vec<Finding> {
     let mut findings = vec![reach];
-    findings.extend(CHECKS.map(|(check, _)| unseen(check)));
-    findings.extend(upkeep::unseen());
+    findings.extend(CHECKS.map(|(check, _)| skipped(check)));
+    findings.extend(maintenance::skipped());
     findings
 }
 
-pub fn unseen(check: &'static str) -> Finding {
+pub fn skipped(check: &'static str) -> Finding {
     note(check, "not looked at: the database does not answer", "")
 }
 
-pub fn faulted(check: &'static str, fault: &Fault, settings: &Settings) -> Finding {
-    let why = quiet(fault, settings);
+pub fn failed_check(check: &'static str, fault: &Fault, settings: &Settings) -> Finding {
+    let why = redacted(fault, settings);
     if why.contains("does not exist") {
         return note(check, "not looked at: its tables are not all there", "see database.migrations");
     }
@@ -119,7 +121,7 @@ pub fn faulted(check: &'static str, fault: &Fault, settings: &Settings) -> Findi
 }
 
 /// libpq repeats parts of what it was given, but never the password; a secret in another place is not its to know.
-fn quiet(fault: &Fault, settings: &Settings) -> String {
+fn redacted(fault: &Fault, settings: &Settings) -> String {
     let mut text = fault.to_string();
     for url in settings.database.iter().chain(&settings.database_direct) {
         text = text.replace(url.as_str(), "…");
@@ -127,8 +129,8 @@ fn quiet(fault: &Fault, settings: &Settings) -> String {
     text
 }
 
-fn version(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let Server { number, version, .. } = diagnostics::server(case.conn)?;
+fn version(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let Server { number, version, .. } = diagnostics::server(context.conn)?;
     if number < OLDEST {
         return Ok(problem(
             "database.version",
@@ -139,8 +141,8 @@ fn version(case: &mut Case<'_>) -> Result<Finding, Fault> {
     Ok(ok("database.version", format!("PostgreSQL {version}")))
 }
 
-fn writable(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
+fn writable(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
     if server.standby || server.read_only {
         let what = if server.standby { "a standby" } else { "read-only" };
         return Ok(problem(
@@ -153,8 +155,8 @@ fn writable(case: &mut Case<'_>) -> Result<Finding, Fault> {
 }
 
 /// A look-up is one round trip: what this takes, every page waits.
-fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let took = diagnostics::round_trip(case.conn, 20)?;
+fn latency(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let took = diagnostics::round_trip(context.conn, 20)?;
     let seen = format!("{:.1} ms, the middle of 20 round trips", took.as_secs_f64() * 1000.0);
     Ok(match took.as_millis() {
         0..5 => ok("database.latency", seen),
@@ -173,8 +175,8 @@ fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
 
 /// Diesel keeps the SQLSTATE of most errors to itself, so we tell time-outs from our own mistakes by the
 /// server's English messages (`db/fault.rs`).
-fn messages(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let locale = diagnostics::server(case.conn)?.messages;
+fn messages(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let locale = diagnostics::server(context.conn)?.messages;
     if is_english(&locale) {
         return Ok(ok("database.messages", format!("in English (lc_messages = {locale:?})")));
     }
@@ -185,15 +187,15 @@ fn messages(case: &mut Case<'_>) -> Result<Finding, Fault> {
     ))
 }
 
-/// Whether a server with this locale speaks English. Without a locale it does, as it does without a translation.
+/// Whether a server with this locale speaks English. Without a locale it does, as it does all_skipped_after a translation.
 fn is_english(locale: &str) -> bool {
     let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
     ["", "C", "POSIX", "en", "English"].contains(&language)
 }
 
 /// "Revoked means revoked" holds as long as what was committed stays.
-fn durability(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
+fn durability(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
     let settings = [
         ("fsync", &server.fsync),
         ("full_page_writes", &server.full_page_writes),
@@ -215,8 +217,8 @@ fn durability(case: &mut Case<'_>) -> Result<Finding, Fault> {
 }
 
 /// Expiry and codes of apps are judged by the database's clock; log and letters bear ours.
-fn clock(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let (ahead, give_or_take) = diagnostics::clock_ahead(case.conn)?;
+fn clock(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let (ahead, give_or_take) = diagnostics::clock_ahead(context.conn)?;
     let by = ahead.as_seconds_f64();
     let seen =
         format!("the database's is {by:+.3} s from ours, give or take {:.3} s", give_or_take.as_secs_f64());
@@ -231,8 +233,8 @@ fn clock(case: &mut Case<'_>) -> Result<Finding, Fault> {
     })
 }
 
-fn migrated(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let state = migrations::state(case.conn)?;
+fn migrated(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let state = migrations::state(context.conn)?;
     let pending = state.pending.join(", ");
     Ok(match (state.pending.is_empty(), state.unknown.is_empty()) {
         (true, true) => ok("database.migrations", "the schema is this version's"),
@@ -241,7 +243,7 @@ fn migrated(case: &mut Case<'_>) -> Result<Finding, Fault> {
             format!("a newer version has added {}", state.unknown.join(", ")),
             "fine while instances are being replaced: each version works with the schema of the next",
         ),
-        (false, _) if diagnostics::server(case.conn)?.may_create => warning(
+        (false, _) if diagnostics::server(context.conn)?.may_create => warning(
             "database.migrations",
             format!("not applied yet: {pending}"),
             "`latchkey serve` does it when it starts, or `latchkey migrate` now",
@@ -254,9 +256,9 @@ fn migrated(case: &mut Case<'_>) -> Result<Finding, Fault> {
     })
 }
 
-fn rights(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
-    let tables = diagnostics::rights(case.conn)?;
+fn rights(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
+    let tables = diagnostics::rights(context.conn)?;
     let missing: Vec<String> = tables.iter().filter_map(lacking).collect();
     if !missing.is_empty() {
         return Ok(problem(
@@ -265,7 +267,7 @@ fn rights(case: &mut Case<'_>) -> Result<Finding, Fault> {
             "run docs/least-privilege.sql as the owner, again after each upgrade that brings tables",
         ));
     }
-    if server.superuser && case.settings.is_local() {
+    if server.superuser && context.settings.is_local() {
         return Ok(ok("database.rights", "its owner: it is our own server"));
     }
     if server.superuser {
@@ -301,10 +303,10 @@ fn lacking(table: &Rights) -> Option<String> {
 }
 
 /// Who serves sessions from memory, whether they answer, and whether the database has room for them.
-fn instances(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
-    let call = ping_instances(&mut case.db.connect_dedicated()?, HEARD_WITHIN)?;
-    let each = case.settings.pool.pool_size + 1;
+fn instances(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
+    let call = ping_instances(&mut context.db.connect_dedicated()?, NOTIFY_WITHIN)?;
+    let each = context.settings.pool.pool_size + 1;
     let wanted = i64::from(each) * i64::try_from(call.instances.max(1)).unwrap_or(1);
     let room = i64::from(server.connections);
     let seen = format!(

@@ -9,7 +9,7 @@ pub enum Level {
     Ok,
     /// Worth knowing, or not looked at.
     Note,
-    /// Works, and will not in some case that comes.
+    /// Works, and will not in some context that comes.
     Warning,
     /// Does not work, or promises more than it holds.
     Problem,

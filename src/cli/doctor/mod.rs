@@ -1,14 +1,14 @@
 //! `latchkey doctor`: looks at everything that has to be right around us, and says of each thing what was seen and what
 //! to do. Changes nothing, prints no secret, and comes to an end whatever else does not.
 
+mod connection;
 mod database;
-mod fetch;
 mod finding;
-mod line;
+mod http;
 mod mail;
+mod maintenance;
 mod settings;
 mod site;
-mod upkeep;
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -21,7 +21,7 @@ use crate::config::{Misconfigured, Settings};
 use finding::{Finding, Level, problem};
 
 #[derive(Args)]
-pub struct Asked {
+pub struct Options {
     /// Also ask the running instance at this address, as people reach it: is it us, and what address do we see?
     #[arg(long, value_name = "https://…")]
     url: Option<String>,
@@ -31,9 +31,9 @@ pub struct Asked {
 }
 
 /// Fails where there is a problem. The settings are a finding as well, so they come as they were read.
-pub fn run(settings: Result<Settings, Misconfigured>, asked: &Asked) -> Result<(), Failure> {
+pub fn run(settings: Result<Settings, Misconfigured>, options: &Options) -> Result<(), Failure> {
     let findings = match settings {
-        Ok(settings) => look(&settings, asked.url.as_deref()),
+        Ok(settings) => look(&settings, options.url.as_deref()),
         Err(wrong) => vec![problem(
             "settings",
             wrong.to_string().trim_start_matches("settings: "),
@@ -41,12 +41,12 @@ pub fn run(settings: Result<Settings, Misconfigured>, asked: &Asked) -> Result<(
         )],
     };
     for finding in &findings {
-        if asked.json {
-            say!("{}", serde_json::to_string(finding)?);
+        if options.json {
+            print_line!("{}", serde_json::to_string(finding)?);
         } else {
             let Finding { check, level, seen, advice } = finding;
             let advice = if advice.is_empty() { String::new() } else { format!(" → {advice}") };
-            say!("{:<8} {check:<20} {}", level.as_str(), one_line(&format!("{seen}{advice}")));
+            print_line!("{:<8} {check:<20} {}", level.as_str(), one_line(&format!("{seen}{advice}")));
         }
     }
     match findings.iter().filter(|finding| finding.level == Level::Problem).count() {

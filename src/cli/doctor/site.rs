@@ -5,15 +5,15 @@ use std::time::Duration;
 use url::Url;
 
 use super::bounded;
-use super::fetch::{self, Answer};
 use super::finding::{Finding, note, ok, problem, warning};
+use super::http::{self, Response};
 use crate::config::{Origin, Settings};
 use crate::web::ops::doctor::{self, FRESH_FOR, HEADER, Seen};
 
 const WITHIN: Duration = Duration::from_secs(15);
 
 /// Belongs to nobody (RFC 5737): whoever is taken for it, is so because they said so.
-const NOBODY: &str = "192.0.2.1";
+const TEST_ADDRESS: &str = "192.0.2.1";
 
 pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let Some(url) = url else {
@@ -42,14 +42,14 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let mut findings = vec![reached(settings, &origin, &seen)];
     let asking = (settings.clone(), origin.clone());
     let spoofed = bounded("site.client-address", WITHIN, move || {
-        ask(&asking.0, &asking.1, &[("X-Forwarded-For", NOBODY)])
+        ask(&asking.0, &asking.1, &[("X-Forwarded-For", TEST_ADDRESS)])
     });
     findings.push(match spoofed {
         Ok(Ok(spoofed)) => address(&seen, &spoofed),
         Ok(Err(finding)) | Err(finding) => finding,
     });
     let page = origin.join("/login").unwrap_or_else(|_| origin.clone());
-    match bounded("site.headers", WITHIN, move || fetch::get(&page, &[])) {
+    match bounded("site.headers", WITHIN, move || http::get(&page, &[])) {
         Ok(Ok(page)) => findings.extend([headers(&page, &origin), cookie(&page, &origin)]),
         Ok(Err(why)) => findings.push(problem("site.headers", why, "/login does not answer")),
         Err(finding) => findings.push(finding),
@@ -68,7 +68,7 @@ fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Seen,
         origin.join(doctor::PATH).map_err(|error| failed(error.to_string(), "give scheme and host alone"))?;
     let headers: Vec<(&str, &str)> =
         [(HEADER, question.as_str())].into_iter().chain(more.iter().copied()).collect();
-    let answer = fetch::get(&url, &headers).map_err(|why| {
+    let answer = http::get(&url, &headers).map_err(|why| {
         let (seen, advice) = unreached(&why, url.host_str().unwrap_or_default());
         failed(seen, advice)
     })?;
@@ -110,7 +110,7 @@ fn unreached(why: &str, host: &str) -> (String, &'static str) {
         }
         () if says(&["wrong version number", "packet length too long", "http request"]) => (
             format!("whoever listens there does not speak TLS ({why})"),
-            "end TLS at the proxy that people reach, and ask there",
+            "end TLS at the proxy that people connect, and ask there",
         ),
         () => (
             why.to_owned(),
@@ -155,7 +155,7 @@ fn address(seen: &Seen, spoofed: &Seen) -> Finding {
     let text =
         |address: Option<std::net::IpAddr>| address.map_or_else(|| "nobody".into(), |ip| ip.to_string());
     let client = text(seen.client);
-    if text(spoofed.client) == NOBODY {
+    if text(spoofed.client) == TEST_ADDRESS {
         return problem(
             check,
             format!(
@@ -188,7 +188,7 @@ fn address(seen: &Seen, spoofed: &Seen) -> Finding {
     )
 }
 
-fn headers(page: &Answer, origin: &Url) -> Finding {
+fn headers(page: &Response, origin: &Url) -> Finding {
     let mut wanted =
         vec!["content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"];
     if origin.scheme() == "https" {
@@ -217,7 +217,7 @@ fn headers(page: &Answer, origin: &Url) -> Finding {
     }
 }
 
-fn cookie(page: &Answer, origin: &Url) -> Finding {
+fn cookie(page: &Response, origin: &Url) -> Finding {
     let Some(cookie) = page.all("set-cookie").find(|cookie| cookie.contains("latchkey")) else {
         return problem(
             "site.cookie",
@@ -261,7 +261,7 @@ fn redirect(origin: &Url) -> Finding {
 
 fn leads_on(plain: &Url) -> Finding {
     let check = "site.redirect";
-    match fetch::get(plain, &[]) {
+    match http::get(plain, &[]) {
         Err(why) => ok(check, format!("http:// does not answer ({why})")),
         Ok(answer) => match answer.header("location") {
             Some(location) if (300..400).contains(&answer.status) && location.starts_with("https://") => {

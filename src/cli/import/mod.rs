@@ -12,7 +12,7 @@ use clap::Args;
 use super::Failure;
 use crate::accounts::Accounts;
 use crate::identity::EmailKey;
-use crate::users::Newcomer;
+use crate::users::ImportedUser;
 use report::{Progress, Report};
 use rows::{Rows, Unreadable};
 
@@ -46,14 +46,15 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
     let mut rows = open(path, input).map_err(|why| named(&why))?;
 
     let mut report = Report::new(import.json, import.dry_run);
-    let mut batch: Vec<(u64, Newcomer)> = Vec::with_capacity(BATCH);
+    let mut batch: Vec<(u64, ImportedUser)> = Vec::with_capacity(BATCH);
     let mut last = 0;
     while let Some((line, row)) = rows.next().map_err(|error| named(&error))? {
         last = line;
-        let judged =
-            row.and_then(|row| Newcomer::parse(&row, import.allow_admins).map_err(|unfit| unfit.to_string()));
+        let judged = row.and_then(|row| {
+            ImportedUser::parse(&row, import.allow_admins).map_err(|error| error.to_string())
+        });
         match judged {
-            Ok(newcomer) => batch.push((line, newcomer)),
+            Ok(imported) => batch.push((line, imported)),
             Err(reason) => report.refuse(line, &reason),
         }
         if batch.len() == BATCH {
@@ -88,7 +89,7 @@ fn open<R: BufRead>(path: &Path, input: R) -> Result<Rows<R>, String> {
 async fn settle(
     accounts: &Accounts,
     import: &Import,
-    batch: &mut Vec<(u64, Newcomer)>,
+    batch: &mut Vec<(u64, ImportedUser)>,
     report: &mut Report,
 ) -> Result<(), crate::db::Fault> {
     if batch.is_empty() {
@@ -96,10 +97,10 @@ async fn settle(
     }
     let told: Vec<(u64, EmailKey, bool)> = batch
         .iter()
-        .map(|(line, newcomer)| (*line, newcomer.key().clone(), newcomer.has_password()))
+        .map(|(line, imported)| (*line, imported.key().clone(), imported.has_password()))
         .collect();
-    let newcomers = batch.drain(..).map(|(_, newcomer)| newcomer).collect();
-    let new = accounts.admin.import(newcomers, import.dry_run).await?;
+    let imported_users = batch.drain(..).map(|(_, imported)| imported).collect();
+    let new = accounts.admin.import(imported_users, import.dry_run).await?;
     for ((line, key, has_password), new) in told.into_iter().zip(new) {
         report.settle(line, key.as_str(), has_password, new);
     }

@@ -70,16 +70,18 @@ impl Report {
     pub fn sum_up(&self) {
         let Self { imported, without_password, existing, refused, .. } = self;
         if self.json {
-            say(&json!({ "imported": imported, "without_password": without_password, "existing": existing,
-                "refused": refused, "dry_run": self.dry }));
+            print_line(
+                &json!({ "imported": imported, "without_password": without_password, "existing": existing,
+                "refused": refused, "dry_run": self.dry }),
+            );
             return;
         }
         let done = if self.dry { "would be imported" } else { "imported" };
-        say(&format_args!(
+        print_line(&format_args!(
             "{imported} {done} ({without_password} without a password), {existing} here already, {refused} refused."
         ));
         if *refused > 0 && imported + existing > 0 {
-            say(
+            print_line(
                 &"The other rows are not affected. Correct the refused rows in the file, then import it again.",
             );
         }
@@ -87,15 +89,15 @@ impl Report {
 
     fn skipped(&self, line: u64, status: &str, reason: &str) {
         if self.json {
-            say(&json!({ "line": line, "status": status, "reason": reason }));
+            print_line(&json!({ "line": line, "status": status, "reason": reason }));
         } else {
-            say(&format_args!("line {line}: {reason}"));
+            print_line(&format_args!("line {line}: {reason}"));
         }
     }
 }
 
 /// A line on standard output. Whoever stops reading it does not stop the import.
-fn say(line: &impl std::fmt::Display) {
+fn print_line(line: &impl std::fmt::Display) {
     clear();
     let _ = writeln!(stdout(), "{line}");
 }

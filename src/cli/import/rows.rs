@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read as _};
 use csv_core::ReadRecordResult;
 use serde::Deserialize;
 
-use crate::users::Exported;
+use crate::users::ImportRow;
 
 /// Bytes of a line: many times what a person takes. Whatever is longer is no row, and is skipped without being kept.
 pub const MAX_LINE: usize = 16 * 1024;
@@ -17,7 +17,7 @@ const COLUMNS: [&str; 5] = ["email", "name", "password_hash", "role", "created_a
 const REQUIRED: [&str; 3] = ["email", "name", "password_hash"];
 
 /// What a line holds: somebody, or why not.
-pub type Line = Result<Exported, String>;
+pub type Line = Result<ImportRow, String>;
 
 pub struct Rows<R> {
     input: R,
@@ -171,7 +171,7 @@ fn csv_row(columns: &[usize], text: &str) -> Line {
     if fields.len() != columns.len() {
         return Err(format!("the line has {} columns, the header {}", fields.len(), columns.len()));
     }
-    let mut row = Exported::default();
+    let mut row = ImportRow::default();
     for (field, column) in fields.into_iter().zip(columns) {
         match column {
             0 => row.email = field,
@@ -210,7 +210,7 @@ fn json_row(text: &str) -> Line {
     let Object { email, name, password_hash, role, created_at } =
         serde_json::from_str(text).map_err(|error| format!("the line is not as it should be: {error}"))?;
     let text = Option::unwrap_or_default;
-    Ok(Exported {
+    Ok(ImportRow {
         email,
         name: text(name),
         password_hash: text(password_hash),

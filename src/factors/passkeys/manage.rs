@@ -18,7 +18,7 @@ impl Factors {
     /// Whether they can confirm with one, here.
     pub async fn has_passkey(&self, live: &LiveUser) -> Result<bool, Fault> {
         let user = live.owner.id;
-        Ok(self.passkeys_work() && self.db.read(move |conn| queries::has_passkey(conn, user)).await?)
+        Ok(self.passkeys_available() && self.db.read(move |conn| queries::has_passkey(conn, user)).await?)
     }
 
     /// `false` when it is not theirs.
@@ -49,11 +49,11 @@ impl Factors {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                if !factors.may_still(conn, &live)? {
+                if !factors.lock_if_live(conn, &live)? {
                     return Ok(false);
                 }
                 let Some(name) = queries::delete_passkey(conn, user, id)? else { return Ok(false) };
-                factors.after_removal(conn, user)?;
+                factors.clean_up_after_removal(conn, user)?;
                 NewEvent::by_owner(AuditAction::PasskeyRemoved, user, &client)
                     .session(live.record.handle)
                     .detail(&name)

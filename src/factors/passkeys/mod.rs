@@ -1,11 +1,11 @@
 //! Passkeys: whom they are made for, and the ceremonies in which they are made and used (W3C Web Authentication,
 //! Level 3). A passkey verifies its person by itself, so that one is two factors (NIST SP 800-63B-4 §2.2.1).
 
-mod answers;
 mod manage;
-mod prove;
+mod password_alone;
 mod register;
-mod step;
+mod responses;
+mod verify;
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,18 +26,18 @@ use crate::factors::{Factors, queries};
 use crate::secret;
 use crate::throttle::RetryAfter;
 
-pub use answers::{Assertion, Attestation};
-pub(crate) use prove::Held;
-pub use step::{PasskeyStep, StepChange};
+pub use password_alone::{PasskeyStep, PasskeyStepChange};
+pub use responses::{Assertion, Attestation};
+pub(crate) use verify::StoredPasskey;
 
 /// How long a challenge may wait for its answer: as long as webauthn-rs lets the browser take (ASVS 5.0 6.7.2).
-const ANSWER_WITHIN: Duration = Duration::from_secs(300);
+const CEREMONY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Challenges one browser may have open: some tabs, each of which offers passkeys beside the password.
-const OPEN_AT_ONCE: i64 = 8;
+const MAX_OPEN_CEREMONIES: i64 = 8;
 
 /// Passkeys one person may have: more devices than anybody carries, and few enough to list.
-const MOST: i64 = 20;
+const MAX_PASSKEYS: i64 = 20;
 
 /// Whom passkeys are made for: the host of the public URL. Nobody where that is an address, for which browsers make
 /// none.
@@ -51,7 +51,7 @@ impl RelyingParty {
         let url = Url::parse(public.as_str()).map_err(|error| broken(&error))?;
         let Some(domain) = url.domain() else { return Ok(Self(None)) };
         let webauthn = WebauthnBuilder::new(domain, &url)
-            .and_then(|builder| builder.rp_name("Latchkey").timeout(ANSWER_WITHIN).build())
+            .and_then(|builder| builder.rp_name("Latchkey").timeout(CEREMONY_TIMEOUT).build())
             .map_err(|error| broken(&error))?;
         Ok(Self(Some(Arc::new(webauthn))))
     }
@@ -80,7 +80,7 @@ pub struct Passkey {
 
 /// What comes of a new passkey.
 #[derive(Debug, PartialEq, Eq)]
-pub struct PasskeyAdded {
+pub struct AddedPasskey {
     /// Recovery codes are to be made now, for when it is lost.
     pub wants_codes: bool,
     /// What became of the password, where it logged in alone until now.
@@ -89,11 +89,11 @@ pub struct PasskeyAdded {
 
 /// What ties an answer to the browser that was asked. Only its hash is kept.
 #[derive(Clone)]
-pub struct Binding([u8; 32]);
+pub struct BrowserBinding([u8; 32]);
 
-impl Binding {
+impl BrowserBinding {
     /// `text`: a secret of this browser that stays the same from question to answer.
-    pub fn to(text: &str) -> Self {
+    pub fn of(secret: &str) -> Self {
         Self(secret::sha256(text.as_bytes()))
     }
 }
@@ -101,8 +101,8 @@ impl Binding {
 #[derive(Debug, PartialEq, Eq)]
 pub enum PasskeyRefusal {
     /// The public URL names an address and no host.
-    Off,
-    /// Nothing was asked that this answers: too late, answered before, or asked of another browser.
+    Unavailable,
+    /// Nothing was asked that this answers: too late, take_ceremony_state before, or asked of another browser.
     Expired,
     /// Not a passkey that lets anybody in here, or not this person.
     Unknown,
@@ -111,26 +111,26 @@ pub enum PasskeyRefusal {
     /// Made for another site, or the signature does not fit.
     Invalid,
     /// Its counter went back, so there may be a copy of it.
-    Copied,
+    PossiblyCloned,
     /// This authenticator has one for this account.
-    Taken,
+    AlreadyRegistered,
     /// As many as one person may have.
-    Enough,
+    LimitReached,
     TooMany(RetryAfter),
     /// The log-in it was to be the second step of ended.
-    LogInGone,
+    PendingLoginGone,
     /// The session ended, or another request rotated its key, while this one ran.
     SessionLost,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Purpose {
+pub(crate) enum CeremonyPurpose {
     /// Log in, second factor, confirm: who is there?
     Prove,
     Register,
 }
 
-impl Purpose {
+impl CeremonyPurpose {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Prove => "prove",
@@ -139,19 +139,19 @@ impl Purpose {
     }
 }
 
-/// A question as it is kept until it is answered.
+/// A question as it is kept until it is take_ceremony_state.
 pub(crate) struct Ceremony {
     pub challenge_hash: [u8; 32],
     pub browser: [u8; 32],
-    pub purpose: Purpose,
+    pub purpose: CeremonyPurpose,
     pub state: Value,
 }
 
 impl Ceremony {
     /// `options` are what the browser is told; `state` what webauthn-rs wants to see again.
     fn new(
-        purpose: Purpose,
-        binding: &Binding,
+        purpose: CeremonyPurpose,
+        binding: &BrowserBinding,
         options: &Value,
         state: &impl serde::Serialize,
     ) -> Result<Self, Fault> {
@@ -166,8 +166,8 @@ impl Ceremony {
         })
     }
 
-    fn open(&self, conn: &mut PgConnection) -> Result<(), Fault> {
-        queries::open_ceremony(conn, self, ANSWER_WITHIN, OPEN_AT_ONCE)
+    fn insert(&self, conn: &mut PgConnection) -> Result<(), Fault> {
+        queries::insert_ceremony(conn, self, CEREMONY_TIMEOUT, MAX_OPEN_CEREMONIES)
     }
 }
 
@@ -180,25 +180,25 @@ struct ClientData<'a> {
 
 impl Factors {
     /// Whether browsers make passkeys for our public URL.
-    pub fn passkeys_work(&self) -> bool {
-        self.relying.0.is_some()
+    pub fn passkeys_available(&self) -> bool {
+        self.relying_party.0.is_some()
     }
 
     fn webauthn(&self) -> Result<Arc<Webauthn>, PasskeyRefusal> {
-        self.relying.0.clone().ok_or(PasskeyRefusal::Off)
+        self.relying_party.0.clone().ok_or(PasskeyRefusal::Unavailable)
     }
 }
 
 /// Passkeys as the browser is told of them.
-fn listed(ids: &[Vec<u8>]) -> Value {
+fn credential_descriptors(ids: &[Vec<u8>]) -> Value {
     ids.iter().map(|id| json!({ "type": "public-key", "id": secret::encode(id) })).collect()
 }
 
 /// Takes the question that `client_data` answers, once: of two that come at the same time one finds nothing.
-fn answered(
+fn take_ceremony_state(
     conn: &mut PgConnection,
-    purpose: Purpose,
-    binding: &Binding,
+    purpose: CeremonyPurpose,
+    binding: &BrowserBinding,
     client_data: &[u8],
 ) -> Result<Option<Value>, Fault> {
     let Ok(ClientData { challenge }) = serde_json::from_slice(client_data) else { return Ok(None) };

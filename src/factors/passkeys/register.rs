@@ -2,11 +2,11 @@
 
 use diesel::pg::PgConnection;
 use serde_json::Value;
-use webauthn_rs::prelude::{Passkey as Credential, PasskeyRegistration, WebauthnError};
+use webauthn_rs::prelude::{Passkey as WebauthnPasskey, PasskeyRegistration, WebauthnError};
 
 use super::{
-    Attestation, Binding, Ceremony, MOST, PasskeyAdded, PasskeyRefusal, PasskeyStep, Purpose, answered,
-    listed,
+    AddedPasskey, Attestation, BrowserBinding, Ceremony, CeremonyPurpose, MAX_PASSKEYS, PasskeyRefusal,
+    PasskeyStep, credential_descriptors, take_ceremony_state,
 };
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Fault, off_thread};
@@ -17,10 +17,10 @@ use crate::identity::{Answer, Client, LiveUser, UserId};
 impl Factors {
     /// What to ask the browser for: a passkey that finds its account by itself and verifies its person, from an
     /// authenticator that has none for this account yet.
-    pub async fn ask_for_new_passkey(
+    pub async fn start_passkey_registration(
         &self,
         live: LiveUser,
-        binding: Binding,
+        binding: BrowserBinding,
     ) -> Answer<Value, PasskeyRefusal> {
         let webauthn = match self.webauthn() {
             Ok(webauthn) => webauthn,
@@ -38,11 +38,11 @@ impl Factors {
                     .start_passkey_registration(user.0, &person.email, &person.name, None)
                     .map_err(Fault::bug)?;
                 let mut options = serde_json::to_value(options).map_err(Fault::bug)?;
-                options["publicKey"]["excludeCredentials"] = listed(&held);
+                options["publicKey"]["excludeCredentials"] = credential_descriptors(&held);
                 let selection = &mut options["publicKey"]["authenticatorSelection"];
                 selection["residentKey"] = "required".into();
                 selection["requireResidentKey"] = true.into();
-                Ceremony::new(Purpose::Register, &binding, &options, &state)?.open(conn)?;
+                Ceremony::new(CeremonyPurpose::Register, &binding, &options, &state)?.insert(conn)?;
                 Ok(Ok(options))
             })
             .await
@@ -50,21 +50,23 @@ impl Factors {
 
     /// Keeps the passkey that was made. With the first one, `step` says what becomes of the password; an authenticator
     /// app requires a second step in any case.
-    pub async fn add_passkey(
+    pub async fn finish_passkey_registration(
         &self,
         live: LiveUser,
-        binding: Binding,
+        binding: BrowserBinding,
         made: Attestation,
         step: PasskeyStep,
         client: Client,
-    ) -> Answer<PasskeyAdded, PasskeyRefusal> {
+    ) -> Answer<AddedPasskey, PasskeyRefusal> {
         let webauthn = match self.webauthn() {
             Ok(webauthn) => webauthn,
             Err(off) => return Ok(Err(off)),
         };
         let client_data = made.response.client_data_json.clone();
-        let state =
-            self.db.write(move |conn| answered(conn, Purpose::Register, &binding, &client_data)).await?;
+        let state = self
+            .db
+            .write(move |conn| take_ceremony_state(conn, CeremonyPurpose::Register, &binding, &client_data))
+            .await?;
         let Some(state) = state else { return Ok(Err(PasskeyRefusal::Expired)) };
         let state: PasskeyRegistration = serde_json::from_value(state).map_err(Fault::bug)?;
         let checked = off_thread(move || Ok(webauthn.finish_passkey_registration(&made, &state))).await?;
@@ -77,26 +79,26 @@ impl Factors {
             }
         };
         let factors = self.clone();
-        self.db.write(move |conn| factors.keep(conn, &live, &credential, step, &client)).await
+        self.db.write(move |conn| factors.store_passkey(conn, &live, &credential, step, &client)).await
     }
 
-    fn keep(
+    fn store_passkey(
         &self,
         conn: &mut PgConnection,
         live: &LiveUser,
-        credential: &Credential,
+        credential: &WebauthnPasskey,
         step: PasskeyStep,
         client: &Client,
-    ) -> Answer<PasskeyAdded, PasskeyRefusal> {
+    ) -> Answer<AddedPasskey, PasskeyRefusal> {
         let user = live.owner.id;
         // Whoever adds one at the same time waits here, so that the count holds.
-        let active = self.may_still(conn, live)?;
+        let active = self.lock_if_live(conn, live)?;
         let Some(person) = crate::identity::queries::recipient(conn, user)?.filter(|_| active) else {
             return Ok(Err(PasskeyRefusal::SessionLost));
         };
         let held = queries::passkeys_of(conn, user)?;
-        if i64::try_from(held.len()).unwrap_or(i64::MAX) >= MOST {
-            return Ok(Err(PasskeyRefusal::Enough));
+        if i64::try_from(held.len()).unwrap_or(i64::MAX) >= MAX_PASSKEYS {
+            return Ok(Err(PasskeyRefusal::LimitReached));
         }
         let device = device::name(&client.user_agent);
         let taken = |name: &String| held.iter().any(|passkey| passkey.name == *name);
@@ -106,9 +108,9 @@ impl Factors {
             .unwrap_or(device);
         let json = serde_json::to_value(credential).map_err(Fault::bug)?;
         if !queries::insert_passkey(conn, user, credential.cred_id(), &json, &name)? {
-            return Ok(Err(PasskeyRefusal::Taken));
+            return Ok(Err(PasskeyRefusal::AlreadyRegistered));
         }
-        let step = if held.is_empty() { self.first_step(conn, user, step)? } else { None };
+        let step = if held.is_empty() { self.apply_password_choice(conn, user, step)? } else { None };
         let (noted, told) = match step {
             Some(PasskeyStep::Required) => {
                 ("", "a passkey, which is asked for after your password from now on")
@@ -123,27 +125,27 @@ impl Factors {
             .session(live.record.handle)
             .detail(&format!("{name}{noted}"))
             .write(conn)?;
-        self.tell_factor_added(conn, &person, told, client)?;
+        self.notify_factor_added(conn, &person, told, client)?;
         let on = queries::has_second_factor(conn, user)?;
         let wants_codes = on && queries::recovery_codes_left(conn, user)? == 0;
-        Ok(Ok(PasskeyAdded { wants_codes, step }))
+        Ok(Ok(AddedPasskey { wants_codes, step }))
     }
 
     /// With the first passkey: carries out the choice about the password, if there is one to make.
-    fn first_step(
+    fn apply_password_choice(
         &self,
         conn: &mut PgConnection,
         user: UserId,
         step: PasskeyStep,
     ) -> Result<Option<PasskeyStep>, Fault> {
         if self.has_app(conn, user)? {
-            queries::require_passkey_step(conn, user)?;
+            queries::clear_password_alone_choice(conn, user)?;
             return Ok(None);
         }
         match step {
-            PasskeyStep::Required => queries::require_passkey_step(conn, user)?,
+            PasskeyStep::Required => queries::clear_password_alone_choice(conn, user)?,
             PasskeyStep::Off => {
-                queries::waive_passkey_step(conn, user)?;
+                queries::allow_password_alone(conn, user)?;
             }
         }
         Ok(Some(step))

@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::db::Fault;
 use crate::db::schema::{ceremonies, passkeys, users};
 use crate::db::time::interval;
-use crate::factors::passkeys::{Ceremony, Held, Passkey, PasskeyId, Purpose};
+use crate::factors::passkeys::{Ceremony, CeremonyPurpose, Passkey, PasskeyId, StoredPasskey};
 use crate::identity::UserId;
 
 /// Keeps the question; of those this browser was asked before, the newest `at_once` stay.
-pub(crate) fn open_ceremony(
+pub(crate) fn insert_ceremony(
     conn: &mut PgConnection,
     ceremony: &Ceremony,
     answer_within: Duration,
@@ -49,7 +49,7 @@ pub(crate) fn take_ceremony(
     conn: &mut PgConnection,
     challenge_hash: &[u8; 32],
     browser: &[u8; 32],
-    purpose: Purpose,
+    purpose: CeremonyPurpose,
 ) -> Result<Option<Value>, Fault> {
     use ceremonies::dsl;
     let asked = ceremonies::table
@@ -95,7 +95,7 @@ pub(crate) fn has_passkey(conn: &mut PgConnection, user: UserId) -> Result<bool,
 pub(crate) fn passkey_by_credential(
     conn: &mut PgConnection,
     credential_id: &[u8],
-) -> Result<Option<Held>, Fault> {
+) -> Result<Option<StoredPasskey>, Fault> {
     use passkeys::dsl;
     let row: Option<(Uuid, Uuid, String, Value)> = passkeys::table
         .inner_join(users::table)
@@ -104,7 +104,7 @@ pub(crate) fn passkey_by_credential(
         .select((dsl::id, dsl::user_id, dsl::name, dsl::credential))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(id, user, name, credential)| Held {
+    Ok(row.map(|(id, user, name, credential)| StoredPasskey {
         id: PasskeyId(id),
         user: UserId(user),
         name,
@@ -140,7 +140,7 @@ pub(crate) fn insert_passkey(
     Ok(inserted == 1)
 }
 
-pub(crate) fn note_passkey_used(
+pub(crate) fn update_passkey_credential(
     conn: &mut PgConnection,
     id: PasskeyId,
     credential: &Value,
@@ -152,7 +152,7 @@ pub(crate) fn note_passkey_used(
 }
 
 /// Whether it was not suspected before.
-pub(crate) fn suspect_passkey(conn: &mut PgConnection, id: PasskeyId) -> Result<bool, Fault> {
+pub(crate) fn mark_passkey_suspect(conn: &mut PgConnection, id: PasskeyId) -> Result<bool, Fault> {
     let trusted = passkeys::table.filter(passkeys::id.eq(id.0)).filter(passkeys::suspect_since.is_null());
     Ok(diesel::update(trusted).set(passkeys::suspect_since.eq(now)).execute(conn)? == 1)
 }
@@ -185,7 +185,7 @@ pub(crate) fn delete_passkey(
 }
 
 /// Who has a passkey is asked for it after the password, from now on.
-pub(crate) fn require_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+pub(crate) fn clear_password_alone_choice(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
     let chosen = users::table.filter(users::id.eq(user.0)).filter(users::password_alone_since.is_not_null());
     diesel::update(chosen)
         .set((
@@ -197,7 +197,7 @@ pub(crate) fn require_passkey_step(conn: &mut PgConnection, user: UserId) -> Res
 }
 
 /// The password alone logs in, although there is a passkey. Whether it did not before.
-pub(crate) fn waive_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
+pub(crate) fn allow_password_alone(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let required = users::password_alone_since.is_null().or(users::password_alone_until.is_not_null());
     let row = users::table.filter(users::id.eq(user.0)).filter(required);
     let values =
@@ -206,7 +206,7 @@ pub(crate) fn waive_passkey_step(conn: &mut PgConnection, user: UserId) -> Resul
 }
 
 /// The passkey is asked for after the password again. Whether it was not before.
-pub(crate) fn restore_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
+pub(crate) fn end_password_alone(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let waived = users::table
         .filter(users::id.eq(user.0))
         .filter(users::password_alone_since.is_not_null())

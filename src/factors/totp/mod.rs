@@ -20,17 +20,17 @@ use code::Seed;
 pub(crate) use code::digits;
 
 /// So many wrong codes in a row and none is looked at any more (NIST SP 800-63B-4 §3.2.2 allows 100).
-pub(crate) const MOST_GUESSES: i32 = 10;
+pub(crate) const MAX_TOTP_FAILURES: i32 = 10;
 
 /// How long the code on the screen can be scanned.
-const ENROL_WITHIN: Duration = Duration::hours(1);
+const ENROLMENT_LIFETIME: Duration = Duration::hours(1);
 
-const PURPOSE: &str = "totp";
+const SEAL_PURPOSE: &str = "totp";
 const NAME: &str = "an authenticator app";
-const RESEALED_AT_ONCE: i64 = 500;
+const RESEAL_BATCH: i64 = 500;
 
 /// A seed that waits to be proven, for its owner's eyes. No Debug, no Display.
-pub struct Enrolment {
+pub struct TotpEnrolment {
     /// For the QR code.
     pub uri: String,
     /// For typing, in groups of four.
@@ -42,30 +42,32 @@ pub enum TotpRefusal {
     AlreadyOn,
     /// Nothing waits to be proven, or not any more.
     NotStarted,
-    Wrong(Enrolment),
+    Wrong(TotpEnrolment),
 }
 
 /// How a guess at a code went.
-pub(crate) enum Guess {
+pub(crate) enum TotpCheck {
     Right,
     UsedAlready,
     Wrong {
         failures: i32,
     },
     /// There is no app, or it is locked.
-    NotLookedAt,
+    NotChecked,
 }
 
 impl Factors {
     /// Makes a seed and shows it. It counts for nothing until [`Factors::finish_totp`].
-    pub async fn start_totp(&self, live: &LiveUser) -> Answer<Enrolment, TotpRefusal> {
+    pub async fn start_totp(&self, live: &LiveUser) -> Answer<TotpEnrolment, TotpRefusal> {
         let (factors, user, live) = (self.clone(), live.owner.id, live.clone());
         self.db
             .write(move |conn| {
                 let seed = Seed::generate().map_err(Fault::bug)?;
-                let sealed = factors.secret.seal(PURPOSE, user.0.as_bytes(), seed.as_bytes());
+                let sealed = factors.secret.seal(SEAL_PURPOSE, user.0.as_bytes(), seed.as_bytes());
                 let sealed = sealed.map_err(Fault::bug)?;
-                if !factors.may_still(conn, &live)? || !queries::enrol_totp(conn, user, &sealed)? {
+                if !factors.lock_if_live(conn, &live)?
+                    || !queries::insert_totp_enrolment(conn, user, &sealed)?
+                {
                     return Ok(Err(TotpRefusal::AlreadyOn));
                 }
                 Ok(Ok(enrolment(conn, user, &seed)?))
@@ -83,7 +85,7 @@ impl Factors {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                if !factors.may_still(conn, &live)? {
+                if !factors.lock_if_live(conn, &live)? {
                     return Ok(Err(TotpRefusal::NotStarted));
                 }
                 let Some(row) = queries::totp(conn, user)? else { return Ok(Err(TotpRefusal::NotStarted)) };
@@ -92,7 +94,7 @@ impl Factors {
                 }
                 let seconds = queries::unix_seconds(conn)?;
                 let now = OffsetDateTime::from_unix_timestamp(seconds).map_err(Fault::bug)?;
-                if now - row.created_at > ENROL_WITHIN {
+                if now - row.created_at > ENROLMENT_LIFETIME {
                     return Ok(Err(TotpRefusal::NotStarted));
                 }
                 let seed = factors.unseal(user, &row.sealed_seed)?;
@@ -105,7 +107,7 @@ impl Factors {
                     .session(live.record.handle)
                     .write(conn)?;
                 if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-                    factors.tell_factor_added(conn, &owner, NAME, &client)?;
+                    factors.notify_factor_added(conn, &owner, NAME, &client)?;
                 }
                 let codes = match queries::recovery_codes_left(conn, user)? {
                     0 => Some(factors.replace_recovery_codes(conn, user)?),
@@ -121,14 +123,14 @@ impl Factors {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                if !factors.may_still(conn, &live)? || !queries::delete_totp(conn, user)? {
+                if !factors.lock_if_live(conn, &live)? || !queries::delete_totp(conn, user)? {
                     return Ok(false);
                 }
-                factors.after_removal(conn, user)?;
+                factors.clean_up_after_removal(conn, user)?;
                 NewEvent::by_owner(AuditAction::TotpRemoved, user, &client)
                     .session(live.record.handle)
                     .write(conn)?;
-                factors.tell_user(conn, user, &Notice::FactorRemoved(NAME), &client)?;
+                factors.notify_user(conn, user, &Notice::FactorRemoved(NAME), &client)?;
                 Ok(true)
             })
             .await
@@ -136,22 +138,22 @@ impl Factors {
 
     /// Counts the guess, then checks it; each step of the clock is accepted once (RFC 6238 §5.2; ASVS 5.0 6.5.1), by
     /// the database's time (6.5.8).
-    pub(crate) fn guess_totp(
+    pub(crate) fn check_totp_code(
         &self,
         conn: &mut PgConnection,
         user: UserId,
         digits: &str,
-    ) -> Result<Guess, Fault> {
-        let Some(counted) = queries::count_guess(conn, user, MOST_GUESSES)? else {
-            return Ok(Guess::NotLookedAt);
+    ) -> Result<TotpCheck, Fault> {
+        let Some(counted) = queries::count_totp_attempt(conn, user, MAX_TOTP_FAILURES)? else {
+            return Ok(TotpCheck::NotChecked);
         };
         let seed = self.unseal(user, &counted.sealed_seed)?;
         match seed.step_of(digits, counted.seconds) {
-            None => Ok(Guess::Wrong { failures: counted.failures }),
-            Some(step) if queries::use_step(conn, user, step)? => Ok(Guess::Right),
+            None => Ok(TotpCheck::Wrong { failures: counted.failures }),
+            Some(step) if queries::consume_totp_step(conn, user, step)? => Ok(TotpCheck::Right),
             Some(_) => {
-                queries::uncount_guess(conn, user)?;
-                Ok(Guess::UsedAlready)
+                queries::refund_totp_attempt(conn, user)?;
+                Ok(TotpCheck::UsedAlready)
             }
         }
     }
@@ -162,7 +164,7 @@ impl Factors {
         let (mut resealed, mut after) = (0, Uuid::nil());
         loop {
             let secret = self.secret.clone();
-            let (some, last) = self.db.write(move |conn| reseal_some(conn, &secret, after)).await?;
+            let (some, last) = self.db.write(move |conn| reseal_batch(conn, &secret, after)).await?;
             resealed += some;
             match last {
                 Some(last) => after = last,
@@ -172,41 +174,41 @@ impl Factors {
     }
 
     fn unseal(&self, user: UserId, sealed: &[u8]) -> Result<Seed, Fault> {
-        let bytes = self.secret.open(PURPOSE, user.0.as_bytes(), sealed).map_err(Fault::bug)?;
+        let bytes = self.secret.open(SEAL_PURPOSE, user.0.as_bytes(), sealed).map_err(Fault::bug)?;
         Seed::new(&bytes).ok_or_else(|| Fault::bug(SealBroken))
     }
 }
 
-fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<Enrolment, Fault> {
+fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<TotpEnrolment, Fault> {
     let account =
         crate::identity::queries::recipient(conn, user)?.map(|person| person.email).unwrap_or_default();
     let key = base32::encode(seed.as_bytes());
     let account = utf8_percent_encode(&account, NON_ALPHANUMERIC);
-    Ok(Enrolment {
+    Ok(TotpEnrolment {
         // https://github.com/google/google-authenticator/wiki/Key-Uri-Format
         uri: format!(
             "otpauth://totp/Latchkey:{account}?secret={key}&issuer=Latchkey&algorithm=SHA1&digits=6&period={}",
             code::STEP
         ),
-        key: base32::grouped(&key, 4, " "),
+        key: base32::group(&key, 4, " "),
     })
 }
 
 /// How many were sealed anew, and the last user there was.
-fn reseal_some(
+fn reseal_batch(
     conn: &mut PgConnection,
     secret: &Secret,
     after: Uuid,
 ) -> Result<(usize, Option<Uuid>), Fault> {
-    let stale = queries::seeds_not_sealed_with(conn, &secret.seal_id(), after, RESEALED_AT_ONCE)?;
+    let stale = queries::seeds_not_sealed_with(conn, &secret.seal_id(), after, RESEAL_BATCH)?;
     let last = stale.last().map(|(user, _)| user.0);
     let mut resealed = 0;
     for (user, old) in stale {
         let context = user.0.as_bytes();
         // One that no secret of ours opens stays as it is: the right secret may yet come back.
-        let Ok(seed) = secret.open(PURPOSE, context, &old) else { continue };
-        let new = secret.seal(PURPOSE, context, &seed).map_err(Fault::bug)?;
-        queries::reseal(conn, user, &old, &new)?;
+        let Ok(seed) = secret.open(SEAL_PURPOSE, context, &old) else { continue };
+        let new = secret.seal(SEAL_PURPOSE, context, &seed).map_err(Fault::bug)?;
+        queries::replace_sealed_seed(conn, user, &old, &new)?;
         resealed += 1;
     }
     Ok((resealed, last))

@@ -189,7 +189,10 @@ async fn a_request_dropped_midway_keeps_its_permit_until_its_hash_ends() {
 #[actix_web::test]
 async fn a_panic_while_hashing_denies_and_frees_its_permit() {
     let hasher = hasher(1, 0);
-    assert_eq!(hasher.with_permits(&hasher.own, 1, || -> Verification { panic!("on purpose") }).await, Err(BUSY));
+    assert_eq!(
+        hasher.with_permits(&hasher.own, 1, || -> Verification { panic!("on purpose") }).await,
+        Err(BUSY)
+    );
     assert_eq!(hasher.verify(None, None).await, Ok(NO));
 }
 

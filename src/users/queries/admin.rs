@@ -131,7 +131,7 @@ fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Us
 
 /// One day of one figure. Days are UTC days, regardless of the database's time zone.
 #[derive(Clone, QueryableByName)]
-pub struct Day {
+pub struct DayCount {
     #[diesel(sql_type = Date)]
     pub day: time::Date,
     #[diesel(sql_type = BigInt)]
@@ -139,29 +139,29 @@ pub struct Day {
 }
 
 /// The figures of the overview, each day by day over the last two weeks; the last day is today.
-pub struct Numbers {
+pub struct DailyFigures {
     /// Users at the end of each day, of those that exist today.
-    pub people: Vec<Day>,
+    pub people: Vec<DayCount>,
     /// Sessions that were live at the end of each day.
-    pub live_sessions: Vec<Day>,
-    pub registrations: Vec<Day>,
-    pub opened: Vec<Day>,
-    pub log_ins: Vec<Day>,
-    pub refusals: Vec<Day>,
+    pub live_sessions: Vec<DayCount>,
+    pub registrations: Vec<DayCount>,
+    pub opened: Vec<DayCount>,
+    pub log_ins: Vec<DayCount>,
+    pub refusals: Vec<DayCount>,
 }
 
 /// When a session ended, by itself or not.
 const ENDED: &str = "SELECT least(revoked_at, expires_at) AS at FROM sessions \
     WHERE kind = 'user' AND least(revoked_at, expires_at) <= now()";
 
-pub(crate) fn numbers(conn: &mut PgConnection, live_sessions: i64) -> Result<Numbers, Fault> {
+pub(crate) fn daily_figures(conn: &mut PgConnection, live_sessions: i64) -> Result<DailyFigures, Fault> {
     let people: i64 = users::table.count().get_result(conn)?;
     let registrations = per_day(conn, "SELECT created_at AS at FROM users")?;
     let opened = per_day(conn, "SELECT created_at AS at FROM sessions WHERE kind = 'user'")?;
     let ended = per_day(conn, ENDED)?;
-    Ok(Numbers {
-        people: levels(people, &registrations, &[]),
-        live_sessions: levels(live_sessions, &opened, &ended),
+    Ok(DailyFigures {
+        people: totals_per_day(people, &registrations, &[]),
+        live_sessions: totals_per_day(live_sessions, &opened, &ended),
         registrations,
         opened,
         log_ins: per_day(conn, "SELECT at FROM audit_events WHERE act = 'logged-in'")?,
@@ -170,7 +170,7 @@ pub(crate) fn numbers(conn: &mut PgConnection, live_sessions: i64) -> Result<Num
 }
 
 /// How many moments fall on each of the last fourteen days.
-fn per_day(conn: &mut PgConnection, moments: &'static str) -> Result<Vec<Day>, Fault> {
+fn per_day(conn: &mut PgConnection, moments: &'static str) -> Result<Vec<DayCount>, Fault> {
     Ok(sql_query(format!(
         "WITH today AS (SELECT (now() AT TIME ZONE 'UTC')::date AS day) \
          SELECT d::date AS day, coalesce(m.value, 0) AS value \
@@ -183,20 +183,20 @@ fn per_day(conn: &mut PgConnection, moments: &'static str) -> Result<Vec<Day>, F
 }
 
 /// How many there were at the end of each day: from how many there are now, back through what was added and removed.
-fn levels(now: i64, added: &[Day], removed: &[Day]) -> Vec<Day> {
+fn totals_per_day(now: i64, added: &[DayCount], removed: &[DayCount]) -> Vec<DayCount> {
     let mut level = now;
-    let mut levels: Vec<Day> = added
+    let mut totals_per_day: Vec<DayCount> = added
         .iter()
         .enumerate()
         .rev()
         .map(|(at, day)| {
             let value = level.max(0);
             level += removed.get(at).map_or(0, |day| day.value) - day.value;
-            Day { day: day.day, value }
+            DayCount { day: day.day, value }
         })
         .collect();
-    levels.reverse();
-    levels
+    totals_per_day.reverse();
+    totals_per_day
 }
 
 #[cfg(test)]
@@ -206,9 +206,12 @@ mod tests {
     #[test]
     fn levels_lead_back_from_today() {
         let day = time::Date::from_calendar_date(2026, time::Month::May, 1).unwrap();
-        let days = |values: [i64; 4]| values.map(|value| Day { day, value });
+        let days = |values: [i64; 4]| values.map(|value| DayCount { day, value });
         let of = |now, added, removed: [i64; 4]| {
-            levels(now, &days(added), &days(removed)).into_iter().map(|day| day.value).collect::<Vec<_>>()
+            totals_per_day(now, &days(added), &days(removed))
+                .into_iter()
+                .map(|day| day.value)
+                .collect::<Vec<_>>()
         };
         assert_eq!(of(10, [1, 2, 0, 3], [0; 4]), [5, 7, 7, 10]);
         assert_eq!(of(2, [5, 0, 4, 1], [0, 3, 3, 2]), [5, 2, 3, 2]);

@@ -22,7 +22,7 @@ use crate::notices::LinkPurpose;
 use latchkey_sessions::SessionTx;
 
 /// When they are deleted; `None` when they were leaving already.
-pub(crate) fn set_leaving(
+pub(crate) fn set_delete_after(
     conn: &mut PgConnection,
     id: UserId,
     grace: Duration,
@@ -37,7 +37,7 @@ pub(crate) fn set_leaving(
 }
 
 /// Somebody whose time is over, with their address. One who is logging in just now is left alone.
-pub(crate) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, Email)>, Fault> {
+pub(crate) fn lock_due_account(conn: &mut PgConnection) -> Result<Option<(UserId, Email)>, Fault> {
     let row: Option<(Uuid, String)> = users::table
         .filter(dsl::delete_after.le(moments::now().nullable()))
         // A thief must not end the way back to the address from before by deleting the account.
@@ -57,9 +57,9 @@ pub(crate) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, E
 }
 
 /// The person, with all that refers to them, and what was sent to their address without knowing them.
-pub(crate) fn delete_person(change: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
-    change.invalidates();
-    let conn = &mut **change;
+pub(crate) fn delete_user(tx: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
+    tx.invalidates();
+    let conn = &mut **tx;
     crate::users::queries::registrations::drop_registrations(conn, email)?;
     diesel::delete(invitations::table.filter(lower(invitations::email).eq_any(email.spellings())))
         .execute(conn)?;
@@ -68,7 +68,11 @@ pub(crate) fn delete_person(change: &mut SessionTx<'_>, id: UserId, email: &Emai
 }
 
 /// Takes address, browser and detail out of their events; the chain of the trail holds without them.
-pub(crate) fn erase_from_trail(conn: &mut PgConnection, id: UserId, email: &EmailKey) -> Result<i64, Fault> {
+pub(crate) fn erase_from_audit_trail(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &EmailKey,
+) -> Result<i64, Fault> {
     let mut erased = 0;
     for spelling in email.spellings() {
         let call = sql::<BigInt>("audit_erase(")

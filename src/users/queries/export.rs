@@ -129,7 +129,7 @@ struct Section {
 }
 
 /// Each section with its rows.
-pub(crate) fn own_data(
+pub(crate) fn stored_data(
     conn: &mut PgConnection,
     id: UserId,
 ) -> Result<Vec<(&'static str, serde_json::Value)>, Fault> {

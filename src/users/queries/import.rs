@@ -12,38 +12,39 @@ use crate::db::schema::registrations;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::queries::mailbox;
 use crate::identity::{Email, EmailKey, UserId};
-use crate::users::import::Newcomer;
+use crate::users::import::ImportedUser;
 
 /// For each, whether their address is free: neither registered nor kept for an account.
-pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[Newcomer]) -> Result<Vec<bool>, Fault> {
-    let spellings: Vec<&str> = batch.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
+pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[ImportedUser]) -> Result<Vec<bool>, Fault> {
+    let spellings: Vec<&str> = batch.iter().flat_map(|imported| imported.key().spellings()).collect();
     let taken: Vec<String> =
         users::table.filter(mailbox().eq_any(&spellings)).select(mailbox()).load(conn)?;
     let mut taken: HashSet<String> = taken.into_iter().collect();
     taken.extend(crate::users::queries::addresses::reserved_among(conn, &spellings)?);
-    let is_free = |newcomer: &Newcomer| !newcomer.key().spellings().iter().any(|text| taken.contains(*text));
+    let is_free =
+        |imported: &ImportedUser| !imported.key().spellings().iter().any(|text| taken.contains(*text));
     Ok(batch.iter().map(is_free).collect())
 }
 
 /// Inserts those whose address is free, in this order. Answers the users made, by the key of their address.
-pub(crate) fn insert_newcomers(
+pub(crate) fn insert_imported_users(
     conn: &mut PgConnection,
-    batch: &[&Newcomer],
+    batch: &[&ImportedUser],
 ) -> Result<HashMap<EmailKey, UserId>, Fault> {
     if batch.is_empty() {
         return Ok(HashMap::new());
     }
     let rows: Vec<_> = batch
         .iter()
-        .map(|newcomer| {
+        .map(|imported| {
             (
-                dsl::email.eq(newcomer.email.as_str()),
-                dsl::email_key.eq(newcomer.key().as_typed()),
-                dsl::email_idn_key.eq(newcomer.key().idn()),
-                dsl::name.eq(newcomer.name.as_str()),
-                dsl::role.eq(newcomer.role.as_str()),
-                dsl::password_hash.eq(newcomer.password_hash.as_deref()),
-                newcomer.created_at.map(|at| dsl::created_at.eq(at)),
+                dsl::email.eq(imported.email.as_str()),
+                dsl::email_key.eq(imported.key().as_typed()),
+                dsl::email_idn_key.eq(imported.key().idn()),
+                dsl::name.eq(imported.name.as_str()),
+                dsl::role.eq(imported.role.as_str()),
+                dsl::password_hash.eq(imported.password_hash.as_deref()),
+                imported.created_at.map(|at| dsl::created_at.eq(at)),
             )
         })
         .collect();
@@ -67,8 +68,8 @@ pub(crate) fn insert_newcomers(
 }
 
 /// Drops the registrations that wait for one of these addresses: their owners are users now.
-pub(crate) fn drop_registrations_of(conn: &mut PgConnection, made: &[&Newcomer]) -> Result<(), Fault> {
-    let keys: Vec<&str> = made.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
+pub(crate) fn drop_registrations_of(conn: &mut PgConnection, made: &[&ImportedUser]) -> Result<(), Fault> {
+    let keys: Vec<&str> = made.iter().flat_map(|imported| imported.key().spellings()).collect();
     diesel::delete(registrations::table.filter(registrations::email_key.eq_any(keys))).execute(conn)?;
     Ok(())
 }

@@ -12,12 +12,12 @@ use crate::db::schema::registrations;
 use crate::db::{Fault, time};
 use crate::identity::EmailKey;
 use crate::secret::{Token, TokenHash};
-use crate::users::register::Parsed;
+use crate::users::register::ParsedRegistration;
 
 /// A registration whose address has just been proven.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = registrations, check_for_backend(diesel::pg::Pg))]
-pub(crate) struct Registration {
+pub(crate) struct VerifiedRegistration {
     pub email: String,
     pub name: String,
     pub password_hash: String,
@@ -29,7 +29,7 @@ pub(crate) struct Registration {
 pub(crate) fn insert_registration(
     conn: &mut PgConnection,
     (token, browser): (&Token, &Token),
-    person: &Parsed,
+    person: &ParsedRegistration,
     invitation: Option<Uuid>,
     good_for: Duration,
     keep: bool,
@@ -59,17 +59,17 @@ pub(crate) fn insert_registration(
 
 /// What the page behind the link has to know of a registration.
 #[derive(Queryable)]
-pub(crate) struct WaitingRegistration {
+pub(crate) struct PendingRegistration {
     pub password_hash: String,
     /// Hash of what the browser that registered was given.
     pub browser: Option<Vec<u8>>,
 }
 
 /// The registration whose link this is, if the link still works; nothing is consumed.
-pub(crate) fn waiting_registration(
+pub(crate) fn pending_registration(
     conn: &mut PgConnection,
     token_hash: &TokenHash,
-) -> Result<Option<WaitingRegistration>, Fault> {
+) -> Result<Option<PendingRegistration>, Fault> {
     use registrations::dsl;
     Ok(registrations::table
         .filter(dsl::token_hash.eq(token_hash.as_slice()))
@@ -91,7 +91,7 @@ pub(crate) fn drop_registration(conn: &mut PgConnection, token_hash: &TokenHash)
 pub(crate) fn take_registration(
     conn: &mut PgConnection,
     token_hash: &[u8],
-) -> Result<Option<Registration>, Fault> {
+) -> Result<Option<VerifiedRegistration>, Fault> {
     use registrations::dsl;
     let key: Option<String> = registrations::table
         .filter(dsl::token_hash.eq(token_hash))
@@ -109,7 +109,7 @@ pub(crate) fn take_registration(
     Ok(diesel::delete(
         registrations::table.filter(dsl::token_hash.eq(token_hash)).filter(dsl::expires_at.gt(now)),
     )
-    .returning(Registration::as_returning())
+    .returning(VerifiedRegistration::as_returning())
     .get_result(conn)
     .optional()?)
 }

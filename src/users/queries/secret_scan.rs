@@ -39,7 +39,7 @@ pub(crate) fn all_columns(conn: &mut PgConnection) -> Result<Vec<(String, String
 }
 
 #[derive(QueryableByName)]
-struct Opening {
+struct CursorStatement {
     #[diesel(sql_type = Text)]
     table: String,
     #[diesel(sql_type = Text)]
@@ -58,7 +58,7 @@ pub(crate) fn each_row(
     mut look: impl FnMut(&str, &Map<String, Value>),
 ) -> Result<(), Fault> {
     // Postgres itself puts the names in, quoted.
-    let openings: Vec<Opening> = sql_query(
+    let cursors: Vec<CursorStatement> = sql_query(
         "SELECT c.relname::text AS \"table\", format(
              'DECLARE at_rest NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS row FROM %s t', c.oid::regclass
          ) AS statement
@@ -67,7 +67,7 @@ pub(crate) fn each_row(
          ORDER BY 1",
     )
     .load(conn)?;
-    for Opening { table, statement } in openings {
+    for CursorStatement { table, statement } in cursors {
         conn.batch_execute(&statement)?;
         loop {
             let rows: Vec<Row> = sql_query("FETCH 500 FROM at_rest").load(conn)?;

@@ -63,7 +63,7 @@ impl ConfirmPage {
     async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
         let interrupted = flash::is_interrupted(&ctx.request, &ctx.shared);
         let email = ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?;
-        let with_code = ctx.accounts().factors.confirms_with_code(me).await?;
+        let with_code = ctx.accounts().factors.confirmation_needs_code(me).await?;
         let page =
             if ctx.accounts().factors.has_passkey(me).await? { ctx.page_with_passkeys() } else { ctx.page() };
         Ok(Self { page, form, email, with_code, interrupted, carried: None })

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::accounts::Accounts;
 use crate::db::Fault;
-use crate::factors::Binding;
+use crate::factors::BrowserBinding;
 use crate::identity::Client;
 use crate::web::Shared;
 use crate::web::http::error::Error;
@@ -36,7 +36,7 @@ impl Ctx {
     /// The frame of a page that offers passkeys, and so brings the one script there is.
     pub fn page_with_passkeys(&self) -> Page {
         let mut page = self.page();
-        if self.accounts().factors.passkeys_work() {
+        if self.accounts().factors.passkeys_available() {
             page.script = Some(assets::passkeys());
             self.request.extensions_mut().insert(headers::Scripted);
         }
@@ -44,8 +44,8 @@ impl Ctx {
     }
 
     /// What ties the answer of this browser to what it was asked.
-    pub fn binding(&self) -> Binding {
-        Binding::to(&csrf::token(&self.request, &self.shared))
+    pub fn binding(&self) -> BrowserBinding {
+        BrowserBinding::of(&csrf::token(&self.request, &self.shared))
     }
 
     pub fn client(&self) -> Client {

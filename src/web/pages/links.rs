@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::cleanup::Disowned;
+use crate::cleanup::OwnerReset;
 use crate::notices::LinkPurpose;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -123,7 +123,7 @@ pub async fn not_me_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 pub async fn not_me(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.not_me(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().login.report_session(&form.input.token, ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
         None => dead(&ctx, LinkPurpose::NotMe, form),
     }
@@ -134,7 +134,7 @@ pub async fn confirm_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Er
 }
 
 pub async fn confirm_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.confirm_email(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().users.confirm_email_change(&form.input.token, ctx.client()).await? {
         // Whoever is logged in goes on to their pages from there.
         Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailChanged), &ctx.shared)),
         None => dead(&ctx, LinkPurpose::ConfirmEmail, form),
@@ -146,7 +146,7 @@ pub async fn undo_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error
 }
 
 pub async fn undo_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.restore_email(&form.input.token, ctx.client()).await? {
+    match ctx.accounts().users.undo_email_change(&form.input.token, ctx.client()).await? {
         Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
         None => dead(&ctx, LinkPurpose::UndoEmail, form),
     }
@@ -164,10 +164,10 @@ pub async fn undo_factor(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<H
 }
 
 /// `mailed`: what to say where a reset link is on its way.
-fn disowned_answer(ctx: &Ctx, disowned: Disowned, mailed: Flash) -> HttpResponse {
+fn disowned_answer(ctx: &Ctx, disowned: OwnerReset, mailed: Flash) -> HttpResponse {
     let flash = match disowned {
-        Disowned::ResetMailed => mailed,
-        Disowned::AddressChanged => Flash::NotMeElsewhere,
+        OwnerReset::Mailed => mailed,
+        OwnerReset::AddressChanged => Flash::NotMeElsewhere,
     };
     mailed_link::used(ctx.redirect("/login", flash), &ctx.shared)
 }

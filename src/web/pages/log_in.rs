@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::login::{Attempt, LogInRefusal, LoggedIn};
+use crate::login::{Authenticated, LoginAttempt, LoginRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
@@ -75,14 +75,14 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
     let asked = ctx.query("next");
     let next = return_to::safe(&next).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = matches!(&*remember, "1" | "on" | "true" | "yes");
-    let attempt = Attempt { email: email.0, password: password.reveal(), remember };
+    let attempt = LoginAttempt { email: email.0, password: password.reveal(), remember };
     match ctx.accounts().login.authenticate(attempt, ctx.client()).await? {
-        Ok(LoggedIn::Open(opened)) => {
-            let restored = opened.restored;
+        Ok(Authenticated::Session(opened)) => {
+            let restored = opened.deletion_cancelled;
             current_session::begin(&ctx.request, &ctx.shared, opened)?;
             Ok(if restored { ctx.redirect(&next, Flash::Restored) } else { flash::see_other(&next) })
         }
-        Ok(LoggedIn::Pending(key)) => {
+        Ok(Authenticated::PendingLogin(key)) => {
             // The browser is about to forget its key.
             if let Some(live) = visitor.0 {
                 ctx.accounts().login.log_out(live, ctx.client()).await?;
@@ -92,14 +92,14 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Re
             current_session::wait(&mut response, &ctx.shared, &key);
             Ok(response)
         }
-        Err(LogInRefusal::NoMatch) => {
+        Err(LoginRefusal::NoMatch) => {
             form.fields.refuse(
                 "",
                 "Address and password do not match. If the account is unconfirmed or locked, we have emailed you what to do.",
             );
             page::refused(&LogInPage::new(&ctx, form.fields))
         }
-        Err(LogInRefusal::TooMany(wait)) => {
+        Err(LoginRefusal::TooMany(wait)) => {
             form.fields.refuse("", wait);
             page::too_many(wait, &LogInPage::new(&ctx, form.fields))
         }

@@ -22,7 +22,7 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<H
         // Perhaps a click ago, and then it holds only once everybody has heard of it.
         None if current_session::had_key(&ctx.request, &ctx.shared) => {
             if let Some(pending) = current_session::pending_key(&ctx.request, &ctx.shared) {
-                ctx.accounts().login.forget_pending(pending).await?;
+                ctx.accounts().login.cancel_pending_login(pending).await?;
             }
             ctx.accounts().sessions().wait_until_invalidated().await
         }

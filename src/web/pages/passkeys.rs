@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use serde_json::json;
 
 use crate::factors::{Assertion, PasskeyRefusal};
-use crate::login::{Opened, PendingHash};
+use crate::login::{OpenedSession, PendingHash};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::{self, Flash};
 use crate::web::http::json::{self, Json, Nothing};
@@ -17,13 +17,13 @@ use crate::web::session::guard::Visitor;
 pub async fn start(visitor: Visitor, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResponse, Error> {
     let user = match (visitor.0, pending(&ctx)) {
         (Some(live), _) => Some(live.owner.id),
-        (None, Some(key)) => match ctx.accounts().login.pending_user(key).await? {
+        (None, Some(key)) => match ctx.accounts().login.pending_login_user(key).await? {
             None => return Ok(begin_anew(&ctx)),
             user => user,
         },
         (None, None) => None,
     };
-    match ctx.accounts().login.ask_for_passkey(user, ctx.binding(), ctx.client()).await? {
+    match ctx.accounts().login.start_passkey_authentication(user, ctx.binding(), ctx.client()).await? {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(refused(&refusal)),
     }
@@ -43,7 +43,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
             }
         }
         (None, Some(key)) => {
-            match accounts.login.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
+            match accounts.login.finish_login_with_passkey(key, binding, answer.0, client).await? {
                 Ok(opened) => {
                     return begin(&ctx, opened);
                 }
@@ -63,7 +63,7 @@ pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Resu
     match refusal {
         // Another request of this browser may have won and brought the new key: `next` will show.
         PasskeyRefusal::SessionLost => Ok(go_on(&ctx)),
-        PasskeyRefusal::LogInGone => Ok(begin_anew(&ctx)),
+        PasskeyRefusal::PendingLoginGone => Ok(begin_anew(&ctx)),
         refusal => Ok(refused(&refusal)),
     }
 }
@@ -82,8 +82,8 @@ fn begin_anew(ctx: &Ctx) -> HttpResponse {
     flash::with(HttpResponse::Ok().json(json!({ "next": log_in })), Flash::LogInExpired, &ctx.shared)
 }
 
-fn begin(ctx: &Ctx, opened: Opened) -> Result<HttpResponse, Error> {
-    let restored = opened.restored;
+fn begin(ctx: &Ctx, opened: OpenedSession) -> Result<HttpResponse, Error> {
+    let restored = opened.deletion_cancelled;
     current_session::begin(&ctx.request, &ctx.shared, opened)?;
     Ok(if restored { flash::with(go_on(ctx), Flash::Restored, &ctx.shared) } else { go_on(ctx) })
 }
@@ -95,7 +95,7 @@ fn go_on(ctx: &Ctx) -> HttpResponse {
 pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
     json::refused(match refusal {
         PasskeyRefusal::TooMany(wait) => return json::too_many(*wait),
-        PasskeyRefusal::Off => "Passkeys do not work at this address. Use another way.",
+        PasskeyRefusal::Unavailable => "Passkeys do not work at this address. Use another way.",
         PasskeyRefusal::Expired => "That took too long. Try once more.",
         // Nobody learns whether it was removed or its account disabled.
         PasskeyRefusal::Unknown => {
@@ -105,12 +105,14 @@ pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
             "Your device did not check that it is you. Set up a PIN, fingerprint or face on it, then try again."
         }
         PasskeyRefusal::Invalid => "This passkey could not be checked. Try again, or use another way.",
-        PasskeyRefusal::Copied => {
+        PasskeyRefusal::PossiblyCloned => {
             "There may be a copy of this passkey, so it does not let anybody in. Use another way, then remove it."
         }
-        PasskeyRefusal::Taken => "This device has a passkey for Latchkey already.",
-        PasskeyRefusal::Enough => "You have as many passkeys as one account can hold. Remove one first.",
-        PasskeyRefusal::LogInGone => "That took too long. Log in once more.",
+        PasskeyRefusal::AlreadyRegistered => "This device has a passkey for Latchkey already.",
+        PasskeyRefusal::LimitReached => {
+            "You have as many passkeys as one account can hold. Remove one first."
+        }
+        PasskeyRefusal::PendingLoginGone => "That took too long. Log in once more.",
         PasskeyRefusal::SessionLost => {
             "Something else happened in this session meanwhile. Load the page again."
         }

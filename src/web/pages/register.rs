@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::config::Registration;
-use crate::users::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
+use crate::users::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
 use crate::web::http::form::{Fields, Form, Input, Preset, SecretText, Text};
@@ -48,7 +48,7 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
         Ok(invite) => invite,
         Err(moved) => return Ok(*moved),
     };
-    let invited = ctx.accounts().admin.invited(&invite).await?;
+    let invited = ctx.accounts().admin.open_invitation(&invite).await?;
     let mut fields = Fields::new(vec![("invite".into(), invite)]);
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
@@ -89,7 +89,7 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
         });
     }
     let RegisterForm { name, email, password, invite } = form.input;
-    let person = NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
+    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
     let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::login::{PendingHash, PendingRefusal};
+use crate::login::{PendingHash, SecondFactorRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
@@ -33,7 +33,7 @@ struct SecondFactorPage {
 
 impl SecondFactorPage {
     async fn new(key: PendingHash, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
-        let steps = ctx.accounts().login.second_steps(key).await?;
+        let steps = ctx.accounts().login.second_factor_options(key).await?;
         let page = if steps.passkey { ctx.page_with_passkeys() } else { ctx.page() };
         Ok(Self { page, form, with_app: steps.app })
     }
@@ -47,16 +47,16 @@ pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Res
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
     let next = return_to::safe(&next).or(return_to::safe(&asked)).map(str::to_owned);
-    match ctx.accounts().login.finish_log_in(pending.0, code.reveal(), ctx.client()).await? {
+    match ctx.accounts().login.finish_login_with_code(pending.0, code.reveal(), ctx.client()).await? {
         Ok(opened) => {
-            let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));
+            let (restored, next) = (opened.deletion_cancelled, next.as_deref().unwrap_or("/home"));
             current_session::begin(&ctx.request, &ctx.shared, opened)?;
             Ok(if restored { ctx.redirect(next, Flash::Restored) } else { flash::see_other(next) })
         }
-        Err(PendingRefusal::Gone) => {
+        Err(SecondFactorRefusal::Gone) => {
             Ok(ctx.redirect(&with_next("/login", next.as_deref()), Flash::LogInExpired))
         }
-        Err(PendingRefusal::Code(refusal)) => {
+        Err(SecondFactorRefusal::Code(refusal)) => {
             let wait = refusal.wait();
             form.fields.refuse(if wait.is_some() { "" } else { "code" }, &refusal);
             let shown = SecondFactorPage::new(pending.0, &ctx, form.fields).await?;

@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::register::explain;
-use crate::users::{NewPerson, SetupRefusal};
+use crate::users::{NewUser, SetupRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
@@ -63,10 +63,9 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<H
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let SetupForm { token, name, email, password } = form.input;
-    let person =
-        NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
+    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
-    match ctx.accounts().users.set_up(&token, person.clone(), ctx.client()).await? {
+    match ctx.accounts().users.create_first_admin(&token, person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(mailed_link::used(ctx.redirect("/login", Flash::SetUp), &ctx.shared)),
         Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
         Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),

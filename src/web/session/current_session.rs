@@ -16,7 +16,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::db::Fault;
 use crate::identity::LiveUser;
-use crate::login::{Opened, PendingHash, PendingKey};
+use crate::login::{OpenedSession, PendingHash, PendingKey};
 use crate::web::http::cookies;
 use crate::web::http::error::Error;
 use crate::web::session::{current, known_device};
@@ -25,12 +25,12 @@ use latchkey_sessions::{EndReason, Key, request};
 
 /// Gives the browser the key of the session that was opened. Whatever was there before the log-in is
 /// dropped, and a session it was still logged in with ends.
-pub fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Result<(), Error> {
+pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Error> {
     let keep_for = opened.remember.then(|| shared.accounts.sessions().policy().absolute(true));
     request.get_session().clear();
     request::issue_key(opened.key, keep_for);
     Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
-    known_device::keep(request, shared, &opened.proof);
+    known_device::keep(request, shared, &opened.device_cookie);
     Ok(())
 }
 

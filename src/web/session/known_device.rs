@@ -5,7 +5,7 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpMessage as _, HttpRequest};
 
-use crate::login::Proof;
+use crate::login::DeviceCookie;
 use crate::secret::{Token, TokenHash};
 use crate::web::Shared;
 use crate::web::http::cookies;
@@ -20,10 +20,10 @@ pub fn shown(request: &HttpRequest, shared: &Shared) -> Option<TokenHash> {
 }
 
 /// The answer hands the proof out, or out once more so that it lasts.
-pub fn keep(request: &HttpRequest, shared: &Shared, proof: &Proof) {
+pub fn keep(request: &HttpRequest, shared: &Shared, proof: &DeviceCookie) {
     let value = match proof {
-        Proof::Fresh(token) => Some(token.reveal().to_owned()),
-        Proof::Kept => {
+        DeviceCookie::Set(token) => Some(token.reveal().to_owned()),
+        DeviceCookie::Keep => {
             cookies::value(request.headers(), &shared.cookie.browser).map(|value| value.into_owned())
         }
     };

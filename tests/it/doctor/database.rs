@@ -141,7 +141,7 @@ async fn a_secret_that_is_not_this_databases_a_late_sweep_and_a_changed_trail_ar
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     app.enrol(&mut browser).await;
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     let latchkey = Latchkey::on(&app.db.url());
     let healthy = doctor(&latchkey, &[]);
     healthy.says("settings.secret", "warning", "looks like an example").says("upkeep.seals", "ok", "");

@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::identity::{Email, LiveUser};
-use crate::users::EmailRefusal;
+use crate::users::ChangeEmailRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, Text};
@@ -43,7 +43,7 @@ pub struct PendingChange {
 
 impl PendingChange {
     pub async fn of(me: &LiveUser, ctx: &Ctx) -> Result<Option<Self>, Error> {
-        let pending = ctx.accounts().users.pending_email(me).await?;
+        let pending = ctx.accounts().users.pending_email_change(me).await?;
         Ok(pending.map(|pending| Self {
             email: pending.email,
             asked: When::new(pending.asked_at, me.now()),
@@ -65,13 +65,15 @@ impl EmailPage {
         me: &Confirmed,
         ctx: &Ctx,
         mut form: Fields,
-        refusal: EmailRefusal,
+        refusal: ChangeEmailRefusal,
     ) -> Result<HttpResponse, Error> {
         match refusal {
-            EmailRefusal::Same => form.refuse("email", "This is your address already. Enter another."),
-            EmailRefusal::NoMail => form.refuse("", "Mail is switched off here, so no link can be sent."),
-            EmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
-            EmailRefusal::TooMany(wait) => {
+            ChangeEmailRefusal::Same => form.refuse("email", "This is your address already. Enter another."),
+            ChangeEmailRefusal::NoMail => {
+                form.refuse("", "Mail is switched off here, so no link can be sent.")
+            }
+            ChangeEmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
+            ChangeEmailRefusal::TooMany(wait) => {
                 form.refuse("", wait);
                 return page::too_many(wait, &Self::new(me, ctx, form).await?);
             }
@@ -97,19 +99,19 @@ pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Resul
             return page::refused(&EmailPage::new(&me, &ctx, form.fields).await?);
         }
     };
-    match ctx.accounts().users.ask_for_email(me.0.clone(), email, ctx.client()).await? {
+    match ctx.accounts().users.request_email_change(me.0.clone(), email, ctx.client()).await? {
         Ok(()) => Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,
     }
 }
 
 pub async fn cancel(me: SignedIn, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let cancelled = ctx.accounts().users.cancel_email(me.0.clone(), ctx.client()).await?;
+    let cancelled = ctx.accounts().users.cancel_email_change(me.0.clone(), ctx.client()).await?;
     Ok(ctx.redirect("/account", if cancelled { Flash::EmailCancelled } else { Flash::NoEmailPending }))
 }
 
 pub async fn resend(me: Confirmed, ctx: Ctx, form: Form<Button>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.resend_email(me.0.clone(), ctx.client()).await? {
+    match ctx.accounts().users.resend_email_change(me.0.clone(), ctx.client()).await? {
         Ok(true) => Ok(ctx.redirect("/account/email", Flash::EmailSentAgain)),
         Ok(false) => Ok(ctx.redirect("/account/email", Flash::NoEmailPending)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,

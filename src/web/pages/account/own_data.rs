@@ -6,7 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::db::Fault;
-use crate::users::LeaveRefusal;
+use crate::users::DeleteAccountRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, Text};
@@ -39,7 +39,7 @@ impl DeletePage {
             page: ctx.page(),
             form,
             email: ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?,
-            grace: ctx.accounts().users.grace(),
+            grace: ctx.accounts().users.deletion_grace(),
         })
     }
 }
@@ -62,16 +62,16 @@ pub async fn again(me: Confirmed, ctx: Ctx, draft: Draft) -> Result<HttpResponse
 }
 
 pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<DeleteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.leave(me.0.clone(), form.input.email.0, ctx.client()).await? {
+    match ctx.accounts().users.delete_account(me.0.clone(), form.input.email.0, ctx.client()).await? {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
             current_session::end(&mut response, &ctx.shared);
             return Ok(response);
         }
-        Err(LeaveRefusal::OtherAddress) => form
+        Err(DeleteAccountRefusal::AddressMismatch) => form
             .fields
             .refuse("email", "This is not the address of your account. Type it as it stands above."),
-        Err(LeaveRefusal::LastAdmin) => form.fields.refuse(
+        Err(DeleteAccountRefusal::LastAdmin) => form.fields.refuse(
             "",
             "You are the last administrator. Make somebody else one first, then delete your account.",
         ),

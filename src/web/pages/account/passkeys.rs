@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::recovery_codes;
-use crate::factors::{Attestation, FactorStatus, Passkey, PasskeyId, PasskeyStep, StepChange};
+use crate::factors::{Attestation, FactorStatus, Passkey, PasskeyId, PasskeyStep, PasskeyStepChange};
 use crate::identity::Name;
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
@@ -70,7 +70,7 @@ impl Passkeys {
             (None, false, true) => Password::Required,
             (None, false, false) => Password::Alone,
         };
-        Ok(Self { work: ctx.accounts().factors.passkeys_work(), rows, password })
+        Ok(Self { work: ctx.accounts().factors.passkeys_available(), rows, password })
     }
 
     /// The row of one passkey, with another name typed in it.
@@ -87,7 +87,7 @@ impl Passkeys {
 }
 
 pub async fn start(me: Confirmed, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.ask_for_new_passkey(me.0.clone(), ctx.binding()).await? {
+    match ctx.accounts().factors.start_passkey_registration(me.0.clone(), ctx.binding()).await? {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
@@ -95,7 +95,12 @@ pub async fn start(me: Confirmed, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResp
 
 pub async fn finish(me: Confirmed, ctx: Ctx, made: Json<Attestation>) -> Result<HttpResponse, Error> {
     let step = PasskeyStep::parse(&ctx.query("second_step")).unwrap_or(PasskeyStep::Required);
-    match ctx.accounts().factors.add_passkey(me.0.clone(), ctx.binding(), made.0, step, ctx.client()).await? {
+    match ctx
+        .accounts()
+        .factors
+        .finish_passkey_registration(me.0.clone(), ctx.binding(), made.0, step, ctx.client())
+        .await?
+    {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
         Ok(added) => {
             let response = HttpResponse::Ok().json(json!({ "next": PAGE, "codes": added.wants_codes }));
@@ -175,14 +180,16 @@ pub async fn set_step(me: Confirmed, ctx: Ctx, form: Form<StepForm>) -> Result<H
         return Ok(ctx.redirect(PAGE, Flash::StepUnchanged));
     };
     match ctx.accounts().factors.set_passkey_step(me.0.clone(), step, ctx.client()).await? {
-        StepChange::Required(Some(codes)) => {
+        PasskeyStepChange::Required(Some(codes)) => {
             let news = "From now on, logging in with your password also asks for a passkey.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await
         }
-        StepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
-        StepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
+        PasskeyStepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
+        PasskeyStepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
         // The page with the codes was loaded again.
-        StepChange::Unchanged if step == PasskeyStep::Required => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
-        StepChange::Unchanged => Ok(ctx.redirect(PAGE, Flash::StepUnchanged)),
+        PasskeyStepChange::Unchanged if step == PasskeyStep::Required => {
+            Ok(ctx.redirect(PAGE, Flash::CodesShown))
+        }
+        PasskeyStepChange::Unchanged => Ok(ctx.redirect(PAGE, Flash::StepUnchanged)),
     }
 }

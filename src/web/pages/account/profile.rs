@@ -36,7 +36,7 @@ struct ProfilePage {
 
 impl ProfilePage {
     async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
-        let row = ctx.accounts().users.own_row(me).await?.ok_or(Error::NotFound)?;
+        let row = ctx.accounts().users.own_user(me).await?.ok_or(Error::NotFound)?;
         Ok(Self {
             page: ctx.page().at("/account"),
             form,

@@ -39,7 +39,7 @@ pub async fn revoke(
     handle: Id<Handle>,
     _: Form<Button>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().login.revoke_own(me.0.clone(), handle.0, ctx.client()).await? {
+    if !ctx.accounts().login.revoke_own_session(me.0.clone(), handle.0, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     if handle.0 == me.record.handle {
@@ -51,6 +51,6 @@ pub async fn revoke(
 }
 
 pub async fn revoke_others(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let ended = ctx.accounts().login.revoke_others(me.0.clone(), ctx.client()).await?;
+    let ended = ctx.accounts().login.revoke_other_sessions(me.0.clone(), ctx.client()).await?;
     Ok(ctx.redirect("/account/sessions", if ended > 0 { Flash::OthersEnded } else { Flash::NoOthers }))
 }

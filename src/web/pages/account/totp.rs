@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::factors::{Enrolment, FactorStatus, TotpRefusal};
+use crate::factors::{FactorStatus, TotpEnrolment, TotpRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, Input, SecretText};
@@ -55,7 +55,7 @@ struct EnrolPage {
 }
 
 impl EnrolPage {
-    fn new(ctx: &Ctx, enrolment: Enrolment, form: Fields) -> Result<Self, Error> {
+    fn new(ctx: &Ctx, enrolment: TotpEnrolment, form: Fields) -> Result<Self, Error> {
         Ok(Self { page: ctx.page().at(PAGE), form, qr: Qr::of(&enrolment.uri)?, key: enrolment.key })
     }
 }

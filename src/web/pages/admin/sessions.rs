@@ -57,7 +57,7 @@ pub async fn revoke(
     form: Form<RevokeForm>,
 ) -> Result<HttpResponse, Error> {
     let by = (me.owner.id, me.record.handle);
-    if !ctx.accounts().admin.revoke_any(Some(by), handle.0, ctx.client()).await? {
+    if !ctx.accounts().admin.revoke_session(Some(by), handle.0, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     let back = match form.input.user.parse::<Uuid>() {

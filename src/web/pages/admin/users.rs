@@ -56,7 +56,7 @@ struct UserPage {
 
 impl UserPage {
     async fn new(me: &Admin, ctx: &Ctx, id: Uuid) -> Result<Self, Error> {
-        let found = ctx.accounts().admin.user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
+        let found = ctx.accounts().admin.user_details(UserId(id)).await?.ok_or(Error::NotFound)?;
         let (here, now, policy) = (me.record.handle, me.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
         Ok(Self {
@@ -139,7 +139,7 @@ pub async fn revoke_sessions(
 }
 
 pub async fn send_reset(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.send_reset(me.owner.id, UserId(id.0), ctx.client()).await?;
+    let answer = ctx.accounts().admin.send_reset_link(me.owner.id, UserId(id.0), ctx.client()).await?;
     conclude(&me, &ctx, id.0, answer, Flash::ResetSent).await
 }
 
@@ -158,7 +158,7 @@ async fn conclude(
         Err(AdminRefusal::NoMail) => {
             refuse(me, ctx, id, "Mail is switched off here, so no link can be sent.").await
         }
-        Err(AdminRefusal::NoSuchUser | AdminRefusal::Taken) => Err(Error::NotFound),
+        Err(AdminRefusal::NoSuchUser | AdminRefusal::AddressTaken) => Err(Error::NotFound),
     }
 }
 

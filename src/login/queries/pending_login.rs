@@ -1,4 +1,4 @@
-//! Pending log-ins: password accepted, second factor still to be proven.
+//! PendingLogin log-ins: password accepted, second factor still to be proven.
 
 use std::time::Duration;
 
@@ -13,12 +13,16 @@ use uuid::Uuid;
 use crate::db::schema::{pending_logins, users};
 use crate::db::{Fault, time as clock};
 use crate::identity::{Client, UserId};
-use crate::login::pending::{Pending, fingerprint};
+use crate::login::pending_login::{PendingLogin, fingerprint};
 use crate::passwords::PasswordHash;
 use crate::secret::TokenHash;
 
 /// Ends all but the `most` newest of somebody's waiting log-ins.
-pub(crate) fn keep_newest_pending(conn: &mut PgConnection, user: UserId, most: i64) -> Result<(), Fault> {
+pub(crate) fn keep_newest_pending_logins(
+    conn: &mut PgConnection,
+    user: UserId,
+    most: i64,
+) -> Result<(), Fault> {
     sql_query(
         "DELETE FROM pending_logins WHERE key_hash IN \
          (SELECT key_hash FROM pending_logins WHERE user_id = $1 ORDER BY expires_at DESC OFFSET $2)",
@@ -29,10 +33,10 @@ pub(crate) fn keep_newest_pending(conn: &mut PgConnection, user: UserId, most: i
     Ok(())
 }
 
-pub(crate) fn insert_pending(
+pub(crate) fn insert_pending_login(
     conn: &mut PgConnection,
     key_hash: &TokenHash,
-    pending: &Pending,
+    pending: &PendingLogin,
     client: &Client,
     good_for: Duration,
 ) -> Result<(), Fault> {
@@ -51,7 +55,10 @@ pub(crate) fn insert_pending(
     Ok(())
 }
 
-pub(crate) fn pending(conn: &mut PgConnection, key_hash: &TokenHash) -> Result<Option<Pending>, Fault> {
+pub(crate) fn pending_login(
+    conn: &mut PgConnection,
+    key_hash: &TokenHash,
+) -> Result<Option<PendingLogin>, Fault> {
     use pending_logins::dsl;
     let row: Option<(Uuid, Vec<u8>, bool)> = pending_logins::table
         .filter(dsl::key_hash.eq(key_hash.as_slice()))
@@ -61,11 +68,15 @@ pub(crate) fn pending(conn: &mut PgConnection, key_hash: &TokenHash) -> Result<O
         .optional()?;
     let Some((user, proven, remember)) = row else { return Ok(None) };
     let proven = proven.try_into().map_err(|_| Fault::Bug("a pending log-in has no hash".into()))?;
-    Ok(Some(Pending { user: UserId(user), proven, remember }))
+    Ok(Some(PendingLogin { user: UserId(user), proven, remember }))
 }
 
 /// Locks the user's row and says whether they are still active with the password that was proven.
-pub(crate) fn lock_proven(conn: &mut PgConnection, user: UserId, proven: &[u8; 32]) -> Result<bool, Fault> {
+pub(crate) fn lock_if_fingerprint_matches(
+    conn: &mut PgConnection,
+    user: UserId,
+    proven: &[u8; 32],
+) -> Result<bool, Fault> {
     let hash: Option<Option<String>> = users::table
         .filter(users::id.eq(user.0))
         .filter(users::disabled_at.is_null())
@@ -77,7 +88,7 @@ pub(crate) fn lock_proven(conn: &mut PgConnection, user: UserId, proven: &[u8; 3
 }
 
 /// Whether this call ended it.
-pub(crate) fn delete_pending(conn: &mut PgConnection, key_hash: &TokenHash) -> Result<bool, Fault> {
+pub(crate) fn delete_pending_login(conn: &mut PgConnection, key_hash: &TokenHash) -> Result<bool, Fault> {
     let row = pending_logins::table.filter(pending_logins::key_hash.eq(key_hash.as_slice()));
     Ok(diesel::delete(row).execute(conn)? == 1)
 }

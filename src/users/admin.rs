@@ -3,13 +3,13 @@
 use time::OffsetDateTime;
 
 use crate::audit::{AuditAction, Event, NewEvent};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::factors;
 use crate::factors::{FactorStatus, queries as factor_queries};
 use crate::identity::{Answer, Client, Email, Name, Role, UserId};
 use crate::notices::Notice;
-use crate::users::queries::{Numbers, UserRow};
+use crate::users::queries::{DailyFigures, UserRow};
 use crate::users::{Admin, queries};
 use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
 
@@ -19,11 +19,11 @@ pub enum AdminRefusal {
     /// Without them nobody could administer.
     LastAdmin,
     NoMail,
-    Taken,
+    AddressTaken,
 }
 
 /// One person, as an administrator sees them.
-pub struct UserPage {
+pub struct UserDetails {
     pub user: UserRow,
     pub sessions: Vec<SessionRecord>,
     pub events: Vec<Event>,
@@ -39,7 +39,7 @@ impl Admin {
         self.db.read(move |conn| queries::users(conn, &q, limit, offset)).await
     }
 
-    pub async fn user_page(&self, id: UserId) -> Result<Option<UserPage>, Fault> {
+    pub async fn user_details(&self, id: UserId) -> Result<Option<UserDetails>, Fault> {
         let (admin, sessions) = (self.clone(), self.sessions.clone());
         self.db
             .read(move |conn| {
@@ -48,8 +48,8 @@ impl Admin {
                 let (events, _) = crate::audit::queries::events(conn, Some(id), None, 10, 0)?;
                 let sessions = sessions.list(conn, Scope::Of(&[id.principal()]), 100, 0)?;
                 let locked = admin.login.is_locked(conn, id)?;
-                let factors = factors::factors(conn, id)?;
-                Ok(Some(UserPage { user, sessions, events, last_admin, locked, factors }))
+                let factors = factor_status(conn, id)?;
+                Ok(Some(UserDetails { user, sessions, events, last_admin, locked, factors }))
             })
             .await
     }
@@ -86,12 +86,12 @@ impl Admin {
     }
 
     /// The figures of the overview.
-    pub async fn numbers(&self) -> Result<Numbers, Fault> {
+    pub async fn daily_figures(&self) -> Result<DailyFigures, Fault> {
         let sessions = self.sessions.clone();
         self.db
             .read(move |conn| {
                 let live = sessions.count(conn, Scope::All)?;
-                queries::numbers(conn, live)
+                queries::daily_figures(conn, live)
             })
             .await
     }
@@ -102,7 +102,7 @@ impl Admin {
         self.db
             .write(move |conn| {
                 let Some(user) = queries::insert_user(conn, &email, name.as_str(), role, None)? else {
-                    return Ok(Err(AdminRefusal::Taken));
+                    return Ok(Err(AdminRefusal::AddressTaken));
                 };
                 queries::drop_registrations(conn, email.key())?;
                 NewEvent::by_admin(AuditAction::Registered, None, user, &Client::operator()).write(conn)?;
@@ -124,15 +124,15 @@ impl Admin {
         role: Role,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, role != Role::Admin, move |admin, change| {
-            if queries::set_role(change, user, role)? {
+        self.change_user(user, role != Role::Admin, move |admin, tx| {
+            if queries::set_role(tx, user, role)? {
                 NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client)
                     .detail(role.as_str())
-                    .write(change)?;
+                    .write(tx)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
-                        .clean_up(change, &Request::new(Cleanup::Demote, user, &client).by(actor))?;
+                        .clean_up(tx, &CleanupRequest::new(Cleanup::Demote, user, &client).by(actor))?;
                 }
             }
             Ok(())
@@ -147,10 +147,12 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, true, move |admin, change| {
-            if queries::set_disabled(change, user, true)? {
-                admin.cleaner.clean_up(change, &Request::new(Cleanup::Disable, user, &client).by(actor))?;
-                NewEvent::by_admin(AuditAction::Disabled, actor, user, &client).write(change)?;
+        self.change_user(user, true, move |admin, tx| {
+            if queries::set_disabled(tx, user, true)? {
+                admin
+                    .cleaner
+                    .clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
+                NewEvent::by_admin(AuditAction::Disabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -163,9 +165,9 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, false, move |_, change| {
-            if queries::set_disabled(change, user, false)? {
-                NewEvent::by_admin(AuditAction::Enabled, actor, user, &client).write(change)?;
+        self.change_user(user, false, move |_, tx| {
+            if queries::set_disabled(tx, user, false)? {
+                NewEvent::by_admin(AuditAction::Enabled, actor, user, &client).write(tx)?;
             }
             Ok(())
         })
@@ -178,13 +180,13 @@ impl Admin {
         user: UserId,
         client: Client,
     ) -> Answer<(), AdminRefusal> {
-        self.on_user(user, false, move |admin, change| {
-            let request = Request::new(Cleanup::AdminEndsAll, user, &client).by(actor);
-            let ended = admin.cleaner.clean_up(change, &request)?.sessions;
+        self.change_user(user, false, move |admin, tx| {
+            let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, &client).by(actor);
+            let ended = admin.cleaner.clean_up(tx, &request)?.sessions;
             if ended > 0 {
                 NewEvent::by_admin(AuditAction::SessionsRevoked, actor, user, &client)
                     .detail(&format!("{ended}"))
-                    .write(change)?;
+                    .write(tx)?;
             }
             Ok(())
         })
@@ -193,7 +195,7 @@ impl Admin {
 
     /// Ends one session of any user. `by` is the administrator and their session; `None` is the operator.
     /// `false` when there is no such live session.
-    pub async fn revoke_any(
+    pub async fn revoke_session(
         &self,
         by: Option<(UserId, Handle)>,
         handle: Handle,
@@ -201,44 +203,49 @@ impl Admin {
     ) -> Result<bool, Fault> {
         let admin = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (actor, here) = by.unzip();
-                let Some(user) = crate::identity::queries::session_owner(change, handle)? else {
+                let Some(user) = crate::identity::queries::session_owner(tx, handle)? else {
                     return Ok(false);
                 };
-                crate::identity::queries::lock_user(change, user)?;
-                let detail = admin.login.ended_session(change, handle, here)?;
+                crate::identity::queries::lock_user(tx, user)?;
+                let detail = admin.login.ended_session_detail(tx, handle, here)?;
                 let request =
-                    Request::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
-                if admin.cleaner.clean_up(change, &request)?.sessions == 0 {
+                    CleanupRequest::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
+                if admin.cleaner.clean_up(tx, &request)?.sessions == 0 {
                     return Ok(false);
                 }
                 NewEvent::by_admin(AuditAction::SessionRevoked, actor, user, &client)
                     .session(handle)
                     .detail(&detail)
-                    .write(change)?;
+                    .write(tx)?;
                 Ok(true)
             })
             .await
     }
 
     /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
-    pub async fn revoke_everyone(&self, client: Client) -> Result<usize, Fault> {
+    pub async fn revoke_all_sessions(&self, client: Client) -> Result<usize, Fault> {
         let ended = self
             .sessions
-            .revoke_everyone(move |change, ended| {
+            .revoke_everyone(move |tx, ended| {
                 let detail = format!("{ended} of everybody");
-                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).detail(&detail).write(change)
+                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).detail(&detail).write(tx)
             })
             .await?;
         // Afterwards, so that no session that was about to end leaves anything behind.
         let over = self.db.read(crate::cleanup::queries::database_time).await?;
-        self.cleaner.clean_up_everybody(over).await?;
+        self.cleaner.clean_up_all_users(over).await?;
         Ok(ended)
     }
 
     /// Mails a reset link: administrators trigger resets, they never choose passwords (ASVS 5.0 6.4.6).
-    pub async fn send_reset(&self, actor: UserId, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
+    pub async fn send_reset_link(
+        &self,
+        actor: UserId,
+        user: UserId,
+        client: Client,
+    ) -> Answer<(), AdminRefusal> {
         if !self.mailer.delivers() {
             return Ok(Err(AdminRefusal::NoMail));
         }
@@ -257,20 +264,20 @@ impl Admin {
 
     /// Runs `work` on an existing user. Where it might take away the last administrator, all administrators
     /// are locked first, so that two who demote each other cannot both succeed.
-    async fn on_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
+    async fn change_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
     where
         W: FnOnce(&Self, &mut SessionTx<'_>) -> Result<(), Fault> + Send + 'static,
     {
         let admin = self.clone();
         self.sessions
-            .write(move |change| {
-                if weakens && queries::lock_admins(change)? == [user] {
+            .write(move |tx| {
+                if weakens && queries::lock_admins(tx)? == [user] {
                     return Ok(Err(AdminRefusal::LastAdmin));
                 }
-                if !crate::identity::queries::lock_user(change, user)? {
+                if !crate::identity::queries::lock_user(tx, user)? {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 }
-                work(&admin, change)?;
+                work(&admin, tx)?;
                 Ok(Ok(()))
             })
             .await
@@ -281,22 +288,20 @@ impl Admin {
     pub async fn reset_factors(&self, user: UserId, client: Client) -> Result<bool, Fault> {
         let admin = self.clone();
         self.sessions
-            .write(move |change| {
-                if !crate::identity::queries::lock_user(change, user)? {
+            .write(move |tx| {
+                if !crate::identity::queries::lock_user(tx, user)? {
                     return Ok(false);
                 }
                 // A passkey logs in by itself, also where it is not asked for after the password.
-                if !factor_queries::has_second_factor(change, user)?
-                    && !factor_queries::has_passkey(change, user)?
-                {
+                if !factor_queries::has_second_factor(tx, user)? && !factor_queries::has_passkey(tx, user)? {
                     return Ok(false);
                 }
-                let all =
-                    Request::new(Cleanup::ResetFactors, user, &client).since(OffsetDateTime::UNIX_EPOCH);
-                admin.cleaner.clean_up(change, &all)?;
-                NewEvent::by_admin(AuditAction::FactorsReset, None, user, &client).write(change)?;
-                admin.login.factors.tell_user(
-                    change,
+                let all = CleanupRequest::new(Cleanup::ResetFactors, user, &client)
+                    .since(OffsetDateTime::UNIX_EPOCH);
+                admin.cleaner.clean_up(tx, &all)?;
+                NewEvent::by_admin(AuditAction::FactorsReset, None, user, &client).write(tx)?;
+                admin.login.factors.notify_user(
+                    tx,
                     user,
                     &Notice::FactorRemoved("every second factor"),
                     &client,

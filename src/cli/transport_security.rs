@@ -1,4 +1,4 @@
-//! Whether what travels to the database can be read or changed on the way. Judged from our end, because the server only
+//! Whether what travels to the database can be read or changed on the transport_security. Judged from our end, because the server only
 //! sees its own: behind a pooler or a tunnel that is another connection. For the log of `serve`, and for the doctor.
 
 use std::collections::HashMap;
@@ -10,25 +10,25 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Safety {
+pub enum TransportSafety {
     /// A socket file, or an address that never leaves the machine.
     Within,
     /// Encrypted, to a server that has proven its name: libpq connects to no other.
     Proven,
     /// Encrypted, to whoever answers: who owns the network can stand in between.
     Unproven,
-    /// Readable and changeable on the way.
+    /// Readable and changeable on the transport_security.
     Plain,
 }
 
-impl Safety {
+impl TransportSafety {
     pub fn is_good(self) -> bool {
         matches!(self, Self::Within | Self::Proven)
     }
 }
 
-pub struct Way {
-    pub safety: Safety,
+pub struct TransportSecurity {
+    pub safety: TransportSafety,
     pub sslmode: String,
 }
 
@@ -36,28 +36,28 @@ pub struct Way {
 pub const ADVICE: &str = "set PGSSLMODE=verify-full (or sslmode in the URL), and PGSSLROOTCERT to the certificate of the database's authority";
 
 /// `is_encrypted` is asked only where libpq's settings leave it open.
-pub fn judge(url: &str, is_encrypted: impl FnOnce() -> bool) -> Way {
-    let named = named(url, |name| env::var(name).ok());
-    let sslmode = named.sslmode;
+pub fn assess(url: &str, is_encrypted: impl FnOnce() -> bool) -> TransportSecurity {
+    let libpq_parameters = libpq_parameters(url, |name| env::var(name).ok());
+    let sslmode = libpq_parameters.sslmode;
     let safety = match sslmode.as_str() {
-        _ if named.hosts.iter().all(|host| is_within(host)) => Safety::Within,
-        "verify-full" => Safety::Proven,
-        "verify-ca" | "require" => Safety::Unproven,
-        _ if is_encrypted() => Safety::Unproven,
-        _ => Safety::Plain,
+        _ if libpq_parameters.hosts.iter().all(|host| is_within(host)) => TransportSafety::Within,
+        "verify-full" => TransportSafety::Proven,
+        "verify-ca" | "require" => TransportSafety::Unproven,
+        _ if is_encrypted() => TransportSafety::Unproven,
+        _ => TransportSafety::Plain,
     };
-    Way { safety, sslmode }
+    TransportSecurity { safety, sslmode }
 }
 
 /// What libpq makes of a URL and the environment.
-struct Named {
+struct LibpqParameters {
     /// An empty one is libpq's own socket file.
     hosts: Vec<String>,
     sslmode: String,
 }
 
 /// As libpq finds each parameter: written, then in the service's file, then in the environment, then its default.
-fn named(url: &str, env: impl Fn(&str) -> Option<String>) -> Named {
+fn libpq_parameters(url: &str, env: impl Fn(&str) -> Option<String>) -> LibpqParameters {
     let written = written(url);
     let service = written.get("service").cloned().or_else(|| env("PGSERVICE"));
     let service =
@@ -67,7 +67,7 @@ fn named(url: &str, env: impl Fn(&str) -> Option<String>) -> Named {
         found.filter(|value| !value.is_empty())
     };
     let hosts = find("hostaddr", "PGHOSTADDR").or_else(|| find("host", "PGHOST")).unwrap_or_default();
-    Named {
+    LibpqParameters {
         hosts: hosts.split(',').map(|host| host.trim().to_owned()).collect(),
         sslmode: find("sslmode", "PGSSLMODE").unwrap_or_else(|| "prefer".into()),
     }
@@ -150,7 +150,7 @@ fn of_keywords(text: &str) -> HashMap<String, String> {
 /// The first of libpq's places that knows the service.
 fn of_service(name: &str, env: &impl Fn(&str) -> Option<String>) -> HashMap<String, String> {
     let own = env("PGSERVICEFILE").or_else(|| env("HOME").map(|home| format!("{home}/.pg_service.conf")));
-    // Debian's, where none is named.
+    // Debian's default directory.
     let shared = env("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".into());
     let files = own.into_iter().chain([format!("{shared}/pg_service.conf")]);
     let found = files.filter_map(|file| fs::read_to_string(Path::new(&file)).ok());
@@ -169,9 +169,10 @@ mod tests {
     use super::*;
 
     fn is(url: &str, env: &[(&str, &str)]) -> (String, String) {
-        let named =
-            named(url, |name| env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()));
-        (named.hosts.join(","), named.sslmode)
+        let libpq_parameters = libpq_parameters(url, |name| {
+            env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned())
+        });
+        (libpq_parameters.hosts.join(","), libpq_parameters.sslmode)
     }
 
     #[test]
@@ -220,11 +221,20 @@ mod tests {
         for outside in ["192.0.2.1", "10.0.0.1", "2001:db8::1", "0.0.0.0", "nobody.invalid"] {
             assert!(!is_within(outside), "{outside}");
         }
-        assert_eq!(judge("postgresql://u@localhost,192.0.2.1/x", || false).safety, Safety::Plain);
-        assert_eq!(judge("postgresql://u@localhost,192.0.2.1/x", || true).safety, Safety::Unproven);
+        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || false).safety, TransportSafety::Plain);
+        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || true).safety, TransportSafety::Unproven);
         let asked = || unreachable!("nobody need be asked");
-        assert_eq!(judge("postgresql://u@192.0.2.1/x?sslmode=require", asked).safety, Safety::Unproven);
-        assert_eq!(judge("postgresql://u@192.0.2.1/x?sslmode=verify-full", asked).safety, Safety::Proven);
-        assert_eq!(judge("postgresql://u@localhost/x?sslmode=disable", asked).safety, Safety::Within);
+        assert_eq!(
+            assess("postgresql://u@192.0.2.1/x?sslmode=require", asked).safety,
+            TransportSafety::Unproven
+        );
+        assert_eq!(
+            assess("postgresql://u@192.0.2.1/x?sslmode=verify-full", asked).safety,
+            TransportSafety::Proven
+        );
+        assert_eq!(
+            assess("postgresql://u@localhost/x?sslmode=disable", asked).safety,
+            TransportSafety::Within
+        );
     }
 }

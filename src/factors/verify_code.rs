@@ -7,29 +7,29 @@ use time::OffsetDateTime;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::factors::recovery_codes::{RecoveryCodes, set_name};
-use crate::factors::totp::{Guess, MOST_GUESSES, digits};
+use crate::factors::recovery_codes::{RecoveryCodes, code_set_name};
+use crate::factors::totp::{MAX_TOTP_FAILURES, TotpCheck, digits};
 use crate::factors::{Factors, queries};
 use crate::identity::{Answer, Client, LiveUser, LoginMethod, UserId};
 use crate::notices::Notice;
 use crate::secret::{self, TokenHash};
 use crate::throttle;
-use crate::throttle::RetryAfter;
+use crate::throttle::Wait;
 use latchkey_sessions::Handle;
 
 /// Mail warns when so many recovery codes are left.
-const FEW: usize = 3;
+const LOW_RECOVERY_CODES: usize = 3;
 
 /// Where a code is typed: what its wrong recovery codes are counted by.
-pub(crate) enum Place {
-    Pending(TokenHash),
+pub(crate) enum AttemptScope {
+    PendingLogin(TokenHash),
     Session(Handle),
 }
 
-impl Place {
+impl AttemptScope {
     fn name(&self) -> String {
         match self {
-            Self::Pending(key) => secret::encode(key),
+            Self::PendingLogin(key) => secret::encode(key),
             Self::Session(handle) => handle.to_string(),
         }
     }
@@ -41,12 +41,12 @@ pub enum CodeRefusal {
     Wrong,
     /// Too many wrong codes of the app: only other ways are left.
     Locked,
-    TooMany(RetryAfter),
+    TooMany(Wait),
 }
 
 impl CodeRefusal {
     /// How long until anything is looked at.
-    pub fn wait(&self) -> Option<RetryAfter> {
+    pub fn wait(&self) -> Option<Wait> {
         match self {
             Self::TooMany(wait) => Some(*wait),
             Self::Wrong | Self::Locked => None,
@@ -69,7 +69,7 @@ pub struct FactorStatus {
     pub totp: Option<TotpState>,
     pub passkey: bool,
     pub recovery_codes: usize,
-    /// Names the set of recovery codes there is; see [`Factors::make_recovery_codes`].
+    /// Names the set of recovery codes there is; see [`Factors::create_recovery_codes`].
     pub code_set: String,
     /// Whether the password alone is not enough.
     pub on: bool,
@@ -81,53 +81,53 @@ pub struct TotpState {
 }
 
 impl Factors {
-    pub async fn factors(&self, user: UserId) -> Result<FactorStatus, Fault> {
-        self.db.read(move |conn| factors(conn, user)).await
+    pub async fn status(&self, user: UserId) -> Result<FactorStatus, Fault> {
+        self.db.read(move |conn| factor_status(conn, user)).await
     }
 
     /// Whether a confirmation asks for a code besides the password (docs/decisions/second-factors.md).
-    pub async fn confirms_with_code(&self, live: &LiveUser) -> Result<bool, Fault> {
+    pub async fn confirmation_needs_code(&self, live: &LiveUser) -> Result<bool, Fault> {
         let user = live.owner.id;
         self.db.read(move |conn| queries::has_second_factor(conn, user)).await
     }
 
     /// Checks and uses up what was typed: six digits are a code of the app, everything else is a recovery code. The
     /// caller has checked the password, and locked the user's row.
-    pub(crate) fn prove_code(
+    pub(crate) fn verify_code(
         &self,
         conn: &mut PgConnection,
         user: UserId,
         typed: &str,
-        place: &Place,
+        place: &AttemptScope,
         client: &Client,
     ) -> Answer<LoginMethod, CodeRefusal> {
         match digits(typed) {
-            Some(digits) => self.prove_totp(conn, user, &digits, client),
-            None => self.prove_recovery_code(conn, user, typed, place, client),
+            Some(digits) => self.verify_totp(conn, user, &digits, client),
+            None => self.verify_recovery_code(conn, user, typed, place, client),
         }
     }
 
-    fn prove_totp(
+    fn verify_totp(
         &self,
         conn: &mut PgConnection,
         user: UserId,
         digits: &str,
         client: &Client,
     ) -> Answer<LoginMethod, CodeRefusal> {
-        match self.guess_totp(conn, user, digits)? {
-            Guess::Right => return Ok(Ok(LoginMethod::PasswordAndTotp)),
+        match self.check_totp_code(conn, user, digits)? {
+            TotpCheck::Right => return Ok(Ok(LoginMethod::PasswordAndTotp)),
             // Not in the trail: whoever hammers would write it full.
-            Guess::NotLookedAt => return Ok(Err(CodeRefusal::Locked)),
-            Guess::UsedAlready => {
+            TotpCheck::NotChecked => return Ok(Err(CodeRefusal::Locked)),
+            TotpCheck::UsedAlready => {
                 NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client)
                     .detail("it was used already")
                     .write(conn)?;
             }
-            Guess::Wrong { failures } => {
+            TotpCheck::Wrong { failures } => {
                 NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client).write(conn)?;
-                if failures == MOST_GUESSES {
+                if failures == MAX_TOTP_FAILURES {
                     NewEvent::unproven(AuditAction::TotpLocked, Some(user), client).write(conn)?;
-                    self.tell_user(conn, user, &Notice::FactorLocked { failures }, client)?;
+                    self.notify_user(conn, user, &Notice::FactorLocked { failures }, client)?;
                     return Ok(Err(CodeRefusal::Locked));
                 }
             }
@@ -135,12 +135,12 @@ impl Factors {
         Ok(Err(CodeRefusal::Wrong))
     }
 
-    fn prove_recovery_code(
+    fn verify_recovery_code(
         &self,
         conn: &mut PgConnection,
         user: UserId,
         typed: &str,
-        place: &Place,
+        place: &AttemptScope,
         client: &Client,
     ) -> Answer<LoginMethod, CodeRefusal> {
         // Nobody guesses 128 bits; this bounds what those who try make us write. Never by address or account: the
@@ -160,34 +160,34 @@ impl Factors {
         NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client)
             .detail(&format!("{left} left"))
             .write(conn)?;
-        if left <= FEW {
-            self.tell_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
+        if left <= LOW_RECOVERY_CODES {
+            self.notify_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
         }
         Ok(Ok(LoginMethod::PasswordAndRecoveryCode))
     }
 
     /// Locks the row of whoever acts, and says whether they still may: the session may have ended, with a reset for
     /// one, while their form arrived. For everything that changes ways to log in.
-    pub(crate) fn may_still(&self, conn: &mut PgConnection, live: &LiveUser) -> Result<bool, Fault> {
+    pub(crate) fn lock_if_live(&self, conn: &mut PgConnection, live: &LiveUser) -> Result<bool, Fault> {
         Ok(crate::identity::queries::lock_active(conn, live.owner.id)?
             && self.sessions.is_live(conn, live.record.handle)?)
     }
 
     /// Recovery codes and waiting log-ins mean nothing without a second step, and the choice about passkeys nothing
     /// without one: the next first passkey asks anew. The caller has removed a factor, or turned the step off.
-    pub(crate) fn after_removal(&self, conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+    pub(crate) fn clean_up_after_removal(&self, conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
         if !queries::has_passkey(conn, user)? {
-            queries::require_passkey_step(conn, user)?;
+            queries::clear_password_alone_choice(conn, user)?;
         }
         if !queries::has_second_factor(conn, user)? {
             queries::delete_recovery_codes(conn, user)?;
-            queries::delete_pending_of(conn, user)?;
+            queries::delete_pending_logins_of(conn, user)?;
         }
         Ok(())
     }
 
     /// Tells somebody, unless they are not to be written to.
-    pub(crate) fn tell_user(
+    pub(crate) fn notify_user(
         &self,
         conn: &mut PgConnection,
         user: UserId,
@@ -201,14 +201,15 @@ impl Factors {
     }
 }
 
-pub(crate) fn factors(conn: &mut PgConnection, user: UserId) -> Result<FactorStatus, Fault> {
-    let totp = queries::totp(conn, user)?
-        .and_then(|row| row.active_at.map(|since| TotpState { since, locked: row.failures >= MOST_GUESSES }));
+pub(crate) fn factor_status(conn: &mut PgConnection, user: UserId) -> Result<FactorStatus, Fault> {
+    let totp = queries::totp(conn, user)?.and_then(|row| {
+        row.active_at.map(|since| TotpState { since, locked: row.failures >= MAX_TOTP_FAILURES })
+    });
     Ok(FactorStatus {
         totp,
         passkey: queries::has_passkey(conn, user)?,
         recovery_codes: queries::recovery_codes_left(conn, user)?,
-        code_set: set_name(queries::recovery_codes_made_at(conn, user)?),
+        code_set: code_set_name(queries::recovery_codes_made_at(conn, user)?),
         on: queries::has_second_factor(conn, user)?,
     })
 }

@@ -45,7 +45,11 @@ pub(crate) fn totp(conn: &mut PgConnection, user: UserId) -> Result<Option<TotpR
 }
 
 /// A seed that waits for its first code; `false` when one is in use already.
-pub(crate) fn enrol_totp(conn: &mut PgConnection, user: UserId, sealed_seed: &[u8]) -> Result<bool, Fault> {
+pub(crate) fn insert_totp_enrolment(
+    conn: &mut PgConnection,
+    user: UserId,
+    sealed_seed: &[u8],
+) -> Result<bool, Fault> {
     let rows = sql_query(
         "INSERT INTO totp (user_id, sealed_seed) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE \
          SET sealed_seed = excluded.sealed_seed, created_at = now() WHERE totp.active_at IS NULL",
@@ -65,7 +69,7 @@ pub(crate) fn activate_totp(conn: &mut PgConnection, user: UserId, step: i64) ->
 }
 
 #[derive(QueryableByName)]
-pub(crate) struct Counted {
+pub(crate) struct CountedTotpAttempt {
     #[diesel(sql_type = Binary)]
     pub sealed_seed: Vec<u8>,
     #[diesel(sql_type = Integer)]
@@ -77,11 +81,11 @@ pub(crate) struct Counted {
 
 /// Counts a guess before anybody looks at it, and answers what to check it by; nothing (and nothing counted) where
 /// `most` were counted or there is no app. Holds the row until the transaction ends: parallel guesses queue.
-pub(crate) fn count_guess(
+pub(crate) fn count_totp_attempt(
     conn: &mut PgConnection,
     user: UserId,
     most: i32,
-) -> Result<Option<Counted>, Fault> {
+) -> Result<Option<CountedTotpAttempt>, Fault> {
     Ok(sql_query(
         "UPDATE totp SET failures = failures + 1 \
          WHERE user_id = $1 AND active_at IS NOT NULL AND failures < $2 \
@@ -94,13 +98,13 @@ pub(crate) fn count_guess(
 }
 
 /// The guess was right: whether its step was still free, which from then on it is not.
-pub(crate) fn use_step(conn: &mut PgConnection, user: UserId, step: i64) -> Result<bool, Fault> {
+pub(crate) fn consume_totp_step(conn: &mut PgConnection, user: UserId, step: i64) -> Result<bool, Fault> {
     let free = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::last_step.lt(step));
     Ok(diesel::update(free).set((totp::last_step.eq(step), totp::failures.eq(0))).execute(conn)? == 1)
 }
 
 /// A code that was right once is no guess.
-pub(crate) fn uncount_guess(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+pub(crate) fn refund_totp_attempt(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
     diesel::update(totp::table.filter(totp::user_id.eq(user.0)))
         .set(totp::failures.eq(totp::failures - 1))
         .execute(conn)?;
@@ -153,7 +157,12 @@ pub(crate) fn seeds_not_sealed_with(
     Ok(seeds.into_iter().map(|seed| (UserId(seed.user_id), seed.sealed_seed)).collect())
 }
 
-pub(crate) fn reseal(conn: &mut PgConnection, user: UserId, old: &[u8], new: &[u8]) -> Result<(), Fault> {
+pub(crate) fn replace_sealed_seed(
+    conn: &mut PgConnection,
+    user: UserId,
+    old: &[u8],
+    new: &[u8],
+) -> Result<(), Fault> {
     let same = totp::table.filter(totp::user_id.eq(user.0)).filter(totp::sealed_seed.eq(old));
     diesel::update(same).set(totp::sealed_seed.eq(new)).execute(conn)?;
     Ok(())
@@ -202,7 +211,7 @@ pub(crate) fn recovery_codes_made_at(
 }
 
 /// How many of `hashes` are unused codes of theirs.
-pub(crate) fn recovery_codes_among(
+pub(crate) fn count_recovery_codes(
     conn: &mut PgConnection,
     user: UserId,
     hashes: &[TokenHash],
@@ -217,7 +226,7 @@ pub(crate) fn recovery_codes_among(
 }
 
 /// Sealed seeds, some of them if they are many.
-pub(crate) fn seeds(conn: &mut PgConnection, most: i64) -> Result<Vec<Vec<u8>>, Fault> {
+pub(crate) fn sealed_seeds(conn: &mut PgConnection, most: i64) -> Result<Vec<Vec<u8>>, Fault> {
     Ok(totp::table.limit(most).select(totp::sealed_seed).load(conn)?)
 }
 
@@ -226,7 +235,7 @@ pub(crate) fn delete_recovery_codes(conn: &mut PgConnection, user: UserId) -> Re
     Ok(())
 }
 
-pub(crate) fn delete_pending_of(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+pub(crate) fn delete_pending_logins_of(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
     diesel::delete(pending_logins::table.filter(pending_logins::user_id.eq(user.0))).execute(conn)?;
     Ok(())
 }

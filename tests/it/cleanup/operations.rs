@@ -41,7 +41,7 @@ impl Scene {
                 inbox.fill_in(&letter.link(), &fields).await.redirects_to("/login");
                 self.password = OWNERS_NEW_PASSWORD;
             }
-            Cleanup::NotMe => self.use_link(self.not_me.clone()).await,
+            Cleanup::ReportSession => self.use_link(self.not_me.clone()).await,
             Cleanup::UndoEmail => self.use_link(self.undo_email.clone().expect("a letter")).await,
             Cleanup::UndoFactor => self.use_link(self.undo_factor.clone()).await,
             Cleanup::Unlock => self.use_link(self.unlock.clone()).await,
@@ -62,7 +62,7 @@ impl Scene {
             Cleanup::Delete => {
                 self.own.fill_in("/account/delete", &[("email", self.address)]).await.redirects_to("/login");
             }
-            Cleanup::ResetFactors | Cleanup::EndEverybody => panic!("there is no page for {cleanup:?}"),
+            Cleanup::ResetFactors | Cleanup::EndAllSessions => panic!("there is no page for {cleanup:?}"),
         }
     }
 
@@ -81,7 +81,7 @@ impl Scene {
             }
             Cleanup::Demote => run(&["user", "demote", self.address]),
             Cleanup::ResetFactors => run(&["user", "reset-factors", self.address]),
-            Cleanup::EndEverybody => run(&["session", "revoke", "--everybody"]),
+            Cleanup::EndAllSessions => run(&["session", "revoke", "--everybody"]),
             _ => panic!("there is no command for {cleanup:?}"),
         }
     }

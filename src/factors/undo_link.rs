@@ -7,11 +7,11 @@ use crate::config::in_words;
 use crate::db::Fault;
 use crate::factors::Factors;
 use crate::identity::{Client, Recipient};
-use crate::notices::{LinkDetails, LinkPurpose, Notice};
+use crate::notices::{About, Notice, Purpose};
 
 impl Factors {
     /// Tells the owner of a new factor, with the way to take it back.
-    pub(crate) fn tell_factor_added(
+    pub(crate) fn notify_factor_added(
         &self,
         conn: &mut PgConnection,
         owner: &Recipient,
@@ -28,8 +28,8 @@ impl Factors {
         conn: &mut PgConnection,
         owner: &Recipient,
     ) -> Result<(String, String), Fault> {
-        let about = LinkDetails { email: Some(&owner.email), ..LinkDetails::default() };
-        let undo = self.notices.create_link(conn, owner.id, LinkPurpose::UndoFactor, about)?;
-        Ok((undo, in_words(self.notices.link_lifetime(LinkPurpose::UndoFactor))))
+        let about = About { email: Some(&owner.email), ..About::default() };
+        let undo = self.notices.create_link(conn, owner.id, Purpose::UndoFactor, about)?;
+        Ok((undo, in_words(self.notices.link_lifetime(Purpose::UndoFactor))))
     }
 }

@@ -15,38 +15,38 @@ use crate::throttle;
 use latchkey_sessions::SessionTx;
 
 /// Rows of one user at most: one is enough for the letter.
-const MOST: i64 = 10;
+const MAX_UNFINISHED_LOGINS: i64 = 10;
 
 impl Login {
     /// Notes that a second step is expected `within` this time. The caller has locked the user's row.
-    pub(crate) fn expect_second_step(
+    pub(crate) fn record_unfinished_login(
         &self,
-        change: &mut SessionTx<'_>,
+        tx: &mut SessionTx<'_>,
         pending: &TokenHash,
         user: UserId,
         client: &Client,
         within: Span,
     ) -> Result<(), Fault> {
         let is_known = match &client.browser {
-            Some(browser) => queries::knows_browser(change, user, browser)?,
+            Some(browser) => queries::is_known_device(tx, user, browser)?,
             None => false,
         };
         if is_known || !self.mailer.delivers() {
             return Ok(());
         }
-        queries::insert_unfinished(change, pending, user, client, within.std(), MOST)
+        queries::insert_unfinished_login(tx, pending, user, client, within.std(), MAX_UNFINISHED_LOGINS)
     }
 
     /// Tells the owners of log-ins whose second step is overdue; answers how many rows were looked at. Each row is
     /// handled once, by one of several instances; after a crash the next pass handles it.
-    pub async fn tell_of_missing_steps(&self) -> Result<usize, Fault> {
+    pub async fn notify_unfinished_logins(&self) -> Result<usize, Fault> {
         let mut rows = 0;
         loop {
             let login = self.clone();
             let found = self
                 .db
                 .write(move |conn| {
-                    let Some(overdue) = queries::take_overdue(conn)? else { return Ok(false) };
+                    let Some(overdue) = queries::take_overdue_login(conn)? else { return Ok(false) };
                     let user = overdue.user;
                     if let Some(owner) = crate::identity::queries::recipient(conn, user)?
                         && throttle::admit_missing_step_notice(conn, user, &login.throttle)?

@@ -15,7 +15,7 @@ use crate::identity::{Email, EmailKey, Name, Recipient, Role, UserId};
 use latchkey_sessions::SessionTx;
 
 /// Who has an address.
-pub(crate) enum Occupant {
+pub(crate) enum AddressHolder {
     Active(Recipient),
     /// They cannot log in, so no letter would help them.
     Disabled,
@@ -26,16 +26,19 @@ pub(crate) enum Occupant {
 }
 
 /// Who has the address. Sends the same queries for every answer.
-pub(crate) fn occupant(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<Occupant>, Fault> {
+pub(crate) fn address_holder(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<AddressHolder>, Fault> {
     let row: Option<(Uuid, String, String, bool)> = of_mailbox(email_key)
         .select((dsl::id, dsl::name, dsl::email, dsl::disabled_at.is_not_null()))
         .first(conn)
         .optional()?;
     let reserved = crate::users::queries::addresses::reserved_until(conn, email_key, None)?;
     Ok(match (row, reserved) {
-        (Some((.., true)), _) => Some(Occupant::Disabled),
-        (Some((id, name, email, false)), _) => Some(Occupant::Active(to_recipient((id, name, email)))),
-        (None, reserved) => reserved.map(|until| Occupant::Reserved { until }),
+        (Some((.., true)), _) => Some(AddressHolder::Disabled),
+        (Some((id, name, email, false)), _) => Some(AddressHolder::Active(to_recipient((id, name, email)))),
+        (None, reserved) => reserved.map(|until| AddressHolder::Reserved { until }),
     })
 }
 
@@ -111,32 +114,32 @@ pub(crate) fn insert_user(
     Ok(id.flatten().map(UserId))
 }
 
-pub(crate) fn set_name(change: &mut SessionTx<'_>, id: UserId, name: &Name) -> Result<(), Fault> {
-    change.invalidates();
+pub(crate) fn set_name(tx: &mut SessionTx<'_>, id: UserId, name: &Name) -> Result<(), Fault> {
+    tx.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0));
-    diesel::update(row).set(dsl::name.eq(name.as_str())).execute(&mut **change)?;
+    diesel::update(row).set(dsl::name.eq(name.as_str())).execute(&mut **tx)?;
     Ok(())
 }
 
 /// Whether anything changed.
-pub(crate) fn set_role(change: &mut SessionTx<'_>, id: UserId, role: Role) -> Result<bool, Fault> {
-    change.invalidates();
+pub(crate) fn set_role(tx: &mut SessionTx<'_>, id: UserId, role: Role) -> Result<bool, Fault> {
+    tx.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::role.ne(role.as_str()));
-    Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(&mut **change)? > 0)
+    Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(&mut **tx)? > 0)
 }
 
 /// Whether anything changed.
-pub(crate) fn set_disabled(change: &mut SessionTx<'_>, id: UserId, disabled: bool) -> Result<bool, Fault> {
-    change.invalidates();
+pub(crate) fn set_disabled(tx: &mut SessionTx<'_>, id: UserId, disabled: bool) -> Result<bool, Fault> {
+    tx.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0));
     let changed = if disabled {
         diesel::update(row.filter(dsl::disabled_at.is_null()))
             .set(dsl::disabled_at.eq(now))
-            .execute(&mut **change)?
+            .execute(&mut **tx)?
     } else {
         diesel::update(row.filter(dsl::disabled_at.is_not_null()))
             .set(dsl::disabled_at.eq(None::<OffsetDateTime>))
-            .execute(&mut **change)?
+            .execute(&mut **tx)?
     };
     Ok(changed > 0)
 }

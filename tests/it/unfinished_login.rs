@@ -28,7 +28,7 @@ async fn later(app: &TestApp) -> usize {
              due_at = due_at - interval '11 minutes'; \
          UPDATE pending_logins SET expires_at = expires_at - interval '11 minutes'",
     );
-    app.accounts.login.tell_of_missing_steps().await.unwrap()
+    app.accounts.login.notify_unfinished_logins().await.unwrap()
 }
 
 #[actix_web::test]
@@ -38,7 +38,7 @@ async fn the_owner_is_told_when_from_where_and_what_to_do_once_the_time_is_over(
     stranger.headers.push(("user-agent", "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0".into()));
     stranger.log_in(ada.email, ada.password).await.redirects_to("/login/second-factor");
     // Not before: the code may still come.
-    assert_eq!(app.accounts.login.tell_of_missing_steps().await.unwrap(), 0);
+    assert_eq!(app.accounts.login.notify_unfinished_logins().await.unwrap(), 0);
     assert_eq!(app.count_letters(TOLD).await, 0);
     assert_eq!(later(&app).await, 1);
     let letter = app.letter(ada.email, TOLD).await;
@@ -98,7 +98,7 @@ async fn however_it_ended_the_owner_is_told() {
             _ => {
                 // Upkeep does it as well, for those who run nothing but the command.
                 app.db.execute("UPDATE unfinished_logins SET due_at = now()");
-                app.accounts.maintenance.tidy().await.unwrap();
+                app.accounts.maintenance.purge().await.unwrap();
             }
         }
         later(&app).await;
@@ -119,7 +119,7 @@ async fn one_letter_a_day_to_each_owner_however_many_log_ins_and_instances() {
     }
     app.db.execute("UPDATE unfinished_logins SET due_at = now()");
     let instances = [&app, &other, &app, &other];
-    let looked = join_all(instances.map(|instance| instance.accounts.login.tell_of_missing_steps())).await;
+    let looked = join_all(instances.map(|instance| instance.accounts.login.notify_unfinished_logins())).await;
     assert_eq!(looked.into_iter().map(Result::unwrap).sum::<usize>(), 12);
     assert_eq!(app.count_letters(TOLD).await, 2);
     app.letter(ada.email, TOLD).await;
@@ -127,7 +127,7 @@ async fn one_letter_a_day_to_each_owner_however_many_log_ins_and_instances() {
     // Upkeep forgets counters, but not this one.
     app.pending(&ada).await;
     app.db.execute("UPDATE throttles SET counting_since = counting_since - interval '23 hours', blocked_until = blocked_until - interval '23 hours'");
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     later(&app).await;
     assert_eq!(app.count_letters(TOLD).await, 2);
     // A day later it is news again.

@@ -10,7 +10,7 @@ use crate::mail::Mailer;
 const LOCAL_DATABASE: &str = "latchkey";
 
 /// A database that can be reached for as long as this is kept.
-pub struct Reached {
+pub struct ReachableDatabase {
     pub url: String,
     /// Past a pooler that gives every transaction another connection: for migrations, and for commands, which are few.
     pub direct: String,
@@ -26,17 +26,17 @@ pub fn check(settings: &Settings) -> Result<(), Misconfigured> {
 }
 
 /// Starts local mode's server where no database is configured. Blocks.
-pub fn database(settings: &Settings) -> Result<Reached, Failure> {
+pub fn database(settings: &Settings) -> Result<ReachableDatabase, Failure> {
     if let Some(url) = &settings.database {
         let direct = settings.database_direct.as_ref().unwrap_or(url).clone();
-        return Ok(Reached { url: url.clone(), direct, server: None });
+        return Ok(ReachableDatabase { url: url.clone(), direct, server: None });
     }
     let server = LocalServer::start(&Options::new(&settings.data_dir)).map_err(|error| {
         format!("no database is named (DATABASE_URL, PGHOST, CHOREO_…), and our own does not start: {error}")
     })?;
     migrations::create_database(&server.maintenance_url(), LOCAL_DATABASE)?;
     let url = server.url(LOCAL_DATABASE);
-    Ok(Reached { direct: url.clone(), url, server: Some(server) })
+    Ok(ReachableDatabase { direct: url.clone(), url, server: Some(server) })
 }
 
 /// Behind a pooler in transaction mode that nobody spoke of, a statement prepared on one connection would be carried out as
@@ -56,7 +56,7 @@ pub fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
 }
 
 /// The database brought to this version's schema, for commands that come and go, and what that took.
-pub fn migrated(settings: &Settings) -> Result<(Reached, Vec<String>), Failure> {
+pub fn migrated(settings: &Settings) -> Result<(ReachableDatabase, Vec<String>), Failure> {
     let reached = database(settings)?;
     no_unknown_pooler(settings, &reached.direct)?;
     let applied = migrations::run(&reached.direct)?;
@@ -64,7 +64,7 @@ pub fn migrated(settings: &Settings) -> Result<(Reached, Vec<String>), Failure> 
 }
 
 /// The accounts on a migrated database, for commands that come and go.
-pub fn accounts(settings: &Settings) -> Result<(Accounts, Reached), Failure> {
+pub fn accounts(settings: &Settings) -> Result<(Accounts, ReachableDatabase), Failure> {
     let (reached, _) = migrated(settings)?;
     let db = Db::new(&reached.direct, settings.pool);
     let origin = local_instance::origin(settings);

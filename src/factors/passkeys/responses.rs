@@ -16,13 +16,13 @@ pub struct Assertion(PublicKeyCredential);
 
 impl<'de> Deserialize<'de> for Attestation {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        read(from, &["attestationObject", "clientDataJSON"]).map(Self)
+        read_credential(from, &["attestationObject", "clientDataJSON"]).map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for Assertion {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        read(from, &["authenticatorData", "clientDataJSON", "signature", "userHandle"]).map(Self)
+        read_credential(from, &["authenticatorData", "clientDataJSON", "signature", "userHandle"]).map(Self)
     }
 }
 
@@ -43,7 +43,7 @@ impl Deref for Assertion {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct CredentialJson {
     #[serde(rename = "rawId")]
     raw_id: String,
     #[serde(rename = "type")]
@@ -52,8 +52,11 @@ struct Answer {
 }
 
 /// The answer with these fields of its response and nothing else.
-fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D, fields: &[&str]) -> Result<T, D::Error> {
-    let Answer { raw_id, kind, mut response } = Answer::deserialize(from)?;
+fn read_credential<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    from: D,
+    fields: &[&str],
+) -> Result<T, D::Error> {
+    let CredentialJson { raw_id, kind, mut response } = CredentialJson::deserialize(from)?;
     let field = |name: &&str| {
         let value = match response.remove(*name)? {
             // Some authenticators have no user handle and say so in this way.

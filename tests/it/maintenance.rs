@@ -37,12 +37,12 @@ fn count(app: &TestApp, table: &str) -> i64 {
 async fn the_trail_is_kept_for_ever_or_for_as_long_as_somebody_says_and_verifies_either_way() {
     let app = TestApp::spawn();
     events(&app, &[400, 90, 61, 59, 1]);
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     assert_eq!(count(&app, "audit_events"), 5);
     let before = app.accounts.audit.trail_head().await.unwrap();
 
     let short = app.beside(|settings| settings.audit.keep = Some(Span::days(60)));
-    assert_eq!(short.accounts.maintenance.tidy().await.unwrap(), 3);
+    assert_eq!(short.accounts.maintenance.purge().await.unwrap(), 3);
     assert_eq!(
         app.db.scalar::<String>("SELECT string_agg(detail, ' ' ORDER BY id) FROM audit_events"),
         "59 1"
@@ -52,7 +52,7 @@ async fn the_trail_is_kept_for_ever_or_for_as_long_as_somebody_says_and_verifies
     assert_eq!((intact.since, intact.links, intact.head == before), (3, 2, true));
     // And goes on from there.
     events(&app, &[0]);
-    assert_eq!(short.accounts.maintenance.tidy().await.unwrap(), 0);
+    assert_eq!(short.accounts.maintenance.purge().await.unwrap(), 0);
     assert_eq!(
         app.accounts.audit.verify_trail(Some(before)).await.unwrap().expect("an unbroken trail").links,
         3
@@ -67,7 +67,7 @@ async fn damage_is_not_thrown_away_and_nobody_forgets_the_last_month() {
         "ALTER TABLE audit_events DISABLE TRIGGER refuse; DELETE FROM audit_events WHERE detail = '80'; \
          ALTER TABLE audit_events ENABLE ALWAYS TRIGGER refuse",
     );
-    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 1);
+    assert_eq!(app.accounts.maintenance.purge().await.unwrap(), 1);
     assert_eq!(
         app.db.scalar::<String>("SELECT string_agg(detail, ' ' ORDER BY id) FROM audit_events"),
         "70 1"
@@ -93,7 +93,7 @@ async fn what_has_had_its_time_goes_in_batches_and_what_has_not_stays() {
              ('young', 3, now() - interval '23 hours', NULL), \
              ('blocked', 3, now() - interval '25 hours', now() + interval '1 minute')",
     );
-    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 12_001);
+    assert_eq!(app.accounts.maintenance.purge().await.unwrap(), 12_001);
     assert_eq!(count(&app, "account_links"), 7);
     assert_eq!(
         app.db.scalar::<String>("SELECT string_agg(size::text, ' ' ORDER BY id) FROM batches"),
@@ -109,27 +109,24 @@ async fn what_has_had_its_time_goes_in_batches_and_what_has_not_stays() {
 async fn of_many_instances_one_does_it_and_the_others_see_that_it_is_done() {
     let app = TestApp::spawn();
     let other = app.beside(|_| {});
-    assert!(app.accounts.maintenance.last_tidied().await.unwrap().is_none());
+    assert!(app.accounts.maintenance.last_purge().await.unwrap().is_none());
     // While somebody is at it, nobody else is, and nobody waits.
     app.ada().await;
     links(&app, 3, "now() - interval '1 minute'");
     let mut busy = app.db.connect();
     busy.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(hashtext('latchkey.tidy'))").unwrap();
-    assert_eq!(other.accounts.maintenance.tidy_when_due(HOUR).await.unwrap(), Some(0));
+    assert_eq!(other.accounts.maintenance.purge_when_due(HOUR).await.unwrap(), Some(0));
     assert_eq!(count(&app, "account_links"), 3);
-    assert!(
-        app.accounts.maintenance.last_tidied().await.unwrap().is_none(),
-        "what was not done is not noted"
-    );
+    assert!(app.accounts.maintenance.last_purge().await.unwrap().is_none(), "what was not done is not noted");
     busy.batch_execute("COMMIT").unwrap();
 
-    assert_eq!(app.accounts.maintenance.tidy_when_due(HOUR).await.unwrap(), Some(3));
-    assert_eq!(other.accounts.maintenance.tidy_when_due(HOUR).await.unwrap(), None);
-    let last = other.accounts.maintenance.last_tidied().await.unwrap().expect("a note");
+    assert_eq!(app.accounts.maintenance.purge_when_due(HOUR).await.unwrap(), Some(3));
+    assert_eq!(other.accounts.maintenance.purge_when_due(HOUR).await.unwrap(), None);
+    let last = other.accounts.maintenance.last_purge().await.unwrap().expect("a note");
     assert!(last.rows == 3 && last.ago < HOUR, "{last:?}");
     app.db.execute("UPDATE upkeep SET ended_at = ended_at - interval '61 minutes'");
-    assert_eq!(other.accounts.maintenance.tidy_when_due(HOUR).await.unwrap(), Some(0));
-    assert_eq!(app.accounts.maintenance.tidy_when_due(HOUR).await.unwrap(), None);
+    assert_eq!(other.accounts.maintenance.purge_when_due(HOUR).await.unwrap(), Some(0));
+    assert_eq!(app.accounts.maintenance.purge_when_due(HOUR).await.unwrap(), None);
 }
 
 #[actix_web::test]

@@ -3,10 +3,13 @@
 use diesel::pg::PgConnection;
 use serde_json::Value;
 use webauthn_rs::prelude::{
-    AuthenticationResult, Credential, DiscoverableAuthentication, Passkey as Kept, WebauthnError,
+    AuthenticationResult, Credential, DiscoverableAuthentication, Passkey as WebauthnPasskey, WebauthnError,
 };
 
-use super::{Assertion, Binding, Ceremony, PasskeyId, PasskeyRefusal, Purpose, answered, listed};
+use super::{
+    Assertion, BrowserBinding, Ceremony, CeremonyPurpose, PasskeyId, PasskeyRefusal, credential_descriptors,
+    take_ceremony_state,
+};
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Fault, off_thread};
 use crate::factors::{Factors, queries};
@@ -16,7 +19,7 @@ use crate::throttle;
 use latchkey_sessions::SessionTx;
 
 /// A passkey with what webauthn-rs keeps of it.
-pub(crate) struct Held {
+pub(crate) struct StoredPasskey {
     pub id: PasskeyId,
     pub user: UserId,
     pub name: String,
@@ -24,17 +27,17 @@ pub(crate) struct Held {
 }
 
 /// A signature that fits.
-pub(crate) struct Proof {
-    pub(crate) held: Held,
+pub(crate) struct VerifiedPasskey {
+    pub(crate) held: StoredPasskey,
     result: AuthenticationResult,
 }
 
 impl Factors {
     /// What to ask the browser for: any passkey of ours, or one of `user` where it is known who should be there.
-    pub async fn ask_for_passkey(
+    pub async fn start_passkey_authentication(
         &self,
         user: Option<UserId>,
-        binding: Binding,
+        binding: BrowserBinding,
         client: Client,
     ) -> Answer<Value, PasskeyRefusal> {
         let webauthn = match self.webauthn() {
@@ -59,21 +62,21 @@ impl Factors {
                 let mut options = serde_json::to_value(options).map_err(Fault::bug)?;
                 // The page decides whether the browser asks now or offers it beside the password.
                 options.as_object_mut().map(|options| options.remove("mediation"));
-                options["publicKey"]["allowCredentials"] = listed(&held);
-                Ceremony::new(Purpose::Prove, &binding, &options, &state)?.open(conn)?;
+                options["publicKey"]["allowCredentials"] = credential_descriptors(&held);
+                Ceremony::new(CeremonyPurpose::Prove, &binding, &options, &state)?.insert(conn)?;
                 Ok(Ok(options))
             })
             .await
     }
 
     /// Checks the answer to a question of ours (WebAuthn §7.2). The question is gone then, whatever came of it.
-    pub(crate) async fn prove(
+    pub(crate) async fn verify_passkey(
         &self,
         whose: Option<UserId>,
-        binding: Binding,
+        binding: BrowserBinding,
         answer: Assertion,
         client: &Client,
-    ) -> Answer<Proof, PasskeyRefusal> {
+    ) -> Answer<VerifiedPasskey, PasskeyRefusal> {
         let webauthn = match self.webauthn() {
             Ok(webauthn) => webauthn,
             Err(off) => return Ok(Err(off)),
@@ -82,7 +85,7 @@ impl Factors {
         let (state, held) = self
             .db
             .write(move |conn| {
-                let state = answered(conn, Purpose::Prove, &binding, &client_data)?;
+                let state = take_ceremony_state(conn, CeremonyPurpose::Prove, &binding, &client_data)?;
                 Ok((state, queries::passkey_by_credential(conn, &id)?))
             })
             .await?;
@@ -99,21 +102,21 @@ impl Factors {
             return Ok(Err(PasskeyRefusal::Unknown));
         };
         let state: DiscoverableAuthentication = serde_json::from_value(state).map_err(Fault::bug)?;
-        let kept: Kept = serde_json::from_value(held.credential.clone()).map_err(Fault::bug)?;
+        let kept: WebauthnPasskey = serde_json::from_value(held.credential.clone()).map_err(Fault::bug)?;
         let checked =
             off_thread(move || Ok(webauthn.finish_discoverable_authentication_v2(&answer, state, &kept)))
                 .await?;
         let refusal = match checked {
-            Ok(result) => return Ok(Ok(Proof { held, result })),
+            Ok(result) => return Ok(Ok(VerifiedPasskey { held, result })),
             Err(WebauthnError::UserNotVerified) => PasskeyRefusal::NotVerified,
-            Err(WebauthnError::CredentialPossibleCompromise) => PasskeyRefusal::Copied,
+            Err(WebauthnError::CredentialPossibleCompromise) => PasskeyRefusal::PossiblyCloned,
             Err(why) => {
                 tracing::info!(%why, "a passkey is refused");
                 PasskeyRefusal::Invalid
             }
         };
         let (factors, client) = (self.clone(), client.clone());
-        self.db.write(move |conn| factors.refuse(conn, &held, refusal, &client).map(Err)).await
+        self.db.write(move |conn| factors.record_refusal(conn, &held, refusal, &client).map(Err)).await
     }
 }
 
@@ -130,40 +133,40 @@ fn is_of(owner: UserId, whose: Option<UserId>, answer: &Assertion) -> bool {
 impl Factors {
     /// Notes that the passkey was used, in the transaction of what it was used for. Its owner may have been disabled
     /// since it signed, it may have been removed, and a copy of it may have come first.
-    pub(crate) fn use_up(
+    pub(crate) fn record_passkey_use(
         &self,
-        change: &mut SessionTx<'_>,
-        proof: &Proof,
+        tx: &mut SessionTx<'_>,
+        proof: &VerifiedPasskey,
         client: &Client,
     ) -> Answer<(), PasskeyRefusal> {
-        let Proof { held, result } = proof;
-        if !crate::identity::queries::lock_active(change, held.user)? {
+        let VerifiedPasskey { held, result } = proof;
+        if !crate::identity::queries::lock_active(tx, held.user)? {
             return Ok(Err(PasskeyRefusal::Unknown));
         }
-        let Some(credential) = queries::lock_passkey(change, held.id)? else {
+        let Some(credential) = queries::lock_passkey(tx, held.id)? else {
             return Ok(Err(PasskeyRefusal::Unknown));
         };
-        let mut kept: Kept = serde_json::from_value(credential).map_err(Fault::bug)?;
+        let mut kept: WebauthnPasskey = serde_json::from_value(credential).map_err(Fault::bug)?;
         let counter = Credential::from(kept.clone()).counter;
         if (result.counter() > 0 || counter > 0) && result.counter() <= counter {
-            return self.refuse(change, held, PasskeyRefusal::Copied, client).map(Err);
+            return self.record_refusal(tx, held, PasskeyRefusal::PossiblyCloned, client).map(Err);
         }
         kept.update_credential(result);
-        queries::note_passkey_used(change, held.id, &serde_json::to_value(&kept).map_err(Fault::bug)?)?;
+        queries::update_passkey_credential(tx, held.id, &serde_json::to_value(&kept).map_err(Fault::bug)?)?;
         Ok(Ok(()))
     }
 
-    fn refuse(
+    fn record_refusal(
         &self,
         conn: &mut PgConnection,
-        held: &Held,
+        held: &StoredPasskey,
         refusal: PasskeyRefusal,
         client: &Client,
     ) -> Result<PasskeyRefusal, Fault> {
         let (act, why) = match refusal {
-            PasskeyRefusal::Copied => {
+            PasskeyRefusal::PossiblyCloned => {
                 let person = crate::identity::queries::recipient(conn, held.user)?;
-                let first = queries::suspect_passkey(conn, held.id)?;
+                let first = queries::mark_passkey_suspect(conn, held.id)?;
                 if let Some(person) = person.filter(|_| first) {
                     self.notices.send_notice(conn, &person, &Notice::PasskeyCopied, client)?;
                 }

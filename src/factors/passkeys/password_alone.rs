@@ -30,7 +30,7 @@ impl PasskeyStep {
 }
 
 /// What came of a change.
-pub enum StepChange {
+pub enum PasskeyStepChange {
     /// It is asked for from now on; with the codes that stand in for it, if there were none.
     Required(Option<RecoveryCodes>),
     Off,
@@ -47,13 +47,13 @@ impl Factors {
         live: LiveUser,
         step: PasskeyStep,
         client: Client,
-    ) -> Result<StepChange, Fault> {
+    ) -> Result<PasskeyStepChange, Fault> {
         let factors = self.clone();
         self.db
             .write(move |conn| {
                 let user = live.owner.id;
-                if !factors.may_still(conn, &live)? || !queries::has_passkey(conn, user)? {
-                    return Ok(StepChange::Unchanged);
+                if !factors.lock_if_live(conn, &live)? || !queries::has_passkey(conn, user)? {
+                    return Ok(PasskeyStepChange::Unchanged);
                 }
                 match step {
                     PasskeyStep::Required => factors.require_step(conn, &live, &client),
@@ -68,22 +68,27 @@ impl Factors {
         conn: &mut PgConnection,
         live: &LiveUser,
         client: &Client,
-    ) -> Result<StepChange, Fault> {
+    ) -> Result<PasskeyStepChange, Fault> {
         let user = live.owner.id;
-        if !queries::restore_passkey_step(conn, user)? {
-            return Ok(StepChange::Unchanged);
+        if !queries::end_password_alone(conn, user)? {
+            return Ok(PasskeyStepChange::Unchanged);
         }
         NewEvent::by_owner(AuditAction::PasskeyStepOn, user, client)
             .session(live.record.handle)
             .write(conn)?;
         if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-            self.tell_factor_added(conn, &owner, "a passkey as the second step after your password", client)?;
+            self.notify_factor_added(
+                conn,
+                &owner,
+                "a passkey as the second step after your password",
+                client,
+            )?;
         }
         let codes = match queries::recovery_codes_left(conn, user)? {
             0 => Some(self.replace_recovery_codes(conn, user)?),
             _ => None,
         };
-        Ok(StepChange::Required(codes))
+        Ok(PasskeyStepChange::Required(codes))
     }
 
     fn waive_step(
@@ -91,12 +96,12 @@ impl Factors {
         conn: &mut PgConnection,
         live: &LiveUser,
         client: &Client,
-    ) -> Result<StepChange, Fault> {
+    ) -> Result<PasskeyStepChange, Fault> {
         let user = live.owner.id;
-        if self.has_app(conn, user)? || !queries::waive_passkey_step(conn, user)? {
-            return Ok(StepChange::Unchanged);
+        if self.has_app(conn, user)? || !queries::allow_password_alone(conn, user)? {
+            return Ok(PasskeyStepChange::Unchanged);
         }
-        self.after_removal(conn, user)?;
+        self.clean_up_after_removal(conn, user)?;
         NewEvent::by_owner(AuditAction::PasskeyStepOff, user, client)
             .session(live.record.handle)
             .write(conn)?;
@@ -104,7 +109,7 @@ impl Factors {
             let (undo, valid_for) = self.undo_factor_link(conn, &owner)?;
             self.notices.send_notice(conn, &owner, &Notice::PasskeyStepOff { undo, valid_for }, client)?;
         }
-        Ok(StepChange::Off)
+        Ok(PasskeyStepChange::Off)
     }
 
     /// Whether an authenticator app is in use: it requires a second step, regardless of the choice for

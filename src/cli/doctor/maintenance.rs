@@ -5,14 +5,14 @@ use std::time::Duration;
 use actix_web::rt::System;
 
 use super::bounded;
-use super::database::{faulted, unseen as unseen_check};
+use super::database::{failed_check, skipped as skipped_check};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::accounts::Accounts;
 use crate::cli::rfc3339;
 use crate::config::Settings;
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
-use crate::users::Seals;
+use crate::users::SealCounts;
 
 const WITHIN: Duration = Duration::from_secs(15);
 
@@ -27,8 +27,8 @@ const LINKS: i64 = 1000;
 
 const CHECKS: [&str; 5] = ["sessions.due", "mail.outbox", "upkeep.sweep", "upkeep.seals", "audit.trail"];
 
-pub fn unseen() -> Vec<Finding> {
-    CHECKS.map(unseen_check).into()
+pub fn skipped() -> Vec<Finding> {
+    CHECKS.map(skipped_check).into()
 }
 
 pub fn look(db: &Db, settings: &Settings) -> Vec<Finding> {
@@ -40,7 +40,7 @@ pub fn look(db: &Db, settings: &Settings) -> Vec<Finding> {
     let check = |check: &'static str, look: fn(&Accounts) -> Result<Finding, Fault>| {
         let (accounts, settings) = (accounts.clone(), settings.clone());
         bounded(check, WITHIN, move || {
-            look(&accounts).unwrap_or_else(|fault| faulted(check, &fault, &settings))
+            look(&accounts).unwrap_or_else(|fault| failed_check(check, &fault, &settings))
         })
         .unwrap_or_else(|finding| finding)
     };
@@ -78,13 +78,13 @@ fn outbox(accounts: &Accounts) -> Result<Finding, Fault> {
         (_, Some(since)) => warning(
             "mail.outbox",
             format!("{stuck} letters wait, the oldest since {}", rfc3339(since)),
-            "mail.server above, and the log's \"mail was not delivered\", say why; is an instance running?",
+            "mail.server above, and the log's \"mail was not delivered\", print_line why; is an instance running?",
         ),
     })
 }
 
 fn sweep(accounts: &Accounts) -> Result<Finding, Fault> {
-    Ok(match System::new().block_on(accounts.maintenance.last_tidied())? {
+    Ok(match System::new().block_on(accounts.maintenance.last_purge())? {
         Some(last) if last.ago <= SWEPT_WITHIN => {
             ok("upkeep.sweep", format!("done {} minutes ago, {} rows", last.ago.as_secs() / 60, last.rows))
         }
@@ -97,8 +97,9 @@ fn sweep(accounts: &Accounts) -> Result<Finding, Fault> {
     })
 }
 
-fn seals(accounts: &Accounts) -> Result<Finding, Fault> {
-    let Seals { current, previous, unknown } = System::new().block_on(accounts.maintenance.seals())?;
+fn seal_counts(accounts: &Accounts) -> Result<Finding, Fault> {
+    let SealCounts { current, previous, unknown } =
+        System::new().block_on(accounts.maintenance.seal_counts())?;
     Ok(match (previous, unknown) {
         (_, 1..) => problem(
             "upkeep.seals",

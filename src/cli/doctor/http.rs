@@ -14,13 +14,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// More than any page of ours.
 const LONGEST: u64 = 1 << 20;
 
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
@@ -30,7 +30,7 @@ impl Answer {
     }
 }
 
-pub fn get(url: &Url, headers: &[(&str, &str)]) -> Result<Answer, String> {
+pub fn get(url: &Url, headers: &[(&str, &str)]) -> Result<Response, String> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
     let stream = connect(host, port)?;
@@ -73,7 +73,7 @@ fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     Err(last)
 }
 
-fn exchange(mut stream: impl Read + Write, request: &str) -> Result<Answer, String> {
+fn exchange(mut stream: impl Read + Write, request: &str) -> Result<Response, String> {
     let begun = Instant::now();
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     let (mut bytes, mut some) = (Vec::new(), [0; 8192]);
@@ -96,12 +96,12 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> Result<Answer, Stri
     parse(&bytes).ok_or_else(|| "it does not speak HTTP".into())
 }
 
-fn is_whole(answer: &Answer) -> bool {
+fn is_whole(answer: &Response) -> bool {
     let length = answer.header("content-length").and_then(|length| length.parse().ok());
     length.is_some_and(|length: usize| answer.body.len() >= length)
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+fn parse(bytes: &[u8]) -> Option<Response> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
@@ -110,7 +110,7 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let mut answer = Answer { status, headers, body: bytes[end + 4..].to_vec() };
+    let mut answer = Response { status, headers, body: bytes[end + 4..].to_vec() };
     if answer.header("transfer-encoding").is_some_and(|encoding| encoding.contains("chunked")) {
         answer.body = unchunked(&answer.body);
     }

@@ -14,7 +14,7 @@ use crate::identity::{Client, UserId};
 use crate::secret::TokenHash;
 
 /// A log-in whose second step is overdue.
-pub(crate) struct Overdue {
+pub(crate) struct UnfinishedLogin {
     pub user: UserId,
     pub client: Client,
     /// When the password was entered.
@@ -22,7 +22,7 @@ pub(crate) struct Overdue {
 }
 
 /// Unless there are `most` of this user already. The caller has locked the user's row, so the count is exact.
-pub(crate) fn insert_unfinished(
+pub(crate) fn insert_unfinished_login(
     conn: &mut PgConnection,
     pending: &TokenHash,
     user: UserId,
@@ -47,14 +47,14 @@ pub(crate) fn insert_unfinished(
 }
 
 /// The second step was completed.
-pub(crate) fn delete_unfinished(conn: &mut PgConnection, pending: &TokenHash) -> Result<(), Fault> {
+pub(crate) fn delete_unfinished_login(conn: &mut PgConnection, pending: &TokenHash) -> Result<(), Fault> {
     let row = unfinished_logins::table.filter(dsl::key_hash.eq(pending.as_slice()));
     diesel::delete(row).execute(conn)?;
     Ok(())
 }
 
 /// Deletes the row that is overdue for longest, and gives what was in it. Rows that another instance holds are its own.
-pub(crate) fn take_overdue(conn: &mut PgConnection) -> Result<Option<Overdue>, Fault> {
+pub(crate) fn take_overdue_login(conn: &mut PgConnection) -> Result<Option<UnfinishedLogin>, Fault> {
     let key: Option<Vec<u8>> = unfinished_logins::table
         .filter(dsl::due_at.le(now))
         .order(dsl::due_at)
@@ -69,7 +69,7 @@ pub(crate) fn take_overdue(conn: &mut PgConnection) -> Result<Option<Overdue>, F
             .returning((dsl::user_id, dsl::address, dsl::user_agent, dsl::created_at))
             .get_result(conn)
             .optional()?;
-    Ok(row.map(|(user, address, user_agent, at)| Overdue {
+    Ok(row.map(|(user, address, user_agent, at)| UnfinishedLogin {
         user: UserId(user),
         client: Client::stored(address, user_agent),
         at,

@@ -4,20 +4,20 @@
 use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::cleanup::{Cleanup, Request};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, UserId};
 use crate::login::Login;
-use crate::login::known_devices::Proof;
+use crate::login::known_devices::DeviceCookie;
 use crate::notices::{LinkDetails, LinkPurpose, Notice, links};
 use crate::secret::Token;
-use crate::throttle::{AttemptKeys, AttemptSource, OwnerAlert, UNKNOWN_BROWSER};
+use crate::throttle::{AttemptKeys, Lane, OwnerAlert, UNKNOWN_BROWSER};
 use crate::users::AdminRefusal;
 
 impl Login {
     /// Wrong passwords began to pile up, or were one too many: the owner hears of it. For an account that does not
     /// exist the same work is done for nobody, so that the time it takes tells nothing.
-    pub(crate) async fn alert_owner(
+    pub(crate) async fn send_alarm_notice(
         &self,
         alarm: OwnerAlert,
         attempt_keys: &AttemptKeys,
@@ -52,26 +52,26 @@ impl Login {
 
     /// Wrong passwords count from nought again. Whoever holds the link reads the owner's mail, so this browser is known
     /// from now on: strangers who go on guessing cannot keep the owner out. `None` when the link is dead.
-    pub async fn unlock(&self, token: &str, client: Client) -> Result<Option<Proof>, Fault> {
+    pub async fn unlock(&self, token: &str, client: Client) -> Result<Option<DeviceCookie>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                let Some(link) = links::consume(change, LinkPurpose::Unlock, &token_hash)? else {
+            .write(move |tx| {
+                let Some(link) = links::consume(tx, LinkPurpose::Unlock, &token_hash)? else {
                     return Ok(None);
                 };
                 let user = UserId(link.user);
-                let Some(owner) = crate::identity::queries::recipient(change, user)? else { return Ok(None) };
+                let Some(owner) = crate::identity::queries::recipient(tx, user)? else { return Ok(None) };
                 AttemptKeys::reset_all(
-                    change,
+                    tx,
                     user,
                     Email::stored(&owner.email).key(),
                     &login.throttle.counter_names,
                 )?;
-                login.cleaner.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
-                let met = login.meet(change, user, &client)?;
-                NewEvent::unproven(AuditAction::PasswordUnlocked, Some(user), &client).write(change)?;
-                Ok(Some(met.proof))
+                login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
+                let device = login.remember_device(tx, user, &client)?;
+                NewEvent::unproven(AuditAction::PasswordUnlocked, Some(user), &client).write(tx)?;
+                Ok(Some(device.cookie))
             })
             .await
     }
@@ -80,16 +80,16 @@ impl Login {
     pub async fn unlock_user(&self, user: UserId, client: Client) -> Answer<(), AdminRefusal> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if !crate::identity::queries::lock_user(change, user)? {
+            .write(move |tx| {
+                if !crate::identity::queries::lock_user(tx, user)? {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 }
-                let Some(email) = crate::identity::queries::email_of(change, user)? else {
+                let Some(email) = crate::identity::queries::email_of(tx, user)? else {
                     return Ok(Err(AdminRefusal::NoSuchUser));
                 };
-                AttemptKeys::reset_all(change, user, email.key(), &login.throttle.counter_names)?;
-                login.cleaner.clean_up(change, &Request::new(Cleanup::Unlock, user, &client))?;
-                NewEvent::by_admin(AuditAction::PasswordUnlocked, None, user, &client).write(change)?;
+                AttemptKeys::reset_all(tx, user, email.key(), &login.throttle.counter_names)?;
+                login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
+                NewEvent::by_admin(AuditAction::PasswordUnlocked, None, user, &client).write(tx)?;
                 Ok(Ok(()))
             })
             .await
@@ -98,7 +98,7 @@ impl Login {
     /// Whether the password opens nothing but browsers that are known.
     pub(crate) fn is_locked(&self, conn: &mut diesel::pg::PgConnection, user: UserId) -> Result<bool, Fault> {
         Ok(crate::throttle::queries::failure_counts(conn, user, UNKNOWN_BROWSER)?
-            .left(&AttemptSource::UnknownBrowser, &self.throttle.limits)
+            .left(&Lane::Outside, &self.throttle.limits)
             == 0)
     }
 }
