@@ -111,7 +111,7 @@ pub struct IntactChain {
     pub links: u64,
     /// Events of people who were deleted, without what was personal.
     pub erased: u64,
-    pub head: Head,
+    pub head: ChainHead,
 }
 
 impl Audit {
@@ -121,7 +121,10 @@ impl Audit {
     }
 
     /// Recomputes the whole trail; with `kept`, also sees whether that is still in it.
-    pub async fn verify_trail(&self, kept: Option<ChainHead>) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+    pub async fn verify_trail(
+        &self,
+        kept: Option<ChainHead>,
+    ) -> Result<Result<IntactChain, BrokenChain>, Fault> {
         let start = self.db.read(queries::chain_start).await?.unwrap_or_else(ChainHead::beginning);
         let intact = match self.walk(start).await? {
             Ok(intact) => intact,
@@ -141,7 +144,10 @@ impl Audit {
         self.db.read(|conn| queries::erased_users(conn, MOST_NAMED)).await
     }
 
-    async fn unless_erased_user_exists(&self, intact: IntactChain) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+    async fn unless_erased_user_exists(
+        &self,
+        intact: IntactChain,
+    ) -> Result<Result<IntactChain, BrokenChain>, Fault> {
         let first = self.db.read(|conn| queries::erased_users(conn, 1)).await?.into_iter().next();
         Ok(match first {
             Some(user) => {

@@ -3,21 +3,9 @@
 mod events;
 mod hash_chain;
 pub(crate) mod queries;
+mod service;
 
 pub(crate) use events::NewEvent;
-pub use events::{AuditAction, Actor, Event};
-pub use hash_chain::{BrokenChain, Damage, ErasedUser, ChainHead, IntactChain};
-
-use crate::db::Db;
-
-/// Reads and verifies the trail. Operations write their events themselves, in their own transaction.
-#[derive(Clone)]
-pub struct Audit {
-    db: Db,
-}
-
-impl Audit {
-    pub(crate) fn new(db: Db) -> Self {
-        Self { db }
-    }
-}
+pub use events::{Actor, AuditAction, Event};
+pub use hash_chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain, InvalidChainHead};
+pub use service::Audit;

@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    AuditSettings, Hashing, DeletionSettings, PasswordLimits, Profile, SessionLimits, RawSessions, Switch,
-    ThrottleLimits, LinkLifetimes,
+    AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile, RawSessions,
+    SessionLimits, Switch, ThrottleLimits,
 };
 pub use mail::{MailSettings, Transport, literal};
 pub use memory::memory_limit;

@@ -7,7 +7,7 @@ use super::local_secret::{self, IfMissing};
 use super::problems::Problems;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
-use super::{Misconfigured, Origin, Pooler, Profile, ServerSettings, Settings, Switch, RawSettings, sizes};
+use super::{Misconfigured, Origin, Pooler, Profile, RawSettings, ServerSettings, Settings, Switch, sizes};
 use crate::secret::{SECRET_MIN_BYTES, Secret};
 
 pub(super) fn resolve(

@@ -3,9 +3,11 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::limits::{AuditSettings, Hashing, DeletionSettings, PasswordLimits, RawSessions, ThrottleLimits, LinkLifetimes};
+use super::limits::{
+    AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, RawSessions, ThrottleLimits,
+};
 use super::sources::{Source, variable};
-use super::{Settings, Switch, RawSettings, RawMetrics, RawServer, database, mail};
+use super::{RawMetrics, RawServer, RawSettings, Settings, Switch, database, mail};
 
 /// One setting for `latchkey config`.
 #[derive(Debug, Serialize)]

@@ -3,12 +3,12 @@
 
 mod client;
 mod email;
-mod login_factor;
+mod login_method;
 pub(crate) mod queries;
 mod user;
 
 pub use client::{Agent, Client};
 pub use email::{Email, EmailKey, InvalidEmail};
-pub use login_factor::LoginMethod;
+pub use login_method::LoginMethod;
 pub(crate) use user::Recipient;
-pub use user::{LiveUser, Name, InvalidName, Role, User, UserId};
+pub use user::{InvalidName, LiveUser, Name, Role, User, UserId};

@@ -2,7 +2,7 @@
 
 mod address;
 mod auto_submitted;
-mod letters;
+mod messages;
 mod outbox;
 mod probe;
 mod queries;
@@ -22,8 +22,10 @@ use crate::secret::Secret;
 use latchkey_db::counters::Counter;
 
 pub use address::address;
-pub use letters::{AlreadyRegistered, ConfirmEmail, Invitation, OutgoingMail, NoticeMail, ResetPassword, VerifyEmail};
-pub use outbox::{MailBody, StoredMail, Sink};
+pub use messages::{
+    AlreadyRegistered, ConfirmEmail, Invitation, NoticeMail, OutgoingMail, ResetPassword, VerifyEmail,
+};
+pub use outbox::{MailBody, Sink, StoredMail};
 
 /// Writes letters into the outbox and knows where they go. Cloning shares it.
 #[derive(Clone)]
@@ -46,7 +48,11 @@ pub struct DeliveryCounts {
 }
 
 impl Mailer {
-    pub fn new(settings: &config::MailSettings, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
+    pub fn new(
+        settings: &config::MailSettings,
+        origin: Origin,
+        secret: Secret,
+    ) -> Result<Self, Misconfigured> {
         let from = address::sender(&settings.from)?;
         let sink = match (settings.transport, &settings.smtp_url) {
             (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url, &settings.ehlo)?),

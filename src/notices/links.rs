@@ -97,7 +97,7 @@ impl Notices {
 }
 
 /// Consumes the link and locks its owner's row; `None` when it is dead. Of many at once, one gets it.
-pub(crate) fn take(
+pub(crate) fn consume(
     conn: &mut PgConnection,
     purpose: LinkPurpose,
     token_hash: &[u8],

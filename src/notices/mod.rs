@@ -10,7 +10,7 @@ pub use links::LinkPurpose;
 pub(crate) use notice::Notice;
 pub use queries::PendingEmail;
 
-use crate::config::{Settings, LinkLifetimes};
+use crate::config::{LinkLifetimes, Settings};
 use crate::db::Db;
 use crate::mail::Mailer;
 use crate::secret::Secret;

@@ -1,26 +1,26 @@
 //! A password as a secret value: made by choosing one (the rules) or by giving one (the caps).
 //! For `accounts` operations; pages see only [`Weak`], [`Strength`] and [`PasswordHash`].
 
+mod argon2_params;
 mod blocklist;
 mod capacity;
-mod personal;
-mod legacy_hash;
 mod hash;
 pub mod hasher;
-mod weakness;
+mod legacy_hash;
 mod patterns;
+mod personal;
 mod policy;
-mod argon2_params;
 mod service;
 mod strength;
+mod weakness;
 
+pub(crate) use argon2_params::{Argon2Params, HashingFailed, MemoryPool, ParsedHash};
 pub use capacity::{memory_budget, permits_for};
+pub use hash::{HashCost, PasswordHash, UnsuitableCost};
+pub use hasher::{Hasher, HasherBusy, HasherLoad, HashesRefused};
 pub(crate) use legacy_hash::LegacyHash;
 pub use legacy_hash::LegacyHashError;
-pub use hash::{HashCost, PasswordHash, UnsuitableCost};
-pub use hasher::{HasherBusy, Hasher, HashesRefused, HasherLoad};
 pub use policy::{PasswordPolicy, WeakPassword};
-pub(crate) use argon2_params::{MemoryPool, Argon2Params, ParsedHash, HashingFailed};
 pub use service::Passwords;
 pub use strength::{Strength, strength};
 

@@ -1,21 +1,20 @@
-//! How long a password may be, and the reasons for turning one down.
+//! The length of a new password, and the reasons to refuse one.
 
 use std::fmt;
 
 use super::{GIVEN_MAX_BYTES, Password, nfc, weakness};
 
-/// Lengths a new password has to keep. There are no composition rules and none can be set:
-/// NIST SP 800-63B-4 §3.1.1.2 forbids them (ASVS 5.0 6.2.5).
+/// The allowed lengths of a new password. There are no composition rules and no setting for them: NIST SP 800-63B-4
+/// §3.1.1.2 forbids them (ASVS 5.0 6.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordPolicy {
-    /// Least length in code points: 15 because a password may be the only factor here
-    /// (NIST SP 800-63B-4 §3.1.1.2: 15 alone, 8 beside another factor; ASVS 5.0 6.2.1).
+    /// Minimum in code points: 15, because a password may be the only factor (NIST SP 800-63B-4 §3.1.1.2: 15 alone, 8 with
+    /// another factor; ASVS 5.0 6.2.1).
     pub min_code_points: usize,
-    /// Greatest length in code points: 128, twice the 64 that must be allowed, so that any
-    /// passphrase or password manager fits (ASVS 5.0 6.2.9).
+    /// Maximum in code points: 128, twice the 64 that must be allowed (ASVS 5.0 6.2.9).
     pub max_code_points: usize,
-    /// Greatest length in bytes after NFC: 1 KiB, since a code point may have many combining
-    /// marks' worth of bytes; never more than [`GIVEN_MAX_BYTES`], or nobody could log in with it.
+    /// Maximum in bytes after NFC: 1 KiB, which bounds passwords with many combining marks. Never above
+    /// [`GIVEN_MAX_BYTES`], because no longer password can be entered to log in.
     pub max_bytes: usize,
 }
 
@@ -29,7 +28,7 @@ impl PasswordPolicy {
     /// Accepts a new password under this policy; see [`Password::choose`].
     ///
     /// # Errors
-    /// The first reason that applies: length, then leaked, then guessable, then about the person.
+    /// The first reason that applies: length, leaked, guessable, personal.
     pub fn choose(&self, raw: &str, personal: &[&str]) -> Result<Password, WeakPassword> {
         let max_bytes = self.max_bytes.min(GIVEN_MAX_BYTES);
         let text = nfc(raw, max_bytes).ok_or(WeakPassword::TooManyBytes { max: max_bytes })?;
@@ -51,28 +50,28 @@ impl PasswordPolicy {
 /// person at the form (NIST SP 800-63B-4 §3.1.1.2: the reason and guidance SHALL be given).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeakPassword {
-    /// Fewer code points than the policy's minimum.
+    /// Fewer code points than the minimum.
     TooShort {
         /// Code points it has.
         have: usize,
         /// Code points it needs.
         min: usize,
     },
-    /// More code points than the policy's maximum.
+    /// More code points than the maximum.
     TooLong {
         /// Code points it may have.
         max: usize,
     },
-    /// More bytes than the policy's maximum.
+    /// More bytes than the maximum.
     TooManyBytes {
         /// Bytes it may have, in NFC.
         max: usize,
     },
     /// On the list of leaked and common passwords (ASVS 5.0 6.2.4, 6.2.12).
     Listed,
-    /// A unit too short to be a password, several times over.
+    /// A repeated unit that is too short to be a password.
     Repeats,
-    /// A walk over the keyboard or a sequence of letters or digits.
+    /// A keyboard walk, or a sequence of letters or digits.
     Pattern,
     /// A listed word with digits or signs around it.
     PaddedWord,

@@ -5,7 +5,7 @@ use std::thread;
 
 use diesel::connection::SimpleConnection as _;
 use latchkey::accounts::Accounts;
-use latchkey::audit::{BrokenChain, Damage, ChainHead};
+use latchkey::audit::{BrokenChain, ChainHead, Damage};
 use uuid::Uuid;
 
 use crate::support::app::TestApp;

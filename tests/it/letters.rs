@@ -113,7 +113,7 @@ fn subjects() -> BTreeSet<String> {
     let quoted = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
     let mut subjects = BTreeSet::new();
     subjects.extend(source("notices/notice.rs").split("subject: \"").skip(1).map(quoted));
-    subjects.extend(source("mail/letters.rs").split("|_letter| \"").skip(1).map(quoted));
+    subjects.extend(source("mail/messages.rs").split("|_letter| \"").skip(1).map(quoted));
     assert!(subjects.len() > 15, "{subjects:?}");
     subjects
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::audit::events::AuditAction;
-use crate::audit::hash_chain::{ErasedUser, ChainHead};
+use crate::audit::hash_chain::{ChainHead, ErasedUser};
 use crate::db::Fault;
 use crate::db::schema::{audit_chain, audit_checkpoints, audit_events, users};
 use crate::identity::UserId;

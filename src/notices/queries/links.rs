@@ -98,7 +98,11 @@ pub(crate) fn live_link(
 }
 
 /// Whether this call consumed the link: its row is gone once, for one of however many ask.
-pub(crate) fn consume_link(conn: &mut PgConnection, purpose: LinkPurpose, token_hash: &[u8]) -> Result<bool, Fault> {
+pub(crate) fn consume_link(
+    conn: &mut PgConnection,
+    purpose: LinkPurpose,
+    token_hash: &[u8],
+) -> Result<bool, Fault> {
     use account_links::dsl;
     let taken = diesel::delete(
         account_links::table

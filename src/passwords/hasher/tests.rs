@@ -1,4 +1,4 @@
-//! Turns, verdicts, and what is refused.
+//! Permits, verification, and what is refused.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -147,7 +147,7 @@ async fn the_caller_after_a_full_queue_is_turned_away_at_once() {
 }
 
 #[actix_web::test]
-async fn whoever_stops_waiting_leaves_the_queue() {
+async fn a_caller_that_stops_waiting_leaves_the_queue() {
     let hasher = hasher(1, 1);
     let _running = hasher.own.acquire(1, &hasher.refused).await.unwrap();
     {
@@ -175,7 +175,7 @@ async fn a_request_dropped_midway_keeps_its_permit_until_its_hash_ends() {
     let hasher = hasher(1, 0);
     let (end, ended) = std::sync::mpsc::channel::<()>();
     {
-        let mut dropped = pin!(hasher.in_turn(&hasher.own, 1, move || ended.recv()));
+        let mut dropped = pin!(hasher.with_permits(&hasher.own, 1, move || ended.recv()));
         assert!(poll(dropped.as_mut()).is_pending());
     }
     assert_eq!(hasher.verify(None, None).await, Err(BUSY));
@@ -189,7 +189,10 @@ async fn a_request_dropped_midway_keeps_its_permit_until_its_hash_ends() {
 #[actix_web::test]
 async fn a_panic_while_hashing_denies_and_frees_its_permit() {
     let hasher = hasher(1, 0);
-    assert_eq!(hasher.in_turn(&hasher.own, 1, || -> Verification { panic!("on purpose") }).await, Err(BUSY));
+    assert_eq!(
+        hasher.with_permits(&hasher.own, 1, || -> Verification { panic!("on purpose") }).await,
+        Err(BUSY)
+    );
     assert_eq!(hasher.verify(None, None).await, Ok(NO));
 }
 

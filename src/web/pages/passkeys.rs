@@ -67,7 +67,9 @@ pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
             "There may be a copy of this passkey, so it does not let anybody in. Use another way, then remove it."
         }
         PasskeyRefusal::AlreadyRegistered => "This device has a passkey for Latchkey already.",
-        PasskeyRefusal::LimitReached => "You have as many passkeys as one account can hold. Remove one first.",
+        PasskeyRefusal::LimitReached => {
+            "You have as many passkeys as one account can hold. Remove one first."
+        }
         PasskeyRefusal::PendingLoginGone => "That took too long. Log in once more.",
         PasskeyRefusal::SessionLost => {
             "Something else happened in this session meanwhile. Load the page again."

@@ -68,8 +68,7 @@ pub async fn submit(
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let SetupForm { token, name, email, password } = form.input;
-    let person =
-        NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
+    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
     match ctx.accounts().users.create_first_admin(token.as_str(), person.clone(), ctx.client()).await.split()? {
         Ok(()) => return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::SetUp))),

@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use latchkey::accounts::Accounts;
 use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
-use latchkey::mail::{StoredMail, Mailer};
+use latchkey::mail::{Mailer, StoredMail};
 use latchkey::passwords::{HashCost, Hasher, Password};
 use latchkey::web::{self, Shared};
 use latchkey_sessions::InvalidationListener;

@@ -70,7 +70,9 @@ impl EmailPage {
     ) -> Result<HttpResponse, Error> {
         match refusal {
             ChangeEmailRefusal::Same => form.refuse("email", "This is your address already. Enter another."),
-            ChangeEmailRefusal::NoMail => form.refuse("", "Mail is switched off here, so no link can be sent."),
+            ChangeEmailRefusal::NoMail => {
+                form.refuse("", "Mail is switched off here, so no link can be sent.")
+            }
             ChangeEmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
             ChangeEmailRefusal::TooMany(wait) => {
                 form.refuse("", wait);

@@ -132,7 +132,9 @@ pub async fn set_step(
         PasskeyStepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
         PasskeyStepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
         // The page with the codes was loaded again.
-        PasskeyStepChange::Unchanged if step == PasskeyStep::Required => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
+        PasskeyStepChange::Unchanged if step == PasskeyStep::Required => {
+            Ok(ctx.redirect(PAGE, Flash::CodesShown))
+        }
         PasskeyStepChange::Unchanged => Ok(ctx.redirect(PAGE, Flash::StepUnchanged)),
     }
 }

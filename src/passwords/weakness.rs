@@ -1,31 +1,34 @@
-//! Whether a password is guessable although long enough. The rule behind every case: a listed
-//! word, a repetition and a walk add nothing, so what is left has to be long enough by itself.
+//! Whether a password is guessable although it is long enough. Listed words, repetitions and keyboard walks add nothing,
+//! so the rest has to be long enough by itself.
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::{WeakPassword, blocklist, patterns, personal};
 
-/// Shortest run of letters worth looking up; every shorter one is a word in some language.
+/// Shortest run of letters to look up. Almost every shorter one is a word in some language.
 const SHORTEST_WORD: usize = 4;
 
-/// Signs that stand for letters. A `1` or `!` may be an i or an l: both readings are tried.
+/// Signs that stand for letters. A `1` or `!` may stand for i or l; both are tried.
 const STAND_INS: [(char, char); 8] =
     [('@', 'a'), ('4', 'a'), ('3', 'e'), ('0', 'o'), ('$', 's'), ('5', 's'), ('7', 't'), ('+', 't')];
 
-/// Characters for comparing, wiped like the password they come from.
+/// Folded characters of a password, wiped from memory on drop.
 pub(super) type Folded = Zeroizing<Vec<char>>;
 
-/// NFKC and lower case: for comparing only, never for hashing.
+/// `text` in NFKC and lower case, for comparison only.
 pub(super) fn fold(text: &str) -> Folded {
-    // Six characters a byte is the most NFKC makes (U+FDFA); growing would leave copies behind.
+    // NFKC makes at most six characters of a byte (U+FDFA). A buffer that grows would leave copies in freed memory.
     let mut folded = Zeroizing::new(Vec::with_capacity(text.len() * 6));
     folded.extend(text.nfkc().flat_map(char::to_lowercase));
     folded
 }
 
-/// The reason to refuse `text` (in NFC) to the person whose words are in `personal`, or none.
-/// `min` is the length that whatever is left beside guessable parts has to have.
+/// The reason to refuse a password, or `None`.
+///
+/// * `text`: the password in NFC.
+/// * `personal`: the name and email address of the user, and the host.
+/// * `min`: the length in characters that the part of the password which is not guessable has to have.
 pub(super) fn weakness(text: &str, personal: &[&str], min: usize) -> Option<WeakPassword> {
     let folded = fold(text);
     if is_listed(&folded) || is_listed(&keep(&folded, |c| c.is_alphanumeric())) {
@@ -43,14 +46,14 @@ pub(super) fn weakness(text: &str, personal: &[&str], min: usize) -> Option<Weak
     is_padded_word(&folded, min).then_some(WeakPassword::PaddedWord)
 }
 
-/// Whether `rest`, what is left beside guessable parts, would do as a password by itself. A sign
-/// that is only held down ("!!!!!!") counts once.
-pub(super) fn carries(rest: &[char], min: usize) -> bool {
+/// Whether `rest`, the part that is not guessable, would do as a password by itself. A repeated sign ("!!!!!!") counts
+/// once.
+pub(super) fn suffices(rest: &[char], min: usize) -> bool {
     let held_down = rest.windows(2).filter(|pair| pair[0] == pair[1]).count();
     rest.len() - held_down >= min && !patterns::repeats(rest, min) && !patterns::walks(rest)
 }
 
-/// Whether these characters, or the unit they repeat, are a listed password or word.
+/// Whether these characters, or the unit that they repeat, are on the list.
 pub(super) fn is_listed(folded: &[char]) -> bool {
     let known = |part: &[char]| {
         let mut text = Zeroizing::new(String::with_capacity(part.len() * 4));
@@ -62,17 +65,17 @@ pub(super) fn is_listed(folded: &[char]) -> bool {
 
 fn is_padded_word(folded: &[char], min: usize) -> bool {
     let letters = keep(folded, |c| c.is_alphabetic());
-    if is_listed(&letters) && !carries(&keep(folded, |c| !c.is_alphabetic()), min) {
+    if is_listed(&letters) && !suffices(&keep(folded, |c| !c.is_alphabetic()), min) {
         return true;
     }
     let first = folded.iter().position(|c| c.is_alphabetic()).unwrap_or(0);
     let end = folded.iter().rposition(|c| c.is_alphabetic()).map_or(0, |last| last + 1);
-    // From the first letter, or from a sign before it that may stand for one: "$ecret".
+    // The word begins at the first letter, or at a sign before it that may stand for a letter: "$ecret".
     [first, first.saturating_sub(1)].into_iter().any(|start| {
         let core = &folded[start..end];
         let mut around = Zeroizing::new(Vec::with_capacity(folded.len()));
         around.extend(folded[..start].iter().chain(&folded[end..]));
-        !carries(&around, min)
+        !suffices(&around, min)
             && (is_listed(core) || is_listed(&read_as(core, 'i')) || is_listed(&read_as(core, 'l')))
     })
 }

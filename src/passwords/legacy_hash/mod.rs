@@ -1,5 +1,5 @@
-//! Hashes that other software made: read from what they were exported as, and bounded, so that no row of anybody's can
-//! take minutes or gigabytes. Read when imported and again whenever one is verified.
+//! Password hashes that other software made. Their cost is bounded, so that no imported row can take minutes or
+//! gigabytes. A hash is parsed at the import and at each verification.
 
 mod bounds;
 mod derive;
@@ -11,10 +11,10 @@ use argon2::{Algorithm, Version};
 
 use bounds::Bound;
 
-/// No format that is read here needs more.
+/// Bytes of the longest text; no supported format needs more.
 const MAX_TEXT: usize = 512;
 
-/// A hash as other software makes it: how to make it, and what has to come out.
+/// A hash of other software, parsed: scheme, salt and the expected output.
 pub(crate) struct LegacyHash {
     scheme: Scheme,
     salt: Vec<u8>,
@@ -30,7 +30,7 @@ enum Scheme {
         iterations: u32,
         lanes: u32,
     },
-    /// `sha256`: Django's, of the digest in hexadecimal, so that nothing is cut off at 72 bytes.
+    /// `sha256`: Django's variant, which hashes the hexadecimal SHA-256, so that nothing is cut off at 72 bytes.
     Bcrypt {
         cost: u32,
         sha256: bool,
@@ -53,33 +53,33 @@ enum Digest {
     Sha512,
 }
 
-/// Why a hash cannot be taken over.
+/// Why a hash cannot be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegacyHashError {
-    /// No format that is known here.
+    /// The format is not supported.
     Unknown,
-    /// A known format, but not well formed.
+    /// The format is supported, but the text is malformed.
     Broken,
-    /// More work or memory than a log-in may cost.
+    /// The hash needs more work or memory than a log-in may take.
     TooCostly(Bound),
 }
 
 impl fmt::Display for LegacyHashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("the password hash is in no format that is known here"),
-            Self::Broken => f.write_str("the password hash is not well formed"),
+            Self::Unknown => f.write_str("the format of the password hash is not supported"),
+            Self::Broken => f.write_str("the password hash is malformed"),
             Self::TooCostly(bound) => write!(
                 f,
-                "the password hash costs more than a log-in may: {bound}; import this user without the hash, \
-                 and they set a password with a reset link"
+                "the password hash takes longer than a log-in may: {bound}; import this user without the hash, \
+                 and they can set a password with a reset link"
             ),
         }
     }
 }
 
 impl LegacyHash {
-    /// Reads a hash in a form of Django's, of Devise's and Laravel's (bcrypt), or of PHC's.
+    /// Parses a hash in the format of Django, of Devise and Laravel (bcrypt), or in the PHC string format.
     pub fn read(text: &str) -> Result<Self, LegacyHashError> {
         if text.len() > MAX_TEXT {
             return Err(LegacyHashError::Unknown);
@@ -102,7 +102,7 @@ impl LegacyHash {
             "argon2i" | "argon2d" | "argon2id" => argon2(phc),
             "2a" | "2b" | "2y" => bcrypt(text, false),
             "scrypt" => phc_scrypt(phc),
-            // passlib has no name for SHA-1, the first digest of PBKDF2.
+            // passlib does not name SHA-1, PBKDF2's first digest.
             "pbkdf2" | "pbkdf2-sha1" => phc_pbkdf2(Digest::Sha1, phc),
             "pbkdf2-sha256" => phc_pbkdf2(Digest::Sha256, phc),
             "pbkdf2-sha512" => phc_pbkdf2(Digest::Sha512, phc),
@@ -110,27 +110,27 @@ impl LegacyHash {
         }
     }
 
-    /// The text to keep, by which the hash is known for somebody else's: ours are of a password in NFC, theirs of
-    /// one as it was typed, and of Argon2 both would look the same.
-    pub fn kept(&self, text: &str) -> String {
+    /// The text to store. Latchkey hashes passwords in NFC, other software as typed, so an imported Argon2 hash gets a
+    /// prefix that tells it from one of Latchkey's.
+    pub fn stored_form(&self, text: &str) -> String {
         match self.scheme {
             Scheme::Argon2 { .. } if text.starts_with('$') => format!("argon2{text}"),
             _ => text.to_owned(),
         }
     }
 
-    /// Memory that working it out takes.
+    /// The memory of the computation, in KiB.
     pub fn memory_kib(&self) -> u64 {
         match self.scheme {
             Scheme::Argon2 { memory_kib, .. } => u64::from(memory_kib),
-            // 128 · N · r bytes; with so little in the exponent nothing overflows.
+            // 128 · N · r bytes. The exponent is capped, so nothing overflows.
             Scheme::Scrypt { log_n, r, .. } => (u64::from(r) << log_n.min(30)) / 8,
             Scheme::Bcrypt { .. } | Scheme::Pbkdf2 { .. } => 0,
         }
     }
 }
 
-/// `argon2id$v=19$m=102400,t=2,p=8$salt$hash`; without `v` it is the first version.
+/// `argon2id$v=19$m=102400,t=2,p=8$salt$hash`; without `v`, it is version 1.0.
 fn argon2(phc: &str) -> Result<LegacyHash, LegacyHashError> {
     let mut parts: Vec<&str> = phc.split('$').collect();
     let version = match parts.get(1) {
@@ -154,7 +154,8 @@ fn argon2(phc: &str) -> Result<LegacyHash, LegacyHashError> {
     Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
 
-/// `$2b$12$` and 53 characters: 22 of salt, 31 of hash. The three names are one algorithm; `$2x$` is a bug's.
+/// `$2b$12$` and 53 characters: 22 of salt, 31 of hash. The three prefixes name one algorithm; `$2x$` marks hashes of a
+/// buggy implementation.
 fn bcrypt(hash: &str, sha256: bool) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = hash.split('$').collect();
     let ["", "2a" | "2b" | "2y", cost, text] = parts[..] else { return Err(LegacyHashError::Broken) };
@@ -177,7 +178,7 @@ fn phc_scrypt(phc: &str) -> Result<LegacyHash, LegacyHashError> {
     Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
 
-/// `16384$salt$8$5$hash`, the salt as it stands.
+/// `16384$salt$8$5$hash`; the salt is plain text.
 fn django_scrypt(rest: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = rest.split('$').collect();
     let [n, salt, r, p, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
@@ -190,7 +191,7 @@ fn django_scrypt(rest: &str) -> Result<LegacyHash, LegacyHashError> {
     Ok(LegacyHash { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
 }
 
-/// `pbkdf2-sha256$i=600000,l=32$salt$hash`, or with the bare number, as passlib writes it.
+/// `pbkdf2-sha256$i=600000,l=32$salt$hash`, or only the number of iterations, as passlib writes it.
 fn phc_pbkdf2(digest: Digest, phc: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = phc.split('$').collect();
     let [_, parameters, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
@@ -209,7 +210,7 @@ fn phc_pbkdf2(digest: Digest, phc: &str) -> Result<LegacyHash, LegacyHashError> 
     Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
 
-/// `600000$salt$hash`, the salt as it stands.
+/// `600000$salt$hash`; the salt is plain text.
 fn django_pbkdf2(digest: Digest, rest: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = rest.split('$').collect();
     let [iterations, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
@@ -217,12 +218,13 @@ fn django_pbkdf2(digest: Digest, rest: &str) -> Result<LegacyHash, LegacyHashErr
     Ok(LegacyHash { scheme, salt: salt.into(), expected: encoding::base64(hash)? })
 }
 
-/// `m=1,t=2,p=3`: these names, in this order.
+/// Parses `m=1,t=2,p=3`: exactly these names in this order.
 fn named<const N: usize>(text: &str, names: [&str; N]) -> Result<[u32; N], LegacyHashError> {
     let mut values = [0; N];
     let mut pairs = text.split(',');
     for (value, name) in values.iter_mut().zip(names) {
-        let (given, digits) = pairs.next().and_then(|pair| pair.split_once('=')).ok_or(LegacyHashError::Broken)?;
+        let (given, digits) =
+            pairs.next().and_then(|pair| pair.split_once('=')).ok_or(LegacyHashError::Broken)?;
         if given != name {
             return Err(LegacyHashError::Broken);
         }
@@ -231,7 +233,7 @@ fn named<const N: usize>(text: &str, names: [&str; N]) -> Result<[u32; N], Legac
     if pairs.next().is_some() { Err(LegacyHashError::Broken) } else { Ok(values) }
 }
 
-/// Digits and nothing else. More than 32 bits of them is more than anything may cost, as the largest number is.
+/// Parses digits only. A number above 32 bits becomes the largest one, which exceeds every bound.
 fn number(text: &str) -> Result<u32, LegacyHashError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(LegacyHashError::Broken);

@@ -1,5 +1,4 @@
-//! How one hash is made: the Argon2id call, its salt, its PHC string and its working memory.
-//! For the hasher alone, which decides where and how many at once.
+//! Computes one Argon2id hash: parameters, salt, PHC string and working memory. The hasher decides how many run at once.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,11 +9,10 @@ use zeroize::Zeroizing;
 use super::hash::OUTPUT_BYTES;
 use super::{HashCost, PasswordHash};
 
-/// Bytes of salt for each hash, from the operating system: NIST asks for 4 (SP 800-63B-4
-/// §3.1.1.2), RFC 9106 recommends 16.
+/// Bytes of salt. NIST SP 800-63B-4 §3.1.1.2 requires 4, RFC 9106 recommends 16.
 const SALT_BYTES: usize = 16;
 
-/// Everything a hash is made with except the password.
+/// The inputs of a hash besides the password: cost and salt.
 #[derive(Clone)]
 pub(crate) struct Argon2Params {
     params: Params,
@@ -22,14 +20,14 @@ pub(crate) struct Argon2Params {
 }
 
 impl Argon2Params {
-    /// A params with a salt of its own, from the operating system.
+    /// Parameters with a random salt from the operating system.
     pub fn fresh(cost: &HashCost) -> Result<Self, HashingFailed> {
         let mut salt = [0; SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|_| HashingFailed)?;
         Self::salted(cost, &salt)
     }
 
-    /// A params of the same cost for nobody's password: its salt protects nothing.
+    /// Parameters of the same cost for a hash that is discarded, so the salt is fixed.
     pub fn dummy(cost: &HashCost) -> Result<Self, HashingFailed> {
         Self::salted(cost, &[0; SALT_BYTES])
     }
@@ -39,12 +37,12 @@ impl Argon2Params {
         Ok(Self { params, salt: Salt::new(salt).map_err(|_| HashingFailed)? })
     }
 
-    /// Memory it needs, in blocks of 1 KiB.
+    /// The memory that the hash needs, in blocks of 1 KiB.
     pub fn blocks(&self) -> usize {
         self.params.block_count()
     }
 
-    /// The hash of `password`, worked out in `memory`, which needs [`Argon2Params::blocks`] blocks.
+    /// Computes the hash of `password` in `memory`, which has at least [`Argon2Params::blocks`] blocks.
     pub fn derive(&self, password: &[u8], memory: &mut [Block]) -> Result<Zeroizing<Vec<u8>>, HashingFailed> {
         let mut out = Zeroizing::new(vec![0; self.params.output_len().unwrap_or(OUTPUT_BYTES)]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
@@ -53,7 +51,7 @@ impl Argon2Params {
         Ok(out)
     }
 
-    /// The PHC string of this params with `output`.
+    /// The PHC string of these parameters and `output`.
     pub fn phc(&self, output: &[u8]) -> Result<PasswordHash, HashingFailed> {
         let phc = Phc {
             algorithm: ARGON2ID_IDENT,
@@ -66,14 +64,14 @@ impl Argon2Params {
     }
 }
 
-/// A stored hash, read: how to make it, and what has to come out.
+/// A stored hash, parsed: its parameters and the expected output.
 pub(crate) struct ParsedHash {
     pub params: Argon2Params,
     pub expected: Output,
 }
 
 impl ParsedHash {
-    /// Reads a stored hash; none if it is no Argon2id v1.3 or asks for more than any cost of ours.
+    /// Parses a stored hash; `None` if it is not Argon2id v1.3 or exceeds the highest accepted cost.
     pub fn read(stored: &PasswordHash) -> Option<Self> {
         let phc = Phc::new(stored.as_str()).ok()?;
         if phc.algorithm != ARGON2ID_IDENT || phc.version != Some(Version::V0x13.into()) {
@@ -85,33 +83,32 @@ impl ParsedHash {
         Some(Self { params: Argon2Params { params, salt: phc.salt? }, expected: phc.hash? })
     }
 
-    /// Whether a hash made today would be made differently (NIST SP 800-63B-4 §3.1.1.2: the cost
-    /// is raised over time; ASVS 5.0 11.2.2).
+    /// Whether a new hash would have another cost or a longer salt (NIST SP 800-63B-4 §3.1.1.2: raise the cost over time;
+    /// ASVS 5.0 11.2.2).
     pub fn is_outdated(&self, cost: &HashCost) -> bool {
         cost.params().is_ok_and(|today| today != self.params.params) || self.params.salt.len() < SALT_BYTES
     }
 }
 
-/// A hash that could not be made: no random bytes from the operating system, or a bug.
+/// A hash could not be computed: the operating system gave no random bytes, or there is a bug.
 #[derive(Debug)]
 pub(crate) struct HashingFailed;
 
-/// Working memory that is kept between hashes, since fresh pages cost a quarter of the time. As
-/// it is only lent to whoever holds a permit, there are never more pieces than permits.
+/// Working memory that is reused, because fresh pages cost a quarter of the time. Only holders of a permit borrow from it,
+/// so it never has more pieces than there are permits.
 pub(crate) struct MemoryPool {
     blocks: usize,
     spare: Mutex<Vec<Vec<Block>>>,
 }
 
 impl MemoryPool {
-    /// Keeps pieces of the size that `params` needs.
+    /// Keeps pieces of the size that `params` need.
     pub fn for_params(params: &Argon2Params) -> Self {
         Self { blocks: params.blocks(), spare: Mutex::default() }
     }
 
-    /// Runs `work` with at least `blocks` blocks and clears them afterwards: the first ones follow
-    /// from the password at the price of a plain hash. A piece larger than usual, for an old
-    /// hash that cost more, goes back to the system.
+    /// Runs `work` with at least `blocks` blocks and clears them afterwards, because the first blocks depend on the
+    /// password through one cheap hash. A piece larger than usual, for an older and costlier hash, is freed.
     pub fn lend<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
         let usual = blocks <= self.blocks;
         let kept = if usual { self.spare().pop() } else { None };
@@ -135,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nobodys_hash_costs_what_a_real_one_costs() {
+    fn a_discarded_hash_costs_what_a_real_one_costs() {
         let cost = HashCost::default();
         let (real, dummy) = (Argon2Params::fresh(&cost).unwrap(), Argon2Params::dummy(&cost).unwrap());
         assert_eq!((real.params, real.salt.len()), (dummy.params, dummy.salt.len()));
@@ -143,8 +140,9 @@ mod tests {
 
     #[test]
     fn working_memory_is_cleared_and_lent_again() {
-        let memory =
-            MemoryPool::for_params(&Argon2Params::dummy(&HashCost { memory_kib: 64, ..HashCost::default() }).unwrap());
+        let memory = MemoryPool::for_params(
+            &Argon2Params::dummy(&HashCost { memory_kib: 64, ..HashCost::default() }).unwrap(),
+        );
         memory.lend(64, |blocks| blocks[0].as_mut().fill(7));
         assert_eq!(memory.spare().len(), 1);
         assert!(

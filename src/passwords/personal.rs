@@ -1,22 +1,24 @@
-//! Words that belong to the person or the site, and whether a password is made of them.
-//! Which words count is written down in `docs/decisions/passwords.md` (ASVS 5.0 6.1.2).
+//! Personal words: the name and email address of the user, the host, the product. A password must not consist of them
+//! (ASVS 5.0 6.1.2; docs/decisions/passwords.md lists which words count).
 
 use zeroize::Zeroizing;
 
-use super::weakness::{Folded, carries, fold, is_listed, keep};
+use super::weakness::{Folded, fold, is_listed, keep, suffices};
 
-/// Always personal, whatever the operator calls the site.
+/// Always a personal word, even if the operator gives the site another name.
 const PRODUCT: &str = "latchkey";
 
-/// Shortest part of a name or address that counts: names of two letters exist, and a single
-/// letter would be found everywhere.
+/// Shortest part of a name or address that counts, in characters. Names of two letters exist; a single letter is in
+/// every password.
 const SHORTEST_WORD: usize = 2;
 
-/// Letters that may be left over and still be padding: initials, a plural, "my".
+/// Letters besides personal words that are still padding: initials, a plural, "my".
 const FILLER_LETTERS: usize = 2;
 
-/// Whether `folded` is essentially `personal`: nothing but its words, filler, a listed word,
-/// digits and signs. A password that merely contains a personal word is not.
+/// Whether `folded` consists of personal words, padding, one listed word, digits and signs. A password that only
+/// contains a personal word passes.
+///
+/// * `min`: the length in characters at which the remaining digits and signs suffice as a password by themselves.
 pub(super) fn covers(folded: &[char], personal: &[&str], min: usize) -> bool {
     let solid = keep(folded, |c| c.is_alphanumeric());
     let mut rest = solid.clone();
@@ -30,16 +32,16 @@ pub(super) fn covers(folded: &[char], personal: &[&str], min: usize) -> bool {
     let mut others = Zeroizing::new(Vec::with_capacity(folded.len() + rest.len()));
     others
         .extend(folded.iter().filter(|c| !c.is_alphanumeric()).chain(rest.iter().filter(|c| c.is_numeric())));
-    (letters.len() <= FILLER_LETTERS || is_listed(&letters)) && !carries(&others, min)
+    (letters.len() <= FILLER_LETTERS || is_listed(&letters)) && !suffices(&others, min)
 }
 
-/// Every word in the personal, longest first: each text whole ("adalovelace"), its parts ("ada",
-/// "lovelace", "example", "com"), and both without digits.
+/// All personal words, longest first: each text as a whole ("adalovelace"), its parts ("ada", "lovelace", "example",
+/// "com"), and both without digits.
 fn words(personal: &[&str]) -> Vec<Folded> {
     let mut words = Vec::new();
     for text in personal.iter().copied().chain([PRODUCT]) {
         let folded = fold(text);
-        // An address also counts without its domain: "ada.lovelace@example.com" as "adalovelace".
+        // The local part counts as one word: "ada.lovelace@example.com" gives "adalovelace".
         let parts =
             folded.split(|c| !c.is_alphanumeric()).chain(folded.split(|c| *c == '@')).chain([&folded[..]]);
         for part in parts {
@@ -53,8 +55,7 @@ fn words(personal: &[&str]) -> Vec<Folded> {
     words
 }
 
-/// Replaces each occurrence of `word` by one space, so that what stood around it never joins
-/// into another word.
+/// Replaces each occurrence of `word` by one space, so that the parts around it do not join into another word.
 fn strike(rest: &mut Folded, word: &[char]) {
     let mut at = 0;
     while at + word.len() <= rest.len() {
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passphrase_that_merely_contains_the_name_is_accepted() {
+    fn a_passphrase_that_only_contains_the_name_is_accepted() {
         for fine in ["ada paints gravel blue", "lovelace tuba otter", "why does lovelace keep otters"] {
             assert_eq!(judged(fine), None, "{fine}");
         }

@@ -1,4 +1,4 @@
-//! Permits for password hashes that run at once, and a bounded queue of callers that wait for them. For the hasher.
+//! Permits for hashes that run at once, and a bounded queue of callers that wait for one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{BUSY, HasherBusy, HashesRefused};
 
-/// How long a caller waits for its turn: past this a person has pressed the button again.
+/// How long a caller waits for a permit: after that the user has submitted the form again.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Cloning gives a second handle on the same permits and queue.
+/// Cloning shares the permits and the queue.
 #[derive(Clone)]
 pub(super) struct HashQueue {
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    /// Permits and places in the queue that exist, taken or not.
+    /// The total number of permits, and of places in the queue.
     sizes: (u32, usize),
     pub max_wait: Duration,
 }
 
 impl HashQueue {
     /// * `permits`: at least one.
-    /// * `queue`: callers that wait beyond those; the next one gets [`HasherBusy`] at once.
+    /// * `queue`: how many callers may wait; the next one gets [`HasherBusy`] at once.
     pub fn new(permits: usize, queue: usize) -> Self {
-        // Permits are asked for as a u32.
+        // The semaphore takes the number of permits as a u32.
         let size = u32::try_from(permits.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         let queue = queue.min(Semaphore::MAX_PERMITS);
         Self {
@@ -35,7 +35,7 @@ impl HashQueue {
         }
     }
 
-    /// Permits that exist.
+    /// The total number of permits.
     pub fn size(&self) -> u32 {
         self.sizes.0
     }
@@ -48,11 +48,15 @@ impl HashQueue {
         self.sizes.1.saturating_sub(self.queue.available_permits())
     }
 
-    /// Waits for so many permits, first come, first served.
+    /// Waits for `permits` permits, first come, first served.
     ///
     /// # Errors
-    /// [`HasherBusy`] if the queue is full or the turn does not come in time; counted in `refused`.
-    pub async fn acquire(&self, permits: u32, refused: &HashesRefused) -> Result<OwnedSemaphorePermit, HasherBusy> {
+    /// [`HasherBusy`] if the queue is full or no permit is free in time; counted in `refused`.
+    pub async fn acquire(
+        &self,
+        permits: u32,
+        refused: &HashesRefused,
+    ) -> Result<OwnedSemaphorePermit, HasherBusy> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_many_owned(permits) {
             return Ok(permit);
         }

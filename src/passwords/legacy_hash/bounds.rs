@@ -1,10 +1,9 @@
-//! What computing a hash of other software may cost: about half a second of one core.
+//! The cost that a legacy hash may have: about half a second of one core.
 //!
-//! Measured on a 2-core Xeon with `bin/bench hash`, where one of ours takes 20 to 35 ms: bcrypt of cost 12 0.3 s,
+//! Measured on a 2-core Xeon with `bin/bench hash`, where one of Latchkey's takes 20 to 35 ms: bcrypt of cost 12 0.3 s,
 //! 1.5 million iterations of PBKDF2-SHA256 0.35 s, 600,000 of PBKDF2-SHA512 0.45 s, Argon2 over 256 MiB 0.3 to 0.4 s,
-//! scrypt over 128 MiB 0.5 s. Less would refuse what Laravel, Devise, Django and OWASP's advice produce today, which
-//! is what most people bring. So the bound alone does not protect a log-in with a hash of ours: that these hashes
-//! have permits of their own does.
+//! scrypt over 128 MiB 0.5 s. Lower bounds would refuse the hashes that Laravel, Devise and Django make today and that
+//! OWASP recommends. The bounds alone do not keep other log-ins fast; the separate permits of the hasher do.
 
 use std::fmt;
 
@@ -12,27 +11,27 @@ use super::{Digest, LegacyHash, LegacyHashError, Scheme, derive};
 
 /// Bytes of salt, which Django writes as text.
 const MAX_SALT: usize = 128;
-/// A shorter hash could be met by chance.
+/// Bytes of the shortest hash: a shorter one could match by chance.
 const MIN_OUTPUT: usize = 16;
-/// Bytes: scrypt as Django writes it.
+/// Bytes of the longest hash, which is Django's scrypt.
 const MAX_OUTPUT: usize = 64;
-/// Bytes that are read of PBKDF2; see [`LegacyHash::bounded`].
+/// Bytes of the longest PBKDF2 output; see [`LegacyHash::bounded`].
 const MAX_PBKDF2_OUTPUT: usize = 256;
 
-/// MemoryPool, and memory times passes. Django has 200 MiB in two passes together, PHP 256 MiB in four.
+/// Memory, and memory times passes, in KiB. Django uses 200 MiB (100 MiB in two passes), PHP 256 MiB (64 MiB in four).
 pub(super) const MAX_MEMORY_KIB: u64 = 256 * 1024;
 pub(super) const MAX_ARGON2_KIB: u64 = 256 * 1024;
-/// Memory times `p`. OWASP and Go have N = 2^17, r = 8, p = 1; scrypt takes longer for a byte than Argon2.
+/// Memory times `p`, in KiB. OWASP and Go use N = 2^17, r = 8, p = 1. scrypt takes longer per byte than Argon2.
 pub(super) const MAX_SCRYPT_KIB: u64 = 128 * 1024;
 /// Lanes of Argon2, `p` of scrypt.
 const MAX_LANES: u32 = 64;
-/// PHP, Laravel and Devise have 10 to 12; each one more doubles the time.
+/// PHP, Laravel and Devise use 10 to 12. Each step doubles the time.
 pub(super) const MAX_BCRYPT_COST: u32 = 12;
-/// Django 6.0 has 1.2 million. Processors have instructions for SHA-256.
+/// Django 6.0 uses 1.2 million. Processors have instructions for SHA-256.
 const MAX_SHA256_ITERATIONS: u32 = 1_500_000;
-/// Django 5.2 has as many with SHA-1 as with SHA-256, and each takes three times as long: 0.7 s, the most of all.
+/// Django 5.2 uses 1 million with SHA-1 as well, and each takes three times as long: 0.7 s, the longest of all.
 const MAX_SHA1_ITERATIONS: u32 = 1_000_000;
-/// Keycloak and OWASP have 210,000. One iteration takes three times as long as one of SHA-256.
+/// Keycloak and OWASP use 210,000. An iteration takes three times as long as one with SHA-256.
 const MAX_SHA512_ITERATIONS: u32 = 600_000;
 
 /// The bound that a hash exceeds.
@@ -82,11 +81,11 @@ impl Digest {
 }
 
 impl LegacyHash {
-    /// Refuses what is not well formed or exceeds a bound.
+    /// Refuses a hash that is malformed or exceeds a bound.
     ///
-    /// PBKDF2 makes an output longer than its digest of several blocks, each at the full cost, and the first one does
-    /// not depend on the length (RFC 8018 section 5.2). So of a longer output, such as the 64 bytes that Keycloak made with
-    /// SHA-256, the first block is kept and compared: it is as hard to meet by chance as the digest allows.
+    /// A PBKDF2 output longer than its digest consists of blocks that each take the full cost, and the first block does not
+    /// depend on the length (RFC 8018 section 5.2). Of a longer output, such as the 64 bytes of Keycloak with SHA-256, only
+    /// the first block is kept and compared.
     pub(super) fn bounded(mut self) -> Result<Self, LegacyHashError> {
         let output = match self.scheme {
             Scheme::Bcrypt { .. } => derive::BCRYPT_OUTPUT..=derive::BCRYPT_OUTPUT,

@@ -1,4 +1,4 @@
-//! The hashes of the real things (tests/it/fixtures), and what must not be read.
+//! Hashes that the real software made (tests/it/fixtures), and hashes that must be refused.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::bounds::{MAX_ARGON2_KIB, MAX_BCRYPT_COST, MAX_MEMORY_KIB, MAX_SCRYPT_KIB};
 use super::{LegacyHash, LegacyHashError, Scheme};
-use crate::passwords::{HashCost, Argon2Params};
+use crate::passwords::{Argon2Params, HashCost};
 
 fn made() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/hashes.jsonl")).unwrap()
@@ -35,7 +35,7 @@ fn hashes_of_the_real_things_match_their_passwords_and_no_others() {
         assert!(read.matches(text("password").as_bytes()).unwrap(), "{}", text("made_by"));
         // A wrong one takes as long, and every format is tried with one through the form: some will do.
         assert!(number % 5 != 0 || !read.matches(b"another").unwrap(), "{}", text("made_by"));
-        let kept = LegacyHash::read(&read.kept(text("hash"))).unwrap();
+        let kept = LegacyHash::read(&read.stored_form(text("hash"))).unwrap();
         assert!(kept.scheme == read.scheme && kept.salt == read.salt && kept.expected == read.expected);
     }
 }
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_read_stays_within_its_bounds(
+    fn every_parsed_hash_stays_within_its_bounds(
         form in prop::sample::select(vec![BCRYPT, ARGON2, SCRYPT, PBKDF2, DJANGO_SCRYPT]),
         numbers in prop::collection::vec("[0-9]{1,12}", 3),
         cut in any::<prop::sample::Index>(),

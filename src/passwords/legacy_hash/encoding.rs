@@ -1,11 +1,11 @@
-//! The alphabets in which salts and hashes are written.
+//! Decodes salts and hashes.
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
 use super::LegacyHashError;
 
-/// The last character of a salt may carry bits that mean nothing, and PHP fills them with chance.
+/// The last character of a salt has unused bits, which PHP fills at random.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
     .with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -13,7 +13,7 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const BCRYPT: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, LENIENT);
 
-/// With or without padding; passlib writes `.` for `+`.
+/// Standard Base64, with or without padding; passlib writes `.` for `+`.
 pub(super) fn base64(text: &str) -> Result<Vec<u8>, LegacyHashError> {
     STANDARD.decode(text.replace('.', "+")).map_err(|_| LegacyHashError::Broken)
 }

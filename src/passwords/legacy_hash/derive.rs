@@ -1,4 +1,4 @@
-//! Working out a legacy hash. Blocks: the hasher calls it where its own are worked out.
+//! Computes a legacy hash. Blocks: the hasher calls it on its blocking threads.
 
 use argon2::{Argon2, Params};
 use sha2::Digest as _;
@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 use super::{Digest, LegacyHash, Scheme};
 use crate::passwords::HashingFailed;
 
-/// Bytes of the 24 that bcrypt's text has.
+/// Bytes of bcrypt's output that its text form keeps, of 24.
 pub(super) const BCRYPT_OUTPUT: usize = 23;
-/// Bytes of a password that bcrypt looks at, with the NUL that ends it.
+/// Bytes of a password that bcrypt uses, with the NUL at its end.
 const BCRYPT_KEY: usize = 72;
 
 impl LegacyHash {
-    /// Whether `typed` made this hash, compared in constant time: the bytes as they were sent, since that is what the
-    /// other software hashed.
+    /// Whether this is the hash of `typed`, compared in constant time. `typed` is the password as sent, not in NFC,
+    /// because other software hashed it so.
     pub fn matches(&self, typed: &[u8]) -> Result<bool, HashingFailed> {
         let mut output = Zeroizing::new(vec![0; self.expected.len()]);
         match self.scheme {
@@ -28,7 +28,7 @@ impl LegacyHash {
             Scheme::Bcrypt { cost, sha256 } => {
                 let salt = <[u8; 16]>::try_from(self.salt.as_slice()).map_err(|_| HashingFailed)?;
                 let key = if sha256 { hexadecimal_sha256(typed) } else { Zeroizing::new(typed.to_vec()) };
-                // There, a NUL ends the password: nobody means that.
+                // bcrypt would end the password at a NUL and accept any text after it.
                 if key.contains(&0) {
                     return Ok(false);
                 }
