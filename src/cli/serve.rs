@@ -26,6 +26,7 @@ use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
 use crate::users::IdnKeyCounts;
+use crate::web::copy::mails;
 use crate::web::{self, Shared};
 
 /// The wait before another attempt to connect to the database.
@@ -66,7 +67,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("{}: {error}", settings.data_dir.display()))?;
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     let db = Db::shut(settings.pool).with_direct(settings.database_direct.clone());
-    let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
+    let accounts = Accounts::new(db.clone(), mailer.clone(), &settings, mails::write)?;
     let system = System::new();
     let ended = system.block_on(async move {
         let shared = Data::new(Shared::new(accounts.clone(), &settings));
@@ -210,17 +211,13 @@ fn warn_if_unsafe_transport(settings: &Settings) {
             continue;
         }
         let seen = match transport_security.safety {
-            TransportSafety::Plaintext => "not encrypted: anyone on the network can read and change everything",
+            TransportSafety::Plaintext => {
+                "not encrypted: anyone on the network can read and change everything"
+            }
             _ => "encrypted, but the identity of the server is not verified",
         };
         let (sslmode, advice) = (transport_security.sslmode, transport_security::ADVICE);
-        tracing::warn!(
-            connection,
-            sslmode,
-            seen,
-            advice,
-            "the connection to the database is not safe"
-        );
+        tracing::warn!(connection, sslmode, seen, advice, "the connection to the database is not safe");
     }
 }
 
@@ -233,10 +230,9 @@ async fn stop_local_server(reached: ReachableDatabase) -> Result<(), Failure> {
 async fn log_ready(accounts: &Accounts, settings: &Settings) {
     tracing::info!(url = settings.server.public.as_str(), "ready");
     match accounts.users.setup_link().await {
-        Ok(Some(link)) => tracing::info!(
-            link,
-            "there is no administrator yet: open the link to create the first one"
-        ),
+        Ok(Some(link)) => {
+            tracing::info!(link, "there is no administrator yet: open the link to create the first one")
+        }
         Ok(None) => {}
         Err(fault) => tracing::warn!(%fault, "cannot create the setup link"),
     }

@@ -129,7 +129,9 @@ impl Factors {
             return refuse(CodeRefusal::Wrong);
         }
         let left = queries::recovery_codes_left(conn, user)?;
-        NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client).detail(&format!("{left} left")).write(conn)?;
+        NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client)
+            .detail(&format!("{left} left"))
+            .write(conn)?;
         if left <= LOW_RECOVERY_CODES {
             self.notify_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;
         }

@@ -3,11 +3,10 @@
 
 use diesel::pg::PgConnection;
 
-use crate::config::in_words;
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
-use crate::notices::{LinkDetails, Notice, LinkPurpose};
+use crate::notices::{LinkDetails, LinkPurpose, Notice};
 use crate::secret::{Token, TokenHash};
 use latchkey_sessions::Handle;
 
@@ -77,7 +76,6 @@ impl Login {
         };
         let notice = Notice::NewDevice {
             not_me: self.notices.create_link(conn, user, LinkPurpose::NotMe, about)?,
-            valid_for: in_words(self.notices.link_lifetime(LinkPurpose::NotMe)),
             ended_oldest,
         };
         self.notices.send_notice(conn, &owner, &notice, client)

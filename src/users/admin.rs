@@ -2,12 +2,12 @@
 
 use time::OffsetDateTime;
 
-use crate::audit::{AuditAction, NewEvent, Event};
+use crate::audit::{AuditAction, Event, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
 use crate::factors::{FactorStatus, factor_status, queries as factor_queries};
 use crate::identity::{Client, Email, Name, Role, UserId};
-use crate::notices::Notice;
+use crate::notices::{Notice, RemovedFactor};
 use crate::throttle::AttemptKeys;
 use crate::users::queries::{DailyFigures, UserRow};
 use crate::users::{Admin, queries};
@@ -130,8 +130,10 @@ impl Admin {
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
-            if queries::set_role(tx, user, role)? {
-                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
+            if let Some(before) = queries::set_role(tx, user, role)? {
+                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client)
+                    .change(&before, role.as_str())
+                    .write(tx)?;
                 if role != Role::Admin {
                     admin
                         .cleaner
@@ -325,7 +327,7 @@ impl Admin {
                 admin.login.factors.notify_user(
                     tx,
                     user,
-                    &Notice::FactorRemoved("every second factor"),
+                    &Notice::FactorRemoved(RemovedFactor::EverySecondFactor),
                     &client,
                 )?;
                 Ok(true)

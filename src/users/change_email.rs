@@ -2,16 +2,13 @@
 
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
-use time::macros::format_description;
 use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::config::in_words;
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Recipient, Client, Email, LiveUser, UserId};
-use crate::mail::ConfirmEmail;
-use crate::notices::{LinkDetails, Notice, PendingEmail, LinkPurpose, links};
+use crate::identity::{Client, Email, LiveUser, Recipient, UserId};
+use crate::notices::{LinkDetails, LinkPurpose, Mail, Notice, PendingEmail, links};
 use crate::secret::Token;
 use crate::throttle;
 use crate::throttle::RetryAfter;
@@ -51,7 +48,9 @@ impl Users {
                 }
                 let may_mail = users.check_email_change(conn, &live, &email)?;
                 let session = live.record.handle;
-                NewEvent::by_owner(AuditAction::EmailChangeAsked, user, &client).session(session).write(conn)?;
+                NewEvent::by_owner(AuditAction::EmailChangeAsked, user, &client)
+                    .session(session)
+                    .write(conn)?;
                 users.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
                 // If the request is an attacker's, so is what the session added before it.
                 let about = LinkDetails {
@@ -63,7 +62,6 @@ impl Users {
                 let notice = Notice::EmailChangeAsked {
                     new: mask(email.as_str()),
                     not_me: users.notices.create_link(conn, user, LinkPurpose::NotMe, about)?,
-                    valid_for: in_words(users.notices.link_lifetime(LinkPurpose::NotMe)),
                 };
                 users.notices.send_notice(conn, &person, &notice, &client)?;
                 Ok(())
@@ -164,7 +162,6 @@ impl Users {
             since: Some(since),
             ..LinkDetails::default()
         };
-        let good_for = self.notices.link_lifetime(LinkPurpose::ConfirmEmail);
         let link = self.notices.create_link(conn, user, LinkPurpose::ConfirmEmail, about)?;
         if !may_mail {
             return Ok(());
@@ -179,8 +176,8 @@ impl Users {
         if let Some(until) = queries::reserved_until(conn, email.key(), Some(user))? {
             return self.notify_reserved_address(conn, email, until, client);
         }
-        let letter = ConfirmEmail { link, valid_for: in_words(good_for) };
-        self.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())
+        let good_for = link.valid_for.std();
+        self.notices.send(conn, email.as_str(), &Mail::ConfirmEmail(link), good_for)
     }
 
     /// Sends a notice to an address that was requested while it is reserved for the account that had it before: the owner
@@ -194,9 +191,6 @@ impl Users {
     ) -> Result<(), Fault> {
         let to =
             Recipient { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
-        let until = until
-            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
-            .map_err(Fault::bug)?;
         self.notices.send_notice(conn, &to, &Notice::AddressReserved { until }, client)
     }
 
@@ -211,7 +205,11 @@ impl Users {
                 let Some(AppliedEmailLink { before, email, since, .. }) = applied else { return Ok(None) };
                 let user = before.id;
                 crate::notices::queries::delete_user_tokens(tx, user)?;
-                crate::notices::queries::delete_links(tx, user, &[LinkPurpose::Unlock, LinkPurpose::ConfirmEmail])?;
+                crate::notices::queries::delete_links(
+                    tx,
+                    user,
+                    &[LinkPurpose::Unlock, LinkPurpose::ConfirmEmail],
+                )?;
                 let key = Email::stored(&before.email);
                 let about = LinkDetails {
                     email: Some(&before.email),
@@ -222,7 +220,6 @@ impl Users {
                 let notice = Notice::EmailChanged {
                     new: &email,
                     undo: users.notices.create_link(tx, user, LinkPurpose::UndoEmail, about)?,
-                    valid_for: in_words(users.notices.link_lifetime(LinkPurpose::UndoEmail)),
                 };
                 users.notices.send_notice(tx, &before, &notice, &client)?;
                 NewEvent::unproven(AuditAction::EmailChanged, Some(user), &client).write(tx)?;

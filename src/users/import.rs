@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Client, Email, EmailKey, Name, InvalidName, Role};
+use crate::identity::{Client, Email, EmailKey, InvalidName, Name, Role};
 use crate::passwords::{LegacyHash, LegacyHashError};
 use crate::users::queries::ImportedUser;
 use crate::users::{Admin, queries};

@@ -7,7 +7,7 @@ use crate::db::Fault;
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, UserId};
-use crate::notices::Notice;
+use crate::notices::{AddedFactor, Notice};
 
 /// What happens after a correct password if the user has a passkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +72,11 @@ impl Factors {
         if !queries::end_password_alone(conn, user)? {
             return Ok(PasskeyStepChange::Unchanged);
         }
-        NewEvent::by_owner(AuditAction::PasskeyStepOn, user, client).session(live.record.handle).write(conn)?;
+        NewEvent::by_owner(AuditAction::PasskeyStepOn, user, client)
+            .session(live.record.handle)
+            .write(conn)?;
         if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-            self.notify_factor_added(
-                conn,
-                &owner,
-                "a passkey as the second step after your password",
-                client,
-            )?;
+            self.notify_factor_added(conn, &owner, AddedFactor::PasskeyStep, client)?;
         }
         let codes = match queries::recovery_codes_left(conn, user)? {
             0 => Some(self.replace_recovery_codes(conn, user)?),
@@ -99,10 +96,12 @@ impl Factors {
             return Ok(PasskeyStepChange::Unchanged);
         }
         self.clean_up_after_removal(conn, user)?;
-        NewEvent::by_owner(AuditAction::PasskeyStepOff, user, client).session(live.record.handle).write(conn)?;
+        NewEvent::by_owner(AuditAction::PasskeyStepOff, user, client)
+            .session(live.record.handle)
+            .write(conn)?;
         if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-            let (undo, valid_for) = self.undo_factor_link(conn, &owner)?;
-            self.notices.send_notice(conn, &owner, &Notice::PasskeyStepOff { undo, valid_for }, client)?;
+            let undo = self.undo_factor_link(conn, &owner)?;
+            self.notices.send_notice(conn, &owner, &Notice::PasskeyStepOff { undo }, client)?;
         }
         Ok(PasskeyStepChange::Off)
     }
