@@ -133,7 +133,7 @@ async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
         grace.id,
     ));
     let app = app.beside(|_| {});
-    let numbers = app.accounts.admin.numbers().await.unwrap();
+    let numbers = app.accounts.admin.daily_figures().await.unwrap();
     let of = |days: &[latchkey::users::Day]| days.iter().map(|day| day.value).collect::<Vec<_>>();
     assert_eq!(of(&numbers.live_sessions), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 1]);
     assert_eq!(of(&numbers.opened), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
@@ -169,7 +169,7 @@ async fn what_an_administrator_did_is_told_with_who_did_it() {
     let own = adas.get("/account/activity").await;
     own.is(200)
         .says("Reset link requested by an administrator")
-        .says("Role changed to member by an administrator");
+        .says("Role changed from admin to member by an administrator");
     own.says("The session on Firefox on Linux that began ").says(" was ended by an administrator");
     own.does_not_say(grace.name);
     let there = admin.get(&path).await;

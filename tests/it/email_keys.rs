@@ -53,7 +53,7 @@ async fn a_registration_in_unicode_is_logged_in_to_as_chromium_spells_it() {
     let person = [("name", "Ada"), ("email", "Ada@Zürich.example"), ("password", "gravel tuba otter lemon")];
     let mut browser = app.browser();
     browser.fill_in("/register", &person).await.is(303);
-    let link = app.letter("Ada@Zürich.example", "Confirm your e-mail address").await;
+    let link = app.letter("Ada@Zürich.example", "Confirm your email address").await;
     let mut other = app.browser();
     other.fill_in("/register", &[("name", "Ada"), ("email", PUNYCODE), person[2]]).await.is(303);
     browser.open(&link.link()).await.is(200);
@@ -125,7 +125,7 @@ async fn leaving_takes_what_was_sent_to_any_spelling_along() {
     app.db.execute(
         "UPDATE users SET delete_after = now() - interval '1 second' WHERE delete_after IS NOT NULL",
     );
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     let left: i64 = app.db.scalar(
         "SELECT (SELECT count(*) FROM invitations) + (SELECT count(*) FROM outbox WHERE recipient ILIKE '%zrich%') \
              + (SELECT count(*) FROM audit_events WHERE detail ILIKE '%zrich%')",
@@ -157,9 +157,9 @@ async fn the_version_before_works_on_rows_of_this_one_and_the_other_way_round() 
     assert_eq!(idn_key(&app, "ada@bücher.example"), "");
     app.browser().log_in("ada@xn--bcher-kva.example", ada.password).await.redirects_to("/home");
     app.browser().log_in(PUNYCODE, ada.password).await.is(422);
-    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 1);
+    assert_eq!(app.accounts.maintenance.purge().await.unwrap(), 1);
     assert_eq!(idn_key(&app, "ada@bücher.example"), "ada@xn--bcher-kva.example");
-    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 0);
+    assert_eq!(app.accounts.maintenance.purge().await.unwrap(), 0);
 }
 
 #[actix_web::test]
@@ -209,7 +209,7 @@ async fn of_two_spellings_at_once_one_becomes_the_account() {
     for email in [UNICODE, PUNYCODE] {
         let mut browser = app.browser();
         browser.fill_in("/register", &[("name", "Ada"), ("email", email), password]).await.is(303);
-        let letter = app.letter(email, "Confirm your e-mail address").await;
+        let letter = app.letter(email, "Confirm your email address").await;
         browser.open(&letter.link()).await.is(200);
         confirmations
             .push(async move { browser.post("/verify-email", &[("token", &letter.token())]).await.status });

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::request_state::RequestState;
 use super::{return_to, urlencoded};
 use crate::db::Fault;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 
 /// Where the token is.
 const TOKEN: &str = "x-csrf-token";
@@ -66,7 +66,7 @@ pub fn refused(detail: &str) -> HttpResponse {
 }
 
 /// 429 with when to come back (RFC 6585 §4).
-pub fn too_many(wait: Wait) -> HttpResponse {
+pub fn too_many(wait: RetryAfter) -> HttpResponse {
     let copy = ("Too many attempts", &*wait.to_string());
     let mut response = problem(StatusCode::TOO_MANY_REQUESTS, copy, None, None);
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());

@@ -7,8 +7,8 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::config::Origin;
-use crate::identity::Factor;
-use crate::mail::Kept;
+use crate::identity::LoginMethod;
+use crate::mail::StoredMail;
 use crate::web::http::error::Error;
 use crate::web::http::form::Fields;
 use crate::web::http::path::{ById, Path};
@@ -25,7 +25,7 @@ struct MailRow {
 }
 
 impl MailRow {
-    fn new(kept: &Kept) -> Self {
+    fn new(kept: &StoredMail) -> Self {
         Self {
             id: kept.id.to_string(),
             to: kept.to.clone(),
@@ -73,7 +73,7 @@ pub async fn mail(
     Path(ById { id }): Path<ById>,
 ) -> Result<HttpResponse, Error> {
     here_only(&ctx)?;
-    let kept = ctx.accounts().mailer().kept(ctx.accounts().db(), id).await?.ok_or(Error::NotFound)?;
+    let kept = ctx.accounts().mailer().stored_mail(ctx.accounts().db(), id).await?.ok_or(Error::NotFound)?;
     let row = MailRow::new(&kept);
     let text = kept.body.map(|body| body.text).unwrap_or_default();
     let links = text.split_whitespace().filter(|word| word.starts_with("http")).map(str::to_owned).collect();
@@ -139,7 +139,7 @@ fn session(device: &str, current: bool) -> SessionRow {
         logged_in: ago(3000),
         last_seen: ago(3),
         ends: ends_in(3000),
-        factor: Some(Factor::Password),
+        factor: Some(LoginMethod::Password),
         remember: !current,
         current,
         person_id: String::new(),

@@ -3,9 +3,9 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use crate::factors::{Assertion, PasskeyRefusal};
-use crate::login::Opened;
+use crate::login::OpenedSession;
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::json::{self, Json, NoInput};
@@ -15,14 +15,15 @@ use crate::web::session::guard::Visitor;
 
 /// What to ask the browser for: a passkey of any user.
 pub async fn start(_: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
-    let asked = ctx.accounts().login.ask_for_passkey(None, ctx.binding(), ctx.client()).await?;
+    let asked =
+        ctx.accounts().login.start_passkey_authentication(None, ctx.binding(), ctx.client()).await.split()?;
     Ok(asked.map_or_else(|refusal| refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }
 
 pub async fn finish(_: Visitor, ctx: RequestContext, answer: Json<Assertion>) -> Result<HttpResponse, Error> {
     let remember = !ctx.query("remember").is_empty();
     let login = &ctx.accounts().login;
-    match login.log_in_with_passkey(ctx.binding(), answer.0, remember, ctx.client()).await? {
+    match login.log_in_with_passkey(ctx.binding(), answer.0, remember, ctx.client()).await.split()? {
         Ok(opened) => Ok(begin(&ctx, opened).await?),
         Err(refusal) => Ok(refused(&refusal)),
     }
@@ -36,8 +37,8 @@ pub fn log_in_again(ctx: &RequestContext) -> HttpResponse {
 }
 
 /// Gives the browser its session.
-pub async fn begin(ctx: &RequestContext, opened: Opened) -> Result<HttpResponse, Fault> {
-    let restored = opened.restored;
+pub async fn begin(ctx: &RequestContext, opened: OpenedSession) -> Result<HttpResponse, Fault> {
+    let restored = opened.deletion_cancelled;
     ctx.begin_session(opened).await?;
     if restored {
         ctx.flash(Flash::Restored);
@@ -53,7 +54,7 @@ pub fn go_on(ctx: &RequestContext) -> HttpResponse {
 pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
     json::refused(match refusal {
         PasskeyRefusal::TooMany(wait) => return json::too_many(*wait),
-        PasskeyRefusal::Off => "Passkeys do not work at this address. Use another way.",
+        PasskeyRefusal::Unavailable => "Passkeys do not work at this address. Use another way.",
         PasskeyRefusal::Expired => "That took too long. Try once more.",
         // The answer does not say whether it was removed or its account disabled.
         PasskeyRefusal::Unknown => {
@@ -63,12 +64,14 @@ pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
             "Your device did not check that it is you. Set up a PIN, fingerprint or face on it, then try again."
         }
         PasskeyRefusal::Invalid => "This passkey could not be checked. Try again, or use another way.",
-        PasskeyRefusal::Copied => {
+        PasskeyRefusal::PossiblyCloned => {
             "There may be a copy of this passkey, so it does not let anybody in. Use another way, then remove it."
         }
-        PasskeyRefusal::Taken => "This device has a passkey for Latchkey already.",
-        PasskeyRefusal::Enough => "You have as many passkeys as one account can hold. Remove one first.",
-        PasskeyRefusal::LogInGone => "That took too long. Log in once more.",
+        PasskeyRefusal::AlreadyRegistered => "This device has a passkey for Latchkey already.",
+        PasskeyRefusal::LimitReached => {
+            "You have as many passkeys as one account can hold. Remove one first."
+        }
+        PasskeyRefusal::PendingLoginGone => "That took too long. Log in once more.",
         PasskeyRefusal::SessionLost => {
             "Something else happened in this session meanwhile. Load the page again."
         }

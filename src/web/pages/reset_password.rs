@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::identity::Email;
 use crate::users::ResetRefusal;
 use crate::web::http::draft::Draft;
@@ -54,7 +55,7 @@ pub async fn send(_: Visitor, ctx: RequestContext, mut form: Form<AskForm>) -> R
             .refuse("", "Mail is switched off here, so no link can be sent. An administrator can help you.");
         return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
     }
-    match ctx.accounts().users.request_reset(&email, ctx.client()).await? {
+    match ctx.accounts().users.request_reset(&email, ctx.client()).await.split()? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
             form.fields.refuse("", wait);
@@ -140,20 +141,21 @@ pub async fn submit(
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let is_weak = match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await? {
-        Ok(proof) => {
-            known_device::keep(&ctx.request, &ctx.shared, &proof);
-            return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
-        }
-        Err(ResetRefusal::DeadLink) => {
-            form.fields.refuse("token", DEAD);
-            false
-        }
-        Err(ResetRefusal::Weak(why)) => {
-            form.fields.refuse("password", why);
-            true
-        }
-    };
+    let is_weak =
+        match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
+            Ok(proof) => {
+                known_device::keep(&ctx.request, &ctx.shared, &proof);
+                return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
+            }
+            Err(ResetRefusal::DeadLink) => {
+                form.fields.refuse("token", DEAD);
+                false
+            }
+            Err(ResetRefusal::Weak(why)) => {
+                form.fields.refuse("password", why);
+                true
+            }
+        };
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
     if is_weak {
         shown.strength = Some(ctx.accounts().passwords.strength(&password, "", &shown.email).await?);

@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::users::ChangeRefusal;
+use crate::db::Refusable as _;
+use crate::users::ChangePasswordRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText};
@@ -63,24 +64,25 @@ pub async fn submit(
         .accounts()
         .users
         .change_password(me.session.clone(), current_password, password.clone(), ctx.client())
-        .await?;
+        .await
+        .split()?;
     match changed {
         Ok(key) => {
             ctx.rotate_session(&me.session, &key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
-        Err(ChangeRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
-        Err(ChangeRefusal::TooMany(wait)) => {
+        Err(ChangePasswordRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
+        Err(ChangePasswordRefusal::TooMany(wait)) => {
             shown.form.refuse("", wait);
             return page::too_many(wait, &shown);
         }
-        Err(ChangeRefusal::WrongPassword) => {
+        Err(ChangePasswordRefusal::WrongPassword) => {
             shown.form.refuse("current_password", "That is not your current password. Try again. If it is locked after too many tries, we have emailed you what to do.")
         }
-        Err(ChangeRefusal::Same) => {
+        Err(ChangePasswordRefusal::Same) => {
             shown.form.refuse("password", "This is your password already. Choose another.")
         }
-        Err(ChangeRefusal::Weak(why)) => {
+        Err(ChangePasswordRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
             shown.strength = Some(ctx.accounts().passwords.strength(&password, &me.session.owner.name, &shown.email).await?);
         }

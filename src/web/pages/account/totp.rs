@@ -6,7 +6,8 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::factors::{Enrolment, FactorStatus, TotpRefusal};
+use crate::db::Refusable as _;
+use crate::factors::{FactorStatus, TotpEnrolment, TotpRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText};
@@ -55,13 +56,13 @@ struct EnrolPage {
 }
 
 impl EnrolPage {
-    fn new(ctx: &RequestContext, enrolment: Enrolment, form: Fields) -> Result<Self, Error> {
+    fn new(ctx: &RequestContext, enrolment: TotpEnrolment, form: Fields) -> Result<Self, Error> {
         Ok(Self { page: ctx.page().at(PAGE), form, qr: Qr::of(&enrolment.uri)?, key: enrolment.key })
     }
 }
 
 pub async fn start(me: Confirmed, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.start_totp(&me.session).await? {
+    match ctx.accounts().factors.start_totp(&me.session).await.split()? {
         Ok(enrolment) => page::ok(&EnrolPage::new(&ctx, enrolment, Fields::default())?),
         Err(_) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
     }
@@ -84,7 +85,8 @@ pub async fn finish(
         .accounts()
         .factors
         .finish_totp(me.session.clone(), form.input.code.reveal(), ctx.client())
-        .await?
+        .await
+        .split()?
     {
         Ok(Some(codes)) => {
             let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";

@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::db::Refusable as _;
 use crate::identity::{Role, UserId};
 use crate::users::AdminRefusal;
 use crate::web::http::draft::Draft;
@@ -57,7 +58,7 @@ struct UserPage {
 
 impl UserPage {
     async fn new(me: &Admin, ctx: &RequestContext, id: Uuid) -> Result<Self, Error> {
-        let found = ctx.accounts().admin.user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
+        let found = ctx.accounts().admin.user_details(UserId(id)).await?.ok_or(Error::NotFound)?;
         let (here, now, policy) =
             (me.session.record.handle, me.session.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
@@ -110,8 +111,12 @@ pub async fn set_role(
     let Some(role) = Role::parse(form.input.role.as_str()) else {
         return refuse(&me, &ctx, id, "Choose one of the roles.").await;
     };
-    let answer =
-        ctx.accounts().admin.set_role(Some(me.session.owner.id), UserId(id), role, ctx.client()).await?;
+    let answer = ctx
+        .accounts()
+        .admin
+        .set_role(Some(me.session.owner.id), UserId(id), role, ctx.client())
+        .await
+        .split()?;
     conclude(&me, &ctx, id, answer, Flash::RoleChanged).await
 }
 
@@ -135,7 +140,8 @@ pub async fn disable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Disabled).await
 }
 
@@ -145,7 +151,8 @@ pub async fn enable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Enabled).await
 }
 
@@ -155,8 +162,12 @@ pub async fn revoke_sessions(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer =
-        ctx.accounts().admin.revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer = ctx
+        .accounts()
+        .admin
+        .revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client())
+        .await
+        .split()?;
     conclude(&me, &ctx, id, answer, Flash::AllEnded).await
 }
 
@@ -166,7 +177,8 @@ pub async fn send_reset(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.send_reset(me.session.owner.id, UserId(id), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.send_reset_link(me.session.owner.id, UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::ResetSent).await
 }
 
@@ -185,7 +197,7 @@ async fn conclude(
         Err(AdminRefusal::NoMail) => {
             refuse(me, ctx, id, "Mail is switched off here, so no link can be sent.").await
         }
-        Err(AdminRefusal::NoSuchUser | AdminRefusal::Taken) => Err(Error::NotFound),
+        Err(AdminRefusal::NoSuchUser | AdminRefusal::AddressTaken) => Err(Error::NotFound),
     }
 }
 
