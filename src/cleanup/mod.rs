@@ -13,7 +13,7 @@ use crate::db::time::Moment;
 use crate::db::{Db, Fault};
 use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
-use crate::notices::{Notices, LinkPurpose};
+use crate::notices::{LinkPurpose, Notices};
 use crate::secret::TokenHash;
 use latchkey_sessions::{Handle, SessionTx, Store};
 
@@ -80,8 +80,7 @@ impl<'a> CleanupRequest<'a> {
     }
 
     fn since_or_bug(&self) -> Result<OffsetDateTime, Fault> {
-        self.since
-            .ok_or_else(|| Fault::bug(format_args!("{:?} without a time to go back to", self.kind)))
+        self.since.ok_or_else(|| Fault::bug(format_args!("{:?} without a time to go back to", self.kind)))
     }
 }
 
@@ -143,7 +142,9 @@ impl Cleaner {
             }
             (SessionScope::Others, Some(here)) => self.sessions.revoke_all(tx, principal, Some(here)),
             (SessionScope::All, _) => self.sessions.revoke_all(tx, principal, None),
-            (scope, None) => Err(Fault::bug(format_args!("{:?} needs a session for {scope:?}", request.kind))),
+            (scope, None) => {
+                Err(Fault::bug(format_args!("{:?} needs a session for {scope:?}", request.kind)))
+            }
         }
     }
 

@@ -209,9 +209,7 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
                 Effect::Removed("The password is not locked any more.")
             }
             Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account does not need it any more."),
-            reporting if reporting.reports_intruder() => {
-                Effect::Removed("There is no password to unlock.")
-            }
+            reporting if reporting.reports_intruder() => Effect::Removed("There is no password to unlock."),
             _ => Effect::Kept("It only resets the count of wrong passwords."),
         },
         Artifact::AuthenticatorApp | Artifact::Passkey | Artifact::RecoveryCodes => factor(cleanup),
@@ -224,7 +222,9 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
         Artifact::Invitation => invitation(cleanup),
         Artifact::OwnersUndoLinks => match cleanup {
             Cleanup::Disable => Effect::Suspended(DISABLED),
-            _ => Effect::Kept("The owner needs them to undo what an attacker did, so nothing that an attacker can do removes them."),
+            _ => Effect::Kept(
+                "The owner needs them to undo what an attacker did, so nothing that an attacker can do removes them.",
+            ),
         },
     }
 }
@@ -261,9 +261,9 @@ fn known_device(cleanup: Cleanup) -> Effect {
             Effect::Kept("The browser stays a known device for the next log-in.")
         }
         SessionScope::One => Effect::Removed("The browser of the ended session is forgotten."),
-        SessionScope::Others | SessionScope::All => Effect::Removed(
-            "Every browser is forgotten, except the one that requested the clean-up.",
-        ),
+        SessionScope::Others | SessionScope::All => {
+            Effect::Removed("Every browser is forgotten, except the one that requested the clean-up.")
+        }
     }
 }
 
@@ -285,9 +285,7 @@ fn pending_login(cleanup: Cleanup) -> Effect {
 fn email_change(cleanup: Cleanup) -> Effect {
     match cleanup.session_scope() {
         SessionScope::None => untouched(cleanup),
-        SessionScope::One => {
-            Effect::Removed("Its link works only until the session that requested it ends.")
-        }
+        SessionScope::One => Effect::Removed("Its link works only until the session that requested it ends."),
         SessionScope::Others if cleanup == Cleanup::EndOthers => {
             Effect::Removed("It is cancelled unless the remaining session requested it.")
         }
@@ -316,14 +314,16 @@ fn password(cleanup: Cleanup) -> Effect {
 
 fn factor(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::ReportSession => Effect::Removed("What was added since the reported session was opened is removed."),
+        Cleanup::ReportSession => {
+            Effect::Removed("What was added since the reported session was opened is removed.")
+        }
         Cleanup::UndoEmail => Effect::Removed("What was added since the change was requested is removed."),
         Cleanup::UndoFactor => Effect::Removed("What was added since the email about it is removed."),
         Cleanup::ResetFactors => Effect::Removed("The operator removes every second factor."),
         Cleanup::Disable => Effect::Suspended(DISABLED),
-        Cleanup::NewPassword | Cleanup::Reset => {
-            Effect::Kept("A new password keeps second factors; otherwise access to the inbox would be enough to remove them.")
-        }
+        Cleanup::NewPassword | Cleanup::Reset => Effect::Kept(
+            "A new password keeps second factors; otherwise access to the inbox would be enough to remove them.",
+        ),
         _ => Effect::Kept(TAKEN_BACK_BY_LETTER),
     }
 }

@@ -90,7 +90,8 @@ pub(crate) fn delete_links_elsewhere(
     since: OffsetDateTime,
 ) -> Result<(), Fault> {
     use account_links::dsl;
-    let takes_back = [LinkPurpose::NotMe, LinkPurpose::UndoEmail, LinkPurpose::UndoFactor].map(LinkPurpose::as_str);
+    let takes_back =
+        [LinkPurpose::NotMe, LinkPurpose::UndoEmail, LinkPurpose::UndoFactor].map(LinkPurpose::as_str);
     let elsewhere = account_links::table
         .filter(dsl::user_id.eq(user.0))
         .filter(dsl::purpose.eq_any(takes_back))

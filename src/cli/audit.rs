@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Failure, connect};
 use crate::accounts::Accounts;
-use crate::audit::{BrokenChain, Damage, ErasedUser, ChainHead};
+use crate::audit::{BrokenChain, ChainHead, Damage, ErasedUser};
 use crate::config::Settings;
 use crate::users::{ColumnKind, ScannedColumn};
 
@@ -129,6 +129,8 @@ fn scan_failure(column: &ScannedColumn) -> String {
         Some(_) if *opening > 0 => {
             format!("{opening} values of {table}.{name} contain a usable credential")
         }
-        Some(kind) => format!("{misshapen} values of {table}.{name} do not have the format of: {}", kind.as_str()),
+        Some(kind) => {
+            format!("{misshapen} values of {table}.{name} do not have the format of: {}", kind.as_str())
+        }
     }
 }

@@ -210,17 +210,13 @@ fn warn_if_unsafe_transport(settings: &Settings) {
             continue;
         }
         let seen = match transport_security.safety {
-            TransportSafety::Plaintext => "not encrypted: anyone on the network can read and change everything",
+            TransportSafety::Plaintext => {
+                "not encrypted: anyone on the network can read and change everything"
+            }
             _ => "encrypted, but the identity of the server is not verified",
         };
         let (sslmode, advice) = (transport_security.sslmode, transport_security::ADVICE);
-        tracing::warn!(
-            connection,
-            sslmode,
-            seen,
-            advice,
-            "the connection to the database is not safe"
-        );
+        tracing::warn!(connection, sslmode, seen, advice, "the connection to the database is not safe");
     }
 }
 
@@ -233,10 +229,9 @@ async fn stop_local_server(reached: ReachableDatabase) -> Result<(), Failure> {
 async fn log_ready(accounts: &Accounts, settings: &Settings) {
     tracing::info!(url = settings.server.public.as_str(), "ready");
     match accounts.users.setup_link().await {
-        Ok(Some(link)) => tracing::info!(
-            link,
-            "there is no administrator yet: open the link to create the first one"
-        ),
+        Ok(Some(link)) => {
+            tracing::info!(link, "there is no administrator yet: open the link to create the first one")
+        }
         Ok(None) => {}
         Err(fault) => tracing::warn!(%fault, "cannot create the setup link"),
     }

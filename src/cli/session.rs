@@ -51,14 +51,12 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { search, json } => list(accounts, &search, json).await,
         Command::Revoke { handle: None, .. } => {
-            print_line!(
-                "{} sessions ended.",
-                accounts.admin.revoke_all_sessions(Client::operator()).await?
-            );
+            print_line!("{} sessions ended.", accounts.admin.revoke_all_sessions(Client::operator()).await?);
             Ok(())
         }
         Command::Revoke { handle: Some(handle), .. } => {
-            let handle: Handle = handle.parse().map_err(|_| format!("{handle:?} is not the handle of a session"))?;
+            let handle: Handle =
+                handle.parse().map_err(|_| format!("{handle:?} is not the handle of a session"))?;
             if !accounts.admin.revoke_session(None, handle, Client::operator()).await? {
                 return Err("there is no such live session".into());
             }

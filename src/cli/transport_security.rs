@@ -221,8 +221,14 @@ mod tests {
         for outside in ["192.0.2.1", "10.0.0.1", "2001:db8::1", "0.0.0.0", "nobody.invalid"] {
             assert!(!is_within(outside), "{outside}");
         }
-        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || false).safety, TransportSafety::Plaintext);
-        assert_eq!(assess("postgresql://u@localhost,192.0.2.1/x", || true).safety, TransportSafety::Unverified);
+        assert_eq!(
+            assess("postgresql://u@localhost,192.0.2.1/x", || false).safety,
+            TransportSafety::Plaintext
+        );
+        assert_eq!(
+            assess("postgresql://u@localhost,192.0.2.1/x", || true).safety,
+            TransportSafety::Unverified
+        );
         let asked = || unreachable!("the settings decide");
         assert_eq!(
             assess("postgresql://u@192.0.2.1/x?sslmode=require", asked).safety,

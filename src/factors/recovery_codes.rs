@@ -87,7 +87,9 @@ impl Factors {
                     return refuse(RecoveryCodesRefusal::Replaced);
                 }
                 let codes = factors.replace_recovery_codes(conn, user)?;
-                NewEvent::by_owner(AuditAction::RecoveryCodesMade, user, &client).session(live.record.handle).write(conn)?;
+                NewEvent::by_owner(AuditAction::RecoveryCodesMade, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
                 if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
                     factors.notify_factor_added(conn, &owner, "new recovery codes", &client)?;
                 }

@@ -5,8 +5,8 @@ use diesel::pg::PgConnection;
 use crate::config::in_words;
 use crate::db::Fault;
 use crate::factors::Factors;
-use crate::identity::{Recipient, Client};
-use crate::notices::{LinkDetails, Notice, LinkPurpose};
+use crate::identity::{Client, Recipient};
+use crate::notices::{LinkDetails, LinkPurpose, Notice};
 
 impl Factors {
     pub(crate) fn notify_factor_added(

@@ -175,7 +175,9 @@ impl Login {
     ) -> Result<T, Failed<LoginRefusal>> {
         let subject = record.map(|record| record.user);
         self.db
-            .write(move |conn| NewEvent::unproven(AuditAction::LogInRefused, subject, &client).detail(detail).write(conn))
+            .write(move |conn| {
+                NewEvent::unproven(AuditAction::LogInRefused, subject, &client).detail(detail).write(conn)
+            })
             .await?;
         refuse(LoginRefusal::NoMatch)
     }

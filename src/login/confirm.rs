@@ -4,7 +4,7 @@
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::factors::{AttemptScope, CodeRefusal};
-use crate::identity::{Client, LoginMethod, LiveUser};
+use crate::identity::{Client, LiveUser, LoginMethod};
 use crate::login::{Login, queries};
 use crate::throttle::RetryAfter;
 use latchkey_sessions::Key;
@@ -69,7 +69,9 @@ impl Login {
     pub(crate) async fn record_confirm_refused(&self, live: &LiveUser, client: Client) -> Result<(), Fault> {
         let (user, session) = (live.owner.id, live.record.handle);
         self.db
-            .write(move |conn| NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client).session(session).write(conn))
+            .write(move |conn| {
+                NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client).session(session).write(conn)
+            })
             .await
     }
 }

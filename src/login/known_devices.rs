@@ -7,7 +7,7 @@ use crate::config::in_words;
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
-use crate::notices::{LinkDetails, Notice, LinkPurpose};
+use crate::notices::{LinkDetails, LinkPurpose, Notice};
 use crate::secret::{Token, TokenHash};
 use latchkey_sessions::Handle;
 

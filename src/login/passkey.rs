@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, refuse};
 use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
-use crate::identity::{Client, LoginMethod, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, LoginMethod, UserId};
 use crate::login::Login;
 use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
 use crate::login::open_session::OpenedSession;

@@ -17,7 +17,9 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::consume(tx, LinkPurpose::NotMe, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(tx, LinkPurpose::NotMe, &token_hash)? else {
+                    return Ok(None);
+                };
                 let user = UserId(link.user);
                 if let Some(session) = link.session.map(Handle) {
                     let detail = login.ended_session_detail(tx, session, None)?;

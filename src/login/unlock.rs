@@ -20,10 +20,17 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let Some(link) = links::consume(tx, LinkPurpose::Unlock, &token_hash)? else { return Ok(None) };
+                let Some(link) = links::consume(tx, LinkPurpose::Unlock, &token_hash)? else {
+                    return Ok(None);
+                };
                 let user = UserId(link.user);
                 let Some(owner) = crate::identity::queries::recipient(tx, user)? else { return Ok(None) };
-                AttemptKeys::reset_all(tx, user, Email::stored(&owner.email).key(), &login.throttle.counter_names)?;
+                AttemptKeys::reset_all(
+                    tx,
+                    user,
+                    Email::stored(&owner.email).key(),
+                    &login.throttle.counter_names,
+                )?;
                 login.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Unlock, user, &client))?;
                 let device = login.remember_device(tx, user, &client)?;
                 NewEvent::unproven(AuditAction::PasswordUnlocked, Some(user), &client).write(tx)?;

@@ -10,13 +10,13 @@ use crate::identity::{Client, LiveUser, UserId};
 use crate::login::queries::PasswordRecord;
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::throttle::{OwnerAlert, AttemptKeys, RefundOnFault, AttemptDecision, RetryAfter};
+use crate::throttle::{AttemptDecision, AttemptKeys, OwnerAlert, RefundOnFault, RetryAfter};
 
 /// An attempt that was counted, or that is answered like a wrong password because no attempt is left.
 pub(crate) struct CountedAttempt {
     is_locked: bool,
     /// The notice to send if the password is wrong.
-    alarm: Option<OwnerAlert>,
+    alert: Option<OwnerAlert>,
 }
 
 /// A password that matches.
@@ -56,12 +56,15 @@ const WEAK: &str = "it is weaker than new ones must be, so choose another";
 
 impl Login {
     /// Counts the attempt before the password is verified, so that parallel guesses are all counted.
-    pub(crate) async fn count_attempt(&self, keys: &AttemptKeys) -> Result<CountedAttempt, Failed<RetryAfter>> {
+    pub(crate) async fn count_attempt(
+        &self,
+        keys: &AttemptKeys,
+    ) -> Result<CountedAttempt, Failed<RetryAfter>> {
         let (throttle, counted) = (self.throttle.clone(), keys.clone());
         match self.db.write(move |conn| counted.count(conn, &throttle)).await? {
             AttemptDecision::Wait(wait) => refuse(wait),
-            AttemptDecision::Locked => Ok(CountedAttempt { is_locked: true, alarm: None }),
-            AttemptDecision::Counted(alarm) => Ok(CountedAttempt { is_locked: false, alarm }),
+            AttemptDecision::Locked => Ok(CountedAttempt { is_locked: true, alert: None }),
+            AttemptDecision::Counted(alert) => Ok(CountedAttempt { is_locked: false, alert }),
         }
     }
 
@@ -100,8 +103,8 @@ impl Login {
             );
         }
         if !verdict.matches {
-            if let Some(alarm) = attempt.alarm {
-                self.send_alarm_notice(alarm, keys).await?;
+            if let Some(alert) = attempt.alert {
+                self.alert_owner(alert, keys).await?;
             }
             return Ok(None);
         }
@@ -137,7 +140,13 @@ impl Login {
                 Ok((queries::password_hash(conn, user)?, is_known))
             })
             .await?;
-        let keys = AttemptKeys::for_session(user, live.record.handle, is_known_device, client, &self.throttle.counter_names);
+        let keys = AttemptKeys::for_session(
+            user,
+            live.record.handle,
+            is_known_device,
+            client,
+            &self.throttle.counter_names,
+        );
         Ok((PasswordRecord { user, hash }, keys))
     }
 

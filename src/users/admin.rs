@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::audit::{AuditAction, NewEvent, Event};
+use crate::audit::{AuditAction, Event, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
 use crate::factors::{FactorStatus, factor_status, queries as factor_queries};
@@ -131,7 +131,9 @@ impl Admin {
     ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
             if queries::set_role(tx, user, role)? {
-                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client).detail(role.as_str()).write(tx)?;
+                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client)
+                    .detail(role.as_str())
+                    .write(tx)?;
                 if role != Role::Admin {
                     admin
                         .cleaner

@@ -9,9 +9,9 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::config::in_words;
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Recipient, Client, Email, LiveUser, UserId};
+use crate::identity::{Client, Email, LiveUser, Recipient, UserId};
 use crate::mail::ConfirmEmail;
-use crate::notices::{LinkDetails, Notice, PendingEmail, LinkPurpose, links};
+use crate::notices::{LinkDetails, LinkPurpose, Notice, PendingEmail, links};
 use crate::secret::Token;
 use crate::throttle;
 use crate::throttle::RetryAfter;
@@ -51,7 +51,9 @@ impl Users {
                 }
                 let may_mail = users.check_email_change(conn, &live, &email)?;
                 let session = live.record.handle;
-                NewEvent::by_owner(AuditAction::EmailChangeAsked, user, &client).session(session).write(conn)?;
+                NewEvent::by_owner(AuditAction::EmailChangeAsked, user, &client)
+                    .session(session)
+                    .write(conn)?;
                 users.mail_confirmation(conn, &live, &email, None, may_mail, &client)?;
                 // If the request is an attacker's, so is what the session added before it.
                 let about = LinkDetails {
@@ -211,7 +213,11 @@ impl Users {
                 let Some(AppliedEmailLink { before, email, since, .. }) = applied else { return Ok(None) };
                 let user = before.id;
                 crate::notices::queries::delete_user_tokens(tx, user)?;
-                crate::notices::queries::delete_links(tx, user, &[LinkPurpose::Unlock, LinkPurpose::ConfirmEmail])?;
+                crate::notices::queries::delete_links(
+                    tx,
+                    user,
+                    &[LinkPurpose::Unlock, LinkPurpose::ConfirmEmail],
+                )?;
                 let key = Email::stored(&before.email);
                 let about = LinkDetails {
                     email: Some(&before.email),

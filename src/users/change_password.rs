@@ -64,14 +64,21 @@ impl Users {
                 let Some(key) = users.sessions.rotate(tx, &live, true)? else {
                     return refuse(ChangePasswordRefusal::SessionLost);
                 };
-                AttemptKeys::reset_all(tx, user, Email::stored(&owner.email).key(), &users.throttle.counter_names)?;
+                AttemptKeys::reset_all(
+                    tx,
+                    user,
+                    Email::stored(&owner.email).key(),
+                    &users.throttle.counter_names,
+                )?;
                 let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
                     .from_this_browser();
                 users.cleaner.clean_up(tx, &request)?;
                 crate::login::queries::set_password(tx, user, &hash, true)?;
-                NewEvent::by_owner(AuditAction::PasswordChanged, user, &client).session(live.record.handle).write(tx)?;
+                NewEvent::by_owner(AuditAction::PasswordChanged, user, &client)
+                    .session(live.record.handle)
+                    .write(tx)?;
                 users.notices.send_notice(tx, &owner, &Notice::PasswordChanged, &client)?;
                 Ok(key)
             })

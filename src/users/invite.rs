@@ -49,7 +49,8 @@ impl Admin {
                     valid_for: in_words(good_for),
                 };
                 admin.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())?;
-                let mut entry = NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
+                let mut entry =
+                    NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(())
@@ -63,7 +64,8 @@ impl Admin {
         self.db
             .write(move |conn| {
                 let Some(email) = queries::withdraw_invitation(conn, id)? else { return Ok(false) };
-                let mut entry = NewEvent::by_owner(AuditAction::InvitationWithdrawn, by, &client).detail(&email);
+                let mut entry =
+                    NewEvent::by_owner(AuditAction::InvitationWithdrawn, by, &client).detail(&email);
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(true)

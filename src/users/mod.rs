@@ -31,7 +31,9 @@ pub use secret_scan::{ColumnKind, ScannedColumn};
 pub use setup::SetupRefusal;
 
 use crate::cleanup::Cleaner;
-use crate::config::{DeletionSettings, Registration, Settings, Span, ThrottleLimits, LinkLifetimes, in_words};
+use crate::config::{
+    DeletionSettings, LinkLifetimes, Registration, Settings, Span, ThrottleLimits, in_words,
+};
 use crate::db::Db;
 use crate::factors::Factors;
 use crate::identity::User;

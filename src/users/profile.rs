@@ -14,7 +14,9 @@ impl Users {
         self.sessions
             .write(move |tx| {
                 queries::set_name(tx, live.owner.id, &name)?;
-                NewEvent::by_owner(AuditAction::NameChanged, live.owner.id, &client).session(live.record.handle).write(tx)
+                NewEvent::by_owner(AuditAction::NameChanged, live.owner.id, &client)
+                    .session(live.record.handle)
+                    .write(tx)
             })
             .await
     }

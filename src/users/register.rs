@@ -5,7 +5,7 @@ use diesel::pg::PgConnection;
 use crate::audit::{AuditAction, NewEvent};
 use crate::config::{Registration, in_words};
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Client, Email, Name, InvalidEmail, InvalidName, Role};
+use crate::identity::{Client, Email, InvalidEmail, InvalidName, Name, Role};
 use crate::mail::{AlreadyRegistered, VerifyEmail};
 use crate::passwords::{Password, PasswordHash, WeakPassword};
 use crate::secret::{Token, TokenHash};

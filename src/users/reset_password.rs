@@ -39,7 +39,8 @@ impl Users {
                         .notices
                         .send_decoy_reset(conn, users.notices.decoy_account(email_key.as_str()))?,
                 }
-                NewEvent::unproven(AuditAction::ResetRequested, user.map(|user| user.id), &client).write(conn)?;
+                NewEvent::unproven(AuditAction::ResetRequested, user.map(|user| user.id), &client)
+                    .write(conn)?;
                 Ok(())
             })
             .await
@@ -53,7 +54,8 @@ impl Users {
                 let Some(user) = crate::identity::queries::recipient_at(conn, &email_key)? else {
                     return Ok(None);
                 };
-                NewEvent::by_admin(AuditAction::ResetRequested, None, user.id, &Client::operator()).write(conn)?;
+                NewEvent::by_admin(AuditAction::ResetRequested, None, user.id, &Client::operator())
+                    .write(conn)?;
                 users.notices.create_reset_link(conn, user.id).map(Some)
             })
             .await
@@ -97,7 +99,12 @@ impl Users {
                 }
                 users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
                 crate::login::queries::set_password(tx, owner.id, &hash, true)?;
-                AttemptKeys::reset_all(tx, owner.id, Email::stored(&owner.email).key(), &users.throttle.counter_names)?;
+                AttemptKeys::reset_all(
+                    tx,
+                    owner.id,
+                    Email::stored(&owner.email).key(),
+                    &users.throttle.counter_names,
+                )?;
                 let device = users.login.remember_device(tx, owner.id, &client)?;
                 NewEvent::unproven(AuditAction::PasswordReset, Some(owner.id), &client).write(tx)?;
                 users.notices.send_notice(tx, &owner, &Notice::PasswordReset, &client)?;

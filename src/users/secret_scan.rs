@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::db::{Fault, off_thread};
-use crate::passwords::{LegacyHash, PasswordHash, ParsedHash};
+use crate::passwords::{LegacyHash, ParsedHash, PasswordHash};
 use crate::secret;
 use crate::users::{Maintenance, queries};
 

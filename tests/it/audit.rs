@@ -240,9 +240,7 @@ fn the_operator_sees_whether_the_trail_is_whole() {
         (&said["intact"], &said["links"], &said["head"]),
         (&true.into(), &10.into(), &head.as_str().into())
     );
-    assert!(
-        latchkey.run(&["audit", "verify"]).well()[0].starts_with("The audit trail is intact: 10 links")
-    );
+    assert!(latchkey.run(&["audit", "verify"]).well()[0].starts_with("The audit trail is intact: 10 links"));
     assert!(
         latchkey
             .run(&["audit", "verify", "--head", "10"])

@@ -180,7 +180,7 @@ impl Db {
         R: Send + 'static,
         F: FnOnce(&mut PgConnection) -> Result<T, Failed<R>> + Send + 'static,
     {
-        failed::join(self.write(move |conn| work(conn).split()).await)
+        join(self.write(move |conn| work(conn).split()).await)
     }
 
     /// No call takes longer, regardless of the state of the database.

@@ -28,7 +28,9 @@ pub fn tls(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let seen = format!("{which}{how}, sslmode={}", transport_security.sslmode);
     Ok(match transport_security.safety {
         TransportSafety::Local => ok("database.tls", format!("{seen}, within this machine")),
-        TransportSafety::Verified => ok("database.tls", format!("{seen}, and the identity of the server is verified")),
+        TransportSafety::Verified => {
+            ok("database.tls", format!("{seen}, and the identity of the server is verified"))
+        }
         TransportSafety::Unverified => warning(
             "database.tls",
             format!("{seen}: the identity of the server is not verified"),
@@ -67,9 +69,7 @@ pub fn pooler(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
         return Ok(problem(check, "LATCHKEY__DATABASE__DIRECT_URL leads through a pooler as well", DIRECT));
     }
     Ok(match told {
-        true => {
-            ok(check, format!("{seen}, as the settings say; the listening connection bypasses it"))
-        }
+        true => ok(check, format!("{seen}, as the settings say; the listening connection bypasses it")),
         false => problem(
             check,
             format!("{seen}, and LATCHKEY__DATABASE__POOLER does not say so"),
@@ -88,10 +88,6 @@ pub fn listen(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
             "database.listen",
             format!("notifications arrive, after {:.1} ms", took.as_secs_f64() * 1000.0),
         ),
-        None => problem(
-            "database.listen",
-            "notifications do not arrive on the listening connection",
-            DIRECT,
-        ),
+        None => problem("database.listen", "notifications do not arrive on the listening connection", DIRECT),
     })
 }

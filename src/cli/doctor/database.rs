@@ -88,7 +88,8 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-const REACH: &str = "until it answers, every request gets 503: check host, port, name, user, password, TLS and the network";
+const REACH: &str =
+    "until it answers, every request gets 503: check host, port, name, user, password, TLS and the network";
 
 /// Without a connection, all other checks are skipped.
 fn all_skipped_after(reach: Finding) -> Vec<Finding> {
@@ -150,7 +151,9 @@ fn messages(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     }
     Ok(warning(
         "database.messages",
-        format!("in another language (lc_messages = {locale:?}): a time-out is answered with 500 instead of 503"),
+        format!(
+            "in another language (lc_messages = {locale:?}): a time-out is answered with 500 instead of 503"
+        ),
         "as a superuser: ALTER ROLE … SET lc_messages = 'C' for the role of the application",
     ))
 }
@@ -188,8 +191,10 @@ fn durability(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
 fn clock(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let (ahead, give_or_take) = diagnostics::clock_ahead(context.conn)?;
     let by = ahead.as_seconds_f64();
-    let seen =
-        format!("the database's clock differs by {by:+.3} s, give or take {:.3} s", give_or_take.as_secs_f64());
+    let seen = format!(
+        "the database's clock differs by {by:+.3} s, give or take {:.3} s",
+        give_or_take.as_secs_f64()
+    );
     Ok(match by.abs() - give_or_take.as_secs_f64() {
         off if off < 1.0 => ok("database.clock", seen),
         off if off < 30.0 => note("database.clock", seen, "set both clocks with NTP"),

@@ -63,7 +63,11 @@ fn without_credentials(text: &str) -> String {
 
 fn privacy(settings: &Settings) -> Finding {
     let Some(url) = settings.mail.smtp_url.as_deref().and_then(|url| Url::parse(url).ok()) else {
-        return problem("mail.tls", "the URL of the mail server is invalid", "correct LATCHKEY__MAIL__SMTP_URL");
+        return problem(
+            "mail.tls",
+            "the URL of the mail server is invalid",
+            "correct LATCHKEY__MAIL__SMTP_URL",
+        );
     };
     let required = url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
     // For an unknown scheme, `url` parses an IP address as a name.
@@ -73,9 +77,11 @@ fn privacy(settings: &Settings) -> Finding {
         () if url.scheme() == "smtps" || required => {
             ok("mail.tls", "encrypted, and the identity of the server is verified")
         }
-        () if near => {
-            note("mail.tls", "not encrypted, within this machine", "encryption from there on depends on that server")
-        }
+        () if near => note(
+            "mail.tls",
+            "not encrypted, within this machine",
+            "encryption from there on depends on that server",
+        ),
         () => warning(
             "mail.tls",
             "emails may be sent readable, with links that give access to accounts",
@@ -93,6 +99,8 @@ fn from(settings: &Settings, mailer: &Mailer) -> Finding {
     note(
         "mail.from",
         format!("{} is not in the domain of {host}", settings.mail.from),
-        format!("make sure that {from} has SPF and DKIM for this mail server; otherwise emails look like phishing"),
+        format!(
+            "make sure that {from} has SPF and DKIM for this mail server; otherwise emails look like phishing"
+        ),
     )
 }

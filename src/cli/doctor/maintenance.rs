@@ -85,9 +85,10 @@ fn outbox(accounts: &Accounts) -> Result<Finding, Fault> {
 
 fn sweep(accounts: &Accounts) -> Result<Finding, Fault> {
     Ok(match System::new().block_on(accounts.maintenance.last_purge())? {
-        Some(last) if last.ago <= SWEPT_WITHIN => {
-            ok("upkeep.sweep", format!("last run {} minutes ago, {} rows", last.ago.as_secs() / 60, last.rows))
-        }
+        Some(last) if last.ago <= SWEPT_WITHIN => ok(
+            "upkeep.sweep",
+            format!("last run {} minutes ago, {} rows", last.ago.as_secs() / 60, last.rows),
+        ),
         Some(last) => warning(
             "upkeep.sweep",
             format!("last run {} hours ago", last.ago.as_secs() / 3600),
@@ -103,9 +104,7 @@ fn sealed_values(accounts: &Accounts) -> Result<Finding, Fault> {
     Ok(match (previous, unknown) {
         (_, 1..) => problem(
             "upkeep.seals",
-            format!(
-                "{unknown} seeds of authenticator apps or emails were sealed with an unknown secret"
-            ),
+            format!("{unknown} seeds of authenticator apps or emails were sealed with an unknown secret"),
             "is this the secret of this database? Restore the previous one as LATCHKEY__SECRET_PREVIOUS",
         ),
         (1.., 0) => note(
@@ -121,9 +120,10 @@ fn sealed_values(accounts: &Accounts) -> Result<Finding, Fault> {
 
 fn trail(accounts: &Accounts) -> Result<Finding, Fault> {
     Ok(match System::new().block_on(accounts.audit.verify_recent(LINKS))? {
-        Ok(intact) => {
-            ok("audit.trail", format!("the last {} links are intact, up to {}", intact.links, intact.head.seq))
-        }
+        Ok(intact) => ok(
+            "audit.trail",
+            format!("the last {} links are intact, up to {}", intact.links, intact.head.seq),
+        ),
         Err(broken) => problem(
             "audit.trail",
             format!("the audit trail was changed: {}", broken.damage.as_str()),

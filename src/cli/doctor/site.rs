@@ -90,9 +90,10 @@ fn unreached(why: &str, host: &str) -> (String, &'static str) {
             format!("the certificate is not for {host} ({why})"),
             "install a certificate with this name at the gateway, or use a name of the certificate",
         ),
-        () if says(&["certificate has expired"]) => {
-            (format!("the certificate has expired ({why})"), "renew it, and check why it was not renewed automatically")
-        }
+        () if says(&["certificate has expired"]) => (
+            format!("the certificate has expired ({why})"),
+            "renew it, and check why it was not renewed automatically",
+        ),
         () if says(&["certificate is not yet valid"]) => {
             (format!("the certificate is not valid yet ({why})"), "is the clock of this machine correct?")
         }
@@ -220,11 +221,7 @@ fn headers(page: &Response, origin: &Url) -> Finding {
 
 fn cookie(page: &Response, origin: &Url) -> Finding {
     let Some(cookie) = page.all("set-cookie").find(|cookie| cookie.contains("latchkey")) else {
-        return problem(
-            "site.cookie",
-            "/login sets no cookie",
-            "log-ins fail: a proxy removes Set-Cookie",
-        );
+        return problem("site.cookie", "/login sets no cookie", "log-ins fail: a proxy removes Set-Cookie");
     };
     let name = cookie.split('=').next().unwrap_or_default();
     let attributes: Vec<String> = cookie.split(';').skip(1).map(|part| part.trim().to_lowercase()).collect();

@@ -14,7 +14,7 @@ use crate::accounts::Accounts;
 use crate::identity::EmailKey;
 use crate::users::ImportedUser;
 use report::{Progress, Report};
-use rows::{Rows, FileError};
+use rows::{FileError, Rows};
 
 /// Rows per transaction: a crash loses at most this many, and a second run imports them.
 const BATCH: usize = 500;
@@ -58,7 +58,9 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
             Err(reason) => report.refuse(line, &reason),
         }
         if batch.len() == BATCH {
-            import_batch(accounts, import, &mut batch, &mut report).await.map_err(|fault| stopped(line, &fault))?;
+            import_batch(accounts, import, &mut batch, &mut report)
+                .await
+                .map_err(|fault| stopped(line, &fault))?;
             progress.at(rows.bytes(), report.imported + report.existing + report.refused);
         }
     }

@@ -72,7 +72,9 @@ impl Factors {
         if !queries::end_password_alone(conn, user)? {
             return Ok(PasskeyStepChange::Unchanged);
         }
-        NewEvent::by_owner(AuditAction::PasskeyStepOn, user, client).session(live.record.handle).write(conn)?;
+        NewEvent::by_owner(AuditAction::PasskeyStepOn, user, client)
+            .session(live.record.handle)
+            .write(conn)?;
         if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
             self.notify_factor_added(
                 conn,
@@ -99,7 +101,9 @@ impl Factors {
             return Ok(PasskeyStepChange::Unchanged);
         }
         self.clean_up_after_removal(conn, user)?;
-        NewEvent::by_owner(AuditAction::PasskeyStepOff, user, client).session(live.record.handle).write(conn)?;
+        NewEvent::by_owner(AuditAction::PasskeyStepOff, user, client)
+            .session(live.record.handle)
+            .write(conn)?;
         if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
             let (undo, valid_for) = self.undo_factor_link(conn, &owner)?;
             self.notices.send_notice(conn, &owner, &Notice::PasskeyStepOff { undo, valid_for }, client)?;

@@ -83,7 +83,11 @@ impl Factors {
             let client = client.clone();
             self.db
                 .write(move |conn| {
-                    let act = if expected.is_some() { AuditAction::ConfirmRefused } else { AuditAction::LogInRefused };
+                    let act = if expected.is_some() {
+                        AuditAction::ConfirmRefused
+                    } else {
+                        AuditAction::LogInRefused
+                    };
                     NewEvent::unproven(act, expected, &client).detail("an unknown passkey").write(conn)
                 })
                 .await?;

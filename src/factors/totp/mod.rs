@@ -103,7 +103,9 @@ impl Factors {
                     return refuse(TotpRefusal::Wrong(enrolment(conn, user, &seed)?));
                 };
                 queries::activate_totp(conn, user, step)?;
-                NewEvent::by_owner(AuditAction::TotpAdded, user, &client).session(live.record.handle).write(conn)?;
+                NewEvent::by_owner(AuditAction::TotpAdded, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
                 if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
                     factors.notify_factor_added(conn, &owner, NAME, &client)?;
                 }
@@ -125,7 +127,9 @@ impl Factors {
                     return Ok(false);
                 }
                 factors.clean_up_after_removal(conn, user)?;
-                NewEvent::by_owner(AuditAction::TotpRemoved, user, &client).session(live.record.handle).write(conn)?;
+                NewEvent::by_owner(AuditAction::TotpRemoved, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
                 factors.notify_user(conn, user, &Notice::FactorRemoved(NAME), &client)?;
                 Ok(true)
             })

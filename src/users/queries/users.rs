@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
-use crate::identity::queries::{active_admins, to_recipient, of_mailbox};
-use crate::identity::{Recipient, Email, EmailKey, Name, Role, UserId};
+use crate::identity::queries::{active_admins, of_mailbox, to_recipient};
+use crate::identity::{Email, EmailKey, Name, Recipient, Role, UserId};
 use latchkey_sessions::SessionTx;
 
 /// The account that has an address.

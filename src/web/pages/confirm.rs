@@ -137,7 +137,8 @@ pub async fn start_passkey(
     _: Json<NoInput>,
 ) -> Result<HttpResponse, Error> {
     let (user, binding, client) = (me.session.owner.id, ctx.binding(), ctx.client());
-    let asked = ctx.accounts().login.start_passkey_authentication(Some(user), binding, client).await.split()?;
+    let asked =
+        ctx.accounts().login.start_passkey_authentication(Some(user), binding, client).await.split()?;
     Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }
 

@@ -6,7 +6,7 @@ use latchkey_sessions::EndReason;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
-use crate::login::{LoginAttempt, LoginRefusal, Authenticated};
+use crate::login::{Authenticated, LoginAttempt, LoginRefusal};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;

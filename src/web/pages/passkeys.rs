@@ -15,7 +15,8 @@ use crate::web::session::guard::Visitor;
 
 /// What to ask the browser for: a passkey of any user.
 pub async fn start(_: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
-    let asked = ctx.accounts().login.start_passkey_authentication(None, ctx.binding(), ctx.client()).await.split()?;
+    let asked =
+        ctx.accounts().login.start_passkey_authentication(None, ctx.binding(), ctx.client()).await.split()?;
     Ok(asked.map_or_else(|refusal| refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }
 

@@ -224,15 +224,20 @@ pub async fn verify(
     let VerifyForm { token, password, .. } = form.input;
     let password = password.reveal();
     let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
-    let refusal =
-        match ctx.accounts().users.verify_email(token.as_str(), &password, browser, ctx.client()).await.split()? {
-            Ok(()) => {
-                let answer = mailed_link::used(&ctx, ctx.redirect("/login", Flash::Verified));
-                registration_cookie::forget(&ctx.request, &ctx.shared);
-                return Ok(answer);
-            }
-            Err(refusal) => refusal,
-        };
+    let refusal = match ctx
+        .accounts()
+        .users
+        .verify_email(token.as_str(), &password, browser, ctx.client())
+        .await
+        .split()?
+    {
+        Ok(()) => {
+            let answer = mailed_link::used(&ctx, ctx.redirect("/login", Flash::Verified));
+            registration_cookie::forget(&ctx.request, &ctx.shared);
+            return Ok(answer);
+        }
+        Err(refusal) => refusal,
+    };
     match &refusal {
         VerifyRefusal::DeadLink => form.fields.refuse("token", DEAD),
         // The next step: the page asks for it.

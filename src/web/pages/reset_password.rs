@@ -141,20 +141,21 @@ pub async fn submit(
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let is_weak = match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
-        Ok(proof) => {
-            known_device::keep(&ctx.request, &ctx.shared, &proof);
-            return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
-        }
-        Err(ResetRefusal::DeadLink) => {
-            form.fields.refuse("token", DEAD);
-            false
-        }
-        Err(ResetRefusal::Weak(why)) => {
-            form.fields.refuse("password", why);
-            true
-        }
-    };
+    let is_weak =
+        match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
+            Ok(proof) => {
+                known_device::keep(&ctx.request, &ctx.shared, &proof);
+                return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
+            }
+            Err(ResetRefusal::DeadLink) => {
+                form.fields.refuse("token", DEAD);
+                false
+            }
+            Err(ResetRefusal::Weak(why)) => {
+                form.fields.refuse("password", why);
+                true
+            }
+        };
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
     if is_weak {
         shown.strength = Some(ctx.accounts().passwords.strength(&password, "", &shown.email).await?);

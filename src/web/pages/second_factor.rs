@@ -54,7 +54,13 @@ pub async fn submit(
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).map(str::to_owned);
-    match ctx.accounts().login.finish_login_with_code(pending.key, code.reveal(), ctx.client()).await.split()? {
+    match ctx
+        .accounts()
+        .login
+        .finish_login_with_code(pending.key, code.reveal(), ctx.client())
+        .await
+        .split()?
+    {
         Ok(opened) => {
             let (restored, next) = (opened.deletion_cancelled, next.as_deref().unwrap_or("/home"));
             ctx.begin_session(opened).await?;
@@ -79,7 +85,9 @@ pub async fn start_passkey(
     _: Json<NoInput>,
 ) -> Result<HttpResponse, Error> {
     let login = &ctx.accounts().login;
-    let Some(user) = login.pending_login_user(pending.key).await? else { return Ok(passkeys::log_in_again(&ctx)) };
+    let Some(user) = login.pending_login_user(pending.key).await? else {
+        return Ok(passkeys::log_in_again(&ctx));
+    };
     let asked = login.start_passkey_authentication(Some(user), ctx.binding(), ctx.client()).await.split()?;
     Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }

@@ -70,7 +70,13 @@ pub async fn submit(
     let SetupForm { token, name, email, password } = form.input;
     let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
-    match ctx.accounts().users.create_first_admin(token.as_str(), person.clone(), ctx.client()).await.split()? {
+    match ctx
+        .accounts()
+        .users
+        .create_first_admin(token.as_str(), person.clone(), ctx.client())
+        .await
+        .split()?
+    {
         Ok(()) => return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::SetUp))),
         Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
         Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),

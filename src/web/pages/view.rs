@@ -5,7 +5,7 @@ mod series;
 
 use time::OffsetDateTime;
 
-use crate::audit::{AuditAction, Actor, Event as AuditEvent};
+use crate::audit::{Actor, AuditAction, Event as AuditEvent};
 use crate::device;
 use crate::identity::{LoginMethod, UserId};
 use crate::login::EndedSession;
@@ -207,7 +207,9 @@ fn sentence(event: &AuditEvent) -> (String, &'static str) {
         ),
         AuditAction::NameChanged => ("Name changed".into(), "plain"),
         // The browser that is shown beside it is the one it was ended from.
-        AuditAction::SessionRevoked if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() => {
+        AuditAction::SessionRevoked
+            if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() =>
+        {
             let from = device::name(event.browser());
             (format!("{} was ended from {}", ended_session(detail), in_a_sentence(&from)), "warn")
         }
@@ -227,7 +229,9 @@ fn sentence(event: &AuditEvent) -> (String, &'static str) {
         AuditAction::PasskeyRenamed => (with("Passkey renamed"), "plain"),
         AuditAction::PasskeyRemoved => (with("Passkey removed"), "warn"),
         AuditAction::PasskeyStepOn => ("A passkey is required after the password".into(), "good"),
-        AuditAction::PasskeyStepOff => ("The password alone logs in: no passkey is required after it".into(), "bad"),
+        AuditAction::PasskeyStepOff => {
+            ("The password alone logs in: no passkey is required after it".into(), "bad")
+        }
         AuditAction::PasskeyRefused => (with("Passkey refused"), "bad"),
         AuditAction::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
         AuditAction::Exported => ("What is kept about you was downloaded".into(), "warn"),
@@ -235,7 +239,9 @@ fn sentence(event: &AuditEvent) -> (String, &'static str) {
         AuditAction::DeletionCancelled => ("Kept the account by logging in".into(), "good"),
         AuditAction::Deleted => ("Account deleted".into(), "plain"),
         AuditAction::SetUp => ("Became the first administrator".into(), "good"),
-        AuditAction::PasswordAccepted => ("Right password at a log-in, second step not yet taken".into(), "plain"),
+        AuditAction::PasswordAccepted => {
+            ("Right password at a log-in, second step not yet taken".into(), "plain")
+        }
         AuditAction::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
         AuditAction::TotpAdded => ("Authenticator app added".into(), "good"),
         AuditAction::TotpRemoved => ("Authenticator app removed".into(), "warn"),

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use proptest::prelude::*;
 
-use super::{ParsedLine, MAX_LINE, Rows, FileError};
+use super::{FileError, MAX_LINE, ParsedLine, Rows};
 
 fn all(mut rows: Rows<Cursor<Vec<u8>>>) -> Vec<(u64, ParsedLine)> {
     let mut lines = Vec::new();

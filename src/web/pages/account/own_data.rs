@@ -65,7 +65,13 @@ pub async fn submit(
     ctx: RequestContext,
     mut form: Form<DeleteForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.delete_account(me.session.clone(), form.input.email.0, ctx.client()).await.split()? {
+    match ctx
+        .accounts()
+        .users
+        .delete_account(me.session.clone(), form.input.email.0, ctx.client())
+        .await
+        .split()?
+    {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
             ctx.end_session(&mut response);

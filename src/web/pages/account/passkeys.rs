@@ -23,7 +23,13 @@ use crate::web::session::guard::Confirmed;
 const PAGE: &str = "/account/security";
 
 pub async fn start(me: Confirmed, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.start_passkey_registration(me.session.clone(), ctx.binding()).await.split()? {
+    match ctx
+        .accounts()
+        .factors
+        .start_passkey_registration(me.session.clone(), ctx.binding())
+        .await
+        .split()?
+    {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
@@ -39,7 +45,8 @@ pub async fn finish(
         .accounts()
         .factors
         .finish_passkey_registration(me.session.clone(), ctx.binding(), made.0, step, ctx.client())
-        .await.split()?
+        .await
+        .split()?
     {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
         Ok(added) => {

@@ -64,7 +64,8 @@ pub async fn submit(
         .accounts()
         .users
         .change_password(me.session.clone(), current_password, password.clone(), ctx.client())
-        .await.split()?;
+        .await
+        .split()?;
     match changed {
         Ok(key) => {
             ctx.rotate_session(&me.session, &key);

@@ -6,7 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
-use crate::factors::{RecoveryCodesRefusal, FactorStatus, RecoveryCodes};
+use crate::factors::{FactorStatus, RecoveryCodes, RecoveryCodesRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, FormInput, Preset, SecretText};
@@ -65,7 +65,13 @@ impl FormInput for MakeForm {}
 
 pub async fn make(me: Confirmed, ctx: RequestContext, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
     let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
-    match ctx.accounts().factors.create_recovery_codes(me.session.clone(), replaces, ctx.client()).await.split()? {
+    match ctx
+        .accounts()
+        .factors
+        .create_recovery_codes(me.session.clone(), replaces, ctx.client())
+        .await
+        .split()?
+    {
         Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
         Err(RecoveryCodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
         Err(RecoveryCodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::recovery_codes;
 use crate::db::Refusable as _;
-use crate::factors::{TotpEnrolment, FactorStatus, TotpRefusal};
+use crate::factors::{FactorStatus, TotpEnrolment, TotpRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText};
@@ -85,7 +85,8 @@ pub async fn finish(
         .accounts()
         .factors
         .finish_totp(me.session.clone(), form.input.code.reveal(), ctx.client())
-        .await.split()?
+        .await
+        .split()?
     {
         Ok(Some(codes)) => {
             let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";

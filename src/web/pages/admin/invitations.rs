@@ -96,7 +96,8 @@ pub async fn invite(
         .accounts()
         .admin
         .invite(me.session.owner.clone(), form.input.email.as_str(), ctx.client())
-        .await.split()?
+        .await
+        .split()?
     {
         Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
         Err(InviteRefusal::Email(why)) => form.fields.refuse("email", why),

@@ -111,8 +111,12 @@ pub async fn set_role(
     let Some(role) = Role::parse(form.input.role.as_str()) else {
         return refuse(&me, &ctx, id, "Choose one of the roles.").await;
     };
-    let answer =
-        ctx.accounts().admin.set_role(Some(me.session.owner.id), UserId(id), role, ctx.client()).await.split()?;
+    let answer = ctx
+        .accounts()
+        .admin
+        .set_role(Some(me.session.owner.id), UserId(id), role, ctx.client())
+        .await
+        .split()?;
     conclude(&me, &ctx, id, answer, Flash::RoleChanged).await
 }
 
@@ -136,7 +140,8 @@ pub async fn disable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
+    let answer =
+        ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Disabled).await
 }
 
@@ -146,7 +151,8 @@ pub async fn enable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
+    let answer =
+        ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Enabled).await
 }
 
@@ -156,8 +162,12 @@ pub async fn revoke_sessions(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer =
-        ctx.accounts().admin.revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
+    let answer = ctx
+        .accounts()
+        .admin
+        .revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client())
+        .await
+        .split()?;
     conclude(&me, &ctx, id, answer, Flash::AllEnded).await
 }
 
@@ -167,7 +177,8 @@ pub async fn send_reset(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.send_reset_link(me.session.owner.id, UserId(id), ctx.client()).await.split()?;
+    let answer =
+        ctx.accounts().admin.send_reset_link(me.session.owner.id, UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::ResetSent).await
 }
 
