@@ -1,10 +1,10 @@
 //! What is recorded: each event is written in the transaction of the change, so that neither exists without the other.
 
-use diesel::pg::PgConnection;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::audit::queries;
-use crate::db::Fault;
 use crate::identity::{Agent, Client, UserId};
 use latchkey_sessions::Handle;
 
@@ -112,6 +112,13 @@ pub struct Event {
     pub detail: String,
 }
 
+/// A value before and after a change, as JSON in the detail of an event. Earlier versions recorded only the new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueChange {
+    pub from: String,
+    pub to: String,
+}
+
 /// Who caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -136,6 +143,11 @@ impl Event {
         }
     }
 
+    /// The values before and after, if the event records them.
+    pub fn change(&self) -> Option<ValueChange> {
+        serde_json::from_str(&self.detail).ok()
+    }
+
     pub fn by(&self) -> Actor {
         match self.actor {
             Some(actor) if self.subject == Some(actor) => Actor::Owner(actor),
@@ -154,24 +166,31 @@ pub(crate) struct NewEvent<'a> {
     pub subject: Option<UserId>,
     pub session: Option<Handle>,
     pub client: &'a Client,
-    /// Text about this event, never a secret.
-    pub detail: &'a str,
+    /// Text or JSON about this event, never a secret.
+    pub detail: Cow<'a, str>,
 }
 
 impl<'a> NewEvent<'a> {
     /// A user acts on their own account.
     pub fn by_owner(action: AuditAction, user: UserId, client: &'a Client) -> Self {
-        Self { action, actor: Some(user), subject: Some(user), session: None, client, detail: "" }
+        Self {
+            action,
+            actor: Some(user),
+            subject: Some(user),
+            session: None,
+            client,
+            detail: Cow::Borrowed(""),
+        }
     }
 
     /// An administrator acts on the account of a user; an `actor` of `None` is the operator.
     pub fn by_admin(action: AuditAction, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
-        Self { action, actor, subject: Some(subject), session: None, client, detail: "" }
+        Self { action, actor, subject: Some(subject), session: None, client, detail: Cow::Borrowed("") }
     }
 
     /// A visitor who has not proven who they are, at the account of `subject` if it exists.
     pub fn unproven(action: AuditAction, subject: Option<UserId>, client: &'a Client) -> Self {
-        Self { action, actor: None, subject, session: None, client, detail: "" }
+        Self { action, actor: None, subject, session: None, client, detail: Cow::Borrowed("") }
     }
 
     pub fn session(mut self, handle: Handle) -> Self {
@@ -180,11 +199,14 @@ impl<'a> NewEvent<'a> {
     }
 
     pub fn detail(mut self, detail: &'a str) -> Self {
-        self.detail = detail;
+        self.detail = Cow::Borrowed(detail);
         self
     }
 
-    pub fn write(self, conn: &mut PgConnection) -> Result<(), Fault> {
-        queries::insert_event(conn, &self)
+    /// Records a value before and after the change.
+    pub fn change(mut self, from: &str, to: &str) -> Self {
+        let change = ValueChange { from: from.to_owned(), to: to.to_owned() };
+        self.detail = Cow::Owned(serde_json::to_string(&change).unwrap_or_default());
+        self
     }
 }

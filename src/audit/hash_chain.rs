@@ -1,118 +1,19 @@
-//! Whether the audit trail is what it was (ASVS 5.0 16.4.2): every event is a link of a chain of hashes, made by the
-//! database when its transaction commits. Recomputed here, a batch at a time. Called by `latchkey audit`.
-
-use std::fmt;
-use std::str::FromStr;
+//! Verifies the audit trail (ASVS 5.0 16.4.2). Triggers link every event into a chain of hashes; this recomputes the
+//! chain, a batch of rows at a time.
 
 use time::macros::datetime;
 
-use crate::audit::queries::{ChainLink, LinkedEvent};
-use crate::audit::{Audit, queries};
+use crate::audit::chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain};
+use crate::audit::queries::{self, ChainLink, LinkedEvent};
+use crate::audit::service::Audit;
 use crate::db::Fault;
-use crate::identity::UserId;
-use crate::secret::{decode, encode, sha256};
+use crate::secret::sha256;
 
-/// How many rows are held at once.
+/// Rows in memory at once.
 const BATCH: i64 = 2000;
 
-/// Users named at most when their trail was erased and they exist.
+/// Users named at most of those who exist although the trail records their deletion.
 const MOST_NAMED: i64 = 100;
-
-/// The number of a link and its hash. Kept elsewhere, it shows later that nothing up to it was cut off or rewritten.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainHead {
-    pub seq: i64,
-    pub hash: Vec<u8>,
-}
-
-impl ChainHead {
-    fn beginning() -> Self {
-        Self { seq: 0, hash: vec![0; 32] }
-    }
-}
-
-impl fmt::Display for ChainHead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.seq, encode(&self.hash))
-    }
-}
-
-/// It is not of the form `SEQ:HASH`.
-#[derive(Debug)]
-pub struct InvalidChainHead;
-
-impl FromStr for ChainHead {
-    type Err = InvalidChainHead;
-
-    fn from_str(text: &str) -> Result<Self, InvalidChainHead> {
-        let (seq, hash) = text.split_once(':').ok_or(InvalidChainHead)?;
-        let hash = decode::<32>(hash).ok_or(InvalidChainHead)?;
-        Ok(Self { seq: seq.parse().map_err(|_| InvalidChainHead)?, hash: hash.to_vec() })
-    }
-}
-
-/// What was done to the trail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// The event says something else than when it was written.
-    Changed,
-    /// The link, or its event, is gone.
-    Missing,
-    /// An event that no link is about.
-    Inserted,
-    /// The link follows another one than it did.
-    Reordered,
-    /// The kept head lies behind the end.
-    CutOff,
-    /// The kept head is another one than the link of its number.
-    Rewritten,
-    /// The event says that a user was deleted, so their trail may be erased, but the user exists:
-    /// [`Audit::erased_users`] names them.
-    ErasedUserExists,
-}
-
-impl Damage {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Changed => "changed",
-            Self::Missing => "missing",
-            Self::Inserted => "inserted",
-            Self::Reordered => "reordered",
-            Self::CutOff => "cut off",
-            Self::Rewritten => "rewritten",
-            Self::ErasedUserExists => "erased, but the user exists",
-        }
-    }
-}
-
-/// The first place where the trail is not what it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BrokenChain {
-    pub damage: Damage,
-    /// The number of the link; an inserted event has none.
-    pub seq: Option<i64>,
-    pub event: Option<i64>,
-}
-
-/// A user who exists although the trail says that they were deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErasedUser {
-    pub id: UserId,
-    pub email: String,
-    /// The `deleted` event.
-    pub event: i64,
-}
-
-/// An unbroken trail.
-#[derive(Debug)]
-pub struct IntactChain {
-    /// What came before was thrown away on purpose.
-    pub since: i64,
-    pub links: u64,
-    /// Events of people who were deleted, without what was personal.
-    pub erased: u64,
-    pub head: ChainHead,
-}
 
 impl Audit {
     /// The last link of the trail.
@@ -120,7 +21,9 @@ impl Audit {
         Ok(self.db.read(queries::chain_head).await?.unwrap_or_else(ChainHead::beginning))
     }
 
-    /// Recomputes the whole trail; with `kept`, also sees whether that is still in it.
+    /// Verifies the whole trail.
+    ///
+    /// * `kept`: a head that was kept outside the database and has to be part of the trail.
     pub async fn verify_trail(
         &self,
         kept: Option<ChainHead>,
@@ -139,7 +42,7 @@ impl Audit {
         self.unless_erased_user_exists(intact).await
     }
 
-    /// Users who exist although the trail says that they were deleted.
+    /// Users who exist although the trail records their deletion, 100 at most.
     pub async fn erased_users(&self) -> Result<Vec<ErasedUser>, Fault> {
         self.db.read(|conn| queries::erased_users(conn, MOST_NAMED)).await
     }
@@ -157,7 +60,7 @@ impl Audit {
         })
     }
 
-    /// How a head that was kept elsewhere is not in the trail, which begins after link `since`.
+    /// Checks that the trail contains a kept head. The trail begins after link `since`.
     async fn lost_head(&self, kept: Option<ChainHead>, since: i64) -> Result<Option<BrokenChain>, Fault> {
         let Some(kept) = kept.filter(|kept| kept.seq > 0) else { return Ok(None) };
         let seq = kept.seq;
@@ -165,13 +68,13 @@ impl Audit {
             Some(hash) if hash == kept.hash => return Ok(None),
             Some(_) => Damage::Rewritten,
             None if seq > since => Damage::CutOff,
-            // Older than what is kept at all.
+            // That link was purged.
             None => return Ok(None),
         };
         Ok(Some(BrokenChain { damage, seq: Some(seq), event: None }))
     }
 
-    /// The same for the last so many links alone, which takes no time.
+    /// Verifies the last `links` links only, which is fast.
     pub async fn verify_recent(&self, links: i64) -> Result<Result<IntactChain, BrokenChain>, Fault> {
         let start = self.db.read(queries::chain_start).await?.unwrap_or_else(ChainHead::beginning);
         let head = self.trail_head().await?;
@@ -189,7 +92,7 @@ impl Audit {
         }
     }
 
-    /// From `start`, which is taken as true, to the end.
+    /// Verifies every link after `start`, which is trusted.
     async fn walk(&self, start: ChainHead) -> Result<Result<IntactChain, BrokenChain>, Fault> {
         let mut intact = IntactChain { since: start.seq, links: 0, erased: 0, head: start };
         loop {
@@ -244,9 +147,9 @@ fn check(before: &ChainHead, link: &ChainLink, near: &[ChainLink]) -> Result<(),
     if as_written { Ok(()) } else { Err(Damage::Changed) }
 }
 
-/// What the trigger `audit_link` computes: each part with whether it is there and how long it is.
+/// The hash that the trigger `audit_link` computes. Each part is preceded by whether it is present, and by its length.
 fn hash(before: &[u8], event: &LinkedEvent, personal: &[u8]) -> [u8; 32] {
-    // Postgres counts microseconds from here.
+    // Postgres stores a timestamp as the microseconds since this moment.
     let at = (event.at - datetime!(2000-01-01 0:00 UTC)).whole_microseconds();
     let mut bytes = before.to_vec();
     part(&mut bytes, Some(&event.id.to_be_bytes()));

@@ -1,11 +1,13 @@
 //! The audit trail: events, and the hash chain that shows whether one was changed or removed.
 
+mod chain;
 mod events;
 mod hash_chain;
 pub(crate) mod queries;
+mod record;
 mod service;
 
+pub use chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain, InvalidChainHead};
 pub(crate) use events::NewEvent;
-pub use events::{Actor, AuditAction, Event};
-pub use hash_chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain, InvalidChainHead};
+pub use events::{Actor, AuditAction, Event, ValueChange};
 pub use service::Audit;

@@ -6,6 +6,7 @@ use crate::config::{Misconfigured, Pooler, Settings};
 use crate::db::local::{LocalServer, Options};
 use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::mail::Mailer;
+use crate::web::copy::mails;
 
 const LOCAL_DATABASE: &str = "latchkey";
 
@@ -21,7 +22,7 @@ pub struct ReachableDatabase {
 /// Refuses settings whose errors show only when they are used, so that every command refuses what `serve` refuses.
 pub fn check(settings: &Settings) -> Result<(), Misconfigured> {
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
-    Accounts::new(Db::shut(settings.pool), mailer, settings).map(drop)
+    Accounts::new(Db::shut(settings.pool), mailer, settings, mails::write).map(drop)
 }
 
 /// Starts the server of local mode if no database is configured. Blocks.
@@ -68,5 +69,5 @@ pub fn accounts(settings: &Settings) -> Result<(Accounts, ReachableDatabase), Fa
     let db = Db::new(&reached.direct, settings.pool);
     let origin = local_instance::origin(settings);
     let mailer = Mailer::new(&settings.mail, origin, settings.secret.clone())?;
-    Ok((Accounts::new(db, mailer, settings)?, reached))
+    Ok((Accounts::new(db, mailer, settings, mails::write)?, reached))
 }

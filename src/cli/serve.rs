@@ -26,6 +26,7 @@ use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
 use crate::users::IdnKeyCounts;
+use crate::web::copy::mails;
 use crate::web::{self, Shared};
 
 /// The wait before another attempt to connect to the database.
@@ -66,7 +67,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("{}: {error}", settings.data_dir.display()))?;
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     let db = Db::shut(settings.pool).with_direct(settings.database_direct.clone());
-    let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
+    let accounts = Accounts::new(db.clone(), mailer.clone(), &settings, mails::write)?;
     let system = System::new();
     let ended = system.block_on(async move {
         let shared = Data::new(Shared::new(accounts.clone(), &settings));

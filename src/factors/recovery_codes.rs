@@ -8,6 +8,7 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, refuse};
 use crate::factors::{Factors, base32, queries};
 use crate::identity::{Client, LiveUser, UserId};
+use crate::notices::AddedFactor;
 use crate::secret::{self, TokenHash};
 
 const CODE_COUNT: usize = 10;
@@ -91,7 +92,7 @@ impl Factors {
                     .session(live.record.handle)
                     .write(conn)?;
                 if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-                    factors.notify_factor_added(conn, &owner, "new recovery codes", &client)?;
+                    factors.notify_factor_added(conn, &owner, AddedFactor::RecoveryCodes, &client)?;
                 }
                 Ok(NewRecoveryCodes { codes, replaced: before.is_some() })
             })

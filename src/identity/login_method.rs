@@ -1,6 +1,6 @@
-//! How a session was proven: what its row says, and the words for it.
+//! How a user logged in: the stored name, and how pages call it.
 
-/// What a log-in was proven with. The stored names never change; a name of a newer version is none of these.
+/// How a user logged in. The stored names never change; newer versions may store other ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginMethod {
     Password,
@@ -19,7 +19,7 @@ impl LoginMethod {
         Self::PasswordAndPasskey,
     ];
 
-    /// The name in the session's row.
+    /// The name in the row of the session.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -34,7 +34,8 @@ impl LoginMethod {
         Self::ALL.into_iter().find(|factor| factor.as_str() == stored)
     }
 
-    /// The name in the trail of a confirmation, which takes all that logging in takes: the password is implied.
+    /// The detail of a confirmation in the audit trail. The password is implied, because a confirmation takes the same proof as
+    /// a log-in.
     pub const fn confirmed_with(self) -> &'static str {
         match self {
             Self::Password => "",
@@ -44,12 +45,12 @@ impl LoginMethod {
         }
     }
 
-    /// What a confirmation was proven with, from the trail.
+    /// Reads the detail of a confirmation.
     pub fn parse_confirmed(detail: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|factor| factor.confirmed_with() == detail)
     }
 
-    /// As in "Logged in with a password and a passkey".
+    /// For a sentence such as "Logged in with a password and a passkey".
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Password => "a password",
@@ -60,7 +61,7 @@ impl LoginMethod {
         }
     }
 
-    /// As it stands by itself, in a list.
+    /// For a list.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Password => "Password",

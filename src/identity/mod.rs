@@ -1,5 +1,4 @@
-//! Who a user is: what every room may name. The user as it is cached with a session, email addresses, roles, and the
-//! client that a request came from.
+//! What every room may name: users as cached with a session, email addresses, roles, and the client of a request.
 
 mod client;
 mod email;

@@ -1,4 +1,4 @@
-//! A user as every request knows them.
+//! The user as cached with a session.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use crate::identity::queries;
 use crate::unicode::names;
 use latchkey_sessions::{KeyHash, LiveSession, Owner, Principal};
 
-/// Longest name, in code points: two lines on a phone.
+/// Longest name in code points: two lines on a phone.
 const NAME_MAX: usize = 80;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(pub Uuid);
 
 impl UserId {
-    /// The same person as the sessions know them.
+    /// The owner of the user's sessions.
     pub fn principal(self) -> Principal {
         Principal(self.0)
     }
@@ -31,7 +31,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// What a user may do. Ordered: an admin may do all a member may.
+/// The permission level of a user. Ordered: an administrator may do everything that a member may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Member,
@@ -55,7 +55,7 @@ impl Role {
     }
 }
 
-/// A person's name as they want to be greeted.
+/// The name by which a user wants to be greeted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -64,7 +64,7 @@ pub enum InvalidName {
     Empty,
     TooLong,
     Unprintable,
-    /// It has a link or an address in it, which mail programs and pages would turn into one.
+    /// It contains a link or an address, which mail programs would make clickable.
     Link,
 }
 
@@ -106,13 +106,13 @@ impl Name {
     }
 }
 
-/// Whether `name` reads as a link or an address, in any width and case (Unicode's NFKC).
+/// Whether `name` looks like a link or an address, in any width (Unicode's NFKC) and case.
 fn looks_like_a_link(name: &str) -> bool {
     let plain: String = name.nfkc().flat_map(char::to_lowercase).collect();
     ["://", "www.", "@"].iter().any(|mark| plain.contains(mark))
 }
 
-/// The owner of a session, read with it: a change of role or name shows on the next request.
+/// The owner of a session, read with it: a change of role or name takes effect on the next request.
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: UserId,
@@ -120,7 +120,7 @@ pub struct User {
     pub role: Role,
 }
 
-/// Somebody letters are written to. Read when one is: a session that is kept in memory goes without the address.
+/// A user as an email recipient. Read when an email is written, because cached sessions do not hold the address.
 pub(crate) struct Recipient {
     pub id: UserId,
     pub name: String,

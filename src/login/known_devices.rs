@@ -3,7 +3,6 @@
 
 use diesel::pg::PgConnection;
 
-use crate::config::in_words;
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
@@ -77,7 +76,6 @@ impl Login {
         };
         let notice = Notice::NewDevice {
             not_me: self.notices.create_link(conn, user, LinkPurpose::NotMe, about)?,
-            valid_for: in_words(self.notices.link_lifetime(LinkPurpose::NotMe)),
             ended_oldest,
         };
         self.notices.send_notice(conn, &owner, &notice, client)

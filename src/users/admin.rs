@@ -7,7 +7,7 @@ use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
 use crate::factors::{FactorStatus, factor_status, queries as factor_queries};
 use crate::identity::{Client, Email, Name, Role, UserId};
-use crate::notices::Notice;
+use crate::notices::{Notice, RemovedFactor};
 use crate::throttle::AttemptKeys;
 use crate::users::queries::{DailyFigures, UserRow};
 use crate::users::{Admin, queries};
@@ -130,9 +130,9 @@ impl Admin {
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
-            if queries::set_role(tx, user, role)? {
+            if let Some(before) = queries::set_role(tx, user, role)? {
                 NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client)
-                    .detail(role.as_str())
+                    .change(&before, role.as_str())
                     .write(tx)?;
                 if role != Role::Admin {
                     admin
@@ -327,7 +327,7 @@ impl Admin {
                 admin.login.factors.notify_user(
                     tx,
                     user,
-                    &Notice::FactorRemoved("every second factor"),
+                    &Notice::FactorRemoved(RemovedFactor::EverySecondFactor),
                     &client,
                 )?;
                 Ok(true)

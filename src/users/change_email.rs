@@ -2,16 +2,13 @@
 
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
-use time::macros::format_description;
 use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::config::in_words;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, LiveUser, Recipient, UserId};
-use crate::mail::ConfirmEmail;
-use crate::notices::{LinkDetails, LinkPurpose, Notice, PendingEmail, links};
+use crate::notices::{LinkDetails, LinkPurpose, Mail, Notice, PendingEmail, links};
 use crate::secret::Token;
 use crate::throttle;
 use crate::throttle::RetryAfter;
@@ -65,7 +62,6 @@ impl Users {
                 let notice = Notice::EmailChangeAsked {
                     new: mask(email.as_str()),
                     not_me: users.notices.create_link(conn, user, LinkPurpose::NotMe, about)?,
-                    valid_for: in_words(users.notices.link_lifetime(LinkPurpose::NotMe)),
                 };
                 users.notices.send_notice(conn, &person, &notice, &client)?;
                 Ok(())
@@ -166,7 +162,6 @@ impl Users {
             since: Some(since),
             ..LinkDetails::default()
         };
-        let good_for = self.notices.link_lifetime(LinkPurpose::ConfirmEmail);
         let link = self.notices.create_link(conn, user, LinkPurpose::ConfirmEmail, about)?;
         if !may_mail {
             return Ok(());
@@ -181,8 +176,8 @@ impl Users {
         if let Some(until) = queries::reserved_until(conn, email.key(), Some(user))? {
             return self.notify_reserved_address(conn, email, until, client);
         }
-        let letter = ConfirmEmail { link, valid_for: in_words(good_for) };
-        self.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())
+        let good_for = link.valid_for.std();
+        self.notices.send(conn, email.as_str(), &Mail::ConfirmEmail(link), good_for)
     }
 
     /// Sends a notice to an address that was requested while it is reserved for the account that had it before: the owner
@@ -196,9 +191,6 @@ impl Users {
     ) -> Result<(), Fault> {
         let to =
             Recipient { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
-        let until = until
-            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
-            .map_err(Fault::bug)?;
         self.notices.send_notice(conn, &to, &Notice::AddressReserved { until }, client)
     }
 
@@ -228,7 +220,6 @@ impl Users {
                 let notice = Notice::EmailChanged {
                     new: &email,
                     undo: users.notices.create_link(tx, user, LinkPurpose::UndoEmail, about)?,
-                    valid_for: in_words(users.notices.link_lifetime(LinkPurpose::UndoEmail)),
                 };
                 users.notices.send_notice(tx, &before, &notice, &client)?;
                 NewEvent::unproven(AuditAction::EmailChanged, Some(user), &client).write(tx)?;

@@ -1,7 +1,5 @@
 //! Delete one's own account, after a period in which it can be cancelled (docs/decisions/deleted-people.md).
 
-use time::macros::format_description;
-
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
@@ -59,9 +57,6 @@ impl Users {
         };
         self.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Delete, user, client).by(Some(user)))?;
         NewEvent::by_owner(AuditAction::DeletionRequested, user, client).write(tx)?;
-        let until = until
-            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
-            .map_err(Fault::bug)?;
         self.notices.send_notice(tx, &person, &Notice::Leaving { until }, client)?;
         Ok(())
     }

@@ -15,6 +15,7 @@ impl Users {
             .write(move |tx| {
                 queries::set_name(tx, live.owner.id, &name)?;
                 NewEvent::by_owner(AuditAction::NameChanged, live.owner.id, &client)
+                    .change(&live.owner.name, name.as_str())
                     .session(live.record.handle)
                     .write(tx)
             })

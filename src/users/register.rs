@@ -3,10 +3,10 @@
 use diesel::pg::PgConnection;
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::config::{Registration, in_words};
+use crate::config::Registration;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, InvalidEmail, InvalidName, Name, Role};
-use crate::mail::{AlreadyRegistered, VerifyEmail};
+use crate::notices::Mail;
 use crate::passwords::{Password, PasswordHash, WeakPassword};
 use crate::secret::{Token, TokenHash};
 use crate::throttle;
@@ -246,26 +246,21 @@ impl Users {
         let token = Token::generate()?;
         let is_free = address_holder.is_none();
         queries::insert_registration(conn, (&token, browser), parsed, invitation, good_for.std(), is_free)?;
-        let taken = AlreadyRegistered {
-            login_link: self.mailer.link("/login"),
-            reset_link: self.mailer.link("/forgot-password"),
-        };
         match address_holder {
             None => {
-                let letter = VerifyEmail {
-                    link: self.mailer.link(&format!("/verify-email?token={}", token.reveal())),
-                    valid_for: in_words(good_for),
-                };
-                self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
+                let link = self.notices.mailed_link("/verify-email", "token", &token, good_for);
+                self.notices.send(conn, parsed.email.as_str(), &Mail::VerifyEmail(link), good_for.std())
             }
             Some(AddressHolder::Active(owner)) => {
-                self.mailer.enqueue(conn, &owner.email, &taken, good_for.std())
+                self.notices.send(conn, &owner.email, &Mail::AlreadyRegistered, good_for.std())
             }
             Some(AddressHolder::Reserved { until }) => {
                 self.notify_reserved_address(conn, &parsed.email, until, client)
             }
             // The owner of a disabled account cannot log in, so an email would not help.
-            Some(AddressHolder::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
+            Some(AddressHolder::Disabled) => {
+                self.notices.send_to_no_one(conn, &Mail::AlreadyRegistered, good_for.std())
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ impl Users {
                 };
                 NewEvent::by_admin(AuditAction::ResetRequested, None, user.id, &Client::operator())
                     .write(conn)?;
-                users.notices.create_reset_link(conn, user.id).map(Some)
+                Ok(Some(users.notices.create_reset_link(conn, user.id)?.url))
             })
             .await
     }

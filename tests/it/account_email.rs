@@ -6,8 +6,8 @@ use crate::support::app::{Letter, Person, TestApp};
 use crate::support::browser::{Answer, Browser};
 
 const NEW: &str = "countess@example.org";
-const CONFIRM: &str = "Confirm your new e-mail address";
-const CHANGED: &str = "Your e-mail address was changed";
+const CONFIRM: &str = "Confirm your new email address";
+const CHANGED: &str = "Your email address was changed";
 const ADDED: &str = "A way to log in was added";
 
 async fn ask(browser: &mut Browser, email: &str) -> Answer {
@@ -243,11 +243,11 @@ async fn what_was_mailed_to_the_old_address_opens_nothing_any_more() {
     for _ in 0..5 {
         app.browser().log_in(ada.email, "not-the-password-at-all").await.is(422);
     }
-    let unlock = app.letter(ada.email, "Somebody is guessing your password").await;
+    let unlock = app.letter(ada.email, "Someone is guessing your password").await;
     // Somebody registered the address before it became ada's.
     let fields = [("name", "Eve"), ("email", NEW), ("password", "gravel tuba otter lemon")];
     app.browser().fill_in("/register", &fields).await.is(303);
-    let registration = app.letter(NEW, "Confirm your e-mail address").await;
+    let registration = app.letter(NEW, "Confirm your email address").await;
     ask(&mut browser, NEW).await.is(303);
     press(&app, &app.letter(NEW, CONFIRM).await).await.is(303);
     for dead in [&reset, &unlock] {

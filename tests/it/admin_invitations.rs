@@ -127,7 +127,7 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
     // Registered while it was good, confirmed when it is not any more.
     register(&app, &letter.token()).await.redirects_to("/register/check-email");
     inviter("role = 'member'");
-    let confirm = app.letter("alan@example.org", "Confirm your e-mail address").await;
+    let confirm = app.letter("alan@example.org", "Confirm your email address").await;
     let token = confirm.token();
     let fields = [("token", token.as_str()), ("password", "gravel tuba otter lemon")];
     app.browser().fill_in(&confirm.link(), &fields).await.is(422);

@@ -169,7 +169,7 @@ async fn what_an_administrator_did_is_told_with_who_did_it() {
     let own = adas.get("/account/activity").await;
     own.is(200)
         .says("Reset link requested by an administrator")
-        .says("Role changed to member by an administrator");
+        .says("Role changed from admin to member by an administrator");
     own.says("The session on Firefox on Linux that began ").says(" was ended by an administrator");
     own.does_not_say(grace.name);
     let there = admin.get(&path).await;

@@ -53,7 +53,7 @@ async fn a_registration_in_unicode_is_logged_in_to_as_chromium_spells_it() {
     let person = [("name", "Ada"), ("email", "Ada@Zürich.example"), ("password", "gravel tuba otter lemon")];
     let mut browser = app.browser();
     browser.fill_in("/register", &person).await.is(303);
-    let link = app.letter("Ada@Zürich.example", "Confirm your e-mail address").await;
+    let link = app.letter("Ada@Zürich.example", "Confirm your email address").await;
     let mut other = app.browser();
     other.fill_in("/register", &[("name", "Ada"), ("email", PUNYCODE), person[2]]).await.is(303);
     browser.open(&link.link()).await.is(200);
@@ -209,7 +209,7 @@ async fn of_two_spellings_at_once_one_becomes_the_account() {
     for email in [UNICODE, PUNYCODE] {
         let mut browser = app.browser();
         browser.fill_in("/register", &[("name", "Ada"), ("email", email), password]).await.is(303);
-        let letter = app.letter(email, "Confirm your e-mail address").await;
+        let letter = app.letter(email, "Confirm your email address").await;
         browser.open(&letter.link()).await.is(200);
         confirmations
             .push(async move { browser.post("/verify-email", &[("token", &letter.token())]).await.status });

@@ -89,7 +89,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
     // Address, password, the whole account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
-    let confirm = app.letter("eve@example.org", "Confirm your new e-mail address").await;
+    let confirm = app.letter("eve@example.org", "Confirm your new email address").await;
     stranger(app).fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
     let fields = [("name", TYPED), ("email", victim.email), ("password", NEW)];
     stranger(app).fill_in("/register", &fields).await.redirects_to("/register/check-email");
@@ -112,8 +112,7 @@ fn subjects() -> BTreeSet<String> {
     };
     let quoted = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
     let mut subjects = BTreeSet::new();
-    subjects.extend(source("notices/notice.rs").split("subject: \"").skip(1).map(quoted));
-    subjects.extend(source("mail/messages.rs").split("|_letter| \"").skip(1).map(quoted));
+    subjects.extend(source("web/copy/mails.rs").split("subject: \"").skip(1).map(quoted));
     assert!(subjects.len() > 15, "{subjects:?}");
     subjects
 }
@@ -149,7 +148,7 @@ async fn no_letter_has_anything_in_it_that_somebody_typed() {
     let missing: Vec<_> = subjects().into_iter().filter(|subject| !seen.contains(subject)).collect();
     assert!(missing.is_empty(), "never written here: {missing:?} among {seen:?}");
     for of_codes in
-        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code is used"]
+        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code was used"]
     {
         assert!(seen.contains(of_codes), "{of_codes}");
     }

@@ -9,7 +9,7 @@ use crate::support::browser::Browser;
 use crate::support::process::eventually;
 
 const WRONG: &str = "not-the-password-at-all";
-const GUESSING: &str = "Somebody is guessing your password";
+const GUESSING: &str = "Someone is guessing your password";
 const LOCKED: &str = "Your password is locked";
 
 /// Guesses follow each other at once; only their number counts.

@@ -17,7 +17,7 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
     second.log_in(ada.email, ada.password).await.is(303);
     let letter = app.letter(ada.email, NEW).await;
     assert!(letter.text.contains("from Firefox on Windows at 127.0.0.1"), "{}", letter.text);
-    assert!(letter.text.contains("within 7 days"), "{}", letter.text);
+    assert!(letter.text.contains("works for 7 days"), "{}", letter.text);
     for browser in [&mut first, &mut second] {
         browser.get("/home").await.is(200);
         browser.post("/logout", &[]).await.is(303);
@@ -28,7 +28,7 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
 
 #[actix_web::test]
 async fn the_letter_says_when_the_oldest_session_ended_for_the_new_one() {
-    const ENDED: &str = "one session more than the 100 you can have, so your oldest session was ended";
+    const ENDED: &str = "You can have 100 sessions, so your oldest one was ended";
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut oldest = app.logged_in(&ada).await;
@@ -86,7 +86,7 @@ async fn whoever_changed_the_address_meanwhile_is_sent_no_reset_link() {
     let mut theirs = app.logged_in(&ada).await;
     let letter = app.letter(ada.email, NEW).await;
     theirs.fill_in("/account/email", &[("email", "thief@example.org")]).await.is(303);
-    let confirm = app.letter("thief@example.org", "Confirm your new e-mail address").await;
+    let confirm = app.letter("thief@example.org", "Confirm your new email address").await;
     app.browser().fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
     let mut owner = app.browser();
     owner.fill_in(&letter.link(), &[("token", &letter.token())]).await.redirects_to("/login");

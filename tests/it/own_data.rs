@@ -116,7 +116,7 @@ async fn whoever_leaves_is_out_at_once_everywhere_and_told() {
     assert_eq!(app.live_sessions(&ada), 0);
     app.browser().open(&link).await.says("used up");
     let letter = app.letter(ada.email, "Your account will be deleted").await;
-    assert!(letter.text.contains("Log in before then and the account stays"), "{}", letter.text);
+    assert!(letter.text.contains("log in before then to keep the account"), "{}", letter.text);
     let grace = app.grace().await;
     app.logged_in(&grace).await.get("/admin/users").await.says("leaving");
 }
@@ -185,7 +185,7 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
     // The address is free again.
     let again = [("name", "Ada"), ("email", ada.email), ("password", "analytical-engine-1837")];
     app.browser().fill_in("/register", &again).await.is(303);
-    app.letter(ada.email, "Confirm your e-mail address").await;
+    app.letter(ada.email, "Confirm your email address").await;
 }
 
 #[actix_web::test]

@@ -24,7 +24,7 @@ async fn registering_makes_nobody_until_the_address_is_proven() {
     browser.get("/register/check-email").await.is(200).says("Check your e-mail");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 0);
     browser.log_in("alan@example.org", GOOD).await.is(422);
-    let letter = app.letter("Alan@Example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("Alan@Example.org", "Confirm your email address").await;
     // Not the name: whoever registers a stranger's address could write to them through it.
     assert!(!letter.text.contains("Alan Turing") && letter.text.contains("24 hours"), "{}", letter.text);
     let link = letter.link();
@@ -63,8 +63,7 @@ async fn a_disabled_persons_address_gets_the_same_answer_and_makes_nobody_new() 
     let mut browser = app.browser();
     let fields = [("name", "Eve"), ("email", "ada@example.org"), ("password", GOOD)];
     browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
-    for letter in app.letters().await.iter().filter(|letter| letter.subject == "Confirm your e-mail address")
-    {
+    for letter in app.letters().await.iter().filter(|letter| letter.subject == "Confirm your email address") {
         browser.open(&letter.link()).await;
         browser.post("/verify-email", &[("token", &letter.token())]).await.is(422);
     }
@@ -132,7 +131,7 @@ async fn long_unicode_and_spaced_passwords_are_fine() {
         let mut browser = app.browser();
         let fields = [("name", "P"), ("email", &email), ("password", password)];
         browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
-        let letter = app.letter(&email, "Confirm your e-mail address").await;
+        let letter = app.letter(&email, "Confirm your email address").await;
         browser.open(&letter.link()).await;
         browser.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
         let trimmed = app.browser().log_in(&email, password.trim()).await;
@@ -222,7 +221,7 @@ async fn by_invitation_nobody_else_gets_in() {
         .is(422)
         .says("use the address it was sent to");
     browser.post("/register", &fields("Alan@example.org")).await.redirects_to("/register/check-email");
-    let letter = app.letter("Alan@example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("Alan@example.org", "Confirm your email address").await;
     browser.open(&letter.link()).await;
     browser.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     browser.log_in("alan@example.org", GOOD).await.redirects_to("/home");
@@ -276,7 +275,7 @@ async fn an_invitation_withdrawn_before_the_address_is_proven_lets_nobody_in() {
     let id: String = app.db.scalar("SELECT id::text FROM invitations");
     admin.get("/admin/invitations").await.is(200);
     admin.post(&format!("/admin/invitations/{id}/withdraw"), &[]).await.is(303);
-    let token = app.letter("alan@example.org", "Confirm your e-mail address").await.token();
+    let token = app.letter("alan@example.org", "Confirm your email address").await.token();
     browser.get("/login").await.is(200);
     browser.post("/verify-email", &[("token", &token)]).await.is(422);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 1);

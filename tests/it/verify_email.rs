@@ -12,7 +12,7 @@ async fn registered(app: &TestApp) -> (Browser, Letter) {
     let mut browser = app.browser();
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", GOOD)];
     browser.fill_in("/register", &fields).await.is(303);
-    let letter = app.letter("alan@example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("alan@example.org", "Confirm your email address").await;
     browser.get("/login").await.is(200);
     (browser, letter)
 }
@@ -124,7 +124,7 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     app.db.execute("DELETE FROM outbox");
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", own)];
     owner.fill_in("/register", &fields).await.is(303);
-    let letter = app.letter("alan@example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("alan@example.org", "Confirm your email address").await;
     owner.open(&letter.link()).await.is(200);
     owner.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     stranger.log_in("alan@example.org", GOOD).await.is(422);
@@ -144,7 +144,7 @@ async fn an_invited_registration_that_a_stranger_began_is_dropped_and_the_invita
         let fields =
             [("name", "Alan"), ("email", "alan@example.org"), ("password", password), ("invite", &invite)];
         browser.post("/register", &fields).await.redirects_to("/register/check-email");
-        app.letter("alan@example.org", "Confirm your e-mail address").await
+        app.letter("alan@example.org", "Confirm your email address").await
     };
     let letter = register(&mut app.browser(), GOOD).await;
     let mut owner = app.browser();
@@ -182,7 +182,7 @@ async fn guesses_at_the_password_of_a_registration_are_throttled_by_registration
     // Another registration is not affected, nor the browser that began this one.
     let fields = [("name", "Eve"), ("email", "eve@example.org"), ("password", GOOD)];
     app.browser().fill_in("/register", &fields).await.is(303);
-    let other = app.letter("eve@example.org", "Confirm your e-mail address").await;
+    let other = app.letter("eve@example.org", "Confirm your email address").await;
     let token = other.token();
     let fields = [("token", token.as_str()), ("password", GOOD)];
     guesser.post("/verify-email", &fields).await.redirects_to("/login");

@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
 use crate::users::SealCounts;
+use crate::web::copy::mails;
 
 const WITHIN: Duration = Duration::from_secs(15);
 
@@ -33,7 +34,7 @@ pub fn skipped() -> Vec<Finding> {
 
 pub fn look(db: &Db, settings: &Settings) -> Vec<Finding> {
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());
-    let accounts = match mailer.and_then(|mailer| Accounts::new(db.clone(), mailer, settings)) {
+    let accounts = match mailer.and_then(|mailer| Accounts::new(db.clone(), mailer, settings, mails::write)) {
         Ok(accounts) => accounts,
         Err(wrong) => return vec![problem("upkeep.sweep", wrong.to_string(), "correct the setting")],
     };

@@ -5,7 +5,7 @@ use crate::db::Fault;
 use crate::factors::passkeys::model::{Passkey, PasskeyId};
 use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, Name};
-use crate::notices::Notice;
+use crate::notices::{Notice, RemovedFactor};
 use crate::unicode::direction::isolated;
 
 impl Factors {
@@ -58,7 +58,7 @@ impl Factors {
                     .session(live.record.handle)
                     .detail(&name)
                     .write(conn)?;
-                factors.notify_user(conn, user, &Notice::FactorRemoved("a passkey"), &client)?;
+                factors.notify_user(conn, user, &Notice::FactorRemoved(RemovedFactor::Passkey), &client)?;
                 Ok(true)
             })
             .await

@@ -7,7 +7,7 @@ use crate::db::Fault;
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, UserId};
-use crate::notices::Notice;
+use crate::notices::{AddedFactor, Notice};
 
 /// What happens after a correct password if the user has a passkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +76,7 @@ impl Factors {
             .session(live.record.handle)
             .write(conn)?;
         if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-            self.notify_factor_added(
-                conn,
-                &owner,
-                "a passkey as the second step after your password",
-                client,
-            )?;
+            self.notify_factor_added(conn, &owner, AddedFactor::PasskeyStep, client)?;
         }
         let codes = match queries::recovery_codes_left(conn, user)? {
             0 => Some(self.replace_recovery_codes(conn, user)?),
@@ -105,8 +100,8 @@ impl Factors {
             .session(live.record.handle)
             .write(conn)?;
         if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-            let (undo, valid_for) = self.undo_factor_link(conn, &owner)?;
-            self.notices.send_notice(conn, &owner, &Notice::PasskeyStepOff { undo, valid_for }, client)?;
+            let undo = self.undo_factor_link(conn, &owner)?;
+            self.notices.send_notice(conn, &owner, &Notice::PasskeyStepOff { undo }, client)?;
         }
         Ok(PasskeyStepChange::Off)
     }

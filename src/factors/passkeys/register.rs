@@ -14,6 +14,7 @@ use crate::factors::passkeys::responses::Attestation;
 use crate::factors::queries::CeremonyPurpose;
 use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, UserId};
+use crate::notices::AddedFactor;
 
 /// Passkeys per user: more devices than people carry, and few enough to list.
 const MAX_PASSKEYS: i64 = 20;
@@ -120,21 +121,16 @@ impl Factors {
             return refuse(PasskeyRefusal::AlreadyRegistered);
         }
         let step = if existing.is_empty() { self.apply_password_choice(conn, user, step)? } else { None };
-        let (noted, told) = match step {
-            Some(PasskeyStep::Required) => {
-                ("", "a passkey, which is asked for after your password from now on")
-            }
-            Some(PasskeyStep::Off) => (
-                ", not asked for after the password",
-                "a passkey; your password alone still logs you in as well",
-            ),
-            None => ("", "a passkey"),
+        let (noted, added) = match step {
+            Some(PasskeyStep::Required) => ("", AddedFactor::PasskeyRequired),
+            Some(PasskeyStep::Off) => (", not required after the password", AddedFactor::PasskeyOptional),
+            None => ("", AddedFactor::Passkey),
         };
         NewEvent::by_owner(AuditAction::PasskeyAdded, user, client)
             .session(live.record.handle)
             .detail(&format!("{name}{noted}"))
             .write(conn)?;
-        self.notify_factor_added(conn, &owner, told, client)?;
+        self.notify_factor_added(conn, &owner, added, client)?;
         let on = queries::has_second_factor(conn, user)?;
         let wants_codes = on && queries::recovery_codes_left(conn, user)? == 0;
         Ok(AddedPasskey { wants_codes, step })

@@ -12,7 +12,7 @@ use crate::db::{Failed, Fault, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, base32, queries};
 use crate::identity::{Client, LiveUser, UserId};
-use crate::notices::Notice;
+use crate::notices::{AddedFactor, Notice, RemovedFactor};
 use crate::secret::{SealBroken, Secret};
 
 use code::Seed;
@@ -26,7 +26,6 @@ pub(crate) const MAX_TOTP_FAILURES: i32 = 10;
 const ENROLMENT_LIFETIME: Duration = Duration::hours(1);
 
 const SEAL_PURPOSE: &str = "totp";
-const NAME: &str = "an authenticator app";
 const RESEAL_BATCH: i64 = 500;
 
 /// A seed as its owner sees it during the set-up. No Debug, no Display.
@@ -107,7 +106,7 @@ impl Factors {
                     .session(live.record.handle)
                     .write(conn)?;
                 if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
-                    factors.notify_factor_added(conn, &owner, NAME, &client)?;
+                    factors.notify_factor_added(conn, &owner, AddedFactor::AuthenticatorApp, &client)?;
                 }
                 let codes = match queries::recovery_codes_left(conn, user)? {
                     0 => Some(factors.replace_recovery_codes(conn, user)?),
@@ -130,7 +129,12 @@ impl Factors {
                 NewEvent::by_owner(AuditAction::TotpRemoved, user, &client)
                     .session(live.record.handle)
                     .write(conn)?;
-                factors.notify_user(conn, user, &Notice::FactorRemoved(NAME), &client)?;
+                factors.notify_user(
+                    conn,
+                    user,
+                    &Notice::FactorRemoved(RemovedFactor::AuthenticatorApp),
+                    &client,
+                )?;
                 Ok(true)
             })
             .await

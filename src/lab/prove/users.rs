@@ -12,6 +12,7 @@ use crate::config::{Misconfigured, Settings, Transport};
 use crate::db::{Db, Fault, Refusable as _};
 use crate::identity::{Email, Name, Role};
 use crate::mail::Mailer;
+use crate::notices::write_nothing;
 use crate::secret::{CookieSigner, Secret};
 use latchkey_sessions::{Handle, Key, Login};
 
@@ -51,7 +52,7 @@ impl Users {
         settings.mail.smtp_url = None;
         let signer = CookieSigner::new(&settings.secret);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
-        let accounts = Accounts::new(Db::new(&sandbox.url, settings.pool), mailer, &settings)?;
+        let accounts = Accounts::new(Db::new(&sandbox.url, settings.pool), mailer, &settings, write_nothing)?;
         Ok(Self { accounts, signer, created: Cell::new(0) })
     }
 

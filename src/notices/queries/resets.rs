@@ -1,4 +1,4 @@
-//! Password reset links, and their decoys.
+//! Reset links and their decoys.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::secret::Token;
 
 const RESET: &str = "reset_password";
 
-/// The same statement for a link and for its decoy.
+/// The same statement for a link and for a decoy.
 macro_rules! replace_token {
     ($conn:ident, $table:ident, $owner:ident = $id:expr, $token:ident, $good_for:ident) => {{
         use $table::dsl;
@@ -33,7 +33,7 @@ macro_rules! replace_token {
     }};
 }
 
-/// A new reset link; the one before it is dead.
+/// Stores a reset link in place of the one before.
 pub(crate) fn replace_reset(
     conn: &mut PgConnection,
     user: UserId,
@@ -69,7 +69,7 @@ pub(crate) fn reset_owner(conn: &mut PgConnection, token_hash: &[u8]) -> Result<
 /// Whether this call consumed the link.
 pub(crate) fn consume_reset(conn: &mut PgConnection, token_hash: &[u8], user: UserId) -> Result<bool, Fault> {
     use user_tokens::dsl;
-    // The user first, as everybody else does, so that nobody waits in a circle.
+    // The user's row is always locked first, which prevents deadlocks.
     if !crate::identity::queries::lock_user(conn, user)? {
         return Ok(false);
     }

@@ -122,11 +122,16 @@ pub(crate) fn set_name(tx: &mut SessionTx<'_>, id: UserId, name: &Name) -> Resul
     Ok(())
 }
 
-/// `false` if nothing changed.
-pub(crate) fn set_role(tx: &mut SessionTx<'_>, id: UserId, role: Role) -> Result<bool, Fault> {
+/// Returns the role before; `None` if it is the same, or if there is no such user.
+pub(crate) fn set_role(tx: &mut SessionTx<'_>, id: UserId, role: Role) -> Result<Option<String>, Fault> {
     tx.invalidates();
-    let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::role.ne(role.as_str()));
-    Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(&mut **tx)? > 0)
+    let row = users::table.filter(dsl::id.eq(id.0));
+    let other = row.filter(dsl::role.ne(role.as_str())).for_update().select(dsl::role);
+    let before: Option<String> = other.first(&mut **tx).optional()?;
+    if before.is_some() {
+        diesel::update(row).set(dsl::role.eq(role.as_str())).execute(&mut **tx)?;
+    }
+    Ok(before)
 }
 
 /// `false` if nothing changed.

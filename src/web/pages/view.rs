@@ -5,20 +5,17 @@ mod series;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Actor, AuditAction, Event as AuditEvent};
+use crate::audit::{Actor, Event as AuditEvent};
 use crate::device;
 use crate::identity::{LoginMethod, UserId};
-use crate::login::EndedSession;
-use crate::unicode::direction::isolated;
 use crate::users::UserRow as Person;
+use crate::web::copy::audit::sentence;
 use crate::web::pages::page::Page;
 use latchkey_sessions::{Handle, Policy, SessionRecord};
 
 pub use crate::passwords::Strength;
 pub use moments::{Ends, When};
 pub use series::{Series, grouped};
-
-use moments::exact;
 
 pub struct SessionRow {
     pub handle: String,
@@ -143,115 +140,6 @@ impl Event {
     pub fn on_their_page(mut self) -> Self {
         self.person_name.clear();
         self
-    }
-}
-
-/// Which session was ended, as far as the event says it: "The session on Firefox on Linux that began 1 May 2026, …".
-fn ended_session(detail: &str) -> String {
-    let Some(ended) = EndedSession::read(detail) else { return "A session".to_owned() };
-    let began = ended.began().map(|at| format!(" that began {}", exact(at))).unwrap_or_default();
-    format!("The session on {}{began}", in_a_sentence(&ended.device))
-}
-
-/// The name of a device, within a sentence.
-fn in_a_sentence(device: &str) -> &str {
-    if device == device::name("") { "an unknown device" } else { device }
-}
-
-/// As [`Accounts`](crate::accounts::Accounts) counts them: "3 others", "3 of everybody" or "3".
-fn ended_sessions(detail: &str) -> String {
-    let (count, whose) = detail.split_once(' ').unwrap_or((detail, ""));
-    let sessions = |of: &str| match count {
-        "1" => format!("1{of} session was ended"),
-        _ => format!("{count}{of} sessions were ended"),
-    };
-    match whose {
-        _ if count.parse::<u64>().is_err() => "Sessions were ended".to_owned(),
-        "others" => sessions(" other"),
-        "of everybody" => format!("The sessions of all users were ended: {count}"),
-        _ => sessions(""),
-    }
-}
-
-fn sentence(event: &AuditEvent) -> (String, &'static str) {
-    let detail = &*event.detail;
-    let Some(act) = event.action else { return ("An event that a newer version recorded".into(), "plain") };
-    let with = |text: &str| {
-        if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
-    };
-    match act {
-        AuditAction::Registered => ("Registered".into(), "good"),
-        AuditAction::LoggedIn => ("Logged in".into(), "good"),
-        AuditAction::LogInRefused => (with("Log-in refused"), "bad"),
-        AuditAction::LoggedOut => ("Logged out".into(), "plain"),
-        AuditAction::Confirmed => match LoginMethod::parse_confirmed(detail) {
-            Some(factor) => (format!("Confirmed with {}", factor.in_words()), "plain"),
-            None => (with("Confirmed"), "plain"),
-        },
-        AuditAction::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
-        AuditAction::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
-        AuditAction::PasswordChanged => ("Password changed".into(), "warn"),
-        AuditAction::PasswordReset => ("Password set through a reset link".into(), "warn"),
-        AuditAction::ResetRequested => (with("Reset link requested"), "warn"),
-        AuditAction::PasswordLocked => ("Password locked after too many wrong ones".into(), "bad"),
-        AuditAction::PasswordUnlocked => ("Password unlocked".into(), "warn"),
-        AuditAction::EmailChangeAsked => ("A change of the e-mail address was begun".into(), "warn"),
-        AuditAction::EmailChangeCancelled => {
-            ("The requested change of the e-mail address was cancelled".into(), "warn")
-        }
-        AuditAction::EmailChanged => ("E-mail address changed".into(), "warn"),
-        AuditAction::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
-        AuditAction::SessionDisowned => (
-            format!("{} was reported by mail: “this was not me”. Every session ended", ended_session(detail)),
-            "bad",
-        ),
-        AuditAction::NameChanged => ("Name changed".into(), "plain"),
-        // The browser that is shown beside it is the one it was ended from.
-        AuditAction::SessionRevoked
-            if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() =>
-        {
-            let from = device::name(event.browser());
-            (format!("{} was ended from {}", ended_session(detail), in_a_sentence(&from)), "warn")
-        }
-        AuditAction::SessionRevoked => (format!("{} was ended", ended_session(detail)), "warn"),
-        AuditAction::SessionsRevoked => (ended_sessions(detail), "warn"),
-        AuditAction::RoleChanged if !detail.is_empty() => (format!("Role changed to {detail}"), "warn"),
-        AuditAction::RoleChanged => ("Role changed".into(), "warn"),
-        AuditAction::Disabled => ("Account disabled".into(), "bad"),
-        AuditAction::Enabled => ("Account enabled".into(), "good"),
-        AuditAction::Invited => (with("Invitation sent"), "plain"),
-        AuditAction::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
-        AuditAction::Imported => ("Moved in from elsewhere".into(), "good"),
-        AuditAction::PasswordMovedIn => {
-            (with("Your password moved in as well"), if detail.is_empty() { "good" } else { "warn" })
-        }
-        AuditAction::PasskeyAdded => (with("Passkey added"), "warn"),
-        AuditAction::PasskeyRenamed => (with("Passkey renamed"), "plain"),
-        AuditAction::PasskeyRemoved => (with("Passkey removed"), "warn"),
-        AuditAction::PasskeyStepOn => ("A passkey is required after the password".into(), "good"),
-        AuditAction::PasskeyStepOff => {
-            ("The password alone logs in: no passkey is required after it".into(), "bad")
-        }
-        AuditAction::PasskeyRefused => (with("Passkey refused"), "bad"),
-        AuditAction::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
-        AuditAction::Exported => ("What is kept about you was downloaded".into(), "warn"),
-        AuditAction::DeletionRequested => ("Asked to delete the account".into(), "bad"),
-        AuditAction::DeletionCancelled => ("Kept the account by logging in".into(), "good"),
-        AuditAction::Deleted => ("Account deleted".into(), "plain"),
-        AuditAction::SetUp => ("Became the first administrator".into(), "good"),
-        AuditAction::PasswordAccepted => {
-            ("Right password at a log-in, second step not yet taken".into(), "plain")
-        }
-        AuditAction::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
-        AuditAction::TotpAdded => ("Authenticator app added".into(), "good"),
-        AuditAction::TotpRemoved => ("Authenticator app removed".into(), "warn"),
-        AuditAction::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
-        AuditAction::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
-        AuditAction::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
-        AuditAction::FactorDisowned => {
-            ("Changes to the ways to log in were taken back by mail, and every session ended".into(), "warn")
-        }
-        AuditAction::FactorsReset => ("Second factors removed".into(), "bad"),
     }
 }
 

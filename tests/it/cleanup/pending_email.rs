@@ -5,7 +5,7 @@ use crate::support::app::{Letter, Person, TestApp};
 use crate::support::browser::{Answer, Browser};
 
 const NEW: &str = "countess@example.org";
-const REQUESTED: &str = "A new e-mail address was requested";
+const REQUESTED: &str = "A new email address was requested";
 const CANCELLED: &str = "was ended. Log in and request the change again.";
 
 async fn ask(browser: &mut Browser, email: &str) -> Answer {
@@ -26,7 +26,7 @@ async fn the_old_address_is_told_and_its_letter_cancels_the_change_and_secures_t
     let (mut thief, confirm) = asked(&app, &ada).await;
     let letter = app.letter(ada.email, REQUESTED).await;
     assert!(letter.text.contains("c…@example.org") && !letter.text.contains(NEW), "{}", letter.text);
-    assert!(letter.text.contains("within 7 days"), "{}", letter.text);
+    assert!(letter.text.contains("works for 7 days"), "{}", letter.text);
     app.browser().open(&letter.link()).await.is(200).says("A requested change of your address is cancelled");
     press(&app, &letter).await.redirects_to("/login");
     assert!(!thief.is_in().await);

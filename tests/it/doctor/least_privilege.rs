@@ -134,7 +134,7 @@ async fn everything_people_do(running: &Running, mail: &MailServer, roles: &TwoR
     let mut ada = running.browser();
     let person = [("name", "Ada"), ("email", ADA), ("password", ADAS[0])];
     ada.fill_in("/register", &person).await.redirects_to("/register/check-email");
-    let link = mail.link_to(ADA, "Confirm your e-mail address").await;
+    let link = mail.link_to(ADA, "Confirm your email address").await;
     ada.fill_in(&link, &[("token", token(&link))]).await.redirects_to("/login");
     let logged_in = async |password: &str| -> Browser {
         let mut browser = running.browser();

@@ -61,7 +61,7 @@ async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_
         .does_not_say("Your first passkey also decides");
     page.says("Logging in with your password also asks for a passkey or a recovery code.");
     let letter = app.letter(ada.email, "A way to log in was added").await;
-    assert!(letter.text.contains("which is asked for after your password from now on"), "{}", letter.text);
+    assert!(letter.text.contains("It is now required after your password."), "{}", letter.text);
     assert!(!password_alone(&app, &ada).await);
 }
 
@@ -84,9 +84,9 @@ async fn who_chooses_so_goes_on_logging_in_with_the_password_alone() {
     browser
         .get("/account/activity")
         .await
-        .says("Passkey added: Unknown device, not asked for after the password");
+        .says("Passkey added: Unknown device, not required after the password");
     let letter = app.letter(ada.email, "A way to log in was added").await;
-    assert!(letter.text.contains("your password alone still logs you in as well"), "{}", letter.text);
+    assert!(letter.text.contains("Your password alone still logs you in as well."), "{}", letter.text);
     browser.get("/account/security").await;
     browser.post("/account/recovery-codes", &[]).await.redirects_to("/account/security");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
@@ -175,7 +175,7 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     thief.get("/account/security").await.says("Your password alone logs you in again.");
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
     assert_eq!((app.events("passkey-step-off"), app.count_letters(OFF).await), (1, 1));
-    thief.get("/account/activity").await.says("The password alone logs in: no passkey is required after it");
+    thief.get("/account/activity").await.says("Passkey no longer required after the password");
     for table in ["recovery_codes", "pending_logins"] {
         assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
@@ -214,7 +214,7 @@ async fn turning_it_on_brings_codes_once_and_is_told_and_taken_back() {
     browser.get("/account/security").await.says("Recovery codes are shown once").says("10 are left.");
     assert_eq!(app.events("passkey-step-on"), 1);
     let letter = app.letter(ada.email, "A way to log in was added").await;
-    assert!(letter.text.contains("a passkey as the second step after your password"), "{}", letter.text);
+    assert!(letter.text.contains("set to require a passkey after your password"), "{}", letter.text);
     // Another person turned it on: the owner, who has no passkey at hand, gets in again.
     let mut owner = app.browser();
     owner.open(&letter.link()).await.is(200);

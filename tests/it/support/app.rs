@@ -13,6 +13,7 @@ use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
 use latchkey::mail::{Mailer, StoredMail};
 use latchkey::passwords::{HashCost, Hasher, Password};
+use latchkey::web::copy::mails;
 use latchkey::web::{self, Shared};
 use latchkey_sessions::InvalidationListener;
 use uuid::Uuid;
@@ -89,7 +90,7 @@ impl TestApp {
         let pool = Db::new(&db.url(), settings.pool);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())
             .expect("mail");
-        let accounts = Accounts::new(pool, mailer, &settings).expect("accounts");
+        let accounts = Accounts::new(pool, mailer, &settings, mails::write).expect("accounts");
         let shared = Data::new(Shared::new(accounts.clone(), &settings));
         let (tell, told) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
