@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use latchkey::config::{SettingRow, Settings};
-use latchkey::web::routes::{self, Route};
+use latchkey::web::routes::{self, Face, Route};
 use serde_json::Value;
 
 use crate::support::generated::check_table;
