@@ -278,12 +278,12 @@ fn every_refusal_has_its_line_and_its_reason_and_keeps_nobody_else_out() {
     let export = Export::new("people.csv", &text);
     let expected = [
         "line 3: email is not an address that mail can be sent to",
-        "line 5: the password hash is in no format that is known here",
-        "line 6: the password hash costs more than a log-in may: bcrypt is accepted up to cost 12; import this user \
-         without the hash, and they set a password with a reset link",
-        "line 7: the password hash costs more than a log-in may: Argon2 is accepted up to 256 MiB of memory times passes, \
-         in at most 64 lanes; import this user without the hash, and they set a password with a reset link",
-        "line 8: the password hash is not well formed",
+        "line 5: the format of the password hash is not supported",
+        "line 6: the password hash takes longer than a log-in may: bcrypt is accepted up to cost 12; import this user \
+         without the hash, and they can set a password with a reset link",
+        "line 7: the password hash takes longer than a log-in may: Argon2 is accepted up to 256 MiB of memory times passes, \
+         in at most 64 lanes; import this user without the hash, and they can set a password with a reset link",
+        "line 8: the password hash is malformed",
         "line 10: role is neither member nor admin",
         "line 11: role is admin, which needs --allow-admins",
         "line 12: created_at is not a past time with an offset, such as 2024-05-17T09:30:00Z",
