@@ -1,4 +1,4 @@
-//! Both parsers, on what people export and on anything at all.
+//! Both parsers, on typical exports and on random input.
 
 use std::io::Cursor;
 
