@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Answer;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn an_invitation_is_sent_listed_and_withdrawn() {
@@ -21,7 +22,7 @@ async fn an_invitation_is_sent_listed_and_withdrawn() {
         .says("alan@example.org")
         .says("by Grace Hopper")
         .says("waiting");
-    let letter = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    let letter = app.letter("alan@example.org", subjects::INVITATION).await;
     assert!(letter.text.contains("7 days"), "{}", letter.text);
     list.does_not_say(&letter.token());
     let id: String = app.db.scalar("SELECT id::text FROM invitations");
@@ -105,7 +106,7 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
     app.db.execute("UPDATE users SET role = 'admin'");
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
-    let letter = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    let letter = app.letter("alan@example.org", subjects::INVITATION).await;
     let mut watching = app.logged_in(&ada).await;
     // Whatever was written by hand, or by an older version that withdrew nothing.
     let inviter = |set: &str| app.db.execute(&format!("UPDATE users SET {set} WHERE id = '{}'", grace.id));
@@ -127,7 +128,7 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
     // Registered while it was good, confirmed when it is not any more.
     register(&app, &letter.token()).await.redirects_to("/register/check-email");
     inviter("role = 'member'");
-    let confirm = app.letter("alan@example.org", "Confirm your e-mail address").await;
+    let confirm = app.letter("alan@example.org", subjects::VERIFY_EMAIL).await;
     let token = confirm.token();
     let fields = [("token", token.as_str()), ("password", "gravel tuba otter lemon")];
     app.browser().fill_in(&confirm.link(), &fields).await.is(422);
@@ -143,7 +144,7 @@ async fn an_ended_invitation_is_replaced_by_a_new_one_and_does_not_come_back_wit
     let invite = async |person: &Person| {
         let mut admin = app.logged_in(person).await;
         admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
-        let token = app.letter("alan@example.org", "You are invited to Latchkey").await.token();
+        let token = app.letter("alan@example.org", subjects::INVITATION).await.token();
         app.db.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'");
         token
     };

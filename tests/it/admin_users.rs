@@ -4,6 +4,7 @@ use futures_util::future::join;
 use uuid::Uuid;
 
 use crate::support::app::{Person, TestApp};
+use crate::support::subjects;
 
 fn page(person: &Person) -> String {
     format!("/admin/users/{}", person.id)
@@ -167,7 +168,7 @@ async fn disabling_ends_every_session_and_refuses_log_ins_until_enabled_again() 
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut adas = app.logged_in(&ada).await;
     adas.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let reset = app.letter(ada.email, "Set a new password").await;
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     let mut admin = app.logged_in(&grace).await;
     admin.get(&page(&ada)).await.is(200);
     admin.post(&deed(&ada, "disable"), &[]).await.redirects_to(&page(&ada));
@@ -232,7 +233,7 @@ async fn a_reset_link_goes_to_the_person_and_not_to_the_administrator() {
     let mut admin = app.logged_in(&grace).await;
     admin.get(&page(&ada)).await.is(200);
     admin.post(&deed(&ada, "send-reset"), &[]).await.redirects_to(&page(&ada));
-    let letter = app.letter(ada.email, "Set a new password").await;
+    let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     admin.get(&page(&ada)).await.says("A reset link is on its way").does_not_say(&letter.token());
     app.browser().open(&letter.link()).await.is(200);
 }

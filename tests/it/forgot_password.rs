@@ -5,6 +5,7 @@ use latchkey::config::Transport;
 
 use crate::support::app::{Letter, Person, TestApp};
 use crate::support::browser::Answer;
+use crate::support::subjects;
 
 const NEW: &str = "gravel tuba otter lemon";
 
@@ -13,7 +14,7 @@ async fn link_for(app: &TestApp, person: &Person) -> Letter {
         .fill_in("/forgot-password", &[("email", person.email)])
         .await
         .redirects_to("/forgot-password/sent");
-    app.letter(person.email, "Set a new password").await
+    app.letter(person.email, subjects::RESET_PASSWORD).await
 }
 
 async fn reset(app: &TestApp, token: &str, password: &str) -> Answer {
@@ -62,7 +63,7 @@ async fn the_link_sets_a_password_ends_every_session_and_logs_nobody_in() {
     assert_eq!(app.live_sessions(&ada), 0);
     browser.log_in(ada.email, ada.password).await.is(422);
     browser.log_in(ada.email, NEW).await.is(303);
-    app.letter(ada.email, "Your password was changed").await;
+    app.letter(ada.email, subjects::PASSWORD_CHANGED).await;
     app.browser().open(&letter.link()).await.is(410).says("This link no longer works");
     reset(&app, &token, "hinge meadow oyster drum").await.is(422);
 }
@@ -90,7 +91,7 @@ async fn of_twenty_posts_at_once_one_sets_the_password() {
     assert!(answers.iter().all(|(status, _)| [303, 422].contains(status)), "{answers:?}");
     app.browser().log_in(ada.email, &won[0].1).await.is(303);
     assert_eq!(app.events("password-reset"), 1);
-    let told = app.letters().await.into_iter().filter(|letter| letter.subject == "Your password was changed");
+    let told = app.letters().await.into_iter().filter(|letter| letter.subject == subjects::PASSWORD_CHANGED);
     assert_eq!(told.count(), 1);
 }
 

@@ -11,6 +11,7 @@ use crate::passkeys::{add, prove};
 use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
+use crate::support::subjects;
 
 /// As a name it passes every rule, and a mail program would make a link of it.
 const TYPED: &str = "Locked! Unlock at zanzibar.example";
@@ -89,14 +90,14 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
     // Address, password, the whole account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
-    let confirm = app.letter("eve@example.org", "Confirm your new e-mail address").await;
+    let confirm = app.letter("eve@example.org", subjects::CONFIRM_EMAIL).await;
     stranger(app).fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
     let fields = [("name", TYPED), ("email", victim.email), ("password", NEW)];
     stranger(app).fill_in("/register", &fields).await.redirects_to("/register/check-email");
     let fields = [("current_password", victim.password), ("password", NEW)];
     browser.fill_in("/account/password", &fields).await.redirects_to("/account/password");
     browser.fill_in("/forgot-password", &[("email", "eve@example.org")]).await.is(303);
-    let reset = app.letter("eve@example.org", "Set a new password").await;
+    let reset = app.letter("eve@example.org", subjects::RESET_PASSWORD).await;
     let token = reset.token();
     let fields = [("token", token.as_str()), ("password", victim.password)];
     stranger(app).fill_in(&reset.link(), &fields).await.redirects_to("/login");

@@ -6,6 +6,7 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::support::app::{Person, TestApp};
+use crate::support::subjects;
 
 /// The time to think is over.
 fn let_it_pass(app: &TestApp) {
@@ -115,7 +116,7 @@ async fn whoever_leaves_is_out_at_once_everywhere_and_told() {
     assert!(!here.is_in().await && !elsewhere.is_in().await);
     assert_eq!(app.live_sessions(&ada), 0);
     app.browser().open(&link).await.says("used up");
-    let letter = app.letter(ada.email, "Your account will be deleted").await;
+    let letter = app.letter(ada.email, subjects::LEAVING).await;
     assert!(letter.text.contains("Log in before then and the account stays"), "{}", letter.text);
     let grace = app.grace().await;
     app.logged_in(&grace).await.get("/admin/users").await.says("leaving");
@@ -185,7 +186,7 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
     // The address is free again.
     let again = [("name", "Ada"), ("email", ada.email), ("password", "analytical-engine-1837")];
     app.browser().fill_in("/register", &again).await.is(303);
-    app.letter(ada.email, "Confirm your e-mail address").await;
+    app.letter(ada.email, subjects::VERIFY_EMAIL).await;
 }
 
 #[actix_web::test]

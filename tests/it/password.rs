@@ -3,6 +3,7 @@
 use futures_util::future::{join, join_all};
 
 use crate::support::app::TestApp;
+use crate::support::subjects;
 
 const NEW: &str = "gravel tuba otter lemon";
 
@@ -23,7 +24,7 @@ async fn a_change_ends_every_other_session_and_rotates_this_one() {
     assert_eq!(app.live_sessions(&ada), 1);
     app.browser().log_in(ada.email, ada.password).await.is(422);
     app.browser().log_in(ada.email, NEW).await.is(303);
-    let letter = app.letter(ada.email, "Your password was changed").await;
+    let letter = app.letter(ada.email, subjects::PASSWORD_CHANGED).await;
     assert!(letter.text.contains("127.0.0.1") && !letter.text.contains(NEW), "{}", letter.text);
     assert_eq!(letter.link(), "/forgot-password");
 }
@@ -103,7 +104,7 @@ async fn links_mailed_for_a_forgotten_password_die_with_it() {
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let letter = app.letter(ada.email, "Set a new password").await;
+    let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     let fields = [("current_password", ada.password), ("password", NEW)];
     browser.fill_in("/account/password", &fields).await.is(303);
     let mut thief = app.browser();

@@ -5,6 +5,7 @@ use latchkey::config::{Registration, Transport};
 
 use crate::support::app::TestApp;
 use crate::support::browser::Answer;
+use crate::support::subjects;
 
 const GOOD: &str = "gravel tuba otter lemon";
 
@@ -24,7 +25,7 @@ async fn registering_makes_nobody_until_the_address_is_proven() {
     browser.get("/register/check-email").await.is(200).says("Check your e-mail");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 0);
     browser.log_in("alan@example.org", GOOD).await.is(422);
-    let letter = app.letter("Alan@Example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("Alan@Example.org", subjects::VERIFY_EMAIL).await;
     // Not the name: whoever registers a stranger's address could write to them through it.
     assert!(!letter.text.contains("Alan Turing") && letter.text.contains("24 hours"), "{}", letter.text);
     let link = letter.link();
@@ -44,7 +45,7 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_a_letter() {
     let taken = browser.fill_in("/register", &fields("ADA@example.org")).await;
     let free = browser.fill_in("/register", &fields("eve@example.org")).await;
     assert_eq!(whole(&taken), whole(&free));
-    let letter = app.letter(ada.email, "You already have an account").await;
+    let letter = app.letter(ada.email, subjects::ALREADY_REGISTERED).await;
     assert!(!letter.text.contains("Ada Lovelace") && !letter.text.contains("token"), "{}", letter.text);
     let letters = app.letters().await;
     assert_eq!(letters.len(), 2, "{letters:?}");
@@ -63,8 +64,7 @@ async fn a_disabled_persons_address_gets_the_same_answer_and_makes_nobody_new() 
     let mut browser = app.browser();
     let fields = [("name", "Eve"), ("email", "ada@example.org"), ("password", GOOD)];
     browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
-    for letter in app.letters().await.iter().filter(|letter| letter.subject == "Confirm your e-mail address")
-    {
+    for letter in app.letters().await.iter().filter(|letter| letter.subject == subjects::VERIFY_EMAIL) {
         browser.open(&letter.link()).await;
         browser.post("/verify-email", &[("token", &letter.token())]).await.is(422);
     }
@@ -132,7 +132,7 @@ async fn long_unicode_and_spaced_passwords_are_fine() {
         let mut browser = app.browser();
         let fields = [("name", "P"), ("email", &email), ("password", password)];
         browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
-        let letter = app.letter(&email, "Confirm your e-mail address").await;
+        let letter = app.letter(&email, subjects::VERIFY_EMAIL).await;
         browser.open(&letter.link()).await;
         browser.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
         let trimmed = app.browser().log_in(&email, password.trim()).await;
@@ -211,7 +211,7 @@ async fn by_invitation_nobody_else_gets_in() {
     }
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
-    let letter = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    let letter = app.letter("alan@example.org", subjects::INVITATION).await;
     let token = letter.token();
     let form = browser.open(&letter.link()).await;
     assert_eq!(form.attribute("#email", "value").as_deref(), Some("alan@example.org"));
@@ -222,7 +222,7 @@ async fn by_invitation_nobody_else_gets_in() {
         .is(422)
         .says("use the address it was sent to");
     browser.post("/register", &fields("Alan@example.org")).await.redirects_to("/register/check-email");
-    let letter = app.letter("Alan@example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("Alan@example.org", subjects::VERIFY_EMAIL).await;
     browser.open(&letter.link()).await;
     browser.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     browser.log_in("alan@example.org", GOOD).await.redirects_to("/home");
@@ -237,7 +237,7 @@ async fn withdrawn_expired_and_replaced_invitations_open_nothing() {
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     let invite = [("email", "alan@example.org")];
-    let subject = "You are invited to Latchkey";
+    let subject = subjects::INVITATION;
     let mut links = Vec::new();
     for end in [
         "UPDATE invitations SET withdrawn_at = now()",
@@ -269,14 +269,14 @@ async fn an_invitation_withdrawn_before_the_address_is_proven_lets_nobody_in() {
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
-    let invite = app.letter("alan@example.org", "You are invited to Latchkey").await.token();
+    let invite = app.letter("alan@example.org", subjects::INVITATION).await.token();
     let mut browser = app.browser();
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", GOOD), ("invite", &invite)];
     browser.fill_in("/register", &fields).await.redirects_to("/register/check-email");
     let id: String = app.db.scalar("SELECT id::text FROM invitations");
     admin.get("/admin/invitations").await.is(200);
     admin.post(&format!("/admin/invitations/{id}/withdraw"), &[]).await.is(303);
-    let token = app.letter("alan@example.org", "Confirm your e-mail address").await.token();
+    let token = app.letter("alan@example.org", subjects::VERIFY_EMAIL).await.token();
     browser.get("/login").await.is(200);
     browser.post("/verify-email", &[("token", &token)]).await.is(422);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 1);

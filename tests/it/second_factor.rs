@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use crate::support::app::TestApp;
 use crate::support::authenticator_app::AuthenticatorApp;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another_key() {
@@ -181,9 +182,9 @@ async fn a_reset_password_keeps_the_second_factor() {
     app.enrol(&mut app.logged_in(&ada).await).await;
     let mut browser = app.browser();
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let link = app.letter(ada.email, "Set a new password").await.link();
+    let link = app.letter(ada.email, subjects::RESET_PASSWORD).await.link();
     browser.get(&link).await;
-    let token = app.letter(ada.email, "Set a new password").await.token();
+    let token = app.letter(ada.email, subjects::RESET_PASSWORD).await.token();
     let new = "analytical engines weave patterns";
     browser.post("/reset-password", &[("token", &token), ("password", new)]).await.is(303);
     browser.log_in(ada.email, new).await.redirects_to("/login/second-factor");

@@ -5,6 +5,7 @@ use latchkey::config::Registration;
 
 use crate::support::app::{Letter, TestApp};
 use crate::support::browser::Browser;
+use crate::support::subjects;
 
 const GOOD: &str = "gravel tuba otter lemon";
 
@@ -12,7 +13,7 @@ async fn registered(app: &TestApp) -> (Browser, Letter) {
     let mut browser = app.browser();
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", GOOD)];
     browser.fill_in("/register", &fields).await.is(303);
-    let letter = app.letter("alan@example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("alan@example.org", subjects::VERIFY_EMAIL).await;
     browser.get("/login").await.is(200);
     (browser, letter)
 }
@@ -124,7 +125,7 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     app.db.execute("DELETE FROM outbox");
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", own)];
     owner.fill_in("/register", &fields).await.is(303);
-    let letter = app.letter("alan@example.org", "Confirm your e-mail address").await;
+    let letter = app.letter("alan@example.org", subjects::VERIFY_EMAIL).await;
     owner.open(&letter.link()).await.is(200);
     owner.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     stranger.log_in("alan@example.org", GOOD).await.is(422);
@@ -137,14 +138,14 @@ async fn an_invited_registration_that_a_stranger_began_is_dropped_and_the_invita
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
-    let invitation = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    let invitation = app.letter("alan@example.org", subjects::INVITATION).await;
     let register = async |browser: &mut Browser, password: &str| {
         let page = browser.open(&invitation.link()).await;
         let invite = page.attribute("input[name=invite]", "value").unwrap();
         let fields =
             [("name", "Alan"), ("email", "alan@example.org"), ("password", password), ("invite", &invite)];
         browser.post("/register", &fields).await.redirects_to("/register/check-email");
-        app.letter("alan@example.org", "Confirm your e-mail address").await
+        app.letter("alan@example.org", subjects::VERIFY_EMAIL).await
     };
     let letter = register(&mut app.browser(), GOOD).await;
     let mut owner = app.browser();
@@ -182,7 +183,7 @@ async fn guesses_at_the_password_of_a_registration_are_throttled_by_registration
     // Another registration is not affected, nor the browser that began this one.
     let fields = [("name", "Eve"), ("email", "eve@example.org"), ("password", GOOD)];
     app.browser().fill_in("/register", &fields).await.is(303);
-    let other = app.letter("eve@example.org", "Confirm your e-mail address").await;
+    let other = app.letter("eve@example.org", subjects::VERIFY_EMAIL).await;
     let token = other.token();
     let fields = [("token", token.as_str()), ("password", GOOD)];
     guesser.post("/verify-email", &fields).await.redirects_to("/login");

@@ -3,9 +3,9 @@
 use crate::cleanup::scene::{link_to, press};
 use crate::support::app::{Letter, Person, TestApp};
 use crate::support::browser::{Answer, Browser};
+use crate::support::subjects;
 
 const NEW: &str = "countess@example.org";
-const REQUESTED: &str = "A new e-mail address was requested";
 const CANCELLED: &str = "was ended. Log in and request the change again.";
 
 async fn ask(browser: &mut Browser, email: &str) -> Answer {
@@ -24,7 +24,7 @@ async fn the_old_address_is_told_and_its_letter_cancels_the_change_and_secures_t
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (mut thief, confirm) = asked(&app, &ada).await;
-    let letter = app.letter(ada.email, REQUESTED).await;
+    let letter = app.letter(ada.email, subjects::EMAIL_CHANGE_ASKED).await;
     assert!(letter.text.contains("c…@example.org") && !letter.text.contains(NEW), "{}", letter.text);
     assert!(letter.text.contains("within 7 days"), "{}", letter.text);
     app.browser().open(&letter.link()).await.is(200).says("A requested change of your address is cancelled");
@@ -122,7 +122,7 @@ async fn the_page_does_not_tell_whether_the_new_address_is_taken() {
         let card = page.says(email).text("section.card").expect("a card").replace(email, "…");
         browser.post("/account/email/resend", &[]).await.redirects_to("/account/email");
         browser.get("/account/email").await.says("A new link is on its way");
-        seen.push((card, app.count_letters(REQUESTED).await));
+        seen.push((card, app.count_letters(subjects::EMAIL_CHANGE_ASKED).await));
     }
     assert_eq!((&seen[0].0, seen[0].1), (&seen[1].0, 1));
     assert_eq!(seen[1].1, 2);

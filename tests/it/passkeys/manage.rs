@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{inside, passkey_of};
 use crate::support::app::TestApp;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn a_passkey_gets_another_name() {
@@ -44,7 +45,7 @@ async fn removing_takes_the_passkey_and_leaves_the_sessions() {
     assert_eq!(page.count(".session"), 0);
     assert!(opened.is_in().await);
     assert_eq!(app.events("passkey-removed"), 1);
-    let letter = app.letter(ada.email, "A way to log in was removed").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_REMOVED).await;
     assert!(letter.text.contains("a passkey."), "{}", letter.text);
     browser.post(&format!("/account/passkeys/{id}/remove"), &[]).await.is(404);
 }

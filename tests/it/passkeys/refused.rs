@@ -8,6 +8,7 @@ use super::{
 use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
+use crate::support::subjects;
 
 struct Door {
     app: TestApp,
@@ -84,7 +85,7 @@ async fn a_passkey_whose_counter_went_back() {
     assert_eq!(door.app.events("passkey-copied"), 3);
     // Once is enough to know.
     let letters = door.app.letters().await;
-    let told = letters.iter().filter(|letter| letter.subject == "A passkey of yours was refused");
+    let told = letters.iter().filter(|letter| letter.subject == subjects::PASSKEY_COPIED);
     let told: Vec<_> = told.map(|letter| letter.to.as_str()).collect();
     assert_eq!(told, [door.ada.email]);
     let page = door.own.get("/account/security").await;

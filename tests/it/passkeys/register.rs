@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{EXPIRED, NOT_CHECKED, NOT_VERIFIED, add, asked, passkey_of, prove, refuses};
 use crate::support::app::TestApp;
 use crate::support::authenticator::Authenticator;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn a_passkey_is_asked_for_that_finds_its_account_and_verifies_its_person() {
@@ -44,7 +45,7 @@ async fn a_new_passkey_is_named_after_its_device_and_noted() {
     assert_eq!(names, "Chrome on Windows, Chrome on Windows (2), Chrome on Windows (3)");
     assert_eq!(app.events("passkey-added"), 3);
     browser.get("/account/activity").await.says("Passkey added: Chrome on Windows (3)");
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("a passkey."), "{}", letter.text);
 }
 

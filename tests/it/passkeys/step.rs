@@ -7,9 +7,9 @@ use super::{add, asked, inside, passkey_of, prove};
 use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::{Answer, Browser};
+use crate::support::subjects;
 
 const STEP: &str = "/account/passkeys/second-step";
-const OFF: &str = "Your password alone now logs you in";
 
 /// Makes a passkey with a choice about the password.
 async fn add_with(browser: &mut Browser, device: &mut Authenticator, choice: &str) -> Answer {
@@ -36,7 +36,7 @@ async fn optional(app: &TestApp, person: &Person) -> (Browser, Authenticator) {
 
 /// Logs in with a new password, set with the link that was mailed.
 async fn logs_in_anew(app: &TestApp, browser: &mut Browser, person: &Person) -> Answer {
-    let token = app.letter(person.email, "Set a new password").await.token();
+    let token = app.letter(person.email, subjects::RESET_PASSWORD).await.token();
     let password = "gravel tuba otter lemon";
     browser
         .post("/reset-password", &[("token", &token), ("password", password)])
@@ -60,7 +60,7 @@ async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_
     page.says("from now on your password asks for it as well")
         .does_not_say("Your first passkey also decides");
     page.says("Logging in with your password also asks for a passkey or a recovery code.");
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("which is asked for after your password from now on"), "{}", letter.text);
     assert!(!password_alone(&app, &ada).await);
 }
@@ -85,7 +85,7 @@ async fn who_chooses_so_goes_on_logging_in_with_the_password_alone() {
         .get("/account/activity")
         .await
         .says("Passkey added: Unknown device, not asked for after the password");
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("your password alone still logs you in as well"), "{}", letter.text);
     browser.get("/account/security").await;
     browser.post("/account/recovery-codes", &[]).await.redirects_to("/account/security");
@@ -97,7 +97,7 @@ async fn who_chooses_so_goes_on_logging_in_with_the_password_alone() {
 
 #[actix_web::test]
 async fn only_the_very_word_weakens_anything() {
-    for choice in ["", "required", "Off", "OFF", "off%20", "0", "no"] {
+    for choice in ["", "required", "Off", "subjects::PASSKEY_STEP_OFF", "off%20", "0", "no"] {
         let app = TestApp::spawn();
         let ada = app.ada().await;
         let mut browser = app.logged_in(&ada).await;
@@ -174,14 +174,14 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
     thief.get("/account/security").await.says("Your password alone logs you in again.");
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
-    assert_eq!((app.events("passkey-step-off"), app.count_letters(OFF).await), (1, 1));
+    assert_eq!((app.events("passkey-step-off"), app.count_letters(subjects::PASSKEY_STEP_OFF).await), (1, 1));
     thief.get("/account/activity").await.says("The password alone logs in: no passkey is required after it");
     for table in ["recovery_codes", "pending_logins"] {
         assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
     assert!(password_alone(&app, &ada).await);
 
-    let letter = app.letter(ada.email, OFF).await;
+    let letter = app.letter(ada.email, subjects::PASSKEY_STEP_OFF).await;
     let mut owner = app.browser();
     owner
         .open(&letter.link())
@@ -213,7 +213,7 @@ async fn turning_it_on_brings_codes_once_and_is_told_and_taken_back() {
     browser.post(STEP, &[("second_step", "required")]).await.redirects_to("/account/security");
     browser.get("/account/security").await.says("Recovery codes are shown once").says("10 are left.");
     assert_eq!(app.events("passkey-step-on"), 1);
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("a passkey as the second step after your password"), "{}", letter.text);
     // Another person turned it on: the owner, who has no passkey at hand, gets in again.
     let mut owner = app.browser();
