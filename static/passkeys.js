@@ -40,9 +40,11 @@ async function post(path, body) {
   throw new Refused(answer.detail ?? OTHERWISE);
 }
 
-// Log in and confirm: a passkey that is there already. `ways` say how the browser offers it.
+// Log in and confirm: a passkey that exists already. The page names the rows that ask for it and check it; `ways` say how
+// the browser offers it.
+const rows = place?.dataset.path ?? "/login/passkey";
 async function ask(ways) {
-  const { publicKey, next } = await post(`/login/passkey/start?${then()}`, {});
+  const { publicKey, next } = await post(`${rows}/start?${then()}`, {});
   // There is nothing to ask for any more.
   if (next) {
     location.assign(next);
@@ -63,7 +65,7 @@ function then() {
 }
 
 function answer({ id, rawId, type, response }) {
-  return post(`/login/passkey/finish?${then()}`, {
+  return post(`${rows}/finish?${then()}`, {
     id, type,
     rawId: text(rawId),
     response: {

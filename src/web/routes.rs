@@ -1,27 +1,27 @@
-//! The table: one row a route. A row that names another guard than its handler's first argument does not
-//! compile, nor does a POST whose handler does not end in a checked [`Form`] or [`Json`].
+//! The route table: one row a route. A row that names another guard than its handler's first argument does not compile,
+//! nor does a POST whose handler does not end in a checked [`Form`](super::http::form::Form) or
+//! [`Json`](super::http::json::Json).
 //!
-//! A `form` is a `post` that can be given back filled in: its third part shows its page again.
+//! A `form` is a `post` whose form can be shown again, filled in: its third part is the handler that shows it.
 
-use std::sync::LazyLock;
+use actix_web::guard::Post;
+use actix_web::{FromRequest, Handler, HttpResponse, Responder, web};
 
-use actix_web::dev::ResourceDef;
-use actix_web::guard::{self, Any, Get, Head, Post};
-use actix_web::http::header::{self, HeaderValue};
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
-
+use super::http::body::Media;
+use super::http::error::Error;
+use super::http::methods::is_reading;
+use super::http::request_counts::CountedRoute;
+use super::http::request_state::MatchedRoute;
 use super::pages::{
     account, admin, compare, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
     second_factor, setup,
 };
-use crate::web::http::body::Media;
-use crate::web::http::error::Error;
-use crate::web::http::fields;
-use crate::web::http::form::{Form, Input, Posted};
-use crate::web::http::json::Json;
-use crate::web::session::guard::{Admin, Confirmed, Guard, Kind, Pending, SignedIn, Visitor};
-use crate::web::session::receive::{self, Draft};
-use crate::web::session::with_session;
+use super::session::arguments::{EndsInDraft, EndsInForm, StartsWithGuard};
+use super::session::guard::{Admin, Confirmed, Guard, GuardKind, Pending, SignedIn, Visitor};
+use super::session::receive::{self, FormPages, Redraw};
+use super::session::with_session::with_session;
+
+pub use super::http::request_state::Face;
 
 /// The rows of a deployed server with every part switched on.
 pub fn table() -> Vec<Route> {
@@ -48,11 +48,15 @@ fn product_table() -> Vec<Route> {
         Visitor  ::form("/login",                                log_in::submit, log_in::again),
         Pending  ::get ("/login/second-factor",                  second_factor::form),
         Pending  ::post("/login/second-factor",                  second_factor::submit),
+        Pending  ::post("/login/second-factor/passkey/start",    second_factor::start_passkey),
+        Pending  ::post("/login/second-factor/passkey/finish",   second_factor::finish_passkey),
         Visitor  ::post("/login/passkey/start",                  passkeys::start),
         Visitor  ::post("/login/passkey/finish",                 passkeys::finish),
         Visitor  ::post("/logout",                               log_out::submit),
         SignedIn ::get ("/confirm",                              confirm::form),
         SignedIn ::post("/confirm",                              confirm::submit),
+        SignedIn ::post("/confirm/passkey/start",                confirm::start_passkey),
+        SignedIn ::post("/confirm/passkey/finish",               confirm::finish_passkey),
         Visitor  ::get ("/forgot-password",                      reset_password::ask),
         Visitor  ::form("/forgot-password",                      reset_password::send, reset_password::ask_again),
         Visitor  ::get ("/forgot-password/sent",                 reset_password::sent),
@@ -128,6 +132,13 @@ pub fn compare_table() -> Vec<Route> {
     ]
 }
 
+/// Which of the optional tables are mounted.
+#[derive(Clone, Copy)]
+pub struct MountedTables {
+    pub local: bool,
+    pub compare: bool,
+}
+
 /// Rows that exist in local mode only.
 #[rustfmt::skip]
 pub fn local_table() -> Vec<Route> {
@@ -138,28 +149,17 @@ pub fn local_table() -> Vec<Route> {
     ]
 }
 
-/// Which of the optional tables are mounted.
-#[derive(Clone, Copy)]
-pub struct Served {
-    pub local: bool,
-    pub compare: bool,
-}
-
-impl Served {
-    const ALL: Self = Self { local: true, compare: true };
-}
-
 /// One row: data for tests and documentation, and the handler behind it.
 pub struct Route {
-    pub guard: Kind,
+    pub guard: GuardKind,
     pub method: Method,
     pub path: &'static str,
-    /// Asked by a script, which wants everything told as JSON.
-    pub json: bool,
-    /// The fields of its form that come back when it does.
+    pub face: Face,
+    /// The fields of its form that are shown again with what was typed.
     pub texts: Vec<&'static str>,
-    /// Whether its form can be given back filled in.
-    pub comes_back: bool,
+    /// Whether its form can be shown again, filled in.
+    pub is_shown_again: bool,
+    /// Makes the handler, once for each worker.
     handler: Box<dyn Fn() -> actix_web::Route>,
 }
 
@@ -170,31 +170,23 @@ pub enum Method {
     Post,
 }
 
-impl Method {
-    fn takes(self) -> &'static str {
-        match self {
-            Self::Get => "GET, HEAD",
-            Self::Post => "POST",
-        }
-    }
-}
-
 /// How a guard makes rows.
-pub trait Rows: Guard + Sized {
+pub trait RowsOfGuard: Guard + Sized {
     fn get<H, Args>(path: &'static str, handler: H) -> Route
     where
         H: Handler<Args>,
         H::Output: Responder + 'static,
-        Args: FromRequest + LedBy<Self> + 'static,
+        Args: FromRequest + StartsWithGuard<Self> + 'static,
     {
-        let handler = move || web::route().service(with_session::before(handler.clone()));
+        let route = MatchedRoute { path, face: Face::Page };
+        let handler = move || web::route().service(with_session(Some(route), handler.clone()));
         Route {
             guard: Self::KIND,
             method: Method::Get,
             path,
-            json: false,
+            face: Face::Page,
             texts: Vec::new(),
-            comes_back: false,
+            is_shown_again: false,
             handler: Box::new(handler),
         }
     }
@@ -203,7 +195,7 @@ pub trait Rows: Guard + Sized {
     where
         H: Handler<Args>,
         H::Output: Responder + 'static,
-        Args: FromRequest + LedBy<Self> + EndsInForm + 'static,
+        Args: FromRequest + StartsWithGuard<Self> + EndsInForm + 'static,
     {
         posted::<Self, _, _>(path, handler, None)
     }
@@ -213,193 +205,109 @@ pub trait Rows: Guard + Sized {
     where
         H: Handler<Args>,
         H::Output: Responder + 'static,
-        Args: FromRequest + LedBy<Self> + EndsInForm + 'static,
+        Args: FromRequest + StartsWithGuard<Self> + EndsInForm + 'static,
         D: Handler<DraftArgs>,
         D::Output: Responder + 'static,
-        DraftArgs: FromRequest + LedBy<Self> + EndsInDraft + 'static,
+        DraftArgs: FromRequest + StartsWithGuard<Self> + EndsInDraft + 'static,
     {
         posted::<Self, _, _>(path, handler, Some(receive::redraw(again)))
     }
 }
 
-fn posted<G, H, Args>(path: &'static str, handler: H, redraw: Option<receive::Redraw>) -> Route
+impl<G: Guard> RowsOfGuard for G {}
+
+fn posted<G, H, Args>(path: &'static str, handler: H, redraw: Option<Redraw>) -> Route
 where
     G: Guard,
     H: Handler<Args>,
     H::Output: Responder + 'static,
     Args: FromRequest + EndsInForm + 'static,
 {
-    let comes_back = redraw.is_some();
-    let handler = move || web::route().service(receive::receive::<G, _, _>(handler.clone(), redraw.clone()));
+    let face = if Args::MEDIA == Media::Json { Face::Json } else { Face::Page };
+    let route = MatchedRoute { path, face };
+    let is_shown_again = redraw.is_some();
+    let pages = FormPages {
+        redraw,
+        confirm: |request, posted, carried| Box::pin(confirm::step(request, posted, carried)),
+    };
+    let handler =
+        move || web::route().service(receive::receive::<G, _, _>(route, handler.clone(), pages.clone()));
     Route {
         guard: G::KIND,
         method: Method::Post,
         path,
-        json: Args::MEDIA == Media::Json,
+        face,
         texts: Args::texts(),
-        comes_back,
+        is_shown_again,
         handler: Box::new(handler),
     }
 }
 
-impl<G: Guard> Rows for G {}
-
-/// Arguments whose first is the guard `G`.
-pub trait LedBy<G> {}
-
-/// Arguments whose last is a form, or its twin in JSON, and so its token checked.
-pub trait EndsInForm {
-    const MEDIA: Media;
-
-    /// The fields that come back.
-    fn texts() -> Vec<&'static str> {
-        Vec::new()
-    }
-
-    /// What was typed into them.
-    fn typed(_: &Posted) -> Result<Vec<(String, String)>, Error> {
-        Ok(Vec::new())
-    }
+/// The rows as the counters need them.
+pub fn counted() -> impl Iterator<Item = CountedRoute> {
+    table().into_iter().chain(local_table()).map(|row| CountedRoute {
+        path: row.path,
+        is_post: row.method == Method::Post,
+        guard: row.guard.as_str(),
+    })
 }
 
-/// Arguments whose last is a form that was given back.
-pub trait EndsInDraft {}
+/// The one or two rows of a path.
+struct RowsOfPath {
+    path: &'static str,
+    get: Option<Route>,
+    post: Option<Route>,
+}
 
-impl<G> LedBy<G> for (G,) {}
-impl<G, A> LedBy<G> for (G, A) {}
-impl<G, A, B> LedBy<G> for (G, A, B) {}
-impl<G, A, B, C> LedBy<G> for (G, A, B, C) {}
-
-macro_rules! ends_in_form {
-    ($($before:ident),+) => {
-        impl<$($before,)+ T: Input> EndsInForm for ($($before,)+ Form<T>) {
-            const MEDIA: Media = Media::Form;
-
-            fn texts() -> Vec<&'static str> {
-                fields::texts::<T>()
-            }
-
-            fn typed(posted: &Posted) -> Result<Vec<(String, String)>, Error> {
-                posted.texts::<T>()
-            }
+impl RowsOfPath {
+    /// The value of `Allow`.
+    fn allow(&self) -> &'static str {
+        match (&self.get, &self.post) {
+            (Some(_), Some(_)) => "GET, HEAD, POST",
+            (None, Some(_)) => "POST",
+            _ => "GET, HEAD",
         }
-
-        impl<$($before,)+> EndsInDraft for ($($before,)+ Draft) {}
-    };
-}
-
-ends_in_form!(G);
-ends_in_form!(G, A);
-ends_in_form!(G, A, B);
-
-impl<G, A, T> EndsInForm for (G, A, Json<T>) {
-    const MEDIA: Media = Media::Json;
-}
-
-/// Whether the row that answers this is one for scripts: the first whose path matches, as the router has it.
-pub fn is_for_scripts(method: &actix_web::http::Method, path: &str) -> bool {
-    static POSTS: LazyLock<Vec<(ResourceDef, bool)>> = LazyLock::new(|| {
-        let rows = paths(Served::ALL, Method::Post).filter_map(|(path, row, _)| Some((path, row?.json)));
-        rows.map(|(path, json)| (ResourceDef::new(path), json)).collect()
-    });
-    *method == actix_web::http::Method::POST
-        && POSTS.iter().find(|(pattern, _)| pattern.is_match(path)).is_some_and(|(_, json)| *json)
-}
-
-/// For reading: whoever may GET may ask for the headers alone.
-pub fn is_reading() -> impl guard::Guard {
-    Any(Get()).or(Head())
-}
-
-/// A resource outside the table that can only be read.
-pub fn reading<H, Args>(path: &str, handler: H) -> Resource
-where
-    H: Handler<Args>,
-    H::Output: Responder + 'static,
-    Args: FromRequest + 'static,
-{
-    web::resource(path)
-        .route(web::route().guard(is_reading()).to(handler))
-        .default_service(web::to(|| wrong_method("GET, HEAD".to_owned())))
-}
-
-/// Mounts the rows for reading, each by itself: nothing but who is visiting stands between them and the door.
-pub fn mount_pages(config: &mut web::ServiceConfig, served: Served) {
-    for (path, row, allowed) in paths(served, Method::Get) {
-        let wrong = web::route().service(with_session::before(move || wrong_method(allowed.clone())));
-        let route = row.map_or(wrong, |row| (row.handler)());
-        config.service(web::resource(path).guard(is_reading()).route(route));
     }
 }
 
-/// Mounts the rows for sending, in the scope that may change a session.
-pub fn mount_forms(config: &mut web::ServiceConfig, served: Served) {
-    for (path, row, allowed) in paths(served, Method::Post) {
-        let resource = web::resource(path);
-        let resource = match row {
-            Some(row) => resource.route((row.handler)().guard(Post())),
-            None => resource,
-        };
-        config.service(resource.default_service(web::to(move || wrong_method(allowed.clone()))));
+/// Mounts the rows, a resource for each path. A method that the path does not take is answered with 405 and the methods
+/// that it takes.
+pub fn mount(config: &mut web::ServiceConfig, tables: MountedTables) {
+    for rows in by_path(tables) {
+        let (path, allow) = (rows.path, rows.allow());
+        let mut resource = web::resource(path);
+        if let Some(row) = rows.get {
+            resource = resource.route((row.handler)().guard(is_reading()));
+        }
+        if let Some(row) = rows.post {
+            resource = resource.route((row.handler)().guard(Post()));
+        }
+        let route = MatchedRoute { path, face: Face::Page };
+        let wrong_method = move || async move { Err::<HttpResponse, _>(Error::WrongMethod { allow }) };
+        config.service(resource.default_service(with_session(Some(route), wrong_method)));
     }
 }
 
-/// Every path with its row for `method`, if it has one, and the methods that it takes: the wrong one is 405 and is
-/// told the right ones.
-fn paths(served: Served, method: Method) -> impl Iterator<Item = (&'static str, Option<Route>, String)> {
+fn by_path(tables: MountedTables) -> Vec<RowsOfPath> {
     let mut rows = product_table();
-    if served.compare {
+    if tables.compare {
         rows.extend(compare_table());
     }
-    if served.local {
+    if tables.local {
         rows.extend(local_table());
     }
-    let mut paths: Vec<(&'static str, Option<Route>, String)> = Vec::new();
+    let mut paths: Vec<RowsOfPath> = Vec::new();
     for row in rows {
-        if paths.last().is_none_or(|(path, ..)| *path != row.path) {
-            paths.push((row.path, None, String::new()));
-        }
-        if let Some((_, wanted, allowed)) = paths.last_mut() {
-            let separator = if allowed.is_empty() { "" } else { ", " };
-            *allowed += separator;
-            *allowed += row.method.takes();
-            if row.method == method {
-                *wanted = Some(row);
-            }
+        let at = paths.iter().position(|rows| rows.path == row.path).unwrap_or_else(|| {
+            paths.push(RowsOfPath { path: row.path, get: None, post: None });
+            paths.len() - 1
+        });
+        match row.method {
+            Method::Get => paths[at].get = Some(row),
+            Method::Post => paths[at].post = Some(row),
         }
     }
-    // Paths are tried in this order, and one with an id in it costs a regular expression each time.
-    paths.sort_by_key(|(path, ..)| path.contains('{'));
-    paths.into_iter()
-}
-
-async fn wrong_method(allowed: String) -> HttpResponse {
-    let mut response = HttpResponse::MethodNotAllowed().finish();
-    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
-        response.headers_mut().insert(header::ALLOW, allowed);
-    }
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use actix_web::http::Method as Verb;
-
-    #[test]
-    fn errors_are_json_where_the_row_that_answers_is_one_for_scripts() {
-        let scripts = table().iter().filter(|row| row.json).count();
-        assert!(scripts >= 4, "{scripts}");
-        for row in table() {
-            let path = row.path.replace("{id}", "0b9").replace("{handle}", "0b9").replace("{step}", "ask");
-            let posts = row.method == Method::Post;
-            // Two rows may share a path: only the one that is posted to counts.
-            if posts {
-                assert_eq!(is_for_scripts(&Verb::POST, &path), row.json, "{path}");
-            }
-            assert!(!is_for_scripts(&Verb::GET, &path), "{path}");
-            assert!(!is_for_scripts(&Verb::POST, &format!("{path}x/")), "{path}");
-        }
-        assert!(!is_for_scripts(&Verb::POST, "/login/passkey/start/more"));
-    }
+    // Paths are tried in this order, and one with a parameter costs a regular expression each time.
+    paths.sort_by_key(|rows| rows.path.contains('{'));
+    paths
 }

@@ -15,7 +15,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::pages::home;
-use super::routes;
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::Factor;
@@ -24,7 +23,8 @@ use crate::secret;
 use crate::sessions::{Handle, Principal, Record, State};
 use crate::web::http::assets;
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::http::methods::read_only;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{Page, Person};
 
 /// The cookie that carries the token.
@@ -49,11 +49,11 @@ const PUBLIC_KEY: [u8; 32] = [
 pub fn mount(config: &mut ServiceConfig) {
     config
         .app_data(Data::new(Prepared::new()))
-        .service(routes::reading("/yardstick/tokens", tokens))
-        .service(routes::reading("/yardstick/eddsa", eddsa))
-        .service(routes::reading("/yardstick/hs256", hs256))
+        .service(read_only("/yardstick/tokens", tokens))
+        .service(read_only("/yardstick/eddsa", eddsa))
+        .service(read_only("/yardstick/hs256", hs256))
         // Paths are tried in this order, so this one is next to the page it is compared with.
-        .service(routes::reading("/yardstick/open", open));
+        .service(read_only("/yardstick/open", open));
 }
 
 /// Prepared once, as the documentation of `jsonwebtoken` advises.
@@ -138,22 +138,22 @@ impl Claims {
 }
 
 /// Checks nothing in the request.
-async fn open(ctx: Ctx, prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
+async fn open(ctx: RequestContext, prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
     let Claims { name, csrf, is_admin, others, .. } = &prepared.claims;
     let page = page(&ctx, name.clone(), *is_admin, csrf.clone());
     let policy = ctx.accounts().sessions().policy();
     home::dashboard(page, name.clone(), &prepared.record, *others, OffsetDateTime::now_utc(), policy)
 }
 
-async fn hs256(token: Hs256, ctx: Ctx) -> Result<HttpResponse, Error> {
+async fn hs256(token: Hs256, ctx: RequestContext) -> Result<HttpResponse, Error> {
     show(token.0, &ctx)
 }
 
-async fn eddsa(token: EdDsa, ctx: Ctx) -> Result<HttpResponse, Error> {
+async fn eddsa(token: EdDsa, ctx: RequestContext) -> Result<HttpResponse, Error> {
     show(token.0, &ctx)
 }
 
-fn show(claims: Claims, ctx: &Ctx) -> Result<HttpResponse, Error> {
+fn show(claims: Claims, ctx: &RequestContext) -> Result<HttpResponse, Error> {
     let (name, others) = (claims.name.clone(), claims.others);
     let page = page(ctx, claims.name.clone(), claims.is_admin, claims.csrf.clone());
     let policy = ctx.accounts().sessions().policy();
@@ -161,7 +161,7 @@ fn show(claims: Claims, ctx: &Ctx) -> Result<HttpResponse, Error> {
 }
 
 /// The same frame as for `/home`, so that the pages have equal size.
-fn page(ctx: &Ctx, name: SmolStr, is_admin: bool, csrf: String) -> Page {
+fn page(ctx: &RequestContext, name: SmolStr, is_admin: bool, csrf: String) -> Page {
     Page {
         csrf,
         flash: None,

@@ -109,7 +109,7 @@ fn route_table(rows: &[Route]) -> String {
 
 fn notes(row: &Route) -> String {
     let fields = row.texts.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    match (row.json, row.comes_back, fields.is_empty()) {
+    match (row.face == Face::Json, row.is_shown_again, fields.is_empty()) {
         (true, ..) => "JSON".to_owned(),
         (false, true, false) => format!("returned filled in: {fields}"),
         (false, true, true) => "returned to its page".to_owned(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use latchkey::identity::{Client, Role, UserId};
-use latchkey::web::routes::{self, Method, Route};
-use latchkey::web::session::guard::Kind;
+use latchkey::web::routes::{self, Face, Method, Route};
+use latchkey::web::session::guard::GuardKind;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::support::app::{Person, TestApp};
@@ -106,12 +106,12 @@ impl End {
     }
 
     /// Where the guard sends a user who has lost this; `None` if the guard does not ask for what was lost.
-    fn denies(self, guard: Kind) -> Option<&'static str> {
+    fn denies(self, guard: GuardKind) -> Option<&'static str> {
         match (guard, self) {
-            (Kind::Visitor | Kind::Pending, _) => None,
+            (GuardKind::Visitor | GuardKind::Pending, _) => None,
             (_, Self::Revoked | Self::Disabled | Self::Rotated) => Some("/login"),
-            (Kind::Admin, Self::Demoted) => Some("nowhere"),
-            (Kind::Confirmed | Kind::Admin, Self::ConfirmationOver) => Some("/confirm"),
+            (GuardKind::Admin, Self::Demoted) => Some("nowhere"),
+            (GuardKind::Confirmed | GuardKind::Admin, Self::ConfirmationOver) => Some("/confirm"),
             _ => None,
         }
     }
@@ -119,8 +119,10 @@ impl End {
 
 fn is_denied(row: &Route, answer: &Answer, to: &str) -> bool {
     match (answer.status, to) {
-        (403, "nowhere") => !row.json || answer.json()["next"].is_null(),
-        (403, _) if row.json => answer.json()["next"].as_str().is_some_and(|next| next.starts_with(to)),
+        (403, "nowhere") => row.face == Face::Page || answer.json()["next"].is_null(),
+        (403, _) if row.face == Face::Json => {
+            answer.json()["next"].as_str().is_some_and(|next| next.starts_with(to))
+        }
         // What was typed is in the page that confirms.
         (403, "/confirm") => answer.body.contains("Confirm it is you"),
         _ => answer.is_sent_to(to),
@@ -141,7 +143,11 @@ fn aimed_at(app: &TestApp, row: &Route, victim: &Person, browser: &Browser) -> (
         _ => "&name=Eve",
     };
     let fields: String = row.texts.iter().map(typed).collect();
-    let body = if row.json { "{}".to_owned() } else { format!("csrf_token={}{fields}", browser.token) };
+    let body = if row.face == Face::Json {
+        "{}".to_owned()
+    } else {
+        format!("csrf_token={}{fields}", browser.token)
+    };
     (path.join("/"), body)
 }
 
@@ -168,7 +174,7 @@ async fn whoever_loses_the_right_while_a_form_arrives_has_done_nothing() {
             let mut browser = app.logged_in(&grace).await;
             browser.get("/account").await.is(200);
             let (path, body) = aimed_at(&app, &row, &ada, &browser);
-            let held = hold_back(&app, &browser, &path, row.json, &body).await;
+            let held = hold_back(&app, &browser, &path, row.face == Face::Json, &body).await;
             end.come(&app, &grace, &browser).await;
             let before = app.dump();
             let answer = held.finish();
@@ -188,7 +194,7 @@ async fn a_slow_form_is_carried_out_as_any_other() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     for row in posts() {
-        if row.guard == Kind::Pending || row.guard == Kind::Visitor {
+        if row.guard == GuardKind::Pending || row.guard == GuardKind::Visitor {
             continue;
         }
         app.db
@@ -197,7 +203,7 @@ async fn a_slow_form_is_carried_out_as_any_other() {
         let mut browser = app.logged_in(&grace).await;
         browser.get("/account").await.is(200);
         let (path, body) = aimed_at(&app, &row, &ada, &browser);
-        let answer = hold_back(&app, &browser, &path, row.json, &body).await.finish();
+        let answer = hold_back(&app, &browser, &path, row.face == Face::Json, &body).await.finish();
         let admitted = ![401, 403].contains(&answer.status)
             && answer.status < 500
             && !answer.is_sent_to("/login")
@@ -231,7 +237,13 @@ async fn a_passkey_is_worth_nothing_in_a_session_that_ended_while_its_answer_arr
     let (grace, mary) = (app.grace().await, app.mary().await);
     // The last administrator cannot be disabled.
     app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
-    for path in ["/login/passkey/start", "/login/passkey/finish"] {
+    // The token of a visitor's row belongs to the session; the guard of the other rows asks for the session itself.
+    for (path, title) in [
+        ("/login/passkey/start", "This form is out of date"),
+        ("/login/passkey/finish", "This form is out of date"),
+        ("/confirm/passkey/start", "You are not logged in"),
+        ("/confirm/passkey/finish", "You are not logged in"),
+    ] {
         for end in [End::Revoked, End::Disabled, End::Rotated] {
             app.db.execute("UPDATE users SET disabled_at = NULL");
             let mut browser = app.logged_in(&grace).await;
@@ -239,10 +251,9 @@ async fn a_passkey_is_worth_nothing_in_a_session_that_ended_while_its_answer_arr
             let held = hold_back(&app, &browser, path, true, "{}").await;
             end.come(&app, &grace, &browser).await;
             let before = app.dump();
-            // The token belongs to the session, and that is there no more.
             let answer = held.finish();
             answer.is(403);
-            assert_eq!(answer.json()["title"], "This form is out of date", "{path} {end:?}");
+            assert_eq!(answer.json()["title"], title, "{path} {end:?}");
             assert_eq!(app.dump(), before, "{path} {end:?}");
         }
     }

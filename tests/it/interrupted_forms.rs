@@ -2,7 +2,7 @@
 //! again.
 
 use latchkey::web::routes::{self, Method, Route};
-use latchkey::web::session::guard::Kind;
+use latchkey::web::session::guard::GuardKind;
 use reqwest::header::REFERER;
 
 use crate::passkeys::{inside, passkey_of, prove};
@@ -23,7 +23,7 @@ fn rows() -> Vec<Route> {
     let mut rows = routes::table();
     rows.retain(|row| {
         row.method == Method::Post
-            && matches!(row.guard, Kind::Confirmed | Kind::Admin)
+            && matches!(row.guard, GuardKind::Confirmed | GuardKind::Admin)
             && !row.texts.is_empty()
     });
     rows
@@ -81,7 +81,7 @@ fn every_form_that_has_something_typed_in_it_can_come_back() {
     let rows = rows();
     assert!(rows.len() >= 5, "{}", rows.len());
     for row in rows {
-        assert!(row.comes_back, "{} would lose {:?}", row.path, row.texts);
+        assert!(row.is_shown_again, "{} would lose {:?}", row.path, row.texts);
     }
     for row in routes::table() {
         let secret = ["password", "current_password", "code", "codes"];

@@ -35,6 +35,7 @@ mod headers;
 mod held_back;
 mod history;
 mod house;
+mod house_web;
 mod import;
 mod instances;
 mod interrupted_forms;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use latchkey::web::routes::{self, Method, Route};
-use latchkey::web::session::guard::Kind;
+use latchkey::web::routes::{self, Face, Method, Route};
+use latchkey::web::session::guard::GuardKind;
 use reqwest::header::{ORIGIN, REFERER};
 use serde_json::Value;
 use uuid::Uuid;
@@ -50,25 +50,29 @@ enum Outcome {
 }
 
 /// The whole policy.
-fn expected(guard: Kind, method: Method, persona: Persona) -> Outcome {
+fn expected(guard: GuardKind, method: Method, persona: Persona) -> Outcome {
     use Persona::*;
     match (guard, persona) {
         (_, CrossSite) if method == Method::Post => Outcome::Forbidden,
         // Whoever has a session, or nothing at all, has no log-in to finish.
-        (Kind::Pending, Pending) => Outcome::Admitted,
-        (Kind::Pending, _) => Outcome::LogIn,
+        (GuardKind::Pending, Pending) => Outcome::Admitted,
+        (GuardKind::Pending, _) => Outcome::LogIn,
         (_, ForeignToken) if method == Method::Post => Outcome::Forbidden,
-        (Kind::Visitor, _) => Outcome::Admitted,
+        (GuardKind::Visitor, _) => Outcome::Admitted,
         (_, Anonymous | Pending) => Outcome::LogIn,
-        (Kind::Admin, Member | ConfirmedMember) => Outcome::Forbidden,
-        (Kind::Confirmed | Kind::Admin, Member | Admin) => Outcome::Confirm,
+        (GuardKind::Admin, Member | ConfirmedMember) => Outcome::Forbidden,
+        (GuardKind::Confirmed | GuardKind::Admin, Member | Admin) => Outcome::Confirm,
         _ => Outcome::Admitted,
     }
 }
 
 fn outcome(row: &Route, answer: &Answer) -> Outcome {
     // A script is told where to go first.
-    let next = if row.json && answer.status == 403 { answer.json()["next"].take() } else { Value::Null };
+    let next = if row.face == Face::Json && answer.status == 403 {
+        answer.json()["next"].take()
+    } else {
+        Value::Null
+    };
     match answer.status {
         403 if next.as_str().is_some_and(|next| next.starts_with("/login")) => Outcome::LogIn,
         403 if next.as_str().is_some_and(|next| next.starts_with("/confirm")) => Outcome::Confirm,
@@ -86,7 +90,7 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
 
 /// Posts nothing but this token, as forms do or as scripts do.
 async fn post(browser: &mut Browser, row: &Route, path: &str, token: &str) -> Answer {
-    if !row.json {
+    if row.face == Face::Page {
         return browser.post_bare(path, &[("csrf_token", token)]).await;
     }
     let post = browser.request(reqwest::Method::POST, path).header("content-type", "application/json");
@@ -173,7 +177,7 @@ async fn who_gets_in_follows_from_the_guard_of_the_row_alone() {
             };
             let (got, want) = (outcome(&row, &answer), expected(row.guard, row.method, persona));
             // That guard asks the database, while the form is read: either may refuse first.
-            let both_refuse = row.guard == Kind::Pending && persona == Persona::ForeignToken;
+            let both_refuse = row.guard == GuardKind::Pending && persona == Persona::ForeignToken;
             if got != want && !(both_refuse && got == Outcome::Forbidden) {
                 wrong.push(format!("{persona:?} {:?} {}: {got:?} instead of {want:?}", row.method, row.path));
             }
@@ -209,7 +213,7 @@ async fn whoever_is_turned_away_comes_back_to_where_they_were_going() {
             }
             let back = match row.method {
                 // A log-in that is over begins anew.
-                _ if row.guard == Kind::Pending => door.to_owned(),
+                _ if row.guard == GuardKind::Pending => door.to_owned(),
                 Method::Get if row.path == "/home" => door.to_owned(),
                 Method::Get => format!("{door}?next={path}"),
                 Method::Post => format!("{door}?next=/account/sessions?page=2"),
@@ -231,7 +235,7 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
     for row in every_row().iter().filter(|row| row.method == Method::Post) {
         let path = filled(row.path);
         let tokens = ["", "x", &"A".repeat(43), &other.token, &"A".repeat(8000)];
-        if row.guard == Kind::Pending {
+        if row.guard == GuardKind::Pending {
             for token in tokens.into_iter().chain([stranger.token.as_str(), &admin.token]) {
                 waiting.post_bare(&path, &[("csrf_token", token), ("code", "123456")]).await.is(403);
             }
@@ -243,7 +247,7 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
         }
         post(&mut admin, row, &path, &stranger.token).await.is(403);
         admin.post_bare(&path, &[]).await.is(403);
-        if row.guard == Kind::Visitor && row.path != "/logout" {
+        if row.guard == GuardKind::Visitor && row.path != "/logout" {
             for token in tokens {
                 post(&mut stranger, row, &path, token).await.is(403);
             }
@@ -535,7 +539,7 @@ fn who_gets_in_where() -> String {
     let mut table =
         format!("| guard | {} |\n", personas.iter().map(in_words).collect::<Vec<_>>().join(" | "));
     table += &format!("|---|{}\n", "---|".repeat(personas.len()));
-    let mut guards: Vec<Kind> = Vec::new();
+    let mut guards: Vec<GuardKind> = Vec::new();
     for row in routes::table().iter().filter(|row| !matches!(row.method, Method::Post)) {
         if !guards.contains(&row.guard) {
             guards.push(row.guard);

@@ -10,7 +10,7 @@ use latchkey::config::{PasswordLimits, ThrottleLimits};
 use latchkey::identity::{Email, Name};
 use latchkey::passwords::Password;
 use latchkey::web::routes::{self, Method};
-use latchkey::web::session::guard::Kind;
+use latchkey::web::session::guard::GuardKind;
 
 use crate::support::generated::check_table;
 
@@ -147,7 +147,8 @@ fn the_limits_on_the_page_are_those_that_are_checked() {
 
 #[test]
 fn every_form_a_stranger_may_send_is_accounted_for() {
-    let open = |guard: Kind| !matches!(guard, Kind::SignedIn | Kind::Confirmed | Kind::Admin);
+    let open =
+        |guard: GuardKind| !matches!(guard, GuardKind::SignedIn | GuardKind::Confirmed | GuardKind::Admin);
     let rows = routes::table();
     let forms = rows.iter().filter(|row| row.method == Method::Post && open(row.guard));
     same("forms", &first_cells(&list("ways")), &forms.map(|row| row.path.to_owned()).collect());

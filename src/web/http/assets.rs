@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::error::Error;
+use super::methods::read_only;
 use crate::secret;
-use crate::web::http::error::Error;
-use crate::web::routes;
 
 struct Asset {
     name: &'static str,
@@ -49,7 +49,7 @@ pub fn passkeys() -> &'static str {
 }
 
 pub fn mount(config: &mut web::ServiceConfig) {
-    config.service(routes::reading("/static/{name}", file));
+    config.service(read_only("/static/{name}", file));
 }
 
 async fn file(request: HttpRequest) -> Result<HttpResponse, Error> {

@@ -1,5 +1,5 @@
-//! The body of a POST: of the right type, not too long, and not too slow. Read by [`receive`](crate::web::session::receive) alone, which
-//! asks the guard before and after.
+//! The body of a POST: of the right type, not too long, and not too slow. Only `session::receive` reads one; it asks the
+//! guard before and after.
 
 use std::time::Duration;
 
@@ -18,11 +18,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive: actix bounds the head of a request, not its body.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// A complete body, kept with its request for [`Form`](super::form::Form) and [`Json`](super::json::Json).
-#[derive(Clone)]
-pub struct Body(pub Bytes);
-
-/// What a handler takes.
+/// The media type that a handler takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
     Form,
@@ -39,14 +35,14 @@ impl Media {
 }
 
 /// Waits for the whole body.
-pub async fn read(request: &HttpRequest, payload: Payload, media: Media) -> Result<Body, Error> {
+pub async fn read(request: &HttpRequest, payload: Payload, media: Media) -> Result<Bytes, Error> {
     let typed = has_type(request.headers(), media)?;
     let bytes = tokio::time::timeout(MAX_WAIT, collect(payload)).await.map_err(|_| Error::TooSlow)??;
     // A body has a type; having neither is an empty form.
     if !typed && (media == Media::Json || !bytes.is_empty()) {
-        return Err(Error::NotAForm);
+        return Err(Error::WrongMediaType);
     }
-    Ok(Body(bytes.freeze()))
+    Ok(bytes.freeze())
 }
 
 /// Whether the body says what it is. If it does, it is of this type (in any case: RFC 9110 §8.3.1), and not compressed:
@@ -55,17 +51,17 @@ fn has_type(headers: &HeaderMap, media: Media) -> Result<bool, Error> {
     let text = |name| headers.get_all(name).map(|value| value.to_str().unwrap_or("?"));
     let mut codings = text(header::CONTENT_ENCODING).flat_map(|value| value.split(','));
     if !codings.all(|coding| ["", "identity"].contains(&&*coding.trim().to_ascii_lowercase())) {
-        return Err(Error::NotAForm);
+        return Err(Error::WrongMediaType);
     }
     let Some(given) = text(header::CONTENT_TYPE).next() else { return Ok(false) };
     let given = given.split(';').next().unwrap_or_default().trim();
-    if given.eq_ignore_ascii_case(media.name()) { Ok(true) } else { Err(Error::NotAForm) }
+    if given.eq_ignore_ascii_case(media.name()) { Ok(true) } else { Err(Error::WrongMediaType) }
 }
 
 async fn collect(mut payload: Payload) -> Result<BytesMut, Error> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Error::Malformed(Malformed::Encoding))?;
+        let chunk = chunk.map_err(|_| Error::Malformed(Malformed::Interrupted))?;
         if bytes.len() + chunk.len() > MAX_BYTES {
             return Err(Error::TooLarge);
         }

@@ -1,8 +1,10 @@
-//! Reading cookies straight from the request's head: few requests need more than one, and none a jar.
+//! Cookies: read straight from the request's head, because few requests need more than one and none a jar; and collected
+//! until they leave with the answer.
 
 use std::borrow::Cow;
 use std::mem;
 
+use actix_web::cookie::Cookie;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use memchr::{memchr, memchr_iter};
 use percent_encoding::percent_decode;
@@ -18,7 +20,7 @@ pub fn value<'r>(headers: &'r HeaderMap, name: &str) -> Option<Cow<'r, str>> {
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
-/// The same as it was sent. Whatever bytes other cookies hold: they are somebody else's.
+/// The same as it was sent. Cookies of other programs may hold any bytes.
 fn raw<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
     let mut pairs = headers.get_all(header::COOKIE).flat_map(|header| pairs(header.as_bytes()));
     pairs.find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
@@ -30,18 +32,28 @@ fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     memchr_iter(b';', line).chain([line.len()]).map(move |end| &line[mem::replace(&mut start, end + 1)..end])
 }
 
-/// Leaves of what was sent only the cookies of these names, behind `first`: what reads the head after this, however
-/// it does so, finds what [`value`] finds.
-pub fn keep_only(headers: &mut HeaderMap, first: Option<String>, names: &[&str]) {
-    let mut kept: Vec<Vec<u8>> = first.map(String::into_bytes).into_iter().collect();
-    for name in names {
-        kept.extend(raw(headers, name).map(|value| [name.as_bytes(), b"=", value].concat()));
+/// The cookies that leave with the answer to a request; the last one of a name wins.
+#[derive(Default)]
+pub struct OutgoingCookies(Vec<Cookie<'static>>);
+
+impl OutgoingCookies {
+    pub fn put(&mut self, cookie: Cookie<'static>) {
+        self.0.retain(|known| known.name() != cookie.name());
+        self.0.push(cookie);
     }
-    headers.remove(header::COOKIE);
-    if let Ok(value) = HeaderValue::from_bytes(&kept.join(&b"; "[..]))
-        && !kept.is_empty()
-    {
-        headers.insert(header::COOKIE, value);
+
+    /// The value that the browser is about to get under this name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|cookie| cookie.name() == name).map(Cookie::value)
+    }
+
+    pub fn write_to(&self, headers: &mut HeaderMap) {
+        for cookie in &self.0 {
+            // Names of ours and encoded values: this cannot fail.
+            if let Ok(header) = HeaderValue::from_str(&cookie.encoded().to_string()) {
+                headers.append(header::SET_COOKIE, header);
+            }
+        }
     }
 }
 
@@ -65,31 +77,22 @@ mod tests {
     }
 
     #[test]
-    fn other_peoples_cookies_are_in_nobodys_way() {
-        let mut headers = HeaderMap::new();
-        headers.append(
-            header::COOKIE,
-            HeaderValue::from_bytes("name=José; %6catchkey=theirs; latchkey=ours".as_bytes()).unwrap(),
-        );
+    fn cookies_of_other_programs_do_not_disturb_ours() {
+        let headers = headers(&["name=José; %6catchkey=theirs; latchkey=ours".as_bytes().to_vec()]);
         assert_eq!(value(&headers, "latchkey").as_deref(), Some("ours"));
-        keep_only(&mut headers, Some("latchkey=a%2Bb".into()), &["latchkey-form", "name"]);
-        let kept: Vec<_> = headers.get_all(header::COOKIE).map(HeaderValue::as_bytes).collect();
-        assert_eq!(kept, ["latchkey=a%2Bb; name=José".as_bytes()]);
-        keep_only(&mut headers, None, &[]);
-        assert!(!headers.contains_key(header::COOKIE));
     }
 
-    const OURS: [&str; 3] = ["latchkey", "latchkey-form", "latchkey-flash"];
-
-    /// Bytes a header may hold, mostly those that mean something in this one.
-    fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
-        let byte = prop_oneof![Just(b';'), Just(b'='), Just(b' '), Just(b'%'), 0x20u8..0x7f, 0x80u8..=0xff];
-        let piece = prop_oneof![
-            4 => proptest::collection::vec(byte, 0..8),
-            3 => proptest::sample::select(&OURS[..]).prop_map(|name| format!("{name}=").into_bytes()),
-            1 => Just(b"; ".to_vec()),
-        ];
-        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    #[test]
+    fn the_last_outgoing_cookie_of_a_name_wins() {
+        let mut outgoing = OutgoingCookies::default();
+        outgoing.put(Cookie::new("flash", "old"));
+        outgoing.put(Cookie::new("form", "nonce"));
+        outgoing.put(Cookie::new("flash", "a+b="));
+        assert_eq!(outgoing.value("flash"), Some("a+b="));
+        let mut headers = HeaderMap::new();
+        outgoing.write_to(&mut headers);
+        let sent: Vec<_> = headers.get_all(header::SET_COOKIE).map(HeaderValue::as_bytes).collect();
+        assert_eq!(sent, ["form=nonce".as_bytes(), b"flash=a%2Bb%3D"]);
     }
 
     fn headers(lines: &[Vec<u8>]) -> HeaderMap {
@@ -101,21 +104,6 @@ mod tests {
     }
 
     proptest! {
-        /// What reads the head after us finds what we have found, and nothing else (see `current_session`).
-        #[test]
-        fn whatever_was_sent_what_is_kept_reads_as_before(
-            lines in proptest::collection::vec(header_bytes(), 0..3)
-        ) {
-            let before = headers(&lines);
-            let mut after = before.clone();
-            keep_only(&mut after, None, &OURS[1..]);
-            for name in &OURS[1..] {
-                prop_assert_eq!(value(&after, name), value(&before, name));
-            }
-            prop_assert_eq!(value(&after, OURS[0]), None);
-            prop_assert!(after.get_all(header::COOKIE).count() <= 1);
-        }
-
         #[test]
         fn the_first_of_a_name_is_found_among_all_others(
             pairs in proptest::collection::vec((proptest::sample::select(&["latchkey", "latch", "Latchkey", "x"][..]), "[a-z%=]{0,6}"), 0..8),

@@ -146,7 +146,7 @@ mod tests {
         let sent = pairs(&[("password", "p"), ("extra", "x"), ("email", "ada@example.org"), ("pin", "1843")]);
         let (input, back) = read::<Sample>(&sent, false).unwrap();
         assert_eq!(back, pairs(&[("email", "ada@example.org")]));
-        assert_eq!((&*input.email, &*input.pin), ("ada@example.org", "1843"));
+        assert_eq!((input.email.as_str(), &*input.pin), ("ada@example.org", "1843"));
         assert_eq!(input.password.reveal(), "p");
         let (_, shown) = read::<Sample>(&sent, true).unwrap();
         assert_eq!(shown, pairs(&[("password", "p"), ("email", "ada@example.org")]));
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_empty() {
         let (input, back) = read::<Sample>(&[], true).unwrap();
-        assert!(input.email.is_empty() && input.pin.is_empty() && back.is_empty());
+        assert!(input.email.as_str().is_empty() && input.pin.is_empty() && back.is_empty());
         assert_eq!(input.password.reveal(), "");
     }
 

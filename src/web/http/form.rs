@@ -1,23 +1,20 @@
 //! A form's fields, read only after the guard has spoken, and only with this visitor's own token.
 
 use std::future::{Ready, ready};
-use std::ops::Deref;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use actix_web::{FromRequest, HttpRequest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::csrf::{self, TokenProblem};
+use super::error::Error;
+use super::request_state::RequestState;
+use super::{fields, return_to, urlencoded};
 use crate::db::Fault;
-use crate::web::http::body::Body;
-use crate::web::http::csrf::{self, NotOwn};
-use crate::web::http::error::Error;
-use crate::web::http::{fields, return_to, urlencoded};
-use crate::web::pages::context;
-use crate::web::session::current;
 
 /// The fields a handler wants. Missing ones are empty, unknown ones are ignored: extensions and wallets add theirs.
-pub trait Input: DeserializeOwned + 'static {
+pub trait FormInput: DeserializeOwned + 'static {
     /// Only logging out does without: with no session there is nothing a stranger could do.
     const TOKEN_WITHOUT_SESSION: bool = true;
 
@@ -47,18 +44,14 @@ pub struct SecretText(String);
 #[serde(rename = "Preset")]
 pub struct Preset(pub String);
 
-impl Deref for Text {
-    type Target = str;
-
-    fn deref(&self) -> &str {
+impl Text {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl Deref for Preset {
-    type Target = str;
-
-    fn deref(&self) -> &str {
+impl Preset {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -123,7 +116,7 @@ impl Fields {
 }
 
 /// A form as it was sent: what every form may have, and the fields of its own.
-pub struct Posted {
+pub struct PostedForm {
     token: String,
     /// What "Show" or "Hide" sent, if one of them was pressed.
     show: Option<String>,
@@ -133,12 +126,12 @@ pub struct Posted {
     pairs: Vec<(String, String)>,
 }
 
-impl Posted {
+impl PostedForm {
     /// The form in the body of this request.
     pub fn of(request: &HttpRequest) -> Result<Self, Error> {
-        let body = request.extensions().get::<Body>().cloned();
-        let Body(bytes) = body.ok_or_else(|| Fault::Bug("a form outside of the route table".into()))?;
-        let mut pairs = urlencoded::pairs(&bytes).map_err(Error::Malformed)?;
+        let state = RequestState::of(request);
+        let body = state.body.get().ok_or_else(|| Fault::Bug("a form outside of the route table".into()))?;
+        let mut pairs = urlencoded::pairs(body)?;
         let mut take = |name: &str| {
             let at = pairs.iter().position(|(key, _)| key == name)?;
             Some(pairs.remove(at).1)
@@ -148,14 +141,15 @@ impl Posted {
     }
 
     /// Whether it came with the token of this visitor.
-    pub fn check_token(&self, request: &HttpRequest) -> Result<(), NotOwn> {
+    pub fn check_token(&self, request: &HttpRequest) -> Result<(), TokenProblem> {
         csrf::check(request, &self.token)
     }
 
     /// The fields of a form with this input, and no others.
-    pub fn read<T: Input>(&self) -> Result<Form<T>, Error> {
+    pub fn read<T: FormInput>(&self) -> Result<Form<T>, Error> {
         let toggled = self.show.is_some();
-        let (input, values) = fields::read(&self.pairs, toggled).map_err(|_| Error::UnknownField)?;
+        let (input, values) =
+            fields::read(&self.pairs, toggled).map_err(|error| Error::UnknownField(error.into()))?;
         let mut fields = Fields { values, errors: Vec::new(), show: self.show.as_deref() == Some("1") };
         if toggled {
             fields.set("show", "1");
@@ -164,14 +158,15 @@ impl Posted {
     }
 
     /// What was typed into those fields that come back, regardless of which button was pressed.
-    pub fn texts<T: Input>(&self) -> Result<Vec<(String, String)>, Error> {
-        let (_, texts) = fields::read::<T>(&self.pairs, false).map_err(|_| Error::UnknownField)?;
+    pub fn texts<T: FormInput>(&self) -> Result<Vec<(String, String)>, Error> {
+        let (_, texts) =
+            fields::read::<T>(&self.pairs, false).map_err(|error| Error::UnknownField(error.into()))?;
         Ok(texts)
     }
 
     fn next(&self, request: &HttpRequest) -> Option<String> {
         let typed = self.pairs.iter().find(|(name, _)| name == "next").map(|(_, value)| value.as_str());
-        let asked = context::query(request, "next");
+        let asked = urlencoded::query(request, "next");
         typed.and_then(return_to::safe).or(return_to::safe(&asked)).map(str::to_owned)
     }
 }
@@ -183,7 +178,7 @@ impl<T> Form<T> {
     }
 }
 
-impl<T: Input> FromRequest for Form<T> {
+impl<T: FormInput> FromRequest for Form<T> {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
@@ -192,11 +187,11 @@ impl<T: Input> FromRequest for Form<T> {
     }
 }
 
-fn parse<T: Input>(request: &HttpRequest) -> Result<Form<T>, Error> {
-    let posted = Posted::of(request)?;
-    if T::TOKEN_WITHOUT_SESSION || current::handle().is_some() {
+fn parse<T: FormInput>(request: &HttpRequest) -> Result<Form<T>, Error> {
+    let posted = PostedForm::of(request)?;
+    if T::TOKEN_WITHOUT_SESSION || RequestState::of(request).has_session() {
         match posted.check_token(request) {
-            Err(NotOwn::LoggedInSince) if T::LEADS_ON => {
+            Err(TokenProblem::LoggedInSince) if T::LEADS_ON => {
                 return Err(Error::LoggedInSince { next: posted.next(request) });
             }
             checked => checked?,

@@ -10,8 +10,8 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-ac
 /// The same with our one script, which may talk to us alone.
 const CSP_WITH_SCRIPT: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Says that the page of this request brings the script.
-pub struct Scripted;
+/// Carries the question of `latchkey doctor` (see `web::ops::doctor`).
+pub const DOCTOR_QUESTION: &str = "x-latchkey-doctor";
 
 const ALWAYS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -5,18 +5,17 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::csrf::{self, TokenProblem};
+use super::error::Error;
+use super::request_state::RequestState;
+use super::{return_to, urlencoded};
 use crate::db::Fault;
 use crate::throttle::Wait;
-use crate::web::http::body::Body;
-use crate::web::http::csrf::{self, NotOwn};
-use crate::web::http::error::{Error, Words};
-use crate::web::http::return_to;
-use crate::web::pages::context;
 
 /// Where the token is.
 const TOKEN: &str = "x-csrf-token";
@@ -27,7 +26,7 @@ pub struct Json<T>(pub T);
 /// A post that says nothing but that it was made.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
+pub struct NoInput {}
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Error;
@@ -46,8 +45,8 @@ pub fn check_token(request: &HttpRequest) -> Result<(), Error> {
     let token = request.headers().get(TOKEN).and_then(|token| token.to_str().ok()).unwrap_or_default();
     match csrf::check(request, token) {
         // The script of a page that was opened before the log-in in another tab goes on to where it was to lead.
-        Err(NotOwn::LoggedInSince) => {
-            let next = return_to::safe(&context::query(request, "next")).map(str::to_owned);
+        Err(TokenProblem::LoggedInSince) => {
+            let next = return_to::safe(&urlencoded::query(request, "next")).map(str::to_owned);
             Err(Error::LoggedInSince { next })
         }
         checked => Ok(checked?),
@@ -56,9 +55,9 @@ pub fn check_token(request: &HttpRequest) -> Result<(), Error> {
 
 fn parse<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
     check_token(request)?;
-    let body = request.extensions().get::<Body>().cloned();
-    let Body(bytes) = body.ok_or_else(|| Fault::Bug("JSON outside of the route table".into()))?;
-    serde_json::from_slice(&bytes).map_err(|_| Error::UnknownField)
+    let state = RequestState::of(request);
+    let body = state.body.get().ok_or_else(|| Fault::Bug("JSON outside of the route table".into()))?;
+    serde_json::from_slice(body).map_err(|error| Error::UnknownField(error.into()))
 }
 
 /// 422 with what is wrong and what to do, for the script to show (RFC 9457).
@@ -68,17 +67,17 @@ pub fn refused(detail: &str) -> HttpResponse {
 
 /// 429 with when to come back (RFC 6585 §4).
 pub fn too_many(wait: Wait) -> HttpResponse {
-    let words = ("Too many attempts", &*wait.to_string());
-    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, words, None, None);
+    let copy = ("Too many attempts", &*wait.to_string());
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, copy, None, None);
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
     response
 }
 
-/// The same answer for a script: what would lead a person elsewhere says where.
-pub fn dressed(bare: HttpResponse, words: Words, request_id: &str) -> HttpResponse {
+/// `bare` as a problem document. A redirect becomes a refusal that says where to go.
+pub fn with_problem(bare: &HttpResponse, copy: (&str, &str), request_id: &str) -> HttpResponse {
     let next = bare.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
     let status = if bare.status().is_redirection() { StatusCode::FORBIDDEN } else { bare.status() };
-    let mut whole = problem(status, words, next, Some(request_id));
+    let mut whole = problem(status, copy, next, Some(request_id));
     for (name, value) in bare.headers() {
         if *name != header::CONTENT_TYPE && *name != header::LOCATION {
             whole.headers_mut().append(name.clone(), value.clone());

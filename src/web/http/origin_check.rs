@@ -1,27 +1,18 @@
 //! Requests that change something must come from our own pages (ASVS 5.0 3.5.1). The form's token is the
 //! second lock behind this one.
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::middleware::Next;
-use actix_web::web::Data;
 use url::{Host, Url};
 
-use crate::web::Shared;
-use crate::web::http::error::Error;
+use super::error::Error;
+use super::shared::Shared;
 
-pub async fn check(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let ours = request
-        .app_data::<Data<Shared>>()
-        .is_some_and(|shared| is_ours(request.headers(), shared.public.as_str(), shared.any_local_name));
-    if request.method().is_safe() || ours {
-        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
-    }
-    Ok(request.error_response(Error::CrossSite))
+/// Refuses a request that may change something, unless a page of ours sent it. Every service of the application asks this
+/// first: rows of the table, what stands beside it, and the answer for unknown paths.
+pub fn check(request: &HttpRequest, shared: &Shared) -> Result<(), Error> {
+    let ours = || is_ours(request.headers(), shared.public.as_str(), shared.any_local_name);
+    if request.method().is_safe() || ours() { Ok(()) } else { Err(Error::CrossSite) }
 }
 
 /// What the browser says in `Sec-Fetch-Site` and in `Origin` has to be ours. A client that sends neither is

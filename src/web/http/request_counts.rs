@@ -1,5 +1,5 @@
-//! Counts every answer: by method and route of the table, its guard, and why somebody was turned away. `web/http/request_layer.rs`
-//! counts, `web/ops/metrics.rs` writes it down.
+//! Counts every answer: by method and route of the table, its guard, and why a request was refused. The request layer
+//! counts, `web/ops/metrics.rs` writes the numbers down.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,102 +7,90 @@ use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 
+use super::refusal::RefusalReason;
 use crate::counters::{Counter, Durations};
-use crate::web::http::error::Error;
-use crate::web::routes;
-use crate::web::session::guard::Kind;
 
-pub struct Requests {
-    /// The pattern of a route to the places of its two rows.
-    places: HashMap<&'static str, Rows>,
-    /// The first is for what has no row.
-    rows: Vec<Row>,
-    refused: [Counter; REFUSALS.len()],
+/// A row of the route table, as far as it is counted.
+pub struct CountedRoute {
+    pub path: &'static str,
+    pub is_post: bool,
+    pub guard: &'static str,
+}
+
+pub struct RequestCounts {
+    /// From the pattern of a route to its one or two rows.
+    by_path: HashMap<&'static str, RowsOfPath>,
+    /// The first is for requests that match no row.
+    rows: Vec<RowCounts>,
+    refused: [Counter; RefusalReason::ALL.len()],
 }
 
 #[derive(Clone, Copy, Default)]
-struct Rows {
+struct RowsOfPath {
     get: usize,
     post: usize,
 }
 
-struct Row {
+struct RowCounts {
     labels: String,
     /// 1xx to 5xx.
     classes: [Counter; 5],
     took: Durations,
 }
 
-/// Outside the table, and open to everybody.
-const MORE: [&str; 3] = ["/healthz", "/readyz", "/static/{name}"];
+/// Paths outside of the table, open to all.
+const OUTSIDE: [&str; 3] = ["/healthz", "/readyz", "/static/{name}"];
 
-/// What has no row, by its method or at all.
+/// The row of requests that match none.
 const OTHER: usize = 0;
 
-const REFUSALS: [&str; 7] =
-    ["log-in", "confirm", "forbidden", "foreign-form", "cross-site", "throttled", "fault"];
-
-impl Row {
+impl RowCounts {
     fn new(method: &str, route: &str, guard: &str) -> Self {
         let labels = format!("method=\"{method}\",route=\"{route}\",guard=\"{guard}\"");
         Self { labels, classes: Default::default(), took: Durations::default() }
     }
 }
 
-impl Default for Requests {
-    fn default() -> Self {
-        let mut places: HashMap<&'static str, Rows> = HashMap::new();
-        let mut rows = vec![Row::new("other", "other", "none")];
-        for row in routes::table().into_iter().chain(routes::local_table()) {
-            let at = places.entry(row.path).or_default();
-            let (place, method) = match row.method {
-                routes::Method::Get => (&mut at.get, "GET"),
-                routes::Method::Post => (&mut at.post, "POST"),
-            };
-            *place = rows.len();
-            rows.push(Row::new(method, row.path, word(row.guard)));
+impl RequestCounts {
+    pub fn new(routes: impl Iterator<Item = CountedRoute>) -> Self {
+        let mut by_path: HashMap<&'static str, RowsOfPath> = HashMap::new();
+        let mut rows = vec![RowCounts::new("other", "other", "none")];
+        for CountedRoute { path, is_post, guard } in routes {
+            let at = by_path.entry(path).or_default();
+            let (row, method) = if is_post { (&mut at.post, "POST") } else { (&mut at.get, "GET") };
+            *row = rows.len();
+            rows.push(RowCounts::new(method, path, guard));
         }
-        for path in MORE {
-            places.insert(path, Rows { get: rows.len(), post: OTHER });
-            rows.push(Row::new("GET", path, "none"));
+        for path in OUTSIDE {
+            by_path.insert(path, RowsOfPath { get: rows.len(), post: OTHER });
+            rows.push(RowCounts::new("GET", path, "none"));
         }
-        Self { places, rows, refused: Default::default() }
+        Self { by_path, rows, refused: Default::default() }
     }
-}
 
-fn word(guard: Kind) -> &'static str {
-    match guard {
-        Kind::Visitor => "visitor",
-        Kind::SignedIn => "signed-in",
-        Kind::Confirmed => "confirmed",
-        Kind::Admin => "admin",
-        Kind::Pending => "pending",
-    }
-}
-
-impl Requests {
     /// Counts an answer that is about to go out.
     pub fn count(
         &self,
         method: &Method,
-        pattern: Option<&str>,
+        path: Option<&'static str>,
         status: StatusCode,
-        error: Option<&Error>,
+        refusal: Option<RefusalReason>,
         took: Duration,
     ) {
-        let rows = pattern.and_then(|pattern| self.places.get(pattern)).copied().unwrap_or_default();
-        let place = match *method {
+        let rows = path.and_then(|path| self.by_path.get(path)).copied().unwrap_or_default();
+        let row = match *method {
             Method::GET | Method::HEAD => rows.get,
             Method::POST => rows.post,
             _ => OTHER,
         };
-        if let Some(row) = self.rows.get(place) {
+        if let Some(row) = self.rows.get(row) {
             let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
             row.classes[class].count();
             row.took.record(took);
         }
-        if let Some(refused) = refusal(status, error) {
-            self.refused[refused].count();
+        let throttled = (status == StatusCode::TOO_MANY_REQUESTS).then_some(RefusalReason::Throttled);
+        if let Some(reason) = refusal.or(throttled) {
+            self.refused[reason as usize].count();
         }
     }
 
@@ -116,40 +104,28 @@ impl Requests {
         Ok(())
     }
 
-    /// How long they took.
-    pub fn write_times(&self, out: &mut String, name: &str) -> fmt::Result {
+    /// How long answers took.
+    pub fn write_durations(&self, out: &mut String, name: &str) -> fmt::Result {
         let mut asked = self.rows.iter().filter(|row| row.took.count() > 0);
         asked.try_for_each(|row| row.took.write(out, name, &row.labels))
     }
 
-    /// Why somebody was turned away, and how often.
+    /// Why requests were refused, and how often.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
-        REFUSALS.into_iter().zip(&self.refused)
+        RefusalReason::ALL.into_iter().map(RefusalReason::as_str).zip(&self.refused)
     }
-}
-
-/// Its place among [`REFUSALS`].
-fn refusal(status: StatusCode, error: Option<&Error>) -> Option<usize> {
-    Some(match error {
-        Some(Error::LogIn { .. }) => 0,
-        Some(Error::Confirm { .. }) => 1,
-        Some(Error::Forbidden) => 2,
-        Some(Error::ForeignForm | Error::NoCookies) => 3,
-        Some(Error::CrossSite) => 4,
-        _ if status == StatusCode::TOO_MANY_REQUESTS => 5,
-        Some(Error::Fault(_)) => 6,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answers(asked: &[(Method, Option<&str>)]) -> String {
-        let requests = Requests::default();
-        for (method, pattern) in asked {
-            requests.count(method, *pattern, StatusCode::OK, None, Duration::from_micros(1));
+    fn answers(asked: &[(Method, Option<&'static str>)]) -> String {
+        let row = |path, is_post| CountedRoute { path, is_post, guard: "visitor" };
+        let table = [row("/login", false), row("/login", true), row("/home", false)];
+        let requests = RequestCounts::new(table.into_iter());
+        for (method, path) in asked {
+            requests.count(method, *path, StatusCode::OK, None, Duration::from_micros(1));
         }
         let mut out = String::new();
         requests.write_answers(&mut out, "n").unwrap();
@@ -172,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_row_is_other_whatever_it_is() {
+    fn requests_that_match_no_row_are_counted_as_other() {
         let asked = [
             (Method::GET, None),
             (Method::GET, Some("/nowhere")),

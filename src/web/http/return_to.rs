@@ -1,5 +1,9 @@
 //! Where to go afterwards: a path of this site, or nowhere.
 
+use actix_web::http::header::{self, HeaderMap};
+
+use super::shared::Shared;
+
 /// Longest `next` that is kept: no page of ours has a longer address.
 const MAX_BYTES: usize = 2048;
 
@@ -10,6 +14,12 @@ pub fn safe(raw: &str) -> Option<&str> {
     let leaves = path.starts_with(['/', '\\']) || path.contains('\\');
     let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
     (raw.len() <= MAX_BYTES && plain && !leaves).then_some(raw)
+}
+
+/// The page of ours that a form was sent from.
+pub fn referring_page(headers: &HeaderMap, shared: &Shared) -> Option<String> {
+    let referer = headers.get(header::REFERER)?.to_str().ok()?;
+    safe(referer.strip_prefix(shared.public.as_str())?).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The `traceparent` of whoever stands in front (W3C Trace Context), so that our lines join their traces. Read and
-//! logged, never answered and never believed for anything else. For `web/http/request_layer.rs`.
+//! The `traceparent` of a proxy in front (W3C Trace Context), so that our log lines join its traces. Read and logged, never
+//! answered and never trusted for anything else.
 
 use std::fmt;
 

@@ -1,16 +1,24 @@
 //! `application/x-www-form-urlencoded`. A body is read strictly, whole: what is not clean UTF-8 is refused, not repaired.
 //! Of a query only the parameters that a page asks for are decoded: others add theirs to links, and browsers send them.
 
+use actix_web::HttpRequest;
 use percent_encoding::percent_decode;
+use thiserror::Error;
 
 /// Why an encoded text was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
+    #[error("not percent-encoded UTF-8")]
     Encoding,
-    /// A character no text field can mean, such as NUL.
+    /// A character that no text field can mean, such as NUL.
+    #[error("a control character")]
     Control,
+    #[error("a field twice")]
     Duplicate,
+    #[error("too many fields")]
     TooMany,
+    #[error("the body ended early")]
+    Interrupted,
 }
 
 /// No form or address of ours has as many fields; looking for duplicates takes time with their square.
@@ -43,6 +51,12 @@ pub fn first<'q>(query: &'q str, name: &str) -> Option<&'q str> {
         None => (part == name).then_some(""),
     });
     values.next()
+}
+
+/// The first parameter of this name in the query of a request; empty when it is missing or not clean text.
+pub fn query(request: &HttpRequest, name: &str) -> String {
+    let given = first(request.query_string(), name).unwrap_or_default();
+    decode(given.as_bytes()).unwrap_or_default()
 }
 
 /// One value, decoded exactly once.

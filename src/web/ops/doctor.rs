@@ -1,23 +1,24 @@
-//! What `latchkey doctor --url` asks a running instance through its public address: whether it is us, and what address
-//! we see. Answered to whoever has the secret and to nobody else, for whom there is nothing here.
+//! The question that `latchkey doctor --url` asks a running instance through its public address: is this our instance, and
+//! which client address does it see? Only a caller who has the secret gets an answer; all others get 404.
 
 use std::net::IpAddr;
 
 use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::secret::{Secret, encode, random};
 use crate::web::http::client_address;
-use crate::web::{Shared, routes};
+use crate::web::http::methods::read_only;
+use crate::web::http::shared::Shared;
 
 pub const PATH: &str = "/.well-known/latchkey-doctor";
 
-/// The question: seconds, a number used once, and their signature.
-pub const HEADER: &str = "x-latchkey-doctor";
+/// The header of a question: seconds, a number used once, and their signature.
+pub use crate::web::http::headers::DOCTOR_QUESTION as HEADER;
 
 /// As old as a question may be, or as far ahead: clocks differ.
 pub const FRESH_FOR: u64 = 60;
@@ -63,8 +64,7 @@ pub fn open(secret: &Secret, question: &str, body: &[u8]) -> Option<Seen> {
 
 pub fn mount(config: &mut ServiceConfig) {
     let there = fn_guard(|context| is_asked(context).is_some());
-    config
-        .service(web::resource(PATH).guard(there).route(web::route().guard(routes::is_reading()).to(answer)));
+    config.service(read_only(PATH, answer).guard(there));
 }
 
 fn is_asked(context: &GuardContext<'_>) -> Option<()> {
@@ -74,11 +74,6 @@ fn is_asked(context: &GuardContext<'_>) -> Option<()> {
 
 fn given(headers: &HeaderMap) -> Option<&str> {
     headers.get(HEADER)?.to_str().ok()
-}
-
-/// Whether whoever asks brings the doctor's question, right or wrong.
-pub(in crate::web) fn is_visiting(headers: &HeaderMap) -> bool {
-    headers.contains_key(HEADER)
 }
 
 fn is_fresh(secret: &Secret, question: &str) -> bool {

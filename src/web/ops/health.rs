@@ -5,15 +5,16 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::web::http::flash;
-use crate::web::{Shared, routes};
+use crate::web::http::methods::read_only;
+use crate::web::http::shared::Shared;
 
 pub fn mount(config: &mut web::ServiceConfig) {
     config
-        .service(routes::reading("/healthz", alive))
-        .service(routes::reading("/readyz", ready))
-        .service(routes::reading("/robots.txt", robots))
-        .service(routes::reading("/.well-known/change-password", change_password))
-        .service(routes::reading("/.well-known/passkey-endpoints", passkey_endpoints));
+        .service(read_only("/healthz", alive))
+        .service(read_only("/readyz", ready))
+        .service(read_only("/robots.txt", robots))
+        .service(read_only("/.well-known/change-password", change_password))
+        .service(read_only("/.well-known/passkey-endpoints", passkey_endpoints));
 }
 
 /// The process runs; says nothing about the database.

@@ -10,8 +10,8 @@ use actix_web::web::Data;
 use actix_web::{App, HttpResponse, web};
 
 use crate::db::Fault;
-use crate::web::Shared;
 use crate::web::http::server::{self, Sizes};
+use crate::web::http::shared::Shared;
 use crate::web::ops::own_process;
 
 /// One Prometheus asks, or two; each answer asks the database.
@@ -71,7 +71,7 @@ fn write(
     requests.write_answers(out, "latchkey_requests_total")?;
     let took = "From the head of a request to its answer, by row of the route table.";
     head(out, "latchkey_request_seconds", "histogram", took)?;
-    requests.write_times(out, "latchkey_request_seconds")?;
+    requests.write_durations(out, "latchkey_request_seconds")?;
     head(out, "latchkey_refusals_total", "counter", "Requests that were turned away, by why.")?;
     for (why, count) in requests.refusals() {
         writeln!(out, "latchkey_refusals_total{{why=\"{why}\"}} {}", count.get())?;

@@ -6,16 +6,19 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::factors::CodeRefusal;
+use crate::factors::{Assertion, CodeRefusal, PasskeyRefusal};
 use crate::login::ConfirmRefusal;
 use crate::throttle::Wait;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, Posted, SecretText, Text};
+use crate::web::http::form::{Fields, Form, FormInput, PostedForm, SecretText, Text};
+use crate::web::http::json::{Json, NoInput};
+use crate::web::http::request_state::RequestState;
 use crate::web::http::{flash, return_to};
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::session::current_session;
+use crate::web::pages::passkeys;
+use crate::web::session::carried_form::{CarriedForm, ConfirmStep};
 use crate::web::session::guard::SignedIn;
 
 #[derive(Deserialize, Default)]
@@ -26,7 +29,7 @@ pub struct ConfirmForm {
     next: Text,
 }
 
-impl Input for ConfirmForm {}
+impl FormInput for ConfirmForm {}
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -38,57 +41,46 @@ struct ConfirmPage {
     /// Something was not carried out, so the user has to do it again after confirming.
     interrupted: bool,
     /// The form that was not carried out, where there is something in it to keep.
-    carried: Option<Carried>,
-}
-
-/// A form on its way through this page.
-pub struct Carried {
-    /// Where it is sent to.
-    pub action: String,
-    /// The page it stands on.
-    pub back: Option<String>,
-    pub fields: Vec<(String, String)>,
-}
-
-/// What became of a form that was sent when a confirmation was needed.
-pub enum Step {
-    /// The page that confirms, with the form inside.
-    Answer(HttpResponse),
-    Confirmed,
-    /// The session ended, or another request rotated its key.
-    Lost,
+    carried: Option<CarriedForm>,
 }
 
 impl ConfirmPage {
-    async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+    async fn new(me: &SignedIn, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let interrupted = flash::is_interrupted(&ctx.request, &ctx.shared);
-        let email = ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?;
-        let with_code = ctx.accounts().factors.confirms_with_code(me).await?;
-        let page =
-            if ctx.accounts().factors.has_passkey(me).await? { ctx.page_with_passkeys() } else { ctx.page() };
+        let email = ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?;
+        let with_code = ctx.accounts().factors.confirms_with_code(&me.session).await?;
+        let page = if ctx.accounts().factors.has_passkey(&me.session).await? {
+            ctx.page_with_passkeys()
+        } else {
+            ctx.page()
+        };
         Ok(Self { page, form, email, with_code, interrupted, carried: None })
     }
 
-    fn carrying(self, carried: Carried) -> Self {
+    fn carrying(self, carried: CarriedForm) -> Self {
         Self { interrupted: true, carried: Some(carried), ..self }
     }
 }
 
-pub async fn form(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn form(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&ConfirmPage::new(&me, &ctx, ctx.fields(&["next"])).await?)
 }
 
-pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    me: SignedIn,
+    ctx: RequestContext,
+    mut form: Form<ConfirmForm>,
+) -> Result<HttpResponse, Error> {
     if form.only_toggles() {
         return page::ok(&ConfirmPage::new(&me, &ctx, form.fields).await?);
     }
     let ConfirmForm { password, code, next } = form.input;
     let asked = ctx.query("next");
-    let next = return_to::safe(&next).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
+    let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let (password, code) = (password.reveal(), code.reveal());
-    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
-            current_session::rotated(&ctx.request, &ctx.shared, &me, key);
+            ctx.rotate_session(&me.session, &key);
             Ok(flash::see_other(&next))
         }
         // Another request of this browser may have won and brought the new key: `next` will show.
@@ -102,33 +94,66 @@ pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ConfirmForm>) -> Resu
 
 /// The same in place of a form that came too long after the last confirmation. `posted` is that form, or,
 /// once the user has seen this page, this page with the form inside.
-pub async fn step(request: &HttpRequest, posted: Posted, carried: Carried) -> Result<Step, Error> {
+pub async fn step(
+    request: HttpRequest,
+    posted: PostedForm,
+    carried: CarriedForm,
+) -> Result<ConfirmStep, Error> {
     let nothing = &mut Payload::None;
-    let (me, ctx) =
-        (SignedIn::from_request(request, nothing).await?, Ctx::from_request(request, nothing).await?);
+    let me = SignedIn::from_request(&request, nothing).await?;
+    let ctx = RequestContext::from_request(&request, nothing).await?;
     if posted.draft.is_none() {
         let page = ConfirmPage::new(&me, &ctx, Fields::default()).await?.carrying(carried);
-        return Ok(Step::Answer(page::show(StatusCode::FORBIDDEN, &page)?));
+        return Ok(ConfirmStep::Answer(page::show(StatusCode::FORBIDDEN, &page)?));
     }
     let mut form = posted.read::<ConfirmForm>()?;
     if form.only_toggles() {
         let page = ConfirmPage::new(&me, &ctx, form.fields).await?.carrying(carried);
-        return Ok(Step::Answer(page::ok(&page)?));
+        return Ok(ConfirmStep::Answer(page::ok(&page)?));
     }
     let (password, code) = (form.input.password.reveal(), form.input.code.reveal());
-    match ctx.accounts().login.confirm(me.0.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
-            // What follows in this request is judged by the session as it is now.
-            ctx.accounts().sessions().load(key.reveal()).await?;
-            current_session::rotated(&ctx.request, &ctx.shared, &me, key);
-            Ok(Step::Confirmed)
+            // The guard that follows in this request decides by the session as it is now.
+            let live = ctx.accounts().sessions().load(key.reveal()).await?;
+            RequestState::of(&request).set_session(live);
+            ctx.rotate_session(&me.session, &key);
+            Ok(ConfirmStep::Confirmed)
         }
-        Err(ConfirmRefusal::SessionLost) => Ok(Step::Lost),
+        Err(ConfirmRefusal::SessionLost) => Ok(ConfirmStep::Lost),
         Err(refusal) => {
             let wait = explain(&mut form.fields, refusal);
             let page = ConfirmPage::new(&me, &ctx, form.fields).await?.carrying(carried);
-            Ok(Step::Answer(refused(wait, &page)?))
+            Ok(ConfirmStep::Answer(refused(wait, &page)?))
         }
+    }
+}
+
+/// What to ask the browser for: a passkey of this user.
+pub async fn start_passkey(
+    me: SignedIn,
+    ctx: RequestContext,
+    _: Json<NoInput>,
+) -> Result<HttpResponse, Error> {
+    let (user, binding, client) = (me.session.owner.id, ctx.binding(), ctx.client());
+    let asked = ctx.accounts().login.ask_for_passkey(Some(user), binding, client).await?;
+    Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
+}
+
+pub async fn finish_passkey(
+    me: SignedIn,
+    ctx: RequestContext,
+    answer: Json<Assertion>,
+) -> Result<HttpResponse, Error> {
+    let (live, binding, client) = (me.session.clone(), ctx.binding(), ctx.client());
+    match ctx.accounts().login.confirm_with_passkey(live, binding, answer.0, client).await? {
+        Ok(key) => {
+            ctx.rotate_session(&me.session, &key);
+            Ok(passkeys::go_on(&ctx))
+        }
+        // Another request of this browser may have won and brought the new key: `next` will show.
+        Err(PasskeyRefusal::SessionLost) => Ok(passkeys::go_on(&ctx)),
+        Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
 }
 

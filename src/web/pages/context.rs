@@ -5,28 +5,37 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
 use crate::accounts::Accounts;
 use crate::db::Fault;
 use crate::factors::Binding;
-use crate::identity::Client;
-use crate::web::Shared;
+use crate::identity::{Client, LiveUser};
+use crate::lab::Lab;
+use crate::login::{Opened, PendingKey};
+use crate::sessions::Key;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::Fields;
-use crate::web::http::{assets, client_address, csrf, flash, headers, urlencoded};
+use crate::web::http::request_state::RequestState;
+use crate::web::http::shared::Shared;
+use crate::web::http::{assets, client_address, csrf, flash, urlencoded};
 use crate::web::pages::page::Page;
-use crate::web::session::known_device;
+use crate::web::session::{current_session, known_device};
 
-pub struct Ctx {
+pub struct RequestContext {
     pub request: HttpRequest,
     pub shared: Data<Shared>,
 }
 
-impl Ctx {
+impl RequestContext {
     pub fn accounts(&self) -> &Accounts {
         &self.shared.accounts
+    }
+
+    /// The lab, if `LATCHKEY__COMPARE` is on. If it is off, its routes do not exist.
+    pub fn lab(&self) -> Result<&Lab, Error> {
+        self.shared.lab.as_ref().ok_or(Error::NotFound)
     }
 
     pub fn page(&self) -> Page {
@@ -38,7 +47,7 @@ impl Ctx {
         let mut page = self.page();
         if self.accounts().factors.passkeys_work() {
             page.script = Some(assets::passkeys());
-            self.request.extensions_mut().insert(headers::Scripted);
+            RequestState::of(&self.request).needs_script.set(true);
         }
         page
     }
@@ -59,7 +68,7 @@ impl Ctx {
 
     /// The first parameter of this name in the query; empty when it is missing or no clean text.
     pub fn query(&self, name: &str) -> String {
-        query(&self.request, name)
+        urlencoded::query(&self.request, name)
     }
 
     pub fn has_query(&self, name: &str) -> bool {
@@ -86,12 +95,38 @@ impl Ctx {
         Fields::new(names.iter().map(|name| ((*name).to_owned(), self.query(name))).collect())
     }
 
+    /// See [`current_session::begin`].
+    pub async fn begin_session(&self, opened: Opened) -> Result<(), Fault> {
+        current_session::begin(&self.request, &self.shared, opened).await
+    }
+
+    /// See [`current_session::wait`].
+    pub fn begin_pending_log_in(&self, key: &PendingKey) {
+        current_session::wait(&self.request, &self.shared, key);
+    }
+
+    /// See [`current_session::rotated`].
+    pub fn rotate_session(&self, live: &LiveUser, key: &Key) {
+        current_session::rotated(&self.request, &self.shared, live, key);
+    }
+
+    /// See [`current_session::end`].
+    pub fn end_session(&self, answer: &mut HttpResponse) {
+        current_session::end(&self.request, &self.shared, answer);
+    }
+
+    /// The next page shows `flash`.
+    pub fn flash(&self, flash: Flash) {
+        flash::set(&self.request, &self.shared, flash);
+    }
+
+    /// 303 to `path`, whose page then shows `flash`.
     pub fn redirect(&self, path: &str, flash: Flash) -> HttpResponse {
-        flash::redirect(path, flash, &self.shared)
+        flash::redirect(&self.request, &self.shared, path, flash)
     }
 }
 
-impl FromRequest for Ctx {
+impl FromRequest for RequestContext {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
@@ -100,27 +135,8 @@ impl FromRequest for Ctx {
     }
 }
 
-fn read(request: &HttpRequest) -> Result<Ctx, Error> {
+fn read(request: &HttpRequest) -> Result<RequestContext, Error> {
     let shared =
         request.app_data::<Data<Shared>>().cloned().ok_or_else(|| Fault::Bug("no shared state".into()))?;
-    Ok(Ctx { request: request.clone(), shared })
-}
-
-/// See [`Ctx::query`].
-pub fn query(request: &HttpRequest, name: &str) -> String {
-    let given = urlencoded::first(request.query_string(), name).unwrap_or_default();
-    urlencoded::decode(given.as_bytes()).unwrap_or_default()
-}
-
-/// The id in the path. What is no id names nothing: 404.
-pub struct Id<T>(pub T);
-
-impl<T: std::str::FromStr + 'static> FromRequest for Id<T> {
-    type Error = Error;
-    type Future = Ready<Result<Self, Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = request.match_info().iter().next().and_then(|(_, text)| text.parse().ok());
-        ready(id.map(Self).ok_or(Error::NotFound))
-    }
+    Ok(RequestContext { request: request.clone(), shared })
 }

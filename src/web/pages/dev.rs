@@ -11,7 +11,8 @@ use crate::identity::Factor;
 use crate::mail::Kept;
 use crate::web::http::error::Error;
 use crate::web::http::form::Fields;
-use crate::web::pages::context::{Ctx, Id};
+use crate::web::http::path::{ById, Path};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::{Ends, Event, PER_PAGE, Pager, Series, SessionRow, Strength, When};
 use crate::web::session::guard::Visitor;
@@ -42,7 +43,7 @@ struct MailboxPage {
 }
 
 /// Another name for this machine may be a stranger's page that had itself resolved to it (DNS rebinding).
-fn here_only(ctx: &Ctx) -> Result<(), Error> {
+fn here_only(ctx: &RequestContext) -> Result<(), Error> {
     let host =
         ctx.request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     match Origin::parse(&format!("http://{host}")) {
@@ -51,7 +52,7 @@ fn here_only(ctx: &Ctx) -> Result<(), Error> {
     }
 }
 
-pub async fn mailbox(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn mailbox(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     here_only(&ctx)?;
     let kept = ctx.accounts().mailer().mailbox(ctx.accounts().db()).await?;
     page::ok(&MailboxPage { page: ctx.page(), mails: kept.iter().map(MailRow::new).collect() })
@@ -66,9 +67,13 @@ struct MailPage {
     text: String,
 }
 
-pub async fn mail(_: Visitor, ctx: Ctx, id: Id<Uuid>) -> Result<HttpResponse, Error> {
+pub async fn mail(
+    _: Visitor,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+) -> Result<HttpResponse, Error> {
     here_only(&ctx)?;
-    let kept = ctx.accounts().mailer().kept(ctx.accounts().db(), id.0).await?.ok_or(Error::NotFound)?;
+    let kept = ctx.accounts().mailer().kept(ctx.accounts().db(), id).await?.ok_or(Error::NotFound)?;
     let row = MailRow::new(&kept);
     let text = kept.body.map(|body| body.text).unwrap_or_default();
     let links = text.split_whitespace().filter(|word| word.starts_with("http")).map(str::to_owned).collect();
@@ -89,7 +94,7 @@ struct PartsPage {
     strengths: Vec<Option<Strength>>,
 }
 
-pub async fn parts(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn parts(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let page = ctx.page();
     let pager = Pager::new(3, 7 * PER_PAGE, &page, "ada");
     page::ok(&PartsPage {

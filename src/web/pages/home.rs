@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::sessions::{Policy, Record};
 use crate::web::http::error::Error;
 use crate::web::http::flash;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::SessionRow;
 use crate::web::session::guard::{SignedIn, Visitor};
@@ -21,8 +21,8 @@ struct HomePage {
     can_compare: bool,
 }
 
-pub async fn landing(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    if visitor.0.is_some() {
+pub async fn landing(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    if visitor.session.is_some() {
         return Ok(flash::see_other("/home"));
     }
     page::ok(&HomePage {
@@ -44,9 +44,16 @@ struct DashboardPage {
 }
 
 /// Nothing but what came with the session: this page asks the database nothing.
-pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let policy = ctx.accounts().sessions().policy();
-    dashboard(ctx.page(), me.owner.name.clone(), &me.record, me.others.count, me.now(), policy)
+    dashboard(
+        ctx.page(),
+        me.session.owner.name.clone(),
+        &me.session.record,
+        me.session.others.count,
+        me.session.now(),
+        policy,
+    )
 }
 
 /// The page, whatever has let its reader in.

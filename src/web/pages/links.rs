@@ -10,8 +10,8 @@ use crate::cleanup::Disowned;
 use crate::notices::Purpose;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, Text};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, Text};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::mailed_link;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
@@ -23,7 +23,7 @@ pub struct LinkForm {
     token: Text,
 }
 
-impl Input for LinkForm {}
+impl FormInput for LinkForm {}
 
 #[derive(Template)]
 #[template(path = "mailed_link.html")]
@@ -50,7 +50,7 @@ fn dead_text(purpose: Purpose) -> &'static str {
 
 impl LinkPage {
     /// `email`: what the link is about; nothing where it is dead.
-    fn new(ctx: &Ctx, purpose: Purpose, email: &str, form: Fields) -> Self {
+    fn new(ctx: &RequestContext, purpose: Purpose, email: &str, form: Fields) -> Self {
         let (heading, text, button, otherwise) = match purpose {
             Purpose::Unlock => (
                 "Unlock your password",
@@ -87,7 +87,7 @@ impl LinkPage {
     }
 }
 
-async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
+async fn show(ctx: &RequestContext, purpose: Purpose) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
@@ -99,75 +99,87 @@ async fn show(ctx: &Ctx, purpose: Purpose) -> Result<HttpResponse, Error> {
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 
-fn dead(ctx: &Ctx, purpose: Purpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+fn dead(ctx: &RequestContext, purpose: Purpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     form.fields.refuse("token", dead_text(purpose));
     page::refused(&LinkPage::new(ctx, purpose, "", form.fields))
 }
 
-pub async fn unlock_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn unlock_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     show(&ctx, Purpose::Unlock).await
 }
 
-pub async fn unlock(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.unlock(&form.input.token, ctx.client()).await? {
+pub async fn unlock(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().login.unlock(form.input.token.as_str(), ctx.client()).await? {
         Some(proof) => {
             known_device::keep(&ctx.request, &ctx.shared, &proof);
-            Ok(mailed_link::used(ctx.redirect("/login", Flash::Unlocked), &ctx.shared))
+            Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::Unlocked)))
         }
         None => dead(&ctx, Purpose::Unlock, form),
     }
 }
 
-pub async fn not_me_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn not_me_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     show(&ctx, Purpose::NotMe).await
 }
 
-pub async fn not_me(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.not_me(&form.input.token, ctx.client()).await? {
+pub async fn not_me(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().login.not_me(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
         None => dead(&ctx, Purpose::NotMe, form),
     }
 }
 
-pub async fn confirm_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn confirm_email_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     show(&ctx, Purpose::ConfirmEmail).await
 }
 
-pub async fn confirm_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.confirm_email(&form.input.token, ctx.client()).await? {
+pub async fn confirm_email(
+    _: Visitor,
+    ctx: RequestContext,
+    form: Form<LinkForm>,
+) -> Result<HttpResponse, Error> {
+    match ctx.accounts().users.confirm_email(form.input.token.as_str(), ctx.client()).await? {
         // Whoever is logged in goes on to their pages from there.
-        Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailChanged), &ctx.shared)),
+        Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailChanged))),
         None => dead(&ctx, Purpose::ConfirmEmail, form),
     }
 }
 
-pub async fn undo_email_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn undo_email_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     show(&ctx, Purpose::UndoEmail).await
 }
 
-pub async fn undo_email(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.restore_email(&form.input.token, ctx.client()).await? {
-        Some(()) => Ok(mailed_link::used(ctx.redirect("/login", Flash::EmailRestored), &ctx.shared)),
+pub async fn undo_email(
+    _: Visitor,
+    ctx: RequestContext,
+    form: Form<LinkForm>,
+) -> Result<HttpResponse, Error> {
+    match ctx.accounts().users.restore_email(form.input.token.as_str(), ctx.client()).await? {
+        Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailRestored))),
         None => dead(&ctx, Purpose::UndoEmail, form),
     }
 }
 
-pub async fn undo_factor_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn undo_factor_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     show(&ctx, Purpose::UndoFactor).await
 }
 
-pub async fn undo_factor(_: Visitor, ctx: Ctx, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.undo_factor(&form.input.token, ctx.client()).await? {
+pub async fn undo_factor(
+    _: Visitor,
+    ctx: RequestContext,
+    form: Form<LinkForm>,
+) -> Result<HttpResponse, Error> {
+    match ctx.accounts().login.undo_factor(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
         None => dead(&ctx, Purpose::UndoFactor, form),
     }
 }
 
 /// `mailed`: what to say where a reset link is on its way.
-fn disowned_answer(ctx: &Ctx, disowned: Disowned, mailed: Flash) -> HttpResponse {
+fn disowned_answer(ctx: &RequestContext, disowned: Disowned, mailed: Flash) -> HttpResponse {
     let flash = match disowned {
         Disowned::ResetMailed => mailed,
         Disowned::AddressChanged => Flash::NotMeElsewhere,
     };
-    mailed_link::used(ctx.redirect("/login", flash), &ctx.shared)
+    mailed_link::used(ctx, ctx.redirect("/login", flash))
 }

@@ -6,15 +6,15 @@ use serde::Deserialize;
 
 use crate::login::{Attempt, LogInRefusal, LoggedIn};
 use crate::sessions::Ended;
+use crate::web::http::draft::Draft;
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
 use crate::web::http::{flash, return_to};
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::current_session;
 use crate::web::session::guard::Visitor;
-use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -25,7 +25,7 @@ pub struct LogInForm {
     next: Text,
 }
 
-impl Input for LogInForm {
+impl FormInput for LogInForm {
     const LEADS_ON: bool = true;
 }
 
@@ -40,7 +40,7 @@ struct LogInPage {
 }
 
 impl LogInPage {
-    fn new(ctx: &Ctx, form: Fields) -> Self {
+    fn new(ctx: &RequestContext, form: Fields) -> Self {
         Self {
             page: ctx.page_with_passkeys(),
             form,
@@ -50,8 +50,8 @@ impl LogInPage {
     }
 }
 
-pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    if visitor.0.is_some() {
+pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    if visitor.session.is_some() {
         return Ok(flash::see_other(return_to::safe(&ctx.query("next")).unwrap_or("/home")));
     }
     let ended = current_session::how_it_ended(&ctx.request, &ctx.shared).await?.map(|how| match how {
@@ -62,34 +62,38 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 /// With what was typed on a page that was out of date.
-pub async fn again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+pub async fn again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&LogInPage::new(&ctx, draft.0))
 }
 
-pub async fn submit(visitor: Visitor, ctx: Ctx, mut form: Form<LogInForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    visitor: Visitor,
+    ctx: RequestContext,
+    mut form: Form<LogInForm>,
+) -> Result<HttpResponse, Error> {
     if form.only_toggles() {
         return page::ok(&LogInPage::new(&ctx, form.fields));
     }
     let LogInForm { email, password, remember, next } = form.input;
     // `next` may stand in the form or still in the address the form was sent to.
     let asked = ctx.query("next");
-    let next = return_to::safe(&next).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
-    let remember = matches!(&*remember, "1" | "on" | "true" | "yes");
+    let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
+    let remember = matches!(remember.as_str(), "1" | "on" | "true" | "yes");
     let attempt = Attempt { email: email.0, password: password.reveal(), remember };
     match ctx.accounts().login.authenticate(attempt, ctx.client()).await? {
         Ok(LoggedIn::Open(opened)) => {
             let restored = opened.restored;
-            current_session::begin(&ctx.request, &ctx.shared, opened)?;
+            ctx.begin_session(opened).await?;
             Ok(if restored { ctx.redirect(&next, Flash::Restored) } else { flash::see_other(&next) })
         }
         Ok(LoggedIn::Pending(key)) => {
             // The browser is about to forget its key.
-            if let Some(live) = visitor.0 {
+            if let Some(live) = visitor.session {
                 ctx.accounts().login.log_out(live, ctx.client()).await?;
             }
             let next = Some(next.as_str()).filter(|next| *next != "/home");
-            let mut response = flash::see_other(&with_next("/login/second-factor", next));
-            current_session::wait(&mut response, &ctx.shared, &key);
+            let response = flash::see_other(&with_next("/login/second-factor", next));
+            ctx.begin_pending_log_in(&key);
             Ok(response)
         }
         Err(LogInRefusal::NoMatch) => {

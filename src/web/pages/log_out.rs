@@ -4,24 +4,28 @@ use actix_web::HttpResponse;
 
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Form, Input};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Form, FormInput};
+use crate::web::pages::context::RequestContext;
 use crate::web::session::current_session;
 use crate::web::session::guard::Visitor;
 
 #[derive(serde::Deserialize)]
 pub struct LogOutForm {}
 
-impl Input for LogOutForm {
+impl FormInput for LogOutForm {
     const TOKEN_WITHOUT_SESSION: bool = false;
 }
 
-pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<HttpResponse, Error> {
-    match visitor.0 {
+pub async fn submit(
+    visitor: Visitor,
+    ctx: RequestContext,
+    _: Form<LogOutForm>,
+) -> Result<HttpResponse, Error> {
+    match visitor.session {
         Some(live) => ctx.accounts().login.log_out(live, ctx.client()).await?,
         // Perhaps a click ago, and then it holds only once everybody has heard of it.
-        None if current_session::had_key(&ctx.request, &ctx.shared) => {
-            if let Some(pending) = current_session::pending_key(&ctx.request, &ctx.shared) {
+        None if current_session::had_key(&ctx.request) => {
+            if let Some(pending) = current_session::pending_key(&ctx.request) {
                 ctx.accounts().login.forget_pending(pending).await?;
             }
             ctx.accounts().sessions().everywhere().await
@@ -29,6 +33,6 @@ pub async fn submit(visitor: Visitor, ctx: Ctx, _: Form<LogOutForm>) -> Result<H
         None => {}
     }
     let mut response = ctx.redirect("/login", Flash::LoggedOut);
-    current_session::end(&mut response, &ctx.shared);
+    ctx.end_session(&mut response);
     Ok(response)
 }

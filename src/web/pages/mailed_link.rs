@@ -3,13 +3,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
-use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::StatusCode;
 
-use crate::web::Shared;
 use crate::web::http::form::Fields;
+use crate::web::http::request_state::RequestState;
 use crate::web::http::{cookies, flash};
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 
 /// The address of such a page was copied, or came back a day later: the token is in the letter alone.
 const MISSING: &str = "The link in our letter contains a code, which the address bar does not show. This browser does not have that code, or no longer has it: a browser keeps it for 15 minutes. Go back to the letter and open the link from there, in this browser.";
@@ -19,12 +18,12 @@ const WAITS: Duration = Duration::minutes(15);
 
 /// The token this page was opened with; empty where it was opened with none. `Err` is the answer that takes it out of
 /// the address.
-pub fn token(ctx: &Ctx) -> Result<String, Box<HttpResponse>> {
+pub fn token(ctx: &RequestContext) -> Result<String, Box<HttpResponse>> {
     named(ctx, "token")
 }
 
 /// The same where the token stands in another parameter of the query.
-pub fn named(ctx: &Ctx, parameter: &str) -> Result<String, Box<HttpResponse>> {
+pub fn named(ctx: &RequestContext, parameter: &str) -> Result<String, Box<HttpResponse>> {
     let path = ctx.request.path();
     if !ctx.has_query(parameter) {
         let waiting = cookies::value(ctx.request.headers(), &ctx.shared.cookie.link);
@@ -32,12 +31,12 @@ pub fn named(ctx: &Ctx, parameter: &str) -> Result<String, Box<HttpResponse>> {
             waiting.as_deref().and_then(|waiting| waiting.strip_prefix(path)?.strip_prefix('.'));
         return Ok(of_this_page.unwrap_or_default().to_owned());
     }
-    let mut answer = flash::see_other(path);
     // What is no token of ours goes no further; the page then says that the link is dead.
     let given = ctx.mailed_token(parameter);
     let kept = if (1..=64).contains(&given.len()) { given } else { "dead" };
-    let _ = answer.add_cookie(&link_cookie(&ctx.shared, format!("{path}.{kept}"), WAITS));
-    Err(Box::new(answer))
+    let cookie = ctx.shared.cookie(&ctx.shared.cookie.link, format!("{path}.{kept}")).max_age(WAITS);
+    RequestState::of(&ctx.request).put_cookie(cookie.finish());
+    Err(Box::new(flash::see_other(path)))
 }
 
 /// The fields of the page of a link. One that does not work says why, in an error of the field "token": with `dead`, or,
@@ -60,20 +59,8 @@ pub fn status(live: bool) -> StatusCode {
     if live { StatusCode::OK } else { StatusCode::GONE }
 }
 
-/// The link was used: its token is worth nothing, and waits no longer.
-pub fn used(mut answer: HttpResponse, shared: &Shared) -> HttpResponse {
-    let mut cookie = link_cookie(shared, String::new(), Duration::ZERO);
-    cookie.make_removal();
-    let _ = answer.add_cookie(&cookie);
+/// The link was used: its token opens nothing any more, so the browser drops it.
+pub fn used(ctx: &RequestContext, answer: HttpResponse) -> HttpResponse {
+    RequestState::of(&ctx.request).put_cookie(ctx.shared.removal(&ctx.shared.cookie.link));
     answer
-}
-
-fn link_cookie(shared: &Shared, value: String, waits: Duration) -> Cookie<'static> {
-    Cookie::build(shared.cookie.link.clone(), value)
-        .path("/")
-        .http_only(true)
-        .secure(shared.public.is_secure())
-        .same_site(SameSite::Lax)
-        .max_age(waits)
-        .finish()
 }

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod confirm;
 pub mod context;
 pub mod dev;
+pub mod error_page;
 pub mod home;
 pub mod links;
 pub mod log_in;
@@ -21,10 +22,10 @@ pub mod second_factor;
 pub mod setup;
 pub mod view;
 
-use crate::web::http::form::Input;
+use crate::web::http::form::FormInput;
 
 /// A form that is only a button.
 #[derive(serde::Deserialize)]
-pub struct Button {}
+pub struct NoFields {}
 
-impl Input for Button {}
+impl FormInput for NoFields {}

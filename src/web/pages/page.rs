@@ -8,14 +8,14 @@ use smol_str::SmolStr;
 use crate::db::Fault;
 use crate::identity::Role;
 use crate::throttle::Wait;
-use crate::web::Shared;
 use crate::web::http::error::Error;
+use crate::web::http::request_state::RequestState;
+use crate::web::http::shared::Shared;
 use crate::web::http::{assets, csrf, flash};
-use crate::web::session::current;
 
 pub struct Page {
     pub csrf: String,
-    pub flash: Option<Said>,
+    pub flash: Option<FlashMessage>,
     pub person: Option<Person>,
     pub path: String,
     pub css: &'static str,
@@ -25,7 +25,7 @@ pub struct Page {
     pub dev: bool,
 }
 
-pub struct Said {
+pub struct FlashMessage {
     pub kind: &'static str,
     pub text: &'static str,
 }
@@ -37,11 +37,13 @@ pub struct Person {
 
 impl Page {
     pub fn of(request: &HttpRequest, shared: &Shared) -> Self {
-        let person = current::live()
+        let person = RequestState::of(request)
+            .session()
             .map(|live| Person { name: live.owner.name.clone(), is_admin: live.owner.role >= Role::Admin });
         Self {
             csrf: csrf::token(request, shared),
-            flash: flash::read(request, shared).map(|flash| Said { kind: flash.kind(), text: flash.text() }),
+            flash: flash::take(request, shared)
+                .map(|flash| FlashMessage { kind: flash.kind(), text: flash.text() }),
             person,
             path: request.path().to_owned(),
             css: assets::css(),
@@ -51,7 +53,21 @@ impl Page {
         }
     }
 
-    /// The address the page is known by, where a form was sent to another.
+    /// The frame of an error page whose request is gone: without its visitor.
+    pub fn bare(path: &str, shared: &Shared) -> Self {
+        Self {
+            csrf: String::new(),
+            flash: None,
+            person: None,
+            path: path.to_owned(),
+            css: assets::css(),
+            icon: assets::icon(),
+            script: None,
+            dev: shared.local,
+        }
+    }
+
+    /// The path the page is known by, if the form was sent to another.
     pub fn at(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self

@@ -1,94 +1,52 @@
-//! A passkey proves who somebody is: to log in, or in a session to confirm it.
+//! Log in with a passkey alone; and the answers that every row of passkeys shares.
 
 use actix_web::HttpResponse;
 use serde_json::json;
 
+use crate::db::Fault;
 use crate::factors::{Assertion, PasskeyRefusal};
-use crate::login::{Opened, PendingHash};
+use crate::login::Opened;
 use crate::web::http::error::{Error, with_next};
-use crate::web::http::flash::{self, Flash};
-use crate::web::http::json::{self, Json, Nothing};
+use crate::web::http::flash::Flash;
+use crate::web::http::json::{self, Json, NoInput};
 use crate::web::http::return_to;
-use crate::web::pages::context::Ctx;
-use crate::web::session::current_session;
+use crate::web::pages::context::RequestContext;
 use crate::web::session::guard::Visitor;
 
-/// What to ask the browser for. Whoever is logged in already is only asked for passkeys of their own.
-pub async fn start(visitor: Visitor, ctx: Ctx, _: Json<Nothing>) -> Result<HttpResponse, Error> {
-    let user = match (visitor.0, pending(&ctx)) {
-        (Some(live), _) => Some(live.owner.id),
-        (None, Some(key)) => match ctx.accounts().login.pending_user(key).await? {
-            None => return Ok(begin_anew(&ctx)),
-            user => user,
-        },
-        (None, None) => None,
-    };
-    match ctx.accounts().login.ask_for_passkey(user, ctx.binding(), ctx.client()).await? {
-        Ok(options) => Ok(HttpResponse::Ok().json(options)),
+/// What to ask the browser for: a passkey of any user.
+pub async fn start(_: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
+    let asked = ctx.accounts().login.ask_for_passkey(None, ctx.binding(), ctx.client()).await?;
+    Ok(asked.map_or_else(|refusal| refused(&refusal), |options| HttpResponse::Ok().json(options)))
+}
+
+pub async fn finish(_: Visitor, ctx: RequestContext, answer: Json<Assertion>) -> Result<HttpResponse, Error> {
+    let remember = !ctx.query("remember").is_empty();
+    let login = &ctx.accounts().login;
+    match login.log_in_with_passkey(ctx.binding(), answer.0, remember, ctx.client()).await? {
+        Ok(opened) => Ok(begin(&ctx, opened).await?),
         Err(refusal) => Ok(refused(&refusal)),
     }
 }
 
-/// Where the browser goes then stands in the answer: a script cannot be redirected to a page.
-pub async fn finish(visitor: Visitor, ctx: Ctx, answer: Json<Assertion>) -> Result<HttpResponse, Error> {
-    let (accounts, binding, client) = (ctx.accounts(), ctx.binding(), ctx.client());
-    let refusal = match (visitor.0, pending(&ctx)) {
-        (Some(live), _) => {
-            match accounts.login.confirm_with_passkey(live.clone(), binding, answer.0, client).await? {
-                Ok(key) => {
-                    current_session::rotated(&ctx.request, &ctx.shared, &live, key);
-                    return Ok(go_on(&ctx));
-                }
-                Err(refusal) => refusal,
-            }
-        }
-        (None, Some(key)) => {
-            match accounts.login.finish_log_in_with_passkey(key, binding, answer.0, client).await? {
-                Ok(opened) => {
-                    return begin(&ctx, opened);
-                }
-                Err(refusal) => refusal,
-            }
-        }
-        (None, None) => {
-            let remember = !ctx.query("remember").is_empty();
-            match accounts.login.log_in_with_passkey(binding, answer.0, remember, client).await? {
-                Ok(opened) => {
-                    return begin(&ctx, opened);
-                }
-                Err(refusal) => refusal,
-            }
-        }
-    };
-    match refusal {
-        // Another request of this browser may have won and brought the new key: `next` will show.
-        PasskeyRefusal::SessionLost => Ok(go_on(&ctx)),
-        PasskeyRefusal::LogInGone => Ok(begin_anew(&ctx)),
-        refusal => Ok(refused(&refusal)),
-    }
-}
-
-/// The log-in that waits for its second step, where the page says that it is about that.
-fn pending(ctx: &Ctx) -> Option<PendingHash> {
-    if ctx.query("as") != "second-factor" {
-        return None;
-    }
-    current_session::pending_key(&ctx.request, &ctx.shared)
-}
-
-/// As the page of the second step does.
-fn begin_anew(ctx: &Ctx) -> HttpResponse {
+/// The log-in ended meanwhile, so the browser goes back to its first page.
+pub fn log_in_again(ctx: &RequestContext) -> HttpResponse {
     let log_in = with_next("/login", return_to::safe(&ctx.query("next")));
-    flash::with(HttpResponse::Ok().json(json!({ "next": log_in })), Flash::LogInExpired, &ctx.shared)
+    ctx.flash(Flash::LogInExpired);
+    HttpResponse::Ok().json(json!({ "next": log_in }))
 }
 
-fn begin(ctx: &Ctx, opened: Opened) -> Result<HttpResponse, Error> {
+/// Gives the browser its session.
+pub async fn begin(ctx: &RequestContext, opened: Opened) -> Result<HttpResponse, Fault> {
     let restored = opened.restored;
-    current_session::begin(&ctx.request, &ctx.shared, opened)?;
-    Ok(if restored { flash::with(go_on(ctx), Flash::Restored, &ctx.shared) } else { go_on(ctx) })
+    ctx.begin_session(opened).await?;
+    if restored {
+        ctx.flash(Flash::Restored);
+    }
+    Ok(go_on(ctx))
 }
 
-fn go_on(ctx: &Ctx) -> HttpResponse {
+/// Where the browser goes is in the body: a script cannot be redirected to a page.
+pub fn go_on(ctx: &RequestContext) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "next": return_to::safe(&ctx.query("next")).unwrap_or("/home") }))
 }
 

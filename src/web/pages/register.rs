@@ -6,15 +6,15 @@ use serde::Deserialize;
 
 use crate::config::Registration;
 use crate::users::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
+use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
-use crate::web::http::form::{Fields, Form, Input, Preset, SecretText, Text};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, Preset, SecretText, Text};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::Strength;
 use crate::web::pages::{mailed_link, registration_cookie};
 use crate::web::session::guard::Visitor;
-use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -25,7 +25,7 @@ pub struct RegisterForm {
     invite: Text,
 }
 
-impl Input for RegisterForm {
+impl FormInput for RegisterForm {
     const LEADS_ON: bool = true;
 }
 
@@ -40,8 +40,8 @@ struct RegisterPage {
     closed: Option<RegisterRefusal>,
 }
 
-pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    if visitor.0.is_some() {
+pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    if visitor.session.is_some() {
         return Ok(flash::see_other("/home"));
     }
     let invite = match mailed_link::named(&ctx, "invite") {
@@ -72,12 +72,16 @@ pub async fn form(visitor: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
 }
 
 /// With what was typed on a page that was out of date.
-pub async fn again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+pub async fn again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().passwords.min_code_points();
     page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None, closed: None })
 }
 
-pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    _: Visitor,
+    ctx: RequestContext,
+    mut form: Form<RegisterForm>,
+) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().passwords.min_code_points();
     if form.only_toggles() {
         return page::ok(&RegisterPage {
@@ -93,9 +97,8 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<RegisterForm>) -> Resul
     let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
-            let answer =
-                if person.invite.is_empty() { answer } else { mailed_link::used(answer, &ctx.shared) };
-            return Ok(registration_cookie::keep(answer, &ctx.shared, &token));
+            registration_cookie::keep(&ctx.request, &ctx.shared, &token);
+            return Ok(if person.invite.is_empty() { answer } else { mailed_link::used(&ctx, answer) });
         }
         // Nothing that is typed can change these.
         Err(closed @ (RegisterRefusal::Closed | RegisterRefusal::NoMail)) => {
@@ -163,7 +166,7 @@ struct RegisterCheckEmailPage {
     page: Page,
 }
 
-pub async fn check_email(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn check_email(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&RegisterCheckEmailPage { page: ctx.page() })
 }
 
@@ -177,7 +180,7 @@ pub struct VerifyForm {
     discard: Preset,
 }
 
-impl Input for VerifyForm {}
+impl FormInput for VerifyForm {}
 
 #[derive(Template)]
 #[template(path = "verify_email.html")]
@@ -191,7 +194,7 @@ const DEAD: &str =
     "This link is used up or too old. If you confirmed already, log in; otherwise register again.";
 
 /// Only shows a button: mail scanners follow links, they press nothing.
-pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
@@ -206,23 +209,29 @@ pub async fn verify_form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::show(mailed_link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
 }
 
-pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
+pub async fn verify(
+    _: Visitor,
+    ctx: RequestContext,
+    mut form: Form<VerifyForm>,
+) -> Result<HttpResponse, Error> {
     if form.only_toggles() {
         return page::ok(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: true });
     }
-    if !form.input.discard.is_empty() {
+    if !form.input.discard.as_str().is_empty() {
         return discarded(ctx, form).await;
     }
     let VerifyForm { token, password, .. } = form.input;
     let password = password.reveal();
     let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
-    let refusal = match ctx.accounts().users.verify_email(&token, &password, browser, ctx.client()).await? {
-        Ok(()) => {
-            let answer = mailed_link::used(ctx.redirect("/login", Flash::Verified), &ctx.shared);
-            return Ok(registration_cookie::forget(answer, &ctx.shared));
-        }
-        Err(refusal) => refusal,
-    };
+    let refusal =
+        match ctx.accounts().users.verify_email(token.as_str(), &password, browser, ctx.client()).await? {
+            Ok(()) => {
+                let answer = mailed_link::used(&ctx, ctx.redirect("/login", Flash::Verified));
+                registration_cookie::forget(&ctx.request, &ctx.shared);
+                return Ok(answer);
+            }
+            Err(refusal) => refusal,
+        };
     match &refusal {
         VerifyRefusal::DeadLink => form.fields.refuse("token", DEAD),
         // The next step: the page asks for it.
@@ -243,8 +252,8 @@ pub async fn verify(_: Visitor, ctx: Ctx, mut form: Form<VerifyForm>) -> Result<
 }
 
 /// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
-async fn discarded(ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().users.discard_registration(&form.input.token).await? {
+async fn discarded(ctx: RequestContext, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
+    if !ctx.accounts().users.discard_registration(form.input.token.as_str()).await? {
         form.fields.refuse("token", DEAD);
         return page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: false });
     }
@@ -252,5 +261,5 @@ async fn discarded(ctx: Ctx, mut form: Form<VerifyForm>) -> Result<HttpResponse,
         Registration::Invite => Flash::InvitedRegistrationDropped,
         Registration::Open | Registration::Closed => Flash::RegistrationDropped,
     };
-    Ok(mailed_link::used(ctx.redirect("/register", dropped), &ctx.shared))
+    Ok(mailed_link::used(&ctx, ctx.redirect("/register", dropped)))
 }

@@ -6,16 +6,16 @@ use serde::Deserialize;
 
 use crate::identity::Email;
 use crate::users::ResetRefusal;
+use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
-use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::mailed_link;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::Strength;
 use crate::web::session::guard::Visitor;
 use crate::web::session::known_device;
-use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -23,7 +23,7 @@ pub struct AskForm {
     email: Text,
 }
 
-impl Input for AskForm {}
+impl FormInput for AskForm {}
 
 #[derive(Template)]
 #[template(path = "forgot_password.html")]
@@ -32,17 +32,17 @@ struct ForgotPasswordPage {
     form: Fields,
 }
 
-pub async fn ask(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn ask(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&ForgotPasswordPage { page: ctx.page(), form: Fields::default() })
 }
 
 /// With what was typed on a page that was out of date.
-pub async fn ask_again(_: Visitor, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+pub async fn ask_again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&ForgotPasswordPage { page: ctx.page(), form: draft.0 })
 }
 
-pub async fn send(_: Visitor, ctx: Ctx, mut form: Form<AskForm>) -> Result<HttpResponse, Error> {
-    let email = match Email::parse(&form.input.email) {
+pub async fn send(_: Visitor, ctx: RequestContext, mut form: Form<AskForm>) -> Result<HttpResponse, Error> {
+    let email = match Email::parse(form.input.email.as_str()) {
         Ok(email) => email,
         Err(why) => {
             form.fields.refuse("email", why);
@@ -69,7 +69,7 @@ struct ForgotPasswordSentPage {
     page: Page,
 }
 
-pub async fn sent(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn sent(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&ForgotPasswordSentPage { page: ctx.page() })
 }
 
@@ -80,7 +80,7 @@ pub struct ResetForm {
     password: SecretText,
 }
 
-impl Input for ResetForm {}
+impl FormInput for ResetForm {}
 
 #[derive(Template)]
 #[template(path = "reset_password.html")]
@@ -95,7 +95,7 @@ struct ResetPasswordPage {
 
 impl ResetPasswordPage {
     /// The form with what was typed, or the error of a dead link.
-    async fn new(ctx: &Ctx, mut form: Fields) -> Result<Self, Error> {
+    async fn new(ctx: &RequestContext, mut form: Fields) -> Result<Self, Error> {
         let email = ctx.accounts().users.reset_link_address(form.value("token")).await?;
         if email.is_none() && form.error("token").is_none() {
             form.refuse("token", DEAD);
@@ -116,7 +116,7 @@ impl ResetPasswordPage {
 
 const DEAD: &str = "This link is used up or too old. Ask for a new one.";
 
-pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
@@ -129,17 +129,21 @@ pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     page::show(mailed_link::status(!shown.is_dead()), &shown)
 }
 
-pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<ResetForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    _: Visitor,
+    ctx: RequestContext,
+    mut form: Form<ResetForm>,
+) -> Result<HttpResponse, Error> {
     if form.only_toggles() {
         let shown = ResetPasswordPage::new(&ctx, form.fields).await?;
         return if shown.is_dead() { page::refused(&shown) } else { page::ok(&shown) };
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let is_weak = match ctx.accounts().users.reset_password(&token, &password, ctx.client()).await? {
+    let is_weak = match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await? {
         Ok(proof) => {
             known_device::keep(&ctx.request, &ctx.shared, &proof);
-            return Ok(mailed_link::used(ctx.redirect("/login", Flash::PasswordReset), &ctx.shared));
+            return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
         }
         Err(ResetRefusal::DeadLink) => {
             form.fields.refuse("token", DEAD);

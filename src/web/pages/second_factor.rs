@@ -4,14 +4,16 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::factors::{Assertion, PasskeyRefusal};
 use crate::login::{PendingHash, PendingRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
+use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
+use crate::web::http::json::{Json, NoInput};
 use crate::web::http::{flash, return_to};
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::session::current_session;
+use crate::web::pages::passkeys;
 use crate::web::session::guard::Pending;
 
 #[derive(Deserialize, Default)]
@@ -21,7 +23,7 @@ pub struct CodeForm {
     next: Text,
 }
 
-impl Input for CodeForm {}
+impl FormInput for CodeForm {}
 
 #[derive(Template)]
 #[template(path = "login/second_factor.html")]
@@ -32,25 +34,29 @@ struct SecondFactorPage {
 }
 
 impl SecondFactorPage {
-    async fn new(key: PendingHash, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+    async fn new(key: PendingHash, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let steps = ctx.accounts().login.second_steps(key).await?;
         let page = if steps.passkey { ctx.page_with_passkeys() } else { ctx.page() };
         Ok(Self { page, form, with_app: steps.app })
     }
 }
 
-pub async fn form(pending: Pending, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&SecondFactorPage::new(pending.0, &ctx, ctx.fields(&["next"])).await?)
+pub async fn form(pending: Pending, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    page::ok(&SecondFactorPage::new(pending.key, &ctx, ctx.fields(&["next"])).await?)
 }
 
-pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    pending: Pending,
+    ctx: RequestContext,
+    mut form: Form<CodeForm>,
+) -> Result<HttpResponse, Error> {
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
-    let next = return_to::safe(&next).or(return_to::safe(&asked)).map(str::to_owned);
-    match ctx.accounts().login.finish_log_in(pending.0, code.reveal(), ctx.client()).await? {
+    let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).map(str::to_owned);
+    match ctx.accounts().login.finish_log_in(pending.key, code.reveal(), ctx.client()).await? {
         Ok(opened) => {
             let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));
-            current_session::begin(&ctx.request, &ctx.shared, opened)?;
+            ctx.begin_session(opened).await?;
             Ok(if restored { ctx.redirect(next, Flash::Restored) } else { flash::see_other(next) })
         }
         Err(PendingRefusal::Gone) => {
@@ -59,8 +65,33 @@ pub async fn submit(pending: Pending, ctx: Ctx, mut form: Form<CodeForm>) -> Res
         Err(PendingRefusal::Code(refusal)) => {
             let wait = refusal.wait();
             form.fields.refuse(if wait.is_some() { "" } else { "code" }, &refusal);
-            let shown = SecondFactorPage::new(pending.0, &ctx, form.fields).await?;
+            let shown = SecondFactorPage::new(pending.key, &ctx, form.fields).await?;
             wait.map_or_else(|| page::refused(&shown), |wait| page::too_many(wait, &shown))
         }
+    }
+}
+
+/// What to ask the browser for: a passkey of the user whose password was accepted.
+pub async fn start_passkey(
+    pending: Pending,
+    ctx: RequestContext,
+    _: Json<NoInput>,
+) -> Result<HttpResponse, Error> {
+    let login = &ctx.accounts().login;
+    let Some(user) = login.pending_user(pending.key).await? else { return Ok(passkeys::log_in_again(&ctx)) };
+    let asked = login.ask_for_passkey(Some(user), ctx.binding(), ctx.client()).await?;
+    Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
+}
+
+pub async fn finish_passkey(
+    pending: Pending,
+    ctx: RequestContext,
+    answer: Json<Assertion>,
+) -> Result<HttpResponse, Error> {
+    let login = &ctx.accounts().login;
+    match login.finish_log_in_with_passkey(pending.key, ctx.binding(), answer.0, ctx.client()).await? {
+        Ok(opened) => Ok(passkeys::begin(&ctx, opened).await?),
+        Err(PasskeyRefusal::LogInGone) => Ok(passkeys::log_in_again(&ctx)),
+        Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
 }

@@ -8,8 +8,8 @@ use super::register::explain;
 use crate::users::{NewPerson, SetupRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, SecretText, Text};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::mailed_link;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::Strength;
@@ -24,7 +24,7 @@ pub struct SetupForm {
     password: SecretText,
 }
 
-impl Input for SetupForm {}
+impl FormInput for SetupForm {}
 
 #[derive(Template)]
 #[template(path = "setup.html")]
@@ -40,7 +40,7 @@ const DEAD: &str =
 
 const TAKEN: &str = "This address is registered already. Use another, or promote it on the command line.";
 
-pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
@@ -57,7 +57,11 @@ pub async fn form(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     )
 }
 
-pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    _: Visitor,
+    ctx: RequestContext,
+    mut form: Form<SetupForm>,
+) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().passwords.min_code_points();
     if form.only_toggles() {
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
@@ -66,8 +70,8 @@ pub async fn submit(_: Visitor, ctx: Ctx, mut form: Form<SetupForm>) -> Result<H
     let person =
         NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
-    match ctx.accounts().users.set_up(&token, person.clone(), ctx.client()).await? {
-        Ok(()) => return Ok(mailed_link::used(ctx.redirect("/login", Flash::SetUp), &ctx.shared)),
+    match ctx.accounts().users.set_up(token.as_str(), person.clone(), ctx.client()).await? {
+        Ok(()) => return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::SetUp))),
         Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
         Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),
         Err(SetupRefusal::Register(refusal)) => {

@@ -1,28 +1,27 @@
 //! Guards: the type of a handler's first argument says who gets in. Of a POST they are asked twice, before and after its
-//! body (`receive.rs`). They judge what was loaded and fetch nothing, but for log-ins that wait for a factor, so they are ready before any form or path is looked at.
+//! body (`receive.rs`). They decide by the request state and fetch nothing, so they are ready before any form or path is
+//! read; only [`Pending`] asks the database, for the log-in that waits for its second factor.
 
-use std::ops::Deref;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use std::future::{Future, Ready, ready};
-use std::pin::Pin;
 
+use super::current_session;
 use crate::config::SessionLimits;
 use crate::identity::{LiveUser, Role};
 use crate::login::PendingHash;
-use crate::web::Shared;
 use crate::web::http::error::Error;
-use crate::web::http::return_to;
-use crate::web::pages::context;
-use crate::web::session::{current, current_session};
+use crate::web::http::request_state::RequestState;
+use crate::web::http::shared::Shared;
+use crate::web::http::{return_to, urlencoded};
 
 /// A guard as data, for the table and the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum GuardKind {
     Visitor,
     SignedIn,
     Confirmed,
@@ -30,45 +29,69 @@ pub enum Kind {
     Pending,
 }
 
-/// What a row of the route table can be guarded by.
-pub trait Guard: FromRequest<Error = Error> + 'static {
-    const KIND: Kind;
+impl GuardKind {
+    /// Its name in the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Visitor => "visitor",
+            Self::SignedIn => "signed-in",
+            Self::Confirmed => "confirmed",
+            Self::Admin => "admin",
+            Self::Pending => "pending",
+        }
+    }
 }
 
-/// Anybody.
-pub struct Visitor(pub Option<LiveUser>);
+/// What a row of the route table can be guarded by.
+pub trait Guard: FromRequest<Error = Error> + 'static {
+    const KIND: GuardKind;
+}
 
-/// Somebody with a live session.
-pub struct SignedIn(pub LiveUser);
+/// Any visitor, logged in or not.
+pub struct Visitor {
+    pub session: Option<LiveUser>,
+}
 
-/// Somebody who proved themselves a short while ago.
-pub struct Confirmed(pub LiveUser);
+/// A user with a live session.
+pub struct SignedIn {
+    pub session: LiveUser,
+}
 
-/// An administrator who proved themselves a short while ago.
-pub struct Admin(pub LiveUser);
+/// A user who confirmed a short while ago.
+pub struct Confirmed {
+    pub session: LiveUser,
+}
 
-/// Somebody whose password was right and whose second factor is still to be proven. No session: every other guard
-/// sees a stranger.
-pub struct Pending(pub PendingHash);
+/// An administrator who confirmed a short while ago.
+pub struct Admin {
+    pub session: LiveUser,
+}
 
-/// Denials in this order: log in, forbidden, confirm. Nobody is asked to confirm for what they may not have.
-fn admit(request: &HttpRequest, kind: Kind) -> Result<LiveUser, Error> {
-    let live = current::live().ok_or_else(|| Error::LogIn { next: way_back(request) })?;
+/// A user whose password was accepted and whose second factor is still to be proven. It is no session: to every other
+/// guard this is a visitor.
+pub struct Pending {
+    pub key: PendingHash,
+}
+
+/// Refuses in this order: log in, forbidden, confirm. A user is not asked to confirm for what their role forbids.
+fn admit(request: &HttpRequest, kind: GuardKind) -> Result<LiveUser, Error> {
+    let live = RequestState::of(request).session().ok_or_else(|| Error::LogIn { next: way_back(request) })?;
     let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(Error::Forbidden) };
-    if kind == Kind::Admin && live.owner.role < Role::Admin {
+    if kind == GuardKind::Admin && live.owner.role < Role::Admin {
         return Err(Error::Forbidden);
     }
-    match window(&shared.limits, kind) {
+    match confirm_window(&shared.limits, kind) {
         Some(window) if !live.confirmed_within(window) => Err(Error::Confirm { next: way_back(request) }),
         _ => Ok(live),
     }
 }
 
-fn window(limits: &SessionLimits, kind: Kind) -> Option<Duration> {
+/// How long ago the user may have confirmed.
+fn confirm_window(limits: &SessionLimits, kind: GuardKind) -> Option<Duration> {
     match kind {
-        Kind::Visitor | Kind::SignedIn | Kind::Pending => None,
-        Kind::Confirmed => Some(limits.confirm_window.std()),
-        Kind::Admin => Some(limits.admin_window.std()),
+        GuardKind::Visitor | GuardKind::SignedIn | GuardKind::Pending => None,
+        GuardKind::Confirmed => Some(limits.confirm_window.std()),
+        GuardKind::Admin => Some(limits.admin_window.std()),
     }
 }
 
@@ -78,30 +101,24 @@ fn way_back(request: &HttpRequest) -> Option<String> {
         let here = request.uri().path_and_query()?.as_str();
         return return_to::safe(here).filter(|path| *path != "/home").map(str::to_owned);
     }
-    came_from(request.headers(), request.app_data::<Data<Shared>>()?)
-}
-
-/// The page of ours that a form was sent from.
-pub fn came_from(headers: &HeaderMap, shared: &Shared) -> Option<String> {
-    let referer = headers.get(header::REFERER)?.to_str().ok()?;
-    return_to::safe(referer.strip_prefix(shared.public.as_str())?).map(str::to_owned)
+    return_to::referring_page(request.headers(), request.app_data::<Data<Shared>>()?)
 }
 
 impl Guard for Visitor {
-    const KIND: Kind = Kind::Visitor;
+    const KIND: GuardKind = GuardKind::Visitor;
 }
 
 impl FromRequest for Visitor {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
-    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(current::live())))
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self { session: RequestState::of(request).session() }))
     }
 }
 
 impl Guard for Pending {
-    const KIND: Kind = Kind::Pending;
+    const KIND: GuardKind = GuardKind::Pending;
 }
 
 impl FromRequest for Pending {
@@ -111,25 +128,25 @@ impl FromRequest for Pending {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let denied = Error::LogIn { next: onwards(&request) };
-            let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(denied) };
-            match current_session::pending_key(&request, shared) {
-                Some(key) if shared.accounts.login.is_pending(key).await? => Ok(Self(key)),
-                _ => Err(denied),
+            let refused = Error::LogIn { next: destination(&request) };
+            let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(refused) };
+            match current_session::pending_key(&request) {
+                Some(key) if shared.accounts.login.is_pending(key).await? => Ok(Self { key }),
+                _ => Err(refused),
             }
         })
     }
 }
 
-/// Where a log-in was to lead: it begins anew.
-fn onwards(request: &HttpRequest) -> Option<String> {
-    return_to::safe(&context::query(request, "next")).map(str::to_owned)
+/// Where the log-in was to lead: it starts again.
+fn destination(request: &HttpRequest) -> Option<String> {
+    return_to::safe(&urlencoded::query(request, "next")).map(str::to_owned)
 }
 
 macro_rules! guard {
     ($($name:ident),*) => {$(
         impl Guard for $name {
-            const KIND: Kind = Kind::$name;
+            const KIND: GuardKind = GuardKind::$name;
         }
 
         impl FromRequest for $name {
@@ -137,15 +154,7 @@ macro_rules! guard {
             type Future = Ready<Result<Self, Error>>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                ready(admit(request, Kind::$name).map(Self))
-            }
-        }
-
-        impl Deref for $name {
-            type Target = LiveUser;
-
-            fn deref(&self) -> &Self::Target {
-                &self.0
+                ready(admit(request, GuardKind::$name).map(|session| Self { session }))
             }
         }
     )*};

@@ -1,6 +1,7 @@
-//! Who makes a request: the session behind its cookie, and the guards that decide by it.
+//! Who makes a request: the session behind its cookie, the guards that decide by it, and how a form is received.
 
-pub(super) mod current;
+pub(super) mod arguments;
+pub(super) mod carried_form;
 pub(super) mod current_session;
 pub mod guard;
 pub(super) mod known_device;

@@ -1,20 +1,22 @@
-//! Who asks for a page: the session of the cookie, read and not written.
-//!
-//! actix-session reads its map eagerly and writes it back, for forms that begin, rotate or end a session. A page only
-//! wants to know who is there, so it is not led through that: same cookie, same key, same sessions, without the map.
+//! Looks the session of a request up, once for a page and once more when the body of a form is complete, and puts it
+//! into the [`RequestState`]. The cookie is verified here and nowhere else.
 
-use actix_web::cookie::Cookie;
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::HttpRequest;
+use actix_web::dev::{Payload, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::web::Data;
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder};
+use actix_web::{FromRequest, Handler, HttpResponse, Responder};
 
-use crate::web::Shared;
-use crate::web::http::cookies;
+use super::current_session;
+use crate::db::Fault;
 use crate::web::http::error::Error;
-use crate::web::session::current_session;
+use crate::web::http::methods::call;
+use crate::web::http::request_state::{MatchedRoute, PresentedKey, RequestState};
+use crate::web::http::shared::Shared;
+use crate::web::http::{cookies, origin_check};
 
 /// `handler` as a service that knows its visitor before it reads any of its arguments, so that guards need not wait.
-pub fn before<H, Args>(
+pub fn with_session<H, Args>(
+    route: Option<MatchedRoute>,
     handler: H,
 ) -> impl ServiceFactory<
     ServiceRequest,
@@ -31,35 +33,52 @@ where
     fn_service(move |request: ServiceRequest| {
         let handler = handler.clone();
         async move {
-            let (request, mut payload) = request.into_parts();
-            let resigned = identify(&request).await?;
-            let answer = match Args::from_request(&request, &mut payload).await {
-                Err(denied) => HttpResponse::from_error(denied),
-                Ok(args) => handler.call(args).await.respond_to(&request).map_into_boxed_body(),
+            let (request, _) = request.into_parts();
+            let answer = match enter(&request, route).await {
+                Ok(()) => call(&handler, &request, &mut Payload::None).await,
+                Err(refused) => HttpResponse::from_error(refused),
             };
-            let mut response = ServiceResponse::new(request, answer);
-            if let Some(cookie) = resigned {
-                current_session::give(&mut response, cookie);
-            }
-            Ok(response)
+            Ok(ServiceResponse::new(request, answer))
         }
     })
 }
 
-/// Looks the session up again, for a request that took its time to arrive: from memory while the lease holds. A session
-/// that ended meanwhile is there no more. Neither is one whose key was rotated: by the key alone the owner, in another
-/// tab, cannot be told from a thief.
-pub async fn again(request: &HttpRequest) -> Result<(), Error> {
-    identify(request).await.map(drop)
+/// What every row begins with: its route is noted, requests of other sites are refused, and the session is looked up.
+pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result<(), Error> {
+    let state = RequestState::of(request);
+    state.route.set(route);
+    let shared = request
+        .app_data::<Data<Shared>>()
+        .ok_or_else(|| Error::from(Fault::Bug("no shared state".into())))?;
+    origin_check::check(request, shared)?;
+    let presented = state.presented_key.get_or_init(|| presented_key(request, shared));
+    look_up(&state, shared).await?;
+    if let (Some(presented), Some(live)) = (presented, state.session())
+        && !presented.is_current
+    {
+        // Signed with the secret before, which is to be forgotten one day.
+        let keep_for = current_session::keep_for(shared, live.record.remember);
+        state.put_cookie(current_session::key_cookie(shared, presented.key(), keep_for));
+    }
+    Ok(())
 }
 
-/// Loads the session of the cookie for [`current::live`](super::visit::live). Answers the cookie anew where it was
-/// signed with the secret before, so that that one can go.
-async fn identify(request: &HttpRequest) -> Result<Option<Cookie<'static>>, Error> {
-    let Some(shared) = request.app_data::<Data<Shared>>() else { return Ok(None) };
-    let Some(signed) = cookies::value(request.headers(), &shared.cookie.session) else { return Ok(None) };
-    let Some(opened) = shared.signer.open(&signed) else { return Ok(None) };
-    let live = shared.accounts.sessions().load(opened.value).await?;
-    Ok((live.is_some() && !opened.is_current)
-        .then(|| current_session::key_cookie(shared, shared.signer.sign(opened.value))))
+/// Looks the session up again, for a request that took its time to arrive: from memory while the lease holds. A session
+/// that ended meanwhile is gone. So is one whose key was rotated: by the key alone the owner, in another tab, cannot be
+/// told from a thief.
+pub async fn look_up(state: &RequestState, shared: &Shared) -> Result<(), Error> {
+    let live = match state.presented_key.get().and_then(Option::as_ref) {
+        Some(presented) => shared.accounts.sessions().load(presented.key()).await?,
+        None => None,
+    };
+    state.set_session(live);
+    Ok(())
+}
+
+/// The key of the session cookie, if its signature fits.
+fn presented_key(request: &HttpRequest, shared: &Shared) -> Option<PresentedKey> {
+    let signed = cookies::value(request.headers(), &shared.cookie.session)?;
+    let opened = shared.signer.open(&signed)?;
+    let (key_starts_at, is_current) = (signed.len() - opened.value.len(), opened.is_current);
+    Some(PresentedKey { signed: signed.into_owned(), key_starts_at, is_current })
 }

@@ -36,7 +36,8 @@ fn tokens(app: &TestApp, person: &Person) -> [String; 2] {
 
 /// Every cookie of the product, read from the source, without the prefix; and names that others use for tokens.
 fn cookie_names() -> Vec<String> {
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/mod.rs")).unwrap();
+    let source =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/http/shared.rs")).unwrap();
     let named = source.split("format!(\"{prefix}").skip(1);
     let mut names: Vec<String> = named.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect();
     assert!(names.len() >= 5 && names.contains(&"latchkey".to_owned()), "{names:?}");

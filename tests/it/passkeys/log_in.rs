@@ -141,7 +141,7 @@ async fn confirming_with_a_passkey_opens_what_was_asked_for_and_kills_the_old_ke
     let options = asked_to_log_in(&mut browser).await;
     let allowed = &options["publicKey"]["allowCredentials"];
     assert_eq!(allowed[0]["id"], latchkey::secret::encode(&device.id));
-    let path = "/login/passkey/finish?next=/account/security";
+    let path = "/confirm/passkey/finish?next=/account/security";
     let answer = browser.post_json(path, &device.sign(&options)).await;
     assert_eq!(answer.is(200).json(), json!({"next": "/account/security"}));
     assert_ne!(browser.key(), before);
@@ -185,7 +185,7 @@ async fn who_has_no_passkey_is_not_asked_for_one() {
     page.is(200).does_not_say("passkey");
     assert_eq!(page.count("script"), 0);
     // An empty list would let the browser offer anybody's.
-    refuses(&browser.post_json("/login/passkey/start", &json!({})).await, UNKNOWN);
+    refuses(&browser.post_json("/confirm/passkey/start", &json!({})).await, UNKNOWN);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM ceremonies"), 0);
 }
 

@@ -38,14 +38,21 @@ pub async fn add(browser: &mut Browser, device: &mut Authenticator) -> Answer {
 
 /// Logs in with the passkey on `device`, or confirms with it.
 pub async fn prove(browser: &mut Browser, device: &mut Authenticator) -> Answer {
+    let path = format!("{}/finish", rows_for(browser));
     let options = asked_to_log_in(browser).await;
     let signed = device.sign(&options);
-    browser.post_json("/login/passkey/finish", &signed).await
+    browser.post_json(&path, &signed).await
+}
+
+/// The rows for a passkey: of the page that confirms if this browser is logged in, of the log-in page if not.
+fn rows_for(browser: &Browser) -> &'static str {
+    if browser.cookies.contains_key("latchkey") { "/confirm/passkey" } else { "/login/passkey" }
 }
 
 /// The question at the log-in page, or at the one to confirm.
 pub async fn asked_to_log_in(browser: &mut Browser) -> Value {
-    asked(browser, "/login/passkey/start").await
+    let path = format!("{}/start", rows_for(browser));
+    asked(browser, &path).await
 }
 
 pub async fn asked(browser: &mut Browser, path: &str) -> Value {

@@ -167,8 +167,8 @@ async fn an_answer_to_what_another_browser_was_asked() {
     // Asked as a visitor, answered in a session: another matter.
     let mut inside = door.own.copy();
     inside.get("/account").await.is(200);
-    refuses(&inside.post_json("/login/passkey/finish", &signed).await, EXPIRED);
-    let to_confirm = asked(&mut inside, "/login/passkey/start").await;
+    refuses(&inside.post_json("/confirm/passkey/finish", &signed).await, EXPIRED);
+    let to_confirm = asked(&mut inside, "/confirm/passkey/start").await;
     let confirming = door.device.clone().sign(&to_confirm);
     refuses(&thief.post_json("/login/passkey/finish", &confirming).await, EXPIRED);
     // The one who was asked may still answer.

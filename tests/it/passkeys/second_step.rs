@@ -7,8 +7,8 @@ use super::{EXPIRED, UNKNOWN, inside, passkey_of, refuses};
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Browser;
 
-const START: &str = "/login/passkey/start?as=second-factor";
-const FINISH: &str = "/login/passkey/finish?as=second-factor&next=/account";
+const START: &str = "/login/second-factor/passkey/start";
+const FINISH: &str = "/login/second-factor/passkey/finish?next=/account";
 
 /// A browser with the password behind it.
 async fn halfway(app: &TestApp, person: &Person) -> Browser {

@@ -9,8 +9,14 @@ use crate::support::app::TestApp;
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::{Answer, Browser};
 
-const PATHS: [&str; 4] =
-    ["/login/passkey/start", "/login/passkey/finish", "/account/passkeys/start", "/account/passkeys/finish"];
+const PATHS: [&str; 6] = [
+    "/login/passkey/start",
+    "/login/passkey/finish",
+    "/account/passkeys/start",
+    "/account/passkeys/finish",
+    "/confirm/passkey/start",
+    "/confirm/passkey/finish",
+];
 
 /// Whatever went wrong, a script reads it as JSON.
 #[track_caller]
@@ -81,7 +87,7 @@ async fn whoever_may_not_is_told_where_to_go_first() {
     let referer = format!("{}/account/security", app.origin);
     stranger.headers.push(("referer", referer.clone()));
     browser.headers.push(("referer", referer));
-    for path in &PATHS[2..] {
+    for path in &PATHS[2..4] {
         let told = problem(&stranger.post_json(path, &json!({})).await, 403);
         assert_eq!(told["next"], "/login?next=/account/security");
         let told = problem(&browser.post_json(path, &json!({})).await, 403);
@@ -122,8 +128,8 @@ async fn one_address_begins_so_many_log_ins_an_hour_and_owners_are_not_counted()
     assert!(problem(&answer, 429)["detail"].as_str().unwrap().contains("minutes"));
     // The password has a budget of its own, and whoever is in is known.
     app.browser().log_in(ada.email, ada.password).await.is(303);
-    asked(&mut second, "/login/passkey/start").await;
-    asked(&mut inside, "/login/passkey/start").await;
+    asked(&mut second, "/confirm/passkey/start").await;
+    asked(&mut inside, "/confirm/passkey/start").await;
     app.wait_out_throttles();
     asked_to_log_in(&mut browser).await;
 }

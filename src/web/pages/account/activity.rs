@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::{Event, PER_PAGE, Pager};
 use crate::web::session::guard::SignedIn;
@@ -17,13 +17,14 @@ struct ActivityPage {
     pager: Pager,
 }
 
-pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let asked = Pager::asked(&ctx.query("page"));
-    let (events, total) = ctx.accounts().audit.activity(me.owner.id, PER_PAGE, Pager::offset(asked)).await?;
+    let (events, total) =
+        ctx.accounts().audit.activity(me.session.owner.id, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&ActivityPage {
         pager: Pager::new(asked, total, &page, ""),
         page,
-        events: events.iter().map(|event| Event::own(event, me.now())).collect(),
+        events: events.iter().map(|event| Event::own(event, me.session.now())).collect(),
     })
 }

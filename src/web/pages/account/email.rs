@@ -6,15 +6,15 @@ use serde::Deserialize;
 
 use crate::identity::{Email, LiveUser};
 use crate::users::EmailRefusal;
+use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, Text};
-use crate::web::pages::Button;
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, Text};
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::When;
 use crate::web::session::guard::{Confirmed, SignedIn};
-use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -22,7 +22,7 @@ pub struct EmailForm {
     email: Text,
 }
 
-impl Input for EmailForm {}
+impl FormInput for EmailForm {}
 
 #[derive(Template)]
 #[template(path = "account/email.html")]
@@ -42,7 +42,7 @@ pub struct PendingChange {
 }
 
 impl PendingChange {
-    pub async fn of(me: &LiveUser, ctx: &Ctx) -> Result<Option<Self>, Error> {
+    pub async fn of(me: &LiveUser, ctx: &RequestContext) -> Result<Option<Self>, Error> {
         let pending = ctx.accounts().users.pending_email(me).await?;
         Ok(pending.map(|pending| Self {
             email: pending.email,
@@ -53,17 +53,17 @@ impl PendingChange {
 }
 
 impl EmailPage {
-    async fn new(me: &Confirmed, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
-        let email = ctx.accounts().users.email_of(me).await?.unwrap_or_default();
+    async fn new(me: &Confirmed, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
+        let email = ctx.accounts().users.email_of(&me.session).await?.unwrap_or_default();
         // Without "/resend", which shows this page when it refuses.
         let page = ctx.page().at("/account/email");
-        Ok(Self { page, form, email, pending: PendingChange::of(me, ctx).await? })
+        Ok(Self { page, form, email, pending: PendingChange::of(&me.session, ctx).await? })
     }
 
     /// The page again, with why nothing was mailed.
     async fn refused(
         me: &Confirmed,
-        ctx: &Ctx,
+        ctx: &RequestContext,
         mut form: Fields,
         refusal: EmailRefusal,
     ) -> Result<HttpResponse, Error> {
@@ -80,36 +80,40 @@ impl EmailPage {
     }
 }
 
-pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn form(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&EmailPage::new(&me, &ctx, Fields::default()).await?)
 }
 
 /// With what was typed before the confirmation ran out.
-pub async fn again(me: Confirmed, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+pub async fn again(me: Confirmed, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&EmailPage::new(&me, &ctx, draft.0).await?)
 }
 
-pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<EmailForm>) -> Result<HttpResponse, Error> {
-    let email = match Email::parse(&form.input.email) {
+pub async fn submit(
+    me: Confirmed,
+    ctx: RequestContext,
+    mut form: Form<EmailForm>,
+) -> Result<HttpResponse, Error> {
+    let email = match Email::parse(form.input.email.as_str()) {
         Ok(email) => email,
         Err(why) => {
             form.fields.refuse("email", why);
             return page::refused(&EmailPage::new(&me, &ctx, form.fields).await?);
         }
     };
-    match ctx.accounts().users.ask_for_email(me.0.clone(), email, ctx.client()).await? {
+    match ctx.accounts().users.ask_for_email(me.session.clone(), email, ctx.client()).await? {
         Ok(()) => Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,
     }
 }
 
-pub async fn cancel(me: SignedIn, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let cancelled = ctx.accounts().users.cancel_email(me.0.clone(), ctx.client()).await?;
+pub async fn cancel(me: SignedIn, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
+    let cancelled = ctx.accounts().users.cancel_email(me.session.clone(), ctx.client()).await?;
     Ok(ctx.redirect("/account", if cancelled { Flash::EmailCancelled } else { Flash::NoEmailPending }))
 }
 
-pub async fn resend(me: Confirmed, ctx: Ctx, form: Form<Button>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.resend_email(me.0.clone(), ctx.client()).await? {
+pub async fn resend(me: Confirmed, ctx: RequestContext, form: Form<NoFields>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().users.resend_email(me.session.clone(), ctx.client()).await? {
         Ok(true) => Ok(ctx.redirect("/account/email", Flash::EmailSentAgain)),
         Ok(false) => Ok(ctx.redirect("/account/email", Flash::NoEmailPending)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,

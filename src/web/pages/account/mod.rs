@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod email;
 pub mod own_data;
+pub mod passkey_section;
 pub mod passkeys;
 pub mod password;
 pub mod profile;

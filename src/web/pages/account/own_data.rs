@@ -7,14 +7,13 @@ use serde::Deserialize;
 
 use crate::db::Fault;
 use crate::users::LeaveRefusal;
+use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, Text};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, Text};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::session::current_session;
 use crate::web::session::guard::Confirmed;
-use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -22,7 +21,7 @@ pub struct DeleteForm {
     email: Text,
 }
 
-impl Input for DeleteForm {}
+impl FormInput for DeleteForm {}
 
 #[derive(Template)]
 #[template(path = "account/delete.html")]
@@ -34,38 +33,42 @@ struct DeletePage {
 }
 
 impl DeletePage {
-    async fn new(me: &Confirmed, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+    async fn new(me: &Confirmed, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         Ok(Self {
             page: ctx.page(),
             form,
-            email: ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?,
+            email: ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?,
             grace: ctx.accounts().users.grace(),
         })
     }
 }
 
-pub async fn export(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let all = ctx.accounts().users.export(&me, ctx.client()).await?;
+pub async fn export(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    let all = ctx.accounts().users.export(&me.session, ctx.client()).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"latchkey-export.json\""))
         .body(serde_json::to_string_pretty(&all).map_err(Fault::bug)?))
 }
 
-pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn form(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&DeletePage::new(&me, &ctx, Fields::default()).await?)
 }
 
 /// With what was typed before the confirmation ran out.
-pub async fn again(me: Confirmed, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+pub async fn again(me: Confirmed, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&DeletePage::new(&me, &ctx, draft.0).await?)
 }
 
-pub async fn submit(me: Confirmed, ctx: Ctx, mut form: Form<DeleteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.leave(me.0.clone(), form.input.email.0, ctx.client()).await? {
+pub async fn submit(
+    me: Confirmed,
+    ctx: RequestContext,
+    mut form: Form<DeleteForm>,
+) -> Result<HttpResponse, Error> {
+    match ctx.accounts().users.leave(me.session.clone(), form.input.email.0, ctx.client()).await? {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
-            current_session::end(&mut response, &ctx.shared);
+            ctx.end_session(&mut response);
             return Ok(response);
         }
         Err(LeaveRefusal::OtherAddress) => form

@@ -7,11 +7,10 @@ use serde::Deserialize;
 use crate::users::ChangeRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, SecretText};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, SecretText};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::Strength;
-use crate::web::session::current_session;
 use crate::web::session::guard::Confirmed;
 
 #[derive(Deserialize, Default)]
@@ -21,7 +20,7 @@ pub struct PasswordForm {
     password: SecretText,
 }
 
-impl Input for PasswordForm {}
+impl FormInput for PasswordForm {}
 
 #[derive(Template)]
 #[template(path = "account/password.html")]
@@ -34,22 +33,26 @@ struct PasswordPage {
 }
 
 impl PasswordPage {
-    async fn new(me: &Confirmed, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+    async fn new(me: &Confirmed, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         Ok(Self {
             page: ctx.page(),
             form,
             password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
-            email: ctx.accounts().users.email_of(me).await?.ok_or(Error::NotFound)?,
+            email: ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?,
         })
     }
 }
 
-pub async fn form(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn form(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&PasswordPage::new(&me, &ctx, Fields::default()).await?)
 }
 
-pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result<HttpResponse, Error> {
+pub async fn submit(
+    me: Confirmed,
+    ctx: RequestContext,
+    form: Form<PasswordForm>,
+) -> Result<HttpResponse, Error> {
     let toggled = form.only_toggles();
     let mut shown = PasswordPage::new(&me, &ctx, form.fields).await?;
     if toggled {
@@ -59,11 +62,11 @@ pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result
     let changed = ctx
         .accounts()
         .users
-        .change_password(me.0.clone(), current_password, password.clone(), ctx.client())
+        .change_password(me.session.clone(), current_password, password.clone(), ctx.client())
         .await?;
     match changed {
         Ok(key) => {
-            current_session::rotated(&ctx.request, &ctx.shared, &me, key);
+            ctx.rotate_session(&me.session, &key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
         Err(ChangeRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
@@ -79,7 +82,7 @@ pub async fn submit(me: Confirmed, ctx: Ctx, form: Form<PasswordForm>) -> Result
         }
         Err(ChangeRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
-            shown.strength = Some(ctx.accounts().passwords.strength(&password, &me.owner.name, &shown.email).await?);
+            shown.strength = Some(ctx.accounts().passwords.strength(&password, &me.session.owner.name, &shown.email).await?);
         }
     }
     page::refused(&shown)

@@ -5,15 +5,15 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::identity::Name;
+use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, Text};
+use crate::web::http::form::{Fields, Form, FormInput, Text};
 use crate::web::pages::account::email::PendingChange;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::When;
 use crate::web::session::guard::SignedIn;
-use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -21,7 +21,7 @@ pub struct ProfileForm {
     name: Text,
 }
 
-impl Input for ProfileForm {}
+impl FormInput for ProfileForm {}
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -35,33 +35,37 @@ struct ProfilePage {
 }
 
 impl ProfilePage {
-    async fn new(me: &SignedIn, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
-        let row = ctx.accounts().users.own_row(me).await?.ok_or(Error::NotFound)?;
+    async fn new(me: &SignedIn, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
+        let row = ctx.accounts().users.own_row(&me.session).await?.ok_or(Error::NotFound)?;
         Ok(Self {
             page: ctx.page().at("/account"),
             form,
             email: row.email,
-            role: me.owner.role.as_str().to_owned(),
-            since: When::new(row.created_at, me.now()),
-            pending: PendingChange::of(me, ctx).await?,
+            role: me.session.owner.role.as_str().to_owned(),
+            since: When::new(row.created_at, me.session.now()),
+            pending: PendingChange::of(&me.session, ctx).await?,
         })
     }
 }
 
-pub async fn form(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let fields = Fields::new(vec![("name".into(), me.owner.name.to_string())]);
+pub async fn form(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    let fields = Fields::new(vec![("name".into(), me.session.owner.name.to_string())]);
     page::ok(&ProfilePage::new(&me, &ctx, fields).await?)
 }
 
 /// With what was typed on a page that was out of date.
-pub async fn again(me: SignedIn, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+pub async fn again(me: SignedIn, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&ProfilePage::new(&me, &ctx, draft.0).await?)
 }
 
-pub async fn submit(me: SignedIn, ctx: Ctx, mut form: Form<ProfileForm>) -> Result<HttpResponse, Error> {
-    match Name::parse(&form.input.name) {
+pub async fn submit(
+    me: SignedIn,
+    ctx: RequestContext,
+    mut form: Form<ProfileForm>,
+) -> Result<HttpResponse, Error> {
+    match Name::parse(form.input.name.as_str()) {
         Ok(name) => {
-            ctx.accounts().users.rename(me.0.clone(), name, ctx.client()).await?;
+            ctx.accounts().users.rename(me.session.clone(), name, ctx.client()).await?;
             Ok(ctx.redirect("/account", Flash::NameChanged))
         }
         Err(why) => {

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::factors::{CodesRefusal, FactorStatus, RecoveryCodes};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Form, Input, Preset, SecretText};
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Form, FormInput, Preset, SecretText};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Confirmed;
 
@@ -39,12 +39,12 @@ pub fn stands_in_for(factors: &FactorStatus) -> &'static str {
 /// The answer to the form that made `codes`. They cannot be shown again: only their hashes are stored.
 pub async fn show(
     me: &Confirmed,
-    ctx: &Ctx,
+    ctx: &RequestContext,
     codes: &RecoveryCodes,
     news: &'static str,
     replaced: bool,
 ) -> Result<HttpResponse, Error> {
-    let factors = ctx.accounts().factors.factors(me.owner.id).await?;
+    let factors = ctx.accounts().factors.factors(me.session.owner.id).await?;
     page::ok(&CodesPage {
         page: ctx.page().at(PAGE),
         codes: codes.shown(),
@@ -60,11 +60,11 @@ pub struct MakeForm {
     replaces: Preset,
 }
 
-impl Input for MakeForm {}
+impl FormInput for MakeForm {}
 
-pub async fn make(me: Confirmed, ctx: Ctx, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
+pub async fn make(me: Confirmed, ctx: RequestContext, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
     let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
-    match ctx.accounts().factors.make_recovery_codes(me.0.clone(), replaces, ctx.client()).await? {
+    match ctx.accounts().factors.make_recovery_codes(me.session.clone(), replaces, ctx.client()).await? {
         Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
         Err(CodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
         Err(CodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
@@ -78,15 +78,19 @@ pub struct CodesForm {
     codes: SecretText,
 }
 
-impl Input for CodesForm {}
+impl FormInput for CodesForm {}
 
-pub async fn download(me: Confirmed, ctx: Ctx, form: Form<CodesForm>) -> Result<HttpResponse, Error> {
+pub async fn download(
+    me: Confirmed,
+    ctx: RequestContext,
+    form: Form<CodesForm>,
+) -> Result<HttpResponse, Error> {
     let codes = form.input.codes.reveal();
     let shown: Vec<&str> = codes.split_whitespace().collect();
-    let Some(codes) = ctx.accounts().factors.own_recovery_codes(&me, &shown).await? else {
+    let Some(codes) = ctx.accounts().factors.own_recovery_codes(&me.session, &shown).await? else {
         return Ok(ctx.redirect(PAGE, Flash::CodesUnknown));
     };
-    let email = ctx.accounts().users.email_of(&me).await?.unwrap_or_default();
+    let email = ctx.accounts().users.email_of(&me.session).await?.unwrap_or_default();
     let text = format!(
         "Latchkey recovery codes\r\n{email}\r\n{}\r\n\r\nEach code logs you in once, together with your password. Keep them where only you can see them.\r\n\r\n{}\r\n",
         ctx.shared.public.as_str(),

@@ -3,10 +3,10 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::passkeys::{Passkeys, Password};
+use super::passkey_section::{PasskeySection, PasswordLogIn};
 use super::totp::Totp;
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Confirmed;
 
@@ -14,23 +14,23 @@ use crate::web::session::guard::Confirmed;
 #[template(path = "account/security.html")]
 pub struct SecurityPage {
     page: Page,
-    pub passkeys: Passkeys,
+    pub passkeys: PasskeySection,
     totp: Totp,
     /// Sessions besides this one.
     others: usize,
 }
 
 impl SecurityPage {
-    pub async fn new(me: &Confirmed, ctx: &Ctx) -> Result<Self, Error> {
+    pub async fn new(me: &Confirmed, ctx: &RequestContext) -> Result<Self, Error> {
         let page = ctx.page_with_passkeys().at("/account/security");
-        let sessions = ctx.accounts().login.own_sessions(me).await?;
-        let others = sessions.iter().filter(|record| record.handle != me.record.handle).count();
-        let factors = ctx.accounts().factors.factors(me.owner.id).await?;
-        let passkeys = Passkeys::of(me, ctx, &factors).await?;
-        Ok(Self { page, passkeys, totp: Totp::new(&factors, me.now()), others })
+        let sessions = ctx.accounts().login.own_sessions(&me.session).await?;
+        let others = sessions.iter().filter(|record| record.handle != me.session.record.handle).count();
+        let factors = ctx.accounts().factors.factors(me.session.owner.id).await?;
+        let passkeys = PasskeySection::of(me, ctx, &factors).await?;
+        Ok(Self { page, passkeys, totp: Totp::new(&factors, me.session.now()), others })
     }
 }
 
-pub async fn index(me: Confirmed, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&SecurityPage::new(&me, &ctx).await?)
 }

@@ -7,11 +7,11 @@ use crate::sessions::Handle;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::Form;
-use crate::web::pages::Button;
-use crate::web::pages::context::{Ctx, Id};
+use crate::web::http::path::{ByHandle, Path};
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::SessionRow;
-use crate::web::session::current_session;
 use crate::web::session::guard::{Confirmed, SignedIn};
 
 #[derive(Template)]
@@ -22,35 +22,42 @@ struct SessionsPage {
     others: usize,
 }
 
-pub async fn index(me: SignedIn, ctx: Ctx) -> Result<HttpResponse, Error> {
-    let (here, policy) = (me.record.handle, ctx.accounts().sessions().policy());
-    let mut records = ctx.accounts().login.own_sessions(&me).await?;
+pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    let (here, policy) = (me.session.record.handle, ctx.accounts().sessions().policy());
+    let mut records = ctx.accounts().login.own_sessions(&me.session).await?;
     records.sort_by_key(|record| record.handle != here);
     page::ok(&SessionsPage {
         page: ctx.page(),
         others: records.iter().filter(|record| record.handle != here).count(),
-        sessions: records.iter().map(|record| SessionRow::new(record, here, me.now(), policy)).collect(),
+        sessions: records
+            .iter()
+            .map(|record| SessionRow::new(record, here, me.session.now(), policy))
+            .collect(),
     })
 }
 
 pub async fn revoke(
     me: Confirmed,
-    ctx: Ctx,
-    handle: Id<Handle>,
-    _: Form<Button>,
+    ctx: RequestContext,
+    Path(ByHandle { handle }): Path<ByHandle>,
+    _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().login.revoke_own(me.0.clone(), handle.0, ctx.client()).await? {
+    if !ctx.accounts().login.revoke_own(me.session.clone(), Handle(handle), ctx.client()).await? {
         return Err(Error::NotFound);
     }
-    if handle.0 == me.record.handle {
+    if handle == me.session.record.handle.0 {
         let mut response = ctx.redirect("/login", Flash::LoggedOut);
-        current_session::end(&mut response, &ctx.shared);
+        ctx.end_session(&mut response);
         return Ok(response);
     }
     Ok(ctx.redirect("/account/sessions", Flash::SessionEnded))
 }
 
-pub async fn revoke_others(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let ended = ctx.accounts().login.revoke_others(me.0.clone(), ctx.client()).await?;
+pub async fn revoke_others(
+    me: Confirmed,
+    ctx: RequestContext,
+    _: Form<NoFields>,
+) -> Result<HttpResponse, Error> {
+    let ended = ctx.accounts().login.revoke_others(me.session.clone(), ctx.client()).await?;
     Ok(ctx.redirect("/account/sessions", if ended > 0 { Flash::OthersEnded } else { Flash::NoOthers }))
 }

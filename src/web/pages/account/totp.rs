@@ -9,9 +9,9 @@ use super::recovery_codes;
 use crate::factors::{Enrolment, FactorStatus, TotpRefusal};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, SecretText};
-use crate::web::pages::Button;
-use crate::web::pages::context::Ctx;
+use crate::web::http::form::{Fields, Form, FormInput, SecretText};
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::qr::Qr;
 use crate::web::pages::view::When;
@@ -55,13 +55,13 @@ struct EnrolPage {
 }
 
 impl EnrolPage {
-    fn new(ctx: &Ctx, enrolment: Enrolment, form: Fields) -> Result<Self, Error> {
+    fn new(ctx: &RequestContext, enrolment: Enrolment, form: Fields) -> Result<Self, Error> {
         Ok(Self { page: ctx.page().at(PAGE), form, qr: Qr::of(&enrolment.uri)?, key: enrolment.key })
     }
 }
 
-pub async fn start(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.start_totp(&me).await? {
+pub async fn start(me: Confirmed, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
+    match ctx.accounts().factors.start_totp(&me.session).await? {
         Ok(enrolment) => page::ok(&EnrolPage::new(&ctx, enrolment, Fields::default())?),
         Err(_) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
     }
@@ -73,10 +73,19 @@ pub struct CodeForm {
     code: SecretText,
 }
 
-impl Input for CodeForm {}
+impl FormInput for CodeForm {}
 
-pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.finish_totp(me.0.clone(), form.input.code.reveal(), ctx.client()).await? {
+pub async fn finish(
+    me: Confirmed,
+    ctx: RequestContext,
+    mut form: Form<CodeForm>,
+) -> Result<HttpResponse, Error> {
+    match ctx
+        .accounts()
+        .factors
+        .finish_totp(me.session.clone(), form.input.code.reveal(), ctx.client())
+        .await?
+    {
         Ok(Some(codes)) => {
             let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";
             recovery_codes::show(&me, &ctx, &codes, news, false).await
@@ -95,8 +104,8 @@ pub async fn finish(me: Confirmed, ctx: Ctx, mut form: Form<CodeForm>) -> Result
     }
 }
 
-pub async fn remove(me: Confirmed, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().factors.remove_totp(me.0.clone(), ctx.client()).await? {
+pub async fn remove(me: Confirmed, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
+    if !ctx.accounts().factors.remove_totp(me.session.clone(), ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect(PAGE, Flash::TotpRemoved))

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::{Event, PER_PAGE, Pager};
 use crate::web::session::guard::Admin;
@@ -18,14 +18,14 @@ struct AuditPage {
     pager: Pager,
 }
 
-pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (events, total) = ctx.accounts().audit.trail(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&AuditPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
-        events: events.iter().map(|event| Event::of_somebody(event, me.now())).collect(),
+        events: events.iter().map(|event| Event::of_somebody(event, me.session.now())).collect(),
         q,
     })
 }

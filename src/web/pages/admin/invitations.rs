@@ -4,18 +4,18 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::users::{InvitationRow, InviteRefusal};
+use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Fields, Form, Input, Text};
-use crate::web::pages::Button;
-use crate::web::pages::context::{Ctx, Id};
+use crate::web::http::form::{Fields, Form, FormInput, Text};
+use crate::web::http::path::{ById, Path};
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::{PER_PAGE, Pager, When};
 use crate::web::session::guard::Admin;
-use crate::web::session::receive::Draft;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -23,7 +23,7 @@ pub struct InviteForm {
     email: Text,
 }
 
-impl Input for InviteForm {}
+impl FormInput for InviteForm {}
 
 #[derive(Template)]
 #[template(path = "admin/invitations.html")]
@@ -64,7 +64,7 @@ impl Invitation {
 }
 
 impl InvitationsPage {
-    async fn new(me: &Admin, ctx: &Ctx, form: Fields) -> Result<Self, Error> {
+    async fn new(me: &Admin, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let asked = Pager::asked(&ctx.query("page"));
         let (rows, total) = ctx.accounts().admin.invitations(PER_PAGE, Pager::offset(asked)).await?;
         let page = ctx.page().at("/admin/invitations");
@@ -72,22 +72,31 @@ impl InvitationsPage {
             pager: Pager::new(asked, total, &page, ""),
             page,
             form,
-            invitations: rows.iter().map(|row| Invitation::new(row, me.now())).collect(),
+            invitations: rows.iter().map(|row| Invitation::new(row, me.session.now())).collect(),
         })
     }
 }
 
-pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     page::ok(&InvitationsPage::new(&me, &ctx, Fields::default()).await?)
 }
 
 /// With the address that was typed before the confirmation ran out.
-pub async fn again(me: Admin, ctx: Ctx, draft: Draft) -> Result<HttpResponse, Error> {
+pub async fn again(me: Admin, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&InvitationsPage::new(&me, &ctx, draft.0).await?)
 }
 
-pub async fn invite(me: Admin, ctx: Ctx, mut form: Form<InviteForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().admin.invite(me.owner.clone(), &form.input.email, ctx.client()).await? {
+pub async fn invite(
+    me: Admin,
+    ctx: RequestContext,
+    mut form: Form<InviteForm>,
+) -> Result<HttpResponse, Error> {
+    match ctx
+        .accounts()
+        .admin
+        .invite(me.session.owner.clone(), form.input.email.as_str(), ctx.client())
+        .await?
+    {
         Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
         Err(InviteRefusal::Email(why)) => form.fields.refuse("email", why),
         Err(InviteRefusal::Registered) => {
@@ -100,8 +109,13 @@ pub async fn invite(me: Admin, ctx: Ctx, mut form: Form<InviteForm>) -> Result<H
     page::refused(&InvitationsPage::new(&me, &ctx, form.fields).await?)
 }
 
-pub async fn withdraw(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().admin.withdraw_invitation(&me.owner, id.0, ctx.client()).await? {
+pub async fn withdraw(
+    me: Admin,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+    _: Form<NoFields>,
+) -> Result<HttpResponse, Error> {
+    if !ctx.accounts().admin.withdraw_invitation(&me.session.owner, id, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect("/admin/invitations", Flash::Withdrawn))

@@ -5,7 +5,7 @@ use askama::Template;
 
 use crate::users::Day;
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::{Event, Series, grouped};
 use crate::web::session::guard::Admin;
@@ -40,7 +40,7 @@ struct DayRow {
     width: u8,
 }
 
-pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let numbers = ctx.accounts().admin.numbers().await?;
     let (events, _) = ctx.accounts().audit.trail("", 10, 0).await?;
     let today = |days: &[Day]| grouped(days.last().map_or(0, |day| day.value));
@@ -87,7 +87,7 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
         page: ctx.page(),
         stats,
         days: rows(&numbers.log_ins, &numbers.refusals),
-        events: events.iter().map(|event| Event::of_somebody(event, me.now())).collect(),
+        events: events.iter().map(|event| Event::of_somebody(event, me.session.now())).collect(),
     })
 }
 

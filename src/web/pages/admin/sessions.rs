@@ -8,8 +8,9 @@ use uuid::Uuid;
 use crate::sessions::Handle;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Form, Input, Preset};
-use crate::web::pages::context::{Ctx, Id};
+use crate::web::http::form::{Form, FormInput, Preset};
+use crate::web::http::path::{ByHandle, Path};
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::{PER_PAGE, Pager, SessionRow};
 use crate::web::session::guard::Admin;
@@ -23,7 +24,7 @@ struct AdminSessionsPage {
     pager: Pager,
 }
 
-pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (rows, total) = ctx.accounts().admin.all_sessions(&q, PER_PAGE, Pager::offset(asked)).await?;
     let (page, policy) = (ctx.page(), ctx.accounts().sessions().policy());
@@ -33,7 +34,8 @@ pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
         sessions: rows
             .iter()
             .map(|(record, person)| {
-                SessionRow::new(record, me.record.handle, me.now(), policy).of(person.as_ref())
+                SessionRow::new(record, me.session.record.handle, me.session.now(), policy)
+                    .of(person.as_ref())
             })
             .collect(),
         q,
@@ -47,20 +49,20 @@ pub struct RevokeForm {
     user: Preset,
 }
 
-impl Input for RevokeForm {}
+impl FormInput for RevokeForm {}
 
 /// Goes back to the page that has the button.
 pub async fn revoke(
     me: Admin,
-    ctx: Ctx,
-    handle: Id<Handle>,
+    ctx: RequestContext,
+    Path(ByHandle { handle }): Path<ByHandle>,
     form: Form<RevokeForm>,
 ) -> Result<HttpResponse, Error> {
-    let by = (me.owner.id, me.record.handle);
-    if !ctx.accounts().admin.revoke_any(Some(by), handle.0, ctx.client()).await? {
+    let by = (me.session.owner.id, me.session.record.handle);
+    if !ctx.accounts().admin.revoke_any(Some(by), Handle(handle), ctx.client()).await? {
         return Err(Error::NotFound);
     }
-    let back = match form.input.user.parse::<Uuid>() {
+    let back = match form.input.user.as_str().parse::<Uuid>() {
         Ok(user) => format!("/admin/users/{user}"),
         Err(_) => "/admin/sessions".to_owned(),
     };

@@ -7,15 +7,16 @@ use uuid::Uuid;
 
 use crate::identity::{Role, UserId};
 use crate::users::AdminRefusal;
+use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
-use crate::web::http::form::{Form, Input, Text};
-use crate::web::pages::Button;
-use crate::web::pages::context::{Ctx, Id};
-use crate::web::pages::page::{self, Page, Said};
+use crate::web::http::form::{Form, FormInput, Text};
+use crate::web::http::path::{ById, Path};
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
+use crate::web::pages::page::{self, FlashMessage, Page};
 use crate::web::pages::view::{Event, PER_PAGE, Pager, SessionRow, UserRow};
 use crate::web::session::guard::Admin;
-use crate::web::session::receive::Draft;
 
 #[derive(Template)]
 #[template(path = "admin/users.html")]
@@ -26,14 +27,14 @@ struct UsersPage {
     pager: Pager,
 }
 
-pub async fn index(me: Admin, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let (q, asked) = (ctx.search()?, Pager::asked(&ctx.query("page")));
     let (users, total) = ctx.accounts().admin.users(&q, PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&UsersPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
-        users: users.iter().map(|user| UserRow::new(user, me.now())).collect(),
+        users: users.iter().map(|user| UserRow::new(user, me.session.now())).collect(),
         q,
     })
 }
@@ -55,9 +56,10 @@ struct UserPage {
 }
 
 impl UserPage {
-    async fn new(me: &Admin, ctx: &Ctx, id: Uuid) -> Result<Self, Error> {
+    async fn new(me: &Admin, ctx: &RequestContext, id: Uuid) -> Result<Self, Error> {
         let found = ctx.accounts().admin.user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
-        let (here, now, policy) = (me.record.handle, me.now(), ctx.accounts().sessions().policy());
+        let (here, now, policy) =
+            (me.session.record.handle, me.session.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
         Ok(Self {
             page: ctx.page().at(&format!("/admin/users/{id}")),
@@ -76,15 +78,19 @@ impl UserPage {
                 (true, Some(totp)) if totp.locked => "on, but the authenticator app is locked",
                 (true, _) => "on",
             },
-            is_self: me.owner.id.0 == id,
+            is_self: me.session.owner.id.0 == id,
             locked: found.locked,
             can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,
         })
     }
 }
 
-pub async fn show(me: Admin, ctx: Ctx, id: Id<Uuid>) -> Result<HttpResponse, Error> {
-    page::ok(&UserPage::new(&me, &ctx, id.0).await?)
+pub async fn show(
+    me: Admin,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+) -> Result<HttpResponse, Error> {
+    page::ok(&UserPage::new(&me, &ctx, id).await?)
 }
 
 #[derive(Deserialize, Default)]
@@ -93,59 +99,80 @@ pub struct RoleForm {
     role: Text,
 }
 
-impl Input for RoleForm {}
+impl FormInput for RoleForm {}
 
 pub async fn set_role(
     me: Admin,
-    ctx: Ctx,
-    id: Id<Uuid>,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
     form: Form<RoleForm>,
 ) -> Result<HttpResponse, Error> {
-    let Some(role) = Role::parse(&form.input.role) else {
-        return refuse(&me, &ctx, id.0, "Choose one of the roles.").await;
+    let Some(role) = Role::parse(form.input.role.as_str()) else {
+        return refuse(&me, &ctx, id, "Choose one of the roles.").await;
     };
-    let answer = ctx.accounts().admin.set_role(Some(me.owner.id), UserId(id.0), role, ctx.client()).await?;
-    conclude(&me, &ctx, id.0, answer, Flash::RoleChanged).await
+    let answer =
+        ctx.accounts().admin.set_role(Some(me.session.owner.id), UserId(id), role, ctx.client()).await?;
+    conclude(&me, &ctx, id, answer, Flash::RoleChanged).await
 }
 
 /// With the role that was chosen before the confirmation ran out.
-pub async fn set_role_again(me: Admin, ctx: Ctx, id: Id<Uuid>, draft: Draft) -> Result<HttpResponse, Error> {
-    let mut page = UserPage::new(&me, &ctx, id.0).await?;
+pub async fn set_role_again(
+    me: Admin,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+    draft: Draft,
+) -> Result<HttpResponse, Error> {
+    let mut page = UserPage::new(&me, &ctx, id).await?;
     if let Some(role) = Role::parse(draft.0.value("role")) {
         page.role = role.as_str();
     }
     page::ok(&page)
 }
 
-pub async fn disable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.disable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
-    conclude(&me, &ctx, id.0, answer, Flash::Disabled).await
+pub async fn disable(
+    me: Admin,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+    _: Form<NoFields>,
+) -> Result<HttpResponse, Error> {
+    let answer = ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    conclude(&me, &ctx, id, answer, Flash::Disabled).await
 }
 
-pub async fn enable(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.enable(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
-    conclude(&me, &ctx, id.0, answer, Flash::Enabled).await
+pub async fn enable(
+    me: Admin,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+    _: Form<NoFields>,
+) -> Result<HttpResponse, Error> {
+    let answer = ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    conclude(&me, &ctx, id, answer, Flash::Enabled).await
 }
 
 pub async fn revoke_sessions(
     me: Admin,
-    ctx: Ctx,
-    id: Id<Uuid>,
-    _: Form<Button>,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+    _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
     let answer =
-        ctx.accounts().admin.revoke_sessions_of(Some(me.owner.id), UserId(id.0), ctx.client()).await?;
-    conclude(&me, &ctx, id.0, answer, Flash::AllEnded).await
+        ctx.accounts().admin.revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    conclude(&me, &ctx, id, answer, Flash::AllEnded).await
 }
 
-pub async fn send_reset(me: Admin, ctx: Ctx, id: Id<Uuid>, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.send_reset(me.owner.id, UserId(id.0), ctx.client()).await?;
-    conclude(&me, &ctx, id.0, answer, Flash::ResetSent).await
+pub async fn send_reset(
+    me: Admin,
+    ctx: RequestContext,
+    Path(ById { id }): Path<ById>,
+    _: Form<NoFields>,
+) -> Result<HttpResponse, Error> {
+    let answer = ctx.accounts().admin.send_reset(me.session.owner.id, UserId(id), ctx.client()).await?;
+    conclude(&me, &ctx, id, answer, Flash::ResetSent).await
 }
 
 async fn conclude(
     me: &Admin,
-    ctx: &Ctx,
+    ctx: &RequestContext,
     id: Uuid,
     answer: Result<(), AdminRefusal>,
     done: Flash,
@@ -162,8 +189,13 @@ async fn conclude(
     }
 }
 
-async fn refuse(me: &Admin, ctx: &Ctx, id: Uuid, why: &'static str) -> Result<HttpResponse, Error> {
+async fn refuse(
+    me: &Admin,
+    ctx: &RequestContext,
+    id: Uuid,
+    why: &'static str,
+) -> Result<HttpResponse, Error> {
     let mut page = UserPage::new(me, ctx, id).await?;
-    page.page.flash = Some(Said { kind: "bad", text: why });
+    page.page.flash = Some(FlashMessage { kind: "bad", text: why });
     page::refused(&page)
 }

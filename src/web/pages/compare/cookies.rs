@@ -5,11 +5,10 @@ use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 
-use super::lab_of;
 use crate::lab::{CredentialSet, Credentials, RUN_LIFE, Run};
 use crate::web::http::cookies;
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 
 /// The lab's cookies in a request.
 pub struct ReceivedCookies {
@@ -18,7 +17,7 @@ pub struct ReceivedCookies {
 }
 
 impl ReceivedCookies {
-    pub fn of(ctx: &Ctx) -> Self {
+    pub fn of(ctx: &RequestContext) -> Self {
         let value = |name: &str| cookies::value(ctx.request.headers(), name).map(|value| value.into_owned());
         let names = &ctx.shared.cookie.lab;
         let browser = CredentialSet {
@@ -31,16 +30,16 @@ impl ReceivedCookies {
     }
 
     /// The run they belong to, unless it is over.
-    pub async fn run(&self, ctx: &Ctx) -> Result<Option<Run>, Error> {
+    pub async fn run(&self, ctx: &RequestContext) -> Result<Option<Run>, Error> {
         match &self.run {
-            Some(key) => Ok(lab_of(ctx)?.find(key).await?),
+            Some(key) => Ok(ctx.lab()?.find(key).await?),
             None => Ok(None),
         }
     }
 }
 
 /// Sets the cookies of these credentials, and removes the others. `run` is the key of a new run.
-pub fn set(response: &mut HttpResponse, ctx: &Ctx, run: Option<&str>, credentials: &Credentials) {
+pub fn set(response: &mut HttpResponse, ctx: &RequestContext, run: Option<&str>, credentials: &Credentials) {
     let names = &ctx.shared.cookie.lab;
     let Credentials { browser, copy } = credentials;
     if let Some(key) = run {
@@ -52,12 +51,12 @@ pub fn set(response: &mut HttpResponse, ctx: &Ctx, run: Option<&str>, credential
     put(response, ctx, &names.copy, copy.as_ref().map(CredentialSet::packed).as_deref());
 }
 
-pub fn remove(response: &mut HttpResponse, ctx: &Ctx) {
+pub fn remove(response: &mut HttpResponse, ctx: &RequestContext) {
     put(response, ctx, &ctx.shared.cookie.lab.run, None);
     set(response, ctx, None, &Credentials::default());
 }
 
-fn put(response: &mut HttpResponse, ctx: &Ctx, name: &str, value: Option<&str>) {
+fn put(response: &mut HttpResponse, ctx: &RequestContext, name: &str, value: Option<&str>) {
     let minutes = i64::try_from(RUN_LIFE.as_secs() / 60).unwrap_or_default();
     let mut cookie = Cookie::build(name.to_owned(), value.unwrap_or_default().to_owned())
         .path("/compare")

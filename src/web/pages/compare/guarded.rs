@@ -7,10 +7,10 @@ use actix_web::http::header;
 use askama::Template;
 
 use super::cookies::ReceivedCookies;
-use super::{copy, lab_of};
+use super::copy;
 use crate::lab::{Service, Verdict};
 use crate::web::http::error::Error;
-use crate::web::pages::context::Ctx;
+use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
 
@@ -52,13 +52,13 @@ impl CheckView {
     }
 }
 
-pub async fn session(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn session(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     service_in(&ctx)?;
     let received = ReceivedCookies::of(&ctx);
     let verdict = match received.run(&ctx).await? {
         Some(run) => {
             let cookie = received.credentials.browser.session.as_deref();
-            Some(lab_of(&ctx)?.check_session(&run, cookie).await?)
+            Some(ctx.lab()?.check_session(&run, cookie).await?)
         }
         None => None,
     };
@@ -67,14 +67,14 @@ pub async fn session(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     with_challenge(page::show(status, &SessionPage { page: ctx.page(), check })?, "Cookie realm=\"lab\"")
 }
 
-pub async fn jwt(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
+pub async fn jwt(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let service = service_in(&ctx)?;
     let received = ReceivedCookies::of(&ctx);
     let bearer = bearer_token(&ctx);
     let token = bearer.as_deref().or(received.credentials.browser.access.as_deref());
     let verdict = match received.run(&ctx).await? {
         Some(run) if !run.services().contains(&service) => return Err(Error::NotFound),
-        Some(run) => Some(lab_of(&ctx)?.check_token(&run, service, token).await?),
+        Some(run) => Some(ctx.lab()?.check_token(&run, service, token).await?),
         None => None,
     };
     // A request without a token gets no error code (RFC 6750 §3.1).
@@ -87,12 +87,12 @@ pub async fn jwt(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
     with_challenge(page::show(status, &JwtPage { page: ctx.page(), check })?, challenge)
 }
 
-fn service_in(ctx: &Ctx) -> Result<Service, Error> {
+fn service_in(ctx: &RequestContext) -> Result<Service, Error> {
     Service::parse(&ctx.query("service")).ok_or(Error::NotFound)
 }
 
 /// The token of the `Authorization` header (RFC 6750 §2.1).
-fn bearer_token(ctx: &Ctx) -> Option<String> {
+fn bearer_token(ctx: &RequestContext) -> Option<String> {
     let value = ctx.request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())

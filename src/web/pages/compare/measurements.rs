@@ -1,44 +1,13 @@
-//! The stopwatch and the cost on `/compare`: a button for each, and the last result on this server.
+//! The last results of the stopwatch and the cost on this server, as `/compare` shows them.
 
 use std::time::{Duration, Instant};
 
-use actix_web::HttpResponse;
 use time::OffsetDateTime;
 
 use super::chart::{Bar, Chart, Scale};
 use super::copy::measurements as copy;
-use super::{RunNotice, lab_of, page_of};
-use crate::lab::{Cost, Lab, MeasurementStatus, Spread, Stopwatch};
-use crate::throttle::Wait;
-use crate::web::http::error::Error;
-use crate::web::http::flash;
-use crate::web::http::form::Form;
-use crate::web::pages::context::Ctx;
+use crate::lab::{Cost, Lab, Spread, Stopwatch};
 use crate::web::pages::view::When;
-use crate::web::pages::{Button, page};
-use crate::web::session::guard::Visitor;
-
-pub async fn stopwatch(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let status = lab_of(&ctx)?.request_stopwatch().await?;
-    answer(&ctx, status, "/compare#stopwatch").await
-}
-
-pub async fn cost(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
-    let status = lab_of(&ctx)?.request_cost().await?;
-    answer(&ctx, status, "/compare#cost").await
-}
-
-async fn answer(ctx: &Ctx, status: MeasurementStatus, section: &str) -> Result<HttpResponse, Error> {
-    match status {
-        MeasurementStatus::Available => Ok(flash::see_other(section)),
-        MeasurementStatus::Busy { retry_after } => {
-            let mut page = page_of(ctx, RunNotice::default()).await?;
-            page.page = page.page.at("/compare");
-            page.measurements.busy = true;
-            page::too_many(Wait(retry_after), &page)
-        }
-    }
-}
 
 /// The last results of this server.
 pub struct Measurements {

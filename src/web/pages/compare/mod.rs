@@ -5,50 +5,35 @@ mod chart;
 mod cookies;
 mod copy;
 mod guarded;
+mod measure;
 mod measurements;
+mod page;
 mod run_view;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use askama::Template;
 
 use crate::identity::Client;
-use crate::lab::{ClientInfo, Credentials, Lab, RunLimit, Step, StepResult};
+use crate::lab::{ClientInfo, Credentials, Step, StepResult};
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
-use crate::web::http::form::{Form, Input, Text};
-use crate::web::pages::Button;
-use crate::web::pages::context::{Ctx, Id};
-use crate::web::pages::page::{self, Page};
+use crate::web::http::form::{Form, FormInput, Text};
+use crate::web::http::path::Path;
+use crate::web::pages::NoFields;
+use crate::web::pages::context::RequestContext;
+use crate::web::pages::page as answer;
 use crate::web::session::guard::Visitor;
 
 use cookies::ReceivedCookies;
-use measurements::Measurements;
-use run_view::RunView;
+use page::{ComparePage, RunNotice};
 
 pub use guarded::{jwt, session};
-pub use measurements::{cost, stopwatch};
+pub use measure::{cost, stopwatch};
 
-#[derive(Template)]
-#[template(path = "compare.html")]
-struct ComparePage {
-    page: Page,
-    run: Option<RunView>,
-    notice: RunNotice,
-    measurements: Measurements,
-}
-
-/// Why no run could be started; empty if nothing is in the way.
-#[derive(Default)]
-struct RunNotice {
-    text: &'static str,
-    code: &'static str,
-}
-
-impl From<RunLimit> for RunNotice {
-    fn from(limit: RunLimit) -> Self {
-        Self { text: copy::run_limit(limit), code: limit.code() }
-    }
+/// Which step a form takes.
+#[derive(serde::Deserialize)]
+pub struct StepPath {
+    step: String,
 }
 
 /// The only field of a step, for steps with a choice.
@@ -58,36 +43,17 @@ pub struct StepForm {
     value: Text,
 }
 
-impl Input for StepForm {}
+impl FormInput for StepForm {}
 
-/// The lab, if `LATCHKEY__COMPARE` is on. If it is off, these routes do not exist.
-fn lab_of(ctx: &Ctx) -> Result<&Lab, Error> {
-    ctx.shared.lab.as_ref().ok_or(Error::NotFound)
+pub async fn index(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    answer::ok(&ComparePage::new(&ctx, RunNotice::default()).await?)
 }
 
-pub async fn index(_: Visitor, ctx: Ctx) -> Result<HttpResponse, Error> {
-    page::ok(&page_of(&ctx, RunNotice::default()).await?)
-}
-
-/// The page with this browser's run, if there is one.
-async fn page_of(ctx: &Ctx, notice: RunNotice) -> Result<ComparePage, Error> {
-    let lab = lab_of(ctx)?;
-    let received = ReceivedCookies::of(ctx);
-    let run = match received.run(ctx).await? {
-        Some(run) => {
-            let snapshot = lab.snapshot(&run, &received.credentials).await?;
-            Some(RunView::new(&run, &ctx.shared.cookie.lab, &received.credentials, snapshot))
-        }
-        None => None,
-    };
-    Ok(ComparePage { page: ctx.page(), run, notice, measurements: Measurements::of(lab) })
-}
-
-pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+pub async fn begin(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
     let client = ctx.client();
     let (network, client) = (client.network(), info(client));
     let previous = ReceivedCookies::of(&ctx).run(&ctx).await?.map(|run| run.id);
-    match lab_of(&ctx)?.begin(network, client, previous).await? {
+    match ctx.lab()?.begin(network, client, previous).await? {
         Ok(run) => {
             let mut response = flash::see_other("/compare#now");
             let credentials = Credentials { browser: run.credentials, copy: None };
@@ -95,9 +61,9 @@ pub async fn begin(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse
             Ok(response)
         }
         Err(limit) => {
-            let mut page = page_of(&ctx, limit.into()).await?;
+            let mut page = ComparePage::new(&ctx, limit.into()).await?;
             page.page = page.page.at("/compare");
-            page::show(StatusCode::TOO_MANY_REQUESTS, &page)
+            answer::show(StatusCode::TOO_MANY_REQUESTS, &page)
         }
     }
 }
@@ -108,16 +74,16 @@ fn info(client: Client) -> ClientInfo {
 
 pub async fn step(
     _: Visitor,
-    ctx: Ctx,
-    name: Id<String>,
+    ctx: RequestContext,
+    Path(StepPath { step }): Path<StepPath>,
     form: Form<StepForm>,
 ) -> Result<HttpResponse, Error> {
-    let step = Step::parse(&name.0, &form.input.value).ok_or(Error::NotFound)?;
+    let step = Step::parse(&step, form.input.value.as_str()).ok_or(Error::NotFound)?;
     let received = ReceivedCookies::of(&ctx);
     let Some(run) = received.run(&ctx).await? else {
         return Ok(ctx.redirect("/compare", Flash::LabOver));
     };
-    match lab_of(&ctx)?.take(run.id, step, received.credentials, info(ctx.client())).await? {
+    match ctx.lab()?.take(run.id, step, received.credentials, info(ctx.client())).await? {
         StepResult::Done(credentials) => {
             let mut response = flash::see_other("/compare#now");
             cookies::set(&mut response, &ctx, None, &credentials);
@@ -127,9 +93,9 @@ pub async fn step(
     }
 }
 
-pub async fn end(_: Visitor, ctx: Ctx, _: Form<Button>) -> Result<HttpResponse, Error> {
+pub async fn end(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
     if let Some(run) = ReceivedCookies::of(&ctx).run(&ctx).await? {
-        lab_of(&ctx)?.end(&run).await?;
+        ctx.lab()?.end(&run).await?;
     }
     let mut response = ctx.redirect("/compare", Flash::LabEnded);
     cookies::remove(&mut response, &ctx);

@@ -9,7 +9,7 @@ use crate::lab::{
     Comparison, Credentials, HistoryEntry, LoggedStep, RefreshRefusal, Role, Run, SessionRow, Snapshot,
     SourceLine, TokenRow, Verdict,
 };
-use crate::web::LabCookies;
+use crate::web::http::shared::LabCookies;
 use crate::web::pages::view::When;
 
 pub struct RunView {

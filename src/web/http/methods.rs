@@ -1,0 +1,77 @@
+//! Calling handlers, and which methods a path takes that stands outside of the route table.
+
+use actix_web::dev::{Payload, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::guard::{self, Any, Get, Head};
+use actix_web::web::{self, Data};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
+
+use super::error::Error;
+use super::origin_check;
+use super::request_state::{Face, MatchedRoute, RequestState};
+use super::shared::Shared;
+
+/// The value of `Allow` of a path that can only be read.
+pub const READ_ONLY: &str = "GET, HEAD";
+
+/// Matches requests that only read.
+pub fn is_reading() -> impl guard::Guard {
+    Any(Get()).or(Head())
+}
+
+/// The answer of `handler`, or of the first of its arguments that refuses.
+pub async fn call<H, Args>(handler: &H, request: &HttpRequest, payload: &mut Payload) -> HttpResponse
+where
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    match Args::from_request(request, payload).await {
+        Err(refused) => HttpResponse::from_error(refused),
+        Ok(args) => handler.call(args).await.respond_to(request).map_into_boxed_body(),
+    }
+}
+
+/// A resource outside of the table that can only be read. No session is looked up for it.
+pub fn read_only<H, Args>(path: &'static str, handler: H) -> Resource
+where
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::route().guard(is_reading()).service(at(path, handler)))
+        .default_service(at(path, only_readable))
+}
+
+/// `handler` as the service of a path without a session.
+fn at<H, Args>(
+    path: &'static str,
+    handler: H,
+) -> impl ServiceFactory<
+    ServiceRequest,
+    Config = (),
+    Response = ServiceResponse,
+    Error = actix_web::Error,
+    InitError = (),
+>
+where
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    fn_service(move |request: ServiceRequest| {
+        let handler = handler.clone();
+        async move {
+            let (request, mut payload) = request.into_parts();
+            RequestState::of(&request).route.set(Some(MatchedRoute { path, face: Face::Page }));
+            let answer = call(&handler, &request, &mut payload).await;
+            Ok(ServiceResponse::new(request, answer))
+        }
+    })
+}
+
+/// The answer to a method that a path which can only be read does not take.
+pub async fn only_readable(request: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Error> {
+    origin_check::check(&request, &shared)?;
+    Err(Error::WrongMethod { allow: READ_ONLY })
+}

@@ -1,0 +1,132 @@
+//! What every request of this process shares: the domain's services, the settings that pages need, counters and the names
+//! of our cookies.
+
+use std::sync::atomic::AtomicBool;
+
+use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
+
+use super::headers;
+use super::request_counts::RequestCounts;
+use crate::accounts::Accounts;
+use crate::config::{Origin, SessionLimits, Settings, Span, Switch, Transport};
+use crate::lab::Lab;
+use crate::secret::{CookieSigner, Secret};
+
+pub struct Shared {
+    pub accounts: Accounts,
+    /// `None` if `LATCHKEY__COMPARE` is off.
+    pub lab: Option<Lab>,
+    pub public: Origin,
+    pub limits: SessionLimits,
+    pub trusted_hops: usize,
+    /// Local mode: the mailbox and the parts page exist.
+    pub local: bool,
+    pub(crate) secret: Secret,
+    pub(in crate::web) requests: RequestCounts,
+    pub(in crate::web) hsts: Option<&'static str>,
+    pub(in crate::web) known_for: Span,
+    pub(in crate::web) verify_for: Span,
+    /// Whether the log has said that a proxy is in front that the settings do not name.
+    pub(in crate::web) proxy_noticed: AtomicBool,
+    /// Local mode: forms may come from any name of this machine.
+    pub(in crate::web) any_local_name: bool,
+    pub(in crate::web) signer: CookieSigner,
+    pub(in crate::web) cookie: CookieNames,
+}
+
+/// Names of the cookies we set: with the `__Host-` prefix wherever browsers allow it (RFC 6265bis §4.1.3.2).
+pub struct CookieNames {
+    pub session: String,
+    /// Binds the token of a form to a browser that has no session.
+    pub form: String,
+    /// The name of a message that the next page shows.
+    pub flash: String,
+    /// The known device: selects which failed attempts count against it. Not a credential.
+    pub browser: String,
+    /// The token of a mailed link, on its way from the address to the form.
+    pub link: String,
+    /// Recognizes the browser that began a registration. Not a credential.
+    pub registration: String,
+    pub lab: LabCookies,
+}
+
+/// The names of the lab's cookies, which are sent to `/compare` and the paths below it only.
+pub struct LabCookies {
+    /// The key of the run.
+    pub run: String,
+    pub session: String,
+    pub access: String,
+    pub refresh: String,
+    /// The thief's copy of those three.
+    pub copy: String,
+}
+
+impl LabCookies {
+    /// `__Host-` would send them to every page (RFC 6265bis §4.1.3.1).
+    fn new(secure: bool) -> Self {
+        let named = |name| format!("{}latchkey-lab-{name}", if secure { "__Secure-" } else { "" });
+        Self {
+            run: named("run"),
+            session: named("session"),
+            access: named("access"),
+            refresh: named("refresh"),
+            copy: named("copy"),
+        }
+    }
+}
+
+impl Shared {
+    pub(in crate::web) fn with_counts(
+        accounts: Accounts,
+        settings: &Settings,
+        requests: RequestCounts,
+    ) -> Self {
+        let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
+        let lab = (settings.compare == Switch::On)
+            .then(|| Lab::new(accounts.db().clone(), settings.secret.clone()));
+        Self {
+            accounts,
+            lab,
+            requests,
+            public: settings.server.public.clone(),
+            limits: settings.sessions,
+            trusted_hops: settings.server.trusted_hops,
+            hsts: headers::hsts(&settings.server),
+            known_for: settings.throttle.known_for,
+            verify_for: settings.tokens.verify_for,
+            proxy_noticed: AtomicBool::new(settings.is_local() || settings.server.trusted_hops > 0),
+            local: settings.is_local()
+                && settings.mail.transport == Transport::Mailbox
+                && settings.server.public.is_loopback(),
+            any_local_name: settings.is_local() && settings.server.public.is_loopback(),
+            signer: CookieSigner::new(&settings.secret),
+            secret: settings.secret.clone(),
+            cookie: CookieNames {
+                session: format!("{prefix}latchkey"),
+                form: format!("{prefix}latchkey-form"),
+                flash: format!("{prefix}latchkey-flash"),
+                browser: format!("{prefix}latchkey-browser"),
+                link: format!("{prefix}latchkey-link"),
+                registration: format!("{prefix}latchkey-registration"),
+                lab: LabCookies::new(settings.server.public.is_secure()),
+            },
+        }
+    }
+
+    /// A cookie of ours for the whole site, until the browser closes. No script reads it, and no other site sends it
+    /// with a form.
+    pub(in crate::web) fn cookie(&self, name: &str, value: String) -> CookieBuilder<'static> {
+        Cookie::build(name.to_owned(), value)
+            .path("/")
+            .http_only(true)
+            .secure(self.public.is_secure())
+            .same_site(SameSite::Lax)
+    }
+
+    /// Tells the browser to drop a cookie of ours.
+    pub(in crate::web) fn removal(&self, name: &str) -> Cookie<'static> {
+        let mut cookie = self.cookie(name, String::new()).finish();
+        cookie.make_removal();
+        cookie
+    }
+}

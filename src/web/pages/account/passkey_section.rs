@@ -1,0 +1,74 @@
+//! The passkeys of a user, as the security page shows them.
+
+use crate::factors::{FactorStatus, Passkey, PasskeyId};
+use crate::web::http::error::Error;
+use crate::web::pages::context::RequestContext;
+use crate::web::pages::view::When;
+use crate::web::session::guard::Confirmed;
+
+/// What `account/_passkeys.html` shows.
+pub struct PasskeySection {
+    pub work: bool,
+    pub rows: Vec<PasskeyRow>,
+    pub password: PasswordLogIn,
+}
+
+/// What a log-in with the password asks for besides it.
+#[derive(PartialEq, Eq)]
+pub enum PasswordLogIn {
+    /// There is no second step yet: the first passkey comes with the choice.
+    Choice,
+    /// An authenticator app requires a second step, regardless of the choice for passkeys.
+    App,
+    Required,
+    Alone,
+}
+
+pub struct PasskeyRow {
+    pub id: String,
+    pub name: String,
+    pub added: When,
+    pub last_used: Option<When>,
+    pub suspect_since: Option<When>,
+    /// What is in the field for another name, and what is wrong with that.
+    pub typed: String,
+    pub error: Option<String>,
+    /// Whether what is typed in it waits to be sent.
+    pub open: bool,
+}
+
+impl PasskeySection {
+    pub async fn of(me: &Confirmed, ctx: &RequestContext, factors: &FactorStatus) -> Result<Self, Error> {
+        let row = |Passkey { id, name, created_at, last_used_at, suspect_since }| PasskeyRow {
+            id: id.0.to_string(),
+            typed: name.clone(),
+            name,
+            added: When::new(created_at, me.session.now()),
+            last_used: last_used_at.map(|at| When::new(at, me.session.now())),
+            suspect_since: suspect_since.map(|at| When::new(at, me.session.now())),
+            error: None,
+            open: false,
+        };
+        let rows: Vec<PasskeyRow> =
+            ctx.accounts().factors.passkeys(&me.session).await?.into_iter().map(row).collect();
+        let password = match (&factors.totp, rows.is_empty(), factors.on) {
+            (Some(_), ..) => PasswordLogIn::App,
+            (None, true, _) => PasswordLogIn::Choice,
+            (None, false, true) => PasswordLogIn::Required,
+            (None, false, false) => PasswordLogIn::Alone,
+        };
+        Ok(Self { work: ctx.accounts().factors.passkeys_work(), rows, password })
+    }
+
+    /// The row of one passkey, with another name typed in it.
+    pub fn open(&mut self, id: PasskeyId, typed: &str) -> Result<&mut PasskeyRow, Error> {
+        let row = self.rows.iter_mut().find(|row| row.id == id.0.to_string()).ok_or(Error::NotFound)?;
+        (row.typed, row.open) = (typed.to_owned(), true);
+        Ok(row)
+    }
+
+    /// Whether a name that was typed cannot be taken: the page says so.
+    pub fn error(&self) -> Option<&PasskeyRow> {
+        self.rows.iter().find(|row| row.error.is_some())
+    }
+}
