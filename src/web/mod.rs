@@ -1,5 +1,6 @@
 //! HTTP: everything a request passes through, and the pages. Composition root of the server.
 
+mod copy;
 mod http;
 pub mod ops;
 mod pages;

@@ -160,7 +160,6 @@ async fn no_letter_has_anything_in_it_that_somebody_typed() {
 async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_set() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let why = "it may not look like a link or an address";
     let mut browser = app.logged_in(&ada).await;
     let mut device = Authenticator::new(&app.origin);
     add(&mut browser, &mut device).await.is(200);
@@ -174,13 +173,13 @@ async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_se
         ["Locked! Unlock at https://evil.example", "WWW.evil.example", "ada@example.org", "ada＠example.org"]
     {
         let fields = [("name", name), ("email", "alan@example.org"), ("password", NEW)];
-        app.browser().fill_in("/register", &fields).await.is(422).says(why);
+        app.browser().fill_in("/register", &fields).await.is(422).is_refused("link");
         browser.get("/account").await.is(200);
-        browser.post("/account/profile", &[("name", name)]).await.is(422).says(why);
+        browser.post("/account/profile", &[("name", name)]).await.is(422).is_refused("link");
         browser.get("/account/security").await.is(200);
-        browser.post(&rename, &[("name", name)]).await.is(422).says(why);
+        browser.post(&rename, &[("name", name)]).await.is(422).is_refused("link");
         let fields = [("token", token), ("name", name), ("email", "alan@example.org"), ("password", NEW)];
-        setup.browser().fill_in(&page, &fields).await.is(422).says(why);
+        setup.browser().fill_in(&page, &fields).await.is(422).is_refused("link");
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
 }

@@ -131,12 +131,12 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
     assert_eq!(failures(&app, "outside"), 100);
     let fields = [("token", letter.token())].map(|(name, token)| (name, token.leak() as &str));
     browser.fill_in(&letter.link(), &fields).await.redirects_to("/login");
-    browser.get("/login").await.says("Your password is unlocked");
+    browser.get("/login").await.has_flash("unlocked");
     assert!(gets_in(&mut browser, &ada).await && gets_in(&mut app.browser(), &ada).await);
-    app.browser().open(&letter.link()).await.is(410).says("This link no longer works");
+    app.browser().open(&letter.link()).await.is(410).is_refused("dead-link");
     let mut late = app.browser();
     late.get("/login").await.is(200);
-    late.post("/unlock", &fields).await.is(422).says("This link no longer works");
+    late.post("/unlock", &fields).await.is(422).is_refused("dead-link");
     assert_eq!(app.events("password-unlocked"), 1);
 }
 
@@ -443,12 +443,12 @@ async fn an_administrator_sees_it_and_the_operator_unlocks_it() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut admin = app.logged_in(&grace).await;
     let page = format!("/admin/users/{}", ada.id);
-    admin.get(&page).await.is(200).does_not_say("too many wrong attempts");
+    admin.get(&page).await.is(200).has_no_notice("password-locked");
     app.db.execute(&format!("INSERT INTO password_lanes VALUES ('{}', 'outside', 100)", ada.id));
-    admin.get(&page).await.is(200).says("too many wrong attempts").says("Send a reset link");
+    admin.get(&page).await.is(200).has_notice("password-locked");
     assert!(!gets_in(&mut app.browser(), &ada).await);
     app.accounts.login.unlock_user(UserId(ada.id), Client::operator()).await.unwrap().unwrap();
-    admin.get(&page).await.is(200).does_not_say("too many wrong attempts");
+    admin.get(&page).await.is(200).has_no_notice("password-locked");
     assert!(gets_in(&mut app.browser(), &ada).await);
 }
 

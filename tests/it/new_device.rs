@@ -55,17 +55,17 @@ async fn not_me_ends_every_session_forgets_every_browser_and_mails_a_reset_link(
     let mut theirs = app.logged_in(&ada).await;
     let letter = app.letter(ada.email, subjects::NEW_DEVICE).await;
     let mut mailbox = app.browser();
-    mailbox.open(&letter.link()).await.is(200).says("This was not you?");
+    mailbox.open(&letter.link()).await.is(200).is_page("mailed_link");
     assert!(theirs.is_in().await);
     mailbox.post("/not-me", &[("token", &letter.token())]).await.redirects_to("/login");
-    mailbox.get("/login").await.says("Everyone is logged out");
+    mailbox.get("/login").await.has_flash("not-me");
     assert!(!mine.is_in().await && !theirs.is_in().await);
     let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     app.browser().open(&reset.link()).await.is(200);
     assert_eq!((app.events("session-disowned"), app.events("reset-requested")), (1, 1));
     mailbox.open(&letter.link()).await.is(410);
     mailbox.fill_in("/login", &[]).await;
-    mailbox.post("/not-me", &[("token", &letter.token())]).await.is(422).says("no longer works");
+    mailbox.post("/not-me", &[("token", &letter.token())]).await.is(422).is_refused("dead-link");
     // Whoever it was knew the password. With a new one this browser is new once more.
     theirs.log_in(ada.email, ada.password).await.is(422);
     let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
@@ -89,7 +89,7 @@ async fn whoever_changed_the_address_meanwhile_is_sent_no_reset_link() {
     app.browser().fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
     let mut owner = app.browser();
     owner.fill_in(&letter.link(), &[("token", &letter.token())]).await.redirects_to("/login");
-    owner.get("/login").await.says("take yours back with the link in our letter");
+    owner.get("/login").await.has_flash("not-me-elsewhere");
     assert!(!theirs.is_in().await);
     assert_eq!(app.count_letters(subjects::RESET_PASSWORD).await, 0);
 }

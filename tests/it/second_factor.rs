@@ -31,7 +31,7 @@ async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another
     assert!(!thief.is_in().await);
     thief.get("/login/second-factor").await.redirects_to("/login");
     assert_eq!(app.db.scalar::<String>("SELECT factor FROM sessions"), "password+totp");
-    browser.get("/account/sessions").await.says("with a password and an authenticator app");
+    browser.get("/account/sessions").await.says("a password and an authenticator app");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM pending_logins"), 0);
     assert_eq!((app.events("password-accepted"), app.events("logged-in")), (1, 2));
 }
@@ -243,8 +243,8 @@ async fn a_confirmation_is_remembered_with_what_it_was_proven_with() {
         browser.fill_in("/confirm", &[("password", ada.password), ("code", code)]).await.is(303);
     }
     let page = browser.get("/account/activity").await;
-    page.says("Confirmed with a password and a recovery code");
-    page.says("Confirmed with a password and an authenticator app");
+    page.has_event("confirmed").says("a password and a recovery code");
+    page.says("a password and an authenticator app");
     let plain: i64 =
         app.db.scalar("SELECT count(*) FROM audit_events WHERE act = 'confirmed' AND detail = ''");
     assert_eq!((plain, app.events("confirmed")), (1, 3));

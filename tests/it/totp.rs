@@ -36,7 +36,7 @@ async fn an_app_counts_only_once_it_has_shown_the_right_code() {
     app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert_eq!(app.events("authenticator-added"), 1);
     let page = browser.get("/account/security").await;
-    page.is(200).says("10 are left").does_not_say(&key);
+    page.is(200).has_codes_left(10).does_not_say(&key);
     for path in ["start", "finish"] {
         let again = browser.post(&format!("/account/totp/{path}"), &[]).await;
         again.redirects_to("/account/security").does_not_say(&key);
@@ -185,12 +185,12 @@ async fn of_a_hundred_parallel_guesses_ten_are_looked_at_and_then_the_app_is_loc
     // The right code opens nothing any more, a recovery code does.
     let mut browser = app.pending(&ada).await;
     let code = app.fresh_code(&authenticator);
-    browser.post("/login/second-factor", &[("code", &code)]).await.is(422).says("locked");
+    browser.post("/login/second-factor", &[("code", &code)]).await.is(422).is_refused("locked");
     browser.post("/login/second-factor", &[("code", &recovery[0])]).await.redirects_to("/home");
-    browser.get("/account/security").await.is(200).says("Locked");
+    browser.get("/account/security").await.is(200).has_notice("totp-locked");
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
-    admin.get(&format!("/admin/users/{}", ada.id)).await.says("the authenticator app is locked");
+    admin.get(&format!("/admin/users/{}", ada.id)).await.has_notice("totp-locked");
     // Set up anew it works again.
     browser.get("/account/security").await;
     browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
@@ -302,7 +302,7 @@ async fn whoever_did_not_add_an_app_takes_it_back_with_everything_a_thief_could_
         .open(&letter.link())
         .await
         .is(200)
-        .says("Every change since that letter to how you log in is taken back");
+        .is_page("mailed_link");
     assert!(thief.is_in().await, "looking at the letter does nothing");
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!thief.is_in().await);

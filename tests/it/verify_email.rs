@@ -27,7 +27,7 @@ async fn looking_at_the_link_consumes_nothing() {
     let app = TestApp::spawn();
     let (mut browser, letter) = registered(&app).await;
     for _ in 0..3 {
-        browser.open(&letter.link()).await.is(200).says("Confirm your e-mail address");
+        browser.open(&letter.link()).await.is(200).is_page("verify_email");
         let head = browser.request(reqwest::Method::HEAD, &letter.link());
         browser.send(head).await.is(303);
     }
@@ -48,12 +48,12 @@ async fn in_another_browser_the_link_asks_for_the_password_and_logs_nobody_in() 
     for fields in [&[("token", token.as_str())][..], &[("token", &token), ("password", "")]] {
         phone.post("/verify-email", fields).await.redirects_to("/verify-email");
         let page = phone.get("/verify-email").await;
-        page.is(200).says("This is not the browser you registered in");
+        page.is(200).has_flash("registration-password");
         assert_eq!(page.count("input[name=password][required]"), 1);
     }
     let fields = [("token", token.as_str()), ("password", "hinge meadow oyster drum")];
     let refused = phone.post("/verify-email", &fields).await;
-    refused.is(422).says("That is not the password this address was registered with.");
+    refused.is(422).is_refused("wrong-password");
     assert_eq!(refused.count("#password-error"), 1);
     // The link still works, and the form is ready for another try.
     assert_eq!(refused.attribute("input[name=token]", "value").as_deref(), Some(token.as_str()));
@@ -111,13 +111,13 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     let app = TestApp::spawn();
     let (mut stranger, letter) = registered(&app).await;
     let mut owner = app.browser();
-    owner.open(&letter.link()).await.says("Someone else may have used your address.");
+    owner.open(&letter.link()).await.has_notice("asks-password");
     let token = letter.token();
     let fields = [("token", token.as_str()), ("discard", "1")];
     owner.post("/verify-email", &fields).await.redirects_to("/register");
-    owner.get("/register").await.says("That registration is dropped.");
+    owner.get("/register").await.has_flash("registration-dropped");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
-    owner.post("/verify-email", &fields).await.is(422).says("This link no longer works");
+    owner.post("/verify-email", &fields).await.is(422).is_refused("dead-link");
     stranger.post("/verify-email", &[("token", &letter.token())]).await.is(422);
     app.browser().open(&letter.link()).await.is(410);
     // With a password of their own they are in, and the stranger's opens nothing.
@@ -154,7 +154,7 @@ async fn an_invited_registration_that_a_stranger_began_is_dropped_and_the_invita
     let token = letter.token();
     let fields = [("token", token.as_str()), ("discard", "1")];
     owner.post("/verify-email", &fields).await.redirects_to("/register");
-    owner.get("/register").await.says("Open the link in your invitation again");
+    owner.get("/register").await.has_flash("invited-registration-dropped");
     app.db.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'");
     let letter = register(&mut owner, "hinge meadow oyster drum").await;
     owner.open(&letter.link()).await.is(200);
@@ -177,7 +177,7 @@ async fn guesses_at_the_password_of_a_registration_are_throttled_by_registration
         post(&mut guesser, "hinge meadow oyster drum").await.is(422);
     }
     let refused = post(&mut guesser, GOOD).await;
-    refused.is(429).says("Too many attempts");
+    refused.is(429).is_refused("too-many");
     assert!(refused.header("retry-after").is_some());
     assert_eq!(users(&app), 0);
     // Another registration is not affected, nor the browser that began this one.
@@ -212,14 +212,14 @@ async fn used_expired_and_made_up_links_are_dead() {
     let (mut browser, letter) = registered(&app).await;
     app.db.execute("UPDATE registrations SET expires_at = now() - interval '1 second'");
     let token = letter.token();
-    browser.post("/verify-email", &[("token", &token)]).await.is(422).says("used up or too old");
+    browser.post("/verify-email", &[("token", &token)]).await.is(422).is_refused("dead-link");
     app.db.execute("UPDATE registrations SET expires_at = now() + interval '1 minute'");
     for made_up in ["", "x", &"A".repeat(43), &format!("{token}A"), &token[..42], &token.to_uppercase()] {
-        browser.post("/verify-email", &[("token", made_up)]).await.is(422).says("This link no longer works");
+        browser.post("/verify-email", &[("token", made_up)]).await.is(422).is_refused("dead-link");
     }
     assert_eq!(users(&app), 0);
     browser.post("/verify-email", &[("token", &token)]).await.is(303);
-    browser.post("/verify-email", &[("token", &token)]).await.is(422).says("This link no longer works");
+    browser.post("/verify-email", &[("token", &token)]).await.is(422).is_refused("dead-link");
     assert_eq!(users(&app), 1);
 }
 

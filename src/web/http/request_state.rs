@@ -8,9 +8,9 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest};
 
 use super::cookies::OutgoingCookies;
-use super::flash_messages::Flash;
 use super::refusal::RefusalReason;
 use crate::identity::LiveUser;
+use crate::web::copy::flash::Flash;
 
 /// In which shape a row of the route table answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

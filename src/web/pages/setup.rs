@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::register::explain;
 use crate::users::{NewPerson, SetupRefusal};
+use crate::web::copy::links::DEAD_SETUP;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
@@ -35,11 +36,6 @@ struct SetupPage {
     strength: Option<Strength>,
 }
 
-const DEAD: &str =
-    "This link does not work: there is an administrator already, or it is not the one in the server's log.";
-
-const TAKEN: &str = "This address is registered already. Use another, or promote it on the command line.";
-
 pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
@@ -50,7 +46,7 @@ pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error
         mailed_link::status(live),
         &SetupPage {
             page: ctx.page(),
-            form: mailed_link::fields(token, live, DEAD),
+            form: mailed_link::fields(token, live, DEAD_SETUP),
             password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
         },
@@ -72,8 +68,8 @@ pub async fn submit(
     let mut strength = None;
     match ctx.accounts().users.set_up(token.as_str(), person.clone(), ctx.client()).await? {
         Ok(()) => return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::SetUp))),
-        Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
-        Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),
+        Err(refusal @ SetupRefusal::DeadLink) => form.fields.refuse("token", refusal),
+        Err(refusal @ SetupRefusal::Taken) => form.fields.refuse("email", refusal),
         Err(SetupRefusal::Register(refusal)) => {
             explain(&mut form.fields, refusal);
             if !person.password.is_empty() {

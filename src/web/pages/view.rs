@@ -68,6 +68,8 @@ impl SessionRow {
 }
 
 pub struct Event {
+    /// The stored action.
+    pub code: &'static str,
     pub when: When,
     pub text: String,
     pub kind: &'static str,
@@ -95,6 +97,7 @@ impl Event {
         let (text, kind) = sentence(event);
         let shown = by.is_empty() && !event.browser().is_empty() && event.by() != Actor::Instance;
         Self {
+            code: event.act.map_or("unknown", Act::as_str),
             when: When::new(event.at, now),
             text,
             kind,

@@ -60,7 +60,7 @@ async fn it_is_answered_as_a_taken_one_wherever_it_is_entered() {
         .fill_in("/admin/invitations", &[("email", ada.email)])
         .await
         .is(422)
-        .says("Somebody with this address has an account.");
+        .is_refused("registered");
     office.fill_in("/account/email", &[("email", "ADA@example.org")]).await.redirects_to("/account/email");
     assert_eq!(app.count_letters(subjects::ADDRESS_RESERVED).await, 2);
 

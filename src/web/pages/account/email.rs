@@ -67,16 +67,18 @@ impl EmailPage {
         mut form: Fields,
         refusal: EmailRefusal,
     ) -> Result<HttpResponse, Error> {
-        match refusal {
-            EmailRefusal::Same => form.refuse("email", "This is your address already. Enter another."),
-            EmailRefusal::NoMail => form.refuse("", "Mail is switched off here, so no link can be sent."),
+        let (field, wait) = match &refusal {
             EmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
-            EmailRefusal::TooMany(wait) => {
-                form.refuse("", wait);
-                return page::too_many(wait, &Self::new(me, ctx, form).await?);
-            }
+            EmailRefusal::Same => ("email", None),
+            EmailRefusal::NoMail => ("", None),
+            EmailRefusal::TooMany(wait) => ("", Some(*wait)),
+        };
+        form.refuse(field, refusal);
+        let page = Self::new(me, ctx, form).await?;
+        match wait {
+            Some(wait) => page::too_many(wait, &page),
+            None => page::refused(&page),
         }
-        page::refused(&Self::new(me, ctx, form).await?)
     }
 }
 

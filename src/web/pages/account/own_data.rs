@@ -71,13 +71,8 @@ pub async fn submit(
             ctx.end_session(&mut response);
             return Ok(response);
         }
-        Err(LeaveRefusal::OtherAddress) => form
-            .fields
-            .refuse("email", "This is not the address of your account. Type it as it stands above."),
-        Err(LeaveRefusal::LastAdmin) => form.fields.refuse(
-            "",
-            "You are the last administrator. Make somebody else one first, then delete your account.",
-        ),
+        Err(refusal @ LeaveRefusal::OtherAddress) => form.fields.refuse("email", refusal),
+        Err(refusal @ LeaveRefusal::LastAdmin) => form.fields.refuse("", refusal),
     }
     page::refused(&DeletePage::new(&me, &ctx, form.fields).await?)
 }

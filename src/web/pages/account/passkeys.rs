@@ -7,6 +7,7 @@ use serde_json::json;
 use super::recovery_codes;
 use crate::factors::{Attestation, PasskeyId, PasskeyStep, StepChange};
 use crate::identity::Name;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -73,7 +74,7 @@ pub async fn rename(
         Ok(name) => name,
         Err(why) => {
             let mut page = SecurityPage::new(&me, &ctx).await?;
-            page.passkeys.open(PasskeyId(id), form.input.name.as_str())?.error = Some(why.to_string());
+            page.passkeys.open(PasskeyId(id), form.input.name.as_str())?.error = Some(why.into());
             return page::refused(&page);
         }
     };
@@ -125,8 +126,7 @@ pub async fn set_step(
     };
     match ctx.accounts().factors.set_passkey_step(me.session.clone(), step, ctx.client()).await? {
         StepChange::Required(Some(codes)) => {
-            let news = "From now on, logging in with your password also asks for a passkey.";
-            recovery_codes::show(&me, &ctx, &codes, news, false).await
+            recovery_codes::show(&me, &ctx, &codes, Some(Flash::StepRequired), false).await
         }
         StepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
         StepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),

@@ -74,15 +74,12 @@ pub async fn submit(
             shown.form.refuse("", wait);
             return page::too_many(wait, &shown);
         }
-        Err(ChangeRefusal::WrongPassword) => {
-            shown.form.refuse("current_password", "That is not your current password. Try again. If it is locked after too many tries, we have emailed you what to do.")
-        }
-        Err(ChangeRefusal::Same) => {
-            shown.form.refuse("password", "This is your password already. Choose another.")
-        }
+        Err(refusal @ ChangeRefusal::WrongPassword) => shown.form.refuse("current_password", refusal),
+        Err(refusal @ ChangeRefusal::Same) => shown.form.refuse("password", refusal),
         Err(ChangeRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
-            shown.strength = Some(ctx.accounts().passwords.strength(&password, &me.session.owner.name, &shown.email).await?);
+            let name = &me.session.owner.name;
+            shown.strength = Some(ctx.accounts().passwords.strength(&password, name, &shown.email).await?);
         }
     }
     page::refused(&shown)

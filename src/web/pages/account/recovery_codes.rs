@@ -5,7 +5,9 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::factors::{CodesRefusal, FactorStatus, RecoveryCodes};
+use crate::factors::{CodesRefusal, RecoveryCodes};
+use crate::web::copy::notices::codes_for;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, FormInput, Preset, SecretText};
@@ -20,20 +22,11 @@ const PAGE: &str = "/account/security";
 struct CodesPage {
     page: Page,
     codes: Vec<String>,
-    /// What they came with; empty where they were asked for.
-    news: &'static str,
-    /// There were others before.
+    /// What they came with; `None` if the user asked for them.
+    news: Option<Flash>,
+    /// The earlier codes no longer work.
     replaced: bool,
-    stands_in_for: &'static str,
-}
-
-/// What a recovery code is used in place of.
-pub fn stands_in_for(factors: &FactorStatus) -> &'static str {
-    match (factors.totp.is_some(), factors.passkey) {
-        (true, true) => "your authenticator app or a passkey",
-        (true, false) => "your authenticator app",
-        (false, _) => "your passkey",
-    }
+    codes_for: Phrase,
 }
 
 /// The answer to the form that made `codes`. They cannot be shown again: only their hashes are stored.
@@ -41,7 +34,7 @@ pub async fn show(
     me: &Confirmed,
     ctx: &RequestContext,
     codes: &RecoveryCodes,
-    news: &'static str,
+    news: Option<Flash>,
     replaced: bool,
 ) -> Result<HttpResponse, Error> {
     let factors = ctx.accounts().factors.factors(me.session.owner.id).await?;
@@ -50,7 +43,7 @@ pub async fn show(
         codes: codes.shown(),
         news,
         replaced,
-        stands_in_for: stands_in_for(&factors),
+        codes_for: codes_for(&factors),
     })
 }
 
@@ -65,7 +58,7 @@ impl FormInput for MakeForm {}
 pub async fn make(me: Confirmed, ctx: RequestContext, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
     let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
     match ctx.accounts().factors.make_recovery_codes(me.session.clone(), replaces, ctx.client()).await? {
-        Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
+        Ok(new) => show(&me, &ctx, &new.codes, None, new.replaced).await,
         Err(CodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
         Err(CodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
     }

@@ -1,4 +1,4 @@
-//! People: find them, see them, change what they may do.
+//! Users: find them, see them, change what they may do.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use crate::identity::{Role, UserId};
 use crate::users::AdminRefusal;
+use crate::web::copy::notices::second_step;
+use crate::web::copy::phrase::Phrase;
+use crate::web::copy::refusals::UNKNOWN_ROLE;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -50,7 +53,7 @@ struct UserPage {
     is_self: bool,
     can_reset: bool,
     locked: bool,
-    factors: &'static str,
+    factors: Phrase,
     /// What the field for the role shows.
     role: &'static str,
 }
@@ -70,14 +73,7 @@ impl UserPage {
                 .collect(),
             events: found.events.iter().map(|event| Event::of_somebody(event, now).on_their_page()).collect(),
             last_admin: found.last_admin,
-            factors: match (found.factors.on, found.factors.totp) {
-                (false, _) if found.factors.passkey => {
-                    "off: their password alone logs them in, and so does a passkey"
-                }
-                (false, _) => "off",
-                (true, Some(totp)) if totp.locked => "on, but the authenticator app is locked",
-                (true, _) => "on",
-            },
+            factors: second_step(&found.factors),
             is_self: me.session.owner.id.0 == id,
             locked: found.locked,
             can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,
@@ -108,7 +104,7 @@ pub async fn set_role(
     form: Form<RoleForm>,
 ) -> Result<HttpResponse, Error> {
     let Some(role) = Role::parse(form.input.role.as_str()) else {
-        return refuse(&me, &ctx, id, "Choose one of the roles.").await;
+        return refuse(&me, &ctx, id, UNKNOWN_ROLE).await;
     };
     let answer =
         ctx.accounts().admin.set_role(Some(me.session.owner.id), UserId(id), role, ctx.client()).await?;
@@ -179,11 +175,8 @@ async fn conclude(
 ) -> Result<HttpResponse, Error> {
     match answer {
         Ok(()) => Ok(ctx.redirect(&format!("/admin/users/{id}"), done)),
-        Err(AdminRefusal::LastAdmin) => {
-            refuse(me, ctx, id, "They are the last administrator: make somebody else one first.").await
-        }
-        Err(AdminRefusal::NoMail) => {
-            refuse(me, ctx, id, "Mail is switched off here, so no link can be sent.").await
+        Err(refusal @ (AdminRefusal::LastAdmin | AdminRefusal::NoMail)) => {
+            refuse(me, ctx, id, refusal.into()).await
         }
         Err(AdminRefusal::NoSuchUser | AdminRefusal::Taken) => Err(Error::NotFound),
     }
@@ -193,9 +186,9 @@ async fn refuse(
     me: &Admin,
     ctx: &RequestContext,
     id: Uuid,
-    why: &'static str,
+    why: Phrase,
 ) -> Result<HttpResponse, Error> {
     let mut page = UserPage::new(me, ctx, id).await?;
-    page.page.flash = Some(FlashMessage { kind: "bad", text: why });
+    page.page.flash = Some(FlashMessage { code: why.code, kind: "bad", text: why.text });
     page::refused(&page)
 }
