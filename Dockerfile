@@ -8,18 +8,19 @@ WORKDIR /build
 # If the builder runs out of memory, use fewer jobs, for example 2.
 ARG CARGO_BUILD_JOBS=default
 
-# The dependencies with an empty program: this layer is reused until the lock file changes.
+# The dependencies and our own crates with an empty program: this layer is reused until one of them changes.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src benches tests/loom tests/screenshots \
+COPY crates crates
+RUN mkdir -p src benches tests/screenshots \
  && echo 'fn main() {}' > src/main.rs \
- && touch src/lib.rs benches/speed.rs tests/loom/main.rs tests/screenshots/main.rs \
- && cargo build --release --locked \
+ && touch src/lib.rs benches/speed.rs tests/screenshots/main.rs \
+ && cargo build --release --locked --workspace \
  && rm -r src
 
 # The real program. COPY keeps old modification times, which cargo would take for up to date: hence touch.
 COPY . .
 RUN touch src/main.rs src/lib.rs \
- && cargo build --release --locked \
+ && cargo build --release --locked --workspace \
  && install -D --strip target/release/latchkey /out/latchkey
 
 FROM debian:trixie-slim

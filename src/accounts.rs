@@ -10,15 +10,15 @@ use crate::login::Login;
 use crate::mail::Mailer;
 use crate::notices::Notices;
 use crate::passwords::Passwords;
-use crate::sessions::{Policy, Sessions};
 use crate::throttle::Throttle;
 use crate::users::{Admin, Maintenance, Users};
+use latchkey_sessions::{Policy, Store};
 
 /// Cloning shares everything.
 #[derive(Clone)]
 pub struct Accounts {
     db: Db,
-    sessions: Sessions<User>,
+    sessions: Store<User>,
     mailer: Mailer,
     pub passwords: Passwords,
     pub audit: Audit,
@@ -32,7 +32,7 @@ pub struct Accounts {
 
 impl Accounts {
     pub fn new(db: Db, mailer: Mailer, settings: &Settings) -> Result<Self, Misconfigured> {
-        let sessions = Sessions::new(db.clone(), policy(settings));
+        let sessions = Store::builder(db.clone()).owner().policy(policy(settings)).build();
         let passwords = Passwords::new(settings)?;
         let throttle = Throttle::new(settings);
         let audit = Audit::new(db.clone());
@@ -57,7 +57,7 @@ impl Accounts {
         })
     }
 
-    pub fn sessions(&self) -> &Sessions<User> {
+    pub fn sessions(&self) -> &Store<User> {
         &self.sessions
     }
 
@@ -80,6 +80,8 @@ fn policy(settings: &Settings) -> Policy {
         touch_every: limits.touch_every.std(),
         keep_ended: limits.keep_ended.std(),
         cached: limits.cached,
+        // `maintenance` sweeps, and records when.
+        sweep_every: None,
         ..Policy::default()
     }
 }

@@ -4,13 +4,13 @@
 //! The rooms, each knowing only those to its left:
 //!
 //! ```text
-//! secret ← config ← db ← sessions ← mail ← accounts ← lab ← web ← cli ← main
+//! secret ← config ← db ← (latchkey_sessions) ← mail ← accounts ← lab ← web ← cli ← main
 //! ```
 //!
 //! * [`secret`]: keys derived from the one secret, sealing, mailed tokens.
 //! * [`config`]: settings and every limit with its reason.
 //! * [`db`]: the only door to Postgres; [`db::local`] brings one along.
-//! * [`sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
+//! * [`latchkey_sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
 //! * [`mail`]: letters, and the outbox they wait in.
 //! * [`accounts`]: people and their proofs, one operation a file.
 //! * [`lab`]: a session and a JSON Web Token side by side, for `/compare` and `latchkey prove`.
@@ -24,7 +24,6 @@ pub mod audit;
 pub mod cleanup;
 pub mod cli;
 pub mod config;
-pub mod counters;
 pub mod db;
 pub mod device;
 pub mod factors;
@@ -35,7 +34,6 @@ pub mod mail;
 pub mod notices;
 pub mod passwords;
 pub mod secret;
-pub mod sessions;
 pub mod throttle;
 pub mod unicode;
 pub mod users;

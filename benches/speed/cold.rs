@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::identity::User;
-use latchkey::sessions::{Owner as _, Policy, Sessions};
+use latchkey_sessions::{Owner as _, Policy, Store};
 
 use super::environment::{Environment, on_core, pin_self};
 use super::population::{self, FIRST, KEY};
@@ -30,7 +30,7 @@ pub struct ColdLookups {
     pub url: String,
     people: u64,
     script: PathBuf,
-    sessions: Sessions<User>,
+    sessions: Store<User>,
 }
 
 pub struct LookupTimes {
@@ -42,7 +42,8 @@ pub struct LookupTimes {
 impl ColdLookups {
     pub fn new(environment: &Environment, url: &str, people: u64) -> Self {
         let db = environment.db_at(url, 8);
-        let sessions = Sessions::<User>::new(db, Policy { cached: 0, ..Policy::default() });
+        let sessions =
+            Store::builder(db).owner::<User>().policy(Policy { cached: 0, ..Policy::default() }).build();
         let sql = sql(environment, url);
         // Our lookups send the hash; pgbench lets the database compute it, which takes a microsecond. The statement is
         // prepared, as the product prepares its own.
@@ -119,7 +120,8 @@ impl LookupTimes {
 /// The statement that Diesel sends, from the database's log.
 fn sql(environment: &Environment, url: &str) -> String {
     let logged = environment.db_at(&format!("{url}&options=-c%20log_statement%3Dall"), 1);
-    let sessions = Sessions::<User>::new(logged, Policy { cached: 0, ..Policy::default() });
+    let sessions =
+        Store::builder(logged).owner::<User>().policy(Policy { cached: 0, ..Policy::default() }).build();
     System::new().block_on(sessions.find(&population::key(0))).unwrap();
     let log = fs::read_to_string(environment.dir().join("postgres.log")).unwrap();
     let line = log.lines().rev().find(|line| line.contains("key_hash") && line.contains("= ANY($1)"));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use diesel::RunQueryDsl as _;
 use diesel::sql_types::Double;
 use latchkey::db::migrations;
-use latchkey::sessions::Key;
+use latchkey_sessions::Key;
 
 use super::environment::execute;
 

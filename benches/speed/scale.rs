@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::identity::User;
-use latchkey::sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Store};
 
 use super::cold::ColdLookups;
 use super::environment::{Environment, execute};
@@ -67,7 +67,7 @@ fn lookups(report: &mut Report, environment: &Environment, people: u64, name: &s
 /// What "last seen" costs the database, and the vacuum after it. Autovacuum is off during the measurement.
 async fn touches(report: &mut Report, environment: &Environment, seen: u64, name: &str) {
     let policy = Policy { cached: 0, touch_every: Duration::ZERO, ..Policy::default() };
-    let sessions = Sessions::<User>::new(environment.db(8), policy);
+    let sessions = Store::builder(environment.db(8)).owner::<User>().policy(policy).build();
     execute(&environment.url, "SELECT pg_stat_reset_single_table_counters('sessions'::regclass)");
     for _ in 0..FLUSHES {
         join_all((0..64).map(async |task| {
@@ -103,7 +103,7 @@ async fn touches(report: &mut Report, environment: &Environment, seen: u64, name
 
 /// The dead sessions are the newest rows, so that each batch must skip all live ones.
 async fn sweep(report: &mut Report, environment: &Environment, dead: u64, name: &str) {
-    let sessions = Sessions::<User>::new(environment.db(2), Policy::default());
+    let sessions = Store::builder(environment.db(2)).owner::<User>().policy(Policy::default()).build();
     execute(
         &environment.url,
         &format!(

@@ -18,11 +18,11 @@
  * - REVOCATIONS. The first shows the holes of the wait. The second meets what a first can leave behind, which is a row
  *   marked or deleted. A third should meet nothing else; `bin/model --deep` tries.
  *   A revoker belongs to no instance: it may run on any, also on one that is not here, with or without a working
- *   keeper, and it may stop for ever after any step (crashed).
+ *   listener, and it may stop for ever after any step (crashed).
  * - INSTANCES. The watched request is on one of them, WATCHED. All that another one does to it is to revoke and to
  *   clean up, which is the revokers' part, and to have a row, which makes revokers wait longer. So other instances
- *   have a keeper here, but no cache.
- * - IDS, so how many rows of crashed instances lie about at a time. A keeper that finds no id free stands still.
+ *   have a listener here, but no cache.
+ * - IDS, so how many rows of crashed instances lie about at a time. A listener that finds no id free stands still.
  * - One lookup at a time, and one request is watched at a time. An entry comes from one lookup and is served to that
  *   request; without the other lookups it would have been there as well.
  * All clocks run at one rate and there is no margin: exact clocks need none. The margin pays for drift.
@@ -42,8 +42,8 @@
 /* Each of these breaks a rule. bin/model demands that each is caught. */
 #define TRUST_FROM_ANSWER           1 /* the lease runs from the ping's answer, not from its sending */
 #define INSERT_UNCHECKED            2 /* what was read is cached although an invalidation came between */
-#define CACHE_KEPT                  3 /* a keeper restarts and trusts the cache it had */
-#define LISTEN_AFTER_CLEAR          4 /* a keeper clears the cache, then listens */
+#define CACHE_KEPT                  3 /* a listener restarts and trusts the cache it had */
+#define LISTEN_AFTER_CLEAR          4 /* a listener clears the cache, then listens */
 #define DELETED_AT_ONCE             5 /* a row is deleted without waiting for a lease after it was marked */
 #define TABLE_NOT_READ              6 /* a revoker waits for those it has heard of */
 #define TABLE_READ_BEFORE_COMMIT    7 /* a revoker reads who is there before its commit */
@@ -53,7 +53,7 @@
 #define GONE_NOT_WAITED_FOR        11 /* a revoker leaves out rows that are marked */
 #define CACHE_BEFORE_TRUST         12 /* a request takes the entry, then asks whether it may trust the cache */
 #define WAIT_FROM_BEFORE_COMMIT    13 /* a revoker's wait begins before its commit has returned */
-#define SAME_ID_AGAIN              14 /* a keeper restarts with the id it had */
+#define SAME_ID_AGAIN              14 /* a listener restarts with the id it had */
 #define GENERATION_AFTER_SELECT    15 /* a lookup notes the generation after its SELECT */
 #define REMOVED_BEFORE_GENERATION  16 /* an invalidation removes the entry, then moves the generation */
 #define CLEARED_BEFORE_GENERATION  17 /* a restart clears the cache, then moves the generation */
@@ -80,7 +80,7 @@
 /* ---- Postgres ---- */
 
 /* Ids are fresh for ever, and each is a bit, so that a byte is a set of them. A bit serves again when its row and its
-   keeper are gone. If a revoker still waits for it then, NEVER takes its place, which no keeper acknowledges. */
+   listener are gone. If a revoker still waits for it then, NEVER takes its place, which no listener acknowledges. */
 #define NEVER 128
 byte listeners;                 /* the table: the rows that are there, */
 byte gone;                      /* and those of them that are marked */
@@ -96,7 +96,7 @@ byte returned;                  /* the commits of those up to here have returned
 
 #define WATCHED 0
 #define NOTHING 0
-byte id[INSTANCES];             /* the keeper's id */
+byte id[INSTANCES];             /* the listener's id */
 byte heard[INSTANCES];          /* how far into the queue its connection has brought it */
 byte trust[INSTANCES];          /* ticks left until `trusted_until` */
 byte due[INSTANCES];            /* ticks of trust the ping under way would bring by now; none is as good as no ping */
@@ -131,7 +131,7 @@ bit swept;                      /* only in WITNESS_BACK: a row was deleted */
 #define in_use (listeners | own)
 #define unused_id (~in_use & (in_use + 1))
 
-/* After a row or a keeper has gone. */
+/* After a row or a listener has gone. */
 inline release_ids() {
   for (k : 0 .. REVOCATIONS - 1) {
     if
@@ -204,7 +204,7 @@ inline forget_request() {
 /* ---- Who does it ---- */
 
 /* The thread of instance i that owns its listening connection. */
-proctype Keeper(byte i) {
+proctype Listener(byte i) {
   byte k;
 
   do
@@ -259,7 +259,7 @@ proctype Keeper(byte i) {
       }
 
     /* A ping that looked at the row later could only find less, so here it looks when it is sent. One that finds
-       nothing makes the keeper restart, which it may do at any time. Trust matters only where requests are watched. */
+       nothing makes the listener restart, which it may do at any time. Trust matters only where requests are watched. */
     :: d_step { i == WATCHED && due[i] == 0 && ((listeners & ~gone & id[i]) || mutant(ROW_NOT_LOOKED_AT)) ->
         due[i] = LEASE;
         carries[i] = (mutant(PING_OVERTAKES) || heard[i] >= returned -> 0 : returned)
@@ -383,7 +383,7 @@ proctype Revoker(byte n) {
 #endif
     }
     d_step { missing[n] == 0 || wait[n] == 0 -> answer(n) }             /* all have acknowledged or lost their trust */
-  :: d_step { wait[n] == 0 -> answer(n) }                               /* it has no keeper that works */
+  :: d_step { wait[n] == 0 -> answer(n) }                               /* it has no listener that works */
   fi;
 
   d_step { suspects[n] > 0 ->                                           /* marks those it waited for in vain, */
@@ -440,7 +440,7 @@ init {
   byte k;
   atomic {
     for (k : 0 .. INSTANCES - 1) {
-      run Keeper(k)
+      run Listener(k)
     }
     run Lookup();
     run Requests();

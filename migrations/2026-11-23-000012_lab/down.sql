@@ -2,6 +2,7 @@ SET LOCAL lock_timeout = '3s';
 
 DROP TABLE lab_tokens;
 DROP TABLE lab_runs;
+DROP INDEX sessions_lab;
 
 CREATE OR REPLACE FUNCTION announce_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -13,6 +14,3 @@ BEGIN
     END);
     RETURN NULL;
 END $$;
-
-DELETE FROM sessions WHERE kind = 'lab';
-ALTER TABLE sessions DROP COLUMN kind;

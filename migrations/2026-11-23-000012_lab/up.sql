@@ -1,8 +1,5 @@
 SET LOCAL lock_timeout = '3s';
 
--- Whose rows these are: people, or the throw-away subjects of /compare. Each side sees its own only. A constant default
--- rewrites nothing, and programs of the version before go on writing people's sessions.
-ALTER TABLE sessions ADD COLUMN kind text NOT NULL DEFAULT 'user';
 -- To delete a subject's, the ended ones too; nothing else is in it.
 CREATE INDEX sessions_lab ON sessions (principal) WHERE kind = 'lab';
 

@@ -1,9 +1,6 @@
 -- A long-running transaction must not make every request wait for this migration: it gives up and is tried again.
 SET LOCAL lock_timeout = '3s';
 
--- Hash of the known-device cookie of the browser that opened the session. NULL for sessions opened before.
-ALTER TABLE sessions ADD COLUMN device bytea;
-
 -- since: when the thing began that the link is about, if that was before the link was made. What was added from then on
 -- is taken back with it.
 -- email_key: undo-email: what addresses are compared by. No other account can have that address while the link is valid.

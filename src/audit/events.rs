@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::audit::queries;
 use crate::db::Fault;
 use crate::identity::{Agent, Client, UserId};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 macro_rules! acts {
     ($($(#[$doc:meta])* $act:ident = $text:literal),* $(,)?) => {

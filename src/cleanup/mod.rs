@@ -15,7 +15,7 @@ use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
 use crate::notices::{Notices, Purpose};
 use crate::secret::TokenHash;
-use crate::sessions::{Change, Handle, Sessions};
+use latchkey_sessions::{Handle, SessionTx, Store};
 
 pub use model::{Cleanup, Fate, Reach, Trace, fate};
 pub use table::table;
@@ -75,12 +75,13 @@ impl<'a> Request<'a> {
         Self { restored: Some((email, changed_at)), ..self }
     }
 
-    fn write(&self, change: &mut Change<'_>, act: Act, detail: &str) -> Result<(), Fault> {
+    fn write(&self, change: &mut SessionTx<'_>, act: Act, detail: &str) -> Result<(), Fault> {
         Entry::on(act, self.actor, self.user, self.client).detail(detail).write(change)
     }
 
     fn began(&self) -> Result<OffsetDateTime, Fault> {
-        self.since.ok_or_else(|| Fault::Bug(format!("{:?} without the moment it goes back to", self.kind)))
+        self.since
+            .ok_or_else(|| Fault::bug(format_args!("{:?} without the moment it goes back to", self.kind)))
     }
 }
 
@@ -98,7 +99,7 @@ pub enum Disowned {
 #[derive(Clone)]
 pub struct Cleaner {
     pub(crate) db: Db,
-    pub(crate) sessions: Sessions<User>,
+    pub(crate) sessions: Store<User>,
     pub(crate) notices: Notices,
     pub(crate) factors: Factors,
 }
@@ -115,7 +116,11 @@ impl Cleaner {
 
     /// Removes what [`fate`] says goes. The caller has locked the user's row, except for logging out, and writes the
     /// event of the operation itself.
-    pub(crate) fn clean_up(&self, change: &mut Change<'_>, request: &Request<'_>) -> Result<Removed, Fault> {
+    pub(crate) fn clean_up(
+        &self,
+        change: &mut SessionTx<'_>,
+        request: &Request<'_>,
+    ) -> Result<Removed, Fault> {
         let mut removed = Removed { sessions: self.end_sessions(change, request)?, factors: 0 };
         if request.kind.reach() == Reach::One && removed.sessions == 0 {
             // No live session of theirs: there is nothing of it to clean up.
@@ -129,7 +134,7 @@ impl Cleaner {
         Ok(removed)
     }
 
-    fn end_sessions(&self, change: &mut Change<'_>, request: &Request<'_>) -> Result<usize, Fault> {
+    fn end_sessions(&self, change: &mut SessionTx<'_>, request: &Request<'_>) -> Result<usize, Fault> {
         let principal = request.user.principal();
         match (request.kind.reach(), request.session) {
             (Reach::None, _) => Ok(0),
@@ -138,13 +143,13 @@ impl Cleaner {
             }
             (Reach::Others, Some(here)) => self.sessions.revoke_all(change, principal, Some(here)),
             (Reach::All, _) => self.sessions.revoke_all(change, principal, None),
-            (reach, None) => Err(Fault::Bug(format!("{:?} ends {reach:?} of no session", request.kind))),
+            (reach, None) => Err(Fault::bug(format_args!("{:?} ends {reach:?} of no session", request.kind))),
         }
     }
 
     fn remove(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         request: &Request<'_>,
         trace: Trace,
         removed: &mut Removed,
@@ -204,7 +209,7 @@ impl Cleaner {
         }
     }
 
-    fn cancel_email_changes(&self, change: &mut Change<'_>, request: &Request<'_>) -> Result<(), Fault> {
+    fn cancel_email_changes(&self, change: &mut SessionTx<'_>, request: &Request<'_>) -> Result<(), Fault> {
         let cancelled = match (request.kind, request.session) {
             (Cleanup::EndOthers, Some(here)) => {
                 queries::cancel_email_changes(change, request.user, AskedBy::Others(here))?
@@ -253,7 +258,7 @@ impl Cleaner {
     /// (`email`).
     pub(crate) fn mail_reset_to_owner(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         user: UserId,
         email: Option<&str>,
         client: &Client,
@@ -271,7 +276,7 @@ impl Cleaner {
     /// Whoever logs in stays; says whether they were about to go. The user's row is locked.
     pub(crate) fn restore(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         user: UserId,
         client: &Client,
     ) -> Result<bool, Fault> {

@@ -18,7 +18,7 @@ use crate::identity::queries::lower;
 use crate::identity::{Email, UserId};
 use crate::notices::Purpose;
 use crate::secret::TokenHash;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// Every browser but `here` is unknown from now on.
 pub(crate) fn forget_browsers(

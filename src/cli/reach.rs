@@ -4,7 +4,7 @@ use super::{Failure, local_instance};
 use crate::accounts::Accounts;
 use crate::config::{Misconfigured, Pooler, Settings};
 use crate::db::local::{LocalServer, Options};
-use crate::db::{Db, Fault, checkup, migrations};
+use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::mail::Mailer;
 
 const LOCAL_DATABASE: &str = "latchkey";
@@ -45,7 +45,7 @@ pub fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
     if settings.is_local() || settings.pool.pooler == Pooler::Transaction {
         return Ok(());
     }
-    match checkup::keeps_its_session(&mut migrations::connect(url)?, &mut migrations::connect(url)?)? {
+    match diagnostics::keeps_its_server(&mut migrations::connect(url)?, &mut migrations::connect(url)?)? {
         true => Ok(()),
         false => Err(Fault::Bug(
             "a pooler in transaction mode is in front of the database: set LATCHKEY__DATABASE__POOLER=transaction, and \

@@ -21,7 +21,7 @@ use super::way::{self, Safety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
 use crate::config::Settings;
-use crate::db::{Db, Fault, checkup, migrations};
+use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
@@ -131,9 +131,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             None => delete_runs_of_the_lab(&accounts).await,
         }
         spawn(tell_of_missing_steps_forever(accounts.clone()));
-        spawn(flush_forever(accounts.clone()));
-        // Without a cache there is nothing to keep, and nobody need wait for us.
-        let keeper = (settings.sessions.cached > 0).then(|| accounts.sessions().keep());
+        let background = accounts.sessions().start_background();
         fill_idn_keys(&accounts).await;
         welcome(&accounts, &settings).await;
         running.await??;
@@ -141,9 +139,8 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             watched.stop(false).await;
         }
         tracing::info!("stopped");
-        flush(&accounts).await;
-        if let Some(keeper) = keeper {
-            task::spawn_blocking(move || keeper.stop()).await?;
+        if let Err(fault) = background.stop().await {
+            tracing::warn!(%fault, "cannot write when sessions were last used");
         }
         leave(reached).await
     });
@@ -202,7 +199,7 @@ fn watch_the_way(settings: &Settings) {
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
     for (url, connection) in pool.into_iter().chain(direct) {
         // What nobody confirms is not there.
-        let is_encrypted = || checkup::way_to(url).is_ok_and(|way| way.encrypted);
+        let is_encrypted = || diagnostics::tls_status_of(url).is_ok_and(|way| way.encrypted);
         let way = way::judge(url, is_encrypted);
         if way.safety.is_good() {
             continue;
@@ -290,19 +287,6 @@ async fn tell_of_missing_steps_forever(accounts: Accounts) {
             tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
         }
         time::sleep(MISSING_STEPS_EVERY.mul_f64(0.5 + share())).await;
-    }
-}
-
-async fn flush_forever(accounts: Accounts) {
-    loop {
-        time::sleep(accounts.sessions().policy().flush_every()).await;
-        flush(&accounts).await;
-    }
-}
-
-async fn flush(accounts: &Accounts) {
-    if let Err(fault) = accounts.sessions().flush_touches().await {
-        tracing::warn!(%fault, "when sessions were last seen cannot be written yet");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::db::time::Moment;
 use crate::device;
 use crate::identity::Client;
-use crate::sessions::{Handle, Record};
+use latchkey_sessions::{Handle, SessionRecord};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -51,7 +51,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { search, json } => list(accounts, &search, json).await,
         Command::Revoke { handle: None, .. } => {
-            say!("{} sessions are over.", accounts.admin.revoke_everybody(Client::operator()).await?);
+            say!("{} sessions are over.", accounts.admin.revoke_everyone(Client::operator()).await?);
             Ok(())
         }
         Command::Revoke { handle: Some(handle), .. } => {
@@ -101,13 +101,13 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
     }
 }
 
-fn object(record: &Record, email: &str) -> serde_json::Value {
+fn object(record: &SessionRecord, email: &str) -> serde_json::Value {
     json!({ "handle": record.handle.0, "email": email, "device": device::name(&record.user_agent),
         "address": record.address.as_str(), "logged_in": unix(record.created_at),
         "last_seen": unix(record.last_seen_at) })
 }
 
-fn line(record: &Record, email: &str) -> String {
+fn line(record: &SessionRecord, email: &str) -> String {
     format!(
         "{}  {email:<40} {:<24} {:<20}  {:<20}  {}",
         record.handle,

@@ -71,7 +71,8 @@ documented! {
         data_dir: Option<PathBuf>,
         /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
         registration: Registration,
-        /// Whether this instance has the comparison of sessions and tokens at `/compare`, with its measurements.
+        /// `on` serves the comparison of sessions and tokens at `/compare`, with its measurements. On, because it shows
+        /// what sessions guarantee and needs no account; `off` removes its routes, links and data.
         /// Default: `on`
         compare: Option<Switch>,
         server: WrittenServer,

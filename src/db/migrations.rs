@@ -1,33 +1,85 @@
-//! Brings a database to this binary's schema. Safe for several instances starting at once.
+//! Brings a database to this binary's schema. Several instances may start at once.
 
-use diesel::migration::{Migration, MigrationSource as _};
+use std::collections::BTreeMap;
+
+use diesel::connection::BoxableConnection;
+use diesel::migration::{
+    self, Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion,
+};
 use diesel::pg::{Pg, PgConnection};
 use diesel::sql_types::{Integer, Text};
-use diesel::{Connection as _, OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
+use diesel::{OptionalExtension as _, QueryableByName, RunQueryDsl as _, sql_query};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use latchkey_db::is_writable;
 
-use super::pool::can_write;
-use super::{Fault, with_parameters};
+use super::Fault;
+pub use super::connect;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// Those of the application's own tables. The sessions bring theirs along.
+const OURS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Any number, as long as nobody else uses it: "latchkey" in hexadecimal speech.
+/// Any number that no other program locks: "latchkey" in hexadecimal, more or less.
 const LOCK: i64 = 0x1A7C_4B3E;
 
-/// Applies what is missing and returns the names of what was applied. Blocks; call it off the event loop.
+/// The migrations of the sessions and of the application as one sequence. Until version 18 they were one directory, so
+/// a version may have a part in both. The parts run in one transaction, the sessions' first.
+pub struct Schema;
+
+impl MigrationSource<Pg> for Schema {
+    fn migrations(&self) -> migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+        let mut versions: BTreeMap<MigrationVersion<'static>, Version> = BTreeMap::new();
+        let sessions = MigrationSource::<Pg>::migrations(&latchkey_sessions::MIGRATIONS)?;
+        for part in sessions.into_iter().chain(OURS.migrations()?) {
+            let version = part.name().version().as_owned();
+            let sessions = versions.remove(&version).map(|sessions| sessions.last);
+            versions.insert(version, Version { sessions, last: part });
+        }
+        Ok(versions.into_values().map(|version| Box::new(version) as Box<dyn Migration<Pg>>).collect())
+    }
+}
+
+/// One version: the sessions' part, if both have one, then the other.
+struct Version {
+    sessions: Option<Box<dyn Migration<Pg>>>,
+    last: Box<dyn Migration<Pg>>,
+}
+
+impl Migration<Pg> for Version {
+    fn run(&self, conn: &mut dyn BoxableConnection<Pg>) -> migration::Result<()> {
+        if let Some(sessions) = &self.sessions {
+            sessions.run(conn)?;
+        }
+        self.last.run(conn)
+    }
+
+    fn revert(&self, conn: &mut dyn BoxableConnection<Pg>) -> migration::Result<()> {
+        self.last.revert(conn)?;
+        self.sessions.as_ref().map_or(Ok(()), |sessions| sessions.revert(conn))
+    }
+
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        self.last.metadata()
+    }
+
+    fn name(&self) -> &dyn MigrationName {
+        self.last.name()
+    }
+}
+
+/// Applies what is pending and returns the names of what was applied. Blocks; call it off the event loop.
 ///
 /// # Errors
-/// [`Fault::Unavailable`] when the database cannot be reached, [`Fault::Bug`] when a migration fails.
+/// [`Fault::Unavailable`] if the database cannot be reached, [`Fault::Bug`] if a migration fails.
 pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     let mut conn = connect(url)?;
     // A session lock, not a transaction lock: each migration has a transaction of its own.
     sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
     let applied = writable(&mut conn).and_then(state).and_then(|state| {
-        // Diesel would make its table if it were not there, which a role that only serves may not even ask for.
+        // Diesel would create its own table if it were missing, which a role that only serves may not do.
         if state.pending.is_empty() {
             return Ok(Vec::new());
         }
-        conn.run_pending_migrations(MIGRATIONS)
+        conn.run_pending_migrations(Schema)
             .map(|versions| versions.iter().map(ToString::to_string).collect())
             .map_err(|error| failed(&error.to_string()))
     });
@@ -35,12 +87,12 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     applied
 }
 
-/// Amid a failover the server at hand may only read: then nobody can be served in earnest yet.
+/// During a failover the server may be read-only; then no request can be served yet either.
 fn writable(conn: &mut PgConnection) -> Result<&mut PgConnection, Fault> {
-    if can_write(conn)? { Ok(conn) } else { Err(Fault::Unavailable("the database only reads".into())) }
+    if is_writable(conn)? { Ok(conn) } else { Err(Fault::Unavailable("the database is read-only".into())) }
 }
 
-/// What this binary and a database know of each other's schema.
+/// How this binary's schema and a database's differ.
 pub struct State {
     /// To be applied.
     pub pending: Vec<String>,
@@ -48,16 +100,16 @@ pub struct State {
     pub unknown: Vec<String>,
 }
 
-/// Looks, and applies nothing.
+/// Compares, and applies nothing.
 pub fn state(conn: &mut PgConnection) -> Result<State, Fault> {
-    let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().map_err(Fault::bug)?;
+    let known = Schema.migrations().map_err(Fault::bug)?;
     let known: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
-    let applied: Vec<Version> = sql_query(
+    let applied: Vec<Applied> = sql_query(
         "SELECT table_name::text AS version FROM information_schema.tables \
          WHERE table_schema = current_schema() AND table_name = '__diesel_schema_migrations'",
     )
     .load(conn)?;
-    let applied: Vec<Version> = match applied.is_empty() {
+    let applied: Vec<Applied> = match applied.is_empty() {
         true => Vec::new(),
         false => {
             sql_query("SELECT version::text FROM __diesel_schema_migrations ORDER BY version").load(conn)?
@@ -70,26 +122,29 @@ pub fn state(conn: &mut PgConnection) -> Result<State, Fault> {
 }
 
 #[derive(QueryableByName)]
-struct Version {
+struct Applied {
     #[diesel(sql_type = Text)]
     version: String,
 }
 
-/// Somebody was in the way who will not always be, or the server has come to only read: try again. A role that only
-/// serves says who may.
+/// A lock or a failover passes: try again. A role that only serves is told who may change the schema.
 fn failed(why: &str) -> Fault {
     if why.contains("permission denied") || why.contains("must be owner") {
-        return Fault::Bug(format!(
+        return Fault::bug(format_args!(
             "the schema is not this version's, and this role may not change it: run `latchkey migrate` as the owner of \
              the tables, then docs/least-privilege.sql, then start again ({why})"
         ));
     }
     let text = format!("migration failed: {why}");
     let passing = ["deadlock detected", "lock timeout", "read-only transaction"];
-    if passing.iter().any(|words| why.contains(words)) { Fault::Unavailable(text) } else { Fault::Bug(text) }
+    if passing.iter().any(|words| why.contains(words)) {
+        Fault::Unavailable(text.into())
+    } else {
+        Fault::Bug(text.into())
+    }
 }
 
-/// Makes the database `name` (a word of ours, not input) where it is missing.
+/// Creates the database `name` (a constant of ours, not input) if it is missing.
 pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), Fault> {
     let mut conn = connect(maintenance_url)?;
     let exists = |conn: &mut PgConnection| -> Result<bool, Fault> {
@@ -113,10 +168,4 @@ pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), 
 struct Found {
     #[diesel(sql_type = Integer, column_name = found)]
     _found: i32,
-}
-
-/// A single connection outside the pool.
-pub fn connect(url: &str) -> Result<PgConnection, Fault> {
-    PgConnection::establish(&with_parameters(url))
-        .map_err(|error| Fault::Unavailable(format!("cannot reach the database: {error}")))
 }

@@ -122,14 +122,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    listeners (id) {
-        id -> Uuid,
-        gone -> Bool,
-        since -> Timestamptz,
-    }
-}
-
-diesel::table! {
     outbox (id) {
         id -> Uuid,
         recipient -> Text,
@@ -198,26 +190,6 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         browser -> Nullable<Bytea>,
-    }
-}
-
-diesel::table! {
-    sessions (key_hash) {
-        key_hash -> Bytea,
-        handle -> Uuid,
-        principal -> Uuid,
-        state -> Jsonb,
-        remember -> Bool,
-        factor -> Text,
-        address -> Text,
-        user_agent -> Text,
-        created_at -> Timestamptz,
-        confirmed_at -> Timestamptz,
-        last_seen_at -> Timestamptz,
-        expires_at -> Timestamptz,
-        revoked_at -> Nullable<Timestamptz>,
-        kind -> Text,
-        device -> Nullable<Bytea>,
     }
 }
 
@@ -319,14 +291,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     known_browsers,
     lab_runs,
     lab_tokens,
-    listeners,
     outbox,
     passkeys,
     password_lanes,
     pending_logins,
     recovery_codes,
     registrations,
-    sessions,
     setup_tokens,
     throttles,
     totp,

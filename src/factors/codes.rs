@@ -13,9 +13,9 @@ use crate::factors::{Factors, queries};
 use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
 use crate::notices::Notice;
 use crate::secret::{self, TokenHash};
-use crate::sessions::Handle;
 use crate::throttle;
 use crate::throttle::Wait;
+use latchkey_sessions::Handle;
 
 /// Mail warns when so many recovery codes are left.
 const FEW: usize = 3;
@@ -168,7 +168,7 @@ impl Factors {
     /// one, while their form arrived. For everything that changes ways to log in.
     pub(crate) fn may_still(&self, conn: &mut PgConnection, live: &LiveUser) -> Result<bool, Fault> {
         Ok(crate::identity::queries::lock_active(conn, live.owner.id)?
-            && self.sessions.lives(conn, live.record.handle)?)
+            && self.sessions.is_live(conn, live.record.handle)?)
     }
 
     /// Recovery codes and waiting log-ins mean nothing without a second step, and the choice about passkeys nothing

@@ -23,14 +23,14 @@ use crate::db::Db;
 use crate::identity::User;
 use crate::notices::Notices;
 use crate::secret::Secret;
-use crate::sessions::Sessions;
 use crate::throttle::Throttle;
+use latchkey_sessions::Store;
 
 /// Adds, proves and removes second factors.
 #[derive(Clone)]
 pub struct Factors {
     pub(crate) db: Db,
-    pub(crate) sessions: Sessions<User>,
+    pub(crate) sessions: Store<User>,
     pub(crate) notices: Notices,
     pub(crate) throttle: Throttle,
     secret: Secret,
@@ -39,7 +39,7 @@ pub struct Factors {
 
 impl Factors {
     pub(crate) fn new(
-        sessions: Sessions<User>,
+        sessions: Store<User>,
         notices: Notices,
         throttle: Throttle,
         settings: &Settings,

@@ -8,12 +8,12 @@ use diesel::sql_types::Text;
 use uuid::Uuid;
 
 use crate::db::Fault;
-use crate::db::schema::sessions as session_rows;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::email::{Email, EmailKey};
 use crate::identity::user::{Addressee, Role, User, UserId};
-use crate::sessions::{self, Handle, KeyHash, Live};
 use crate::unicode::domains;
+use latchkey_sessions::schema::sessions as session_rows;
+use latchkey_sessions::{Handle, KeyHash, LiveSession, Owner as _, owned, query_keys};
 
 diesel::define_sql_function! { fn lower(text: Text) -> Text; }
 
@@ -31,23 +31,19 @@ impl TryFrom<Row> for User {
     fn try_from(Row { id, name, role }: Row) -> Result<Self, Fault> {
         // An unknown role grants nothing: better no user than a guess.
         let role = Role::parse(&role)
-            .ok_or_else(|| Fault::Bug(format!("user {id} has the unknown role {role:?}")))?;
+            .ok_or_else(|| Fault::bug(format_args!("user {id} has the unknown role {role:?}")))?;
         Ok(Self { id: UserId(id), name: name.into(), role })
     }
 }
 
 /// The live sessions that `keys` open with their users, in one query. Those of disabled users are not among them.
-pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<User>>, Fault> {
-    let rows = sessions::live_rows!(<User as sessions::Owner>::KIND, sessions::bytes(keys))
+pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<User>>, Fault> {
+    let rows = latchkey_sessions::live_sessions!(User::KIND, query_keys(keys))
         .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
         .filter(dsl::disabled_at.is_null())
-        .select(sessions::live_columns!(Row::as_select()))
-        .load::<(_, _, _, _, Row)>(conn)?;
-    rows.into_iter()
-        .map(|(key, record, others, read_at, user)| {
-            Ok(sessions::Row::try_from((key, record, others, read_at))?.owned_by(User::try_from(user)?))
-        })
-        .collect()
+        .select(latchkey_sessions::live_columns!(Row::as_select()))
+        .load(conn)?;
+    owned::<Row, User>(rows, User::try_from)
 }
 
 /// Whom to write to, while they may log in.
@@ -103,7 +99,7 @@ pub(crate) fn email_of(conn: &mut PgConnection, id: UserId) -> Result<Option<Ema
 pub(crate) fn session_owner(conn: &mut PgConnection, session: Handle) -> Result<Option<UserId>, Fault> {
     let row = session_rows::table
         .filter(session_rows::handle.eq(session))
-        .filter(session_rows::kind.eq(<User as sessions::Owner>::KIND));
+        .filter(session_rows::kind.eq(User::KIND));
     Ok(row.select(session_rows::principal).first(conn).optional()?.map(UserId))
 }
 

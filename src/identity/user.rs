@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::identity::queries;
-use crate::sessions::{KeyHash, Live, Owner, Principal};
 use crate::unicode::names;
+use latchkey_sessions::{KeyHash, LiveSession, Owner, Principal};
 
 /// Longest name, in code points: two lines on a phone.
 const NAME_MAX: usize = 80;
@@ -128,10 +128,10 @@ pub(crate) struct Addressee {
 }
 
 /// A session with the user who owns it.
-pub type LiveUser = Live<User>;
+pub type LiveUser = LiveSession<User>;
 
 impl Owner for User {
-    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
         queries::live_users(conn, keys)
     }
 }

@@ -10,7 +10,7 @@ use super::jwt::{Refusal, Use};
 use super::{CredentialSet, DenyList, Lab, Role, Run, Service, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
-use crate::sessions::Key;
+use latchkey_sessions::Key;
 
 /// This file, so that the page can show the line that decided.
 const SOURCE: &str = include_str!("check.rs");

@@ -2,7 +2,7 @@
 //! and the steps that show how the two differ. It returns codes and numbers; the pages in `web` word them.
 //!
 //! The lab never grants access to the product: its sessions are rows of another
-//! [kind](crate::sessions::Owner::KIND), and its tokens are accepted by its own two checks only.
+//! [kind](latchkey_sessions::Owner::KIND), and its tokens are accepted by its own two checks only.
 
 mod check;
 pub mod jwt;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::db::{Db, Fault};
 use crate::secret::{CookieSigner, Secret, Token, TokenHash};
-use crate::sessions::{Change, Key, Login, Policy, Sessions};
+use latchkey_sessions::{Key, Login, Policy, SessionTx, Store};
 
 use measurements::Results;
 use memory_deny_list::MemoryDenyList;
@@ -58,7 +58,7 @@ pub struct Lab {
     db: Db,
     secret: Secret,
     /// Without a cache: each check reads the row, so that its cost is visible. The cache is measured separately.
-    sessions: Sessions<Subject>,
+    sessions: Store<Subject>,
     memory_deny_list: Arc<MemoryDenyList>,
     /// Signs session cookies as the product signs its own.
     signer: Arc<CookieSigner>,
@@ -90,7 +90,7 @@ pub struct NewRun {
 
 impl Lab {
     pub fn new(db: Db, secret: Secret) -> Self {
-        let sessions = Sessions::new(db.clone(), Self::policy(0)).never_in_memory();
+        let sessions = Store::builder(db.clone()).owner().policy(Self::policy(0)).uncached().build();
         let signer = Arc::new(CookieSigner::new(&secret));
         Self { signer, db, secret, sessions, memory_deny_list: Arc::default(), results: Arc::default() }
     }
@@ -177,7 +177,7 @@ impl Lab {
 
     fn log_in(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         client: &ClientInfo,
     ) -> Result<CredentialSet, Fault> {

@@ -14,9 +14,10 @@ use super::{
     SessionRow, Subject, TokenRow,
 };
 use crate::db::Fault;
-use crate::db::schema::{lab_runs, lab_tokens, sessions as session_rows};
+use crate::db::schema::{lab_runs, lab_tokens};
 use crate::db::time::{self, Moment};
-use crate::sessions::{self, KeyHash, Live, Owner as _};
+use latchkey_sessions::schema::sessions as session_rows;
+use latchkey_sessions::{KeyHash, LiveSession, Owner as _, owned, query_keys};
 
 /// How many steps of a run the history keeps.
 const HISTORY_LENGTH: usize = 12;
@@ -43,7 +44,7 @@ struct RunRow {
 
 fn read((row, read_at): (RunRow, Moment)) -> Result<Run, Fault> {
     let id = row.id;
-    let unknown = |what: &str| Fault::Bug(format!("lab run {id} has an unknown {what}"));
+    let unknown = |what: &str| Fault::bug(format_args!("lab run {id} has an unknown {what}"));
     Ok(Run {
         id,
         role: Role::parse(&row.role).ok_or_else(|| unknown("role"))?,
@@ -188,19 +189,17 @@ fn delete_sessions(conn: &mut PgConnection, runs: &[Uuid]) -> QueryResult<usize>
 }
 
 /// The live sessions of `keys` with their subjects; sessions of disabled subjects are left out.
-pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Subject>>, Fault> {
-    let rows = sessions::live_rows!(Subject::KIND, sessions::bytes(keys))
+pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Subject>>, Fault> {
+    let rows = latchkey_sessions::live_sessions!(Subject::KIND, query_keys(keys))
         .inner_join(lab_runs::table.on(lab_runs::id.eq(session_rows::principal)))
         .filter(lab_runs::disabled_at.is_null())
         .filter(lab_runs::expires_at.gt(now))
-        .select(sessions::live_columns!(lab_runs::role))
-        .load::<(_, _, _, _, String)>(conn)?;
-    rows.into_iter()
-        .map(|(key, record, others, read_at, role)| {
-            let role = Role::parse(&role).ok_or_else(|| Fault::Bug(format!("the unknown role {role:?}")))?;
-            Ok(sessions::Row::try_from((key, record, others, read_at))?.owned_by(Subject { role }))
-        })
-        .collect()
+        .select(latchkey_sessions::live_columns!(lab_runs::role))
+        .load(conn)?;
+    owned(rows, |role: String| match Role::parse(&role) {
+        Some(role) => Ok(Subject { role }),
+        None => Err(Fault::bug(format_args!("the unknown role {role:?}"))),
+    })
 }
 
 /// When the session with this key was revoked, if it was, and when it expires or expired.

@@ -8,7 +8,7 @@ use super::jwt::{Algorithm, Key, Verifier};
 use super::{HistoryEntry, Role};
 use crate::db::time::Moment;
 use crate::secret::Secret;
-use crate::sessions::Principal;
+use latchkey_sessions::Principal;
 
 /// The issuer that tokens name.
 const ISSUER: &str = "latchkey-lab";

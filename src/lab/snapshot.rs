@@ -4,8 +4,8 @@ use diesel::prelude::{Queryable, Selectable};
 
 use super::{Comparison, Credentials, DenyList, Holder, Lab, Run, queries};
 use crate::db::Fault;
-use crate::db::schema::sessions;
 use crate::db::time::Moment;
+use latchkey_sessions::schema::sessions;
 
 /// Both sides, as they are now.
 pub struct Snapshot {

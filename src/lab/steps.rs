@@ -9,7 +9,7 @@ use super::{
     ClientInfo, CredentialSet, Credentials, DenyList, Holder, Lab, MAX_STEPS, Outcome, Run, queries,
 };
 use crate::db::Fault;
-use crate::sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// What a visitor can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Lab {
 
     fn perform(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &mut Run,
         credentials: &mut Credentials,
         client: &ClientInfo,
@@ -192,7 +192,7 @@ impl Lab {
 
     fn log_out(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         credentials: &mut Credentials,
     ) -> Result<Outcome, Fault> {
@@ -217,7 +217,7 @@ impl Lab {
 
     fn refresh_with(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         by: Holder,
         set: &mut CredentialSet,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::queries;
 use crate::db::Fault;
-use crate::sessions::{KeyHash, Live, Owner};
+use latchkey_sessions::{KeyHash, LiveSession, Owner};
 
 /// What the subject may do in the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub struct Subject {
 impl Owner for Subject {
     const KIND: &'static str = "lab";
 
-    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Live<Self>>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
         queries::live_subjects(conn, keys)
     }
 }

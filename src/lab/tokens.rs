@@ -6,7 +6,7 @@ use super::jwt::{self, Claims, Use};
 use super::{CredentialSet, Credentials, DenyList, Lab, Outcome, RefreshRefusal, Run, Service, queries};
 use crate::db::Fault;
 use crate::secret;
-use crate::sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// Seconds for which an access token is valid: a few minutes, as best practice advises.
 pub const ACCESS_TOKEN_LIFE: i64 = 5 * 60;
@@ -22,7 +22,7 @@ impl Lab {
     /// tokens if `refresh_too`. Returns how many access tokens it denied.
     pub(super) fn deny(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         family: Option<Uuid>,
         refresh_too: bool,
@@ -46,7 +46,12 @@ impl Lab {
     }
 
     /// Signs a pair and records the ids of both, because a deny-list that is set up later can only name recorded ids.
-    pub(super) fn issue(&self, change: &mut Change<'_>, run: &Run, family: Uuid) -> Result<TokenPair, Fault> {
+    pub(super) fn issue(
+        &self,
+        change: &mut SessionTx<'_>,
+        run: &Run,
+        family: Uuid,
+    ) -> Result<TokenPair, Fault> {
         self.issue_recording(change, run, family, true)
     }
 
@@ -54,7 +59,7 @@ impl Lab {
     /// which issuers with a deny-list need.
     pub(super) fn issue_recording(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         family: Uuid,
         access_too: bool,
@@ -71,7 +76,7 @@ impl Lab {
     /// must have stolen the token (RFC 9700 §4.14.2).
     pub(super) fn refresh(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         token: Option<&str>,
         access_too: bool,
@@ -104,7 +109,7 @@ impl Lab {
     /// that is handed in to be revoked must only be known (RFC 7009 §2.1).
     pub(super) fn family_of(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         token: Option<&str>,
     ) -> Result<Option<Uuid>, Fault> {
@@ -119,7 +124,7 @@ impl Lab {
     /// The desk is broken into: the thief tries to become an administrator of the shop with the data of the desk.
     pub(super) fn forge(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         credentials: &mut Credentials,
     ) -> Result<Outcome, Fault> {

@@ -11,8 +11,8 @@ use crate::login::log_ins::Way;
 use crate::login::pending::{LoggedIn, Pending, fingerprint};
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
-use crate::sessions::{self, Change, Key};
 use crate::throttle::{Budget, Counted, Taken, Wait};
+use latchkey_sessions::{self as sessions, Key, SessionTx};
 
 /// What somebody typed to log in.
 pub struct Attempt {
@@ -228,7 +228,7 @@ impl Login {
 
     fn conclude(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         checked: Checked,
         known: Option<Known>,
         budget: Budget,
@@ -236,7 +236,7 @@ impl Login {
         client: &Client,
     ) -> Result<Concluded, Fault> {
         let subject = known.as_ref().map(|known| known.id);
-        let refused = |change: &mut Change<'_>, detail: &str| {
+        let refused = |change: &mut SessionTx<'_>, detail: &str| {
             Entry::nobody(Act::LogInRefused, subject, client).detail(detail).write(change)
         };
         let (rehashed, known) = match (checked, known) {
@@ -279,7 +279,7 @@ impl Login {
     /// locked the user's row and seen that they may log in.
     pub(crate) fn open_session(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         user: UserId,
         factor: Factor,
         remember: bool,

@@ -6,8 +6,8 @@ use crate::factors::{CodeRefusal, Place};
 use crate::identity::{Answer, Client, Factor, LiveUser};
 use crate::login::authenticate::{Checked, Known};
 use crate::login::{Login, queries};
-use crate::sessions::Key;
 use crate::throttle::{Budget, Counted, Wait};
+use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {

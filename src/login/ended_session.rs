@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::db::Fault;
 use crate::device;
 use crate::login::Login;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedSession {
@@ -54,7 +54,7 @@ impl Login {
         handle: Handle,
         by: Option<Handle>,
     ) -> Result<String, Fault> {
-        let Some(record) = self.sessions.record_of(conn, handle)? else { return Ok(String::new()) };
+        let Some(record) = self.sessions.record(conn, handle)? else { return Ok(String::new()) };
         Ok(EndedSession::new(&record.user_agent, record.created_at.into(), by).detail())
     }
 }

@@ -9,7 +9,7 @@ use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
 use crate::notices::{About, Notice, Purpose};
 use crate::secret::{Token, TokenHash};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// What a browser is to keep from now on.
 pub enum Proof {

@@ -1,11 +1,11 @@
 //! How logging in ends, counted: after the transaction, so that nothing is counted that was rolled back. The verbs that
 //! log somebody in count, `web/ops/metrics.rs` writes it down.
 
-use crate::counters::Counter;
 use crate::factors::{CodeRefusal, PasskeyRefusal};
 use crate::identity::Answer;
 use crate::login::authenticate::{LogInRefusal, Opened};
 use crate::login::pending::{LoggedIn, PendingRefusal};
+use latchkey_db::counters::Counter;
 
 /// Steps of logging in since the process began.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use crate::cleanup::{Cleanup, Request};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::login::Login;
-use crate::sessions::{Handle, Record};
+use latchkey_sessions::{Handle, SessionRecord};
 
 impl Login {
     /// Ends this session. Ending it twice is fine.
@@ -24,7 +24,7 @@ impl Login {
     }
 
     /// The owner's live sessions, last seen first.
-    pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<Record>, Fault> {
+    pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<SessionRecord>, Fault> {
         let list = self.sessions.list_of(live.owner.id.principal()).await?;
         Ok(list.at(live.moment()).cloned().collect())
     }

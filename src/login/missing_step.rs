@@ -11,8 +11,8 @@ use crate::identity::{Client, UserId};
 use crate::login::{Login, queries};
 use crate::notices::Notice;
 use crate::secret::TokenHash;
-use crate::sessions::Change;
 use crate::throttle;
+use latchkey_sessions::SessionTx;
 
 /// Rows of one user at most: one is enough for the letter.
 const MOST: i64 = 10;
@@ -21,7 +21,7 @@ impl Login {
     /// Notes that a second step is expected `within` this time. The caller has locked the user's row.
     pub(crate) fn expect_second_step(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         pending: &TokenHash,
         user: UserId,
         client: &Client,

@@ -30,14 +30,14 @@ use crate::identity::User;
 use crate::mail::Mailer;
 use crate::notices::Notices;
 use crate::passwords::Passwords;
-use crate::sessions::Sessions;
 use crate::throttle::Throttle;
+use latchkey_sessions::Store;
 
 /// Opens, confirms and ends sessions.
 #[derive(Clone)]
 pub struct Login {
     pub(crate) db: Db,
-    pub(crate) sessions: Sessions<User>,
+    pub(crate) sessions: Store<User>,
     pub(crate) mailer: Mailer,
     pub(crate) notices: Notices,
     pub(crate) cleaner: Cleaner,

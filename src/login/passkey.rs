@@ -7,7 +7,7 @@ use crate::factors::{Assertion, Binding, PasskeyRefusal};
 use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
 use crate::login::log_ins::Way;
 use crate::login::{Login, Opened};
-use crate::sessions::Key;
+use latchkey_sessions::Key;
 
 impl Login {
     /// What to ask the browser for: a passkey of any user, or one of `user` if the user is known.

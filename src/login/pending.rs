@@ -11,7 +11,7 @@ use crate::login::log_ins::Way;
 use crate::login::{Login, queries};
 use crate::passwords::PasswordHash;
 use crate::secret::{self, Token, TokenHash};
-use crate::sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// Long enough to find the phone.
 const GOOD_FOR: Span = Span::minutes(10);
@@ -74,7 +74,7 @@ impl Login {
     /// The password was right. The caller has locked the user's row.
     pub(crate) fn hold(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         pending: &Pending,
         client: &Client,
     ) -> Result<PendingKey, Fault> {

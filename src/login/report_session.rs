@@ -7,7 +7,7 @@ use crate::identity::{Client, UserId};
 use crate::login::Login;
 use crate::notices::{Purpose, links};
 use crate::secret::Token;
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 impl Login {
     /// Another person was logged in and may know the password. Removes the password, everything it opened,

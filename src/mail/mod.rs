@@ -17,9 +17,9 @@ use lettre::message::Mailbox;
 use tokio::sync::Notify;
 
 use crate::config::{self, Misconfigured, Origin, Transport};
-use crate::counters::Counter;
 use crate::db::{Fault, after_commit};
 use crate::secret::Secret;
+use latchkey_db::counters::Counter;
 
 pub use address::address;
 pub use letters::{AlreadyRegistered, ConfirmEmail, Invitation, Letter, Notice, ResetPassword, VerifyEmail};

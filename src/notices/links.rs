@@ -9,7 +9,7 @@ use crate::db::Fault;
 use crate::identity::UserId;
 use crate::notices::{Notices, queries};
 use crate::secret::{Token, TokenHash};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use crate::counters::Counter;
 use crate::passwords::{
     Foreign, HashCost, Memory, NotTaken, Password, PasswordHash, Recipe, Target, Unmakeable, UnsuitableCost,
 };
+use latchkey_db::counters::Counter;
 
 use lane::Lane;
 

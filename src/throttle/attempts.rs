@@ -8,9 +8,9 @@ use crate::config::{Span, ThrottleLimits};
 use crate::db::Fault;
 use crate::identity::{Client, EmailKey, UserId};
 use crate::secret::{self, Secret, TokenHash};
-use crate::sessions::Handle;
 use crate::throttle::lanes::Lane;
 use crate::throttle::{Throttle, queries};
+use latchkey_sessions::Handle;
 
 /// How long to wait before the next attempt, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use crate::config::ThrottleLimits;
 use crate::secret::{self, TokenHash};
-use crate::sessions::Handle;
+use latchkey_sessions::Handle;
 
 /// Where an attempt at a password comes from.
 #[derive(Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use crate::factors;
 use crate::factors::{FactorStatus, queries as factor_queries};
 use crate::identity::{Answer, Client, Email, Name, Role, UserId};
 use crate::notices::Notice;
-use crate::sessions::{Change, Handle, Principal, Record, Scope};
 use crate::users::queries::{Numbers, UserRow};
 use crate::users::{Admin, queries};
+use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum AdminRefusal {
@@ -25,7 +25,7 @@ pub enum AdminRefusal {
 /// One person, as an administrator sees them.
 pub struct UserPage {
     pub user: UserRow,
-    pub sessions: Vec<Record>,
+    pub sessions: Vec<SessionRecord>,
     pub events: Vec<Event>,
     pub last_admin: bool,
     /// After too many wrong passwords.
@@ -60,7 +60,7 @@ impl Admin {
         q: &str,
         limit: i64,
         offset: i64,
-    ) -> Result<(Vec<(Record, Option<UserRow>)>, i64), Fault> {
+    ) -> Result<(Vec<(SessionRecord, Option<UserRow>)>, i64), Fault> {
         let (sessions, q) = (self.sessions.clone(), q.to_owned());
         self.db
             .read(move |conn| {
@@ -68,7 +68,7 @@ impl Admin {
                     true => None,
                     false => Some(queries::user_ids(conn, &q)?.into_iter().map(UserId::principal).collect()),
                 };
-                let scope = found.as_deref().map_or(Scope::Everybody, Scope::Of);
+                let scope = found.as_deref().map_or(Scope::All, Scope::Of);
                 let total = sessions.count(conn, scope)?;
                 let records = sessions.list(conn, scope, limit, offset)?;
                 let ids: Vec<UserId> = records.iter().map(|record| UserId(record.principal.0)).collect();
@@ -90,7 +90,7 @@ impl Admin {
         let sessions = self.sessions.clone();
         self.db
             .read(move |conn| {
-                let live = sessions.count(conn, Scope::Everybody)?;
+                let live = sessions.count(conn, Scope::All)?;
                 queries::numbers(conn, live)
             })
             .await
@@ -221,10 +221,10 @@ impl Admin {
     }
 
     /// Logs everybody out, for when a key may have leaked and nobody knows whose; answers how many sessions ended.
-    pub async fn revoke_everybody(&self, client: Client) -> Result<usize, Fault> {
+    pub async fn revoke_everyone(&self, client: Client) -> Result<usize, Fault> {
         let ended = self
             .sessions
-            .revoke_everybody(move |change, ended| {
+            .revoke_everyone(move |change, ended| {
                 let detail = format!("{ended} of everybody");
                 Entry::nobody(Act::SessionsRevoked, None, &client).detail(&detail).write(change)
             })
@@ -257,7 +257,7 @@ impl Admin {
     /// are locked first, so that two who demote each other cannot both succeed.
     async fn on_user<W>(&self, user: UserId, weakens: bool, work: W) -> Answer<(), AdminRefusal>
     where
-        W: FnOnce(&Self, &mut Change<'_>) -> Result<(), Fault> + Send + 'static,
+        W: FnOnce(&Self, &mut SessionTx<'_>) -> Result<(), Fault> + Send + 'static,
     {
         let admin = self.clone();
         self.sessions

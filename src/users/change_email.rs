@@ -13,10 +13,10 @@ use crate::identity::{Addressee, Answer, Client, Email, LiveUser, UserId};
 use crate::mail::ConfirmEmail;
 use crate::notices::{About, Notice, PendingEmail, Purpose, links};
 use crate::secret::Token;
-use crate::sessions::Change;
 use crate::throttle;
 use crate::throttle::Wait;
 use crate::users::{Users, queries};
+use latchkey_sessions::SessionTx;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum EmailRefusal {
@@ -267,7 +267,7 @@ impl Users {
     /// another user has the address by now.
     fn follow(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         purpose: Purpose,
         token_hash: &[u8],
     ) -> Result<Option<Followed>, Fault> {

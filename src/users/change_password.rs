@@ -6,9 +6,9 @@ use crate::identity::{Answer, Client, Email, LiveUser};
 use crate::login::Checked;
 use crate::notices::Notice;
 use crate::passwords::Weak;
-use crate::sessions::Key;
 use crate::throttle::{Budget, Wait};
 use crate::users::Users;
+use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChangeRefusal {

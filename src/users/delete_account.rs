@@ -7,8 +7,8 @@ use crate::cleanup::{Cleanup, Request};
 use crate::db::Fault;
 use crate::identity::{Answer, Client, Email, LiveUser, UserId};
 use crate::notices::Notice;
-use crate::sessions::Change;
 use crate::users::{Users, queries};
+use latchkey_sessions::SessionTx;
 
 /// People deleted in one upkeep, each in a transaction of its own.
 const AT_ONCE: usize = 200;
@@ -30,7 +30,7 @@ impl Users {
 
     fn mark_leaving(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         user: UserId,
         typed: &str,
         client: &Client,

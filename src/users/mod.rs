@@ -40,14 +40,14 @@ use crate::mail::Mailer;
 use crate::notices::Notices;
 use crate::passwords::Passwords;
 use crate::secret::Secret;
-use crate::sessions::Sessions;
 use crate::throttle::Throttle;
+use latchkey_sessions::Store;
 
 /// What users do with their own account.
 #[derive(Clone)]
 pub struct Users {
     db: Db,
-    sessions: Sessions<User>,
+    sessions: Store<User>,
     mailer: Mailer,
     notices: Notices,
     cleaner: Cleaner,
@@ -97,7 +97,7 @@ impl Users {
 #[derive(Clone)]
 pub struct Admin {
     db: Db,
-    sessions: Sessions<User>,
+    sessions: Store<User>,
     mailer: Mailer,
     notices: Notices,
     cleaner: Cleaner,
@@ -123,7 +123,7 @@ impl Admin {
 #[derive(Clone)]
 pub struct Maintenance {
     db: Db,
-    sessions: Sessions<User>,
+    sessions: Store<User>,
     mailer: Mailer,
     users: Users,
     login: Login,

@@ -189,7 +189,7 @@ impl Maintenance {
     pub async fn audit_at_rest(&self) -> Result<Vec<ColumnAtRest>, Fault> {
         let db = self.db.clone();
         off_thread(move || {
-            let mut conn = db.connect_apart()?;
+            let mut conn = db.connect_dedicated()?;
             queries::in_one_snapshot(&mut conn, |conn| {
                 let columns = queries::all_columns(conn)?;
                 let mut found: BTreeMap<(String, String), ColumnAtRest> = columns

@@ -20,12 +20,12 @@ use crate::db::time::Moment;
 use crate::identity::Factor;
 use crate::lab::jwt;
 use crate::secret;
-use crate::sessions::{Handle, Principal, Record, State};
 use crate::web::http::assets;
 use crate::web::http::error::Error;
 use crate::web::http::methods::read_only;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{Page, Person};
+use latchkey_sessions::{Handle, Principal, SessionRecord, SessionState};
 
 /// The cookie that carries the token.
 const COOKIE: &str = "yardstick";
@@ -62,7 +62,7 @@ struct Prepared {
     eddsa: (DecodingKey, Validation),
     /// The content of the open page.
     claims: Claims,
-    record: Record,
+    record: SessionRecord,
 }
 
 impl Prepared {
@@ -120,11 +120,11 @@ impl Claims {
         }
     }
 
-    fn into_record(self) -> Record {
-        Record {
+    fn into_record(self) -> SessionRecord {
+        SessionRecord {
             handle: Handle(self.handle),
             principal: Principal(self.sub),
-            state: State::default(),
+            state: SessionState::default(),
             remember: self.remember,
             factor: self.factor.into(),
             address: self.address,

@@ -123,7 +123,9 @@ fn whatever_the_program_is_made_of_enters_the_build_context() {
     for path in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/layout.html", "static/app.css"] {
         assert!(context.has(path) && root().join(path).exists(), "{path}");
     }
-    for path in files_below("migrations").into_iter().chain(embedded_files()) {
+    let crates = files_below("crates").into_iter().filter(|path| path.contains("/src/"));
+    let migrations = ["migrations", "crates/sessions/migrations"].map(files_below).concat();
+    for path in migrations.into_iter().chain(crates).chain(embedded_files()) {
         assert!(context.has(&path), "{path} is not in the build context");
     }
 }

@@ -1,6 +1,8 @@
-//! The generated documents: settings and routes as the program declares them. `bin/docs` rewrites them.
+//! The documents: settings and routes are generated from the program (`bin/docs` rewrites them), and links lead somewhere.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use latchkey::config::{SettingRow, Settings};
 use latchkey::web::routes::{self, Route};
@@ -116,4 +118,95 @@ fn notes(row: &Route) -> String {
         (false, false, false) => format!("text fields: {fields}"),
         (false, false, true) => String::new(),
     }
+}
+
+#[test]
+fn every_relative_link_in_the_documents_leads_to_a_file_and_a_heading() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        for link in links(&read(&page)) {
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let file = match path {
+                "" => page.clone(),
+                path => page.parent().expect("a directory").join(path),
+            };
+            let leads = if anchor.is_empty() {
+                file.exists()
+            } else {
+                file.is_file() && anchors(&read(&file)).iter().any(|known| known == anchor)
+            };
+            if !leads {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_document_says_first_who_reads_it() {
+    for page in pages().iter().filter(|page| page.parent().is_some_and(|dir| dir.ends_with("docs"))) {
+        let text = read(page);
+        let first = text.lines().filter(|line| !line.is_empty()).nth(1).unwrap_or_default();
+        assert!(first.starts_with("*For "), "{}: {first}", page.display());
+    }
+}
+
+/// Decisions that are long arguments with a form of their own.
+const ARGUMENTS: [&str; 2] = ["cache-lease.md", "key-hand-over.md"];
+
+#[test]
+fn every_decision_gives_its_context_and_what_was_rejected() {
+    for page in pages().iter().filter(|page| page.parent().is_some_and(|dir| dir.ends_with("decisions"))) {
+        if ARGUMENTS.iter().any(|name| page.ends_with(name)) {
+            continue;
+        }
+        let text = read(page);
+        let parts = ["**Context.**", "**Decision", "**Rejected.**"].map(|part| text.find(part));
+        assert!(parts.iter().all(Option::is_some) && parts.is_sorted(), "{}: {parts:?}", page.display());
+    }
+}
+
+/// The README and its neighbours, and everything below `docs/`.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = Vec::new();
+    for directory in [root.to_owned(), root.join("docs"), root.join("docs/decisions")] {
+        for entry in fs::read_dir(&directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    assert!(pages.len() > 30, "{pages:?}");
+    pages
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The targets of relative links outside of code.
+fn links(text: &str) -> Vec<String> {
+    let prose: String = text.split("```").step_by(2).collect();
+    let outside: String = prose.split('`').step_by(2).collect();
+    let targets = outside.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://") && !target.contains(char::is_whitespace))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The anchors of the headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let prose: String = text.split("\n```").step_by(2).collect();
+    let headings = prose.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.collect::<String>().replace(' ', "-")
+        })
+        .collect()
 }

@@ -48,7 +48,7 @@ async fn while_the_database_is_away_nobody_is_let_in_and_nobody_is_logged_out() 
     stranger.get("/login").await.is(200);
     let before = app.dump();
     app.db.cut_off();
-    eventually("the lease ends", async || (!app.accounts.sessions().is_trusted()).then_some(())).await;
+    eventually("the lease ends", async || (!app.accounts.sessions().has_lease()).then_some(())).await;
 
     for path in [
         "/home",
@@ -103,7 +103,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
     let mut stranger = app.browser();
     stranger.get("/login").await.is(200);
     app.db.cut_off();
-    eventually("the lease ends", async || (!app.accounts.sessions().is_trusted()).then_some(())).await;
+    eventually("the lease ends", async || (!app.accounts.sessions().has_lease()).then_some(())).await;
     let page = browser.get("/account/sessions?page=2").await;
     page.is(503).is_error("unavailable");
     assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some("/account/sessions"));

@@ -96,7 +96,7 @@ impl End {
             }
             Self::ConfirmationOver => {
                 app.age_confirmations();
-                app.accounts.sessions().everywhere().await;
+                app.accounts.sessions().wait_until_invalidated().await;
             }
             Self::Rotated => {
                 let mut tab = browser.copy();
@@ -220,7 +220,7 @@ async fn while_the_lease_holds_asking_again_takes_no_query() {
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.get("/account").await.is(200);
-    eventually("the lease begins", async || app.accounts.sessions().is_trusted().then_some(())).await;
+    eventually("the lease begins", async || app.accounts.sessions().has_lease().then_some(())).await;
     browser.get("/account").await.is(200);
     let counts = app.accounts.sessions().counts();
     let (hits, read) = (counts.hits.get(), counts.misses.get() + counts.bypasses.get());

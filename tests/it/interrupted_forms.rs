@@ -60,7 +60,7 @@ async fn post(browser: &mut Browser, path: &str, fields: &[(String, String)]) ->
 async fn interrupt(app: &TestApp, browser: &mut Browser, row: &Route, path: &str) -> Answer {
     browser.get("/account").await.is(200);
     app.age_confirmations();
-    app.accounts.sessions().everywhere().await;
+    app.accounts.sessions().wait_until_invalidated().await;
     let mut fields: Vec<(&str, &str)> = row.texts.iter().map(|name| (*name, typed(name))).collect();
     // What no page may repeat, wherever it is sent.
     fields.extend([("password", "a-new-password-of-mine"), ("code", "271828")]);
@@ -170,7 +170,7 @@ async fn only_a_form_with_its_own_token_is_carried() {
     let mut browser = app.logged_in(&grace).await;
     browser.get("/account/email").await.is(200);
     app.age_confirmations();
-    app.accounts.sessions().everywhere().await;
+    app.accounts.sessions().wait_until_invalidated().await;
     let mut other = app.logged_in(&grace).await;
     other.get("/account").await.is(200);
     for token in ["", "x", &other.token] {
@@ -196,7 +196,7 @@ async fn where_nothing_is_typed_the_page_behind_the_confirmation_says_that_nothi
         ("/account/password", &[("current_password", ada.password), ("password", "gravel tuba otter lemon")]),
     ] {
         app.age_confirmations();
-        app.accounts.sessions().everywhere().await;
+        app.accounts.sessions().wait_until_invalidated().await;
         let token = browser.token.clone();
         let referer = format!("{}/account/sessions", app.origin);
         let fields = [fields, &[("csrf_token", &token)]].concat();

@@ -195,15 +195,15 @@ async fn every_line_is_json_with_the_fields_that_are_documented_and_nothing_secr
     assert_eq!(traced[0]["span"]["trace"], TRACE);
     assert_eq!(traced[0]["principal"], *ada);
 
-    let (documented, seldom) = documented();
+    let (documented, rare) = documented();
     let lines = walked.lines.iter().chain(&failed.lines);
     let found: BTreeSet<String> = lines.flat_map(fields).collect();
     let unknown: Vec<_> = found.difference(&documented).collect();
     assert!(unknown.is_empty(), "not in docs/observability.md: {unknown:?}");
-    let never: Vec<_> = documented.difference(&found).filter(|field| !seldom.contains(*field)).collect();
+    let never: Vec<_> = documented.difference(&found).filter(|field| !rare.contains(*field)).collect();
     assert!(never.is_empty(), "documented and in no line: {never:?}");
-    let often: Vec<_> = seldom.intersection(&found).collect();
-    assert!(often.is_empty(), "not so seldom: {often:?}");
+    let common: Vec<_> = rare.intersection(&found).collect();
+    assert!(common.is_empty(), "not rare: {common:?}");
 }
 
 /// The names of a line's fields; of one within another with a point between.
@@ -221,19 +221,19 @@ fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
     let page = fs::read_to_string(page).expect("the page");
     let (_, list) = page.split_once("<!-- fields -->\n").expect("a list");
     let (list, _) = list.split_once("<!-- /fields -->").expect("its end");
-    let (mut all, mut seldom) = (BTreeSet::new(), BTreeSet::new());
+    let (mut all, mut rare) = (BTreeSet::new(), BTreeSet::new());
     for row in list.lines().filter_map(|line| line.strip_prefix("| `")) {
         let (cell, tells) = row.split_once(" |").expect("two cells");
         let cell = format!("`{cell}");
         for field in cell.split('`').skip(1).step_by(2) {
             all.insert(field.to_owned());
-            if tells.contains("(seldom)") {
-                seldom.insert(field.to_owned());
+            if tells.contains("(rare)") {
+                rare.insert(field.to_owned());
             }
         }
     }
     assert!(all.len() > 20, "{all:?}");
-    (all, seldom)
+    (all, rare)
 }
 
 /// The path of the link in the newest mail of local mode's mailbox.

@@ -123,7 +123,7 @@ async fn a_browser_whose_session_ended_without_it_is_told_how_on_the_log_in_page
     revoked.log_in(ada.email, ada.password).await.redirects_to("/home");
 
     app.db.execute("UPDATE sessions SET expires_at = now() - interval '1 second'");
-    app.accounts.sessions().everywhere().await;
+    app.accounts.sessions().wait_until_invalidated().await;
     other.get("/home").await.redirects_to("/login");
     other.get("/login").await.has_notice("session-expired").has_no_notice("session-revoked");
 

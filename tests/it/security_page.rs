@@ -161,7 +161,9 @@ fn the_table_of_clean_ups_is_the_model_of_the_program() {
 
 #[test]
 fn every_table_has_its_class_and_its_end() {
-    let schema = fs::read_to_string(root().join("src/db/schema.rs")).expect("the schema");
+    let schema = ["src/db/schema.rs", "crates/sessions/src/schema.rs"]
+        .map(|file| fs::read_to_string(root().join(file)).expect("the schema"))
+        .concat();
     let tables =
         schema.split("diesel::table! {\n").skip(1).filter_map(|table| table.split_whitespace().next());
     let tables: BTreeSet<String> = tables.map(str::to_owned).collect();
@@ -195,7 +197,7 @@ fn arguments(rest: &str) -> &str {
 /// The message of every event: the last text among the arguments of the macro.
 fn messages() -> BTreeSet<String> {
     let mut messages = BTreeSet::new();
-    for (place, text) in sources("src") {
+    for (place, text) in ["src", "crates/db/src", "crates/sessions/src"].into_iter().flat_map(sources) {
         for level in ["info", "warn", "error", "debug", "trace"] {
             for rest in text.split(&format!("tracing::{level}!(")).skip(1) {
                 let mut texts = arguments(rest).rsplit('"').skip(1);

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use latchkey::config::{self, Span};
 use latchkey::db::Db;
 use latchkey::identity::User;
-use latchkey::sessions::{Policy, Sessions};
+use latchkey_sessions::{Policy, Store};
 
 use crate::population;
 
@@ -47,9 +47,9 @@ pub fn measure_self(url: &str, count: u64) {
         ..Policy::default()
     };
     System::new().block_on(async {
-        let sessions = Sessions::<User>::new(Db::new(url, limits), policy);
-        let keeper = sessions.keep();
-        while !sessions.is_trusted() {
+        let sessions = Store::builder(Db::new(url, limits)).owner::<User>().policy(policy).build();
+        let listener = sessions.listen();
+        while !sessions.has_lease() {
             sleep(Duration::from_millis(5)).await;
         }
         fill(&sessions, 0, READ_BEFORE).await;
@@ -58,11 +58,11 @@ pub fn measure_self(url: &str, count: u64) {
         let more = sessions.cached() as u64 - READ_BEFORE;
         assert_eq!(more, count, "not all are in memory");
         println!("{}", (resident() - before) / more as f64);
-        keeper.stop();
+        listener.stop();
     });
 }
 
-async fn fill(sessions: &Sessions<User>, first: u64, last: u64) {
+async fn fill(sessions: &Store<User>, first: u64, last: u64) {
     join_all((0..CONCURRENCY).map(async |task| {
         for number in (first + task..last).step_by(CONCURRENCY as usize) {
             assert!(sessions.find(&population::key(number)).await.unwrap().is_some());

@@ -1,17 +1,17 @@
 //! What a log-in costs its worker besides the hash: the principal's count of sessions changes, so their cached sessions
-//! are evicted. Uses `src/sessions/cache.rs` itself, with a full cache.
+//! are evicted. Uses `crates/sessions/src/cache.rs` itself, with a full cache.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use latchkey::sessions::Principal;
+use latchkey_sessions::Principal;
 use uuid::Uuid;
 
 use crate::report::Report;
 
 #[allow(dead_code, unused_imports)] // Its unit tests run elsewhere.
-#[path = "../../../src/sessions/cache.rs"]
+#[path = "../../../crates/sessions/src/cache.rs"]
 mod cache;
 
 /// What the cache imports from its module.
@@ -73,7 +73,7 @@ pub fn measure(report: &mut Report) {
             for log_in in 0..LOG_INS {
                 let entry = &held[(round * LOG_INS + log_in) * 7919 % count];
                 let begun = Instant::now();
-                cache.forget(black_box(&[entry.1]));
+                cache.remove_all_of(black_box(&[entry.1]));
                 times.push(begun.elapsed().as_secs_f64() * 1e6);
                 cache.insert(Arc::clone(entry), cache.generation());
             }

@@ -9,14 +9,14 @@ use latchkey::config::Settings;
 use latchkey::db::Db;
 use latchkey::identity::{Client, LiveUser};
 use latchkey::mail::Mailer;
-use latchkey::sessions::{Keeper, Key, Login, Principal};
+use latchkey_sessions::{InvalidationListener, Key, Login, Principal};
 use uuid::Uuid;
 
 use crate::environment::Environment;
 
 pub struct Instance {
     pub accounts: Accounts,
-    keeper: Option<Keeper>,
+    listener: Option<InvalidationListener>,
 }
 
 impl Instance {
@@ -33,11 +33,11 @@ impl Instance {
         let db = Db::new(&environment.url, settings.pool);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());
         let accounts = Accounts::new(db, mailer.unwrap(), &settings).unwrap();
-        let keeper = Some(accounts.sessions().keep());
-        while !accounts.sessions().is_trusted() {
+        let listener = Some(accounts.sessions().listen());
+        while !accounts.sessions().has_lease() {
             sleep(Duration::from_millis(5)).await;
         }
-        Self { accounts, keeper }
+        Self { accounts, listener }
     }
 
     pub async fn three(environment: &Environment) -> [Self; 3] {
@@ -66,8 +66,8 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
-            keeper.stop();
+        if let Some(listener) = self.listener.take() {
+            listener.stop();
         }
     }
 }

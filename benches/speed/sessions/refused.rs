@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
 use latchkey::identity::{Role, User, UserId};
-use latchkey::sessions::{Key, Live};
+use latchkey_sessions::{Key, LiveSession};
 use uuid::Uuid;
 
 use super::instances::{Instance, client};

@@ -109,7 +109,7 @@ async fn answers_while_one_is_stopped(
             assert_eq!(request().await.unwrap().status().as_u16(), 200);
             sleep(Duration::from_millis(50)).await;
         }
-        there.accounts.sessions().is_trusted();
+        there.accounts.sessions().has_lease();
         kill(program, Signal::SIGSTOP).unwrap();
         let begun = Instant::now();
         let answer = here.accounts.admin.revoke_sessions_of(None, UserId(user), operator()).await;

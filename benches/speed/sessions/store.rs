@@ -8,7 +8,7 @@ use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::identity::User;
-use latchkey::sessions::{Key, Login, PgStore, Policy, Principal, Sessions};
+use latchkey_sessions::{Key, Login, Policy, Principal, Store};
 use uuid::Uuid;
 
 use crate::environment::Environment;
@@ -32,9 +32,9 @@ pub fn measure(report: &mut Report) {
 }
 
 struct Bench {
-    plain: Sessions<()>,
-    bare: PgStore<()>,
-    whole: PgStore<User>,
+    plain: Store<()>,
+    bare: Store<()>,
+    whole: Store<User>,
     principal: Principal,
     /// One for each task, so that no two tasks wait for the same row.
     keys: Vec<SessionKey>,
@@ -45,9 +45,9 @@ impl Bench {
         let db = environment.db(8);
         // Every load and every log-in must do the same work, however long the measurement takes.
         let policy = Policy { per_principal: i64::MAX, ..Policy::default() };
-        let plain = Sessions::new(db.clone(), policy);
+        let plain = Store::builder(db.clone()).owner().policy(policy).build();
         let principal = Principal(environment.create_user("ada@example.org").await);
-        let (bare, whole) = (plain.store(), Sessions::<User>::new(db, policy).store());
+        let (bare, whole) = (plain.clone(), Store::builder(db).owner::<User>().policy(policy).build());
         let mut keys = Vec::new();
         for _ in 0..8 {
             keys.push(bare.save(state(principal.0, 0), &DAY).await.unwrap());

@@ -10,9 +10,9 @@ use super::finding::{Finding, note, ok, problem, warning};
 use super::{bounded, line, upkeep};
 use crate::cli::reach;
 use crate::config::Settings;
-use crate::db::checkup::{self, Rights, Server};
+use crate::db::diagnostics::{self, Rights, Server};
 use crate::db::{Db, Fault, migrations};
-use crate::sessions;
+use latchkey_sessions::ping_instances;
 
 /// Local mode's own server may have to be started first.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -128,7 +128,7 @@ fn quiet(fault: &Fault, settings: &Settings) -> String {
 }
 
 fn version(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let Server { number, version, .. } = checkup::server(case.conn)?;
+    let Server { number, version, .. } = diagnostics::server(case.conn)?;
     if number < OLDEST {
         return Ok(problem(
             "database.version",
@@ -140,7 +140,7 @@ fn version(case: &mut Case<'_>) -> Result<Finding, Fault> {
 }
 
 fn writable(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = checkup::server(case.conn)?;
+    let server = diagnostics::server(case.conn)?;
     if server.standby || server.read_only {
         let what = if server.standby { "a standby" } else { "read-only" };
         return Ok(problem(
@@ -154,7 +154,7 @@ fn writable(case: &mut Case<'_>) -> Result<Finding, Fault> {
 
 /// A look-up is one round trip: what this takes, every page waits.
 fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let took = checkup::round_trip(case.conn, 20)?;
+    let took = diagnostics::round_trip(case.conn, 20)?;
     let seen = format!("{:.1} ms, the middle of 20 round trips", took.as_secs_f64() * 1000.0);
     Ok(match took.as_millis() {
         0..5 => ok("database.latency", seen),
@@ -174,7 +174,7 @@ fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
 /// Diesel keeps the SQLSTATE of most errors to itself, so we tell time-outs from our own mistakes by the
 /// server's English messages (`db/fault.rs`).
 fn messages(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let locale = checkup::server(case.conn)?.messages;
+    let locale = diagnostics::server(case.conn)?.messages;
     if is_english(&locale) {
         return Ok(ok("database.messages", format!("in English (lc_messages = {locale:?})")));
     }
@@ -193,7 +193,7 @@ fn is_english(locale: &str) -> bool {
 
 /// "Revoked means revoked" holds as long as what was committed stays.
 fn durability(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = checkup::server(case.conn)?;
+    let server = diagnostics::server(case.conn)?;
     let settings = [
         ("fsync", &server.fsync),
         ("full_page_writes", &server.full_page_writes),
@@ -216,7 +216,7 @@ fn durability(case: &mut Case<'_>) -> Result<Finding, Fault> {
 
 /// Expiry and codes of apps are judged by the database's clock; log and letters bear ours.
 fn clock(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let (ahead, give_or_take) = checkup::clock_ahead(case.conn)?;
+    let (ahead, give_or_take) = diagnostics::clock_ahead(case.conn)?;
     let by = ahead.as_seconds_f64();
     let seen =
         format!("the database's is {by:+.3} s from ours, give or take {:.3} s", give_or_take.as_secs_f64());
@@ -241,7 +241,7 @@ fn migrated(case: &mut Case<'_>) -> Result<Finding, Fault> {
             format!("a newer version has added {}", state.unknown.join(", ")),
             "fine while instances are being replaced: each version works with the schema of the next",
         ),
-        (false, _) if checkup::server(case.conn)?.may_create => warning(
+        (false, _) if diagnostics::server(case.conn)?.may_create => warning(
             "database.migrations",
             format!("not applied yet: {pending}"),
             "`latchkey serve` does it when it starts, or `latchkey migrate` now",
@@ -255,8 +255,8 @@ fn migrated(case: &mut Case<'_>) -> Result<Finding, Fault> {
 }
 
 fn rights(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = checkup::server(case.conn)?;
-    let tables = checkup::rights(case.conn)?;
+    let server = diagnostics::server(case.conn)?;
+    let tables = diagnostics::rights(case.conn)?;
     let missing: Vec<String> = tables.iter().filter_map(lacking).collect();
     if !missing.is_empty() {
         return Ok(problem(
@@ -302,8 +302,8 @@ fn lacking(table: &Rights) -> Option<String> {
 
 /// Who serves sessions from memory, whether they answer, and whether the database has room for them.
 fn instances(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = checkup::server(case.conn)?;
-    let call = sessions::roll_call(&mut case.db.connect_apart()?, HEARD_WITHIN)?;
+    let server = diagnostics::server(case.conn)?;
+    let call = ping_instances(&mut case.db.connect_dedicated()?, HEARD_WITHIN)?;
     let each = case.settings.pool.pool_size + 1;
     let wanted = i64::from(each) * i64::try_from(call.instances.max(1)).unwrap_or(1);
     let room = i64::from(server.connections);

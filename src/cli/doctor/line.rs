@@ -4,17 +4,17 @@ use super::database::{Case, HEARD_WITHIN};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::cli::way::{self, Safety};
 use crate::config::Pooler;
-use crate::db::{Fault, checkup};
+use crate::db::{Fault, diagnostics};
 
 /// That of the pool and, where there is another, the direct one: the worse of the two is told.
 pub fn tls(case: &mut Case<'_>) -> Result<Finding, Fault> {
     let Some(url) = &case.settings.database else {
         return Ok(ok("database.tls", "a private socket of our own"));
     };
-    let seen = checkup::way(case.conn)?;
+    let seen = diagnostics::tls_status(case.conn)?;
     let mut worst = (way::judge(url, || seen.encrypted), seen, "");
     if let Some(direct) = &case.settings.database_direct {
-        let seen = checkup::way(&mut case.db.connect_apart()?)?;
+        let seen = diagnostics::tls_status(&mut case.db.connect_dedicated()?)?;
         let way = way::judge(direct, || seen.encrypted);
         if way.safety > worst.0.safety {
             worst = (way, seen, "LATCHKEY__DATABASE__DIRECT_URL: ");
@@ -46,7 +46,7 @@ pub fn tls(case: &mut Case<'_>) -> Result<Finding, Fault> {
 pub fn pooler(case: &mut Case<'_>) -> Result<Finding, Fault> {
     let check = "database.pooler";
     let told = case.settings.pool.pooler == Pooler::Transaction;
-    if checkup::keeps_its_session(&mut case.db.connect()?, &mut case.db.connect()?)? {
+    if diagnostics::keeps_its_server(&mut case.db.connect()?, &mut case.db.connect()?)? {
         return Ok(match told {
             false => ok(check, "a connection stays one"),
             true => note(
@@ -60,7 +60,7 @@ pub fn pooler(case: &mut Case<'_>) -> Result<Finding, Fault> {
     if case.settings.database_direct.is_none() {
         return Ok(problem(check, seen, format!("set LATCHKEY__DATABASE__POOLER=transaction, and {DIRECT}")));
     }
-    if !checkup::keeps_its_session(&mut case.db.connect_apart()?, &mut case.db.connect_apart()?)? {
+    if !diagnostics::keeps_its_server(&mut case.db.connect_dedicated()?, &mut case.db.connect_dedicated()?)? {
         return Ok(problem(check, "LATCHKEY__DATABASE__DIRECT_URL leads through a pooler as well", DIRECT));
     }
     Ok(match told {
@@ -77,8 +77,8 @@ const DIRECT: &str = "set LATCHKEY__DATABASE__DIRECT_URL to an address past the 
 
 /// Said on a connection like those of the pool.
 pub fn listen(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let mut listening = case.db.connect_apart()?;
-    Ok(match checkup::is_heard(&mut listening, case.conn, HEARD_WITHIN)? {
+    let mut listening = case.db.connect_dedicated()?;
+    Ok(match diagnostics::notification_delay(&mut listening, case.conn, HEARD_WITHIN)? {
         Some(took) => ok(
             "database.listen",
             format!("what is announced is heard, after {:.1} ms", took.as_secs_f64() * 1000.0),

@@ -8,7 +8,7 @@ use super::bounded;
 use super::fetch::{self, Answer};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::config::{Origin, Settings};
-use crate::web::ops::doctor::{self, FRESH_FOR, HEADER, Seen};
+use crate::web::ops::doctor::{self, FRESH_FOR, HEADER, ObservedRequest};
 
 const WITHIN: Duration = Duration::from_secs(15);
 
@@ -60,7 +60,7 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     findings
 }
 
-fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Seen, Finding> {
+fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<ObservedRequest, Finding> {
     let failed = |seen: String, advice: &str| problem("site.reach", seen, advice);
     let question =
         doctor::question(&settings.secret).map_err(|error| failed(error.to_string(), "run it again"))?;
@@ -72,7 +72,7 @@ fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Seen,
         let (seen, advice) = unreached(&why, url.host_str().unwrap_or_default());
         failed(seen, advice)
     })?;
-    doctor::open(&settings.secret, &question, &answer.body).ok_or_else(|| {
+    doctor::verified_answer(&settings.secret, &question, &answer.body).ok_or_else(|| {
         failed(
             format!("somebody answers ({}), but not us", answer.status),
             &format!("does the address lead here? Does the instance have this secret and this version, and are both clocks within {FRESH_FOR} s?"),
@@ -119,7 +119,7 @@ fn unreached(why: &str, host: &str) -> (String, &'static str) {
     }
 }
 
-fn reached(settings: &Settings, asked: &Url, seen: &Seen) -> Finding {
+fn reached(settings: &Settings, asked: &Url, seen: &ObservedRequest) -> Finding {
     let asked = Origin::parse(asked.as_str()).map(|origin| origin.as_str().to_owned());
     let asked = asked.unwrap_or_else(|why| why);
     let ours = settings.server.public.as_str();
@@ -149,9 +149,9 @@ fn reached(settings: &Settings, asked: &Url, seen: &Seen) -> Finding {
 }
 
 /// We write nothing into `X-Forwarded-For` at first, so whatever is in it is our proxies'; then a client's lie.
-fn address(seen: &Seen, spoofed: &Seen) -> Finding {
+fn address(seen: &ObservedRequest, spoofed: &ObservedRequest) -> Finding {
     let check = "site.client-address";
-    let Seen { forwarded, trusted_hops, .. } = seen;
+    let ObservedRequest { forwarded, trusted_hops, .. } = seen;
     let text =
         |address: Option<std::net::IpAddr>| address.map_or_else(|| "nobody".into(), |ip| ip.to_string());
     let client = text(seen.client);

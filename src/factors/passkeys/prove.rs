@@ -12,8 +12,8 @@ use crate::db::{Fault, off_thread};
 use crate::factors::{Factors, queries};
 use crate::identity::{Answer, Client, UserId};
 use crate::notices::Notice;
-use crate::sessions::Change;
 use crate::throttle;
+use latchkey_sessions::SessionTx;
 
 /// A passkey with what webauthn-rs keeps of it.
 pub(crate) struct Held {
@@ -131,7 +131,7 @@ impl Factors {
     /// since it signed, it may have been removed, and a copy of it may have come first.
     pub(crate) fn use_up(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         proof: &Proof,
         client: &Client,
     ) -> Answer<(), PasskeyRefusal> {

@@ -12,7 +12,7 @@ use super::{Instances, TIME_LIMIT};
 use crate::db::Fault;
 use crate::lab::jwt::{Algorithm, Use, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
-use crate::sessions::{Change, Owner as _, Sessions};
+use latchkey_sessions::{Owner as _, SessionTx, Store};
 
 /// Enough rounds for a stable median. Only a fast machine completes all of them within the time limit.
 const ROUNDS: usize = 300;
@@ -174,7 +174,7 @@ impl Lab {
     async fn time_checks(
         &self,
         run: &Run,
-        cached: &Sessions<Subject>,
+        cached: &Store<Subject>,
         samples: &Samples,
         started: Instant,
     ) -> Result<[Vec<f64>; 6], Fault> {
@@ -198,7 +198,7 @@ impl Lab {
     async fn time_check(
         &self,
         kind: CheckKind,
-        cached: &Sessions<Subject>,
+        cached: &Store<Subject>,
         samples: &Samples,
         now: i64,
     ) -> Result<f64, Fault> {
@@ -227,7 +227,7 @@ impl Lab {
     }
 
     /// As for any request: verifies the cookie's signature, then looks up the session.
-    async fn admits(&self, sessions: &Sessions<Subject>, cookie: &str) -> Result<bool, Fault> {
+    async fn admits(&self, sessions: &Store<Subject>, cookie: &str) -> Result<bool, Fault> {
         let Some(key) = self.verified_key(cookie) else { return Ok(false) };
         Ok(sessions.find(&key).await?.is_some())
     }
@@ -254,7 +254,7 @@ impl Lab {
     /// In the order of [`Operation::ALL`].
     fn count_session_writes(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
     ) -> Result<[Option<RowWrites>; 4], Fault> {
         let ((key, handle), log_in) =
@@ -271,7 +271,7 @@ impl Lab {
     /// In the order of [`Operation::ALL`].
     fn count_token_writes(
         &self,
-        change: &mut Change<'_>,
+        change: &mut SessionTx<'_>,
         run: &Run,
         deny_list: DenyList,
     ) -> Result<[Option<RowWrites>; 4], Fault> {
@@ -295,7 +295,7 @@ impl Lab {
         let (refreshed, refresh) =
             counting(change, |change| self.refresh(change, &run, Some(&fresh), listed))?;
         if let Err(reason) = refreshed {
-            return Err(Fault::Bug(format!("a new refresh token is refused: {}", reason.code())));
+            return Err(Fault::bug(format_args!("a new refresh token is refused: {}", reason.code())));
         }
         Ok([Some(log_in), Some(check), Some(refresh), Some(log_out)])
     }
@@ -303,8 +303,8 @@ impl Lab {
 
 /// Runs `work`, and counts the rows that it writes.
 fn counting<T>(
-    change: &mut Change<'_>,
-    work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault>,
+    change: &mut SessionTx<'_>,
+    work: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault>,
 ) -> Result<(T, RowWrites), Fault> {
     let before = queries::rows_written(change)?;
     let value = work(change)?;

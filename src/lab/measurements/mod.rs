@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::{ClientInfo, Lab, Run, Subject, queries};
 use crate::db::{Db, Fault, off_thread};
 use crate::secret::Token;
-use crate::sessions::{Keeper, Login, Sessions};
+use latchkey_sessions::{InvalidationListener, Login, Store};
 
 pub use cost::{CheckCost, CheckKind, Cost, Operation, OperationCost, RowWrites};
 pub use stopwatch::{Spread, Stopwatch};
@@ -191,8 +191,8 @@ impl Lab {
 /// servers are. Every revocation on this database waits for them as for any instance, which takes milliseconds. If the
 /// process is killed during a measurement, the next revocation waits for their leases once, for half a second.
 struct Instances {
-    sessions: Vec<Sessions<Subject>>,
-    keepers: Vec<Keeper>,
+    sessions: Vec<Store<Subject>>,
+    listeners: Vec<InvalidationListener>,
 }
 
 impl Instances {
@@ -200,19 +200,20 @@ impl Instances {
     async fn with<T>(
         db: &Db,
         count: usize,
-        work: impl AsyncFnOnce(&[Sessions<Subject>]) -> Result<T, Fault>,
+        work: impl AsyncFnOnce(&[Store<Subject>]) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let sessions: Vec<_> =
-            (0..count).map(|_| Sessions::new(db.clone(), Lab::policy(CACHED_SESSIONS))).collect();
-        let keepers = sessions.iter().map(Sessions::keep).collect();
-        let instances = Self { sessions, keepers };
+        let sessions: Vec<_> = (0..count)
+            .map(|_| Store::builder(db.clone()).owner().policy(Lab::policy(CACHED_SESSIONS)).build())
+            .collect();
+        let listeners = sessions.iter().map(Store::listen).collect();
+        let instances = Self { sessions, listeners };
         let answer = match instances.wait_until_trusted().await {
             Ok(()) => work(&instances.sessions).await,
             Err(fault) => Err(fault),
         };
-        let keepers = instances.keepers;
+        let listeners = instances.listeners;
         off_thread(move || {
-            keepers.into_iter().for_each(Keeper::stop);
+            listeners.into_iter().for_each(InvalidationListener::stop);
             Ok(())
         })
         .await?;
@@ -221,7 +222,7 @@ impl Instances {
 
     async fn wait_until_trusted(&self) -> Result<(), Fault> {
         let started = Instant::now();
-        while !self.sessions.iter().all(Sessions::is_trusted) {
+        while !self.sessions.iter().all(Store::has_lease) {
             if started.elapsed() > TRUSTED_WITHIN {
                 let why = "the instances of a measurement receive no notifications from the database";
                 return Err(Fault::Unavailable(why.into()));

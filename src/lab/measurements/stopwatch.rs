@@ -13,7 +13,7 @@ use super::{Instances, TIME_LIMIT};
 use crate::db::Fault;
 use crate::lab::jwt::{Claims, Refusal, Use, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
-use crate::sessions::{Handle, Key, Sessions};
+use latchkey_sessions::{Handle, Key, Store};
 
 /// Enough for a median, and for an outlier to show.
 const ROUNDS: usize = 20;
@@ -139,8 +139,8 @@ impl Lab {
     async fn run_round(
         &self,
         run: &Run,
-        revoking: &Sessions<Subject>,
-        other: &Sessions<Subject>,
+        revoking: &Store<Subject>,
+        other: &Store<Subject>,
         verifier: &Verifier,
         target: Target,
         now: i64,

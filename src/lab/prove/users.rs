@@ -13,7 +13,7 @@ use crate::db::{Db, Fault};
 use crate::identity::{Email, Name, Role};
 use crate::mail::Mailer;
 use crate::secret::{CookieSigner, Secret};
-use crate::sessions::{Handle, Key, Login};
+use latchkey_sessions::{Handle, Key, Login};
 
 /// Fewer than the limit of sessions a user may have.
 const SESSIONS_PER_USER: usize = 60;

@@ -8,11 +8,12 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use crate::db::schema::{account_links, sessions, users};
+use crate::db::schema::{account_links, users};
 use crate::db::{Fault, time};
 use crate::identity::UserId;
 use crate::notices::links::{About, Purpose};
 use crate::secret::Token;
+use latchkey_sessions::schema::sessions;
 
 /// A live link, its owner active.
 #[derive(Queryable)]

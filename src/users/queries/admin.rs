@@ -11,10 +11,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::Fault;
-use crate::db::schema::sessions;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::queries::containing_address;
 use crate::identity::{Role, UserId};
+use latchkey_sessions::schema::sessions;
 
 /// A user as the lists show them.
 #[derive(Clone)]
@@ -118,7 +118,7 @@ fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Us
                 name: row.name,
                 email: row.email,
                 role: Role::parse(&row.role)
-                    .ok_or_else(|| Fault::Bug(format!("unknown role {:?}", row.role)))?,
+                    .ok_or_else(|| Fault::bug(format_args!("unknown role {:?}", row.role)))?,
                 disabled: row.disabled_at.is_some(),
                 leaving: row.delete_after.is_some(),
                 sessions,

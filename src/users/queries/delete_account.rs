@@ -19,7 +19,7 @@ use crate::db::{Fault, time as moments};
 use crate::identity::queries::lower;
 use crate::identity::{Email, EmailKey, UserId};
 use crate::notices::Purpose;
-use crate::sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// When they are deleted; `None` when they were leaving already.
 pub(crate) fn set_leaving(
@@ -57,8 +57,8 @@ pub(crate) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, E
 }
 
 /// The person, with all that refers to them, and what was sent to their address without knowing them.
-pub(crate) fn delete_person(change: &mut Change<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
-    change.recall();
+pub(crate) fn delete_person(change: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
+    change.invalidates();
     let conn = &mut **change;
     crate::users::queries::registrations::drop_registrations(conn, email)?;
     diesel::delete(invitations::table.filter(lower(invitations::email).eq_any(email.spellings())))

@@ -12,7 +12,7 @@ use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::queries::{active_admins, addressed, of_mailbox};
 use crate::identity::{Addressee, Email, EmailKey, Name, Role, UserId};
-use crate::sessions::Change;
+use latchkey_sessions::SessionTx;
 
 /// Who has an address.
 pub(crate) enum Occupant {
@@ -111,23 +111,23 @@ pub(crate) fn insert_user(
     Ok(id.flatten().map(UserId))
 }
 
-pub(crate) fn set_name(change: &mut Change<'_>, id: UserId, name: &Name) -> Result<(), Fault> {
-    change.recall();
+pub(crate) fn set_name(change: &mut SessionTx<'_>, id: UserId, name: &Name) -> Result<(), Fault> {
+    change.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0));
     diesel::update(row).set(dsl::name.eq(name.as_str())).execute(&mut **change)?;
     Ok(())
 }
 
 /// Whether anything changed.
-pub(crate) fn set_role(change: &mut Change<'_>, id: UserId, role: Role) -> Result<bool, Fault> {
-    change.recall();
+pub(crate) fn set_role(change: &mut SessionTx<'_>, id: UserId, role: Role) -> Result<bool, Fault> {
+    change.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0)).filter(dsl::role.ne(role.as_str()));
     Ok(diesel::update(row).set(dsl::role.eq(role.as_str())).execute(&mut **change)? > 0)
 }
 
 /// Whether anything changed.
-pub(crate) fn set_disabled(change: &mut Change<'_>, id: UserId, disabled: bool) -> Result<bool, Fault> {
-    change.recall();
+pub(crate) fn set_disabled(change: &mut SessionTx<'_>, id: UserId, disabled: bool) -> Result<bool, Fault> {
+    change.invalidates();
     let row = users::table.filter(dsl::id.eq(id.0));
     let changed = if disabled {
         diesel::update(row.filter(dsl::disabled_at.is_null()))

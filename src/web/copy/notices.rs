@@ -1,17 +1,18 @@
 //! Sentences about a state that a page shows.
 
+use latchkey_sessions::EndReason;
+
 use super::phrase::Phrase;
 use crate::factors::FactorStatus;
-use crate::sessions::Ended;
 
 /// Why a browser that had a session is asked to log in.
-pub fn ended_session(how: Ended) -> Phrase {
+pub fn ended_session(how: EndReason) -> Phrase {
     match how {
-        Ended::Revoked => Phrase::new(
+        EndReason::Revoked => Phrase::new(
             "session-revoked",
             "Your session in this browser was ended: on another device, by a new password, with a link from an email, or by an administrator.",
         ),
-        Ended::Expired => Phrase::new("session-expired", "Your session in this browser has expired."),
+        EndReason::Expired => Phrase::new("session-expired", "Your session in this browser has expired."),
     }
 }
 

@@ -137,7 +137,7 @@ mod tests {
             let _ = nth_from_right(&headers, hops);
         }
 
-        /// Whatever a client sends, bytes that are no text included, our outermost proxy's word stands: each proxy
+        /// A client cannot move what our outermost proxy wrote, even with bytes that are not text: each proxy
         /// appends to the last header or adds one of its own.
         #[test]
         fn nothing_a_client_writes_moves_what_our_proxies_wrote(

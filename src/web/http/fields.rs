@@ -13,7 +13,7 @@ type Pair = (String, String);
 
 /// What a field turned out to be.
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Kind {
+enum FieldKind {
     Text,
     Secret,
     /// Not known to the form, or of a type that says nothing about it.
@@ -23,10 +23,10 @@ enum Kind {
 
 /// The input, and what may be shown again; with `secrets`, because the person asked to see them, those as well.
 pub fn read<T: DeserializeOwned>(pairs: &[Pair], secrets: bool) -> Result<(T, Vec<Pair>), Error> {
-    let kinds: Vec<Cell<Kind>> = pairs.iter().map(|_| Cell::default()).collect();
-    let access = Access { rest: pairs.iter().zip(&kinds), value: None };
+    let kinds: Vec<Cell<FieldKind>> = pairs.iter().map(|_| Cell::default()).collect();
+    let access = PairAccess { rest: pairs.iter().zip(&kinds), value: None };
     let input = T::deserialize(MapAccessDeserializer::new(access))?;
-    let comes_back = |kind: Kind| kind == Kind::Text || secrets && kind == Kind::Secret;
+    let comes_back = |kind: FieldKind| kind == FieldKind::Text || secrets && kind == FieldKind::Secret;
     let back = pairs.iter().zip(&kinds).filter(|(_, kind)| comes_back(kind.get()));
     Ok((input, back.map(|(pair, _)| pair.clone()).collect()))
 }
@@ -34,7 +34,7 @@ pub fn read<T: DeserializeOwned>(pairs: &[Pair], secrets: bool) -> Result<(T, Ve
 /// The names of the fields of `T` that come back.
 pub fn texts<T: DeserializeOwned>() -> Vec<&'static str> {
     let mut names: &'static [&'static str] = &[];
-    let _ = T::deserialize(Names(&mut names));
+    let _ = T::deserialize(FieldNames(&mut names));
     let comes_back = |name: &&str| {
         let pair = [((*name).to_owned(), String::new())];
         read::<T>(&pair, false).is_ok_and(|(_, back)| !back.is_empty())
@@ -42,14 +42,14 @@ pub fn texts<T: DeserializeOwned>() -> Vec<&'static str> {
     names.iter().copied().filter(comes_back).collect()
 }
 
-struct Access<'p, I> {
+struct PairAccess<'p, I> {
     rest: I,
-    value: Option<(&'p str, &'p Cell<Kind>)>,
+    value: Option<(&'p str, &'p Cell<FieldKind>)>,
 }
 
-impl<'p, I> MapAccess<'p> for Access<'p, I>
+impl<'p, I> MapAccess<'p> for PairAccess<'p, I>
 where
-    I: Iterator<Item = (&'p Pair, &'p Cell<Kind>)>,
+    I: Iterator<Item = (&'p Pair, &'p Cell<FieldKind>)>,
 {
     type Error = Error;
 
@@ -61,16 +61,16 @@ where
 
     fn next_value_seed<V: DeserializeSeed<'p>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let (text, kind) = self.value.take().ok_or_else(|| Error::custom("a value without its name"))?;
-        seed.deserialize(Value { text, kind })
+        seed.deserialize(FieldValue { text, kind })
     }
 }
 
-struct Value<'p> {
+struct FieldValue<'p> {
     text: &'p str,
-    kind: &'p Cell<Kind>,
+    kind: &'p Cell<FieldKind>,
 }
 
-impl<'de> Deserializer<'de> for Value<'_> {
+impl<'de> Deserializer<'de> for FieldValue<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -83,9 +83,9 @@ impl<'de> Deserializer<'de> for Value<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.kind.set(match name {
-            "Text" => Kind::Text,
-            "SecretText" => Kind::Secret,
-            _ => Kind::Other,
+            "Text" => FieldKind::Text,
+            "SecretText" => FieldKind::Secret,
+            _ => FieldKind::Other,
         });
         visitor.visit_newtype_struct(self)
     }
@@ -97,9 +97,9 @@ impl<'de> Deserializer<'de> for Value<'_> {
 }
 
 /// Asks a struct for the names of its fields, and gives it none.
-struct Names<'n>(&'n mut &'static [&'static str]);
+struct FieldNames<'n>(&'n mut &'static [&'static str]);
 
-impl<'de> Deserializer<'de> for Names<'_> {
+impl<'de> Deserializer<'de> for FieldNames<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

@@ -173,7 +173,7 @@ impl PostedForm {
 }
 
 impl<T> Form<T> {
-    /// Somebody pressed "Show" or "Hide": draw the page again, do nothing.
+    /// The user pressed "Show" or "Hide": show the page again, do nothing else.
     pub fn only_toggles(&self) -> bool {
         self.fields.checked("show")
     }

@@ -16,7 +16,7 @@ pub const DOCTOR_QUESTION: &str = "x-latchkey-doctor";
 const ALWAYS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    // Our own pages may know where a form came from; nobody else learns an address of ours.
+    // Our own pages may see where a form came from; other sites never see our addresses.
     (header::REFERRER_POLICY, "same-origin"),
     (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 
 use super::refusal::RefusalReason;
-use crate::counters::{Counter, Durations};
+use latchkey_db::counters::{Counter, Durations};
 
 /// A row of the route table, as far as it is counted.
 pub struct CountedRoute {

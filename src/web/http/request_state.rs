@@ -1,11 +1,12 @@
-//! What is known of one request, in one place: the request layer puts it into the request, `session::with_session` fills
-//! in who makes it, guards and pages read it, and its outgoing cookies leave with the answer, whatever that is.
+//! What is known of one request, in one place. The request layer puts it into the request, `session::with_session` adds
+//! the session, guards and pages read it, and its outgoing cookies leave with every kind of answer.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest};
+use latchkey_sessions::Handle;
 
 use super::cookies::OutgoingCookies;
 use super::refusal::RefusalReason;
@@ -94,7 +95,7 @@ impl RequestState {
     }
 
     /// The public, stable name of the session.
-    pub fn session_handle(&self) -> Option<crate::sessions::Handle> {
+    pub fn session_handle(&self) -> Option<Handle> {
         self.session.borrow().as_ref().map(|live| live.record.handle)
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use actix_web::http::header::HeaderMap;
 
-/// A later version may say more than today's 55 characters; nobody needs so many.
+/// A later version may have more than today's 55 characters; this is far above any use.
 const LONGEST: usize = 256;
 
 /// The trace a request is part of: 32 hexadecimal digits, and nothing else can be in it.
@@ -24,7 +24,7 @@ impl fmt::Debug for TraceId {
     }
 }
 
-/// The trace that the headers name. Of two nobody knows which is meant.
+/// The trace that the headers name; `None` if there are two, because either could be meant.
 pub fn named(headers: &HeaderMap) -> Option<TraceId> {
     let mut all = headers.get_all("traceparent");
     match (all.next(), all.next()) {

@@ -26,9 +26,9 @@ pub const FRESH_FOR: u64 = 60;
 const ASKED: &str = "doctor-asked";
 const ANSWERED: &str = "doctor-answered";
 
-/// What an instance saw of the question.
+/// What an instance saw of the request that carried the question.
 #[derive(Serialize, Deserialize)]
-pub struct Seen {
+pub struct ObservedRequest {
     /// Who we take the client to be.
     pub client: Option<IpAddr>,
     /// Who connected to us: the nearest proxy, if there is one.
@@ -43,7 +43,7 @@ pub struct Seen {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Answer {
+struct SignedAnswer {
     seen: String,
     signature: String,
 }
@@ -55,9 +55,9 @@ pub fn question(secret: &Secret) -> Result<String, getrandom::Error> {
     Ok(format!("{at}.{once}.{signature}"))
 }
 
-/// What the answer to `question` says, if it comes from somebody who has the secret.
-pub fn open(secret: &Secret, question: &str, body: &[u8]) -> Option<Seen> {
-    let answer: Answer = serde_json::from_slice(body).ok()?;
+/// The content of an answer to `question`, if its signature shows that the sender has the secret.
+pub fn verified_answer(secret: &Secret, question: &str, body: &[u8]) -> Option<ObservedRequest> {
+    let answer: SignedAnswer = serde_json::from_slice(body).ok()?;
     let parts = [question.as_bytes(), answer.seen.as_bytes()];
     secret.signed(ANSWERED, &parts, &answer.signature).then(|| serde_json::from_str(&answer.seen).ok())?
 }
@@ -87,7 +87,7 @@ fn is_fresh(secret: &Secret, question: &str) -> bool {
 async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
     let written = request.headers().get_all("x-forwarded-for");
     let proto = request.headers().get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
-    let seen = Seen {
+    let seen = ObservedRequest {
         client: client_address::of(&request, shared.trusted_hops),
         peer: request.peer_addr().map(|peer| peer.ip().to_canonical()),
         forwarded: written.map(|header| header.as_bytes().split(|byte| *byte == b',').count()).sum(),
@@ -100,7 +100,7 @@ async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
         return HttpResponse::NotFound().finish();
     };
     let signature = encode(&shared.secret.mac(ANSWERED, &[question.as_bytes(), seen.as_bytes()]));
-    HttpResponse::Ok().json(Answer { seen, signature })
+    HttpResponse::Ok().json(SignedAnswer { seen, signature })
 }
 
 #[cfg(test)]
@@ -135,9 +135,9 @@ mod tests {
         let ours = secret("0123456789abcdefghijklmnopqrstuvwxyz");
         let seen = r#"{"client":null,"peer":null,"forwarded":0,"trusted_hops":0,"proto":null,"public":"x","version":"1"}"#;
         let signature = encode(&ours.mac(ANSWERED, &[b"one", seen.as_bytes()]));
-        let body = serde_json::to_vec(&Answer { seen: seen.into(), signature }).unwrap();
-        assert!(open(&ours, "one", &body).is_some());
-        assert!(open(&ours, "two", &body).is_none());
-        assert!(open(&ours, "one", b"<!DOCTYPE html>").is_none());
+        let body = serde_json::to_vec(&SignedAnswer { seen: seen.into(), signature }).unwrap();
+        assert!(verified_answer(&ours, "one", &body).is_some());
+        assert!(verified_answer(&ours, "two", &body).is_none());
+        assert!(verified_answer(&ours, "one", b"<!DOCTYPE html>").is_none());
     }
 }

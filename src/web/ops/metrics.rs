@@ -92,16 +92,16 @@ fn write(
         writeln!(out, "latchkey_session_loads_total{{from=\"{from}\"}} {}", count.get())?;
     }
     head(out, "latchkey_revocation_seconds", "histogram", "Until what was taken back was gone everywhere.")?;
-    counts.everywhere.write(out, "latchkey_revocation_seconds", "")?;
+    counts.invalidations.write(out, "latchkey_revocation_seconds", "")?;
     let one = |out: &mut String, name: &str, kind: &str, help: &str, value: u64| {
         head(out, name, kind, help)?;
         writeln!(out, "{name} {value}")
     };
     let run_out = "Revocations that waited for a lease to run out.";
-    one(out, "latchkey_revocations_run_out_total", "counter", run_out, counts.run_out.get())?;
+    one(out, "latchkey_revocations_run_out_total", "counter", run_out, counts.expiry_waits.get())?;
     one(out, "latchkey_sessions_cached", "gauge", "Sessions in memory.", sessions.cached() as u64)?;
     let lease = "1 while sessions may be served from memory.";
-    one(out, "latchkey_lease_held", "gauge", lease, sessions.is_trusted().into())?;
+    one(out, "latchkey_lease_held", "gauge", lease, sessions.has_lease().into())?;
     let hashing = shared.accounts.passwords.load();
     one(out, "latchkey_hashes_running", "gauge", "Passwords being hashed.", hashing.running as u64)?;
     one(out, "latchkey_hashes_waiting", "gauge", "Passwords waiting to be hashed.", hashing.waiting as u64)?;
@@ -131,7 +131,7 @@ fn write(
         let help = "Since what has ended was last deleted, by whichever instance.";
         one(out, "latchkey_upkeep_age_seconds", "gauge", help, seconds)?;
     }
-    for (name, kind, help, value) in own_process::told() {
+    for (name, kind, help, value) in own_process::process_metrics() {
         head(out, name, kind, help)?;
         writeln!(out, "{name} {value}")?;
     }

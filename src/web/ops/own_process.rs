@@ -1,15 +1,15 @@
-//! What the kernel knows of this process, under the names every Prometheus client has for it. Read from `/proc`; where
-//! there is none, nothing is said. For `web/ops/metrics.rs`.
+//! What the kernel knows of this process, under the names that every Prometheus client uses. Read from `/proc`; on systems
+//! without it these metrics are missing.
 
 use std::fs;
 
-/// The kernel counts time for programs in hundredths of a second, on whatever machine (`USER_HZ`).
+/// The kernel counts time for programs in hundredths of a second, on every machine (`USER_HZ`).
 const TICKS: f64 = 100.0;
 
-/// A metric of the process: name, kind, what it tells, value.
-pub type Told = (&'static str, &'static str, &'static str, f64);
+/// Name, kind, help text and value of a metric.
+pub type ProcessMetric = (&'static str, &'static str, &'static str, f64);
 
-pub fn told() -> Vec<Told> {
+pub fn process_metrics() -> Vec<ProcessMetric> {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let booted = fs::read_to_string("/proc/stat").ok().and_then(|all| number_after(&all, "btime "));
     let memory = fs::read_to_string("/proc/self/status").ok();
@@ -43,7 +43,7 @@ fn times(stat: &str) -> Option<(f64, f64)> {
 /// The number in the line that begins with `words`.
 fn number_after(text: &str, words: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(words))?;
-    // `unlimited` is a number to nobody.
+    // `unlimited` is not a number.
     line.split_whitespace().next()?.parse::<u64>().ok().map(|number| number as f64)
 }
 

@@ -120,7 +120,7 @@ pub async fn step(
     match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await? {
         Ok(key) => {
             // The guard that follows in this request decides by the session as it is now.
-            let live = ctx.accounts().sessions().load(key.reveal()).await?;
+            let live = ctx.accounts().sessions().load_for_request(key.reveal()).await?;
             RequestState::of(&request).set_session(live);
             ctx.rotate_session(&me.session, &key);
             Ok(ConfirmStep::Confirmed)

@@ -1,4 +1,4 @@
-//! What a handler has at hand: the shared things, the request's client and query, the frame of its page.
+//! What a handler works with: the shared services, the client and query of the request, the frame of its page.
 
 use std::future::{Ready, ready};
 
@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use latchkey_sessions::Key;
 
 use crate::accounts::Accounts;
 use crate::db::Fault;
@@ -13,7 +14,6 @@ use crate::factors::Binding;
 use crate::identity::{Client, LiveUser};
 use crate::lab::Lab;
 use crate::login::{Opened, PendingKey};
-use crate::sessions::Key;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::Fields;
@@ -90,7 +90,7 @@ impl RequestContext {
         &given[..end.unwrap_or(given.len())]
     }
 
-    /// The fields of a form nobody has filled in yet, with what the query brings along.
+    /// The fields of an empty form, with the values that the query brings.
     pub fn fields(&self, names: &[&str]) -> Fields {
         Fields::new(names.iter().map(|name| ((*name).to_owned(), self.query(name))).collect())
     }

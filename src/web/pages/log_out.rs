@@ -28,7 +28,7 @@ pub async fn submit(
             if let Some(pending) = current_session::pending_key(&ctx.request) {
                 ctx.accounts().login.forget_pending(pending).await?;
             }
-            ctx.accounts().sessions().everywhere().await
+            ctx.accounts().sessions().wait_until_invalidated().await
         }
         None => {}
     }

@@ -9,10 +9,10 @@ use crate::audit::{Act, Actor, Event as AuditEvent};
 use crate::device;
 use crate::identity::{Factor, UserId};
 use crate::login::EndedSession;
-use crate::sessions::{Handle, Policy, Record};
 use crate::unicode::direction::isolated;
 use crate::users::UserRow as Person;
 use crate::web::pages::page::Page;
+use latchkey_sessions::{Handle, Policy, SessionRecord};
 
 pub use crate::passwords::Strength;
 pub use moments::{Ends, When};
@@ -37,7 +37,7 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    pub fn new(record: &Record, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
+    pub fn new(record: &SessionRecord, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
         let current = record.handle == current;
         // Rows say it with some delay; of this one we know.
         let last_seen = if current { now } else { record.last_seen_at.into() };

@@ -6,12 +6,12 @@ use actix_web::cookie::Cookie;
 use actix_web::cookie::time;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
+use latchkey_sessions::{EndReason, Key, SessionTx};
 
 use super::known_device;
 use crate::db::Fault;
 use crate::identity::LiveUser;
 use crate::login::{Opened, PendingHash, PendingKey};
-use crate::sessions::{self, Ended};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
@@ -20,7 +20,7 @@ pub async fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Re
     let state = RequestState::of(request);
     if let Some(replaced) = state.session() {
         let (sessions, handle) = (shared.accounts.sessions().clone(), replaced.record.handle);
-        let revoke = move |change: &mut sessions::Change<'_>| sessions.revoke(change, handle, None);
+        let revoke = move |tx: &mut SessionTx<'_>| sessions.revoke(tx, handle, None);
         shared.accounts.sessions().write(revoke).await?;
     }
     let keep_for = keep_for(shared, opened.remember);
@@ -41,7 +41,7 @@ pub fn pending_key(request: &HttpRequest) -> Option<PendingHash> {
 }
 
 /// Gives the browser the new key of the session it has.
-pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: &sessions::Key) {
+pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: &Key) {
     let keep_for = keep_for(shared, live.record.remember);
     RequestState::of(request).put_cookie(key_cookie(shared, key.reveal(), keep_for));
 }
@@ -60,9 +60,9 @@ pub fn had_key(request: &HttpRequest) -> bool {
 }
 
 /// How the session whose key the browser still has ended, for a visitor who is not logged in.
-pub async fn how_it_ended(request: &HttpRequest, shared: &Shared) -> Result<Option<Ended>, Fault> {
+pub async fn how_it_ended(request: &HttpRequest, shared: &Shared) -> Result<Option<EndReason>, Fault> {
     match presented(request, str::to_owned) {
-        Some(key) => shared.accounts.sessions().how_it_ended(&key).await,
+        Some(key) => shared.accounts.sessions().end_reason(&key).await,
         None => Ok(None),
     }
 }

@@ -68,7 +68,7 @@ pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result
 /// told from a thief.
 pub async fn look_up(state: &RequestState, shared: &Shared) -> Result<(), Error> {
     let live = match state.presented_key.get().and_then(Option::as_ref) {
-        Some(presented) => shared.accounts.sessions().load(presented.key()).await?,
+        Some(presented) => shared.accounts.sessions().load_for_request(presented.key()).await?,
         None => None,
     };
     state.set_session(live);

@@ -136,7 +136,7 @@ async fn a_form_that_came_too_late_comes_back_filled_in_after_confirming_with_a_
     chrome.go("/account/email").await;
     chrome.type_in("New email", "countess@example.org").await;
     app.age_confirmations();
-    app.accounts.sessions().everywhere().await;
+    app.accounts.sessions().wait_until_invalidated().await;
     chrome.press("Send link").await;
     chrome.is_at("confirm").await;
     chrome.press("Confirm with a passkey").await;

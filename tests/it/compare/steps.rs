@@ -24,7 +24,7 @@ async fn a_run_is_accepted_on_both_sides_and_by_nothing_else() {
     let key = browser.cookies["latchkey-lab-session"].clone();
     browser.cookies.insert("latchkey".into(), key.replace('=', "%3D").replace('+', "%2B"));
     assert!(!browser.is_in().await);
-    let listed = latchkey::sessions::Scope::Everybody;
+    let listed = latchkey_sessions::Scope::All;
     let sessions = app.accounts.sessions().clone();
     let counted = app.accounts.db().read(move |conn| sessions.count(conn, listed)).await.unwrap();
     assert_eq!(counted, 0, "the product counts a session of the lab");

@@ -57,7 +57,15 @@ fn the_unit_leaves_time_to_stop_and_takes_every_right_away() {
 #[test]
 fn the_guide_installs_each_file_and_its_walk_runs_every_block() {
     let (guide, walk) = (read("docs/single-machine.md"), read("bin/single-machine"));
-    for file in ["latchkey.service", "latchkey.env.example", "latchkeyctl", "nginx.conf"] {
+    for file in [
+        "latchkey.service",
+        "latchkey.env.example",
+        "latchkeyctl",
+        "latchkey-backup",
+        "latchkey-backup.service",
+        "latchkey-backup.timer",
+        "nginx.conf",
+    ] {
         assert!(guide.contains(&format!("deploy/{file} ")), "{file}");
     }
     assert!(walk.contains("guide=docs/single-machine.md"));

@@ -1,16 +1,5 @@
-//! Several instances over one database: what one of them takes back is gone from the memory of all when it says
-//! so, whoever is slow, silent or dead meanwhile. Nothing waits for a fixed time: locks, gates and signals hold
-//! things up.
+//! Several instances of the program over one database: a change made at one of them holds at the others from the next
+//! request on.
 
-mod clocks;
-mod instances;
-mod lookups;
-mod memory;
-mod paused;
 mod people;
 mod programs;
-mod races;
-mod restart;
-mod revoking;
-mod silence;
-mod touches;

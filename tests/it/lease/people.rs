@@ -19,7 +19,7 @@ impl Town {
         let here = TestApp::spawn();
         let apps = [here.beside(|_| {}), here.beside(|_| {}), here];
         for app in &apps {
-            eventually("trust", async || app.accounts.sessions().is_trusted().then_some(())).await;
+            eventually("trust", async || app.accounts.sessions().has_lease().then_some(())).await;
         }
         let ada = apps[0].ada().await;
         Self { apps, ada }

@@ -13,8 +13,8 @@ use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
 use latchkey::mail::{Kept, Mailer};
 use latchkey::passwords::{HashCost, Hasher, Password};
-use latchkey::sessions::Keeper;
 use latchkey::web::{self, Shared};
+use latchkey_sessions::InvalidationListener;
 use uuid::Uuid;
 
 use super::browser::Browser;
@@ -28,7 +28,7 @@ pub struct TestApp {
     pub accounts: Accounts,
     pub origin: String,
     server: ServerHandle,
-    keeper: Option<Keeper>,
+    listener: Option<InvalidationListener>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -100,13 +100,13 @@ impl TestApp {
             });
         });
         let server = told.recv().expect("a running server");
-        let keeper = Some(accounts.sessions().keep());
+        let listener = Some(accounts.sessions().listen());
         Self {
             db,
             accounts,
             origin: format!("http://localhost:{port}"),
             server,
-            keeper,
+            listener,
             thread: Some(thread),
         }
     }
@@ -233,7 +233,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        drop(self.keeper.take());
+        drop(self.listener.take());
         drop(self.server.stop(false));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

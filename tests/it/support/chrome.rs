@@ -133,11 +133,6 @@ impl Chrome {
         url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned()
     }
 
-    /// Waits for the page with this heading.
-    pub async fn reads(&self, heading: &str) {
-        self.find("heading", heading, &format!("//h1[normalize-space()={}]", quoted(heading))).await;
-    }
-
     /// Waits for a page of this template.
     pub async fn is_at(&self, template: &str) {
         self.find("page", template, &format!("//main[@data-page={}]", quoted(template))).await;

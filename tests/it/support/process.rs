@@ -1,37 +1,20 @@
 //! The real program as a process of its own: configured, started, spoken to, signalled, read.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
-use latchkey::secret;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+pub use test_db::{DataDir, eventually};
+
 use super::browser::Browser;
-
-/// Longer than anything takes on a busy machine: who waits this long waits for something that never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Asks again and again until there is an answer.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        actix_web::rt::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 /// A port nobody listens on, below those the kernel gives to whoever asks for any.
 pub fn free_port() -> u16 {
@@ -43,41 +26,6 @@ pub fn free_port() -> u16 {
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
-    }
-}
-
-/// A data directory for local mode. Whatever server is left in it ends with this value.
-pub struct DataDir(PathBuf);
-
-impl DataDir {
-    pub fn new() -> Self {
-        let name = secret::encode(&secret::random::<6>().unwrap());
-        let path = std::env::temp_dir().join(format!("latchkey-it-{name}"));
-        fs::DirBuilder::new().mode(0o711).create(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).unwrap_or_default()
-    }
-
-    /// The private Postgres, while it runs.
-    pub fn postgres(&self) -> Option<Pid> {
-        let pid: i32 = self.read("postgres/postmaster.pid").lines().next()?.parse().ok()?;
-        kill(Pid::from_raw(pid), None).ok().map(|()| Pid::from_raw(pid))
-    }
-}
-
-impl Drop for DataDir {
-    fn drop(&mut self) {
-        if let Some(pid) = self.postgres() {
-            let _ = kill(pid, Signal::SIGQUIT);
-        }
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

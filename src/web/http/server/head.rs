@@ -5,12 +5,12 @@
 pub struct HeadScanner {
     /// Blank lines before the request line end nothing (RFC 9112 §2.2).
     started: bool,
-    line: Line,
+    line: LineState,
 }
 
 /// What the current line holds so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Line {
+enum LineState {
     #[default]
     Nothing,
     /// A CR and nothing else.
@@ -27,11 +27,11 @@ impl HeadScanner {
             let line = &bytes[start..at];
             start = at + 1;
             let blank = match self.line {
-                Line::Nothing => matches!(line, [] | [b'\r']),
-                Line::Cr => line.is_empty(),
-                Line::Text => false,
+                LineState::Nothing => matches!(line, [] | [b'\r']),
+                LineState::Cr => line.is_empty(),
+                LineState::Text => false,
             };
-            self.line = Line::Nothing;
+            self.line = LineState::Nothing;
             if blank && self.started {
                 *self = Self::default();
                 return Some(start);
@@ -40,8 +40,8 @@ impl HeadScanner {
         }
         self.line = match (self.line, &bytes[start..]) {
             (line, []) => line,
-            (Line::Nothing, [b'\r']) => Line::Cr,
-            _ => Line::Text,
+            (LineState::Nothing, [b'\r']) => LineState::Cr,
+            _ => LineState::Text,
         };
         None
     }

@@ -4,8 +4,8 @@
 //! connection. Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of at
 //! most 16 KiB.
 
-mod answer;
 mod head;
+mod response;
 mod stream;
 mod traffic;
 
@@ -23,11 +23,11 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 
-use answer::{Answer, PIECE};
+use response::{PIECE, ResponseBody};
 use stream::BoundedStream;
-use traffic::Answering;
+use traffic::ResponseGuard;
 
-/// How much of an answer is put together before it is sent; the next piece may come on top.
+/// How much of a response is put together before it is sent; the next piece may come on top.
 const WRITE_BUFFER: usize = 2 * PIECE;
 
 /// How many threads and connections the server may have.
@@ -64,14 +64,14 @@ where
         let shutdown = shutdown.clone();
         let app = map_config(app(), |()| AppConfig::default());
         let app = apply_fn_factory(app, |mut request: Request, app: &_| {
-            let answering = Answering::begin(&mut request);
-            let answer = Service::call(app, request);
+            let response_guard = ResponseGuard::begin(&mut request);
+            let response = Service::call(app, request);
             async move {
-                let answer: Response<B> = answer.await?.into();
-                if let Some(answering) = &answering {
-                    answering.let_the_body_arrive().await;
+                let response: Response<B> = response.await?.into();
+                if let Some(response_guard) = &response_guard {
+                    response_guard.wait_for_buffered_body().await;
                 }
-                Ok::<_, Error>(answer.map_body(|_, body| Answer::new(body, answering)))
+                Ok::<_, Error>(response.map_body(|_, body| ResponseBody::new(body, response_guard)))
             }
         });
         let http = HttpService::build()

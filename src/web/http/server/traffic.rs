@@ -173,9 +173,9 @@ impl Traffic {
 
 /// A request is being answered until this is dropped. The service's future owns it, then the body of the
 /// response.
-pub struct Answering(Rc<Traffic>);
+pub struct ResponseGuard(Rc<Traffic>);
 
-impl Answering {
+impl ResponseGuard {
     /// `None` for a request that came through no stream of ours.
     pub fn begin(request: &mut Request) -> Option<Self> {
         let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
@@ -185,7 +185,7 @@ impl Answering {
         traffic.phase.set(match request.take_payload() {
             Payload::None => Phase::Answering,
             payload => {
-                let counted = Counted { payload, traffic: Rc::clone(&traffic) };
+                let counted = CountedBody { payload, traffic: Rc::clone(&traffic) };
                 *request.payload() = Payload::Stream { payload: Box::pin(counted) };
                 Phase::Body { body: length.map_or(Body::Unsized(DISCARD), Body::Sized), waiting: 0 }
             }
@@ -194,11 +194,11 @@ impl Answering {
     }
 }
 
-impl Answering {
+impl ResponseGuard {
     /// Gives a body that its handler did not read, but that is already here, a few turns to arrive: while a
     /// body is outstanding, actix closes the connection after the answer. Waits for nothing that the client
     /// has yet to send.
-    pub async fn let_the_body_arrive(&self) {
+    pub async fn wait_for_buffered_body(&self) {
         for _ in 0..ARRIVE_IN_TURNS {
             let Phase::Body { body: Body::Sized(1..), .. } = self.0.phase.get() else { return };
             yield_now().await;
@@ -206,7 +206,7 @@ impl Answering {
     }
 }
 
-impl Drop for Answering {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
         self.0.phase.set(match self.0.phase.get() {
             Phase::Body { body: Body::Sized(0), .. } => Phase::Head,
@@ -224,12 +224,12 @@ impl Drop for Answering {
 }
 
 /// A body that says how much of it was read.
-struct Counted {
+struct CountedBody {
     payload: Payload,
     traffic: Rc<Traffic>,
 }
 
-impl Stream for Counted {
+impl Stream for CountedBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -3,7 +3,6 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use crate::sessions::Handle;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::Form;
@@ -13,6 +12,7 @@ use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::SessionRow;
 use crate::web::session::guard::{Confirmed, SignedIn};
+use latchkey_sessions::Handle;
 
 #[derive(Template)]
 #[template(path = "account/sessions.html")]

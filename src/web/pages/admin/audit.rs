@@ -1,4 +1,4 @@
-//! What happened, to anybody.
+//! The audit trail of all users.
 
 use actix_web::HttpResponse;
 use askama::Template;

@@ -5,7 +5,6 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::sessions::Handle;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, FormInput, Preset};
@@ -14,6 +13,7 @@ use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::pages::view::{PER_PAGE, Pager, SessionRow};
 use crate::web::session::guard::Admin;
+use latchkey_sessions::Handle;
 
 #[derive(Template)]
 #[template(path = "admin/sessions.html")]

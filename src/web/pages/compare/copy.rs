@@ -2,12 +2,10 @@
 //! and the templates word them. Here: verdicts.
 
 pub mod measurements;
-mod narration;
+pub mod narration;
 
 use crate::lab::jwt::Refusal;
 use crate::lab::{DenyList, Holder, Reason, RunLimit, Service};
-
-pub use narration::{Narration, narration};
 
 /// Without a full stop, because the moment may follow: "The session was revoked 2 minutes ago".
 pub fn reason(reason: &Reason) -> String {

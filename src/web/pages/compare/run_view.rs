@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::copy::{self, Narration};
+use super::copy;
+use super::copy::narration::{Narration, narration};
 use crate::lab::jwt::{self, Algorithm};
 use crate::lab::{
     Comparison, Credentials, HistoryEntry, LoggedStep, RefreshRefusal, Role, Run, SessionRow, Snapshot,
@@ -146,7 +147,7 @@ impl StepView {
         let when = to_the_second(at, now);
         match entry.logged() {
             LoggedStep::Outcome(outcome) => Self {
-                text: copy::narration(outcome),
+                text: narration(outcome),
                 code: outcome.code(),
                 refusal: outcome.refresh_refusal().map_or("", RefreshRefusal::code),
                 when,

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use crate::sessions::{Policy, Record};
+use latchkey_sessions::{Policy, SessionRecord};
 
 /// A moment: for machines, exactly, and as people say it.
 pub struct When {
@@ -61,7 +61,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    pub(super) fn of(record: &Record, now: OffsetDateTime, policy: &Policy) -> Self {
+    pub(super) fn of(record: &SessionRecord, now: OffsetDateTime, policy: &Policy) -> Self {
         let (idle, absolute) = (policy.idle(record.remember), policy.absolute(record.remember));
         // A row from before the limits were lowered keeps its own end until it is used.
         let at = record.created_at.plus(absolute).max(record.expires_at);

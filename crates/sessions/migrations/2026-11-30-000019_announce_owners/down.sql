@@ -1,0 +1,2 @@
+-- 000004 makes the same function.
+SELECT 1;

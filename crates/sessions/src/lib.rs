@@ -1,0 +1,100 @@
+//! Server-side sessions in Postgres: a session store for actix-session that can also list, rotate and revoke sessions,
+//! and that serves them from memory without serving what was revoked.
+//!
+//! A session belongs to a [`Principal`]. Without one it is not stored: anonymous visitors have no session, and saving one
+//! for them is an error. The crate knows no users, pages or settings. The application says with an [`Owner`] what is read
+//! about a principal together with the session.
+//!
+//! ```no_run
+//! use actix_session::SessionMiddleware;
+//! use actix_web::{App, cookie::Key, middleware::from_fn};
+//! use latchkey_sessions::{Db, Policy, PoolSettings, Store, request};
+//!
+//! # fn build(key: Key) {
+//! let db = Db::new("postgresql://localhost/shop", PoolSettings::default());
+//! let (store, background) = Store::builder(db).policy(Policy::default()).spawn();
+//! let app = App::new()
+//!     .wrap(SessionMiddleware::new(store.clone(), key))
+//!     .wrap(from_fn(request::middleware)); // outermost: lets handlers see the record and issue keys
+//! # }
+//! ```
+//!
+//! Log in with `actix_identity::Identity::login(&extensions, uuid)`: the principal becomes a column. Or in a transaction
+//! of your own, with [`Store::open`] and [`request::issue_key`]. `examples/shop.rs` logs in, lists and revokes.
+//!
+//! # What to read
+//! | | begins in | then |
+//! |---|---|---|
+//! | **load** | [`Store::find`] | `lease.rs` says whether `cache.rs` may answer; otherwise `batch_loader.rs` asks Postgres for many keys at once, with the query of `queries/live.rs` |
+//! | **fill** | `batch_loader.rs`, `answer` | `cache.rs` refuses what was read before a change was announced |
+//! | **revoke** | [`Store::write`] in `session_tx.rs` | triggers announce the commit on the channel (`message.rs`); the `listener.rs` of each instance evicts and acknowledges; the transaction waits for all of them, or until their leases have expired |
+//! | **touch** | [`Store::find`] | `touches.rs` notes it and writes many at once, later |
+//!
+//! # What the store returns
+//! | call | live row | missing, expired or revoked row | database failure |
+//! |---|---|---|---|
+//! | `load` | its state, with the principal | `None`: the request is anonymous | error: neither logged in nor out |
+//! | `save` | – | a new row; without a principal nothing is stored and the call fails | error, no row |
+//! | `update` | state replaced, clocks unchanged: the use was noted on load; a state without its principal ends the session | nothing is written or created; the dead key is returned | error, row unchanged |
+//! | `update_ttl` | idle clock restarted, within the absolute limit | nothing | error |
+//! | `delete` | tombstone, even if another request rotated the key meanwhile | nothing | error, row unchanged |
+//!
+//! The `ttl` that `save`, `update` and `update_ttl` are given is ignored. It is the lifetime of actix-session's cookie,
+//! one for all sessions. How long a session lives is decided by the [`Policy`], which has two clocks, and two more for
+//! remembered sessions. Give the cookie at least [`Policy::absolute`].
+//!
+//! `Session::renew()` calls `delete`, then `save`: a new session with a new handle and new clocks. If the old one was
+//! revoked while the request ran, the new one is not stored; but a `revoke_all` between the two calls finds neither. To
+//! change only the key, use [`Store::rotate`] and [`request::issue_key`]; to log in, [`Store::open`]. Each is one
+//! statement of the caller's transaction.
+
+#![deny(missing_docs)]
+
+mod background;
+mod batch_loader;
+mod cache;
+mod interner;
+mod key;
+mod lease;
+mod listener;
+mod lists;
+mod message;
+mod owner;
+mod ping;
+mod policy;
+mod queries;
+mod record;
+mod registry;
+pub mod request;
+#[allow(missing_docs)] // Generated.
+pub mod schema;
+mod session_store;
+mod session_tx;
+mod state;
+mod store;
+mod sync;
+mod touches;
+
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+pub use latchkey_db as db;
+pub use latchkey_db::{Cause, Db, Fault, PoolSettings, Pooler};
+
+pub use background::Background;
+pub use key::{Key, KeyHash};
+pub use listener::InvalidationListener;
+pub use lists::SessionList;
+pub use owner::Owner;
+pub use ping::{InstancePing, ping_instances};
+pub use policy::Policy;
+pub use queries::{Columns, LiveRow, OwnedColumns, live, owned, query_keys};
+pub use record::{CachedSession, Handle, LiveSession, Login, OtherSessions, Principal, SessionRecord};
+pub use registry::{EndReason, Scope};
+pub use session_tx::SessionTx;
+pub use state::{SessionState, StateTooLarge};
+pub use store::{Builder, Counts, Store};
+
+use store::Shared;
+
+/// The migrations of the tables `sessions` and `listeners`, for `MigrationHarness::run_pending_migrations`.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");

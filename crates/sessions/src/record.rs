@@ -1,0 +1,244 @@
+//! A session: as a row, in the cache, and in a request.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
+use diesel::prelude::*;
+use diesel::sql_types::Uuid as SqlUuid;
+use latchkey_db::time::Moment;
+use smol_str::SmolStr;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::cache::Entry;
+use super::{KeyHash, SessionState};
+use crate::schema::sessions;
+
+macro_rules! public_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+        #[diesel(sql_type = SqlUuid)]
+        pub struct $name(
+            /// The id.
+            pub Uuid,
+        );
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+
+        impl diesel::serialize::ToSql<SqlUuid, diesel::pg::Pg> for $name {
+            fn to_sql<'b>(&'b self, out: &mut diesel::serialize::Output<'b, '_, diesel::pg::Pg>) -> diesel::serialize::Result {
+                diesel::serialize::ToSql::<SqlUuid, diesel::pg::Pg>::to_sql(&self.0, out)
+            }
+        }
+
+        impl diesel::deserialize::FromSql<SqlUuid, diesel::pg::Pg> for $name {
+            fn from_sql(bytes: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+                diesel::deserialize::FromSql::<SqlUuid, diesel::pg::Pg>::from_sql(bytes).map(Self)
+            }
+        }
+    };
+}
+
+public_id! {
+    /// The public, stable id of a session, for lists and URLs. It is no credential: it does not log anyone in.
+    Handle
+}
+
+public_id! {
+    /// The id of a session's owner, as the application assigned it. The crate knows nothing else about owners.
+    Principal
+}
+
+/// A log-in that is about to become a session.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Who logged in.
+    pub principal: Principal,
+    /// "Stay logged in": chooses the longer pair of clocks.
+    pub remember: bool,
+    /// How the owner logged in, such as `password`.
+    pub factor: String,
+    /// The IP address; cut to 45 characters.
+    pub address: String,
+    /// The browser; cut to 400 characters.
+    pub user_agent: String,
+    /// Hash of what the application knows the browser by. The crate stores it and never reads it.
+    pub device: Option<[u8; 32]>,
+}
+
+impl Login {
+    /// A log-in of `principal` by `factor`, for a session that is not remembered, from an unknown address and browser.
+    pub fn new(principal: Principal, factor: impl Into<String>) -> Self {
+        Self {
+            principal,
+            remember: false,
+            factor: factor.into(),
+            address: String::new(),
+            user_agent: String::new(),
+            device: None,
+        }
+    }
+}
+
+/// A row of the table, without its key.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
+pub struct SessionRecord {
+    /// Its public id.
+    pub handle: Handle,
+    /// Its owner.
+    pub principal: Principal,
+    /// What the application keeps in it through actix-session.
+    pub state: SessionState,
+    /// Whether it has the longer clocks.
+    pub remember: bool,
+    /// How the owner logged in.
+    #[diesel(deserialize_as = String)]
+    pub factor: Arc<str>,
+    /// The IP address of the log-in.
+    #[diesel(deserialize_as = String)]
+    pub address: SmolStr,
+    /// The browser of the log-in.
+    #[diesel(deserialize_as = String)]
+    pub user_agent: Arc<str>,
+    /// When the owner logged in.
+    pub created_at: Moment,
+    /// When the owner last proved who they are.
+    pub confirmed_at: Moment,
+    /// When it was last used, as exact as [`Policy::touch_every`](super::Policy::touch_every).
+    pub last_seen_at: Moment,
+    /// When it ends unless it is used.
+    pub expires_at: Moment,
+}
+
+/// A cached session is read again after this time even if no change was announced: a second safeguard.
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// The owner's other live sessions when a session was read.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherSessions {
+    /// How many.
+    pub count: u32,
+    /// Until the first of them expires, the count holds.
+    until: Moment,
+}
+
+impl OtherSessions {
+    /// From their expiry times.
+    pub(super) fn new(expiries: &[Moment], read_at: Moment) -> Self {
+        let until = expiries.iter().copied().fold(read_at.plus(MAX_AGE), Moment::min);
+        Self { count: u32::try_from(expiries.len()).unwrap_or(u32::MAX), until }
+    }
+}
+
+/// A live session as it was read, with its owner. It may be cached until a change is announced.
+pub struct CachedSession<O> {
+    pub(super) key_hash: KeyHash,
+    /// The row.
+    pub record: SessionRecord,
+    /// The owner's other sessions.
+    pub others: OtherSessions,
+    /// What the application read about the owner.
+    pub owner: O,
+    /// When this instance last noted its use, if that was after the row was read: a [`Moment`].
+    seen: AtomicI64,
+}
+
+impl<O> CachedSession<O> {
+    pub(super) fn new(key_hash: KeyHash, record: SessionRecord, others: OtherSessions, owner: O) -> Self {
+        Self { key_hash, record, others, owner, seen: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Whether at `now` it still says what the row says. If not, the row is read again: the cache never decides that a
+    /// session has ended, and never outlives the row, because revoking an expired row changes and announces nothing.
+    pub(super) fn is_current(&self, now: Moment) -> bool {
+        now < self.record.expires_at && now < self.others.until
+    }
+
+    /// Notes its use at `now`. Returns whether that is to be written, which is once an interval.
+    pub(super) fn is_touch_due(&self, now: Moment, interval: Duration) -> bool {
+        let seen = self.seen.load(Ordering::Relaxed);
+        let last = self.record.last_seen_at.max(Moment(seen));
+        // Of several concurrent requests one writes.
+        now.since(last) >= interval
+            && self.seen.compare_exchange(seen, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl<O> Entry for CachedSession<O> {
+    fn key(&self) -> &KeyHash {
+        &self.key_hash
+    }
+
+    fn principal(&self) -> Principal {
+        self.record.principal
+    }
+
+    fn last_used(&self) -> i64 {
+        self.seen.load(Ordering::Relaxed).max(self.record.last_seen_at.0)
+    }
+}
+
+/// A session that is live in this request, with its owner. Cloning shares what was read; the fields of
+/// [`CachedSession`] are reached through `Deref`.
+pub struct LiveSession<O> {
+    pub(super) cached: Arc<CachedSession<O>>,
+    /// The database's time, with which the session's clocks are compared.
+    pub(super) now: Moment,
+}
+
+impl<O> Clone for LiveSession<O> {
+    fn clone(&self) -> Self {
+        Self { cached: Arc::clone(&self.cached), now: self.now }
+    }
+}
+
+impl<O> Deref for LiveSession<O> {
+    type Target = CachedSession<O>;
+
+    fn deref(&self) -> &CachedSession<O> {
+        &self.cached
+    }
+}
+
+impl<O> LiveSession<O> {
+    /// The database's time.
+    pub fn now(&self) -> OffsetDateTime {
+        self.now.into()
+    }
+
+    /// The same in the form of the columns.
+    pub fn moment(&self) -> Moment {
+        self.now
+    }
+
+    /// Whether the owner proved who they are within the last `window`.
+    pub fn confirmed_within(&self, window: Duration) -> bool {
+        self.now.since(self.record.confirmed_at) <= window
+    }
+
+    pub(super) fn state_with_principal(&self, identity_key: &str) -> HashMap<String, String> {
+        let mut state = self.record.state.to_map();
+        state.insert(identity_key.to_owned(), format!("\"{}\"", self.record.principal));
+        state
+    }
+}

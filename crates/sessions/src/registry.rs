@@ -1,0 +1,187 @@
+//! Listing and ending sessions.
+
+use diesel::pg::PgConnection;
+use latchkey_db::Fault;
+
+use super::{Handle, KeyHash, Owner, Principal, SessionRecord, SessionTx, Store, queries};
+
+/// Rows ended or deleted in one statement, so that locks are short and the write-ahead log small.
+const BATCH: i64 = 10_000;
+
+/// Whose sessions to list or count.
+#[derive(Clone, Copy)]
+pub enum Scope<'a> {
+    /// Those of all principals.
+    All,
+    /// Those of these principals.
+    Of(&'a [Principal]),
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// It was revoked.
+    Revoked,
+    /// It was not used for too long, or reached its absolute limit.
+    Expired,
+}
+
+impl<'a> Scope<'a> {
+    fn principals(self) -> Option<&'a [Principal]> {
+        match self {
+            Self::All => None,
+            Self::Of(principals) => Some(principals),
+        }
+    }
+}
+
+impl<O: Owner> Store<O> {
+    /// Whether the session is live, in the caller's transaction. A guard admits a request before its body has arrived,
+    /// and the client decides how long that takes. First lock what a revocation locks.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub fn is_live(&self, conn: &mut PgConnection, handle: Handle) -> Result<bool, Fault> {
+        Ok(queries::is_live(conn, handle)?)
+    }
+
+    /// Why the session of the key `raw` ended, as long as its tombstone is kept.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub async fn end_reason(&self, raw: &str) -> Result<Option<EndReason>, Fault> {
+        let Some(key) = KeyHash::of(raw) else { return Ok(None) };
+        let revoked = self.db.read(move |conn| Ok(queries::end_reason(conn, &key)?)).await?;
+        Ok(revoked.map(|revoked| if revoked { EndReason::Revoked } else { EndReason::Expired }))
+    }
+
+    /// Live sessions, last used first: `limit` of them after the first `offset`.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub fn list(
+        &self,
+        conn: &mut PgConnection,
+        scope: Scope<'_>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<SessionRecord>, Fault> {
+        Ok(queries::list(conn, O::KIND, scope.principals(), limit, offset)?)
+    }
+
+    /// One session, live or ended, while its row is kept.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub fn record(&self, conn: &mut PgConnection, handle: Handle) -> Result<Option<SessionRecord>, Fault> {
+        Ok(queries::record(conn, O::KIND, handle)?)
+    }
+
+    /// How many live sessions there are.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub fn count(&self, conn: &mut PgConnection, scope: Scope<'_>) -> Result<i64, Fault> {
+        Ok(queries::count(conn, O::KIND, scope.principals())?)
+    }
+
+    /// Ends one session; with `owner`, only if it is theirs. Returns whose it was, or `None` if there is no such live
+    /// session.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub fn revoke(
+        &self,
+        tx: &mut SessionTx<'_>,
+        handle: Handle,
+        owner: Option<Principal>,
+    ) -> Result<Option<Principal>, Fault> {
+        tx.invalidates();
+        Ok(queries::revoke(tx, O::KIND, handle, owner)?)
+    }
+
+    /// Ends all sessions of `principal` except `except`, and returns how many.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub fn revoke_all(
+        &self,
+        tx: &mut SessionTx<'_>,
+        principal: Principal,
+        except: Option<Handle>,
+    ) -> Result<usize, Fault> {
+        tx.invalidates();
+        Ok(queries::revoke_all(tx, principal, except)?)
+    }
+
+    /// Deletes all rows of a `principal` who is deleted, and returns how many.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub fn delete_all(&self, tx: &mut SessionTx<'_>, principal: Principal) -> Result<usize, Fault> {
+        tx.invalidates();
+        Ok(queries::delete_all(tx, principal)?)
+    }
+
+    /// Ends all sessions that were open when this was called, in batches, and returns how many. `audit` runs in the
+    /// transaction of each batch, with the number of its sessions.
+    ///
+    /// # Errors
+    /// Those of the statements and of `audit`; earlier batches stay committed.
+    pub async fn revoke_everyone<N>(&self, audit: N) -> Result<usize, Fault>
+    where
+        N: Fn(&mut SessionTx<'_>, usize) -> Result<(), Fault> + Clone + Send + 'static,
+    {
+        let begun = self.db.read(|conn| Ok(queries::moment(conn)?)).await?;
+        let mut total = 0;
+        loop {
+            let ended = self
+                .write({
+                    let audit = audit.clone();
+                    move |tx| {
+                        tx.invalidates();
+                        let ended = queries::revoke_batch(tx, O::KIND, begun, BATCH)?;
+                        if ended > 0 {
+                            audit(tx, ended)?;
+                        }
+                        Ok(ended)
+                    }
+                })
+                .await?;
+            total += ended;
+            if ended == 0 {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// How many tombstones a sweep would delete, counted up to one batch.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub fn count_due(&self, conn: &mut PgConnection) -> Result<i64, Fault> {
+        Ok(queries::count_due(conn, self.policy.keep_ended, BATCH)?)
+    }
+
+    /// Deletes tombstones older than [`Policy::keep_ended`](crate::Policy::keep_ended), in batches, and returns how many.
+    /// Does nothing while another instance sweeps.
+    ///
+    /// # Errors
+    /// Those of the statements; earlier batches stay deleted.
+    pub async fn sweep(&self) -> Result<usize, Fault> {
+        let keep = self.policy.keep_ended;
+        let mut total = 0;
+        loop {
+            let swept =
+                self.db
+                    .write(move |conn| {
+                        if queries::may_sweep(conn)? { Ok(queries::sweep(conn, keep, BATCH)?) } else { Ok(0) }
+                    })
+                    .await?;
+            total += swept;
+            if swept == 0 {
+                return Ok(total);
+            }
+        }
+    }
+}

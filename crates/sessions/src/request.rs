@@ -1,0 +1,165 @@
+//! What one request knows about its session. actix-session calls the store with a key and nothing else, and gives a
+//! handler a map and nothing else; this task-local state connects the two sides.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_session::{Session, SessionInsertError};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use latchkey_db::Fault;
+use latchkey_db::time::Moment;
+
+use super::record::CachedSession;
+use super::session_store::IDENTITY_KEY;
+use super::{Key, KeyHash, LiveSession, Owner, Principal};
+
+#[derive(Default)]
+struct RequestState {
+    /// The key that the application has already looked up.
+    looked_up: Option<KeyHash>,
+    loaded: Option<Loaded>,
+    issued: Option<Key>,
+    key_lifetime: Option<Duration>,
+    lost: bool,
+    fault: Option<Fault>,
+}
+
+/// A [`LiveSession`] of any owner.
+struct Loaded {
+    cached: Arc<dyn Any + Send + Sync>,
+    now: Moment,
+}
+
+tokio::task_local! {
+    static STATE: RefCell<RequestState>;
+}
+
+/// Middleware, to be wrapped *outside* `SessionMiddleware`. Without it the store works, but handlers can neither see the
+/// session's record nor issue a key.
+///
+/// # Errors
+/// Those of the service.
+pub async fn middleware<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    scope(next.call(request)).await
+}
+
+/// The same around a future, for applications with a middleware of their own in that place.
+pub fn scope<F: Future>(request: F) -> impl Future<Output = F::Output> {
+    STATE.scope(RefCell::default(), request)
+}
+
+/// The same for an application that has looked the session up already, with [`Store::find_by_cookie`]: the store answers
+/// actix-session's first `load` of `raw` from `live` and asks neither the cache nor the database.
+///
+/// [`Store::find_by_cookie`]: super::Store::find_by_cookie
+pub fn scope_with<O: Owner, F: Future>(
+    raw: &str,
+    live: Option<LiveSession<O>>,
+    request: F,
+) -> impl Future<Output = F::Output> {
+    let state = RequestState {
+        looked_up: KeyHash::of(raw),
+        loaded: live.map(|live| Loaded { cached: live.cached, now: live.now }),
+        ..RequestState::default()
+    };
+    STATE.scope(RefCell::new(state), request)
+}
+
+/// The session with which this request was made, if it is live.
+pub fn loaded<O: Owner>() -> Option<LiveSession<O>> {
+    with(|state| {
+        let Loaded { cached, now } = state.loaded.as_ref()?;
+        let cached: Arc<CachedSession<O>> = Arc::clone(cached).downcast().ok()?;
+        Some(LiveSession { cached, now: *now })
+    })
+}
+
+/// Gives the browser `key`, of a session that was opened or rotated in this request. actix-session asks the store only
+/// if the session is also marked as changed. `lifetime`: how long the browser keeps the key; `None` until it closes.
+pub fn issue_key(key: Key, lifetime: Option<Duration>) {
+    with(|state| {
+        state.issued = Some(key);
+        state.key_lifetime = lifetime;
+    });
+}
+
+/// Gives the browser `key`, of a session of `principal` that was opened in this request, and drops what it had before:
+/// the session's map is emptied, and the session that the browser was still logged in with ends.
+///
+/// # Errors
+/// Those of `Session::insert`.
+pub fn log_in(
+    session: &Session,
+    principal: Principal,
+    key: Key,
+    lifetime: Option<Duration>,
+) -> Result<(), SessionInsertError> {
+    session.clear();
+    session.insert(IDENTITY_KEY, principal.0)?;
+    session.renew();
+    issue_key(key, lifetime);
+    Ok(())
+}
+
+/// How long the browser keeps the key that it gets with this response; `None` until it closes.
+pub fn key_lifetime() -> Option<Duration> {
+    with(|state| state.key_lifetime)
+}
+
+/// Why the store failed in this request, if it did: actix-session itself only returns status 500.
+pub fn take_fault() -> Option<Fault> {
+    with(|state| state.fault.take())
+}
+
+/// Whether [`scope_with`] was given the session of this key; true once.
+pub(super) fn take_looked_up(key: &KeyHash) -> bool {
+    with(|state| state.looked_up.take_if(|looked_up| looked_up == key).is_some())
+}
+
+pub(super) fn set_loaded<O: Owner>(live: LiveSession<O>, key_lifetime: Option<Duration>) {
+    with(|state| {
+        state.loaded = Some(Loaded { cached: live.cached, now: live.now });
+        state.key_lifetime = key_lifetime;
+    });
+}
+
+pub(super) fn clear_loaded() {
+    with(|state| {
+        state.loaded = None;
+        state.key_lifetime = None;
+    });
+}
+
+pub(super) fn take_issued_key() -> Option<Key> {
+    with(|state| state.issued.take())
+}
+
+/// The hash of the issued key, as long as actix-session has not taken it.
+pub(super) fn issued_key() -> Option<KeyHash> {
+    with(|state| state.issued.as_ref().map(Key::hash))
+}
+
+/// The session of this request had ended when it was to be replaced.
+pub(super) fn note_lost() {
+    with(|state| state.lost |= state.loaded.is_some());
+}
+
+pub(super) fn is_lost() -> bool {
+    with(|state| state.lost)
+}
+
+pub(super) fn note_fault(fault: &Fault) {
+    with(|state| state.fault = Some(fault.clone()));
+}
+
+/// Outside of the middleware nothing is known and nothing is stored.
+fn with<T: Default>(look: impl FnOnce(&mut RequestState) -> T) -> T {
+    STATE.try_with(|state| look(&mut state.borrow_mut())).unwrap_or_default()
+}

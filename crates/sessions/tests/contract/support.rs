@@ -1,0 +1,38 @@
+//! A fresh database with the tables of the sessions, and no others, for every test.
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use diesel_migrations::MigrationHarness as _;
+use test_db::{Schema, Server};
+
+pub type TestDb = test_db::TestDb<Sessions>;
+
+/// The tables of this crate.
+pub struct Sessions;
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start::<Sessions>(env!("CARGO_TARGET_TMPDIR")));
+
+impl Schema for Sessions {
+    const DIRECTORIES: &'static [&'static str] = &[concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")];
+
+    fn apply(url: &str) {
+        let mut conn = latchkey_db::connect(url, "latchkey").unwrap();
+        conn.run_pending_migrations(latchkey_sessions::MIGRATIONS).unwrap();
+    }
+
+    fn server() -> &'static Server {
+        &SERVER
+    }
+}
+
+/// The text of a key whose bytes are all `byte`.
+pub fn text_of_key(byte: u8) -> String {
+    URL_SAFE_NO_PAD.encode([byte; 32])
+}
+
+/// The 32 bytes that the text of a key stands for.
+pub fn bytes_of_key(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}

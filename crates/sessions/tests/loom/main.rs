@@ -1,0 +1,84 @@
+//! Every interleaving of filling the cache and being told of a change: `src/cache.rs` itself, compiled with
+//! loom's locks and atomics in place of the standard ones. That the models can fail is shown as well, on wrong uses of
+//! it and on caches that each lack one thing (`flawed`).
+//!
+//! No harness: loom's types exist only inside a model, and the file's own unit tests would run outside of one.
+
+mod flawed;
+mod model;
+
+#[allow(dead_code, unused_imports)] // The model needs a part of it, and its unit tests are not run here.
+#[path = "../../src/cache.rs"]
+mod cache;
+
+/// What the cache takes from its room.
+mod sync {
+    pub use loom::sync::atomic::{AtomicU64, Ordering};
+    pub use loom::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+}
+
+use latchkey_sessions::Principal;
+
+/// The room's own can only be made there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+use flawed::{Flaw, Slot};
+use model::{Real, WrongUse, run};
+
+type Model = Box<dyn Fn() + Sync + Send>;
+
+fn main() {
+    // As the harness does it: only what is named, if anything is.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let mut failed = 0;
+    for (name, holds, model) in models() {
+        if !wanted.is_empty() && !wanted.iter().any(|word| name.contains(word.as_str())) {
+            continue;
+        }
+        let begun = std::time::Instant::now();
+        let held = run(model, !holds);
+        let verdict = if held == holds { "ok" } else { "FAILED" };
+        failed += usize::from(held != holds);
+        println!("test {name} ... {verdict} ({:.1} s)", begun.elapsed().as_secs_f32());
+    }
+    assert!(failed == 0, "{failed} failed");
+}
+
+/// Names, whether each holds in every interleaving, and the models.
+fn models() -> Vec<(&'static str, bool, Model)> {
+    let real = || Real::new(WrongUse::None);
+    let slot = |flaw: Flaw| move || Slot::new(flaw);
+    vec![
+        ("what_was_read_before_a_change_is_not_served_after_it", true, model::fill_and_forget(real)),
+        ("nor_when_everything_is_forgotten", true, model::fill_and_clear(real)),
+        ("nor_to_a_third_who_asks_meanwhile", true, model::fill_forget_and_get(real)),
+        ("nor_of_two_who_fill_while_one_forgets", true, model::two_fill_one_forgets(real)),
+        ("nor_when_two_changes_follow_each_other", true, model::two_changes(real)),
+        ("what_somebody_else_changed_may_be_filled_again", true, model::somebody_else(real)),
+        ("nor_of_two_sessions_while_a_third_makes_room", true, model::two_sessions_of_one_principal()),
+        ("a_generation_taken_after_the_reading_is_caught", false, {
+            model::fill_and_forget(|| Real::new(WrongUse::GenerationAfterReading))
+        }),
+        ("forgetting_before_the_change_is_caught", false, {
+            model::fill_and_forget(|| Real::new(WrongUse::ForgetBeforeChange))
+        }),
+        ("the_small_cache_without_a_flaw_holds", true, model::fill_forget_and_get(slot(Flaw::None))),
+        ("no_look_at_the_generation_is_caught", false, model::fill_and_forget(slot(Flaw::NoCheck))),
+        ("a_look_before_the_lock_is_caught", false, model::fill_and_forget(slot(Flaw::CheckBeforeLock))),
+        ("a_generation_moved_too_late_is_caught", false, {
+            model::fill_and_forget(slot(Flaw::GenerationAfterRemoving))
+        }),
+        ("a_generation_never_moved_is_caught", false, model::fill_and_forget(slot(Flaw::GenerationStands))),
+    ]
+}

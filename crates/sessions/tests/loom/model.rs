@@ -1,0 +1,256 @@
+//! A database of one row, a cache before it, and those who use them. The row is a number that only grows.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc as Shared;
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::thread;
+
+use crate::cache::{Cache, Entry, Generation};
+use crate::{KeyHash, Model, Principal};
+
+/// A cache of the one row, the real one or one that lacks something.
+pub trait Kept: Send + Sync + 'static {
+    /// Reads `row` and keeps what it said.
+    fn fill(&self, row: &AtomicU64);
+    /// Changes `row` to `version`, and returns when nobody is served what it was.
+    fn change(&self, row: &AtomicU64, version: u64);
+    /// The same for whoever does not know what changed.
+    fn change_everything(&self, row: &AtomicU64, version: u64);
+    /// Something of somebody else has changed.
+    fn change_of_another(&self);
+    fn get(&self) -> Option<u64>;
+}
+
+/// How the real cache could be misused.
+#[derive(Clone, Copy, PartialEq)]
+pub enum WrongUse {
+    None,
+    GenerationAfterReading,
+    ForgetBeforeChange,
+}
+
+pub struct Real {
+    cache: Cache<Version>,
+    wrong: WrongUse,
+}
+
+struct Version(KeyHash, u64, Principal);
+
+impl Entry for Version {
+    fn key(&self) -> &KeyHash {
+        &self.0
+    }
+
+    fn principal(&self) -> Principal {
+        self.2
+    }
+
+    fn last_used(&self) -> i64 {
+        0
+    }
+}
+
+fn owner(number: u128) -> Principal {
+    Principal(uuid::Uuid::from_u128(number))
+}
+
+impl Real {
+    pub fn new(wrong: WrongUse) -> Self {
+        // What happens between shards has no order anyway: one of them shows it all.
+        Self { cache: Cache::with_shards(2, 1), wrong }
+    }
+
+    fn key() -> KeyHash {
+        KeyHash::new([7; 32])
+    }
+
+    fn announce(&self, row: &AtomicU64, version: u64, announce: impl Fn(&Cache<Version>)) {
+        if self.wrong == WrongUse::ForgetBeforeChange {
+            announce(&self.cache);
+        }
+        row.store(version, Ordering::SeqCst);
+        if self.wrong != WrongUse::ForgetBeforeChange {
+            announce(&self.cache);
+        }
+    }
+}
+
+impl Kept for Real {
+    fn fill(&self, row: &AtomicU64) {
+        let before: Generation = self.cache.generation();
+        let version = row.load(Ordering::SeqCst);
+        let after: Generation = self.cache.generation();
+        let seen = if self.wrong == WrongUse::GenerationAfterReading { after } else { before };
+        self.cache.insert(Shared::new(Version(Self::key(), version, owner(1))), seen);
+    }
+
+    fn change(&self, row: &AtomicU64, version: u64) {
+        self.announce(row, version, |cache| cache.remove_all_of(&[owner(1)]));
+    }
+
+    fn change_everything(&self, row: &AtomicU64, version: u64) {
+        self.announce(row, version, Cache::clear);
+    }
+
+    fn change_of_another(&self) {
+        self.cache.remove_all_of(&[owner(2)]);
+    }
+
+    fn get(&self) -> Option<u64> {
+        self.cache.get(&Self::key()).map(|kept| kept.1)
+    }
+}
+
+/// Two sessions of one principal are filled while a session of another principal makes one of them give way,
+/// and a change takes both: the index of principals says the same as that of keys, whatever came first.
+pub fn two_sessions_of_one_principal() -> Model {
+    Box::new(|| {
+        let (cache, row) = (Arc::new(Cache::with_shards(2, 1)), Arc::new(AtomicU64::new(0)));
+        let key = |number: u8| KeyHash::new([number; 32]);
+        let fill = move |cache: &Cache<Version>, row: &AtomicU64, number: u8, principal: Principal| {
+            let seen = cache.generation();
+            let version = row.load(Ordering::SeqCst);
+            cache.insert(Shared::new(Version(key(number), version, principal)), seen);
+        };
+        fill(&cache, &row, 1, owner(1));
+        let fillers = [(2, owner(1)), (3, owner(2))].map(|(number, principal)| {
+            let (cache, row) = (Arc::clone(&cache), Arc::clone(&row));
+            thread::spawn(move || fill(&cache, &row, number, principal))
+        });
+        row.store(1, Ordering::SeqCst);
+        cache.remove_all_of(&[owner(1)]);
+        let is_gone = |number| cache.get(&key(number)).is_none_or(|kept| kept.1 == 1);
+        assert!(is_gone(1) && is_gone(2), "served after it was taken back");
+        fillers.into_iter().for_each(|filler| filler.join().unwrap());
+        assert!(is_gone(1) && is_gone(2), "kept after it was taken back");
+        cache.remove_all_of(&[owner(1), owner(2)]);
+        assert!([1, 2, 3].into_iter().all(|number| cache.get(&key(number)).is_none()));
+        assert_eq!(cache.len(), 0);
+    })
+}
+
+/// Whether `model` holds in every interleaving. What one that is meant to fail says is not shown.
+pub fn run(model: Model, meant_to_fail: bool) -> bool {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // Loom leaves its own threads by panicking, with nothing to say.
+        let says = panic.payload().is::<&str>() || panic.payload().is::<String>();
+        if says && !meant_to_fail {
+            say(panic);
+        }
+    }));
+    let mut builder = loom::model::Builder::new();
+    // Three changes of mind of the scheduler find what is to be found in mutexes and counters; all of them take hours.
+    builder.preemption_bound = Some(3);
+    let held = catch_unwind(AssertUnwindSafe(|| builder.check(model))).is_ok();
+    let _ = std::panic::take_hook();
+    held
+}
+
+fn begin<K: Kept>(new: &impl Fn() -> K) -> (Arc<K>, Arc<AtomicU64>) {
+    (Arc::new(new()), Arc::new(AtomicU64::new(0)))
+}
+
+/// One fills while another changes.
+pub fn fill_and_forget<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
+    Box::new(move || {
+        let (kept, row) = begin(&new);
+        let filler = {
+            let (kept, row) = (Arc::clone(&kept), Arc::clone(&row));
+            thread::spawn(move || kept.fill(&row))
+        };
+        kept.change(&row, 1);
+        assert_ne!(kept.get(), Some(0), "served after it was taken back");
+        filler.join().unwrap();
+        assert_ne!(kept.get(), Some(0), "kept after it was taken back");
+    })
+}
+
+pub fn fill_and_clear<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
+    Box::new(move || {
+        let (kept, row) = begin(&new);
+        kept.fill(&row);
+        assert_eq!(kept.get(), Some(0));
+        let filler = {
+            let (kept, row) = (Arc::clone(&kept), Arc::clone(&row));
+            thread::spawn(move || kept.fill(&row))
+        };
+        kept.change_everything(&row, 1);
+        assert_ne!(kept.get(), Some(0));
+        filler.join().unwrap();
+        assert_ne!(kept.get(), Some(0));
+    })
+}
+
+/// A third looks, and knows when the change was answered.
+pub fn fill_forget_and_get<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
+    Box::new(move || {
+        let (kept, row) = begin(&new);
+        let answered = Arc::new(AtomicU64::new(0));
+        let filler = {
+            let (kept, row) = (Arc::clone(&kept), Arc::clone(&row));
+            thread::spawn(move || kept.fill(&row))
+        };
+        let getter = {
+            let (kept, answered) = (Arc::clone(&kept), Arc::clone(&answered));
+            thread::spawn(move || {
+                let after = answered.load(Ordering::SeqCst) == 1;
+                let got = kept.get();
+                assert!(!(after && got == Some(0)), "served after the answer");
+            })
+        };
+        kept.change(&row, 1);
+        answered.store(1, Ordering::SeqCst);
+        filler.join().unwrap();
+        getter.join().unwrap();
+        assert_ne!(kept.get(), Some(0));
+    })
+}
+
+pub fn two_fill_one_forgets<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
+    Box::new(move || {
+        let (kept, row) = begin(&new);
+        let fillers = [0, 1].map(|_| {
+            let (kept, row) = (Arc::clone(&kept), Arc::clone(&row));
+            thread::spawn(move || kept.fill(&row))
+        });
+        kept.change(&row, 1);
+        assert_ne!(kept.get(), Some(0));
+        fillers.into_iter().for_each(|filler| filler.join().unwrap());
+        assert_ne!(kept.get(), Some(0));
+    })
+}
+
+pub fn two_changes<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
+    Box::new(move || {
+        let (kept, row) = begin(&new);
+        let filler = {
+            let (kept, row) = (Arc::clone(&kept), Arc::clone(&row));
+            thread::spawn(move || kept.fill(&row))
+        };
+        for version in 1..=2 {
+            kept.change(&row, version);
+            assert!(kept.get().is_none_or(|got| got == version));
+        }
+        filler.join().unwrap();
+        assert!(kept.get().is_none_or(|got| got == 2));
+    })
+}
+
+/// It may cost a filling, and never a wrong answer or what was there already.
+pub fn somebody_else<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
+    Box::new(move || {
+        let (kept, row) = begin(&new);
+        kept.fill(&row);
+        let filler = {
+            let (kept, row) = (Arc::clone(&kept), Arc::clone(&row));
+            thread::spawn(move || kept.fill(&row))
+        };
+        kept.change_of_another();
+        assert_eq!(kept.get(), Some(0));
+        filler.join().unwrap();
+        assert_eq!(kept.get(), Some(0));
+    })
+}

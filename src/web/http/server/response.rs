@@ -1,0 +1,57 @@
+//! The body of a response as the server sends it: in pieces, so that a slow reader keeps only the response in
+//! memory and not a second copy of it. Also notes when it was sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::web::Bytes;
+
+use super::traffic::ResponseGuard;
+
+/// actix copies what it sends; it asks for the next piece when this one has nearly left.
+pub const PIECE: usize = 8 * 1024;
+
+pub struct ResponseBody {
+    body: Body,
+    _until_sent: Option<ResponseGuard>,
+}
+
+enum Body {
+    /// Bytes in memory. Those of a static file are part of the program.
+    Whole(Bytes),
+    Other(BoxBody),
+}
+
+impl ResponseBody {
+    pub fn new(body: impl MessageBody + 'static, response_guard: Option<ResponseGuard>) -> Self {
+        let body = match body.size() {
+            // Its length is not to be told (204, 304).
+            BodySize::None => Body::Other(BoxBody::new(body)),
+            BodySize::Sized(_) | BodySize::Stream => match body.boxed().try_into_bytes() {
+                Ok(bytes) => Body::Whole(bytes),
+                Err(body) => Body::Other(body),
+            },
+        };
+        Self { body, _until_sent: response_guard }
+    }
+}
+
+impl MessageBody for ResponseBody {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        match &self.body {
+            Body::Whole(bytes) => BodySize::Sized(bytes.len() as u64),
+            Body::Other(body) => body.size(),
+        }
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        match &mut self.body {
+            Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Body::Whole(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(PIECE))))),
+            Body::Other(body) => Pin::new(body).poll_next(cx),
+        }
+    }
+}
