@@ -185,12 +185,7 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
     let pending = app.letter("furthest@example.org", subjects::CONFIRM_EMAIL).await;
 
     let mut owner = app.browser();
-    owner
-        .open(&letter.link())
-        .await
-        .is(200)
-        .is_page("mailed_link")
-        .says("ada@example.org");
+    owner.open(&letter.link()).await.is(200).is_page("mailed_link").says("ada@example.org");
     owner.post("/undo-email", &[("token", &letter.token())]).await.redirects_to("/login");
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
     assert!(!thief.is_in().await);

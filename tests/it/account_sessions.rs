@@ -34,10 +34,7 @@ async fn every_session_is_listed_and_the_current_one_is_marked_and_first() {
     assert_eq!(page.count("li.session"), 2);
     assert_eq!(page.count("li.session.is-current"), 1);
     let first = page.text("li.session h2").unwrap();
-    assert!(
-        first.contains("Firefox") && first.contains("Linux"),
-        "{first}"
-    );
+    assert!(first.contains("Firefox") && first.contains("Linux"), "{first}");
     page.says("Safari on iPhone").does_not_say(&revoke(&laptop_handle)).does_not_say(&foreign);
     assert_eq!(page.count(&format!(r#"form[action="{}"]"#, revoke(&phone_handle))), 1);
     laptop.get("/home").await.has_others(1);
@@ -50,11 +47,7 @@ async fn a_revoked_browser_is_out_at_its_next_request() {
     let (mut laptop, _) = named(&app, &ada, "laptop").await;
     let (mut phone, handle) = named(&app, &ada, "phone").await;
     laptop.post(&revoke(&handle), &[]).await.redirects_to("/account/sessions");
-    laptop
-        .get("/account/sessions")
-        .await
-        .has_flash("session-ended")
-        .has_others(0);
+    laptop.get("/account/sessions").await.has_flash("session-ended").has_others(0);
     assert!(!phone.is_in().await);
     phone.post("/account/profile", &[("name", "Eve")]).await.redirects_to("/login");
     phone.post("/confirm", &[("password", ada.password)]).await.redirects_to("/login");

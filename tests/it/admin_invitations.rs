@@ -18,10 +18,7 @@ async fn an_invitation_is_sent_listed_and_withdrawn() {
         .await
         .redirects_to("/admin/invitations");
     let list = admin.get("/admin/invitations").await;
-    list.has_flash("invited")
-        .says("alan@example.org")
-        .says("Grace Hopper")
-        .has_state("waiting");
+    list.has_flash("invited").says("alan@example.org").says("Grace Hopper").has_state("waiting");
     let letter = app.letter("alan@example.org", subjects::INVITATION).await;
     assert!(letter.text.contains("7 days"), "{}", letter.text);
     list.does_not_say(&letter.token());
@@ -78,11 +75,7 @@ async fn without_mail_nobody_can_be_invited() {
     let app = TestApp::spawn_with(|settings| settings.mail.transport = Transport::None);
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut admin = app.logged_in(&grace).await;
-    admin
-        .fill_in("/admin/invitations", &[("email", "alan@example.org")])
-        .await
-        .is(422)
-        .is_refused("no-mail");
+    admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(422).is_refused("no-mail");
     let page = format!("/admin/users/{}", ada.id);
     admin.get(&page).await.is(200).does_not_say("send-reset");
     admin.post(&format!("{page}/send-reset"), &[]).await.is(422).is_refused("no-mail");

@@ -217,10 +217,7 @@ async fn an_ended_session_is_told_with_its_device_and_the_one_it_was_ended_from(
     let ends = page.attributes("form[action$='/revoke']", "action");
     chrome.post(ends.last().unwrap(), &[]).await.redirects_to("/account/sessions");
     let activity = chrome.get("/account/activity").await;
-    activity
-        .has_event("session-revoked")
-        .says("Firefox on Linux")
-        .says("Chrome on Windows");
+    activity.has_event("session-revoked").says("Firefox on Linux").says("Chrome on Windows");
     let detail: String = app.db.scalar("SELECT detail FROM audit_events WHERE act = 'session-revoked'");
     let by: String = app.db.scalar("SELECT handle::text FROM sessions WHERE revoked_at IS NULL");
     assert!(detail.contains(&by), "{detail} {by}");

@@ -208,11 +208,7 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
     }
     stranger.post("/forgot-password", &[("email", ada.email)]).await.redirects_to("/forgot-password/sent");
     // A row without a page of its own, and a guard that says no, answer as ever.
-    browser
-        .post_bare("/account/sessions/revoke-others", &fields)
-        .await
-        .is(403)
-        .is_error("foreign-form");
+    browser.post_bare("/account/sessions/revoke-others", &fields).await.is(403).is_error("foreign-form");
     browser.post_bare("/admin/invitations", &fields).await.is(403).is_error("not-allowed");
 }
 

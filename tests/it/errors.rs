@@ -62,10 +62,7 @@ async fn while_the_database_is_away_nobody_is_let_in_and_nobody_is_logged_out() 
         "/nothing",
     ] {
         let page = signed_in.get(path).await;
-        page.is(503)
-            .is_error("unavailable")
-            .does_not_say("Grace Hopper")
-            .does_not_say("FATAL");
+        page.is(503).is_error("unavailable").does_not_say("Grace Hopper").does_not_say("FATAL");
         assert!(page.header("retry-after").unwrap().parse::<u32>().is_ok(), "{path}");
         assert_eq!(page.header("cache-control"), Some("no-store"));
         assert_eq!(page.cookie("latchkey"), None, "{path}");

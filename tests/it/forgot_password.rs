@@ -37,11 +37,7 @@ async fn known_unknown_and_disabled_addresses_get_the_same_answer() {
     assert!(seen.iter().all(|answer| *answer == seen[0]), "{seen:?}");
     assert_eq!(app.letters().await.len(), 1);
     app.browser().get("/forgot-password/sent").await.is(200).is_page("forgot_password/sent");
-    app.browser()
-        .fill_in("/forgot-password", &[("email", "ada@")])
-        .await
-        .is(422)
-        .is_refused("no-email");
+    app.browser().fill_in("/forgot-password", &[("email", "ada@")]).await.is(422).is_refused("no-email");
 }
 
 #[actix_web::test]
@@ -118,9 +114,7 @@ async fn a_weak_password_is_refused_and_the_link_still_works() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let token = link_for(&app, &ada).await.token();
-    for (weak, why) in
-        [("short", "too-short"), ("Ada Lovelace 1815", "about-you"), ("", "too-short")]
-    {
+    for (weak, why) in [("short", "too-short"), ("Ada Lovelace 1815", "about-you"), ("", "too-short")] {
         let refused = reset(&app, &token, weak).await;
         refused.is(422).is_refused(why);
         assert_eq!(refused.attribute("input[name=token]", "value").as_deref(), Some(token.as_str()));

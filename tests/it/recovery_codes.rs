@@ -198,10 +198,7 @@ async fn the_page_with_the_codes_loaded_again_makes_no_others_and_says_what_to_d
     let code = shown.text("li.code").expect("a code");
     for _ in 0..2 {
         owner.post("/account/recovery-codes", &[("replaces", &set)]).await.redirects_to("/account/security");
-        owner
-            .get("/account/security")
-            .await
-            .has_flash("codes-shown");
+        owner.get("/account/security").await.has_flash("codes-shown");
     }
     for odd in ["none", "1", "x"] {
         owner.post("/account/recovery-codes", &[("replaces", odd)]).await.redirects_to("/account/security");

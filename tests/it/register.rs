@@ -216,11 +216,7 @@ async fn by_invitation_nobody_else_gets_in() {
     let form = browser.open(&letter.link()).await;
     assert_eq!(form.attribute("#email", "value").as_deref(), Some("alan@example.org"));
     let fields = |email| [("name", "Alan"), ("email", email), ("password", GOOD), ("invite", token.as_str())];
-    browser
-        .post("/register", &fields("eve@example.org"))
-        .await
-        .is(422)
-        .is_refused("not-invited");
+    browser.post("/register", &fields("eve@example.org")).await.is(422).is_refused("not-invited");
     browser.post("/register", &fields("Alan@example.org")).await.redirects_to("/register/check-email");
     let letter = app.letter("Alan@example.org", subjects::VERIFY_EMAIL).await;
     browser.open(&letter.link()).await;

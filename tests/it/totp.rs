@@ -298,11 +298,7 @@ async fn whoever_did_not_add_an_app_takes_it_back_with_everything_a_thief_could_
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
 
     let mut owner = app.browser();
-    owner
-        .open(&letter.link())
-        .await
-        .is(200)
-        .is_page("mailed_link");
+    owner.open(&letter.link()).await.is(200).is_page("mailed_link");
     assert!(thief.is_in().await, "looking at the letter does nothing");
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!thief.is_in().await);

@@ -92,7 +92,9 @@ impl From<&PasskeyRefusal> for Phrase {
                 "possibly-cloned",
                 "There may be a copy of this passkey, so we don't accept it. Use another way, then remove the passkey.",
             ),
-            PasskeyRefusal::Taken => ("already-registered", "This device already has a passkey for your account."),
+            PasskeyRefusal::Taken => {
+                ("already-registered", "This device already has a passkey for your account.")
+            }
             PasskeyRefusal::Enough => {
                 ("limit-reached", "You have as many passkeys as an account can have. Remove one first.")
             }

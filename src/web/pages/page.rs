@@ -45,8 +45,11 @@ impl Page {
             .map(|live| Person { name: live.owner.name.clone(), is_admin: live.owner.role >= Role::Admin });
         Self {
             csrf: csrf::token(request, shared),
-            flash: flash::take(request, shared)
-                .map(|flash| FlashMessage { code: flash.code(), kind: flash.kind(), text: flash.text().into() }),
+            flash: flash::take(request, shared).map(|flash| FlashMessage {
+                code: flash.code(),
+                kind: flash.kind(),
+                text: flash.text().into(),
+            }),
             person,
             path: request.path().to_owned(),
             css: assets::css(),

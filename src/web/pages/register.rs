@@ -196,7 +196,8 @@ pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
         .verify_link(&token, registration_cookie::shown(&ctx.request, &ctx.shared))
         .await?;
     let live = link != VerifyLink::Dead;
-    let (form, asks_password) = (mailed_link::fields(token, live, DEAD_REGISTRATION), link == VerifyLink::OtherBrowser);
+    let (form, asks_password) =
+        (mailed_link::fields(token, live, DEAD_REGISTRATION), link == VerifyLink::OtherBrowser);
     page::show(mailed_link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
 }
 

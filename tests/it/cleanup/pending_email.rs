@@ -78,13 +78,7 @@ async fn the_account_pages_show_it_and_cancel_it_and_send_the_link_again() {
     let ada = app.ada().await;
     let (mut browser, first) = asked(&app, &ada).await;
     for page in ["/account", "/account/email"] {
-        browser
-            .get(page)
-            .await
-            .is(200)
-            .has_notice("email-pending")
-            .says(NEW)
-            .says("just now");
+        browser.get(page).await.is(200).has_notice("email-pending").says(NEW).says("just now");
     }
     app.db.execute("UPDATE account_links SET since = since - interval '3 hours', created_at = created_at - interval '3 hours'");
     browser.post("/account/email/resend", &[]).await.redirects_to("/account/email");

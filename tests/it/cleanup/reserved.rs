@@ -56,11 +56,7 @@ async fn it_is_answered_as_a_taken_one_wherever_it_is_entered() {
     );
 
     let mut office = app.logged_in(&grace).await;
-    office
-        .fill_in("/admin/invitations", &[("email", ada.email)])
-        .await
-        .is(422)
-        .is_refused("registered");
+    office.fill_in("/admin/invitations", &[("email", ada.email)]).await.is(422).is_refused("registered");
     office.fill_in("/account/email", &[("email", "ADA@example.org")]).await.redirects_to("/account/email");
     assert_eq!(app.count_letters(subjects::ADDRESS_RESERVED).await, 2);
 

@@ -156,10 +156,7 @@ async fn an_account_holds_twenty_and_two_at_once_do_not_make_it_more() {
     let mut statuses = join_all(presses).await;
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 422, 422]);
-    refuses(
-        &add(&mut browser, &mut Authenticator::new(&app.origin)).await,
-        "limit-reached",
-    );
+    refuses(&add(&mut browser, &mut Authenticator::new(&app.origin)).await, "limit-reached");
 }
 
 #[actix_web::test]

@@ -56,8 +56,7 @@ async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_
     assert_eq!(page.attribute("input[name=second_step][checked]", "value").as_deref(), Some("required"));
     add(&mut browser, &mut Authenticator::new(&app.origin)).await.is(200);
     let page = browser.get("/account/security").await;
-    page.has_flash("passkey-required")
-        .has_no_notice("step-choice");
+    page.has_flash("passkey-required").has_no_notice("step-choice");
     page.has_notice("step-required");
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("which is asked for after your password from now on"), "{}", letter.text);
@@ -80,10 +79,7 @@ async fn who_chooses_so_goes_on_logging_in_with_the_password_alone() {
     let page = browser.get("/confirm").await;
     assert_eq!(page.count("#code"), 0);
     browser.post("/confirm", &[("password", ada.password)]).await.is(303);
-    browser
-        .get("/account/activity")
-        .await
-        .has_event("passkey-added");
+    browser.get("/account/activity").await.has_event("passkey-added");
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("your password alone still logs you in as well"), "{}", letter.text);
     browser.get("/account/security").await;
@@ -130,11 +126,7 @@ async fn an_authenticator_app_requires_a_second_step_whatever_is_chosen_for_pass
     browser.get("/account/security").await.does_not_say("second_step");
     add_with(&mut browser, &mut Authenticator::new(&app.origin), "off").await.is(200);
     assert!(!password_alone(&app, &ada).await);
-    browser
-        .get("/account/security")
-        .await
-        .has_notice("step-app")
-        .has_no_notice("step-required");
+    browser.get("/account/security").await.has_notice("step-app").has_no_notice("step-required");
     browser.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
     browser.get("/account/security").await.has_flash("step-unchanged");
     assert_eq!(app.events("passkey-step-off"), 0);
@@ -182,11 +174,7 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
 
     let letter = app.letter(ada.email, subjects::PASSKEY_STEP_OFF).await;
     let mut owner = app.browser();
-    owner
-        .open(&letter.link())
-        .await
-        .is(200)
-        .is_page("mailed_link");
+    owner.open(&letter.link()).await.is(200).is_page("mailed_link");
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!thief.is_in().await);
     app.browser().log_in(ada.email, ada.password).await.is(422);

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::recovery_codes;
 use crate::factors::{Attestation, PasskeyId, PasskeyStep, StepChange};
 use crate::identity::Name;
-use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;

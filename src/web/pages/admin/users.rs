@@ -182,12 +182,7 @@ async fn conclude(
     }
 }
 
-async fn refuse(
-    me: &Admin,
-    ctx: &RequestContext,
-    id: Uuid,
-    why: Phrase,
-) -> Result<HttpResponse, Error> {
+async fn refuse(me: &Admin, ctx: &RequestContext, id: Uuid, why: Phrase) -> Result<HttpResponse, Error> {
     let mut page = UserPage::new(me, ctx, id).await?;
     page.page.flash = Some(FlashMessage { code: why.code, kind: "bad", text: why.text });
     page::refused(&page)
