@@ -8,7 +8,7 @@ use crate::factors::Factors;
 use crate::identity::User;
 use crate::login::Login;
 use crate::mail::Mailer;
-use crate::notices::Notices;
+use crate::notices::{MailWriter, Notices};
 use crate::passwords::Passwords;
 use crate::throttle::Throttle;
 use crate::users::{Admin, Maintenance, Users};
@@ -31,12 +31,21 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    pub fn new(db: Db, mailer: Mailer, settings: &Settings) -> Result<Self, Misconfigured> {
+    /// * `writer`: writes the sentences of emails.
+    ///
+    /// # Errors
+    /// If a setting cannot be used.
+    pub fn new(
+        db: Db,
+        mailer: Mailer,
+        settings: &Settings,
+        writer: MailWriter,
+    ) -> Result<Self, Misconfigured> {
         let sessions = Store::builder(db.clone()).owner().policy(policy(settings)).build();
         let passwords = Passwords::new(settings)?;
         let throttle = Throttle::new(settings);
         let audit = Audit::new(db.clone());
-        let notices = Notices::new(db.clone(), mailer.clone(), settings);
+        let notices = Notices::new(db.clone(), mailer.clone(), settings, writer);
         let factors = Factors::new(sessions.clone(), notices.clone(), throttle, settings)?;
         let login = Login::new(&Cleaner::new(&factors), passwords.clone());
         let users = Users::new(&login, settings);

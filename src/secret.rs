@@ -1,4 +1,4 @@
-//! Keys derived from the one configured secret, and sealing with them. Leftmost room: knows nobody.
+//! Keys derived from the configured secret: signing, encryption, and single-use tokens.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -8,17 +8,17 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The operator's secret: at least 32 bytes, never printed. While it is being changed, the one before is
-/// still accepted wherever something comes back to us, and used for nothing new.
+/// The operator's secret, at least 32 bytes, never printed. During a change of the secret, the previous one still verifies
+/// and decrypts, but never signs or encrypts.
 #[derive(Clone)]
 pub struct Secret {
-    current: Keyed,
-    previous: Option<Keyed>,
+    current: HmacKey,
+    previous: Option<HmacKey>,
     looks_typed: bool,
 }
 
-/// HMAC-SHA256 that has taken in its key, which is half its work.
-type Keyed = Hmac<Sha256>;
+/// HMAC-SHA256 with its key already processed, which is half of the work.
+type HmacKey = Hmac<Sha256>;
 
 /// Shortest secret accepted, in bytes: 256 bits (ASVS 5.0 11.2.3 asks for 128).
 pub const SECRET_MIN_BYTES: usize = 32;
@@ -34,7 +34,7 @@ pub enum WeakSecret {
 }
 
 impl Secret {
-    /// Accepts `raw` when it is long enough and is no obvious placeholder.
+    /// Accepts `raw` if it is long enough and not obviously a placeholder.
     pub fn parse(raw: &str) -> Result<Self, WeakSecret> {
         let bytes = raw.trim().as_bytes();
         if bytes.len() < SECRET_MIN_BYTES {
@@ -47,18 +47,18 @@ impl Secret {
         Ok(Self { current: keyed(bytes), previous: None, looks_typed: looks_typed(raw) })
     }
 
-    /// Accepts what `previous` signed or sealed as well.
+    /// Also accepts what `previous` signed or encrypted.
     pub fn with_previous(mut self, previous: Option<Self>) -> Self {
         self.previous = previous.map(|previous| previous.current);
         self
     }
 
-    /// Whether somebody seems to have typed it, or copied an example: long enough, and guessable all the same.
+    /// Whether a person seems to have typed the secret or copied an example: long enough, but guessable.
     pub fn looks_typed(&self) -> bool {
         self.looks_typed
     }
 
-    /// A fresh 256-bit secret as text, for local mode to keep in its data directory.
+    /// A new 256-bit secret as text, which local mode keeps in its data directory.
     pub fn generate() -> Result<String, getrandom::Error> {
         random::<32>().map(|bytes| encode(&bytes))
     }
@@ -68,23 +68,23 @@ impl Secret {
         mac(&self.current, purpose, parts)
     }
 
-    /// Whether `given` is the text of [`Secret::mac`] over `parts`, now or before the last change.
+    /// Whether `given` is the Base64 of [`Secret::mac`] over `parts`, under the current or the previous secret.
     pub fn signed(&self, purpose: &str, parts: &[&[u8]], given: &str) -> bool {
-        let fits = |key: &Keyed| same(given.as_bytes(), encode(&mac(key, purpose, parts)).as_bytes());
+        let fits = |key: &HmacKey| same(given.as_bytes(), encode(&mac(key, purpose, parts)).as_bytes());
         fits(&self.current) || self.previous.as_ref().is_some_and(fits)
     }
 
-    /// 64 bytes for the cookie signature of actix-session.
+    /// The 64-byte key with which actix-session signs cookies.
     pub fn cookie_key(&self) -> [u8; 64] {
         cookie_key(&self.current)
     }
 
-    /// The same under the previous secret, while there is one.
+    /// The same key under the previous secret, if there is one.
     pub fn previous_cookie_key(&self) -> Option<[u8; 64]> {
         self.previous.as_ref().map(cookie_key)
     }
 
-    /// Encrypts `plain` with AES-256-GCM so that only `purpose` and `context` open it again.
+    /// Encrypts `plain` with AES-256-GCM. It can be decrypted only with the same `purpose` and `context`.
     pub fn seal(&self, purpose: &str, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealBroken> {
         let nonce = random::<NONCE_BYTES>().map_err(|_| SealBroken)?;
         let sealed = cipher(&self.current, purpose)
@@ -93,7 +93,10 @@ impl Secret {
         Ok([self.seal_id().as_slice(), &nonce, &sealed].concat())
     }
 
-    /// Opens what [`Secret::seal`] closed; anything else is [`SealBroken`].
+    /// Decrypts what [`Secret::seal`] encrypted.
+    ///
+    /// # Errors
+    /// [`SealBroken`] for everything else.
     pub fn open(&self, purpose: &str, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
         let (id, rest) = sealed.split_first_chunk::<SEAL_ID_BYTES>().ok_or(SealBroken)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealBroken)?;
@@ -103,7 +106,7 @@ impl Secret {
         cipher(key, purpose).decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
     }
 
-    /// Whether this one sealed, or the one before; `None` when neither did.
+    /// `true` if the current secret encrypted `sealed`, `false` if the previous one did, `None` if neither did.
     pub fn is_current_seal(&self, sealed: &[u8]) -> Option<bool> {
         let id = sealed.first_chunk::<SEAL_ID_BYTES>()?;
         if seal_id(&self.current) == *id {
@@ -112,23 +115,23 @@ impl Secret {
         self.previous.as_ref().is_some_and(|previous| seal_id(previous) == *id).then_some(false)
     }
 
-    /// Which secret sealed: the first bytes of everything that this one seals. Says nothing about the secret.
+    /// The first bytes of everything that this secret encrypts. They reveal nothing about the secret.
     pub fn seal_id(&self) -> [u8; SEAL_ID_BYTES] {
         seal_id(&self.current)
     }
 }
 
-/// Signs cookies, and opens signed ones, as the `cookie` crate does for actix-session: the Base64 of the value's
-/// HMAC-SHA256, then the value. Prepared once, so that opening costs little.
+/// Signs cookies and verifies signed ones like the `cookie` crate does for actix-session: the Base64 of the value's
+/// HMAC-SHA256, then the value. Create it once, because it processes the keys.
 pub struct CookieSigner {
-    current: Keyed,
-    previous: Option<Keyed>,
+    current: HmacKey,
+    previous: Option<HmacKey>,
 }
 
-/// A cookie's value whose signature fits.
-pub struct Opened<'c> {
+/// The value of a cookie with a valid signature.
+pub struct SignedValue<'c> {
     pub value: &'c str,
-    /// Not signed with the secret before.
+    /// Whether the current secret signed it, not the previous one.
     pub is_current: bool,
 }
 
@@ -139,14 +142,14 @@ impl CookieSigner {
         Self { current: half(secret.cookie_key()), previous: secret.previous_cookie_key().map(half) }
     }
 
-    pub fn open<'c>(&self, signed: &'c str) -> Option<Opened<'c>> {
+    pub fn open<'c>(&self, signed: &'c str) -> Option<SignedValue<'c>> {
         let (given, value) = signed.split_at_checked(DIGEST_CHARS)?;
-        let fits = |key: &Keyed| {
+        let fits = |key: &HmacKey| {
             let mut due = [0; DIGEST_CHARS];
             STANDARD.encode_slice(digest(key, value), &mut due).is_ok() && same(given.as_bytes(), &due)
         };
         let is_current = fits(&self.current);
-        (is_current || self.previous.as_ref().is_some_and(fits)).then_some(Opened { value, is_current })
+        (is_current || self.previous.as_ref().is_some_and(fits)).then_some(SignedValue { value, is_current })
     }
 
     pub fn sign(&self, value: &str) -> String {
@@ -154,22 +157,22 @@ impl CookieSigner {
     }
 }
 
-/// 32 bytes in padded Base64.
+/// The length of 32 bytes in padded Base64.
 const DIGEST_CHARS: usize = 44;
 
-fn digest(key: &Keyed, value: &str) -> [u8; 32] {
+fn digest(key: &HmacKey, value: &str) -> [u8; 32] {
     let mut mac = key.clone();
     mac.update(value.as_bytes());
     mac.finalize().into_bytes().into()
 }
 
-fn keyed(key: &[u8]) -> Keyed {
+fn keyed(key: &[u8]) -> HmacKey {
     // HMAC takes keys of any length, so this cannot fail.
-    <Keyed as hmac::KeyInit>::new_from_slice(key)
+    <HmacKey as hmac::KeyInit>::new_from_slice(key)
         .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"))
 }
 
-/// Words of examples, and characters in a row: random bytes hold one of these once in some ten thousand secrets.
+/// Whether `raw` contains a word of an example or characters in a row. About one in ten thousand random secrets does.
 fn looks_typed(raw: &str) -> bool {
     const WORDS: [&str; 9] =
         ["secret", "password", "change", "example", "sample", "latchkey", "tests", "dummy", "qwert"];
@@ -183,8 +186,8 @@ fn looks_typed(raw: &str) -> bool {
     runs || WORDS.iter().any(|word| lower.contains(word))
 }
 
-/// Each part is preceded by its length, so that no two lists collide.
-fn mac(key: &Keyed, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+/// Each part is preceded by its length, so that no two lists of parts have the same MAC.
+fn mac(key: &HmacKey, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = key.clone();
     for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
         mac.update(&(part.len() as u64).to_be_bytes());
@@ -193,36 +196,35 @@ fn mac(key: &Keyed, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn cookie_key(key: &Keyed) -> [u8; 64] {
+fn cookie_key(key: &HmacKey) -> [u8; 64] {
     let mut out = [0; 64];
     out[..32].copy_from_slice(&mac(key, "cookie", &[b"1"]));
     out[32..].copy_from_slice(&mac(key, "cookie", &[b"2"]));
     out
 }
 
-fn cipher(key: &Keyed, purpose: &str) -> Aes256Gcm {
+fn cipher(key: &HmacKey, purpose: &str) -> Aes256Gcm {
     Aes256Gcm::new(&mac(key, "seal", &[purpose.as_bytes()]).into())
 }
 
-fn seal_id(key: &Keyed) -> [u8; SEAL_ID_BYTES] {
+fn seal_id(key: &HmacKey) -> [u8; SEAL_ID_BYTES] {
     let [a, b, c, d, ..] = mac(key, "seal-id", &[]);
     [a, b, c, d]
 }
 
-/// The bytes were sealed under another secret, for another place, or were altered.
+/// The bytes were encrypted under another secret, for another purpose or context, or were altered.
 #[derive(Debug)]
 pub struct SealBroken;
 
 impl std::fmt::Display for SealBroken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a sealed value does not open with the configured secret")
+        f.write_str("cannot decrypt a value with the configured secret")
     }
 }
 
 impl std::error::Error for SealBroken {}
 
-/// A single-use secret that travels by mail: 256 bits, shown once as text, stored as a hash
-/// (ASVS 5.0 6.5.3, 11.5.1).
+/// A single-use secret of 256 bits for a mailed link, stored only as a hash (ASVS 5.0 6.5.3, 11.5.1).
 pub struct Token(String);
 
 /// SHA-256 of a [`Token`]: what the tables hold.
@@ -233,7 +235,7 @@ impl Token {
         random::<32>().map(|bytes| Self(encode(&bytes)))
     }
 
-    /// The hash to look up what somebody handed in, when it has the form of a token at all.
+    /// The hash of `raw` to look it up; `None` if it does not have the form of a token.
     pub fn hash_of(raw: &str) -> Option<TokenHash> {
         decode::<32>(raw).map(|_| sha256(raw.as_bytes()))
     }
@@ -242,7 +244,7 @@ impl Token {
         sha256(self.0.as_bytes())
     }
 
-    /// The text for the link. Goes into a mail or onto the operator's terminal, nowhere else.
+    /// The text for the link. Write it only into an email or to the operator's terminal.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -264,12 +266,12 @@ pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The reverse of [`encode`] for exactly `N` bytes.
+/// The inverse of [`encode`] for exactly `N` bytes.
 pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-/// Comparison whose time does not depend on where the values differ (ASVS 5.0 11.2.4).
+/// Compares in constant time (ASVS 5.0 11.2.4).
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }

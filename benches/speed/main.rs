@@ -17,9 +17,6 @@ mod targets;
 
 use std::process::ExitCode;
 
-#[allow(unused_imports)] // Used by the unit tests of src/sessions/cache.rs.
-use latchkey::secret;
-
 use report::Report;
 
 /// The groups that can be measured.

@@ -1,35 +1,34 @@
-//! What happened: written in the transaction of the change, so that neither stands without the other.
+//! What is recorded: each event is written in the transaction of the change, so that neither exists without the other.
 
-use diesel::pg::PgConnection;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use crate::audit::queries;
-use crate::db::Fault;
 use crate::identity::{Agent, Client, UserId};
 use latchkey_sessions::Handle;
 
-macro_rules! acts {
-    ($($(#[$doc:meta])* $act:ident = $text:literal),* $(,)?) => {
-        /// Everything that is recorded.
+macro_rules! actions {
+    ($($(#[$doc:meta])* $action:ident = $text:literal),* $(,)?) => {
+        /// What happened.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Act { $($(#[$doc])* $act),* }
+        pub enum AuditAction { $($(#[$doc])* $action),* }
 
-        impl Act {
-            pub const ALL: &[Self] = &[$(Self::$act),*];
+        impl AuditAction {
+            pub const ALL: &[Self] = &[$(Self::$action),*];
 
-            /// The name in the table.
+            /// The name in the table. Stored names never change.
             pub fn as_str(self) -> &'static str {
-                match self { $(Self::$act => $text),* }
+                match self { $(Self::$action => $text),* }
             }
         }
     };
 }
 
-acts! {
+actions! {
     Registered = "registered",
     LoggedIn = "logged-in",
-    /// Wrong password, unknown address, or throttled.
+    /// Wrong password, unknown email address, or throttled.
     LogInRefused = "log-in-refused",
     LoggedOut = "logged-out",
     Confirmed = "confirmed",
@@ -37,18 +36,18 @@ acts! {
     PasswordChanged = "password-changed",
     PasswordReset = "password-reset",
     ResetRequested = "reset-requested",
-    /// After too many wrong ones.
+    /// After too many wrong passwords.
     PasswordLocked = "password-locked",
     PasswordUnlocked = "password-unlocked",
     NameChanged = "name-changed",
     EmailChangeAsked = "email-change-asked",
-    /// By its owner, or by a clean-up.
+    /// By the owner, or by a clean-up.
     EmailChangeCancelled = "email-change-cancelled",
     EmailChanged = "email-changed",
     /// With the link sent to the old address.
     EmailRestored = "email-restored",
     SessionRevoked = "session-revoked",
-    /// "This was not me", said with a mailed link.
+    /// "This was not me", reported with a mailed link.
     SessionDisowned = "session-disowned",
     SessionsRevoked = "sessions-revoked",
     RoleChanged = "role-changed",
@@ -57,52 +56,53 @@ acts! {
     Invited = "invited",
     InvitationWithdrawn = "invitation-withdrawn",
     SetUp = "set-up",
-    /// The right password of somebody who has a second factor.
+    /// The password was right, and a second factor is required.
     PasswordAccepted = "password-accepted",
     SecondFactorRefused = "second-factor-refused",
     TotpAdded = "authenticator-added",
     TotpRemoved = "authenticator-removed",
-    /// Too many wrong codes.
+    /// After too many wrong codes.
     TotpLocked = "authenticator-locked",
     RecoveryCodesMade = "recovery-codes-made",
     RecoveryCodeUsed = "recovery-code-used",
     FactorsReset = "factors-reset",
-    /// Its owner had not added it.
+    /// Removed by its owner, who had not added it.
     FactorDisowned = "factor-disowned",
-    /// Moved in from elsewhere with the password hash they had there.
+    /// Imported from another system, with the password hash from there.
     Imported = "imported",
-    /// A password from elsewhere was right, and is hashed as ours are from now on.
+    /// The password of an imported user was right and is now hashed with Argon2id.
     PasswordMovedIn = "password-moved-in",
     PasskeyAdded = "passkey-added",
     PasskeyRenamed = "passkey-renamed",
     PasskeyRemoved = "passkey-removed",
-    /// It is asked for after the password.
+    /// A passkey is required after the password.
     PasskeyStepOn = "passkey-step-on",
-    /// The password alone logs in although there is one.
+    /// The password alone logs in, although there is a passkey.
     PasskeyStepOff = "passkey-step-off",
-    /// A signature by a passkey we know that was not good enough.
+    /// A known passkey, whose signature did not verify.
     PasskeyRefused = "passkey-refused",
-    /// The same, because its counter went back: there may be a copy of it.
+    /// The counter of the passkey went back, so there may be a copy of it.
     PasskeyCopied = "passkey-copied",
     Exported = "exported",
     DeletionRequested = "deletion-requested",
-    /// They logged in while there was time.
+    /// The owner logged in within the grace period.
     DeletionCancelled = "deletion-cancelled",
-    /// What the trail keeps of them may be erased from here on.
+    /// From here on, the personal data of this user in the trail may be erased.
     Deleted = "deleted",
 }
 
-impl Act {
+impl AuditAction {
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|act| act.as_str() == text)
+        Self::ALL.iter().copied().find(|action| action.as_str() == text)
     }
 }
 
-/// One line of the trail.
+/// An event of the trail.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub at: OffsetDateTime,
-    pub act: Option<Act>,
+    /// `None` if a newer version recorded it.
+    pub action: Option<AuditAction>,
     pub actor: Option<UserId>,
     pub actor_name: Option<String>,
     pub subject: Option<UserId>,
@@ -110,6 +110,13 @@ pub struct Event {
     pub address: String,
     pub agent: Agent,
     pub detail: String,
+}
+
+/// A value before and after a change, as JSON in the detail of an event. Earlier versions recorded only the new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueChange {
+    pub from: String,
+    pub to: String,
 }
 
 /// Who caused an event.
@@ -123,12 +130,12 @@ pub enum Actor {
     Operator,
     /// The instance itself, when a time limit has passed.
     Instance,
-    /// Someone who has not proven who they are, such as at a refused log-in or with a mailed link.
+    /// A visitor who has not proven who they are, such as at a refused log-in or with a mailed link.
     Unproven,
 }
 
 impl Event {
-    /// What the browser calls itself; empty for what no browser caused.
+    /// The user agent; empty if no browser caused the event.
     pub fn browser(&self) -> &str {
         match &self.agent {
             Agent::Operator => "",
@@ -136,11 +143,16 @@ impl Event {
         }
     }
 
+    /// The values before and after, if the event records them.
+    pub fn change(&self) -> Option<ValueChange> {
+        serde_json::from_str(&self.detail).ok()
+    }
+
     pub fn by(&self) -> Actor {
         match self.actor {
             Some(actor) if self.subject == Some(actor) => Actor::Owner(actor),
             Some(actor) => Actor::Admin(actor),
-            None if self.act == Some(Act::Deleted) => Actor::Instance,
+            None if self.action == Some(AuditAction::Deleted) => Actor::Instance,
             None if self.agent == Agent::Operator => Actor::Operator,
             None => Actor::Unproven,
         }
@@ -148,30 +160,37 @@ impl Event {
 }
 
 /// An event about to be written.
-pub(crate) struct Entry<'a> {
-    pub act: Act,
+pub(crate) struct NewEvent<'a> {
+    pub action: AuditAction,
     pub actor: Option<UserId>,
     pub subject: Option<UserId>,
     pub session: Option<Handle>,
     pub client: &'a Client,
-    /// Never a secret.
-    pub detail: &'a str,
+    /// Text or JSON about this event, never a secret.
+    pub detail: Cow<'a, str>,
 }
 
-impl<'a> Entry<'a> {
-    /// Somebody acting on their own account.
-    pub fn own(act: Act, user: UserId, client: &'a Client) -> Self {
-        Self { act, actor: Some(user), subject: Some(user), session: None, client, detail: "" }
+impl<'a> NewEvent<'a> {
+    /// A user acts on their own account.
+    pub fn by_owner(action: AuditAction, user: UserId, client: &'a Client) -> Self {
+        Self {
+            action,
+            actor: Some(user),
+            subject: Some(user),
+            session: None,
+            client,
+            detail: Cow::Borrowed(""),
+        }
     }
 
-    /// Somebody acting on the account of another; `None` is the operator.
-    pub fn on(act: Act, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
-        Self { act, actor, subject: Some(subject), session: None, client, detail: "" }
+    /// An administrator acts on the account of a user; an `actor` of `None` is the operator.
+    pub fn by_admin(action: AuditAction, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
+        Self { action, actor, subject: Some(subject), session: None, client, detail: Cow::Borrowed("") }
     }
 
-    /// Nobody known, perhaps at somebody's account.
-    pub fn nobody(act: Act, subject: Option<UserId>, client: &'a Client) -> Self {
-        Self { act, actor: None, subject, session: None, client, detail: "" }
+    /// A visitor who has not proven who they are, at the account of `subject` if it exists.
+    pub fn unproven(action: AuditAction, subject: Option<UserId>, client: &'a Client) -> Self {
+        Self { action, actor: None, subject, session: None, client, detail: Cow::Borrowed("") }
     }
 
     pub fn session(mut self, handle: Handle) -> Self {
@@ -180,35 +199,14 @@ impl<'a> Entry<'a> {
     }
 
     pub fn detail(mut self, detail: &'a str) -> Self {
-        self.detail = detail;
+        self.detail = Cow::Borrowed(detail);
         self
     }
 
-    pub fn write(self, conn: &mut PgConnection) -> Result<(), Fault> {
-        queries::insert_event(conn, &self)
-    }
-}
-
-impl super::Audit {
-    /// What happened to `subject`'s account, newest first, and how much in all.
-    pub async fn activity(
-        &self,
-        subject: UserId,
-        limit: i64,
-        offset: i64,
-    ) -> Result<(Vec<Event>, i64), Fault> {
-        self.db.read(move |conn| queries::events(conn, Some(subject), None, limit, offset)).await
-    }
-
-    /// What happened anywhere, newest first; `q` searches names, addresses and acts.
-    pub async fn trail(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<Event>, i64), Fault> {
-        let q = q.to_owned();
-        self.db.read(move |conn| queries::events(conn, None, Some(&q), limit, offset)).await
-    }
-}
-
-impl From<UserId> for Uuid {
-    fn from(id: UserId) -> Self {
-        id.0
+    /// Records a value before and after the change.
+    pub fn change(mut self, from: &str, to: &str) -> Self {
+        let change = ValueChange { from: from.to_owned(), to: to.to_owned() };
+        self.detail = Cow::Owned(serde_json::to_string(&change).unwrap_or_default());
+        self
     }
 }

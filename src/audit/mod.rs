@@ -1,23 +1,13 @@
 //! The audit trail: events, and the hash chain that shows whether one was changed or removed.
 
+mod chain;
 mod events;
 mod hash_chain;
 pub(crate) mod queries;
+mod record;
+mod service;
 
-pub(crate) use events::Entry;
-pub use events::{Act, Actor, Event};
-pub use hash_chain::{Broken, Damage, ErasedUser, Head, Intact};
-
-use crate::db::Db;
-
-/// Reads and verifies the trail. Operations write their events themselves, in their own transaction.
-#[derive(Clone)]
-pub struct Audit {
-    db: Db,
-}
-
-impl Audit {
-    pub(crate) fn new(db: Db) -> Self {
-        Self { db }
-    }
-}
+pub use chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain, InvalidChainHead};
+pub(crate) use events::NewEvent;
+pub use events::{Actor, AuditAction, Event, ValueChange};
+pub use service::Audit;

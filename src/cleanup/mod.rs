@@ -1,5 +1,5 @@
-//! Carrying out a clean-up. Every operation that takes something back calls [`Cleaner::clean_up`], which does what
-//! [`fate`] says, so that no operation forgets a part of what a thief may have left.
+//! Clean-ups of an account. Every operation that ends or undoes something calls [`Cleaner::clean_up`], which applies
+//! [`effect`], so that no operation forgets something that an attacker may have left.
 
 mod model;
 pub(crate) mod queries;
@@ -7,53 +7,53 @@ mod table;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Entry};
-use crate::cleanup::queries::AskedBy;
+use crate::audit::{AuditAction, NewEvent};
+use crate::cleanup::queries::RequestedBy;
 use crate::db::time::Moment;
 use crate::db::{Db, Fault};
 use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
-use crate::notices::{Notices, Purpose};
+use crate::notices::{LinkPurpose, Notices};
 use crate::secret::TokenHash;
 use latchkey_sessions::{Handle, SessionTx, Store};
 
-pub use model::{Cleanup, Fate, Reach, Trace, fate};
+pub use model::{Artifact, Cleanup, Effect, SessionScope, effect};
 pub use table::table;
 
-/// Rows deleted in one statement when all users are logged out.
+/// Rows deleted in one statement when the sessions of all users end.
 const BATCH: i64 = 10_000;
 
-/// A clean-up of one account. The fields that a kind does not need stay empty.
-pub(crate) struct Request<'a> {
+/// A clean-up of one account. Each kind needs some of the fields.
+pub(crate) struct CleanupRequest<'a> {
     kind: Cleanup,
     user: UserId,
-    /// With [`Reach::One`] the session to end, with [`Reach::Others`] the one that remains.
+    /// For [`SessionScope::One`] the session to end, for [`SessionScope::Others`] the session that remains.
     session: Option<Handle>,
-    /// The browser in which it is carried out. It stays known.
+    /// The browser that requested it, which stays a known device.
     browser: Option<TokenHash>,
-    /// What was added from then on is not the owner's.
+    /// What was added from then on is removed.
     since: Option<OffsetDateTime>,
-    /// The address that the account gets back, and when the change that is taken back was carried out.
+    /// The address that is restored, and when the undone change was confirmed.
     restored: Option<(&'a Email, OffsetDateTime)>,
-    /// For the record; `None` for a mailed link and for the operator.
+    /// For the events; `None` for a mailed link and for the operator.
     actor: Option<UserId>,
     client: &'a Client,
 }
 
 /// What a clean-up removed.
 #[derive(Default)]
-pub(crate) struct Removed {
+pub(crate) struct RemovedCounts {
     pub sessions: usize,
     pub factors: usize,
 }
 
-impl<'a> Request<'a> {
-    /// By a mailed link, or by the operator.
+impl<'a> CleanupRequest<'a> {
+    /// Requested with a mailed link, or by the operator.
     pub fn new(kind: Cleanup, user: UserId, client: &'a Client) -> Self {
         Self { kind, user, session: None, browser: None, since: None, restored: None, actor: None, client }
     }
 
-    /// By a user who is logged in.
+    /// Requested by a logged-in user.
     pub fn by(self, actor: Option<UserId>) -> Self {
         Self { actor, ..self }
     }
@@ -62,8 +62,8 @@ impl<'a> Request<'a> {
         Self { session: Some(session), ..self }
     }
 
-    /// The owner does it in this browser.
-    pub fn here(self) -> Self {
+    /// Requested by the owner in this browser.
+    pub fn from_this_browser(self) -> Self {
         Self { browser: self.client.browser, ..self }
     }
 
@@ -75,27 +75,26 @@ impl<'a> Request<'a> {
         Self { restored: Some((email, changed_at)), ..self }
     }
 
-    fn write(&self, change: &mut SessionTx<'_>, act: Act, detail: &str) -> Result<(), Fault> {
-        Entry::on(act, self.actor, self.user, self.client).detail(detail).write(change)
+    fn write(&self, tx: &mut SessionTx<'_>, act: AuditAction, detail: &str) -> Result<(), Fault> {
+        NewEvent::by_admin(act, self.actor, self.user, self.client).detail(detail).write(tx)
     }
 
-    fn began(&self) -> Result<OffsetDateTime, Fault> {
-        self.since
-            .ok_or_else(|| Fault::bug(format_args!("{:?} without the moment it goes back to", self.kind)))
+    fn since_or_bug(&self) -> Result<OffsetDateTime, Fault> {
+        self.since.ok_or_else(|| Fault::bug(format_args!("{:?} without a time to go back to", self.kind)))
     }
 }
 
-/// What came of it.
+/// Whether the owner gets a reset link after a clean-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disowned {
-    /// A reset link is on its way.
-    ResetMailed,
-    /// The account goes by another address by now, where a link would reach whoever changed that. The letter about
-    /// the change has the way back.
+pub enum OwnerReset {
+    /// The reset link is in the outbox.
+    Mailed,
+    /// No link was sent: the address was changed since, and the link would reach the user who changed it. The notice
+    /// about that change has a link that undoes it.
     AddressChanged,
 }
 
-/// Removes what an operation must not leave behind.
+/// Removes what an operation must not leave in an account.
 #[derive(Clone)]
 pub struct Cleaner {
     pub(crate) db: Db,
@@ -114,138 +113,144 @@ impl Cleaner {
         }
     }
 
-    /// Removes what [`fate`] says goes. The caller has locked the user's row, except for logging out, and writes the
+    /// Removes what [`effect`] says is removed. The caller has locked the user's row, except to log out, and writes the
     /// event of the operation itself.
     pub(crate) fn clean_up(
         &self,
-        change: &mut SessionTx<'_>,
-        request: &Request<'_>,
-    ) -> Result<Removed, Fault> {
-        let mut removed = Removed { sessions: self.end_sessions(change, request)?, factors: 0 };
-        if request.kind.reach() == Reach::One && removed.sessions == 0 {
-            // No live session of theirs: there is nothing of it to clean up.
+        tx: &mut SessionTx<'_>,
+        request: &CleanupRequest<'_>,
+    ) -> Result<RemovedCounts, Fault> {
+        let mut removed = RemovedCounts { sessions: self.end_sessions(tx, request)?, factors: 0 };
+        if request.kind.session_scope() == SessionScope::One && removed.sessions == 0 {
+            // The user has no such live session, so there is nothing to clean up.
             return Ok(removed);
         }
-        for trace in Trace::ALL {
-            if fate(request.kind, *trace).goes() {
-                self.remove(change, request, *trace, &mut removed)?;
+        for artifact in Artifact::ALL {
+            if effect(request.kind, *artifact).is_removed() {
+                self.remove(tx, request, *artifact, &mut removed)?;
             }
         }
         Ok(removed)
     }
 
-    fn end_sessions(&self, change: &mut SessionTx<'_>, request: &Request<'_>) -> Result<usize, Fault> {
+    fn end_sessions(&self, tx: &mut SessionTx<'_>, request: &CleanupRequest<'_>) -> Result<usize, Fault> {
         let principal = request.user.principal();
-        match (request.kind.reach(), request.session) {
-            (Reach::None, _) => Ok(0),
-            (Reach::One, Some(handle)) => {
-                Ok(usize::from(self.sessions.revoke(change, handle, Some(principal))?.is_some()))
+        match (request.kind.session_scope(), request.session) {
+            (SessionScope::None, _) => Ok(0),
+            (SessionScope::One, Some(handle)) => {
+                Ok(usize::from(self.sessions.revoke(tx, handle, Some(principal))?.is_some()))
             }
-            (Reach::Others, Some(here)) => self.sessions.revoke_all(change, principal, Some(here)),
-            (Reach::All, _) => self.sessions.revoke_all(change, principal, None),
-            (reach, None) => Err(Fault::bug(format_args!("{:?} ends {reach:?} of no session", request.kind))),
+            (SessionScope::Others, Some(here)) => self.sessions.revoke_all(tx, principal, Some(here)),
+            (SessionScope::All, _) => self.sessions.revoke_all(tx, principal, None),
+            (scope, None) => {
+                Err(Fault::bug(format_args!("{:?} needs a session for {scope:?}", request.kind)))
+            }
         }
     }
 
     fn remove(
         &self,
-        change: &mut SessionTx<'_>,
-        request: &Request<'_>,
-        trace: Trace,
-        removed: &mut Removed,
+        tx: &mut SessionTx<'_>,
+        request: &CleanupRequest<'_>,
+        artifact: Artifact,
+        removed: &mut RemovedCounts,
     ) -> Result<(), Fault> {
         let user = request.user;
-        match trace {
-            // Ended already, with all that works only in a session.
-            Trace::Session
-            | Trace::SessionInSameBrowser
-            | Trace::SessionInOtherBrowser
-            | Trace::OpenForm
-            | Trace::PasskeyCeremony => Ok(()),
-            Trace::KnownDevice => match (request.kind.reach(), request.session) {
-                (Reach::One, Some(session)) => {
-                    queries::forget_browser_of(change, user, session, request.browser.as_ref())
+        match artifact {
+            // Ended with the session.
+            Artifact::Session
+            | Artifact::SessionInSameBrowser
+            | Artifact::SessionInOtherBrowser
+            | Artifact::OpenForm
+            | Artifact::PasskeyCeremony => Ok(()),
+            Artifact::KnownDevice => match (request.kind.session_scope(), request.session) {
+                (SessionScope::One, Some(session)) => {
+                    queries::forget_device_of_session(tx, user, session, request.browser.as_ref())
                 }
-                _ => queries::forget_browsers(change, user, request.browser.as_ref()),
+                _ => queries::forget_known_devices(tx, user, request.browser.as_ref()),
             },
-            Trace::PendingLogin => crate::factors::queries::delete_pending_of(change, user),
-            Trace::PendingEmailChange => self.cancel_email_changes(change, request),
-            // The operation itself gives the account its old address, or its new password.
-            Trace::ChangedAddress => Ok(()),
-            Trace::NewPassword => queries::drop_password(change, user),
-            Trace::LinksToChangedAddress => match request.restored {
-                // Not since the request, which a thief may have begun before the owner's own link was mailed.
-                Some((email, changed_at)) => queries::delete_links_elsewhere(change, user, email, changed_at),
+            Artifact::PendingLogin => crate::factors::queries::delete_pending_logins_of(tx, user),
+            Artifact::PendingEmailChange => self.cancel_email_changes(tx, request),
+            // The operation itself restores the address.
+            Artifact::ChangedAddress => Ok(()),
+            Artifact::NewPassword => queries::clear_password(tx, user),
+            Artifact::LinksToChangedAddress => match request.restored {
+                // Since the confirmation, not since the request: an attacker may have made the request before a link was
+                // mailed to the owner.
+                Some((email, changed_at)) => queries::delete_links_elsewhere(tx, user, email, changed_at),
                 None => Ok(()),
             },
-            Trace::ResetLink => crate::notices::queries::delete_user_tokens(change, user),
-            Trace::UnlockLink => {
-                crate::notices::queries::delete_links(change, user, &[Purpose::Unlock]).map(drop)
+            Artifact::ResetLink => crate::notices::queries::delete_user_tokens(tx, user),
+            Artifact::UnlockLink => {
+                crate::notices::queries::delete_links(tx, user, &[LinkPurpose::Unlock]).map(drop)
             }
-            Trace::AuthenticatorApp => {
-                removed.factors += queries::delete_totp_since(change, user, request.began()?)?;
-                self.factors.after_removal(change, user)
+            Artifact::AuthenticatorApp => {
+                removed.factors += queries::delete_totp_since(tx, user, request.since_or_bug()?)?;
+                self.factors.clean_up_after_removal(tx, user)
             }
-            Trace::Passkey => {
-                removed.factors += queries::delete_passkeys_since(change, user, request.began()?)?;
-                self.factors.after_removal(change, user)
+            Artifact::Passkey => {
+                removed.factors += queries::delete_passkeys_since(tx, user, request.since_or_bug()?)?;
+                self.factors.clean_up_after_removal(tx, user)
             }
-            Trace::RecoveryCodes => {
-                removed.factors += queries::delete_recovery_codes_since(change, user, request.began()?)?;
+            Artifact::RecoveryCodes => {
+                removed.factors += queries::delete_recovery_codes_since(tx, user, request.since_or_bug()?)?;
                 Ok(())
             }
-            Trace::PasskeyStepOff => {
-                removed.factors += queries::take_back_passkey_step(change, user, request.began()?)?;
+            Artifact::PasskeyStepOff => {
+                removed.factors += queries::revert_password_alone_choice(tx, user, request.since_or_bug()?)?;
                 Ok(())
             }
-            Trace::Invitation => {
-                for email in queries::withdraw_invitations_by(change, user, request.since)? {
-                    request.write(change, Act::InvitationWithdrawn, &email)?;
+            Artifact::Invitation => {
+                for email in queries::withdraw_invitations_by(tx, user, request.since)? {
+                    request.write(tx, AuditAction::InvitationWithdrawn, &email)?;
                 }
                 Ok(())
             }
-            // Never: see the test of the model.
-            Trace::OwnersUndoLinks => Ok(()),
+            // No clean-up removes them: see the test of the model.
+            Artifact::OwnersUndoLinks => Ok(()),
         }
     }
 
-    fn cancel_email_changes(&self, change: &mut SessionTx<'_>, request: &Request<'_>) -> Result<(), Fault> {
+    fn cancel_email_changes(
+        &self,
+        tx: &mut SessionTx<'_>,
+        request: &CleanupRequest<'_>,
+    ) -> Result<(), Fault> {
         let cancelled = match (request.kind, request.session) {
             (Cleanup::EndOthers, Some(here)) => {
-                queries::cancel_email_changes(change, request.user, AskedBy::Others(here))?
+                queries::cancel_email_changes(tx, request.user, RequestedBy::Others(here))?
             }
-            (kind, Some(asked)) if kind.reach() == Reach::One => {
-                queries::cancel_email_changes(change, request.user, AskedBy::Session(asked))?
+            (kind, Some(asked)) if kind.session_scope() == SessionScope::One => {
+                queries::cancel_email_changes(tx, request.user, RequestedBy::Session(asked))?
             }
-            _ => crate::notices::queries::delete_links(change, request.user, &[Purpose::ConfirmEmail])?,
+            _ => crate::notices::queries::delete_links(tx, request.user, &[LinkPurpose::ConfirmEmail])?,
         };
         match cancelled {
             0 => Ok(()),
-            _ => request.write(change, Act::EmailChangeCancelled, ""),
+            _ => request.write(tx, AuditAction::EmailChangeCancelled, ""),
         }
     }
 
-    /// What [`Cleaner::clean_up`] does besides ending sessions, for all users: removes what existed at
-    /// `begun`.
-    pub(crate) async fn clean_up_everybody(&self, begun: Moment) -> Result<(), Fault> {
-        for trace in Trace::ALL {
-            if !fate(Cleanup::EndEverybody, *trace).goes() {
+    /// As [`Cleaner::clean_up`] for all users, except for the sessions: removes what existed at `until`.
+    pub(crate) async fn clean_up_all_users(&self, until: Moment) -> Result<(), Fault> {
+        for artifact in Artifact::ALL {
+            if !effect(Cleanup::EndAllSessions, *artifact).is_removed() {
                 continue;
             }
             loop {
-                let trace = *trace;
-                let gone = self
+                let artifact = *artifact;
+                let deleted = self
                     .db
-                    .write(move |conn| match trace {
-                        Trace::KnownDevice => queries::forget_everybodys_browsers(conn, begun, BATCH),
-                        Trace::PendingLogin => queries::delete_everybodys_pending(conn, begun, BATCH),
-                        Trace::PendingEmailChange => {
-                            queries::cancel_everybodys_email_changes(conn, begun, BATCH)
+                    .write(move |conn| match artifact {
+                        Artifact::KnownDevice => queries::forget_known_devices_of_all(conn, until, BATCH),
+                        Artifact::PendingLogin => queries::delete_pending_logins_of_all(conn, until, BATCH),
+                        Artifact::PendingEmailChange => {
+                            queries::cancel_email_changes_of_all(conn, until, BATCH)
                         }
                         _ => Ok(0),
                     })
                     .await?;
-                if gone == 0 {
+                if deleted == 0 {
                     break;
                 }
             }
@@ -253,37 +258,36 @@ impl Cleaner {
         Ok(())
     }
 
-    /// After a clean-up that took the password: a requested deletion is cancelled, and a link to set a new password goes
-    /// to the owner, unless the account goes by another address by now than the one that the pressed link was mailed to
-    /// (`email`).
+    /// After a clean-up that removed the password: cancels a requested deletion and mails a reset link to the owner, unless
+    /// the address has changed since the used link was mailed to `email`.
     pub(crate) fn mail_reset_to_owner(
         &self,
-        change: &mut SessionTx<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         email: Option<&str>,
         client: &Client,
-    ) -> Result<Disowned, Fault> {
-        self.restore(change, user, client)?;
-        let owner = crate::identity::queries::addressee(change, user)?;
+    ) -> Result<OwnerReset, Fault> {
+        self.cancel_deletion(tx, user, client)?;
+        let owner = crate::identity::queries::recipient(tx, user)?;
         let Some(owner) = owner.filter(|owner| email == Some(owner.email.as_str())) else {
-            return Ok(Disowned::AddressChanged);
+            return Ok(OwnerReset::AddressChanged);
         };
-        self.notices.mail_reset(change, &owner)?;
-        Entry::nobody(Act::ResetRequested, Some(user), client).write(change)?;
-        Ok(Disowned::ResetMailed)
+        self.notices.send_reset_link(tx, &owner)?;
+        NewEvent::unproven(AuditAction::ResetRequested, Some(user), client).write(tx)?;
+        Ok(OwnerReset::Mailed)
     }
 
-    /// Whoever logs in stays; says whether they were about to go. The user's row is locked.
-    pub(crate) fn restore(
+    /// Cancels a requested deletion; `false` if none was requested. The caller has locked the user's row.
+    pub(crate) fn cancel_deletion(
         &self,
-        change: &mut SessionTx<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         client: &Client,
     ) -> Result<bool, Fault> {
-        let restored = queries::clear_leaving(change, user)?;
-        if restored {
-            Entry::own(Act::DeletionCancelled, user, client).write(change)?;
+        let cancelled = queries::clear_delete_after(tx, user)?;
+        if cancelled {
+            NewEvent::by_owner(AuditAction::DeletionCancelled, user, client).write(tx)?;
         }
-        Ok(restored)
+        Ok(cancelled)
     }
 }

@@ -1,7 +1,7 @@
-//! What each clean-up of an account removes and what it leaves, and why: one function that the program carries out, the
-//! documentation prints (docs/security.md) and the tests try cell by cell.
+//! What each clean-up of an account removes and what it keeps, and why: one function that the program applies, the
+//! documentation prints (docs/security.md), and the tests check cell by cell.
 
-/// An operation that takes something away from whoever should not have it.
+/// An operation that ends or undoes something in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleanup {
     LogOut,
@@ -9,7 +9,7 @@ pub enum Cleanup {
     EndOthers,
     NewPassword,
     Reset,
-    NotMe,
+    ReportSession,
     UndoEmail,
     UndoFactor,
     Unlock,
@@ -19,14 +19,14 @@ pub enum Cleanup {
     DisableAndEnable,
     Demote,
     ResetFactors,
-    EndEverybody,
+    EndAllSessions,
     Delete,
 }
 
-/// Something a session can begin or leave behind.
+/// Something that a session can create or leave in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trace {
-    /// The session that left everything below.
+pub enum Artifact {
+    /// The session that left all of the following.
     Session,
     SessionInSameBrowser,
     SessionInOtherBrowser,
@@ -36,7 +36,7 @@ pub enum Trace {
     PasskeyCeremony,
     PendingEmailChange,
     ChangedAddress,
-    /// Undo links and "this was not me", mailed to the changed address.
+    /// Links to undo changes and to report sessions, mailed to the changed address.
     LinksToChangedAddress,
     NewPassword,
     ResetLink,
@@ -44,28 +44,28 @@ pub enum Trace {
     AuthenticatorApp,
     Passkey,
     RecoveryCodes,
-    /// The choice that the password alone logs in, although there is a passkey.
+    /// The choice that the password alone logs in, although the user has a passkey.
     PasskeyStepOff,
     Invitation,
-    /// The links that were mailed to the owner, to take something back.
+    /// Links to undo changes, mailed to the owner.
     OwnersUndoLinks,
 }
 
-/// What a clean-up does to a trace, and why: a sentence.
+/// What a clean-up does to an artifact, and the reason as a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Goes(&'static str),
-    /// It does not work while the account is disabled, and works again once it is enabled.
-    Rests(&'static str),
-    Stays(&'static str),
+pub enum Effect {
+    Removed(&'static str),
+    /// Does not work while the account is disabled, and works again when it is enabled.
+    Suspended(&'static str),
+    Kept(&'static str),
 }
 
 /// Which sessions of the account a clean-up ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum SessionScope {
     None,
     One,
-    /// Every session but the one that carries it out.
+    /// Every session except the one that requested it.
     Others,
     All,
 }
@@ -77,7 +77,7 @@ impl Cleanup {
         Self::EndOthers,
         Self::NewPassword,
         Self::Reset,
-        Self::NotMe,
+        Self::ReportSession,
         Self::UndoEmail,
         Self::UndoFactor,
         Self::Unlock,
@@ -87,7 +87,7 @@ impl Cleanup {
         Self::DisableAndEnable,
         Self::Demote,
         Self::ResetFactors,
-        Self::EndEverybody,
+        Self::EndAllSessions,
         Self::Delete,
     ];
 
@@ -100,35 +100,35 @@ impl Cleanup {
             Self::DisableAndEnable => Some("user disable, user enable"),
             Self::Demote => Some("user demote"),
             Self::ResetFactors => Some("user reset-factors"),
-            Self::EndEverybody => Some("session revoke --everybody"),
+            Self::EndAllSessions => Some("session revoke --everybody"),
             _ => None,
         }
     }
 
-    pub fn reach(self) -> Reach {
+    pub fn session_scope(self) -> SessionScope {
         match self {
-            Self::Unlock | Self::Demote | Self::ResetFactors => Reach::None,
-            Self::LogOut | Self::EndSession | Self::AdminEndsSession => Reach::One,
-            Self::EndOthers | Self::NewPassword => Reach::Others,
+            Self::Unlock | Self::Demote | Self::ResetFactors => SessionScope::None,
+            Self::LogOut | Self::EndSession | Self::AdminEndsSession => SessionScope::One,
+            Self::EndOthers | Self::NewPassword => SessionScope::Others,
             Self::Reset
-            | Self::NotMe
+            | Self::ReportSession
             | Self::UndoEmail
             | Self::UndoFactor
             | Self::AdminEndsAll
             | Self::Disable
             | Self::DisableAndEnable
-            | Self::EndEverybody
-            | Self::Delete => Reach::All,
+            | Self::EndAllSessions
+            | Self::Delete => SessionScope::All,
         }
     }
 
-    /// Whether the owner says that somebody else was in the account: that person may know the password.
-    fn disowns(self) -> bool {
-        matches!(self, Self::NotMe | Self::UndoEmail | Self::UndoFactor)
+    /// Whether the owner reports an intruder, who may know the password.
+    fn reports_intruder(self) -> bool {
+        matches!(self, Self::ReportSession | Self::UndoEmail | Self::UndoFactor)
     }
 }
 
-impl Trace {
+impl Artifact {
     pub const ALL: &[Self] = &[
         Self::Session,
         Self::SessionInSameBrowser,
@@ -152,179 +152,191 @@ impl Trace {
     ];
 }
 
-impl Fate {
-    pub fn goes(self) -> bool {
-        matches!(self, Self::Goes(_))
+impl Effect {
+    pub fn is_removed(self) -> bool {
+        matches!(self, Self::Removed(_))
     }
 
-    pub fn why(self) -> &'static str {
+    pub fn reason(self) -> &'static str {
         match self {
-            Self::Goes(why) | Self::Rests(why) | Self::Stays(why) => why,
+            Self::Removed(why) | Self::Suspended(why) | Self::Kept(why) => why,
         }
     }
 }
 
 const DISABLED: &str = "It does not work while the account is disabled.";
-const TAKEN_BACK_BY_LETTER: &str = "The letter about it has a link that takes it back.";
+const TAKEN_BACK_BY_LETTER: &str = "The email about it has a link that undoes it.";
 
-/// What `cleanup` does to `trace`.
-pub fn fate(cleanup: Cleanup, trace: Trace) -> Fate {
+/// What `cleanup` does to `artifact`.
+pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
     if cleanup == Cleanup::DisableAndEnable {
-        return match fate(Cleanup::Disable, trace) {
-            Fate::Rests(_) => Fate::Stays("Disabling only stops it; it works again in the enabled account."),
+        return match effect(Cleanup::Disable, artifact) {
+            Effect::Suspended(_) => {
+                Effect::Kept("Disabling only stops it; it works again in the enabled account.")
+            }
             other => other,
         };
     }
-    match trace {
-        Trace::Session => session(cleanup, "The clean-up ends it."),
-        Trace::OpenForm => session(cleanup, "A form is refused once its session has ended."),
-        Trace::PasskeyCeremony => session(cleanup, "The answer of the passkey needs the session that asked."),
-        Trace::SessionInSameBrowser | Trace::SessionInOtherBrowser => other_session(cleanup),
-        Trace::KnownDevice => known_device(cleanup),
-        Trace::PendingLogin => pending_login(cleanup),
-        Trace::PendingEmailChange => email_change(cleanup),
-        Trace::ChangedAddress => changed_address(cleanup),
-        Trace::LinksToChangedAddress => match cleanup {
+    match artifact {
+        Artifact::Session => session(cleanup, "The clean-up ends it."),
+        Artifact::OpenForm => session(cleanup, "A form is refused after its session has ended."),
+        Artifact::PasskeyCeremony => {
+            session(cleanup, "The response is accepted only in the session that started it.")
+        }
+        Artifact::SessionInSameBrowser | Artifact::SessionInOtherBrowser => other_session(cleanup),
+        Artifact::KnownDevice => known_device(cleanup),
+        Artifact::PendingLogin => pending_login(cleanup),
+        Artifact::PendingEmailChange => email_change(cleanup),
+        Artifact::ChangedAddress => changed_address(cleanup),
+        Artifact::LinksToChangedAddress => match cleanup {
             Cleanup::UndoEmail => {
-                Fate::Goes("Links that were mailed to the other address since are deleted.")
+                Effect::Removed("Links that were mailed to that address since are deleted.")
             }
-            Cleanup::Disable => Fate::Rests(DISABLED),
-            _ => Fate::Stays("Such a link only takes something back; undo email deletes it."),
+            Cleanup::Disable => Effect::Suspended(DISABLED),
+            _ => Effect::Kept("Such a link can only undo something; \"undo email\" deletes it."),
         },
-        Trace::NewPassword => password(cleanup),
-        Trace::ResetLink => match cleanup {
-            Cleanup::NewPassword | Cleanup::Reset => Fate::Goes("It is older than the new password."),
-            Cleanup::Disable | Cleanup::Delete => Fate::Goes("The account has no use for it any more."),
-            disowning if disowning.disowns() => Fate::Goes("A new link replaces it."),
-            _ => Fate::Stays(
-                "It went to the account's address, expires soon, and ends every session when used.",
+        Artifact::NewPassword => password(cleanup),
+        Artifact::ResetLink => match cleanup {
+            Cleanup::NewPassword | Cleanup::Reset => Effect::Removed("It is older than the new password."),
+            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account does not need it any more."),
+            reporting if reporting.reports_intruder() => Effect::Removed("A new link replaces it."),
+            _ => Effect::Kept(
+                "It was mailed to the account's address, expires soon, and ends every session when used.",
             ),
         },
-        Trace::UnlockLink => match cleanup {
+        Artifact::UnlockLink => match cleanup {
             Cleanup::Unlock | Cleanup::NewPassword | Cleanup::Reset => {
-                Fate::Goes("Nothing is locked any more.")
+                Effect::Removed("The password is not locked any more.")
             }
-            Cleanup::Disable | Cleanup::Delete => Fate::Goes("The account has no use for it any more."),
-            disowning if disowning.disowns() => Fate::Goes("There is no password left to unlock."),
-            _ => Fate::Stays("It only resets the count of wrong passwords."),
+            Cleanup::Disable | Cleanup::Delete => Effect::Removed("The account does not need it any more."),
+            reporting if reporting.reports_intruder() => Effect::Removed("There is no password to unlock."),
+            _ => Effect::Kept("It only resets the count of wrong passwords."),
         },
-        Trace::AuthenticatorApp | Trace::Passkey | Trace::RecoveryCodes => factor(cleanup),
-        Trace::PasskeyStepOff => match factor(cleanup) {
-            Fate::Goes(_) if cleanup != Cleanup::ResetFactors => {
-                Fate::Goes("What was chosen before counts again: the passkey is asked for.")
+        Artifact::AuthenticatorApp | Artifact::Passkey | Artifact::RecoveryCodes => factor(cleanup),
+        Artifact::PasskeyStepOff => match factor(cleanup) {
+            Effect::Removed(_) if cleanup != Cleanup::ResetFactors => {
+                Effect::Removed("The earlier choice applies again: the passkey is required.")
             }
             other => other,
         },
-        Trace::Invitation => invitation(cleanup),
-        Trace::OwnersUndoLinks => match cleanup {
-            Cleanup::Disable => Fate::Rests(DISABLED),
-            _ => Fate::Stays("They are the owner's way back, so nothing that a thief can do removes them."),
+        Artifact::Invitation => invitation(cleanup),
+        Artifact::OwnersUndoLinks => match cleanup {
+            Cleanup::Disable => Effect::Suspended(DISABLED),
+            _ => Effect::Kept(
+                "The owner needs them to undo what an attacker did, so nothing that an attacker can do removes them.",
+            ),
         },
     }
 }
 
 /// For clean-ups that end no session.
-fn untouched(cleanup: Cleanup) -> Fate {
-    Fate::Stays(match cleanup {
-        Cleanup::Demote => "A demotion changes the role, for every session from its next request on.",
-        Cleanup::ResetFactors => "It helps an owner who lost the second factor, and only removes factors.",
+fn untouched(cleanup: Cleanup) -> Effect {
+    Effect::Kept(match cleanup {
+        Cleanup::Demote => "A demotion changes the role in every session, from the next request on.",
+        Cleanup::ResetFactors => "It only removes second factors, for an owner who lost them.",
         _ => "Unlocking only resets the count of wrong passwords.",
     })
 }
 
-fn session(cleanup: Cleanup, goes: &'static str) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One | Reach::Others | Reach::All => Fate::Goes(goes),
+fn session(cleanup: Cleanup, goes: &'static str) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One | SessionScope::Others | SessionScope::All => Effect::Removed(goes),
     }
 }
 
-fn other_session(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One => Fate::Stays("One session ends; the list of sessions shows the others."),
-        Reach::Others => Fate::Goes("Every session ends but the one that asked."),
-        Reach::All => Fate::Goes("Every session ends."),
+fn other_session(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One => Effect::Kept("Only one session ends; the list of sessions shows the others."),
+        SessionScope::Others => Effect::Removed("Every session ends except the one that requested it."),
+        SessionScope::All => Effect::Removed("Every session ends."),
     }
 }
 
-fn known_device(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One if cleanup == Cleanup::LogOut => {
-            Fate::Stays("A browser stays known for the next log-in in it.")
+fn known_device(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One if cleanup == Cleanup::LogOut => {
+            Effect::Kept("The browser stays a known device for the next log-in.")
         }
-        Reach::One => Fate::Goes("The browser of a session that was ended is forgotten."),
-        Reach::Others | Reach::All => {
-            Fate::Goes("Every browser is forgotten, except the one in which the clean-up is carried out.")
+        SessionScope::One => Effect::Removed("The browser of the ended session is forgotten."),
+        SessionScope::Others | SessionScope::All => {
+            Effect::Removed("Every browser is forgotten, except the one that requested the clean-up.")
         }
     }
 }
 
-fn pending_login(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None if cleanup == Cleanup::ResetFactors => {
-            Fate::Goes("Without a second factor there is no second step.")
+fn pending_login(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None if cleanup == Cleanup::ResetFactors => {
+            Effect::Removed("Without a second factor there is no second step.")
         }
-        Reach::None => untouched(cleanup),
-        Reach::One => Fate::Stays("It belongs to no session, needs a second factor and lasts ten minutes."),
-        Reach::Others | Reach::All => Fate::Goes("Every log-in that waits for its second step is cancelled."),
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One => {
+            Effect::Kept("It belongs to no session, needs a second factor and lasts ten minutes.")
+        }
+        SessionScope::Others | SessionScope::All => {
+            Effect::Removed("Every log-in that waits for its second step is cancelled.")
+        }
     }
 }
 
-fn email_change(cleanup: Cleanup) -> Fate {
-    match cleanup.reach() {
-        Reach::None => untouched(cleanup),
-        Reach::One => Fate::Goes("Its link works only while the session that asked has not been ended."),
-        Reach::Others if cleanup == Cleanup::EndOthers => {
-            Fate::Goes("It is cancelled unless the session that remains has asked for it.")
+fn email_change(cleanup: Cleanup) -> Effect {
+    match cleanup.session_scope() {
+        SessionScope::None => untouched(cleanup),
+        SessionScope::One => Effect::Removed("Its link works only until the session that requested it ends."),
+        SessionScope::Others if cleanup == Cleanup::EndOthers => {
+            Effect::Removed("It is cancelled unless the remaining session requested it.")
         }
-        Reach::Others | Reach::All => Fate::Goes("It is cancelled."),
+        SessionScope::Others | SessionScope::All => Effect::Removed("It is cancelled."),
     }
 }
 
-fn changed_address(cleanup: Cleanup) -> Fate {
+fn changed_address(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::UndoEmail => Fate::Goes("The account goes by the old address again."),
-        Cleanup::Disable => Fate::Rests(DISABLED),
-        _ => Fate::Stays("The letter to the old address has a link that takes the change back."),
+        Cleanup::UndoEmail => Effect::Removed("The old address is restored."),
+        Cleanup::Disable => Effect::Suspended(DISABLED),
+        _ => Effect::Kept("The email to the old address has a link that undoes the change."),
     }
 }
 
-fn password(cleanup: Cleanup) -> Fate {
+fn password(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::NewPassword | Cleanup::Reset => Fate::Goes("The new password replaces it."),
-        Cleanup::Disable => Fate::Rests(DISABLED),
-        disowning if disowning.disowns() => Fate::Goes(
-            "Someone else may know it, so the account has no password until its owner sets one by mail.",
+        Cleanup::NewPassword | Cleanup::Reset => Effect::Removed("The new password replaces it."),
+        Cleanup::Disable => Effect::Suspended(DISABLED),
+        reporting if reporting.reports_intruder() => Effect::Removed(
+            "An attacker may know it, so the account has no password until the owner sets one with a mailed link.",
         ),
-        _ => Fate::Stays("The clean-up does not change the password."),
+        _ => Effect::Kept("The clean-up does not change the password."),
     }
 }
 
-fn factor(cleanup: Cleanup) -> Fate {
+fn factor(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::NotMe => Fate::Goes("What was added since that session was opened is removed."),
-        Cleanup::UndoEmail => Fate::Goes("What was added since the change was requested is removed."),
-        Cleanup::UndoFactor => Fate::Goes("What was added since the letter is removed."),
-        Cleanup::ResetFactors => Fate::Goes("The operator removes every second factor."),
-        Cleanup::Disable => Fate::Rests(DISABLED),
-        Cleanup::NewPassword | Cleanup::Reset => {
-            Fate::Stays("A new password keeps second factors, or the inbox alone would remove them.")
+        Cleanup::ReportSession => {
+            Effect::Removed("What was added since the reported session was opened is removed.")
         }
-        _ => Fate::Stays(TAKEN_BACK_BY_LETTER),
+        Cleanup::UndoEmail => Effect::Removed("What was added since the change was requested is removed."),
+        Cleanup::UndoFactor => Effect::Removed("What was added since the email about it is removed."),
+        Cleanup::ResetFactors => Effect::Removed("The operator removes every second factor."),
+        Cleanup::Disable => Effect::Suspended(DISABLED),
+        Cleanup::NewPassword | Cleanup::Reset => Effect::Kept(
+            "A new password keeps second factors; otherwise access to the inbox would be enough to remove them.",
+        ),
+        _ => Effect::Kept(TAKEN_BACK_BY_LETTER),
     }
 }
 
-fn invitation(cleanup: Cleanup) -> Fate {
+fn invitation(cleanup: Cleanup) -> Effect {
     match cleanup {
         Cleanup::Demote | Cleanup::Disable | Cleanup::Delete => {
-            Fate::Goes("Invitations end with the role of the administrator who sent them.")
+            Effect::Removed("Invitations end when their sender is no longer an administrator.")
         }
-        disowning if disowning.disowns() => {
-            Fate::Goes("Open invitations that were sent since are withdrawn.")
+        reporting if reporting.reports_intruder() => {
+            Effect::Removed("Open invitations that were sent since are withdrawn.")
         }
-        _ => Fate::Stays("Administrators see it at `/admin/invitations` and withdraw it there."),
+        _ => Effect::Kept("Administrators can withdraw it at `/admin/invitations`."),
     }
 }
 
@@ -335,30 +347,30 @@ mod tests {
     #[test]
     fn every_reason_is_a_sentence() {
         for cleanup in Cleanup::ALL {
-            for trace in Trace::ALL {
-                let why = fate(*cleanup, *trace).why();
+            for artifact in Artifact::ALL {
+                let why = effect(*cleanup, *artifact).reason();
                 assert!(why.ends_with('.') && why.chars().next().is_some_and(char::is_uppercase), "{why}");
             }
         }
     }
 
     #[test]
-    fn what_disabling_only_stops_is_back_in_the_enabled_account() {
-        for trace in Trace::ALL {
+    fn everything_that_disabling_suspends_works_again_after_enabling() {
+        for artifact in Artifact::ALL {
             let (while_disabled, after) =
-                (fate(Cleanup::Disable, *trace), fate(Cleanup::DisableAndEnable, *trace));
+                (effect(Cleanup::Disable, *artifact), effect(Cleanup::DisableAndEnable, *artifact));
             assert_eq!(
-                matches!(while_disabled, Fate::Rests(_)),
-                matches!(after, Fate::Stays(_)),
-                "{trace:?}"
+                matches!(while_disabled, Effect::Suspended(_)),
+                matches!(after, Effect::Kept(_)),
+                "{artifact:?}"
             );
         }
     }
 
     #[test]
-    fn no_clean_up_removes_the_owners_way_back() {
+    fn no_clean_up_removes_the_owners_undo_links() {
         for cleanup in Cleanup::ALL {
-            assert!(!fate(*cleanup, Trace::OwnersUndoLinks).goes(), "{cleanup:?}");
+            assert!(!effect(*cleanup, Artifact::OwnersUndoLinks).is_removed(), "{cleanup:?}");
         }
     }
 }

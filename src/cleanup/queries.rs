@@ -1,4 +1,4 @@
-//! What clean-ups delete, each for one user, or for all users in batches.
+//! What clean-ups delete, for one user, or for all users in batches.
 
 use ::time::OffsetDateTime;
 use diesel::dsl::now;
@@ -16,12 +16,12 @@ use crate::db::schema::{account_links, invitations, known_browsers, passkeys, re
 use crate::db::time::Moment;
 use crate::identity::queries::lower;
 use crate::identity::{Email, UserId};
-use crate::notices::Purpose;
+use crate::notices::LinkPurpose;
 use crate::secret::TokenHash;
 use latchkey_sessions::Handle;
 
-/// Every browser but `here` is unknown from now on.
-pub(crate) fn forget_browsers(
+/// Deletes the known devices of a user, except `here`.
+pub(crate) fn forget_known_devices(
     conn: &mut PgConnection,
     user: UserId,
     here: Option<&TokenHash>,
@@ -35,9 +35,9 @@ pub(crate) fn forget_browsers(
     Ok(())
 }
 
-/// The browser in which `session` was opened is unknown from now on, unless it is `here`. Which one that was is not
-/// recorded for older sessions: then every browser but `here` is.
-pub(crate) fn forget_browser_of(
+/// Deletes the known device in which `session` was opened, unless it is `here`. Sessions of older versions do not record
+/// it: then every known device is deleted, except `here`.
+pub(crate) fn forget_device_of_session(
     conn: &mut PgConnection,
     user: UserId,
     session: Handle,
@@ -54,35 +54,35 @@ pub(crate) fn forget_browser_of(
     Ok(())
 }
 
-/// Whose requests for another address.
+/// Which pending changes of the email address, by the session that requested them.
 #[derive(Clone, Copy)]
-pub(crate) enum AskedBy {
+pub(crate) enum RequestedBy {
     Session(Handle),
-    /// Every session but this one, those that are not recorded included.
+    /// Every session except this one, or no recorded session.
     Others(Handle),
 }
 
-/// The change of address that was asked for there; answers how many there were.
+/// Deletes the links of these changes; returns how many.
 pub(crate) fn cancel_email_changes(
     conn: &mut PgConnection,
     user: UserId,
-    asked_by: AskedBy,
+    asked_by: RequestedBy,
 ) -> Result<usize, Fault> {
     use account_links::dsl;
     let asked = account_links::table
         .filter(dsl::user_id.eq(user.0))
-        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()));
+        .filter(dsl::purpose.eq(LinkPurpose::ConfirmEmail.as_str()));
     Ok(match asked_by {
-        AskedBy::Session(session) => {
+        RequestedBy::Session(session) => {
             diesel::delete(asked.filter(dsl::session.eq(session.0))).execute(conn)?
         }
-        AskedBy::Others(here) => {
+        RequestedBy::Others(here) => {
             diesel::delete(asked.filter(dsl::session.is_distinct_from(here.0))).execute(conn)?
         }
     })
 }
 
-/// Links to take something back that were mailed since `since` to another address than `email`.
+/// Deletes the undo links that were mailed since `since` to another address than `email`.
 pub(crate) fn delete_links_elsewhere(
     conn: &mut PgConnection,
     user: UserId,
@@ -90,7 +90,8 @@ pub(crate) fn delete_links_elsewhere(
     since: OffsetDateTime,
 ) -> Result<(), Fault> {
     use account_links::dsl;
-    let takes_back = [Purpose::NotMe, Purpose::UndoEmail, Purpose::UndoFactor].map(Purpose::as_str);
+    let takes_back =
+        [LinkPurpose::NotMe, LinkPurpose::UndoEmail, LinkPurpose::UndoFactor].map(LinkPurpose::as_str);
     let elsewhere = account_links::table
         .filter(dsl::user_id.eq(user.0))
         .filter(dsl::purpose.eq_any(takes_back))
@@ -100,7 +101,7 @@ pub(crate) fn delete_links_elsewhere(
     Ok(())
 }
 
-/// The app if it was turned on since then, or waits since then to be; answers how many were in use.
+/// Deletes the app if it was put into use or set up since then; returns how many were in use.
 pub(crate) fn delete_totp_since(
     conn: &mut PgConnection,
     user: UserId,
@@ -140,7 +141,7 @@ pub(crate) fn delete_recovery_codes_since(
     Ok(diesel::delete(made).execute(conn)?)
 }
 
-/// Withdraws the open invitations that `user` sent, all or those since `since`; returns their recipients.
+/// Withdraws the open invitations by `user`, all or those since `since`; returns their recipients.
 pub(crate) fn withdraw_invitations_by(
     conn: &mut PgConnection,
     user: UserId,
@@ -156,43 +157,42 @@ pub(crate) fn withdraw_invitations_by(
     Ok(diesel::update(open).set(dsl::withdrawn_at.eq(now)).returning(dsl::email).get_results(conn)?)
 }
 
-/// What time it is.
 pub(crate) fn database_time(conn: &mut PgConnection) -> Result<Moment, Fault> {
     Ok(diesel::select(crate::db::time::now()).get_result(conn)?)
 }
 
-/// One batch of the known browsers of all users.
-pub(crate) fn forget_everybodys_browsers(
+/// Deletes one batch of the known devices of all users.
+pub(crate) fn forget_known_devices_of_all(
     conn: &mut PgConnection,
-    begun: Moment,
+    until: Moment,
     batch: i64,
 ) -> Result<usize, Fault> {
     batch_until(
         conn,
         "DELETE FROM known_browsers WHERE ctid = ANY (ARRAY( \
          SELECT ctid FROM known_browsers WHERE last_login_at <= $1 ORDER BY user_id, token_hash LIMIT $2 FOR UPDATE))",
-        begun,
+        until,
         batch,
     )
 }
 
-pub(crate) fn delete_everybodys_pending(
+pub(crate) fn delete_pending_logins_of_all(
     conn: &mut PgConnection,
-    begun: Moment,
+    until: Moment,
     batch: i64,
 ) -> Result<usize, Fault> {
     batch_until(
         conn,
         "DELETE FROM pending_logins WHERE ctid = ANY (ARRAY( \
          SELECT ctid FROM pending_logins WHERE created_at <= $1 ORDER BY key_hash LIMIT $2 FOR UPDATE))",
-        begun,
+        until,
         batch,
     )
 }
 
-pub(crate) fn cancel_everybodys_email_changes(
+pub(crate) fn cancel_email_changes_of_all(
     conn: &mut PgConnection,
-    begun: Moment,
+    until: Moment,
     batch: i64,
 ) -> Result<usize, Fault> {
     batch_until(
@@ -200,7 +200,7 @@ pub(crate) fn cancel_everybodys_email_changes(
         "DELETE FROM account_links WHERE ctid = ANY (ARRAY( \
          SELECT ctid FROM account_links WHERE purpose = 'confirm-email' AND created_at <= $1 \
          ORDER BY token_hash LIMIT $2 FOR UPDATE))",
-        begun,
+        until,
         batch,
     )
 }
@@ -208,38 +208,38 @@ pub(crate) fn cancel_everybodys_email_changes(
 fn batch_until(
     conn: &mut PgConnection,
     statement: &'static str,
-    begun: Moment,
+    until: Moment,
     batch: i64,
 ) -> Result<usize, Fault> {
-    Ok(sql_query(statement).bind::<Timestamptz, _>(begun).bind::<BigInt, _>(batch).execute(conn)?)
+    Ok(sql_query(statement).bind::<Timestamptz, _>(until).bind::<BigInt, _>(batch).execute(conn)?)
 }
 
-/// Whether they were leaving.
-pub(crate) fn clear_leaving(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
+/// `false` if no deletion was requested.
+pub(crate) fn clear_delete_after(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
     let row = users::table.filter(users::id.eq(id.0)).filter(users::delete_after.is_not_null());
     Ok(diesel::update(row).set(users::delete_after.eq(None::<OffsetDateTime>)).execute(conn)? > 0)
 }
 
-/// The choice is again what it was at `then`. Where it changed more than once since, the passkey is asked for. Answers
-/// whether it was changed since, as a count.
-pub(crate) fn take_back_passkey_step(
+/// Restores the choice of the time `then`. If it changed more than once since, the passkey is required. Returns the number
+/// of changes that were reverted.
+pub(crate) fn revert_password_alone_choice(
     conn: &mut PgConnection,
     user: UserId,
     then: OffsetDateTime,
 ) -> Result<usize, Fault> {
-    let nothing = None::<OffsetDateTime>;
+    let none = None::<OffsetDateTime>;
     let row = || users::table.filter(users::id.eq(user.0));
     let chosen = diesel::update(row().filter(users::password_alone_since.ge(then)))
-        .set((users::password_alone_since.eq(nothing), users::password_alone_until.eq(nothing)))
+        .set((users::password_alone_since.eq(none), users::password_alone_until.eq(none)))
         .execute(conn)?;
     let undone = diesel::update(row().filter(users::password_alone_until.ge(then)))
-        .set(users::password_alone_until.eq(nothing))
+        .set(users::password_alone_until.eq(none))
         .execute(conn)?;
     Ok(chosen + undone)
 }
 
-/// From now on no password is theirs, until they choose a new one.
-pub(crate) fn drop_password(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
+/// The user cannot log in with a password until a new one is set.
+pub(crate) fn clear_password(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
     let row = users::table.filter(users::id.eq(id.0));
     diesel::update(row).set(users::password_hash.eq(None::<String>)).execute(conn)?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Cleanup, Fate, Trace, fate};
+use super::{Artifact, Cleanup, Effect, effect};
 
 impl Cleanup {
     fn name(self) -> &'static str {
@@ -12,7 +12,7 @@ impl Cleanup {
             Self::EndOthers => "end the others",
             Self::NewPassword => "new password",
             Self::Reset => "reset",
-            Self::NotMe => "this was not me",
+            Self::ReportSession => "report a session",
             Self::UndoEmail => "undo email",
             Self::UndoFactor => "undo factor",
             Self::Unlock => "unlock",
@@ -22,13 +22,13 @@ impl Cleanup {
             Self::DisableAndEnable => "disable, enable",
             Self::Demote => "demote",
             Self::ResetFactors => "reset factors",
-            Self::EndEverybody => "end everybody",
+            Self::EndAllSessions => "end all users' sessions",
             Self::Delete => "delete account",
         }
     }
 }
 
-impl Trace {
+impl Artifact {
     fn name(self) -> &'static str {
         match self {
             Self::Session => "the session itself",
@@ -38,24 +38,24 @@ impl Trace {
             Self::PendingLogin => "a pending log-in",
             Self::OpenForm => "an open form",
             Self::PasskeyCeremony => "a passkey ceremony",
-            Self::PendingEmailChange => "a pending change of address",
-            Self::ChangedAddress => "a changed address",
+            Self::PendingEmailChange => "a pending change of email",
+            Self::ChangedAddress => "a changed email address",
             Self::LinksToChangedAddress => "links mailed to the changed address",
-            Self::NewPassword => "a password it set",
+            Self::NewPassword => "a password set in it",
             Self::ResetLink => "a reset link",
             Self::UnlockLink => "an unlock link",
             Self::AuthenticatorApp => "an authenticator app",
             Self::Passkey => "a passkey",
             Self::RecoveryCodes => "recovery codes",
-            Self::PasskeyStepOff => "a passkey no longer asked for",
+            Self::PasskeyStepOff => "the password alone logs in",
             Self::Invitation => "an invitation",
             Self::OwnersUndoLinks => "the owner's undo links",
         }
     }
 }
 
-/// Reasons are numbered in the order in which the table first needs them.
-fn number(reasons: &mut Vec<&'static str>, why: &'static str) -> usize {
+/// The number of a reason, in the order of the first use in the table.
+fn footnote(reasons: &mut Vec<&'static str>, why: &'static str) -> usize {
     let at = reasons.iter().position(|known| *known == why).unwrap_or_else(|| {
         reasons.push(why);
         reasons.len() - 1
@@ -63,23 +63,23 @@ fn number(reasons: &mut Vec<&'static str>, why: &'static str) -> usize {
     at + 1
 }
 
-/// The table in Markdown: a row for each trace, a column for each clean-up, then the reasons.
+/// The table in Markdown: a row for each artifact, a column for each clean-up, then the reasons.
 pub fn table() -> String {
     let mut reasons = Vec::new();
     let names: Vec<&str> = Cleanup::ALL.iter().map(|cleanup| cleanup.name()).collect();
     let mut text = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
-    for trace in Trace::ALL {
+    for artifact in Artifact::ALL {
         let cells = Cleanup::ALL.iter().map(|cleanup| {
-            let fate = fate(*cleanup, *trace);
-            let number = number(&mut reasons, fate.why());
-            match fate {
-                Fate::Goes(_) => format!("goes ({number})"),
-                Fate::Rests(_) => format!("*rests* ({number})"),
-                Fate::Stays(_) => format!("**stays** ({number})"),
+            let effect = effect(*cleanup, *artifact);
+            let number = footnote(&mut reasons, effect.reason());
+            match effect {
+                Effect::Removed(_) => format!("removed ({number})"),
+                Effect::Suspended(_) => format!("*suspended* ({number})"),
+                Effect::Kept(_) => format!("**kept** ({number})"),
             }
         });
         let cells: Vec<String> = cells.collect();
-        let _ = writeln!(text, "| {} | {} |", trace.name(), cells.join(" | "));
+        let _ = writeln!(text, "| {} | {} |", artifact.name(), cells.join(" | "));
     }
     text.push('\n');
     for (at, why) in reasons.iter().enumerate() {

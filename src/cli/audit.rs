@@ -1,44 +1,44 @@
-//! `latchkey audit …`: what an auditor asks.
+//! `latchkey audit …`.
 
 use actix_web::rt::System;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Failure, reach};
+use super::{Failure, connect};
 use crate::accounts::Accounts;
-use crate::audit::{Broken, Damage, ErasedUser, Head};
+use crate::audit::{BrokenChain, ChainHead, Damage, ErasedUser};
 use crate::config::Settings;
-use crate::users::{ColumnAtRest, Kind};
+use crate::users::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// See whether anybody changed the audit trail.
+    /// Verify that the audit trail was not changed.
     Verify {
-        /// As `audit head` once printed it: finds a trail whose end was cut off or that was written anew.
+        /// An earlier output of `audit head`. Detects a trail that was truncated or rewritten.
         #[arg(long, value_name = "SEQ:HASH")]
         head: Option<String>,
         #[arg(long)]
         json: bool,
     },
-    /// Print the last link of the audit trail, to be kept outside of this database.
+    /// Print the last link of the audit trail, to be stored outside of this database.
     Head,
-    /// Look at every value in the database: fails if one could log anybody in, or if nobody said what a column is.
+    /// Scan every value in the database. Fails if a value is a usable credential, or if a column is not declared.
     AtRest {
-        /// A JSON object a column.
+        /// Print one JSON object per column.
         #[arg(long)]
         json: bool,
     },
 }
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
-    let (accounts, _reached) = reach::accounts(settings)?;
+    let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
 async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::Head => {
-            say!("{}", accounts.audit.trail_head().await?);
+            print_line!("{}", accounts.audit.trail_head().await?);
             Ok(())
         }
         Command::AtRest { json } => at_rest(accounts, json).await,
@@ -47,21 +47,21 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
 }
 
 async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Result<(), Failure> {
-    let head: Option<Head> = head
-        .map(|text| text.parse().map_err(|_| format!("{text:?} is not what `audit head` prints")))
+    let head: Option<ChainHead> = head
+        .map(|text| text.parse().map_err(|_| format!("{text:?} is not an output of `audit head`")))
         .transpose()?;
     match accounts.audit.verify_trail(head).await? {
         Ok(intact) => {
             let (links, since, erased) = (intact.links, intact.since, intact.erased);
             let head = intact.head.to_string();
             if as_json {
-                say!(
+                print_line!(
                     "{}",
                     json!({ "intact": true, "links": links, "since": since, "erased": erased, "head": head })
                 );
             } else {
-                say!(
-                    "Nobody changed the audit trail: {links} links since {since}, {erased} of deleted people. Head: {head}"
+                print_line!(
+                    "The audit trail is intact: {links} links since {since}, {erased} of deleted users. Head: {head}"
                 );
             }
             Ok(())
@@ -73,7 +73,7 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
             };
             if as_json {
                 let users: Vec<String> = erased.iter().map(|user| user.id.to_string()).collect();
-                say!(
+                print_line!(
                     "{}",
                     json!({ "intact": false, "damage": broken.damage.as_str(), "link": broken.seq,
                         "event": broken.event, "users": users })
@@ -84,13 +84,13 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
     }
 }
 
-/// Where it is broken and how, in one line.
-fn broken_at(Broken { damage, seq, event }: Broken, erased: &[ErasedUser]) -> String {
+/// Where and how the trail is broken, in one line.
+fn broken_at(BrokenChain { damage, seq, event }: BrokenChain, erased: &[ErasedUser]) -> String {
     let place = match (seq, event) {
         (Some(seq), Some(event)) => format!("link {seq}, event {event}"),
         (Some(seq), None) => format!("link {seq}"),
         (None, Some(event)) => format!("event {event}"),
-        (None, None) => "somewhere".into(),
+        (None, None) => "an unknown place".into(),
     };
     let users: Vec<String> = erased.iter().map(|user| format!("{} {}", user.id, user.email)).collect();
     let of = if users.is_empty() { String::new() } else { format!(": {}", users.join(", ")) };
@@ -98,37 +98,39 @@ fn broken_at(Broken { damage, seq, event }: Broken, erased: &[ErasedUser]) -> St
 }
 
 async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
-    let columns = accounts.maintenance.audit_at_rest().await?;
+    let columns = accounts.maintenance.scan_for_secrets().await?;
     if !as_json {
-        say!("{:<36} {:<10} {:>9}", "COLUMN", "KIND", "VALUES");
+        print_line!("{:<36} {:<10} {:>9}", "COLUMN", "KIND", "VALUES");
     }
     for column in &columns {
         if as_json {
-            say!("{}", serde_json::to_string(column)?);
+            print_line!("{}", serde_json::to_string(column)?);
         } else {
             let name = format!("{}.{}", column.table, column.column);
-            let kind = column.kind.map_or("unknown", Kind::as_str);
-            let found = if column.is_sound() { "" } else { "  ← not sound" };
-            say!("{name:<36} {kind:<10} {:>9}{found}", column.values);
+            let kind = column.kind.map_or("unknown", ColumnKind::as_str);
+            let found = if column.is_clean() { "" } else { "  ← failed" };
+            print_line!("{name:<36} {kind:<10} {:>9}{found}", column.values);
         }
     }
-    match columns.iter().find(|column| !column.is_sound()) {
-        Some(column) => Err(unsound(column).into()),
+    match columns.iter().find(|column| !column.is_clean()) {
+        Some(column) => Err(scan_failure(column).into()),
         None if as_json => Ok(()),
         None => {
-            say!("Nothing stored could log anybody in.");
+            print_line!("No stored value is a usable credential.");
             Ok(())
         }
     }
 }
 
-fn unsound(column: &ColumnAtRest) -> String {
-    let ColumnAtRest { table, column: name, kind, misshapen, opening, .. } = column;
+fn scan_failure(column: &ScannedColumn) -> String {
+    let ScannedColumn { table, column: name, kind, misshapen, opening, .. } = column;
     match kind {
-        None => format!("nobody has said what {table}.{name} is: add it to src/users/secret_scan.rs"),
+        None => format!("the column {table}.{name} is not declared: add it to src/users/secret_scan.rs"),
         Some(_) if *opening > 0 => {
-            format!("{opening} of {table}.{name} hold what opens a session, an account or a link")
+            format!("{opening} values of {table}.{name} contain a usable credential")
         }
-        Some(kind) => format!("{misshapen} of {table}.{name} do not look like {}", kind.as_str()),
+        Some(kind) => {
+            format!("{misshapen} values of {table}.{name} do not have the format of: {}", kind.as_str())
+        }
     }
 }

@@ -12,7 +12,7 @@ pub fn run(settings: &Settings, as_json: bool) -> Result<(), Failure> {
     if as_json {
         let mut shown = serde_json::to_value(settings)?;
         shown["settings"] = json!(rows);
-        say!("{shown}");
+        print_line!("{shown}");
         return Ok(());
     }
     let rows: Vec<[String; 4]> = rows.into_iter().map(cells).collect();
@@ -22,9 +22,9 @@ pub fn run(settings: &Settings, as_json: bool) -> Result<(), Failure> {
     };
     let (setting, value, from) = (width(0), width(1), width(2));
     let [head_setting, head_value, head_from, head_variable] = HEAD;
-    say!("{head_setting:<setting$}  {head_value:<value$}  {head_from:<from$}  {head_variable}");
+    print_line!("{head_setting:<setting$}  {head_value:<value$}  {head_from:<from$}  {head_variable}");
     for [name, text, source, variable] in &rows {
-        say!("{name:<setting$}  {text:<value$}  {source:<from$}  {variable}");
+        print_line!("{name:<setting$}  {text:<value$}  {source:<from$}  {variable}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Which instances of local mode run on a data directory, and at which address: commands print links that lead there,
+//! Which instances of local mode run on a data directory, and at which address. Commands print links to that address,
 //! regardless of `PORT` in their own environment.
 
 use std::fs::{self, File, OpenOptions};
@@ -10,16 +10,15 @@ use crate::config::{Origin, Settings};
 
 const NAME: &str = "instance.";
 
-/// Announces, while it lives, that this process serves. The kernel releases the lock of a process that was
-/// killed.
+/// Announces that this process serves, until it is dropped. If the process is killed, the kernel releases the lock.
 pub struct LocalInstance {
     path: PathBuf,
     _locked: File,
 }
 
 impl LocalInstance {
-    /// Writes the public address of this process into the data directory. `None` outside local mode, and if another
-    /// process has announced the same port there, as one in another container can.
+    /// Writes the public address of this process into the data directory. `None` outside local mode, or if another process
+    /// (perhaps in another container) has announced the same port.
     pub fn announce(settings: &Settings) -> io::Result<Option<Self>> {
         if !settings.is_local() {
             return Ok(None);
@@ -42,8 +41,8 @@ impl Drop for LocalInstance {
     }
 }
 
-/// The address that links of a command lead to: the one in the settings if an instance serves there or none runs,
-/// otherwise that of a running instance.
+/// The address for links that commands print: that of a running instance, preferably the one in the settings; without a
+/// running instance, the one in the settings.
 pub fn origin(settings: &Settings) -> Origin {
     let own = settings.server.public.clone();
     if !settings.is_local() {
@@ -65,7 +64,7 @@ fn running(data_dir: &Path) -> Vec<Origin> {
     running
 }
 
-/// The address in an instance's file; `None` if that instance is gone.
+/// The address in the file of an instance; `None` if the instance does not run any more.
 fn address_in(path: &Path) -> Option<Origin> {
     let file = File::open(path).ok()?;
     if file.try_lock_shared().is_ok() {

@@ -1,7 +1,7 @@
-//! Logs on standard error: readable in a terminal, one JSON object a line elsewhere.
+//! Logs on standard error: as text in a terminal, otherwise one JSON object per line.
 //!
-//! What is logged is fixed. `RUST_LOG` is not read: below `info` the libraries log what they handle, which are
-//! passwords, cookies and letters.
+//! The levels are fixed and `RUST_LOG` is not read: below `info` the libraries log what they handle, such as passwords,
+//! cookies and emails.
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -10,8 +10,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub fn start() {
-    // A client can provoke a cookie that does not fit or a head that cannot be read: neither is an error of ours.
-    // How the server starts its threads helps no operator.
+    // Invalid cookies and request heads are errors of the client. How the server starts its threads is of no use to the
+    // operator.
     let filter = Targets::new()
         .with_default(LevelFilter::INFO)
         .with_target("actix_server", LevelFilter::WARN)
@@ -25,7 +25,7 @@ pub fn start() {
             .json()
             .flatten_event(true)
             .with_target(false)
-            // There is one span, the request's.
+            // The only span is that of the request.
             .with_span_list(false)
             .with_writer(stderr);
         registry.with(json).init();

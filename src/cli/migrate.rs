@@ -1,13 +1,13 @@
 //! `latchkey migrate`.
 
-use super::{Failure, reach};
+use super::{Failure, connect};
 use crate::config::Settings;
 
 pub fn run(settings: &Settings) -> Result<(), Failure> {
-    let (_reached, applied) = reach::migrated(settings)?;
+    let (_reached, applied) = connect::migrated(settings)?;
     match applied.as_slice() {
-        [] => say!("The schema is up to date."),
-        applied => say!("Applied {}.", applied.join(", ")),
+        [] => print_line!("The schema is up to date."),
+        applied => print_line!("Applied {}.", applied.join(", ")),
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `latchkey serve`: listen first, so that the platform sees a process that is alive; then bring up the
-//! database; then do the work that goes on beside the requests.
+//! `latchkey serve`: listens first, so that the platform sees a live process; then connects to the database; then starts
+//! the background tasks.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,9 +15,9 @@ use actix_web::web::Data;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
+use super::connect::{self, ReachableDatabase};
 use super::local_instance::LocalInstance;
-use super::reach::{self, Reached};
-use super::way::{self, Safety};
+use super::transport_security::{self, TransportSafety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
 use crate::config::Settings;
@@ -25,37 +25,38 @@ use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::secret::random;
-use crate::users::IdnKeys;
+use crate::users::IdnKeyCounts;
+use crate::web::copy::mails;
 use crate::web::{self, Shared};
 
-/// How long to wait before asking a database again that did not answer.
+/// The wait before another attempt to connect to the database.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Dead sessions, links and counters are looked for this often, by whichever instance comes first.
-const TIDY_EVERY: Duration = Duration::from_secs(3600);
+/// How often expired rows are deleted, by one of the instances.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often an instance asks whether it is time: between half of this and one and a half, so that instances which
-/// were started together do not all come at once.
-const TIDY_LOOK: Duration = Duration::from_secs(900);
+/// How often an instance checks whether that is due: between 0.5 and 1.5 times this, so that instances that were started
+/// together spread out.
+const PURGE_CHECK_EVERY: Duration = Duration::from_secs(900);
 
-/// How often an instance looks for log-ins whose second step is overdue: one query of an index. Their letter may come a
+/// How often an instance looks for log-ins whose second step is overdue, with one query of an index. The notice may be a
 /// minute late.
-const MISSING_STEPS_EVERY: Duration = Duration::from_secs(60);
+const UNFINISHED_LOGINS_EVERY: Duration = Duration::from_secs(60);
 
-/// A start-up told to stop has this long to let go of what it was doing.
-const LET_GO: Duration = Duration::from_secs(10);
+/// How long an interrupted start-up may take to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
-/// Connections waiting to be accepted.
+/// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Bytes of unread answers that the kernel may keep for a client. A client that sends many requests and reads
-/// nothing then makes us compute few of the answers. The kernel doubles the number; a page fits.
+/// Bytes of unread responses that the kernel buffers per client. A client that sends many requests and reads nothing then
+/// causes few responses to be computed. The kernel doubles the number; a page fits.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// An answer that nobody takes is given up after this: actix waits for ever, so the kernel is told. Phones are back
-/// from a tunnel sooner.
+/// The kernel closes a connection whose response is not acknowledged for this long; actix would wait for ever. A phone in
+/// a tunnel reconnects sooner.
 #[cfg(target_os = "linux")]
-const UNTAKEN: Duration = Duration::from_secs(20);
+const UNREAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
@@ -66,7 +67,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("{}: {error}", settings.data_dir.display()))?;
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
     let db = Db::shut(settings.pool).with_direct(settings.database_direct.clone());
-    let accounts = Accounts::new(db.clone(), mailer.clone(), &settings)?;
+    let accounts = Accounts::new(db.clone(), mailer.clone(), &settings, mails::write)?;
     let system = System::new();
     let ended = system.block_on(async move {
         let shared = Data::new(Shared::new(accounts.clone(), &settings));
@@ -82,7 +83,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             spawn(server);
             handle
         });
-        // Before anything is begun: until then a signal would simply kill us.
+        // Before any work starts: until then a signal kills the process.
         let told_to_stop = signals()?;
         let running = spawn(server);
         spawn(stop_on(told_to_stop, handle.clone()));
@@ -91,13 +92,13 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             tracing::warn!(
                 registration = settings.registration.as_str(),
                 advice = "set LATCHKEY__MAIL__SMTP_URL, or LATCHKEY__REGISTRATION=closed",
-                "nobody can register: there is no mail server to send the confirmation with"
+                "visitors cannot register: there is no mail server to send the confirmation"
             );
         }
         let (keep_trying, given_up) = channel();
         let (tell, told) = oneshot::channel();
         let preparing = (settings.clone(), db.clone());
-        // A thread of its own: unlike the runtime's, it cannot keep the process from ending.
+        // On its own thread: unlike threads of the runtime, it cannot keep the process from exiting.
         thread::spawn(move || {
             let (settings, db) = preparing;
             let _ = tell.send(prepare(&settings, &db, &given_up).map_err(|failure| failure.to_string()));
@@ -116,24 +117,24 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
                 drop(keep_trying);
                 ended??;
                 tracing::info!("stopped before the database was ready");
-                if let Ok(Ok(Ok(reached))) = time::timeout(LET_GO, told).await {
-                    leave(reached).await?;
+                if let Ok(Ok(Ok(reached))) = time::timeout(SHUTDOWN_GRACE, told).await {
+                    stop_local_server(reached).await?;
                 }
                 return Ok(());
             }
         };
         spawn(mailer.deliver_forever(db));
-        spawn(tidy_forever(accounts.clone()));
+        spawn(purge_forever(accounts.clone()));
         match lab {
             Some(lab) => {
                 spawn(delete_expired_runs_forever(lab));
             }
             None => delete_runs_of_the_lab(&accounts).await,
         }
-        spawn(tell_of_missing_steps_forever(accounts.clone()));
+        spawn(notify_unfinished_logins_forever(accounts.clone()));
         let background = accounts.sessions().start_background();
         fill_idn_keys(&accounts).await;
-        welcome(&accounts, &settings).await;
+        log_ready(&accounts, &settings).await;
         running.await??;
         if let Some(watched) = watched {
             watched.stop(false).await;
@@ -142,12 +143,11 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         if let Err(fault) = background.stop().await {
             tracing::warn!(%fault, "cannot write when sessions were last used");
         }
-        leave(reached).await
+        stop_local_server(reached).await
     });
-    // The runtime would wait for its threads, and one that waits for a database that hangs waits for ever. Whoever
-    // was asking has their answer by now.
-    // With it stays the way to it: a worker's thread that ends after this one would else be the last to hold that, and
-    // wake the runtime while its own locals are destroyed, which tokio answers with an abort.
+    // Dropping the runtime would wait for its threads, and one that waits for a hanging database never ends. All responses
+    // have been sent by now. `System::current` is leaked as well: otherwise a worker thread that ends later could hold the
+    // last handle and wake the runtime while its thread-locals are destroyed, which makes tokio abort.
     mem::forget(System::current());
     mem::forget(system);
     ended
@@ -159,25 +159,30 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     // Accepted connections inherit both.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNTAKEN))?;
+    socket.set_tcp_user_timeout(Some(UNREAD_RESPONSE_TIMEOUT))?;
     socket.bind(&address.into()).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// Reaches and migrates the database, however long that takes: until then requests are answered 503.
-/// Ends when the other side of `given_up` is gone.
-fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Result<Reached, Failure> {
-    let reached = reach::database(settings)?;
+/// Connects to and migrates the database, and retries until it succeeds; until then requests are answered with 503. Stops
+/// when the sender of `given_up` is dropped.
+fn prepare(
+    settings: &Settings,
+    db: &Db,
+    given_up: &Receiver<Infallible>,
+) -> Result<ReachableDatabase, Failure> {
+    let reached = connect::database(settings)?;
     loop {
-        match reach::no_unknown_pooler(settings, &reached.url).and_then(|()| migrations::run(&reached.direct))
+        match connect::no_unknown_pooler(settings, &reached.url)
+            .and_then(|()| migrations::run(&reached.direct))
         {
             Ok(applied) => {
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");
                 }
-                watch_the_way(settings);
+                warn_if_unsafe_transport(settings);
                 db.open(&reached.url);
                 return Ok(reached);
             }
@@ -192,58 +197,60 @@ fn prepare(settings: &Settings, db: &Db, given_up: &Receiver<Infallible>) -> Res
     }
 }
 
-/// Says so where others could read or change what travels to the database. Not refused: a private network is some
-/// platforms' way, and what deploys there must come up.
-fn watch_the_way(settings: &Settings) {
+/// Warns if others can read or change the connection to the database. It is not refused, because some platforms rely on a
+/// private network.
+fn warn_if_unsafe_transport(settings: &Settings) {
     let pool = settings.database.as_ref().map(|url| (url, "DATABASE_URL"));
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
     for (url, connection) in pool.into_iter().chain(direct) {
-        // What nobody confirms is not there.
-        let is_encrypted = || diagnostics::tls_status_of(url).is_ok_and(|way| way.encrypted);
-        let way = way::judge(url, is_encrypted);
-        if way.safety.is_good() {
+        // Not encrypted unless confirmed.
+        let is_encrypted =
+            || diagnostics::tls_status_of(url).is_ok_and(|transport_security| transport_security.encrypted);
+        let transport_security = transport_security::assess(url, is_encrypted);
+        if transport_security.safety.is_good() {
             continue;
         }
-        let seen = match way.safety {
-            Safety::Plain => "not encrypted: whoever is on the network reads and changes everything",
-            _ => "encrypted, but nobody has looked whether it is the right server",
+        let seen = match transport_security.safety {
+            TransportSafety::Plaintext => {
+                "not encrypted: anyone on the network can read and change everything"
+            }
+            _ => "encrypted, but the identity of the server is not verified",
         };
-        let (sslmode, advice) = (way.sslmode, way::ADVICE);
-        tracing::warn!(connection, sslmode, seen, advice, "the way to the database is not safe");
+        let (sslmode, advice) = (transport_security.sslmode, transport_security::ADVICE);
+        tracing::warn!(connection, sslmode, seen, advice, "the connection to the database is not safe");
     }
 }
 
-/// Local mode's server stops with its last user. That blocks, and there is nothing left to serve.
-async fn leave(reached: Reached) -> Result<(), Failure> {
+/// Stops the server of local mode unless another process uses it. Blocks.
+async fn stop_local_server(reached: ReachableDatabase) -> Result<(), Failure> {
     task::spawn_blocking(move || reached.server.map(|server| server.stop())).await?.transpose()?;
     Ok(())
 }
 
-async fn welcome(accounts: &Accounts, settings: &Settings) {
+async fn log_ready(accounts: &Accounts, settings: &Settings) {
     tracing::info!(url = settings.server.public.as_str(), "ready");
     match accounts.users.setup_link().await {
-        Ok(Some(link)) => tracing::info!(
-            link,
-            "nobody administers this yet: open the link to become the first administrator"
-        ),
+        Ok(Some(link)) => {
+            tracing::info!(link, "there is no administrator yet: open the link to create the first one")
+        }
         Ok(None) => {}
-        Err(fault) => tracing::warn!(%fault, "the setup link cannot be made"),
+        Err(fault) => tracing::warn!(%fault, "cannot create the setup link"),
     }
 }
 
-/// Rows that a version before this one wrote are also found by other spellings of their domain from now on.
+/// From now on, rows of older versions are also found by other spellings of their domain.
 async fn fill_idn_keys(accounts: &Accounts) {
     match accounts.maintenance.fill_idn_keys().await {
-        Ok(IdnKeys { filled, shared }) => {
+        Ok(IdnKeyCounts { filled, shared }) => {
             if filled > 0 {
-                tracing::info!(filled, "addresses are compared by their domains' ASCII form");
+                tracing::info!(filled, "addresses are now compared by the ASCII form of their domain");
             }
             if shared > 0 {
                 let advice = "docs/decisions/email-keys.md";
                 tracing::warn!(shared, advice, "accounts share a mailbox under two spellings of its domain");
             }
         }
-        Err(fault) => tracing::warn!(%fault, "keys of addresses cannot be filled in yet"),
+        Err(fault) => tracing::warn!(%fault, "cannot fill in the keys of addresses yet"),
     }
 }
 
@@ -252,7 +259,7 @@ async fn delete_expired_runs_forever(lab: Lab) {
         if let Err(fault) = lab.delete_expired().await {
             tracing::warn!(%fault, "cannot delete expired runs of the lab");
         }
-        time::sleep(TIDY_LOOK.mul_f64(0.5 + share())).await;
+        time::sleep(PURGE_CHECK_EVERY.mul_f64(0.5 + jitter())).await;
     }
 }
 
@@ -265,28 +272,28 @@ async fn delete_runs_of_the_lab(accounts: &Accounts) {
     }
 }
 
-async fn tidy_forever(accounts: Accounts) {
+async fn purge_forever(accounts: Accounts) {
     loop {
-        match accounts.maintenance.tidy_when_due(TIDY_EVERY).await {
+        match accounts.maintenance.purge_when_due(PURGE_EVERY).await {
             Ok(None | Some(0)) => {}
-            Ok(Some(rows)) => tracing::info!(rows, "what had ended is deleted"),
-            Err(fault) => tracing::warn!(%fault, "what has ended cannot be deleted"),
+            Ok(Some(rows)) => tracing::info!(rows, "deleted expired rows"),
+            Err(fault) => tracing::warn!(%fault, "cannot delete expired rows"),
         }
-        time::sleep(TIDY_LOOK.mul_f64(0.5 + share())).await;
+        time::sleep(PURGE_CHECK_EVERY.mul_f64(0.5 + jitter())).await;
     }
 }
 
-/// By chance between nought and one; the middle where there is no chance to be had.
-fn share() -> f64 {
+/// Random between 0 and 1; 0.5 if the random generator fails.
+fn jitter() -> f64 {
     random::<4>().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
-async fn tell_of_missing_steps_forever(accounts: Accounts) {
+async fn notify_unfinished_logins_forever(accounts: Accounts) {
     loop {
-        if let Err(fault) = accounts.login.tell_of_missing_steps().await {
-            tracing::warn!(%fault, "letters about log-ins without a second step cannot be written yet");
+        if let Err(fault) = accounts.login.notify_unfinished_logins().await {
+            tracing::warn!(%fault, "cannot send notices about unfinished log-ins yet");
         }
-        time::sleep(MISSING_STEPS_EVERY.mul_f64(0.5 + share())).await;
+        time::sleep(UNFINISHED_LOGINS_EVERY.mul_f64(0.5 + jitter())).await;
     }
 }
 
@@ -299,7 +306,7 @@ pub fn signals() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Stop accepting, finish what runs, end.
+/// Stops accepting, finishes running requests, and exits.
 async fn stop_on(told_to_stop: impl Future<Output = ()>, handle: ServerHandle) {
     told_to_stop.await;
     tracing::info!("stopping");

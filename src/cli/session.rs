@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{Failure, reach, rfc3339};
+use super::{Failure, connect, rfc3339};
 use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::db::time::Moment;
@@ -17,21 +17,21 @@ use latchkey_sessions::{Handle, SessionRecord};
 pub enum Command {
     /// List live sessions, last seen first.
     List {
-        /// List only sessions of users whose name or address contains this.
+        /// Only sessions of users whose name or email contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]
         json: bool,
     },
-    /// End one session, or everybody's.
+    /// End one session, or the sessions of all users.
     Revoke {
         #[arg(required_unless_present = "everybody")]
         handle: Option<String>,
-        /// Log everybody out everywhere.
+        /// End the sessions of all users.
         #[arg(long, conflicts_with = "handle")]
         everybody: bool,
     },
-    /// Delete sessions that ended long ago, and whatever else has had its time.
+    /// Delete sessions that ended long ago, and other expired rows.
     Sweep,
 }
 
@@ -39,11 +39,11 @@ fn unix(moment: Moment) -> i64 {
     OffsetDateTime::from(moment).unix_timestamp()
 }
 
-/// How many rows are fetched at once.
+/// Rows per query.
 const CHUNK: i64 = 500;
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
-    let (accounts, _reached) = reach::accounts(settings)?;
+    let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
@@ -51,22 +51,25 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { search, json } => list(accounts, &search, json).await,
         Command::Revoke { handle: None, .. } => {
-            say!("{} sessions are over.", accounts.admin.revoke_everyone(Client::operator()).await?);
+            print_line!("{} sessions ended.", accounts.admin.revoke_all_sessions(Client::operator()).await?);
             Ok(())
         }
         Command::Revoke { handle: Some(handle), .. } => {
-            let handle: Handle = handle.parse().map_err(|_| format!("{handle:?} is no session's handle"))?;
-            if !accounts.admin.revoke_any(None, handle, Client::operator()).await? {
+            let handle: Handle =
+                handle.parse().map_err(|_| format!("{handle:?} is not the handle of a session"))?;
+            if !accounts.admin.revoke_session(None, handle, Client::operator()).await? {
                 return Err("there is no such live session".into());
             }
-            say!("Session {handle} is over.");
+            print_line!("Session {handle} ended.");
             Ok(())
         }
         Command::Sweep => {
-            say!("{} dead sessions deleted.", accounts.sessions().sweep().await?);
-            match accounts.maintenance.tidy().await? {
+            print_line!("{} ended sessions deleted.", accounts.sessions().sweep().await?);
+            match accounts.maintenance.purge().await? {
                 0 => {}
-                others => say!("{others} other rows whose time was over were deleted, or sealed anew."),
+                others => {
+                    print_line!("{others} other rows deleted or resealed.")
+                }
             }
             Ok(())
         }
@@ -79,8 +82,8 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
         let (rows, total) = accounts.admin.all_sessions(search, CHUNK, offset).await?;
         if offset == 0 && !as_json {
             match total {
-                0 => say!("No live session{}.", super::matching(search)),
-                _ => say!(
+                0 => print_line!("No live session{}.", super::matching(search)),
+                _ => print_line!(
                     "{:<36}  {:<40} {:<24} {:<20}  {:<20}  ADDRESS",
                     "HANDLE",
                     "USER",
@@ -92,7 +95,7 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
         }
         for (record, person) in &rows {
             let email = person.as_ref().map_or("?", |person| person.email.as_str());
-            say!("{}", if as_json { object(record, email).to_string() } else { line(record, email) });
+            print_line!("{}", if as_json { object(record, email).to_string() } else { line(record, email) });
         }
         offset += CHUNK;
         if offset >= total {

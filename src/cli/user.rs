@@ -1,59 +1,60 @@
-//! `latchkey user …`: for the operator, and for when the front door itself is jammed.
+//! `latchkey user …`: for the operator, also if no administrator can log in.
 
 use actix_web::rt::System;
 use clap::Subcommand;
 use serde_json::json;
 
 use super::import::{self, Import};
-use super::{Failure, reach, rfc3339};
+use super::{Failure, connect, rfc3339};
 use crate::accounts::Accounts;
 use crate::config::Settings;
+use crate::db::Failed;
 use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::users::{AdminRefusal, UserRow};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make a user and print the link with which they choose their password.
+    /// Create a user, and print a link to set the password.
     Create {
         #[arg(long)]
         email: String,
         #[arg(long)]
         name: String,
-        /// As an administrator.
+        /// Create an administrator.
         #[arg(long)]
         admin: bool,
     },
     /// List all users, newest first.
     List {
-        /// List only users whose name or address contains this.
+        /// Only users whose name or email contains this.
         #[arg(default_value = "")]
         search: String,
         #[arg(long)]
         json: bool,
     },
-    /// Make somebody an administrator.
+    /// Make a user an administrator.
     Promote { email: String },
     /// Make an administrator a member again.
     Demote { email: String },
-    /// Log somebody out everywhere and let them in no more.
+    /// Disable a user and end all of their sessions.
     Disable { email: String },
-    /// Let somebody in again.
+    /// Enable a disabled user.
     Enable { email: String },
-    /// Look at somebody's password again after too many wrong ones.
+    /// Unlock a password that was locked after too many wrong ones.
     Unlock { email: String },
-    /// Print a link that sets a new password.
+    /// Print a link to set a new password.
     ResetLink { email: String },
-    /// Take every second factor away from somebody who has lost theirs. Make sure that it is them who asks.
+    /// Remove all second factors of a user who lost them. Verify the identity of the user first.
     ResetFactors { email: String },
-    /// Bring people from elsewhere, with the password hashes they had there.
+    /// Import users from another system, with their password hashes.
     Import(Import),
 }
 
-/// How many rows are fetched at once.
+/// Rows per query.
 const CHUNK: i64 = 500;
 
 pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
-    let (accounts, _reached) = reach::accounts(settings)?;
+    let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
@@ -62,7 +63,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
         Command::Create { email, name, admin } => {
             let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| why.to_string())?);
             let role = if admin { Role::Admin } else { Role::Member };
-            accounts.admin.create_user(&email, &name, role).await?.map_err(said)?;
+            accounts.admin.create_user(&email, &name, role).await.map_err(failed)?;
             print_reset_link(accounts, &email).await
         }
         Command::List { search, json } => list(accounts, &search, json).await,
@@ -72,33 +73,35 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             accounts
                 .admin
                 .disable(None, find(accounts, &email).await?, Client::operator())
-                .await?
-                .map_err(said)?;
-            say!("{email} is disabled and logged out everywhere.");
+                .await
+                .map_err(failed)?;
+            print_line!("{email} is disabled; all sessions ended.");
             Ok(())
         }
         Command::Enable { email } => {
             accounts
                 .admin
                 .enable(None, find(accounts, &email).await?, Client::operator())
-                .await?
-                .map_err(said)?;
-            say!("{email} is enabled.");
+                .await
+                .map_err(failed)?;
+            print_line!("{email} is enabled.");
             Ok(())
         }
         Command::Unlock { email } => {
             let user = find(accounts, &email).await?;
-            accounts.login.unlock_user(user, Client::operator()).await?.map_err(said)?;
-            say!("{email} can log in with the password again.");
+            accounts.admin.unlock_user(user, Client::operator()).await.map_err(failed)?;
+            print_line!("{email} can log in with the password again.");
             Ok(())
         }
         Command::Import(import) => import::run(accounts, &import).await,
         Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
         Command::ResetFactors { email } => {
             if accounts.admin.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
-                say!("{email} logs in with the password alone, until they set a second factor up again.");
+                print_line!(
+                    "{email} can log in with the password alone until a second factor is set up again."
+                );
             } else {
-                say!("{email} has no second factor. Nothing was changed.");
+                print_line!("{email} has no second factor. Nothing was changed.");
             }
             Ok(())
         }
@@ -111,8 +114,8 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
         let (users, total) = accounts.admin.users(search, CHUNK, offset).await?;
         if offset == 0 && !as_json {
             match total {
-                0 => say!("No user{}.", super::matching(search)),
-                _ => say!(
+                0 => print_line!("No user{}.", super::matching(search)),
+                _ => print_line!(
                     "{:<40} {:<8} {:<10} {:>8}  {:<20}  {:<20}  NAME",
                     "EMAIL",
                     "ROLE",
@@ -124,7 +127,7 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
             }
         }
         for user in &users {
-            say!("{}", if as_json { object(user).to_string() } else { line(user) });
+            print_line!("{}", if as_json { object(user).to_string() } else { line(user) });
         }
         offset += CHUNK;
         if offset >= total {
@@ -163,36 +166,38 @@ async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failur
     accounts
         .admin
         .set_role(None, find(accounts, email).await?, role, Client::operator())
-        .await?
-        .map_err(said)?;
-    say!("{email} is now {}.", role.as_str());
+        .await
+        .map_err(failed)?;
+    print_line!("{email} is now {}.", role.as_str());
     Ok(())
 }
 
 async fn print_reset_link(accounts: &Accounts, email: &Email) -> Result<(), Failure> {
-    let link = accounts.users.reset_link(email).await?.ok_or_else(|| unknown(email.as_str()))?;
-    say!("{link}");
+    let link = accounts.users.reset_link(email).await?.ok_or_else(|| not_found(email.as_str()))?;
+    print_line!("{link}");
     Ok(())
 }
 
 async fn find(accounts: &Accounts, email: &str) -> Result<UserId, Failure> {
-    accounts.admin.user_id(&address(email)?).await?.ok_or_else(|| unknown(email).into())
+    accounts.admin.user_id(&address(email)?).await?.ok_or_else(|| not_found(email).into())
 }
 
 fn address(text: &str) -> Result<Email, Failure> {
-    Email::parse(text).map_err(|_| format!("{text:?} is no e-mail address").into())
+    Email::parse(text).map_err(|_| format!("{text:?} is not an email address").into())
 }
 
-fn unknown(email: &str) -> String {
-    format!("nobody active is registered as {email}")
+fn not_found(email: &str) -> String {
+    format!("there is no active user {email}")
 }
 
-fn said(refusal: AdminRefusal) -> Failure {
-    match refusal {
-        AdminRefusal::NoSuchUser => "there is no such user",
-        AdminRefusal::LastAdmin => "they are the last administrator: promote somebody else first",
-        AdminRefusal::NoMail => "mail is switched off",
-        AdminRefusal::Taken => "somebody is registered with this address",
+fn failed(failed: Failed<AdminRefusal>) -> Failure {
+    match failed {
+        Failed::Refused(AdminRefusal::NoSuchUser) => "there is no such user".into(),
+        Failed::Refused(AdminRefusal::LastAdmin) => {
+            "this is the last administrator: promote another user first".into()
+        }
+        Failed::Refused(AdminRefusal::NoMail) => "mail is off".into(),
+        Failed::Refused(AdminRefusal::AddressTaken) => "a user with this address exists already".into(),
+        Failed::Fault(fault) => fault.into(),
     }
-    .into()
 }

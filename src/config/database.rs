@@ -13,7 +13,7 @@ use super::{Misconfigured, Span, sizes};
 documented! {
     #[derive(Default, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub(super) struct Written {
+    pub(super) struct RawDatabase {
         /// The database, such as `postgresql://user:password@host:5432/database?sslmode=verify-full`. The first of the
         /// variables in this row that is set wins.
         /// Default: none: local mode starts its own Postgres.
@@ -88,7 +88,7 @@ impl From<Database> for PoolSettings {
     }
 }
 
-impl Written {
+impl RawDatabase {
     pub(super) fn pool(&self) -> Database {
         Database {
             pooler: self.pooler,
@@ -179,7 +179,7 @@ mod tests {
 
     fn url(pairs: &[(&str, &str)]) -> Option<String> {
         let variables = Variables::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect());
-        Written::default().named(&variables).unwrap().map(|named| named.url)
+        RawDatabase::default().named(&variables).unwrap().map(|named| named.url)
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_request_waits_for_the_database_as_long_as_the_documents_say() {
-        let pool = PoolSettings::from(Written::default().pool());
+        let pool = PoolSettings::from(RawDatabase::default().pool());
         // What docs/security.md and docs/faults.md promise.
         assert_eq!(pool.longest_wait(), Duration::from_secs(6));
     }

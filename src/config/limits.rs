@@ -19,7 +19,7 @@ choice! {
 documented! {
     #[derive(Clone, Copy, Default, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub struct Sessions {
+    pub struct RawSessions {
         /// `standard` is the default; `strict` is NIST SP 800-63B-4 AAL2 to the letter.
         pub profile: Profile,
         /// A session ends after this time without a request. A browser left open overnight still works in the morning;
@@ -82,7 +82,7 @@ pub struct SessionLimits {
     pub cached: usize,
 }
 
-impl Sessions {
+impl RawSessions {
     pub fn limits(&self) -> SessionLimits {
         let base = match self.profile {
             Profile::Standard => SessionLimits {
@@ -226,14 +226,14 @@ impl Default for ThrottleLimits {
 documented! {
     #[derive(Clone, Copy, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub struct Leaving {
+    pub struct DeletionSettings {
         /// How long a deleted account can be restored by logging in. The owner may be on holiday while someone else has
         /// the browser.
         pub grace: Span,
     }
 }
 
-impl Default for Leaving {
+impl Default for DeletionSettings {
     fn default() -> Self {
         Self { grace: Span::days(14) }
     }
@@ -267,7 +267,7 @@ impl AuditSettings {
 documented! {
     #[derive(Clone, Copy, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub struct Tokens {
+    pub struct LinkLifetimes {
         /// How long a registration link works. Users read email the next morning, and the link can only finish the
         /// registration.
         pub verify_for: Span,
@@ -280,7 +280,7 @@ documented! {
     }
 }
 
-impl Default for Tokens {
+impl Default for LinkLifetimes {
     fn default() -> Self {
         Self {
             verify_for: Span::hours(24),

@@ -19,7 +19,7 @@ choice! {
 documented! {
     #[derive(Default, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    pub(super) struct Written {
+    pub(super) struct RawMail {
         /// `smtp`, `none`, or `mailbox`: a page that shows every email, in local mode only.
         /// Default: `smtp` if its URL is set, otherwise `none`; in local mode `mailbox`
         transport: Option<Transport>,
@@ -39,7 +39,7 @@ documented! {
 }
 
 #[derive(Clone)]
-pub struct Mail {
+pub struct MailSettings {
     pub transport: Transport,
     pub smtp_url: Option<String>,
     pub from: String,
@@ -49,8 +49,8 @@ pub struct Mail {
     pub keep: Span,
 }
 
-impl Written {
-    pub fn resolve(self, local: bool, public: &Origin, problems: &mut Problems) -> Mail {
+impl RawMail {
+    pub fn resolve(self, local: bool, public: &Origin, problems: &mut Problems) -> MailSettings {
         // The mailbox shows reset links to everybody who can open it, so it is for this machine only.
         let private = local && public.is_loopback();
         let transport = self.transport.unwrap_or(match (&self.smtp_url, private) {
@@ -78,7 +78,7 @@ impl Written {
             })),
             None => None,
         };
-        Mail {
+        MailSettings {
             transport,
             ehlo: ehlo.unwrap_or_else(|| derived_ehlo(self.smtp_url.as_deref(), public, &from)),
             smtp_url: self.smtp_url,

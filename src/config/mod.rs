@@ -25,10 +25,10 @@ use serde::{Deserialize, Serialize};
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    AuditSettings, Hashing, Leaving, PasswordLimits, Profile, SessionLimits, Sessions, Switch,
-    ThrottleLimits, Tokens,
+    AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile, RawSessions,
+    SessionLimits, Switch, ThrottleLimits,
 };
-pub use mail::{Mail, Transport, literal};
+pub use mail::{MailSettings, Transport, literal};
 pub use memory::memory_limit;
 pub use origin::Origin;
 pub use problems::Misconfigured;
@@ -60,7 +60,7 @@ documented! {
     /// What an operator may write in `latchkey.toml` or as `LATCHKEY__SECTION__KEY`.
     #[derive(Default, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    struct Written {
+    struct RawSettings {
         /// At least 32 random bytes, for example from `openssl rand -base64 48`. It signs cookies and form tokens and
         /// seals waiting emails and authenticator seeds. It must be the same on every instance.
         /// Default: required; in local mode it is created and kept in the data directory.
@@ -71,20 +71,21 @@ documented! {
         data_dir: Option<PathBuf>,
         /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
         registration: Registration,
-        /// `on` serves the comparison of sessions and tokens at `/compare`, with its measurements. On, because it shows
-        /// what sessions guarantee and needs no account; `off` removes its routes, links and data.
+        /// `off` removes `/compare` with every link to it, its clean-up and its signing keys, and the next start deletes
+        /// the runs that are left. It is on because the page needs no account and shows what sessions guarantee; switch
+        /// it off where users should see only what they need.
         /// Default: `on`
         compare: Option<Switch>,
-        server: WrittenServer,
-        database: database::Written,
-        mail: mail::Written,
-        metrics: WrittenMetrics,
-        sessions: Sessions,
+        server: RawServer,
+        database: database::RawDatabase,
+        mail: mail::RawMail,
+        metrics: RawMetrics,
+        sessions: RawSessions,
         passwords: PasswordLimits,
         hashing: Hashing,
         throttle: ThrottleLimits,
-        tokens: Tokens,
-        leaving: Leaving,
+        tokens: LinkLifetimes,
+        leaving: DeletionSettings,
         audit: AuditSettings,
     }
 }
@@ -92,7 +93,7 @@ documented! {
 documented! {
     #[derive(Default, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    struct WrittenServer {
+    struct RawServer {
         /// The IP address to listen on. Local mode listens on the loopback interface only, because its mailbox shows
         /// every email.
         bind: Option<IpAddr>,
@@ -117,7 +118,7 @@ documented! {
 documented! {
     #[derive(Default, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
-    struct WrittenMetrics {
+    struct RawMetrics {
         /// The IP address that `/metrics` listens on.
         /// Default: `0.0.0.0`; in local mode `127.0.0.1`
         bind: Option<IpAddr>,
@@ -131,7 +132,7 @@ documented! {
 /// The settings in force.
 #[derive(Clone)]
 pub struct Settings {
-    pub server: Server,
+    pub server: ServerSettings,
     /// `None`: local mode, Latchkey starts its own Postgres in `data_dir`.
     pub database: Option<String>,
     /// The name of a connection made in the Choreo console.
@@ -141,7 +142,7 @@ pub struct Settings {
     pub pool: Database,
     pub data_dir: PathBuf,
     pub secret: Secret,
-    pub mail: Mail,
+    pub mail: MailSettings,
     /// Where `/metrics` is answered, if anywhere: never at the public address.
     pub metrics: Option<SocketAddr>,
     pub registration: Registration,
@@ -152,14 +153,14 @@ pub struct Settings {
     pub passwords: PasswordLimits,
     pub hashing: Hashing,
     pub throttle: ThrottleLimits,
-    pub tokens: Tokens,
-    pub leaving: Leaving,
+    pub tokens: LinkLifetimes,
+    pub leaving: DeletionSettings,
     pub audit: AuditSettings,
     sources: Sources,
 }
 
 #[derive(Clone)]
-pub struct Server {
+pub struct ServerSettings {
     pub bind: IpAddr,
     pub port: u16,
     pub public: Origin,

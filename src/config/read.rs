@@ -5,7 +5,7 @@ use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKin
 use super::problems::Problems;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
-use super::{Misconfigured, Written};
+use super::{Misconfigured, RawSettings};
 
 /// A value as it stands in one place.
 struct Leaf {
@@ -15,7 +15,7 @@ struct Leaf {
 }
 
 /// The settings as they are written, environment over file.
-pub(super) fn read(variables: &Variables) -> Result<(Written, Sources), Misconfigured> {
+pub(super) fn read(variables: &Variables) -> Result<(RawSettings, Sources), Misconfigured> {
     let (name, required) = match variables.get("LATCHKEY_CONFIG") {
         Some(name) => (name, true),
         None => ("latchkey.toml", false),
@@ -30,7 +30,7 @@ pub(super) fn read(variables: &Variables) -> Result<(Written, Sources), Misconfi
         .add_source(file.clone())
         .add_source(environment)
         .build()
-        .and_then(Config::try_deserialize::<Written>);
+        .and_then(Config::try_deserialize::<RawSettings>);
     let mut leaves = Vec::new();
     collect(&file.cache, String::new(), &Source::File(name.to_owned()), &mut leaves);
     for (name, value) in variables.ours() {
@@ -118,7 +118,7 @@ fn refusal(leaf: Leaf) -> Option<String> {
     let alone = Config::builder()
         .set_override(&path, value)
         .and_then(|builder| builder.build())
-        .and_then(Config::try_deserialize::<Written>);
+        .and_then(Config::try_deserialize::<RawSettings>);
     let why = alone.err()?.to_string();
     // The place says which setting it is.
     let why = why.split(" for key `").next().unwrap_or_default();

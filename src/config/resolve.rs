@@ -7,11 +7,11 @@ use super::local_secret::{self, IfMissing};
 use super::problems::Problems;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
-use super::{Misconfigured, Origin, Pooler, Profile, Server, Settings, Switch, Written, sizes};
+use super::{Misconfigured, Origin, Pooler, Profile, RawSettings, ServerSettings, Settings, Switch, sizes};
 use crate::secret::{SECRET_MIN_BYTES, Secret};
 
 pub(super) fn resolve(
-    written: Written,
+    written: RawSettings,
     mut sources: Sources,
     variables: &Variables,
     if_missing: IfMissing,
@@ -104,7 +104,7 @@ pub(super) fn resolve(
         return Err(Misconfigured::new("a setting has no value"));
     };
     Ok(Settings {
-        server: Server {
+        server: ServerSettings {
             bind,
             port,
             public,

@@ -3,9 +3,11 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::limits::{AuditSettings, Hashing, Leaving, PasswordLimits, Sessions, ThrottleLimits, Tokens};
+use super::limits::{
+    AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, RawSessions, ThrottleLimits,
+};
 use super::sources::{Source, variable};
-use super::{Settings, Switch, Written, WrittenMetrics, WrittenServer, database, mail};
+use super::{RawMetrics, RawServer, RawSettings, Settings, Switch, database, mail};
 
 /// One setting for `latchkey config`.
 #[derive(Debug, Serialize)]
@@ -25,7 +27,7 @@ pub struct SettingRow {
 impl Settings {
     /// Every setting there is, with the value in force; secrets and passwords are replaced.
     pub fn rows(&self) -> Vec<SettingRow> {
-        let written = serde_json::to_value(Written::default()).unwrap_or_default();
+        let written = serde_json::to_value(RawSettings::default()).unwrap_or_default();
         let mut paths = Vec::new();
         leaves(&written, "", &mut paths);
         let values = self.as_written();
@@ -76,18 +78,18 @@ impl Settings {
 fn about(path: &str) -> &'static [&'static str] {
     let (section, key) = path.split_once('.').unwrap_or(("", path));
     let group = match section {
-        "server" => WrittenServer::ABOUT,
-        "database" => database::Written::ABOUT,
-        "mail" => mail::Written::ABOUT,
-        "metrics" => WrittenMetrics::ABOUT,
-        "sessions" => Sessions::ABOUT,
+        "server" => RawServer::ABOUT,
+        "database" => database::RawDatabase::ABOUT,
+        "mail" => mail::RawMail::ABOUT,
+        "metrics" => RawMetrics::ABOUT,
+        "sessions" => RawSessions::ABOUT,
         "passwords" => PasswordLimits::ABOUT,
         "hashing" => Hashing::ABOUT,
         "throttle" => ThrottleLimits::ABOUT,
-        "tokens" => Tokens::ABOUT,
-        "leaving" => Leaving::ABOUT,
+        "tokens" => LinkLifetimes::ABOUT,
+        "leaving" => DeletionSettings::ABOUT,
         "audit" => AuditSettings::ABOUT,
-        _ => Written::ABOUT,
+        _ => RawSettings::ABOUT,
     };
     group.iter().find(|(name, _)| *name == key).map_or(&[], |(_, about)| about)
 }

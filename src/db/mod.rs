@@ -6,7 +6,7 @@ mod joins;
 pub mod migrations;
 pub mod schema;
 
-pub use latchkey_db::{Cause, Db, Fault, after_commit, off_thread, time};
+pub use latchkey_db::{Cause, Db, Failed, Fault, Refusable, after_commit, off_thread, refuse, time};
 pub use local_postgres as local;
 
 use diesel::pg::PgConnection;

@@ -1,7 +1,7 @@
-//! A browser's name for itself, in words people know. Only for display: a client can send any name. Why there
-//! is no library for it: docs/decisions/device-names.md.
+//! Names browsers by their user agent, for display only: a client can send any user agent. Why there is no library for
+//! it: docs/decisions/device-names.md.
 
-/// "Firefox on Linux", or as much of it as can be told.
+/// The name of a device, such as "Firefox on Linux", as far as the user agent tells it.
 pub fn name(user_agent: &str) -> String {
     let browser = BROWSERS.iter().find(|browser| has(user_agent, browser.mark));
     match (browser.map(|browser| browser_name(browser, user_agent)), system(user_agent, browser)) {
@@ -12,11 +12,11 @@ pub fn name(user_agent: &str) -> String {
 }
 
 struct Browser {
-    /// How the token that names it begins.
+    /// The beginning of the token that names the browser.
     mark: &'static str,
     name: &'static str,
-    /// Where this token is sent from and nowhere else, even if the rest says otherwise: browsers of phones and tablets
-    /// claim to be on a computer when their user asks for the page of one.
+    /// The only system that sends this token, even if the rest of the user agent names another one: mobile browsers claim
+    /// to be on a computer when the user requests the desktop site.
     only: Only,
 }
 
@@ -25,7 +25,7 @@ enum Only {
     Anywhere,
     Ios,
     Android,
-    /// A program, not a browser: its system says nothing.
+    /// A program, not a browser: its system is not shown.
     Tool,
 }
 
@@ -45,18 +45,18 @@ const fn tool(mark: &'static str, name: &'static str) -> Browser {
     Browser { mark, name, only: Only::Tool }
 }
 
-/// Most browsers also claim to be those further down.
+/// In this order, because most browsers also send the tokens of those further down.
 const BROWSERS: &[Browser] = &[
     any("DuckDuckGo/", "DuckDuckGo"),
     any("Ddg/", "DuckDuckGo"),
-    // Apps that show pages themselves.
+    // Apps with a built-in browser.
     any("FBAN/", "Facebook"),
     any("FB_IAB/", "Facebook"),
     any("Instagram", "Instagram"),
     any("MicroMessenger/", "WeChat"),
     any("Line/", "LINE"),
     ios("GSA/", "Google app"),
-    // On Chrome's engine, or Apple's.
+    // With the engine of Chrome or Safari.
     android("EdgA/", "Edge"),
     ios("EdgiOS/", "Edge"),
     any("Edg/", "Edge"),
@@ -95,7 +95,7 @@ const BROWSERS: &[Browser] = &[
     any("Epiphany/", "GNOME Web"),
     any("Falkon/", "Falkon"),
     any("Konqueror/", "Konqueror"),
-    // On Mozilla's engine, or for Mozilla.
+    // With the engine of Firefox, or by Mozilla.
     any("Focus/", "Firefox Focus"),
     any("Klar/", "Firefox Klar"),
     any("SeaMonkey/", "SeaMonkey"),
@@ -110,7 +110,7 @@ const BROWSERS: &[Browser] = &[
     any("Safari/", "Safari"),
     any("MSIE ", "Internet Explorer"),
     any("Trident/", "Internet Explorer"),
-    // Without windows.
+    // Text browsers.
     any("Lynx/", "Lynx"),
     any("w3m/", "w3m"),
     any("ELinks", "ELinks"),
@@ -136,7 +136,7 @@ const BROWSERS: &[Browser] = &[
     tool("axios/", "Node.js"),
 ];
 
-/// Some systems also claim to be those further down.
+/// In this order, because some systems also send the names of those further down.
 const SYSTEMS: &[(&str, &str)] = &[
     ("Windows Phone", "Windows Phone"),
     ("iPhone", "iPhone"),
@@ -162,7 +162,7 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("Linux", "Linux"),
 ];
 
-/// Whether a token begins with `mark`: "Line/" does not stand in "Online/".
+/// Whether a token of the user agent begins with `mark`: "Line/" is not found in "Online/".
 fn has(user_agent: &str, mark: &str) -> bool {
     user_agent
         .match_indices(mark)
@@ -171,7 +171,7 @@ fn has(user_agent: &str, mark: &str) -> bool {
 
 fn browser_name(browser: &Browser, user_agent: &str) -> &'static str {
     match browser.name {
-        // Apple's browser runs on Apple's systems. Others send its token for the engine's sake.
+        // Safari runs on Apple's systems only; other browsers send its token for compatibility.
         "Safari" if has(user_agent, "Android") => "Android Browser",
         name => name,
     }
@@ -182,7 +182,7 @@ fn system(user_agent: &str, browser: Option<&Browser>) -> Option<&'static str> {
     match (browser.map(|browser| browser.only), named) {
         (Some(Only::Tool), _) => None,
         (Some(Only::Android), None | Some("Linux")) => Some("Android"),
-        // An iPad that asks for the pages of computers says it is a Mac.
+        // An iPad that requests desktop sites claims to be a Mac.
         (Some(Only::Ios), Some("macOS")) => Some("iPad"),
         (_, Some("macOS")) if has(user_agent, "Mobile/") => Some("iPad"),
         (_, named) => named,

@@ -1,4 +1,4 @@
-//! Base32 (RFC 4648 §6): what people type off another screen or a sheet of paper.
+//! Base32 (RFC 4648 §6), for codes that people copy from a screen or from paper.
 
 use crate::unicode::codes;
 
@@ -14,9 +14,9 @@ pub fn encode(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// "abcd-EFGH ij" as it was meant: case, spaces and dashes do not count, and digits that are not used stand for the
-/// letter they look like.
-pub fn tidied(typed: &str) -> String {
+/// Removes spaces and dashes, converts to upper case, and replaces digits that Base32 does not use by the letters they
+/// look like.
+pub fn normalize(typed: &str) -> String {
     codes::letters_and_digits(typed)
         .chars()
         .map(|c| match c.to_ascii_uppercase() {
@@ -28,8 +28,8 @@ pub fn tidied(typed: &str) -> String {
         .collect()
 }
 
-/// In groups, for reading aloud and copying by hand.
-pub fn grouped(text: &str, size: usize, between: &str) -> String {
+/// In groups, for reading aloud and copying.
+pub fn group(text: &str, size: usize, between: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     letters.chunks(size).map(String::from_iter).collect::<Vec<_>>().join(between)
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_writes_what_the_rfc_writes() {
+    fn encoding_matches_the_rfc() {
         for (bytes, text) in
             [("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foo", "MZXW6"), ("foobar", "MZXW6YTBOI")]
         {
@@ -48,9 +48,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_read_as_it_was_meant() {
-        assert_eq!(tidied(" mzxw-6ytb 0I18\t"), "MZXW6YTBOIIB");
-        assert_eq!(tidied("ＭＺｘｗ‑６ytb\u{202f}۰I۱۸\u{200e}"), "MZXW6YTBOIIB");
-        assert_eq!(grouped("MZXW6YTBOI", 4, "-"), "MZXW-6YTB-OI");
+    fn typed_codes_are_normalized() {
+        assert_eq!(normalize(" mzxw-6ytb 0I18\t"), "MZXW6YTBOIIB");
+        assert_eq!(normalize("ＭＺｘｗ‑６ytb\u{202f}۰I۱۸\u{200e}"), "MZXW6YTBOIIB");
+        assert_eq!(group("MZXW6YTBOI", 4, "-"), "MZXW-6YTB-OI");
     }
 }

@@ -1,22 +1,26 @@
-//! Second factors: authenticator apps, recovery codes, passkeys.
+//! Second factors: authenticator apps, recovery codes and passkeys.
 
 mod base32;
-mod codes;
+mod changes;
 mod passkeys;
 pub(crate) mod queries;
 mod recovery_codes;
+mod status;
 mod totp;
-mod undo_factor;
+mod undo_link;
+mod verify_code;
 
-pub use codes::{CodeRefusal, FactorStatus, TotpState};
-pub(crate) use codes::{Place, factors};
 pub(crate) use passkeys::RelyingParty;
 pub use passkeys::{
-    Assertion, Attestation, Binding, Passkey, PasskeyAdded, PasskeyId, PasskeyRefusal, PasskeyStep,
-    StepChange,
+    AddedPasskey, Assertion, Attestation, BrowserBinding, Passkey, PasskeyId, PasskeyRefusal, PasskeyStep,
+    PasskeyStepChange,
 };
-pub use recovery_codes::{CodesRefusal, NewCodes, RecoveryCodes};
-pub use totp::{Enrolment, TotpRefusal};
+pub use recovery_codes::{NewRecoveryCodes, RecoveryCodes, RecoveryCodesRefusal};
+pub(crate) use status::factor_status;
+pub use status::{FactorStatus, TotpState};
+pub use totp::{TotpEnrolment, TotpRefusal};
+pub(crate) use verify_code::AttemptScope;
+pub use verify_code::CodeRefusal;
 
 use crate::config::{Misconfigured, Settings};
 use crate::db::Db;
@@ -26,7 +30,7 @@ use crate::secret::Secret;
 use crate::throttle::Throttle;
 use latchkey_sessions::Store;
 
-/// Adds, proves and removes second factors.
+/// Adds, verifies and removes second factors.
 #[derive(Clone)]
 pub struct Factors {
     pub(crate) db: Db,
@@ -34,7 +38,7 @@ pub struct Factors {
     pub(crate) notices: Notices,
     pub(crate) throttle: Throttle,
     secret: Secret,
-    relying: RelyingParty,
+    relying_party: RelyingParty,
 }
 
 impl Factors {
@@ -50,7 +54,7 @@ impl Factors {
             notices,
             throttle,
             secret: settings.secret.clone(),
-            relying: RelyingParty::new(&settings.server.public)?,
+            relying_party: RelyingParty::new(&settings.server.public)?,
         })
     }
 }

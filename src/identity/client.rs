@@ -1,38 +1,38 @@
-//! Where a request came from, as far as it is worth remembering.
+//! Who sent a request: IP address, user agent and known-device cookie.
 
 use std::net::IpAddr;
 
 use crate::secret::TokenHash;
 
-/// The address as judged by the trusted proxies, what the browser calls itself, and what it shows of an earlier log-in.
+/// The IP address as the trusted proxies report it, the user agent, and the known-device cookie.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     pub address: String,
     pub user_agent: String,
-    /// Hash of the proof in its cookie; whether we gave that out is for the database to say.
+    /// The hash of the known-device cookie. Only the database says whether it belongs to a log-in.
     pub browser: Option<TokenHash>,
-    /// Only [`Client::operator`] sets it: no request can.
+    /// Only [`Client::operator`] sets this; no request can.
     is_operator: bool,
 }
 
-/// How an event of the command line is stored, where a browser's name for itself would stand.
+/// The user agent of events that the command line causes.
 const COMMAND_LINE: &str = "latchkey command line";
 
-/// The address of a request whose peer is not known. Never empty: an event without an address is the operator's.
+/// The stored IP address of a request from an unknown peer. Never empty: an event without one is the operator's.
 const NO_ADDRESS: &str = "unknown";
 
 /// Who caused an event, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Agent {
-    /// The command line, or the program by itself.
+    /// The command line, or the instance itself.
     Operator,
-    /// What a browser calls itself; it may be empty, and it may be a lie.
+    /// The user agent that the browser sent. It may be empty or forged.
     Browser(String),
 }
 
 impl Agent {
-    /// Reads an event. A browser may send any name, that of the command line included, but a request always
-    /// has an address.
+    /// Reads the columns of an event. A browser may send the user agent of the command line, but a request always has an
+    /// address.
     pub(crate) fn stored(address: &str, user_agent: String) -> Self {
         if address.is_empty() && user_agent == COMMAND_LINE {
             Self::Operator
@@ -43,7 +43,7 @@ impl Agent {
 }
 
 impl Client {
-    /// Who sent a request.
+    /// The client of a request.
     pub fn of_request(address: Option<IpAddr>, user_agent: &str, browser: Option<TokenHash>) -> Self {
         Self {
             address: address.map(|ip| ip.to_string()).unwrap_or_default(),
@@ -53,17 +53,17 @@ impl Client {
         }
     }
 
-    /// Who sent a request, as it was stored.
+    /// The client of an earlier request, from its stored address and user agent.
     pub(crate) fn stored(address: String, user_agent: String) -> Self {
         Self { address, user_agent, browser: None, is_operator: false }
     }
 
-    /// For what the operator does on the command line.
+    /// The operator on the command line.
     pub fn operator() -> Self {
         Self { is_operator: true, ..Self::default() }
     }
 
-    /// The address and the agent as an event stores them.
+    /// The address and the user agent that an event stores.
     pub(crate) fn recorded(&self) -> (&str, &str) {
         match (self.is_operator, self.address.as_str()) {
             (true, _) => ("", COMMAND_LINE),
@@ -72,7 +72,7 @@ impl Client {
         }
     }
 
-    /// What throttling counts by: the address, or the /64 an IPv6 customer commonly holds.
+    /// The network that the throttle counts: the IPv4 address, or the /64 that an IPv6 customer usually has.
     pub fn network(&self) -> String {
         match self.address.parse() {
             Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {

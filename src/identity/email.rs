@@ -1,4 +1,4 @@
-//! An e-mail address: as it was typed, and the key it is compared by.
+//! An email address: as typed, and the key by which addresses are compared.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,7 +9,7 @@ use crate::mail;
 use crate::unicode::domains;
 use crate::unicode::names::is_ignorable;
 
-/// Longest address there is (RFC 5321 §4.5.3.1.3, less the angle brackets).
+/// The longest possible address (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const MAX_BYTES: usize = 254;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,44 +18,44 @@ pub struct Email {
     key: EmailKey,
 }
 
-/// What addresses are compared by: equal for every spelling of one mailbox. Only an address makes one.
+/// The key of an address, equal for every spelling of one mailbox. It can only be made from an address.
 #[derive(Clone, Debug)]
 pub struct EmailKey {
-    /// In lower case, the domain in its ASCII form.
+    /// In lower case, with the domain in ASCII.
     canonical: String,
-    /// The address in lower case, as it was typed.
+    /// The typed address in lower case.
     typed: String,
-    /// In lower case, the domain in its Unicode form.
+    /// In lower case, with the domain in Unicode.
     unicode: String,
 }
 
-/// What was typed cannot receive mail.
+/// The text is not an email address that can receive mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoEmail;
+pub struct InvalidEmail;
 
-impl fmt::Display for NoEmail {
+impl fmt::Display for InvalidEmail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Enter an e-mail address, such as ada@example.org.")
+        f.write_str("Enter an email address, such as ada@example.org.")
     }
 }
 
 impl Email {
-    /// Accepts one address that mail can be sent to; space around it is the keyboard's, not the person's.
-    pub fn parse(raw: &str) -> Result<Self, NoEmail> {
+    /// Parses one address that mail can be sent to. White space and invisible characters around it are ignored.
+    pub fn parse(raw: &str) -> Result<Self, InvalidEmail> {
         let text = tidied(raw);
-        let (local, domain) = text.rsplit_once('@').ok_or(NoEmail)?;
-        let ascii = domains::ascii(domain).ok_or(NoEmail)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(InvalidEmail)?;
+        let ascii = domains::ascii(domain).ok_or(InvalidEmail)?;
         let plausible = text.len() <= MAX_BYTES
             && local.len() + 1 + ascii.len() <= MAX_BYTES
             && ascii.contains('.')
             && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "\"<>(),:;\\".contains(c));
         if !plausible || mail::address(&text).is_err() {
-            return Err(NoEmail);
+            return Err(InvalidEmail);
         }
         Ok(Self { key: EmailKey::new(&text, local, domain, ascii), text })
     }
 
-    /// An address that was accepted earlier, under the rules of that time.
+    /// Wraps a stored address without checking it: the rules may have changed since.
     pub(crate) fn stored(text: &str) -> Self {
         Self { text: text.to_owned(), key: EmailKey::of_attempt(text) }
     }
@@ -64,15 +64,15 @@ impl Email {
         &self.text
     }
 
-    /// Lower case and one form of the domain: `Ada@` and `ada@` are the same person, and browsers send
-    /// punycode for a domain that was typed in Unicode.
+    /// In lower case and with one form of the domain: `Ada@` and `ada@` are the same mailbox, and browsers send punycode for
+    /// a domain typed in Unicode.
     pub fn key(&self) -> &EmailKey {
         &self.key
     }
 }
 
-/// Without what a copy or a keyboard adds: space and invisible characters around the address, a `mailto:` before it, and
-/// the full-width `@`.
+/// Removes white space and invisible characters around the address and a `mailto:` before it, and replaces a full-width
+/// `@`: keyboards and copying add these.
 fn tidied(raw: &str) -> String {
     let text: String = raw.nfc().map(|c| if c == '\u{ff20}' { '@' } else { c }).collect();
     let around = |c: char| c.is_whitespace() || is_ignorable(c);
@@ -93,8 +93,7 @@ impl EmailKey {
         }
     }
 
-    /// The key of what was typed to log in. Text that is not an address has a key as well, which counts its
-    /// attempts.
+    /// The key of a text typed to log in. A text that is not an address has a key as well, which counts its attempts.
     pub(crate) fn of_attempt(raw: &str) -> Self {
         let text = tidied(raw);
         let parts = text.rsplit_once('@');
@@ -112,17 +111,17 @@ impl EmailKey {
         &self.canonical
     }
 
-    /// For the column `email_key`, which versions before this one compare by: the address in lower case.
+    /// For the column `email_key`, which earlier versions compare: the address in lower case.
     pub(crate) fn as_typed(&self) -> &str {
         &self.typed
     }
 
-    /// For the column `email_idn_key`: the canonical key where it is not what `email_key` says.
+    /// For the column `email_idn_key`: the canonical key, if it differs from `email_key`.
     pub(crate) fn idn(&self) -> Option<&str> {
         (self.canonical != self.typed).then_some(&self.canonical)
     }
 
-    /// Every text that rows may hold for this mailbox: the canonical key, and what a version before this one wrote.
+    /// Every text that rows may hold for this mailbox: the canonical key, and the keys that earlier versions wrote.
     pub(crate) fn spellings(&self) -> Vec<&str> {
         let mut spellings = vec![self.canonical.as_str(), &self.typed, &self.unicode];
         spellings.sort_unstable();
@@ -224,7 +223,7 @@ mod tests {
             assert_eq!(Email::parse(odd).unwrap().as_str(), odd);
         }
         for bad in [".@docomo.example", "..@docomo.example", "a..b(c)@docomo.example", "a@docomo..example"] {
-            assert_eq!(Email::parse(bad), Err(NoEmail), "{bad}");
+            assert_eq!(Email::parse(bad), Err(InvalidEmail), "{bad}");
         }
     }
 
@@ -244,7 +243,7 @@ mod tests {
             "Ada <ada@example.org>",
             "a\0@example.org",
         ] {
-            assert_eq!(Email::parse(bad), Err(NoEmail), "{bad:?}");
+            assert_eq!(Email::parse(bad), Err(InvalidEmail), "{bad:?}");
         }
         assert!(Email::parse(&format!("{}@example.org", "a".repeat(300))).is_err());
     }

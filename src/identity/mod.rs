@@ -1,16 +1,13 @@
-//! Who a user is: what every room may name. The user as it is cached with a session, email addresses, roles, and the
-//! client that a request came from.
+//! What every room may name: users as cached with a session, email addresses, roles, and the client of a request.
 
-mod answer;
 mod client;
 mod email;
-mod login_factor;
+mod login_method;
 pub(crate) mod queries;
 mod user;
 
-pub use answer::Answer;
 pub use client::{Agent, Client};
-pub use email::{Email, EmailKey, NoEmail};
-pub use login_factor::Factor;
-pub(crate) use user::Addressee;
-pub use user::{LiveUser, Name, NoName, Role, User, UserId};
+pub use email::{Email, EmailKey, InvalidEmail};
+pub use login_method::LoginMethod;
+pub(crate) use user::Recipient;
+pub use user::{InvalidName, LiveUser, Name, Role, User, UserId};

@@ -1,4 +1,4 @@
-//! Users: finding, locking, changing.
+//! Finds and locks users.
 
 use diesel::pg::Pg;
 use diesel::pg::PgConnection;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::email::{Email, EmailKey};
-use crate::identity::user::{Addressee, Role, User, UserId};
+use crate::identity::user::{Recipient, Role, User, UserId};
 use crate::unicode::domains;
 use latchkey_sessions::schema::sessions as session_rows;
 use latchkey_sessions::{Handle, KeyHash, LiveSession, Owner as _, owned, query_keys};
@@ -19,49 +19,49 @@ diesel::define_sql_function! { fn lower(text: Text) -> Text; }
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
-struct Row {
+struct UserColumns {
     id: Uuid,
     name: String,
     role: String,
 }
 
-impl TryFrom<Row> for User {
+impl TryFrom<UserColumns> for User {
     type Error = Fault;
 
-    fn try_from(Row { id, name, role }: Row) -> Result<Self, Fault> {
-        // An unknown role grants nothing: better no user than a guess.
+    fn try_from(UserColumns { id, name, role }: UserColumns) -> Result<Self, Fault> {
+        // An unknown role must not grant anything, so the session is not served.
         let role = Role::parse(&role)
             .ok_or_else(|| Fault::bug(format_args!("user {id} has the unknown role {role:?}")))?;
         Ok(Self { id: UserId(id), name: name.into(), role })
     }
 }
 
-/// The live sessions that `keys` open with their users, in one query. Those of disabled users are not among them.
+/// The live sessions of `keys` with their users, in one query, without those of disabled users.
 pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<User>>, Fault> {
     let rows = latchkey_sessions::live_sessions!(User::KIND, query_keys(keys))
         .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
         .filter(dsl::disabled_at.is_null())
-        .select(latchkey_sessions::live_columns!(Row::as_select()))
+        .select(latchkey_sessions::live_columns!(UserColumns::as_select()))
         .load(conn)?;
-    owned::<Row, User>(rows, User::try_from)
+    owned::<UserColumns, User>(rows, User::try_from)
 }
 
-/// Whom to write to, while they may log in.
-pub(crate) fn addressee(conn: &mut PgConnection, id: UserId) -> Result<Option<Addressee>, Fault> {
-    Ok(active().filter(dsl::id.eq(id.0)).first(conn).optional()?.map(addressed))
+/// The email recipient for a user; `None` if the user is disabled.
+pub(crate) fn recipient(conn: &mut PgConnection, id: UserId) -> Result<Option<Recipient>, Fault> {
+    Ok(active().filter(dsl::id.eq(id.0)).first(conn).optional()?.map(to_recipient))
 }
 
-pub(crate) fn addressee_at(
+pub(crate) fn recipient_at(
     conn: &mut PgConnection,
     email_key: &EmailKey,
-) -> Result<Option<Addressee>, Fault> {
+) -> Result<Option<Recipient>, Fault> {
     let active = of_mailbox(email_key).filter(dsl::disabled_at.is_null());
-    Ok(active.select((dsl::id, dsl::name, dsl::email)).first(conn).optional()?.map(addressed))
+    Ok(active.select((dsl::id, dsl::name, dsl::email)).first(conn).optional()?.map(to_recipient))
 }
 
 diesel::define_sql_function! { fn coalesce(first: Nullable<Text>, second: Text) -> Text; }
 
-/// What a row's address is compared by, the same for every spelling: the index `users_mailbox` is on it.
+/// The key of a mailbox in a row, the same for every spelling. The index `users_mailbox` is on this expression.
 #[diesel::dsl::auto_type]
 pub(crate) fn mailbox() -> _ {
     coalesce(dsl::email_idn_key, dsl::email_key)
@@ -81,8 +81,8 @@ fn active() -> _ {
     users::table.filter(dsl::disabled_at.is_null()).select((dsl::id, dsl::name, dsl::email))
 }
 
-pub(crate) fn addressed((id, name, email): (Uuid, String, String)) -> Addressee {
-    Addressee { id: UserId(id), name, email }
+pub(crate) fn to_recipient((id, name, email): (Uuid, String, String)) -> Recipient {
+    Recipient { id: UserId(id), name, email }
 }
 
 pub(crate) fn user_id(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<UserId>, Fault> {
@@ -95,7 +95,7 @@ pub(crate) fn email_of(conn: &mut PgConnection, id: UserId) -> Result<Option<Ema
     Ok(email.as_deref().map(Email::stored))
 }
 
-/// Whose live session it is.
+/// The user of a session.
 pub(crate) fn session_owner(conn: &mut PgConnection, session: Handle) -> Result<Option<UserId>, Fault> {
     let row = session_rows::table
         .filter(session_rows::handle.eq(session))
@@ -103,7 +103,7 @@ pub(crate) fn session_owner(conn: &mut PgConnection, session: Handle) -> Result<
     Ok(row.select(session_rows::principal).first(conn).optional()?.map(UserId))
 }
 
-/// Locks the user's row and says whether they may log in.
+/// Locks the row of a user; `false` if the user is disabled or does not exist.
 pub(crate) fn lock_active(conn: &mut PgConnection, id: UserId) -> Result<bool, Fault> {
     let found: Option<Uuid> = users::table
         .filter(dsl::id.eq(id.0))
@@ -121,25 +121,25 @@ pub(crate) fn lock_user(conn: &mut PgConnection, id: UserId) -> Result<bool, Fau
     Ok(found.is_some())
 }
 
-/// Whether a user administers: neither disabled nor about to be deleted.
+/// Whether a user is an administrator who is neither disabled nor about to be deleted.
 #[diesel::dsl::auto_type]
 pub(crate) fn is_active_admin() -> _ {
     let admin: &'static str = Role::Admin.as_str();
     dsl::role.eq(admin).and(dsl::disabled_at.is_null()).and(dsl::delete_after.is_null())
 }
 
-/// The ids of those who administer.
+/// The ids of these administrators.
 #[diesel::dsl::auto_type]
 pub(crate) fn active_admins() -> _ {
     users::table.filter(is_active_admin()).select(dsl::id)
 }
 
-/// `%q%` with what LIKE would interpret taken literally.
+/// The pattern `%q%`, with the special characters of LIKE escaped.
 pub(crate) fn containing(q: &str) -> String {
     format!("%{}%", literally(q))
 }
 
-/// Patterns for what was typed and, if it holds an address, for its domain in Unicode and in ASCII.
+/// Patterns for the typed text, and for it with the domain in Unicode and in ASCII if it contains an address.
 pub(crate) fn containing_address(q: &str) -> [String; 3] {
     let (local, domain) = q.rfind('@').map_or(("", q), |at| q.split_at(at + 1));
     let ascii = domains::ascii(domain).unwrap_or_else(|| domain.to_owned());
@@ -147,7 +147,7 @@ pub(crate) fn containing_address(q: &str) -> [String; 3] {
         .map(|q| containing(&q))
 }
 
-/// A LIKE pattern that means just these characters.
+/// A LIKE pattern that matches exactly `text`.
 fn literally(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

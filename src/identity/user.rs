@@ -1,4 +1,4 @@
-//! A user as every request knows them.
+//! The user as cached with a session.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use crate::identity::queries;
 use crate::unicode::names;
 use latchkey_sessions::{KeyHash, LiveSession, Owner, Principal};
 
-/// Longest name, in code points: two lines on a phone.
+/// Longest name in code points: two lines on a phone.
 const NAME_MAX: usize = 80;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(pub Uuid);
 
 impl UserId {
-    /// The same person as the sessions know them.
+    /// The owner of the user's sessions.
     pub fn principal(self) -> Principal {
         Principal(self.0)
     }
@@ -31,7 +31,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// What a user may do. Ordered: an admin may do all a member may.
+/// The permission level of a user. Ordered: an administrator may do everything that a member may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Member,
@@ -55,20 +55,20 @@ impl Role {
     }
 }
 
-/// A person's name as they want to be greeted.
+/// The name by which a user wants to be greeted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoName {
+pub enum InvalidName {
     Empty,
     TooLong,
     Unprintable,
-    /// It has a link or an address in it, which mail programs and pages would turn into one.
+    /// It contains a link or an address, which mail programs would make clickable.
     Link,
 }
 
-impl fmt::Display for NoName {
+impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
@@ -84,19 +84,19 @@ impl fmt::Display for NoName {
 }
 
 impl Name {
-    pub fn parse(raw: &str) -> Result<Self, NoName> {
+    pub fn parse(raw: &str) -> Result<Self, InvalidName> {
         let text: String = raw.trim().nfc().collect();
         if text.is_empty() {
-            return Err(NoName::Empty);
+            return Err(InvalidName::Empty);
         }
         if text.chars().count() > NAME_MAX {
-            return Err(NoName::TooLong);
+            return Err(InvalidName::TooLong);
         }
         if !names::is_readable(&text) {
-            return Err(NoName::Unprintable);
+            return Err(InvalidName::Unprintable);
         }
         if looks_like_a_link(&text) {
-            return Err(NoName::Link);
+            return Err(InvalidName::Link);
         }
         Ok(Self(text))
     }
@@ -106,13 +106,13 @@ impl Name {
     }
 }
 
-/// Whether `name` reads as a link or an address, in any width and case (Unicode's NFKC).
+/// Whether `name` looks like a link or an address, in any width (Unicode's NFKC) and case.
 fn looks_like_a_link(name: &str) -> bool {
     let plain: String = name.nfkc().flat_map(char::to_lowercase).collect();
     ["://", "www.", "@"].iter().any(|mark| plain.contains(mark))
 }
 
-/// The owner of a session, read with it: a change of role or name shows on the next request.
+/// The owner of a session, read with it: a change of role or name takes effect on the next request.
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: UserId,
@@ -120,8 +120,8 @@ pub struct User {
     pub role: Role,
 }
 
-/// Somebody letters are written to. Read when one is: a session that is kept in memory goes without the address.
-pub(crate) struct Addressee {
+/// A user as an email recipient. Read when an email is written, because cached sessions do not hold the address.
+pub(crate) struct Recipient {
     pub id: UserId,
     pub name: String,
     pub email: String,
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn names_are_trimmed_and_bounded() {
         assert_eq!(Name::parse("  Ada Lovelace ").unwrap().as_str(), "Ada Lovelace");
-        assert_eq!(Name::parse(" \t "), Err(NoName::Empty));
-        assert_eq!(Name::parse(&"x".repeat(81)), Err(NoName::TooLong));
-        assert_eq!(Name::parse("ada\u{202e}nimda"), Err(NoName::Unprintable));
-        assert_eq!(Name::parse("a\0b"), Err(NoName::Unprintable));
+        assert_eq!(Name::parse(" \t "), Err(InvalidName::Empty));
+        assert_eq!(Name::parse(&"x".repeat(81)), Err(InvalidName::TooLong));
+        assert_eq!(Name::parse("ada\u{202e}nimda"), Err(InvalidName::Unprintable));
+        assert_eq!(Name::parse("a\0b"), Err(InvalidName::Unprintable));
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
             "HTTP：／／evil",
             "ｗｗｗ．evil.example",
         ] {
-            assert_eq!(Name::parse(name), Err(NoName::Link), "{name}");
+            assert_eq!(Name::parse(name), Err(InvalidName::Link), "{name}");
         }
         for name in ["Ada: Lovelace", "A/B", "Ewwwan", "J. R. R. Tolkien", "St. John", "Ada & Co.", "C://"] {
             assert_eq!(Name::parse(name).is_ok(), name != "C://", "{name}");

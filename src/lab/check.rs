@@ -220,8 +220,8 @@ impl Lab {
 
     /// Adds why no live session was found. The page shows it; the decision did not need it.
     async fn with_cause(&self, run: &Run, key: &Key, mut verdict: Verdict) -> Result<Verdict, Fault> {
-        let hash = key.hash();
-        let row = self.db.read(move |conn| queries::session_end(conn, &hash)).await?;
+        let (id, hash) = (run.id, key.hash());
+        let row = self.db.read(move |conn| queries::session_end(conn, id, &hash)).await?;
         (verdict.reason, verdict.since) = match row {
             None => (Reason::SessionUnknown, None),
             Some((Some(revoked_at), _)) => (Reason::SessionRevoked, Some(revoked_at)),

@@ -202,14 +202,16 @@ pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Li
     })
 }
 
-/// When the session with this key was revoked, if it was, and when it expires or expired.
+/// When the session of this run with this key was revoked, if it was, and when it expires or expired.
 pub fn session_end(
     conn: &mut PgConnection,
+    run: Uuid,
     key: &KeyHash,
 ) -> Result<Option<(Option<Moment>, Moment)>, Fault> {
     Ok(session_rows::table
         .filter(session_rows::key_hash.eq(key.as_bytes()))
         .filter(session_rows::kind.eq(Subject::KIND))
+        .filter(session_rows::principal.eq(run))
         .select((session_rows::revoked_at, session_rows::expires_at))
         .first(conn)
         .optional()?)

@@ -1,99 +1,77 @@
-//! Confirm: prove who you are once more, with all that logging in takes, for what a borrowed or stolen session must not do.
+//! Confirm a session: verify the password, and the second factor if the user has one, again before a sensitive action. A
+//! borrowed or stolen session alone must not be enough for those.
 
-use crate::audit::{Act, Entry};
-use crate::db::Fault;
-use crate::factors::{CodeRefusal, Place};
-use crate::identity::{Answer, Client, Factor, LiveUser};
-use crate::login::authenticate::{Checked, Known};
+use crate::audit::{AuditAction, NewEvent};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
+use crate::factors::{AttemptScope, CodeRefusal};
+use crate::identity::{Client, LiveUser, LoginMethod};
 use crate::login::{Login, queries};
-use crate::throttle::{Budget, Counted, Wait};
+use crate::throttle::RetryAfter;
 use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfirmRefusal {
     WrongPassword,
     Code(CodeRefusal),
-    TooMany(Wait),
+    TooMany(RetryAfter),
     /// The session ended, or another request rotated its key, while this one ran.
     SessionLost,
 }
 
 impl Login {
-    /// Checks the password, and for those with a second factor `code` as well (ASVS 5.0 7.5.1, 7.5.3), then rotates
-    /// the session's key (7.2.4).
+    /// Verifies the password, and `code` if the user has a second factor (ASVS 5.0 7.5.1, 7.5.3), then rotates the
+    /// session's key (7.2.4).
     pub async fn confirm(
         &self,
         live: LiveUser,
         password: String,
         code: String,
         client: Client,
-    ) -> Answer<Key, ConfirmRefusal> {
-        let user = live.owner.id;
-        let (known, budget, checked, counted) = self.check_own_password(&live, &password, &client).await?;
-        let login = self.clone();
-        let concluded = self
+    ) -> Result<Key, Failed<ConfirmRefusal>> {
+        let (record, keys) = self.own_password_record(&live, &client).await?;
+        let counted = self.count_attempt(&keys).await.map_refusal(ConfirmRefusal::TooMany)?;
+        let Some(verified) = self.verify_password(&keys, counted, &password, Some(&record)).await? else {
+            self.record_confirm_refused(&live, client).await?;
+            return refuse(ConfirmRefusal::WrongPassword);
+        };
+        let (login, rehash) = (self.clone(), verified.rehash);
+        let confirmed = self
             .sessions
-            .write(move |change| {
-                let rehashed = match checked {
-                    Checked::Yes { rehashed } => rehashed,
-                    Checked::TooMany(wait) => return Ok(Err(ConfirmRefusal::TooMany(wait))),
-                    Checked::No => {
-                        Entry::own(Act::ConfirmRefused, user, &client)
-                            .session(live.record.handle)
-                            .write(change)?;
-                        return Ok(Err(ConfirmRefusal::WrongPassword));
-                    }
+            .write_or_refuse(move |tx| {
+                let user = record.user;
+                if !queries::lock_if_password_unchanged(tx, user, record.hash.as_ref())? {
+                    return refuse(ConfirmRefusal::SessionLost);
+                }
+                keys.reset(tx)?;
+                let mut factor = LoginMethod::Password;
+                if crate::factors::queries::has_second_factor(tx, user)? {
+                    let scope = AttemptScope::Session(live.record.handle);
+                    let verified = login.factors.verify_code(tx, user, &code, &scope, &client);
+                    factor = verified.map_refusal(ConfirmRefusal::Code)?;
+                }
+                let Some(key) = login.sessions.rotate(tx, &live, true)? else {
+                    return refuse(ConfirmRefusal::SessionLost);
                 };
-                if !queries::lock_with_hash(change, user, known.hash.as_ref())? {
-                    return Ok(Err(ConfirmRefusal::SessionLost));
+                if let Some(rehash) = rehash {
+                    rehash.store(tx, user, &client)?;
                 }
-                budget.give_back(change)?;
-                let mut factor = Factor::Password;
-                if crate::factors::queries::has_second_factor(change, user)? {
-                    let place = Place::Session(live.record.handle);
-                    match login.factors.prove_code(change, user, &code, &place, &client)? {
-                        Ok(proven) => factor = proven,
-                        Err(refusal) => return Ok(Err(ConfirmRefusal::Code(refusal))),
-                    }
-                }
-                let Some(key) = login.sessions.rotate(change, &live, true)? else {
-                    return Ok(Err(ConfirmRefusal::SessionLost));
-                };
-                if let Some(rehashed) = rehashed {
-                    rehashed.keep(change, user, &client)?;
-                }
-                Entry::own(Act::Confirmed, user, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, user, &client)
                     .session(live.record.handle)
                     .detail(factor.confirmed_with())
-                    .write(change)?;
-                Ok(Ok(key))
+                    .write(tx)?;
+                Ok(key)
             })
             .await;
-        counted.settle(concluded)
+        verified.refund.if_fault_in(confirmed)
     }
 
-    /// Counted as at log-in, in a lane of its own: whoever hammers the log-in page must not keep the owner of a live
-    /// session from ending a thief's.
-    pub(crate) async fn check_own_password(
-        &self,
-        live: &LiveUser,
-        password: &str,
-        client: &Client,
-    ) -> Result<(Known, Budget, Checked, Counted), Fault> {
-        let (user, browser) = (live.owner.id, client.browser);
-        let (hash, knows_browser) = self
-            .db
-            .read(move |conn| {
-                let knows_browser = match &browser {
-                    Some(browser) => queries::knows_browser(conn, user, browser)?,
-                    None => false,
-                };
-                Ok((queries::password_hash(conn, user)?, knows_browser))
+    /// Writes the event about a wrong password in a session.
+    pub(crate) async fn record_confirm_refused(&self, live: &LiveUser, client: Client) -> Result<(), Fault> {
+        let (user, session) = (live.owner.id, live.record.handle);
+        self.db
+            .write(move |conn| {
+                NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client).session(session).write(conn)
             })
-            .await?;
-        let known = Known { id: user, hash };
-        let budget = Budget::own(user, live.record.handle, knows_browser, client, &self.throttle.buckets);
-        let (checked, counted) = self.check_password(&budget, password, Some(&known)).await?;
-        Ok((known, budget, checked, counted))
+            .await
     }
 }

@@ -1,5 +1,5 @@
-//! Which session was ended, and by which: kept as JSON in the detail of an event. The row of a session is deleted weeks
-//! after its end, and the event is still to say what it was about.
+//! The detail of an event about a session that was ended: JSON that describes the session. The session's own row is
+//! deleted weeks after its end, the event is not.
 
 use diesel::pg::PgConnection;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,14 @@ use crate::device;
 use crate::login::Login;
 use latchkey_sessions::Handle;
 
+/// A session that was ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedSession {
-    /// In words, such as "Firefox on Linux": short, so that the whole fits into a detail.
+    /// Such as "Firefox on Linux": short, so that the JSON fits into a detail.
     pub device: String,
-    /// When it began, in RFC 3339.
+    /// When the session was opened, in RFC 3339.
     began: String,
-    /// The session in which it was ended; none for a mailed link and for the operator.
+    /// The session that ended it; `None` for a mailed link and for the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<Uuid>,
 }
@@ -36,7 +37,7 @@ impl EndedSession {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads the detail of an event; `None` for events of versions that kept none, and for erased ones.
+    /// Reads the detail of an event; `None` for events of versions that wrote no JSON, and for erased events.
     pub fn read(detail: &str) -> Option<Self> {
         serde_json::from_str(detail).ok()
     }
@@ -47,8 +48,8 @@ impl EndedSession {
 }
 
 impl Login {
-    /// The detail of the event about a session that is about to be ended; empty if its row is gone already.
-    pub(crate) fn ended_session(
+    /// The detail of the event about a session that is about to be ended; empty if its row is deleted already.
+    pub(crate) fn ended_session_detail(
         &self,
         conn: &mut PgConnection,
         handle: Handle,
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back_and_older_details_are_not_taken_for_it() {
+    fn a_detail_is_read_back_and_older_details_are_not_mistaken_for_one() {
         let began = OffsetDateTime::from_unix_timestamp(1_715_938_200).unwrap();
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
         for by in [None, Some(Handle(Uuid::from_u128(7)))] {

@@ -1,71 +1,82 @@
-//! Taking sessions back: one's own, one by one or all others.
+//! Log out, and end other sessions of one's own.
 
-use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, Request};
+use crate::audit::{AuditAction, NewEvent};
+use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::login::Login;
 use latchkey_sessions::{Handle, SessionRecord};
 
 impl Login {
-    /// Ends this session. Ending it twice is fine.
+    /// Ends this session; does nothing if it has ended already.
     pub async fn log_out(&self, live: LiveUser, client: Client) -> Result<(), Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, handle) = (live.owner.id, live.record.handle);
-                let request = Request::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
-                if login.cleaner.clean_up(change, &request)?.sessions > 0 {
-                    Entry::own(Act::LoggedOut, user, &client).session(handle).write(change)?;
+                let request =
+                    CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
+                if login.cleaner.clean_up(tx, &request)?.sessions > 0 {
+                    NewEvent::by_owner(AuditAction::LoggedOut, user, &client).session(handle).write(tx)?;
                 }
                 Ok(())
             })
             .await
     }
 
-    /// The owner's live sessions, last seen first.
+    /// The user's live sessions, last seen first.
     pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<SessionRecord>, Fault> {
         let list = self.sessions.list_of(live.owner.id.principal()).await?;
         Ok(list.at(live.moment()).cloned().collect())
     }
 
-    /// Ends one of the owner's sessions; `false` when there is no such live session of theirs.
-    pub async fn revoke_own(&self, live: LiveUser, handle: Handle, client: Client) -> Result<bool, Fault> {
+    /// Ends one of the user's sessions; `false` if the user has no such live session.
+    pub async fn revoke_own_session(
+        &self,
+        live: LiveUser,
+        handle: Handle,
+        client: Client,
+    ) -> Result<bool, Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, here) = (live.owner.id, live.record.handle);
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
-                crate::identity::queries::lock_user(change, user)?;
-                let detail = login.ended_session(change, handle, Some(here))?;
-                let request = Request::new(kind, user, &client).by(Some(user)).session(handle).here();
-                let ended = login.cleaner.clean_up(change, &request)?.sessions > 0;
+                crate::identity::queries::lock_user(tx, user)?;
+                let detail = login.ended_session_detail(tx, handle, Some(here))?;
+                let request = CleanupRequest::new(kind, user, &client)
+                    .by(Some(user))
+                    .session(handle)
+                    .from_this_browser();
+                let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
                 if ended {
-                    Entry::own(Act::SessionRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionRevoked, user, &client)
                         .session(handle)
                         .detail(&detail)
-                        .write(change)?;
+                        .write(tx)?;
                 }
                 Ok(ended)
             })
             .await
     }
 
-    /// Ends every session of the owner but this one; answers how many.
-    pub async fn revoke_others(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
+    /// Ends every session of the user except this one; returns how many.
+    pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
         let login = self.clone();
         self.sessions
-            .write(move |change| {
+            .write(move |tx| {
                 let (user, here) = (live.owner.id, live.record.handle);
-                crate::identity::queries::lock_user(change, user)?;
-                let request =
-                    Request::new(Cleanup::EndOthers, user, &client).by(Some(user)).session(here).here();
-                let ended = login.cleaner.clean_up(change, &request)?.sessions;
+                crate::identity::queries::lock_user(tx, user)?;
+                let request = CleanupRequest::new(Cleanup::EndOthers, user, &client)
+                    .by(Some(user))
+                    .session(here)
+                    .from_this_browser();
+                let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
-                    Entry::own(Act::SessionsRevoked, user, &client)
+                    NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
                         .session(here)
                         .detail(&format!("{ended} others"))
-                        .write(change)?;
+                        .write(tx)?;
                 }
                 Ok(ended)
             })

@@ -1,25 +1,31 @@
-//! Logging in: the password, the pending second step, confirming, logging out, and the browsers a user is known in.
+//! Logging in with a password or a passkey, the second factor, confirming a session, logging out, and known devices.
 
+mod alarm_notice;
 mod authenticate;
 mod confirm;
+mod counters;
 mod ended_session;
 mod known_devices;
-mod lock_out;
-mod log_ins;
 mod log_out;
-mod missing_step;
+mod open_session;
 mod passkey;
-mod pending;
+mod pending_login;
 pub(crate) mod queries;
 mod report_session;
+mod second_factor;
+mod undo_factor;
+mod unfinished_login;
+mod unlock;
+mod verify_password;
 
-pub(crate) use authenticate::Checked;
-pub use authenticate::{Attempt, LogInRefusal, Opened};
+pub use authenticate::{Authenticated, LoginAttempt, LoginRefusal};
 pub use confirm::ConfirmRefusal;
+pub use counters::LoginCounters;
 pub use ended_session::EndedSession;
-pub use known_devices::Proof;
-pub use log_ins::LogIns;
-pub use pending::{LoggedIn, PendingHash, PendingKey, PendingRefusal, SecondSteps};
+pub use known_devices::DeviceCookie;
+pub use open_session::OpenedSession;
+pub use pending_login::{PendingHash, PendingKey, SecondFactorOptions};
+pub use second_factor::SecondFactorRefusal;
 
 use std::sync::Arc;
 
@@ -44,7 +50,7 @@ pub struct Login {
     pub(crate) throttle: Throttle,
     pub(crate) factors: Factors,
     pub(crate) passwords: Passwords,
-    log_ins: Arc<LogIns>,
+    counters: Arc<LoginCounters>,
 }
 
 impl Login {
@@ -59,12 +65,11 @@ impl Login {
             throttle: factors.throttle.clone(),
             factors: factors.clone(),
             passwords,
-            log_ins: Arc::default(),
+            counters: Arc::default(),
         }
     }
 
-    /// How attempts to log in ended.
-    pub fn log_ins(&self) -> &LogIns {
-        &self.log_ins
+    pub fn counters(&self) -> &LoginCounters {
+        &self.counters
     }
 }

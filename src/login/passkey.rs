@@ -1,95 +1,97 @@
-//! Logging in, and confirming a session, with a passkey.
+//! Log in, or confirm a session, with a passkey.
 
 use serde_json::Value;
 
-use crate::audit::{Act, Entry};
-use crate::factors::{Assertion, Binding, PasskeyRefusal};
-use crate::identity::{Answer, Client, Factor, LiveUser, UserId};
-use crate::login::log_ins::Way;
-use crate::login::{Login, Opened};
+use crate::audit::{AuditAction, NewEvent};
+use crate::db::{Failed, refuse};
+use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
+use crate::identity::{Client, LiveUser, LoginMethod, UserId};
+use crate::login::Login;
+use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
+use crate::login::open_session::OpenedSession;
 use latchkey_sessions::Key;
 
 impl Login {
-    /// What to ask the browser for: a passkey of any user, or one of `user` if the user is known.
+    /// The options for the browser: for a passkey of any user, or of `user` if the user is known.
     ///
     /// # Errors
     /// Refused if the network asked too often, or `user` has no passkey.
-    pub async fn ask_for_passkey(
+    pub async fn start_passkey_authentication(
         &self,
         user: Option<UserId>,
-        binding: Binding,
+        binding: BrowserBinding,
         client: Client,
-    ) -> Answer<Value, PasskeyRefusal> {
-        let answer = self.factors.ask_for_passkey(user, binding, client).await;
-        if matches!(answer, Ok(Err(PasskeyRefusal::TooMany(_)))) {
-            self.log_ins.throttled(Way::Passkey);
+    ) -> Result<Value, Failed<PasskeyRefusal>> {
+        let outcome = self.factors.start_passkey_authentication(user, binding, client).await;
+        if matches!(outcome, Err(Failed::Refused(PasskeyRefusal::TooMany(_)))) {
+            self.counters.count_throttled(LoginStep::Passkey);
         }
-        answer
+        outcome
     }
 
-    /// Opens a session for whoever the passkey belongs to. It holds two factors by itself: the device, and what
-    /// that device asked for (ASVS 5.0 6.3.3).
+    /// Opens a session of the user who owns the passkey. A passkey is two factors: the device, and the PIN or biometric
+    /// check that the device made (ASVS 5.0 6.3.3).
     pub async fn log_in_with_passkey(
         &self,
-        binding: Binding,
-        answer: Assertion,
+        binding: BrowserBinding,
+        assertion: Assertion,
         remember: bool,
         client: Client,
-    ) -> Answer<Opened, PasskeyRefusal> {
-        let answer = self.open_with_passkey(binding, answer, remember, client).await;
-        self.log_ins.count(Way::Passkey, &answer);
-        answer
+    ) -> Result<OpenedSession, Failed<PasskeyRefusal>> {
+        let outcome = self.open_with_passkey(binding, assertion, remember, client).await;
+        self.counters.count(LoginStep::Passkey, &outcome);
+        outcome
     }
 
     async fn open_with_passkey(
         &self,
-        binding: Binding,
-        answer: Assertion,
+        binding: BrowserBinding,
+        assertion: Assertion,
         remember: bool,
         client: Client,
-    ) -> Answer<Opened, PasskeyRefusal> {
-        let proof = match self.factors.prove(None, binding, answer, &client).await? {
-            Ok(proof) => proof,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+    ) -> Result<OpenedSession, Failed<PasskeyRefusal>> {
+        let verified = self.factors.verify_passkey(None, binding, assertion, &client).await?;
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if let Err(refusal) = login.factors.use_up(change, &proof, &client)? {
-                    return Ok(Err(refusal));
-                }
-                login.open_session(change, proof.held.user, Factor::Passkey, remember, &client).map(Ok)
+            .write_or_refuse(move |tx| {
+                login.factors.record_passkey_use(tx, &verified, &client)?;
+                let user = verified.passkey.user;
+                Ok(login.open_session(tx, user, LoginMethod::Passkey, remember, &client)?)
             })
             .await
     }
 
-    /// Rotates the session's key, for a passkey of its own user (ASVS 5.0 7.2.4, 7.5.1).
+    /// Rotates the session's key, after a passkey of its own user (ASVS 5.0 7.2.4, 7.5.1).
     pub async fn confirm_with_passkey(
         &self,
         live: LiveUser,
-        binding: Binding,
-        answer: Assertion,
+        binding: BrowserBinding,
+        assertion: Assertion,
         client: Client,
-    ) -> Answer<Key, PasskeyRefusal> {
-        let proof = match self.factors.prove(Some(live.owner.id), binding, answer, &client).await? {
-            Ok(proof) => proof,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+    ) -> Result<Key, Failed<PasskeyRefusal>> {
+        let verified = self.factors.verify_passkey(Some(live.owner.id), binding, assertion, &client).await?;
         let login = self.clone();
         self.sessions
-            .write(move |change| {
-                if let Err(refusal) = login.factors.use_up(change, &proof, &client)? {
-                    return Ok(Err(refusal));
-                }
-                let Some(key) = login.sessions.rotate(change, &live, true)? else {
-                    return Ok(Err(PasskeyRefusal::SessionLost));
+            .write_or_refuse(move |tx| {
+                login.factors.record_passkey_use(tx, &verified, &client)?;
+                let Some(key) = login.sessions.rotate(tx, &live, true)? else {
+                    return refuse(PasskeyRefusal::SessionLost);
                 };
-                Entry::own(Act::Confirmed, live.owner.id, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, live.owner.id, &client)
                     .session(live.record.handle)
-                    .detail(Factor::Passkey.confirmed_with())
-                    .write(change)?;
-                Ok(Ok(key))
+                    .detail(LoginMethod::Passkey.confirmed_with())
+                    .write(tx)?;
+                Ok(key)
             })
             .await
+    }
+}
+
+impl HasOutcome for PasskeyRefusal {
+    fn outcome(&self) -> LoginOutcome {
+        match self {
+            Self::TooMany(_) => LoginOutcome::Throttled,
+            _ => LoginOutcome::Refused,
+        }
     }
 }

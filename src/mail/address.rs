@@ -1,4 +1,4 @@
-//! Addresses as mail servers take them: a server need not support SMTPUTF8, so a domain is written in ASCII (IDNA).
+//! Email addresses as mail servers accept them: not all support SMTPUTF8, so domains are in ASCII (IDNA).
 
 use lettre::Address;
 use lettre::address::AddressError;
@@ -7,34 +7,33 @@ use lettre::message::Mailbox;
 use crate::config::Misconfigured;
 use crate::unicode::domains;
 
-/// The sender of all letters, from the setting.
+/// Parses the sender of all emails from its setting.
 pub(super) fn sender(text: &str) -> Result<Mailbox, Misconfigured> {
     let wrong = |why: &str| {
         Misconfigured::new(format!(
-            "LATCHKEY__MAIL__FROM={text:?} is no sender ({why}): write it as Name <no-reply@example.org>"
+            "LATCHKEY__MAIL__FROM={text:?} is not a sender ({why}): write it as Name <no-reply@example.org>"
         ))
     };
     let mailbox = match domain_literal(text) {
         Some(mailbox) => mailbox,
         None => text.parse::<Mailbox>().map_err(|error| wrong(&error.to_string()))?,
     };
-    let email = in_ascii(mailbox.email).ok_or_else(|| wrong("its domain cannot exist"))?;
+    let email = in_ascii(mailbox.email).ok_or_else(|| wrong("its domain is not valid"))?;
     Ok(Mailbox::new(mailbox.name, email))
 }
 
-/// The address of a recipient. Some phone companies issued local parts with two dots in a row, or with a dot at an end.
-/// They are no dot-atoms (RFC 5322 §3.2.3), so they travel as quoted strings, which mean the same mailbox (RFC 5321
+/// Parses the address of a recipient. Some phone companies issued local parts with two dots in a row or a dot at an end.
+/// These are not dot-atoms (RFC 5322 §3.2.3), so they are sent as quoted strings, which mean the same mailbox (RFC 5321
 /// §4.1.2).
 ///
 /// # Errors
-/// If no mail can be sent there.
+/// If no email can be sent to `typed`.
 pub fn address(typed: &str) -> Result<Address, AddressError> {
     let (local, domain) = typed.rsplit_once('@').ok_or(AddressError::MissingParts)?;
     let domain = domains::ascii(domain).ok_or(AddressError::InvalidDomain)?;
     Address::new(local, &domain).or_else(|refused| {
         let atoms = || local.split('.').filter(|atom| !atom.is_empty());
-        // It must be an address once its parts have single dots between them, so quotes only make up for
-        // dots.
+        // With single dots, the local part has to be valid: quotes must allow nothing else.
         if atoms().next().is_none() {
             return Err(refused);
         }
@@ -43,7 +42,7 @@ pub fn address(typed: &str) -> Result<Address, AddressError> {
     })
 }
 
-/// `Name <user@[192.0.2.1]>`. lettre's parser takes no such domain, so it parses the rest with another one.
+/// Parses `Name <user@[192.0.2.1]>`. lettre does not accept such a domain, so it parses the rest with another one.
 fn domain_literal(text: &str) -> Option<Mailbox> {
     let (before, domain) = text.strip_suffix('>')?.rsplit_once('@')?;
     crate::config::literal(domain)?;

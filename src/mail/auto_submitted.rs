@@ -1,4 +1,4 @@
-//! `Auto-Submitted: auto-generated` (RFC 3834 §5): no holiday answers, and no loops between programs.
+//! `Auto-Submitted: auto-generated` (RFC 3834 §5): suppresses out-of-office replies and mail loops.
 
 use std::error::Error;
 

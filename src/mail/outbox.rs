@@ -1,69 +1,53 @@
-//! Delivers what is in the outbox, at least once, with back-off; and shows it where the mailbox is the sink.
+//! Delivers the emails in the outbox at least once, with back-off, and shows them if the sink is the mailbox.
 
 use std::time::Duration;
 
 use lettre::message::{Mailbox, MultiPart};
-use lettre::{Message, SmtpTransport, Transport as _};
-use serde::{Deserialize, Serialize};
+use lettre::{Message, Transport as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::auto_submitted::AutoSubmitted;
-use super::{Mailer, address, queries, smtp, subject};
 use crate::db::{Db, Fault, off_thread};
+use crate::mail::address::address;
+use crate::mail::auto_submitted::AutoSubmitted;
+use crate::mail::content::MailBody;
+use crate::mail::mailer::{Mailer, Sink};
+use crate::mail::{queries, smtp, subject};
 
-pub(super) const PURPOSE: &str = "outbox";
-
-/// Letters taken from the outbox at once: a lease must not run out while a slow server takes those before.
+/// Emails claimed at once: a lease must not expire while a slow server takes the emails before.
 const BATCH: i64 = 1;
-/// Old letters deleted at once: short locks.
+/// Old emails deleted at once, which keeps locks short.
 const AT_ONCE: i64 = 1000;
-/// A letter being sent is nobody else's for this long; a mail server that needs longer is tried again.
+/// How long an instance has an email to itself. If the mail server takes longer, the email is sent again.
 const LEASE: Duration = Duration::from_secs(300);
-/// How often the outbox is looked at without being woken: retries, and letters of other instances.
+/// How often the outbox is read without a wake-up: for retries, and for emails of other instances.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The first wait after a failed delivery; it doubles up to the longest.
+/// The wait after the first failed delivery; it doubles up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 const LONGEST_RETRY: Duration = Duration::from_secs(30 * 60);
 
-/// Where letters go.
-#[derive(Clone)]
-pub enum Sink {
-    /// They stay in the outbox, readable at `/dev/mailbox`.
-    Mailbox,
-    Smtp(SmtpTransport),
-    None,
-}
-
-/// Both parts of a letter.
-#[derive(Serialize, Deserialize)]
-pub struct Body {
-    pub text: String,
-    pub html: String,
-}
-
-/// Why a letter was not delivered, and whether another attempt would end in the same way.
+/// Why an email was not delivered, and whether every further attempt would fail as well.
 struct Undelivered {
     why: String,
     is_final: bool,
 }
 
-/// A letter as the mailbox shows it.
-pub struct Kept {
+/// An email as the mailbox shows it.
+pub struct StoredMail {
     pub id: Uuid,
     pub to: String,
     pub subject: String,
     pub written: OffsetDateTime,
-    pub body: Option<Body>,
+    pub body: Option<MailBody>,
 }
 
 impl Mailer {
-    /// Delivers until the process ends. Faults are logged and tried again: nobody waits for mail.
+    /// Delivers until the process ends. Logs faults and tries again.
     pub async fn deliver_forever(self, db: Db) {
         loop {
             match self.deliver_due(&db).await {
                 Ok(0) => {
-                    // Woken by the commit of a letter, or not at all: both are a reason to look.
+                    // A timeout is as good a reason to read the outbox as a wake-up.
                     let _ = tokio::time::timeout(LOOK_EVERY, self.wake.notified()).await;
                 }
                 Ok(_) => {}
@@ -75,13 +59,13 @@ impl Mailer {
         }
     }
 
-    /// Delivers one batch and answers how many letters it took.
+    /// Delivers one batch and returns how many emails it claimed.
     pub async fn deliver_due(&self, db: &Db) -> Result<usize, Fault> {
         let (delivers, keep) = (self.delivers(), self.keep);
         let due = db
             .write(move |conn| {
                 queries::purge(conn, keep, AT_ONCE)?;
-                // Left over from when there was somewhere to send them: they wait or expire.
+                // Emails from before mail was switched off wait until they expire.
                 if delivers { Ok(queries::claim(conn, BATCH, LEASE)?) } else { Ok(Vec::new()) }
             })
             .await?;
@@ -115,27 +99,27 @@ impl Mailer {
         Ok(taken)
     }
 
-    /// The letters the mailbox shows, newest first.
-    pub async fn mailbox(&self, db: &Db) -> Result<Vec<Kept>, Fault> {
+    /// The latest emails, newest first.
+    pub async fn mailbox(&self, db: &Db) -> Result<Vec<StoredMail>, Fault> {
         let rows = db.read(|conn| Ok(queries::latest(conn, 200)?)).await?;
         Ok(rows.into_iter().map(|row| self.open(row)).collect())
     }
 
-    /// One letter of the mailbox.
-    pub async fn kept(&self, db: &Db, id: Uuid) -> Result<Option<Kept>, Fault> {
+    /// One email of the mailbox.
+    pub async fn stored_mail(&self, db: &Db, id: Uuid) -> Result<Option<StoredMail>, Fault> {
         let row = db.read(move |conn| Ok(queries::by_id(conn, id)?)).await?;
         Ok(row.map(|row| self.open(row)))
     }
 
-    async fn deliver(&self, row: queries::Row) -> Result<(), Undelivered> {
+    async fn deliver(&self, row: queries::OutboxRow) -> Result<(), Undelivered> {
         let Sink::Smtp(relay) = self.sink.clone() else { return Ok(()) };
         let from = self.from.clone();
         let kept = self.open(row);
         let outcome = off_thread(move || {
-            let body = kept.body.ok_or_else(|| Fault::Bug("the letter cannot be unsealed".into()))?;
+            let body = kept.body.ok_or_else(|| Fault::Bug("the email cannot be decrypted".into()))?;
             let message = compose(from, kept.id, &kept.to, &kept.subject, body)?;
             Ok(relay.send(&message).map_err(|error| Undelivered {
-                is_final: smtp::names_no_mailbox(&error) || is_beyond(&message, &error),
+                is_final: smtp::is_unknown_mailbox(&error) || needs_smtputf8(&message, &error),
                 why: without_addresses(&error.to_string()),
             }))
         })
@@ -146,17 +130,17 @@ impl Mailer {
         }
     }
 
-    fn open(&self, row: queries::Row) -> Kept {
+    fn open(&self, row: queries::OutboxRow) -> StoredMail {
         let body = row
             .sealed_body
-            .and_then(|sealed| self.secret.open(PURPOSE, row.id.as_bytes(), &sealed).ok())
+            .and_then(|sealed| self.secret.open(queries::SEAL_PURPOSE, row.id.as_bytes(), &sealed).ok())
             .and_then(|plain| serde_json::from_slice(&plain).ok());
-        Kept { id: row.id, to: row.recipient, subject: row.subject, written: row.created_at, body }
+        StoredMail { id: row.id, to: row.recipient, subject: row.subject, written: row.created_at, body }
     }
 }
 
-/// The id is the letter's own, so that one delivered twice can be told from two.
-fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Result<Message, Fault> {
+/// The Message-ID is the id in the outbox, so that an email delivered twice is recognised as one.
+fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: MailBody) -> Result<Message, Fault> {
     let to = Mailbox::new(None, address(to).map_err(Fault::bug)?);
     let message_id = format!("<{id}@{}>", from.email.domain());
     let message = Message::builder().message_id(Some(message_id)).from(from).to(to).header(AutoSubmitted);
@@ -167,12 +151,12 @@ fn compose(from: Mailbox, id: Uuid, to: &str, subject: &str, body: Body) -> Resu
     message.multipart(MultiPart::alternative_plain_html(body.text, body.html)).map_err(Fault::bug)
 }
 
-/// Whether the recipient can only be written to with SMTPUTF8, which the mail server does not support.
-fn is_beyond(message: &Message, error: &lettre::transport::smtp::Error) -> bool {
+/// Whether the mail server rejected the recipient because it does not support SMTPUTF8.
+fn needs_smtputf8(message: &Message, error: &lettre::transport::smtp::Error) -> bool {
     error.is_client() && message.envelope().to().iter().any(|to| !AsRef::<str>::as_ref(to).is_ascii())
 }
 
-/// Mail servers repeat the recipient in their refusals, and this goes into the log.
+/// Removes email addresses, which mail servers repeat in their replies, because the text is logged.
 fn without_addresses(text: &str) -> String {
     let words = text.split_whitespace().map(|word| if word.contains('@') { "…" } else { word });
     words.collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! Whether letters could be sent, and whether they wait: for `latchkey doctor`. Sends none.
+//! Checks for `latchkey doctor`: whether the mail server answers, and whether emails wait. Sends no email.
 
 use std::time::Duration;
 
@@ -6,29 +6,30 @@ use diesel::pg::PgConnection;
 use lettre::SmtpTransport;
 use time::OffsetDateTime;
 
-use super::{Mailer, Sink, queries};
 use crate::db::Fault;
+use crate::mail::mailer::{Mailer, Sink};
+use crate::mail::queries;
 
-/// Letters looked at to see which secret sealed them.
+/// How many emails are read to see which secret encrypted them.
 const MOST: i64 = 10_000;
 
 impl Mailer {
-    /// Connects, with TLS and log-in as for a letter, and leaves again. `None` where there is no mail server. Blocks.
-    pub fn knock(&self) -> Option<Result<(), String>> {
+    /// Connects to the mail server with TLS and log-in, and disconnects. `None` if there is no mail server. Blocks.
+    pub fn test_connection(&self) -> Option<Result<(), String>> {
         let Sink::Smtp(relay) = &self.sink else { return None };
         Some(match SmtpTransport::test_connection(relay) {
             Ok(true) => Ok(()),
-            Ok(false) => Err("it answers, but not as a mail server does".into()),
+            Ok(false) => Err("it answers, but not like a mail server".into()),
             Err(error) => Err(error.to_string()),
         })
     }
 
-    /// The domain letters come from.
+    /// The domain of the sender.
     pub fn sender_domain(&self) -> &str {
         self.from.email.domain()
     }
 
-    /// Letters that have waited for longer than `late`, and since when the oldest.
+    /// How many emails have waited for longer than `late`, and since when the oldest has.
     pub fn stuck(
         &self,
         conn: &mut PgConnection,
@@ -37,7 +38,7 @@ impl Mailer {
         Ok(queries::stuck(conn, late)?)
     }
 
-    /// The sealed letters, some of them if they are many.
+    /// Encrypted bodies, 10,000 at most.
     pub fn sealed(&self, conn: &mut PgConnection) -> Result<Vec<Vec<u8>>, Fault> {
         Ok(queries::sealed(conn, MOST)?.into_iter().flatten().collect())
     }

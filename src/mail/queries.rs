@@ -8,18 +8,21 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::Body;
 use crate::db::schema::outbox::{self, dsl};
 use crate::db::{Fault, time};
+use crate::mail::content::MailContent;
 use crate::secret::Secret;
 
-/// The recipient of a decoy: the sender deletes the row, and no list shows it.
+/// The purpose under which bodies are encrypted.
+pub(super) const SEAL_PURPOSE: &str = "outbox";
+
+/// The recipient of a decoy. The sender deletes the row, and lists leave it out.
 pub(super) const NO_RECIPIENT: &str = "";
 
-/// A row of the outbox, its body still sealed.
+/// A row of the outbox; its body is still encrypted.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = outbox, check_for_backend(diesel::pg::Pg))]
-pub(super) struct Row {
+pub(super) struct OutboxRow {
     pub id: Uuid,
     pub recipient: String,
     pub subject: String,
@@ -28,7 +31,7 @@ pub(super) struct Row {
     pub attempts: i32,
 }
 
-impl Row {
+impl OutboxRow {
     pub fn is_decoy(&self) -> bool {
         self.recipient == NO_RECIPIENT
     }
@@ -38,18 +41,17 @@ pub(super) fn insert(
     conn: &mut PgConnection,
     secret: &Secret,
     to: &str,
-    subject: &str,
-    body: &Body,
+    content: &MailContent,
     good_for: Duration,
 ) -> Result<(), Fault> {
     let id = Uuid::new_v4();
-    let plain = serde_json::to_vec(body).map_err(Fault::bug)?;
-    let sealed = secret.seal(super::outbox::PURPOSE, id.as_bytes(), &plain).map_err(Fault::bug)?;
+    let plain = serde_json::to_vec(&content.body).map_err(Fault::bug)?;
+    let sealed = secret.seal(SEAL_PURPOSE, id.as_bytes(), &plain).map_err(Fault::bug)?;
     diesel::insert_into(outbox::table)
         .values((
             dsl::id.eq(id),
             dsl::recipient.eq(to),
-            dsl::subject.eq(subject),
+            dsl::subject.eq(&content.subject),
             dsl::sealed_body.eq(sealed),
             dsl::expires_at.eq(time::now() + time::interval(good_for)),
         ))
@@ -63,8 +65,8 @@ pub(super) fn delete_to(conn: &mut PgConnection, recipient: &[&str]) -> QueryRes
     diesel::delete(outbox::table.filter(lower(dsl::recipient).eq_any(recipient))).execute(conn)
 }
 
-/// Takes up to `limit` due letters and reserves them for `lease`: if we die, another try follows.
-pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> QueryResult<Vec<Row>> {
+/// Claims up to `limit` due emails for `lease`. If this instance dies, another one delivers them afterwards.
+pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> QueryResult<Vec<OutboxRow>> {
     let due: Vec<Uuid> = outbox::table
         .filter(dsl::sent_at.is_null())
         .filter(dsl::sealed_body.is_not_null())
@@ -81,11 +83,11 @@ pub(super) fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Que
             dsl::attempts.eq(dsl::attempts + 1),
             dsl::next_attempt_at.eq(time::now() + time::interval(lease)),
         ))
-        .returning(Row::as_returning())
+        .returning(OutboxRow::as_returning())
         .get_results(conn)
 }
 
-/// Sent mail forgets its body, except where the mailbox page shows it.
+/// Deletes the body of a delivered email, unless the mailbox page shows it.
 pub(super) fn mark_sent(conn: &mut PgConnection, id: Uuid, keep_body: bool) -> QueryResult<usize> {
     let row = outbox::table.filter(dsl::id.eq(id));
     if keep_body {
@@ -105,19 +107,19 @@ pub(super) fn mark_failed(
         .execute(conn)
 }
 
-/// Deletes a decoy that was claimed.
+/// Deletes a claimed decoy.
 pub(super) fn drop_decoy(conn: &mut PgConnection, id: Uuid) -> QueryResult<usize> {
     diesel::delete(outbox::table.filter(dsl::id.eq(id)).filter(dsl::recipient.eq(NO_RECIPIENT))).execute(conn)
 }
 
-/// A letter that no further attempt can deliver: its body goes, because it holds a live link.
+/// Deletes the body of an email that cannot be delivered, because it contains a live link.
 pub(super) fn mark_refused(conn: &mut PgConnection, id: Uuid, error: &str) -> QueryResult<usize> {
     diesel::update(outbox::table.filter(dsl::id.eq(id)))
         .set((dsl::last_error.eq(error), dsl::sealed_body.eq(None::<Vec<u8>>)))
         .execute(conn)
 }
 
-/// How many letters still worth sending have waited past their time for so long, and since when the oldest.
+/// How many unexpired emails were written more than `late` ago and are not delivered, and when the oldest was written.
 pub(super) fn stuck(conn: &mut PgConnection, late: Duration) -> QueryResult<(i64, Option<OffsetDateTime>)> {
     outbox::table
         .filter(dsl::sent_at.is_null())
@@ -128,12 +130,12 @@ pub(super) fn stuck(conn: &mut PgConnection, late: Duration) -> QueryResult<(i64
         .first(conn)
 }
 
-/// Sealed bodies.
+/// Encrypted bodies, `most` of them at most.
 pub(super) fn sealed(conn: &mut PgConnection, most: i64) -> QueryResult<Vec<Option<Vec<u8>>>> {
     outbox::table.filter(dsl::sealed_body.is_not_null()).limit(most).select(dsl::sealed_body).load(conn)
 }
 
-/// Letters whose time is over carry live links no more, but there is no reason to keep them either.
+/// Deletes the bodies of expired emails, and the rows of emails that expired more than `keep` ago.
 pub(super) fn purge(conn: &mut PgConnection, keep: Duration, at_once: i64) -> QueryResult<usize> {
     diesel::update(
         outbox::table
@@ -156,20 +158,20 @@ pub(super) fn purge(conn: &mut PgConnection, keep: Duration, at_once: i64) -> Qu
     diesel::delete(outbox::table.filter(dsl::id.eq_any(old))).execute(conn)
 }
 
-pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Row>> {
+pub(super) fn latest(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<OutboxRow>> {
     outbox::table
         .filter(dsl::recipient.ne(NO_RECIPIENT))
         .order((dsl::created_at.desc(), dsl::id))
         .limit(limit)
-        .select(Row::as_select())
+        .select(OutboxRow::as_select())
         .load(conn)
 }
 
-pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Row>> {
+pub(super) fn by_id(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<OutboxRow>> {
     outbox::table
         .filter(dsl::id.eq(id))
         .filter(dsl::recipient.ne(NO_RECIPIENT))
-        .select(Row::as_select())
+        .select(OutboxRow::as_select())
         .first(conn)
         .optional()
 }

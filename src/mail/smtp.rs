@@ -1,4 +1,4 @@
-//! The mail server, from its URL, and what its refusals mean.
+//! The connection to the mail server, from its URL, and the meaning of its replies.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use url::{Host, Url};
 
 use crate::config::{self, Misconfigured};
 
-/// A mail server that has not answered by then is tried again later.
+/// If the mail server does not answer in this time, delivery is tried again later.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// `smtps://user:password@host` (TLS from the first byte), `smtp://host?tls=required` (STARTTLS), or plain
-/// `smtp://localhost:1025` for trying out. Certificates are verified.
+/// `smtp://localhost:1025` to try it out. Certificates are verified.
 pub(super) fn relay(url: &str, ehlo: &str) -> Result<SmtpTransport, Misconfigured> {
-    let url = Url::parse(url).map_err(|error| wrong(&format!("is no URL ({error})")))?;
-    let host = host(&url).ok_or_else(|| wrong("names no host"))?;
+    let url = Url::parse(url).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
+    let host = host(&url).ok_or_else(|| wrong("has no host"))?;
     let tls = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
     let certified = || {
         TlsParameters::new(host.clone())
@@ -50,7 +50,7 @@ pub(super) fn relay(url: &str, ehlo: &str) -> Result<SmtpTransport, Misconfigure
     Ok(builder.credentials(credentials).build())
 }
 
-/// The value may hold a password and is not repeated.
+/// The message does not repeat the value, which may contain a password.
 fn wrong(what: &str) -> Misconfigured {
     Misconfigured::new(format!(
         "LATCHKEY__MAIL__SMTP_URL {what}: write it as smtps://user:password@mail.example.org, with signs such as \
@@ -58,7 +58,7 @@ fn wrong(what: &str) -> Misconfigured {
     ))
 }
 
-/// The host to connect to: in ASCII, an IPv6 address without its brackets.
+/// The host to connect to, in ASCII; an IPv6 address without its brackets.
 fn host(url: &Url) -> Option<String> {
     let written = percent_decode_str(url.host_str()?).decode_utf8().ok()?;
     Some(match Host::parse(&written).ok()? {
@@ -76,14 +76,14 @@ fn client_id(ehlo: &str) -> ClientId {
     }
 }
 
-/// Whether the mail server refused because the recipient's mailbox does not exist, so that every further attempt
-/// would be refused as well. All other refusals may end: policies, block lists and quotas change.
-pub(super) fn names_no_mailbox(error: &Error) -> bool {
+/// Whether the mail server rejected the email because the mailbox does not exist, so that every further attempt would
+/// fail as well. Other rejections may end: policies, block lists and quotas change.
+pub(super) fn is_unknown_mailbox(error: &Error) -> bool {
     error.is_permanent() && error.source().is_some_and(|reply| is_unknown_recipient(&reply.to_string()))
 }
 
-/// RFC 3463 §3.2: no such mailbox, no such domain, an address that cannot be right, a mailbox that moved, and a
-/// domain that takes no mail (RFC 7505). Without one of these codes a 550 may as well be a policy.
+/// RFC 3463 §3.2: no such mailbox, no such domain, an invalid address, a mailbox that moved, and a domain that accepts no
+/// mail (RFC 7505). A 550 without one of these codes may be a policy.
 fn is_unknown_recipient(reply: &str) -> bool {
     let status = reply.split_whitespace().next().unwrap_or_default();
     ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"].contains(&status)
@@ -132,8 +132,8 @@ mod tests {
             ("pigeon://u:hunter2@loft", "not one of: smtps, smtp"),
             ("smtp://u:hunter2@mail.example.org?tls=maybe", "not one of: required, opportunistic"),
             ("smtps://u:hunter2#5@mail.example.org", "%40"),
-            ("hunter2", "is no URL"),
-            ("smtps:hunter2", "names no host"),
+            ("hunter2", "is not a URL"),
+            ("smtps:hunter2", "has no host"),
             ("smtps://u:hunter2%FF@mail.example.org", "not UTF-8"),
         ] {
             let refusal =

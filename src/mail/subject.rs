@@ -1,4 +1,4 @@
-//! A subject that looks encoded already, which mail programs would decode: it is encoded once more.
+//! Encodes subjects that look encoded already, because mail programs would decode them.
 
 use std::error::Error;
 
@@ -6,13 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 
-/// Bytes of one encoded word: with its frame of 12 it has 72 characters, and RFC 2047 §2 allows 75.
+/// Bytes of text in one encoded word. In Base64 and with the delimiters they make 72 characters; RFC 2047 §2 allows 75.
 const WORD: usize = 45;
 
 #[derive(Clone)]
 pub(super) struct EncodedSubject(String);
 
-/// `subject` as an encoded header, if a mail program would take a part of it for an encoded word.
+/// The header of `subject` if a mail program would take a part of it for an encoded word.
 pub(super) fn encoded(subject: &str) -> Option<EncodedSubject> {
     subject.contains("=?").then(|| EncodedSubject(subject.to_owned()))
 }
@@ -31,7 +31,7 @@ impl Header for EncodedSubject {
     }
 }
 
-/// `text` as encoded words, one a line, none of which splits a character.
+/// `text` as encoded words, one a line. No word splits a character.
 fn words(text: &str) -> String {
     let mut parts = vec![String::new()];
     for letter in text.chars() {

@@ -1,31 +1,14 @@
-//! What users are told about their own account by mail, and the links in these letters.
+//! Emails to users, as data, and the links in them.
 
+mod link;
 pub(crate) mod links;
 mod notice;
 pub(crate) mod queries;
 mod reset_links;
+mod service;
 
-pub(crate) use links::About;
-pub use links::Purpose;
-pub(crate) use notice::Notice;
+pub(crate) use link::LinkDetails;
+pub use link::{LinkPurpose, MailedLink};
+pub use notice::{AddedFactor, Mail, MailWriter, Notice, RemovedFactor, write_nothing};
 pub use queries::PendingEmail;
-
-use crate::config::{Settings, Tokens};
-use crate::db::Db;
-use crate::mail::Mailer;
-use crate::secret::Secret;
-
-/// Writes letters and links, in the transaction of the operation that they are about.
-#[derive(Clone)]
-pub struct Notices {
-    pub(crate) db: Db,
-    pub(crate) mailer: Mailer,
-    tokens: Tokens,
-    secret: Secret,
-}
-
-impl Notices {
-    pub(crate) fn new(db: Db, mailer: Mailer, settings: &Settings) -> Self {
-        Self { db, mailer, tokens: settings.tokens, secret: settings.secret.clone() }
-    }
-}
+pub use service::Notices;

@@ -1,17 +1,14 @@
-//! The bundled list of leaked and common passwords, as data inside the binary.
-//! Rebuilt by `bin/blocklist`, which names the sources; asked by `judge` and nobody else.
+//! The list of leaked and common passwords, which is part of the binary. `bin/blocklist` builds it and names the sources.
 
 use sha2::{Digest, Sha256};
 
-/// Bytes of SHA-256 kept for each entry: an unlisted password is taken for a listed one once in
-/// 19 million.
+/// Bytes of SHA-256 kept for each entry. An unlisted password is mistaken for a listed one once in 19 million.
 const RECORD: usize = 5;
 
-/// Sorted records, nothing else. Only truncated hashes are shipped, so the file is small and
-/// neither the repository nor the binary reads like a cracking dictionary.
+/// Sorted records. Truncated hashes keep the file small, and it cannot be used as a cracking dictionary.
 static RECORDS: &[u8] = include_bytes!("blocklist.bin");
 
-/// Whether this text, already in NFKC and lower case, is listed as it stands.
+/// Whether `folded`, a text in NFKC and lower case, is on the list.
 pub(super) fn lists(folded: &str) -> bool {
     let digest = Sha256::digest(folded.as_bytes());
     let (records, _) = RECORDS.as_chunks::<RECORD>();

@@ -1,27 +1,27 @@
-//! How many password hashes may run at once on this machine. Read once, at start.
+//! How many password hashes may run at once on this machine. Computed once, at start.
 
 use super::HashCost;
 use crate::config;
 
-/// Where nothing tells how much memory there is (macOS, a locked-down sandbox): half of a small
-/// container, in bytes.
+/// The budget in bytes if the system does not say how much memory there is (macOS, a sandbox): half of a small
+/// container.
 const UNKNOWN_BUDGET: u64 = 256 * 1024 * 1024;
 
-/// One part in this many of the memory is for hashing; the rest is for everything else.
+/// Hashing may use one part in this many of the memory.
 const SHARE: u64 = 2;
 
-/// How many hashes run side by side: one for each core, as far as the memory reaches, and at
-/// least one, or nobody could log in (ASVS 5.0 15.1.3, 15.2.2: costly work is bounded).
+/// How many hashes may run at once: one per core if the memory suffices, and at least one (ASVS 5.0 15.1.3, 15.2.2:
+/// bound costly work).
 ///
-/// * `memory_budget_bytes`: what hashing may use, see [`memory_budget`].
-/// * `cost`: what one hash takes.
+/// * `memory_budget_bytes`: the memory that hashing may use, see [`memory_budget`].
+/// * `cost`: the cost of one hash.
 /// * `cores`: cores this process may use, from `std::thread::available_parallelism`.
 pub fn permits_for(memory_budget_bytes: u64, cost: HashCost, cores: usize) -> usize {
     let fitting = memory_budget_bytes / cost.memory_bytes().max(1);
     usize::try_from(fitting).unwrap_or(usize::MAX).min(cores).max(1)
 }
 
-/// Bytes that password hashing may use.
+/// The memory that hashing may use, in bytes.
 pub fn memory_budget() -> u64 {
     budget(config::memory_limit())
 }
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_memory_is_for_hashing_and_little_where_nobody_knows_how_much_there_is() {
+    fn half_of_the_memory_is_for_hashing_and_a_small_budget_if_its_size_is_unknown() {
         assert_eq!(budget(Some(512 * MIB)), 256 * MIB);
         assert_eq!(budget(None), UNKNOWN_BUDGET);
     }

@@ -1,25 +1,24 @@
-//! What a password hash costs, and a hash as the database keeps it. `accounts` hands them to the
-//! hasher and to its queries; pages never see one.
+//! The cost of a password hash, and a hash as it is stored.
 
 use std::fmt;
 
 use argon2::Params;
 
-/// Bytes of hash kept: as strong as SHA-256, so the hash is never the weak part.
+/// Bytes of a hash: as strong as SHA-256.
 pub(super) const OUTPUT_BYTES: usize = 32;
 
-/// What a stored hash may ask for at most: above it the row was not written by us, and
-/// working it out would take the machine down. In KiB, passes and lanes.
+/// The highest cost of a stored hash. A hash above it was not written by Latchkey, and computing it could exhaust the
+/// machine.
 const MOST: HashCost = HashCost { memory_kib: 256 * 1024, iterations: 16, parallelism: 16 };
 
-/// What one Argon2id hash costs. The defaults are OWASP's: 19 MiB, two passes, one lane.
+/// The cost of one Argon2id hash. The defaults are OWASP's: 19 MiB, two passes, one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashCost {
-    /// Memory in KiB, filled and read by each hash: what makes guessing on graphics cards dear.
+    /// Memory in KiB. It makes guessing on graphics cards expensive.
     pub memory_kib: u32,
-    /// Passes over that memory: time on top of memory.
+    /// Passes over that memory.
     pub iterations: u32,
-    /// Lanes: 1, since a server has other requests for its other cores.
+    /// Lanes. One, because a server uses its other cores for other requests.
     pub parallelism: u32,
 }
 
@@ -30,13 +29,13 @@ impl Default for HashCost {
 }
 
 impl HashCost {
-    /// Memory one running hash takes, in bytes.
+    /// The memory of one running hash, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         u64::from(self.memory_kib) * 1024
     }
 
-    /// Whether this is at least what ASVS 5.0 asks for (11.4.2, appendix C): 46 MiB in one pass,
-    /// 19 MiB in two, 12 MiB in three or more. Tests run below it; a deployment should not.
+    /// Whether this meets the minimum of ASVS 5.0 (11.4.2, appendix C): 46 MiB in one pass, 19 MiB in two, 12 MiB in
+    /// three or more. Only tests run below it.
     pub fn meets_floor(&self) -> bool {
         let floor_mib = match self.iterations {
             0 => return false,
@@ -47,7 +46,7 @@ impl HashCost {
         self.memory_kib >= floor_mib * 1024 && self.parallelism >= 1
     }
 
-    /// This cost as Argon2 takes it; every hash, made or verified, comes through here.
+    /// The parameters of the argon2 crate. Every hash, made or verified, uses them.
     pub(super) fn params(&self) -> Result<Params, UnsuitableCost> {
         let within = self.memory_kib <= MOST.memory_kib
             && self.iterations <= MOST.iterations
@@ -57,7 +56,7 @@ impl HashCost {
     }
 }
 
-/// A cost Argon2id cannot have, or one whose hashes could not be verified again.
+/// Argon2id does not accept this cost, or hashes of this cost could not be verified again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsuitableCost(pub HashCost);
 
@@ -76,22 +75,22 @@ impl fmt::Display for UnsuitableCost {
 impl std::error::Error for UnsuitableCost {}
 
 /// A password hash as a PHC string (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`), the form in which
-/// the database has it. No `Debug` or `Display`, so it cannot slip into a log.
+/// the database stores it. No `Debug` or `Display`, so that it cannot get into a log.
 #[derive(Clone)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes a hash read from the database. Nothing is checked here: one that cannot be read
-    /// denies in [`Hasher::verify`] and is reported as [`Verdict::unreadable`].
+    /// Wraps a hash from the database without checking it. [`Hasher::verify`] rejects an unreadable hash and reports it as
+    /// [`Verification::unreadable`].
     ///
     /// [`Hasher::verify`]: crate::passwords::hasher::Hasher::verify
-    /// [`Verdict::unreadable`]: crate::passwords::hasher::Verdict::unreadable
+    /// [`Verification::unreadable`]: crate::passwords::hasher::Verification::unreadable
     pub fn stored(phc: impl Into<String>) -> Self {
         Self(phc.into())
     }
 
-    /// Whether other software made it: ours are Argon2id, and theirs are kept so that they do not look like ours.
-    pub fn is_foreign(&self) -> bool {
+    /// Whether other software made it. Imported Argon2id hashes are stored with another prefix to tell them apart.
+    pub fn is_legacy(&self) -> bool {
         !self.0.starts_with("$argon2id$")
     }
 

@@ -1,26 +1,26 @@
 //! A password as a secret value: made by choosing one (the rules) or by giving one (the caps).
 //! For `accounts` operations; pages see only [`Weak`], [`Strength`] and [`PasswordHash`].
 
+mod argon2_params;
 mod blocklist;
 mod capacity;
-mod context;
-mod foreign;
 mod hash;
 pub mod hasher;
-mod judge;
+mod legacy_hash;
 mod patterns;
+mod personal;
 mod policy;
-mod recipe;
 mod service;
 mod strength;
+mod weakness;
 
+pub(crate) use argon2_params::{Argon2Params, HashingFailed, MemoryPool, ParsedHash};
 pub use capacity::{memory_budget, permits_for};
-pub(crate) use foreign::Foreign;
-pub use foreign::NotTaken;
 pub use hash::{HashCost, PasswordHash, UnsuitableCost};
-pub use hasher::{Busy, Hasher, HashesRefused, Load};
-pub use policy::{PasswordPolicy, Weak};
-pub(crate) use recipe::{Memory, Recipe, Target, Unmakeable};
+pub use hasher::{Hasher, HasherBusy, HasherLoad, HashesRefused};
+pub(crate) use legacy_hash::LegacyHash;
+pub use legacy_hash::LegacyHashError;
+pub use policy::{PasswordPolicy, WeakPassword};
 pub use service::Passwords;
 pub use strength::{Strength, strength};
 
@@ -38,9 +38,9 @@ pub const GIVEN_MAX_BYTES: usize = 4096;
 /// There is no `Debug`, `Display`, `Serialize` or `Clone`: it can be hashed and verified, nothing
 /// else. It is kept exactly as sent apart from NFC (never trimmed, cut or case-folded):
 /// NIST SP 800-63B-4 §3.1.1.2, ASVS 5.0 6.2.8.
-pub struct Password(Arc<Texts>);
+pub struct Password(Arc<PasswordText>);
 
-struct Texts {
+struct PasswordText {
     nfc: Zeroizing<String>,
     /// As it was sent, where that is not NFC: what other software's hashes are of.
     typed: Option<Zeroizing<String>>,
@@ -50,14 +50,14 @@ impl Password {
     /// Accepts a new password under the default [`PasswordPolicy`].
     ///
     /// * `raw`: the form field, untouched.
-    /// * `context`: what belongs to this person and this site: name, e-mail address, host.
+    /// * `personal`: what belongs to this person and this site: name, e-mail address, host.
     ///
     /// # Errors
     /// The [`Weak`] reason, whose `Display` is shown beside the field.
     ///
     /// Source: NIST SP 800-63B-4 §3.1.1.2; ASVS 5.0 6.2.1, 6.2.4, 6.2.5, 6.2.9, 6.2.11, 6.2.12.
-    pub fn choose(raw: &str, context: &[&str]) -> Result<Self, Weak> {
-        PasswordPolicy::default().choose(raw, context)
+    pub fn choose(raw: &str, personal: &[&str]) -> Result<Self, WeakPassword> {
+        PasswordPolicy::default().choose(raw, personal)
     }
 
     /// Takes a password that someone gives to log in or to confirm: any text up to
@@ -70,7 +70,7 @@ impl Password {
     pub fn given(raw: &str) -> Option<Self> {
         let nfc = nfc(raw, GIVEN_MAX_BYTES)?;
         let typed = (*nfc != *raw).then(|| Zeroizing::new(raw.to_owned()));
-        Some(Self(Arc::new(Texts { nfc, typed })))
+        Some(Self(Arc::new(PasswordText { nfc, typed })))
     }
 
     /// A second handle on the same memory, for hashing anew after an outdated verdict.
@@ -88,7 +88,7 @@ impl Password {
     }
 
     fn sealed(nfc: Zeroizing<String>) -> Self {
-        Self(Arc::new(Texts { nfc, typed: None }))
+        Self(Arc::new(PasswordText { nfc, typed: None }))
     }
 }
 
@@ -145,9 +145,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_choosing_or_giving_panic(raw in any::<String>(), context in any::<[String; 3]>()) {
-            let context: Vec<&str> = context.iter().map(String::as_str).collect();
-            let _ = Password::choose(&raw, &context);
+        fn no_text_makes_choosing_or_giving_panic(raw in any::<String>(), personal in any::<[String; 3]>()) {
+            let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
+            let _ = Password::choose(&raw, &personal);
             let _ = Password::given(&raw);
         }
 

@@ -1,30 +1,30 @@
-//! Length that adds nothing: repeated units, keyboard walks, sequences. Pure functions over
-//! lower-case characters, for `judge`.
+//! Patterns that add length but no strength: repeated units, keyboard walks, sequences. Pure functions over lower-case
+//! characters.
 
 /// Keyboard rows, unshifted; a shifted sign counts as the key it sits on.
 const ROWS: [&str; 4] = ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"];
 const SHIFTED: &str = "!@#$%^&*()_+";
 
-/// Walks are looked for in every n-th character as well, n up to this: `q1w2e3r4` is two walks
-/// woven together, `1qaz2wsx3edc` four.
+/// Walks are also searched in every n-th character, up to this n: `q1w2e3r4` interleaves two walks, `1qaz2wsx3edc` four.
 const STRANDS: usize = 4;
 
-/// A password is a walk if it starts anew at most once in this many characters. Passphrases
-/// start anew at three characters of four, dates and phone numbers at two of three.
+/// A password is a walk if it jumps at most once in this many characters. Passphrases jump at three characters of four,
+/// dates and phone numbers at two of three.
 const STEPS_PER_START: usize = 3;
 
-/// Length of the shortest unit whose repetition (the last one may be cut short) gives `text`.
+/// Length of the shortest unit whose repetition gives `text`; the last repetition may be cut short.
 pub(super) fn unit(text: &[char]) -> usize {
     (1..text.len()).find(|&n| text.iter().zip(&text[n..]).all(|(a, b)| a == b)).unwrap_or(text.len())
 }
 
-/// Whether `text` is a unit of fewer than `min` characters at least twice over.
+/// Whether `text` repeats a unit of fewer than `min` characters at least twice.
 pub(super) fn repeats(text: &[char], min: usize) -> bool {
     let unit = unit(text);
     unit < min && unit * 2 <= text.len()
 }
 
-/// Whether `text` mostly steps along the keyboard, the alphabet or the numbers, or stays put.
+/// Whether most characters of `text` follow their predecessor on the keyboard, in the alphabet or in the numbers, or
+/// repeat it.
 pub(super) fn walks(text: &[char]) -> bool {
     (1..=STRANDS).any(|n| {
         let breaks = text.iter().zip(text.iter().skip(n)).filter(|&(&a, &b)| !is_step(a, b)).count();

@@ -1,21 +1,20 @@
-//! How long a password may be, and the reasons for turning one down.
+//! The length of a new password, and the reasons to refuse one.
 
 use std::fmt;
 
-use super::{GIVEN_MAX_BYTES, Password, judge, nfc};
+use super::{GIVEN_MAX_BYTES, Password, nfc, weakness};
 
-/// Lengths a new password has to keep. There are no composition rules and none can be set:
-/// NIST SP 800-63B-4 §3.1.1.2 forbids them (ASVS 5.0 6.2.5).
+/// The allowed lengths of a new password. There are no composition rules and no setting for them: NIST SP 800-63B-4
+/// §3.1.1.2 forbids them (ASVS 5.0 6.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordPolicy {
-    /// Least length in code points: 15 because a password may be the only factor here
-    /// (NIST SP 800-63B-4 §3.1.1.2: 15 alone, 8 beside another factor; ASVS 5.0 6.2.1).
+    /// Minimum in code points: 15, because a password may be the only factor (NIST SP 800-63B-4 §3.1.1.2: 15 alone, 8 with
+    /// another factor; ASVS 5.0 6.2.1).
     pub min_code_points: usize,
-    /// Greatest length in code points: 128, twice the 64 that must be allowed, so that any
-    /// passphrase or password manager fits (ASVS 5.0 6.2.9).
+    /// Maximum in code points: 128, twice the 64 that must be allowed (ASVS 5.0 6.2.9).
     pub max_code_points: usize,
-    /// Greatest length in bytes after NFC: 1 KiB, since a code point may have many combining
-    /// marks' worth of bytes; never more than [`GIVEN_MAX_BYTES`], or nobody could log in with it.
+    /// Maximum in bytes after NFC: 1 KiB, which bounds passwords with many combining marks. Never above
+    /// [`GIVEN_MAX_BYTES`], because no longer password can be entered to log in.
     pub max_bytes: usize,
 }
 
@@ -29,18 +28,18 @@ impl PasswordPolicy {
     /// Accepts a new password under this policy; see [`Password::choose`].
     ///
     /// # Errors
-    /// The first reason that applies: length, then leaked, then guessable, then about the person.
-    pub fn choose(&self, raw: &str, context: &[&str]) -> Result<Password, Weak> {
+    /// The first reason that applies: length, leaked, guessable, personal.
+    pub fn choose(&self, raw: &str, personal: &[&str]) -> Result<Password, WeakPassword> {
         let max_bytes = self.max_bytes.min(GIVEN_MAX_BYTES);
-        let text = nfc(raw, max_bytes).ok_or(Weak::TooManyBytes { max: max_bytes })?;
+        let text = nfc(raw, max_bytes).ok_or(WeakPassword::TooManyBytes { max: max_bytes })?;
         let have = text.chars().count();
         if have < self.min_code_points {
-            return Err(Weak::TooShort { have, min: self.min_code_points });
+            return Err(WeakPassword::TooShort { have, min: self.min_code_points });
         }
         if have > self.max_code_points {
-            return Err(Weak::TooLong { max: self.max_code_points });
+            return Err(WeakPassword::TooLong { max: self.max_code_points });
         }
-        match judge::weakness(&text, context, self.min_code_points) {
+        match weakness::weakness(&text, personal, self.min_code_points) {
             Some(weak) => Err(weak),
             None => Ok(Password::sealed(text)),
         }
@@ -50,37 +49,37 @@ impl PasswordPolicy {
 /// Why a password was turned down. `Display` says so, and what to do next, in words for the
 /// person at the form (NIST SP 800-63B-4 §3.1.1.2: the reason and guidance SHALL be given).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weak {
-    /// Fewer code points than the policy's minimum.
+pub enum WeakPassword {
+    /// Fewer code points than the minimum.
     TooShort {
         /// Code points it has.
         have: usize,
         /// Code points it needs.
         min: usize,
     },
-    /// More code points than the policy's maximum.
+    /// More code points than the maximum.
     TooLong {
         /// Code points it may have.
         max: usize,
     },
-    /// More bytes than the policy's maximum.
+    /// More bytes than the maximum.
     TooManyBytes {
         /// Bytes it may have, in NFC.
         max: usize,
     },
     /// On the list of leaked and common passwords (ASVS 5.0 6.2.4, 6.2.12).
     Listed,
-    /// A unit too short to be a password, several times over.
+    /// A repeated unit that is too short to be a password.
     Repeats,
-    /// A walk over the keyboard or a sequence of letters or digits.
+    /// A keyboard walk, or a sequence of letters or digits.
     Pattern,
     /// A listed word with digits or signs around it.
     PaddedWord,
-    /// Made of context words (ASVS 5.0 6.1.2, 6.2.11).
+    /// Made of personal words (ASVS 5.0 6.1.2, 6.2.11).
     AboutYou,
 }
 
-impl fmt::Display for Weak {
+impl fmt::Display for WeakPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooShort { have: 0, min } => write!(f, "Choose a password of at least {min} characters."),
@@ -108,20 +107,20 @@ impl fmt::Display for Weak {
     }
 }
 
-impl std::error::Error for Weak {}
+impl std::error::Error for WeakPassword {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(raw: &str) -> Option<Weak> {
+    fn refusal(raw: &str) -> Option<WeakPassword> {
         Password::choose(raw, &[]).err()
     }
 
     #[test]
     fn length_is_counted_in_code_points_after_nfc() {
         let fourteen_after_nfc = "cafe\u{301} olive tin";
-        assert_eq!(refusal(fourteen_after_nfc), Some(Weak::TooShort { have: 14, min: 15 }));
+        assert_eq!(refusal(fourteen_after_nfc), Some(WeakPassword::TooShort { have: 14, min: 15 }));
         assert_eq!(refusal("caf\u{e9} olive tins"), None);
         assert_eq!(refusal("💡🚪🔑🧭🪵🐎🧶🪁🫖🎺🛶🧊🪴🦔🧲"), None);
     }
@@ -133,8 +132,8 @@ mod tests {
         let at_most: String =
             "oak tuba otter lemon gravel hinge ".chars().chain(long.chars()).take(128).collect();
         assert_eq!(refusal(&at_most), None);
-        assert_eq!(refusal(&format!("{at_most}s")), Some(Weak::TooLong { max: 128 }));
-        assert_eq!(refusal(&"🚪".repeat(257)), Some(Weak::TooManyBytes { max: 1024 }));
+        assert_eq!(refusal(&format!("{at_most}s")), Some(WeakPassword::TooLong { max: 128 }));
+        assert_eq!(refusal(&"🚪".repeat(257)), Some(WeakPassword::TooManyBytes { max: 1024 }));
     }
 
     #[test]
@@ -149,12 +148,12 @@ mod tests {
     fn a_policy_never_accepts_what_could_not_be_given_again() {
         let loose = PasswordPolicy { min_code_points: 15, max_code_points: 10_000, max_bytes: 10_000 };
         let refused = loose.choose(&"a".repeat(GIVEN_MAX_BYTES + 1), &[]).err();
-        assert_eq!(refused, Some(Weak::TooManyBytes { max: GIVEN_MAX_BYTES }));
+        assert_eq!(refused, Some(WeakPassword::TooManyBytes { max: GIVEN_MAX_BYTES }));
     }
 
     #[test]
     fn every_reason_speaks_to_the_person_and_says_what_to_do() {
-        use Weak::*;
+        use WeakPassword::*;
         let all = [
             TooShort { have: 3, min: 15 },
             TooShort { have: 0, min: 15 },

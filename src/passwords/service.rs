@@ -1,12 +1,13 @@
-//! Choosing and hashing passwords under the policy of this instance.
+//! Chooses and hashes passwords under the policy of this instance.
 
 use std::num::NonZero;
 
 use crate::config::{Misconfigured, Origin, PasswordLimits, Settings};
 use crate::db::{Fault, off_thread};
-use crate::passwords::hasher::{Busy, Hasher, HashesRefused, Load};
+use crate::passwords::hasher::{Hasher, HasherBusy, HasherLoad, HashesRefused};
 use crate::passwords::{
-    HashCost, Password, PasswordHash, PasswordPolicy, Strength, Weak, memory_budget, permits_for, strength,
+    HashCost, Password, PasswordHash, PasswordPolicy, Strength, WeakPassword, memory_budget, permits_for,
+    strength,
 };
 
 /// The password policy and the hasher. Cloning shares the hasher.
@@ -14,7 +15,7 @@ use crate::passwords::{
 pub struct Passwords {
     policy: PasswordPolicy,
     pub(crate) hasher: Hasher,
-    /// The public host: a word that a password must not consist of.
+    /// The public host, which counts as a personal word.
     host: String,
 }
 
@@ -29,11 +30,11 @@ impl Passwords {
     }
 
     /// How busy the hasher is.
-    pub fn load(&self) -> Load {
+    pub fn load(&self) -> HasherLoad {
         self.hasher.load()
     }
 
-    /// Passwords that were not hashed.
+    /// How many callers the hasher refused.
     pub fn refused(&self) -> &HashesRefused {
         &self.hasher.refused
     }
@@ -42,14 +43,14 @@ impl Passwords {
         self.policy.min_code_points
     }
 
-    /// How hard `raw` is to guess, for the user with this name and address.
+    /// How hard `raw` is to guess, for the user with this name and email address.
     pub async fn strength(&self, raw: &str, name: &str, email: &str) -> Result<Strength, Fault> {
         let (raw, name, email, host) = (raw.to_owned(), name.to_owned(), email.to_owned(), self.host.clone());
         off_thread(move || Ok(strength(&raw, &[&name, &email, &host]))).await
     }
 
-    /// `raw` as a new password, if the policy allows it for the user with this name and address.
-    pub(crate) fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, Weak> {
+    /// Accepts `raw` as a new password of the user with this name and email address.
+    pub(crate) fn choose(&self, raw: &str, name: &str, email: &str) -> Result<Password, WeakPassword> {
         self.policy.choose(raw, &[name, email, &self.host])
     }
 
@@ -58,8 +59,8 @@ impl Passwords {
     }
 }
 
-impl From<Busy> for Fault {
-    fn from(busy: Busy) -> Self {
+impl From<HasherBusy> for Fault {
+    fn from(busy: HasherBusy) -> Self {
         Self::Busy { retry_after: busy.retry_after.as_secs() }
     }
 }

@@ -25,17 +25,17 @@ pub struct Strength {
     pub advice: Option<String>,
 }
 
-/// Estimates `raw` for the person whose words are in `context`. Whatever the default policy
+/// Estimates `raw` for the person whose words are in `personal`. Whatever the default policy
 /// refuses scores 0 with that reason as advice, so the meter never praises what the form turns down.
 ///
 /// It takes a millisecond, at worst some sixty: call it once for a form, off the request threads.
-pub fn strength(raw: &str, context: &[&str]) -> Strength {
-    if let Err(weak) = PasswordPolicy::default().choose(raw, context) {
+pub fn strength(raw: &str, personal: &[&str]) -> Strength {
+    if let Err(weak) = PasswordPolicy::default().choose(raw, personal) {
         return graded(0, Some(weak.to_string()));
     }
     let mut start = Zeroizing::new(String::with_capacity(ESTIMATED * 4));
     start.extend(raw.chars().take(ESTIMATED));
-    let estimate = zxcvbn(&start, context);
+    let estimate = zxcvbn(&start, personal);
     let score = u8::from(estimate.score());
     let advice = match estimate.feedback() {
         Some(said) => said.warning().map(warned).or_else(|| said.suggestions().iter().find_map(suggested)),
@@ -108,14 +108,14 @@ fn suggested(suggestion: &Suggestion) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Weak;
+    use super::super::WeakPassword;
     use super::*;
     use proptest::prelude::*;
 
     #[test]
     fn what_the_form_refuses_scores_nothing_and_says_why() {
         let weak = strength("password2024!!!!", &[]);
-        assert_eq!((weak.score, weak.advice), (0, Some(Weak::PaddedWord.to_string())));
+        assert_eq!((weak.score, weak.advice), (0, Some(WeakPassword::PaddedWord.to_string())));
         assert_eq!(strength("short", &[]).score, 0);
     }
 
@@ -134,8 +134,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn any_text_gets_a_score_from_0_to_4(raw in "\\PC{0,140}", context in any::<String>()) {
-            prop_assert!(strength(&raw, &[&context]).score <= BEST);
+        fn any_text_gets_a_score_from_0_to_4(raw in "\\PC{0,140}", personal in any::<String>()) {
+            prop_assert!(strength(&raw, &[&personal]).score <= BEST);
         }
     }
 }

@@ -1,35 +1,19 @@
-//! Counting attempts: how many guesses an account, a network and a known browser have left.
+//! Throttling: how many attempts an account, a network and a known browser have left, and when the next is admitted.
 
-mod attempts;
-mod lanes;
+mod attempt_keys;
+mod attempt_source;
+mod backoff;
+mod counter;
+mod form_limits;
 pub(crate) mod queries;
-mod refund;
+mod refund_on_fault;
 
-pub use attempts::Wait;
-pub(crate) use attempts::{
-    Alarm, Buckets, Budget, Taken, may_ask, may_begin, may_mail, may_mail_reset, may_tell_of_missing_step,
-    may_try_recovery_code, may_try_registration, may_write,
+pub(crate) use attempt_keys::{AttemptDecision, AttemptKeys, OwnerAlert};
+pub(crate) use attempt_source::{AttemptSource, UNKNOWN_BROWSER};
+pub use counter::RetryAfter;
+pub(crate) use counter::Throttle;
+pub(crate) use form_limits::{
+    admit_form, admit_mail, admit_mail_by_user, admit_missing_step_notice, admit_passkey_start,
+    admit_recovery_code, admit_registration_password, admit_reset_mail,
 };
-pub(crate) use lanes::{Lane, OUTSIDE};
-pub(crate) use refund::Counted;
-
-use crate::config::{Settings, Span, ThrottleLimits};
-
-/// The limits, and the key that names of counters are made with.
-#[derive(Clone)]
-pub(crate) struct Throttle {
-    pub limits: ThrottleLimits,
-    /// How long a link to set a new password works.
-    pub reset_for: Span,
-    pub buckets: Buckets,
-}
-
-impl Throttle {
-    pub fn new(settings: &Settings) -> Self {
-        Self {
-            limits: settings.throttle,
-            reset_for: settings.tokens.reset_for,
-            buckets: Buckets(settings.secret.clone()),
-        }
-    }
-}
+pub(crate) use refund_on_fault::RefundOnFault;

@@ -1,4 +1,4 @@
-//! One-time codes, as keyboards and copying produce them.
+//! Normalizes one-time codes as typed or pasted.
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::{Dash, DefaultIgnorableCodePoint, GeneralCategory, WhiteSpace};
@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::category;
 
 /// The letters and digits of a code. Decimal digits of any script become ASCII digits and full-width letters become
-/// ASCII letters; spaces, dashes and characters that show nothing are dropped.
+/// ASCII letters; spaces, dashes and invisible characters are dropped.
 pub fn letters_and_digits(typed: &str) -> String {
     typed.nfkc().filter(|c| !separates(*c)).map(|c| digit(c).unwrap_or(c)).collect()
 }
@@ -16,7 +16,7 @@ fn separates(c: char) -> bool {
     CodePointSetData::new::<WhiteSpace>().contains(c)
         || CodePointSetData::new::<Dash>().contains(c)
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        // The dash key of a Japanese keyboard types the mark of a long vowel; "_" joins groups in some copies.
+        // The dash key of a Japanese keyboard types the long vowel mark; "_" separates groups in some pasted codes.
         || matches!(c, 'ー' | '_')
 }
 

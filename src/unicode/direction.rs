@@ -1,17 +1,17 @@
-//! Writing direction (UAX #9). A name that is written from right to left moves the digits and marks beside it, unless
-//! it is isolated: by `<bdi>` in HTML, by two characters where there is no markup.
+//! Writing direction (UAX #9). A right-to-left name reorders the digits and signs beside it unless it is isolated: with
+//! `<bdi>` in HTML, with two control characters in plain text.
 
 use std::borrow::Cow;
 
 use icu_properties::CodePointMapData;
 use icu_properties::props::BidiClass;
 
-/// First strong isolate, and the pop that ends it.
+/// First strong isolate (FSI) and pop directional isolate (PDI).
 const OPEN: char = '\u{2068}';
 const CLOSE: char = '\u{2069}';
 
-/// `text` between isolates if anything in it is written from right to left, otherwise as it is: most text needs none,
-/// and old mail programs draw a box for each.
+/// `text` between isolates if it contains right-to-left characters, otherwise unchanged: old mail programs show isolates as
+/// boxes.
 pub fn isolated(text: &str) -> Cow<'_, str> {
     let classes = CodePointMapData::<BidiClass>::new();
     let from_right = |c: char| {

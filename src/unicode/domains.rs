@@ -1,9 +1,9 @@
-//! Domains of e-mail addresses. One domain has several spellings (`bücher.example`, `BÜCHER。example`,
+//! Domains of email addresses. One domain has several spellings (`bücher.example`, `BÜCHER。example`,
 //! `xn--bcher-kva.example`); IDNA (UTS #46, as the URL Standard applies it) maps all of them to one ASCII form.
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-/// The ASCII form of a domain; `None` if DNS can have no such name.
+/// The ASCII form of a domain; `None` if it is not a valid DNS name.
 pub fn ascii(domain: &str) -> Option<String> {
     Uts46::new()
         .to_ascii(domain.as_bytes(), AsciiDenyList::URL, Hyphens::Allow, DnsLength::Verify)
@@ -11,7 +11,7 @@ pub fn ascii(domain: &str) -> Option<String> {
         .map(|ascii| ascii.into_owned())
 }
 
-/// The Unicode form of a domain: what a person would type. A domain that IDNA refuses stays as it is.
+/// The Unicode form of a domain, as a person types it. A domain that IDNA refuses stays unchanged.
 pub fn unicode(domain: &str) -> String {
     let (text, valid) = Uts46::new().to_unicode(domain.as_bytes(), AsciiDenyList::URL, Hyphens::Allow);
     match valid {

@@ -1,4 +1,4 @@
-//! What people type, judged by Unicode's own properties: names, one-time codes, domains, writing direction.
+//! Text that people type, checked by Unicode properties: names, one-time codes, domains, writing direction.
 
 pub mod codes;
 pub mod direction;

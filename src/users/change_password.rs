@@ -1,90 +1,88 @@
 //! Change one's own password.
 
-use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, Request};
-use crate::identity::{Answer, Client, Email, LiveUser};
-use crate::login::Checked;
+use crate::audit::{AuditAction, NewEvent};
+use crate::cleanup::{Cleanup, CleanupRequest};
+use crate::db::{Failed, Refusable as _, refuse};
+use crate::identity::{Client, Email, LiveUser};
 use crate::notices::Notice;
-use crate::passwords::Weak;
-use crate::throttle::{Budget, Wait};
+use crate::passwords::WeakPassword;
+use crate::throttle::{AttemptKeys, RetryAfter};
 use crate::users::Users;
 use latchkey_sessions::Key;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum ChangeRefusal {
+pub enum ChangePasswordRefusal {
     WrongPassword,
-    /// The new one is the current one.
+    /// The new password is the current one.
     Same,
-    Weak(Weak),
-    TooMany(Wait),
+    Weak(WeakPassword),
+    TooMany(RetryAfter),
     SessionLost,
 }
 
 impl Users {
-    /// Sets a new password, rotates this session, cleans up everything that the old one opened and tells the owner by
-    /// mail: one transaction (ASVS 5.0 6.2.3, 7.4.3).
+    /// Sets the new password, rotates this session's key, ends the other sessions and notifies the owner, in one
+    /// transaction (ASVS 5.0 6.2.3, 7.4.3).
     pub async fn change_password(
         &self,
         live: LiveUser,
         current: String,
         new: String,
         client: Client,
-    ) -> Answer<Key, ChangeRefusal> {
+    ) -> Result<Key, Failed<ChangePasswordRefusal>> {
         let user = live.owner.id;
-        let Some(person) = self.db.read(move |conn| crate::identity::queries::addressee(conn, user)).await?
-        else {
-            return Ok(Err(ChangeRefusal::SessionLost));
-        };
-        let chosen = match self.passwords.choose(&new, &person.name, &person.email) {
+        let owner = self.db.read(move |conn| crate::identity::queries::recipient(conn, user)).await?;
+        let Some(owner) = owner else { return refuse(ChangePasswordRefusal::SessionLost) };
+        let chosen = match self.passwords.choose(&new, &owner.name, &owner.email) {
             Ok(chosen) => chosen,
-            Err(weak) => return Ok(Err(ChangeRefusal::Weak(weak))),
+            Err(weak) => return refuse(ChangePasswordRefusal::Weak(weak)),
         };
-        let (known, budget, checked, counted) =
-            self.login.check_own_password(&live, &current, &client).await?;
-        match checked {
-            Checked::Yes { .. } if new == current => {
-                // The proof was good: it must not count as a failure.
-                let given_back = self.db.write(move |conn| budget.give_back(conn)).await;
-                counted.settle(given_back)?;
-                return Ok(Err(ChangeRefusal::Same));
-            }
-            Checked::Yes { .. } => {}
-            Checked::TooMany(wait) => return Ok(Err(ChangeRefusal::TooMany(wait))),
-            Checked::No => {
-                self.db
-                    .write(move |conn| {
-                        Entry::own(Act::ConfirmRefused, user, &client).session(live.record.handle).write(conn)
-                    })
-                    .await?;
-                return Ok(Err(ChangeRefusal::WrongPassword));
-            }
+        let (record, keys) = self.login.own_password_record(&live, &client).await?;
+        let counted = self.login.count_attempt(&keys).await.map_refusal(ChangePasswordRefusal::TooMany)?;
+        let verified = self.login.verify_password(&keys, counted, &current, Some(&record)).await?;
+        let Some(verified) = verified else {
+            self.login.record_confirm_refused(&live, client).await?;
+            return refuse(ChangePasswordRefusal::WrongPassword);
+        };
+        if new == current {
+            // The password was correct, so the attempt must not count as a failure.
+            let reset = self.db.write(move |conn| keys.reset(conn)).await;
+            verified.refund.if_fault(reset)?;
+            return refuse(ChangePasswordRefusal::Same);
         }
         let hash = match self.passwords.hash(chosen).await {
             Ok(hash) => hash,
-            Err(busy) => return counted.settle(Err(busy)),
+            Err(busy) => return verified.refund.if_fault_in(Err(busy.into())),
         };
         let users = self.clone();
         let changed = self
             .sessions
-            .write(move |change| {
-                if !crate::login::queries::lock_with_hash(change, user, known.hash.as_ref())? {
-                    return Ok(Err(ChangeRefusal::SessionLost));
+            .write_or_refuse(move |tx| {
+                if !crate::login::queries::lock_if_password_unchanged(tx, user, record.hash.as_ref())? {
+                    return refuse(ChangePasswordRefusal::SessionLost);
                 }
-                let Some(key) = users.sessions.rotate(change, &live, true)? else {
-                    return Ok(Err(ChangeRefusal::SessionLost));
+                let Some(key) = users.sessions.rotate(tx, &live, true)? else {
+                    return refuse(ChangePasswordRefusal::SessionLost);
                 };
-                Budget::forgive(change, user, Email::stored(&person.email).key(), &users.throttle.buckets)?;
-                let request = Request::new(Cleanup::NewPassword, user, &client)
+                AttemptKeys::reset_all(
+                    tx,
+                    user,
+                    Email::stored(&owner.email).key(),
+                    &users.throttle.counter_names,
+                )?;
+                let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
-                    .here();
-                users.cleaner.clean_up(change, &request)?;
-                crate::login::queries::set_password(change, user, &hash, true)?;
-                Entry::own(Act::PasswordChanged, user, &client).session(live.record.handle).write(change)?;
-                users.notices.tell(change, &person, &Notice::PasswordChanged, &client)?;
-                Ok(Ok(key))
+                    .from_this_browser();
+                users.cleaner.clean_up(tx, &request)?;
+                crate::login::queries::set_password(tx, user, &hash, true)?;
+                NewEvent::by_owner(AuditAction::PasswordChanged, user, &client)
+                    .session(live.record.handle)
+                    .write(tx)?;
+                users.notices.send_notice(tx, &owner, &Notice::PasswordChanged, &client)?;
+                Ok(key)
             })
             .await;
-        counted.settle(changed)
+        verified.refund.if_fault_in(changed)
     }
 }

@@ -1,77 +1,79 @@
-//! Leaving: delete your account, think better of it, or be gone (docs/decisions/deleted-people.md).
+//! Delete one's own account, after a period in which it can be cancelled (docs/decisions/deleted-people.md).
 
-use time::macros::format_description;
-
-use crate::audit::{Act, Entry};
-use crate::cleanup::{Cleanup, Request};
-use crate::db::Fault;
-use crate::identity::{Answer, Client, Email, LiveUser, UserId};
+use crate::audit::{AuditAction, NewEvent};
+use crate::cleanup::{Cleanup, CleanupRequest};
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, Email, LiveUser, UserId};
 use crate::notices::Notice;
 use crate::users::{Users, queries};
 use latchkey_sessions::SessionTx;
 
-/// People deleted in one upkeep, each in a transaction of its own.
-const AT_ONCE: usize = 200;
+/// Users deleted in one run of the maintenance, each in its own transaction.
+const MAX_DELETIONS: usize = 200;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum LeaveRefusal {
-    /// What was typed is not their address.
-    OtherAddress,
-    /// Without them nobody could administer.
+pub enum DeleteAccountRefusal {
+    /// The typed address is not the user's.
+    AddressMismatch,
     LastAdmin,
 }
 
 impl Users {
-    /// Marks the account for deletion, ends every session and every link at once, and tells its owner.
-    pub async fn leave(&self, live: LiveUser, typed: String, client: Client) -> Answer<(), LeaveRefusal> {
+    /// Marks the account for deletion, ends every session and every link at once, and notifies the owner.
+    pub async fn delete_account(
+        &self,
+        live: LiveUser,
+        typed: String,
+        client: Client,
+    ) -> Result<(), Failed<DeleteAccountRefusal>> {
         let users = self.clone();
-        self.sessions.write(move |change| users.mark_leaving(change, live.owner.id, &typed, &client)).await
+        self.sessions
+            .write_or_refuse(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client))
+            .await
     }
 
-    fn mark_leaving(
+    fn mark_for_deletion(
         &self,
-        change: &mut SessionTx<'_>,
+        tx: &mut SessionTx<'_>,
         user: UserId,
         typed: &str,
         client: &Client,
-    ) -> Answer<(), LeaveRefusal> {
-        // Before the user, as everybody who changes administrators does: two who leave at once wait for each other.
-        let admins = queries::lock_admins(change)?;
-        if !crate::identity::queries::lock_user(change, user)? {
-            return Ok(Ok(()));
+    ) -> Result<(), Failed<DeleteAccountRefusal>> {
+        // Locked before the user, as in every change of administrators: of two who delete their accounts at the same
+        // time, one waits for the other.
+        let admins = queries::lock_admins(tx)?;
+        if !crate::identity::queries::lock_user(tx, user)? {
+            return Ok(());
         }
-        let Some(person) = crate::identity::queries::addressee(change, user)? else { return Ok(Ok(())) };
+        let Some(person) = crate::identity::queries::recipient(tx, user)? else { return Ok(()) };
         if !Email::parse(typed).is_ok_and(|typed| typed.key() == Email::stored(&person.email).key()) {
-            return Ok(Err(LeaveRefusal::OtherAddress));
+            return refuse(DeleteAccountRefusal::AddressMismatch);
         }
         if admins == [user] {
-            return Ok(Err(LeaveRefusal::LastAdmin));
+            return refuse(DeleteAccountRefusal::LastAdmin);
         }
-        let Some(until) = queries::set_leaving(change, user, self.leaving.grace.std())? else {
-            return Ok(Ok(()));
+        let Some(until) = queries::set_delete_after(tx, user, self.leaving.grace.std())? else {
+            return Ok(());
         };
-        self.cleaner.clean_up(change, &Request::new(Cleanup::Delete, user, client).by(Some(user)))?;
-        Entry::own(Act::DeletionRequested, user, client).write(change)?;
-        let until = until
-            .format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
-            .map_err(Fault::bug)?;
-        self.notices.tell(change, &person, &Notice::Leaving { until }, client)?;
-        Ok(Ok(()))
+        self.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Delete, user, client).by(Some(user)))?;
+        NewEvent::by_owner(AuditAction::DeletionRequested, user, client).write(tx)?;
+        self.notices.send_notice(tx, &person, &Notice::Leaving { until }, client)?;
+        Ok(())
     }
 
-    /// Deletes whose time to think is over; answers how many. What the trail keeps of them is pseudonymous.
-    pub(crate) async fn delete_the_gone(&self) -> Result<usize, Fault> {
-        for deleted in 0..AT_ONCE {
+    /// Deletes the users whose period has passed; returns how many. What remains in the audit trail is pseudonymous.
+    pub(crate) async fn delete_due_accounts(&self) -> Result<usize, Fault> {
+        for deleted in 0..MAX_DELETIONS {
             let users = self.clone();
             let one = self
                 .sessions
-                .write(move |change| {
-                    let Some((user, email)) = queries::lock_one_gone(change)? else { return Ok(false) };
-                    users.sessions.delete_all(change, user.principal())?;
-                    users.mailer.forget(change, &email.key().spellings())?;
-                    queries::delete_person(change, user, email.key())?;
-                    Entry::on(Act::Deleted, None, user, &Client::operator()).write(change)?;
-                    queries::erase_from_trail(change, user, email.key())?;
+                .write(move |tx| {
+                    let Some((user, email)) = queries::lock_due_account(tx)? else { return Ok(false) };
+                    users.sessions.delete_all(tx, user.principal())?;
+                    users.mailer.forget(tx, &email.key().spellings())?;
+                    queries::delete_user(tx, user, email.key())?;
+                    NewEvent::by_admin(AuditAction::Deleted, None, user, &Client::operator()).write(tx)?;
+                    queries::erase_from_audit_trail(tx, user, email.key())?;
                     Ok(true)
                 })
                 .await?;
@@ -79,6 +81,6 @@ impl Users {
                 return Ok(deleted);
             }
         }
-        Ok(AT_ONCE)
+        Ok(MAX_DELETIONS)
     }
 }

@@ -1,5 +1,5 @@
-//! Fills in the keys of addresses whose domain is not ASCII. Postgres cannot do IDNA, so the migration leaves it to the
-//! program, and a version before this one writes rows without (docs/decisions/email-keys.md).
+//! Fills in the missing keys of addresses whose domain is not ASCII. Postgres cannot do IDNA, so the migration leaves them
+//! out, and so do instances of an older version (docs/decisions/email-keys.md).
 
 use diesel::pg::PgConnection;
 use uuid::Uuid;
@@ -13,19 +13,19 @@ const BATCH: i64 = 500;
 
 /// What [`Maintenance::fill_idn_keys`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IdnKeys {
+pub struct IdnKeyCounts {
     pub filled: usize,
-    /// Maintenance whose mailbox another account has as well. Each is reached by its own spelling, as before.
+    /// Accounts whose mailbox another account has too. Each is found by its own spelling, as before.
     pub shared: usize,
 }
 
 impl Maintenance {
-    /// Fills in the missing keys. Several instances may do it at once.
-    pub async fn fill_idn_keys(&self) -> Result<IdnKeys, Fault> {
-        let (mut keys, mut after) = (IdnKeys::default(), Uuid::nil());
+    /// Several instances may run it at the same time.
+    pub async fn fill_idn_keys(&self) -> Result<IdnKeyCounts, Fault> {
+        let (mut keys, mut after) = (IdnKeyCounts::default(), Uuid::nil());
         loop {
             let (batch, last) = self.db.write(move |conn| fill_batch(conn, after)).await?;
-            keys = IdnKeys { filled: keys.filled + batch.filled, shared: keys.shared + batch.shared };
+            keys = IdnKeyCounts { filled: keys.filled + batch.filled, shared: keys.shared + batch.shared };
             match last {
                 Some(last) => after = last,
                 None => return Ok(keys),
@@ -34,10 +34,10 @@ impl Maintenance {
     }
 }
 
-/// Answers the last id of the batch; `None` if it was the last batch.
-fn fill_batch(conn: &mut PgConnection, after: Uuid) -> Result<(IdnKeys, Option<Uuid>), Fault> {
+/// Returns the last id of the batch; `None` after the last batch.
+fn fill_batch(conn: &mut PgConnection, after: Uuid) -> Result<(IdnKeyCounts, Option<Uuid>), Fault> {
     let rows = queries::idn_rows(conn, after, BATCH)?;
-    let mut keys = IdnKeys::default();
+    let mut keys = IdnKeyCounts::default();
     for row in rows.iter().filter(|row| row.email_idn_key.is_none()) {
         let email = Email::stored(&row.email);
         let key = email.key().as_str();

@@ -1,11 +1,11 @@
-//! Invitations: an administrator vouches for an address. They end with the role of the administrator who sent them.
+//! Invitations to register. They end when the administrator who sent them loses the role.
 
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::config::in_words;
-use crate::db::Fault;
-use crate::identity::{Answer, Client, Email, NoEmail, User};
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, Email, InvalidEmail, User};
 use crate::mail::Invitation;
 use crate::secret::Token;
 use crate::users::queries::InvitationRow;
@@ -13,35 +13,35 @@ use crate::users::{Admin, queries};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum InviteRefusal {
-    Email(NoEmail),
-    /// Somebody with this address is registered; an administrator may know.
+    Email(InvalidEmail),
+    /// The address is taken. An administrator may know that.
     Registered,
-    /// There is no mail to send the invitation with.
+    /// Mail is off, so the invitation cannot be sent.
     NoMail,
 }
 
-/// An invitation as the registration form needs it.
-pub struct Invited {
+/// An invitation that can still be accepted.
+pub struct OpenInvitation {
     pub email: String,
 }
 
 impl Admin {
-    pub async fn invite(&self, by: User, email: &str, client: Client) -> Answer<(), InviteRefusal> {
+    pub async fn invite(&self, by: User, email: &str, client: Client) -> Result<(), Failed<InviteRefusal>> {
         let email = match Email::parse(email) {
             Ok(email) => email,
-            Err(error) => return Ok(Err(InviteRefusal::Email(error))),
+            Err(error) => return refuse(InviteRefusal::Email(error)),
         };
         if !self.mailer.delivers() {
-            return Ok(Err(InviteRefusal::NoMail));
+            return refuse(InviteRefusal::NoMail);
         }
         let admin = self.clone();
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 if queries::is_taken(conn, email.key())? {
-                    return Ok(Err(InviteRefusal::Registered));
+                    return refuse(InviteRefusal::Registered);
                 }
                 let good_for = admin.tokens.invite_for;
-                let token = Token::generate()?;
+                let token = Token::generate().map_err(Fault::from)?;
                 queries::withdraw_invitations_of(conn, &email)?;
                 queries::insert_invitation(conn, &token, &email, by.id, good_for.std())?;
                 let letter = Invitation {
@@ -49,21 +49,23 @@ impl Admin {
                     valid_for: in_words(good_for),
                 };
                 admin.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())?;
-                let mut entry = Entry::own(Act::Invited, by.id, &client).detail(email.as_str());
+                let mut entry =
+                    NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
                 entry.subject = None;
                 entry.write(conn)?;
-                Ok(Ok(()))
+                Ok(())
             })
             .await
     }
 
-    /// `false` when there is no waiting invitation of this id.
+    /// `false` if there is no open invitation with this id.
     pub async fn withdraw_invitation(&self, by: &User, id: Uuid, client: Client) -> Result<bool, Fault> {
         let by = by.id;
         self.db
             .write(move |conn| {
                 let Some(email) = queries::withdraw_invitation(conn, id)? else { return Ok(false) };
-                let mut entry = Entry::own(Act::InvitationWithdrawn, by, &client).detail(&email);
+                let mut entry =
+                    NewEvent::by_owner(AuditAction::InvitationWithdrawn, by, &client).detail(&email);
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(true)
@@ -75,13 +77,13 @@ impl Admin {
         self.db.read(move |conn| queries::invitations(conn, limit, offset)).await
     }
 
-    /// The open invitation behind a link, to prefill the form.
-    pub async fn invited(&self, token: &str) -> Result<Option<Invited>, Fault> {
+    /// The open invitation of a link, to prefill the form.
+    pub async fn open_invitation(&self, token: &str) -> Result<Option<OpenInvitation>, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(None) };
         self.db
-            .read(
-                move |conn| Ok(queries::invitation_email(conn, &token_hash)?.map(|email| Invited { email })),
-            )
+            .read(move |conn| {
+                Ok(queries::invitation_email(conn, &token_hash)?.map(|email| OpenInvitation { email }))
+            })
             .await
     }
 }

@@ -1,87 +1,76 @@
-//! Upkeep: what has ended is deleted, a batch at a time, by one instance of however many. Called by `latchkey serve`
-//! and `latchkey session sweep`.
+//! Maintenance: deletes expired rows in batches, by one instance at a time. Called by `latchkey serve` and `latchkey
+//! session sweep`.
 
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
-use time::OffsetDateTime;
 
 use crate::db::Fault;
+use crate::users::queries::LastPurge;
 use crate::users::{Maintenance, queries};
 
-/// Rows deleted in one transaction: short locks, little log at a time.
+/// Rows deleted in one transaction: locks stay short, and the write-ahead log of each is small.
 const BATCH: i64 = 5_000;
 
-/// As it stands in the table.
-const TIDY: &str = "tidy";
+/// The name of the row in `upkeep`.
+const PURGE: &str = "tidy";
 
-/// When upkeep was last done, by whichever instance.
-#[derive(Clone, Copy, Debug)]
-pub struct Tidied {
-    pub ended_at: OffsetDateTime,
-    /// By the database's clock, as everything else here.
-    pub ago: Duration,
-    pub rows: i64,
-}
-
-/// Seeds of authenticator apps and waiting letters, by the secret that sealed them.
+/// How many seeds of authenticator apps and queued mails each secret has sealed.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Seals {
+pub struct SealCounts {
     pub current: usize,
     pub previous: usize,
     pub unknown: usize,
 }
 
 impl Maintenance {
-    /// Deletes people who left, sessions that ended long ago, and links, counters and events whose time is over, fills
-    /// in missing keys of addresses, and seals anew what the secret before sealed. Answers how many rows that were. What another instance is just
-    /// doing is left to it.
-    pub async fn tidy(&self) -> Result<usize, Fault> {
-        let mut rows = self.users.delete_the_gone().await? + self.sessions.sweep().await?;
-        rows += self.login.tell_of_missing_steps().await?;
-        // While instances are replaced, those of a version before this one write addresses without.
+    /// Deletes users whose deletion is due, sessions that ended long ago, and expired links, counters and events; fills in
+    /// missing keys of addresses; reseals seeds that the previous secret sealed. Returns the number of rows. Skips what
+    /// another instance is doing at the moment.
+    pub async fn purge(&self) -> Result<usize, Fault> {
+        let mut rows = self.users.delete_due_accounts().await? + self.sessions.sweep().await?;
+        rows += self.login.notify_unfinished_logins().await?;
+        // During an upgrade, instances of the older version write addresses without keys.
         rows += self.fill_idn_keys().await?.filled;
-        for stale in queries::STALE {
-            rows += self.in_batches(|conn| queries::delete_stale(conn, stale, BATCH)).await?;
+        for statement in queries::EXPIRED {
+            rows += self.in_batches(|conn| queries::delete_expired(conn, statement, BATCH)).await?;
         }
         let forget_after = self.limits.forget_after.std();
         rows += self.in_batches(move |conn| queries::delete_counters(conn, forget_after, BATCH)).await?;
-        if let Some(keep) = self.keep_trail {
-            rows += self.in_batches(move |conn| queries::forget_trail(conn, keep.std(), BATCH)).await?;
+        if let Some(keep) = self.keep_audit_events {
+            rows +=
+                self.in_batches(move |conn| queries::forget_audit_events(conn, keep.std(), BATCH)).await?;
         }
         rows += self.factors.reseal_seeds().await?;
         let done = i64::try_from(rows).unwrap_or(i64::MAX);
         self.db
-            .write(
-                move |conn| {
-                    if queries::may_tidy(conn)? { queries::note_upkeep(conn, TIDY, done) } else { Ok(()) }
-                },
-            )
+            .write(move |conn| {
+                if queries::try_purge_lock(conn)? { queries::record_purge(conn, PURGE, done) } else { Ok(()) }
+            })
             .await?;
         Ok(rows)
     }
 
-    /// The same where nobody has done it for so long.
-    pub async fn tidy_when_due(&self, every: Duration) -> Result<Option<usize>, Fault> {
-        match self.last_tidied().await? {
+    /// Purges unless an instance did so within `every`.
+    pub async fn purge_when_due(&self, every: Duration) -> Result<Option<usize>, Fault> {
+        match self.last_purge().await? {
             Some(last) if last.ago < every => Ok(None),
-            _ => self.tidy().await.map(Some),
+            _ => self.purge().await.map(Some),
         }
     }
 
-    pub async fn last_tidied(&self) -> Result<Option<Tidied>, Fault> {
-        self.db.read(|conn| queries::upkeep(conn, TIDY)).await
+    pub async fn last_purge(&self) -> Result<Option<LastPurge>, Fault> {
+        self.db.read(|conn| queries::last_purge(conn, PURGE)).await
     }
 
-    /// Which secret sealed what lies in the database.
-    pub async fn seals(&self) -> Result<Seals, Fault> {
+    pub async fn seal_counts(&self) -> Result<SealCounts, Fault> {
         let (secret, mailer) = (self.secret.clone(), self.mailer.clone());
         let sealed = move |conn: &mut PgConnection| {
-            let mut sealed = crate::factors::queries::seeds(conn, BATCH)?;
+            let mut sealed = crate::factors::queries::sealed_seeds(conn, BATCH)?;
             sealed.extend(mailer.sealed(conn)?);
             Ok(sealed)
         };
-        let mut seals = Seals::default();
+        let mut seals = SealCounts::default();
         for sealed in self.db.read(sealed).await? {
             match secret.is_current_seal(&sealed) {
                 Some(true) => seals.current += 1,
@@ -92,7 +81,7 @@ impl Maintenance {
         Ok(seals)
     }
 
-    /// One transaction a batch, each under the lock that elects who does it; it goes with the transaction.
+    /// One transaction per batch, each under the advisory lock that elects one instance.
     async fn in_batches<F>(&self, delete: F) -> Result<usize, Fault>
     where
         F: Fn(&mut PgConnection) -> Result<usize, Fault> + Copy + Send + 'static,
@@ -101,10 +90,10 @@ impl Maintenance {
         loop {
             let gone = self
                 .db
-                .write(move |conn| if queries::may_tidy(conn)? { delete(conn) } else { Ok(0) })
+                .write(move |conn| if queries::try_purge_lock(conn)? { delete(conn) } else { Ok(0) })
                 .await?;
             total += gone;
-            // A batch that is not full was the last, whatever somebody else holds.
+            // A batch that is not full was the last one.
             if gone < usize::try_from(BATCH).unwrap_or(usize::MAX) {
                 return Ok(total);
             }

@@ -1,6 +1,6 @@
-//! Users: registering, changing and deleting users, administering them, and the maintenance of what is stored.
+//! Users: registration, changes and deletion of accounts, administration, import, export, and maintenance.
 
-mod administer;
+mod admin;
 mod change_email;
 mod change_password;
 mod delete_account;
@@ -16,22 +16,24 @@ mod reset_password;
 mod secret_scan;
 mod setup;
 
-pub use administer::{AdminRefusal, UserPage};
-pub use change_email::EmailRefusal;
-pub use change_password::ChangeRefusal;
-pub use delete_account::LeaveRefusal;
-pub use email_keys::IdnKeys;
-pub use import::{Exported, Newcomer, Unfit};
-pub use invite::{InviteRefusal, Invited};
-pub use maintenance::{Seals, Tidied};
-pub use queries::{Day, InvitationRow, Numbers, UserRow};
-pub use register::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
+pub use admin::{AdminRefusal, UserDetails};
+pub use change_email::ChangeEmailRefusal;
+pub use change_password::ChangePasswordRefusal;
+pub use delete_account::DeleteAccountRefusal;
+pub use email_keys::IdnKeyCounts;
+pub use import::{ImportError, ImportRow};
+pub use invite::{InviteRefusal, OpenInvitation};
+pub use maintenance::SealCounts;
+pub use queries::{DailyFigures, DayCount, ImportedUser, InvitationRow, LastPurge, UserRow};
+pub use register::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 pub use reset_password::ResetRefusal;
-pub use secret_scan::{ColumnAtRest, Kind};
+pub use secret_scan::{ColumnKind, ScannedColumn};
 pub use setup::SetupRefusal;
 
 use crate::cleanup::Cleaner;
-use crate::config::{Leaving, Registration, Settings, Span, ThrottleLimits, Tokens, in_words};
+use crate::config::{
+    DeletionSettings, LinkLifetimes, Registration, Settings, Span, ThrottleLimits, in_words,
+};
 use crate::db::Db;
 use crate::factors::Factors;
 use crate::identity::User;
@@ -56,8 +58,8 @@ pub struct Users {
     login: Login,
     passwords: Passwords,
     registration: Registration,
-    leaving: Leaving,
-    tokens: Tokens,
+    leaving: DeletionSettings,
+    tokens: LinkLifetimes,
 }
 
 impl Users {
@@ -82,13 +84,13 @@ impl Users {
         self.registration
     }
 
-    /// Whether people can register without an invitation: allowed, and with mail to prove their address.
+    /// Whether visitors can register without an invitation: allowed, and mail is on to verify the address.
     pub fn registration_is_open(&self) -> bool {
         self.registration == Registration::Open && self.mailer.delivers()
     }
 
-    /// How long a requested deletion can be cancelled, in words.
-    pub fn grace(&self) -> String {
+    /// How long a requested deletion can be cancelled, as text.
+    pub fn deletion_grace(&self) -> String {
         in_words(self.leaving.grace)
     }
 }
@@ -102,7 +104,7 @@ pub struct Admin {
     notices: Notices,
     cleaner: Cleaner,
     login: Login,
-    tokens: Tokens,
+    tokens: LinkLifetimes,
 }
 
 impl Admin {
@@ -119,7 +121,7 @@ impl Admin {
     }
 }
 
-/// Deletes what has ended, seals secrets anew, and checks what is stored.
+/// Deletes expired rows, reseals secrets, and scans the database.
 #[derive(Clone)]
 pub struct Maintenance {
     db: Db,
@@ -129,8 +131,8 @@ pub struct Maintenance {
     login: Login,
     factors: Factors,
     limits: ThrottleLimits,
-    /// How long the audit trail is kept; for ever by default.
-    keep_trail: Option<Span>,
+    /// How long audit events are kept; `None` for ever.
+    keep_audit_events: Option<Span>,
     secret: Secret,
 }
 
@@ -144,7 +146,7 @@ impl Maintenance {
             login: users.login.clone(),
             factors: users.factors.clone(),
             limits: settings.throttle,
-            keep_trail: settings.audit.keep,
+            keep_audit_events: settings.audit.keep,
             secret: settings.secret.clone(),
         }
     }

@@ -1,6 +1,6 @@
-//! What a person may change about themselves without proving anything again.
+//! The user's own profile. Changes of it need no confirmation.
 
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser, Name};
 use crate::users::queries::UserRow;
@@ -12,24 +12,27 @@ impl Users {
             return Ok(());
         }
         self.sessions
-            .write(move |change| {
-                queries::set_name(change, live.owner.id, &name)?;
-                Entry::own(Act::NameChanged, live.owner.id, &client).session(live.record.handle).write(change)
+            .write(move |tx| {
+                queries::set_name(tx, live.owner.id, &name)?;
+                NewEvent::by_owner(AuditAction::NameChanged, live.owner.id, &client)
+                    .change(&live.owner.name, name.as_str())
+                    .session(live.record.handle)
+                    .write(tx)
             })
             .await
     }
 
-    /// What is kept of the person beside what came with their session.
-    pub async fn own_row(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
+    /// More of the user than is cached with the session.
+    pub async fn own_user(&self, live: &LiveUser) -> Result<Option<UserRow>, Fault> {
         let id = live.owner.id;
         self.db.read(move |conn| queries::user_row(conn, id)).await
     }
 
-    /// The person's address: for password managers, and as a word their password must not be made of.
+    /// The user's address: for password managers, and as a word that the password must not contain.
     pub async fn email_of(&self, live: &LiveUser) -> Result<Option<String>, Fault> {
         let id = live.owner.id;
         self.db
-            .read(move |conn| Ok(crate::identity::queries::addressee(conn, id)?.map(|person| person.email)))
+            .read(move |conn| Ok(crate::identity::queries::recipient(conn, id)?.map(|person| person.email)))
             .await
     }
 }

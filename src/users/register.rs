@@ -1,22 +1,22 @@
-//! Register, and prove the address. Nobody learns whether an address has an account.
+//! Register, and verify the address. No answer reveals whether an address has an account.
 
 use diesel::pg::PgConnection;
 
-use crate::audit::{Act, Entry};
-use crate::config::{Registration, in_words};
-use crate::db::Fault;
-use crate::identity::{Answer, Client, Email, Name, NoEmail, NoName, Role};
-use crate::mail::{AlreadyRegistered, VerifyEmail};
-use crate::passwords::{Password, PasswordHash, Weak};
+use crate::audit::{AuditAction, NewEvent};
+use crate::config::Registration;
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, Email, InvalidEmail, InvalidName, Name, Role};
+use crate::notices::Mail;
+use crate::passwords::{Password, PasswordHash, WeakPassword};
 use crate::secret::{Token, TokenHash};
 use crate::throttle;
-use crate::throttle::Wait;
-use crate::users::queries::{Occupant, WaitingRegistration};
+use crate::throttle::RetryAfter;
+use crate::users::queries::{AddressHolder, ParsedRegistration, PendingRegistration};
 use crate::users::{Users, queries};
 
-/// What somebody typed to register.
+/// What a visitor typed to register.
 #[derive(Clone)]
-pub struct NewPerson {
+pub struct NewUser {
     pub name: String,
     pub email: String,
     pub password: String,
@@ -27,166 +27,160 @@ pub struct NewPerson {
 #[derive(Debug, PartialEq, Eq)]
 pub enum RegisterRefusal {
     Closed,
-    /// The address could not be proven: there is no mail to send the link with.
+    /// Mail is off, so the address cannot be verified.
     NoMail,
-    /// By invitation only, and this is no open one for this address.
+    /// Registration is by invitation only, and there is no open invitation for this address.
     NotInvited,
     Fields {
-        name: Option<NoName>,
-        email: Option<NoEmail>,
-        password: Option<Weak>,
+        name: Option<InvalidName>,
+        email: Option<InvalidEmail>,
+        password: Option<WeakPassword>,
     },
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
-/// Why the link of a registration made no account.
+/// Why the link of a registration created no account.
 #[derive(Debug, PartialEq, Eq)]
 pub enum VerifyRefusal {
-    /// Used, expired, not allowed any more, or never ours.
+    /// Used, expired, not allowed any more, or not issued by this server.
     DeadLink,
-    /// Another browser registered, and no password was given.
+    /// Another browser registered, and the form has no password.
     PasswordNeeded,
     WrongPassword,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
-/// What the page behind the link of a registration shows.
+/// What the page of a registration's link shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyLink {
     Dead,
-    /// This browser registered: a button is enough.
+    /// This browser registered: the page asks for a click.
     OwnBrowser,
-    /// Another one did: the password is asked for.
+    /// Another browser registered: the page asks for the password.
     OtherBrowser,
 }
 
-/// A registration whose fields are in order.
-pub(crate) struct Parsed {
-    pub name: Name,
-    pub email: Email,
-    pub hash: PasswordHash,
-}
-
 impl Users {
-    /// Keeps the registration until its address is proven and mails the link; where the address has an
-    /// account already, its owner is told instead. The caller cannot tell which. Answers what the browser is to keep: it
-    /// shows later that the same browser registered.
-    pub async fn register(&self, person: NewPerson, client: Client) -> Answer<Token, RegisterRefusal> {
+    /// Stores the registration and mails a link that verifies the address. If the address has an account already, its
+    /// owner is notified instead; the caller cannot tell the difference. Returns a token for the browser, which proves
+    /// later that the same browser registered.
+    pub async fn register(&self, person: NewUser, client: Client) -> Result<Token, Failed<RegisterRefusal>> {
         if self.registration == Registration::Closed {
-            return Ok(Err(RegisterRefusal::Closed));
+            return refuse(RegisterRefusal::Closed);
         }
         if !self.mailer.delivers() {
-            return Ok(Err(RegisterRefusal::NoMail));
+            return refuse(RegisterRefusal::NoMail);
         }
         let invite = Token::hash_of(&person.invite);
         if self.registration == Registration::Invite && invite.is_none() {
-            return Ok(Err(RegisterRefusal::NotInvited));
+            return refuse(RegisterRefusal::NotInvited);
         }
         let throttle = self.throttle.clone();
         let asking = client.clone();
         if let Err(wait) =
-            self.db.write(move |conn| throttle::may_ask(conn, "register", &asking, &throttle)).await?
+            self.db.write(move |conn| throttle::admit_form(conn, "register", &asking, &throttle)).await?
         {
-            return Ok(Err(RegisterRefusal::TooMany(wait)));
+            return refuse(RegisterRefusal::TooMany(wait));
         }
-        // Hashed whether or not the address is taken: both take the same time (ASVS 5.0 6.3.8).
-        let parsed = match self.parse_person(&person).await? {
-            Ok(parsed) => parsed,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        // Hashed even if the address is taken, so that both take the same time (ASVS 5.0 6.3.8).
+        let parsed = self.parse_registration(&person).await?;
         let users = self.clone();
-        let browser = Token::generate()?;
+        let browser = Token::generate().map_err(Fault::from)?;
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 let invitation = match &invite {
                     Some(token_hash) => queries::open_invitation(conn, token_hash, parsed.email.key())?,
                     None => None,
                 };
                 if users.registration == Registration::Invite && invitation.is_none() {
-                    return Ok(Err(RegisterRefusal::NotInvited));
+                    return refuse(RegisterRefusal::NotInvited);
                 }
-                if throttle::may_mail(conn, parsed.email.key(), &users.throttle)? {
-                    users.keep_or_tell(conn, &parsed, &browser, invitation, &client)?;
+                if throttle::admit_mail(conn, parsed.email.key(), &users.throttle)? {
+                    users.store_or_notify_holder(conn, &parsed, &browser, invitation, &client)?;
                 }
-                Ok(Ok(browser))
+                Ok(browser)
             })
             .await
     }
 
-    /// What the link leads to in a browser that shows `browser`; nothing is consumed.
+    /// What the link leads to in the browser with this token. Consumes nothing.
     pub async fn verify_link(&self, token: &str, browser: Option<TokenHash>) -> Result<VerifyLink, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(VerifyLink::Dead) };
-        let waiting = self.db.read(move |conn| queries::waiting_registration(conn, &token_hash)).await?;
-        Ok(match waiting {
+        let pending = self.db.read(move |conn| queries::pending_registration(conn, &token_hash)).await?;
+        Ok(match pending {
             None => VerifyLink::Dead,
-            Some(waiting) if waiting.began_in(browser) => VerifyLink::OwnBrowser,
+            Some(pending) if pending.was_begun_in(browser) => VerifyLink::OwnBrowser,
             Some(_) => VerifyLink::OtherBrowser,
         })
     }
 
-    /// Makes the user a registration was waiting to become. Works once.
+    /// Creates the user of a registration. Works once.
     ///
-    /// A stranger may have registered the address with a password that the stranger chose. So the browser proves that it
-    /// began the registration with what it was given then, or the user proves it with that password.
+    /// An attacker may have registered the address with a password of the attacker's choice. So either the browser shows
+    /// the token of the registration, or the user enters its password.
     pub async fn verify_email(
         &self,
         token: &str,
         password: &str,
         browser: Option<TokenHash>,
         client: Client,
-    ) -> Answer<(), VerifyRefusal> {
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(VerifyRefusal::DeadLink)) };
-        let waiting = self.db.read(move |conn| queries::waiting_registration(conn, &token_hash)).await?;
-        let Some(waiting) = waiting else { return Ok(Err(VerifyRefusal::DeadLink)) };
-        if !waiting.began_in(browser)
-            && let Err(refusal) =
-                self.prove_registration(waiting, token_hash, password, client.clone()).await?
-        {
-            return Ok(Err(refusal));
+    ) -> Result<(), Failed<VerifyRefusal>> {
+        let Some(token_hash) = Token::hash_of(token) else { return refuse(VerifyRefusal::DeadLink) };
+        let pending = self.db.read(move |conn| queries::pending_registration(conn, &token_hash)).await?;
+        let Some(pending) = pending else { return refuse(VerifyRefusal::DeadLink) };
+        if !pending.was_begun_in(browser) {
+            self.check_registration_password(pending, token_hash, password, client.clone()).await?;
         }
-        Ok(self.make_registered(token_hash, client).await?.ok_or(VerifyRefusal::DeadLink))
+        match self.create_registered_user(token_hash, client).await? {
+            Some(()) => Ok(()),
+            None => refuse(VerifyRefusal::DeadLink),
+        }
     }
 
-    /// Deletes the registration behind the link, when the owner of the inbox did not begin it or does not
-    /// know its password. `false` when the link is dead.
+    /// Deletes the registration of the link, if the owner of the inbox did not make it or does not know its password.
+    /// `false` if the link is dead.
     pub async fn discard_registration(&self, token: &str) -> Result<bool, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
         self.db.write(move |conn| queries::drop_registration(conn, &token_hash)).await
     }
 
-    /// Whether `raw` is the password that the registration was begun with.
-    async fn prove_registration(
+    /// Refuses unless `raw` is the password of the registration.
+    async fn check_registration_password(
         &self,
-        waiting: WaitingRegistration,
+        pending: PendingRegistration,
         token_hash: TokenHash,
         raw: &str,
         client: Client,
-    ) -> Answer<(), VerifyRefusal> {
+    ) -> Result<(), Failed<VerifyRefusal>> {
         if raw.is_empty() {
-            return Ok(Err(VerifyRefusal::PasswordNeeded));
+            return refuse(VerifyRefusal::PasswordNeeded);
         }
         let throttle = self.throttle.clone();
         let taken = self
             .db
-            .write(move |conn| throttle::may_try_registration(conn, &token_hash, &client, &throttle))
+            .write(move |conn| throttle::admit_registration_password(conn, &token_hash, &client, &throttle))
             .await?;
         if let Err(wait) = taken {
-            return Ok(Err(VerifyRefusal::TooMany(wait)));
+            return refuse(VerifyRefusal::TooMany(wait));
         }
-        let stored = PasswordHash::stored(waiting.password_hash);
-        let verdict = self.passwords.hasher.verify(Password::given(raw), Some(&stored)).await?;
-        Ok(if verdict.matches { Ok(()) } else { Err(VerifyRefusal::WrongPassword) })
+        let stored = PasswordHash::stored(pending.password_hash);
+        let verdict = self.passwords.hasher.verify(Password::given(raw), Some(&stored)).await;
+        if verdict.map_err(Fault::from)?.matches { Ok(()) } else { refuse(VerifyRefusal::WrongPassword) }
     }
 
-    /// The caller has seen who began the registration. `None` when the link is dead by now.
-    async fn make_registered(&self, token_hash: TokenHash, client: Client) -> Result<Option<()>, Fault> {
+    /// The caller has checked that the visitor made the registration. `None` if the link is dead by now.
+    async fn create_registered_user(
+        &self,
+        token_hash: TokenHash,
+        client: Client,
+    ) -> Result<Option<()>, Fault> {
         let mode = self.registration;
         self.db
             .write(move |conn| {
                 let Some(registration) = queries::take_registration(conn, &token_hash)? else {
                     return Ok(None);
                 };
-                // What was allowed when they registered may not be any more.
+                // The mode may have changed since the registration.
                 let invited = match registration.invitation {
                     Some(invitation) => queries::accept_invitation(conn, invitation)?,
                     None => false,
@@ -211,67 +205,69 @@ impl Users {
                     return Ok(None);
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::own(Act::Registered, user, &client).write(conn)?;
+                NewEvent::by_owner(AuditAction::Registered, user, &client).write(conn)?;
                 Ok(Some(()))
             })
             .await
     }
 
-    pub(crate) async fn parse_person(&self, person: &NewPerson) -> Answer<Parsed, RegisterRefusal> {
+    pub(crate) async fn parse_registration(
+        &self,
+        person: &NewUser,
+    ) -> Result<ParsedRegistration, Failed<RegisterRefusal>> {
         let (name, email) = (Name::parse(&person.name), Email::parse(&person.email));
-        // Judged against what was accepted: a name of any length would make it slow.
+        // Only against valid fields: a name of any length would make the check slow.
         let called = name.as_ref().map_or("", Name::as_str);
         let reached = email.as_ref().map_or("", Email::as_str);
         let password = self.passwords.choose(&person.password, called, reached);
         match (name, email, password) {
             (Ok(name), Ok(email), Ok(password)) => {
-                Ok(Ok(Parsed { name, email, hash: self.passwords.hash(password).await? }))
+                Ok(ParsedRegistration { name, email, hash: self.passwords.hash(password).await? })
             }
-            (name, email, password) => Ok(Err(RegisterRefusal::Fields {
+            (name, email, password) => refuse(RegisterRefusal::Fields {
                 name: name.err(),
                 email: email.err(),
                 password: password.err(),
-            })),
+            }),
         }
     }
 
-    fn keep_or_tell(
+    fn store_or_notify_holder(
         &self,
         conn: &mut PgConnection,
-        parsed: &Parsed,
+        parsed: &ParsedRegistration,
         browser: &Token,
         invitation: Option<uuid::Uuid>,
         client: &Client,
     ) -> Result<(), Fault> {
         let good_for = self.tokens.verify_for;
-        let occupant = queries::occupant(conn, parsed.email.key())?;
-        // The same statements for free and taken addresses, so that the time tells nothing (ASVS 5.0 6.3.8).
+        let address_holder = queries::address_holder(conn, parsed.email.key())?;
+        // The same statements for free and taken addresses, so that the time reveals nothing (ASVS 5.0 6.3.8).
         let token = Token::generate()?;
-        let is_free = occupant.is_none();
+        let is_free = address_holder.is_none();
         queries::insert_registration(conn, (&token, browser), parsed, invitation, good_for.std(), is_free)?;
-        let taken = AlreadyRegistered {
-            login_link: self.mailer.link("/login"),
-            reset_link: self.mailer.link("/forgot-password"),
-        };
-        match occupant {
+        match address_holder {
             None => {
-                let letter = VerifyEmail {
-                    link: self.mailer.link(&format!("/verify-email?token={}", token.reveal())),
-                    valid_for: in_words(good_for),
-                };
-                self.mailer.enqueue(conn, parsed.email.as_str(), &letter, good_for.std())
+                let link = self.notices.mailed_link("/verify-email", "token", &token, good_for);
+                self.notices.send(conn, parsed.email.as_str(), &Mail::VerifyEmail(link), good_for.std())
             }
-            Some(Occupant::Active(owner)) => self.mailer.enqueue(conn, &owner.email, &taken, good_for.std()),
-            Some(Occupant::Reserved { until }) => self.tell_reserved(conn, &parsed.email, until, client),
-            // The owner of a disabled account cannot log in, so no letter would help.
-            Some(Occupant::Disabled) => self.mailer.enqueue_decoy(conn, &taken, good_for.std()),
+            Some(AddressHolder::Active(owner)) => {
+                self.notices.send(conn, &owner.email, &Mail::AlreadyRegistered, good_for.std())
+            }
+            Some(AddressHolder::Reserved { until }) => {
+                self.notify_reserved_address(conn, &parsed.email, until, client)
+            }
+            // The owner of a disabled account cannot log in, so an email would not help.
+            Some(AddressHolder::Disabled) => {
+                self.notices.send_to_no_one(conn, &Mail::AlreadyRegistered, good_for.std())
+            }
         }
     }
 }
 
-impl WaitingRegistration {
-    /// Whether the browser that shows this began it.
-    fn began_in(&self, shown: Option<TokenHash>) -> bool {
+impl PendingRegistration {
+    /// Whether the browser with this token made the registration.
+    fn was_begun_in(&self, shown: Option<TokenHash>) -> bool {
         shown.is_some_and(|shown| self.browser.as_deref() == Some(shown.as_slice()))
     }
 }

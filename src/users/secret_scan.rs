@@ -1,5 +1,5 @@
-//! Whether what is stored could log anybody in: every column has a kind, every value has the shape of its kind, and
-//! none is taken as a key, token or code when it is tried (ASVS 5.0 11.4.2, 13.3.1, 14.2.4). For the operator.
+//! Scans the database for usable secrets: every column has a declared kind, every value has the format of its kind, and no
+//! value is a session key, token or code (ASVS 5.0 11.4.2, 13.3.1, 14.2.4). For the operator.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,29 +9,29 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::db::{Fault, off_thread};
-use crate::passwords::{Foreign, PasswordHash, Target};
+use crate::passwords::{LegacyHash, ParsedHash, PasswordHash};
 use crate::secret;
 use crate::users::{Maintenance, queries};
 
 /// What a column is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// SHA-256 of something that opens a session, an account or a lane: what opens it must be nowhere.
+pub enum ColumnKind {
+    /// SHA-256 of a credential. The credential itself must not be stored anywhere.
     Credential,
-    /// 32 bytes of a hash over what is no credential.
+    /// A hash of 32 bytes over something that is not a credential.
     Digest,
-    /// A password, hashed as one.
+    /// A password hash.
     Password,
     /// Sealed with a key that is not in the database.
     Sealed,
     /// Public half of a key pair.
     PublicKey,
-    /// Nobody is let in with it.
+    /// Not a secret.
     Plain,
 }
 
-impl Kind {
+impl ColumnKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Credential => "credential",
@@ -44,159 +44,173 @@ impl Kind {
     }
 }
 
-/// Every column there may be, by table and kind. One that is missing here fails the audit: whoever adds it says what
-/// it is.
-const COLUMNS: &[(&str, &[(Kind, &str)])] = &[
-    ("__diesel_schema_migrations", &[(Kind::Plain, "version run_on")]),
+/// The declared columns, by table and kind. The scan fails for a column that is not declared.
+const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
+    ("__diesel_schema_migrations", &[(ColumnKind::Plain, "version run_on")]),
     (
         "account_links",
         &[
-            (Kind::Credential, "token_hash browser"),
-            (Kind::Plain, "user_id purpose session email created_at expires_at since email_key"),
+            (ColumnKind::Credential, "token_hash browser"),
+            (ColumnKind::Plain, "user_id purpose session email created_at expires_at since email_key"),
         ],
     ),
-    ("audit_chain", &[(Kind::Plain, "seq event_id"), (Kind::Digest, "salt personal hash")]),
-    ("audit_checkpoints", &[(Kind::Plain, "seq at"), (Kind::Digest, "hash")]),
-    ("audit_events", &[(Kind::Plain, "id at act actor subject session address user_agent detail")]),
-    ("ceremonies", &[(Kind::Digest, "challenge_hash browser"), (Kind::Plain, "purpose state expires_at")]),
+    ("audit_chain", &[(ColumnKind::Plain, "seq event_id"), (ColumnKind::Digest, "salt personal hash")]),
+    ("audit_checkpoints", &[(ColumnKind::Plain, "seq at"), (ColumnKind::Digest, "hash")]),
+    ("audit_events", &[(ColumnKind::Plain, "id at act actor subject session address user_agent detail")]),
+    (
+        "ceremonies",
+        &[(ColumnKind::Digest, "challenge_hash browser"), (ColumnKind::Plain, "purpose state expires_at")],
+    ),
     (
         "decoy_tokens",
-        &[(Kind::Credential, "token_hash"), (Kind::Plain, "account purpose created_at expires_at")],
+        &[
+            (ColumnKind::Credential, "token_hash"),
+            (ColumnKind::Plain, "account purpose created_at expires_at"),
+        ],
     ),
     (
         "invitations",
         &[
-            (Kind::Plain, "id email invited_by created_at expires_at accepted_at withdrawn_at"),
-            (Kind::Credential, "token_hash"),
+            (ColumnKind::Plain, "id email invited_by created_at expires_at accepted_at withdrawn_at"),
+            (ColumnKind::Credential, "token_hash"),
         ],
     ),
     (
         "known_browsers",
-        &[(Kind::Credential, "token_hash"), (Kind::Plain, "user_id last_login_at expires_at")],
+        &[(ColumnKind::Credential, "token_hash"), (ColumnKind::Plain, "user_id last_login_at expires_at")],
     ),
     (
         "lab_runs",
         &[
             (
-                Kind::Plain,
+                ColumnKind::Plain,
                 "id role disabled_at algorithm signing_key oldest_key deny_list split ahead_seconds steps step_count address created_at expires_at",
             ),
-            (Kind::Credential, "key_hash"),
+            (ColumnKind::Credential, "key_hash"),
         ],
     ),
-    ("lab_tokens", &[(Kind::Plain, "jti run family kind issued_at used_at denied_at")]),
-    ("listeners", &[(Kind::Plain, "id gone since")]),
+    ("lab_tokens", &[(ColumnKind::Plain, "jti run family kind issued_at used_at denied_at")]),
+    ("listeners", &[(ColumnKind::Plain, "id gone since")]),
     (
         "outbox",
         &[
             (
-                Kind::Plain,
+                ColumnKind::Plain,
                 "id recipient subject created_at attempts next_attempt_at expires_at sent_at last_error",
             ),
-            (Kind::Sealed, "sealed_body"),
+            (ColumnKind::Sealed, "sealed_body"),
         ],
     ),
     (
         "passkeys",
         &[
-            (Kind::Plain, "id user_id credential_id name created_at last_used_at suspect_since"),
-            (Kind::PublicKey, "credential"),
+            (ColumnKind::Plain, "id user_id credential_id name created_at last_used_at suspect_since"),
+            (ColumnKind::PublicKey, "credential"),
         ],
     ),
-    ("password_lanes", &[(Kind::Plain, "user_id lane failures last_at")]),
+    ("password_lanes", &[(ColumnKind::Plain, "user_id lane failures last_at")]),
     (
         "pending_logins",
         &[
-            (Kind::Credential, "key_hash"),
-            (Kind::Plain, "user_id remember address user_agent created_at expires_at"),
-            (Kind::Digest, "proven"),
+            (ColumnKind::Credential, "key_hash"),
+            (ColumnKind::Plain, "user_id remember address user_agent created_at expires_at"),
+            (ColumnKind::Digest, "proven"),
         ],
     ),
-    ("recovery_codes", &[(Kind::Credential, "code_hash"), (Kind::Plain, "user_id created_at")]),
+    ("recovery_codes", &[(ColumnKind::Credential, "code_hash"), (ColumnKind::Plain, "user_id created_at")]),
     (
         "registrations",
         &[
-            (Kind::Credential, "token_hash browser"),
-            (Kind::Plain, "email email_key name invitation created_at expires_at"),
-            (Kind::Password, "password_hash"),
+            (ColumnKind::Credential, "token_hash browser"),
+            (ColumnKind::Plain, "email email_key name invitation created_at expires_at"),
+            (ColumnKind::Password, "password_hash"),
         ],
     ),
     (
         "sessions",
         &[
-            (Kind::Credential, "key_hash device"),
+            (ColumnKind::Credential, "key_hash device"),
             (
-                Kind::Plain,
+                ColumnKind::Plain,
                 "handle principal state remember factor address user_agent created_at confirmed_at last_seen_at expires_at revoked_at kind",
             ),
         ],
     ),
-    ("setup_tokens", &[(Kind::Credential, "token_hash"), (Kind::Plain, "created_at")]),
-    ("throttles", &[(Kind::Plain, "bucket failures counting_since blocked_until")]),
+    ("setup_tokens", &[(ColumnKind::Credential, "token_hash"), (ColumnKind::Plain, "created_at")]),
+    ("throttles", &[(ColumnKind::Plain, "bucket failures counting_since blocked_until")]),
     (
         "totp",
-        &[(Kind::Plain, "user_id active_at last_step failures created_at"), (Kind::Sealed, "sealed_seed")],
+        &[
+            (ColumnKind::Plain, "user_id active_at last_step failures created_at"),
+            (ColumnKind::Sealed, "sealed_seed"),
+        ],
     ),
     (
         "unfinished_logins",
-        &[(Kind::Credential, "key_hash"), (Kind::Plain, "user_id address user_agent created_at due_at")],
+        &[
+            (ColumnKind::Credential, "key_hash"),
+            (ColumnKind::Plain, "user_id address user_agent created_at due_at"),
+        ],
     ),
-    ("upkeep", &[(Kind::Plain, "name ended_at rows")]),
+    ("upkeep", &[(ColumnKind::Plain, "name ended_at rows")]),
     (
         "user_tokens",
-        &[(Kind::Credential, "token_hash"), (Kind::Plain, "user_id purpose created_at expires_at")],
+        &[
+            (ColumnKind::Credential, "token_hash"),
+            (ColumnKind::Plain, "user_id purpose created_at expires_at"),
+        ],
     ),
     (
         "users",
         &[
             (
-                Kind::Plain,
+                ColumnKind::Plain,
                 "id email email_key email_idn_key name role password_changed_at disabled_at created_at last_login_at delete_after password_alone_since password_alone_until",
             ),
-            (Kind::Password, "password_hash"),
+            (ColumnKind::Password, "password_hash"),
         ],
     ),
 ];
 
-/// A column as the audit found it.
+/// The result for one column.
 #[derive(Clone, Debug, Serialize)]
-pub struct ColumnAtRest {
+pub struct ScannedColumn {
     pub table: String,
     pub column: String,
-    /// `None`: nobody has said what it is.
-    pub kind: Option<Kind>,
-    /// Values that were looked at; absent ones are none.
+    /// `None` if the column is not declared.
+    pub kind: Option<ColumnKind>,
+    /// Values that were scanned, without NULLs.
     pub values: u64,
-    /// Values that do not have the shape of their kind.
+    /// Values that do not have the format of their kind.
     pub misshapen: u64,
-    /// Values that open something, or hold what opens it.
+    /// Values that are a usable credential or contain one.
     pub opening: u64,
 }
 
-impl ColumnAtRest {
-    pub fn is_sound(&self) -> bool {
+impl ScannedColumn {
+    pub fn is_clean(&self) -> bool {
         self.kind.is_some() && self.misshapen == 0 && self.opening == 0
     }
 }
 
-fn kind_of(table: &str, column: &str) -> Option<Kind> {
+fn column_kind(table: &str, column: &str) -> Option<ColumnKind> {
     let (_, columns) = COLUMNS.iter().find(|(name, _)| *name == table)?;
     columns.iter().find(|(_, names)| names.split(' ').any(|name| name == column)).map(|(kind, _)| *kind)
 }
 
 impl Maintenance {
-    /// Looks at every value of every column. Reads all tables, in one snapshot, a few hundred rows at a time.
-    pub async fn audit_at_rest(&self) -> Result<Vec<ColumnAtRest>, Fault> {
+    /// Scans every value of every column, in one snapshot, a few hundred rows at a time.
+    pub async fn scan_for_secrets(&self) -> Result<Vec<ScannedColumn>, Fault> {
         let db = self.db.clone();
         off_thread(move || {
             let mut conn = db.connect_dedicated()?;
             queries::in_one_snapshot(&mut conn, |conn| {
                 let columns = queries::all_columns(conn)?;
-                let mut found: BTreeMap<(String, String), ColumnAtRest> = columns
+                let mut found: BTreeMap<(String, String), ScannedColumn> = columns
                     .into_iter()
                     .map(|(table, column)| {
-                        let kind = kind_of(&table, &column);
-                        let at_rest = ColumnAtRest {
+                        let kind = column_kind(&table, &column);
+                        let scanned = ScannedColumn {
                             table: table.clone(),
                             column: column.clone(),
                             kind,
@@ -204,25 +218,25 @@ impl Maintenance {
                             misshapen: 0,
                             opening: 0,
                         };
-                        ((table, column), at_rest)
+                        ((table, column), scanned)
                     })
                     .collect();
-                let mut locks = Locks::default();
+                let mut credentials = CredentialHashes::default();
                 queries::each_row(conn, |table, row| {
                     for (column, value) in row {
-                        if kind_of(table, column) == Some(Kind::Credential) {
-                            locks.add(value);
+                        if column_kind(table, column) == Some(ColumnKind::Credential) {
+                            credentials.add(value);
                         }
                     }
                 })?;
                 queries::each_row(conn, |table, row| {
                     for (column, value) in row.iter().filter(|(_, value)| !value.is_null()) {
-                        let Some(at_rest) = found.get_mut(&(table.to_owned(), column.clone())) else {
+                        let Some(scanned) = found.get_mut(&(table.to_owned(), column.clone())) else {
                             continue;
                         };
-                        at_rest.values += 1;
-                        at_rest.misshapen += u64::from(at_rest.kind.is_some_and(|kind| !fits(kind, value)));
-                        at_rest.opening += u64::from(locks.opened_by(value));
+                        scanned.values += 1;
+                        scanned.misshapen += u64::from(scanned.kind.is_some_and(|kind| !fits(kind, value)));
+                        scanned.opening += u64::from(credentials.matches_value(value));
                     }
                 })?;
                 Ok(found.into_values().collect())
@@ -232,25 +246,26 @@ impl Maintenance {
     }
 }
 
-/// Whether `value` has the shape of its kind.
-fn fits(kind: Kind, value: &Value) -> bool {
+/// Whether `value` has the format of its kind.
+fn fits(kind: ColumnKind, value: &Value) -> bool {
     match (kind, value) {
-        (Kind::Credential | Kind::Digest, Value::String(text)) => {
+        (ColumnKind::Credential | ColumnKind::Digest, Value::String(text)) => {
             bytes(text).is_some_and(|bytes| bytes.len() == 32)
         }
-        (Kind::Password, Value::String(text)) => {
-            Target::read(&PasswordHash::stored(text.as_str())).is_some() || Foreign::read(text).is_ok()
+        (ColumnKind::Password, Value::String(text)) => {
+            ParsedHash::read(&PasswordHash::stored(text.as_str())).is_some() || LegacyHash::read(text).is_ok()
         }
-        // Nonce and tag alone are 28 bytes, the key's id four more; what was sealed is no text any more.
-        (Kind::Sealed, Value::String(text)) => bytes(text)
+        // Nonce and tag are 28 bytes, the id of the key four more. Sealed bytes are not printable text.
+        (ColumnKind::Sealed, Value::String(text)) => bytes(text)
             .is_some_and(|bytes| bytes.len() > 28 && bytes.iter().any(|byte| !(b' '..=b'~').contains(byte))),
-        (Kind::PublicKey, value) => !names_something_private(value),
-        (Kind::Plain, _) => true,
+        (ColumnKind::PublicKey, value) => !names_something_private(value),
+        (ColumnKind::Plain, _) => true,
         _ => false,
     }
 }
 
-/// Whether a field anywhere in it calls itself private, or is the private part of a JWK (RFC 7517 §4).
+/// Whether the name of a field, at any depth, says private or secret, or is that of the private part of a JWK (RFC 7517
+/// §4).
 fn names_something_private(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.iter().any(|(name, value)| {
@@ -262,19 +277,19 @@ fn names_something_private(value: &Value) -> bool {
     }
 }
 
-/// A `bytea` as Postgres writes it into JSON.
+/// Parses a `bytea` as Postgres writes it into JSON.
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("\\x")?;
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     (0..digits.len()).step_by(2).map(byte).collect()
 }
 
-/// What is kept of every key, token and code. They are all looked up by the SHA-256 of what somebody shows, so a value
-/// opens something exactly if its SHA-256 is among these. The first half is enough to recognize one by.
+/// The stored hashes of all credentials. Each is looked up by the SHA-256 of what a client sends, so a value is a usable
+/// credential exactly if its SHA-256 is one of these. The first half of a hash is enough to compare.
 #[derive(Default)]
-struct Locks(HashSet<[u8; 16]>);
+struct CredentialHashes(HashSet<[u8; 16]>);
 
-impl Locks {
+impl CredentialHashes {
     fn add(&mut self, value: &Value) {
         let stored = value.as_str().and_then(bytes);
         if let Some(half) = stored.as_deref().and_then(|stored| stored.first_chunk::<16>()) {
@@ -282,47 +297,47 @@ impl Locks {
         }
     }
 
-    fn opened_by(&self, value: &Value) -> bool {
+    fn matches_value(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => match bytes(text) {
-                Some(bytes) => self.opened_by_bytes(&bytes),
-                None => self.opened_by_text(text),
+                Some(bytes) => self.matches_bytes(&bytes),
+                None => self.matches_text(text),
             },
-            Value::Array(items) => items.iter().any(|item| self.opened_by(item)),
+            Value::Array(items) => items.iter().any(|item| self.matches_value(item)),
             Value::Object(fields) => {
-                fields.iter().any(|(name, value)| self.opened_by_text(name) || self.opened_by(value))
+                fields.iter().any(|(name, value)| self.matches_text(name) || self.matches_value(value))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
 
-    /// As they are, as the text they may be, and in the ways bytes are written as text.
-    fn opened_by_bytes(&self, bytes: &[u8]) -> bool {
+    /// As bytes, as text, and in the common encodings of bytes as text.
+    fn matches_bytes(&self, bytes: &[u8]) -> bool {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.opens(bytes)
-            || self.opens(secret::encode(bytes).as_bytes())
-            || self.opens(STANDARD.encode(bytes).as_bytes())
-            || self.opens(hex.as_bytes())
-            || self.opened_by_text(&String::from_utf8_lossy(bytes))
+        self.contains(bytes)
+            || self.contains(secret::encode(bytes).as_bytes())
+            || self.contains(STANDARD.encode(bytes).as_bytes())
+            || self.contains(hex.as_bytes())
+            || self.matches_text(&String::from_utf8_lossy(bytes))
     }
 
-    /// The text, and whatever in it has the form of a key, a token or a recovery code.
-    fn opened_by_text(&self, text: &str) -> bool {
+    /// The text, and every part of it with the form of a key, a token or a recovery code.
+    fn matches_text(&self, text: &str) -> bool {
         let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        self.opens(text.as_bytes())
+        self.contains(text.as_bytes())
             || text.split(|c| !is_letter(c)).any(|run| {
                 let code: String = run
                     .chars()
                     .filter(|c| c.is_ascii_alphanumeric())
                     .map(|c| c.to_ascii_uppercase())
                     .collect();
-                self.opens(run.as_bytes())
-                    || run.as_bytes().windows(KEY_LETTERS).any(|key| self.opens(key))
-                    || code.as_bytes().windows(CODE_LETTERS).any(|code| self.opens(code))
+                self.contains(run.as_bytes())
+                    || run.as_bytes().windows(KEY_LETTERS).any(|key| self.contains(key))
+                    || code.as_bytes().windows(CODE_LETTERS).any(|code| self.contains(code))
             })
     }
 
-    fn opens(&self, shown: &[u8]) -> bool {
+    fn contains(&self, shown: &[u8]) -> bool {
         secret::sha256(shown).first_chunk::<16>().is_some_and(|half| self.0.contains(half))
     }
 }
@@ -342,12 +357,12 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_something_is_found_wherever_it_hides() {
+    fn a_credential_is_found_in_every_encoding() {
         let key = secret::encode(&[7; 32]);
         let code = "ABCDEFGHIJKLMNOPQRSTUVWXY2";
-        let mut locks = Locks::default();
+        let mut credentials = CredentialHashes::default();
         for shown in [key.as_str(), code] {
-            locks.add(&json!(hex(&secret::sha256(shown.as_bytes()))));
+            credentials.add(&json!(hex(&secret::sha256(shown.as_bytes()))));
         }
         let signed = format!("{}={key}", "+".repeat(43));
         for hiding in [
@@ -361,28 +376,28 @@ mod tests {
             json!(hex(key.as_bytes())),
             json!("abcd-efgh-ijkl-mnop-qrst-uvwx-y2"),
         ] {
-            assert!(locks.opened_by(&hiding), "{hiding}");
+            assert!(credentials.matches_value(&hiding), "{hiding}");
         }
         let other = secret::encode(&[8; 32]);
         for harmless in [json!(other), json!(hex(&secret::sha256(key.as_bytes()))), json!(null), json!(7)] {
-            assert!(!locks.opened_by(&harmless), "{harmless}");
+            assert!(!credentials.matches_value(&harmless), "{harmless}");
         }
     }
 
     #[test]
-    fn each_kind_has_its_shape() {
+    fn each_kind_has_its_format() {
         let phc =
             "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         for (kind, good, bad) in [
-            (Kind::Credential, json!(hex(&[1; 32])), json!("poetical-science-1843")),
-            (Kind::Digest, json!(hex(&[1; 32])), json!(hex(&[1; 31]))),
-            (Kind::Password, json!(phc), json!("poetical-science-1843")),
+            (ColumnKind::Credential, json!(hex(&[1; 32])), json!("poetical-science-1843")),
+            (ColumnKind::Digest, json!(hex(&[1; 32])), json!(hex(&[1; 31]))),
+            (ColumnKind::Password, json!(phc), json!("poetical-science-1843")),
             (
-                Kind::Sealed,
+                ColumnKind::Sealed,
                 json!(hex(&[200; 40])),
                 json!(hex("plain words, long enough to be sealed".as_bytes())),
             ),
-            (Kind::PublicKey, json!({ "x": "1", "y": "2" }), json!({ "cred": { "private_key": "1" } })),
+            (ColumnKind::PublicKey, json!({ "x": "1", "y": "2" }), json!({ "cred": { "private_key": "1" } })),
         ] {
             assert!(fits(kind, &good) && !fits(kind, &bad), "{kind:?}");
         }

@@ -1,23 +1,23 @@
-//! The first administrator: made once, with a link that only the operator sees.
+//! Create the first administrator, once, with a link that only the operator sees.
 
-use crate::audit::{Act, Entry};
-use crate::db::Fault;
-use crate::identity::{Answer, Client, Role};
+use crate::audit::{AuditAction, NewEvent};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
+use crate::identity::{Client, Role};
 use crate::secret::Token;
-use crate::users::register::{NewPerson, Parsed, RegisterRefusal};
+use crate::users::register::{NewUser, RegisterRefusal};
 use crate::users::{Users, queries};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum SetupRefusal {
     DeadLink,
-    /// Somebody registered with this address before; the operator can promote them instead.
+    /// A user with this address exists; the operator can promote that user instead.
     Taken,
     Register(RegisterRefusal),
 }
 
 impl Users {
-    /// A link that makes the first administrator, or `None` when there is one. Links of earlier starts and
-    /// of other instances stay good until then.
+    /// A link that creates the first administrator; `None` if there is an administrator. Links of earlier starts and of
+    /// other instances work until then.
     pub async fn setup_link(&self) -> Result<Option<String>, Fault> {
         let mailer = self.mailer.clone();
         self.db
@@ -32,40 +32,43 @@ impl Users {
             .await
     }
 
-    /// Whether the link would still work; nothing is consumed.
+    /// Consumes nothing.
     pub async fn setup_link_is_live(&self, token: &str) -> Result<bool, Fault> {
         let Some(token_hash) = Token::hash_of(token) else { return Ok(false) };
         self.db.read(move |conn| queries::setup_token_is_live(conn, &token_hash)).await
     }
 
-    /// Makes the first administrator. Their address counts as proven: they can read the server's log.
-    pub async fn set_up(&self, token: &str, person: NewPerson, client: Client) -> Answer<(), SetupRefusal> {
+    /// Creates the first administrator. The address counts as verified, because its owner can read the server's log.
+    pub async fn create_first_admin(
+        &self,
+        token: &str,
+        person: NewUser,
+        client: Client,
+    ) -> Result<(), Failed<SetupRefusal>> {
         if !self.setup_link_is_live(token).await? {
-            return Ok(Err(SetupRefusal::DeadLink));
+            return refuse(SetupRefusal::DeadLink);
         }
-        let Some(token_hash) = Token::hash_of(token) else { return Ok(Err(SetupRefusal::DeadLink)) };
-        let parsed: Parsed = match self.parse_person(&person).await? {
-            Ok(parsed) => parsed,
-            Err(refusal) => return Ok(Err(SetupRefusal::Register(refusal))),
-        };
+        let Some(token_hash) = Token::hash_of(token) else { return refuse(SetupRefusal::DeadLink) };
+        let parsed = self.parse_registration(&person).await.map_refusal(SetupRefusal::Register)?;
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 if queries::is_taken(conn, parsed.email.key())? {
-                    return Ok(Err(SetupRefusal::Taken));
+                    return refuse(SetupRefusal::Taken);
                 }
-                if !queries::take_setup(conn, &token_hash)? {
-                    return Ok(Err(SetupRefusal::DeadLink));
+                if !queries::consume_setup_tokens(conn, &token_hash)? {
+                    return refuse(SetupRefusal::DeadLink);
                 }
                 let (email, name) = (&parsed.email, parsed.name.as_str());
                 let Some(user) =
                     queries::insert_user(conn, email, name, Role::Admin, Some(parsed.hash.as_str()))?
                 else {
-                    // Rolls the transaction back, so the link stays good.
-                    return Err(Fault::Bug("the first administrator's address is registered already".into()));
+                    // Rolls the transaction back, so that the link still works.
+                    let bug = Fault::bug("the address of the first administrator is taken already");
+                    return Err(bug.into());
                 };
                 queries::drop_registrations(conn, email.key())?;
-                Entry::own(Act::SetUp, user, &client).write(conn)?;
-                Ok(Ok(()))
+                NewEvent::by_owner(AuditAction::SetUp, user, &client).write(conn)?;
+                Ok(())
             })
             .await
     }

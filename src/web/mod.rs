@@ -1,6 +1,6 @@
 //! HTTP: everything a request passes through, and the pages. Composition root of the server.
 
-mod copy;
+pub mod copy;
 mod http;
 pub mod ops;
 mod pages;

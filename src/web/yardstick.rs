@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::pages::home;
 use crate::db::Fault;
 use crate::db::time::Moment;
-use crate::identity::Factor;
+use crate::identity::LoginMethod;
 use crate::lab::jwt;
 use crate::secret;
 use crate::web::http::assets;
@@ -111,7 +111,7 @@ impl Claims {
             others: 0,
             handle: Uuid::new_v4(),
             remember: false,
-            factor: Factor::Password.as_str().into(),
+            factor: LoginMethod::Password.as_str().into(),
             address: "127.0.0.1".into(),
             user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0".into(),
             created_at: created_at.0,

@@ -75,7 +75,7 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_a_letter() {
     assert!(!told.text.contains("Ada") && !told.text.contains(ada.email), "{}", told.text);
     assert_eq!(app.count_letters(subjects::CONFIRM_EMAIL).await, 1);
     ask(&mut browser, ada.email).await.is(422).is_refused("same");
-    ask(&mut browser, "ada@").await.is(422).is_refused("no-email");
+    ask(&mut browser, "ada@").await.is(422).is_refused("invalid-email");
 }
 
 #[actix_web::test]

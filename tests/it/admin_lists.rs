@@ -133,7 +133,7 @@ async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
         grace.id,
     ));
     let app = app.beside(|_| {});
-    let numbers = app.accounts.admin.numbers().await.unwrap();
+    let numbers = app.accounts.admin.daily_figures().await.unwrap();
     let of = |days: &[latchkey::users::Day]| days.iter().map(|day| day.value).collect::<Vec<_>>();
     assert_eq!(of(&numbers.live_sessions), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 1]);
     assert_eq!(of(&numbers.opened), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
@@ -170,9 +170,8 @@ async fn what_an_administrator_did_is_told_with_who_did_it() {
     own.is(200)
         .has_event("reset-requested")
         .has_event("role-changed")
-        .has_event("session-revoked")
-        .says("Firefox on Linux")
         .says("by an administrator");
+    own.has_event("session-revoked").says("Firefox on Linux");
     own.does_not_say(grace.name);
     let there = admin.get(&path).await;
     let by = format!("by {}", grace.name);

@@ -5,7 +5,7 @@ use std::thread;
 
 use diesel::connection::SimpleConnection as _;
 use latchkey::accounts::Accounts;
-use latchkey::audit::{Broken, Damage, Head};
+use latchkey::audit::{BrokenChain, ChainHead, Damage};
 use uuid::Uuid;
 
 use crate::support::app::TestApp;
@@ -20,7 +20,7 @@ fn happenings(app: &TestApp) {
     ));
 }
 
-async fn broken(accounts: &Accounts) -> Broken {
+async fn broken(accounts: &Accounts) -> BrokenChain {
     accounts.audit.verify_trail(None).await.unwrap().expect_err("a broken trail")
 }
 
@@ -98,7 +98,7 @@ async fn every_kind_of_tampering_is_found_where_it_was_done() {
         happenings(&app);
         assert_eq!(app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail").links, 10);
         tamper(&app, statements);
-        assert_eq!(broken(&app.accounts).await, Broken { damage, seq, event }, "{statements}");
+        assert_eq!(broken(&app.accounts).await, BrokenChain { damage, seq, event }, "{statements}");
     }
 }
 
@@ -108,7 +108,7 @@ async fn a_tail_that_was_cut_off_or_written_anew_is_found_with_a_head_kept_elsew
     happenings(&app);
     let kept = app.accounts.audit.trail_head().await.unwrap();
     assert_eq!(kept.seq, 10);
-    assert_eq!(kept.to_string().parse::<Head>().unwrap(), kept);
+    assert_eq!(kept.to_string().parse::<ChainHead>().unwrap(), kept);
     app.db.execute("INSERT INTO audit_events (act) VALUES ('enabled')");
     app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().expect("it only grew");
 
@@ -241,9 +241,7 @@ fn the_operator_sees_whether_the_trail_is_whole() {
         (&said["intact"], &said["links"], &said["head"]),
         (&true.into(), &10.into(), &head.as_str().into())
     );
-    assert!(
-        latchkey.run(&["audit", "verify"]).well()[0].starts_with("Nobody changed the audit trail: 10 links")
-    );
+    assert!(latchkey.run(&["audit", "verify"]).well()[0].starts_with("The audit trail is intact: 10 links"));
     assert!(
         latchkey
             .run(&["audit", "verify", "--head", "10"])

@@ -46,7 +46,7 @@ async fn a_user_made_by_the_operator_chooses_a_password_with_the_link_and_logs_i
     ada.fill_in(&link, &fields).await.is(422).is_refused("dead-link");
 
     let again = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Eve"]);
-    assert_eq!(again.refused(), "somebody is registered with this address");
+    assert_eq!(again.refused(), "a user with this address exists already");
     for (email, name, why) in
         [("nobody", "Eve", "is no e-mail address"), ("eve@example.org", "", "Enter a name")]
     {
@@ -78,7 +78,7 @@ async fn a_reset_link_works_in_the_browser_and_ends_every_session() {
     browser.log_in(ada.email, "analytical-engine-1837").await.redirects_to("/home");
 
     let ran = latchkey.run(&["user", "reset-link", "nobody@example.org"]);
-    assert_eq!(ran.refused(), "nobody active is registered as nobody@example.org");
+    assert_eq!(ran.refused(), "there is no active user nobody@example.org");
 }
 
 #[test]
@@ -140,7 +140,7 @@ async fn the_operator_can_log_everybody_out_at_once() {
     let (mut one, mut two) = (app.logged_in(&ada).await, app.logged_in(&grace).await);
     assert!(one.is_in().await && two.is_in().await);
     let latchkey = Latchkey::on(&app.db.url());
-    assert_eq!(latchkey.run(&["session", "revoke", "--everybody"]).well(), ["2 sessions are over."]);
+    assert_eq!(latchkey.run(&["session", "revoke", "--everybody"]).well(), ["2 sessions ended."]);
     assert!(!one.is_in().await && !two.is_in().await);
     assert_eq!(app.events("sessions-revoked"), 1);
 }
@@ -158,11 +158,11 @@ async fn a_session_the_operator_revokes_is_out_at_once() {
     let sessions = rows(&latchkey.run(&["session", "list", "--json"]));
     let handle = sessions[0]["handle"].as_str().unwrap();
     let ran = latchkey.run(&["session", "revoke", handle]);
-    assert_eq!(ran.well(), [format!("Session {handle} is over.")]);
+    assert_eq!(ran.well(), [format!("Session {handle} ended.")]);
     browser.get("/home").await.redirects_to("/login");
 
     assert_eq!(latchkey.run(&["session", "revoke", handle]).refused(), "there is no such live session");
-    assert_eq!(latchkey.run(&["session", "revoke", "x"]).refused(), "\"x\" is no session's handle");
+    assert_eq!(latchkey.run(&["session", "revoke", "x"]).refused(), "\"x\" is not the handle of a session");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM audit_events WHERE session IS NOT NULL"), 2);
 }
 
@@ -179,7 +179,7 @@ async fn disabled_means_out_at_once_and_enabled_means_able_to_log_in() {
     browser.get("/home").await.redirects_to("/login");
     browser.log_in(ada.email, ada.password).await.is(422);
     let ran = latchkey.run(&["user", "reset-link", ada.email]);
-    assert_eq!(ran.refused(), "nobody active is registered as ada@example.org");
+    assert_eq!(ran.refused(), "there is no active user ada@example.org");
     assert_eq!(rows(&latchkey.run(&["user", "list", "--json"]))[0]["state"], "disabled");
 
     latchkey.run(&["user", "enable", ada.email]).well();
@@ -198,7 +198,7 @@ async fn a_locked_password_is_looked_at_again_when_the_operator_says_so() {
     assert_eq!(said, "ada@example.org can log in with the password again.");
     app.browser().log_in(ada.email, ada.password).await.redirects_to("/home");
     let ran = latchkey.run(&["user", "unlock", "nobody@example.org"]);
-    assert_eq!(ran.refused(), "nobody active is registered as nobody@example.org");
+    assert_eq!(ran.refused(), "there is no active user nobody@example.org");
     assert_eq!(app.events("password-unlocked"), 1);
 }
 
@@ -214,7 +214,7 @@ async fn a_change_of_role_shows_on_the_next_request_and_the_last_administrator_s
 
     for command in ["demote", "disable"] {
         let ran = latchkey.run(&["user", command, grace.email]);
-        assert_eq!(ran.refused(), "they are the last administrator: promote somebody else first");
+        assert_eq!(ran.refused(), "this is the last administrator: promote another user first");
     }
     let ran = latchkey.run(&["user", "promote", ada.email]);
     assert_eq!(ran.well(), ["ada@example.org is now admin."]);
@@ -224,7 +224,7 @@ async fn a_change_of_role_shows_on_the_next_request_and_the_last_administrator_s
     browser.get("/admin").await.is(200);
     assert_eq!(
         latchkey.run(&["user", "promote", "nobody@example.org"]).refused(),
-        "nobody active is registered as nobody@example.org"
+        "there is no active user nobody@example.org"
     );
 }
 
@@ -242,8 +242,8 @@ fn a_sweep_deletes_what_ended_long_ago_and_nothing_else() {
          UPDATE sessions SET revoked_at = now() WHERE handle = (SELECT max(handle::text)::uuid FROM sessions)",
     );
     let latchkey = Latchkey::on(&app.db.url());
-    assert_eq!(latchkey.run(&["session", "sweep"]).well(), ["1 dead sessions deleted."]);
-    assert_eq!(latchkey.run(&["session", "sweep"]).well(), ["0 dead sessions deleted."]);
+    assert_eq!(latchkey.run(&["session", "sweep"]).well(), ["1 ended sessions deleted."]);
+    assert_eq!(latchkey.run(&["session", "sweep"]).well(), ["0 ended sessions deleted."]);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM sessions"), 2);
 }
 
@@ -355,5 +355,5 @@ async fn whoever_lost_everything_gets_in_once_the_operator_took_the_factors_away
     let ran = latchkey.run(&["user", "reset-factors", ada.email]);
     assert!(ran.well()[0].contains("Nothing was changed"));
     let ran = latchkey.run(&["user", "reset-factors", "nobody@example.org"]);
-    assert_eq!(ran.refused(), "nobody active is registered as nobody@example.org");
+    assert_eq!(ran.refused(), "there is no active user nobody@example.org");
 }

@@ -55,7 +55,7 @@ fn the_build_keeps_to_the_lock_file_and_builds_the_dependencies_first() {
     let builds: Vec<_> = dockerfile.all("RUN").into_iter().filter(|run| run.contains("cargo ")).collect();
     assert_eq!(builds.len(), 2);
     assert!(builds.iter().all(|run| run.contains("cargo build --release --locked")));
-    assert_eq!(dockerfile.all("COPY")[..2], ["Cargo.toml Cargo.lock ./", ". ."]);
+    assert_eq!(dockerfile.all("COPY")[..3], ["Cargo.toml Cargo.lock ./", "crates crates", ". ."]);
     // Otherwise the empty program of the first build, being newer, is what gets shipped.
     assert!(builds[1].contains("touch src/main.rs src/lib.rs"));
 }

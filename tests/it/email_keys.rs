@@ -126,7 +126,7 @@ async fn leaving_takes_what_was_sent_to_any_spelling_along() {
     app.db.execute(
         "UPDATE users SET delete_after = now() - interval '1 second' WHERE delete_after IS NOT NULL",
     );
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     let left: i64 = app.db.scalar(
         "SELECT (SELECT count(*) FROM invitations) + (SELECT count(*) FROM outbox WHERE recipient ILIKE '%zrich%') \
              + (SELECT count(*) FROM audit_events WHERE detail ILIKE '%zrich%')",
@@ -158,9 +158,9 @@ async fn the_version_before_works_on_rows_of_this_one_and_the_other_way_round() 
     assert_eq!(idn_key(&app, "ada@bücher.example"), "");
     app.browser().log_in("ada@xn--bcher-kva.example", ada.password).await.redirects_to("/home");
     app.browser().log_in(PUNYCODE, ada.password).await.is(422);
-    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 1);
+    assert_eq!(app.accounts.maintenance.purge().await.unwrap(), 1);
     assert_eq!(idn_key(&app, "ada@bücher.example"), "ada@xn--bcher-kva.example");
-    assert_eq!(app.accounts.maintenance.tidy().await.unwrap(), 0);
+    assert_eq!(app.accounts.maintenance.purge().await.unwrap(), 0);
 }
 
 #[actix_web::test]

@@ -37,7 +37,7 @@ async fn known_unknown_and_disabled_addresses_get_the_same_answer() {
     assert!(seen.iter().all(|answer| *answer == seen[0]), "{seen:?}");
     assert_eq!(app.letters().await.len(), 1);
     app.browser().get("/forgot-password/sent").await.is(200).is_page("forgot_password/sent");
-    app.browser().fill_in("/forgot-password", &[("email", "ada@")]).await.is(422).is_refused("no-email");
+    app.browser().fill_in("/forgot-password", &[("email", "ada@")]).await.is(422).is_refused("invalid-email");
 }
 
 #[actix_web::test]

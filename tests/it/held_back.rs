@@ -87,13 +87,9 @@ impl End {
     async fn come(self, app: &TestApp, person: &Person, browser: &Browser) {
         let (id, operator) = (UserId(person.id), Client::operator());
         match self {
-            Self::Revoked => {
-                app.accounts.admin.revoke_sessions_of(None, id, operator).await.unwrap().unwrap()
-            }
-            Self::Disabled => app.accounts.admin.disable(None, id, operator).await.unwrap().unwrap(),
-            Self::Demoted => {
-                app.accounts.admin.set_role(None, id, Role::Member, operator).await.unwrap().unwrap()
-            }
+            Self::Revoked => app.accounts.admin.revoke_sessions_of(None, id, operator).await.unwrap(),
+            Self::Disabled => app.accounts.admin.disable(None, id, operator).await.unwrap(),
+            Self::Demoted => app.accounts.admin.set_role(None, id, Role::Member, operator).await.unwrap(),
             Self::ConfirmationOver => {
                 app.age_confirmations();
                 app.accounts.sessions().wait_until_invalidated().await;

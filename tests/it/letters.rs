@@ -60,7 +60,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     let mut pending = stranger(app);
     pending.log_in(victim.email, victim.password).await.redirects_to("/login/second-factor");
     app.db.execute("UPDATE unfinished_logins SET due_at = now()");
-    app.accounts.login.tell_of_missing_steps().await.unwrap();
+    app.accounts.login.notify_unfinished_logins().await.unwrap();
     pending.get("/login/second-factor").await.is(200);
     for code in &codes[1..] {
         let mut one = app.pending(victim).await;
@@ -113,8 +113,7 @@ fn subjects() -> BTreeSet<String> {
     };
     let quoted = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
     let mut subjects = BTreeSet::new();
-    subjects.extend(source("notices/notice.rs").split("subject: \"").skip(1).map(quoted));
-    subjects.extend(source("mail/letters.rs").split("|_letter| \"").skip(1).map(quoted));
+    subjects.extend(source("web/copy/mails.rs").split("subject: \"").skip(1).map(quoted));
     assert!(subjects.len() > 15, "{subjects:?}");
     subjects
 }
@@ -150,7 +149,7 @@ async fn no_letter_has_anything_in_it_that_somebody_typed() {
     let missing: Vec<_> = subjects().into_iter().filter(|subject| !seen.contains(subject)).collect();
     assert!(missing.is_empty(), "never written here: {missing:?} among {seen:?}");
     for of_codes in
-        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code is used"]
+        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code was used"]
     {
         assert!(seen.contains(of_codes), "{of_codes}");
     }

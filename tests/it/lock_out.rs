@@ -116,7 +116,7 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
     let letter = app.letter(ada.email, subjects::PASSWORD_LOCKED).await;
     assert!(letter.text.contains("100 wrong passwords were tried"), "{}", letter.text);
     assert!(
-        letter.text.contains("From browsers you have not used before, it is not looked at"),
+        letter.text.contains("From browsers you have not used before, it is not checked"),
         "{}",
         letter.text
     );
@@ -238,7 +238,7 @@ async fn a_thief_in_one_known_lane_leaves_ten_tries_to_another_and_a_hundred_are
     guess(&mut stolen, ada.email, 15).await;
     assert_eq!(failures(&app, "browser:"), 10);
     let letter = app.letter(ada.email, subjects::PASSWORD_LOCKED).await;
-    assert!(letter.text.contains("From that browser, it is not looked at any more"), "{}", letter.text);
+    assert!(letter.text.contains("From that browser, it is not checked any more"), "{}", letter.text);
     assert!(!gets_in(&mut stolen, &ada).await);
     guess(&mut second, ada.email, 9).await;
     guess(&mut app.browser(), ada.email, 90).await;
@@ -378,7 +378,7 @@ async fn a_browser_unused_for_long_is_a_stranger_and_twenty_are_known_at_most() 
     app.db.execute("UPDATE known_browsers SET expires_at = now()");
     guess(&mut newest, ada.email, 1).await;
     assert_eq!((failures(&app, "browser:"), failures(&app, "outside")), (0, 1));
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM known_browsers"), 0);
 }
 
@@ -447,7 +447,7 @@ async fn an_administrator_sees_it_and_the_operator_unlocks_it() {
     app.db.execute(&format!("INSERT INTO password_lanes VALUES ('{}', 'outside', 100)", ada.id));
     admin.get(&page).await.is(200).has_notice("password-locked");
     assert!(!gets_in(&mut app.browser(), &ada).await);
-    app.accounts.login.unlock_user(UserId(ada.id), Client::operator()).await.unwrap().unwrap();
+    app.accounts.admin.unlock_user(UserId(ada.id), Client::operator()).await.unwrap();
     admin.get(&page).await.is(200).has_no_notice("password-locked");
     assert!(gets_in(&mut app.browser(), &ada).await);
 }

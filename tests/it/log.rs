@@ -145,7 +145,7 @@ async fn errands_fail() -> (Heard, String) {
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
     let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     running.logged("mail was not delivered").await;
-    running.logged("what had ended is deleted").await;
+    running.logged("deleted expired rows").await;
     browser.log_in(ada.email, ada.password).await.redirects_to("/home");
     // What is wrong with a passkey is told in the words of a library, which has lines of its own too.
     let mut device = Authenticator::new(&running.origin);

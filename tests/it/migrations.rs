@@ -389,10 +389,10 @@ fn print_schema(conn: &mut PgConnection, wanted: impl Fn(&str) -> bool) -> Strin
     if !joinable.is_empty() {
         write!(out, "\n{}\n", joinable.join("\n")).unwrap();
     }
-    out.push_str("\ndiesel::allow_tables_to_appear_in_same_query!(\n");
-    for table in tables.keys() {
-        writeln!(out, "    {table},").unwrap();
-    }
-    out.push_str(");\n");
+    // A short list stands on one line.
+    let names: Vec<&str> = tables.keys().copied().collect();
+    let (open, between, close) = if names.len() > 2 { ("\n    ", ",\n    ", ",\n") } else { ("", ", ", ",") };
+    let list = names.join(between);
+    write!(out, "\ndiesel::allow_tables_to_appear_in_same_query!({open}{list}{close});\n").unwrap();
     out
 }

@@ -16,7 +16,7 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
     second.log_in(ada.email, ada.password).await.is(303);
     let letter = app.letter(ada.email, subjects::NEW_DEVICE).await;
     assert!(letter.text.contains("from Firefox on Windows at 127.0.0.1"), "{}", letter.text);
-    assert!(letter.text.contains("within 7 days"), "{}", letter.text);
+    assert!(letter.text.contains("works for 7 days"), "{}", letter.text);
     for browser in [&mut first, &mut second] {
         browser.get("/home").await.is(200);
         browser.post("/logout", &[]).await.is(303);
@@ -27,7 +27,7 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
 
 #[actix_web::test]
 async fn the_letter_says_when_the_oldest_session_ended_for_the_new_one() {
-    const ENDED: &str = "one session more than the 100 you can have, so your oldest session was ended";
+    const ENDED: &str = "You can have 100 sessions, so your oldest one was ended";
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut oldest = app.logged_in(&ada).await;

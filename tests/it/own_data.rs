@@ -117,7 +117,7 @@ async fn whoever_leaves_is_out_at_once_everywhere_and_told() {
     assert_eq!(app.live_sessions(&ada), 0);
     app.browser().open(&link).await.is_refused("dead-link");
     let letter = app.letter(ada.email, subjects::LEAVING).await;
-    assert!(letter.text.contains("Log in before then and the account stays"), "{}", letter.text);
+    assert!(letter.text.contains("log in before then to keep the account"), "{}", letter.text);
     let grace = app.grace().await;
     app.logged_in(&grace).await.get("/admin/users").await.has_state("leaving");
 }
@@ -133,7 +133,7 @@ async fn logging_in_in_time_restores_everything_and_says_so() {
     browser.get("/home").await.has_flash("restored");
     assert_eq!((app.events("deletion-requested"), app.events("deletion-cancelled")), (1, 1));
     let_it_pass(&app);
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     assert!(browser.is_in().await);
     app.logged_in(&ada).await.get("/home").await.has_no_flash();
 }
@@ -163,11 +163,11 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
     admin.post(&format!("/admin/sessions/{handle}/revoke"), &[]).await.is(303);
     assert!(app.dump().contains("Firefox on Linux"));
     leave(&app, &ada).await;
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 2, "there is still time");
     let_it_pass(&app);
     let head = app.accounts.audit.trail_head().await.unwrap();
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
 
     let left = app.dump();
     for line in left.lines() {
@@ -229,7 +229,7 @@ async fn a_log_in_and_the_deletion_at_the_same_moment_end_in_one_or_the_other() 
     let_it_pass(&app);
     let mut browser = app.browser();
     let (answer, tidied) =
-        join(browser.log_in(ada.email, ada.password), app.accounts.maintenance.tidy()).await;
+        join(browser.log_in(ada.email, ada.password), app.accounts.maintenance.purge()).await;
     tidied.unwrap();
     let there: i64 = app.db.scalar("SELECT count(*) FROM users");
     assert_eq!(there, i64::from(answer.status == 303), "{}", answer.status);

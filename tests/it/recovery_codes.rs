@@ -66,7 +66,7 @@ async fn the_last_ones_are_told_of() {
             "3 recovery codes are left",
             "2 recovery codes are left",
             "One recovery code is left",
-            "Your last recovery code is used"
+            "Your last recovery code was used"
         ]
     );
 }

@@ -78,7 +78,7 @@ async fn what_is_wrong_is_said_beside_its_field_and_the_rest_is_kept() {
     let mut browser = app.browser();
     let fields = [("name", "  "), ("email", "alan@"), ("password", "short")];
     let refused = browser.fill_in("/register", &fields).await;
-    assert_eq!(refused.is(422).refusals(), ["empty", "no-email", "too-short"]);
+    assert_eq!(refused.is(422).refusals(), ["empty", "invalid-email", "too-short"]);
     for field in ["name", "email", "password"] {
         let input = format!("#{field}[aria-invalid=true][aria-describedby~={field}-error]");
         assert_eq!(refused.count(&input), 1, "{field}");

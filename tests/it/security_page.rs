@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use latchkey::audit::Act;
+use latchkey::audit::AuditAction;
 use latchkey::cleanup::table;
 use latchkey::config::{PasswordLimits, ThrottleLimits};
 use latchkey::identity::{Email, Name};
@@ -173,7 +173,7 @@ fn every_table_has_its_class_and_its_end() {
 
 #[test]
 fn everything_that_is_recorded_is_listed() {
-    let acts: BTreeSet<String> = Act::ALL.iter().map(|act| act.as_str().to_owned()).collect();
+    let acts: BTreeSet<String> = AuditAction::ALL.iter().map(|act| act.as_str().to_owned()).collect();
     same("acts", &spans(&list("acts")).into_iter().collect(), &acts);
 }
 

@@ -60,7 +60,7 @@ async fn a_refused_form_keeps_the_link_alive() {
     browser.open(&link).await.is(200);
     let weak = [("token", token(&link)), ("name", ""), ("email", "grace"), ("password", "short")];
     let refused = browser.post("/setup", &weak).await;
-    assert_eq!(refused.is(422).refusals(), ["empty", "no-email", "too-short"]);
+    assert_eq!(refused.is(422).refusals(), ["empty", "invalid-email", "too-short"]);
     assert_eq!(refused.attribute("input[name=token]", "value").as_deref(), Some(token(&link)));
     let good =
         [("token", token(&link)), ("name", "Grace"), ("email", "grace@example.org"), ("password", GOOD)];

@@ -279,8 +279,8 @@ async fn seeds_outlive_a_change_of_secret() {
              SELECT n || '@example.org', n || '@example.org', 'Many', 'member' FROM generate_series(1, 1100) n RETURNING id) \
          INSERT INTO totp (user_id, sealed_seed, active_at) SELECT id, '\\x00000000', now() FROM many",
     );
-    changing.accounts.maintenance.tidy().await.expect("upkeep");
-    assert_eq!(changing.accounts.maintenance.tidy().await.expect("upkeep"), 0);
+    changing.accounts.maintenance.purge().await.expect("upkeep");
+    assert_eq!(changing.accounts.maintenance.purge().await.expect("upkeep"), 0);
     assert_ne!(app.db.scalar::<String>(&sealed), before);
     let changed = app.beside(|settings| settings.secret = secret());
     let mut browser = changed.pending(&ada).await;

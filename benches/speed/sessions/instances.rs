@@ -9,6 +9,7 @@ use latchkey::config::Settings;
 use latchkey::db::Db;
 use latchkey::identity::{Client, LiveUser};
 use latchkey::mail::Mailer;
+use latchkey::web::copy::mails;
 use latchkey_sessions::{InvalidationListener, Key, Login, Principal};
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ impl Instance {
         let settings = Settings::from_environment(environment).unwrap_or_else(|error| panic!("{error}"));
         let db = Db::new(&environment.url, settings.pool);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());
-        let accounts = Accounts::new(db, mailer.unwrap(), &settings).unwrap();
+        let accounts = Accounts::new(db, mailer.unwrap(), &settings, mails::write).unwrap();
         let listener = Some(accounts.sessions().listen());
         while !accounts.sessions().has_lease() {
             sleep(Duration::from_millis(5)).await;

@@ -128,9 +128,9 @@ impl Load {
                 assert!(accounts.login.revoke_own(live, handle, client()).await.unwrap());
             }
             2 => assert_eq!(accounts.login.revoke_others(live, client()).await.unwrap(), 1),
-            3 => accounts.admin.disable(None, id, client()).await.unwrap().unwrap(),
-            4 => accounts.admin.revoke_sessions_of(None, id, client()).await.unwrap().unwrap(),
-            _ => accounts.admin.set_role(None, id, Role::Member, client()).await.unwrap().unwrap(),
+            3 => accounts.admin.disable(None, id, client()).await.unwrap(),
+            4 => accounts.admin.revoke_sessions_of(None, id, client()).await.unwrap(),
+            _ => accounts.admin.set_role(None, id, Role::Member, client()).await.unwrap(),
         }
         one.revoked.set([0, 3, 4].contains(&kind));
         other.revoked.set((1..=4).contains(&kind));

@@ -18,10 +18,13 @@
 //! [`time::Moment`] is a moment of the database's clock, [`after_commit`] holds actions back until a transaction is
 //! committed, and [`counters`] counts without locks.
 
+#![deny(missing_docs)]
+
 pub mod after_commit;
 mod blocking;
 pub mod conninfo;
 pub mod counters;
+mod failed;
 mod fault;
 pub mod notifications;
 mod pool;
@@ -38,6 +41,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use blocking::off_thread;
+pub use failed::{Failed, Refusable, join, refuse};
 pub use fault::{Cause, Fault};
 pub use pool::is_writable;
 pub use settings::{PoolSettings, Pooler};
@@ -164,6 +168,19 @@ impl Db {
             answer
         })
         .await
+    }
+
+    /// As [`Db::write`], for `work` that can refuse. A refusal is committed like a success, a fault rolls back.
+    ///
+    /// # Errors
+    /// What `work` refused, or a fault as in [`Db::write`].
+    pub async fn write_or_refuse<T, R, F>(&self, work: F) -> Result<T, Failed<R>>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: FnOnce(&mut PgConnection) -> Result<T, Failed<R>> + Send + 'static,
+    {
+        join(self.write(move |conn| work(conn).split()).await)
     }
 
     /// No call takes longer, regardless of the state of the database.

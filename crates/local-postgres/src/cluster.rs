@@ -16,7 +16,7 @@ use super::binaries::{self, Binaries};
 use super::owner::Owner;
 use super::{LocalError, Options, postmaster};
 
-/// The one database user, whom the server lets in without a password.
+/// The only database user. The server accepts it without a password.
 pub const SUPERUSER: &str = "latchkey";
 
 /// Where root's clusters go that cannot lie in the data directory itself.

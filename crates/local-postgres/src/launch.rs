@@ -70,7 +70,7 @@ impl Launch<'_> {
     }
 }
 
-/// Removes a dead server's lock file if its pid now belongs to a stranger, whom PostgreSQL would
+/// Removes a dead server's lock file if its pid now belongs to another program, which PostgreSQL would
 /// take for the server and refuse to start. All other stale files it sorts out by itself.
 fn disown(lock_file: &Path, cluster_dir: &Path) -> Result<(), LocalError> {
     let is_strangers = fs::read(lock_file)

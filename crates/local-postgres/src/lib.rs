@@ -1,6 +1,17 @@
-//! Latchkey's private PostgreSQL for local mode: created once in the data directory, reached only
-//! through a unix socket, shared by every Latchkey on that directory, stopped by the last one out.
-//! Called at start-up in local mode and by the tests; knows nothing of Diesel or of the schema.
+//! A private PostgreSQL server: created once in a data directory, reached through a unix socket only, shared by all
+//! processes that use the directory, and stopped by the last of them. For programs that bring their database along, and
+//! for tests. It knows nothing of Diesel or of a schema.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use local_postgres::{LocalServer, Options};
+//!
+//! let server = LocalServer::start(&Options::new(Path::new("/var/lib/shop")))?;
+//! let url = server.url("shop");
+//! // … connect to it …
+//! server.stop()?;
+//! # Ok::<(), local_postgres::LocalError>(())
+//! ```
 
 mod binaries;
 mod cluster;
@@ -21,9 +32,9 @@ pub use error::LocalError;
 use launch::Launch;
 use lock::Lock;
 
-/// Held only while deciding to create, start or stop, so that two Latchkeys never decide at once.
+/// Held only while deciding to create, start or stop, so that two processes never decide at once.
 const DECISION_LOCK: &str = "postgres.decide.lock";
-/// Shared by every `LocalServer`; whoever can have it alone is the last user.
+/// Shared by every `LocalServer`; the process that can lock it exclusively is the last user.
 const USERS_LOCK: &str = "postgres.users.lock";
 
 /// What to start. `Options { settings: &[("fsync", "off")], ..Options::new(dir) }` changes a part.
@@ -31,7 +42,7 @@ const USERS_LOCK: &str = "postgres.users.lock";
 pub struct Options<'a> {
     /// Created when missing; the cluster, its log and the lock files live here.
     pub data_dir: &'a Path,
-    /// Server settings that win over Latchkey's own.
+    /// Server settings that override the built-in ones.
     pub settings: &'a [(&'a str, &'a str)],
     /// The only directories to look for PostgreSQL's programs in; `None` is all the usual places.
     pub bin_dirs: Option<&'a [PathBuf]>,
@@ -86,8 +97,8 @@ impl LocalServer {
         self.url("postgres")
     }
 
-    /// Ends this use, and stops the server unless somebody else still uses it. Dropping does the
-    /// same, but has nobody to tell when it fails.
+    /// Ends this use, and stops the server unless another process still uses it. Dropping does the
+    /// same, but cannot report a failure.
     pub fn stop(mut self) -> Result<(), LocalError> {
         self.leave()
     }

@@ -21,7 +21,7 @@ impl Lock {
         Ok(Lock(file))
     }
 
-    /// `None` when somebody else holds it.
+    /// `None` if another process holds it.
     pub fn try_exclusive(path: &Path) -> Result<Option<Self>, LocalError> {
         let file = open(path)?;
         match file.try_lock() {

@@ -65,7 +65,7 @@ impl Owner {
         command
     }
 
-    /// A directory that nobody but this user can enter.
+    /// A directory that only this user can enter.
     pub fn create_private_dir(self, dir: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(dir)?;
         if geteuid().as_raw() == self.uid {

@@ -151,7 +151,7 @@ pub fn pid_in(lock_file: &[u8]) -> Option<Pid> {
     pid.checked_abs().filter(|&pid| pid > 0).map(Pid::from_raw)
 }
 
-/// Nobody else collects the process when it ends, however often it changes its users.
+/// No other process collects it when it ends, however often its users change.
 fn reap(child: Option<Child>) {
     if let Some(mut child) = child {
         // Failing that, it is collected when Latchkey ends.

@@ -1,4 +1,4 @@
-//! The directory of the server's unix socket, which is all the protection the server has: whoever
+//! The directory of the server's unix socket, which is the server's only protection: a user who
 //! can enter it is let in without a password. Used by `local` only.
 
 use std::env;

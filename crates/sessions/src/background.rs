@@ -10,7 +10,18 @@ use latchkey_db::Fault;
 
 use super::{InvalidationListener, Owner, Store};
 
-/// The background work of a [`Store`]. It ends when this is dropped; call [`Background::stop`] to end it in good order.
+/// The background work of a [`Store`]: the invalidation listener, the flush of `last_seen_at`, and the sweep of ended
+/// sessions. It ends when this is dropped; call [`Background::stop`] to end it in good order.
+///
+/// ```no_run
+/// # async fn example(db: latchkey_sessions::Db) -> Result<(), latchkey_sessions::Fault> {
+/// use latchkey_sessions::Store;
+///
+/// let (store, background) = Store::builder(db).spawn();
+/// // … serve with clones of `store` until the server has stopped …
+/// background.stop().await
+/// # }
+/// ```
 pub struct Background {
     listener: Option<InvalidationListener>,
     tasks: Vec<JoinHandle<()>>,

@@ -296,8 +296,7 @@ mod tests {
         let cache = Cache::new(10);
         let seen = cache.generation();
         cache.remove_all_of(&[Principal(Uuid::from_u128(1))]);
-        assert!(!cache.insert(entry(1, 1, 0), seen));
-        assert!(cache.get(&key(1)).is_none());
+        assert!(!cache.insert(entry(1, 1, 0), seen) && cache.get(&key(1)).is_none());
     }
 
     #[test]
@@ -395,8 +394,7 @@ mod tests {
     #[test]
     fn a_cache_without_capacity_caches_nothing() {
         let cache = Cache::new(0);
-        assert!(!cache.insert(entry(1, 1, 0), cache.generation()));
-        assert!(cache.get(&key(1)).is_none());
+        assert!(!cache.insert(entry(1, 1, 0), cache.generation()) && cache.get(&key(1)).is_none());
         cache.remove_all_of(&[Principal(Uuid::from_u128(1))]);
     }
 }

@@ -96,5 +96,16 @@ pub use store::{Builder, Counts, Store};
 
 use store::Shared;
 
-/// The migrations of the tables `sessions` and `listeners`, for `MigrationHarness::run_pending_migrations`.
+/// The migrations of the tables `sessions` and `listeners`. Run them before those of the tables that announce changes.
+///
+/// ```no_run
+/// # fn migrate(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use diesel::{Connection, PgConnection};
+/// use diesel_migrations::MigrationHarness as _;
+///
+/// let mut conn = PgConnection::establish(url)?;
+/// conn.run_pending_migrations(latchkey_sessions::MIGRATIONS)?;
+/// # Ok(())
+/// # }
+/// ```
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");

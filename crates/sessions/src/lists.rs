@@ -44,6 +44,19 @@ impl<O: Owner> Store<O> {
     /// The live sessions of `principal`, from the cache while the lease holds. `last_seen_at` may be out of date by
     /// [`Policy::touch_every`](crate::Policy::touch_every); everything else is as fresh as a session from [`Store::find`].
     ///
+    /// ```no_run
+    /// # async fn example(store: latchkey_sessions::Store) -> Result<(), latchkey_sessions::Fault> {
+    /// use latchkey_sessions::request;
+    ///
+    /// let Some(me) = request::loaded::<()>() else { return Ok(()) };
+    /// for record in store.list_of(me.record.principal).await?.at(me.moment()) {
+    ///     let here = if record.handle == me.record.handle { "this browser" } else { "" };
+    ///     println!("{} {} {here}", record.user_agent, record.address);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A [`Fault`] of the database.
     pub async fn list_of(&self, principal: Principal) -> Result<Arc<SessionList>, Fault> {

@@ -26,6 +26,17 @@ pub struct InstancePing {
 /// Asks every instance what a revocation asks, and waits at most `patience`. No instance evicts anything. `conn` must
 /// stay one server connection, such as one of [`Db::connect_dedicated`](latchkey_db::Db::connect_dedicated).
 ///
+/// ```no_run
+/// # fn example(db: &latchkey_sessions::Db) -> Result<(), latchkey_sessions::Fault> {
+/// use std::time::Duration;
+/// use latchkey_sessions::ping_instances;
+///
+/// let ping = ping_instances(&mut db.connect_dedicated()?, Duration::from_secs(1))?;
+/// println!("{} of {} instances answered in {:?}", ping.instances - ping.silent, ping.instances, ping.took);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// Those of the connection.
 pub fn ping_instances(conn: &mut PgConnection, patience: Duration) -> Result<InstancePing, Fault> {

@@ -45,7 +45,8 @@ impl<O: Owner> Store<O> {
         Ok(queries::is_live(conn, handle)?)
     }
 
-    /// Why the session of the key `raw` ended, as long as its tombstone is kept.
+    /// Why the session of the key `raw` ended, as long as its tombstone is kept: for a page that tells a user why they have
+    /// to log in again.
     ///
     /// # Errors
     /// Those of the query.
@@ -55,7 +56,21 @@ impl<O: Owner> Store<O> {
         Ok(revoked.map(|revoked| if revoked { EndReason::Revoked } else { EndReason::Expired }))
     }
 
-    /// Live sessions, last used first: `limit` of them after the first `offset`.
+    /// Live sessions, last used first: `limit` of them after the first `offset`. From the database, in the caller's
+    /// transaction; [`Store::list_of`] lists one principal's from the cache.
+    ///
+    /// ```no_run
+    /// # async fn example(store: latchkey_sessions::Store) -> Result<(), latchkey_sessions::Fault> {
+    /// use latchkey_sessions::Scope;
+    ///
+    /// let sessions = store.clone();
+    /// let newest = store.db().read(move |conn| sessions.list(conn, Scope::All, 50, 0)).await?;
+    /// for record in newest {
+    ///     println!("{} {} {}", record.handle, record.address, record.user_agent);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Those of the query.
@@ -87,6 +102,20 @@ impl<O: Owner> Store<O> {
 
     /// Ends one session; with `owner`, only if it is theirs. Returns whose it was, or `None` if there is no such live
     /// session.
+    ///
+    /// ```no_run
+    /// # async fn example(store: latchkey_sessions::Store, me: latchkey_sessions::Principal, handle: &str) {
+    /// use latchkey_sessions::Handle;
+    ///
+    /// let Ok(handle) = handle.parse::<Handle>() else { return };
+    /// let sessions = store.clone();
+    /// match store.write(move |tx| sessions.revoke(tx, handle, Some(me))).await {
+    ///     Ok(Some(_)) => println!("ended, on all instances"),
+    ///     Ok(None) => println!("no such session"),
+    ///     Err(fault) => println!("try again: {fault}"),
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Those of the statement.

@@ -58,6 +58,28 @@ pub fn scope<F: Future>(request: F) -> impl Future<Output = F::Output> {
 /// The same for an application that has looked the session up already, with [`Store::find_by_cookie`]: the store answers
 /// actix-session's first `load` of `raw` from `live` and asks neither the cache nor the database.
 ///
+/// ```no_run
+/// use actix_web::body::MessageBody;
+/// use actix_web::dev::{ServiceRequest, ServiceResponse};
+/// use actix_web::error::ErrorServiceUnavailable;
+/// use actix_web::middleware::Next;
+/// use actix_web::web::Data;
+/// use latchkey_sessions::{Store, request};
+///
+/// /// Middleware that looks the session up once, outside of `SessionMiddleware`.
+/// async fn look_up<B: MessageBody>(
+///     http: ServiceRequest,
+///     next: Next<B>,
+/// ) -> Result<ServiceResponse<B>, actix_web::Error> {
+///     # fn key_in_the_cookie(_: &ServiceRequest) -> String { String::new() }
+///     let key = key_in_the_cookie(&http);
+///     let store = http.app_data::<Data<Store>>().expect("a store").clone();
+///     let live = store.find_by_cookie(&key).await.map_err(ErrorServiceUnavailable)?;
+///     // … put `live` into the request, for guards …
+///     request::scope_with(&key, live, next.call(http)).await
+/// }
+/// ```
+///
 /// [`Store::find_by_cookie`]: super::Store::find_by_cookie
 pub fn scope_with<O: Owner, F: Future>(
     raw: &str,
@@ -72,7 +94,17 @@ pub fn scope_with<O: Owner, F: Future>(
     STATE.scope(RefCell::new(state), request)
 }
 
-/// The session with which this request was made, if it is live.
+/// The session with which this request was made, if it is live. `O` must be the owner of the store that loaded it.
+///
+/// ```
+/// use std::time::Duration;
+/// use latchkey_sessions::request;
+///
+/// fn may_change_password() -> bool {
+///     request::loaded::<()>().is_some_and(|live| live.confirmed_within(Duration::from_secs(600)))
+/// }
+/// assert!(!may_change_password(), "outside of a request no session is loaded");
+/// ```
 pub fn loaded<O: Owner>() -> Option<LiveSession<O>> {
     with(|state| {
         let Loaded { cached, now } = state.loaded.as_ref()?;
@@ -81,8 +113,9 @@ pub fn loaded<O: Owner>() -> Option<LiveSession<O>> {
     })
 }
 
-/// Gives the browser `key`, of a session that was opened or rotated in this request. actix-session asks the store only
-/// if the session is also marked as changed. `lifetime`: how long the browser keeps the key; `None` until it closes.
+/// Gives the browser `key`, of a session that was opened or rotated in this request. When actix-session saves at the end
+/// of the request, the store returns this key instead of making one. actix-session asks the store only if the session is
+/// also marked as changed. `lifetime`: how long the browser keeps the key; `None` until it closes.
 pub fn issue_key(key: Key, lifetime: Option<Duration>) {
     with(|state| {
         state.issued = Some(key);
@@ -113,7 +146,26 @@ pub fn key_lifetime() -> Option<Duration> {
     with(|state| state.key_lifetime)
 }
 
-/// Why the store failed in this request, if it did: actix-session itself only returns status 500.
+/// Why the store failed in this request, if it did: actix-session itself only returns status 500. For a middleware
+/// outside of `SessionMiddleware`:
+///
+/// ```no_run
+/// use actix_web::body::MessageBody;
+/// use actix_web::dev::{ServiceRequest, ServiceResponse};
+/// use actix_web::error::ErrorServiceUnavailable;
+/// use actix_web::middleware::Next;
+/// use latchkey_sessions::{Fault, request};
+///
+/// async fn tell_faults<B: MessageBody>(
+///     http: ServiceRequest,
+///     next: Next<B>,
+/// ) -> Result<ServiceResponse<B>, actix_web::Error> {
+///     next.call(http).await.map_err(|error| match request::take_fault() {
+///         Some(fault @ Fault::Unavailable(_)) => ErrorServiceUnavailable(fault),
+///         _ => error,
+///     })
+/// }
+/// ```
 pub fn take_fault() -> Option<Fault> {
     with(|state| state.fault.take())
 }

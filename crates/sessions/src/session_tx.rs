@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use diesel::pg::PgConnection;
-use latchkey_db::Fault;
+use latchkey_db::{Failed, Fault, Refusable as _};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -98,6 +98,19 @@ impl<O: Owner> Store<O> {
             self.shared.listener.send(Command::Announce(opened));
         }
         Ok(value)
+    }
+
+    /// As [`Store::write`], for `work` that can refuse. A refusal is committed like a success, a fault rolls back.
+    ///
+    /// # Errors
+    /// What `work` refused, or a fault as in [`Store::write`].
+    pub async fn write_or_refuse<T, R, W>(&self, work: W) -> Result<T, Failed<R>>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        W: FnOnce(&mut SessionTx<'_>) -> Result<T, Failed<R>> + Send + 'static,
+    {
+        latchkey_db::join(self.write(move |tx| work(tx).split()).await)
     }
 
     /// Returns when no instance serves from memory what was read before this was called. For changes that were committed

@@ -12,6 +12,16 @@ use diesel::sql_types::Jsonb;
 const MAX_BYTES: usize = 4096;
 
 /// The map of one session: nearly always empty, and then a null pointer.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use latchkey_sessions::SessionState;
+///
+/// let small = HashMap::from([("theme".to_owned(), "dark".to_owned())]);
+/// assert!(SessionState::new(small).is_ok());
+/// let large = HashMap::from([("essay".to_owned(), "x".repeat(5000))]);
+/// assert!(SessionState::new(large).is_err());
+/// ```
 #[expect(clippy::box_collection, reason = "40 bytes less in each cached session")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Jsonb)]

@@ -96,7 +96,7 @@ impl<O: Owner> Builder<O> {
         Self { cacheable: false, ..self }
     }
 
-    /// The store alone. Until [`Store::start_background`] is called, every lookup asks the database and `last_seen_at`
+    /// The store alone, for commands that run once and for applications whose database is not ready yet. Until [`Store::start_background`] is called, every lookup asks the database and `last_seen_at`
     /// is not written.
     pub fn build(self) -> Store<O> {
         let Self { db, policy, cacheable, .. } = self;
@@ -177,6 +177,19 @@ impl<O: Owner> Store<O> {
     /// The live session of `key` with its owner: from memory while the lease holds, otherwise from the database. Notes
     /// its use, at most once every [`Policy::touch_every`].
     ///
+    /// ```no_run
+    /// # async fn example(store: latchkey_sessions::Store, text: &str) -> Result<(), latchkey_sessions::Fault> {
+    /// use latchkey_sessions::Key;
+    ///
+    /// let Some(key) = Key::parse(text) else { return Ok(()) };
+    /// match store.find(&key).await? {
+    ///     Some(live) => println!("{} logged in at {:?}", live.record.principal, live.record.created_at),
+    ///     None => println!("not logged in"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A [`Fault`] of the database. The caller then knows nothing and must admit no one.
     pub async fn find(&self, key: &Key) -> Result<Option<LiveSession<O>>, Fault> {
@@ -231,7 +244,25 @@ impl<O: Owner> Store<O> {
         cached.is_current(now).then_some(LiveSession { cached, now })
     }
 
-    /// Opens a session in the caller's transaction, so that it is committed or rolled back with the log-in.
+    /// Opens a session in the caller's transaction, so that it is committed or rolled back with the log-in. Give the key to
+    /// the browser with [`request::log_in`] or [`request::issue_key`].
+    ///
+    /// ```no_run
+    /// # use actix_session::Session;
+    /// # async fn example(store: latchkey_sessions::Store, session: Session, user: uuid::Uuid) -> actix_web::Result<()> {
+    /// use actix_web::error::ErrorServiceUnavailable;
+    /// use latchkey_sessions::{Login, Principal, request};
+    ///
+    /// let opener = store.clone();
+    /// let opened = store.write(move |tx| {
+    ///     // … write the audit event on `tx` …
+    ///     opener.open(tx, &Login::new(Principal(user), "password"))
+    /// });
+    /// let (key, _handle) = opened.await.map_err(ErrorServiceUnavailable)?;
+    /// request::log_in(&session, Principal(user), key, None)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Those of the statement.
@@ -277,6 +308,21 @@ impl<O: Owner> Store<O> {
     ///
     /// One conditional statement: of two parallel rotations one succeeds, and a revocation always does. With `None` it
     /// failed: the session has ended or has another key, and nothing was written.
+    ///
+    /// ```no_run
+    /// # use actix_session::Session;
+    /// # async fn example(store: latchkey_sessions::Store, session: Session) -> Result<(), latchkey_sessions::Fault> {
+    /// use latchkey_sessions::request;
+    ///
+    /// let Some(live) = request::loaded::<()>() else { return Ok(()) };
+    /// let rotator = store.clone();
+    /// if let Some(key) = store.write(move |tx| rotator.rotate(tx, &live, true)).await? {
+    ///     request::issue_key(key, request::key_lifetime());
+    ///     session.remove("unused"); // marks the session as changed, so that actix-session asks for the key
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Those of the statement.

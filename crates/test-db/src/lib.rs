@@ -159,7 +159,7 @@ fn pool(checkout_wait: Duration) -> PoolSettings {
     }
 }
 
-/// What the keepers of two instances ask each other. An instance that was killed is waited for in vain.
+/// The question that a revocation asks all instances. An instance that was killed does not answer in time.
 fn wait_for_listeners(conn: &mut PgConnection) {
     let me = uuid::Uuid::new_v4();
     let listens = one::<Bool, bool>(conn, "SELECT to_regclass('listeners') IS NOT NULL");
@@ -295,21 +295,21 @@ fn make_template<S: Schema>(local: &LocalServer, conn: &mut PgConnection, name: 
     execute(conn, &format!("SELECT pg_advisory_unlock({making})"));
 }
 
-/// Databases of test processes that were killed, and templates of schemas nobody tests any more.
+/// Drops databases of test processes that were killed, and templates that no process uses.
 fn remove_leftovers(conn: &mut PgConnection, run: &str, template: &str) {
     let names = String::read(
         conn,
         "SELECT coalesce(string_agg(datname, ' '), '') FROM pg_database WHERE datname ~ '^(test|template)_[0-9a-f]{16}'",
     );
     for name in names.split_whitespace() {
-        // `test_<run>_<count>` belongs to the run, a template to whoever uses it.
+        // `test_<run>_<count>` belongs to the run, a template to the processes that use it.
         let owner =
             name.rsplit_once('_').map_or(name, |(owner, _)| if owner.contains('_') { owner } else { name });
         if owner == run || owner == template {
             continue;
         }
         if bool::read(conn, &format!("SELECT pg_try_advisory_lock({})", lock(owner))) {
-            // Somebody else may have been quicker.
+            // Another process may have been quicker.
             let _ = conn.batch_execute(&format!("ALTER DATABASE {name} IS_TEMPLATE false"));
             let _ = conn.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
             execute(conn, &format!("SELECT pg_advisory_unlock({})", lock(owner)));
@@ -324,7 +324,7 @@ fn lock(name: &str) -> String {
 
 /// Before `DROP DATABASE`, too, which looks only every 100 ms whether those it throws out have left.
 fn throw_out(conn: &mut PgConnection, database: &str) -> QueryResult<()> {
-    // Those there are now: who comes back meanwhile is somebody else.
+    // Only those there are now; a client that reconnects has another process.
     let others = format!(
         "(SELECT pg_terminate_backend(pid), pid FROM pg_stat_activity WHERE datname = '{database}') others"
     );

@@ -1,4 +1,4 @@
-//! The audit trail.
+//! Writing and reading events.
 
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
@@ -9,31 +9,32 @@ use diesel::sql_types::Text;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::audit::events::{Act, Entry, Event};
+use crate::audit::events::{AuditAction, Event, NewEvent};
 use crate::db::Fault;
 use crate::db::schema::audit_events::{self, dsl};
 use crate::db::schema::users;
 use crate::identity::queries::{containing, containing_address};
 use crate::identity::{Agent, UserId};
 
-pub(crate) fn insert_event(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<(), Fault> {
+pub(crate) fn insert_event(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<(), Fault> {
     let printable = |text: &str| text.chars().filter(|c| *c != '\0').take(400).collect::<String>();
-    let (address, user_agent) = entry.client.recorded();
+    let (address, user_agent) = event.client.recorded();
     diesel::insert_into(audit_events::table)
         .values((
-            dsl::act.eq(entry.act.as_str()),
-            dsl::actor.eq(entry.actor.map(Uuid::from)),
-            dsl::subject.eq(entry.subject.map(Uuid::from)),
-            dsl::session.eq(entry.session.map(|handle| handle.0)),
+            dsl::act.eq(event.action.as_str()),
+            dsl::actor.eq(event.actor.map(|user| user.0)),
+            dsl::subject.eq(event.subject.map(|user| user.0)),
+            dsl::session.eq(event.session.map(|handle| handle.0)),
             dsl::address.eq(printable(address)),
             dsl::user_agent.eq(printable(user_agent)),
-            dsl::detail.eq(printable(entry.detail)),
+            dsl::detail.eq(printable(&event.detail)),
         ))
         .execute(conn)?;
     Ok(())
 }
 
-type Row = (
+/// The columns of an event, with the names of actor and subject.
+type EventColumns = (
     OffsetDateTime,
     String,
     (Option<Uuid>, Option<String>),
@@ -43,8 +44,8 @@ type Row = (
     String,
 );
 
-/// Events about `subject`, or about any user; `q` searches act, network address, and name and e-mail address
-/// of actor and subject.
+/// The events about `subject`, or about all users, and how many match in all. `q` searches the action, the IP address,
+/// and the names and email addresses of actor and subject.
 pub(crate) fn events(
     conn: &mut PgConnection,
     subject: Option<UserId>,
@@ -76,7 +77,7 @@ pub(crate) fn events(
         rows
     };
     let total = matching().count().get_result(conn)?;
-    let rows: Vec<Row> = matching()
+    let rows: Vec<EventColumns> = matching()
         .order(dsl::id.desc())
         .limit(limit)
         .offset(offset)
@@ -94,7 +95,7 @@ pub(crate) fn events(
         .into_iter()
         .map(|(at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail)| Event {
             at,
-            act: Act::parse(&act),
+            action: AuditAction::parse(&act),
             actor: actor.map(UserId),
             actor_name,
             subject: subject.map(UserId),

@@ -5,5 +5,5 @@ mod hash_chain;
 
 pub(crate) use events::{events, insert_event};
 pub(crate) use hash_chain::{
-    Link, LinkedEvent, chain_at, chain_head, chain_start, erased_users, linked_after, links_after,
+    ChainLink, LinkedEvent, chain_at, chain_head, chain_start, erased_users, linked_after, links_after,
 };

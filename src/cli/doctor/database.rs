@@ -1,53 +1,43 @@
-//! The doctor on the database. The checks go one after the other on one connection; when that hangs, the rest say that
-//! they were not looked at.
+//! Checks the database. The checks run one after the other on one connection; if one hangs, the others are reported as not
+//! checked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
+use super::check::{CheckContext, NOTIFY_WITHIN, failed_check, redacted, skipped};
 use super::finding::{Finding, note, ok, problem, warning};
-use super::{bounded, line, upkeep};
-use crate::cli::reach;
+use super::{bounded, connection, maintenance};
+use crate::cli::connect;
 use crate::config::Settings;
 use crate::db::diagnostics::{self, Rights, Server};
 use crate::db::{Db, Fault, migrations};
 use latchkey_sessions::ping_instances;
 
-/// Local mode's own server may have to be started first.
+/// The server of local mode may have to be started first.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// How much longer a check may take than the longest wait for the database, so that the check itself says
-/// what failed.
+/// How much longer a check may take than the longest wait for the database, so that the check itself reports what failed.
 const MARGIN: Duration = Duration::from_secs(1);
-
-/// What is announced is heard within milliseconds, or never.
-pub const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 const OLDEST: i32 = 140_000;
 
 type Shared = Arc<Mutex<PgConnection>>;
-type Look = fn(&mut Case<'_>) -> Result<Finding, Fault>;
+type Check = fn(&mut CheckContext<'_>) -> Result<Finding, Fault>;
 
-/// What a check may look at.
-pub struct Case<'c> {
-    pub conn: &'c mut PgConnection,
-    pub db: &'c Db,
-    pub settings: &'c Settings,
-}
-
-const CHECKS: [(&str, Look); 12] = [
+const CHECKS: [(&str, Check); 12] = [
     ("database.version", version),
     ("database.writable", writable),
     ("database.latency", latency),
-    ("database.tls", line::tls),
+    ("database.tls", connection::tls),
     ("database.durability", durability),
     ("database.clock", clock),
     ("database.messages", messages),
     ("database.migrations", migrated),
     ("database.rights", rights),
-    ("database.pooler", line::pooler),
-    ("database.listen", line::listen),
+    ("database.pooler", connection::pooler),
+    ("database.listen", connection::listen),
     ("sessions.instances", instances),
 ];
 
@@ -55,14 +45,14 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     let reached = {
         let settings = settings.clone();
         bounded("database.reach", START_WITHIN, move || {
-            reach::database(&settings).map_err(|failure| failure.to_string())
+            connect::database(&settings).map_err(|failure| failure.to_string())
         })
     };
-    // Kept to the end: local mode's server stops with its last user.
+    // Held until the end: the server of local mode stops with its last user.
     let reached = match reached {
         Ok(Ok(reached)) => reached,
-        Ok(Err(why)) => return without(problem("database.reach", why, REACH)),
-        Err(finding) => return without(finding),
+        Ok(Err(why)) => return all_skipped_after(problem("database.reach", why, REACH)),
+        Err(finding) => return all_skipped_after(finding),
     };
     let db = Db::new(&reached.url, settings.pool).with_direct(settings.database_direct.clone());
     let within = db.longest_wait() + MARGIN;
@@ -72,128 +62,111 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     };
     let conn = match conn {
         Ok(Ok(conn)) => conn,
-        Ok(Err(fault)) => return without(problem("database.reach", quiet(&fault, settings), REACH)),
-        Err(finding) => return without(finding),
+        Ok(Err(fault)) => {
+            return all_skipped_after(problem("database.reach", redacted(&fault, settings), REACH));
+        }
+        Err(finding) => return all_skipped_after(finding),
     };
     let mut findings = vec![ok("database.reach", "connected")];
     let conn: Shared = Arc::new(Mutex::new(conn));
     let mut hangs = false;
     for (check, look) in CHECKS {
         if hangs {
-            findings.push(unseen(check));
+            findings.push(skipped(check));
             continue;
         }
         let (conn, db, settings) = (Arc::clone(&conn), db.clone(), settings.clone());
         let found = bounded(check, within, move || {
             let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
-            look(&mut Case { conn: &mut conn, db: &db, settings: &settings })
-                .unwrap_or_else(|fault| faulted(check, &fault, &settings))
+            look(&mut CheckContext { conn: &mut conn, db: &db, settings: &settings })
+                .unwrap_or_else(|fault| failed_check(check, &fault, &settings))
         });
         hangs = found.is_err();
         findings.push(found.unwrap_or_else(|finding| finding));
     }
-    findings.extend(if hangs { upkeep::unseen() } else { upkeep::look(&db, settings) });
+    findings.extend(if hangs { maintenance::skipped() } else { maintenance::look(&db, settings) });
     findings
 }
 
-const REACH: &str = "until it answers every request is told to come back: check host, port, name, user, password, TLS and the network";
+const REACH: &str =
+    "until it answers, every request gets 503: check host, port, name, user, password, TLS and the network";
 
-/// Without a database there is nothing else to see of it.
-fn without(reach: Finding) -> Vec<Finding> {
+/// Without a connection, all other checks are skipped.
+fn all_skipped_after(reach: Finding) -> Vec<Finding> {
     let mut findings = vec![reach];
-    findings.extend(CHECKS.map(|(check, _)| unseen(check)));
-    findings.extend(upkeep::unseen());
+    findings.extend(CHECKS.map(|(check, _)| skipped(check)));
+    findings.extend(maintenance::skipped());
     findings
 }
 
-pub fn unseen(check: &'static str) -> Finding {
-    note(check, "not looked at: the database does not answer", "")
-}
-
-pub fn faulted(check: &'static str, fault: &Fault, settings: &Settings) -> Finding {
-    let why = quiet(fault, settings);
-    if why.contains("does not exist") {
-        return note(check, "not looked at: its tables are not all there", "see database.migrations");
-    }
-    problem(check, why, "see what the database's log says")
-}
-
-/// libpq repeats parts of what it was given, but never the password; a secret in another place is not its to know.
-fn quiet(fault: &Fault, settings: &Settings) -> String {
-    let mut text = fault.to_string();
-    for url in settings.database.iter().chain(&settings.database_direct) {
-        text = text.replace(url.as_str(), "…");
-    }
-    text
-}
-
-fn version(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let Server { number, version, .. } = diagnostics::server(case.conn)?;
+fn version(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let Server { number, version, .. } = diagnostics::server(context.conn)?;
     if number < OLDEST {
         return Ok(problem(
             "database.version",
             format!("PostgreSQL {version}"),
-            "14 is the oldest that is supported",
+            "14 is the oldest supported version",
         ));
     }
     Ok(ok("database.version", format!("PostgreSQL {version}")))
 }
 
-fn writable(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
+fn writable(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
     if server.standby || server.read_only {
         let what = if server.standby { "a standby" } else { "read-only" };
         return Ok(problem(
             "database.writable",
-            format!("it is {what}: nobody can log in, and nothing can be revoked"),
-            "connect to the primary: several hosts in the URL and target_session_attrs=read-write find it by themselves",
+            format!("it is {what}: log-ins and revocations fail"),
+            "connect to the primary: several hosts in the URL with target_session_attrs=read-write find it automatically",
         ));
     }
-    Ok(ok("database.writable", "a primary that may be written to"))
+    Ok(ok("database.writable", "a writable primary"))
 }
 
-/// A look-up is one round trip: what this takes, every page waits.
-fn latency(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let took = diagnostics::round_trip(case.conn, 20)?;
-    let seen = format!("{:.1} ms, the middle of 20 round trips", took.as_secs_f64() * 1000.0);
+/// A lookup is one round trip, so this adds to the time of every page that is not served from memory.
+fn latency(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let took = diagnostics::round_trip(context.conn, 20)?;
+    let seen = format!("{:.1} ms, the median of 20 round trips", took.as_secs_f64() * 1000.0);
     Ok(match took.as_millis() {
         0..5 => ok("database.latency", seen),
         5..20 => note(
             "database.latency",
             seen,
-            "another zone? A session that is not in memory costs one round trip, a log-in about ten",
+            "is it in another zone? A session that is not in memory costs one round trip, a log-in about ten",
         ),
         _ => warning(
             "database.latency",
             seen,
-            "bring database and instances to the same region; revocations wait for two round trips",
+            "move database and instances to the same region; revocations wait for two round trips",
         ),
     })
 }
 
-/// Diesel keeps the SQLSTATE of most errors to itself, so we tell time-outs from our own mistakes by the
-/// server's English messages (`db/fault.rs`).
-fn messages(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let locale = diagnostics::server(case.conn)?.messages;
+/// Diesel does not expose the SQLSTATE of most errors, so time-outs are recognized by the server's English messages.
+fn messages(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let locale = diagnostics::server(context.conn)?.messages;
     if is_english(&locale) {
         return Ok(ok("database.messages", format!("in English (lc_messages = {locale:?})")));
     }
     Ok(warning(
         "database.messages",
-        format!("in another language (lc_messages = {locale:?}): a time-out is answered 500 instead of 503"),
+        format!(
+            "in another language (lc_messages = {locale:?}): a time-out is answered with 500 instead of 503"
+        ),
         "as a superuser: ALTER ROLE … SET lc_messages = 'C' for the role of the application",
     ))
 }
 
-/// Whether a server with this locale speaks English. Without a locale it does, as it does without a translation.
+/// Whether messages in this locale are English. They are without a locale, and without a translation.
 fn is_english(locale: &str) -> bool {
     let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
     ["", "C", "POSIX", "en", "English"].contains(&language)
 }
 
-/// "Revoked means revoked" holds as long as what was committed stays.
-fn durability(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
+/// Revocations last only if commits are durable.
+fn durability(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
     let settings = [
         ("fsync", &server.fsync),
         ("full_page_writes", &server.full_page_writes),
@@ -204,88 +177,90 @@ fn durability(case: &mut Case<'_>) -> Result<Finding, Fault> {
     if off.is_empty() {
         return Ok(ok(
             "database.durability",
-            format!("what is committed stays; synchronous_commit={}", server.synchronous_commit),
+            format!("commits are durable; synchronous_commit={}", server.synchronous_commit),
         ));
     }
     Ok(problem(
         "database.durability",
-        format!("{} off: after a crash, sessions that were revoked may be back", off.join(", ")),
-        "switch it on",
+        format!("{} off: after a crash, revoked sessions may be live again", off.join(", ")),
+        "turn it on",
     ))
 }
 
-/// Expiry and codes of apps are judged by the database's clock; log and letters bear ours.
-fn clock(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let (ahead, give_or_take) = diagnostics::clock_ahead(case.conn)?;
+/// Expiry and TOTP codes use the database's clock; logs and emails use the clock of this machine.
+fn clock(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let (ahead, give_or_take) = diagnostics::clock_ahead(context.conn)?;
     let by = ahead.as_seconds_f64();
-    let seen =
-        format!("the database's is {by:+.3} s from ours, give or take {:.3} s", give_or_take.as_secs_f64());
+    let seen = format!(
+        "the database's clock differs by {by:+.3} s, give or take {:.3} s",
+        give_or_take.as_secs_f64()
+    );
     Ok(match by.abs() - give_or_take.as_secs_f64() {
         off if off < 1.0 => ok("database.clock", seen),
-        off if off < 30.0 => note("database.clock", seen, "let NTP set both"),
+        off if off < 30.0 => note("database.clock", seen, "set both clocks with NTP"),
         _ => warning(
             "database.clock",
             seen,
-            "let NTP set both: sessions and links end by the database's clock, and codes of authenticator apps are refused when it is a step (30 s) off",
+            "set both clocks with NTP: sessions and links expire by the database's clock, and codes of authenticator apps are refused if it is off by one step (30 s)",
         ),
     })
 }
 
-fn migrated(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let state = migrations::state(case.conn)?;
+fn migrated(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let state = migrations::state(context.conn)?;
     let pending = state.pending.join(", ");
     Ok(match (state.pending.is_empty(), state.unknown.is_empty()) {
-        (true, true) => ok("database.migrations", "the schema is this version's"),
+        (true, true) => ok("database.migrations", "the schema is that of this version"),
         (true, false) => note(
             "database.migrations",
-            format!("a newer version has added {}", state.unknown.join(", ")),
-            "fine while instances are being replaced: each version works with the schema of the next",
+            format!("a newer version has applied {}", state.unknown.join(", ")),
+            "expected during an upgrade: each version works with the schema of the next",
         ),
-        (false, _) if diagnostics::server(case.conn)?.may_create => warning(
+        (false, _) if diagnostics::server(context.conn)?.may_create => warning(
             "database.migrations",
             format!("not applied yet: {pending}"),
-            "`latchkey serve` does it when it starts, or `latchkey migrate` now",
+            "`latchkey serve` applies them when it starts; `latchkey migrate` applies them now",
         ),
         (false, _) => problem(
             "database.migrations",
-            format!("not applied yet, and this role may not: {pending}"),
+            format!("not applied yet, and this role cannot apply them: {pending}"),
             "run `latchkey migrate` as the owner of the tables",
         ),
     })
 }
 
-fn rights(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
-    let tables = diagnostics::rights(case.conn)?;
+fn rights(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
+    let tables = diagnostics::rights(context.conn)?;
     let missing: Vec<String> = tables.iter().filter_map(lacking).collect();
     if !missing.is_empty() {
         return Ok(problem(
             "database.rights",
             format!("{} may not {}", server.role, missing.join("; ")),
-            "run docs/least-privilege.sql as the owner, again after each upgrade that brings tables",
+            "run docs/least-privilege.sql as the owner, and again after each upgrade that adds tables",
         ));
     }
-    if server.superuser && case.settings.is_local() {
-        return Ok(ok("database.rights", "its owner: it is our own server"));
+    if server.superuser && context.settings.is_local() {
+        return Ok(ok("database.rights", "the owner of the server of local mode"));
     }
     if server.superuser {
         return Ok(warning(
             "database.rights",
             format!("{} is a superuser", server.role),
-            "a role of its own is enough: docs/least-privilege.sql",
+            "create a role with fewer rights: docs/least-privilege.sql",
         ));
     }
     if tables.iter().any(|table| table.name == "audit_events" && (table.update || table.delete)) {
         return Ok(note(
             "database.rights",
-            format!("{} may change the audit trail; `latchkey audit verify` would find it", server.role),
-            "docs/least-privilege.sql is a role that cannot",
+            format!("{} may change the audit trail; `latchkey audit verify` would detect it", server.role),
+            "docs/least-privilege.sql creates a role that cannot",
         ));
     }
     Ok(ok("database.rights", format!("{} has what it needs, and no more", server.role)))
 }
 
-/// What we do with a table: the trail is only added to, and its chain is the database's own.
+/// The rights that are missing on a table. The application only inserts audit events, and the database writes the chain.
 fn lacking(table: &Rights) -> Option<String> {
     let Rights { name, select, insert, update, delete } = table;
     let changed = !name.starts_with("audit_") && !name.starts_with("__diesel");
@@ -300,15 +275,15 @@ fn lacking(table: &Rights) -> Option<String> {
     (!lacks.is_empty()).then(|| format!("{} {name}", lacks.join(", ")))
 }
 
-/// Who serves sessions from memory, whether they answer, and whether the database has room for them.
-fn instances(case: &mut Case<'_>) -> Result<Finding, Fault> {
-    let server = diagnostics::server(case.conn)?;
-    let call = ping_instances(&mut case.db.connect_dedicated()?, HEARD_WITHIN)?;
-    let each = case.settings.pool.pool_size + 1;
+/// Whether all instances answer, and whether the database has enough connections for them.
+fn instances(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
+    let server = diagnostics::server(context.conn)?;
+    let call = ping_instances(&mut context.db.connect_dedicated()?, NOTIFY_WITHIN)?;
+    let each = context.settings.pool.pool_size + 1;
     let wanted = i64::from(each) * i64::try_from(call.instances.max(1)).unwrap_or(1);
     let room = i64::from(server.connections);
     let seen = format!(
-        "{} instances, the last answered after {:.1} ms; {} of {room} connections in use, up to {each} an instance",
+        "{} instances, the last answered after {:.1} ms; {} of {room} connections in use, up to {each} per instance",
         call.instances,
         call.took.as_secs_f64() * 1000.0,
         server.connected,
@@ -317,23 +292,23 @@ fn instances(case: &mut Case<'_>) -> Result<Finding, Fault> {
         () if call.silent > 0 => warning(
             "sessions.instances",
             format!("{} of {} instances do not answer", call.silent, call.instances),
-            "they were killed, or hang: the next revocation waits half a second for them, once; then they are forgotten",
+            "they were killed, or hang: the next revocation waits half a second for them, once, and then removes them",
         ),
         () if wanted > room => problem(
             "sessions.instances",
             seen,
-            "more connections than the database has: lower LATCHKEY__DATABASE__POOL_SIZE, raise max_connections, or put a pooler in between",
+            "the database has too few connections: lower LATCHKEY__DATABASE__POOL_SIZE, raise max_connections, or add a pooler",
         ),
         () if 2 * wanted > room => note(
             "sessions.instances",
             seen,
-            "while all instances are replaced at once there may be twice as many: replace them one by one",
+            "if all instances are replaced at once, there may be twice as many connections: replace them one by one",
         ),
         () if call.instances == 0 => note("sessions.instances", "no instance is running", ""),
         () if call.gone > 0 => note(
             "sessions.instances",
-            format!("{seen}; {} rows of instances that are gone", call.gone),
-            "they go with the next revocation",
+            format!("{seen}; {} rows of stopped instances", call.gone),
+            "the next revocation deletes them",
         ),
         () => ok("sessions.instances", seen),
     })

@@ -1,17 +1,17 @@
-//! What a check of the doctor says: one line.
+//! The result of a check of the doctor: one line.
 
 use serde::Serialize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
+    /// No action needed.
     Ok,
-    /// Worth knowing, or not looked at.
+    /// Worth knowing, or not checked.
     Note,
-    /// Works, and will not in some case that comes.
+    /// Works now, but fails under some conditions.
     Warning,
-    /// Does not work, or promises more than it holds.
+    /// Does not work, or a guarantee does not hold.
     Problem,
 }
 
@@ -31,7 +31,7 @@ pub struct Finding {
     pub check: &'static str,
     pub level: Level,
     pub seen: String,
-    /// What to do; nothing where there is nothing.
+    /// What to do; empty if there is nothing to do.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub advice: String,
 }

@@ -1,4 +1,4 @@
-//! The doctor on mail: knocks at the mail server and sends nothing.
+//! Checks mail: connects to the mail server and sends nothing.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::finding::{Finding, note, ok, problem, warning};
 use crate::config::{Settings, Transport};
 use crate::mail::Mailer;
 
-/// A mail server may look up who calls before it speaks.
+/// A mail server may look up the client before it answers.
 const WITHIN: Duration = Duration::from_secs(10);
 
 pub fn look(settings: &Settings) -> Vec<Finding> {
@@ -28,10 +28,10 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     };
     let from = from(settings, &mailer);
     match settings.mail.transport {
-        Transport::Mailbox => vec![ok("mail.server", "letters are kept at /dev/mailbox"), from],
+        Transport::Mailbox => vec![ok("mail.server", "emails are shown at /dev/mailbox"), from],
         Transport::None => vec![note(
             "mail.server",
-            "mail is off: nobody can register, reset a password or be warned",
+            "mail is off: no registrations, password resets or notices",
             "set LATCHKEY__MAIL__SMTP_URL",
         )],
         Transport::Smtp => vec![server(settings, mailer), privacy(settings), from],
@@ -40,21 +40,21 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
 
 fn server(settings: &Settings, mailer: Mailer) -> Finding {
     let ehlo = &settings.mail.ehlo;
-    match bounded("mail.server", WITHIN, move || mailer.knock()) {
-        Ok(Some(Ok(()))) => ok("mail.server", format!("it answers, and lets us in as {ehlo}")),
+    match bounded("mail.server", WITHIN, move || mailer.test_connection()) {
+        Ok(Some(Ok(()))) => ok("mail.server", format!("it answers and accepts us as {ehlo}")),
         Ok(Some(Err(why))) => problem(
             "mail.server",
             without_credentials(&why),
             format!(
-                "letters wait in the outbox until it does: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether it accepts {ehlo} as our name (LATCHKEY__MAIL__EHLO)"
+                "emails wait in the outbox until then: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether the server accepts {ehlo} as the client's name (LATCHKEY__MAIL__EHLO)"
             ),
         ),
-        Ok(None) => note("mail.server", "there is none", "set LATCHKEY__MAIL__SMTP_URL"),
+        Ok(None) => note("mail.server", "there is no mail server", "set LATCHKEY__MAIL__SMTP_URL"),
         Err(finding) => finding,
     }
 }
 
-/// A server may repeat what it was sent.
+/// A server may repeat what the client sent.
 fn without_credentials(text: &str) -> String {
     let words =
         text.split_whitespace().map(|word| if word.contains('@') || word.len() > 80 { "…" } else { word });
@@ -63,28 +63,34 @@ fn without_credentials(text: &str) -> String {
 
 fn privacy(settings: &Settings) -> Finding {
     let Some(url) = settings.mail.smtp_url.as_deref().and_then(|url| Url::parse(url).ok()) else {
-        return problem("mail.tls", "the URL of the mail server is none", "correct LATCHKEY__MAIL__SMTP_URL");
+        return problem(
+            "mail.tls",
+            "the URL of the mail server is invalid",
+            "correct LATCHKEY__MAIL__SMTP_URL",
+        );
     };
     let required = url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
-    // Of a scheme it does not know, url takes an address for a name.
+    // For an unknown scheme, `url` parses an IP address as a name.
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match () {
         () if url.scheme() == "smtps" || required => {
-            ok("mail.tls", "encrypted, and the server has to prove itself")
+            ok("mail.tls", "encrypted, and the identity of the server is verified")
         }
-        () if near => {
-            note("mail.tls", "plain, within this machine", "from there on it is that server's concern")
-        }
+        () if near => note(
+            "mail.tls",
+            "not encrypted, within this machine",
+            "encryption from there on depends on that server",
+        ),
         () => warning(
             "mail.tls",
-            "letters may travel readable, with links that open accounts",
-            "use smtps://, or ?tls=required behind smtp://",
+            "emails may be sent readable, with links that give access to accounts",
+            "use smtps://, or append ?tls=required to smtp://",
         ),
     }
 }
 
-/// Whether receivers may believe that it is us.
+/// Whether receivers can tell that the sender is genuine.
 fn from(settings: &Settings, mailer: &Mailer) -> Finding {
     let (from, host) = (mailer.sender_domain(), settings.server.public.host());
     if from == host || host.ends_with(&format!(".{from}")) {
@@ -92,7 +98,9 @@ fn from(settings: &Settings, mailer: &Mailer) -> Finding {
     }
     note(
         "mail.from",
-        format!("{} is not of {host}", settings.mail.from),
-        format!("see that {from} has SPF and DKIM for this mail server, or letters look like phishing"),
+        format!("{} is not in the domain of {host}", settings.mail.from),
+        format!(
+            "make sure that {from} has SPF and DKIM for this mail server; otherwise emails look like phishing"
+        ),
     )
 }

@@ -1,14 +1,15 @@
-//! `latchkey doctor`: looks at everything that has to be right around us, and says of each thing what was seen and what
-//! to do. Changes nothing, prints no secret, and comes to an end whatever else does not.
+//! `latchkey doctor`: checks what the program depends on, and reports for each check what it found and what to do. Changes
+//! nothing, prints no secret, and always ends: every check has a timeout.
 
+mod check;
+mod connection;
 mod database;
-mod fetch;
 mod finding;
-mod line;
+mod http;
 mod mail;
+mod maintenance;
 mod settings;
 mod site;
-mod upkeep;
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -21,32 +22,32 @@ use crate::config::{Misconfigured, Settings};
 use finding::{Finding, Level, problem};
 
 #[derive(Args)]
-pub struct Asked {
-    /// Also ask the running instance at this address, as people reach it: is it us, and what address do we see?
+pub struct Options {
+    /// Also send requests to the running instance, at its public address.
     #[arg(long, value_name = "https://…")]
     url: Option<String>,
-    /// A JSON object a finding.
+    /// Print one JSON object per finding.
     #[arg(long)]
     json: bool,
 }
 
-/// Fails where there is a problem. The settings are a finding as well, so they come as they were read.
-pub fn run(settings: Result<Settings, Misconfigured>, asked: &Asked) -> Result<(), Failure> {
+/// Fails if there is a problem. Invalid settings are a finding too.
+pub fn run(settings: Result<Settings, Misconfigured>, options: &Options) -> Result<(), Failure> {
     let findings = match settings {
-        Ok(settings) => look(&settings, asked.url.as_deref()),
+        Ok(settings) => look(&settings, options.url.as_deref()),
         Err(wrong) => vec![problem(
             "settings",
             wrong.to_string().trim_start_matches("settings: "),
-            "correct it; nothing else can be looked at before",
+            "correct it; nothing else can be checked before",
         )],
     };
     for finding in &findings {
-        if asked.json {
-            say!("{}", serde_json::to_string(finding)?);
+        if options.json {
+            print_line!("{}", serde_json::to_string(finding)?);
         } else {
             let Finding { check, level, seen, advice } = finding;
             let advice = if advice.is_empty() { String::new() } else { format!(" → {advice}") };
-            say!("{:<8} {check:<20} {}", level.as_str(), one_line(&format!("{seen}{advice}")));
+            print_line!("{:<8} {check:<20} {}", level.as_str(), one_line(&format!("{seen}{advice}")));
         }
     }
     match findings.iter().filter(|finding| finding.level == Level::Problem).count() {
@@ -60,7 +61,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Database, mail and site are looked at at once, none waiting for another.
+/// Checks the database, mail and the site in parallel.
 fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let mut findings = settings::look(settings);
     let of_database = {
@@ -81,27 +82,27 @@ fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     findings
 }
 
-/// Runs one check by itself: one that hangs or fails says so, and takes nothing along. Its thread is left behind; the
-/// process is about to end.
+/// Runs one check in its own thread: if it hangs or panics, the others are not affected. The thread is abandoned, because
+/// the process is about to exit.
 fn bounded<T: Send + 'static>(
     check: &'static str,
     within: Duration,
     look: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Finding> {
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
-        let _ = tell.send(look());
+        let _ = sender.send(look());
     });
-    told.recv_timeout(within).map_err(|error| match error {
+    receiver.recv_timeout(within).map_err(|error| match error {
         RecvTimeoutError::Timeout => problem(
             check,
             format!("no answer within {} s", within.as_secs()),
-            "it hangs: see whether it is reachable from here, and what it waits for",
+            "check whether it is reachable from here, and what it waits for",
         ),
         RecvTimeoutError::Disconnected => failed(check),
     })
 }
 
 fn failed(check: &'static str) -> Finding {
-    problem(check, "the check itself failed", "run it again; if it stays so, report it")
+    problem(check, "the check itself failed", "run it again; if it fails again, report it")
 }

@@ -1,26 +1,26 @@
-//! The doctor on the way from the browser to us: asks the running instance through its public address.
+//! Checks the path from the browser to the server: sends requests to the running instance at its public address.
 
 use std::time::Duration;
 
 use url::Url;
 
 use super::bounded;
-use super::fetch::{self, Answer};
 use super::finding::{Finding, note, ok, problem, warning};
+use super::http::{self, Response};
 use crate::config::{Origin, Settings};
 use crate::web::ops::doctor::{self, FRESH_FOR, HEADER, ObservedRequest};
 
 const WITHIN: Duration = Duration::from_secs(15);
 
-/// Belongs to nobody (RFC 5737): whoever is taken for it, is so because they said so.
-const NOBODY: &str = "192.0.2.1";
+/// A documentation address (RFC 5737). No client has it, so a server that reports it believes the header.
+const TEST_ADDRESS: &str = "192.0.2.1";
 
 pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let Some(url) = url else {
         return vec![note(
             "site.reach",
-            "not asked",
-            "`latchkey doctor --url` with the public address asks the running instance",
+            "not checked",
+            "run `latchkey doctor --url` with the public address to check the running instance",
         )];
     };
     let origin = match Url::parse(url) {
@@ -28,7 +28,7 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
         _ => {
             return vec![problem(
                 "site.reach",
-                format!("{url:?} is no address"),
+                format!("{url:?} is not a URL"),
                 "such as https://id.example.org",
             )];
         }
@@ -42,14 +42,14 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let mut findings = vec![reached(settings, &origin, &seen)];
     let asking = (settings.clone(), origin.clone());
     let spoofed = bounded("site.client-address", WITHIN, move || {
-        ask(&asking.0, &asking.1, &[("X-Forwarded-For", NOBODY)])
+        ask(&asking.0, &asking.1, &[("X-Forwarded-For", TEST_ADDRESS)])
     });
     findings.push(match spoofed {
         Ok(Ok(spoofed)) => address(&seen, &spoofed),
         Ok(Err(finding)) | Err(finding) => finding,
     });
     let page = origin.join("/login").unwrap_or_else(|_| origin.clone());
-    match bounded("site.headers", WITHIN, move || fetch::get(&page, &[])) {
+    match bounded("site.headers", WITHIN, move || http::get(&page, &[])) {
         Ok(Ok(page)) => findings.extend([headers(&page, &origin), cookie(&page, &origin)]),
         Ok(Err(why)) => findings.push(problem("site.headers", why, "/login does not answer")),
         Err(finding) => findings.push(finding),
@@ -65,36 +65,37 @@ fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Obser
     let question =
         doctor::question(&settings.secret).map_err(|error| failed(error.to_string(), "run it again"))?;
     let url =
-        origin.join(doctor::PATH).map_err(|error| failed(error.to_string(), "give scheme and host alone"))?;
+        origin.join(doctor::PATH).map_err(|error| failed(error.to_string(), "use only scheme and host"))?;
     let headers: Vec<(&str, &str)> =
         [(HEADER, question.as_str())].into_iter().chain(more.iter().copied()).collect();
-    let answer = fetch::get(&url, &headers).map_err(|why| {
+    let answer = http::get(&url, &headers).map_err(|why| {
         let (seen, advice) = unreached(&why, url.host_str().unwrap_or_default());
         failed(seen, advice)
     })?;
     doctor::verified_answer(&settings.secret, &question, &answer.body).ok_or_else(|| {
         failed(
-            format!("somebody answers ({}), but not us", answer.status),
-            &format!("does the address lead here? Does the instance have this secret and this version, and are both clocks within {FRESH_FOR} s?"),
+            format!("another server answers ({})", answer.status),
+            &format!("does the address lead to this instance? Does the instance have the same secret and version, and do the clocks differ by less than {FRESH_FOR} s?"),
         )
     })
 }
 
-/// What people would see as a warning of their browser, in OpenSSL's words, and what to do.
+/// Explains an error of OpenSSL, for which a browser would show a warning, and what to do.
 fn unreached(why: &str, host: &str) -> (String, &'static str) {
-    // Versions of it differ in capitals.
+    // Versions of OpenSSL differ in capital letters.
     let lower = why.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
     match () {
         () if says(&["hostname mismatch", "ip address mismatch"]) => (
             format!("the certificate is not for {host} ({why})"),
-            "give the gateway a certificate with this name in it, or ask at the name it has",
+            "install a certificate with this name at the gateway, or use a name of the certificate",
         ),
-        () if says(&["certificate has expired"]) => {
-            (format!("the certificate has run out ({why})"), "renew it, and see why nobody did by itself")
-        }
+        () if says(&["certificate has expired"]) => (
+            format!("the certificate has expired ({why})"),
+            "renew it, and check why it was not renewed automatically",
+        ),
         () if says(&["certificate is not yet valid"]) => {
-            (format!("the certificate is not valid yet ({why})"), "is the clock of this machine right?")
+            (format!("the certificate is not valid yet ({why})"), "is the clock of this machine correct?")
         }
         () if says(&[
             "local issuer certificate",
@@ -104,17 +105,17 @@ fn unreached(why: &str, host: &str) -> (String, &'static str) {
         ]) =>
         {
             (
-                format!("the certificate is of no authority this machine knows ({why})"),
-                "let the gateway send the whole chain, from an authority browsers know; for one of your own set SSL_CERT_FILE",
+                format!("this machine does not trust the authority of the certificate ({why})"),
+                "configure the gateway to send the whole chain, from an authority that browsers trust; for a private authority, set SSL_CERT_FILE",
             )
         }
         () if says(&["wrong version number", "packet length too long", "http request"]) => (
-            format!("whoever listens there does not speak TLS ({why})"),
-            "end TLS at the proxy that people reach, and ask there",
+            format!("the server there does not speak TLS ({why})"),
+            "terminate TLS at the public proxy, and use its address",
         ),
         () => (
             why.to_owned(),
-            "is an instance running, the name right, the certificate valid, and the gateway's route open?",
+            "is an instance running? Are the name, the certificate and the route of the gateway correct?",
         ),
     }
 }
@@ -123,7 +124,7 @@ fn reached(settings: &Settings, asked: &Url, seen: &ObservedRequest) -> Finding 
     let asked = Origin::parse(asked.as_str()).map(|origin| origin.as_str().to_owned());
     let asked = asked.unwrap_or_else(|why| why);
     let ours = settings.server.public.as_str();
-    let who = format!("it is us, version {}", seen.version);
+    let who = format!("the instance answers, version {}", seen.version);
     if seen.public != ours {
         return problem(
             "site.reach",
@@ -135,60 +136,61 @@ fn reached(settings: &Settings, asked: &Url, seen: &ObservedRequest) -> Finding 
         return warning(
             "site.reach",
             format!("{who}, but its public address is {ours}"),
-            "links, cookies and the origin check are for that one: ask there, or correct LATCHKEY__SERVER__PUBLIC_URL",
+            "links, cookies and the origin check use that address: use it here too, or correct LATCHKEY__SERVER__PUBLIC_URL",
         );
     }
     if seen.proto.as_deref() == Some("http") && settings.server.public.is_secure() {
         return warning(
             "site.reach",
-            format!("{who}, but the proxy says it was asked without TLS"),
-            "end TLS at the proxy that people reach",
+            format!("{who}, but the proxy reports a request without TLS"),
+            "terminate TLS at the public proxy",
         );
     }
     ok("site.reach", who)
 }
 
-/// We write nothing into `X-Forwarded-For` at first, so whatever is in it is our proxies'; then a client's lie.
+/// The first request has no `X-Forwarded-For`, so the entries that arrive are those of the proxies; the second request has
+/// a forged one.
 fn address(seen: &ObservedRequest, spoofed: &ObservedRequest) -> Finding {
     let check = "site.client-address";
     let ObservedRequest { forwarded, trusted_hops, .. } = seen;
     let text =
-        |address: Option<std::net::IpAddr>| address.map_or_else(|| "nobody".into(), |ip| ip.to_string());
+        |address: Option<std::net::IpAddr>| address.map_or_else(|| "unknown".into(), |ip| ip.to_string());
     let client = text(seen.client);
-    if text(spoofed.client) == NOBODY {
+    if text(spoofed.client) == TEST_ADDRESS {
         return problem(
             check,
             format!(
-                "whoever writes an X-Forwarded-For is believed: {trusted_hops} proxies are trusted, {forwarded} write it"
+                "a forged X-Forwarded-For is believed: {trusted_hops} proxies are trusted, {forwarded} write the header"
             ),
-            format!("anybody can dodge the throttle: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+            format!("any client can bypass the throttle: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
         );
     }
     if forwarded > trusted_hops {
         return problem(
             check,
             format!(
-                "we take you for {client}, which is a proxy: {forwarded} write X-Forwarded-For, {trusted_hops} are trusted"
+                "your address appears as {client}, which is a proxy: {forwarded} proxies write X-Forwarded-For, {trusted_hops} are trusted"
             ),
-            format!("everybody is counted as one address: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+            format!("all clients count as one address: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
         );
     }
     if forwarded < trusted_hops {
         return problem(
             check,
             format!(
-                "we take you for {client}: {forwarded} proxies write X-Forwarded-For, {trusted_hops} are trusted"
+                "your address appears as {client}: {forwarded} proxies write X-Forwarded-For, {trusted_hops} are trusted"
             ),
             format!("set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
         );
     }
     ok(
         check,
-        format!("we take you for {client}, by way of {forwarded} proxies; check that this is your address"),
+        format!("your address appears as {client}, through {forwarded} proxies; check that this is correct"),
     )
 }
 
-fn headers(page: &Answer, origin: &Url) -> Finding {
+fn headers(page: &Response, origin: &Url) -> Finding {
     let mut wanted =
         vec!["content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"];
     if origin.scheme() == "https" {
@@ -203,27 +205,23 @@ fn headers(page: &Answer, origin: &Url) -> Finding {
         (false, ..) => problem(
             "site.headers",
             format!("/login arrives without {}", missing.join(", ")),
-            "a proxy takes them away: let it pass them on",
+            "a proxy removes them: configure it to forward them",
         ),
         (_, _, true) => problem(
             "site.headers",
-            "/login may be kept by caches",
-            "a proxy changes Cache-Control: let it pass it on",
+            "caches may store /login",
+            "a proxy changes Cache-Control: configure it to forward the header",
         ),
         (_, Some(name), _) => {
-            warning("site.headers", format!("{name} arrives twice"), "a proxy adds its own: leave that to us")
+            warning("site.headers", format!("{name} arrives twice"), "a proxy adds its own: remove it there")
         }
-        _ => ok("site.headers", "they arrive as they were sent"),
+        _ => ok("site.headers", "all headers arrive unchanged"),
     }
 }
 
-fn cookie(page: &Answer, origin: &Url) -> Finding {
+fn cookie(page: &Response, origin: &Url) -> Finding {
     let Some(cookie) = page.all("set-cookie").find(|cookie| cookie.contains("latchkey")) else {
-        return problem(
-            "site.cookie",
-            "/login sets no cookie",
-            "nobody can log in: a proxy takes Set-Cookie away",
-        );
+        return problem("site.cookie", "/login sets no cookie", "log-ins fail: a proxy removes Set-Cookie");
     };
     let name = cookie.split('=').next().unwrap_or_default();
     let attributes: Vec<String> = cookie.split(';').skip(1).map(|part| part.trim().to_lowercase()).collect();
@@ -238,15 +236,15 @@ fn cookie(page: &Answer, origin: &Url) -> Finding {
         (false, ..) => problem(
             "site.cookie",
             format!("{name} arrives changed"),
-            "a proxy rewrites cookies: let it pass them on",
+            "a proxy rewrites cookies: configure it to forward them",
         ),
         (_, true, false) => problem(
             "site.cookie",
             format!("{name} has no __Host- prefix"),
-            "the instance does not know that it is reached over TLS: LATCHKEY__SERVER__PUBLIC_URL",
+            "the instance does not know that it is reached over TLS: set LATCHKEY__SERVER__PUBLIC_URL",
         ),
-        (_, false, _) => note("site.cookie", format!("{name}, without TLS"), "for this machine alone"),
-        _ => ok("site.cookie", format!("{name} arrives as it was sent")),
+        (_, false, _) => note("site.cookie", format!("{name}, without TLS"), "for this machine only"),
+        _ => ok("site.cookie", format!("{name} arrives unchanged")),
     }
 }
 
@@ -254,14 +252,14 @@ fn redirect(origin: &Url) -> Finding {
     let check = "site.redirect";
     let mut plain = origin.clone();
     if origin.scheme() != "https" || origin.port().is_some() || plain.set_scheme("http").is_err() {
-        return note(check, "there is no http:// address beside this one", "");
+        return note(check, "this URL has no http:// counterpart", "");
     }
-    leads_on(&plain)
+    check_redirect(&plain)
 }
 
-fn leads_on(plain: &Url) -> Finding {
+fn check_redirect(plain: &Url) -> Finding {
     let check = "site.redirect";
-    match fetch::get(plain, &[]) {
+    match http::get(plain, &[]) {
         Err(why) => ok(check, format!("http:// does not answer ({why})")),
         Ok(answer) => match answer.header("location") {
             Some(location) if (300..400).contains(&answer.status) && location.starts_with("https://") => {
@@ -285,7 +283,7 @@ mod tests {
     use super::*;
     use crate::cli::doctor::finding::Level;
 
-    /// What is found where this is answered to whoever asks without TLS.
+    /// The finding for a server that answers requests without TLS with this head.
     fn found(head: &'static str) -> Finding {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -294,13 +292,13 @@ mod tests {
             let _ = client.read(&mut [0; 1024]);
             client.write_all(format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
         });
-        let found = leads_on(&url);
+        let found = check_redirect(&url);
         answers.join().unwrap();
         found
     }
 
     #[test]
-    fn http_has_to_lead_to_https_or_to_nothing() {
+    fn http_must_redirect_to_https_or_not_answer() {
         for (head, level, words) in [
             ("301 Moved\r\nLocation: https://id.example.org/", Level::Ok, "leads to https"),
             ("308 Moved\r\nLocation: https://id.example.org/login", Level::Ok, "leads to https"),
@@ -311,8 +309,8 @@ mod tests {
             assert!(seen == level && text.contains(words), "{head}: {text}");
             assert_eq!(advice.is_empty(), level == Level::Ok, "{head}");
         }
-        let nobody = Url::parse("http://127.0.0.1:9").unwrap();
-        assert_eq!(leads_on(&nobody).level, Level::Ok);
+        let unreachable = Url::parse("http://127.0.0.1:9").unwrap();
+        assert_eq!(check_redirect(&unreachable).level, Level::Ok);
         let elsewhere = Url::parse("https://127.0.0.1:9").unwrap();
         assert_eq!(redirect(&elsewhere).level, Level::Note);
     }

@@ -1,4 +1,4 @@
-//! `latchkey user import`: people from elsewhere, with the password hashes they had there (docs/moving-in.md).
+//! `latchkey user import`: users from another system, with their password hashes (docs/moving-in.md).
 
 mod report;
 mod rows;
@@ -12,27 +12,27 @@ use clap::Args;
 use super::Failure;
 use crate::accounts::Accounts;
 use crate::identity::EmailKey;
-use crate::users::Newcomer;
+use crate::users::ImportedUser;
 use report::{Progress, Report};
-use rows::{Rows, Unreadable};
+use rows::{FileError, Rows};
 
-/// Rows of one transaction: a crash loses at most this many, and whoever runs it again brings them.
+/// Rows per transaction: a crash loses at most this many, and a second run imports them.
 const BATCH: usize = 500;
 
 #[derive(Args)]
 pub struct Import {
-    /// `.csv` with a header, or `.jsonl`, one object a line: email, name, password_hash, role, created_at.
+    /// `.csv` with a header, or `.jsonl` with one object per line: email, name, password_hash, role, created_at.
     file: PathBuf,
-    /// Say what would happen, and import nothing.
+    /// Report what would happen, and import nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Say it as JSON, one object a line, the sums last.
+    /// Report in JSON, one object per line, the totals last.
     #[arg(long)]
     json: bool,
-    /// Take rows whose role is admin.
+    /// Import rows whose role is admin.
     #[arg(long)]
     allow_admins: bool,
-    /// Exit with 1 if any row was refused. Without it, refused rows fail the command only if no other row was taken.
+    /// Exit with 1 if any row was refused. Without it, the command fails only if all rows were refused.
     #[arg(long)]
     strict: bool,
 }
@@ -46,24 +46,27 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
     let mut rows = open(path, input).map_err(|why| named(&why))?;
 
     let mut report = Report::new(import.json, import.dry_run);
-    let mut batch: Vec<(u64, Newcomer)> = Vec::with_capacity(BATCH);
+    let mut batch: Vec<(u64, ImportedUser)> = Vec::with_capacity(BATCH);
     let mut last = 0;
     while let Some((line, row)) = rows.next().map_err(|error| named(&error))? {
         last = line;
-        let judged =
-            row.and_then(|row| Newcomer::parse(&row, import.allow_admins).map_err(|unfit| unfit.to_string()));
-        match judged {
-            Ok(newcomer) => batch.push((line, newcomer)),
+        let parsed = row.and_then(|row| {
+            ImportedUser::parse(&row, import.allow_admins).map_err(|error| error.to_string())
+        });
+        match parsed {
+            Ok(imported) => batch.push((line, imported)),
             Err(reason) => report.refuse(line, &reason),
         }
         if batch.len() == BATCH {
-            settle(accounts, import, &mut batch, &mut report).await.map_err(|fault| stopped(line, &fault))?;
+            import_batch(accounts, import, &mut batch, &mut report)
+                .await
+                .map_err(|fault| stopped(line, &fault))?;
             progress.at(rows.bytes(), report.imported + report.existing + report.refused);
         }
     }
-    settle(accounts, import, &mut batch, &mut report).await.map_err(|fault| stopped(last, &fault))?;
+    import_batch(accounts, import, &mut batch, &mut report).await.map_err(|fault| stopped(last, &fault))?;
     drop(progress);
-    report.sum_up();
+    report.print_totals();
     let is_partial = report.imported + report.existing > 0;
     match report.refused {
         0 => Ok(()),
@@ -76,38 +79,38 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
 fn open<R: BufRead>(path: &Path, input: R) -> Result<Rows<R>, String> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => Rows::csv(input).map_err(|why| match why {
-            Unreadable::Io(error) => error.to_string(),
-            Unreadable::Header(why) => why,
+            FileError::Io(error) => error.to_string(),
+            FileError::Header(why) => why,
         }),
         Some("jsonl") => Ok(Rows::jsonl(input)),
-        _ => Err("the name ends neither in .csv nor in .jsonl".into()),
+        _ => Err("the file name ends neither in .csv nor in .jsonl".into()),
     }
 }
 
-/// Hands over a batch and empties it.
-async fn settle(
+/// Imports a batch and empties it.
+async fn import_batch(
     accounts: &Accounts,
     import: &Import,
-    batch: &mut Vec<(u64, Newcomer)>,
+    batch: &mut Vec<(u64, ImportedUser)>,
     report: &mut Report,
 ) -> Result<(), crate::db::Fault> {
     if batch.is_empty() {
         return Ok(());
     }
-    let told: Vec<(u64, EmailKey, bool)> = batch
+    let reported: Vec<(u64, EmailKey, bool)> = batch
         .iter()
-        .map(|(line, newcomer)| (*line, newcomer.key().clone(), newcomer.has_password()))
+        .map(|(line, imported)| (*line, imported.key().clone(), imported.has_password()))
         .collect();
-    let newcomers = batch.drain(..).map(|(_, newcomer)| newcomer).collect();
-    let new = accounts.admin.import(newcomers, import.dry_run).await?;
-    for ((line, key, has_password), new) in told.into_iter().zip(new) {
-        report.settle(line, key.as_str(), has_password, new);
+    let imported_users = batch.drain(..).map(|(_, imported)| imported).collect();
+    let new = accounts.admin.import(imported_users, import.dry_run).await?;
+    for ((line, key, has_password), new) in reported.into_iter().zip(new) {
+        report.record(line, key.as_str(), has_password, new);
     }
     Ok(())
 }
 
 fn stopped(line: u64, fault: &crate::db::Fault) -> String {
     format!(
-        "stopped before line {line} was settled: {fault}; who is imported stays, run it again for the others"
+        "stopped before line {line} was imported: {fault}; imported users remain, run the command again for the rest"
     )
 }

@@ -1,4 +1,4 @@
-//! What came of each row: said as it happens, counted, and summed up.
+//! The report of an import: one line per refused row, and the totals.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -7,18 +7,18 @@ use std::time::Instant;
 
 use serde_json::json;
 
-/// Addresses of the file that are remembered, to tell a second row of somebody from somebody who was here before: some
-/// 40 MB. Beyond it the second is said to be here already, which is true by then.
+/// Addresses of the file that are remembered (about 40 MB), to tell a duplicate row from an existing user. Beyond the limit,
+/// a duplicate is reported as an existing user, which is true by then.
 const REMEMBERED: usize = 2_000_000;
 
-/// Characters of the bar.
+/// Characters of the progress bar.
 const WIDTH: usize = 30;
 
 pub struct Report {
     json: bool,
     dry: bool,
     keys: RandomState,
-    /// Fingerprints, since only words hang on them: the database decides who is new.
+    /// Hashes of addresses. A collision affects only the report: the database decides who is new.
     seen: HashSet<u64>,
     pub imported: u64,
     pub without_password: u64,
@@ -45,8 +45,8 @@ impl Report {
         self.skipped(line, "refused", reason);
     }
 
-    /// Somebody who could be taken in, and whether the database did (or, when dry, would).
-    pub fn settle(&mut self, line: u64, key: &str, has_password: bool, new: bool) {
+    /// A valid row, and whether the database inserted it (or would, in a dry run).
+    pub fn record(&mut self, line: u64, key: &str, has_password: bool, new: bool) {
         let fingerprint = self.keys.hash_one(key);
         let again = if self.seen.len() < REMEMBERED {
             !self.seen.insert(fingerprint)
@@ -57,29 +57,31 @@ impl Report {
             self.imported += 1;
             self.without_password += u64::from(!has_password);
         } else if again {
-            self.refuse(line, "the address is in the file twice");
+            self.refuse(line, "the address occurs twice in the file");
         } else {
             self.existing += 1;
-            // Run again after half the work, nobody wants to read the other half.
+            // Not in the text: after an interrupted import, a second run would print a line for each imported user.
             if self.json {
-                self.skipped(line, "exists", "somebody is registered with this address");
+                self.skipped(line, "exists", "a user with this address exists already");
             }
         }
     }
 
-    pub fn sum_up(&self) {
+    pub fn print_totals(&self) {
         let Self { imported, without_password, existing, refused, .. } = self;
         if self.json {
-            say(&json!({ "imported": imported, "without_password": without_password, "existing": existing,
-                "refused": refused, "dry_run": self.dry }));
+            print_line(
+                &json!({ "imported": imported, "without_password": without_password, "existing": existing,
+                "refused": refused, "dry_run": self.dry }),
+            );
             return;
         }
         let done = if self.dry { "would be imported" } else { "imported" };
-        say(&format_args!(
-            "{imported} {done} ({without_password} without a password), {existing} here already, {refused} refused."
+        print_line(&format_args!(
+            "{imported} {done} ({without_password} without a password), {existing} exist already, {refused} refused."
         ));
         if *refused > 0 && imported + existing > 0 {
-            say(
+            print_line(
                 &"The other rows are not affected. Correct the refused rows in the file, then import it again.",
             );
         }
@@ -87,20 +89,20 @@ impl Report {
 
     fn skipped(&self, line: u64, status: &str, reason: &str) {
         if self.json {
-            say(&json!({ "line": line, "status": status, "reason": reason }));
+            print_line(&json!({ "line": line, "status": status, "reason": reason }));
         } else {
-            say(&format_args!("line {line}: {reason}"));
+            print_line(&format_args!("line {line}: {reason}"));
         }
     }
 }
 
-/// A line on standard output. Whoever stops reading it does not stop the import.
-fn say(line: &impl std::fmt::Display) {
+/// Prints a line on standard output. A closed pipe does not stop the import.
+fn print_line(line: &impl std::fmt::Display) {
     clear();
     let _ = writeln!(stdout(), "{line}");
 }
 
-/// A bar on standard error, where somebody watches.
+/// A progress bar on standard error, if that is a terminal.
 pub struct Progress {
     total: u64,
     begun: Instant,
@@ -126,7 +128,7 @@ impl Drop for Progress {
     }
 }
 
-/// Takes the bar away; the next batch brings it back.
+/// Clears the progress bar; the next batch prints it again.
 fn clear() {
     if stderr().is_terminal() {
         let _ = write!(stderr(), "\r{:79}\r", "");
@@ -161,15 +163,15 @@ mod tests {
     }
 
     #[test]
-    fn the_second_row_of_somebody_is_a_duplicate_whatever_the_database_says_when_dry() {
+    fn a_second_row_with_one_address_is_a_duplicate_also_in_a_dry_run() {
         let mut real = Report::new(true, false);
-        real.settle(1, "ada", true, true);
-        real.settle(2, "ada", true, false);
-        real.settle(3, "eve", false, false);
+        real.record(1, "ada", true, true);
+        real.record(2, "ada", true, false);
+        real.record(3, "eve", false, false);
         assert_eq!((real.imported, real.existing, real.refused), (1, 1, 1));
         let mut dry = Report::new(true, true);
-        dry.settle(1, "ada", false, true);
-        dry.settle(2, "ada", true, true);
+        dry.record(1, "ada", false, true);
+        dry.record(2, "ada", true, true);
         assert_eq!((dry.imported, dry.without_password, dry.refused), (1, 1, 1));
     }
 }

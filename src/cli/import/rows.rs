@@ -1,23 +1,23 @@
-//! Reading people out of a CSV or JSONL file: one a line, a line at a time, no line longer than fits.
+//! Reads users from a CSV or JSONL file, one per line, with a bound on the length of a line.
 
 use std::io::{self, BufRead, Read as _};
 
 use csv_core::ReadRecordResult;
 use serde::Deserialize;
 
-use crate::users::Exported;
+use crate::users::ImportRow;
 
-/// Bytes of a line: many times what a person takes. Whatever is longer is no row, and is skipped without being kept.
+/// Bytes per line, many times more than a user takes. Longer lines are skipped without being buffered.
 pub const MAX_LINE: usize = 16 * 1024;
 
-/// More columns than anybody may have.
+/// More columns than are known.
 const MAX_COLUMNS: usize = 32;
 
 const COLUMNS: [&str; 5] = ["email", "name", "password_hash", "role", "created_at"];
 const REQUIRED: [&str; 3] = ["email", "name", "password_hash"];
 
-/// What a line holds: somebody, or why not.
-pub type Line = Result<Exported, String>;
+/// A row, or why the line is not one.
+pub type ParsedLine = Result<ImportRow, String>;
 
 pub struct Rows<R> {
     input: R,
@@ -33,8 +33,8 @@ enum Format {
     Jsonl,
 }
 
-/// Why there is nothing to read.
-pub enum Unreadable {
+/// Why the file cannot be read.
+pub enum FileError {
     Io(io::Error),
     Header(String),
 }
@@ -44,19 +44,19 @@ impl<R: BufRead> Rows<R> {
         Self { input, line: Vec::new(), number: 0, bytes: 0, format: Format::Jsonl }
     }
 
-    /// Reads the header, which says what the columns are, in any order.
-    pub fn csv(input: R) -> Result<Self, Unreadable> {
+    /// Reads the header, which names the columns in any order.
+    pub fn csv(input: R) -> Result<Self, FileError> {
         let mut rows = Self::jsonl(input);
-        let header = match rows.next_line().map_err(Unreadable::Io)? {
-            Some(true) => rows.text().and_then(fields).map_err(Unreadable::Header)?,
-            _ => return Err(Unreadable::Header("there is no header".into())),
+        let header = match rows.next_line().map_err(FileError::Io)? {
+            Some(true) => rows.text().and_then(fields).map_err(FileError::Header)?,
+            _ => return Err(FileError::Header("there is no header".into())),
         };
-        rows.format = Format::Csv(columns(&header).map_err(Unreadable::Header)?);
+        rows.format = Format::Csv(columns(&header).map_err(FileError::Header)?);
         Ok(rows)
     }
 
-    /// The next line that is not empty, with its number; the file begins with line 1.
-    pub fn next(&mut self) -> io::Result<Option<(u64, Line)>> {
+    /// The next line that is not empty, with its number, beginning with 1.
+    pub fn next(&mut self) -> io::Result<Option<(u64, ParsedLine)>> {
         loop {
             let Some(fits) = self.next_line()? else { return Ok(None) };
             if fits && self.line.trim_ascii().is_empty() {
@@ -72,7 +72,7 @@ impl<R: BufRead> Rows<R> {
         self.bytes
     }
 
-    fn parse(&self, text: &str) -> Line {
+    fn parse(&self, text: &str) -> ParsedLine {
         match &self.format {
             Format::Csv(columns) => csv_row(columns, text),
             Format::Jsonl => json_row(text),
@@ -83,7 +83,7 @@ impl<R: BufRead> Rows<R> {
         str::from_utf8(&self.line).map_err(|_| "the line is not UTF-8".to_owned())
     }
 
-    /// Whether the next line fits; none at the end of the file.
+    /// Reads the next line: `false` if it is too long, `None` at the end of the file.
     fn next_line(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
         let limit = MAX_LINE as u64 + 1;
@@ -154,7 +154,7 @@ fn fields(text: &str) -> Result<Vec<String>, String> {
     let (result, read, _, count) =
         csv_core::Reader::new().read_record(input.as_bytes(), &mut output, &mut ends);
     if !matches!(result, ReadRecordResult::Record) || read != input.len() {
-        return Err("the line is no row of CSV".into());
+        return Err("the line is not a valid CSV row".into());
     }
     let mut begin = 0;
     let mut fields = Vec::with_capacity(count);
@@ -166,12 +166,12 @@ fn fields(text: &str) -> Result<Vec<String>, String> {
     Ok(fields)
 }
 
-fn csv_row(columns: &[usize], text: &str) -> Line {
+fn csv_row(columns: &[usize], text: &str) -> ParsedLine {
     let fields = fields(text)?;
     if fields.len() != columns.len() {
         return Err(format!("the line has {} columns, the header {}", fields.len(), columns.len()));
     }
-    let mut row = Exported::default();
+    let mut row = ImportRow::default();
     for (field, column) in fields.into_iter().zip(columns) {
         match column {
             0 => row.email = field,
@@ -202,15 +202,15 @@ enum Moment {
     Number(u64),
 }
 
-fn json_row(text: &str) -> Line {
+fn json_row(text: &str) -> ParsedLine {
     if !text.trim_start().starts_with('{') {
-        return Err("the line is no JSON object".into());
+        return Err("the line is not a JSON object".into());
     }
-    // What serde says quotes nothing that could be a hash: every field takes a text, and the moment a number.
+    // The error of serde never quotes a password hash: every field takes a string, and the time a number too.
     let Object { email, name, password_hash, role, created_at } =
-        serde_json::from_str(text).map_err(|error| format!("the line is not as it should be: {error}"))?;
+        serde_json::from_str(text).map_err(|error| format!("the line is invalid: {error}"))?;
     let text = Option::unwrap_or_default;
-    Ok(Exported {
+    Ok(ImportRow {
         email,
         name: text(name),
         password_hash: text(password_hash),

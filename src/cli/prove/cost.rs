@@ -3,36 +3,36 @@
 use actix_web::rt::System;
 use serde_json::{Value, json};
 
-use crate::cli::{Failure, reach};
+use crate::cli::{Failure, connect};
 use crate::config::Settings;
 use crate::lab::jwt::Algorithm;
 use crate::lab::{CheckCost, CheckKind, Cost, Lab, Operation, OperationCost, RowWrites};
 
 pub fn run(settings: &Settings, json: bool) -> Result<(), Failure> {
-    let (accounts, _reached) = reach::accounts(settings)?;
+    let (accounts, _reached) = connect::accounts(settings)?;
     let lab = Lab::new(accounts.db().clone(), settings.secret.clone());
     let cost = System::new().block_on(lab.measure_cost())?;
     if json {
-        say!("{}", as_json(&cost));
+        print_line!("{}", as_json(&cost));
         return Ok(());
     }
     print(&cost)
 }
 
 fn print(cost: &Cost) -> Result<(), Failure> {
-    say!("{:<30} {:>6} {:>11}  {}", "a check", "bytes", "median", "to scale out, each server needs");
+    print_line!("{:<30} {:>6} {:>11}  {}", "a check", "bytes", "median", "to scale out, each server needs");
     for check in &cost.checks {
         let CheckCost { kind, bytes, microseconds } = check;
-        say!("{:<30} {bytes:>6} {microseconds:>8.1} µs  {}", name(*kind), to_scale_out(*kind));
+        print_line!("{:<30} {bytes:>6} {microseconds:>8.1} µs  {}", name(*kind), to_scale_out(*kind));
     }
-    say!("");
-    say!("{:<30} {:>9} {:>9} {:>21}", "rows written", "session", "token", "token with deny-list");
+    print_line!("");
+    print_line!("{:<30} {:>9} {:>9} {:>21}", "rows written", "session", "token", "token with deny-list");
     for cost in &cost.operations {
         let [session, token, listed] = [cost.session, cost.token, cost.token_with_deny_list].map(rows);
-        say!("{:<30} {session:>9} {token:>9} {listed:>21}", operation(cost.operation));
+        print_line!("{:<30} {session:>9} {token:>9} {listed:>21}", operation(cost.operation));
     }
-    say!("");
-    say!("Medians of {} interleaved rounds, in {} ms.", cost.rounds, cost.took.as_millis());
+    print_line!("");
+    print_line!("Medians of {} interleaved rounds, in {} ms.", cost.rounds, cost.took.as_millis());
     Ok(())
 }
 

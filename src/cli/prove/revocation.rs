@@ -39,9 +39,9 @@ pub fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
         }
     })?;
     if options.json {
-        say!("{}", as_json(&report))
+        print_line!("{}", as_json(&report))
     } else {
-        say!("{}", AsText(&report))
+        print_line!("{}", AsText(&report))
     }
     report.failing().map_or(Ok(()), |failing| Err(words(failing).into()))
 }

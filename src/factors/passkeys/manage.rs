@@ -1,11 +1,11 @@
-//! A person's passkeys: the list, other names, fewer of them.
+//! List, rename and remove one's own passkeys.
 
-use super::{Passkey, PasskeyId};
-use crate::audit::{Act, Entry};
+use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
+use crate::factors::passkeys::model::{Passkey, PasskeyId};
 use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, Name};
-use crate::notices::Notice;
+use crate::notices::{Notice, RemovedFactor};
 use crate::unicode::direction::isolated;
 
 impl Factors {
@@ -15,13 +15,13 @@ impl Factors {
         self.db.read(move |conn| queries::passkeys_of(conn, user)).await
     }
 
-    /// Whether they can confirm with one, here.
+    /// Whether the user can confirm with a passkey.
     pub async fn has_passkey(&self, live: &LiveUser) -> Result<bool, Fault> {
         let user = live.owner.id;
-        Ok(self.passkeys_work() && self.db.read(move |conn| queries::has_passkey(conn, user)).await?)
+        Ok(self.passkeys_available() && self.db.read(move |conn| queries::has_passkey(conn, user)).await?)
     }
 
-    /// `false` when it is not theirs.
+    /// `false` if the user has no such passkey.
     pub async fn rename_passkey(
         &self,
         live: LiveUser,
@@ -35,7 +35,7 @@ impl Factors {
                 let Some(before) = queries::rename_passkey(conn, user, id, name.as_str())? else {
                     return Ok(false);
                 };
-                Entry::own(Act::PasskeyRenamed, user, &client)
+                NewEvent::by_owner(AuditAction::PasskeyRenamed, user, &client)
                     .session(live.record.handle)
                     .detail(&format!("{}, now {}", isolated(&before), isolated(name.as_str())))
                     .write(conn)?;
@@ -44,23 +44,21 @@ impl Factors {
             .await
     }
 
-    /// From the commit on it opens nothing, whoever is just using it. `false` when it is not theirs.
+    /// Refused from the commit on, even in a ceremony that has begun. `false` if the user has no such passkey.
     pub async fn remove_passkey(&self, live: LiveUser, id: PasskeyId, client: Client) -> Result<bool, Fault> {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                if !factors.may_still(conn, &live)? {
+                if !factors.lock_if_live(conn, &live)? {
                     return Ok(false);
                 }
                 let Some(name) = queries::delete_passkey(conn, user, id)? else { return Ok(false) };
-                factors.after_removal(conn, user)?;
-                Entry::own(Act::PasskeyRemoved, user, &client)
+                factors.clean_up_after_removal(conn, user)?;
+                NewEvent::by_owner(AuditAction::PasskeyRemoved, user, &client)
                     .session(live.record.handle)
                     .detail(&name)
                     .write(conn)?;
-                if let Some(person) = crate::identity::queries::addressee(conn, user)? {
-                    factors.notices.tell(conn, &person, &Notice::FactorRemoved("a passkey"), &client)?;
-                }
+                factors.notify_user(conn, user, &Notice::FactorRemoved(RemovedFactor::Passkey), &client)?;
                 Ok(true)
             })
             .await

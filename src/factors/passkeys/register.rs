@@ -1,149 +1,157 @@
-//! Making a passkey, for somebody who is logged in and has just confirmed it.
+//! Register a passkey, in a confirmed session.
 
 use diesel::pg::PgConnection;
 use serde_json::Value;
-use webauthn_rs::prelude::{Passkey as Credential, PasskeyRegistration, WebauthnError};
+use webauthn_rs::prelude::{Passkey as WebauthnPasskey, PasskeyRegistration, WebauthnError};
 
-use super::{
-    Attestation, Binding, Ceremony, MOST, PasskeyAdded, PasskeyRefusal, PasskeyStep, Purpose, answered,
-    listed,
-};
-use crate::audit::{Act, Entry};
-use crate::db::{Fault, off_thread};
+use crate::audit::{AuditAction, NewEvent};
+use crate::db::{Failed, Fault, off_thread, refuse};
 use crate::device;
+use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
+use crate::factors::passkeys::model::{BrowserBinding, PasskeyRefusal};
+use crate::factors::passkeys::password_alone::PasskeyStep;
+use crate::factors::passkeys::responses::Attestation;
+use crate::factors::queries::CeremonyPurpose;
 use crate::factors::{Factors, queries};
-use crate::identity::{Answer, Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId};
+use crate::notices::AddedFactor;
+
+/// Passkeys per user: more devices than people carry, and few enough to list.
+const MAX_PASSKEYS: i64 = 20;
+
+/// A passkey that was just registered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AddedPasskey {
+    /// The user has no recovery codes, and needs some in case the passkey is lost.
+    pub wants_codes: bool,
+    /// For the first passkey: whether the password alone still logs in.
+    pub step: Option<PasskeyStep>,
+}
 
 impl Factors {
-    /// What to ask the browser for: a passkey that finds its account by itself and verifies its person, from an
-    /// authenticator that has none for this account yet.
-    pub async fn ask_for_new_passkey(
+    /// The options for the browser: for a discoverable passkey with user verification, from an authenticator that has no
+    /// passkey of this account yet.
+    pub async fn start_passkey_registration(
         &self,
         live: LiveUser,
-        binding: Binding,
-    ) -> Answer<Value, PasskeyRefusal> {
-        let webauthn = match self.webauthn() {
-            Ok(webauthn) => webauthn,
-            Err(off) => return Ok(Err(off)),
-        };
+        binding: BrowserBinding,
+    ) -> Result<Value, Failed<PasskeyRefusal>> {
+        let webauthn = self.webauthn()?;
         let user = live.owner.id;
         self.db
-            .write(move |conn| {
-                let Some(person) = crate::identity::queries::addressee(conn, user)? else {
-                    return Ok(Err(PasskeyRefusal::SessionLost));
+            .write_or_refuse(move |conn| {
+                let Some(owner) = crate::identity::queries::recipient(conn, user)? else {
+                    return refuse(PasskeyRefusal::SessionLost);
                 };
-                let held = queries::credential_ids(conn, user)?;
-                // Which ones are excluded the browser is told; that none comes twice is the table's to say.
+                let excluded = queries::credential_ids(conn, user)?;
                 let (options, state) = webauthn
-                    .start_passkey_registration(user.0, &person.email, &person.name, None)
+                    .start_passkey_registration(user.0, &owner.email, &owner.name, None)
                     .map_err(Fault::bug)?;
                 let mut options = serde_json::to_value(options).map_err(Fault::bug)?;
-                options["publicKey"]["excludeCredentials"] = listed(&held);
+                options["publicKey"]["excludeCredentials"] = credential_descriptors(&excluded);
                 let selection = &mut options["publicKey"]["authenticatorSelection"];
                 selection["residentKey"] = "required".into();
                 selection["requireResidentKey"] = true.into();
-                Ceremony::new(Purpose::Register, &binding, &options, &state)?.open(conn)?;
-                Ok(Ok(options))
+                store_challenge(conn, CeremonyPurpose::Register, &binding, &options, &state)?;
+                Ok(options)
             })
             .await
     }
 
-    /// Keeps the passkey that was made. With the first one, `step` says what becomes of the password; an authenticator
-    /// app requires a second step in any case.
-    pub async fn add_passkey(
+    /// Stores the new passkey. For the first passkey, `step` says whether the password alone still logs in; with an
+    /// authenticator app it never does.
+    pub async fn finish_passkey_registration(
         &self,
         live: LiveUser,
-        binding: Binding,
-        made: Attestation,
+        binding: BrowserBinding,
+        attestation: Attestation,
         step: PasskeyStep,
         client: Client,
-    ) -> Answer<PasskeyAdded, PasskeyRefusal> {
-        let webauthn = match self.webauthn() {
-            Ok(webauthn) => webauthn,
-            Err(off) => return Ok(Err(off)),
-        };
-        let client_data = made.response.client_data_json.clone();
-        let state =
-            self.db.write(move |conn| answered(conn, Purpose::Register, &binding, &client_data)).await?;
-        let Some(state) = state else { return Ok(Err(PasskeyRefusal::Expired)) };
+    ) -> Result<AddedPasskey, Failed<PasskeyRefusal>> {
+        let webauthn = self.webauthn()?;
+        let client_data = attestation.response.client_data_json.clone();
+        let state = self
+            .db
+            .write(move |conn| take_ceremony_state(conn, CeremonyPurpose::Register, &binding, &client_data))
+            .await?;
+        let Some(state) = state else { return refuse(PasskeyRefusal::Expired) };
         let state: PasskeyRegistration = serde_json::from_value(state).map_err(Fault::bug)?;
-        let checked = off_thread(move || Ok(webauthn.finish_passkey_registration(&made, &state))).await?;
+        let checked =
+            off_thread(move || Ok(webauthn.finish_passkey_registration(&attestation, &state))).await?;
         let credential = match checked {
             Ok(credential) => credential,
-            Err(WebauthnError::UserNotVerified) => return Ok(Err(PasskeyRefusal::NotVerified)),
+            Err(WebauthnError::UserNotVerified) => return refuse(PasskeyRefusal::NotVerified),
             Err(why) => {
-                tracing::info!(%why, "a new passkey is refused");
-                return Ok(Err(PasskeyRefusal::Invalid));
+                tracing::info!(%why, "refused a new passkey");
+                return refuse(PasskeyRefusal::Invalid);
             }
         };
         let factors = self.clone();
-        self.db.write(move |conn| factors.keep(conn, &live, &credential, step, &client)).await
+        self.db
+            .write_or_refuse(move |conn| factors.store_passkey(conn, &live, &credential, step, &client))
+            .await
     }
 
-    fn keep(
+    fn store_passkey(
         &self,
         conn: &mut PgConnection,
         live: &LiveUser,
-        credential: &Credential,
+        credential: &WebauthnPasskey,
         step: PasskeyStep,
         client: &Client,
-    ) -> Answer<PasskeyAdded, PasskeyRefusal> {
+    ) -> Result<AddedPasskey, Failed<PasskeyRefusal>> {
         let user = live.owner.id;
-        // Whoever adds one at the same time waits here, so that the count holds.
-        let active = self.may_still(conn, live)?;
-        let Some(person) = crate::identity::queries::addressee(conn, user)?.filter(|_| active) else {
-            return Ok(Err(PasskeyRefusal::SessionLost));
+        // Locks the user's row, so that parallel registrations cannot exceed the limit.
+        let is_live = self.lock_if_live(conn, live)?;
+        let Some(owner) = crate::identity::queries::recipient(conn, user)?.filter(|_| is_live) else {
+            return refuse(PasskeyRefusal::SessionLost);
         };
-        let held = queries::passkeys_of(conn, user)?;
-        if i64::try_from(held.len()).unwrap_or(i64::MAX) >= MOST {
-            return Ok(Err(PasskeyRefusal::Enough));
+        let existing = queries::passkeys_of(conn, user)?;
+        if i64::try_from(existing.len()).unwrap_or(i64::MAX) >= MAX_PASSKEYS {
+            return refuse(PasskeyRefusal::LimitReached);
         }
         let device = device::name(&client.user_agent);
-        let taken = |name: &String| held.iter().any(|passkey| passkey.name == *name);
+        let taken = |name: &String| existing.iter().any(|passkey| passkey.name == *name);
         let name = std::iter::once(device.clone())
             .chain((2..).map(|number| format!("{device} ({number})")))
             .find(|name| !taken(name))
             .unwrap_or(device);
         let json = serde_json::to_value(credential).map_err(Fault::bug)?;
         if !queries::insert_passkey(conn, user, credential.cred_id(), &json, &name)? {
-            return Ok(Err(PasskeyRefusal::Taken));
+            return refuse(PasskeyRefusal::AlreadyRegistered);
         }
-        let step = if held.is_empty() { self.first_step(conn, user, step)? } else { None };
-        let (noted, told) = match step {
-            Some(PasskeyStep::Required) => {
-                ("", "a passkey, which is asked for after your password from now on")
-            }
-            Some(PasskeyStep::Off) => (
-                ", not asked for after the password",
-                "a passkey; your password alone still logs you in as well",
-            ),
-            None => ("", "a passkey"),
+        let step = if existing.is_empty() { self.apply_password_choice(conn, user, step)? } else { None };
+        let (noted, added) = match step {
+            Some(PasskeyStep::Required) => ("", AddedFactor::PasskeyRequired),
+            Some(PasskeyStep::Off) => (", not required after the password", AddedFactor::PasskeyOptional),
+            None => ("", AddedFactor::Passkey),
         };
-        Entry::own(Act::PasskeyAdded, user, client)
+        NewEvent::by_owner(AuditAction::PasskeyAdded, user, client)
             .session(live.record.handle)
             .detail(&format!("{name}{noted}"))
             .write(conn)?;
-        self.tell_factor_added(conn, &person, told, client)?;
+        self.notify_factor_added(conn, &owner, added, client)?;
         let on = queries::has_second_factor(conn, user)?;
         let wants_codes = on && queries::recovery_codes_left(conn, user)? == 0;
-        Ok(Ok(PasskeyAdded { wants_codes, step }))
+        Ok(AddedPasskey { wants_codes, step })
     }
 
-    /// With the first passkey: carries out the choice about the password, if there is one to make.
-    fn first_step(
+    /// For the first passkey: applies the choice whether the password alone still logs in. `None` if an authenticator app
+    /// leaves no choice.
+    fn apply_password_choice(
         &self,
         conn: &mut PgConnection,
         user: UserId,
         step: PasskeyStep,
     ) -> Result<Option<PasskeyStep>, Fault> {
         if self.has_app(conn, user)? {
-            queries::require_passkey_step(conn, user)?;
+            queries::clear_password_alone_choice(conn, user)?;
             return Ok(None);
         }
         match step {
-            PasskeyStep::Required => queries::require_passkey_step(conn, user)?,
+            PasskeyStep::Required => queries::clear_password_alone_choice(conn, user)?,
             PasskeyStep::Off => {
-                queries::waive_passkey_step(conn, user)?;
+                queries::allow_password_alone(conn, user)?;
             }
         }
         Ok(Some(step))

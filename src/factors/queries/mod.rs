@@ -1,16 +1,23 @@
 //! All SQL of this room.
 
-mod codes;
+mod ceremonies;
 mod passkeys;
+mod recovery_codes;
+mod second_factor;
+mod totp;
 
-pub(crate) use codes::{
-    activate_totp, count_guess, delete_pending_of, delete_recovery_codes, delete_totp, enrol_totp,
-    has_second_factor, recovery_codes_among, recovery_codes_left, recovery_codes_made_at,
-    replace_recovery_codes, reseal, seeds, seeds_not_sealed_with, totp, uncount_guess, unix_seconds,
-    use_recovery_code, use_step,
-};
+pub(crate) use ceremonies::{CeremonyPurpose, NewCeremony, insert_ceremony, take_ceremony};
 pub(crate) use passkeys::{
-    credential_ids, delete_passkey, has_passkey, insert_passkey, lock_passkey, note_passkey_used,
-    open_ceremony, passkey_by_credential, passkeys_of, rename_passkey, require_passkey_step,
-    restore_passkey_step, suspect_passkey, take_ceremony, waive_passkey_step,
+    allow_password_alone, clear_password_alone_choice, credential_ids, delete_passkey, end_password_alone,
+    has_passkey, insert_passkey, lock_passkey, mark_passkey_suspect, passkey_by_credential, passkeys_of,
+    rename_passkey, update_passkey_credential,
+};
+pub(crate) use recovery_codes::{
+    count_recovery_codes, delete_recovery_codes, recovery_codes_left, recovery_codes_made_at,
+    replace_recovery_codes, use_recovery_code,
+};
+pub(crate) use second_factor::{delete_pending_logins_of, has_second_factor};
+pub(crate) use totp::{
+    activate_totp, consume_totp_step, count_totp_attempt, delete_totp, insert_totp_enrolment,
+    refund_totp_attempt, replace_sealed_seed, sealed_seeds, seeds_not_sealed_with, totp, unix_seconds,
 };

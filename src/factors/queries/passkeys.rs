@@ -1,6 +1,4 @@
-//! Passkeys, and the questions that wait for one.
-
-use std::time::Duration;
+//! Passkeys, and the choice whether the password alone logs in.
 
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
@@ -10,61 +8,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::Fault;
-use crate::db::schema::{ceremonies, passkeys, users};
-use crate::db::time::interval;
-use crate::factors::passkeys::{Ceremony, Held, Passkey, PasskeyId, Purpose};
+use crate::db::schema::{passkeys, users};
+use crate::factors::passkeys::model::{Passkey, PasskeyId, StoredPasskey};
 use crate::identity::UserId;
 
-/// Keeps the question; of those this browser was asked before, the newest `at_once` stay.
-pub(crate) fn open_ceremony(
-    conn: &mut PgConnection,
-    ceremony: &Ceremony,
-    answer_within: Duration,
-    at_once: i64,
-) -> Result<(), Fault> {
-    use ceremonies::dsl;
-    diesel::insert_into(ceremonies::table)
-        .values((
-            dsl::challenge_hash.eq(ceremony.challenge_hash.as_slice()),
-            dsl::browser.eq(ceremony.browser.as_slice()),
-            dsl::purpose.eq(ceremony.purpose.as_str()),
-            dsl::state.eq(&ceremony.state),
-            dsl::expires_at.eq(crate::db::time::now() + interval(answer_within)),
-        ))
-        .execute(conn)?;
-    let older: Vec<Vec<u8>> = ceremonies::table
-        .filter(dsl::browser.eq(ceremony.browser.as_slice()))
-        .order((dsl::expires_at.desc(), dsl::challenge_hash))
-        .offset(at_once)
-        .select(dsl::challenge_hash)
-        .load(conn)?;
-    if !older.is_empty() {
-        diesel::delete(ceremonies::table.filter(dsl::challenge_hash.eq_any(older))).execute(conn)?;
-    }
-    Ok(())
-}
-
-/// The state of a question that is still open, which from then on it is not. Somebody else's stays open.
-pub(crate) fn take_ceremony(
-    conn: &mut PgConnection,
-    challenge_hash: &[u8; 32],
-    browser: &[u8; 32],
-    purpose: Purpose,
-) -> Result<Option<Value>, Fault> {
-    use ceremonies::dsl;
-    let asked = ceremonies::table
-        .filter(dsl::challenge_hash.eq(challenge_hash.as_slice()))
-        .filter(dsl::browser.eq(browser.as_slice()))
-        .filter(dsl::purpose.eq(purpose.as_str()))
-        .filter(dsl::expires_at.gt(now));
-    Ok(diesel::delete(asked).returning(dsl::state).get_result(conn).optional()?)
-}
-
-type Row = (Uuid, String, OffsetDateTime, Option<OffsetDateTime>, Option<OffsetDateTime>);
+type PasskeyRow = (Uuid, String, OffsetDateTime, Option<OffsetDateTime>, Option<OffsetDateTime>);
 
 pub(crate) fn passkeys_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<Passkey>, Fault> {
     use passkeys::dsl;
-    let rows: Vec<Row> = passkeys::table
+    let rows: Vec<PasskeyRow> = passkeys::table
         .filter(dsl::user_id.eq(user.0))
         .order((dsl::created_at, dsl::id))
         .select((dsl::id, dsl::name, dsl::created_at, dsl::last_used_at, dsl::suspect_since))
@@ -85,17 +37,16 @@ pub(crate) fn credential_ids(conn: &mut PgConnection, user: UserId) -> Result<Ve
     Ok(of.order((dsl::created_at, dsl::id)).select(dsl::credential_id).load(conn)?)
 }
 
-/// Whether the person has a passkey.
 pub(crate) fn has_passkey(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let of = passkeys::table.filter(passkeys::user_id.eq(user.0));
     Ok(diesel::select(diesel::dsl::exists(of)).get_result(conn)?)
 }
 
-/// The passkey with this id, while its owner may log in.
+/// The passkey with this credential id, unless its owner is disabled.
 pub(crate) fn passkey_by_credential(
     conn: &mut PgConnection,
     credential_id: &[u8],
-) -> Result<Option<Held>, Fault> {
+) -> Result<Option<StoredPasskey>, Fault> {
     use passkeys::dsl;
     let row: Option<(Uuid, Uuid, String, Value)> = passkeys::table
         .inner_join(users::table)
@@ -104,7 +55,7 @@ pub(crate) fn passkey_by_credential(
         .select((dsl::id, dsl::user_id, dsl::name, dsl::credential))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(id, user, name, credential)| Held {
+    Ok(row.map(|(id, user, name, credential)| StoredPasskey {
         id: PasskeyId(id),
         user: UserId(user),
         name,
@@ -112,13 +63,13 @@ pub(crate) fn passkey_by_credential(
     }))
 }
 
-/// Locks the passkey's row and answers what webauthn-rs keeps of it, if it is still there.
+/// Locks the passkey's row and reads the state of webauthn-rs; `None` if the passkey was removed.
 pub(crate) fn lock_passkey(conn: &mut PgConnection, id: PasskeyId) -> Result<Option<Value>, Fault> {
     let row = passkeys::table.filter(passkeys::id.eq(id.0));
     Ok(row.for_update().select(passkeys::credential).first(conn).optional()?)
 }
 
-/// `false` when somebody has it already.
+/// `false` if the credential is registered already.
 pub(crate) fn insert_passkey(
     conn: &mut PgConnection,
     user: UserId,
@@ -140,7 +91,7 @@ pub(crate) fn insert_passkey(
     Ok(inserted == 1)
 }
 
-pub(crate) fn note_passkey_used(
+pub(crate) fn update_passkey_credential(
     conn: &mut PgConnection,
     id: PasskeyId,
     credential: &Value,
@@ -151,13 +102,13 @@ pub(crate) fn note_passkey_used(
     Ok(())
 }
 
-/// Whether it was not suspected before.
-pub(crate) fn suspect_passkey(conn: &mut PgConnection, id: PasskeyId) -> Result<bool, Fault> {
+/// Whether this call marked it.
+pub(crate) fn mark_passkey_suspect(conn: &mut PgConnection, id: PasskeyId) -> Result<bool, Fault> {
     let trusted = passkeys::table.filter(passkeys::id.eq(id.0)).filter(passkeys::suspect_since.is_null());
     Ok(diesel::update(trusted).set(passkeys::suspect_since.eq(now)).execute(conn)? == 1)
 }
 
-/// The name it had, if it is theirs.
+/// Returns the old name; `None` if the user has no such passkey.
 pub(crate) fn rename_passkey(
     conn: &mut PgConnection,
     user: UserId,
@@ -174,7 +125,7 @@ pub(crate) fn rename_passkey(
     Ok(before)
 }
 
-/// The name it had, if it was theirs.
+/// Returns the name; `None` if the user has no such passkey.
 pub(crate) fn delete_passkey(
     conn: &mut PgConnection,
     user: UserId,
@@ -184,8 +135,8 @@ pub(crate) fn delete_passkey(
     Ok(diesel::delete(own).returning(passkeys::name).get_result(conn).optional()?)
 }
 
-/// Who has a passkey is asked for it after the password, from now on.
-pub(crate) fn require_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+/// Back to the default: a passkey is required after the password.
+pub(crate) fn clear_password_alone_choice(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
     let chosen = users::table.filter(users::id.eq(user.0)).filter(users::password_alone_since.is_not_null());
     diesel::update(chosen)
         .set((
@@ -196,8 +147,8 @@ pub(crate) fn require_passkey_step(conn: &mut PgConnection, user: UserId) -> Res
     Ok(())
 }
 
-/// The password alone logs in, although there is a passkey. Whether it did not before.
-pub(crate) fn waive_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
+/// The password alone logs in from now on; `false` if it did before.
+pub(crate) fn allow_password_alone(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let required = users::password_alone_since.is_null().or(users::password_alone_until.is_not_null());
     let row = users::table.filter(users::id.eq(user.0)).filter(required);
     let values =
@@ -205,8 +156,8 @@ pub(crate) fn waive_passkey_step(conn: &mut PgConnection, user: UserId) -> Resul
     Ok(diesel::update(row).set(values).execute(conn)? == 1)
 }
 
-/// The passkey is asked for after the password again. Whether it was not before.
-pub(crate) fn restore_passkey_step(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
+/// The passkey is required after the password again; `false` if it was before.
+pub(crate) fn end_password_alone(conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
     let waived = users::table
         .filter(users::id.eq(user.0))
         .filter(users::password_alone_since.is_not_null())

@@ -1,5 +1,5 @@
-//! Time-based one-time passwords: RFC 6238 over RFC 4226, with SHA-1, six digits and steps of 30 seconds, which is
-//! what every authenticator app understands.
+//! Time-based one-time passwords (RFC 6238 over RFC 4226) with SHA-1, six digits and steps of 30 seconds, which every
+//! authenticator app supports.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
@@ -7,10 +7,10 @@ use sha1::Sha1;
 use crate::secret;
 use crate::unicode::codes;
 
-/// Seconds a code stands for.
+/// Seconds per time step.
 pub const STEP: i64 = 30;
 
-/// What both sides know: 160 bits, as RFC 4226 §4 recommends. No Debug, no Display.
+/// The shared secret: 160 bits, as RFC 4226 §4 recommends. No Debug, no Display.
 pub struct Seed([u8; 20]);
 
 impl Seed {
@@ -26,9 +26,8 @@ impl Seed {
         &self.0
     }
 
-    /// The step that `typed` is the code of: the current one, the one before, for people who type slowly, or the one
-    /// after, for phones whose clocks are ahead (RFC 6238 §5.2). The caller accepts no step twice and none before the
-    /// last accepted one.
+    /// The time step of a typed code: the current step, the previous one for slow typing, or the next one for clocks that
+    /// are ahead (RFC 6238 §5.2). The caller accepts only steps after the last accepted one.
     pub fn step_of(&self, typed: &str, unix_seconds: i64) -> Option<i64> {
         let current = unix_seconds.div_euclid(STEP);
         [current, current - 1, current + 1]
@@ -40,7 +39,7 @@ impl Seed {
         format!("{:06}", self.number(step) % 1_000_000)
     }
 
-    /// RFC 4226 §5.3, before it is cut to some digits.
+    /// RFC 4226 §5.3, before the reduction to six digits.
     fn number(&self, step: i64) -> u32 {
         let mut mac = Hmac::<Sha1>::new_from_slice(&self.0)
             .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
@@ -51,7 +50,7 @@ impl Seed {
     }
 }
 
-/// The digits of a code, if that is what was typed: "123 456" is one, and so is "١٢٣٤٥٦".
+/// The six digits of a typed code: of "123 456", or of "١٢٣٤٥٦". `None` for other text.
 pub fn digits(typed: &str) -> Option<String> {
     let digits = codes::letters_and_digits(typed);
     (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
@@ -66,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_as_the_rfc_does() {
+    fn codes_match_the_rfc() {
         // RFC 6238 appendix B, SHA-1, eight digits.
         for (at, code) in [
             (59, 94_287_082),

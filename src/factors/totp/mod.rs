@@ -1,4 +1,4 @@
-//! Authenticator apps: setting one up, checking its codes, removing it (RFC 6238; ASVS 5.0 6.5).
+//! Authenticator apps: set one up, check its codes, remove it (RFC 6238; ASVS 5.0 6.5).
 
 mod code;
 
@@ -7,30 +7,29 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::audit::{Act, Entry};
-use crate::db::Fault;
+use crate::audit::{AuditAction, NewEvent};
+use crate::db::{Failed, Fault, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, base32, queries};
-use crate::identity::{Answer, Client, LiveUser, UserId};
-use crate::notices::Notice;
+use crate::identity::{Client, LiveUser, UserId};
+use crate::notices::{AddedFactor, Notice, RemovedFactor};
 use crate::secret::{SealBroken, Secret};
 
 use code::Seed;
 
 pub(crate) use code::digits;
 
-/// So many wrong codes in a row and none is looked at any more (NIST SP 800-63B-4 §3.2.2 allows 100).
-pub(crate) const MOST_GUESSES: i32 = 10;
+/// After this many wrong codes in a row the app is locked (NIST SP 800-63B-4 §3.2.2 allows 100).
+pub(crate) const MAX_TOTP_FAILURES: i32 = 10;
 
-/// How long the code on the screen can be scanned.
-const ENROL_WITHIN: Duration = Duration::hours(1);
+/// How long a seed on the page can be used to finish the set-up.
+const ENROLMENT_LIFETIME: Duration = Duration::hours(1);
 
-const PURPOSE: &str = "totp";
-const NAME: &str = "an authenticator app";
-const RESEALED_AT_ONCE: i64 = 500;
+const SEAL_PURPOSE: &str = "totp";
+const RESEAL_BATCH: i64 = 500;
 
-/// A seed that waits to be proven, for its owner's eyes. No Debug, no Display.
-pub struct Enrolment {
+/// A seed as its owner sees it during the set-up. No Debug, no Display.
+pub struct TotpEnrolment {
     /// For the QR code.
     pub uri: String,
     /// For typing, in groups of four.
@@ -38,127 +37,138 @@ pub struct Enrolment {
 }
 
 pub enum TotpRefusal {
-    /// Remove the old one first.
+    /// The user has an app already, and has to remove it first.
     AlreadyOn,
-    /// Nothing waits to be proven, or not any more.
+    /// No set-up was started, or it has expired.
     NotStarted,
-    Wrong(Enrolment),
+    Wrong(TotpEnrolment),
 }
 
-/// How a guess at a code went.
-pub(crate) enum Guess {
+/// The result of checking a code.
+pub(crate) enum TotpCheck {
     Right,
     UsedAlready,
     Wrong {
         failures: i32,
     },
-    /// There is no app, or it is locked.
-    NotLookedAt,
+    /// The user has no app, or it is locked.
+    NotChecked,
 }
 
 impl Factors {
-    /// Makes a seed and shows it. It counts for nothing until [`Factors::finish_totp`].
-    pub async fn start_totp(&self, live: &LiveUser) -> Answer<Enrolment, TotpRefusal> {
+    /// Creates a seed. It is not in use until [`Factors::finish_totp`].
+    pub async fn start_totp(&self, live: &LiveUser) -> Result<TotpEnrolment, Failed<TotpRefusal>> {
         let (factors, user, live) = (self.clone(), live.owner.id, live.clone());
         self.db
-            .write(move |conn| {
+            .write_or_refuse(move |conn| {
                 let seed = Seed::generate().map_err(Fault::bug)?;
-                let sealed = factors.secret.seal(PURPOSE, user.0.as_bytes(), seed.as_bytes());
+                let sealed = factors.secret.seal(SEAL_PURPOSE, user.0.as_bytes(), seed.as_bytes());
                 let sealed = sealed.map_err(Fault::bug)?;
-                if !factors.may_still(conn, &live)? || !queries::enrol_totp(conn, user, &sealed)? {
-                    return Ok(Err(TotpRefusal::AlreadyOn));
+                if !factors.lock_if_live(conn, &live)?
+                    || !queries::insert_totp_enrolment(conn, user, &sealed)?
+                {
+                    return refuse(TotpRefusal::AlreadyOn);
                 }
-                Ok(Ok(enrolment(conn, user, &seed)?))
+                Ok(enrolment(conn, user, &seed)?)
             })
             .await
     }
 
-    /// Turns the app on, once it has shown the right code. With the first factor come recovery codes.
+    /// Puts the app into use after a correct code. Creates recovery codes if the user has none.
     pub async fn finish_totp(
         &self,
         live: LiveUser,
         typed: String,
         client: Client,
-    ) -> Answer<Option<RecoveryCodes>, TotpRefusal> {
+    ) -> Result<Option<RecoveryCodes>, Failed<TotpRefusal>> {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
-            .write(move |conn| {
-                if !factors.may_still(conn, &live)? {
-                    return Ok(Err(TotpRefusal::NotStarted));
+            .write_or_refuse(move |conn| {
+                if !factors.lock_if_live(conn, &live)? {
+                    return refuse(TotpRefusal::NotStarted);
                 }
-                let Some(row) = queries::totp(conn, user)? else { return Ok(Err(TotpRefusal::NotStarted)) };
+                let Some(row) = queries::totp(conn, user)? else { return refuse(TotpRefusal::NotStarted) };
                 if row.active_at.is_some() {
-                    return Ok(Err(TotpRefusal::AlreadyOn));
+                    return refuse(TotpRefusal::AlreadyOn);
                 }
                 let seconds = queries::unix_seconds(conn)?;
                 let now = OffsetDateTime::from_unix_timestamp(seconds).map_err(Fault::bug)?;
-                if now - row.created_at > ENROL_WITHIN {
-                    return Ok(Err(TotpRefusal::NotStarted));
+                if now - row.created_at > ENROLMENT_LIFETIME {
+                    return refuse(TotpRefusal::NotStarted);
                 }
                 let seed = factors.unseal(user, &row.sealed_seed)?;
-                // Not counted: whoever guesses here has just been shown the seed.
+                // Not counted: the user knows the seed.
                 let Some(step) = digits(&typed).and_then(|digits| seed.step_of(&digits, seconds)) else {
-                    return Ok(Err(TotpRefusal::Wrong(enrolment(conn, user, &seed)?)));
+                    return refuse(TotpRefusal::Wrong(enrolment(conn, user, &seed)?));
                 };
                 queries::activate_totp(conn, user, step)?;
-                Entry::own(Act::TotpAdded, user, &client).session(live.record.handle).write(conn)?;
-                if let Some(owner) = crate::identity::queries::addressee(conn, user)? {
-                    factors.tell_factor_added(conn, &owner, NAME, &client)?;
+                NewEvent::by_owner(AuditAction::TotpAdded, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
+                if let Some(owner) = crate::identity::queries::recipient(conn, user)? {
+                    factors.notify_factor_added(conn, &owner, AddedFactor::AuthenticatorApp, &client)?;
                 }
                 let codes = match queries::recovery_codes_left(conn, user)? {
                     0 => Some(factors.replace_recovery_codes(conn, user)?),
                     _ => None,
                 };
-                Ok(Ok(codes))
+                Ok(codes)
             })
             .await
     }
 
-    /// `false` when there was none.
+    /// `false` if the user had none.
     pub async fn remove_totp(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
         let (factors, user) = (self.clone(), live.owner.id);
         self.db
             .write(move |conn| {
-                if !factors.may_still(conn, &live)? || !queries::delete_totp(conn, user)? {
+                if !factors.lock_if_live(conn, &live)? || !queries::delete_totp(conn, user)? {
                     return Ok(false);
                 }
-                factors.after_removal(conn, user)?;
-                Entry::own(Act::TotpRemoved, user, &client).session(live.record.handle).write(conn)?;
-                factors.tell_user(conn, user, &Notice::FactorRemoved(NAME), &client)?;
+                factors.clean_up_after_removal(conn, user)?;
+                NewEvent::by_owner(AuditAction::TotpRemoved, user, &client)
+                    .session(live.record.handle)
+                    .write(conn)?;
+                factors.notify_user(
+                    conn,
+                    user,
+                    &Notice::FactorRemoved(RemovedFactor::AuthenticatorApp),
+                    &client,
+                )?;
                 Ok(true)
             })
             .await
     }
 
-    /// Counts the guess, then checks it; each step of the clock is accepted once (RFC 6238 §5.2; ASVS 5.0 6.5.1), by
-    /// the database's time (6.5.8).
-    pub(crate) fn guess_totp(
+    /// Counts the attempt, then checks the code. Each time step is accepted once (RFC 6238 §5.2; ASVS 5.0 6.5.1), by the
+    /// database's clock (6.5.8).
+    pub(crate) fn check_totp_code(
         &self,
         conn: &mut PgConnection,
         user: UserId,
         digits: &str,
-    ) -> Result<Guess, Fault> {
-        let Some(counted) = queries::count_guess(conn, user, MOST_GUESSES)? else {
-            return Ok(Guess::NotLookedAt);
+    ) -> Result<TotpCheck, Fault> {
+        let Some(counted) = queries::count_totp_attempt(conn, user, MAX_TOTP_FAILURES)? else {
+            return Ok(TotpCheck::NotChecked);
         };
         let seed = self.unseal(user, &counted.sealed_seed)?;
         match seed.step_of(digits, counted.seconds) {
-            None => Ok(Guess::Wrong { failures: counted.failures }),
-            Some(step) if queries::use_step(conn, user, step)? => Ok(Guess::Right),
+            None => Ok(TotpCheck::Wrong { failures: counted.failures }),
+            Some(step) if queries::consume_totp_step(conn, user, step)? => Ok(TotpCheck::Right),
             Some(_) => {
-                queries::uncount_guess(conn, user)?;
-                Ok(Guess::UsedAlready)
+                queries::refund_totp_attempt(conn, user)?;
+                Ok(TotpCheck::UsedAlready)
             }
         }
     }
 
-    /// Upkeep: seeds that the secret before sealed are sealed with the current one, so that it can go. Some at a time,
-    /// so that nobody who logs in waits long. Answers how many.
+    /// Maintenance: reseals the seeds of the previous secret with the current one, so that the previous secret can be
+    /// removed. In batches, so that log-ins do not wait long. Returns how many.
     pub(crate) async fn reseal_seeds(&self) -> Result<usize, Fault> {
         let (mut resealed, mut after) = (0, Uuid::nil());
         loop {
             let secret = self.secret.clone();
-            let (some, last) = self.db.write(move |conn| reseal_some(conn, &secret, after)).await?;
+            let (some, last) = self.db.write(move |conn| reseal_batch(conn, &secret, after)).await?;
             resealed += some;
             match last {
                 Some(last) => after = last,
@@ -168,41 +178,41 @@ impl Factors {
     }
 
     fn unseal(&self, user: UserId, sealed: &[u8]) -> Result<Seed, Fault> {
-        let bytes = self.secret.open(PURPOSE, user.0.as_bytes(), sealed).map_err(Fault::bug)?;
+        let bytes = self.secret.open(SEAL_PURPOSE, user.0.as_bytes(), sealed).map_err(Fault::bug)?;
         Seed::new(&bytes).ok_or_else(|| Fault::bug(SealBroken))
     }
 }
 
-fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<Enrolment, Fault> {
+fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<TotpEnrolment, Fault> {
     let account =
-        crate::identity::queries::addressee(conn, user)?.map(|person| person.email).unwrap_or_default();
+        crate::identity::queries::recipient(conn, user)?.map(|person| person.email).unwrap_or_default();
     let key = base32::encode(seed.as_bytes());
     let account = utf8_percent_encode(&account, NON_ALPHANUMERIC);
-    Ok(Enrolment {
+    Ok(TotpEnrolment {
         // https://github.com/google/google-authenticator/wiki/Key-Uri-Format
         uri: format!(
             "otpauth://totp/Latchkey:{account}?secret={key}&issuer=Latchkey&algorithm=SHA1&digits=6&period={}",
             code::STEP
         ),
-        key: base32::grouped(&key, 4, " "),
+        key: base32::group(&key, 4, " "),
     })
 }
 
-/// How many were sealed anew, and the last user there was.
-fn reseal_some(
+/// Returns how many seeds it resealed, and the last user of the batch.
+fn reseal_batch(
     conn: &mut PgConnection,
     secret: &Secret,
     after: Uuid,
 ) -> Result<(usize, Option<Uuid>), Fault> {
-    let stale = queries::seeds_not_sealed_with(conn, &secret.seal_id(), after, RESEALED_AT_ONCE)?;
+    let stale = queries::seeds_not_sealed_with(conn, &secret.seal_id(), after, RESEAL_BATCH)?;
     let last = stale.last().map(|(user, _)| user.0);
     let mut resealed = 0;
     for (user, old) in stale {
         let context = user.0.as_bytes();
-        // One that no secret of ours opens stays as it is: the right secret may yet come back.
-        let Ok(seed) = secret.open(PURPOSE, context, &old) else { continue };
-        let new = secret.seal(PURPOSE, context, &seed).map_err(Fault::bug)?;
-        queries::reseal(conn, user, &old, &new)?;
+        // A seed that neither secret opens stays as it is: the operator may restore its secret.
+        let Ok(seed) = secret.open(SEAL_PURPOSE, context, &old) else { continue };
+        let new = secret.seal(SEAL_PURPOSE, context, &seed).map_err(Fault::bug)?;
+        queries::replace_sealed_seed(conn, user, &old, &new)?;
         resealed += 1;
     }
     Ok((resealed, last))

@@ -1,6 +1,8 @@
 //! A temporary database: created on a server beside the others, dropped with its value, so that `latchkey prove` touches
 //! no existing row.
 
+use latchkey_db::conninfo::with_database;
+
 use super::queries;
 use crate::db::{Fault, migrations};
 use crate::secret;
@@ -34,33 +36,6 @@ impl Drop for TemporaryDatabase {
             .and_then(|mut conn| queries::drop_database(&mut conn, &self.name));
         if let Err(fault) = dropped {
             tracing::warn!(%fault, "temporary database {} could not be dropped", self.name);
-        }
-    }
-}
-
-/// The same server, another database: libpq uses the last `dbname`.
-fn with_database(url: &str, name: &str) -> String {
-    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    match (is_url, url.contains('?')) {
-        (true, true) => format!("{url}&dbname={name}"),
-        (true, false) => format!("{url}?dbname={name}"),
-        (false, _) => format!("{url} dbname={name}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_database_is_replaced_in_every_form_of_the_address() {
-        for (url, expected) in [
-            ("postgresql://", "postgresql://?dbname=x"),
-            ("postgres://a:b@c:1/d", "postgres://a:b@c:1/d?dbname=x"),
-            ("postgresql://a@/d?host=/tmp", "postgresql://a@/d?host=/tmp&dbname=x"),
-            ("host=c dbname=d", "host=c dbname=d dbname=x"),
-        ] {
-            assert_eq!(with_database(url, "x"), expected);
         }
     }
 }

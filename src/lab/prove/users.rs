@@ -9,9 +9,10 @@ use super::http::HttpConnection;
 use super::sandbox::Sandbox;
 use crate::accounts::Accounts;
 use crate::config::{Misconfigured, Settings, Transport};
-use crate::db::{Db, Fault};
+use crate::db::{Db, Fault, Refusable as _};
 use crate::identity::{Email, Name, Role};
 use crate::mail::Mailer;
+use crate::notices::write_nothing;
 use crate::secret::{CookieSigner, Secret};
 use latchkey_sessions::{Handle, Key, Login};
 
@@ -51,7 +52,7 @@ impl Users {
         settings.mail.smtp_url = None;
         let signer = CookieSigner::new(&settings.secret);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
-        let accounts = Accounts::new(Db::new(&sandbox.url, settings.pool), mailer, &settings)?;
+        let accounts = Accounts::new(Db::new(&sandbox.url, settings.pool), mailer, &settings, write_nothing)?;
         Ok(Self { accounts, signer, created: Cell::new(0) })
     }
 
@@ -79,7 +80,7 @@ impl Users {
         let invalid = |why: &dyn std::fmt::Display| ProveError::InvalidAccount(why.to_string());
         let email = Email::parse(&format!("person{number}@example.org")).map_err(|why| invalid(&why))?;
         let name = Name::parse(&format!("Person {number}")).map_err(|why| invalid(&why))?;
-        let created = self.accounts.admin.create_user(&email, &name, Role::Member).await?;
+        let created = self.accounts.admin.create_user(&email, &name, Role::Member).await.split()?;
         let user = created.map_err(ProveError::AccountRefused)?;
         let login = Login {
             principal: user.principal(),

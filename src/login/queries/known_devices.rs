@@ -1,4 +1,4 @@
-//! Browsers in which a user has logged in before.
+//! Known devices: browsers in which a user has logged in before.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::db::{Fault, time};
 use crate::identity::UserId;
 use crate::secret::TokenHash;
 
-/// Browsers one person is known in: more than anybody uses, and a bound.
-const MOST: i64 = 20;
+/// Per user: more than people use, and a bound on the rows.
+const MAX_KNOWN_DEVICES: i64 = 20;
 
 /// Whether `user` has logged in with this browser before.
-pub(crate) fn knows_browser(
+pub(crate) fn is_known_device(
     conn: &mut PgConnection,
     user: UserId,
     browser: &TokenHash,
@@ -29,16 +29,16 @@ pub(crate) fn knows_browser(
     Ok(diesel::select(exists(known)).get_result(conn)?)
 }
 
-/// Whether anybody has: then it is a proof we gave out, not one somebody made up.
-pub(crate) fn gave_out(conn: &mut PgConnection, browser: &TokenHash) -> Result<bool, Fault> {
+/// Whether any user has: then this server issued the token.
+pub(crate) fn was_issued(conn: &mut PgConnection, browser: &TokenHash) -> Result<bool, Fault> {
     use known_browsers::dsl;
     let known =
         known_browsers::table.filter(dsl::token_hash.eq(browser.as_slice())).filter(dsl::expires_at.gt(now));
     Ok(diesel::select(exists(known)).get_result(conn)?)
 }
 
-/// `user` was let in here. The browsers longest unused make room.
-pub(crate) fn note_browser(
+/// Inserts or renews the device, and deletes the least recently used devices over the limit.
+pub(crate) fn upsert_known_device(
     conn: &mut PgConnection,
     user: UserId,
     browser: &TokenHash,
@@ -55,7 +55,7 @@ pub(crate) fn note_browser(
     let too_many: Vec<Vec<u8>> = known_browsers::table
         .filter(dsl::user_id.eq(user.0))
         .order((dsl::last_login_at.desc(), dsl::token_hash))
-        .offset(MOST)
+        .offset(MAX_KNOWN_DEVICES)
         .select(dsl::token_hash)
         .load(conn)?;
     if !too_many.is_empty() {

@@ -10,11 +10,18 @@ use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::queries::of_mailbox;
 use crate::identity::{EmailKey, UserId};
-use crate::login::authenticate::Known;
 use crate::passwords::PasswordHash;
 
-/// Some password hash that is kept, always the same one for the same `at` while it is: the first from there on.
-pub(crate) fn stand_in(conn: &mut PgConnection, at: Uuid) -> Result<Option<PasswordHash>, Fault> {
+/// What a password is verified against.
+#[derive(Clone)]
+pub(crate) struct PasswordRecord {
+    pub user: UserId,
+    pub hash: Option<PasswordHash>,
+}
+
+/// The hash of the first user with a password from `position` on: the same one for one position, as long as that user
+/// exists.
+pub(crate) fn decoy_hash(conn: &mut PgConnection, position: Uuid) -> Result<Option<PasswordHash>, Fault> {
     let hashes = || {
         users::table
             .filter(dsl::password_hash.is_not_null())
@@ -22,7 +29,7 @@ pub(crate) fn stand_in(conn: &mut PgConnection, at: Uuid) -> Result<Option<Passw
             .select(dsl::password_hash.assume_not_null())
             .into_boxed()
     };
-    let found: Option<String> = hashes().filter(dsl::id.ge(at)).first(conn).optional()?;
+    let found: Option<String> = hashes().filter(dsl::id.ge(position)).first(conn).optional()?;
     let found = match found {
         Some(hash) => Some(hash),
         None => hashes().first(conn).optional()?,
@@ -36,14 +43,17 @@ pub(crate) fn has_logged_in(conn: &mut PgConnection, id: UserId) -> Result<bool,
     Ok(last.flatten().is_some())
 }
 
-/// Whom to check a password against; nobody where the account is disabled.
-pub(crate) fn known(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<Known>, Fault> {
+/// The active user with this address.
+pub(crate) fn password_record(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<PasswordRecord>, Fault> {
     let row: Option<(Uuid, Option<String>)> = of_mailbox(email_key)
         .filter(dsl::disabled_at.is_null())
         .select((dsl::id, dsl::password_hash))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(id, hash)| Known { id: UserId(id), hash: hash.map(PasswordHash::stored) }))
+    Ok(row.map(|(id, hash)| PasswordRecord { user: UserId(id), hash: hash.map(PasswordHash::stored) }))
 }
 
 pub(crate) fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<Option<PasswordHash>, Fault> {
@@ -52,18 +62,18 @@ pub(crate) fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<Optio
     Ok(hash.flatten().map(PasswordHash::stored))
 }
 
-/// Locks the user's row and says whether they are still active with the password that was checked.
-pub(crate) fn lock_with_hash(
+/// Locks the user's row. `false` if the user is disabled, or the password changed since `checked` was read.
+pub(crate) fn lock_if_password_unchanged(
     conn: &mut PgConnection,
     id: UserId,
     checked: Option<&PasswordHash>,
 ) -> Result<bool, Fault> {
-    let hash = lock_hash(conn, id)?;
+    let hash = lock_password_hash(conn, id)?;
     Ok(hash.is_some_and(|hash| Some(hash.as_str()) == checked.map(PasswordHash::as_str)))
 }
 
-/// Locks the user's row and gives the hash that is in it; none where they are disabled or have no password.
-pub(crate) fn lock_hash(conn: &mut PgConnection, id: UserId) -> Result<Option<PasswordHash>, Fault> {
+/// Locks the user's row and reads its hash; `None` if the user is disabled or has no password.
+pub(crate) fn lock_password_hash(conn: &mut PgConnection, id: UserId) -> Result<Option<PasswordHash>, Fault> {
     let hash: Option<Option<String>> = users::table
         .filter(dsl::id.eq(id.0))
         .filter(dsl::disabled_at.is_null())
@@ -74,13 +84,13 @@ pub(crate) fn lock_hash(conn: &mut PgConnection, id: UserId) -> Result<Option<Pa
     Ok(hash.flatten().map(PasswordHash::stored))
 }
 
-pub(crate) fn note_login(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
+pub(crate) fn record_login(conn: &mut PgConnection, id: UserId) -> Result<(), Fault> {
     let row = users::table.filter(dsl::id.eq(id.0));
     diesel::update(row).set(dsl::last_login_at.eq(now)).execute(conn)?;
     Ok(())
 }
 
-/// `changed`: the person chose it; otherwise it is the same password hashed anew.
+/// `changed`: a new password; otherwise a new hash of the same password.
 pub(crate) fn set_password(
     conn: &mut PgConnection,
     id: UserId,

@@ -1,4 +1,4 @@
-//! Mailed links about an account, other than resets: unlock, not me, a new address, the old address back.
+//! Mailed links, except for reset links.
 
 use std::time::Duration;
 
@@ -11,40 +11,40 @@ use uuid::Uuid;
 use crate::db::schema::{account_links, users};
 use crate::db::{Fault, time};
 use crate::identity::UserId;
-use crate::notices::links::{About, Purpose};
+use crate::notices::link::{LinkDetails, LinkPurpose};
 use crate::secret::Token;
 use latchkey_sessions::schema::sessions;
 
-/// A live link, its owner active.
+/// A live link of an active user.
 #[derive(Queryable)]
 pub(crate) struct LinkRow {
     pub user: Uuid,
     pub session: Option<Uuid>,
     pub email: Option<String>,
-    /// When the letter with it was written.
+    /// When the email with the link was written.
     pub created_at: OffsetDateTime,
     since: Option<OffsetDateTime>,
 }
 
 impl LinkRow {
-    /// When the thing began that the link is about.
+    /// When the event began that the link refers to.
     pub fn began(&self) -> OffsetDateTime {
         self.since.unwrap_or(self.created_at)
     }
 }
 
-/// A change of address that waits for its link to be used.
+/// A requested change of the email address, which its link confirms.
 #[derive(Clone, Queryable)]
 pub struct PendingEmail {
-    /// The new one.
+    /// The new address.
     pub email: String,
     pub asked_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
 }
 
-/// Only while the session that asked has not been ended. Time alone does not end it: a link that was asked for in
-/// the evening works in the morning.
-macro_rules! asker_was_not_ended {
+/// Whether the session that requested the change was not revoked. It may have expired: a link requested in the evening
+/// works in the morning.
+macro_rules! requester_was_not_revoked {
     () => {
         exists(
             sessions::table
@@ -57,8 +57,8 @@ macro_rules! asker_was_not_ended {
 pub(crate) fn insert_link(
     conn: &mut PgConnection,
     user: UserId,
-    purpose: Purpose,
-    about: &About<'_>,
+    purpose: LinkPurpose,
+    details: &LinkDetails<'_>,
     token: &Token,
     good_for: Duration,
 ) -> Result<(), Fault> {
@@ -68,11 +68,11 @@ pub(crate) fn insert_link(
             dsl::token_hash.eq(token.hash().to_vec()),
             dsl::user_id.eq(user.0),
             dsl::purpose.eq(purpose.as_str()),
-            dsl::session.eq(about.session.map(|handle| handle.0)),
-            dsl::browser.eq(about.browser.map(|hash| hash.to_vec())),
-            dsl::email.eq(about.email),
-            dsl::email_key.eq(about.email_key),
-            dsl::since.eq(about.since),
+            dsl::session.eq(details.session.map(|handle| handle.0)),
+            dsl::browser.eq(details.browser.map(|hash| hash.to_vec())),
+            dsl::email.eq(details.email),
+            dsl::email_key.eq(details.email_key),
+            dsl::since.eq(details.since),
             dsl::expires_at.eq(time::now() + time::interval(good_for)),
         ))
         .execute(conn)?;
@@ -81,7 +81,7 @@ pub(crate) fn insert_link(
 
 pub(crate) fn live_link(
     conn: &mut PgConnection,
-    purpose: Purpose,
+    purpose: LinkPurpose,
     token_hash: &[u8],
 ) -> Result<Option<LinkRow>, Fault> {
     use account_links::dsl;
@@ -91,14 +91,18 @@ pub(crate) fn live_link(
         .filter(dsl::purpose.eq(purpose.as_str()))
         .filter(dsl::expires_at.gt(now))
         .filter(users::disabled_at.is_null())
-        .filter(dsl::purpose.ne(Purpose::ConfirmEmail.as_str()).or(asker_was_not_ended!()))
+        .filter(dsl::purpose.ne(LinkPurpose::ConfirmEmail.as_str()).or(requester_was_not_revoked!()))
         .select((dsl::user_id, dsl::session, dsl::email, dsl::created_at, dsl::since))
         .first(conn)
         .optional()?)
 }
 
-/// Whether this call consumed the link: its row is gone once, for one of however many ask.
-pub(crate) fn take_link(conn: &mut PgConnection, purpose: Purpose, token_hash: &[u8]) -> Result<bool, Fault> {
+/// Whether this call consumed the link. Of concurrent calls, one deletes the row.
+pub(crate) fn consume_link(
+    conn: &mut PgConnection,
+    purpose: LinkPurpose,
+    token_hash: &[u8],
+) -> Result<bool, Fault> {
     use account_links::dsl;
     let taken = diesel::delete(
         account_links::table
@@ -110,11 +114,11 @@ pub(crate) fn take_link(conn: &mut PgConnection, purpose: Purpose, token_hash: &
     Ok(taken == 1)
 }
 
-/// Answers how many there were, those that had expired among them.
+/// Returns how many links were deleted, expired ones included.
 pub(crate) fn delete_links(
     conn: &mut PgConnection,
     user: UserId,
-    purposes: &[Purpose],
+    purposes: &[LinkPurpose],
 ) -> Result<usize, Fault> {
     use account_links::dsl;
     let purposes: Vec<&str> = purposes.iter().map(|purpose| purpose.as_str()).collect();
@@ -126,9 +130,9 @@ pub(crate) fn pending_email(conn: &mut PgConnection, user: UserId) -> Result<Opt
     use account_links::dsl;
     Ok(account_links::table
         .filter(dsl::user_id.eq(user.0))
-        .filter(dsl::purpose.eq(Purpose::ConfirmEmail.as_str()))
+        .filter(dsl::purpose.eq(LinkPurpose::ConfirmEmail.as_str()))
         .filter(dsl::expires_at.gt(now))
-        .filter(asker_was_not_ended!())
+        .filter(requester_was_not_revoked!())
         .select((dsl::email.assume_not_null(), dsl::since.assume_not_null(), dsl::expires_at))
         .order(dsl::created_at.desc())
         .first(conn)

@@ -1,4 +1,4 @@
-//! Password reset links, and their decoys.
+//! Reset links and their decoys.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use crate::db::schema::{decoy_tokens, user_tokens, users};
 use crate::db::{Fault, time};
-use crate::identity::{Addressee, UserId};
+use crate::identity::{Recipient, UserId};
 use crate::secret::Token;
 
 const RESET: &str = "reset_password";
 
-/// The same statement for a link and for its decoy.
+/// The same statement for a link and for a decoy.
 macro_rules! replace_token {
     ($conn:ident, $table:ident, $owner:ident = $id:expr, $token:ident, $good_for:ident) => {{
         use $table::dsl;
@@ -33,7 +33,7 @@ macro_rules! replace_token {
     }};
 }
 
-/// A new reset link; the one before it is dead.
+/// Stores a reset link in place of the one before.
 pub(crate) fn replace_reset(
     conn: &mut PgConnection,
     user: UserId,
@@ -53,7 +53,7 @@ pub(crate) fn replace_decoy(
     replace_token!(conn, decoy_tokens, account = account, token, good_for)
 }
 
-pub(crate) fn reset_owner(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<Addressee>, Fault> {
+pub(crate) fn reset_owner(conn: &mut PgConnection, token_hash: &[u8]) -> Result<Option<Recipient>, Fault> {
     use user_tokens::dsl;
     let owner: Option<Uuid> = user_tokens::table
         .inner_join(users::table)
@@ -63,13 +63,13 @@ pub(crate) fn reset_owner(conn: &mut PgConnection, token_hash: &[u8]) -> Result<
         .select(users::id)
         .first(conn)
         .optional()?;
-    owner.map_or(Ok(None), |id| crate::identity::queries::addressee(conn, UserId(id)))
+    owner.map_or(Ok(None), |id| crate::identity::queries::recipient(conn, UserId(id)))
 }
 
 /// Whether this call consumed the link.
-pub(crate) fn take_reset(conn: &mut PgConnection, token_hash: &[u8], user: UserId) -> Result<bool, Fault> {
+pub(crate) fn consume_reset(conn: &mut PgConnection, token_hash: &[u8], user: UserId) -> Result<bool, Fault> {
     use user_tokens::dsl;
-    // The user first, as everybody else does, so that nobody waits in a circle.
+    // The user's row is always locked first, which prevents deadlocks.
     if !crate::identity::queries::lock_user(conn, user)? {
         return Ok(false);
     }

@@ -1,4 +1,4 @@
-//! Turns, verdicts, and what is refused.
+//! Permits, verification, and what is refused.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use super::*;
 
 const CHEAP: HashCost = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
-const NO: Verdict = Verdict::NO;
-const YES: Verdict = Verdict { matches: true, ..NO };
+const NO: Verification = Verification::NO;
+const YES: Verification = Verification { matches: true, ..NO };
 
 /// Of `tr0ub4dor&3`.
 const BCRYPT: &str = "$2b$04$eHOsBNH0xRmWfH0YmxS8MeA/HmBP9cHbo8qvGRqTZQH/7e8RJPYiO";
@@ -60,7 +60,7 @@ async fn a_hash_of_another_cost_matches_and_is_called_outdated() {
         let then = Hasher::new(HashCost { memory_kib, iterations, parallelism: 1 }, 1, 1).unwrap();
         let stored = then.hash(given("gravel otter lemon").unwrap()).await.unwrap();
         let verdict = today.verify(given("gravel otter lemon"), Some(&stored)).await;
-        assert_eq!(verdict, Ok(Verdict { outdated: true, ..YES }));
+        assert_eq!(verdict, Ok(Verification { outdated: true, ..YES }));
         assert_eq!(today.verify(given("lemon otter gravel"), Some(&stored)).await, Ok(NO));
     }
 }
@@ -70,20 +70,20 @@ async fn an_unreadable_hash_denies_and_says_so() {
     let hasher = hasher(1, 1);
     for broken in ["", "$", "plain text", "$2b$04$short"] {
         let verdict = hasher.verify(given(broken), Some(&PasswordHash::stored(broken))).await;
-        assert_eq!(verdict, Ok(Verdict { unreadable: true, ..NO }), "{broken}");
+        assert_eq!(verdict, Ok(Verification { unreadable: true, ..NO }), "{broken}");
     }
 }
 
 #[actix_web::test]
 async fn a_hash_from_elsewhere_matches_and_is_outdated_and_a_stand_in_never_matches() {
     let hasher = hasher(1, 1);
-    let foreign = PasswordHash::stored(BCRYPT);
-    let outdated = Verdict { outdated: true, ..YES };
-    assert_eq!(hasher.verify(given("tr0ub4dor&3"), Some(&foreign)).await, Ok(outdated));
-    assert_eq!(hasher.verify(given("tr0ub4dor&4"), Some(&foreign)).await, Ok(NO));
-    assert_eq!(hasher.verify(None, Some(&foreign)).await, Ok(NO));
-    assert_eq!(hasher.dismiss(given("tr0ub4dor&3"), Some(&foreign)).await, Ok(NO));
-    assert_eq!(hasher.dismiss(given("tr0ub4dor&3"), None).await, Ok(NO));
+    let legacy = PasswordHash::stored(BCRYPT);
+    let outdated = Verification { outdated: true, ..YES };
+    assert_eq!(hasher.verify(given("tr0ub4dor&3"), Some(&legacy)).await, Ok(outdated));
+    assert_eq!(hasher.verify(given("tr0ub4dor&4"), Some(&legacy)).await, Ok(NO));
+    assert_eq!(hasher.verify(None, Some(&legacy)).await, Ok(NO));
+    assert_eq!(hasher.reject(given("tr0ub4dor&3"), Some(&legacy)).await, Ok(NO));
+    assert_eq!(hasher.reject(given("tr0ub4dor&3"), None).await, Ok(NO));
 }
 
 #[actix_web::test]
@@ -98,8 +98,8 @@ async fn a_stored_hash_over_the_limit_denies_at_once_and_says_why() {
     for stored in costly.map(PasswordHash::stored) {
         let _all = hasher.legacy.acquire(1, &hasher.refused).await.unwrap();
         let verdict = hasher.verify(given("tr0ub4dor&3"), Some(&stored)).await;
-        assert_eq!(verdict, Ok(Verdict { too_costly: true, ..NO }));
-        assert_eq!(hasher.dismiss(given("tr0ub4dor&3"), Some(&stored)).await, Ok(NO));
+        assert_eq!(verdict, Ok(Verification { too_costly: true, ..NO }));
+        assert_eq!(hasher.reject(given("tr0ub4dor&3"), Some(&stored)).await, Ok(NO));
     }
 }
 
@@ -111,12 +111,12 @@ async fn hashes_of_other_software_never_take_the_permits_of_ours() {
     let mut waiting = pin!(hasher.verify(given("tr0ub4dor&3"), Some(&theirs)));
     assert!(poll(waiting.as_mut()).is_pending());
     // A decoy waits where the hash it stands in for would.
-    assert_eq!(hasher.dismiss(given("gravel"), Some(&theirs)).await, Err(BUSY));
+    assert_eq!(hasher.reject(given("gravel"), Some(&theirs)).await, Err(BUSY));
     assert_eq!(hasher.verify(given("gravel"), Some(&ours)).await, Ok(YES));
-    assert_eq!(hasher.dismiss(given("gravel"), None).await, Ok(NO));
-    assert_eq!(hasher.load(), Load { running: 1, waiting: 1 });
+    assert_eq!(hasher.reject(given("gravel"), None).await, Ok(NO));
+    assert_eq!(hasher.load(), HasherLoad { running: 1, waiting: 1 });
     drop(running);
-    assert_eq!(waiting.await, Ok(Verdict { outdated: true, ..YES }));
+    assert_eq!(waiting.await, Ok(Verification { outdated: true, ..YES }));
 }
 
 #[actix_web::test]
@@ -138,16 +138,16 @@ async fn the_caller_after_a_full_queue_is_turned_away_at_once() {
     let mut second = pin!(hasher.verify(None, None));
     let mut third = pin!(hasher.verify(None, None));
     assert!(poll(second.as_mut()).is_pending() && poll(third.as_mut()).is_pending());
-    assert_eq!(hasher.load(), Load { running: 1, waiting: 2 });
+    assert_eq!(hasher.load(), HasherLoad { running: 1, waiting: 2 });
     assert_eq!(poll(pin!(hasher.verify(None, None))), Poll::Ready(Err(BUSY)));
     assert_eq!((hasher.refused.full.get(), hasher.refused.slow.get()), (1, 0));
     drop(running);
     assert_eq!((second.await, third.await), (Ok(NO), Ok(NO)));
-    assert_eq!(hasher.load(), Load { running: 0, waiting: 0 });
+    assert_eq!(hasher.load(), HasherLoad { running: 0, waiting: 0 });
 }
 
 #[actix_web::test]
-async fn whoever_stops_waiting_leaves_the_queue() {
+async fn a_caller_that_stops_waiting_leaves_the_queue() {
     let hasher = hasher(1, 1);
     let _running = hasher.own.acquire(1, &hasher.refused).await.unwrap();
     {
@@ -155,7 +155,7 @@ async fn whoever_stops_waiting_leaves_the_queue() {
         assert!(poll(leaving.as_mut()).is_pending());
         assert_eq!(poll(pin!(hasher.verify(None, None))), Poll::Ready(Err(BUSY)));
     }
-    assert_eq!(hasher.load(), Load { running: 1, waiting: 0 });
+    assert_eq!(hasher.load(), HasherLoad { running: 1, waiting: 0 });
     assert!(poll(pin!(hasher.verify(None, None))).is_pending());
 }
 
@@ -175,7 +175,7 @@ async fn a_request_dropped_midway_keeps_its_permit_until_its_hash_ends() {
     let hasher = hasher(1, 0);
     let (end, ended) = std::sync::mpsc::channel::<()>();
     {
-        let mut dropped = pin!(hasher.in_turn(&hasher.own, 1, move || ended.recv()));
+        let mut dropped = pin!(hasher.with_permits(&hasher.own, 1, move || ended.recv()));
         assert!(poll(dropped.as_mut()).is_pending());
     }
     assert_eq!(hasher.verify(None, None).await, Err(BUSY));
@@ -189,7 +189,10 @@ async fn a_request_dropped_midway_keeps_its_permit_until_its_hash_ends() {
 #[actix_web::test]
 async fn a_panic_while_hashing_denies_and_frees_its_permit() {
     let hasher = hasher(1, 0);
-    assert_eq!(hasher.in_turn(&hasher.own, 1, || -> Verdict { panic!("on purpose") }).await, Err(BUSY));
+    assert_eq!(
+        hasher.with_permits(&hasher.own, 1, || -> Verification { panic!("on purpose") }).await,
+        Err(BUSY)
+    );
     assert_eq!(hasher.verify(None, None).await, Ok(NO));
 }
 

@@ -1,4 +1,4 @@
-//! Counting attempts. Each statement takes the bucket's row lock, so parallel attempts queue.
+//! Counters of attempts. Each statement locks the row of its counter, so parallel attempts queue.
 
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -10,16 +10,18 @@ use diesel::sql_types::Text;
 
 use crate::db::Fault;
 use crate::db::schema::throttles::{self, dsl};
-use crate::throttle::attempts::Waits;
+use crate::throttle::backoff::Backoff;
 
-/// Counts one attempt, sets when the next may come and answers how many there were; `None` (and nothing counted) while
-/// blocked. The count
-/// begins anew a while after it began, however often the right password was given in between.
+/// Counts one attempt, sets when the next is admitted and returns how many there have been; counts nothing and returns
+/// `None` while the counter blocks.
+///
+/// * `free`: attempts without a wait.
+/// * `backoff`: the waits after those, and the age at which the count starts again at zero.
 pub(crate) fn count_attempt(
     conn: &mut PgConnection,
-    bucket: &str,
+    counter: &str,
     free: i32,
-    waits: &Waits,
+    backoff: &Backoff,
 ) -> Result<Option<i32>, Fault> {
     let counted: Option<Failures> = sql_query(
         "INSERT INTO throttles AS t (bucket, failures, counting_since, blocked_until) \
@@ -33,11 +35,11 @@ pub(crate) fn count_attempt(
          WHERE t.blocked_until IS NULL OR t.blocked_until <= now() \
          RETURNING failures",
     )
-    .bind::<Text, _>(bucket)
+    .bind::<Text, _>(counter)
     .bind::<Integer, _>(free)
-    .bind::<Double, _>(f64::from(waits.first.as_secs()))
-    .bind::<Double, _>(f64::from(waits.longest.as_secs()))
-    .bind::<Double, _>(f64::from(waits.forget_after.as_secs()))
+    .bind::<Double, _>(f64::from(backoff.first.as_secs()))
+    .bind::<Double, _>(f64::from(backoff.longest.as_secs()))
+    .bind::<Double, _>(f64::from(backoff.forget_after.as_secs()))
     .get_result(conn)
     .optional()?;
     Ok(counted.map(|counted| counted.failures))
@@ -55,31 +57,31 @@ struct Seconds {
     seconds: f64,
 }
 
-/// Seconds until the bucket takes an attempt again, rounded up.
-pub(crate) fn blocked_for(conn: &mut PgConnection, bucket: &str) -> Result<i64, Fault> {
+/// Seconds until the counter admits an attempt, rounded up.
+pub(crate) fn blocked_for(conn: &mut PgConnection, counter: &str) -> Result<i64, Fault> {
     let rest: Option<Seconds> = sql_query(
         "SELECT coalesce(extract(epoch FROM blocked_until - now()), 0)::float8 AS seconds FROM throttles WHERE bucket = $1",
     )
-    .bind::<Text, _>(bucket)
+    .bind::<Text, _>(counter)
     .get_result(conn)
     .optional()?;
     Ok(rest.map_or(0, |rest| rest.seconds.ceil() as i64))
 }
 
-/// One attempt fewer, and `at_once` no block: past the free attempts each one admitted blocks all others, so the block
-/// that stands is the one this attempt set.
-pub(crate) fn give_back(conn: &mut PgConnection, bucket: &str, at_once: bool) -> Result<(), Fault> {
+/// Takes one attempt back and, if `unblock`, lifts the block: past the free attempts, each admitted one blocks all
+/// others, so the block in force is the one that this attempt set.
+pub(crate) fn refund(conn: &mut PgConnection, counter: &str, unblock: bool) -> Result<(), Fault> {
     sql_query(
         "UPDATE throttles SET failures = greatest(failures - 1, 0), \
              blocked_until = CASE WHEN $2 THEN NULL ELSE blocked_until END WHERE bucket = $1",
     )
-    .bind::<Text, _>(bucket)
-    .bind::<Bool, _>(at_once)
+    .bind::<Text, _>(counter)
+    .bind::<Bool, _>(unblock)
     .execute(conn)?;
     Ok(())
 }
 
-pub(crate) fn clear_bucket(conn: &mut PgConnection, bucket: &str) -> Result<(), Fault> {
-    diesel::delete(throttles::table.filter(dsl::bucket.eq(bucket))).execute(conn)?;
+pub(crate) fn delete_counter(conn: &mut PgConnection, counter: &str) -> Result<(), Fault> {
+    diesel::delete(throttles::table.filter(dsl::bucket.eq(counter))).execute(conn)?;
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! All SQL of this room.
 
 mod counters;
-mod lanes;
+mod password_failures;
 
-pub(crate) use counters::{blocked_for, clear_bucket, count_attempt, give_back};
-pub(crate) use lanes::{clear_lanes, count_in_lane, lanes, standing, uncount_in_lane};
+pub(crate) use counters::{blocked_for, count_attempt, delete_counter, refund};
+pub(crate) use password_failures::{
+    count_failure, delete_failures, failure_counts, failures_by_source, refund_failure,
+};

@@ -13,12 +13,12 @@ use diesel::sql_types::Uuid as SqlUuid;
 use crate::db::{Fault, time};
 use crate::identity::{EmailKey, UserId};
 
-/// When this transaction began: what `created_at` of its rows says.
+/// The start of this transaction, which `created_at` of its rows will contain.
 pub(crate) fn transaction_time(conn: &mut PgConnection) -> Result<OffsetDateTime, Fault> {
     Ok(diesel::select(time::now()).get_result(conn)?)
 }
 
-/// Until when the address of this key is kept for another account than `user`, which can still take it back.
+/// Until when the address is reserved for another account than `user`, which can still restore it.
 pub(crate) fn reserved_until(
     conn: &mut PgConnection,
     email_key: &EmailKey,
@@ -41,7 +41,7 @@ pub(crate) fn reserved_until(
     Ok(found.map(|reserved| reserved.until))
 }
 
-/// Those of these spellings of addresses that are kept for an account.
+/// Those of these spellings that are reserved for an account.
 pub(crate) fn reserved_among(conn: &mut PgConnection, spellings: &[&str]) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
     struct Reserved {
@@ -57,7 +57,7 @@ pub(crate) fn reserved_among(conn: &mut PgConnection, spellings: &[&str]) -> Que
     Ok(found.into_iter().map(|reserved| reserved.key).collect())
 }
 
-/// Whether the address belongs to an account, or is kept for one.
+/// Whether the address belongs to an account, or is reserved for one.
 pub(crate) fn is_taken(conn: &mut PgConnection, email_key: &EmailKey) -> Result<bool, Fault> {
     Ok(crate::identity::queries::user_id(conn, email_key)?.is_some()
         || reserved_until(conn, email_key, None)?.is_some())

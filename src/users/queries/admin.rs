@@ -1,4 +1,4 @@
-//! What administrators look at.
+//! Lists and figures for administrators.
 
 use diesel::dsl::count_star;
 use diesel::dsl::exists;
@@ -24,7 +24,7 @@ pub struct UserRow {
     pub email: String,
     pub role: Role,
     pub disabled: bool,
-    /// They asked to be deleted.
+    /// The user requested the deletion of the account.
     pub leaving: bool,
     pub sessions: i64,
     pub created_at: OffsetDateTime,
@@ -33,7 +33,7 @@ pub struct UserRow {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
-struct Row {
+struct UserColumns {
     id: Uuid,
     name: String,
     email: String,
@@ -57,12 +57,12 @@ pub(crate) fn users(
         .order((dsl::created_at.desc(), dsl::id))
         .limit(limit)
         .offset(offset)
-        .select(Row::as_select())
+        .select(UserColumns::as_select())
         .load(conn)?;
     Ok((with_session_counts(conn, rows)?, total))
 }
 
-/// Whether name or address of a row is like what was typed, or the address like one of its other spellings.
+/// Whether the name or the address contains the search text, or the address one of its other spellings.
 #[diesel::dsl::auto_type]
 fn matches<'a>(typed: &'a str, unicode: &'a str, ascii: &'a str) -> _ {
     dsl::name
@@ -74,7 +74,7 @@ fn matches<'a>(typed: &'a str, unicode: &'a str, ascii: &'a str) -> _ {
 
 pub(crate) fn user_rows(conn: &mut PgConnection, ids: &[UserId]) -> Result<Vec<UserRow>, Fault> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = users::table.filter(dsl::id.eq_any(ids)).select(Row::as_select()).load(conn)?;
+    let rows = users::table.filter(dsl::id.eq_any(ids)).select(UserColumns::as_select()).load(conn)?;
     with_session_counts(conn, rows)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn user_row(conn: &mut PgConnection, id: UserId) -> Result<Option<Use
     Ok(user_rows(conn, &[id])?.pop())
 }
 
-/// Everybody whose name or address has `q` in it. A search that finds thousands is no search.
+/// Users whose name or address contains `q`, at most 5,000.
 pub(crate) fn user_ids(conn: &mut PgConnection, q: &str) -> Result<Vec<UserId>, Fault> {
     let [typed, unicode, ascii] = containing_address(q);
     let ids: Vec<Uuid> =
@@ -100,7 +100,7 @@ pub(crate) fn is_last_admin(conn: &mut PgConnection, id: UserId) -> Result<bool,
     Ok(is_one && !others)
 }
 
-fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<UserRow>, Fault> {
+fn with_session_counts(conn: &mut PgConnection, rows: Vec<UserColumns>) -> Result<Vec<UserRow>, Fault> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let counts: Vec<(Uuid, i64)> = sessions::table
         .filter(sessions::principal.eq_any(ids))
@@ -129,39 +129,39 @@ fn with_session_counts(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Us
         .collect()
 }
 
-/// One day of one figure. Days are UTC days, regardless of the database's time zone.
+/// One figure of one day, in UTC regardless of the database's time zone.
 #[derive(Clone, QueryableByName)]
-pub struct Day {
+pub struct DayCount {
     #[diesel(sql_type = Date)]
     pub day: time::Date,
     #[diesel(sql_type = BigInt)]
     pub value: i64,
 }
 
-/// The figures of the overview, each day by day over the last two weeks; the last day is today.
-pub struct Numbers {
-    /// Users at the end of each day, of those that exist today.
-    pub people: Vec<Day>,
+/// The figures of the overview, for each of the last 14 days; the last day is today.
+pub struct DailyFigures {
+    /// Users at the end of each day, of those who exist today.
+    pub people: Vec<DayCount>,
     /// Sessions that were live at the end of each day.
-    pub live_sessions: Vec<Day>,
-    pub registrations: Vec<Day>,
-    pub opened: Vec<Day>,
-    pub log_ins: Vec<Day>,
-    pub refusals: Vec<Day>,
+    pub live_sessions: Vec<DayCount>,
+    pub registrations: Vec<DayCount>,
+    pub opened: Vec<DayCount>,
+    pub log_ins: Vec<DayCount>,
+    pub refusals: Vec<DayCount>,
 }
 
-/// When a session ended, by itself or not.
+/// When sessions ended, revoked or expired.
 const ENDED: &str = "SELECT least(revoked_at, expires_at) AS at FROM sessions \
     WHERE kind = 'user' AND least(revoked_at, expires_at) <= now()";
 
-pub(crate) fn numbers(conn: &mut PgConnection, live_sessions: i64) -> Result<Numbers, Fault> {
+pub(crate) fn daily_figures(conn: &mut PgConnection, live_sessions: i64) -> Result<DailyFigures, Fault> {
     let people: i64 = users::table.count().get_result(conn)?;
     let registrations = per_day(conn, "SELECT created_at AS at FROM users")?;
     let opened = per_day(conn, "SELECT created_at AS at FROM sessions WHERE kind = 'user'")?;
     let ended = per_day(conn, ENDED)?;
-    Ok(Numbers {
-        people: levels(people, &registrations, &[]),
-        live_sessions: levels(live_sessions, &opened, &ended),
+    Ok(DailyFigures {
+        people: totals_per_day(people, &registrations, &[]),
+        live_sessions: totals_per_day(live_sessions, &opened, &ended),
         registrations,
         opened,
         log_ins: per_day(conn, "SELECT at FROM audit_events WHERE act = 'logged-in'")?,
@@ -169,8 +169,8 @@ pub(crate) fn numbers(conn: &mut PgConnection, live_sessions: i64) -> Result<Num
     })
 }
 
-/// How many moments fall on each of the last fourteen days.
-fn per_day(conn: &mut PgConnection, moments: &'static str) -> Result<Vec<Day>, Fault> {
+/// How many of `moments` fall on each of the last 14 days.
+fn per_day(conn: &mut PgConnection, moments: &'static str) -> Result<Vec<DayCount>, Fault> {
     Ok(sql_query(format!(
         "WITH today AS (SELECT (now() AT TIME ZONE 'UTC')::date AS day) \
          SELECT d::date AS day, coalesce(m.value, 0) AS value \
@@ -182,21 +182,21 @@ fn per_day(conn: &mut PgConnection, moments: &'static str) -> Result<Vec<Day>, F
     .load(conn)?)
 }
 
-/// How many there were at the end of each day: from how many there are now, back through what was added and removed.
-fn levels(now: i64, added: &[Day], removed: &[Day]) -> Vec<Day> {
+/// The total at the end of each day, computed backwards from the total now.
+fn totals_per_day(now: i64, added: &[DayCount], removed: &[DayCount]) -> Vec<DayCount> {
     let mut level = now;
-    let mut levels: Vec<Day> = added
+    let mut totals_per_day: Vec<DayCount> = added
         .iter()
         .enumerate()
         .rev()
         .map(|(at, day)| {
             let value = level.max(0);
             level += removed.get(at).map_or(0, |day| day.value) - day.value;
-            Day { day: day.day, value }
+            DayCount { day: day.day, value }
         })
         .collect();
-    levels.reverse();
-    levels
+    totals_per_day.reverse();
+    totals_per_day
 }
 
 #[cfg(test)]
@@ -206,13 +206,16 @@ mod tests {
     #[test]
     fn levels_lead_back_from_today() {
         let day = time::Date::from_calendar_date(2026, time::Month::May, 1).unwrap();
-        let days = |values: [i64; 4]| values.map(|value| Day { day, value });
+        let days = |values: [i64; 4]| values.map(|value| DayCount { day, value });
         let of = |now, added, removed: [i64; 4]| {
-            levels(now, &days(added), &days(removed)).into_iter().map(|day| day.value).collect::<Vec<_>>()
+            totals_per_day(now, &days(added), &days(removed))
+                .into_iter()
+                .map(|day| day.value)
+                .collect::<Vec<_>>()
         };
         assert_eq!(of(10, [1, 2, 0, 3], [0; 4]), [5, 7, 7, 10]);
         assert_eq!(of(2, [5, 0, 4, 1], [0, 3, 3, 2]), [5, 2, 3, 2]);
-        // Counts that are read a moment apart may contradict each other.
+        // The counts are read by separate statements, so they may contradict each other.
         assert_eq!(of(0, [0, 0, 0, 1], [0; 4]), [0, 0, 0, 0]);
     }
 }

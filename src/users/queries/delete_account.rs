@@ -1,4 +1,4 @@
-//! People who leave, and what is kept of a person.
+//! Deletion of accounts.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::db::schema::{account_links, invitations};
 use crate::db::{Fault, time as moments};
 use crate::identity::queries::lower;
 use crate::identity::{Email, EmailKey, UserId};
-use crate::notices::Purpose;
+use crate::notices::LinkPurpose;
 use latchkey_sessions::SessionTx;
 
-/// When they are deleted; `None` when they were leaving already.
-pub(crate) fn set_leaving(
+/// Requests the deletion, and returns its time; `None` if it was requested before.
+pub(crate) fn set_delete_after(
     conn: &mut PgConnection,
     id: UserId,
     grace: Duration,
@@ -36,15 +36,15 @@ pub(crate) fn set_leaving(
         .flatten())
 }
 
-/// Somebody whose time is over, with their address. One who is logging in just now is left alone.
-pub(crate) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, Email)>, Fault> {
+/// Locks one user whose deletion is due. Skips users whose row is locked, because they may be logging in.
+pub(crate) fn lock_due_account(conn: &mut PgConnection) -> Result<Option<(UserId, Email)>, Fault> {
     let row: Option<(Uuid, String)> = users::table
         .filter(dsl::delete_after.le(moments::now().nullable()))
-        // A thief must not end the way back to the address from before by deleting the account.
+        // By deleting the account, an attacker must not remove the owner's link to restore the old address.
         .filter(not(exists(
             account_links::table
                 .filter(account_links::user_id.eq(dsl::id))
-                .filter(account_links::purpose.eq(Purpose::UndoEmail.as_str()))
+                .filter(account_links::purpose.eq(LinkPurpose::UndoEmail.as_str()))
                 .filter(account_links::expires_at.gt(moments::now())),
         )))
         .order(dsl::delete_after)
@@ -56,10 +56,10 @@ pub(crate) fn lock_one_gone(conn: &mut PgConnection) -> Result<Option<(UserId, E
     Ok(row.map(|(id, email)| (UserId(id), Email::stored(&email))))
 }
 
-/// The person, with all that refers to them, and what was sent to their address without knowing them.
-pub(crate) fn delete_person(change: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
-    change.invalidates();
-    let conn = &mut **change;
+/// Deletes the user with all referencing rows, and the registrations and invitations for the address.
+pub(crate) fn delete_user(tx: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
+    tx.invalidates();
+    let conn = &mut **tx;
     crate::users::queries::registrations::drop_registrations(conn, email)?;
     diesel::delete(invitations::table.filter(lower(invitations::email).eq_any(email.spellings())))
         .execute(conn)?;
@@ -67,8 +67,12 @@ pub(crate) fn delete_person(change: &mut SessionTx<'_>, id: UserId, email: &Emai
     Ok(())
 }
 
-/// Takes address, browser and detail out of their events; the chain of the trail holds without them.
-pub(crate) fn erase_from_trail(conn: &mut PgConnection, id: UserId, email: &EmailKey) -> Result<i64, Fault> {
+/// Blanks address, browser and detail of the user's events; the hash chain does not depend on them.
+pub(crate) fn erase_from_audit_trail(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &EmailKey,
+) -> Result<i64, Fault> {
     let mut erased = 0;
     for spelling in email.spellings() {
         let call = sql::<BigInt>("audit_erase(")

@@ -22,7 +22,7 @@ pub(crate) struct IdnRow {
 
 /// Users whose address is not ASCII, in the order of their ids.
 pub(crate) fn idn_rows(conn: &mut PgConnection, after: Uuid, limit: i64) -> Result<Vec<IdnRow>, Fault> {
-    // As the index users_idn says it.
+    // The expression of the index users_idn.
     let not_ascii = sql::<Bool>("octet_length(email_key) <> length(email_key)");
     Ok(users::table
         .filter(not_ascii)
@@ -33,10 +33,10 @@ pub(crate) fn idn_rows(conn: &mut PgConnection, after: Uuid, limit: i64) -> Resu
         .load(conn)?)
 }
 
-/// Whether the row has the key now; `false` if another account has this mailbox, or the address changed meanwhile.
+/// `false` if another account has this mailbox, or the address changed meanwhile.
 pub(crate) fn set_idn_key(conn: &mut PgConnection, row: &IdnRow, idn_key: &str) -> Result<bool, Fault> {
     let unchanged = users::table.filter(dsl::id.eq(row.id)).filter(dsl::email_key.eq(&row.email_key));
-    // In a savepoint, so that the rest of the batch stands.
+    // In a savepoint, so that a violation does not roll back the batch.
     let set =
         conn.transaction(|conn| diesel::update(unchanged).set(dsl::email_idn_key.eq(idn_key)).execute(conn));
     match set {

@@ -17,8 +17,8 @@ macro_rules! rows {
     };
 }
 
-/// Everything kept about a person, in the shape that docs/export.md describes: a list of rows for each section. `$1` is
-/// the user, `$2` every spelling of their address.
+/// All data stored about a user, in the format of docs/export.md: a list of rows per section. `$1` is the user, `$2` every
+/// spelling of the address.
 const SECTIONS: &[(&str, &str)] = &[
     (
         "profile",
@@ -38,7 +38,7 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
-        // What others did to this account is told without where they were.
+        // Without the IP addresses and browsers of other users.
         "events",
         rows!(
             "SELECT id, at, act, CASE WHEN actor = $1 THEN 'you' WHEN actor IS NULL THEN 'nobody known' ELSE 'an administrator' END AS by, \
@@ -78,7 +78,7 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
-        // A lane's own name is made of what identifies a browser.
+        // The full name of a lane contains what identifies a browser.
         "wrong_passwords",
         rows!(
             "SELECT split_part(lane, ':', 1) AS \"from\", failures, last_at AS last FROM password_lanes WHERE user_id = $1 ORDER BY last_at"
@@ -129,7 +129,7 @@ struct Section {
 }
 
 /// Each section with its rows.
-pub(crate) fn own_data(
+pub(crate) fn stored_data(
     conn: &mut PgConnection,
     id: UserId,
 ) -> Result<Vec<(&'static str, serde_json::Value)>, Fault> {

@@ -1,49 +1,66 @@
-//! People from elsewhere, many at a time.
+//! Import of users, in batches.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
 
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::registrations;
 use crate::db::schema::users::{self, dsl};
 use crate::identity::queries::mailbox;
-use crate::identity::{Email, EmailKey, UserId};
-use crate::users::import::Newcomer;
+use crate::identity::{Email, EmailKey, Name, Role, UserId};
 
-/// For each, whether their address is free: neither registered nor kept for an account.
-pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[Newcomer]) -> Result<Vec<bool>, Fault> {
-    let spellings: Vec<&str> = batch.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
+/// A row that can be imported.
+pub struct ImportedUser {
+    pub(crate) email: Email,
+    pub(crate) name: Name,
+    pub(crate) role: Role,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) created_at: Option<OffsetDateTime>,
+}
+
+impl ImportedUser {
+    /// What addresses are compared by.
+    pub fn key(&self) -> &EmailKey {
+        self.email.key()
+    }
+}
+
+/// For each, whether the address is free: neither taken nor reserved for an account.
+pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[ImportedUser]) -> Result<Vec<bool>, Fault> {
+    let spellings: Vec<&str> = batch.iter().flat_map(|imported| imported.key().spellings()).collect();
     let taken: Vec<String> =
         users::table.filter(mailbox().eq_any(&spellings)).select(mailbox()).load(conn)?;
     let mut taken: HashSet<String> = taken.into_iter().collect();
     taken.extend(crate::users::queries::addresses::reserved_among(conn, &spellings)?);
-    let is_free = |newcomer: &Newcomer| !newcomer.key().spellings().iter().any(|text| taken.contains(*text));
+    let is_free =
+        |imported: &ImportedUser| !imported.key().spellings().iter().any(|text| taken.contains(*text));
     Ok(batch.iter().map(is_free).collect())
 }
 
-/// Inserts those whose address is free, in this order. Answers the users made, by the key of their address.
-pub(crate) fn insert_newcomers(
+/// Inserts the users whose address is free, in this order. Returns the inserted users by the key of the address.
+pub(crate) fn insert_imported_users(
     conn: &mut PgConnection,
-    batch: &[&Newcomer],
+    batch: &[&ImportedUser],
 ) -> Result<HashMap<EmailKey, UserId>, Fault> {
     if batch.is_empty() {
         return Ok(HashMap::new());
     }
     let rows: Vec<_> = batch
         .iter()
-        .map(|newcomer| {
+        .map(|imported| {
             (
-                dsl::email.eq(newcomer.email.as_str()),
-                dsl::email_key.eq(newcomer.key().as_typed()),
-                dsl::email_idn_key.eq(newcomer.key().idn()),
-                dsl::name.eq(newcomer.name.as_str()),
-                dsl::role.eq(newcomer.role.as_str()),
-                dsl::password_hash.eq(newcomer.password_hash.as_deref()),
-                newcomer.created_at.map(|at| dsl::created_at.eq(at)),
+                dsl::email.eq(imported.email.as_str()),
+                dsl::email_key.eq(imported.key().as_typed()),
+                dsl::email_idn_key.eq(imported.key().idn()),
+                dsl::name.eq(imported.name.as_str()),
+                dsl::role.eq(imported.role.as_str()),
+                dsl::password_hash.eq(imported.password_hash.as_deref()),
+                imported.created_at.map(|at| dsl::created_at.eq(at)),
             )
         })
         .collect();
@@ -54,7 +71,7 @@ pub(crate) fn insert_newcomers(
         .get_results(conn)?;
     let mut made: HashMap<EmailKey, UserId> =
         made.into_iter().map(|(id, email)| (Email::stored(&email).key().clone(), UserId(id))).collect();
-    // Asked after the insert: only then have others who had one of the addresses committed.
+    // Checked after the insert, which waits until transactions that release one of the addresses have committed.
     let spellings: Vec<&str> = made.keys().flat_map(EmailKey::spellings).collect();
     let reserved = crate::users::queries::addresses::reserved_among(conn, &spellings)?;
     let is_reserved =
@@ -66,9 +83,9 @@ pub(crate) fn insert_newcomers(
     Ok(made)
 }
 
-/// Drops the registrations that wait for one of these addresses: their owners are users now.
-pub(crate) fn drop_registrations_of(conn: &mut PgConnection, made: &[&Newcomer]) -> Result<(), Fault> {
-    let keys: Vec<&str> = made.iter().flat_map(|newcomer| newcomer.key().spellings()).collect();
+/// Deletes the pending registrations for these addresses.
+pub(crate) fn drop_registrations_of(conn: &mut PgConnection, made: &[&ImportedUser]) -> Result<(), Fault> {
+    let keys: Vec<&str> = made.iter().flat_map(|imported| imported.key().spellings()).collect();
     diesel::delete(registrations::table.filter(registrations::email_key.eq_any(keys))).execute(conn)?;
     Ok(())
 }

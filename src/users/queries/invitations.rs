@@ -24,11 +24,11 @@ pub struct InvitationRow {
     pub expires_at: OffsetDateTime,
     pub accepted_at: Option<OffsetDateTime>,
     pub withdrawn_at: Option<OffsetDateTime>,
-    /// If the inviter is no longer an administrator, the invitation opens nothing.
+    /// If the inviter is no longer an administrator, the invitation is void.
     pub inviter_administers: bool,
 }
 
-/// Neither accepted nor withdrawn, and in time.
+/// Neither accepted nor withdrawn nor expired.
 macro_rules! waiting {
     () => {
         invitations::accepted_at
@@ -38,7 +38,7 @@ macro_rules! waiting {
     };
 }
 
-/// The same, and the inviter is still an active administrator: an invitation ends with the role it was given in.
+/// The same, and the inviter is still an active administrator.
 macro_rules! open {
     () => {
         waiting!().and(invitations::invited_by.eq_any(crate::identity::queries::active_admins()))
@@ -64,7 +64,7 @@ pub(crate) fn insert_invitation(
     Ok(())
 }
 
-/// The waiting invitation of this token, if it is for this address.
+/// The open invitation of this token, if it is for this address.
 pub(crate) fn open_invitation(
     conn: &mut PgConnection,
     token_hash: &[u8],
@@ -88,7 +88,7 @@ pub(crate) fn invitation_email(conn: &mut PgConnection, token_hash: &[u8]) -> Re
         .optional()?)
 }
 
-/// Whether the invitation was still waiting.
+/// `false` if the invitation was not open any more.
 pub(crate) fn accept_invitation(conn: &mut PgConnection, id: Uuid) -> Result<bool, Fault> {
     let accepted = diesel::update(invitations::table.filter(invitations::id.eq(id)).filter(open!()))
         .set(invitations::accepted_at.eq(now))
@@ -104,7 +104,7 @@ pub(crate) fn withdraw_invitation(conn: &mut PgConnection, id: Uuid) -> Result<O
         .optional()?)
 }
 
-/// A second invitation to the same address replaces the first.
+/// Withdraws earlier invitations to the same address.
 pub(crate) fn withdraw_invitations_of(conn: &mut PgConnection, email: &Email) -> Result<(), Fault> {
     diesel::update(
         invitations::table

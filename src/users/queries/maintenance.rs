@@ -1,4 +1,4 @@
-//! Deleting what has ended, and noting that it was done. Rows somebody holds are left for the next time.
+//! Deletion of expired rows, and the record of the last run. Locked rows are left for the next run.
 
 use std::time::Duration;
 
@@ -14,10 +14,18 @@ use diesel::sql_types::Interval;
 
 use crate::db::schema::upkeep::{self, dsl};
 use crate::db::{Fault, time};
-use crate::users::maintenance::Tidied;
 
-/// What is dead anyway: nothing looks at it any more, so none of it is kept.
-pub(crate) const STALE: [&str; 8] = [
+/// The last purge by any instance.
+#[derive(Clone, Copy, Debug)]
+pub struct LastPurge {
+    pub ended_at: OffsetDateTime,
+    /// By the database's clock.
+    pub ago: Duration,
+    pub rows: i64,
+}
+
+/// Rows that no statement reads any more.
+pub(crate) const EXPIRED: [&str; 8] = [
     "DELETE FROM registrations WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM registrations WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM user_tokens WHERE ctid = ANY (ARRAY( \
@@ -30,7 +38,7 @@ pub(crate) const STALE: [&str; 8] = [
      SELECT ctid FROM known_browsers WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM pending_logins WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM pending_logins WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    // Long after it could have been finished.
+    // Long after the set-up has expired.
     "DELETE FROM totp WHERE ctid = ANY (ARRAY( \
      SELECT ctid FROM totp WHERE active_at IS NULL AND created_at < now() - interval '1 day' \
      LIMIT $1 FOR UPDATE SKIP LOCKED))",
@@ -38,12 +46,16 @@ pub(crate) const STALE: [&str; 8] = [
      SELECT ctid FROM ceremonies WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
 ];
 
-/// One batch of one of them.
-pub(crate) fn delete_stale(conn: &mut PgConnection, stale: &'static str, batch: i64) -> Result<usize, Fault> {
-    Ok(sql_query(stale).bind::<BigInt, _>(batch).execute(conn)?)
+/// Deletes one batch.
+pub(crate) fn delete_expired(
+    conn: &mut PgConnection,
+    statement: &'static str,
+    batch: i64,
+) -> Result<usize, Fault> {
+    Ok(sql_query(statement).bind::<BigInt, _>(batch).execute(conn)?)
 }
 
-/// Counters that would begin anew at the next attempt.
+/// Counters that the next attempt would reset.
 pub(crate) fn delete_counters(
     conn: &mut PgConnection,
     forget_after: Duration,
@@ -59,8 +71,12 @@ pub(crate) fn delete_counters(
     .execute(conn)?)
 }
 
-/// The oldest events go, behind a checkpoint.
-pub(crate) fn forget_trail(conn: &mut PgConnection, keep: Duration, batch: i64) -> Result<usize, Fault> {
+/// Deletes the oldest audit events, and writes a checkpoint of the hash chain.
+pub(crate) fn forget_audit_events(
+    conn: &mut PgConnection,
+    keep: Duration,
+    batch: i64,
+) -> Result<usize, Fault> {
     let forgotten: i64 = diesel::select(
         sql::<BigInt>("audit_forget(")
             .bind::<Interval, _>(time::to_interval(keep))
@@ -72,13 +88,13 @@ pub(crate) fn forget_trail(conn: &mut PgConnection, keep: Duration, batch: i64) 
     Ok(usize::try_from(forgotten).unwrap_or(0))
 }
 
-/// Only one instance is at it; the lock goes with the transaction.
-pub(crate) fn may_tidy(conn: &mut PgConnection) -> Result<bool, Fault> {
+/// `false` if another instance holds the lock, which ends with the transaction.
+pub(crate) fn try_purge_lock(conn: &mut PgConnection) -> Result<bool, Fault> {
     let lock = sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.tidy'))");
     Ok(diesel::select(lock).get_result(conn)?)
 }
 
-pub(crate) fn note_upkeep(conn: &mut PgConnection, name: &str, rows: i64) -> Result<(), Fault> {
+pub(crate) fn record_purge(conn: &mut PgConnection, name: &str, rows: i64) -> Result<(), Fault> {
     let values = (dsl::ended_at.eq(now), dsl::rows.eq(rows));
     diesel::insert_into(upkeep::table)
         .values((dsl::name.eq(name), values))
@@ -89,13 +105,13 @@ pub(crate) fn note_upkeep(conn: &mut PgConnection, name: &str, rows: i64) -> Res
     Ok(())
 }
 
-pub(crate) fn upkeep(conn: &mut PgConnection, name: &str) -> Result<Option<Tidied>, Fault> {
+pub(crate) fn last_purge(conn: &mut PgConnection, name: &str) -> Result<Option<LastPurge>, Fault> {
     let row: Option<(OffsetDateTime, i64, OffsetDateTime)> = upkeep::table
         .filter(dsl::name.eq(name))
         .select((dsl::ended_at, dsl::rows, time::now()))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(ended_at, rows, at)| Tidied {
+    Ok(row.map(|(ended_at, rows, at)| LastPurge {
         ended_at,
         ago: (at - ended_at).try_into().unwrap_or_default(),
         rows,

@@ -1,4 +1,4 @@
-//! Single-use links: registrations, resets, setup, invitations. Consuming one is always one statement.
+//! Pending registrations.
 
 use std::time::Duration;
 
@@ -10,26 +10,33 @@ use uuid::Uuid;
 
 use crate::db::schema::registrations;
 use crate::db::{Fault, time};
-use crate::identity::EmailKey;
+use crate::identity::{Email, EmailKey, Name};
+use crate::passwords::PasswordHash;
 use crate::secret::{Token, TokenHash};
-use crate::users::register::Parsed;
 
-/// A registration whose address has just been proven.
+/// A registration with valid fields.
+pub(crate) struct ParsedRegistration {
+    pub name: Name,
+    pub email: Email,
+    pub hash: PasswordHash,
+}
+
+/// A registration whose address has just been verified.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = registrations, check_for_backend(diesel::pg::Pg))]
-pub(crate) struct Registration {
+pub(crate) struct VerifiedRegistration {
     pub email: String,
     pub name: String,
     pub password_hash: String,
     pub invitation: Option<Uuid>,
 }
 
-/// Writes the registration and, unless `keep`, takes it back at once: for an address that is taken, so that both cases
-/// take the same time. `browser`: what the browser that registered was given.
+/// Inserts the registration and, unless `keep`, rolls it back: for a taken address, so that both cases take the same time.
+/// `browser`: the token of the browser that registers.
 pub(crate) fn insert_registration(
     conn: &mut PgConnection,
     (token, browser): (&Token, &Token),
-    person: &Parsed,
+    person: &ParsedRegistration,
     invitation: Option<Uuid>,
     good_for: Duration,
     keep: bool,
@@ -57,19 +64,19 @@ pub(crate) fn insert_registration(
     }
 }
 
-/// What the page behind the link has to know of a registration.
+/// A registration whose link can still be used.
 #[derive(Queryable)]
-pub(crate) struct WaitingRegistration {
+pub(crate) struct PendingRegistration {
     pub password_hash: String,
-    /// Hash of what the browser that registered was given.
+    /// Hash of the token of the browser that registered.
     pub browser: Option<Vec<u8>>,
 }
 
-/// The registration whose link this is, if the link still works; nothing is consumed.
-pub(crate) fn waiting_registration(
+/// The registration of a link that still works. Consumes nothing.
+pub(crate) fn pending_registration(
     conn: &mut PgConnection,
     token_hash: &TokenHash,
-) -> Result<Option<WaitingRegistration>, Fault> {
+) -> Result<Option<PendingRegistration>, Fault> {
     use registrations::dsl;
     Ok(registrations::table
         .filter(dsl::token_hash.eq(token_hash.as_slice()))
@@ -91,7 +98,7 @@ pub(crate) fn drop_registration(conn: &mut PgConnection, token_hash: &TokenHash)
 pub(crate) fn take_registration(
     conn: &mut PgConnection,
     token_hash: &[u8],
-) -> Result<Option<Registration>, Fault> {
+) -> Result<Option<VerifiedRegistration>, Fault> {
     use registrations::dsl;
     let key: Option<String> = registrations::table
         .filter(dsl::token_hash.eq(token_hash))
@@ -99,7 +106,7 @@ pub(crate) fn take_registration(
         .first(conn)
         .optional()?;
     let Some(key) = key else { return Ok(None) };
-    // All registrations of one address, in one order: their owners would else wait for each other.
+    // Locks all registrations of the address in one order; otherwise parallel requests could deadlock.
     let _locked: Vec<Vec<u8>> = registrations::table
         .filter(dsl::email_key.eq(key))
         .order(dsl::token_hash)
@@ -109,7 +116,7 @@ pub(crate) fn take_registration(
     Ok(diesel::delete(
         registrations::table.filter(dsl::token_hash.eq(token_hash)).filter(dsl::expires_at.gt(now)),
     )
-    .returning(Registration::as_returning())
+    .returning(VerifiedRegistration::as_returning())
     .get_result(conn)
     .optional()?)
 }

@@ -1,4 +1,4 @@
-//! All tables, whatever is in them: for the audit of what is stored. It only reads.
+//! Reads all tables, for the scan for secrets.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::db::Fault;
 
-/// Runs `work` where nothing changes meanwhile, and nothing can be changed.
+/// Runs `work` in a read-only snapshot.
 pub(crate) fn in_one_snapshot<T>(
     conn: &mut PgConnection,
     work: impl FnOnce(&mut PgConnection) -> Result<T, Fault>,
@@ -19,27 +19,27 @@ pub(crate) fn in_one_snapshot<T>(
 }
 
 #[derive(QueryableByName)]
-struct Column {
+struct ColumnName {
     #[diesel(sql_type = Text)]
     table: String,
     #[diesel(sql_type = Text)]
     column: String,
 }
 
-/// Every column of every table, ours or not, by name.
+/// Every column of every table in the schema, by name.
 pub(crate) fn all_columns(conn: &mut PgConnection) -> Result<Vec<(String, String)>, Fault> {
-    let columns: Vec<Column> = sql_query(
+    let columns: Vec<ColumnName> = sql_query(
         "SELECT c.relname::text AS \"table\", a.attname::text AS \"column\"
          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
          WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm', 'f')
          ORDER BY 1, 2",
     )
     .load(conn)?;
-    Ok(columns.into_iter().map(|Column { table, column }| (table, column)).collect())
+    Ok(columns.into_iter().map(|ColumnName { table, column }| (table, column)).collect())
 }
 
 #[derive(QueryableByName)]
-struct Opening {
+struct CursorStatement {
     #[diesel(sql_type = Text)]
     table: String,
     #[diesel(sql_type = Text)]
@@ -47,18 +47,18 @@ struct Opening {
 }
 
 #[derive(QueryableByName)]
-struct Row {
+struct RowJson {
     #[diesel(sql_type = Text)]
     row: String,
 }
 
-/// Hands `look` every row of every table with the table's name, a few hundred in memory at a time.
+/// Calls `look` with the name of the table and each row. Holds a few hundred rows in memory at a time.
 pub(crate) fn each_row(
     conn: &mut PgConnection,
     mut look: impl FnMut(&str, &Map<String, Value>),
 ) -> Result<(), Fault> {
-    // Postgres itself puts the names in, quoted.
-    let openings: Vec<Opening> = sql_query(
+    // Postgres itself inserts and quotes the names.
+    let cursors: Vec<CursorStatement> = sql_query(
         "SELECT c.relname::text AS \"table\", format(
              'DECLARE at_rest NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS row FROM %s t', c.oid::regclass
          ) AS statement
@@ -67,14 +67,14 @@ pub(crate) fn each_row(
          ORDER BY 1",
     )
     .load(conn)?;
-    for Opening { table, statement } in openings {
+    for CursorStatement { table, statement } in cursors {
         conn.batch_execute(&statement)?;
         loop {
-            let rows: Vec<Row> = sql_query("FETCH 500 FROM at_rest").load(conn)?;
+            let rows: Vec<RowJson> = sql_query("FETCH 500 FROM at_rest").load(conn)?;
             if rows.is_empty() {
                 break;
             }
-            for Row { row } in rows {
+            for RowJson { row } in rows {
                 look(&table, &serde_json::from_str(&row).map_err(Fault::bug)?);
             }
         }

@@ -18,12 +18,12 @@ pub(crate) fn insert_setup_token(conn: &mut PgConnection, token: &Token) -> Resu
 
 pub(crate) fn setup_token_is_live(conn: &mut PgConnection, token_hash: &[u8]) -> Result<bool, Fault> {
     let known = exists(setup_tokens::table.filter(setup_tokens::token_hash.eq(token_hash)));
-    Ok(diesel::select(known).get_result(conn)? && !crate::users::queries::people::has_admin(conn)?)
+    Ok(diesel::select(known).get_result(conn)? && !crate::users::queries::users::has_admin(conn)?)
 }
 
-/// Consumes every setup link if `token_hash` is one of them and nobody administers yet.
-pub(crate) fn take_setup(conn: &mut PgConnection, token_hash: &[u8]) -> Result<bool, Fault> {
-    // One at a time: a second link may have been made after the first one's statement began.
+/// Consumes all setup links, if `token_hash` is one of them and there is no administrator.
+pub(crate) fn consume_setup_tokens(conn: &mut PgConnection, token_hash: &[u8]) -> Result<bool, Fault> {
+    // One at a time: two links could otherwise be consumed in parallel.
     sql_query("SELECT pg_advisory_xact_lock(hashtext('latchkey.setup'))").execute(conn)?;
     if !setup_token_is_live(conn, token_hash)? {
         return Ok(false);

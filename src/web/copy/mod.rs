@@ -18,9 +18,12 @@
 //!
 //! A problem document for a script has the same code in its member `code`.
 
+pub(super) mod audit;
 pub(super) mod errors;
 pub(super) mod flash;
 pub(super) mod links;
+pub mod mails;
+pub(super) mod moments;
 pub(super) mod notices;
 pub(super) mod phrase;
 pub(super) mod refusals;

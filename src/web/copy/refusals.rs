@@ -4,12 +4,12 @@ use super::flash::Flash;
 use super::links;
 use super::phrase::Phrase;
 use crate::factors::{CodeRefusal, PasskeyRefusal};
-use crate::identity::{NoEmail, NoName};
-use crate::login::{ConfirmRefusal, LogInRefusal};
-use crate::passwords::Weak;
-use crate::throttle::Wait;
+use crate::identity::{InvalidEmail, InvalidName};
+use crate::login::{ConfirmRefusal, LoginRefusal};
+use crate::passwords::WeakPassword;
+use crate::throttle::RetryAfter;
 use crate::users::{
-    AdminRefusal, ChangeRefusal, EmailRefusal, InviteRefusal, LeaveRefusal, RegisterRefusal, ResetRefusal,
+    AdminRefusal, ChangePasswordRefusal, ChangeEmailRefusal, InviteRefusal, DeleteAccountRefusal, RegisterRefusal, ResetRefusal,
     SetupRefusal, VerifyRefusal,
 };
 
@@ -29,14 +29,14 @@ pub const NO_RESET_MAIL: Phrase = Phrase::new(
 
 const NO_MAIL: Phrase = Phrase::new("no-mail", "This server can't send email, so no link can be sent.");
 
-impl From<LogInRefusal> for Phrase {
-    fn from(refusal: LogInRefusal) -> Self {
+impl From<LoginRefusal> for Phrase {
+    fn from(refusal: LoginRefusal) -> Self {
         match refusal {
-            LogInRefusal::NoMatch => Self::new(
+            LoginRefusal::NoMatch => Self::new(
                 "no-match",
                 "That email and password don't match. If your address isn't confirmed yet or your password is locked, we've emailed you what to do.",
             ),
-            LogInRefusal::TooMany(wait) => wait.into(),
+            LoginRefusal::TooMany(wait) => wait.into(),
         }
     }
 }
@@ -75,7 +75,7 @@ impl From<&PasskeyRefusal> for Phrase {
     fn from(refusal: &PasskeyRefusal) -> Self {
         let (code, text) = match refusal {
             PasskeyRefusal::TooMany(wait) => return (*wait).into(),
-            PasskeyRefusal::Off => ("unavailable", "Passkeys don't work at this address. Use another way."),
+            PasskeyRefusal::Unavailable => ("unavailable", "Passkeys don't work at this address. Use another way."),
             PasskeyRefusal::Expired => ("expired", "That took too long. Try again."),
             // The same for a removed passkey and a disabled account.
             PasskeyRefusal::Unknown => {
@@ -88,17 +88,17 @@ impl From<&PasskeyRefusal> for Phrase {
             PasskeyRefusal::Invalid => {
                 ("invalid", "We couldn't check this passkey. Try again, or use another way.")
             }
-            PasskeyRefusal::Copied => (
+            PasskeyRefusal::PossiblyCloned => (
                 "possibly-cloned",
                 "There may be a copy of this passkey, so we don't accept it. Use another way, then remove the passkey.",
             ),
-            PasskeyRefusal::Taken => {
+            PasskeyRefusal::AlreadyRegistered => {
                 ("already-registered", "This device already has a passkey for your account.")
             }
-            PasskeyRefusal::Enough => {
+            PasskeyRefusal::LimitReached => {
                 ("limit-reached", "You have as many passkeys as an account can have. Remove one first.")
             }
-            PasskeyRefusal::LogInGone => ("pending-login-gone", "That took too long. Log in again."),
+            PasskeyRefusal::PendingLoginGone => ("pending-login-gone", "That took too long. Log in again."),
             PasskeyRefusal::SessionLost => {
                 ("session-lost", "Something else changed in this session at the same time. Reload the page.")
             }
@@ -163,39 +163,39 @@ impl From<SetupRefusal> for Phrase {
     }
 }
 
-impl From<ChangeRefusal> for Phrase {
-    fn from(refusal: ChangeRefusal) -> Self {
+impl From<ChangePasswordRefusal> for Phrase {
+    fn from(refusal: ChangePasswordRefusal) -> Self {
         match refusal {
-            ChangeRefusal::WrongPassword => Self::new(
+            ChangePasswordRefusal::WrongPassword => Self::new(
                 "wrong-password",
                 "That's not your current password. If it's locked after too many attempts, we've emailed you what to do.",
             ),
-            ChangeRefusal::Same => Self::new("same", "That's already your password. Choose a different one."),
-            ChangeRefusal::Weak(why) => why.into(),
-            ChangeRefusal::TooMany(wait) => wait.into(),
-            ChangeRefusal::SessionLost => Flash::SessionLost.into(),
+            ChangePasswordRefusal::Same => Self::new("same", "That's already your password. Choose a different one."),
+            ChangePasswordRefusal::Weak(why) => why.into(),
+            ChangePasswordRefusal::TooMany(wait) => wait.into(),
+            ChangePasswordRefusal::SessionLost => Flash::SessionLost.into(),
         }
     }
 }
 
-impl From<EmailRefusal> for Phrase {
-    fn from(refusal: EmailRefusal) -> Self {
+impl From<ChangeEmailRefusal> for Phrase {
+    fn from(refusal: ChangeEmailRefusal) -> Self {
         match refusal {
-            EmailRefusal::Same => Self::new("same", "That's already your address. Enter a different one."),
-            EmailRefusal::NoMail => NO_MAIL,
-            EmailRefusal::TooMany(wait) => wait.into(),
-            EmailRefusal::SessionLost => Flash::SessionLost.into(),
+            ChangeEmailRefusal::Same => Self::new("same", "That's already your address. Enter a different one."),
+            ChangeEmailRefusal::NoMail => NO_MAIL,
+            ChangeEmailRefusal::TooMany(wait) => wait.into(),
+            ChangeEmailRefusal::SessionLost => Flash::SessionLost.into(),
         }
     }
 }
 
-impl From<LeaveRefusal> for Phrase {
-    fn from(refusal: LeaveRefusal) -> Self {
+impl From<DeleteAccountRefusal> for Phrase {
+    fn from(refusal: DeleteAccountRefusal) -> Self {
         match refusal {
-            LeaveRefusal::OtherAddress => {
-                Self::new("other-address", "That's not the email of this account. Type it as shown above.")
+            DeleteAccountRefusal::AddressMismatch => {
+                Self::new("address-mismatch", "That's not the email of this account. Type it as shown above.")
             }
-            LeaveRefusal::LastAdmin => Self::new(
+            DeleteAccountRefusal::LastAdmin => Self::new(
                 "last-admin",
                 "You're the only administrator. Make another user an administrator first, then delete your account.",
             ),
@@ -212,7 +212,7 @@ impl From<AdminRefusal> for Phrase {
                 "This is the only administrator. Make another user an administrator first.",
             ),
             AdminRefusal::NoMail => NO_MAIL,
-            AdminRefusal::Taken => Self::new("taken", "There is already an account with this address."),
+            AdminRefusal::AddressTaken => Self::new("taken", "There is already an account with this address."),
         }
     }
 }
@@ -231,42 +231,42 @@ impl From<InviteRefusal> for Phrase {
     }
 }
 
-impl From<NoName> for Phrase {
-    fn from(why: NoName) -> Self {
+impl From<InvalidName> for Phrase {
+    fn from(why: InvalidName) -> Self {
         let code = match why {
-            NoName::Empty => "empty",
-            NoName::TooLong => "too-long",
-            NoName::Unprintable => "unprintable",
-            NoName::Link => "link",
+            InvalidName::Empty => "empty",
+            InvalidName::TooLong => "too-long",
+            InvalidName::Unprintable => "unprintable",
+            InvalidName::Link => "link",
         };
         Self::with(code, why.to_string())
     }
 }
 
-impl From<NoEmail> for Phrase {
-    fn from(why: NoEmail) -> Self {
-        Self::with("no-email", why.to_string())
+impl From<InvalidEmail> for Phrase {
+    fn from(why: InvalidEmail) -> Self {
+        Self::with("invalid-email", why.to_string())
     }
 }
 
-impl From<Weak> for Phrase {
-    fn from(why: Weak) -> Self {
+impl From<WeakPassword> for Phrase {
+    fn from(why: WeakPassword) -> Self {
         let code = match why {
-            Weak::TooShort { .. } => "too-short",
-            Weak::TooLong { .. } => "too-long",
-            Weak::TooManyBytes { .. } => "too-many-bytes",
-            Weak::Listed => "listed",
-            Weak::Repeats => "repeats",
-            Weak::Pattern => "pattern",
-            Weak::PaddedWord => "padded-word",
-            Weak::AboutYou => "about-you",
+            WeakPassword::TooShort { .. } => "too-short",
+            WeakPassword::TooLong { .. } => "too-long",
+            WeakPassword::TooManyBytes { .. } => "too-many-bytes",
+            WeakPassword::Listed => "listed",
+            WeakPassword::Repeats => "repeats",
+            WeakPassword::Pattern => "pattern",
+            WeakPassword::PaddedWord => "padded-word",
+            WeakPassword::AboutYou => "about-you",
         };
         Self::with(code, why.to_string())
     }
 }
 
-impl From<Wait> for Phrase {
-    fn from(wait: Wait) -> Self {
+impl From<RetryAfter> for Phrase {
+    fn from(wait: RetryAfter) -> Self {
         Self::with("too-many", wait.to_string())
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::{Server, Switch};
+use crate::config::{ServerSettings, Switch};
 
 /// No script at all, styles and images from here, nothing framed, forms sent nowhere else (ASVS 5.0 3.4.3).
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -29,7 +29,7 @@ const HSTS: &str = "max-age=63072000";
 const HSTS_SUBDOMAINS: &str = "max-age=63072000; includeSubDomains";
 
 /// `Strict-Transport-Security` as the settings want it; `None` without TLS.
-pub fn hsts(server: &Server) -> Option<&'static str> {
+pub fn hsts(server: &ServerSettings) -> Option<&'static str> {
     server.public.is_secure().then_some(match server.hsts_subdomains {
         Switch::On => HSTS_SUBDOMAINS,
         Switch::Off => HSTS,

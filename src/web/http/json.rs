@@ -15,7 +15,7 @@ use super::error::Error;
 use super::request_state::RequestState;
 use super::{return_to, urlencoded};
 use crate::db::Fault;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::copy::errors::ErrorCopy;
 use crate::web::copy::phrase::Phrase;
 
@@ -68,7 +68,7 @@ pub fn refused(why: &Phrase) -> HttpResponse {
 }
 
 /// 429 with when to come back (RFC 6585 §4).
-pub fn too_many(wait: Wait) -> HttpResponse {
+pub fn too_many(wait: RetryAfter) -> HttpResponse {
     let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "Too many attempts", &wait.into(), None, None);
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
     response

@@ -48,7 +48,7 @@ async fn text(shared: &Shared) -> Result<String, Fault> {
     // What only the database knows is left out while it does not answer: everything else is worth most then.
     let mailer = shared.accounts.mailer().clone();
     let waiting = shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
-    let tidied = shared.accounts.maintenance.last_tidied().await.ok().flatten();
+    let tidied = shared.accounts.maintenance.last_purge().await.ok().flatten();
     let mut out = String::new();
     write(&mut out, shared, waiting.map(|(letters, _)| letters), tidied.map(|tidied| tidied.ago.as_secs()))
         .map_err(Fault::bug)?;
@@ -82,7 +82,7 @@ fn write(
         "counter",
         "Steps of logging in, by the way taken and how they ended.",
     )?;
-    for (way, outcome, count) in shared.accounts.login.log_ins().told() {
+    for (way, outcome, count) in shared.accounts.login.counters().totals() {
         writeln!(out, "latchkey_log_ins_total{{way=\"{way}\",outcome=\"{outcome}\"}} {count}")?;
     }
     let sessions = shared.accounts.sessions();

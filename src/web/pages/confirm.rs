@@ -7,9 +7,10 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::config::in_words;
+use crate::db::Refusable as _;
 use crate::factors::{Assertion, CodeRefusal, PasskeyRefusal};
 use crate::login::ConfirmRefusal;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
 use crate::web::http::form::{Fields, Form, FormInput, PostedForm, SecretText, Text};
 use crate::web::http::json::{Json, NoInput};
@@ -50,7 +51,7 @@ impl ConfirmPage {
     async fn new(me: &SignedIn, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let interrupted = flash::is_interrupted(&ctx.request, &ctx.shared);
         let email = ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?;
-        let with_code = ctx.accounts().factors.confirms_with_code(&me.session).await?;
+        let with_code = ctx.accounts().factors.confirmation_needs_code(&me.session).await?;
         let page = if ctx.accounts().factors.has_passkey(&me.session).await? {
             ctx.page_with_passkeys()
         } else {
@@ -83,7 +84,7 @@ pub async fn submit(
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let (password, code) = (password.reveal(), code.reveal());
-    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             ctx.rotate_session(&me.session, &key);
             Ok(flash::see_other(&next))
@@ -117,7 +118,7 @@ pub async fn step(
         return Ok(ConfirmStep::Answer(page::ok(&page)?));
     }
     let (password, code) = (form.input.password.reveal(), form.input.code.reveal());
-    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await? {
+    match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             // The guard that follows in this request decides by the session as it is now.
             let live = ctx.accounts().sessions().load_for_request(key.reveal()).await?;
@@ -141,7 +142,8 @@ pub async fn start_passkey(
     _: Json<NoInput>,
 ) -> Result<HttpResponse, Error> {
     let (user, binding, client) = (me.session.owner.id, ctx.binding(), ctx.client());
-    let asked = ctx.accounts().login.ask_for_passkey(Some(user), binding, client).await?;
+    let asked =
+        ctx.accounts().login.start_passkey_authentication(Some(user), binding, client).await.split()?;
     Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }
 
@@ -151,7 +153,7 @@ pub async fn finish_passkey(
     answer: Json<Assertion>,
 ) -> Result<HttpResponse, Error> {
     let (live, binding, client) = (me.session.clone(), ctx.binding(), ctx.client());
-    match ctx.accounts().login.confirm_with_passkey(live, binding, answer.0, client).await? {
+    match ctx.accounts().login.confirm_with_passkey(live, binding, answer.0, client).await.split()? {
         Ok(key) => {
             ctx.rotate_session(&me.session, &key);
             Ok(passkeys::go_on(&ctx))
@@ -163,7 +165,7 @@ pub async fn finish_passkey(
 }
 
 /// Puts the reason beside its field. Answers how long to wait, if that is the reason.
-fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<Wait> {
+fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<RetryAfter> {
     let (field, wait) = match &refusal {
         ConfirmRefusal::Code(CodeRefusal::TooMany(wait)) | ConfirmRefusal::TooMany(wait) => ("", Some(*wait)),
         ConfirmRefusal::WrongPassword => ("password", None),
@@ -174,7 +176,7 @@ fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<Wait> {
     wait
 }
 
-fn refused(wait: Option<Wait>, page: &ConfirmPage) -> Result<HttpResponse, Error> {
+fn refused(wait: Option<RetryAfter>, page: &ConfirmPage) -> Result<HttpResponse, Error> {
     match wait {
         Some(wait) => page::too_many(wait, page),
         None => page::refused(page),

@@ -10,10 +10,10 @@ use latchkey_sessions::Key;
 
 use crate::accounts::Accounts;
 use crate::db::Fault;
-use crate::factors::Binding;
+use crate::factors::BrowserBinding;
 use crate::identity::{Client, LiveUser};
 use crate::lab::Lab;
-use crate::login::{Opened, PendingKey};
+use crate::login::{OpenedSession, PendingKey};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::Fields;
@@ -45,7 +45,7 @@ impl RequestContext {
     /// The frame of a page that offers passkeys, and so brings the one script there is.
     pub fn page_with_passkeys(&self) -> Page {
         let mut page = self.page();
-        if self.accounts().factors.passkeys_work() {
+        if self.accounts().factors.passkeys_available() {
             page.script = Some(assets::passkeys());
             RequestState::of(&self.request).needs_script.set(true);
         }
@@ -53,8 +53,8 @@ impl RequestContext {
     }
 
     /// What ties the answer of this browser to what it was asked.
-    pub fn binding(&self) -> Binding {
-        Binding::to(&csrf::token(&self.request, &self.shared))
+    pub fn binding(&self) -> BrowserBinding {
+        BrowserBinding::of(&csrf::token(&self.request, &self.shared))
     }
 
     pub fn client(&self) -> Client {
@@ -96,7 +96,7 @@ impl RequestContext {
     }
 
     /// See [`current_session::begin`].
-    pub async fn begin_session(&self, opened: Opened) -> Result<(), Fault> {
+    pub async fn begin_session(&self, opened: OpenedSession) -> Result<(), Fault> {
         current_session::begin(&self.request, &self.shared, opened).await
     }
 

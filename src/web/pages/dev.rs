@@ -7,8 +7,8 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::config::Origin;
-use crate::identity::Factor;
-use crate::mail::Kept;
+use crate::identity::LoginMethod;
+use crate::mail::StoredMail;
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
 use crate::web::http::form::Fields;
@@ -26,7 +26,7 @@ struct MailRow {
 }
 
 impl MailRow {
-    fn new(kept: &Kept) -> Self {
+    fn new(kept: &StoredMail) -> Self {
         Self {
             id: kept.id.to_string(),
             to: kept.to.clone(),
@@ -74,7 +74,7 @@ pub async fn mail(
     Path(ById { id }): Path<ById>,
 ) -> Result<HttpResponse, Error> {
     here_only(&ctx)?;
-    let kept = ctx.accounts().mailer().kept(ctx.accounts().db(), id).await?.ok_or(Error::NotFound)?;
+    let kept = ctx.accounts().mailer().stored_mail(ctx.accounts().db(), id).await?.ok_or(Error::NotFound)?;
     let row = MailRow::new(&kept);
     let text = kept.body.map(|body| body.text).unwrap_or_default();
     let links = text.split_whitespace().filter(|word| word.starts_with("http")).map(str::to_owned).collect();
@@ -121,7 +121,7 @@ pub async fn parts(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Erro
 fn bad() -> Fields {
     let mut bad = Fields::new(vec![("bad_email".into(), "ada@".into())]);
     bad.refuse("", Phrase::new("no-match", "That email and password don't match."));
-    bad.refuse("bad_email", Phrase::new("no-email", "Enter an email address, such as ada@example.org."));
+    bad.refuse("bad_email", Phrase::new("invalid-email", "Enter an email address, such as ada@example.org."));
     bad.refuse("bad_password", Phrase::new("too-short", "Use at least 15 characters."));
     bad.refuse("bad_check", Phrase::new("unticked", "Tick this to continue."));
     bad
@@ -140,7 +140,7 @@ fn session(device: &str, current: bool) -> SessionRow {
         logged_in: ago(3000),
         last_seen: ago(3),
         ends: ends_in(3000),
-        factor: Some(Factor::Password),
+        factor: Some(LoginMethod::Password),
         remember: !current,
         current,
         person_id: String::new(),

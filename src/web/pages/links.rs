@@ -6,8 +6,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::cleanup::Disowned;
-use crate::notices::Purpose;
+use crate::cleanup::OwnerReset;
+use crate::notices::LinkPurpose;
 use crate::web::copy::links::{LinkCopy, dead_link, link_copy};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -37,12 +37,12 @@ struct LinkPage {
 
 impl LinkPage {
     /// `email`: the address that the link is about; empty if the link is dead.
-    fn new(ctx: &RequestContext, purpose: Purpose, email: &str, form: Fields) -> Self {
+    fn new(ctx: &RequestContext, purpose: LinkPurpose, email: &str, form: Fields) -> Self {
         Self { page: ctx.page(), form, action: purpose.path(), copy: link_copy(purpose, email) }
     }
 }
 
-async fn show(ctx: &RequestContext, purpose: Purpose) -> Result<HttpResponse, Error> {
+async fn show(ctx: &RequestContext, purpose: LinkPurpose) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
@@ -54,13 +54,13 @@ async fn show(ctx: &RequestContext, purpose: Purpose) -> Result<HttpResponse, Er
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 
-fn dead(ctx: &RequestContext, purpose: Purpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
+fn dead(ctx: &RequestContext, purpose: LinkPurpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
     form.fields.refuse("token", dead_link(purpose));
     page::refused(&LinkPage::new(ctx, purpose, "", form.fields))
 }
 
 pub async fn unlock_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::Unlock).await
+    show(&ctx, LinkPurpose::Unlock).await
 }
 
 pub async fn unlock(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
@@ -69,23 +69,23 @@ pub async fn unlock(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Re
             known_device::keep(&ctx.request, &ctx.shared, &proof);
             Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::Unlocked)))
         }
-        None => dead(&ctx, Purpose::Unlock, form),
+        None => dead(&ctx, LinkPurpose::Unlock, form),
     }
 }
 
 pub async fn not_me_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::NotMe).await
+    show(&ctx, LinkPurpose::NotMe).await
 }
 
 pub async fn not_me(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.not_me(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().login.report_session(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
-        None => dead(&ctx, Purpose::NotMe, form),
+        None => dead(&ctx, LinkPurpose::NotMe, form),
     }
 }
 
 pub async fn confirm_email_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::ConfirmEmail).await
+    show(&ctx, LinkPurpose::ConfirmEmail).await
 }
 
 pub async fn confirm_email(
@@ -93,15 +93,15 @@ pub async fn confirm_email(
     ctx: RequestContext,
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.confirm_email(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().users.confirm_email_change(form.input.token.as_str(), ctx.client()).await? {
         // A logged-in user is redirected from there.
         Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailChanged))),
-        None => dead(&ctx, Purpose::ConfirmEmail, form),
+        None => dead(&ctx, LinkPurpose::ConfirmEmail, form),
     }
 }
 
 pub async fn undo_email_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::UndoEmail).await
+    show(&ctx, LinkPurpose::UndoEmail).await
 }
 
 pub async fn undo_email(
@@ -109,14 +109,14 @@ pub async fn undo_email(
     ctx: RequestContext,
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.restore_email(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().users.undo_email_change(form.input.token.as_str(), ctx.client()).await? {
         Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailRestored))),
-        None => dead(&ctx, Purpose::UndoEmail, form),
+        None => dead(&ctx, LinkPurpose::UndoEmail, form),
     }
 }
 
 pub async fn undo_factor_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, Purpose::UndoFactor).await
+    show(&ctx, LinkPurpose::UndoFactor).await
 }
 
 pub async fn undo_factor(
@@ -126,15 +126,15 @@ pub async fn undo_factor(
 ) -> Result<HttpResponse, Error> {
     match ctx.accounts().login.undo_factor(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
-        None => dead(&ctx, Purpose::UndoFactor, form),
+        None => dead(&ctx, LinkPurpose::UndoFactor, form),
     }
 }
 
 /// `mailed`: the message if a reset link was mailed.
-fn disowned_answer(ctx: &RequestContext, disowned: Disowned, mailed: Flash) -> HttpResponse {
+fn disowned_answer(ctx: &RequestContext, disowned: OwnerReset, mailed: Flash) -> HttpResponse {
     let flash = match disowned {
-        Disowned::ResetMailed => mailed,
-        Disowned::AddressChanged => Flash::NotMeElsewhere,
+        OwnerReset::Mailed => mailed,
+        OwnerReset::AddressChanged => Flash::NotMeElsewhere,
     };
     mailed_link::used(ctx, ctx.redirect("/login", flash))
 }

@@ -1,10 +1,11 @@
-//! Log in with e-mail address and password.
+//! Log in with email and password.
 
 use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::login::{Attempt, LogInRefusal, LoggedIn};
+use crate::db::Refusable as _;
+use crate::login::{Authenticated, LoginAttempt, LoginRefusal};
 use crate::web::copy::notices::ended_session;
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
@@ -77,14 +78,14 @@ pub async fn submit(
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = matches!(remember.as_str(), "1" | "on" | "true" | "yes");
-    let attempt = Attempt { email: email.0, password: password.reveal(), remember };
-    match ctx.accounts().login.authenticate(attempt, ctx.client()).await? {
-        Ok(LoggedIn::Open(opened)) => {
-            let restored = opened.restored;
+    let attempt = LoginAttempt { email: email.0, password: password.reveal(), remember };
+    match ctx.accounts().login.authenticate(attempt, ctx.client()).await.split()? {
+        Ok(Authenticated::Session(opened)) => {
+            let restored = opened.deletion_cancelled;
             ctx.begin_session(opened).await?;
             Ok(if restored { ctx.redirect(&next, Flash::Restored) } else { flash::see_other(&next) })
         }
-        Ok(LoggedIn::Pending(key)) => {
+        Ok(Authenticated::PendingLogin(key)) => {
             // The browser is about to forget its key.
             if let Some(live) = visitor.session {
                 ctx.accounts().login.log_out(live, ctx.client()).await?;
@@ -94,11 +95,11 @@ pub async fn submit(
             ctx.begin_pending_log_in(&key);
             Ok(response)
         }
-        Err(refusal @ LogInRefusal::NoMatch) => {
+        Err(refusal @ LoginRefusal::NoMatch) => {
             form.fields.refuse("", refusal);
             page::refused(&LogInPage::new(&ctx, form.fields))
         }
-        Err(LogInRefusal::TooMany(wait)) => {
+        Err(LoginRefusal::TooMany(wait)) => {
             form.fields.refuse("", wait);
             page::too_many(wait, &LogInPage::new(&ctx, form.fields))
         }

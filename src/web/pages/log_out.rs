@@ -26,7 +26,7 @@ pub async fn submit(
         // Perhaps a click ago, and then it holds only once everybody has heard of it.
         None if current_session::had_key(&ctx.request) => {
             if let Some(pending) = current_session::pending_key(&ctx.request) {
-                ctx.accounts().login.forget_pending(pending).await?;
+                ctx.accounts().login.cancel_pending_login(pending).await?;
             }
             ctx.accounts().sessions().wait_until_invalidated().await
         }

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use crate::db::Fault;
 use crate::identity::Role;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
@@ -91,7 +91,7 @@ pub fn refused(template: &impl Template) -> Result<HttpResponse, Error> {
 }
 
 /// 429 with the page and when to come back (RFC 6585 §4).
-pub fn too_many(wait: Wait, template: &impl Template) -> Result<HttpResponse, Error> {
+pub fn too_many(wait: RetryAfter, template: &impl Template) -> Result<HttpResponse, Error> {
     let mut response = show(StatusCode::TOO_MANY_REQUESTS, template)?;
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
     Ok(response)

@@ -3,9 +3,9 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use crate::factors::{Assertion, PasskeyRefusal};
-use crate::login::Opened;
+use crate::login::OpenedSession;
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::json::{self, Json, NoInput};
@@ -15,14 +15,15 @@ use crate::web::session::guard::Visitor;
 
 /// What to ask the browser for: a passkey of any user.
 pub async fn start(_: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
-    let asked = ctx.accounts().login.ask_for_passkey(None, ctx.binding(), ctx.client()).await?;
+    let asked =
+        ctx.accounts().login.start_passkey_authentication(None, ctx.binding(), ctx.client()).await.split()?;
     Ok(asked.map_or_else(|refusal| refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }
 
 pub async fn finish(_: Visitor, ctx: RequestContext, answer: Json<Assertion>) -> Result<HttpResponse, Error> {
     let remember = !ctx.query("remember").is_empty();
     let login = &ctx.accounts().login;
-    match login.log_in_with_passkey(ctx.binding(), answer.0, remember, ctx.client()).await? {
+    match login.log_in_with_passkey(ctx.binding(), answer.0, remember, ctx.client()).await.split()? {
         Ok(opened) => Ok(begin(&ctx, opened).await?),
         Err(refusal) => Ok(refused(&refusal)),
     }
@@ -36,8 +37,8 @@ pub fn log_in_again(ctx: &RequestContext) -> HttpResponse {
 }
 
 /// Gives the browser its session.
-pub async fn begin(ctx: &RequestContext, opened: Opened) -> Result<HttpResponse, Fault> {
-    let restored = opened.restored;
+pub async fn begin(ctx: &RequestContext, opened: OpenedSession) -> Result<HttpResponse, Fault> {
+    let restored = opened.deletion_cancelled;
     ctx.begin_session(opened).await?;
     if restored {
         ctx.flash(Flash::Restored);

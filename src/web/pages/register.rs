@@ -5,7 +5,8 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::config::Registration;
-use crate::users::{NewPerson, RegisterRefusal, VerifyLink, VerifyRefusal};
+use crate::db::Refusable as _;
+use crate::users::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::web::copy::links::DEAD_REGISTRATION;
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
@@ -50,7 +51,7 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
         Ok(invite) => invite,
         Err(moved) => return Ok(*moved),
     };
-    let invited = ctx.accounts().admin.invited(&invite).await?;
+    let invited = ctx.accounts().admin.open_invitation(&invite).await?;
     let mut fields = Fields::new(vec![("invite".into(), invite)]);
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
@@ -95,8 +96,8 @@ pub async fn submit(
         });
     }
     let RegisterForm { name, email, password, invite } = form.input;
-    let person = NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
-    let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await? {
+    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
+    let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await.split()? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
             registration_cookie::keep(&ctx.request, &ctx.shared, &token);
@@ -215,15 +216,20 @@ pub async fn verify(
     let VerifyForm { token, password, .. } = form.input;
     let password = password.reveal();
     let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
-    let refusal =
-        match ctx.accounts().users.verify_email(token.as_str(), &password, browser, ctx.client()).await? {
-            Ok(()) => {
-                let answer = mailed_link::used(&ctx, ctx.redirect("/login", Flash::Verified));
-                registration_cookie::forget(&ctx.request, &ctx.shared);
-                return Ok(answer);
-            }
-            Err(refusal) => refusal,
-        };
+    let refusal = match ctx
+        .accounts()
+        .users
+        .verify_email(token.as_str(), &password, browser, ctx.client())
+        .await
+        .split()?
+    {
+        Ok(()) => {
+            let answer = mailed_link::used(&ctx, ctx.redirect("/login", Flash::Verified));
+            registration_cookie::forget(&ctx.request, &ctx.shared);
+            return Ok(answer);
+        }
+        Err(refusal) => refusal,
+    };
     let (field, wait) = match &refusal {
         // The next step: the page asks for it.
         VerifyRefusal::PasswordNeeded => {

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::identity::Email;
 use crate::users::ResetRefusal;
 use crate::web::copy::links::DEAD_RESET;
@@ -55,7 +56,7 @@ pub async fn send(_: Visitor, ctx: RequestContext, mut form: Form<AskForm>) -> R
         form.fields.refuse("", NO_RESET_MAIL);
         return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
     }
-    match ctx.accounts().users.request_reset(&email, ctx.client()).await? {
+    match ctx.accounts().users.request_reset(&email, ctx.client()).await.split()? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
             form.fields.refuse("", wait);
@@ -139,7 +140,7 @@ pub async fn submit(
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let refusal = match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await? {
+    let refusal = match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
         Ok(proof) => {
             known_device::keep(&ctx.request, &ctx.shared, &proof);
             return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));

@@ -4,8 +4,9 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::factors::{Assertion, PasskeyRefusal};
-use crate::login::{PendingHash, PendingRefusal};
+use crate::login::{PendingHash, SecondFactorRefusal};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
@@ -35,7 +36,7 @@ struct SecondFactorPage {
 
 impl SecondFactorPage {
     async fn new(key: PendingHash, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
-        let steps = ctx.accounts().login.second_steps(key).await?;
+        let steps = ctx.accounts().login.second_factor_options(key).await?;
         let page = if steps.passkey { ctx.page_with_passkeys() } else { ctx.page() };
         Ok(Self { page, form, with_app: steps.app })
     }
@@ -53,16 +54,22 @@ pub async fn submit(
     let CodeForm { code, next } = form.input;
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).map(str::to_owned);
-    match ctx.accounts().login.finish_log_in(pending.key, code.reveal(), ctx.client()).await? {
+    match ctx
+        .accounts()
+        .login
+        .finish_login_with_code(pending.key, code.reveal(), ctx.client())
+        .await
+        .split()?
+    {
         Ok(opened) => {
-            let (restored, next) = (opened.restored, next.as_deref().unwrap_or("/home"));
+            let (restored, next) = (opened.deletion_cancelled, next.as_deref().unwrap_or("/home"));
             ctx.begin_session(opened).await?;
             Ok(if restored { ctx.redirect(next, Flash::Restored) } else { flash::see_other(next) })
         }
-        Err(PendingRefusal::Gone) => {
+        Err(SecondFactorRefusal::Gone) => {
             Ok(ctx.redirect(&with_next("/login", next.as_deref()), Flash::LogInExpired))
         }
-        Err(PendingRefusal::Code(refusal)) => {
+        Err(SecondFactorRefusal::Code(refusal)) => {
             let wait = refusal.wait();
             form.fields.refuse(if wait.is_some() { "" } else { "code" }, refusal);
             let shown = SecondFactorPage::new(pending.key, &ctx, form.fields).await?;
@@ -78,8 +85,10 @@ pub async fn start_passkey(
     _: Json<NoInput>,
 ) -> Result<HttpResponse, Error> {
     let login = &ctx.accounts().login;
-    let Some(user) = login.pending_user(pending.key).await? else { return Ok(passkeys::log_in_again(&ctx)) };
-    let asked = login.ask_for_passkey(Some(user), ctx.binding(), ctx.client()).await?;
+    let Some(user) = login.pending_login_user(pending.key).await? else {
+        return Ok(passkeys::log_in_again(&ctx));
+    };
+    let asked = login.start_passkey_authentication(Some(user), ctx.binding(), ctx.client()).await.split()?;
     Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }
 
@@ -89,9 +98,9 @@ pub async fn finish_passkey(
     answer: Json<Assertion>,
 ) -> Result<HttpResponse, Error> {
     let login = &ctx.accounts().login;
-    match login.finish_log_in_with_passkey(pending.key, ctx.binding(), answer.0, ctx.client()).await? {
+    match login.finish_login_with_passkey(pending.key, ctx.binding(), answer.0, ctx.client()).await.split()? {
         Ok(opened) => Ok(passkeys::begin(&ctx, opened).await?),
-        Err(PasskeyRefusal::LogInGone) => Ok(passkeys::log_in_again(&ctx)),
+        Err(PasskeyRefusal::PendingLoginGone) => Ok(passkeys::log_in_again(&ctx)),
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
 }

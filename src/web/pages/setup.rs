@@ -5,7 +5,8 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::register::explain;
-use crate::users::{NewPerson, SetupRefusal};
+use crate::db::Refusable as _;
+use crate::users::{NewUser, SetupRefusal};
 use crate::web::copy::links::DEAD_SETUP;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -63,10 +64,15 @@ pub async fn submit(
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let SetupForm { token, name, email, password } = form.input;
-    let person =
-        NewPerson { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
+    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
     let mut strength = None;
-    match ctx.accounts().users.set_up(token.as_str(), person.clone(), ctx.client()).await? {
+    match ctx
+        .accounts()
+        .users
+        .create_first_admin(token.as_str(), person.clone(), ctx.client())
+        .await
+        .split()?
+    {
         Ok(()) => return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::SetUp))),
         Err(refusal @ SetupRefusal::DeadLink) => form.fields.refuse("token", refusal),
         Err(refusal @ SetupRefusal::Taken) => form.fields.refuse("email", refusal),

@@ -5,20 +5,17 @@ mod series;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Act, Actor, Event as AuditEvent};
+use crate::audit::{Actor, AuditAction, Event as AuditEvent};
 use crate::device;
-use crate::identity::{Factor, UserId};
-use crate::login::EndedSession;
-use crate::unicode::direction::isolated;
+use crate::identity::{LoginMethod, UserId};
 use crate::users::UserRow as Person;
+use crate::web::copy::audit::sentence;
 use crate::web::pages::page::Page;
 use latchkey_sessions::{Handle, Policy, SessionRecord};
 
 pub use crate::passwords::Strength;
 pub use moments::{Ends, When};
 pub use series::{Series, grouped};
-
-use moments::exact;
 
 pub struct SessionRow {
     pub handle: String,
@@ -28,7 +25,7 @@ pub struct SessionRow {
     pub last_seen: When,
     pub ends: Ends,
     /// Unknown where a newer version wrote it.
-    pub factor: Option<Factor>,
+    pub factor: Option<LoginMethod>,
     pub remember: bool,
     pub current: bool,
     pub person_id: String,
@@ -48,7 +45,7 @@ impl SessionRow {
             logged_in: When::new(record.created_at, now),
             last_seen: When::new(last_seen, now),
             ends: Ends::of(record, now, policy),
-            factor: Factor::parse(&record.factor),
+            factor: LoginMethod::parse(&record.factor),
             remember: record.remember,
             current,
             person_id: String::new(),
@@ -97,7 +94,7 @@ impl Event {
         let (text, kind) = sentence(event);
         let shown = by.is_empty() && !event.browser().is_empty() && event.by() != Actor::Instance;
         Self {
-            code: event.act.map_or("unknown", Act::as_str),
+            code: event.action.map_or("unknown", AuditAction::as_str),
             when: When::new(event.at, now),
             text,
             kind,
@@ -146,109 +143,6 @@ impl Event {
     pub fn on_their_page(mut self) -> Self {
         self.person_name.clear();
         self
-    }
-}
-
-/// Which session was ended, as far as the event says it: "The session on Firefox on Linux that began 1 May 2026, …".
-fn ended_session(detail: &str) -> String {
-    let Some(ended) = EndedSession::read(detail) else { return "A session".to_owned() };
-    let began = ended.began().map(|at| format!(" that began {}", exact(at))).unwrap_or_default();
-    format!("The session on {}{began}", in_a_sentence(&ended.device))
-}
-
-/// The name of a device, within a sentence.
-fn in_a_sentence(device: &str) -> &str {
-    if device == device::name("") { "an unknown device" } else { device }
-}
-
-/// As [`Accounts`](crate::accounts::Accounts) counts them: "3 others", "3 of everybody" or "3".
-fn ended_sessions(detail: &str) -> String {
-    let (count, whose) = detail.split_once(' ').unwrap_or((detail, ""));
-    let sessions = |of: &str| match count {
-        "1" => format!("1{of} session was ended"),
-        _ => format!("{count}{of} sessions were ended"),
-    };
-    match whose {
-        _ if count.parse::<u64>().is_err() => "Sessions were ended".to_owned(),
-        "others" => sessions(" other"),
-        "of everybody" => format!("The sessions of all users were ended: {count}"),
-        _ => sessions(""),
-    }
-}
-
-fn sentence(event: &AuditEvent) -> (String, &'static str) {
-    let detail = &*event.detail;
-    let Some(act) = event.act else { return ("An event that a newer version recorded".into(), "plain") };
-    let with = |text: &str| {
-        if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
-    };
-    match act {
-        Act::Registered => ("Registered".into(), "good"),
-        Act::LoggedIn => ("Logged in".into(), "good"),
-        Act::LogInRefused => (with("Log-in refused"), "bad"),
-        Act::LoggedOut => ("Logged out".into(), "plain"),
-        Act::Confirmed => match Factor::parse_confirmed(detail) {
-            Some(factor) => (format!("Confirmed with {}", factor.in_words()), "plain"),
-            None => (with("Confirmed"), "plain"),
-        },
-        Act::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
-        Act::ConfirmRefused => ("Wrong password at a confirmation".into(), "bad"),
-        Act::PasswordChanged => ("Password changed".into(), "warn"),
-        Act::PasswordReset => ("Password set through a reset link".into(), "warn"),
-        Act::ResetRequested => (with("Reset link requested"), "warn"),
-        Act::PasswordLocked => ("Password locked after too many wrong ones".into(), "bad"),
-        Act::PasswordUnlocked => ("Password unlocked".into(), "warn"),
-        Act::EmailChangeAsked => ("A change of the e-mail address was begun".into(), "warn"),
-        Act::EmailChangeCancelled => {
-            ("The requested change of the e-mail address was cancelled".into(), "warn")
-        }
-        Act::EmailChanged => ("E-mail address changed".into(), "warn"),
-        Act::EmailRestored => ("Change of the e-mail address taken back by mail".into(), "warn"),
-        Act::SessionDisowned => (
-            format!("{} was reported by mail: “this was not me”. Every session ended", ended_session(detail)),
-            "bad",
-        ),
-        Act::NameChanged => ("Name changed".into(), "plain"),
-        // The browser that is shown beside it is the one it was ended from.
-        Act::SessionRevoked if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() => {
-            let from = device::name(event.browser());
-            (format!("{} was ended from {}", ended_session(detail), in_a_sentence(&from)), "warn")
-        }
-        Act::SessionRevoked => (format!("{} was ended", ended_session(detail)), "warn"),
-        Act::SessionsRevoked => (ended_sessions(detail), "warn"),
-        Act::RoleChanged if !detail.is_empty() => (format!("Role changed to {detail}"), "warn"),
-        Act::RoleChanged => ("Role changed".into(), "warn"),
-        Act::Disabled => ("Account disabled".into(), "bad"),
-        Act::Enabled => ("Account enabled".into(), "good"),
-        Act::Invited => (with("Invitation sent"), "plain"),
-        Act::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
-        Act::Imported => ("Moved in from elsewhere".into(), "good"),
-        Act::PasswordMovedIn => {
-            (with("Your password moved in as well"), if detail.is_empty() { "good" } else { "warn" })
-        }
-        Act::PasskeyAdded => (with("Passkey added"), "warn"),
-        Act::PasskeyRenamed => (with("Passkey renamed"), "plain"),
-        Act::PasskeyRemoved => (with("Passkey removed"), "warn"),
-        Act::PasskeyStepOn => ("A passkey is required after the password".into(), "good"),
-        Act::PasskeyStepOff => ("The password alone logs in: no passkey is required after it".into(), "bad"),
-        Act::PasskeyRefused => (with("Passkey refused"), "bad"),
-        Act::PasskeyCopied => (with("Passkey refused, there may be a copy of it"), "bad"),
-        Act::Exported => ("What is kept about you was downloaded".into(), "warn"),
-        Act::DeletionRequested => ("Asked to delete the account".into(), "bad"),
-        Act::DeletionCancelled => ("Kept the account by logging in".into(), "good"),
-        Act::Deleted => ("Account deleted".into(), "plain"),
-        Act::SetUp => ("Became the first administrator".into(), "good"),
-        Act::PasswordAccepted => ("Right password at a log-in, second step not yet taken".into(), "plain"),
-        Act::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
-        Act::TotpAdded => ("Authenticator app added".into(), "good"),
-        Act::TotpRemoved => ("Authenticator app removed".into(), "warn"),
-        Act::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
-        Act::RecoveryCodesMade => ("New recovery codes made".into(), "warn"),
-        Act::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
-        Act::FactorDisowned => {
-            ("Changes to the ways to log in were taken back by mail, and every session ended".into(), "warn")
-        }
-        Act::FactorsReset => ("Second factors removed".into(), "bad"),
     }
 }
 

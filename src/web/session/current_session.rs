@@ -11,12 +11,12 @@ use latchkey_sessions::{EndReason, Key, SessionTx};
 use super::known_device;
 use crate::db::Fault;
 use crate::identity::LiveUser;
-use crate::login::{Opened, PendingHash, PendingKey};
+use crate::login::{OpenedSession, PendingHash, PendingKey};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
 /// Gives the browser the key of the session that was opened. A session that the browser still had ends.
-pub async fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Result<(), Fault> {
+pub async fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Fault> {
     let state = RequestState::of(request);
     if let Some(replaced) = state.session() {
         let (sessions, handle) = (shared.accounts.sessions().clone(), replaced.record.handle);
@@ -25,7 +25,7 @@ pub async fn begin(request: &HttpRequest, shared: &Shared, opened: Opened) -> Re
     }
     let keep_for = keep_for(shared, opened.remember);
     state.put_cookie(key_cookie(shared, opened.key.reveal(), keep_for));
-    known_device::keep(request, shared, &opened.proof);
+    known_device::keep(request, shared, &opened.device_cookie);
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
 
-use crate::login::Proof;
+use crate::login::DeviceCookie;
 use crate::secret::{Token, TokenHash};
 use crate::web::http::cookies;
 use crate::web::http::request_state::RequestState;
@@ -16,10 +16,10 @@ pub fn shown(request: &HttpRequest, shared: &Shared) -> Option<TokenHash> {
 }
 
 /// Sets the cookie, or sets it once more so that it lasts.
-pub fn keep(request: &HttpRequest, shared: &Shared, proof: &Proof) {
+pub fn keep(request: &HttpRequest, shared: &Shared, proof: &DeviceCookie) {
     let token = match proof {
-        Proof::Fresh(token) => Some(token.reveal().to_owned()),
-        Proof::Kept => {
+        DeviceCookie::Set(token) => Some(token.reveal().to_owned()),
+        DeviceCookie::Keep => {
             cookies::value(request.headers(), &shared.cookie.browser).map(|value| value.into_owned())
         }
     };

@@ -2,7 +2,7 @@
 //! into the [`RequestState`]. The cookie is verified here and nowhere else.
 
 use actix_web::HttpRequest;
-use actix_web::dev::{Payload, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::web::Data;
 use actix_web::{FromRequest, Handler, HttpResponse, Responder};
 
@@ -33,9 +33,9 @@ where
     fn_service(move |request: ServiceRequest| {
         let handler = handler.clone();
         async move {
-            let (request, _) = request.into_parts();
+            let (request, mut payload) = request.into_parts();
             let answer = match enter(&request, route).await {
-                Ok(()) => call(&handler, &request, &mut Payload::None).await,
+                Ok(()) => call(&handler, &request, &mut payload).await,
                 Err(refused) => HttpResponse::from_error(refused),
             };
             Ok(ServiceResponse::new(request, answer))

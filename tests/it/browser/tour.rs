@@ -152,7 +152,7 @@ impl House {
     pub async fn letters(&self) -> Vec<Letter> {
         let accounts = &self.app.accounts;
         let kept = accounts.mailer().mailbox(accounts.db()).await.expect("a mailbox");
-        let letter = |kept: latchkey::mail::Kept| {
+        let letter = |kept: latchkey::mail::StoredMail| {
             let body = kept.body?;
             Some(Letter { id: kept.id, subject: kept.subject, text: body.text, html: body.html })
         };

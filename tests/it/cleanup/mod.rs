@@ -1,13 +1,13 @@
 //! What a thief leaves in an account, and what each clean-up removes of it: every cell of the table in docs/security.md,
 //! with real forms and commands.
 
-mod deeds;
+mod operations;
 mod pending_email;
 mod reserved;
 mod scene;
 mod thief;
 
-use latchkey::cleanup::{Cleanup, Fate, Trace, fate};
+use latchkey::cleanup::{Artifact, Cleanup, Effect, effect};
 
 use scene::{Case, Scene};
 
@@ -23,22 +23,23 @@ async fn column(cleanup: Cleanup, means: Means) {
     let mut tried = Vec::new();
     let mut wrong = Vec::new();
     for case in Case::ALL {
-        let traces = case.traces(cleanup);
-        if traces.is_empty() {
+        let artifacts = case.artifacts(cleanup);
+        if artifacts.is_empty() {
             continue;
         }
         let mut scene = Scene::set(case, cleanup).await;
         scene.carry_out(cleanup, means).await;
-        for (trace, works) in scene.what_works(&traces).await {
-            let said = fate(cleanup, trace);
-            if works != matches!(said, Fate::Stays(_)) {
-                wrong.push(format!("{cleanup:?} by {means:?}, {trace:?}: works: {works}, table: {said:?}"));
+        for (artifact, works) in scene.what_works(&artifacts).await {
+            let said = effect(cleanup, artifact);
+            if works != matches!(said, Effect::Kept(_)) {
+                wrong
+                    .push(format!("{cleanup:?} by {means:?}, {artifact:?}: works: {works}, table: {said:?}"));
             }
-            tried.push(trace);
+            tried.push(artifact);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let missing: Vec<_> = Trace::ALL.iter().filter(|trace| !tried.contains(trace)).collect();
+    let missing: Vec<_> = Artifact::ALL.iter().filter(|artifact| !tried.contains(artifact)).collect();
     assert!(missing.is_empty(), "{cleanup:?}: not tried: {missing:?}");
 }
 
@@ -59,7 +60,7 @@ columns! {
     ending_the_others: EndOthers, Page;
     a_new_password: NewPassword, Page;
     a_reset: Reset, Page;
-    this_was_not_me: NotMe, Page;
+    reporting_a_session: ReportSession, Page;
     taking_the_address_back: UndoEmail, Page;
     taking_a_factor_back: UndoFactor, Page;
     unlocking: Unlock, Page;
@@ -75,13 +76,13 @@ columns! {
     the_operator_disables_and_enables: DisableAndEnable, Command;
     the_operator_demotes: Demote, Command;
     the_operator_resets_factors: ResetFactors, Command;
-    the_operator_ends_everybodys_sessions: EndEverybody, Command;
+    the_operator_ends_everybodys_sessions: EndAllSessions, Command;
 }
 
 #[test]
 fn every_clean_up_is_tried_in_every_way_there_is() {
     for cleanup in Cleanup::ALL {
-        let by_command_alone = matches!(cleanup, Cleanup::ResetFactors | Cleanup::EndEverybody);
+        let by_command_alone = matches!(cleanup, Cleanup::ResetFactors | Cleanup::EndAllSessions);
         for (means, there_is) in
             [(Means::Page, !by_command_alone), (Means::Command, cleanup.command().is_some())]
         {

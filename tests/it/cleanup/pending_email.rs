@@ -25,7 +25,7 @@ async fn the_old_address_is_told_and_its_letter_cancels_the_change_and_secures_t
     let (mut thief, confirm) = asked(&app, &ada).await;
     let letter = app.letter(ada.email, subjects::EMAIL_CHANGE_ASKED).await;
     assert!(letter.text.contains("c…@example.org") && !letter.text.contains(NEW), "{}", letter.text);
-    assert!(letter.text.contains("within 7 days"), "{}", letter.text);
+    assert!(letter.text.contains("works for 7 days"), "{}", letter.text);
     app.browser().open(&letter.link()).await.is(200).is_page("mailed_link");
     press(&app, &letter).await.redirects_to("/login");
     assert!(!thief.is_in().await);

@@ -1,7 +1,7 @@
 //! The account before a clean-up: its owner, an administrator, and a thief who knows the password and has left one of
 //! everything.
 
-use latchkey::cleanup::{Cleanup, Trace};
+use latchkey::cleanup::{Artifact, Cleanup};
 use latchkey::config::Registration;
 use serde_json::Value;
 
@@ -28,14 +28,14 @@ impl Case {
     pub const ALL: [Self; 3] = [Self::Usual, Self::ChangedAddress, Self::NewPassword];
 
     /// What of it is tried in this case. An address can be taken back only after it was changed.
-    pub fn traces(self, cleanup: Cleanup) -> Vec<Trace> {
-        let of_change = [Trace::ChangedAddress, Trace::LinksToChangedAddress];
-        let usual = Trace::ALL
+    pub fn artifacts(self, cleanup: Cleanup) -> Vec<Artifact> {
+        let of_change = [Artifact::ChangedAddress, Artifact::LinksToChangedAddress];
+        let usual = Artifact::ALL
             .iter()
             .copied()
-            .filter(|trace| !of_change.contains(trace) && *trace != Trace::NewPassword);
+            .filter(|artifact| !of_change.contains(artifact) && *artifact != Artifact::NewPassword);
         match (self, cleanup) {
-            (Self::NewPassword, _) => vec![Trace::NewPassword],
+            (Self::NewPassword, _) => vec![Artifact::NewPassword],
             (Self::Usual, Cleanup::UndoEmail) => Vec::new(),
             (Self::Usual, _) => usual.collect(),
             (Self::ChangedAddress, Cleanup::UndoEmail) => usual.chain(of_change).collect(),

@@ -1,6 +1,6 @@
 //! What still works for the thief after a clean-up, tried as a thief would.
 
-use latchkey::cleanup::Trace;
+use latchkey::cleanup::Artifact;
 
 use super::scene::{ACCOMPLICE, Scene, THIEFS_ADDRESS, THIEFS_PASSWORD, press};
 use crate::passkeys::prove;
@@ -11,56 +11,56 @@ use crate::support::subjects;
 const WAYS_BACK: [&str; 3] = ["/not-me?", "/undo-email?", "/undo-factor?"];
 
 /// One that changes what the others try comes after them.
-const ORDER: [Trace; 19] = [
-    Trace::Session,
-    Trace::SessionInSameBrowser,
-    Trace::SessionInOtherBrowser,
-    Trace::OpenForm,
-    Trace::PasskeyCeremony,
-    Trace::ResetLink,
-    Trace::UnlockLink,
-    Trace::LinksToChangedAddress,
-    Trace::Invitation,
-    Trace::PendingLogin,
-    Trace::Passkey,
-    Trace::ChangedAddress,
-    Trace::NewPassword,
-    Trace::AuthenticatorApp,
-    Trace::RecoveryCodes,
-    Trace::KnownDevice,
-    Trace::PasskeyStepOff,
-    Trace::PendingEmailChange,
-    Trace::OwnersUndoLinks,
+const ORDER: [Artifact; 19] = [
+    Artifact::Session,
+    Artifact::SessionInSameBrowser,
+    Artifact::SessionInOtherBrowser,
+    Artifact::OpenForm,
+    Artifact::PasskeyCeremony,
+    Artifact::ResetLink,
+    Artifact::UnlockLink,
+    Artifact::LinksToChangedAddress,
+    Artifact::Invitation,
+    Artifact::PendingLogin,
+    Artifact::Passkey,
+    Artifact::ChangedAddress,
+    Artifact::NewPassword,
+    Artifact::AuthenticatorApp,
+    Artifact::RecoveryCodes,
+    Artifact::KnownDevice,
+    Artifact::PasskeyStepOff,
+    Artifact::PendingEmailChange,
+    Artifact::OwnersUndoLinks,
 ];
 
 impl Scene {
-    pub async fn what_works(&mut self, traces: &[Trace]) -> Vec<(Trace, bool)> {
+    pub async fn what_works(&mut self, artifacts: &[Artifact]) -> Vec<(Artifact, bool)> {
         self.app.wait_out_throttles();
         let mut seen = Vec::new();
-        for trace in ORDER.into_iter().filter(|trace| traces.contains(trace)) {
-            seen.push((trace, self.works(trace).await));
+        for artifact in ORDER.into_iter().filter(|artifact| artifacts.contains(artifact)) {
+            seen.push((artifact, self.works(artifact).await));
         }
-        assert_eq!(seen.len(), traces.len());
+        assert_eq!(seen.len(), artifacts.len());
         seen
     }
 
-    async fn works(&mut self, trace: Trace) -> bool {
-        match trace {
-            Trace::Session => is_in(&mut self.thief.copy()).await,
-            Trace::SessionInSameBrowser => is_in(&mut self.same_browser.copy()).await,
-            Trace::SessionInOtherBrowser => is_in(&mut self.other_browser.copy()).await,
-            Trace::OpenForm => {
+    async fn works(&mut self, artifact: Artifact) -> bool {
+        match artifact {
+            Artifact::Session => is_in(&mut self.thief.copy()).await,
+            Artifact::SessionInSameBrowser => is_in(&mut self.same_browser.copy()).await,
+            Artifact::SessionInOtherBrowser => is_in(&mut self.other_browser.copy()).await,
+            Artifact::OpenForm => {
                 self.form.post("/account/profile", &[("name", "Taken Over")]).await;
                 let name = format!("SELECT name FROM users WHERE id = '{}'", self.owner.id);
                 self.app.db.scalar::<String>(&name) == "Taken Over"
             }
-            Trace::PasskeyCeremony => {
+            Artifact::PasskeyCeremony => {
                 self.thief.post_json("/account/passkeys/finish", &self.made).await.status == 200
             }
-            Trace::ResetLink => self.opens(&self.reset).await,
-            Trace::UnlockLink => self.opens(&self.unlock).await,
-            Trace::LinksToChangedAddress => self.all_open(THIEFS_ADDRESS).await,
-            Trace::Invitation => {
+            Artifact::ResetLink => self.opens(&self.reset).await,
+            Artifact::UnlockLink => self.opens(&self.unlock).await,
+            Artifact::LinksToChangedAddress => self.all_open(THIEFS_ADDRESS).await,
+            Artifact::Invitation => {
                 let mut browser = self.app.browser();
                 browser.get("/register").await.is(200);
                 let token = self.invitation.token();
@@ -72,13 +72,13 @@ impl Scene {
                 ];
                 browser.post("/register", &fields).await.status == 303
             }
-            Trace::PendingLogin => {
+            Artifact::PendingLogin => {
                 let code = self.app.fresh_code(&self.totp);
                 let answer = self.waiting.post("/login/second-factor", &[("code", &code)]).await;
                 answer.is_sent_to("/home")
             }
-            Trace::Passkey => prove(&mut self.app.browser(), &mut self.passkey).await.status == 200,
-            Trace::ChangedAddress => {
+            Artifact::Passkey => prove(&mut self.app.browser(), &mut self.passkey).await.status == 200,
+            Artifact::ChangedAddress => {
                 let mailed = async || {
                     let letters = self.app.letters().await;
                     let reset = |letter: &&Letter| {
@@ -91,22 +91,22 @@ impl Scene {
                 self.app.browser().fill_in("/forgot-password", &fields).await.is(303);
                 mailed().await > before
             }
-            Trace::NewPassword => {
+            Artifact::NewPassword => {
                 let address = self.address_now();
                 self.app.browser().log_in(&address, THIEFS_PASSWORD).await.status == 303
             }
-            Trace::AuthenticatorApp => {
+            Artifact::AuthenticatorApp => {
                 let code = self.app.fresh_code(&self.totp);
                 self.second_step_with(&code).await
             }
-            Trace::RecoveryCodes => {
+            Artifact::RecoveryCodes => {
                 let code = self.codes[0].clone();
                 self.second_step_with(&code).await
             }
-            Trace::KnownDevice => self.logs_in_silently().await,
-            Trace::PasskeyStepOff => self.skips_the_passkey().await,
-            Trace::PendingEmailChange => press(&self.app, &self.confirm).await.status == 303,
-            Trace::OwnersUndoLinks => {
+            Artifact::KnownDevice => self.logs_in_silently().await,
+            Artifact::PasskeyStepOff => self.skips_the_passkey().await,
+            Artifact::PendingEmailChange => press(&self.app, &self.confirm).await.status == 303,
+            Artifact::OwnersUndoLinks => {
                 let all = self.all_open(self.owner.email).await;
                 let one = self.ways_back(self.owner.email).await.remove(0);
                 let pressed = press(&self.app, &one).await.status == 303;

@@ -86,5 +86,5 @@ async fn a_stored_hash_a_bare_key_and_a_key_of_another_run_are_refused() {
     assert_eq!(verdict_at(&mut browser, SESSION).await, (None, "session-unsigned".to_owned()));
     let other = start_run(&app).await;
     browser.cookies.insert("latchkey-lab-session".into(), other.cookies["latchkey-lab-session"].clone());
-    assert_eq!(role_at(&mut browser, SESSION).await, None);
+    assert_eq!(verdict_at(&mut browser, SESSION).await, (None, "session-unknown".to_owned()));
 }

@@ -27,14 +27,22 @@ async fn send(browser: &mut Browser, row: &Route) -> Answer {
     }
 }
 
+/// The status of every row, each requested by a new browser.
+async fn statuses(app: TestApp) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for row in routes::table() {
+        statuses.push(send(&mut app.browser(), &row).await.status);
+    }
+    statuses
+}
+
 #[actix_web::test]
 async fn exactly_the_routes_of_the_lab_are_missing() {
-    let (on, off) = (TestApp::spawn(), without_compare());
     let lab: Vec<&str> = routes::compare_table().iter().map(|row| row.path).collect();
     assert!(lab.len() >= 8 && lab.iter().all(|path| path.starts_with("/compare")), "{lab:?}");
-    for row in routes::table() {
-        let with = send(&mut on.browser(), &row).await.status;
-        let without = send(&mut off.browser(), &row).await.status;
+    let with = Box::pin(statuses(TestApp::spawn())).await;
+    let without = Box::pin(statuses(without_compare())).await;
+    for ((row, with), without) in routes::table().iter().zip(with).zip(without) {
         if lab.contains(&row.path) {
             assert_ne!(with, 404, "{:?} {} with the lab", row.method, row.path);
             assert_eq!(without, 404, "{:?} {} without the lab", row.method, row.path);

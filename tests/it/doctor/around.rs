@@ -30,7 +30,7 @@ async fn settings_that_stop_the_program_are_its_one_finding() {
     doctor(&public, &[]).says("settings.public-url", "ok", "https://id.example.org").says(
         "settings.hops",
         "note",
-        "who does?",
+        "which proxy does?",
     );
 }
 
@@ -43,7 +43,7 @@ async fn a_mail_server_is_knocked_at_and_sent_nothing() {
     };
     let server = MailServer::start();
     doctor(&to(format!("smtp://127.0.0.1:{}", server.port)), &[])
-        .says("mail.server", "ok", "it answers, and lets us in as [127.0.0.1]")
+        .says("mail.server", "ok", "it answers and accepts us as [127.0.0.1]")
         .says("mail.tls", "note", "within this machine")
         .says("mail.from", "ok", "no-reply@localhost");
     // It has nobody to log in, so it takes no password.

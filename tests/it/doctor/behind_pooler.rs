@@ -31,7 +31,7 @@ async fn of_a_pooler_in_between_the_doctor_says_which_setting_is_missing() {
     };
     let both = [
         "set LATCHKEY__DATABASE__POOLER=transaction, and set LATCHKEY__DATABASE__DIRECT_URL",
-        "each session is read from the database",
+        "every lookup hits the database",
     ];
     let found = says(&on(&bouncer.url()), "problem", &both);
     found.says("database.listen", "problem", "LATCHKEY__DATABASE__DIRECT_URL");
@@ -49,9 +49,9 @@ async fn of_a_pooler_in_between_the_doctor_says_which_setting_is_missing() {
     );
     says(&told.with(direct, db.url()), "ok", &["as the settings say"]);
 
-    says(&on(&db.url()), "ok", &["a connection stays one"]);
-    says(&on(&db.url()).with(direct, db.url()), "ok", &["a connection stays one"]);
-    says(&on(&db.url()).with(direct, db.url()).with(pooler, "transaction"), "note", &["take it away"]);
+    says(&on(&db.url()), "ok", &["connections keep their server"]);
+    says(&on(&db.url()).with(direct, db.url()), "ok", &["connections keep their server"]);
+    says(&on(&db.url()).with(direct, db.url()).with(pooler, "transaction"), "note", &["remove it"]);
 }
 
 #[actix_web::test]
@@ -85,11 +85,11 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
     let missing = CHECKS.iter().find(|check| **check != "mail.from" && !found.checks().contains(check));
     assert_eq!(missing, None);
     for row in &found.rows {
-        assert!(!row["seen"].as_str().unwrap().contains("not looked at"), "{row:#}");
+        assert!(!row["seen"].as_str().unwrap().contains("not checked"), "{row:#}");
     }
     found
-        .says("database.pooler", "ok", "goes past it")
-        .says("database.listen", "ok", "is heard")
+        .says("database.pooler", "ok", "bypasses it")
+        .says("database.listen", "ok", "notifications arrive")
         .says("database.migrations", "ok", "")
         .says("sessions.instances", "ok", "1 instances")
         .says("audit.trail", "ok", "")

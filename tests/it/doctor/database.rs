@@ -26,13 +26,13 @@ async fn with_everything_as_it_should_be_there_is_no_problem() {
     assert_eq!(found.code, Some(0));
     assert_eq!(found.checks(), [&CHECKS[..], &["site.cookie", "site.redirect"]].concat());
     found
-        .says("database.durability", "ok", "what is committed stays")
+        .says("database.durability", "ok", "commits are durable")
         .says("database.migrations", "ok", "")
-        .says("database.listen", "ok", "is heard")
+        .says("database.listen", "ok", "notifications arrive")
         .says("sessions.instances", "ok", "1 instances")
         .says("upkeep.sweep", "ok", "0 minutes ago")
-        .says("site.reach", "ok", "it is us")
-        .says("site.client-address", "ok", "127.0.0.1, by way of 0 proxies")
+        .says("site.reach", "ok", "the instance answers")
+        .says("site.client-address", "ok", "127.0.0.1, through 0 proxies")
         .says("settings.mode", "note", "local mode");
     assert!(found.rows.iter().all(|row| row["level"] == "ok" || row["level"] == "note"), "{:#?}", found.rows);
 }
@@ -49,7 +49,7 @@ async fn without_its_database_it_says_so_and_still_looks_at_the_rest() {
         let found = doctor(&latchkey, &["--url", "http://127.0.0.1:9"]);
         found
             .says("database.reach", "problem", why)
-            .says("audit.trail", "note", "not looked at")
+            .says("audit.trail", "note", "not checked")
             .says("settings.secret", "ok", "")
             .says("mail.server", "note", "mail is off")
             .says("site.reach", "problem", "refused");
@@ -87,8 +87,8 @@ async fn what_a_database_is_not_is_found() {
     db.execute("DROP FUNCTION audit_forget; DROP TABLE upkeep; DELETE FROM __diesel_schema_migrations WHERE version > '20261123'");
     doctor(&on(&db), &[])
         .says("database.migrations", "warning", "not applied yet: 20261123000011")
-        .says("upkeep.sweep", "note", "tables are not all there")
-        .says("audit.trail", "ok", "0 links hold");
+        .says("upkeep.sweep", "note", "tables are missing")
+        .says("audit.trail", "ok", "0 links are intact");
 }
 
 #[actix_web::test]
@@ -141,7 +141,7 @@ async fn a_secret_that_is_not_this_databases_a_late_sweep_and_a_changed_trail_ar
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     app.enrol(&mut browser).await;
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     let latchkey = Latchkey::on(&app.db.url());
     let healthy = doctor(&latchkey, &[]);
     healthy.says("settings.secret", "warning", "looks like an example").says("upkeep.seals", "ok", "");
@@ -160,13 +160,13 @@ async fn a_secret_that_is_not_this_databases_a_late_sweep_and_a_changed_trail_ar
         .with("LATCHKEY__SECRET", SECRET)
         .with("LATCHKEY__MAIL__SMTP_URL", "smtp://127.0.0.1:9");
     doctor(&changing, &[])
-        .says("upkeep.seals", "problem", "sealed with a secret that is not here")
+        .says("upkeep.seals", "problem", "sealed with an unknown secret")
         .says("upkeep.sweep", "warning", "7 hours ago")
         .says("audit.trail", "problem", "changed")
-        .says("mail.outbox", "warning", "letters wait")
-        .says("sessions.due", "warning", "10000 dead sessions");
+        .says("mail.outbox", "warning", "emails wait")
+        .says("sessions.due", "warning", "10000 ended sessions");
     let changing = changing.with("LATCHKEY__SECRET_PREVIOUS", "only-for-tests-0123456789-abcdefghijkl");
-    doctor(&changing, &[]).says("upkeep.seals", "note", "still sealed with the secret before").says(
+    doctor(&changing, &[]).says("upkeep.seals", "note", "still sealed with the previous secret").says(
         "settings.previous",
         "note",
         "30d after the change",

@@ -31,7 +31,7 @@ async fn proxies_that_are_not_counted_right_are_found_and_counted() {
         let latchkey = behind(&db, hops, |head| head);
         let mut running = latchkey.serve_ready().await;
         doctor(&latchkey, &["--url", &public(&latchkey)])
-            .says("site.reach", "ok", "it is us")
+            .says("site.reach", "ok", "the instance answers")
             .says("site.client-address", level, words)
             .says("site.headers", "ok", "")
             .says("site.cookie", "note", "without TLS");

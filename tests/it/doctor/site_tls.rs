@@ -31,7 +31,7 @@ async fn over_tls_the_site_is_reached_and_a_certificate_that_browsers_refuse_is_
     let latchkey = latchkey.with("LATCHKEY__SERVER__PUBLIC_URL", at(&right));
     let running = latchkey.serve_ready().await;
     doctor(&latchkey, &["--url", &at(&right)])
-        .says("site.reach", "ok", "it is us")
+        .says("site.reach", "ok", "the instance answers")
         .says("site.client-address", "ok", "by way of 1 proxies")
         .says("site.headers", "ok", "")
         .says("site.cookie", "ok", "__Host-")

@@ -80,7 +80,7 @@ impl Drop for Postgres {
     }
 }
 
-const WARNING: &str = "the way to the database is not safe";
+const WARNING: &str = "the connection to the database is not safe";
 
 /// What it says of the way, until it is ready.
 async fn warned(latchkey: &Latchkey) -> Vec<Value> {

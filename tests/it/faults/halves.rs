@@ -25,7 +25,7 @@ const HALVES: [(&str, &str); 6] = [
     ),
     (
         "a role other than the last in the trail",
-        "SELECT email FROM users u WHERE role <> (SELECT detail FROM audit_events e \
+        "SELECT email FROM users u WHERE role <> (SELECT detail::json->>'to' FROM audit_events e \
          WHERE e.subject = u.id AND e.act = 'role-changed' ORDER BY id DESC LIMIT 1)",
     ),
     (

@@ -85,7 +85,7 @@ impl Rig {
             .with("LATCHKEY__THROTTLE__ADDRESS_FREE", "1000000")
             .with("LATCHKEY__THROTTLE__ASKS_PER_HOUR", "1000000")
             .with("LATCHKEY__THROTTLE__CEREMONIES_PER_HOUR", "1000000")
-            // Nobody listens there: letters wait in the outbox.
+            // Nobody listens there: emails wait in the outbox.
             .with("LATCHKEY__MAIL__SMTP_URL", format!("smtp://127.0.0.1:{}", free_port()));
         let programs = programs(first, &url);
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;

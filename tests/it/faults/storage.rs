@@ -31,7 +31,7 @@ impl Drop for Mount {
     fn drop(&mut self) {
         // Whoever still has it open is about to end.
         let _ = Command::new("umount").args(["--lazy", &self.0]).output();
-        // Nobody could take it away while it was in use.
+        // Nobody could remove it while it was in use.
         let _ = fs::remove_dir(&self.0);
     }
 }

@@ -53,9 +53,9 @@ async fn a_disabled_person_is_out_everywhere_and_may_come_back_everywhere() {
     for round in 0..3 {
         let mut browsers = town.everywhere().await;
         let accounts = &town.apps[round].accounts;
-        accounts.admin.disable(None, town.ada(), Client::operator()).await.unwrap().unwrap();
+        accounts.admin.disable(None, town.ada(), Client::operator()).await.unwrap();
         assert_eq!(who_is_in(&mut browsers).await, [false; 3]);
-        accounts.admin.enable(None, town.ada(), Client::operator()).await.unwrap().unwrap();
+        accounts.admin.enable(None, town.ada(), Client::operator()).await.unwrap();
     }
 }
 
@@ -67,7 +67,7 @@ async fn a_role_given_or_taken_shows_on_the_next_request_everywhere() {
     for round in 0..6 {
         let (role, status) = if round % 2 == 0 { (Role::Admin, 200) } else { (Role::Member, 403) };
         let accounts = &town.apps[round % 3].accounts;
-        accounts.admin.set_role(None, town.ada(), role, Client::operator()).await.unwrap().unwrap();
+        accounts.admin.set_role(None, town.ada(), role, Client::operator()).await.unwrap();
         for browser in &mut browsers {
             browser.get("/admin").await.is(status);
         }

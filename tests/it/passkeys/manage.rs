@@ -46,7 +46,7 @@ async fn removing_takes_the_passkey_and_leaves_the_sessions() {
     assert!(opened.is_in().await);
     assert_eq!(app.events("passkey-removed"), 1);
     let letter = app.letter(ada.email, subjects::FACTOR_REMOVED).await;
-    assert!(letter.text.contains("a passkey."), "{}", letter.text);
+    assert!(letter.text.contains("A passkey was removed"), "{}", letter.text);
     browser.post(&format!("/account/passkeys/{id}/remove"), &[]).await.is(404);
 }
 

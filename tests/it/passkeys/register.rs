@@ -46,7 +46,7 @@ async fn a_new_passkey_is_named_after_its_device_and_noted() {
     assert_eq!(app.events("passkey-added"), 3);
     browser.get("/account/activity").await.has_event("passkey-added").says("Chrome on Windows (3)");
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
-    assert!(letter.text.contains("a passkey."), "{}", letter.text);
+    assert!(letter.text.contains("A passkey was added"), "{}", letter.text);
 }
 
 #[actix_web::test]

@@ -56,10 +56,11 @@ async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_
     assert_eq!(page.attribute("input[name=second_step][checked]", "value").as_deref(), Some("required"));
     add(&mut browser, &mut Authenticator::new(&app.origin)).await.is(200);
     let page = browser.get("/account/security").await;
-    page.has_flash("passkey-required").has_no_notice("step-choice");
+    page.has_flash("passkey-required")
+        .has_no_notice("step-choice");
     page.has_notice("step-required");
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
-    assert!(letter.text.contains("which is asked for after your password from now on"), "{}", letter.text);
+    assert!(letter.text.contains("It is now required after your password."), "{}", letter.text);
     assert!(!password_alone(&app, &ada).await);
 }
 
@@ -79,9 +80,12 @@ async fn who_chooses_so_goes_on_logging_in_with_the_password_alone() {
     let page = browser.get("/confirm").await;
     assert_eq!(page.count("#code"), 0);
     browser.post("/confirm", &[("password", ada.password)]).await.is(303);
-    browser.get("/account/activity").await.has_event("passkey-added");
+    browser
+        .get("/account/activity")
+        .await
+        .has_event("passkey-added");
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
-    assert!(letter.text.contains("your password alone still logs you in as well"), "{}", letter.text);
+    assert!(letter.text.contains("Your password alone still logs you in as well."), "{}", letter.text);
     browser.get("/account/security").await;
     browser.post("/account/recovery-codes", &[]).await.redirects_to("/account/security");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
@@ -165,7 +169,7 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
     thief.get("/account/security").await.has_flash("step-off");
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
-    assert_eq!((app.events("passkey-step-off"), app.count_letters(subjects::PASSKEY_STEP_OFF).await), (1, 1));
+    assert_eq!((app.events("passkey-step-off"), app.count_letters(OFF).await), (1, 1));
     thief.get("/account/activity").await.has_event("passkey-step-off");
     for table in ["recovery_codes", "pending_logins"] {
         assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
@@ -201,7 +205,7 @@ async fn turning_it_on_brings_codes_once_and_is_told_and_taken_back() {
     browser.get("/account/security").await.has_flash("codes-shown").has_codes_left(10);
     assert_eq!(app.events("passkey-step-on"), 1);
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
-    assert!(letter.text.contains("a passkey as the second step after your password"), "{}", letter.text);
+    assert!(letter.text.contains("set to require a passkey after your password"), "{}", letter.text);
     // Another person turned it on: the owner, who has no passkey at hand, gets in again.
     let mut owner = app.browser();
     owner.open(&letter.link()).await.is(200);

@@ -145,7 +145,7 @@ async fn a_browser_has_a_few_open_questions_and_old_ones_are_swept() {
     let open = || app.db.scalar::<i64>("SELECT count(*) FROM ceremonies");
     assert_eq!(open(), 8 + 1);
     app.db.execute("UPDATE ceremonies SET expires_at = expires_at - interval '5 minutes'");
-    app.accounts.maintenance.tidy().await.unwrap();
+    app.accounts.maintenance.purge().await.unwrap();
     assert_eq!(open(), 0);
 }
 

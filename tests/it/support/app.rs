@@ -11,8 +11,9 @@ use actix_web::web::Data;
 use latchkey::accounts::Accounts;
 use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
-use latchkey::mail::{Kept, Mailer};
+use latchkey::mail::{Mailer, StoredMail};
 use latchkey::passwords::{HashCost, Hasher, Password};
+use latchkey::web::copy::mails;
 use latchkey::web::{self, Shared};
 use latchkey_sessions::InvalidationListener;
 use uuid::Uuid;
@@ -89,7 +90,7 @@ impl TestApp {
         let pool = Db::new(&db.url(), settings.pool);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())
             .expect("mail");
-        let accounts = Accounts::new(pool, mailer, &settings).expect("accounts");
+        let accounts = Accounts::new(pool, mailer, &settings, mails::write).expect("accounts");
         let shared = Data::new(Shared::new(accounts.clone(), &settings));
         let (tell, told) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
@@ -148,7 +149,7 @@ impl TestApp {
     /// The letters written so far, newest first.
     pub async fn letters(&self) -> Vec<Letter> {
         let kept = self.accounts.mailer().mailbox(self.accounts.db()).await.expect("the mailbox");
-        let letter = |kept: Kept| Letter {
+        let letter = |kept: StoredMail| Letter {
             to: kept.to,
             subject: kept.subject,
             text: kept.body.expect("a body that opens").text,

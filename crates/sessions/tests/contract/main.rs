@@ -1,6 +1,6 @@
 //! What the store promises, against a real Postgres. Rows are aged instead of waited for.
 
+mod example;
 mod lease;
 mod sessions;
-mod shop;
 mod support;

@@ -14,11 +14,11 @@ use crate::{KeyHash, Model, Principal};
 pub trait Kept: Send + Sync + 'static {
     /// Reads `row` and keeps what it said.
     fn fill(&self, row: &AtomicU64);
-    /// Changes `row` to `version`, and returns when nobody is served what it was.
+    /// Changes `row` to `version`, and returns when no reader is served the old row.
     fn change(&self, row: &AtomicU64, version: u64);
-    /// The same for whoever does not know what changed.
+    /// The same without knowing what changed.
     fn change_everything(&self, row: &AtomicU64, version: u64);
-    /// Something of somebody else has changed.
+    /// Something of another principal has changed.
     fn change_of_another(&self);
     fn get(&self) -> Option<u64>;
 }
@@ -104,7 +104,7 @@ impl Kept for Real {
 }
 
 /// Two sessions of one principal are filled while a session of another principal makes one of them give way,
-/// and a change takes both: the index of principals says the same as that of keys, whatever came first.
+/// and a change takes both: the index of principals agrees with that of keys, in every order.
 pub fn two_sessions_of_one_principal() -> Model {
     Box::new(|| {
         let (cache, row) = (Arc::new(Cache::with_shards(2, 1)), Arc::new(AtomicU64::new(0)));

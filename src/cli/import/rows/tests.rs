@@ -4,9 +4,9 @@ use std::io::Cursor;
 
 use proptest::prelude::*;
 
-use super::{Line, MAX_LINE, Rows, Unreadable};
+use super::{FileError, MAX_LINE, ParsedLine, Rows};
 
-fn all(mut rows: Rows<Cursor<Vec<u8>>>) -> Vec<(u64, Line)> {
+fn all(mut rows: Rows<Cursor<Vec<u8>>>) -> Vec<(u64, ParsedLine)> {
     let mut lines = Vec::new();
     while let Some(line) = rows.next().unwrap() {
         lines.push(line);
@@ -14,30 +14,30 @@ fn all(mut rows: Rows<Cursor<Vec<u8>>>) -> Vec<(u64, Line)> {
     lines
 }
 
-fn csv(text: &str) -> Vec<(u64, Line)> {
+fn csv(text: &str) -> Vec<(u64, ParsedLine)> {
     match Rows::csv(Cursor::new(text.as_bytes().to_vec())) {
         Ok(rows) => all(rows),
         Err(_) => panic!("{text}"),
     }
 }
 
-fn jsonl(text: &str) -> Vec<(u64, Line)> {
+fn jsonl(text: &str) -> Vec<(u64, ParsedLine)> {
     all(Rows::jsonl(Cursor::new(text.as_bytes().to_vec())))
 }
 
 fn header(text: &str) -> String {
     match Rows::csv(Cursor::new(text.as_bytes().to_vec())) {
-        Err(Unreadable::Header(why)) => why,
+        Err(FileError::Header(why)) => why,
         _ => panic!("{text}"),
     }
 }
 
-fn fields((number, line): &(u64, Line)) -> (u64, [&str; 5]) {
+fn fields((number, line): &(u64, ParsedLine)) -> (u64, [&str; 5]) {
     let row = line.as_ref().unwrap_or_else(|why| panic!("{why}"));
     (*number, [&row.email, &row.name, &row.password_hash, &row.role, &row.created_at])
 }
 
-fn reason((number, line): &(u64, Line)) -> (u64, &str) {
+fn reason((number, line): &(u64, ParsedLine)) -> (u64, &str) {
     (*number, line.as_ref().err().map_or("", String::as_str))
 }
 

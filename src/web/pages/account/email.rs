@@ -1,11 +1,12 @@
-//! Change your e-mail address: a link to the new one does it.
+//! Change the email address: opening a link sent to the new one completes it.
 
 use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::db::Refusable as _;
 use crate::identity::{Email, LiveUser};
-use crate::users::EmailRefusal;
+use crate::users::ChangeEmailRefusal;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -43,7 +44,7 @@ pub struct PendingChange {
 
 impl PendingChange {
     pub async fn of(me: &LiveUser, ctx: &RequestContext) -> Result<Option<Self>, Error> {
-        let pending = ctx.accounts().users.pending_email(me).await?;
+        let pending = ctx.accounts().users.pending_email_change(me).await?;
         Ok(pending.map(|pending| Self {
             email: pending.email,
             asked: When::new(pending.asked_at, me.now()),
@@ -65,13 +66,13 @@ impl EmailPage {
         me: &Confirmed,
         ctx: &RequestContext,
         mut form: Fields,
-        refusal: EmailRefusal,
+        refusal: ChangeEmailRefusal,
     ) -> Result<HttpResponse, Error> {
         let (field, wait) = match &refusal {
-            EmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
-            EmailRefusal::Same => ("email", None),
-            EmailRefusal::NoMail => ("", None),
-            EmailRefusal::TooMany(wait) => ("", Some(*wait)),
+            ChangeEmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
+            ChangeEmailRefusal::Same => ("email", None),
+            ChangeEmailRefusal::NoMail => ("", None),
+            ChangeEmailRefusal::TooMany(wait) => ("", Some(*wait)),
         };
         form.refuse(field, refusal);
         let page = Self::new(me, ctx, form).await?;
@@ -103,19 +104,19 @@ pub async fn submit(
             return page::refused(&EmailPage::new(&me, &ctx, form.fields).await?);
         }
     };
-    match ctx.accounts().users.ask_for_email(me.session.clone(), email, ctx.client()).await? {
+    match ctx.accounts().users.request_email_change(me.session.clone(), email, ctx.client()).await.split()? {
         Ok(()) => Ok(ctx.redirect("/account/email", Flash::EmailAsked)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,
     }
 }
 
 pub async fn cancel(me: SignedIn, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
-    let cancelled = ctx.accounts().users.cancel_email(me.session.clone(), ctx.client()).await?;
+    let cancelled = ctx.accounts().users.cancel_email_change(me.session.clone(), ctx.client()).await?;
     Ok(ctx.redirect("/account", if cancelled { Flash::EmailCancelled } else { Flash::NoEmailPending }))
 }
 
 pub async fn resend(me: Confirmed, ctx: RequestContext, form: Form<NoFields>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.resend_email(me.session.clone(), ctx.client()).await? {
+    match ctx.accounts().users.resend_email_change(me.session.clone(), ctx.client()).await.split()? {
         Ok(true) => Ok(ctx.redirect("/account/email", Flash::EmailSentAgain)),
         Ok(false) => Ok(ctx.redirect("/account/email", Flash::NoEmailPending)),
         Err(refusal) => EmailPage::refused(&me, &ctx, form.fields, refusal).await,

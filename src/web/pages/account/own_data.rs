@@ -5,8 +5,8 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::db::Fault;
-use crate::users::LeaveRefusal;
+use crate::db::{Fault, Refusable as _};
+use crate::users::DeleteAccountRefusal;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -38,7 +38,7 @@ impl DeletePage {
             page: ctx.page(),
             form,
             email: ctx.accounts().users.email_of(&me.session).await?.ok_or(Error::NotFound)?,
-            grace: ctx.accounts().users.grace(),
+            grace: ctx.accounts().users.deletion_grace(),
         })
     }
 }
@@ -65,14 +65,20 @@ pub async fn submit(
     ctx: RequestContext,
     mut form: Form<DeleteForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.leave(me.session.clone(), form.input.email.0, ctx.client()).await? {
+    match ctx
+        .accounts()
+        .users
+        .delete_account(me.session.clone(), form.input.email.0, ctx.client())
+        .await
+        .split()?
+    {
         Ok(()) => {
             let mut response = ctx.redirect("/login", Flash::Leaving);
             ctx.end_session(&mut response);
             return Ok(response);
         }
-        Err(refusal @ LeaveRefusal::OtherAddress) => form.fields.refuse("email", refusal),
-        Err(refusal @ LeaveRefusal::LastAdmin) => form.fields.refuse("", refusal),
+        Err(refusal @ DeleteAccountRefusal::AddressMismatch) => form.fields.refuse("email", refusal),
+        Err(refusal @ DeleteAccountRefusal::LastAdmin) => form.fields.refuse("", refusal),
     }
     page::refused(&DeletePage::new(&me, &ctx, form.fields).await?)
 }

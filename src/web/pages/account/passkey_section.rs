@@ -58,7 +58,7 @@ impl PasskeySection {
             (None, false, true) => PasswordLogIn::Required,
             (None, false, false) => PasswordLogIn::Alone,
         };
-        Ok(Self { work: ctx.accounts().factors.passkeys_work(), rows, password })
+        Ok(Self { work: ctx.accounts().factors.passkeys_available(), rows, password })
     }
 
     /// The row of one passkey, with another name typed in it.

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::recovery_codes;
-use crate::factors::{Attestation, PasskeyId, PasskeyStep, StepChange};
+use crate::db::Refusable as _;
+use crate::factors::{Attestation, PasskeyId, PasskeyStep, PasskeyStepChange};
 use crate::identity::Name;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
@@ -22,7 +23,13 @@ use crate::web::session::guard::Confirmed;
 const PAGE: &str = "/account/security";
 
 pub async fn start(me: Confirmed, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.ask_for_new_passkey(me.session.clone(), ctx.binding()).await? {
+    match ctx
+        .accounts()
+        .factors
+        .start_passkey_registration(me.session.clone(), ctx.binding())
+        .await
+        .split()?
+    {
         Ok(options) => Ok(HttpResponse::Ok().json(options)),
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
@@ -37,8 +44,9 @@ pub async fn finish(
     match ctx
         .accounts()
         .factors
-        .add_passkey(me.session.clone(), ctx.binding(), made.0, step, ctx.client())
-        .await?
+        .finish_passkey_registration(me.session.clone(), ctx.binding(), made.0, step, ctx.client())
+        .await
+        .split()?
     {
         // The page has a form that makes recovery codes, which are only shown as the answer to one.
         Ok(added) => {
@@ -124,13 +132,15 @@ pub async fn set_step(
         return Ok(ctx.redirect(PAGE, Flash::StepUnchanged));
     };
     match ctx.accounts().factors.set_passkey_step(me.session.clone(), step, ctx.client()).await? {
-        StepChange::Required(Some(codes)) => {
+        PasskeyStepChange::Required(Some(codes)) => {
             recovery_codes::show(&me, &ctx, &codes, Some(Flash::StepRequired), false).await
         }
-        StepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
-        StepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
+        PasskeyStepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
+        PasskeyStepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
         // The page with the codes was loaded again.
-        StepChange::Unchanged if step == PasskeyStep::Required => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
-        StepChange::Unchanged => Ok(ctx.redirect(PAGE, Flash::StepUnchanged)),
+        PasskeyStepChange::Unchanged if step == PasskeyStep::Required => {
+            Ok(ctx.redirect(PAGE, Flash::CodesShown))
+        }
+        PasskeyStepChange::Unchanged => Ok(ctx.redirect(PAGE, Flash::StepUnchanged)),
     }
 }

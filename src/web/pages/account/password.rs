@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::users::ChangeRefusal;
+use crate::db::Refusable as _;
+use crate::users::ChangePasswordRefusal;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText};
@@ -63,20 +64,21 @@ pub async fn submit(
         .accounts()
         .users
         .change_password(me.session.clone(), current_password, password.clone(), ctx.client())
-        .await?;
+        .await
+        .split()?;
     match changed {
         Ok(key) => {
             ctx.rotate_session(&me.session, &key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
-        Err(ChangeRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
-        Err(ChangeRefusal::TooMany(wait)) => {
+        Err(ChangePasswordRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
+        Err(ChangePasswordRefusal::TooMany(wait)) => {
             shown.form.refuse("", wait);
             return page::too_many(wait, &shown);
         }
-        Err(refusal @ ChangeRefusal::WrongPassword) => shown.form.refuse("current_password", refusal),
-        Err(refusal @ ChangeRefusal::Same) => shown.form.refuse("password", refusal),
-        Err(ChangeRefusal::Weak(why)) => {
+        Err(refusal @ ChangePasswordRefusal::WrongPassword) => shown.form.refuse("current_password", refusal),
+        Err(refusal @ ChangePasswordRefusal::Same) => shown.form.refuse("password", refusal),
+        Err(ChangePasswordRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
             let name = &me.session.owner.name;
             shown.strength = Some(ctx.accounts().passwords.strength(&password, name, &shown.email).await?);

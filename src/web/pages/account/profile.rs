@@ -36,7 +36,7 @@ struct ProfilePage {
 
 impl ProfilePage {
     async fn new(me: &SignedIn, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
-        let row = ctx.accounts().users.own_row(&me.session).await?.ok_or(Error::NotFound)?;
+        let row = ctx.accounts().users.own_user(&me.session).await?.ok_or(Error::NotFound)?;
         Ok(Self {
             page: ctx.page().at("/account"),
             form,

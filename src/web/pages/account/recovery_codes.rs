@@ -5,7 +5,8 @@ use actix_web::http::header;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::factors::{CodesRefusal, RecoveryCodes};
+use crate::db::Refusable as _;
+use crate::factors::{RecoveryCodes, RecoveryCodesRefusal};
 use crate::web::copy::notices::codes_for;
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
@@ -37,10 +38,10 @@ pub async fn show(
     news: Option<Flash>,
     replaced: bool,
 ) -> Result<HttpResponse, Error> {
-    let factors = ctx.accounts().factors.factors(me.session.owner.id).await?;
+    let factors = ctx.accounts().factors.status(me.session.owner.id).await?;
     page::ok(&CodesPage {
         page: ctx.page().at(PAGE),
-        codes: codes.shown(),
+        codes: codes.formatted(),
         news,
         replaced,
         codes_for: codes_for(&factors),
@@ -57,10 +58,16 @@ impl FormInput for MakeForm {}
 
 pub async fn make(me: Confirmed, ctx: RequestContext, form: Form<MakeForm>) -> Result<HttpResponse, Error> {
     let replaces = Some(form.input.replaces.0).filter(|set| !set.is_empty());
-    match ctx.accounts().factors.make_recovery_codes(me.session.clone(), replaces, ctx.client()).await? {
+    match ctx
+        .accounts()
+        .factors
+        .create_recovery_codes(me.session.clone(), replaces, ctx.client())
+        .await
+        .split()?
+    {
         Ok(new) => show(&me, &ctx, &new.codes, None, new.replaced).await,
-        Err(CodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
-        Err(CodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
+        Err(RecoveryCodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
+        Err(RecoveryCodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
     }
 }
 
@@ -80,7 +87,7 @@ pub async fn download(
 ) -> Result<HttpResponse, Error> {
     let codes = form.input.codes.reveal();
     let shown: Vec<&str> = codes.split_whitespace().collect();
-    let Some(codes) = ctx.accounts().factors.own_recovery_codes(&me.session, &shown).await? else {
+    let Some(codes) = ctx.accounts().factors.recovery_codes_for_file(&me.session, &shown).await? else {
         return Ok(ctx.redirect(PAGE, Flash::CodesUnknown));
     };
     let email = ctx.accounts().users.email_of(&me.session).await?.unwrap_or_default();

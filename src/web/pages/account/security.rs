@@ -25,7 +25,7 @@ impl SecurityPage {
         let page = ctx.page_with_passkeys().at("/account/security");
         let sessions = ctx.accounts().login.own_sessions(&me.session).await?;
         let others = sessions.iter().filter(|record| record.handle != me.session.record.handle).count();
-        let factors = ctx.accounts().factors.factors(me.session.owner.id).await?;
+        let factors = ctx.accounts().factors.status(me.session.owner.id).await?;
         let passkeys = PasskeySection::of(me, ctx, &factors).await?;
         Ok(Self { page, passkeys, totp: Totp::new(&factors, me.session.now()), others })
     }

@@ -42,7 +42,7 @@ pub async fn revoke(
     Path(ByHandle { handle }): Path<ByHandle>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().login.revoke_own(me.session.clone(), Handle(handle), ctx.client()).await? {
+    if !ctx.accounts().login.revoke_own_session(me.session.clone(), Handle(handle), ctx.client()).await? {
         return Err(Error::NotFound);
     }
     if handle == me.session.record.handle.0 {
@@ -58,6 +58,6 @@ pub async fn revoke_others(
     ctx: RequestContext,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let ended = ctx.accounts().login.revoke_others(me.session.clone(), ctx.client()).await?;
+    let ended = ctx.accounts().login.revoke_other_sessions(me.session.clone(), ctx.client()).await?;
     Ok(ctx.redirect("/account/sessions", if ended > 0 { Flash::OthersEnded } else { Flash::NoOthers }))
 }

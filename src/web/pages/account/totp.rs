@@ -6,7 +6,8 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::recovery_codes;
-use crate::factors::{Enrolment, FactorStatus, TotpRefusal};
+use crate::db::Refusable as _;
+use crate::factors::{FactorStatus, TotpEnrolment, TotpRefusal};
 use crate::web::copy::notices::codes_for;
 use crate::web::copy::phrase::Phrase;
 use crate::web::copy::refusals::WRONG_FIRST_CODE;
@@ -58,13 +59,13 @@ struct EnrolPage {
 }
 
 impl EnrolPage {
-    fn new(ctx: &RequestContext, enrolment: Enrolment, form: Fields) -> Result<Self, Error> {
+    fn new(ctx: &RequestContext, enrolment: TotpEnrolment, form: Fields) -> Result<Self, Error> {
         Ok(Self { page: ctx.page().at(PAGE), form, qr: Qr::of(&enrolment.uri)?, key: enrolment.key })
     }
 }
 
 pub async fn start(me: Confirmed, ctx: RequestContext, _: Form<NoFields>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().factors.start_totp(&me.session).await? {
+    match ctx.accounts().factors.start_totp(&me.session).await.split()? {
         Ok(enrolment) => page::ok(&EnrolPage::new(&ctx, enrolment, Fields::default())?),
         Err(_) => Ok(ctx.redirect(PAGE, Flash::TotpOnAlready)),
     }
@@ -87,7 +88,8 @@ pub async fn finish(
         .accounts()
         .factors
         .finish_totp(me.session.clone(), form.input.code.reveal(), ctx.client())
-        .await?
+        .await
+        .split()?
     {
         Ok(Some(codes)) => recovery_codes::show(&me, &ctx, &codes, Some(Flash::TotpAdded), false).await,
         Ok(None) => Ok(ctx.redirect(PAGE, Flash::TotpAdded)),

@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use crate::db::Refusable as _;
 use crate::users::{InvitationRow, InviteRefusal};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
@@ -95,7 +96,8 @@ pub async fn invite(
         .accounts()
         .admin
         .invite(me.session.owner.clone(), form.input.email.as_str(), ctx.client())
-        .await?
+        .await
+        .split()?
     {
         Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
         Err(refusal @ (InviteRefusal::Email(_) | InviteRefusal::Registered)) => {

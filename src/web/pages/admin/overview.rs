@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use crate::users::Day;
+use crate::users::DayCount;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
@@ -41,10 +41,10 @@ struct DayRow {
 }
 
 pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    let numbers = ctx.accounts().admin.numbers().await?;
+    let numbers = ctx.accounts().admin.daily_figures().await?;
     let (events, _) = ctx.accounts().audit.trail("", 10, 0).await?;
-    let today = |days: &[Day]| grouped(days.last().map_or(0, |day| day.value));
-    let in_all = |days: &[Day]| grouped(days.iter().map(|day| day.value).sum());
+    let today = |days: &[DayCount]| grouped(days.last().map_or(0, |day| day.value));
+    let in_all = |days: &[DayCount]| grouped(days.iter().map(|day| day.value).sum());
     let stats = vec![
         Stat {
             label: "Users",
@@ -91,12 +91,12 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
     })
 }
 
-fn series(days: &[Day]) -> Series {
+fn series(days: &[DayCount]) -> Series {
     Series::new(days.iter().map(|day| (name(day), day.value)))
 }
 
 /// The newest day first, as in every list.
-fn rows(log_ins: &[Day], refusals: &[Day]) -> Vec<DayRow> {
+fn rows(log_ins: &[DayCount], refusals: &[DayCount]) -> Vec<DayRow> {
     let scaled = series(log_ins);
     log_ins
         .iter()
@@ -112,7 +112,7 @@ fn rows(log_ins: &[Day], refusals: &[Day]) -> Vec<DayRow> {
         .collect()
 }
 
-fn name(day: &Day) -> String {
+fn name(day: &DayCount) -> String {
     let short = |name: String| name.chars().take(3).collect::<String>();
     let (weekday, month) = (short(day.day.weekday().to_string()), short(day.day.month().to_string()));
     format!("{weekday} {} {month}", day.day.day())

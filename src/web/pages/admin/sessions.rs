@@ -59,7 +59,7 @@ pub async fn revoke(
     form: Form<RevokeForm>,
 ) -> Result<HttpResponse, Error> {
     let by = (me.session.owner.id, me.session.record.handle);
-    if !ctx.accounts().admin.revoke_any(Some(by), Handle(handle), ctx.client()).await? {
+    if !ctx.accounts().admin.revoke_session(Some(by), Handle(handle), ctx.client()).await? {
         return Err(Error::NotFound);
     }
     let back = match form.input.user.as_str().parse::<Uuid>() {

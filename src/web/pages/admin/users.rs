@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::db::Refusable as _;
 use crate::identity::{Role, UserId};
 use crate::users::AdminRefusal;
 use crate::web::copy::notices::second_step;
@@ -60,7 +61,7 @@ struct UserPage {
 
 impl UserPage {
     async fn new(me: &Admin, ctx: &RequestContext, id: Uuid) -> Result<Self, Error> {
-        let found = ctx.accounts().admin.user_page(UserId(id)).await?.ok_or(Error::NotFound)?;
+        let found = ctx.accounts().admin.user_details(UserId(id)).await?.ok_or(Error::NotFound)?;
         let (here, now, policy) =
             (me.session.record.handle, me.session.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
@@ -106,8 +107,12 @@ pub async fn set_role(
     let Some(role) = Role::parse(form.input.role.as_str()) else {
         return refuse(&me, &ctx, id, UNKNOWN_ROLE).await;
     };
-    let answer =
-        ctx.accounts().admin.set_role(Some(me.session.owner.id), UserId(id), role, ctx.client()).await?;
+    let answer = ctx
+        .accounts()
+        .admin
+        .set_role(Some(me.session.owner.id), UserId(id), role, ctx.client())
+        .await
+        .split()?;
     conclude(&me, &ctx, id, answer, Flash::RoleChanged).await
 }
 
@@ -131,7 +136,8 @@ pub async fn disable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Disabled).await
 }
 
@@ -141,7 +147,8 @@ pub async fn enable(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Enabled).await
 }
 
@@ -151,8 +158,12 @@ pub async fn revoke_sessions(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer =
-        ctx.accounts().admin.revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client()).await?;
+    let answer = ctx
+        .accounts()
+        .admin
+        .revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client())
+        .await
+        .split()?;
     conclude(&me, &ctx, id, answer, Flash::AllEnded).await
 }
 
@@ -162,7 +173,8 @@ pub async fn send_reset(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    let answer = ctx.accounts().admin.send_reset(me.session.owner.id, UserId(id), ctx.client()).await?;
+    let answer =
+        ctx.accounts().admin.send_reset_link(me.session.owner.id, UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::ResetSent).await
 }
 
@@ -178,7 +190,7 @@ async fn conclude(
         Err(refusal @ (AdminRefusal::LastAdmin | AdminRefusal::NoMail)) => {
             refuse(me, ctx, id, refusal.into()).await
         }
-        Err(AdminRefusal::NoSuchUser | AdminRefusal::Taken) => Err(Error::NotFound),
+        Err(AdminRefusal::NoSuchUser | AdminRefusal::AddressTaken) => Err(Error::NotFound),
     }
 }
 

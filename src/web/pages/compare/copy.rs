@@ -4,6 +4,8 @@
 pub mod measurements;
 pub mod narration;
 
+use std::time::Duration;
+
 use crate::lab::jwt::Refusal;
 use crate::lab::{DenyList, Holder, Reason, RunLimit, Service};
 
@@ -57,6 +59,14 @@ pub fn presenter(holder: Holder, service: Service, split: bool) -> String {
         (false, _) => holder.to_owned(),
         (true, Service::Shop) => format!("{holder}, at the shop"),
         (true, Service::Desk) => format!("{holder}, at the desk"),
+    }
+}
+
+/// "6 µs", "1.2 ms".
+pub fn check_time(time: Duration) -> String {
+    match time.as_micros() {
+        micros if micros < 1000 => format!("{micros} µs"),
+        _ => format!("{:.1} ms", time.as_secs_f64() * 1e3),
     }
 }
 
@@ -116,6 +126,14 @@ mod tests {
     #[test]
     fn queries_are_counted_in_words() {
         assert_eq!([0, 1, 2].map(queries), ["No database query", "1 database query", "2 database queries"]);
+    }
+
+    #[test]
+    fn a_check_takes_microseconds_or_milliseconds() {
+        assert_eq!(
+            [6, 999, 1240].map(|micros| check_time(Duration::from_micros(micros))),
+            ["6 µs", "999 µs", "1.2 ms"]
+        );
     }
 
     #[test]

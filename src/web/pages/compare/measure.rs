@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 
 use super::page::{ComparePage, RunNotice};
 use crate::lab::MeasurementStatus;
-use crate::throttle::Wait;
+use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
 use crate::web::http::flash;
 use crate::web::http::form::Form;
@@ -33,7 +33,7 @@ async fn answer(
             let mut page = ComparePage::new(ctx, RunNotice::default()).await?;
             page.page = page.page.at("/compare");
             page.measurements.busy = true;
-            page::too_many(Wait(retry_after), &page)
+            page::too_many(RetryAfter(retry_after), &page)
         }
     }
 }

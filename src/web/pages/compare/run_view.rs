@@ -70,7 +70,7 @@ pub struct VerdictView {
     pub remaining: Option<When>,
     pub decided_by: SourceLine,
     pub queries: String,
-    pub micros: String,
+    pub took: String,
 }
 
 /// A credential, as a cookie carries it.
@@ -191,7 +191,7 @@ impl VerdictView {
             }),
             decided_by: verdict.decided_by,
             queries: copy::queries(verdict.queries),
-            micros: format!("{:.0}", verdict.took.as_secs_f64() * 1e6),
+            took: copy::check_time(verdict.took),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
+
+use crate::web::copy::moments::moment;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
 use latchkey_sessions::{Policy, SessionRecord};
 
@@ -20,15 +21,10 @@ impl When {
         let at = at.into();
         Self {
             iso: at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default(),
-            exact: exact(at),
+            exact: moment(at),
             relative: relative(at - now),
         }
     }
-}
-
-pub(super) fn exact(at: OffsetDateTime) -> String {
-    let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-    at.format(format).unwrap_or_default()
 }
 
 pub(super) fn relative(distance: time::Duration) -> String {

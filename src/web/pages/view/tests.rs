@@ -1,6 +1,7 @@
 //! What people read.
 
 use super::*;
+use crate::audit::AuditAction;
 use crate::identity::Agent;
 use crate::web::pages::view::moments::relative;
 use time::Duration;
@@ -28,7 +29,7 @@ fn every_event_says_who_did_it() {
     let now = OffsetDateTime::now_utc();
     let event = |actor: Option<UserId>, name: Option<&str>, agent: Agent, address: &str| AuditEvent {
         at: now,
-        act: Some(Act::ResetRequested),
+        action: Some(AuditAction::ResetRequested),
         actor,
         actor_name: name.map(str::to_owned),
         subject: Some(ada),
@@ -56,22 +57,5 @@ fn every_event_says_who_did_it() {
         let seen = Event::of_somebody(&event, now);
         assert_eq!((seen.by.as_str(), seen.actor_name.as_str()), (by, actor));
         assert_eq!((seen.person_name.as_str(), seen.address.as_str()), ("Ada", event.address.as_str()));
-    }
-}
-
-#[test]
-fn what_was_ended_is_said_of_new_events_and_of_old_ones() {
-    let new = r#"{"device":"Firefox on Linux","began":"2026-05-01T09:30:00Z"}"#;
-    assert_eq!(ended_session(new), "The session on Firefox on Linux that began 1 May 2026, 09:30 UTC");
-    assert_eq!(ended_session(""), "A session");
-    for (detail, said) in [
-        ("1 others", "1 other session was ended"),
-        ("3 others", "3 other sessions were ended"),
-        ("1", "1 session was ended"),
-        ("0", "0 sessions were ended"),
-        ("7 of everybody", "The sessions of all users were ended: 7"),
-        ("", "Sessions were ended"),
-    ] {
-        assert_eq!(ended_sessions(detail), said);
     }
 }

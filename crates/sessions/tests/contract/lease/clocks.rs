@@ -25,7 +25,7 @@ fn end(db: &TestDb, who: Principal) -> OffsetDateTime {
 }
 
 #[actix_web::test]
-async fn a_session_in_memory_ends_when_its_row_does_though_nobody_announces_it() {
+async fn a_session_in_memory_ends_when_its_row_does_without_an_announcement() {
     let db = TestDb::new();
     // The absolute limit: being used does not move it.
     let instance = instance(&db, Policy { absolute: Duration::from_millis(1500), ..Policy::default() }).await;
@@ -75,7 +75,7 @@ async fn being_used_keeps_a_session_alive_though_its_row_was_about_to_end() {
     let (key, _) = instance.open(ada).await;
     warm(&[&instance], &key).await;
     let end = end(&db, ada);
-    // Nobody flushes here but the session that is about to end.
+    // Nothing flushes here except the session that is about to end.
     let last = eventually("a look after the row's end", async || {
         let live = instance.find(&key).await.expect("a session in use");
         (live.now() > end).then(|| live.now())

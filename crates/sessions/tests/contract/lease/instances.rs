@@ -22,13 +22,13 @@ use uuid::Uuid;
 use crate::support::TestDb;
 use test_db::eventually;
 
-/// No revocation takes longer, whoever is silent.
+/// No revocation takes longer, even if an instance is silent.
 pub const BOUND: Duration = Duration::from_millis(1200);
 
 /// How long memory is trusted without hearing more.
 pub const LEASE: Duration = Duration::from_millis(500);
 
-/// Nobody in particular. Who loads one of their sessions passes the gate and is counted.
+/// An owner without data. A query that loads one of their sessions passes the gate and is counted.
 pub struct Watched;
 
 impl Owner for Watched {
@@ -48,7 +48,7 @@ impl Owner for Watched {
 
 static GATES: LazyLock<Mutex<HashMap<Uuid, Arc<Gate>>>> = LazyLock::new(Mutex::default);
 
-/// Where a query is between reading somebody's sessions and answering: it waits while this is shut.
+/// Between reading the sessions of a principal and answering, a query waits while this is shut.
 #[derive(Default)]
 pub struct Gate {
     state: Mutex<State>,
@@ -216,7 +216,7 @@ impl Instance {
     }
 }
 
-/// Returns when `key` is in the memory of all these: a look at it asks nobody.
+/// Returns when `key` is in the memory of all these instances, so that finding it sends no query.
 pub async fn warm(instances: &[&Instance], key: &Key) {
     for instance in instances {
         // A log-in is announced after it was answered: once a first question is answered it has been said, and once a

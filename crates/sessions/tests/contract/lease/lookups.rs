@@ -1,4 +1,4 @@
-//! Reading many sessions at once: few queries, to everybody their own answer, and nobody left waiting.
+//! Reading many sessions at once: few queries, each lookup gets its own answer, and none is left waiting.
 
 use std::pin::pin;
 use std::sync::mpsc::channel;
@@ -13,7 +13,7 @@ use super::instances::{Gate, Instance, Watched, begin, login, somebody};
 use crate::support::TestDb;
 use test_db::eventually;
 
-/// Nobody keeps these: every look asks the database.
+/// Without a listener, so that every lookup asks the database.
 fn sessions(db: &TestDb) -> Store<Watched> {
     Store::builder(db.db()).owner().policy(Policy::default()).build()
 }
@@ -66,7 +66,7 @@ async fn more_than_fit_into_one_query_are_all_answered() {
 }
 
 #[actix_web::test]
-async fn dead_and_unknown_keys_among_live_ones_are_nobodys() {
+async fn dead_and_unknown_keys_among_live_ones_open_nothing() {
     let db = TestDb::new();
     let [a, _] = Instance::two(&db).await;
     let (ada, gate) = somebody();
@@ -91,7 +91,7 @@ async fn dead_and_unknown_keys_among_live_ones_are_nobodys() {
 }
 
 #[actix_web::test]
-async fn a_fault_is_told_to_everybody_and_keeps_nobody_out_afterwards() {
+async fn a_fault_reaches_every_lookup_and_the_next_ones_succeed() {
     let db = TestDb::new();
     let sessions = sessions(&db);
     let key = open(&sessions, somebody().0).await;

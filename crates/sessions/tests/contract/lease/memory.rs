@@ -26,7 +26,7 @@ async fn a_hit_asks_the_database_nothing() {
 }
 
 #[actix_web::test]
-async fn without_a_keeper_every_look_is_a_query() {
+async fn without_a_listener_every_lookup_is_a_query() {
     let db = TestDb::new();
     let mut instance = Instance::start(&db.url(), "a", Policy::default());
     instance.trusted().await;

@@ -1,6 +1,5 @@
-//! Several instances over one database: what one of them takes back is gone from the memory of all when it says
-//! so, whoever is slow, silent or dead meanwhile. Nothing waits for a fixed time: locks, gates and signals hold
-//! things up.
+//! Several instances over one database: when one of them has revoked a session, none serves it from memory any more,
+//! even if an instance is slow, silent or dead. Nothing waits for a fixed time: locks, gates and signals hold things up.
 
 mod clocks;
 mod instances;

@@ -1,4 +1,4 @@
-//! The server's end of a keeper's connection stands still: nothing is said, nothing is heard, and no connection
+//! The server's end of a listener's connection is stopped: nothing is sent, nothing is received, and no connection
 //! breaks. What a stalled network or machine looks like from inside.
 
 use std::time::Instant;
@@ -12,7 +12,7 @@ fn listeners(db: &TestDb) -> String {
 }
 
 #[actix_web::test]
-async fn a_keeper_that_hears_nothing_stops_trusting_memory_within_the_lease() {
+async fn a_listener_that_hears_nothing_stops_trusting_memory_within_the_lease() {
     let db = TestDb::new();
     let [a, _b] = Instance::two(&db).await;
     let (ada, gate) = somebody();
@@ -51,7 +51,7 @@ async fn revocations_do_not_wait_longer_than_a_lease_for_it_and_it_serves_nothin
     for instance in [&a, &b, &c] {
         assert!(!instance.has(&key).await, "instance {}", instance.name);
     }
-    // Nobody counts on it any more, so nobody waits.
+    // It is marked as gone, so no revocation waits for it.
     eventually("its row gone", async || {
         (db.scalar::<i64>("SELECT count(*) FROM listeners") == 2).then_some(())
     })
@@ -79,7 +79,7 @@ async fn revocations_do_not_wait_longer_than_a_lease_for_it_and_it_serves_nothin
 }
 
 #[actix_web::test]
-async fn one_that_revokes_while_its_own_keeper_stands_still_answers_within_the_bound() {
+async fn an_instance_that_revokes_while_its_own_listener_is_stopped_answers_within_the_bound() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = somebody();

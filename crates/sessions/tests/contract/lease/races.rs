@@ -140,7 +140,7 @@ async fn a_commit_that_hangs_is_answered_late_and_heard_all_the_same() {
     let (ada, gate) = somebody();
     let (key, handle) = a.open(ada).await;
     warm(&[&a, &b], &key).await;
-    // Whatever takes something back waits for this lock when it commits.
+    // A transaction that revokes waits for this lock when it commits.
     db.execute(
         "CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS \
          'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END'; \

@@ -140,7 +140,7 @@ async fn everybody_at_once_is_over_everywhere() {
     }
 }
 
-/// Nobody waits for those who type SQL, but they are heard.
+/// A change by hand does not wait, but it is heard.
 #[actix_web::test]
 async fn what_is_changed_by_hand_is_heard() {
     let db = TestDb::new();

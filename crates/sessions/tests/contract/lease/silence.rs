@@ -1,4 +1,4 @@
-//! A keeper that hears nothing for a while: its connection is cut, or nobody can be asked who listens.
+//! A listener that hears nothing for a while: its connection is cut, or the table of listeners cannot be read.
 
 use diesel::connection::SimpleConnection as _;
 
@@ -12,7 +12,7 @@ fn cut(db: &TestDb, instance: &Instance) {
 }
 
 #[actix_web::test]
-async fn while_a_keeper_has_no_connection_every_look_asks_the_database_and_then_memory_begins_anew() {
+async fn while_a_listener_has_no_connection_every_lookup_asks_the_database_and_then_the_cache_starts_empty() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, gate) = somebody();
@@ -45,14 +45,14 @@ async fn while_a_keeper_has_no_connection_every_look_asks_the_database_and_then_
 }
 
 #[actix_web::test]
-async fn revocations_hold_however_often_keepers_are_cut_off() {
+async fn revocations_hold_however_often_listeners_are_cut_off() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     let (ada, _) = somebody();
     for round in 0..6 {
         let (key, handle) = a.open(ada).await;
         warm(&[&a, &b, &c], &key).await;
-        // The keeper of the one that revokes, or of one that must hear of it.
+        // The listener of the instance that revokes, or of one that must hear of it.
         cut(&db, [&a, &b][round % 2]);
         assert!(a.revoke_timed(handle).await < BOUND);
         for instance in [&a, &b, &c] {
@@ -66,7 +66,7 @@ async fn revocations_hold_however_often_keepers_are_cut_off() {
 }
 
 #[actix_web::test]
-async fn when_nobody_can_be_asked_who_listens_a_revocation_takes_one_lease_and_holds() {
+async fn when_the_listeners_cannot_be_read_a_revocation_takes_one_lease_and_holds() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = somebody();

@@ -1,4 +1,4 @@
-//! "Last seen" is written for many at once, by whoever saw them, and never in a request.
+//! `last_seen_at` is written for many sessions at once, by the instance that noted the uses, never in a request.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_touch_is_no_news() {
     assert!(b.has(&key).await && b.has(&key).await && a.has(&key).await && a.has(&key).await);
     let asked = gate.queries();
     assert_eq!(a.sessions.flush_touches().await.unwrap(), 1);
-    // Whatever that had announced would be heard by now.
+    // An announcement of that would have arrived by now.
     b.sessions.wait_until_invalidated().await;
     assert!(a.has(&key).await && b.has(&key).await);
     assert_eq!(gate.queries(), asked);

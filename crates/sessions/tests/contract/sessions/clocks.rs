@@ -1,4 +1,4 @@
-//! When a session ends by itself. All clocks are the database's; rows are aged, nobody waits.
+//! When a session expires. All clocks are the database's; rows are aged instead of waited for.
 
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ async fn a_remembered_session_is_touched_by_its_own_clocks() {
 }
 
 #[actix_web::test]
-async fn a_session_nobody_uses_ends() {
+async fn an_unused_session_ends() {
     let room = Room::with(policy());
     let key = room.log_in(ADA).await;
     room.age("59 minutes 58 seconds");
@@ -132,7 +132,7 @@ async fn a_session_nobody_uses_ends() {
 }
 
 #[actix_web::test]
-async fn a_remembered_session_nobody_uses_ends() {
+async fn an_unused_remembered_session_ends() {
     let room = Room::with(policy());
     let (key, _) = room.open(&remembered());
     room.age("19 hours 59 minutes");

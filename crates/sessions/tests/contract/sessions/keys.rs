@@ -32,7 +32,7 @@ fn foreign_keys() -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn keys_that_cannot_be_ours_are_nobodys_and_ask_no_database() {
+async fn keys_that_cannot_be_ours_open_nothing_and_ask_no_database() {
     let store = Store::builder(unreachable_db()).policy(Policy::default()).build();
     for foreign in foreign_keys() {
         assert!(store.load(&key(&foreign)).await.unwrap().is_none(), "{foreign:?}");

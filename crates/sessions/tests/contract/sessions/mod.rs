@@ -1,9 +1,11 @@
-//! The contract of `latchkey_sessions`, against real Postgres. Time is aged in rows, never waited for.
+//! What the store promises, call by call.
 
 mod app;
+mod background;
 mod clocks;
 mod in_flight;
 mod keys;
+mod looked_up;
 mod outage;
 mod owner;
 mod registry;

@@ -1,4 +1,4 @@
-//! While the database cannot be asked, nobody is logged in and nobody is logged out.
+//! While the database is away, no one is logged in and no one is logged out.
 
 use actix_session::storage::{LoadError, SessionStore as _};
 use futures_util::future::join_all;

@@ -10,7 +10,7 @@ use latchkey_sessions::{KeyHash, LiveSession, Owner, Policy, Principal, live};
 
 use super::room::{ADA, GRACE, Room, belonging_to};
 
-/// Somebody in this application's own table.
+/// A user in the application's own table.
 struct Member {
     id: Principal,
 }
@@ -29,7 +29,7 @@ impl Owner for Member {
     }
 }
 
-/// Somebody whose session ends while they are being asked about: before it would be touched.
+/// An owner whose session ends while it is loaded, before its use is noted.
 struct TooLate;
 
 impl Owner for TooLate {
@@ -69,7 +69,7 @@ async fn a_session_of_somebody_who_may_not_be_logged_in_is_invisible() {
 }
 
 #[actix_web::test]
-async fn when_the_owner_cannot_be_asked_nobody_is_logged_in_or_out() {
+async fn when_the_owner_cannot_be_read_no_one_is_logged_in_or_out() {
     let room = room();
     let key = room.log_in(ADA).await;
     room.db.execute("ALTER TABLE members RENAME TO moved");

@@ -28,7 +28,7 @@ async fn without_an_owner_anybodys_session_is_revoked() {
 }
 
 #[actix_web::test]
-async fn nobody_revokes_a_session_of_somebody_else() {
+async fn a_principal_cannot_revoke_the_session_of_another() {
     let room = Room::new();
     let key = room.log_in(GRACE).await;
     let handle = room.handle(&key).await;
@@ -206,7 +206,7 @@ async fn pages_of_a_list_neither_repeat_nor_lose_sessions_seen_at_the_same_momen
 }
 
 #[actix_web::test]
-async fn looking_at_the_list_touches_nobody() {
+async fn listing_touches_no_session() {
     let room = Room::new();
     room.log_in(ADA).await;
     room.age("1 hour");

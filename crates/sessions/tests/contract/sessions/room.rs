@@ -1,4 +1,4 @@
-//! What every test of sessions stands in: a database of its own, the sessions in it, and ada and grace.
+//! What the tests of the store use: a database each, a store on it, and the principals Ada and Grace.
 
 use std::collections::HashMap;
 use std::thread;
@@ -24,7 +24,7 @@ pub const IDENTITY: &str = "actix_identity.user_id";
 /// What actix-session was configured with; the policy's clocks count instead.
 pub const TTL: Ttl = Ttl::days(1);
 
-/// True of a row that admits somebody.
+/// The condition of a live row.
 pub const LIVE: &str = "revoked_at IS NULL AND expires_at > now()";
 
 pub type Map = HashMap<String, String>;
@@ -115,7 +115,7 @@ impl<O: Owner> Room<O> {
         self.transaction(|conn| self.sessions.count(conn, scope))
     }
 
-    /// A [`Change`], waited for. On a thread of its own, so that whoever calls this need not be able to wait.
+    /// Runs `work` in [`Store::write`], on a thread of its own, so that the caller need not be async.
     pub fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault> + Send + 'static,
@@ -154,7 +154,7 @@ impl<O: Owner> Room<O> {
         self.db.scalar(&format!("SELECT ({condition}) FROM sessions"))
     }
 
-    /// The whole table as text: equal before and after whatever writes nothing.
+    /// The whole table as text: equal before and after a call that writes nothing.
     pub fn table(&self) -> String {
         self.table_without(&[])
     }
@@ -182,7 +182,7 @@ pub fn map(entries: &[(&str, &str)]) -> Map {
     entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A map as actix-session hands it over for somebody who is logged in.
+/// The map that actix-session passes for a principal who is logged in.
 pub fn belonging_to(who: Principal, entries: &[(&str, &str)]) -> Map {
     let mut state = map(entries);
     state.insert(IDENTITY.into(), format!("\"{who}\""));
@@ -201,7 +201,7 @@ pub fn parsed(key: &SessionKey) -> Key {
     Key::parse(key.as_ref()).unwrap()
 }
 
-/// Well-formed, and nobody's.
+/// A well-formed key without a session.
 pub fn unknown_key() -> SessionKey {
     key(&text_of_key(7))
 }

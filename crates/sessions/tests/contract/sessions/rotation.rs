@@ -1,4 +1,4 @@
-//! A new key for a session that stays the same: for whoever has just proven themselves again.
+//! A new key for a session that stays the same, for an owner who has just proved who they are.
 
 use std::sync::Barrier;
 use std::sync::mpsc::{Sender, channel};
@@ -287,7 +287,7 @@ fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, two: impl FnOnce() 
     })
 }
 
-/// Runs `waiting` in a transaction of its own, and `then` once that hangs on somebody's lock.
+/// Runs `waiting` in a transaction of its own, and `then` once that waits for another transaction's lock.
 fn meanwhile<T: Send + 'static>(
     room: &Room,
     waiting: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault> + Send + 'static,

@@ -43,7 +43,7 @@ async fn of_the_key_only_its_hash_is_in_the_database() {
 }
 
 #[actix_web::test]
-async fn whoever_reads_the_table_cannot_log_in_with_what_is_there() {
+async fn reading_the_table_lets_no_one_log_in() {
     let room = Room::new();
     room.log_in(ADA).await;
     let hash: String =
@@ -64,7 +64,7 @@ async fn the_principal_is_a_column_and_not_in_the_state() {
 }
 
 #[actix_web::test]
-async fn a_session_of_nobody_is_not_stored() {
+async fn a_session_without_a_principal_is_not_stored() {
     let room = Room::new();
     for state in [map(&[]), map(&[("basket", "[1]")])] {
         assert!(room.store().save(state, &TTL).await.is_err());

@@ -1,4 +1,4 @@
-//! Dead sessions are forgotten when nobody can want to know of them any more.
+//! Tombstones are deleted when their time is over.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn two_sweeps_at_once_count_each_session_once() {
     let (one, two) = join(room.sessions.sweep(), other.sweep()).await;
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(one + two + usize::try_from(room.rows()).unwrap(), 25_000);
-    // Whoever came second may have left to the first what the first then did not get to.
+    // The second sweep stops at once, so the first may have left rows that died meanwhile.
     let rest = room.sessions.sweep().await.unwrap();
     assert_eq!(one + two + rest, 25_000);
     assert_eq!(room.rows(), 0);

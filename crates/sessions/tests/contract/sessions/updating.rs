@@ -36,7 +36,7 @@ async fn an_update_never_gives_a_session_to_somebody_else() {
 
 /// `Session::clear()`, and logging out with `LogoutBehavior::DeleteIdentityKeys`.
 #[actix_web::test]
-async fn a_state_that_belongs_to_nobody_any_more_ends_the_session() {
+async fn a_state_that_lost_its_principal_ends_the_session() {
     for state in [map(&[]), map(&[("theme", "\"dark\"")])] {
         let room = Room::new();
         let key = room.log_in(ADA).await;

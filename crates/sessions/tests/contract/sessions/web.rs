@@ -10,7 +10,7 @@ use super::room::{ADA, GRACE, Room};
 use crate::support::{bytes_of_key, text_of_key};
 
 #[actix_web::test]
-async fn whoever_logs_in_is_known_from_then_on() {
+async fn a_user_who_logs_in_is_known_from_then_on() {
     let room = Room::new();
     let site = Site::of(&room).await;
     for log_in in [Act::LogIn(ADA), Act::Open(ADA)] {
@@ -66,7 +66,7 @@ async fn a_word_put_into_the_session_is_there_in_the_next_request() {
 }
 
 #[actix_web::test]
-async fn a_state_for_nobody_is_not_kept() {
+async fn a_state_without_a_principal_is_not_kept() {
     let room = Room::new();
     let site = Site::of(&room).await;
     let answer = site.send(Act::Put, None).await;
@@ -177,7 +177,7 @@ async fn of_the_key_in_the_cookie_only_the_hash_is_in_the_table() {
 }
 
 #[actix_web::test]
-async fn while_the_database_is_away_nobody_is_admitted_and_nobody_logged_out() {
+async fn while_the_database_is_away_no_one_is_admitted_and_no_one_logged_out() {
     let room = Room::new();
     let site = Site::of(&room).await;
     let cookie = site.log_in(ADA).await;

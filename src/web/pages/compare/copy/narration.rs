@@ -22,7 +22,7 @@ pub fn narration(outcome: &Outcome) -> Narration {
         Outcome::Opened => narrate(
             "You started a run. Its user is logged in on both sides.",
             "One row is inserted. The browser gets a key of 256 random bits.",
-            "Two tokens are signed. Their ids are recorded: the refresh token's so that it works only once, the access token's for a deny-list.",
+            "Two tokens are signed. Their ids are recorded: the refresh token’s so that it works only once, the access token’s for a deny-list.",
         ),
         Outcome::Asked => narrate("You checked both credentials again.", "", ""),
         Outcome::LoggedIn => narrate("The user logged in.", "One row is inserted.", "Two tokens are signed."),

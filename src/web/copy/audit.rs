@@ -1,0 +1,174 @@
+//! The sentences of the audit trail.
+
+use crate::audit::{Actor, AuditAction, Event as AuditEvent};
+use crate::device;
+use crate::identity::LoginMethod;
+use crate::login::EndedSession;
+use crate::unicode::direction::isolated;
+use crate::web::copy::moments::moment;
+
+/// The session that was ended, as far as the event tells: "The session on Firefox on Linux that began 1 May 2026, …".
+fn ended_session(detail: &str) -> String {
+    let Some(ended) = EndedSession::read(detail) else { return "A session".to_owned() };
+    let began = ended.began().map(|at| format!(" that began {}", moment(at))).unwrap_or_default();
+    format!("The session on {}{began}", in_a_sentence(&ended.device))
+}
+
+/// The name of a device, within a sentence.
+fn in_a_sentence(device: &str) -> &str {
+    if device == device::name("") { "an unknown device" } else { device }
+}
+
+/// The count as the event stores it: "3 others", "3 of everybody" or "3".
+fn ended_sessions(detail: &str) -> String {
+    let (count, whose) = detail.split_once(' ').unwrap_or((detail, ""));
+    let sessions = |of: &str| match count {
+        "1" => format!("1{of} session was ended"),
+        _ => format!("{count}{of} sessions were ended"),
+    };
+    match whose {
+        _ if count.parse::<u64>().is_err() => "Sessions were ended".to_owned(),
+        "others" => sessions(" other"),
+        "of everybody" => format!("The sessions of all users were ended: {count}"),
+        _ => sessions(""),
+    }
+}
+
+/// The sentence of an event, and how serious it is: `good`, `plain`, `warn` or `bad`.
+pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
+    let detail = &*event.detail;
+    let Some(act) = event.action else { return ("An event that a newer version recorded".into(), "plain") };
+    let with = |text: &str| {
+        if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
+    };
+    match act {
+        AuditAction::Registered => ("Registered".into(), "good"),
+        AuditAction::LoggedIn => ("Logged in".into(), "good"),
+        AuditAction::LogInRefused => (with("Log-in refused"), "bad"),
+        AuditAction::LoggedOut => ("Logged out".into(), "plain"),
+        AuditAction::Confirmed => match LoginMethod::parse_confirmed(detail) {
+            Some(factor) => (format!("Confirmed with {}", factor.in_words()), "plain"),
+            None => (with("Confirmed"), "plain"),
+        },
+        AuditAction::ConfirmRefused if !detail.is_empty() => (with("Confirmation refused"), "bad"),
+        AuditAction::ConfirmRefused => ("Wrong password at confirmation".into(), "bad"),
+        AuditAction::PasswordChanged => ("Password changed".into(), "warn"),
+        AuditAction::PasswordReset => ("Password set with a reset link".into(), "warn"),
+        AuditAction::ResetRequested => (with("Reset link requested"), "warn"),
+        AuditAction::PasswordLocked => ("Password locked after too many wrong attempts".into(), "bad"),
+        AuditAction::PasswordUnlocked => ("Password unlocked".into(), "warn"),
+        AuditAction::EmailChangeAsked => ("Email change requested".into(), "warn"),
+        AuditAction::EmailChangeCancelled => ("Email change cancelled".into(), "warn"),
+        AuditAction::EmailChanged => ("Email address changed".into(), "warn"),
+        AuditAction::EmailRestored => ("Email change undone with a mailed link".into(), "warn"),
+        AuditAction::SessionDisowned => (
+            format!(
+                "{} was reported with a mailed link: “This wasn't me”. Every session was ended",
+                ended_session(detail)
+            ),
+            "bad",
+        ),
+        AuditAction::NameChanged => (changed("Name changed", event), "plain"),
+        // The browser that is shown beside it is the one it was ended from.
+        AuditAction::SessionRevoked
+            if matches!(event.by(), Actor::Owner(_)) && !event.browser().is_empty() =>
+        {
+            let from = device::name(event.browser());
+            (format!("{} was ended from {}", ended_session(detail), in_a_sentence(&from)), "warn")
+        }
+        AuditAction::SessionRevoked => (format!("{} was ended", ended_session(detail)), "warn"),
+        AuditAction::SessionsRevoked => (ended_sessions(detail), "warn"),
+        AuditAction::RoleChanged => (changed("Role changed", event), "warn"),
+        AuditAction::Disabled => ("Account disabled".into(), "bad"),
+        AuditAction::Enabled => ("Account enabled".into(), "good"),
+        AuditAction::Invited => (with("Invitation sent"), "plain"),
+        AuditAction::InvitationWithdrawn => (with("Invitation withdrawn"), "plain"),
+        AuditAction::Imported => ("Imported from another system".into(), "good"),
+        AuditAction::PasswordMovedIn => {
+            (with("The imported password was accepted"), if detail.is_empty() { "good" } else { "warn" })
+        }
+        AuditAction::PasskeyAdded => (with("Passkey added"), "warn"),
+        AuditAction::PasskeyRenamed => (with("Passkey renamed"), "plain"),
+        AuditAction::PasskeyRemoved => (with("Passkey removed"), "warn"),
+        AuditAction::PasskeyStepOn => ("Passkey required after the password".into(), "good"),
+        AuditAction::PasskeyStepOff => ("Passkey no longer required after the password".into(), "bad"),
+        AuditAction::PasskeyRefused => (with("Passkey refused"), "bad"),
+        AuditAction::PasskeyCopied => (with("Passkey refused because there may be a copy of it"), "bad"),
+        AuditAction::Exported => ("Account data downloaded".into(), "warn"),
+        AuditAction::DeletionRequested => ("Account deletion requested".into(), "bad"),
+        AuditAction::DeletionCancelled => ("Account deletion cancelled by logging in".into(), "good"),
+        AuditAction::Deleted => ("Account deleted".into(), "plain"),
+        AuditAction::SetUp => ("Became the first administrator".into(), "good"),
+        AuditAction::PasswordAccepted => ("Password accepted, waiting for the second step".into(), "plain"),
+        AuditAction::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
+        AuditAction::TotpAdded => ("Authenticator app added".into(), "good"),
+        AuditAction::TotpRemoved => ("Authenticator app removed".into(), "warn"),
+        AuditAction::TotpLocked => ("Authenticator app locked after too many wrong codes".into(), "bad"),
+        AuditAction::RecoveryCodesMade => ("New recovery codes created".into(), "warn"),
+        AuditAction::RecoveryCodeUsed => (with("Recovery code used"), "warn"),
+        AuditAction::FactorDisowned => (
+            "Changes to the ways to log in were undone with a mailed link. Every session was ended".into(),
+            "warn",
+        ),
+        AuditAction::FactorsReset => ("Second factors removed".into(), "bad"),
+    }
+}
+
+/// What changed, with the values before and after as far as the event tells. Older events hold the new value alone, or
+/// nothing.
+fn changed(what: &str, event: &AuditEvent) -> String {
+    match (event.change(), &*event.detail) {
+        (Some(change), _) => format!("{what} from {} to {}", isolated(&change.from), isolated(&change.to)),
+        (None, "") => what.to_owned(),
+        (None, detail) => format!("{what} to {}", isolated(detail)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Agent;
+
+    fn event(action: AuditAction, detail: &str) -> AuditEvent {
+        AuditEvent {
+            at: time::OffsetDateTime::UNIX_EPOCH,
+            action: Some(action),
+            actor: None,
+            actor_name: None,
+            subject: None,
+            subject_name: None,
+            address: String::new(),
+            agent: Agent::Operator,
+            detail: detail.to_owned(),
+        }
+    }
+
+    #[test]
+    fn old_and_new_events_say_which_session_was_ended() {
+        let new = r#"{"device":"Firefox on Linux","began":"2026-05-01T09:30:00Z"}"#;
+        assert_eq!(ended_session(new), "The session on Firefox on Linux that began 1 May 2026, 09:30 UTC");
+        assert_eq!(ended_session(""), "A session");
+        for (detail, said) in [
+            ("1 others", "1 other session was ended"),
+            ("3 others", "3 other sessions were ended"),
+            ("1", "1 session was ended"),
+            ("0", "0 sessions were ended"),
+            ("7 of everybody", "The sessions of all users were ended: 7"),
+            ("", "Sessions were ended"),
+        ] {
+            assert_eq!(ended_sessions(detail), said);
+        }
+    }
+
+    #[test]
+    fn old_and_new_events_say_what_changed() {
+        for (detail, said) in [
+            (r#"{"from":"member","to":"admin"}"#, "Role changed from member to admin"),
+            ("admin", "Role changed to admin"),
+            ("", "Role changed"),
+        ] {
+            assert_eq!(sentence(&event(AuditAction::RoleChanged, detail)).0, said);
+        }
+        assert_eq!(sentence(&event(AuditAction::NameChanged, "")).0, "Name changed");
+    }
+}
