@@ -12,7 +12,7 @@ use crate::factors::{Factors, queries};
 use crate::identity::{Client, LoginMethod, UserId};
 use crate::notices::Notice;
 use crate::secret::{self, TokenHash};
-use crate::throttle::{self, Wait};
+use crate::throttle::{self, RetryAfter};
 use latchkey_sessions::Handle;
 
 /// A notice is sent when this many recovery codes are left.
@@ -39,12 +39,12 @@ pub enum CodeRefusal {
     Wrong,
     /// Too many wrong codes: the authenticator app is locked, other factors are not.
     Locked,
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 impl CodeRefusal {
     /// How long to wait before the next attempt.
-    pub fn wait(&self) -> Option<Wait> {
+    pub fn wait(&self) -> Option<RetryAfter> {
         match self {
             Self::TooMany(wait) => Some(*wait),
             Self::Wrong | Self::Locked => None,

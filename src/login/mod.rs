@@ -1,6 +1,5 @@
 //! Logging in with a password or a passkey, the second factor, confirming a session, logging out, and known devices.
 
-mod alarm_notice;
 mod authenticate;
 mod confirm;
 mod counters;
@@ -8,6 +7,7 @@ mod ended_session;
 mod known_devices;
 mod log_out;
 mod open_session;
+mod owner_alert;
 mod passkey;
 mod pending_login;
 pub(crate) mod queries;

@@ -16,7 +16,7 @@ use crate::throttle::{AttemptDecision, AttemptKeys, OwnerAlert, RefundOnFault, R
 pub(crate) struct CountedAttempt {
     is_locked: bool,
     /// The notice to send if the password is wrong.
-    alarm: Option<OwnerAlert>,
+    alert: Option<OwnerAlert>,
 }
 
 /// A password that matches.
@@ -63,8 +63,8 @@ impl Login {
         let (throttle, counted) = (self.throttle.clone(), keys.clone());
         match self.db.write(move |conn| counted.count(conn, &throttle)).await? {
             AttemptDecision::Wait(wait) => refuse(wait),
-            AttemptDecision::Locked => Ok(CountedAttempt { is_locked: true, alarm: None }),
-            AttemptDecision::Counted(alarm) => Ok(CountedAttempt { is_locked: false, alarm }),
+            AttemptDecision::Locked => Ok(CountedAttempt { is_locked: true, alert: None }),
+            AttemptDecision::Counted(alert) => Ok(CountedAttempt { is_locked: false, alert }),
         }
     }
 
@@ -103,8 +103,8 @@ impl Login {
             );
         }
         if !verdict.matches {
-            if let Some(alarm) = attempt.alarm {
-                self.send_alarm_notice(alarm, keys).await?;
+            if let Some(alert) = attempt.alert {
+                self.alert_owner(alert, keys).await?;
             }
             return Ok(None);
         }

@@ -60,7 +60,7 @@ pub(crate) struct LinkDetails<'a> {
 }
 
 /// A link for an email.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MailedLink {
     pub url: String,
     pub valid_for: Span,

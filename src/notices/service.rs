@@ -18,7 +18,7 @@ const NOTICE_GOOD_FOR: Span = Span::days(3);
 /// Writes emails and links. Cloning shares the outbox.
 #[derive(Clone)]
 pub struct Notices {
-    pub(super) db: Db,
+    pub(crate) db: Db,
     pub(crate) mailer: Mailer,
     pub(super) lifetimes: LinkLifetimes,
     pub(super) secret: Secret,

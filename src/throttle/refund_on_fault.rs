@@ -19,22 +19,20 @@ const TRIES: u32 = 10;
 
 /// An attempt to refund if the operation faults: see [`RefundOnFault::if_fault`]. If the client disconnects, nothing is
 /// refunded here: the operation goes on without it and resets the counters itself.
-pub(crate) struct RefundOnFault(Option<(Db, AttemptKeys)>);
+pub(crate) struct RefundOnFault {
+    db: Db,
+    attempt_keys: AttemptKeys,
+}
 
 impl RefundOnFault {
     pub fn new(db: &Db, attempt_keys: &AttemptKeys) -> Self {
-        Self(Some((db.clone(), attempt_keys.clone())))
-    }
-
-    /// There is nothing to refund.
-    pub const fn nothing() -> Self {
-        Self(None)
+        Self { db: db.clone(), attempt_keys: attempt_keys.clone() }
     }
 
     /// Returns `answer`, and refunds the attempt in the background if it is a fault.
     pub fn if_fault<T>(self, answer: Result<T, Fault>) -> Result<T, Fault> {
-        if let (Some((db, attempt_keys)), Err(_)) = (self.0, &answer) {
-            rt::spawn(refund(db, attempt_keys));
+        if answer.is_err() {
+            rt::spawn(refund(self.db, self.attempt_keys));
         }
         answer
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Client, Email, EmailKey, InvalidName, Name, Role};
+use crate::identity::{Client, Email, InvalidName, Name, Role};
 use crate::passwords::{LegacyHash, LegacyHashError};
 use crate::users::queries::ImportedUser;
 use crate::users::{Admin, queries};
@@ -79,7 +79,7 @@ impl ImportedUser {
         let password_hash = match password_hash.as_str() {
             "" => None,
             unusable if unusable.starts_with('!') => None,
-            text => Some(LegacyHash::read(text).map_err(ImportError::Hash)?.kept(text)),
+            text => Some(LegacyHash::read(text).map_err(ImportError::Hash)?.stored_form(text)),
         };
         let created_at = match created_at.trim() {
             "" => None,

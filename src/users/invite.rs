@@ -3,10 +3,9 @@
 use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::config::in_words;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, InvalidEmail, User};
-use crate::mail::Invitation;
+use crate::notices::Mail;
 use crate::secret::Token;
 use crate::users::queries::InvitationRow;
 use crate::users::{Admin, queries};
@@ -44,11 +43,8 @@ impl Admin {
                 let token = Token::generate().map_err(Fault::from)?;
                 queries::withdraw_invitations_of(conn, &email)?;
                 queries::insert_invitation(conn, &token, &email, by.id, good_for.std())?;
-                let letter = Invitation {
-                    link: admin.mailer.link(&format!("/register?invite={}", token.reveal())),
-                    valid_for: in_words(good_for),
-                };
-                admin.mailer.enqueue(conn, email.as_str(), &letter, good_for.std())?;
+                let link = admin.notices.mailed_link("/register", "invite", &token, good_for);
+                admin.notices.send(conn, email.as_str(), &Mail::Invitation(link), good_for.std())?;
                 let mut entry =
                     NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
                 entry.subject = None;

@@ -167,10 +167,7 @@ async fn what_an_administrator_did_is_told_with_who_did_it() {
     admin.post(&format!("{path}/role"), &[("role", "member")]).await.is(303);
 
     let own = adas.get("/account/activity").await;
-    own.is(200)
-        .has_event("reset-requested")
-        .has_event("role-changed")
-        .says("by an administrator");
+    own.is(200).has_event("reset-requested").has_event("role-changed").says("by an administrator");
     own.has_event("session-revoked").says("Firefox on Linux");
     own.does_not_say(grace.name);
     let there = admin.get(&path).await;

@@ -155,8 +155,7 @@ async fn people_bring_their_name_role_and_past_and_no_letter_is_written() {
     ada.get("/admin").await.is(200);
     let activity = ada.get("/account/activity").await;
     activity.is(200).has_event("imported");
-    activity
-        .has_event("password-moved-in");
+    activity.has_event("password-moved-in");
     assert_eq!(app.events("password-moved-in"), 1);
     app.browser().log_in("ada@example.org", "tr0ub4dor&3").await.redirects_to("/home");
     assert_eq!(app.events("password-moved-in"), 1);

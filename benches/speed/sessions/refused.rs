@@ -125,9 +125,9 @@ impl Load {
             0 => accounts.login.log_out(live, client()).await.unwrap(),
             1 => {
                 let handle = at.find(&other.key).await.expect("a session").record.handle;
-                assert!(accounts.login.revoke_own(live, handle, client()).await.unwrap());
+                assert!(accounts.login.revoke_own_session(live, handle, client()).await.unwrap());
             }
-            2 => assert_eq!(accounts.login.revoke_others(live, client()).await.unwrap(), 1),
+            2 => assert_eq!(accounts.login.revoke_other_sessions(live, client()).await.unwrap(), 1),
             3 => accounts.admin.disable(None, id, client()).await.unwrap(),
             4 => accounts.admin.revoke_sessions_of(None, id, client()).await.unwrap(),
             _ => accounts.admin.set_role(None, id, Role::Member, client()).await.unwrap(),

@@ -9,8 +9,8 @@ use crate::login::{ConfirmRefusal, LoginRefusal};
 use crate::passwords::WeakPassword;
 use crate::throttle::RetryAfter;
 use crate::users::{
-    AdminRefusal, ChangePasswordRefusal, ChangeEmailRefusal, InviteRefusal, DeleteAccountRefusal, RegisterRefusal, ResetRefusal,
-    SetupRefusal, VerifyRefusal,
+    AdminRefusal, ChangeEmailRefusal, ChangePasswordRefusal, DeleteAccountRefusal, InviteRefusal,
+    RegisterRefusal, ResetRefusal, SetupRefusal, VerifyRefusal,
 };
 
 /// The first code of an authenticator app that is being set up.
@@ -75,7 +75,9 @@ impl From<&PasskeyRefusal> for Phrase {
     fn from(refusal: &PasskeyRefusal) -> Self {
         let (code, text) = match refusal {
             PasskeyRefusal::TooMany(wait) => return (*wait).into(),
-            PasskeyRefusal::Unavailable => ("unavailable", "Passkeys don't work at this address. Use another way."),
+            PasskeyRefusal::Unavailable => {
+                ("unavailable", "Passkeys don't work at this address. Use another way.")
+            }
             PasskeyRefusal::Expired => ("expired", "That took too long. Try again."),
             // The same for a removed passkey and a disabled account.
             PasskeyRefusal::Unknown => {
@@ -170,7 +172,9 @@ impl From<ChangePasswordRefusal> for Phrase {
                 "wrong-password",
                 "That's not your current password. If it's locked after too many attempts, we've emailed you what to do.",
             ),
-            ChangePasswordRefusal::Same => Self::new("same", "That's already your password. Choose a different one."),
+            ChangePasswordRefusal::Same => {
+                Self::new("same", "That's already your password. Choose a different one.")
+            }
             ChangePasswordRefusal::Weak(why) => why.into(),
             ChangePasswordRefusal::TooMany(wait) => wait.into(),
             ChangePasswordRefusal::SessionLost => Flash::SessionLost.into(),
@@ -181,7 +185,9 @@ impl From<ChangePasswordRefusal> for Phrase {
 impl From<ChangeEmailRefusal> for Phrase {
     fn from(refusal: ChangeEmailRefusal) -> Self {
         match refusal {
-            ChangeEmailRefusal::Same => Self::new("same", "That's already your address. Enter a different one."),
+            ChangeEmailRefusal::Same => {
+                Self::new("same", "That's already your address. Enter a different one.")
+            }
             ChangeEmailRefusal::NoMail => NO_MAIL,
             ChangeEmailRefusal::TooMany(wait) => wait.into(),
             ChangeEmailRefusal::SessionLost => Flash::SessionLost.into(),
@@ -212,7 +218,9 @@ impl From<AdminRefusal> for Phrase {
                 "This is the only administrator. Make another user an administrator first.",
             ),
             AdminRefusal::NoMail => NO_MAIL,
-            AdminRefusal::AddressTaken => Self::new("taken", "There is already an account with this address."),
+            AdminRefusal::AddressTaken => {
+                Self::new("taken", "There is already an account with this address.")
+            }
         }
     }
 }

@@ -140,13 +140,14 @@ pub async fn submit(
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let refusal = match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
-        Ok(proof) => {
-            known_device::keep(&ctx.request, &ctx.shared, &proof);
-            return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
-        }
-        Err(refusal) => refusal,
-    };
+    let refusal =
+        match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
+            Ok(proof) => {
+                known_device::keep(&ctx.request, &ctx.shared, &proof);
+                return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
+            }
+            Err(refusal) => refusal,
+        };
     let is_weak = matches!(refusal, ResetRefusal::Weak(_));
     form.fields.refuse(if is_weak { "password" } else { "token" }, refusal);
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;

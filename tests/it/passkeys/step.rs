@@ -56,8 +56,7 @@ async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_
     assert_eq!(page.attribute("input[name=second_step][checked]", "value").as_deref(), Some("required"));
     add(&mut browser, &mut Authenticator::new(&app.origin)).await.is(200);
     let page = browser.get("/account/security").await;
-    page.has_flash("passkey-required")
-        .has_no_notice("step-choice");
+    page.has_flash("passkey-required").has_no_notice("step-choice");
     page.has_notice("step-required");
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("It is now required after your password."), "{}", letter.text);
@@ -80,10 +79,7 @@ async fn who_chooses_so_goes_on_logging_in_with_the_password_alone() {
     let page = browser.get("/confirm").await;
     assert_eq!(page.count("#code"), 0);
     browser.post("/confirm", &[("password", ada.password)]).await.is(303);
-    browser
-        .get("/account/activity")
-        .await
-        .has_event("passkey-added");
+    browser.get("/account/activity").await.has_event("passkey-added");
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("Your password alone still logs you in as well."), "{}", letter.text);
     browser.get("/account/security").await;

@@ -71,7 +71,9 @@ pub async fn submit(
             ctx.rotate_session(&me.session, &key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
-        Err(ChangePasswordRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
+        Err(ChangePasswordRefusal::SessionLost) => {
+            return Ok(ctx.redirect("/account/password", Flash::SessionLost));
+        }
         Err(ChangePasswordRefusal::TooMany(wait)) => {
             shown.form.refuse("", wait);
             return page::too_many(wait, &shown);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 
 use crate::web::copy::moments::moment;
-use time::format_description::well_known::Rfc3339;
 
 use latchkey_sessions::{Policy, SessionRecord};
 

@@ -12,12 +12,12 @@ use crate::throttle::{AttemptKeys, OwnerAlert};
 impl Login {
     /// Notifies the owner of repeated wrong passwords, or that the password was locked. For an account that does not
     /// exist the same statements run, so that the time does not reveal whether it exists.
-    pub(crate) async fn send_alarm_notice(
+    pub(crate) async fn alert_owner(
         &self,
-        alarm: OwnerAlert,
+        alert: OwnerAlert,
         attempt_keys: &AttemptKeys,
     ) -> Result<(), Fault> {
-        if !self.mailer.delivers() && matches!(alarm, OwnerAlert::Guessing { .. }) {
+        if !self.mailer.delivers() && matches!(alert, OwnerAlert::Guessing { .. }) {
             return Ok(());
         }
         let (login, user, client) = (self.clone(), attempt_keys.user(), attempt_keys.client.clone());
@@ -32,7 +32,7 @@ impl Login {
                 let Some(owner) = crate::identity::queries::recipient(conn, user)? else { return Ok(()) };
                 let unlock =
                     login.notices.create_link(conn, user, LinkPurpose::Unlock, LinkDetails::default())?;
-                let notice = match alarm {
+                let notice = match alert {
                     OwnerAlert::Guessing { failures } => Notice::RepeatedFailures { failures, unlock },
                     OwnerAlert::Locked { failures, unknown_browser } => {
                         NewEvent::unproven(AuditAction::PasswordLocked, Some(user), &client).write(conn)?;
