@@ -182,9 +182,6 @@ struct VerifyEmailPage {
     asks_password: bool,
 }
 
-const DEAD: &str =
-    "This link is used up or too old. If you confirmed already, log in; otherwise register again.";
-
 /// Only shows a button: mail scanners follow links, they press nothing.
 pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
