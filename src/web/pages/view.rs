@@ -109,7 +109,7 @@ impl Event {
     }
 
     /// As an administrator reads it: with who did it, from where, and to whose account.
-    pub fn of_somebody(event: &AuditEvent, now: OffsetDateTime) -> Self {
+    pub fn for_administrators(event: &AuditEvent, now: OffsetDateTime) -> Self {
         let named = |id: Option<UserId>, name: &Option<String>| match (id, name) {
             (Some(id), Some(name)) => (id.to_string(), name.clone()),
             (Some(_), None) => (String::new(), "a deleted user".to_owned()),

@@ -1,4 +1,4 @@
-//! Take what is kept about you along, and delete your account.
+//! Download the data that is kept about a user, and delete the account.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;

@@ -87,7 +87,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
         page: ctx.page(),
         stats,
         days: rows(&numbers.log_ins, &numbers.refusals),
-        events: events.iter().map(|event| Event::of_somebody(event, me.session.now())).collect(),
+        events: events.iter().map(|event| Event::for_administrators(event, me.session.now())).collect(),
     })
 }
 
