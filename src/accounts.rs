@@ -1,5 +1,7 @@
 //! The services that work on users, composed. Each belongs to a room and does not know those to its right.
 
+use std::sync::Arc;
+
 use crate::audit::Audit;
 use crate::cleanup::Cleaner;
 use crate::config::{Misconfigured, Settings};
@@ -20,12 +22,12 @@ pub struct Accounts {
     db: Db,
     sessions: Store<User>,
     mailer: Mailer,
-    pub passwords: Passwords,
+    pub passwords: Arc<Passwords>,
     pub audit: Audit,
-    pub notices: Notices,
-    pub factors: Factors,
-    pub login: Login,
-    pub users: Users,
+    pub notices: Arc<Notices>,
+    pub factors: Arc<Factors>,
+    pub login: Arc<Login>,
+    pub users: Arc<Users>,
     pub admin: Admin,
     pub maintenance: Maintenance,
 }
@@ -42,13 +44,14 @@ impl Accounts {
         writer: MailWriter,
     ) -> Result<Self, Misconfigured> {
         let sessions = Store::builder(db.clone()).owner().policy(policy(settings)).build();
-        let passwords = Passwords::new(settings)?;
-        let throttle = Throttle::new(settings);
+        let passwords = Arc::new(Passwords::new(settings)?);
+        let throttle = Arc::new(Throttle::new(settings));
         let audit = Audit::new(db.clone());
-        let notices = Notices::new(db.clone(), mailer.clone(), settings, writer);
-        let factors = Factors::new(sessions.clone(), notices.clone(), throttle, settings)?;
-        let login = Login::new(&Cleaner::new(&factors), passwords.clone());
-        let users = Users::new(&login, settings);
+        let notices = Arc::new(Notices::new(db.clone(), mailer.clone(), settings, writer));
+        let factors = Arc::new(Factors::new(sessions.clone(), notices.clone(), throttle, settings)?);
+        let cleaner = Arc::new(Cleaner::new(&factors));
+        let login = Arc::new(Login::new(&cleaner, passwords.clone()));
+        let users = Arc::new(Users::new(&login, settings));
         let admin = Admin::new(&login, settings);
         let maintenance = Maintenance::new(&users, settings);
         Ok(Self {

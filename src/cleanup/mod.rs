@@ -7,6 +7,8 @@ mod table;
 
 use time::OffsetDateTime;
 
+use std::sync::Arc;
+
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::queries::RequestedBy;
 use crate::db::time::Moment;
@@ -99,12 +101,12 @@ pub enum OwnerReset {
 pub struct Cleaner {
     pub(crate) db: Db,
     pub(crate) sessions: Store<User>,
-    pub(crate) notices: Notices,
-    pub(crate) factors: Factors,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) factors: Arc<Factors>,
 }
 
 impl Cleaner {
-    pub(crate) fn new(factors: &Factors) -> Self {
+    pub(crate) fn new(factors: &Arc<Factors>) -> Self {
         Self {
             db: factors.db.clone(),
             sessions: factors.sessions.clone(),

@@ -22,6 +22,8 @@ pub use totp::{TotpEnrolment, TotpRefusal};
 pub(crate) use verify_code::AttemptScope;
 pub use verify_code::CodeRefusal;
 
+use std::sync::Arc;
+
 use crate::config::{Misconfigured, Settings};
 use crate::db::Db;
 use crate::identity::User;
@@ -35,8 +37,8 @@ use latchkey_sessions::Store;
 pub struct Factors {
     pub(crate) db: Db,
     pub(crate) sessions: Store<User>,
-    pub(crate) notices: Notices,
-    pub(crate) throttle: Throttle,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) throttle: Arc<Throttle>,
     secret: Secret,
     relying_party: RelyingParty,
 }
@@ -44,8 +46,8 @@ pub struct Factors {
 impl Factors {
     pub(crate) fn new(
         sessions: Store<User>,
-        notices: Notices,
-        throttle: Throttle,
+        notices: Arc<Notices>,
+        throttle: Arc<Throttle>,
         settings: &Settings,
     ) -> Result<Self, Misconfigured> {
         Ok(Self {

@@ -45,16 +45,16 @@ pub struct Login {
     pub(crate) db: Db,
     pub(crate) sessions: Store<User>,
     pub(crate) mailer: Mailer,
-    pub(crate) notices: Notices,
-    pub(crate) cleaner: Cleaner,
-    pub(crate) throttle: Throttle,
-    pub(crate) factors: Factors,
-    pub(crate) passwords: Passwords,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) cleaner: Arc<Cleaner>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) factors: Arc<Factors>,
+    pub(crate) passwords: Arc<Passwords>,
     counters: Arc<LoginCounters>,
 }
 
 impl Login {
-    pub(crate) fn new(cleaner: &Cleaner, passwords: Passwords) -> Self {
+    pub(crate) fn new(cleaner: &Arc<Cleaner>, passwords: Arc<Passwords>) -> Self {
         let factors = &cleaner.factors;
         Self {
             db: factors.db.clone(),

@@ -30,6 +30,8 @@ pub use reset_password::ResetRefusal;
 pub use secret_scan::{ColumnKind, ScannedColumn};
 pub use setup::SetupRefusal;
 
+use std::sync::Arc;
+
 use crate::cleanup::Cleaner;
 use crate::config::{
     DeletionSettings, LinkLifetimes, Registration, Settings, Span, ThrottleLimits, in_words,
@@ -51,19 +53,19 @@ pub struct Users {
     db: Db,
     sessions: Store<User>,
     mailer: Mailer,
-    notices: Notices,
-    cleaner: Cleaner,
-    throttle: Throttle,
-    factors: Factors,
-    login: Login,
-    passwords: Passwords,
+    notices: Arc<Notices>,
+    cleaner: Arc<Cleaner>,
+    throttle: Arc<Throttle>,
+    factors: Arc<Factors>,
+    login: Arc<Login>,
+    passwords: Arc<Passwords>,
     registration: Registration,
     leaving: DeletionSettings,
     tokens: LinkLifetimes,
 }
 
 impl Users {
-    pub(crate) fn new(login: &Login, settings: &Settings) -> Self {
+    pub(crate) fn new(login: &Arc<Login>, settings: &Settings) -> Self {
         Self {
             db: login.db.clone(),
             sessions: login.sessions.clone(),
@@ -101,14 +103,14 @@ pub struct Admin {
     db: Db,
     sessions: Store<User>,
     mailer: Mailer,
-    notices: Notices,
-    cleaner: Cleaner,
-    login: Login,
+    notices: Arc<Notices>,
+    cleaner: Arc<Cleaner>,
+    login: Arc<Login>,
     tokens: LinkLifetimes,
 }
 
 impl Admin {
-    pub(crate) fn new(login: &Login, settings: &Settings) -> Self {
+    pub(crate) fn new(login: &Arc<Login>, settings: &Settings) -> Self {
         Self {
             db: login.db.clone(),
             sessions: login.sessions.clone(),
@@ -127,9 +129,9 @@ pub struct Maintenance {
     db: Db,
     sessions: Store<User>,
     mailer: Mailer,
-    users: Users,
-    login: Login,
-    factors: Factors,
+    users: Arc<Users>,
+    login: Arc<Login>,
+    factors: Arc<Factors>,
     limits: ThrottleLimits,
     /// How long audit events are kept; `None` for ever.
     keep_audit_events: Option<Span>,
@@ -137,7 +139,7 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    pub(crate) fn new(users: &Users, settings: &Settings) -> Self {
+    pub(crate) fn new(users: &Arc<Users>, settings: &Settings) -> Self {
         Self {
             db: users.db.clone(),
             sessions: users.sessions.clone(),
