@@ -72,7 +72,11 @@ impl UserPage {
             sessions: sessions
                 .map(|record| SessionRow::new(record, here, now, policy).of(Some(&found.user)))
                 .collect(),
-            events: found.events.iter().map(|event| Event::for_administrators(event, now).on_their_page()).collect(),
+            events: found
+                .events
+                .iter()
+                .map(|event| Event::for_administrators(event, now).on_their_page())
+                .collect(),
             last_admin: found.last_admin,
             factors: second_step(&found.factors),
             is_self: me.session.owner.id.0 == id,
