@@ -133,7 +133,7 @@ async function beside() {
   try {
     picked = await ask({ mediation: "conditional", signal });
   } catch {
-    // Nobody asked for anything yet, so there is nothing to say.
+    // The user has not asked for anything yet, so show no message.
     return;
   } finally {
     clearTimeout(stale);

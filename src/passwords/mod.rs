@@ -33,7 +33,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// The longest input that is looked at when a password is given, in bytes after NFC: far above
-/// every policy, so lowering a policy locks nobody out, and far below what would cost time.
+/// every policy, so lowering a policy locks no user out, and far below what would cost time.
 pub const GIVEN_MAX_BYTES: usize = 4096;
 
 /// A password in NFC, wiped from memory when its last handle is dropped.
@@ -63,8 +63,8 @@ impl Password {
         PasswordPolicy::default().choose(raw, personal)
     }
 
-    /// Takes a password that someone gives to log in or to confirm: any text up to
-    /// [`GIVEN_MAX_BYTES`], whatever the policy says today.
+    /// Takes a password that a user gives to log in or to confirm: any text up to
+    /// [`GIVEN_MAX_BYTES`], regardless of today's policy.
     ///
     /// `None` is too long to be anybody's. Hand it to [`Hasher::verify`] all the same: it says no
     /// after the usual time.

@@ -114,7 +114,7 @@ async fn the_link_dies_with_the_next_one_a_new_password_time_and_a_rival() {
     let letter = asked(&mut browser, "e@example.org").await;
     app.db.execute("UPDATE account_links SET expires_at = now()");
     press(&app, &letter).await.is(422);
-    // Somebody who registered it meanwhile.
+    // Another visitor registered the address meanwhile.
     let letter = asked(&mut browser, "f@example.org").await;
     app.db.execute(&format!(
         "UPDATE users SET email = 'f@example.org', email_key = 'f@example.org' WHERE id = '{}'",
@@ -237,7 +237,7 @@ async fn what_was_mailed_to_the_old_address_opens_nothing_any_more() {
         app.browser().log_in(ada.email, "not-the-password-at-all").await.is(422);
     }
     let unlock = app.letter(ada.email, subjects::REPEATED_FAILURES).await;
-    // Somebody registered the address before it became ada's.
+    // A stranger registered the address before it became ada's.
     let fields = [("name", "Eve"), ("email", NEW), ("password", "gravel tuba otter lemon")];
     app.browser().fill_in("/register", &fields).await.is(303);
     let registration = app.letter(NEW, subjects::VERIFY_EMAIL).await;
@@ -261,7 +261,7 @@ async fn nobody_is_written_to_without_end() {
     ask(&mut browser, "p5@example.org").await.is(429).is_refused("too-many");
     // One to the new address and one to the old one each time.
     assert_eq!(app.letters().await.len(), 10);
-    // One inbox has its own bound, whoever asks; and the answer stays the same.
+    // Each inbox has its own limit, regardless of who asks, and the answer stays the same.
     app.db.execute("DELETE FROM throttles");
     for _ in 0..2 {
         for _ in 0..4 {

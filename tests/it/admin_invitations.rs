@@ -101,7 +101,7 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
     let letter = app.letter("alan@example.org", subjects::INVITATION).await;
     let mut watching = app.logged_in(&ada).await;
-    // Whatever was written by hand, or by an older version that withdrew nothing.
+    // As if an invitation was inserted by hand, or by an older version that did not withdraw invitations.
     let inviter = |set: &str| app.db.execute(&format!("UPDATE users SET {set} WHERE id = '{}'", grace.id));
     for (ends, back) in [
         ("role = 'member'", "role = 'admin'"),

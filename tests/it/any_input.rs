@@ -1,4 +1,4 @@
-//! Whatever is typed into whatever form: an answer, never a fault, and the house stands afterwards.
+//! Any input in any form gets an answer, never a fault, and the server still works afterwards.
 
 use latchkey::web::routes::{self, Method};
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ async fn post(browser: &mut Browser, path: &str, fields: &[(String, String)]) ->
     answer.status
 }
 
-/// Somebody who may send every form. Some of them log out.
+/// A browser that may send every form. It logs in again, because some forms log out.
 async fn inside(app: &TestApp, person: &Person, browser: Option<Browser>) -> Browser {
     if let Some(mut browser) = browser
         && browser.is_in().await

@@ -12,7 +12,7 @@ use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
 use crate::support::subjects;
 
-/// Ten events of nobody in particular.
+/// Writes ten events without a user.
 fn happenings(app: &TestApp) {
     app.db.execute(&format!(
         "INSERT INTO audit_events (act, actor, address, user_agent) SELECT 'name-changed', '{}', '192.0.2.' || n, 'Firefox' FROM generate_series(1, 10) n",
@@ -85,7 +85,7 @@ async fn every_kind_of_tampering_is_found_where_it_was_done() {
             Some(4),
             Some(5),
         ),
-        // What is erased must be of somebody deleted.
+        // Only events of a deleted user may be erased.
         (
             "UPDATE audit_chain SET salt = NULL WHERE seq = 4; UPDATE audit_events SET address = '', user_agent = '' WHERE id = 4",
             Damage::Changed,
@@ -113,7 +113,7 @@ async fn a_tail_that_was_cut_off_or_written_anew_is_found_with_a_head_kept_elsew
     app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().expect("it only grew");
 
     tamper(&app, "DELETE FROM audit_events WHERE id > 8; DELETE FROM audit_chain WHERE seq > 8");
-    app.accounts.audit.verify_trail(None).await.unwrap().expect("nobody could see it");
+    app.accounts.audit.verify_trail(None).await.unwrap().expect("without the head the change cannot be found");
     let cut = app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().unwrap_err();
     assert_eq!((cut.damage, cut.seq), (Damage::CutOff, Some(10)));
     happenings(&app);

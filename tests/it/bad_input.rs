@@ -117,7 +117,7 @@ async fn what_others_add_to_an_address_changes_no_page() {
             admin.get(&format!("{path}?{query}")).await.is(200);
         }
     }
-    // The first value of a name counts, behind whatever stands before it.
+    // The first value of a name counts, regardless of the fields before it.
     let page = stranger.get("/login?ref=%E9&next=/account&next=/admin").await;
     assert_eq!(page.attribute("input[name=next]", "value").as_deref(), Some("/account"));
     admin.get("/admin/users?ref=%E9&q=%00").await.is(400);
@@ -470,7 +470,7 @@ async fn odd_session_cookies_are_nobodys() {
         browser.log_in(ada.email, ada.password).await.redirects_to("/home");
         assert!(browser.is_in().await, "{cookie}");
     }
-    // Twice the same cookie, as when somebody planted one for a longer path: whichever is read, it is no fault.
+    // The same cookie twice, as when an attacker planted one for a longer path: reading either is no fault.
     let mut browser = app.browser();
     let twice =
         browser.request(Method::GET, "/home").header("cookie", format!("latchkey=x; latchkey={good}"));

@@ -57,7 +57,7 @@ async fn a_wrong_password_confirms_nothing_and_waits_like_a_log_in() {
     }
     assert_eq!(statuses, [422, 422, 422, 422, 422, 429, 429]);
     browser.fill_in("/confirm", &[("password", ada.password)]).await.is(429);
-    // Whoever has the session cannot keep its owner from logging in elsewhere.
+    // A thief of the session cannot keep its owner from logging in elsewhere.
     app.logged_in(&ada).await;
     assert_eq!(browser.key(), key);
     browser.get("/account/password").await.redirects_to("/confirm?next=/account/password");
@@ -122,7 +122,7 @@ async fn two_confirmations_at_once_leave_a_session_that_works() {
             usable += usize::from(winner.get("/account/password").await.status == 200);
         }
         assert_eq!(usable, 1, "round {round}");
-        // The browser has one jar: whoever lost keeps what the winner brought.
+        // The browser has one cookie jar: the losing request keeps the winner's cookies.
         for mut loser in losers {
             loser.cookies = winners[0].cookies.clone();
             loser.get("/account/password").await.is(200);

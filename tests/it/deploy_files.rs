@@ -481,7 +481,7 @@ impl Complaints {
     }
 
     fn variable(&mut self, variable: &Yaml, connections: &[Yaml]) {
-        // The platform would take `value` too; whatever we wrote there would be public.
+        // The platform would accept `value` too, but a value in this file would be public.
         self.unless(variable.only(&["name", "valueFrom"]), "env: name and valueFrom alone");
         let name = variable.optional("name");
         let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -263,7 +263,7 @@ async fn a_log_in_that_waits_is_asked_for_again_when_its_code_has_arrived() {
     browser.log_in(mary.email, mary.password).await.redirects_to("/login/second-factor");
     browser.get("/login/second-factor").await.is(200);
     let body = format!("csrf_token={}&code=123456", browser.token);
-    // The guard has asked the database once its question was seen to wait, and nobody asks any more.
+    // The guard's query waits for this lock. After COMMIT the test waits until the query is answered.
     let mut lock = app.db.connect();
     lock.batch_execute("BEGIN; LOCK TABLE pending_logins IN ACCESS EXCLUSIVE MODE").unwrap();
     let held = HeldBack::begin(&app, &browser, "/login/second-factor", false, &body);

@@ -189,7 +189,7 @@ async fn an_address_nobody_has_takes_as_long_as_one_that_moved_in() {
         app.wait_out_throttles();
     }
     assert!(known < unknown * 4 && unknown < known * 4, "{known:?} {unknown:?}");
-    // What is hashed for nobody opens nothing, though the password is right for whose hash it is.
+    // The decoy hash opens nothing, even with the password that matches it.
     app.browser().log_in("nobody@example.org", "tr0ub4dor&3").await.is(422);
     assert_eq!(app.events("logged-in"), 0);
     app.browser().log_in("ada@example.org", "tr0ub4dor&3").await.redirects_to("/home");

@@ -37,7 +37,7 @@ async fn while_the_secret_changes_nobody_is_logged_out_and_browsers_get_newly_si
     browser.get("/account").await;
     browser.post("/account/profile", &[("name", "Ada King")]).await.redirects_to("/account");
 
-    // The previous secret is gone: what was newly signed stays good, what was not is nobody's.
+    // Without the previous secret, newly signed cookies stay valid and older ones open no session.
     let later = old.beside(|settings| settings.secret = Secret::parse(NEW).unwrap());
     browser.copy_at(&later.origin).get("/home").await.is(200);
     before.copy_at(&later.origin).get("/home").await.redirects_to("/login");

@@ -1,4 +1,5 @@
-//! A hundred wrong passwords and none is looked at any more; and nobody can use that to keep the owner out.
+//! After a hundred wrong passwords the account's password is locked, and an attacker cannot use that to lock out the
+//! owner.
 
 use futures_util::future::join_all;
 use latchkey::config::{Settings, Span};
@@ -53,7 +54,7 @@ async fn known_browser(app: &TestApp, person: &Person) -> Browser {
     browser
 }
 
-/// What a full disk says to whoever adds a row.
+/// Makes inserts fail as they do on a full disk.
 const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
     $$ BEGIN RAISE EXCEPTION 'could not extend file \"sessions\": No space left on device'; END $$; \
     CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OF key_hash ON sessions EXECUTE FUNCTION full_disk()";
@@ -353,7 +354,7 @@ async fn what_a_browser_is_known_by_opens_nothing_and_counts_for_nobody_else() {
     thief.cookies.insert("latchkey-browser".into(), hash);
     guess(&mut thief, ada.email, 1).await;
     assert_eq!((failures(&app, "browser:"), failures(&app, "outside")), (0, 4));
-    // What nobody was given is not taken up.
+    // A device cookie that the server never issued is not accepted.
     let planted = "A".repeat(43);
     let mut victim = app.browser();
     victim.cookies.insert("latchkey-browser".into(), planted.clone());

@@ -76,8 +76,8 @@ fn held_by(browser: &Browser) -> Vec<String> {
     keys.chain(whole).filter(|value| value.len() > 8).collect()
 }
 
-/// Somebody sets it up; somebody registers, logs in, asks for a page that is not there, ends another session, loses the
-/// password, and then the database is gone.
+/// An administrator sets the server up; a visitor registers, logs in, asks for an unknown page, ends another session
+/// and resets the password; then the database goes away.
 async fn people_come_and_go() -> Heard {
     let dir = DataDir::new();
     let mut latchkey =

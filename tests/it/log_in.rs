@@ -59,7 +59,7 @@ async fn show_echoes_the_password_to_whoever_pressed_it_and_logs_nobody_in() {
     assert_eq!(shown.attribute("input[name=password]", "value").as_deref(), Some(ada.password));
     let hidden =
         browser.post("/login", &[("email", ada.email), ("password", ada.password), ("show", "0")]).await;
-    // Hidden from whoever looks on, not lost for whoever typed it.
+    // The password is hidden from onlookers but kept in the field.
     assert_eq!(hidden.is(200).attribute("input[name=password]", "type").as_deref(), Some("password"));
     assert_eq!(hidden.attribute("input[name=password]", "value").as_deref(), Some(ada.password));
     assert_eq!(app.live_sessions(&ada), 0);

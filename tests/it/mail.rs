@@ -1,4 +1,4 @@
-//! Mail, to a real SMTP server: every letter arrives, once if nothing crashes, and nobody waits for it.
+//! Mail to a real SMTP server: every email arrives, exactly once if nothing crashes, and no request waits for it.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
@@ -187,7 +187,7 @@ async fn a_letter_whose_time_is_over_is_never_sent_and_its_body_is_wiped() {
     let wiped =
         "SELECT sent_at IS NULL AND sealed_body IS NULL FROM outbox WHERE recipient = 'ada@example.org'";
     assert!(app.db.scalar::<bool>(wiped));
-    // A row that is wiped is not written again every time somebody looks.
+    // A wiped row is not written again on every sweep.
     let version = "SELECT xmin::text FROM outbox WHERE recipient = 'ada@example.org'";
     let before: String = app.db.scalar(version);
     deliver(&app).await;
@@ -212,7 +212,7 @@ async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_lose
     register(&mut running.browser(), "eve@example.org").await;
     running.browser().get("/readyz").await.is(200);
     assert_eq!(silent.waiting(), 1);
-    // The letter in the making is nobody else's for as long as that may take.
+    // The email being sent is leased to this deliverer for as long as sending may take.
     let leased = "SELECT attempts = 1 AND next_attempt_at > now() + interval '4 minutes' FROM outbox \
                   WHERE recipient = 'ada@example.org'";
     assert!(db.scalar::<bool>(leased));
@@ -268,7 +268,7 @@ async fn a_letter_goes_out_when_its_transaction_commits_and_never_if_it_does_not
     assert!(write_letter(db, mailer, "undone@example.org", || Err(Fault::bug("undone"))).await.is_err());
     write_letter(db, mailer, "other@example.org", || Ok(())).await.unwrap();
     eventually("the other letter", async || (server.count() == 1).then_some(())).await;
-    // Whatever woke the deliverer before this commit is used up; without another reason it looks after 10 s.
+    // Every earlier wake-up of the deliverer is used up; without a new one it looks again after 10 s.
     commit.send(()).unwrap();
     let begun = Instant::now();
     held.await.unwrap().unwrap();
@@ -392,7 +392,7 @@ async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_n
         assert!(plain.contains("Why you got this") && rich.contains("Why you got this"), "{plain}");
     }
     assert_eq!(letters.len(), 6);
-    // With nobody to take letters the answers are the same.
+    // Without a mail server the answers are the same.
     drop(server);
     let mut another = app.browser();
     another.log_in("countess@example.org", "gravel tuba otter lemon").await.redirects_to("/home");

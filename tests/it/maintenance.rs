@@ -1,5 +1,5 @@
-//! Upkeep: what has had its time goes, in batches, done by one of however many instances; and the trail is kept as
-//! long as somebody says.
+//! Maintenance: one of the instances purges expired rows in batches, and the audit trail is kept as long as the
+//! operator sets.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ async fn of_many_instances_one_does_it_and_the_others_see_that_it_is_done() {
     let app = TestApp::spawn();
     let other = app.beside(|_| {});
     assert!(app.accounts.maintenance.last_purge().await.unwrap().is_none());
-    // While somebody is at it, nobody else is, and nobody waits.
+    // While one instance purges, the others skip it without waiting.
     app.ada().await;
     links(&app, 3, "now() - interval '1 minute'");
     let mut busy = app.db.connect();

@@ -52,7 +52,7 @@ fn each_migration_goes_up_down_and_up_again() {
     assert!(picture(conn).lines().all(|line| line.contains(empty)), "{}", picture(conn));
 }
 
-/// Managed databases give nobody a superuser.
+/// Managed databases offer no superuser.
 #[test]
 fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal() {
     let mut conn = emptied_connection();

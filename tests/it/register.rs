@@ -26,7 +26,7 @@ async fn registering_makes_nobody_until_the_address_is_proven() {
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users"), 0);
     browser.log_in("alan@example.org", GOOD).await.is(422);
     let letter = app.letter("Alan@Example.org", subjects::VERIFY_EMAIL).await;
-    // Not the name: whoever registers a stranger's address could write to them through it.
+    // The email omits the name: with it, a visitor could write text to any address by registering it.
     assert!(!letter.text.contains("Alan Turing") && letter.text.contains("24 hours"), "{}", letter.text);
     let link = letter.link();
     browser.open(&link).await.is(200);

@@ -54,7 +54,7 @@ fn expected(guard: GuardKind, method: Method, persona: Persona) -> Outcome {
     use Persona::*;
     match (guard, persona) {
         (_, CrossSite) if method == Method::Post => Outcome::Forbidden,
-        // Whoever has a session, or nothing at all, has no log-in to finish.
+        // A browser with a session, or with no cookie at all, has no pending log-in.
         (GuardKind::Pending, Pending) => Outcome::Admitted,
         (GuardKind::Pending, _) => Outcome::LogIn,
         (_, ForeignToken) if method == Method::Post => Outcome::Forbidden,
@@ -80,7 +80,7 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
         303 if row.path == "/logout" => Outcome::Admitted,
         303 if answer.is_sent_to("/login") => Outcome::LogIn,
         303 if answer.is_sent_to("/confirm") => Outcome::Confirm,
-        // The guarded pages of the lab refuse whoever has no run, whatever else they are.
+        // The guarded pages of the lab answer 401 to every persona without a run.
         401 if row.path.starts_with("/compare/") => Outcome::Admitted,
         401 | 403 => Outcome::Forbidden,
         fault @ 500.. => panic!("{} answers {fault}: {}", row.path, answer.body),
@@ -128,7 +128,7 @@ async fn browser_of(app: &TestApp, persona: Persona, ada: &Person, grace: &Perso
             browser.get("/login").await.is(200);
             return browser;
         }
-        // Somebody else, who is in nobody's way.
+        // A separate user, so that the other personas keep their sessions.
         Persona::Pending => return pending(app).await,
         Persona::Member | Persona::ConfirmedMember => ada,
         _ => grace,

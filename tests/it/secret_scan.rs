@@ -1,4 +1,4 @@
-//! What is stored logs nobody in, and what happened is told without what made it happen.
+//! Nothing stored can be used to log in, and neither the log nor the audit trail contains secrets.
 
 use std::collections::BTreeMap;
 

@@ -172,7 +172,7 @@ async fn while_another_instance_migrates_this_one_waits_and_says_that_it_is_not_
     let running = Latchkey::on(&db.url()).serve().await;
     let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = \
                  (SELECT oid FROM pg_database WHERE datname = current_database()))";
-    eventually("somebody waiting for the lock", async || db.scalar::<bool>(waits).then_some(())).await;
+    eventually("a session waiting for the lock", async || db.scalar::<bool>(waits).then_some(())).await;
     let mut browser = running.browser();
     browser.get("/healthz").await.is(200);
     browser.get("/readyz").await.is(503);

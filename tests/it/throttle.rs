@@ -313,7 +313,7 @@ async fn whoever_reads_the_whole_database_can_log_in_with_nothing_in_it() {
             assert!(!dump.contains(&hex), "{secret} is in the database, decoded");
         }
     }
-    // Nor do the counters tell whom somebody tried to be.
+    // The counters do not reveal which account an attempt was for.
     for typed in ["hinge meadow oyster drum", ada.email, "127.0.0.1"] {
         assert!(!dump.contains(&secret::encode(&secret::sha256(typed.as_bytes()))), "{typed} can be guessed");
     }

@@ -116,7 +116,7 @@ fn fields_follow_what_is_typed() {
 #[test]
 fn a_form_with_a_new_password_says_whose_it_is() {
     let mut looked_at = 0;
-    // The parts of forms, which nobody sends.
+    // The gallery of form parts, which is never sent.
     for Template { path, text } in
         templates().into_iter().filter(|template| template.path != "dev/parts.html")
     {

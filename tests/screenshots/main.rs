@@ -96,7 +96,7 @@ async fn main() {
     }
 }
 
-/// Nobody in a picture lives on this very machine.
+/// Replaces the loopback address, so that pictures show plausible addresses.
 fn elsewhere(house: &House) {
     house.app.db.execute(
         "UPDATE sessions SET address = '203.0.113.7' WHERE address = '127.0.0.1'; \

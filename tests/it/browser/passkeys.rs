@@ -94,8 +94,8 @@ async fn the_browser_offers_passkeys_in_the_field_for_the_address() {
     let chrome = Chrome::open(&app.origin).await;
     let device = chrome.add_authenticator().await;
     make(&chrome, &ada).await;
-    // The played device is picked as soon as the log-in page offers it: no button is pressed, and nobody has time to
-    // read that page.
+    // The virtual device is picked as soon as the log-in page offers it: no button is pressed, and there is no time
+    // to look at that page.
     chrome.press("Log out").await;
     chrome.is_at("home").await;
     assert_eq!(chrome.credentials(&device).await[0]["signCount"], 2);

@@ -113,7 +113,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
         let wrong = ["pooler", "prepared statement", "not heard", "\"ERROR\""];
         assert!(!log.iter().any(|line| wrong.iter().any(|words| line.contains(words))), "{log:#?}");
     }
-    // What one transaction set is not there in the next, whoever's it is.
+    // A setting of one transaction is gone in the next, for every client.
     let limit = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'";
     let mut through = latchkey::db::migrations::connect(&bouncer.url()).expect("a connection");
     for _ in 0..8 {

@@ -41,7 +41,7 @@ impl TwoRoles {
         self.db.url().replacen("latchkey@", &format!("{role}@"), 1)
     }
 
-    /// As whoever this is.
+    /// Runs the statements as `role`.
     fn run(&self, role: &str, statements: &str) -> Result<(), String> {
         let mut conn = migrations::connect(&self.url(role)).unwrap();
         conn.batch_execute(statements).map_err(|error| error.to_string())
@@ -99,7 +99,7 @@ async fn a_role_that_owns_nothing_serves_everything_people_do_and_cannot_touch_t
         .says("audit.trail", "ok", "");
     running.stop(nix::sys::signal::Signal::SIGTERM).await;
 
-    // What is due is gone: a session, somebody who left, what was personal in their events, the oldest of the trail.
+    // Everything due is purged: a session, a deleted user, the personal data in their events, the oldest events.
     roles.db.execute(
         "UPDATE sessions SET created_at = created_at - interval '90 days', expires_at = now() - interval '60 days'; \
          UPDATE users SET delete_after = now() - interval '1 second' WHERE delete_after IS NOT NULL",

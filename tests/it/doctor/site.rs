@@ -86,7 +86,7 @@ async fn who_has_not_the_secret_finds_nothing_there() {
         "problem",
         "another server answers (404)",
     );
-    // Whoever is changing the secret is still us.
+    // During a rotation of the secret the instance is still recognised.
 }
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! The verbs of accounts, on three running servers: what is done to somebody here holds on the next request there.
+//! Account operations on three running servers: an operation on one holds from the next request on the others.
 
 use futures_util::future::join_all;
 use latchkey::identity::{Client, Role, UserId};

@@ -194,7 +194,7 @@ async fn a_passkey_needs_no_password() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut device = passkey_of(&app, &ada).await;
-    // Somebody hammers at the password.
+    // An attacker guesses passwords.
     for _ in 0..6 {
         app.browser().log_in(ada.email, "not-the-password-at-all").await;
     }

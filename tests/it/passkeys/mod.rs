@@ -22,7 +22,7 @@ pub async fn passkey_of(app: &TestApp, person: &Person) -> Authenticator {
     device
 }
 
-/// A browser in which somebody has just logged in with the passkey on `device`.
+/// A browser that has just logged in with the passkey on `device`.
 pub async fn inside(app: &TestApp, device: &mut Authenticator) -> Browser {
     let mut browser = app.browser();
     prove(&mut browser, device).await.is(200);

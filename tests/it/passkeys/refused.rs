@@ -189,7 +189,7 @@ async fn an_answer_that_comes_too_late() {
     }
 }
 
-/// What the browser was asked, it cannot choose: a challenge of its own making is nobody's.
+/// The browser cannot choose the challenge: one that the server did not issue is refused.
 #[actix_web::test]
 async fn an_answer_to_what_nobody_was_asked() {
     let door = Door::new().await;

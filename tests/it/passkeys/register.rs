@@ -63,7 +63,7 @@ async fn one_device_makes_one_passkey_for_an_account_and_none_for_two() {
     // A browser that asks all the same.
     let again = browser.post_json("/account/passkeys/finish", &device.make(&options)).await;
     refuses(&again, "already-registered");
-    // Whoever saw its id cannot have it counted as theirs.
+    // Another user who knows the credential id cannot register it as theirs.
     let mut graces = app.logged_in(&grace).await;
     let mut copy = Authenticator { id: device.id.clone(), ..Authenticator::new(&app.origin) };
     refuses(&add(&mut graces, &mut copy).await, "already-registered");
@@ -79,7 +79,7 @@ async fn what_does_not_fit_makes_no_passkey() {
     let fine = || Authenticator::new(&app.origin);
     for (what, mut device, words) in [
         ("no PIN", Authenticator { verifies: false, ..fine() }, NOT_VERIFIED),
-        ("nobody there", Authenticator { present: false, ..fine() }, NOT_CHECKED),
+        ("user not present", Authenticator { present: false, ..fine() }, NOT_CHECKED),
         ("another site", Authenticator { site: "evil.example".into(), ..fine() }, NOT_CHECKED),
         ("another page", Authenticator { origin: "https://evil.example".into(), ..fine() }, NOT_CHECKED),
         ("another port", Authenticator { origin: "http://localhost:1".into(), ..fine() }, NOT_CHECKED),
@@ -128,7 +128,7 @@ async fn a_question_is_for_the_session_that_asked_and_for_five_minutes() {
         other.get("/account").await.is(200);
         refuses(&other.post_json("/account/passkeys/finish", &made).await, EXPIRED);
     }
-    // Nobody else's answer took it away.
+    // Another user's answer did not consume the challenge.
     app.db.execute("UPDATE ceremonies SET expires_at = expires_at - interval '299 seconds'");
     browser.post_json("/account/passkeys/finish", &made).await.is(200);
     let options = asked(&mut browser, "/account/passkeys/start").await;

@@ -1,4 +1,4 @@
-//! After the password: whoever has a passkey is asked for it, or for a recovery code.
+//! After the password, a user with a passkey must present it or a recovery code.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

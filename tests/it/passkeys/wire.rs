@@ -18,7 +18,7 @@ const PATHS: [&str; 6] = [
     "/confirm/passkey/finish",
 ];
 
-/// Whatever went wrong, a script reads it as JSON.
+/// Every error of these endpoints is JSON (RFC 9457).
 #[track_caller]
 fn problem(answer: &Answer, status: u16) -> Value {
     answer.is(status);
@@ -126,7 +126,7 @@ async fn one_address_begins_so_many_log_ins_an_hour_and_owners_are_not_counted()
     let answer = browser.post_json("/login/passkey/start", &json!({})).await;
     assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() > 3000);
     assert!(problem(&answer, 429)["detail"].as_str().unwrap().contains("minutes"));
-    // The password has a budget of its own, and whoever is in is known.
+    // The password has a separate limit, and so has a logged-in user.
     app.browser().log_in(ada.email, ada.password).await.is(303);
     asked(&mut second, "/confirm/passkey/start").await;
     asked(&mut inside, "/confirm/passkey/start").await;

@@ -220,7 +220,7 @@ impl Chrome {
         self.client.execute_async(script, arguments).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Sends the form that posts to `action` with these values, whatever its fields demand.
+    /// Sends the form that posts to `action` with these values, without the browser's validation.
     pub async fn submit(&self, action: &str, fields: &[(&str, &str)]) {
         let script = "
             const [action, fields] = arguments;
@@ -295,7 +295,7 @@ impl Driver {
     fn start() -> Self {
         let program = on_path(&["chromedriver"])
             .unwrap_or_else(|| panic!("chromedriver is missing: run bin/test, which installs it"));
-        // It takes a port that is free on one protocol and then wants it on both: somebody may have the other.
+        // It takes a port that is free on IPv4 or IPv6 and then needs it on both: another process may have the other.
         let (process, port) =
             (0..5).find_map(|_| Self::try_start(&program)).expect("chromedriver finds a port");
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chrome-{}", Uuid::new_v4()));

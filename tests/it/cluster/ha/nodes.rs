@@ -79,12 +79,12 @@ impl Nodes {
         )
     }
 
-    /// Whoever leads, by way of HAProxy.
+    /// The current leader, through HAProxy.
     pub fn leading_address(&self) -> String {
         format!("postgresql://postgres:only-here@127.0.0.1:{}/postgres", self.leader_port)
     }
 
-    /// Which node leads, as Patroni says; none while nobody does.
+    /// Which node leads according to Patroni; `None` while there is no leader.
     pub async fn leader(&self) -> Option<usize> {
         for (at, node) in self.nodes.iter().enumerate() {
             let asked = self.client.get(format!("http://127.0.0.1:{}/primary", node.rest)).send().await;
@@ -95,7 +95,7 @@ impl Nodes {
         None
     }
 
-    /// Somebody leads, somebody has every commit that is answered, and nobody is left behind.
+    /// Waits until there is a leader and a synchronous standby, and every node follows.
     pub async fn whole(&self) {
         eventually("three nodes that follow each other", async || {
             actix_web::rt::time::sleep(Duration::from_millis(100)).await;

@@ -82,7 +82,7 @@ async fn being_used_keeps_a_session_alive_though_its_row_was_about_to_end() {
     })
     .await;
     eventually("an idle time", async || (now(&db) > last + Duration::from_secs(1)).then_some(())).await;
-    assert!(!instance.has(&key).await, "nobody used it any more");
+    assert!(!instance.has(&key).await, "an unused entry stays in memory");
 }
 
 #[actix_web::test]
