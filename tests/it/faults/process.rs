@@ -148,7 +148,8 @@ pub async fn changes_its_key() -> Vec<Outcome> {
     browser.log_in("link297@example.org", crate::history::visitors::PASSWORD).await.redirects_to("/home");
     let answer = browser.copy_at(&stranger.origin).get("/home").await;
     rig.expect(answer.is_sent_to("/login"), format!("a cookie of an unknown key: {}", answer.status));
-    rig.notes.push("two instances, four restarts; a cookie signed with an unknown key opens no session".into());
+    rig.notes
+        .push("two instances, four restarts; a cookie signed with an unknown key opens no session".into());
     rig.codes = Some(codes);
     vec![rig.judged("The key changes", Some(back)).await]
 }
