@@ -277,17 +277,17 @@ fn every_refusal_has_its_line_and_its_reason_and_keeps_nobody_else_out() {
     );
     let export = Export::new("people.csv", &text);
     let expected = [
-        "line 3: email is no address that mail can be sent to",
-        "line 5: the password hash is in no format that is known here",
-        "line 6: the password hash costs more than a log-in may: bcrypt is accepted up to cost 12; import this user \
-         without the hash, and they set a password with a reset link",
-        "line 7: the password hash costs more than a log-in may: Argon2 is accepted up to 256 MiB of memory times passes, \
-         in at most 64 lanes; import this user without the hash, and they set a password with a reset link",
-        "line 8: the password hash is not well formed",
+        "line 3: email is not an address that mail can be sent to",
+        "line 5: the format of the password hash is not supported",
+        "line 6: the password hash takes longer than a log-in may: bcrypt is accepted up to cost 12; import this user \
+         without the hash, and they can set a password with a reset link",
+        "line 7: the password hash takes longer than a log-in may: Argon2 is accepted up to 256 MiB of memory times passes, \
+         in at most 64 lanes; import this user without the hash, and they can set a password with a reset link",
+        "line 8: the password hash is malformed",
         "line 10: role is neither member nor admin",
         "line 11: role is admin, which needs --allow-admins",
-        "line 12: created_at is no moment of the past such as 2024-05-17T09:30:00Z, with its offset",
-        "line 13: there is a NUL character in it",
+        "line 12: created_at is not a past time with an offset, such as 2024-05-17T09:30:00Z",
+        "line 13: the row contains a NUL character",
         "line 14: name is too long",
         "line 15: the line has 3 columns, the header 5",
         "line 16: a quotation mark has no counterpart on its line",
@@ -334,7 +334,7 @@ fn what_cannot_be_read_at_all_fails_with_one_line() {
         ("people.csv", "", "there is no header"),
         ("people.csv", "email,name,password_hash,phone\n", "the header has the unknown column \"phone\""),
         ("people.csv", "email,name\n", "the header has no column \"password_hash\""),
-        ("people.txt", "", "the name ends neither in .csv nor in .jsonl"),
+        ("people.txt", "", "the file name ends neither in .csv nor in .jsonl"),
     ] {
         let ran = Export::new(name, text).import(&latchkey, &[]);
         assert!(ran.refused().contains(why), "{}", ran.err);

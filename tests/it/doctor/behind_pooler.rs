@@ -45,7 +45,7 @@ async fn of_a_pooler_in_between_the_doctor_says_which_setting_is_missing() {
     says(
         &told.clone().with(direct, bouncer.url()),
         "problem",
-        &["leads through a pooler as well", "past the pooler"],
+        &["leads through a pooler as well", "bypasses the pooler"],
     );
     says(&told.with(direct, db.url()), "ok", &["as the settings say"]);
 
