@@ -68,7 +68,7 @@ pub struct Database {
     pub checkout_wait: Span,
     /// No statement of ours takes longer on a healthy database. [`PoolSettings::answer_within`] follows from it.
     pub statement_timeout: Span,
-    /// A longer wait for a row means that another transaction holds its lock for too long.
+    /// If a row lock takes longer than this, another transaction holds it that should not.
     pub lock_timeout: Span,
 }
 

@@ -35,7 +35,7 @@ pub struct InvalidEmail;
 
 impl fmt::Display for InvalidEmail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Enter an e-mail address, such as ada@example.org.")
+        f.write_str("Enter an email address, such as ada@example.org.")
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_copy_adds_around_an_address_is_not_part_of_it() {
+    fn whitespace_copied_with_an_address_is_removed() {
         for raw in [
             "\u{feff}ada@example.org\u{200b}",
             "\u{200f} ada@example.org\u{a0}\u{2060}",

@@ -33,7 +33,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// The longest input that is looked at when a password is given, in bytes after NFC: far above
-/// every policy, so lowering a policy locks nobody out, and far below what would cost time.
+/// every policy, so lowering a policy locks no user out, and far below what would cost time.
 pub const GIVEN_MAX_BYTES: usize = 4096;
 
 /// A password in NFC, wiped from memory when its last handle is dropped.
@@ -63,8 +63,8 @@ impl Password {
         PasswordPolicy::default().choose(raw, personal)
     }
 
-    /// Takes a password that someone gives to log in or to confirm: any text up to
-    /// [`GIVEN_MAX_BYTES`], whatever the policy says today.
+    /// Takes a password that a user gives to log in or to confirm: any text up to
+    /// [`GIVEN_MAX_BYTES`], regardless of today's policy.
     ///
     /// `None` is too long to be anybody's. Hand it to [`Hasher::verify`] all the same: it says no
     /// after the usual time.
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn too_long_a_given_password_is_nobodys() {
+    fn a_password_that_is_too_long_matches_no_account() {
         assert!(Password::given(&"a".repeat(GIVEN_MAX_BYTES)).is_some());
         assert!(Password::given(&"a".repeat(GIVEN_MAX_BYTES + 1)).is_none());
     }

@@ -25,8 +25,9 @@ pub struct Strength {
     pub advice: Option<String>,
 }
 
-/// Estimates `raw` for the person whose words are in `personal`. Whatever the default policy
-/// refuses scores 0 with that reason as advice, so the meter never praises what the form turns down.
+/// Estimates `raw` for the person whose words are in `personal`. A password
+/// that the default policy refuses scores 0 with that reason as advice, so the meter never praises what the form
+/// turns down.
 ///
 /// It takes a millisecond, at worst some sixty: call it once for a form, off the request threads.
 pub fn strength(raw: &str, personal: &[&str]) -> Strength {

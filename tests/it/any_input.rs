@@ -1,4 +1,4 @@
-//! Whatever is typed into whatever form: an answer, never a fault, and the house stands afterwards.
+//! Any input in any form gets an answer, never a fault, and the server still works afterwards.
 
 use latchkey::web::routes::{self, Method};
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ async fn post(browser: &mut Browser, path: &str, fields: &[(String, String)]) ->
     answer.status
 }
 
-/// Somebody who may send every form. Some of them log out.
+/// A browser that may send every form. It logs in again, because some forms log out.
 async fn inside(app: &TestApp, person: &Person, browser: Option<Browser>) -> Browser {
     if let Some(mut browser) = browser
         && browser.is_in().await
@@ -53,7 +53,7 @@ async fn outside(app: &TestApp) -> Browser {
 }
 
 #[actix_web::test]
-async fn whatever_is_typed_into_any_form_is_no_fault() {
+async fn any_input_in_any_form_is_no_fault() {
     let app = TestApp::spawn_with(|settings| {
         settings.throttle.account_free = 1_000_000;
         settings.throttle.address_free = 1_000_000;

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
+use crate::support::subjects;
 
-/// Ten events of nobody in particular.
+/// Writes ten events without a user.
 fn happenings(app: &TestApp) {
     app.db.execute(&format!(
         "INSERT INTO audit_events (act, actor, address, user_agent) SELECT 'name-changed', '{}', '192.0.2.' || n, 'Firefox' FROM generate_series(1, 10) n",
@@ -84,7 +85,7 @@ async fn every_kind_of_tampering_is_found_where_it_was_done() {
             Some(4),
             Some(5),
         ),
-        // What is erased must be of somebody deleted.
+        // Only events of a deleted user may be erased.
         (
             "UPDATE audit_chain SET salt = NULL WHERE seq = 4; UPDATE audit_events SET address = '', user_agent = '' WHERE id = 4",
             Damage::Changed,
@@ -112,7 +113,12 @@ async fn a_tail_that_was_cut_off_or_written_anew_is_found_with_a_head_kept_elsew
     app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().expect("it only grew");
 
     tamper(&app, "DELETE FROM audit_events WHERE id > 8; DELETE FROM audit_chain WHERE seq > 8");
-    app.accounts.audit.verify_trail(None).await.unwrap().expect("nobody could see it");
+    app.accounts
+        .audit
+        .verify_trail(None)
+        .await
+        .unwrap()
+        .expect("without the head the change cannot be found");
     let cut = app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().unwrap_err();
     assert_eq!((cut.damage, cut.seq), (Damage::CutOff, Some(10)));
     happenings(&app);
@@ -174,7 +180,7 @@ async fn old_events_can_be_thrown_away_behind_a_checkpoint() {
 }
 
 #[actix_web::test]
-async fn what_is_undone_leaves_no_gap() {
+async fn a_rolled_back_event_leaves_no_gap() {
     let app = TestApp::spawn();
     let mut conn = app.db.connect();
     for end in ["COMMIT", "ROLLBACK", "COMMIT"] {
@@ -309,7 +315,7 @@ async fn no_secret_is_ever_in_the_trail() {
     browser.fill_in("/confirm", &[("password", ada.password)]).await.is(303);
     let second = browser.key();
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let letter = app.letter(ada.email, "Set a new password").await;
+    let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     let fields = [("token", letter.token()), ("password", "gravel tuba otter lemon".into())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     app.browser().fill_in(&letter.link(), &fields).await.redirects_to("/login");

@@ -45,7 +45,7 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     let dir = DataDir::new();
     let file = dir.path().join("latchkey.dump").display().to_string();
     run("pg_dump", &["--format=custom", "--no-owner", "--file", &file, &app.db.url()]);
-    // After the dump: the phone is taken back, somebody else comes.
+    // After the dump the phone's session is ended, and another user registers.
     laptop.get("/account/sessions").await.is(200);
     laptop.post("/account/sessions/revoke-others", &[]).await.is(303);
     let late = app.logged_in(&ada).await;

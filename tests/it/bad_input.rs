@@ -91,7 +91,7 @@ async fn fields_that_the_form_does_not_have_are_as_if_they_were_not_sent() {
 }
 
 #[actix_web::test]
-async fn what_others_add_to_an_address_changes_no_page() {
+async fn unknown_query_parameters_change_no_page() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut stranger = app.browser();
@@ -117,7 +117,7 @@ async fn what_others_add_to_an_address_changes_no_page() {
             admin.get(&format!("{path}?{query}")).await.is(200);
         }
     }
-    // The first value of a name counts, behind whatever stands before it.
+    // The first value of a name counts, regardless of the fields before it.
     let page = stranger.get("/login?ref=%E9&next=/account&next=/admin").await;
     assert_eq!(page.attribute("input[name=next]", "value").as_deref(), Some("/account"));
     admin.get("/admin/users?ref=%E9&q=%00").await.is(400);
@@ -171,7 +171,7 @@ async fn bodies_of_other_kinds_are_refused() {
             .send(coded.header(CONTENT_TYPE, FORM).body(form.clone()))
             .await
             .is(415)
-            .says("This cannot be read");
+            .is_error("wrong-media-type");
         nothing_happened(&app, &mut browser, &before).await;
     }
     for kind in ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-UrlEncoded"] {
@@ -181,7 +181,7 @@ async fn bodies_of_other_kinds_are_refused() {
 }
 
 #[actix_web::test]
-async fn what_is_too_long_is_refused_at_the_size_it_is_too_long() {
+async fn oversized_requests_are_refused_at_the_exact_limit() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -395,7 +395,7 @@ async fn odd_paths_are_404() {
 }
 
 #[actix_web::test]
-async fn odd_ids_name_nobody() {
+async fn odd_ids_match_no_user() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut browser = app.logged_in(&grace).await;
@@ -432,7 +432,7 @@ async fn odd_ids_name_nobody() {
 }
 
 #[actix_web::test]
-async fn odd_session_cookies_are_nobodys() {
+async fn odd_session_cookies_open_no_session() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let good = app.logged_in(&ada).await.cookies["latchkey"].clone();
@@ -470,7 +470,7 @@ async fn odd_session_cookies_are_nobodys() {
         browser.log_in(ada.email, ada.password).await.redirects_to("/home");
         assert!(browser.is_in().await, "{cookie}");
     }
-    // Twice the same cookie, as when somebody planted one for a longer path: whichever is read, it is no fault.
+    // The same cookie twice, as when an attacker planted one for a longer path: reading either is no fault.
     let mut browser = app.browser();
     let twice =
         browser.request(Method::GET, "/home").header("cookie", format!("latchkey=x; latchkey={good}"));

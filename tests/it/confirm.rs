@@ -57,7 +57,7 @@ async fn a_wrong_password_confirms_nothing_and_waits_like_a_log_in() {
     }
     assert_eq!(statuses, [422, 422, 422, 422, 422, 429, 429]);
     browser.fill_in("/confirm", &[("password", ada.password)]).await.is(429);
-    // Whoever has the session cannot keep its owner from logging in elsewhere.
+    // A thief of the session cannot keep its owner from logging in elsewhere.
     app.logged_in(&ada).await;
     assert_eq!(browser.key(), key);
     browser.get("/account/password").await.redirects_to("/confirm?next=/account/password");
@@ -82,7 +82,7 @@ async fn strangers_who_hammer_the_log_in_page_cannot_keep_the_owner_of_a_session
 }
 
 #[actix_web::test]
-async fn somebody_elses_password_does_not_confirm() {
+async fn another_users_password_does_not_confirm() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;
@@ -122,7 +122,7 @@ async fn two_confirmations_at_once_leave_a_session_that_works() {
             usable += usize::from(winner.get("/account/password").await.status == 200);
         }
         assert_eq!(usable, 1, "round {round}");
-        // The browser has one jar: whoever lost keeps what the winner brought.
+        // The browser has one cookie jar: the losing request keeps the winner's cookies.
         for mut loser in losers {
             loser.cookies = winners[0].cookies.clone();
             loser.get("/account/password").await.is(200);

@@ -14,7 +14,7 @@ async fn an_error_page_has_a_number_to_give_and_a_way_on() {
     let mut ids = Vec::new();
     for (browser, way_on) in [(&mut stranger, "/"), (&mut signed_in, "/home")] {
         let page = browser.get("/nothing-here").await;
-        page.is(404).says("There is nothing here").says("Status 404");
+        page.is(404).is_error("not-found").says("404");
         ids.push(page.text(".aside .code").unwrap());
         assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some(way_on));
         assert_eq!(page.count("h1"), 1);
@@ -38,7 +38,7 @@ async fn an_error_page_repeats_nothing_of_the_request() {
 }
 
 #[actix_web::test]
-async fn while_the_database_is_away_nobody_is_let_in_and_nobody_is_logged_out() {
+async fn while_the_database_is_away_no_user_is_admitted_and_none_is_logged_out() {
     let app = TestApp::spawn_with(|settings| settings.pool.checkout_wait = Span::seconds(1));
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut signed_in = app.logged_in(&grace).await;
@@ -62,10 +62,7 @@ async fn while_the_database_is_away_nobody_is_let_in_and_nobody_is_logged_out() 
         "/nothing",
     ] {
         let page = signed_in.get(path).await;
-        page.is(503)
-            .says("We cannot look that up right now")
-            .does_not_say("Grace Hopper")
-            .does_not_say("FATAL");
+        page.is(503).is_error("unavailable").does_not_say("Grace Hopper").does_not_say("FATAL");
         assert!(page.header("retry-after").unwrap().parse::<u32>().is_ok(), "{path}");
         assert_eq!(page.header("cache-control"), Some("no-store"));
         assert_eq!(page.cookie("latchkey"), None, "{path}");
@@ -105,7 +102,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
     app.db.cut_off();
     eventually("the lease ends", async || (!app.accounts.sessions().has_lease()).then_some(())).await;
     let page = browser.get("/account/sessions?page=2").await;
-    page.is(503).says("We cannot look that up right now").does_not_say("You are not logged in");
+    page.is(503).is_error("unavailable");
     assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some("/account/sessions"));
     // The session cannot be read, and later on not even a stranger's form carried out.
     for (browser, path) in [(&mut browser, "/account/profile"), (&mut stranger, "/login")] {
@@ -119,7 +116,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
                 [("csrf_token", &*token), ("email", ada.email), ("password", ada.password), ("name", "A")];
             let post = browser.request(reqwest::Method::POST, path).header("referer", referer);
             let page = browser.send(post.form(&fields)).await;
-            page.is(503).says("We do not know whether this was done").does_not_say("Nothing was changed");
+            page.is(503).is_error("outcome-unknown");
             assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some(back), "{path}");
         }
     }
@@ -127,7 +124,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
 }
 
 #[actix_web::test]
-async fn connections_that_died_are_replaced_before_anybody_notices() {
+async fn dead_connections_are_replaced_before_a_request_uses_them() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -142,14 +139,14 @@ async fn connections_that_died_are_replaced_before_anybody_notices() {
 }
 
 #[actix_web::test]
-async fn a_role_nobody_knows_grants_nothing() {
+async fn an_unknown_role_grants_nothing() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut browser = app.logged_in(&grace).await;
     app.db.execute("ALTER TABLE users DROP CONSTRAINT users_role_check; UPDATE users SET role = 'root'");
     for path in ["/home", "/admin", "/account"] {
         let page = browser.get(path).await;
-        page.is(500).says("Something broke on our side").does_not_say("root").does_not_say("Grace");
+        page.is(500).is_error("fault").does_not_say("root").does_not_say("Grace");
     }
     app.db.execute("UPDATE users SET role = 'member'");
     browser.get("/admin").await.is(403);

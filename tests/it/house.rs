@@ -1,4 +1,4 @@
-//! The house rules, read off the source: who may import whom, who may speak SQL, what a template may hold.
+//! Checks the house rules against the source: allowed imports, where SQL may stand, what a template may contain.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -243,7 +243,7 @@ fn sql_is_never_put_together_from_input() {
 }
 
 #[test]
-fn whatever_blocks_goes_through_one_door() {
+fn blocking_calls_stay_in_the_named_files() {
     for source in sources() {
         let allowed = [
             "crates/db/blocking.rs",
@@ -306,7 +306,7 @@ fn no_file_is_too_long_to_read() {
 }
 
 #[test]
-fn nothing_half_done_and_nothing_that_panics_is_left() {
+fn no_unfinished_or_panicking_code_is_left() {
     for source in sources() {
         for words in [
             ".unwrap()",
@@ -353,7 +353,7 @@ fn rooms_have_no_drawers_for_odds_and_ends() {
         let globs =
             source.code().lines().filter(|line| line.starts_with("use ") && line.contains("::*")).count();
         let known = source.code().matches("use diesel::prelude::*").count();
-        assert!(globs <= known, "src/{} imports everything of somebody", source.path);
+        assert!(globs <= known, "src/{} has a glob import", source.path);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::support::app::TestApp;
 const NEW: &str = "the-new-secret-zyxwvutsrqponmlkjihgfedcba";
 
 #[actix_web::test]
-async fn what_one_instance_revokes_the_other_refuses_at_once() {
+async fn a_revocation_on_one_instance_holds_on_the_other_at_once() {
     let here = TestApp::spawn();
     let ada = here.ada().await;
     let there = here.beside(|_| {});
@@ -21,7 +21,7 @@ async fn what_one_instance_revokes_the_other_refuses_at_once() {
 }
 
 #[actix_web::test]
-async fn while_the_secret_changes_nobody_is_logged_out_and_browsers_get_newly_signed_cookies() {
+async fn rotating_the_secret_logs_no_user_out_and_signs_their_cookies_anew() {
     let old = TestApp::spawn();
     let ada = old.ada().await;
     let before = old.logged_in(&ada).await;
@@ -37,7 +37,7 @@ async fn while_the_secret_changes_nobody_is_logged_out_and_browsers_get_newly_si
     browser.get("/account").await;
     browser.post("/account/profile", &[("name", "Ada King")]).await.redirects_to("/account");
 
-    // The previous secret is gone: what was newly signed stays good, what was not is nobody's.
+    // Without the previous secret, newly signed cookies stay valid and older ones open no session.
     let later = old.beside(|settings| settings.secret = Secret::parse(NEW).unwrap());
     browser.copy_at(&later.origin).get("/home").await.is(200);
     before.copy_at(&later.origin).get("/home").await.redirects_to("/login");

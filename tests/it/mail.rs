@@ -1,4 +1,4 @@
-//! Mail, to a real SMTP server: every letter arrives, once if nothing crashes, and nobody waits for it.
+//! Mail to a real SMTP server: every email arrives, exactly once if nothing crashes, and no request waits for it.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
@@ -19,6 +19,7 @@ use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() {
@@ -33,7 +34,7 @@ async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() 
     assert_eq!(letter.recipients, ["ada@example.org"]);
     assert_eq!(letter.headers("from"), ["Latchkey <no-reply@localhost>"]);
     assert_eq!(letter.headers("to"), ["ada@example.org"]);
-    assert_eq!(letter.headers("subject"), ["Confirm your email address"]);
+    assert_eq!(letter.headers("subject"), [subjects::VERIFY_EMAIL]);
     assert_eq!((letter.headers("date").len(), letter.headers("message-id").len()), (1, 1));
     assert_eq!(letter.headers("auto-submitted"), ["auto-generated"]);
     assert_eq!(letter.kind, "multipart/alternative");
@@ -91,7 +92,7 @@ async fn while_the_server_is_down_people_get_the_same_answers_and_letters_are_tr
 }
 
 #[actix_web::test]
-async fn a_refused_recipient_stops_nobody_elses_mail_and_stays_out_of_the_log() {
+async fn a_refused_recipient_does_not_stop_other_mail_and_stays_out_of_the_log() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
     register(&mut app.browser(), "refused@example.org").await;
@@ -186,7 +187,7 @@ async fn a_letter_whose_time_is_over_is_never_sent_and_its_body_is_wiped() {
     let wiped =
         "SELECT sent_at IS NULL AND sealed_body IS NULL FROM outbox WHERE recipient = 'ada@example.org'";
     assert!(app.db.scalar::<bool>(wiped));
-    // A row that is wiped is not written again every time somebody looks.
+    // A wiped row is not written again on every sweep.
     let version = "SELECT xmin::text FROM outbox WHERE recipient = 'ada@example.org'";
     let before: String = app.db.scalar(version);
     deliver(&app).await;
@@ -198,7 +199,7 @@ async fn a_letter_whose_time_is_over_is_never_sent_and_its_body_is_wiped() {
 }
 
 #[actix_web::test]
-async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_loses_no_letter() {
+async fn no_request_waits_for_a_silent_mail_server_and_a_crash_loses_no_email() {
     let db = TestDb::new();
     let silent = SilentServer::start();
     let latchkey = Latchkey::on(&db.url());
@@ -211,7 +212,7 @@ async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_lose
     register(&mut running.browser(), "eve@example.org").await;
     running.browser().get("/readyz").await.is(200);
     assert_eq!(silent.waiting(), 1);
-    // The letter in the making is nobody else's for as long as that may take.
+    // The email being sent is leased to this deliverer for as long as sending may take.
     let leased = "SELECT attempts = 1 AND next_attempt_at > now() + interval '4 minutes' FROM outbox \
                   WHERE recipient = 'ada@example.org'";
     assert!(db.scalar::<bool>(leased));
@@ -230,7 +231,7 @@ async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_lose
 }
 
 #[actix_web::test]
-async fn what_waits_for_no_recipient_is_dropped_unsent_and_shown_nowhere() {
+async fn a_decoy_email_without_a_recipient_is_never_sent_or_shown() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
     let mut browser = app.browser();
@@ -267,7 +268,7 @@ async fn a_letter_goes_out_when_its_transaction_commits_and_never_if_it_does_not
     assert!(write_letter(db, mailer, "undone@example.org", || Err(Fault::bug("undone"))).await.is_err());
     write_letter(db, mailer, "other@example.org", || Ok(())).await.unwrap();
     eventually("the other letter", async || (server.count() == 1).then_some(())).await;
-    // Whatever woke the deliverer before this commit is used up; without another reason it looks after 10 s.
+    // Every earlier wake-up of the deliverer is used up; without a new one it looks again after 10 s.
     commit.send(()).unwrap();
     let begun = Instant::now();
     held.await.unwrap().unwrap();
@@ -344,7 +345,7 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
         let letter = eventually("an invitation", async || server.letters().into_iter().nth(number)).await;
         assert_eq!(letter.recipients, [to.as_str()]);
         assert_eq!(letter.headers("to"), [to]);
-        assert_eq!(letter.headers("subject"), ["You are invited to Latchkey"]);
+        assert_eq!(letter.headers("subject"), [subjects::INVITATION]);
         assert_eq!(letter.headers("bcc").len(), 0);
         assert!(letter.parts.iter().all(|(_, text)| !text.contains("Grace") && !text.contains("Grüße")));
         let kinds: Vec<_> = letter.parts.iter().map(|(kind, _)| kind.as_str()).collect();
@@ -353,7 +354,7 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
 }
 
 #[actix_web::test]
-async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_nobody_notices() {
+async fn notices_arrive_as_text_and_html_and_answers_are_the_same_without_a_mail_server() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
     let ada = app.ada().await;
@@ -374,12 +375,12 @@ async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_n
     while deliver(&app).await > 0 {}
     let letters = server.letters();
     for (to, subject, path) in [
-        (ada.email, "Your account was opened in a new browser", "/not-me?token="),
-        (ada.email, "Someone is guessing your password", "/unlock?token="),
-        ("countess@example.org", "Confirm your new email address", "/confirm-email?token="),
-        (ada.email, "A new email address was requested", "/not-me?token="),
-        (ada.email, "Your email address was changed", "/undo-email?token="),
-        ("countess@example.org", "Your password was changed", "/forgot-password"),
+        (ada.email, subjects::NEW_DEVICE, "/not-me?token="),
+        (ada.email, subjects::REPEATED_FAILURES, "/unlock?token="),
+        ("countess@example.org", subjects::CONFIRM_EMAIL, "/confirm-email?token="),
+        (ada.email, subjects::EMAIL_CHANGE_ASKED, "/not-me?token="),
+        (ada.email, subjects::EMAIL_CHANGED, "/undo-email?token="),
+        ("countess@example.org", subjects::PASSWORD_CHANGED, "/forgot-password"),
     ] {
         let letter = letters.iter().find(|letter| letter.headers("subject") == [subject]).expect(subject);
         assert_eq!(letter.recipients, [to], "{subject}");
@@ -391,7 +392,7 @@ async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_n
         assert!(plain.contains("Why you got this") && rich.contains("Why you got this"), "{plain}");
     }
     assert_eq!(letters.len(), 6);
-    // With nobody to take letters the answers are the same.
+    // Without a mail server the answers are the same.
     drop(server);
     let mut another = app.browser();
     another.log_in("countess@example.org", "gravel tuba otter lemon").await.redirects_to("/home");

@@ -56,7 +56,7 @@ async fn scrape(port: u16) -> BTreeMap<String, f64> {
 }
 
 #[actix_web::test]
-async fn what_happens_is_counted_on_a_port_of_its_own() {
+async fn metrics_are_served_on_a_separate_port() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let port = free_port();
@@ -145,7 +145,7 @@ async fn a_log_in_is_counted_by_its_way_and_by_how_it_ended() {
     browser.post("/login/second-factor", &[("code", &right)]).await.redirects_to("/home");
     assert_eq!(counted("second-factor", "in").await, 1.0);
     assert_eq!(counted("password", "in").await, 0.0);
-    // A passkey for a question nobody asked.
+    // A passkey answer to a challenge that was never issued.
     let mut stranger = running.browser();
     stranger.get("/login").await.is(200);
     let answer = Authenticator::new(&running.origin).sign(&asked_to_log_in(&mut stranger).await);
@@ -181,7 +181,7 @@ async fn letters_are_counted_when_the_mail_server_took_them_and_when_it_did_not(
     assert_eq!(counted("delivered").await, 0.0);
     let _server = MailServer::start_on(mail);
     app.db.execute("UPDATE outbox SET next_attempt_at = now()");
-    // The next letter wakes whoever delivers.
+    // The next email wakes the deliverer.
     running.browser().fill_in("/forgot-password", &[("email", ada.email)]).await;
     eventually("two letters", async || (counted("delivered").await == 2.0).then_some(())).await;
     assert_eq!(counted("failed").await, 1.0);
@@ -228,7 +228,7 @@ async fn documentation_alerts_and_dashboard_know_the_metrics_there_are() {
     assert!(exposed.len() > 12, "{exposed:?}");
     let file = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let documented = names(&file("docs/observability.md"));
-    // Elsewhere nobody knows those of the process.
+    // The process metrics exist on Linux only.
     let here = |name: &&String| cfg!(target_os = "linux") || !name.starts_with("process_");
     assert_eq!(documented.iter().filter(here).cloned().collect::<BTreeSet<_>>(), exposed);
     for path in ["deploy/alerts.yaml", "deploy/grafana-dashboard.json"] {

@@ -52,7 +52,7 @@ fn each_migration_goes_up_down_and_up_again() {
     assert!(picture(conn).lines().all(|line| line.contains(empty)), "{}", picture(conn));
 }
 
-/// Managed databases give nobody a superuser.
+/// Managed databases offer no superuser.
 #[test]
 fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal() {
     let mut conn = emptied_connection();
@@ -120,7 +120,7 @@ fn the_newest_migration_takes_nothing_away_and_demands_nothing_new_of_what_there
 }
 
 #[actix_web::test]
-async fn going_back_one_migration_and_forth_again_logs_nobody_out() {
+async fn reverting_and_reapplying_the_last_migration_logs_no_user_out() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let browser = app.logged_in(&ada).await;

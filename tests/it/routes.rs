@@ -54,7 +54,7 @@ fn expected(guard: GuardKind, method: Method, persona: Persona) -> Outcome {
     use Persona::*;
     match (guard, persona) {
         (_, CrossSite) if method == Method::Post => Outcome::Forbidden,
-        // Whoever has a session, or nothing at all, has no log-in to finish.
+        // A browser with a session, or with no cookie at all, has no pending log-in.
         (GuardKind::Pending, Pending) => Outcome::Admitted,
         (GuardKind::Pending, _) => Outcome::LogIn,
         (_, ForeignToken) if method == Method::Post => Outcome::Forbidden,
@@ -80,7 +80,7 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
         303 if row.path == "/logout" => Outcome::Admitted,
         303 if answer.is_sent_to("/login") => Outcome::LogIn,
         303 if answer.is_sent_to("/confirm") => Outcome::Confirm,
-        // The guarded pages of the lab refuse whoever has no run, whatever else they are.
+        // The guarded pages of the lab answer 401 to every persona without a run.
         401 if row.path.starts_with("/compare/") => Outcome::Admitted,
         401 | 403 => Outcome::Forbidden,
         fault @ 500.. => panic!("{} answers {fault}: {}", row.path, answer.body),
@@ -128,7 +128,7 @@ async fn browser_of(app: &TestApp, persona: Persona, ada: &Person, grace: &Perso
             browser.get("/login").await.is(200);
             return browser;
         }
-        // Somebody else, who is in nobody's way.
+        // A separate user, so that the other personas keep their sessions.
         Persona::Pending => return pending(app).await,
         Persona::Member | Persona::ConfirmedMember => ada,
         _ => grace,
@@ -162,7 +162,7 @@ async fn pending(app: &TestApp) -> Browser {
 }
 
 #[actix_web::test]
-async fn who_gets_in_follows_from_the_guard_of_the_row_alone() {
+async fn admission_depends_only_on_the_guard_of_the_route() {
     let app = app();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut wrong = Vec::new();
@@ -192,7 +192,7 @@ async fn who_gets_in_follows_from_the_guard_of_the_row_alone() {
 }
 
 #[actix_web::test]
-async fn whoever_is_turned_away_comes_back_to_where_they_were_going() {
+async fn after_the_login_a_redirected_user_returns_to_the_requested_page() {
     let app = app();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut stranger = browser_of(&app, Persona::Anonymous, &ada, &grace).await;
@@ -262,7 +262,7 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
 }
 
 #[actix_web::test]
-async fn other_sites_change_nothing_whatever_row_they_aim_at() {
+async fn requests_from_other_sites_change_nothing_on_any_route() {
     let app = app();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = browser_of(&app, Persona::ConfirmedAdmin, &ada, &grace).await;

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use crate::support::app::TestApp;
 use crate::support::authenticator_app::AuthenticatorApp;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another_key() {
@@ -30,7 +31,7 @@ async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another
     assert!(!thief.is_in().await);
     thief.get("/login/second-factor").await.redirects_to("/login");
     assert_eq!(app.db.scalar::<String>("SELECT factor FROM sessions"), "password+totp");
-    browser.get("/account/sessions").await.says("with a password and an authenticator app");
+    browser.get("/account/sessions").await.says("a password and an authenticator app");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM pending_logins"), 0);
     assert_eq!((app.events("password-accepted"), app.events("logged-in")), (1, 2));
 }
@@ -51,7 +52,7 @@ async fn keep_me_logged_in_survives_the_second_step() {
 }
 
 #[actix_web::test]
-async fn whoever_gives_up_or_waits_too_long_begins_anew() {
+async fn a_cancelled_or_expired_pending_login_starts_over() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
@@ -99,7 +100,7 @@ async fn a_new_password_and_a_disabling_end_what_waits() {
 }
 
 #[actix_web::test]
-async fn a_factor_that_is_removed_while_a_log_in_waits_lets_nobody_in() {
+async fn removing_the_factor_during_a_pending_login_opens_no_session() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut owner = app.logged_in(&ada).await;
@@ -133,7 +134,7 @@ async fn one_waiting_log_in_submitted_ten_times_at_once_opens_one_session() {
 }
 
 #[actix_web::test]
-async fn whoever_is_logged_in_and_logs_in_anew_is_out_until_the_second_step() {
+async fn logging_in_again_ends_the_session_until_the_second_step() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.enrol(&mut app.logged_in(&ada).await).await;
@@ -181,9 +182,9 @@ async fn a_reset_password_keeps_the_second_factor() {
     app.enrol(&mut app.logged_in(&ada).await).await;
     let mut browser = app.browser();
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let link = app.letter(ada.email, "Set a new password").await.link();
+    let link = app.letter(ada.email, subjects::RESET_PASSWORD).await.link();
     browser.get(&link).await;
-    let token = app.letter(ada.email, "Set a new password").await.token();
+    let token = app.letter(ada.email, subjects::RESET_PASSWORD).await.token();
     let new = "analytical engines weave patterns";
     browser.post("/reset-password", &[("token", &token), ("password", new)]).await.is(303);
     browser.log_in(ada.email, new).await.redirects_to("/login/second-factor");
@@ -242,8 +243,8 @@ async fn a_confirmation_is_remembered_with_what_it_was_proven_with() {
         browser.fill_in("/confirm", &[("password", ada.password), ("code", code)]).await.is(303);
     }
     let page = browser.get("/account/activity").await;
-    page.says("Confirmed with a password and a recovery code");
-    page.says("Confirmed with a password and an authenticator app");
+    page.has_event("confirmed").says("a password and a recovery code");
+    page.says("a password and an authenticator app");
     let plain: i64 =
         app.db.scalar("SELECT count(*) FROM audit_events WHERE act = 'confirmed' AND detail = ''");
     assert_eq!((plain, app.events("confirmed")), (1, 3));

@@ -1,4 +1,4 @@
-//! What is stored logs nobody in, and what happened is told without what made it happen.
+//! Nothing stored can be used to log in, and neither the log nor the audit trail contains secrets.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::app::{Person, TestApp};
 use crate::support::process::Latchkey;
+use crate::support::subjects;
 
 const NEW: &str = "gravel tuba otter lemon";
 const NEWER: &str = "velvet anchor pigeon soup";
@@ -82,7 +83,7 @@ async fn the_trail_holds_no_secret() {
 }
 
 #[actix_web::test]
-async fn a_database_somebody_lives_in_logs_nobody_in() {
+async fn a_database_in_use_contains_nothing_to_log_in_with() {
     let app = TestApp::spawn();
     let secrets = live(&app).await;
     let dump = app.dump();
@@ -114,12 +115,12 @@ async fn a_database_somebody_lives_in_logs_nobody_in() {
 }
 
 #[actix_web::test]
-async fn whatever_would_log_somebody_in_is_found_and_not_shown() {
+async fn a_stored_credential_is_found_and_not_printed() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let browser = app.logged_in(&ada).await;
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let (key, token) = (browser.key(), app.letter(ada.email, "Set a new password").await.token());
+    let (key, token) = (browser.key(), app.letter(ada.email, subjects::RESET_PASSWORD).await.token());
     let cases = [
         (
             "audit_events.detail",

@@ -39,7 +39,7 @@ async fn the_first_start_prints_a_link_that_makes_the_first_administrator_once()
         [("token", token(&path)), ("name", "Eve"), ("email", "eve@example.org"), ("password", PASSWORD)];
     // The page without a link to use has no form; any other one has a token.
     late.get("/login").await.is(200);
-    late.post("/setup", &fields).await.is(422).says("This link does not work");
+    late.post("/setup", &fields).await.is(422).is_refused("dead-link");
 
     first.stop(Signal::SIGTERM).await;
     assert_eq!(dir.postgres(), None);
@@ -135,7 +135,7 @@ async fn it_is_alive_before_its_database_is_there_and_ready_soon_after() {
     browser.get("/readyz").await.is(503);
     browser.get("/robots.txt").await.is(200);
     let answer = browser.fill_in("/login", &[("email", ada.email), ("password", ada.password)]).await;
-    assert_eq!(answer.is(503).text("h1").as_deref(), Some("We do not know whether this was done"));
+    answer.is(503).is_error("outcome-unknown");
     assert!(answer.header("retry-after").is_some());
     assert!(answer.header("content-security-policy").is_some());
     running.logged("waiting for the database").await;
@@ -172,7 +172,7 @@ async fn while_another_instance_migrates_this_one_waits_and_says_that_it_is_not_
     let running = Latchkey::on(&db.url()).serve().await;
     let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = \
                  (SELECT oid FROM pg_database WHERE datname = current_database()))";
-    eventually("somebody waiting for the lock", async || db.scalar::<bool>(waits).then_some(())).await;
+    eventually("a session waiting for the lock", async || db.scalar::<bool>(waits).then_some(())).await;
     let mut browser = running.browser();
     browser.get("/healthz").await.is(200);
     browser.get("/readyz").await.is(503);
@@ -193,7 +193,7 @@ async fn a_start_amid_a_failover_waits_until_the_database_may_be_written_to() {
 }
 
 #[actix_web::test]
-async fn told_to_stop_before_its_database_is_there_it_stops() {
+async fn a_stop_signal_before_the_database_is_ready_stops_the_program() {
     let db = TestDb::new();
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut running = Latchkey::on(&Gate::new().url(&db)).serve().await;
@@ -269,7 +269,7 @@ async fn a_signal_lets_what_is_running_finish() {
 }
 
 #[actix_web::test]
-async fn under_load_a_signal_costs_nobody_an_answer_that_was_begun() {
+async fn under_load_a_signal_cuts_off_no_answer_that_has_begun() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut running = Latchkey::on(&app.db.url()).serve_ready().await;

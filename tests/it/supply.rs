@@ -87,7 +87,7 @@ fn the_bill_of_materials_names_every_crate_of_the_program_with_version_hash_and_
         assert!(!has(name), "{name} does not become part of the program");
     }
     assert!(named.contains("pkg:deb/debian/libpq5"));
-    // Whatever something depends on is named as well, and nothing stands there for nobody's sake.
+    // Every dependency is named as well, and every named component is a dependency of another.
     let program = bill["metadata"]["component"]["bom-ref"].as_str().unwrap();
     let mut needed = BTreeSet::new();
     for entry in bill["dependencies"].as_array().unwrap() {

@@ -69,13 +69,13 @@ fn loose(template: &Template) -> Vec<String> {
 }
 
 #[test]
-fn what_a_person_typed_is_kept_to_itself_wherever_it_is_shown() {
+fn typed_text_is_isolated_from_its_surroundings_on_every_page() {
     let found: Vec<String> = templates().iter().flat_map(loose).collect();
     assert!(found.is_empty(), "use ui::typed, <bdi> or direction::isolated:\n{}", found.join("\n"));
 }
 
 #[test]
-fn the_check_finds_what_is_loose() {
+fn the_check_finds_unpinned_parts() {
     let find = |text: &str| loose(&Template { path: "x".into(), text: text.into() }).len();
     for text in ["<p>{{ name }}</p>", "<p>{{ user.email }}, {{ bar.label }}</p>", "{{- row.person_name -}}"] {
         assert_eq!(find(text), 1, "{text}");
@@ -116,7 +116,7 @@ fn fields_follow_what_is_typed() {
 #[test]
 fn a_form_with_a_new_password_says_whose_it_is() {
     let mut looked_at = 0;
-    // The parts of forms, which nobody sends.
+    // The gallery of form parts, which is never sent.
     for Template { path, text } in
         templates().into_iter().filter(|template| template.path != "dev/parts.html")
     {

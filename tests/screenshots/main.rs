@@ -58,7 +58,7 @@ async fn main() {
 
     let ada = Chrome::open(&house.app.origin).await;
     ada.log_in(house.ada.email, house.ada.password).await;
-    ada.reads("Hello, Ada Lovelace").await;
+    ada.is_at("home").await;
     house.add_passkeys(Who::Ada);
     elsewhere(&house);
     for (name, path) in [
@@ -81,7 +81,7 @@ async fn main() {
 
     let grace = Chrome::open(&house.app.origin).await;
     grace.log_in(house.grace.email, house.grace.password).await;
-    grace.reads("Hello, Grace Hopper").await;
+    grace.is_at("home").await;
     elsewhere(&house);
     let user = format!("/admin/users/{}", house.ada.id);
     for (name, path) in [
@@ -96,7 +96,7 @@ async fn main() {
     }
 }
 
-/// Nobody in a picture lives on this very machine.
+/// Replaces the loopback address, so that pictures show plausible addresses.
 fn elsewhere(house: &House) {
     house.app.db.execute(
         "UPDATE sessions SET address = '203.0.113.7' WHERE address = '127.0.0.1'; \

@@ -32,7 +32,7 @@ app.get("/home", signedIn, (req, res) => {
   res.render("home", { name: req.session.user, filler });
 });
 
-// A new session for whoever logs in, as express-session's documentation has it.
+// Regenerates the session at log-in, as express-session's documentation recommends.
 app.post("/login", express.urlencoded(), (req, res, next) => {
   req.session.regenerate((error) => {
     if (error) return next(error);

@@ -1,7 +1,7 @@
 //! Reads sessions from Postgres. Lookups that arrive while a query runs share the next one.
 //!
-//! A lookup only joins a query that has not begun. So its answer was true after it asked, whatever was revoked meanwhile,
-//! and queries need not be told apart by when they began.
+//! A lookup only joins a query that has not begun. So its answer was true at some moment after it asked, even if a
+//! session was revoked meanwhile, and queries need not be told apart by when they began.
 
 use std::collections::HashMap;
 use std::mem;

@@ -32,7 +32,7 @@ pub struct House {
     pub app: TestApp,
     pub ada: Person,
     pub grace: Person,
-    /// Somebody whose account is disabled.
+    /// A user whose account is disabled.
     gone: Uuid,
     /// A letter in the mailbox.
     letter: Uuid,

@@ -207,7 +207,8 @@ impl Scene {
         scene
     }
 
-    /// By the thief, which ends the owner's session; somebody who knows the new one opens another for the owner.
+    /// The thief changes the password, which ends the owner's session. The test then logs the owner in with the new
+    /// password.
     async fn change_the_password(&mut self) {
         let fields = [("current_password", self.password), ("password", THIEFS_PASSWORD)];
         self.thief.fill_in("/account/password", &fields).await.is(303);

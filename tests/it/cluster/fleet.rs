@@ -20,7 +20,7 @@ pub struct Fleet {
     pub nginx: Nginx,
     pub programs: Vec<Latchkey>,
     pub running: Vec<Running>,
-    /// Rests between two instances, as whoever rolls something out does to look at it.
+    /// Pauses between two instances, as an operator does during a roll-out.
     pub pause: Duration,
     // In this order: the server is stopped before its directory goes.
     _server: LocalServer,

@@ -106,7 +106,7 @@ fn write_upstream(dir: &Path, ports: &[u16], drained: Option<u16>) {
 }
 
 /// `proxy_next_upstream` without `non_idempotent`: a POST that has reached an instance is never sent to another one,
-/// because nobody knows what it did there.
+/// because nginx cannot know what it did there.
 fn configuration(dir: &Path, listen: &str) -> String {
     let dir = dir.display();
     let user = if nix::unistd::geteuid().is_root() { "user nobody nogroup;" } else { "" };

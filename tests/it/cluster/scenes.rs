@@ -21,7 +21,7 @@ const AFTER: Duration = Duration::from_millis(600);
 pub enum Demand {
     /// No request fails.
     Everything,
-    /// Nobody is logged out or served wrongly; what fails is counted.
+    /// No user is logged out or served wrongly; failed requests are counted.
     Sessions,
 }
 
@@ -95,7 +95,7 @@ impl Play {
     }
 }
 
-/// Somebody logs in, is known to every instance, and logs out at one of them: every instance is asked at once.
+/// A user logs in, visits every instance, and logs out at one of them: then every instance is asked at once.
 pub async fn log_out_here_and_be_refused_there(fleet: &Fleet, world: &Rc<World>, rounds: usize) {
     for round in 0..rounds {
         let mut visitor = Visitor {

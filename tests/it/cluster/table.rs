@@ -11,7 +11,7 @@ pub struct Row {
     pub what: String,
     pub load: String,
     pub tally: Tally,
-    /// Logged out, or gone, though nobody ended it.
+    /// Sessions that were logged out or lost, although no request ended them.
     pub lost: usize,
     /// After its end, or with what had been changed.
     pub wrong: usize,

@@ -88,7 +88,7 @@ fn on_kubernetes_the_probes_the_service_and_the_budget_fit_the_deployment() {
         assert_eq!(probe.at("httpGet").at("port").text(), port.at("name").text());
         assert!(probe.at("failureThreshold").text().parse::<u32>().unwrap() > 1);
     }
-    // The same requirements in one place each, or pods are served by nobody and protected from nothing.
+    // If a selector does not match the pods' labels, no service and no policy covers the pods.
     let labels = pairs(deployment.at("spec").at("template").at("metadata").at("labels"));
     let selector = |kind: &str| of_kind(&documents, kind).at("spec").at("selector").clone();
     assert_eq!(pairs(selector("Deployment").at("matchLabels")), labels);
@@ -96,7 +96,7 @@ fn on_kubernetes_the_probes_the_service_and_the_budget_fit_the_deployment() {
     assert_eq!(pairs(&selector("Service")), labels);
     let served = &of_kind(&documents, "Service").at("spec").at("ports").list()[0];
     assert_eq!(served.at("targetPort").text(), port.at("name").text());
-    // Nobody waits for a restart, and one may always be taken away.
+    // A restart causes no outage, and one pod may always be evicted.
     let replicas: u32 = deployment.at("spec").at("replicas").text().parse().unwrap();
     let kept: u32 =
         of_kind(&documents, "PodDisruptionBudget").at("spec").at("minAvailable").text().parse().unwrap();

@@ -46,7 +46,7 @@ async fn a_mail_server_is_knocked_at_and_sent_nothing() {
         .says("mail.server", "ok", "it answers and accepts us as [127.0.0.1]")
         .says("mail.tls", "note", "within this machine")
         .says("mail.from", "ok", "no-reply@localhost");
-    // It has nobody to log in, so it takes no password.
+    // No user logs in there, so it takes no password.
     doctor(&to(format!("smtp://ada:{PASSWORD}@127.0.0.1:{}", server.port)), &[]).says(
         "mail.server",
         "problem",

@@ -60,7 +60,7 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
     let dir = DataDir::new();
     let server = LocalServer::start(&Options::new(dir.path())).unwrap();
     let direct = server.maintenance_url();
-    // As few as a pooler may have: whoever holds one and asks for another would wait for ever.
+    // The smallest pool: a check that holds a connection and asks for another would wait for ever.
     let bouncer = PgBouncer::with(&direct, 1).await;
     let latchkey = on(&bouncer.url())
         .with("LATCHKEY__DATABASE__POOLER", "transaction")
@@ -81,7 +81,7 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
     over.store(true, Ordering::Relaxed);
     busy.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(found.code, Some(0), "{:#?}", found.rows);
-    // Without mail nobody sends any.
+    // Without mail there is no sender to check.
     let missing = CHECKS.iter().find(|check| **check != "mail.from" && !found.checks().contains(check));
     assert_eq!(missing, None);
     for row in &found.rows {
@@ -94,7 +94,7 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
         .says("sessions.instances", "ok", "1 instances")
         .says("audit.trail", "ok", "")
         .says("upkeep.seals", "ok", "");
-    // What it looked at is as it was: nothing it set is there for whoever comes next.
+    // The doctor leaves the server connection as it was: the next client sees none of its settings.
     let mut next = migrations::connect(&bouncer.url()).unwrap();
     for _ in 0..4 {
         let ask = "DO $$ BEGIN ASSERT current_setting('latchkey.doctor', true) IS NULL; END $$";

@@ -12,6 +12,7 @@ use crate::mail::MailServer;
 use crate::support::browser::Browser;
 use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, Running};
+use crate::support::subjects;
 
 const GRACE: (&str, &str) = ("grace@example.org", "nanoseconds-of-wire-30cm");
 const ADA: &str = "ada@example.org";
@@ -40,7 +41,7 @@ impl TwoRoles {
         self.db.url().replacen("latchkey@", &format!("{role}@"), 1)
     }
 
-    /// As whoever this is.
+    /// Runs the statements as `role`.
     fn run(&self, role: &str, statements: &str) -> Result<(), String> {
         let mut conn = migrations::connect(&self.url(role)).unwrap();
         conn.batch_execute(statements).map_err(|error| error.to_string())
@@ -98,7 +99,7 @@ async fn a_role_that_owns_nothing_serves_everything_people_do_and_cannot_touch_t
         .says("audit.trail", "ok", "");
     running.stop(nix::sys::signal::Signal::SIGTERM).await;
 
-    // What is due is gone: a session, somebody who left, what was personal in their events, the oldest of the trail.
+    // Everything due is purged: a session, a deleted user, the personal data in their events, the oldest events.
     roles.db.execute(
         "UPDATE sessions SET created_at = created_at - interval '90 days', expires_at = now() - interval '60 days'; \
          UPDATE users SET delete_after = now() - interval '1 second' WHERE delete_after IS NOT NULL",
@@ -134,7 +135,7 @@ async fn everything_people_do(running: &Running, mail: &MailServer, roles: &TwoR
     let mut ada = running.browser();
     let person = [("name", "Ada"), ("email", ADA), ("password", ADAS[0])];
     ada.fill_in("/register", &person).await.redirects_to("/register/check-email");
-    let link = mail.link_to(ADA, "Confirm your email address").await;
+    let link = mail.link_to(ADA, subjects::VERIFY_EMAIL).await;
     ada.fill_in(&link, &[("token", token(&link))]).await.redirects_to("/login");
     let logged_in = async |password: &str| -> Browser {
         let mut browser = running.browser();
@@ -158,7 +159,7 @@ async fn everything_people_do(running: &Running, mail: &MailServer, roles: &TwoR
     assert!(!phone.is_in().await && ada.is_in().await);
 
     phone.fill_in("/forgot-password", &[("email", ADA)]).await.is(303);
-    let link = mail.link_to(ADA, "Set a new password").await;
+    let link = mail.link_to(ADA, subjects::RESET_PASSWORD).await;
     phone.open(&link).await.is(200);
     phone
         .post("/reset-password", &[("token", token(&link)), ("password", ADAS[2])])

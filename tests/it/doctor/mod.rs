@@ -68,7 +68,7 @@ impl Findings {
         let row = self.of(check);
         let text = format!("{} {}", row["seen"], row["advice"]);
         assert!(row["level"] == level && text.contains(words), "{row:#}");
-        // Whoever is told of something is told what to do.
+        // Every warning and problem comes with advice.
         assert!(row["level"] == "ok" || row["level"] == "note" || row["advice"].is_string(), "{row:#}");
         self
     }

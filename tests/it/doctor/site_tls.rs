@@ -47,7 +47,7 @@ async fn over_tls_the_site_is_reached_and_a_certificate_that_browsers_refuse_is_
         let found = doctor(&latchkey, &["--url", &at(&wrong)]);
         found.says("site.reach", "problem", seen).says("site.reach", "problem", advice);
     }
-    // Whoever asks without TLS where it is spoken, and with it where it is not.
+    // HTTP on a TLS port, and HTTPS on a port without TLS.
     doctor(&latchkey, &["--url", &at(&right).replace("https", "http")]).says(
         "site.reach",
         "problem",

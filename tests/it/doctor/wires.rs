@@ -91,7 +91,7 @@ async fn warned(latchkey: &Latchkey) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
 }
 
-/// Its first host is here, and the one it would ask next belongs to nobody: not within this machine.
+/// The first host is this machine. The second is a documentation address (RFC 5737): no host answers there.
 const AWAY: &str = "localhost,192.0.2.1";
 
 #[actix_web::test]
@@ -150,7 +150,7 @@ async fn a_start_and_the_doctor_say_when_others_could_read_what_travels_to_the_d
     doctor(&direct, &[]).says("database.tls", "warning", "LATCHKEY__DATABASE__DIRECT_URL: not encrypted");
     assert_eq!(warned(&on(local.url())).await, Vec::<Value>::new(), "through a socket file");
 
-    // Nobody who has not proven who they are is spoken to.
+    // The doctor does not talk to a server that cannot prove its identity.
     let stranger = on(postgres.url(AWAY, "sslmode=verify-full"))
         .with("PGSSLROOTCERT", postgres.certificates.file("stranger.pem").display());
     doctor(&stranger, &[]).says("database.reach", "problem", "certificate verify failed");

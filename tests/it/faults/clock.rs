@@ -39,7 +39,7 @@ pub async fn jumps() -> Vec<Outcome> {
             .with("LD_PRELOAD", library)
             .with("FAKETIME_TIMESTAMP_FILE", &file)
             .with("FAKETIME_NO_CACHE", "1")
-            // What measures intervals goes on as it does when somebody sets the clock.
+            // The monotonic clock runs on, as it does when an operator sets the clock.
             .with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .with("DONT_FAKE_MONOTONIC", "1");
         vec![program]

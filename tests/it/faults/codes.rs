@@ -1,4 +1,4 @@
-//! Somebody with an authenticator app and many recovery codes, each of which is used twice at once.
+//! A user with an authenticator app and many recovery codes, each of which is used twice at once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;

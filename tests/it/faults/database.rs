@@ -1,4 +1,4 @@
-//! Postgres restarts, hangs, has no room for us, and cuts off whoever listens.
+//! Postgres restarts, hangs, has no connection left for us, and terminates the listeners' connections.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ pub async fn is_exhausted() -> Vec<Outcome> {
     let until = Arc::clone(&over);
     let crowd = task::spawn_blocking(move || {
         let (mut crowd, mut taken) = (Vec::new(), Some(taken));
-        // Whoever loses a place to us does not get it back, and whoever was just coming in loses it as well.
+        // Terminates our connections, and those just being opened, so that the crowd takes their slots.
         let ours = "SELECT pid::text FROM pg_stat_activity WHERE application_name <> 'crowd' AND backend_type = 'client backend' AND pg_terminate_backend(pid)";
         while !until.load(Ordering::Relaxed) {
             while let Ok(conn) = migrations::connect(&url) {
@@ -148,7 +148,7 @@ async fn is_alive_but_not_ready(rig: &mut Rig) {
     rig.expect(ready.status == Some(503), format!("readiness: {:?}", ready.status));
 }
 
-/// Whoever needs the database is told to come back, in time; the process is alive and says it is not ready.
+/// Requests that need the database get 503 in time; the process is alive and reports that it is not ready.
 async fn answers_in_time(rig: &mut Rig, readiness: &[u16]) {
     let begun = Instant::now();
     time::sleep(CALM).await;
@@ -176,7 +176,7 @@ async fn answers_in_time(rig: &mut Rig, readiness: &[u16]) {
         rig.expect(reply.status == Some(503) && reply.retry_after, format!("a log-in: {:?}", reply.status));
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
-    // Long enough for whoever was under way to run out of time.
+    // Long enough for requests under way to time out.
     time::sleep(LONG_ENOUGH.saturating_sub(begun.elapsed())).await;
     slowest = slowest.max(rig.slowest());
     rig.expect(slowest <= ANSWER_WITHIN, format!("an answer took {slowest:?}"));

@@ -1,5 +1,5 @@
-//! What strangers do meanwhile: they register, and use links that work once, always two at a time. Every answer is
-//! kept, and held against the rows afterwards.
+//! Side jobs during a fault: visitors register, and use one-time links, always two at a time. Every answer is
+//! recorded and compared with the rows afterwards.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -36,7 +36,7 @@ pub struct Ledger {
     next: Cell<usize>,
 }
 
-/// Somebody with a reset link each.
+/// Creates users with a reset link each.
 pub fn hand_out_links(conn: &mut PgConnection, ledger: &Ledger) {
     let mut statements = String::new();
     for number in 0..LINKS {
@@ -97,7 +97,7 @@ pub async fn reset(world: Rc<World>, ledger: Rc<Ledger>) {
             expect(&world, "POST /reset-password", &reply, &[303, 410, 422]);
             reply.done("/login")
         });
-        // Nobody was asked: the link is good for another attempt.
+        // Neither request reached the program: the link is good for another attempt.
         if told == [Done::No, Done::No] {
             sleep(Duration::from_millis(40)).await;
             continue;
@@ -109,7 +109,7 @@ pub async fn reset(world: Rc<World>, ledger: Rc<Ledger>) {
 }
 
 impl Ledger {
-    /// What whoever uses this link is answered; nothing is kept of it.
+    /// Uses the link and returns the status without recording it.
     pub async fn use_link(&self, world: &World, number: usize) -> Option<u16> {
         let token = self.tokens.borrow()[number].clone();
         let fields = [("token", token.as_str()), ("password", NEW_PASSWORD)];

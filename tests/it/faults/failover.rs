@@ -44,7 +44,10 @@ async fn the_first_dies() -> Outcome {
         let origin = rig.world.origins[0].clone();
         let fields = [("email", "link296@example.org"), ("password", PASSWORD)];
         if let Some(reply) = fill_in(&rig.world, &origin, "/login", &fields).await {
-            rig.expect(reply.status == Some(503), format!("a log-in nobody could write: {:?}", reply.status));
+            rig.expect(
+                reply.status == Some(503),
+                format!("a log-in that could not be written: {:?}", reply.status),
+            );
             refused += 1;
         }
         for origin in [origin, late.origin.clone()] {

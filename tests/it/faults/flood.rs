@@ -20,8 +20,8 @@ const HERD: usize = 1000;
 /// What a hash costs by default.
 const COST: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
 
-/// How long somebody who is logged in may wait for a page meanwhile; a request a connection, on a machine that also
-/// runs the herd.
+/// How long a logged-in user may wait for a page meanwhile, with one request per connection, on a machine that also
+/// runs the flood.
 const PAGE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Two hashes at once of 19 MiB each, a thousand connections, and what the program is anyway.
@@ -82,7 +82,7 @@ pub async fn herd() -> Vec<Outcome> {
     let peak = memory(&rig, "VmHWM:");
     rig.expect(peak <= MOST_MEMORY, format!("{peak} MiB of memory"));
     let slowest = rig.slowest();
-    rig.expect(slowest <= PAGE_WITHIN, format!("somebody inside waited {slowest:?}"));
+    rig.expect(slowest <= PAGE_WITHIN, format!("a logged-in user waited {slowest:?}"));
     let told: Vec<String> = told.into_iter().map(|(what, many)| format!("{many} {what}")).collect();
     rig.notes.push(format!(
         "{HERD} at once answered within {:.1} s ({}); {before} MiB before, {peak} at most; slowest page inside {:.1} s",

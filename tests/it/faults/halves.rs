@@ -34,7 +34,7 @@ const HALVES: [(&str, &str); 6] = [
          WHERE e.subject = u.id AND e.act IN ('enabled', 'disabled') ORDER BY id DESC LIMIT 1)",
     ),
     (
-        "a live session of somebody who is disabled",
+        "a live session of a disabled user",
         "SELECT handle::text FROM sessions s JOIN users u ON u.id = s.principal \
          WHERE u.disabled_at IS NOT NULL AND s.revoked_at IS NULL",
     ),

@@ -1,4 +1,4 @@
-//! The mail server refuses, or takes connections and says nothing: nobody notices, and no letter is lost.
+//! The mail server refuses connections, or accepts them and stays silent: users notice nothing, and no email is lost.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::rows;
 use crate::mail::{MailServer, SilentServer};
 use crate::support::process::{eventually, free_port};
 
-/// Nobody waits for mail: a registration costs a hash and two transactions.
+/// No request waits for mail: a registration costs a hash and two transactions.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
 const DUE: &str = "UPDATE outbox SET next_attempt_at = now() - interval '1 minute' WHERE sent_at IS NULL";
@@ -47,7 +47,7 @@ pub async fn is_down() -> Vec<Outcome> {
     rig.live().await;
     time::sleep(CALM).await;
     answers_alike(&mut rig).await;
-    rig.expect(silent.waiting() > 0, "nobody asked the mail server");
+    rig.expect(silent.waiting() > 0, "no instance connected to the mail server");
     rig.notes.push(format!("{} connections to it wait", silent.waiting()));
     vec![refused, rig.judged("The mail server says nothing", None).await]
 }
@@ -56,7 +56,7 @@ fn at(program: crate::support::process::Latchkey, port: u16) -> crate::support::
     program.with("LATCHKEY__MAIL__SMTP_URL", format!("smtp://127.0.0.1:{port}"))
 }
 
-/// To whoever has an account and whoever has none.
+/// Addresses with and without an account get the same answer.
 async fn answers_alike(rig: &mut Rig) {
     let origin = rig.world.origins[0].clone();
     let mut slowest = Duration::ZERO;
@@ -70,6 +70,6 @@ async fn answers_alike(rig: &mut Rig) {
         );
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
-    rig.expect(slowest <= ANSWERED_WITHIN, format!("somebody waited {slowest:?} for mail"));
+    rig.expect(slowest <= ANSWERED_WITHIN, format!("a request waited {slowest:?} for mail"));
     rig.notes.push(format!("slowest answer {:.2} s", slowest.as_secs_f64()));
 }

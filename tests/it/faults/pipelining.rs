@@ -62,7 +62,7 @@ pub async fn clients() -> Vec<Outcome> {
     rig.expect(held >= CONNECTIONS, format!("only {held} connections were held"));
     rig.expect(peak <= MOST_MEMORY, format!("{peak} MiB of memory"));
     let slowest = rig.slowest();
-    rig.expect(slowest <= PAGE_WITHIN, format!("somebody else waited {slowest:?}"));
+    rig.expect(slowest <= PAGE_WITHIN, format!("another user waited {slowest:?}"));
     let back = rig.recovers(Instant::now()).await;
     time::sleep(5 * CALM).await;
     let after = memory(&rig, "VmRSS:");

@@ -56,7 +56,7 @@ pub async fn is_told_to_end() -> Vec<Outcome> {
     }
     let back = rig.recovers(Instant::now()).await;
     rig.notes.push(format!("{ENDS} times, slowest end {:.1} s", slowest.as_secs_f64()));
-    told_who_was_let_in(&mut rig);
+    expect_answers_for_opened_sessions(&mut rig);
     let under_load = rig.judged("SIGTERM under load", Some(back)).await;
 
     let mut rig = Rig::plain().await;
@@ -97,8 +97,8 @@ async fn ends(rig: &mut Rig) -> Duration {
     took
 }
 
-/// Whoever has a session heard of it.
-fn told_who_was_let_in(rig: &mut Rig) {
+/// A log-in that opened a session was answered.
+fn expect_answers_for_opened_sessions(rig: &mut Rig) {
     let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
     let agents = rows(&mut conn, "SELECT user_agent FROM sessions");
     let untold: Vec<usize> = {
@@ -115,7 +115,7 @@ fn told_who_was_let_in(rig: &mut Rig) {
 const OLD: &str = "only-for-tests-0123456789-abcdefghijkl";
 const NEW: &str = "another-for-tests-9876543210-zyxwvutsrq";
 
-/// Instance by instance: first all are told the new key, then all use it; nobody is logged out meanwhile.
+/// Instance by instance: first all learn the new key, then all use it; no user is logged out meanwhile.
 pub async fn changes_its_key() -> Vec<Outcome> {
     let mut rig = Rig::new(&[], |program, _| {
         vec![program.clone().with("LATCHKEY__SECRET", OLD), program.on_another_port()]
@@ -137,7 +137,7 @@ pub async fn changes_its_key() -> Vec<Outcome> {
         }
     }
     let back = rig.recovers(Instant::now()).await;
-    // A cookie of a key that nobody knows.
+    // A cookie signed with a key that no instance knows.
     let stranger =
         rig.programs[0].on_another_port().with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");
     let stranger = stranger
@@ -148,7 +148,8 @@ pub async fn changes_its_key() -> Vec<Outcome> {
     browser.log_in("link297@example.org", crate::history::visitors::PASSWORD).await.redirects_to("/home");
     let answer = browser.copy_at(&stranger.origin).get("/home").await;
     rig.expect(answer.is_sent_to("/login"), format!("a cookie of an unknown key: {}", answer.status));
-    rig.notes.push("two instances, four restarts; a cookie of an unknown key is nobody's".into());
+    rig.notes
+        .push("two instances, four restarts; a cookie signed with an unknown key opens no session".into());
     rig.codes = Some(codes);
     vec![rig.judged("The key changes", Some(back)).await]
 }

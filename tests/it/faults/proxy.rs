@@ -51,7 +51,7 @@ impl Proxy {
         format!("postgresql://latchkey@127.0.0.1:{}/postgres?sslmode=disable", self.port)
     }
 
-    /// Nothing passes any more, and nobody is told.
+    /// Drops everything without closing the connections.
     pub fn swallow(&self, swallows: bool) {
         self.way.swallows.store(swallows, Ordering::Release);
     }

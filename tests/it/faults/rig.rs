@@ -1,4 +1,4 @@
-//! A cluster of its own, real programs on it, and people who use them while something goes wrong.
+//! The harness: a Postgres of its own, real programs on it, and actors who use them during a fault.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use crate::support::process::{DataDir, Latchkey, Running, eventually, free_port}
 const PEOPLE: usize = 4;
 const BROWSERS_EACH: usize = 2;
 
-/// Who logs in to see whether all is well; nobody revokes anything of theirs.
+/// The account that logs in to check recovery; no actor revokes its sessions.
 const PROBE: &str = "link299@example.org";
 
 /// How long the world is left alone before and after a fault.
@@ -40,11 +40,11 @@ pub type Settings = &'static [(&'static str, &'static str)];
 pub struct Rig {
     pub world: Rc<World>,
     pub ledger: Rc<Ledger>,
-    /// Straight to the database, whatever stands between it and the programs.
+    /// Straight to the database, past any proxy or pooler.
     pub url: String,
     pub programs: Vec<Latchkey>,
     pub running: Vec<Option<Running>>,
-    /// Whoever was first to use it stops it in the end.
+    /// The first user of the server stops it in the end.
     _server: LocalServer,
     pub dir: Rc<DataDir>,
     pub missed: Vec<String>,
@@ -85,7 +85,7 @@ impl Rig {
             .with("LATCHKEY__THROTTLE__ADDRESS_FREE", "1000000")
             .with("LATCHKEY__THROTTLE__ASKS_PER_HOUR", "1000000")
             .with("LATCHKEY__THROTTLE__CEREMONIES_PER_HOUR", "1000000")
-            // Nobody listens there: emails wait in the outbox.
+            // No server listens there: emails wait in the outbox.
             .with("LATCHKEY__MAIL__SMTP_URL", format!("smtp://127.0.0.1:{}", free_port()));
         let programs = programs(first, &url);
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
@@ -149,7 +149,7 @@ impl Rig {
         }
     }
 
-    /// Waits until every instance is ready, lets somebody in and knows them: how long that took from `since`.
+    /// Waits until every instance is ready, accepts a log-in and knows the session: how long that took from `since`.
     pub async fn recovers(&mut self, since: Instant) -> Duration {
         loop {
             let served =
@@ -253,7 +253,7 @@ impl Rig {
         drop(start(self.dir.path().to_owned(), self.settings).await);
     }
 
-    /// Its processes that serve somebody.
+    /// The server processes that serve a client.
     pub fn backends(&self) -> Vec<Pid> {
         let url = &self.url;
         let query = "SELECT pid::text FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

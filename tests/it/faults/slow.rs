@@ -14,7 +14,7 @@ use super::rig::{CALM, Rig};
 
 const MOST: usize = 300;
 
-/// A head is waited for 5 s, a body 10 s, and somebody who does not read 20 s; and each may take a moment to notice.
+/// The server waits 5 s for a head, 10 s for a body and 20 s for a client to read; noticing may take a moment more.
 const GIVEN_UP_WITHIN: [(Kind, u64); 3] = [(Kind::Head, 5), (Kind::Body, 10), (Kind::Reader, 20)];
 const A_MOMENT: Duration = Duration::from_secs(4);
 
@@ -53,7 +53,7 @@ pub async fn clients() -> Vec<Outcome> {
         rig.notes.push(format!("{kind:?} given up after {:.1} s {words}", slowest.as_secs_f64()));
     }
     let slowest = rig.slowest();
-    rig.expect(slowest <= PAGE_WITHIN, format!("somebody else waited {slowest:?}"));
+    rig.expect(slowest <= PAGE_WITHIN, format!("another user waited {slowest:?}"));
     rig.notes.push(format!(
         "{most} connections, {before} MiB before, {} at most; slowest page of others {:.2} s",
         memory(&rig, "VmHWM:"),

@@ -29,9 +29,9 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Whoever still has it open is about to end.
+        // Processes that still have it open are about to end.
         let _ = Command::new("umount").args(["--lazy", &self.0]).output();
-        // Nobody could remove it while it was in use.
+        // It could not be removed while it was in use.
         let _ = fs::remove_dir(&self.0);
     }
 }
@@ -73,7 +73,7 @@ pub async fn is_full() -> Vec<Outcome> {
     let alive = reader.get("/healthz").await.status;
     rig.expect(alive == 200, format!("liveness: {alive}"));
     fs::remove_file(&filler).expect("the filler");
-    // A server that could not even write its log of changes has stopped itself, and is started by whoever watches it.
+    // A server that could not write its WAL has stopped itself, and a supervisor would start it again.
     let mut how = "Postgres went on";
     if rig.dir.postgres().is_none() {
         how = "Postgres had stopped and was started again";

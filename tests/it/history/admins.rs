@@ -4,7 +4,7 @@ use super::record::{Done, Ended, Field, PersonId, Span};
 use super::visitors::{Held, Visitor};
 
 impl Visitor {
-    /// An administrator for `wards`, whom nobody else administers.
+    /// An administrator for `wards`; no other actor administers these users.
     pub async fn administer(mut self, wards: &[PersonId]) -> Vec<Held> {
         while !self.world.over.get() {
             let Some(held) = self.held.clone() else {
@@ -20,7 +20,7 @@ impl Visitor {
             }
             self.rest().await;
         }
-        // Whoever is still disabled may log in again: the history is judged as it is.
+        // Users who are still disabled stay so: the history is checked as it is.
         self.old.extend(self.held);
         self.old
     }
@@ -36,7 +36,7 @@ impl Visitor {
         self.world.ended(Ended::All(ward), at, done);
     }
 
-    /// And enables them again soon, so that there is somebody left.
+    /// Disables the ward and enables it again soon, so that enough actors stay active.
     async fn disable(&mut self, held: &Held, ward: PersonId) {
         let Some((at, done)) = self.command(held, ward, "disable", &[]).await else { return };
         self.world.ended(Ended::Disabled(ward), at, done);

@@ -1,4 +1,4 @@
-//! Choices that a seed repeats (SplitMix64).
+//! A seeded random number generator (SplitMix64).
 
 #[derive(Clone)]
 pub struct Chance(u64);
@@ -8,7 +8,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// One for somebody else.
+    /// An independent generator for another actor.
     pub fn branch(&mut self) -> Self {
         Self(self.next())
     }

@@ -1,6 +1,6 @@
-//! Holds a history against what is promised:
-//! no request that began after something was taken back, and said to be, is served from it; nobody is logged out
-//! whose session nobody ended; and what is written about a person is what later requests show.
+//! Checks a history against the contract: no request that began after a revocation was acknowledged is served with
+//! the revoked session; no session ends unless a request ended it; and later requests show the profile as it was last
+//! written.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -53,7 +53,7 @@ pub fn check(history: &History) -> Verdict {
                 used.key, history.keys[used.key], used.at, over.surely
             )),
             Saw::Out if over.maybe >= used.at.ended => verdict.lost.push(format!(
-                "key {} of session {} at {:?}, ended by nobody",
+                "key {} of session {} at {:?}, but no request ended it",
                 used.key, history.keys[used.key], used.at
             )),
             _ => {}
@@ -83,7 +83,7 @@ fn latest(at: Span, done: Done) -> u64 {
     if done == Done::Yes { at.ended } else { at.ended.saturating_add(SETTLED) }
 }
 
-/// All that had an effect or may have had one, by whom they concern.
+/// All operations that had an effect or may have had one, grouped by session and user.
 struct Ends<'h> {
     sessions: HashMap<SessionId, Vec<&'h End>>,
     /// With when they may have been enabled again after it.
@@ -183,7 +183,7 @@ fn observations(history: &History) -> Vec<(PersonId, Field, String, Span)> {
     seen
 }
 
-/// Somebody wrote it, and nobody surely wrote something else between that and the reading.
+/// Whether a request wrote `value`, and no other request certainly wrote another value between that and the read.
 fn could_be_read(writes: &[&Write], value: &str, at: Span) -> bool {
     let others = writes
         .iter()

@@ -108,7 +108,7 @@ impl Faults {
         eventually("the end of a server", async || self.dir.postgres().is_none().then_some(())).await;
         time::sleep(self.chance_ms(0, 500)).await;
         let dir = self.dir.path().to_owned();
-        // Whoever was first to use it stops it in the end.
+        // The first user of the server stops it in the end.
         task::spawn_blocking(move || drop(start(&dir))).await.expect("a server");
         "databases crashed"
     }

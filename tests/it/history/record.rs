@@ -25,9 +25,9 @@ pub enum Done {
 /// How a request with a key was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saw {
-    /// As somebody who is logged in; with what a page said of them, if it says that.
+    /// Logged in; with the profile, if the page shows it.
     In(Option<Profile>),
-    /// As nobody.
+    /// Not logged in.
     Out,
     /// 503, or no answer.
     Nothing,

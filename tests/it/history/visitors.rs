@@ -1,4 +1,4 @@
-//! Those who use the place: people with browsers, old keys that somebody kept, and administrators.
+//! The actors of the simulation: users with browsers, holders of old keys, and administrators.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -41,7 +41,7 @@ pub struct World {
     pub over: Cell<bool>,
 }
 
-/// A cookie somebody holds, and what it was for.
+/// A cookie that an actor holds, and its session.
 #[derive(Clone)]
 pub struct Held {
     pub session: SessionId,
@@ -217,7 +217,7 @@ impl Visitor {
         self.give_up();
     }
 
-    /// Posts a form as somebody who is logged in, and notes whether it was taken as theirs.
+    /// Posts a form as a logged-in user, and records whether it was accepted as theirs.
     pub async fn post(
         &mut self,
         held: &Held,

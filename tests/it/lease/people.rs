@@ -1,4 +1,4 @@
-//! The verbs of accounts, on three running servers: what is done to somebody here holds on the next request there.
+//! Account operations on three running servers: an operation on one holds from the next request on the others.
 
 use futures_util::future::join_all;
 use latchkey::identity::{Client, Role, UserId};
@@ -127,7 +127,7 @@ async fn logging_out_confirming_and_ending_others_hold_everywhere() {
 }
 
 #[actix_web::test]
-async fn a_person_who_is_deleted_by_hand_is_soon_nobody_everywhere() {
+async fn a_user_who_is_deleted_by_hand_is_soon_logged_out_everywhere() {
     let town = Town::new().await;
     let mut browsers = town.everywhere().await;
     // Returns when every instance has heard it.
@@ -139,12 +139,12 @@ async fn a_person_who_is_deleted_by_hand_is_soon_nobody_everywhere() {
 async fn home_counts_a_log_in_elsewhere() {
     let town = Town::new().await;
     let [mut here, mut there, _] = town.everywhere().await;
-    here.get("/home").await.says("the only place you are logged in");
+    here.get("/home").await.has_others(0);
     town.apps[0].logged_in(&town.ada).await;
-    here.get("/home").await.says("on 1 other device");
+    here.get("/home").await.has_others(1);
     let soon = async || {
         let home = there.get("/home").await;
-        (home.status == 200 && home.body.contains("on 1 other")).then_some(())
+        (home.status == 200 && home.codes("data-others") == ["1"]).then_some(())
     };
     eventually("the other instance counts it too", soon).await;
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
+use crate::support::subjects;
 
 struct Door {
     app: TestApp,
@@ -46,7 +47,7 @@ async fn a_passkey_that_did_not_verify_its_person() {
     door.keeps_out(Authenticator { verifies: false, ..door.device.clone() }, NOT_VERIFIED).await;
     door.keeps_out(Authenticator { present: false, ..door.device.clone() }, NOT_CHECKED).await;
     assert_eq!(door.app.events("passkey-refused"), 2);
-    door.own.get("/account/activity").await.says("Passkey refused: Unknown device, which did not verify");
+    door.own.get("/account/activity").await.has_event("passkey-refused").says("Unknown device");
 }
 
 #[actix_web::test]
@@ -84,19 +85,17 @@ async fn a_passkey_whose_counter_went_back() {
     assert_eq!(door.app.events("passkey-copied"), 3);
     // Once is enough to know.
     let letters = door.app.letters().await;
-    let told = letters.iter().filter(|letter| letter.subject == "A passkey of yours was refused");
+    let told = letters.iter().filter(|letter| letter.subject == subjects::PASSKEY_COPIED);
     let told: Vec<_> = told.map(|letter| letter.to.as_str()).collect();
     assert_eq!(told, [door.ada.email]);
     let page = door.own.get("/account/security").await;
-    page.says(
-        "There may be a copy of this passkey, so it was refused just now. Remove it and add a new one.",
-    );
+    page.has_notice("passkey-copied");
     // Which one is the owner's cannot be known; the one that is ahead goes on.
     prove(&mut door.app.browser(), &mut door.device.clone()).await.is(200);
 }
 
 #[actix_web::test]
-async fn a_passkey_of_somebody_disabled() {
+async fn a_passkey_of_a_disabled_user() {
     let door = Door::new().await;
     let mut browser = door.app.browser();
     let options = asked_to_log_in(&mut browser).await;
@@ -125,7 +124,7 @@ async fn a_passkey_that_was_removed_or_never_made() {
 }
 
 #[actix_web::test]
-async fn a_passkey_that_names_another_person_or_nobody() {
+async fn a_passkey_that_names_another_user_or_none() {
     let door = Door::new().await;
     let grace = door.app.grace().await;
     for user in [Some(grace.id.as_bytes().to_vec()), Some(b"ada".to_vec()), Some(Vec::new()), None] {
@@ -155,7 +154,7 @@ async fn a_signature_that_was_tampered_with() {
 }
 
 #[actix_web::test]
-async fn an_answer_to_what_another_browser_was_asked() {
+async fn an_answer_to_the_challenge_of_another_browser() {
     let door = Door::new().await;
     let mut victim = door.app.browser();
     let options = asked_to_log_in(&mut victim).await;
@@ -190,9 +189,9 @@ async fn an_answer_that_comes_too_late() {
     }
 }
 
-/// What the browser was asked, it cannot choose: a challenge of its own making is nobody's.
+/// The browser cannot choose the challenge: one that the server did not issue is refused.
 #[actix_web::test]
-async fn an_answer_to_what_nobody_was_asked() {
+async fn an_answer_to_a_challenge_that_was_never_issued() {
     let door = Door::new().await;
     let mut browser: Browser = door.app.browser();
     browser.get("/login").await.is(200);

@@ -1,4 +1,4 @@
-//! After the password: whoever has a passkey is asked for it, or for a recovery code.
+//! After the password, a user with a passkey must present it or a recovery code.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const FINISH: &str = "/login/second-factor/passkey/finish?next=/account";
 async fn halfway(app: &TestApp, person: &Person) -> Browser {
     let mut browser = app.browser();
     browser.log_in(person.email, person.password).await.redirects_to("/login/second-factor");
-    browser.get("/login/second-factor").await.is(200).says("Use a passkey").says("Recovery code");
+    browser.get("/login/second-factor").await.is(200).has_passkey_button("second-factor");
     browser
 }
 
@@ -23,7 +23,7 @@ async fn asked(browser: &mut Browser) -> Value {
 }
 
 #[actix_web::test]
-async fn the_password_of_somebody_with_a_passkey_opens_nothing_and_the_passkey_completes_it() {
+async fn the_password_of_a_user_with_a_passkey_opens_no_session_until_the_passkey_completes_the_login() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut device = passkey_of(&app, &ada).await;
@@ -125,7 +125,7 @@ async fn a_recovery_code_stands_in_for_a_lost_passkey_and_goes_with_the_last_one
     let ada = app.ada().await;
     let mut device = passkey_of(&app, &ada).await;
     let mut own = inside(&app, &mut device).await;
-    own.get("/account/security").await.is(200).says("Recovery codes");
+    own.get("/account/security").await.is(200).has_notice("codes-for-passkey");
     let page = own.post("/account/recovery-codes", &[]).await;
     let code = page.is(200).text("li.code").expect("a code");
     let mut browser = halfway(&app, &ada).await;

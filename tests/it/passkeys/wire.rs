@@ -18,7 +18,7 @@ const PATHS: [&str; 6] = [
     "/confirm/passkey/finish",
 ];
 
-/// Whatever went wrong, a script reads it as JSON.
+/// Every error of these endpoints is JSON (RFC 9457).
 #[track_caller]
 fn problem(answer: &Answer, status: u16) -> Value {
     answer.is(status);
@@ -76,7 +76,7 @@ async fn a_script_shows_its_token_in_the_header_and_speaks_json() {
 }
 
 #[actix_web::test]
-async fn whoever_may_not_is_told_where_to_go_first() {
+async fn a_refused_script_gets_the_page_to_visit_first() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut stranger = app.browser();
@@ -126,7 +126,7 @@ async fn one_address_begins_so_many_log_ins_an_hour_and_owners_are_not_counted()
     let answer = browser.post_json("/login/passkey/start", &json!({})).await;
     assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() > 3000);
     assert!(problem(&answer, 429)["detail"].as_str().unwrap().contains("minutes"));
-    // The password has a budget of its own, and whoever is in is known.
+    // The password has a separate limit, and so has a logged-in user.
     app.browser().log_in(ada.email, ada.password).await.is(303);
     asked(&mut second, "/confirm/passkey/start").await;
     asked(&mut inside, "/confirm/passkey/start").await;
@@ -158,10 +158,10 @@ async fn at_a_bare_address_there_are_no_passkeys_and_the_page_says_why() {
         let page = browser.get("/login").await;
         page.is(200).does_not_say("passkey");
         assert!(!page.header("content-security-policy").unwrap().contains("script-src"));
-        refuses(&browser.post_json("/login/passkey/start", &json!({})).await, "do not work at this address");
+        refuses(&browser.post_json("/login/passkey/start", &json!({})).await, "unavailable");
         browser.log_in(ada.email, ada.password).await.redirects_to("/home");
         let page = browser.get("/account/security").await;
-        page.is(200).says("this one is reached by its IP address");
+        page.is(200).has_notice("passkeys-off");
         assert_eq!((page.count("[data-passkey]"), page.count("script")), (0, 0));
     }
 }

@@ -33,7 +33,7 @@ pub struct TestApp {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Somebody with an account. They log in through the real form.
+/// A user with an account. They log in through the real form.
 #[derive(Clone)]
 pub struct Person {
     pub id: Uuid,
@@ -42,7 +42,7 @@ pub struct Person {
     pub password: &'static str,
 }
 
-/// What somebody was written.
+/// An email that was sent to a user.
 #[derive(Clone, Debug)]
 pub struct Letter {
     pub to: String,
@@ -96,7 +96,7 @@ impl TestApp {
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
                 let server = web::serve(listener, shared, &settings).expect("a server");
-                tell.send(server.handle()).expect("somebody waiting");
+                tell.send(server.handle()).expect("the test waits for the handle");
                 server.await.expect("an orderly end");
             });
         });
@@ -112,7 +112,7 @@ impl TestApp {
         }
     }
 
-    /// A browser nobody has used yet.
+    /// A fresh browser without cookies.
     pub fn browser(&self) -> Browser {
         Browser::new(&self.origin)
     }
@@ -169,7 +169,7 @@ impl TestApp {
         self.letters().await.iter().filter(|letter| letter.subject == subject).count()
     }
 
-    /// Whoever is logged in did so, and confirmed, an hour ago.
+    /// Ages every session: its log-in and its confirmation were an hour ago.
     pub fn age_confirmations(&self) {
         self.db.execute("UPDATE sessions SET confirmed_at = confirmed_at - interval '1 hour'");
     }

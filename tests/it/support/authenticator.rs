@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub struct Authenticator {
     pub key: SigningKey,
     pub id: Vec<u8>,
-    /// Whom it was made for, as the site named them; sent along with every signature.
+    /// The user handle that the site gave at registration; sent with every signature.
     pub user: Option<Vec<u8>>,
     /// What the browser says it is on.
     pub origin: String,

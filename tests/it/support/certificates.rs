@@ -1,4 +1,4 @@
-//! An authority of the tests' own, and what it has signed: made anew for whoever asks.
+//! A certificate authority of the tests' own and its certificates, made anew for each test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

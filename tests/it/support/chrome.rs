@@ -133,9 +133,14 @@ impl Chrome {
         url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned()
     }
 
-    /// Waits for the page with this heading.
-    pub async fn reads(&self, heading: &str) {
-        self.find("heading", heading, &format!("//h1[normalize-space()={}]", quoted(heading))).await;
+    /// Waits for a page of this template.
+    pub async fn is_at(&self, template: &str) {
+        self.find("page", template, &format!("//main[@data-page={}]", quoted(template))).await;
+    }
+
+    /// Waits for an element with this code: see `src/web/copy`.
+    pub async fn shows(&self, attribute: &str, code: &str) {
+        self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
     }
 
     /// Waits for these words, somewhere on the page.
@@ -205,7 +210,7 @@ impl Chrome {
         self.client.execute_async(script, arguments).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Sends the form that posts to `action` with these values, whatever its fields demand.
+    /// Sends the form that posts to `action` with these values, without the browser's validation.
     pub async fn submit(&self, action: &str, fields: &[(&str, &str)]) {
         let script = "
             const [action, fields] = arguments;
@@ -225,7 +230,7 @@ impl Chrome {
 
     pub async fn log_in(&self, email: &str, password: &str) {
         self.go("/login").await;
-        self.type_in("E-mail address", email).await;
+        self.type_in("Email", email).await;
         self.type_in("Password", password).await;
         self.press("Log in").await;
     }
@@ -280,7 +285,7 @@ impl Driver {
     fn start() -> Self {
         let program = on_path(&["chromedriver"])
             .unwrap_or_else(|| panic!("chromedriver is missing: run bin/test, which installs it"));
-        // It takes a port that is free on one protocol and then wants it on both: somebody may have the other.
+        // It takes a port that is free on IPv4 or IPv6 and then needs it on both: another process may have the other.
         let (process, port) =
             (0..5).find_map(|_| Self::try_start(&program)).expect("chromedriver finds a port");
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chrome-{}", Uuid::new_v4()));

@@ -16,7 +16,7 @@ pub use test_db::{DataDir, eventually};
 
 use super::browser::Browser;
 
-/// A port nobody listens on, below those the kernel gives to whoever asks for any.
+/// A free port, below the kernel's ephemeral range.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test processes that run at once begin in different places.

@@ -42,7 +42,7 @@ async fn log_in(session: Session, Form(form): Form<LogIn>) -> Result<Redirect, F
     Ok(Redirect::to("/home"))
 }
 
-/// Whatever went wrong is the server's fault.
+/// Maps every error to a 500.
 struct Failure;
 
 impl From<session::Error> for Failure {

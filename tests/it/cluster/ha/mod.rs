@@ -27,7 +27,7 @@ use crate::support::process::{Latchkey, Running, eventually};
 
 const INSTANCES: usize = 3;
 
-/// People who are in have to be served again so many seconds after somebody leads.
+/// Logged-in users must be served again within so many seconds after a node becomes leader.
 const SERVED_WITHIN: f64 = 5.0;
 
 /// And something has to be committed: for that a standby must follow. The one that is left may have received more than
@@ -37,7 +37,7 @@ const COMMITTED_WITHIN: f64 = 20.0;
 #[derive(Clone, Copy, PartialEq)]
 enum Killed {
     PatroniAndPostgres,
-    /// Its Postgres goes on as if it led, and nobody tells it otherwise.
+    /// Its Postgres goes on as leader, and no Patroni demotes it.
     PatroniAlone,
 }
 

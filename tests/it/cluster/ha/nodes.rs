@@ -79,12 +79,12 @@ impl Nodes {
         )
     }
 
-    /// Whoever leads, by way of HAProxy.
+    /// The current leader, through HAProxy.
     pub fn leading_address(&self) -> String {
         format!("postgresql://postgres:only-here@127.0.0.1:{}/postgres", self.leader_port)
     }
 
-    /// Which node leads, as Patroni says; none while nobody does.
+    /// Which node leads according to Patroni; `None` while there is no leader.
     pub async fn leader(&self) -> Option<usize> {
         for (at, node) in self.nodes.iter().enumerate() {
             let asked = self.client.get(format!("http://127.0.0.1:{}/primary", node.rest)).send().await;
@@ -95,7 +95,7 @@ impl Nodes {
         None
     }
 
-    /// Somebody leads, somebody has every commit that is answered, and nobody is left behind.
+    /// Waits until there is a leader and a synchronous standby, and every node follows.
     pub async fn whole(&self) {
         eventually("three nodes that follow each other", async || {
             actix_web::rt::time::sleep(Duration::from_millis(100)).await;
@@ -194,7 +194,7 @@ impl Nodes {
         command.args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
         command.env("HOME", self.dir.path()).current_dir(self.dir.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        if let Some(user) = nobody_special() {
+        if let Some(user) = unprivileged_user() {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"))
@@ -284,13 +284,13 @@ impl Drop for Nodes {
 }
 
 /// Postgres refuses root.
-fn nobody_special() -> Option<User> {
+fn unprivileged_user() -> Option<User> {
     let names = ["postgres", "nobody"];
     geteuid().is_root().then(|| names.iter().find_map(|name| User::from_name(name).ok().flatten()))?
 }
 
 fn own(dir: &Path) {
-    if let Some(user) = nobody_special() {
+    if let Some(user) = unprivileged_user() {
         chown(dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("a directory of theirs");
     }
 }

@@ -1,4 +1,4 @@
-//! What was answered, looked for in the database of whoever leads now.
+//! Looks in the current leader's database for everything that was acknowledged.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

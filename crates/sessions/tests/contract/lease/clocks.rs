@@ -82,7 +82,7 @@ async fn being_used_keeps_a_session_alive_though_its_row_was_about_to_end() {
     })
     .await;
     eventually("an idle time", async || (now(&db) > last + Duration::from_secs(1)).then_some(())).await;
-    assert!(!instance.has(&key).await, "nobody used it any more");
+    assert!(!instance.has(&key).await, "an unused entry stays in memory");
 }
 
 #[actix_web::test]
@@ -112,7 +112,7 @@ async fn being_used_never_moves_the_absolute_limit() {
 }
 
 #[actix_web::test]
-async fn what_is_flushed_extends_the_row_as_memory_did() {
+async fn a_flush_extends_the_row_as_the_cache_did() {
     let db = TestDb::new();
     let policy = Policy { idle: Duration::from_secs(60), touch_every: Duration::ZERO, ..Policy::default() };
     let instance = instance(&db, policy).await;

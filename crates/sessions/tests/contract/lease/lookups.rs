@@ -196,5 +196,5 @@ async fn workers_that_stop_before_their_query_begins_keep_no_place_in_the_line()
         let _ = tell.send(found);
     });
     let answer = told.recv_timeout(std::time::Duration::from_secs(20));
-    assert_eq!(answer, Ok(true), "nobody runs the queries any more");
+    assert_eq!(answer, Ok(true), "no worker runs the queries any more");
 }
