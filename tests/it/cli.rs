@@ -134,7 +134,7 @@ fn lists_are_for_people_and_as_json_for_programs() {
 }
 
 #[actix_web::test]
-async fn the_operator_can_log_everybody_out_at_once() {
+async fn the_operator_can_end_all_sessions_at_once() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let (mut one, mut two) = (app.logged_in(&ada).await, app.logged_in(&grace).await);
@@ -270,7 +270,7 @@ fn without_a_database_every_command_fails_with_one_line_that_tells_no_password()
 }
 
 #[test]
-fn a_reader_who_leaves_early_is_no_error() {
+fn a_closed_output_pipe_is_no_error() {
     let db = TestDb::new();
     db.execute(
         "INSERT INTO users (email, email_key, name) SELECT n || '@example.org', n || '@example.org', repeat('x', 80) \
@@ -339,7 +339,7 @@ async fn a_port_that_the_system_chooses_is_the_one_that_links_lead_to() {
 }
 
 #[actix_web::test]
-async fn whoever_lost_everything_gets_in_once_the_operator_took_the_factors_away() {
+async fn a_user_without_phone_and_codes_logs_in_after_the_operator_reset_the_factors() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.enrol(&mut app.logged_in(&ada).await).await;

@@ -112,7 +112,7 @@ async fn being_used_never_moves_the_absolute_limit() {
 }
 
 #[actix_web::test]
-async fn what_is_flushed_extends_the_row_as_memory_did() {
+async fn a_flush_extends_the_row_as_the_cache_did() {
     let db = TestDb::new();
     let policy = Policy { idle: Duration::from_secs(60), touch_every: Duration::ZERO, ..Policy::default() };
     let instance = instance(&db, policy).await;

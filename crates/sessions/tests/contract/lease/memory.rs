@@ -61,7 +61,7 @@ async fn memory_is_bounded_and_what_is_thrown_out_is_read_again() {
 }
 
 #[actix_web::test]
-async fn with_no_room_nothing_is_kept_and_all_holds_as_before() {
+async fn with_a_cache_of_size_zero_nothing_is_cached_and_revocation_works() {
     let db = TestDb::new();
     let [here, there] = Instance::two_with(&db, Policy { cached: 0, ..Policy::default() }).await;
     let (ada, gate) = somebody();

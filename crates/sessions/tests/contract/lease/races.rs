@@ -19,7 +19,7 @@ use test_db::eventually;
 
 /// The fill race: read, taken back and answered, and only then put into memory.
 #[actix_web::test]
-async fn what_was_read_before_a_revocation_is_not_kept_after_it() {
+async fn a_row_read_before_a_revocation_is_not_cached_after_it() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     for _ in 0..5 {
@@ -42,7 +42,7 @@ async fn what_was_read_before_a_revocation_is_not_kept_after_it() {
 }
 
 #[actix_web::test]
-async fn what_was_read_before_a_rotation_or_a_change_is_not_kept_after_it() {
+async fn a_row_read_before_a_rotation_or_a_change_is_not_cached_after_it() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, gate) = somebody();

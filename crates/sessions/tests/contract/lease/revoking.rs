@@ -32,7 +32,7 @@ async fn a_session_ended_here_is_over_on_every_instance() {
 }
 
 #[actix_web::test]
-async fn all_others_of_somebody_end_everywhere_and_the_spared_one_and_everybody_elses_stay() {
+async fn ending_the_other_sessions_of_a_user_spares_the_current_one_and_other_users() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     let all = [&a, &b, &c];
@@ -125,7 +125,7 @@ async fn one_session_too_many_ends_the_oldest_everywhere() {
 }
 
 #[actix_web::test]
-async fn everybody_at_once_is_over_everywhere() {
+async fn ending_all_sessions_takes_effect_on_every_instance() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     for statement in ["TRUNCATE sessions", "DELETE FROM sessions", "UPDATE sessions SET revoked_at = now()"] {
@@ -142,7 +142,7 @@ async fn everybody_at_once_is_over_everywhere() {
 
 /// A change by hand does not wait, but it is heard.
 #[actix_web::test]
-async fn what_is_changed_by_hand_is_heard() {
+async fn changes_made_by_hand_reach_every_instance() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     for statement in [
@@ -165,7 +165,7 @@ async fn what_is_changed_by_hand_is_heard() {
 }
 
 #[actix_web::test]
-async fn a_log_in_is_told_to_those_who_show_how_many_there_are() {
+async fn a_log_in_updates_the_session_count_on_every_instance() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = somebody();

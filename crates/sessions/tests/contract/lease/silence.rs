@@ -83,7 +83,7 @@ async fn when_the_listeners_cannot_be_read_a_revocation_takes_one_lease_and_hold
 }
 
 #[actix_web::test]
-async fn who_has_left_is_not_waited_for() {
+async fn a_revocation_does_not_wait_for_an_instance_that_has_left() {
     let db = TestDb::new();
     let [a, mut b] = Instance::two(&db).await;
     let (ada, _) = somebody();
@@ -100,7 +100,7 @@ async fn who_has_left_is_not_waited_for() {
 }
 
 #[actix_web::test]
-async fn who_left_without_a_word_is_waited_for_once() {
+async fn a_crashed_instance_is_waited_for_once() {
     let db = TestDb::new();
     let a = Instance::start(&db.url(), "a", latchkey_sessions::Policy::default());
     a.trusted().await;
@@ -123,7 +123,7 @@ async fn who_left_without_a_word_is_waited_for_once() {
 }
 
 #[actix_web::test]
-async fn who_has_no_memory_waits_for_those_who_have() {
+async fn an_instance_without_a_cache_waits_for_those_with_one() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = somebody();

@@ -82,7 +82,7 @@ async fn instances_that_flush_the_same_rows_at_once_do_not_lock_each_other_out()
 }
 
 #[actix_web::test]
-async fn what_cannot_be_written_is_kept_for_later() {
+async fn uses_that_cannot_be_written_are_kept_for_the_next_flush() {
     let db = TestDb::new();
     let instance = Instance::start(&db.url(), "a", eager());
     instance.trusted().await;
