@@ -363,7 +363,7 @@ mod tests {
         }
 
         #[test]
-        fn text_nobody_signed_opens_nothing(text in prop_oneof!["\\PC*", "[A-Za-z0-9+/]{43}=[A-Za-z0-9_-]{0,50}"]) {
+        fn unsigned_text_opens_nothing(text in prop_oneof!["\\PC*", "[A-Za-z0-9+/]{43}=[A-Za-z0-9_-]{0,50}"]) {
             prop_assert!(CookieSigner::new(&secret()).open(&text).is_none());
             prop_assert!(!secret().signed("form", &[b"1"], &text));
         }

@@ -150,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_copy_adds_around_an_address_is_not_part_of_it() {
+    fn whitespace_copied_with_an_address_is_removed() {
         for raw in [
             "\u{feff}ada@example.org\u{200b}",
             "\u{200f} ada@example.org\u{a0}\u{2060}",

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mail_server_is_refused_with_what_would_be_and_without_the_password() {
+    fn an_invalid_mail_url_is_refused_with_an_example_and_without_the_password() {
         for (url, words) in [
             ("pigeon://u:hunter2@loft", "not one of: smtps, smtp"),
             ("smtp://u:hunter2@mail.example.org?tls=maybe", "not one of: required, opportunistic"),

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn too_long_a_given_password_is_nobodys() {
+    fn a_password_that_is_too_long_matches_no_account() {
         assert!(Password::given(&"a".repeat(GIVEN_MAX_BYTES)).is_some());
         assert!(Password::given(&"a".repeat(GIVEN_MAX_BYTES + 1)).is_none());
     }

@@ -234,7 +234,7 @@ async fn once_the_address_is_taken_back_no_letter_that_went_elsewhere_drops_the_
 }
 
 #[actix_web::test]
-async fn what_was_mailed_to_the_old_address_opens_nothing_any_more() {
+async fn links_mailed_to_the_old_address_no_longer_work() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -258,7 +258,7 @@ async fn what_was_mailed_to_the_old_address_opens_nothing_any_more() {
 }
 
 #[actix_web::test]
-async fn nobody_is_written_to_without_end() {
+async fn emails_to_one_address_are_limited() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;

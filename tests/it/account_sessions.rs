@@ -64,7 +64,7 @@ async fn a_revoked_browser_is_out_at_its_next_request() {
 }
 
 #[actix_web::test]
-async fn ids_of_others_of_nobody_and_of_no_form_are_404() {
+async fn foreign_unknown_and_malformed_session_ids_are_404() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let (mut adas, _) = named(&app, &ada, "laptop").await;
@@ -144,7 +144,7 @@ async fn a_session_ended_by_two_at_once_is_ended_once() {
 }
 
 #[actix_web::test]
-async fn whatever_is_in_flight_when_a_session_ends_brings_it_not_back() {
+async fn requests_in_flight_do_not_bring_an_ended_session_back() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for _ in 0..5 {

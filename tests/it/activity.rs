@@ -4,7 +4,7 @@ use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
 
 #[actix_web::test]
-async fn people_read_what_happened_to_them_and_to_nobody_else() {
+async fn the_activity_page_shows_a_user_only_their_own_events() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;

@@ -57,7 +57,7 @@ async fn wrong_and_registered_addresses_are_refused() {
 }
 
 #[actix_web::test]
-async fn inviting_again_replaces_the_first_and_touches_nobody_elses() {
+async fn inviting_again_replaces_only_the_invitation_to_that_address() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
@@ -73,7 +73,7 @@ async fn inviting_again_replaces_the_first_and_touches_nobody_elses() {
 }
 
 #[actix_web::test]
-async fn without_mail_nobody_can_be_invited() {
+async fn without_mail_no_invitation_can_be_sent() {
     let app = TestApp::spawn_with(|settings| settings.mail.transport = Transport::None);
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut admin = app.logged_in(&grace).await;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::support::app::TestApp;
 
 #[actix_web::test]
-async fn everybodys_sessions_can_be_found_and_ended() {
+async fn an_administrator_can_search_and_end_all_sessions() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut adas = app.logged_in(&ada).await;
@@ -143,7 +143,7 @@ async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
 
 /// Each page names the actor and the account of an event, as far as its reader may know them.
 #[actix_web::test]
-async fn what_an_administrator_did_is_told_with_who_did_it() {
+async fn activity_names_the_administrator_who_acted() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut firefox = app.browser();

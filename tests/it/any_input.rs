@@ -53,7 +53,7 @@ async fn outside(app: &TestApp) -> Browser {
 }
 
 #[actix_web::test]
-async fn whatever_is_typed_into_any_form_is_no_fault() {
+async fn any_input_in_any_form_is_no_fault() {
     let app = TestApp::spawn_with(|settings| {
         settings.throttle.account_free = 1_000_000;
         settings.throttle.address_free = 1_000_000;

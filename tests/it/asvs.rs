@@ -268,7 +268,7 @@ fn every_file_and_heading_that_is_linked_exists() {
 
 /// ASVS 5.0 6.3.2: there are no default accounts.
 #[actix_web::test]
-async fn a_fresh_database_knows_nobody() {
+async fn a_fresh_database_has_no_users() {
     let app = TestApp::spawn();
     for table in ["users", "sessions", "registrations", "invitations", "user_tokens"] {
         assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");

@@ -174,7 +174,7 @@ async fn old_events_can_be_thrown_away_behind_a_checkpoint() {
 }
 
 #[actix_web::test]
-async fn what_is_undone_leaves_no_gap() {
+async fn a_rolled_back_event_leaves_no_gap() {
     let app = TestApp::spawn();
     let mut conn = app.db.connect();
     for end in ["COMMIT", "ROLLBACK", "COMMIT"] {

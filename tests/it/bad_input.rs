@@ -91,7 +91,7 @@ async fn fields_that_the_form_does_not_have_are_as_if_they_were_not_sent() {
 }
 
 #[actix_web::test]
-async fn what_others_add_to_an_address_changes_no_page() {
+async fn unknown_query_parameters_change_no_page() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut stranger = app.browser();
@@ -181,7 +181,7 @@ async fn bodies_of_other_kinds_are_refused() {
 }
 
 #[actix_web::test]
-async fn what_is_too_long_is_refused_at_the_size_it_is_too_long() {
+async fn oversized_requests_are_refused_at_the_exact_limit() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -395,7 +395,7 @@ async fn odd_paths_are_404() {
 }
 
 #[actix_web::test]
-async fn odd_ids_name_nobody() {
+async fn odd_ids_match_no_user() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut browser = app.logged_in(&grace).await;
@@ -432,7 +432,7 @@ async fn odd_ids_name_nobody() {
 }
 
 #[actix_web::test]
-async fn odd_session_cookies_are_nobodys() {
+async fn odd_session_cookies_open_no_session() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let good = app.logged_in(&ada).await.cookies["latchkey"].clone();

@@ -134,7 +134,7 @@ fn lists_are_for_people_and_as_json_for_programs() {
 }
 
 #[actix_web::test]
-async fn the_operator_can_log_everybody_out_at_once() {
+async fn the_operator_can_end_all_sessions_at_once() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let (mut one, mut two) = (app.logged_in(&ada).await, app.logged_in(&grace).await);
@@ -339,7 +339,7 @@ async fn a_port_that_the_system_chooses_is_the_one_that_links_lead_to() {
 }
 
 #[actix_web::test]
-async fn whoever_lost_everything_gets_in_once_the_operator_took_the_factors_away() {
+async fn a_user_without_phone_and_codes_logs_in_after_the_operator_reset_the_factors() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.enrol(&mut app.logged_in(&ada).await).await;

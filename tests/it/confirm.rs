@@ -82,7 +82,7 @@ async fn strangers_who_hammer_the_log_in_page_cannot_keep_the_owner_of_a_session
 }
 
 #[actix_web::test]
-async fn somebody_elses_password_does_not_confirm() {
+async fn another_users_password_does_not_confirm() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;

@@ -89,7 +89,7 @@ async fn the_token_says_nothing_and_cannot_stand_in_the_address() {
 }
 
 #[actix_web::test]
-async fn reading_changes_nothing_whatever_the_query_says() {
+async fn get_requests_change_nothing_for_any_query() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&grace).await;
@@ -234,7 +234,7 @@ async fn a_form_without_any_cookie_of_ours_is_told_that_cookies_are_missing() {
 }
 
 #[actix_web::test]
-async fn outside_local_mode_a_foreign_origin_is_refused_whatever_the_browser_adds() {
+async fn outside_local_mode_a_foreign_origin_is_refused_regardless_of_other_headers() {
     let app = TestApp::spawn_with(|settings| settings.database = Some("somewhere".into()));
     let ada = app.ada().await;
     let port = app.origin.rsplit_once(':').unwrap().1.to_owned();

@@ -118,7 +118,7 @@ fn nothing_secret_and_nothing_needless_enters_the_build_context() {
 }
 
 #[test]
-fn whatever_the_program_is_made_of_enters_the_build_context() {
+fn every_source_of_the_program_enters_the_build_context() {
     let context = BuildContext::read();
     for path in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/layout.html", "static/app.css"] {
         assert!(context.has(path) && root().join(path).exists(), "{path}");
@@ -147,7 +147,7 @@ fn component_yaml_still_does_when_its_database_lines_are_uncommented() {
 }
 
 #[test]
-fn what_the_platform_refuses_is_refused_here_as_well() {
+fn the_checker_refuses_files_that_the_platform_refuses() {
     let good = read(".choreo/component.yaml");
     for (right, wrong) in [
         ("schemaVersion: 1.2", "schemaVersion: 2.0"),
@@ -232,7 +232,7 @@ fn compose_keeps_the_database_to_latchkey_and_waits_until_it_answers() {
 }
 
 #[test]
-fn compose_has_the_sweep_for_whoever_schedules_it() {
+fn compose_has_a_sweep_service_for_schedulers() {
     let compose = yaml(&read("compose.yaml"));
     let sweep = compose.at("services").at("sweep");
     assert_eq!(sweep.at("command").texts(), ["session", "sweep"]);

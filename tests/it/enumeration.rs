@@ -60,7 +60,7 @@ fn with_a_letter(app: &TestApp) -> Vec<Vec<String>> {
 }
 
 #[actix_web::test]
-async fn the_same_statements_are_sent_for_known_unknown_and_disabled_people() {
+async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
     set_default_instrumentation(|| Some(Box::new(Listener::default()))).unwrap();
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);

@@ -136,7 +136,7 @@ async fn the_least_role_cannot_erase_a_user_who_exists_or_comes_back() {
 }
 
 #[actix_web::test]
-async fn what_was_deleted_in_one_transaction_is_not_erased_or_brought_back_in_the_next() {
+async fn a_user_deleted_in_one_transaction_is_not_erased_or_restored_in_the_next() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.logged_in(&ada).await;
@@ -158,7 +158,7 @@ async fn what_was_deleted_in_one_transaction_is_not_erased_or_brought_back_in_th
 
 /// As versions from before these triggers do it, and this one.
 #[actix_web::test]
-async fn the_least_role_erases_whom_it_deletes_and_no_address_of_somebody_else() {
+async fn the_least_privileged_role_erases_the_deleted_user_and_no_other_address() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.logged_in(&ada).await;

@@ -38,7 +38,7 @@ async fn an_error_page_repeats_nothing_of_the_request() {
 }
 
 #[actix_web::test]
-async fn while_the_database_is_away_nobody_is_let_in_and_nobody_is_logged_out() {
+async fn while_the_database_is_away_no_user_is_admitted_and_none_is_logged_out() {
     let app = TestApp::spawn_with(|settings| settings.pool.checkout_wait = Span::seconds(1));
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut signed_in = app.logged_in(&grace).await;
@@ -127,7 +127,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
 }
 
 #[actix_web::test]
-async fn connections_that_died_are_replaced_before_anybody_notices() {
+async fn dead_connections_are_replaced_before_a_request_uses_them() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -142,7 +142,7 @@ async fn connections_that_died_are_replaced_before_anybody_notices() {
 }
 
 #[actix_web::test]
-async fn a_role_nobody_knows_grants_nothing() {
+async fn an_unknown_role_grants_nothing() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut browser = app.logged_in(&grace).await;

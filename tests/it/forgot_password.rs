@@ -44,7 +44,7 @@ async fn known_unknown_and_disabled_addresses_get_the_same_answer() {
 }
 
 #[actix_web::test]
-async fn the_link_sets_a_password_ends_every_session_and_logs_nobody_in() {
+async fn the_link_sets_a_password_ends_every_session_and_opens_none() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut laptop = app.logged_in(&ada).await;
@@ -138,7 +138,7 @@ async fn a_disabled_person_cannot_reset_their_way_back_in() {
 }
 
 #[actix_web::test]
-async fn whoever_guessed_at_the_account_does_not_keep_its_owner_out() {
+async fn wrong_guesses_do_not_lock_out_the_owner() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for _ in 0..6 {
@@ -151,7 +151,7 @@ async fn whoever_guessed_at_the_account_does_not_keep_its_owner_out() {
 }
 
 #[actix_web::test]
-async fn without_mail_the_page_says_so_to_everybody_and_nothing_is_kept() {
+async fn without_mail_the_page_says_so_for_every_address_and_stores_nothing() {
     let app = TestApp::spawn_with(|settings| settings.mail.transport = Transport::None);
     let ada = app.ada().await;
     for email in [ada.email, "nobody@example.org"] {
@@ -162,7 +162,7 @@ async fn without_mail_the_page_says_so_to_everybody_and_nothing_is_kept() {
 }
 
 #[actix_web::test]
-async fn an_inbox_is_no_weapon() {
+async fn reset_emails_to_one_address_are_limited() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for _ in 0..9 {
@@ -173,7 +173,7 @@ async fn an_inbox_is_no_weapon() {
 }
 
 #[actix_web::test]
-async fn whoever_registers_somebody_elses_address_over_and_over_does_not_keep_the_reset_link_from_them() {
+async fn registering_anothers_address_repeatedly_does_not_block_their_reset_link() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let fields = [("name", "Eve"), ("email", ada.email), ("password", NEW)];

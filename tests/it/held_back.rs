@@ -154,7 +154,7 @@ fn posts() -> Vec<Route> {
 }
 
 #[actix_web::test]
-async fn whoever_loses_the_right_while_a_form_arrives_has_done_nothing() {
+async fn a_user_who_loses_the_right_while_a_form_arrives_changes_nothing() {
     let app = TestApp::spawn();
     let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
     // So that there is an administrator left.

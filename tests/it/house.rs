@@ -243,7 +243,7 @@ fn sql_is_never_put_together_from_input() {
 }
 
 #[test]
-fn whatever_blocks_goes_through_one_door() {
+fn blocking_calls_stay_in_the_named_files() {
     for source in sources() {
         let allowed = [
             "crates/db/blocking.rs",
@@ -306,7 +306,7 @@ fn no_file_is_too_long_to_read() {
 }
 
 #[test]
-fn nothing_half_done_and_nothing_that_panics_is_left() {
+fn no_unfinished_or_panicking_code_is_left() {
     for source in sources() {
         for words in [
             ".unwrap()",

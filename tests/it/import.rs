@@ -168,7 +168,7 @@ async fn people_bring_their_name_role_and_past_and_no_letter_is_written() {
 }
 
 #[actix_web::test]
-async fn an_address_nobody_has_takes_as_long_as_one_that_moved_in() {
+async fn an_unknown_address_takes_as_long_as_an_imported_one() {
     let app = TestApp::spawn();
     // A tenth of a second and more; one of ours takes a hundredth of that here.
     let slow = "$2b$11$k5ex8oi2O9Z7xobZXn0ifO6O23JP/gStBfPh6Dwc4G0yJzGgLVGcm";
@@ -222,7 +222,7 @@ async fn a_stored_hash_above_the_bound_opens_nothing_until_its_owner_resets_the_
 }
 
 #[actix_web::test]
-async fn whoever_is_here_already_is_left_as_they_are() {
+async fn an_import_leaves_existing_users_unchanged() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.db.execute("UPDATE users SET disabled_at = now() WHERE email = 'ada@example.org'");
@@ -250,7 +250,7 @@ async fn whoever_is_here_already_is_left_as_they_are() {
 }
 
 #[test]
-fn every_refusal_has_its_line_and_its_reason_and_keeps_nobody_else_out() {
+fn every_refusal_names_its_line_and_reason_and_the_other_users_are_imported() {
     let db = TestDb::new();
     let latchkey = Latchkey::on(&db.url());
     let text = format!(
@@ -327,7 +327,7 @@ fn an_import_of_which_no_row_is_taken_fails() {
 }
 
 #[test]
-fn what_cannot_be_read_at_all_fails_with_one_line() {
+fn an_unreadable_file_fails_with_one_line() {
     let db = TestDb::new();
     let latchkey = Latchkey::on(&db.url());
     for (name, text, why) in [

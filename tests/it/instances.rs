@@ -7,7 +7,7 @@ use crate::support::app::TestApp;
 const NEW: &str = "the-new-secret-zyxwvutsrqponmlkjihgfedcba";
 
 #[actix_web::test]
-async fn what_one_instance_revokes_the_other_refuses_at_once() {
+async fn a_revocation_on_one_instance_holds_on_the_other_at_once() {
     let here = TestApp::spawn();
     let ada = here.ada().await;
     let there = here.beside(|_| {});
@@ -21,7 +21,7 @@ async fn what_one_instance_revokes_the_other_refuses_at_once() {
 }
 
 #[actix_web::test]
-async fn while_the_secret_changes_nobody_is_logged_out_and_browsers_get_newly_signed_cookies() {
+async fn rotating_the_secret_logs_no_user_out_and_signs_their_cookies_anew() {
     let old = TestApp::spawn();
     let ada = old.ada().await;
     let before = old.logged_in(&ada).await;

@@ -118,7 +118,7 @@ fn subjects() -> BTreeSet<String> {
 }
 
 #[actix_web::test]
-async fn no_letter_has_anything_in_it_that_somebody_typed() {
+async fn no_email_contains_typed_text() {
     let app = TestApp::spawn_with(|settings| {
         settings.throttle.first_wait = Span::seconds(0);
         settings.throttle.longest_wait = Span::seconds(0);

@@ -128,7 +128,7 @@ fn committed_data_survives_the_kill_of_the_server() {
 }
 
 #[test]
-fn a_stale_pid_file_that_names_a_stranger_hinders_nobody_and_the_stranger_lives() {
+fn a_stale_pid_file_that_names_another_process_blocks_no_start_and_that_process_survives() {
     let dir = DataDir::new();
     let server = dir.start();
     let socket_lock = PathBuf::from(show(&server, "unix_socket_directories"));
@@ -151,7 +151,7 @@ fn a_stale_pid_file_that_names_a_stranger_hinders_nobody_and_the_stranger_lives(
 }
 
 #[test]
-fn what_an_interrupted_initdb_left_behind_is_cleared_away() {
+fn the_remains_of_an_interrupted_initdb_are_removed() {
     let dir = DataDir::new();
     let leftover = dir.path().join("postgres.new-1-1");
     fs::create_dir_all(leftover.join("base")).unwrap();

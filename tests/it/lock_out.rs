@@ -145,7 +145,7 @@ async fn of_a_hundred_and_fifty_guesses_at_once_exactly_a_hundred_are_looked_at(
 }
 
 #[actix_web::test]
-async fn what_the_server_was_too_busy_to_look_at_does_not_count() {
+async fn passwords_that_the_busy_server_did_not_check_do_not_count() {
     let app = TestApp::spawn_with(|settings| {
         without_waits(settings);
         settings.throttle.account_free = 100_000;
@@ -184,7 +184,7 @@ async fn with_the_right_one_among_them_guesses_at_once_are_counted_from_there_on
 }
 
 #[actix_web::test]
-async fn whatever_strangers_do_a_browser_that_logged_in_before_gets_in_and_confirms() {
+async fn strangers_cannot_lock_out_a_known_browser() {
     let app = TestApp::spawn_with(without_waits);
     let ada = app.ada().await;
     let mut known = known_browser(&app, &ada).await;
@@ -294,7 +294,7 @@ async fn counts_hold_over_restarts_and_are_shared_by_instances() {
 }
 
 #[actix_web::test]
-async fn whoever_reads_the_owners_mail_gets_in_while_strangers_go_on_guessing() {
+async fn the_unlock_email_admits_the_owner_while_strangers_go_on_guessing() {
     for way in ["reset", "unlock"] {
         let app = TestApp::spawn();
         let ada = app.ada().await;
@@ -321,7 +321,7 @@ async fn whoever_reads_the_owners_mail_gets_in_while_strangers_go_on_guessing() 
 }
 
 #[actix_web::test]
-async fn what_a_browser_is_known_by_opens_nothing_and_counts_for_nobody_else() {
+async fn the_known_device_cookie_opens_nothing_and_counts_for_no_other_user() {
     let app = TestApp::spawn_with(without_waits);
     let (ada, grace) = (app.ada().await, app.grace().await);
     let known = known_browser(&app, &ada).await;
@@ -391,7 +391,7 @@ async fn of_twenty_who_press_unlock_at_once_one_unlocks() {
 }
 
 #[actix_web::test]
-async fn whatever_comes_at_once_nobody_waits_in_a_circle() {
+async fn concurrent_operations_never_deadlock() {
     let app = TestApp::spawn_with(|settings| {
         without_waits(settings);
         settings.hashing.queue = 1000;
@@ -443,7 +443,7 @@ async fn an_administrator_sees_it_and_the_operator_unlocks_it() {
 }
 
 #[actix_web::test]
-async fn a_disabled_account_and_one_without_a_password_are_told_like_nobody() {
+async fn a_disabled_account_and_one_without_a_password_get_the_answer_of_an_unknown_address() {
     let app = TestApp::spawn_with(without_waits);
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.db.execute(&format!("UPDATE users SET disabled_at = now() WHERE id = '{}'", ada.id));

@@ -32,7 +32,7 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
 }
 
 #[actix_web::test]
-async fn what_was_typed_comes_back_but_never_the_password() {
+async fn a_refused_form_keeps_its_input_except_the_password() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.browser();
@@ -48,7 +48,7 @@ async fn what_was_typed_comes_back_but_never_the_password() {
 }
 
 #[actix_web::test]
-async fn show_echoes_the_password_to_whoever_pressed_it_and_logs_nobody_in() {
+async fn showing_the_password_returns_the_form_and_opens_no_session() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.browser();
@@ -219,7 +219,7 @@ async fn two_first_log_ins_at_once_after_a_change_of_the_hash_cost_both_open() {
 }
 
 #[actix_web::test]
-async fn a_password_changed_between_its_check_and_the_log_in_lets_nobody_in() {
+async fn a_password_changed_between_its_check_and_the_login_opens_no_session() {
     let app = TestApp::spawn();
     let (ada, mary) = (app.ada().await, app.mary().await);
     let changed = format!(
@@ -243,7 +243,7 @@ async fn a_disabled_user_is_refused_like_a_wrong_password() {
 }
 
 #[actix_web::test]
-async fn an_account_without_a_password_lets_nobody_in() {
+async fn an_account_without_a_password_cannot_be_logged_in_to() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.db.execute("UPDATE users SET password_hash = NULL");
@@ -256,7 +256,7 @@ async fn an_account_without_a_password_lets_nobody_in() {
 }
 
 #[actix_web::test]
-async fn logging_in_as_somebody_else_ends_the_session_that_was_there() {
+async fn logging_in_as_another_user_ends_the_browsers_previous_session() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;
@@ -282,7 +282,7 @@ async fn a_refused_log_in_leaves_the_session_that_was_there_alone() {
 }
 
 #[actix_web::test]
-async fn whatever_a_browser_held_before_the_log_in_is_worth_nothing_after_it() {
+async fn cookies_from_before_the_login_are_worthless_after_it() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.browser();

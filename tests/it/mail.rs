@@ -91,7 +91,7 @@ async fn while_the_server_is_down_people_get_the_same_answers_and_letters_are_tr
 }
 
 #[actix_web::test]
-async fn a_refused_recipient_stops_nobody_elses_mail_and_stays_out_of_the_log() {
+async fn a_refused_recipient_does_not_stop_other_mail_and_stays_out_of_the_log() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
     register(&mut app.browser(), "refused@example.org").await;
@@ -198,7 +198,7 @@ async fn a_letter_whose_time_is_over_is_never_sent_and_its_body_is_wiped() {
 }
 
 #[actix_web::test]
-async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_loses_no_letter() {
+async fn no_request_waits_for_a_silent_mail_server_and_a_crash_loses_no_email() {
     let db = TestDb::new();
     let silent = SilentServer::start();
     let latchkey = Latchkey::on(&db.url());
@@ -230,7 +230,7 @@ async fn nobody_waits_for_a_server_that_never_answers_and_a_crash_meanwhile_lose
 }
 
 #[actix_web::test]
-async fn what_waits_for_no_recipient_is_dropped_unsent_and_shown_nowhere() {
+async fn a_decoy_email_without_a_recipient_is_never_sent_or_shown() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
     let mut browser = app.browser();
@@ -353,7 +353,7 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
 }
 
 #[actix_web::test]
-async fn notices_arrive_in_both_forms_with_their_link_and_with_the_server_down_nobody_notices() {
+async fn notices_arrive_as_text_and_html_and_answers_are_the_same_without_a_mail_server() {
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
     let ada = app.ada().await;

@@ -34,7 +34,7 @@ fn count(app: &TestApp, table: &str) -> i64 {
 }
 
 #[actix_web::test]
-async fn the_trail_is_kept_for_ever_or_for_as_long_as_somebody_says_and_verifies_either_way() {
+async fn the_trail_is_kept_for_ever_or_for_the_set_time_and_verifies_either_way() {
     let app = TestApp::spawn();
     events(&app, &[400, 90, 61, 59, 1]);
     app.accounts.maintenance.purge().await.unwrap();
@@ -60,7 +60,7 @@ async fn the_trail_is_kept_for_ever_or_for_as_long_as_somebody_says_and_verifies
 }
 
 #[actix_web::test]
-async fn damage_is_not_thrown_away_and_nobody_forgets_the_last_month() {
+async fn a_damaged_trail_is_not_purged_and_the_last_month_cannot_be_purged() {
     let app = TestApp::spawn_with(|settings| settings.audit.keep = Some(Span::days(60)));
     events(&app, &[90, 80, 70, 1]);
     app.db.execute(
@@ -78,7 +78,7 @@ async fn damage_is_not_thrown_away_and_nobody_forgets_the_last_month() {
 }
 
 #[actix_web::test]
-async fn what_has_had_its_time_goes_in_batches_and_what_has_not_stays() {
+async fn expired_rows_are_purged_in_batches_and_others_stay() {
     let app = TestApp::spawn();
     app.ada().await;
     links(&app, 12_000, "now() - interval '1 minute'");

@@ -56,7 +56,7 @@ async fn scrape(port: u16) -> BTreeMap<String, f64> {
 }
 
 #[actix_web::test]
-async fn what_happens_is_counted_on_a_port_of_its_own() {
+async fn metrics_are_served_on_a_separate_port() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let port = free_port();

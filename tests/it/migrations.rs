@@ -120,7 +120,7 @@ fn the_newest_migration_takes_nothing_away_and_demands_nothing_new_of_what_there
 }
 
 #[actix_web::test]
-async fn going_back_one_migration_and_forth_again_logs_nobody_out() {
+async fn reverting_and_reapplying_the_last_migration_logs_no_user_out() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let browser = app.logged_in(&ada).await;

@@ -79,7 +79,7 @@ async fn not_me_ends_every_session_forgets_every_browser_and_mails_a_reset_link(
 }
 
 #[actix_web::test]
-async fn whoever_changed_the_address_meanwhile_is_sent_no_reset_link() {
+async fn a_reset_link_does_not_go_to_an_address_changed_meanwhile() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.logged_in(&ada).await;

@@ -99,7 +99,7 @@ async fn no_table_about_people_is_forgotten() {
 }
 
 #[actix_web::test]
-async fn whoever_leaves_is_out_at_once_everywhere_and_told() {
+async fn deleting_an_account_ends_its_sessions_everywhere_and_notifies_the_user() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
@@ -189,7 +189,7 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
 }
 
 #[actix_web::test]
-async fn nobody_else_gets_the_address_meanwhile() {
+async fn a_deleted_account_keeps_its_address_during_the_grace_period() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     leave(&app, &ada).await;

@@ -100,7 +100,7 @@ async fn without_a_factor_there_are_none() {
 }
 
 #[actix_web::test]
-async fn somebody_elses_code_opens_nothing_and_stays_good() {
+async fn another_users_code_opens_nothing_and_stays_valid() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.enrol(&mut app.logged_in(&ada).await).await;
@@ -137,7 +137,7 @@ async fn the_file_holds_the_codes_of_the_page_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn ten_wrong_codes_end_the_waiting_log_in_and_keep_nobody_else_waiting() {
+async fn ten_wrong_codes_end_the_pending_login_and_delay_no_other_user() {
     let app = TestApp::spawn_with(|settings| settings.throttle.asks_per_hour = 5);
     let (ada, grace) = (app.ada().await, app.grace().await);
     let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;

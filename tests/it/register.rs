@@ -16,7 +16,7 @@ fn whole(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
 }
 
 #[actix_web::test]
-async fn registering_makes_nobody_until_the_address_is_proven() {
+async fn registering_creates_no_user_until_the_address_is_verified() {
     let app = TestApp::spawn();
     let mut browser = app.browser();
     let fields = [("name", "Alan Turing"), ("email", "Alan@Example.org"), ("password", GOOD)];
@@ -56,7 +56,7 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_a_letter() {
 }
 
 #[actix_web::test]
-async fn a_disabled_persons_address_gets_the_same_answer_and_makes_nobody_new() {
+async fn registering_a_disabled_users_address_gets_the_same_answer_and_creates_no_user() {
     let app = TestApp::spawn();
     app.ada().await;
     app.db.execute("UPDATE users SET disabled_at = now()");
@@ -72,7 +72,7 @@ async fn a_disabled_persons_address_gets_the_same_answer_and_makes_nobody_new() 
 }
 
 #[actix_web::test]
-async fn what_is_wrong_is_said_beside_its_field_and_the_rest_is_kept() {
+async fn an_error_stands_beside_its_field_and_other_input_is_kept() {
     let app = TestApp::spawn();
     let mut browser = app.browser();
     let fields = [("name", "  "), ("email", "alan@"), ("password", "short")];
@@ -141,7 +141,7 @@ async fn long_unicode_and_spaced_passwords_are_fine() {
 }
 
 #[actix_web::test]
-async fn show_echoes_the_password_and_registers_nobody() {
+async fn showing_the_password_returns_the_form_and_registers_no_user() {
     let app = TestApp::spawn();
     let mut browser = app.browser();
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", GOOD), ("show", "1")];
@@ -186,7 +186,7 @@ async fn one_address_can_ask_only_so_often() {
 }
 
 #[actix_web::test]
-async fn closed_registration_takes_nobody_and_offers_nothing() {
+async fn closed_registration_accepts_no_user_and_offers_no_form() {
     let app = TestApp::spawn_with(|settings| settings.registration = Registration::Closed);
     let mut browser = app.browser();
     browser.get("/register").await.is(200).says("Registration is closed");
@@ -198,7 +198,7 @@ async fn closed_registration_takes_nobody_and_offers_nothing() {
 }
 
 #[actix_web::test]
-async fn by_invitation_nobody_else_gets_in() {
+async fn by_invitation_only_the_invited_address_can_register() {
     let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
     let grace = app.grace().await;
     let mut browser = app.browser();
@@ -263,7 +263,7 @@ async fn withdrawn_expired_and_replaced_invitations_open_nothing() {
 }
 
 #[actix_web::test]
-async fn an_invitation_withdrawn_before_the_address_is_proven_lets_nobody_in() {
+async fn an_invitation_withdrawn_before_the_address_is_verified_admits_no_user() {
     let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
@@ -283,14 +283,14 @@ async fn an_invitation_withdrawn_before_the_address_is_proven_lets_nobody_in() {
 }
 
 #[actix_web::test]
-async fn somebody_logged_in_is_not_asked_to_register() {
+async fn a_logged_in_user_is_not_asked_to_register() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.logged_in(&ada).await.get("/register").await.redirects_to("/home");
 }
 
 #[actix_web::test]
-async fn without_mail_nobody_is_told_a_letter_is_on_its_way_to_a_role_they_cannot_get() {
+async fn without_mail_registration_is_not_offered_and_creates_nothing() {
     let app = TestApp::spawn_with(|settings| settings.mail.transport = Transport::None);
     let mut browser = app.browser();
     // A form that cannot be completed is not offered.

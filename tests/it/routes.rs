@@ -162,7 +162,7 @@ async fn pending(app: &TestApp) -> Browser {
 }
 
 #[actix_web::test]
-async fn who_gets_in_follows_from_the_guard_of_the_row_alone() {
+async fn admission_depends_only_on_the_guard_of_the_route() {
     let app = app();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut wrong = Vec::new();
@@ -192,7 +192,7 @@ async fn who_gets_in_follows_from_the_guard_of_the_row_alone() {
 }
 
 #[actix_web::test]
-async fn whoever_is_turned_away_comes_back_to_where_they_were_going() {
+async fn after_the_login_a_redirected_user_returns_to_the_requested_page() {
     let app = app();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut stranger = browser_of(&app, Persona::Anonymous, &ada, &grace).await;
@@ -262,7 +262,7 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
 }
 
 #[actix_web::test]
-async fn other_sites_change_nothing_whatever_row_they_aim_at() {
+async fn requests_from_other_sites_change_nothing_on_any_route() {
     let app = app();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = browser_of(&app, Persona::ConfirmedAdmin, &ada, &grace).await;

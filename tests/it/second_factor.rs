@@ -51,7 +51,7 @@ async fn keep_me_logged_in_survives_the_second_step() {
 }
 
 #[actix_web::test]
-async fn whoever_gives_up_or_waits_too_long_begins_anew() {
+async fn a_cancelled_or_expired_pending_login_starts_over() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (authenticator, _) = app.enrol(&mut app.logged_in(&ada).await).await;
@@ -99,7 +99,7 @@ async fn a_new_password_and_a_disabling_end_what_waits() {
 }
 
 #[actix_web::test]
-async fn a_factor_that_is_removed_while_a_log_in_waits_lets_nobody_in() {
+async fn removing_the_factor_during_a_pending_login_opens_no_session() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut owner = app.logged_in(&ada).await;
@@ -133,7 +133,7 @@ async fn one_waiting_log_in_submitted_ten_times_at_once_opens_one_session() {
 }
 
 #[actix_web::test]
-async fn whoever_is_logged_in_and_logs_in_anew_is_out_until_the_second_step() {
+async fn logging_in_again_ends_the_session_until_the_second_step() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.enrol(&mut app.logged_in(&ada).await).await;

@@ -82,7 +82,7 @@ async fn the_trail_holds_no_secret() {
 }
 
 #[actix_web::test]
-async fn a_database_somebody_lives_in_logs_nobody_in() {
+async fn a_database_in_use_contains_nothing_to_log_in_with() {
     let app = TestApp::spawn();
     let secrets = live(&app).await;
     let dump = app.dump();
@@ -114,7 +114,7 @@ async fn a_database_somebody_lives_in_logs_nobody_in() {
 }
 
 #[actix_web::test]
-async fn whatever_would_log_somebody_in_is_found_and_not_shown() {
+async fn a_stored_credential_is_found_and_not_printed() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let browser = app.logged_in(&ada).await;

@@ -193,7 +193,7 @@ async fn a_start_amid_a_failover_waits_until_the_database_may_be_written_to() {
 }
 
 #[actix_web::test]
-async fn told_to_stop_before_its_database_is_there_it_stops() {
+async fn a_stop_signal_before_the_database_is_ready_stops_the_program() {
     let db = TestDb::new();
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut running = Latchkey::on(&Gate::new().url(&db)).serve().await;
@@ -269,7 +269,7 @@ async fn a_signal_lets_what_is_running_finish() {
 }
 
 #[actix_web::test]
-async fn under_load_a_signal_costs_nobody_an_answer_that_was_begun() {
+async fn under_load_a_signal_cuts_off_no_answer_that_has_begun() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut running = Latchkey::on(&app.db.url()).serve_ready().await;

@@ -15,7 +15,7 @@ fn deployed() -> Latchkey {
 }
 
 #[test]
-fn what_is_wrong_with_one_variable_is_one_line_that_names_it() {
+fn an_invalid_variable_is_reported_in_one_line_that_names_it() {
     for (name, value) in [
         ("LATCHKEY__SECRET", "short"),
         ("LATCHKEY__SECRET", "abababababababababababababababababababab"),
@@ -43,7 +43,7 @@ fn what_is_wrong_with_one_variable_is_one_line_that_names_it() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_settings_are_named() {
     let database = ("DATABASE_URL", "postgres://someone:hunter2@db.example.org/latchkey");
     let url = ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org");
     let secret = ("LATCHKEY__SECRET", SECRET);
@@ -220,7 +220,7 @@ fn an_empty_variable_is_not_set_and_white_space_is_not_part_of_a_value() {
 }
 
 #[test]
-fn what_libpq_reads_by_itself_is_tidied_as_well() {
+fn values_that_libpq_reads_itself_are_normalised_as_well() {
     let db = TestDb::new();
     let tidy = Latchkey::on(&db.url());
     assert_eq!(tidy.run(&["user", "list"]).well(), ["No user."]);
@@ -231,7 +231,7 @@ fn what_libpq_reads_by_itself_is_tidied_as_well() {
 }
 
 #[test]
-fn what_is_derived_from_the_public_url_works_for_each_that_is_taken() {
+fn every_accepted_public_url_yields_working_derived_values() {
     let long = format!("https://{0}.{0}.{0}.{1}.org", "a".repeat(63), "b".repeat(57));
     for url in [
         "https://id.example.org.",
@@ -299,7 +299,7 @@ fn a_file_that_cannot_be_read_is_named_and_its_lines_are_not_repeated() {
 }
 
 #[test]
-fn what_is_shown_of_the_settings_holds_no_secret() {
+fn printed_settings_contain_no_secret() {
     let latchkey = deployed()
         .with("LATCHKEY__SECRET_PREVIOUS", "zyxwvutsrqponmlkjihgfedcba9876543210")
         .with("LATCHKEY__MAIL__SMTP_URL", "smtps://me:letmein@mail.example.org");

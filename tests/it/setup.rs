@@ -39,7 +39,7 @@ async fn the_link_makes_one_administrator_and_is_then_dead() {
 }
 
 #[actix_web::test]
-async fn without_the_link_nobody_becomes_anything() {
+async fn without_the_setup_link_no_account_is_created() {
     let app = TestApp::spawn();
     link(&app).await.unwrap();
     let mut browser = app.browser();

@@ -165,7 +165,7 @@ async fn a_client_cannot_move_to_another_budget_by_claiming_an_address() {
 }
 
 #[actix_web::test]
-async fn no_other_header_moves_anybodys_budget_behind_a_proxy_or_not() {
+async fn no_other_header_changes_the_counted_address_with_or_without_a_proxy() {
     for hops in [0, 1] {
         let app = TestApp::spawn_with(|settings| {
             settings.throttle.address_free = 3;
@@ -251,7 +251,7 @@ async fn a_server_with_no_hand_free_says_so_and_counts_nothing() {
 }
 
 #[actix_web::test]
-async fn what_was_not_looked_at_is_never_counted_below_nought() {
+async fn refunds_for_unchecked_passwords_never_go_below_zero() {
     let app = TestApp::spawn_with(|settings| {
         settings.hashing.memory_kib = 64 * 1024;
         settings.hashing.iterations = 3;
@@ -272,7 +272,7 @@ async fn what_was_not_looked_at_is_never_counted_below_nought() {
 }
 
 #[actix_web::test]
-async fn whoever_reads_the_whole_database_can_log_in_with_nothing_in_it() {
+async fn a_reader_of_the_whole_database_cannot_log_in_with_its_contents() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let setup = {

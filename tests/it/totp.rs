@@ -288,7 +288,7 @@ async fn seeds_outlive_a_change_of_secret() {
 }
 
 #[actix_web::test]
-async fn whoever_did_not_add_an_app_takes_it_back_with_everything_a_thief_could_go_on_with() {
+async fn undoing_an_added_app_removes_everything_that_a_thief_could_still_use() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut thief = app.logged_in(&ada).await;

@@ -69,13 +69,13 @@ fn loose(template: &Template) -> Vec<String> {
 }
 
 #[test]
-fn what_a_person_typed_is_kept_to_itself_wherever_it_is_shown() {
+fn typed_text_is_isolated_from_its_surroundings_on_every_page() {
     let found: Vec<String> = templates().iter().flat_map(loose).collect();
     assert!(found.is_empty(), "use ui::typed, <bdi> or direction::isolated:\n{}", found.join("\n"));
 }
 
 #[test]
-fn the_check_finds_what_is_loose() {
+fn the_check_finds_unpinned_parts() {
     let find = |text: &str| loose(&Template { path: "x".into(), text: text.into() }).len();
     for text in ["<p>{{ name }}</p>", "<p>{{ user.email }}, {{ bar.label }}</p>", "{{- row.person_name -}}"] {
         assert_eq!(find(text), 1, "{text}");

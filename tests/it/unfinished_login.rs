@@ -147,7 +147,7 @@ async fn a_stranger_with_the_password_fills_no_table() {
 }
 
 #[actix_web::test]
-async fn nobody_is_told_who_is_disabled_by_then_and_without_mail_nothing_is_kept() {
+async fn a_user_disabled_meanwhile_is_not_notified_and_without_mail_nothing_is_stored() {
     let (app, ada, ..) = house().await;
     app.pending(&ada).await;
     app.db.execute("UPDATE users SET disabled_at = now()");
@@ -162,7 +162,7 @@ async fn nobody_is_told_who_is_disabled_by_then_and_without_mail_nothing_is_kept
 }
 
 #[actix_web::test]
-async fn what_became_due_while_no_instance_ran_is_told_when_one_starts() {
+async fn notices_due_while_no_instance_ran_are_sent_at_the_next_start() {
     let db = TestDb::new();
     let latchkey = Latchkey::on(&db.url());
     let mut running = latchkey.serve_ready().await;

@@ -36,7 +36,7 @@ async fn looking_at_the_link_consumes_nothing() {
 }
 
 #[actix_web::test]
-async fn in_another_browser_the_link_asks_for_the_password_and_logs_nobody_in() {
+async fn in_another_browser_the_link_asks_for_the_password_and_opens_no_session() {
     let app = TestApp::spawn();
     let (_, letter) = registered(&app).await;
     let token = letter.token();
@@ -91,7 +91,7 @@ async fn the_browser_that_registered_needs_a_button_and_its_cookie_is_good_for_t
 }
 
 #[actix_web::test]
-async fn the_browser_keeps_its_cookie_for_as_long_as_the_link_and_gets_one_whoever_has_the_address() {
+async fn the_registration_cookie_lives_as_long_as_the_link_and_is_set_even_for_a_taken_address() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for email in ["alan@example.org", ada.email] {
@@ -223,7 +223,7 @@ async fn used_expired_and_made_up_links_are_dead() {
 }
 
 #[actix_web::test]
-async fn an_address_taken_meanwhile_makes_nobody() {
+async fn an_address_registered_meanwhile_creates_no_second_user() {
     let app = TestApp::spawn();
     let (mut browser, letter) = registered(&app).await;
     let ada = app.ada().await;

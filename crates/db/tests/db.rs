@@ -103,7 +103,7 @@ async fn while_the_database_is_away_everything_is_unavailable_and_then_works_aga
 }
 
 #[actix_web::test]
-async fn what_waits_for_a_commit_happens_after_it_and_never_without_it() {
+async fn after_commit_actions_run_after_the_commit_and_never_without_it() {
     let test_db = test_db();
     let db = test_db.db();
     let (tell, told) = channel();

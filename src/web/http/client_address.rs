@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_and_brackets_are_understood_and_nonsense_is_nobody() {
+    fn ports_and_brackets_are_parsed_and_nonsense_is_no_address() {
         assert_eq!(seen(&["203.0.113.7:4711"], 1).as_deref(), Some("203.0.113.7"));
         assert_eq!(seen(&["[2001:db8::1]:443"], 1).as_deref(), Some("2001:db8::1"));
         assert_eq!(seen(&["[2001:db8::1]"], 1).as_deref(), Some("2001:db8::1"));

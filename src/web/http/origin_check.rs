@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_origin_is_refused_whatever_else_the_browser_says() {
+    fn a_foreign_origin_is_refused_regardless_of_other_headers() {
         let origins = [
             "https://evil.example",
             "http://id.example.org",

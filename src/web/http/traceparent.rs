@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn of_whatever_looks_like_one_with_a_byte_changed_the_trace_is_its_32_digits_or_none(
+        fn a_traceparent_with_a_changed_byte_yields_its_32_digits_or_nothing(
             like in "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
             at in 0..55usize,
             byte in any::<u8>(),

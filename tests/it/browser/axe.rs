@@ -63,7 +63,7 @@ async fn an_empty_house_is_accessible() {
 
 /// The checks are worth nothing if they cannot fail.
 #[actix_web::test]
-async fn axe_sees_what_is_wrong() {
+async fn axe_finds_planted_errors() {
     let app = TestApp::spawn();
     let chrome = Chrome::open(&app.origin).await;
     chrome.go("/login").await;

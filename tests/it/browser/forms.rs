@@ -65,7 +65,7 @@ async fn show_keeps_what_was_typed_and_shows_it_without_javascript() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_has_the_focus_and_leads_to_its_field() {
+async fn the_error_summary_has_the_focus_and_links_to_its_fields() {
     let app = TestApp::spawn();
     let chrome = Chrome::open(&app.origin).await;
     chrome.go("/register").await;

@@ -129,7 +129,7 @@ async fn the_page_does_not_tell_whether_the_new_address_is_taken() {
 }
 
 #[actix_web::test]
-async fn what_was_added_between_the_request_and_the_change_is_taken_back_with_it() {
+async fn undoing_the_change_removes_everything_added_since_the_request() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (mut thief, confirm) = asked(&app, &ada).await;

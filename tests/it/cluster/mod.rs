@@ -27,7 +27,7 @@ fn with_secrets(now: &'static str, also: &'static str) -> impl Fn(Latchkey) -> L
 }
 
 #[actix_web::test]
-async fn a_rolling_restart_behind_a_proxy_fails_no_request_and_logs_nobody_out() {
+async fn a_rolling_restart_behind_a_proxy_fails_no_request_and_logs_no_user_out() {
     let mut fleet = Fleet::start(None, Duration::ZERO).await;
     let mut play = Play::watch(&mut fleet, seed(), "roll", false, async |fleet, _| {
         // With the next secret known, which is the first step of changing it.

@@ -123,7 +123,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
 }
 
 #[actix_web::test]
-async fn behind_a_pooler_nobody_spoke_of_it_does_not_start_and_says_what_to_set() {
+async fn behind_an_undeclared_pooler_the_program_refuses_to_start_and_names_the_setting() {
     let db = TestDb::new();
     let bouncer = PgBouncer::start(&db.url()).await;
     for forgotten in [unthrottled(&bouncer.url()), with_direct(&bouncer, &db)] {

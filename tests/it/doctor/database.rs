@@ -58,7 +58,7 @@ async fn without_its_database_it_says_so_and_still_looks_at_the_rest() {
 }
 
 #[actix_web::test]
-async fn what_a_database_is_not_is_found() {
+async fn an_unsuitable_database_is_reported() {
     let db = TestDb::new();
     let name: String = db.scalar("SELECT current_database()::text");
     let found = doctor(&on(&db), &[]);
@@ -92,7 +92,7 @@ async fn what_a_database_is_not_is_found() {
 }
 
 #[actix_web::test]
-async fn a_table_somebody_holds_takes_no_other_check_along() {
+async fn a_locked_table_fails_only_the_checks_that_read_it() {
     let db = TestDb::new();
     let mut busy = db.connect();
     busy.batch_execute("BEGIN; LOCK TABLE outbox, listeners").unwrap();

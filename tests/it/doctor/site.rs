@@ -68,7 +68,7 @@ async fn proxies_that_change_what_we_say_are_found() {
 }
 
 #[actix_web::test]
-async fn who_has_not_the_secret_finds_nothing_there() {
+async fn without_the_secret_the_identity_check_is_not_found() {
     let db = TestDb::new();
     let latchkey = Latchkey::on(&db.url()).with("LATCHKEY__SECRET", SECRET);
     let running = latchkey.serve_ready().await;
@@ -90,7 +90,7 @@ async fn who_has_not_the_secret_finds_nothing_there() {
 }
 
 #[actix_web::test]
-async fn a_proxy_that_nobody_counted_is_noticed_once() {
+async fn an_undeclared_proxy_is_reported_once() {
     let db = TestDb::new();
     let warned = |lines: Vec<String>| {
         lines.iter().filter(|line| line.contains("a proxy seems to be in front")).count()

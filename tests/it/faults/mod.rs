@@ -51,7 +51,7 @@ const FAULTS: [Fault; 14] = [
 
 /// `bin/faults` names them, or says `all`.
 #[actix_web::test]
-async fn what_goes_wrong_loses_nothing_and_lets_nobody_in() {
+async fn no_fault_loses_a_commit_or_admits_an_attacker() {
     let wanted = std::env::var("LATCHKEY_FAULTS").ok();
     let outcomes = match wanted.as_deref() {
         None => vec![database::restart(nix::sys::signal::Signal::SIGQUIT).await],

@@ -56,7 +56,7 @@ pub async fn is_told_to_end() -> Vec<Outcome> {
     }
     let back = rig.recovers(Instant::now()).await;
     rig.notes.push(format!("{ENDS} times, slowest end {:.1} s", slowest.as_secs_f64()));
-    told_who_was_let_in(&mut rig);
+    expect_answers_for_opened_sessions(&mut rig);
     let under_load = rig.judged("SIGTERM under load", Some(back)).await;
 
     let mut rig = Rig::plain().await;
@@ -98,7 +98,7 @@ async fn ends(rig: &mut Rig) -> Duration {
 }
 
 /// A log-in that opened a session was answered.
-fn told_who_was_let_in(rig: &mut Rig) {
+fn expect_answers_for_opened_sessions(rig: &mut Rig) {
     let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
     let agents = rows(&mut conn, "SELECT user_agent FROM sessions");
     let untold: Vec<usize> = {

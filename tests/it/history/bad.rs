@@ -78,7 +78,7 @@ fn a_session_that_is_served_after_the_answer_to_its_end_is_found() {
 }
 
 #[test]
-fn a_session_nobody_ended_and_that_is_refused_is_found() {
+fn the_checker_finds_a_live_session_that_was_refused() {
     assert_eq!(town().used(0, at(5, 6), Saw::Out).faults(), LOST);
     assert_eq!(town().used(0, at(5, 6), Saw::Nothing).faults(), GOOD);
     let over = |saw| town().ended(Ended::Session(0), at(10, 12), Done::Yes).used(0, at(5, 6), saw);
@@ -110,7 +110,7 @@ fn a_key_that_was_rotated_away_is_dead_and_its_session_is_not() {
 }
 
 #[test]
-fn what_ends_all_others_spares_the_one_and_everybody_else() {
+fn ending_the_other_sessions_spares_the_current_one_and_other_users() {
     let over = || town().ended(Ended::Others(0, 1), at(10, 12), Done::Yes);
     assert_eq!(over().used(0, at(13, 14), Saw::In(None)).faults(), SERVED);
     assert_eq!(over().used(1, at(13, 14), Saw::In(None)).faults(), GOOD);
@@ -120,7 +120,7 @@ fn what_ends_all_others_spares_the_one_and_everybody_else() {
 }
 
 #[test]
-fn who_logs_in_while_or_after_all_are_ended() {
+fn logging_in_while_or_after_all_sessions_are_ended() {
     let over = |log_in| town().ended(Ended::All(0), at(10, 12), Done::Yes).logged_in(log_in, Done::Yes);
     // At the same time: it may be among them.
     for saw in [Saw::In(None), Saw::Out] {
@@ -160,7 +160,7 @@ fn a_disabled_person_has_no_session_and_gets_none() {
 }
 
 #[test]
-fn what_a_page_says_was_written_by_somebody_and_not_written_over() {
+fn the_checker_finds_a_profile_that_no_request_wrote_or_that_was_overwritten() {
     assert_eq!(town().used(0, at(5, 6), shows("Ada", "member")).faults(), GOOD);
     assert_eq!(town().used(0, at(5, 6), shows("Eve", "member")).faults(), STALE);
     let admin = |done| town().written(Field::Role, "admin", at(10, 12), done);

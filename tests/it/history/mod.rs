@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_secs(12);
 
 /// `bin/soak` sets the minutes.
 #[actix_web::test]
-async fn under_faults_nothing_is_served_after_its_end_and_nobody_is_logged_out() {
+async fn under_faults_no_ended_session_is_served_and_no_live_one_is_lost() {
     let minutes: Option<f64> = setting("SOAK_MINUTES");
     let long = minutes.map_or(SHORT, |minutes| Duration::from_secs_f64(minutes * 60.0));
     let summary = Town::new(seed()).await.live_for(long).await;

@@ -127,7 +127,7 @@ async fn logging_out_confirming_and_ending_others_hold_everywhere() {
 }
 
 #[actix_web::test]
-async fn a_person_who_is_deleted_by_hand_is_soon_nobody_everywhere() {
+async fn a_user_who_is_deleted_by_hand_is_soon_logged_out_everywhere() {
     let town = Town::new().await;
     let mut browsers = town.everywhere().await;
     // Returns when every instance has heard it.

@@ -176,7 +176,7 @@ async fn a_session_is_confirmed_with_passkeys_of_its_own_person_only() {
 }
 
 #[actix_web::test]
-async fn who_has_no_passkey_is_not_asked_for_one() {
+async fn a_user_without_a_passkey_is_not_asked_for_one() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     passkey_of(&app, &grace).await;

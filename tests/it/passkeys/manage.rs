@@ -50,7 +50,7 @@ async fn removing_takes_the_passkey_and_leaves_the_sessions() {
 }
 
 #[actix_web::test]
-async fn nobody_touches_the_passkeys_of_another() {
+async fn a_user_cannot_change_the_passkeys_of_another() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     passkey_of(&app, &ada).await;

@@ -96,7 +96,7 @@ async fn a_passkey_whose_counter_went_back() {
 }
 
 #[actix_web::test]
-async fn a_passkey_of_somebody_disabled() {
+async fn a_passkey_of_a_disabled_user() {
     let door = Door::new().await;
     let mut browser = door.app.browser();
     let options = asked_to_log_in(&mut browser).await;
@@ -125,7 +125,7 @@ async fn a_passkey_that_was_removed_or_never_made() {
 }
 
 #[actix_web::test]
-async fn a_passkey_that_names_another_person_or_nobody() {
+async fn a_passkey_that_names_another_user_or_none() {
     let door = Door::new().await;
     let grace = door.app.grace().await;
     for user in [Some(grace.id.as_bytes().to_vec()), Some(b"ada".to_vec()), Some(Vec::new()), None] {
@@ -155,7 +155,7 @@ async fn a_signature_that_was_tampered_with() {
 }
 
 #[actix_web::test]
-async fn an_answer_to_what_another_browser_was_asked() {
+async fn an_answer_to_the_challenge_of_another_browser() {
     let door = Door::new().await;
     let mut victim = door.app.browser();
     let options = asked_to_log_in(&mut victim).await;
@@ -192,7 +192,7 @@ async fn an_answer_that_comes_too_late() {
 
 /// The browser cannot choose the challenge: one that the server did not issue is refused.
 #[actix_web::test]
-async fn an_answer_to_what_nobody_was_asked() {
+async fn an_answer_to_a_challenge_that_was_never_issued() {
     let door = Door::new().await;
     let mut browser: Browser = door.app.browser();
     browser.get("/login").await.is(200);

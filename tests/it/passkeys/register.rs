@@ -71,7 +71,7 @@ async fn one_device_makes_one_passkey_for_an_account_and_none_for_two() {
 }
 
 #[actix_web::test]
-async fn what_does_not_fit_makes_no_passkey() {
+async fn an_invalid_registration_creates_no_passkey() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;

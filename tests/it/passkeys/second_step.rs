@@ -23,7 +23,7 @@ async fn asked(browser: &mut Browser) -> Value {
 }
 
 #[actix_web::test]
-async fn the_password_of_somebody_with_a_passkey_opens_nothing_and_the_passkey_completes_it() {
+async fn the_password_of_a_user_with_a_passkey_opens_no_session_until_the_passkey_completes_the_login() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut device = passkey_of(&app, &ada).await;

@@ -66,7 +66,7 @@ async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_
 }
 
 #[actix_web::test]
-async fn who_chooses_so_goes_on_logging_in_with_the_password_alone() {
+async fn a_user_with_a_passkey_may_choose_to_log_in_with_the_password_alone() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (mut browser, mut device) = (app.logged_in(&ada).await, Authenticator::new(&app.origin));
@@ -123,7 +123,7 @@ async fn a_further_passkey_changes_nothing_about_the_password() {
 }
 
 #[actix_web::test]
-async fn an_authenticator_app_requires_a_second_step_whatever_is_chosen_for_passkeys() {
+async fn an_authenticator_app_requires_a_second_step_regardless_of_the_choice_for_passkeys() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;

@@ -76,7 +76,7 @@ async fn a_script_shows_its_token_in_the_header_and_speaks_json() {
 }
 
 #[actix_web::test]
-async fn whoever_may_not_is_told_where_to_go_first() {
+async fn a_refused_script_gets_the_page_to_visit_first() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut stranger = app.browser();

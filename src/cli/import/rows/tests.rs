@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_written_as_csv_or_json_is_read_as_it_was(fields in prop::collection::vec("[^\r\n]{0,30}", 5)) {
+    fn csv_and_json_round_trip(fields in prop::collection::vec("[^\r\n]{0,30}", 5)) {
         let quoted: Vec<String> = fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
         let rows = csv(&format!("email,name,password_hash,role,created_at\n{}\n", quoted.join(",")));
         prop_assert_eq!(self::fields(&rows[0]).1.to_vec(), fields.clone());

@@ -194,7 +194,7 @@ impl Nodes {
         command.args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
         command.env("HOME", self.dir.path()).current_dir(self.dir.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        if let Some(user) = nobody_special() {
+        if let Some(user) = unprivileged_user() {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"))
@@ -284,13 +284,13 @@ impl Drop for Nodes {
 }
 
 /// Postgres refuses root.
-fn nobody_special() -> Option<User> {
+fn unprivileged_user() -> Option<User> {
     let names = ["postgres", "nobody"];
     geteuid().is_root().then(|| names.iter().find_map(|name| User::from_name(name).ok().flatten()))?
 }
 
 fn own(dir: &Path) {
-    if let Some(user) = nobody_special() {
+    if let Some(user) = unprivileged_user() {
         chown(dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("a directory of theirs");
     }
 }

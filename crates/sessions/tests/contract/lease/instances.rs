@@ -96,7 +96,7 @@ impl Gate {
 }
 
 /// A principal of this test alone, and the gate before their sessions.
-pub fn somebody() -> (Principal, Arc<Gate>) {
+pub fn principal_and_gate() -> (Principal, Arc<Gate>) {
     let (id, gate) = (Uuid::new_v4(), Arc::<Gate>::default());
     GATES.lock().unwrap().insert(id, Arc::clone(&gate));
     (Principal(id), gate)

@@ -56,7 +56,7 @@ async fn a_session_comes_with_its_owner() {
 }
 
 #[actix_web::test]
-async fn a_session_of_somebody_who_may_not_be_logged_in_is_invisible() {
+async fn a_session_whose_owner_may_not_log_in_is_invisible() {
     let room = room();
     let (adas, graces) = (room.log_in(ADA).await, room.log_in(GRACE).await);
     room.age("1 hour");

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::room::{ADA, GRACE, Room, login};
 
-const NOBODY: Principal = Principal(Uuid::from_u128(0x0B0D7));
+const UNKNOWN: Principal = Principal(Uuid::from_u128(0x0B0D7));
 
 #[actix_web::test]
 async fn revoking_ends_the_session_and_says_whose_it_was() {
@@ -19,7 +19,7 @@ async fn revoking_ends_the_session_and_says_whose_it_was() {
 }
 
 #[actix_web::test]
-async fn without_an_owner_anybodys_session_is_revoked() {
+async fn without_a_scope_any_users_session_can_be_revoked() {
     let room = Room::new();
     let key = room.log_in(GRACE).await;
     let handle = room.handle(&key).await;
@@ -39,7 +39,7 @@ async fn a_principal_cannot_revoke_the_session_of_another() {
 }
 
 #[actix_web::test]
-async fn what_is_not_live_is_not_revoked() {
+async fn a_session_that_is_not_live_is_not_revoked() {
     let room = Room::new();
     let (revoked, expired) = (room.log_in(ADA).await, room.log_in(ADA).await);
     let (first, second) = (room.handle(&revoked).await, room.handle(&expired).await);
@@ -77,7 +77,7 @@ async fn revoking_everything_of_a_principal_spares_the_others_and_the_exception(
 }
 
 #[actix_web::test]
-async fn an_exception_of_somebody_else_spares_nothing() {
+async fn an_excepted_session_of_another_principal_spares_nothing() {
     let room = Room::new();
     let (adas, graces) = (room.log_in(ADA).await, room.log_in(GRACE).await);
     let foreign = room.handle(&graces).await;
@@ -175,13 +175,13 @@ async fn lists_show_live_sessions_last_seen_first() {
     assert_eq!(listed(Scope::Of(&[ADA]), 100, 0), [2, 4, 0].map(|n: usize| handles[n]));
     assert_eq!(listed(Scope::Of(&[GRACE]), 1, 1), [handles[1]]);
     assert_eq!(listed(Scope::Of(&[ADA, GRACE]), 100, 0), all);
-    assert_eq!(listed(Scope::Of(&[NOBODY]), 100, 0), []);
+    assert_eq!(listed(Scope::Of(&[UNKNOWN]), 100, 0), []);
     assert_eq!(listed(Scope::Of(&[]), 100, 0), []);
     for (scope, count) in [
         (Scope::All, 6),
         (Scope::Of(&[ADA]), 3),
         (Scope::Of(&[ADA, GRACE]), 6),
-        (Scope::Of(&[NOBODY]), 0),
+        (Scope::Of(&[UNKNOWN]), 0),
         (Scope::Of(&[]), 0),
     ] {
         assert_eq!(room.count(scope), count);

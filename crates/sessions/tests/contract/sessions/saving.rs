@@ -8,7 +8,7 @@ use super::room::{ADA, GRACE, IDENTITY, Room, TTL, belonging_to, key, login, map
 use crate::support::bytes_of_key;
 
 #[actix_web::test]
-async fn what_was_saved_is_loaded_again() {
+async fn a_saved_session_is_loaded_again() {
     let room = Room::new();
     let state = belonging_to(ADA, &[("theme", "\"dark\""), ("emoji", "\"🗝\"")]);
     let key = room.store().save(state.clone(), &TTL).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_login_is_stored_with_all_that_was_said_about_it() {
 }
 
 #[actix_web::test]
-async fn what_browsers_say_of_themselves_is_cut_to_what_the_columns_hold() {
+async fn user_agents_are_cut_to_the_length_of_the_column() {
     let room = Room::new();
     let hostile = |unit: &str| latchkey_sessions::Login {
         address: unit.repeat(10_000),

@@ -83,7 +83,7 @@ async fn a_sweep_leaves_the_work_to_one_under_way_and_does_not_wait_for_it() {
 }
 
 #[actix_web::test]
-async fn a_sweep_skips_what_somebody_holds() {
+async fn a_sweep_skips_locked_rows() {
     let room = room();
     ended(&room, 5, "now() - interval '25 hours', NULL");
     let mut other = room.db.connect();

@@ -26,7 +26,7 @@ async fn an_update_can_empty_the_state() {
 }
 
 #[actix_web::test]
-async fn an_update_never_gives_a_session_to_somebody_else() {
+async fn an_update_never_gives_a_session_to_another_principal() {
     let room = Room::new();
     let key = room.log_in(ADA).await;
     room.update(&key, belonging_to(GRACE, &[("a", "1")])).await;
