@@ -79,7 +79,7 @@ async fn everything_operators_do() {
     if setting::<u8>("CLUSTER_KEEP").is_some() {
         println!("nginx: {}; instances: {:?}. Ctrl-C ends it.", fleet.nginx.origin(), fleet.instances());
         println!("Log in as p0@example.org or, an administrator, p6@example.org: poetical-science-1843");
-        crate::history::town::world(&fleet.url, "p", Vec::new()).await;
+        crate::history::simulation::world(&fleet.url, "p", Vec::new()).await;
         loop {
             sleep(Duration::from_secs(3600)).await;
         }

@@ -5,7 +5,7 @@ mod clock;
 mod codes;
 mod database;
 mod ends;
-mod errands;
+mod side_jobs;
 mod failover;
 mod flood;
 mod halves;
@@ -14,7 +14,7 @@ mod outcome;
 mod pipelining;
 mod process;
 mod proxy;
-mod rig;
+mod harness;
 mod slow;
 mod storage;
 

@@ -18,10 +18,10 @@ use self::newcomers::register_forever;
 use self::nodes::{Nodes, TTL};
 use self::proof::Proof;
 use super::pooler::PgBouncer;
-use crate::history::chance::Chance;
+use crate::history::rng::Rng;
 use crate::history::record::{Done, Saw};
-use crate::history::town::{Summary, lives, name_the_revoked, unthrottled, world};
-use crate::history::visitors::World;
+use crate::history::simulation::{Summary, lives, name_the_revoked, unthrottled, world};
+use crate::history::actors::World;
 use crate::history::{seed, setting};
 use crate::support::process::{Latchkey, Running, eventually};
 
@@ -95,7 +95,7 @@ async fn live(
     let running: Vec<Running> = join_all(programs.iter().map(Latchkey::serve_ready)).await;
     let leading = nodes.leading_address();
     let world = world(&leading, name, programs.iter().map(Latchkey::origin).collect()).await;
-    let mut lives = lives(&world, &mut Chance::new(seed));
+    let mut lives = lives(&world, &mut Rng::new(seed));
     let registered = Rc::new(RefCell::new(Vec::new()));
     let newcomers = spawn(register_forever(Rc::clone(&world), name, Rc::clone(&registered)));
     let (mut misses, mut heads) = (Vec::new(), Vec::new());

@@ -10,7 +10,7 @@ use latchkey::db::migrations;
 
 use crate::history::checker::surely_over;
 use crate::history::record::Done;
-use crate::history::visitors::{World, agent};
+use crate::history::actors::{World, agent};
 
 #[derive(Default)]
 pub struct Proof {
