@@ -112,7 +112,12 @@ async fn a_tail_that_was_cut_off_or_written_anew_is_found_with_a_head_kept_elsew
     app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().expect("it only grew");
 
     tamper(&app, "DELETE FROM audit_events WHERE id > 8; DELETE FROM audit_chain WHERE seq > 8");
-    app.accounts.audit.verify_trail(None).await.unwrap().expect("without the head the change cannot be found");
+    app.accounts
+        .audit
+        .verify_trail(None)
+        .await
+        .unwrap()
+        .expect("without the head the change cannot be found");
     let cut = app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().unwrap_err();
     assert_eq!((cut.damage, cut.seq), (Damage::CutOff, Some(10)));
     happenings(&app);

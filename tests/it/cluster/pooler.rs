@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use futures_util::future::join_all;
 use nix::unistd::{User, geteuid};
 
-use crate::history::rng::Rng;
 use crate::history::record::{Done, Saw};
+use crate::history::rng::Rng;
 use crate::history::seed;
 use crate::history::simulation::{Summary, lives, name_the_revoked, unthrottled, world};
 use crate::support::db::TestDb;

@@ -8,9 +8,9 @@ use futures_util::future::join_all;
 
 use super::fleet::Fleet;
 use super::table::Row;
+use crate::history::actors::{Actor, Held, World};
 use crate::history::rng::Rng;
 use crate::history::simulation::{Summary, lives, name_the_revoked, world};
-use crate::history::actors::{Held, Actor, World};
 
 /// Time for people to log in before anything happens, and to be seen afterwards.
 const BEFORE: Duration = Duration::from_millis(1200);

@@ -9,8 +9,8 @@ use actix_web::rt::{spawn, time};
 use reqwest::Method;
 
 use super::codes;
-use super::outcome::Outcome;
 use super::harness::{CALM, Harness};
+use super::outcome::Outcome;
 use crate::history::actors::PASSWORD;
 use crate::support::process::DataDir;
 
@@ -63,7 +63,8 @@ pub async fn jumps() -> Vec<Outcome> {
         time::sleep(CALM / 2).await;
         for (what, browser) in [("that ran out", &mut expired), ("that was revoked", &mut revoked)] {
             let answer = browser.get("/home").await;
-            harness.expect(answer.is_sent_to("/login"), format!("{jump}: a session {what}: {}", answer.status));
+            harness
+                .expect(answer.is_sent_to("/login"), format!("{jump}: a session {what}: {}", answer.status));
         }
         let dead = harness.ledger.use_link(&harness.world, 290).await;
         harness.expect(

@@ -13,12 +13,12 @@ use latchkey::secret;
 use reqwest::Method;
 use uuid::Uuid;
 
-use super::side_jobs::fill_in;
-use super::outcome::Outcome;
 use super::harness::Harness;
+use super::outcome::Outcome;
 use super::rows;
-use crate::history::record::Done;
+use super::side_jobs::fill_in;
 use crate::history::actors::{PASSWORD, World};
+use crate::history::record::Done;
 use crate::support::authenticator_app::AuthenticatorApp;
 
 /// One of those who were handed links, which is not used so far down.

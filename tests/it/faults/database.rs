@@ -11,9 +11,9 @@ use latchkey::db::migrations;
 use nix::sys::signal::{Signal, kill};
 use tokio::sync::oneshot;
 
+use super::harness::{CALM, Harness};
 use super::outcome::Outcome;
 use super::proxy::Proxy;
-use super::harness::{CALM, Harness};
 
 /// No answer takes longer: two seconds for a connection, four for what is asked.
 const ANSWER_WITHIN: Duration = Duration::from_millis(6500);
@@ -173,7 +173,8 @@ async fn answers_in_time(harness: &mut Harness, readiness: &[u16]) {
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
     if let Some(reply) = log_in {
-        harness.expect(reply.status == Some(503) && reply.retry_after, format!("a log-in: {:?}", reply.status));
+        harness
+            .expect(reply.status == Some(503) && reply.retry_after, format!("a log-in: {:?}", reply.status));
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
     // Long enough for requests under way to time out.

@@ -14,11 +14,11 @@ use latchkey::db::local::LocalServer;
 use latchkey::db::migrations;
 use nix::sys::signal::Signal;
 
-use super::side_jobs::fill_in;
+use super::harness::{CALM, Harness, start};
 use super::outcome::Outcome;
 use super::proxy::Proxy;
-use super::harness::{CALM, Harness, start};
 use super::rows;
+use super::side_jobs::fill_in;
 use crate::history::actors::PASSWORD;
 use crate::support::process::{DataDir, eventually};
 
@@ -44,7 +44,10 @@ async fn the_first_dies() -> Outcome {
         let origin = harness.world.origins[0].clone();
         let fields = [("email", "link296@example.org"), ("password", PASSWORD)];
         if let Some(reply) = fill_in(&harness.world, &origin, "/login", &fields).await {
-            harness.expect(reply.status == Some(503), format!("a log-in that could not be written: {:?}", reply.status));
+            harness.expect(
+                reply.status == Some(503),
+                format!("a log-in that could not be written: {:?}", reply.status),
+            );
             refused += 1;
         }
         for origin in [origin, late.origin.clone()] {

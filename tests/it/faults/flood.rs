@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use latchkey::passwords::{HashCost, Hasher, Password};
 use reqwest::Method;
 
-use super::outcome::Outcome;
 use super::harness::Harness;
+use super::outcome::Outcome;
 use crate::history::actors::PASSWORD;
 use crate::history::wire::Wire;
 

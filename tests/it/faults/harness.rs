@@ -15,14 +15,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::codes::Codes;
-use super::side_jobs::{self, Ledger, fill_in};
 use super::halves;
 use super::outcome::{BACK_WITHIN, Outcome};
-use crate::history::rng::Rng;
+use super::side_jobs::{self, Ledger, fill_in};
+use crate::history::actors::{Actor, Held, PASSWORD, World};
 use crate::history::checker::{Verdict, check};
 use crate::history::record::{Done, PersonId, Saw};
+use crate::history::rng::Rng;
 use crate::history::simulation::{admit, name_the_revoked};
-use crate::history::actors::{Held, PASSWORD, Actor, World};
 use crate::history::wire::Wire;
 use crate::support::process::{DataDir, Latchkey, Running, eventually, free_port};
 

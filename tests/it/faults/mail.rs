@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::time;
 
-use super::outcome::Outcome;
 use super::harness::{CALM, Harness};
+use super::outcome::Outcome;
 use super::rows;
 use crate::mail::{MailServer, SilentServer};
 use crate::support::process::{eventually, free_port};
@@ -62,8 +62,9 @@ async fn answers_alike(harness: &mut Harness) {
     let mut slowest = Duration::ZERO;
     for email in ["p0@example.org", "nobody@example.org"] {
         let fields = [("email", email)];
-        let reply =
-            super::side_jobs::fill_in(&harness.world, &origin, "/forgot-password", &fields).await.expect("a form");
+        let reply = super::side_jobs::fill_in(&harness.world, &origin, "/forgot-password", &fields)
+            .await
+            .expect("a form");
         harness.expect(
             reply.leads_to("/forgot-password/sent"),
             format!("forgotten, {email}: {:?}", reply.status),

@@ -5,16 +5,16 @@ mod clock;
 mod codes;
 mod database;
 mod ends;
-mod side_jobs;
 mod failover;
 mod flood;
 mod halves;
+mod harness;
 mod mail;
 mod outcome;
 mod pipelining;
 mod process;
 mod proxy;
-mod harness;
+mod side_jobs;
 mod slow;
 mod storage;
 

@@ -11,8 +11,8 @@ use actix_web::rt::{task, time};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::flood::memory;
-use super::outcome::Outcome;
 use super::harness::{CALM, Harness};
+use super::outcome::Outcome;
 use super::slow::{connect, open_files};
 
 const CONNECTIONS: usize = 2000;

@@ -7,12 +7,12 @@ use actix_web::rt::{spawn, time};
 use nix::sys::signal::{Signal, kill};
 
 use super::codes;
-use super::outcome::Outcome;
 use super::harness::{CALM, Harness};
+use super::outcome::Outcome;
 use super::rows;
-use crate::history::rng::Rng;
-use crate::history::record::Done;
 use crate::history::actors::agent;
+use crate::history::record::Done;
+use crate::history::rng::Rng;
 
 const KILLS: usize = 12;
 const ENDS: usize = 4;
@@ -138,8 +138,9 @@ pub async fn changes_its_key() -> Vec<Outcome> {
     }
     let back = harness.recovers(Instant::now()).await;
     // A cookie signed with a key that no instance knows.
-    let stranger =
-        harness.programs[0].on_another_port().with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");
+    let stranger = harness.programs[0]
+        .on_another_port()
+        .with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");
     let stranger = stranger
         .with("LATCHKEY__SECRET_PREVIOUS", "a-fourth-for-tests-0123456789-abcdefg")
         .serve_ready()
@@ -148,7 +149,9 @@ pub async fn changes_its_key() -> Vec<Outcome> {
     browser.log_in("link297@example.org", crate::history::actors::PASSWORD).await.redirects_to("/home");
     let answer = browser.copy_at(&stranger.origin).get("/home").await;
     harness.expect(answer.is_sent_to("/login"), format!("a cookie of an unknown key: {}", answer.status));
-    harness.notes.push("two instances, four restarts; a cookie signed with an unknown key opens no session".into());
+    harness
+        .notes
+        .push("two instances, four restarts; a cookie signed with an unknown key opens no session".into());
     harness.codes = Some(codes);
     vec![harness.judged("The key changes", Some(back)).await]
 }

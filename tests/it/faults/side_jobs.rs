@@ -15,8 +15,8 @@ use reqwest::Method;
 
 use super::outcome::Outcome;
 use super::rows;
-use crate::history::record::Done;
 use crate::history::actors::World;
+use crate::history::record::Done;
 use crate::history::wire::Reply;
 
 /// More than are ever used up.

@@ -9,8 +9,8 @@ use actix_web::rt::task;
 use socket2::{Domain, Socket, Type};
 
 use super::flood::memory;
-use super::outcome::Outcome;
 use super::harness::{CALM, Harness};
+use super::outcome::Outcome;
 
 const MOST: usize = 300;
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::time;
 
-use super::side_jobs::fill_in;
-use super::outcome::Outcome;
 use super::harness::{CALM, Harness};
+use super::outcome::Outcome;
 use super::rows;
+use super::side_jobs::fill_in;
 use crate::history::actors::PASSWORD;
 use crate::support::process::{DataDir, eventually};
 

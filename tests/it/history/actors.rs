@@ -7,10 +7,10 @@ use std::time::Duration;
 use actix_web::rt::time::sleep;
 use reqwest::Method;
 
-use super::rng::Rng;
 use super::record::{
     Done, End, Ended, Field, History, KeyId, LogIn, PersonId, Profile, Saw, SessionId, Span, Use, Write,
 };
+use super::rng::Rng;
 use super::wire::{Reply, Wire};
 
 pub const PASSWORD: &str = "poetical-science-1843";

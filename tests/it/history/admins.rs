@@ -1,7 +1,7 @@
 //! Administrators: they disable and enable people, change their roles and end their sessions.
 
+use super::actors::{Actor, Held};
 use super::record::{Done, Ended, Field, PersonId, Span};
-use super::actors::{Held, Actor};
 
 impl Actor {
     /// An administrator for `wards`; no other actor administers these users.

@@ -12,8 +12,8 @@ use latchkey::db::migrations;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::rng::Rng;
 use super::actors::World;
+use super::rng::Rng;
 use crate::support::process::{DataDir, Latchkey, Running, eventually};
 
 /// What the keepers' connections are called.

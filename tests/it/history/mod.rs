@@ -1,14 +1,14 @@
 //! Three instances of the real program over one Postgres, many browsers, and faults; every request is noted, and
 //! afterwards the history is held against the promises. `bin/soak` runs it for as long as one likes.
 
+pub mod actors;
 mod admins;
 mod bad;
-pub mod rng;
 pub mod checker;
 mod faults;
 pub mod record;
+pub mod rng;
 pub mod simulation;
-pub mod actors;
 pub mod wire;
 
 use std::time::Duration;

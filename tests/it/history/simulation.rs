@@ -17,11 +17,11 @@ use latchkey::db::migrations;
 use latchkey::passwords::{Hasher, Password};
 use uuid::Uuid;
 
-use super::rng::Rng;
+use super::actors::{Actor, Held, PASSWORD, Person, World, agent};
 use super::checker::{Verdict, check};
 use super::faults::{Faults, KEEPER, start};
 use super::record::{Done, End, Ended, Field, History, PersonId, Saw, Span, Write};
-use super::actors::{Held, PASSWORD, Person, Actor, World, agent};
+use super::rng::Rng;
 use super::wire::Wire;
 use crate::support::app::CHEAP;
 use crate::support::process::{DataDir, Latchkey};
@@ -135,13 +135,8 @@ pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
 
 /// Every browser and every administrator, until it is over; each answers with the keys it still has.
 pub fn lives(world: &Rc<World>, rng: &mut Rng) -> Vec<JoinHandle<Vec<Held>>> {
-    let mut actor = |person| Actor {
-        world: Rc::clone(world),
-        person,
-        held: None,
-        old: Vec::new(),
-        rng: rng.branch(),
-    };
+    let mut actor =
+        |person| Actor { world: Rc::clone(world), person, held: None, old: Vec::new(), rng: rng.branch() };
     let mut lives = Vec::new();
     for browser in 0..PEOPLE * BROWSERS_EACH {
         lives.push(spawn(actor(browser % PEOPLE).live()));

@@ -92,13 +92,15 @@ async fn after_a_change_of_password_only_the_new_key_of_the_one_who_changed_it_i
     let servers = Servers::new().await;
     let mut elsewhere = servers.everywhere().await;
     let [mut here, ..] = servers.everywhere().await;
-    let mut copies = [here.copy(), here.copy_at(&servers.apps[1].origin), here.copy_at(&servers.apps[2].origin)];
+    let mut copies =
+        [here.copy(), here.copy_at(&servers.apps[1].origin), here.copy_at(&servers.apps[2].origin)];
     assert_eq!(who_is_in(&mut copies).await, [true; 3]);
     let fields = [("current_password", servers.ada.password), ("password", CHOSEN)];
     here.fill_in("/account/password", &fields).await.is(303);
     assert_eq!(who_is_in(&mut copies).await, [false; 3]);
     assert_eq!(who_is_in(&mut elsewhere).await, [false; 3]);
-    let mut renewed = [here.copy(), here.copy_at(&servers.apps[1].origin), here.copy_at(&servers.apps[2].origin)];
+    let mut renewed =
+        [here.copy(), here.copy_at(&servers.apps[1].origin), here.copy_at(&servers.apps[2].origin)];
     assert_eq!(who_is_in(&mut renewed).await, [true; 3]);
 }
 

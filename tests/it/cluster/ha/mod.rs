@@ -18,10 +18,10 @@ use self::newcomers::register_forever;
 use self::nodes::{Nodes, TTL};
 use self::proof::Proof;
 use super::pooler::PgBouncer;
-use crate::history::rng::Rng;
-use crate::history::record::{Done, Saw};
-use crate::history::simulation::{Summary, lives, name_the_revoked, unthrottled, world};
 use crate::history::actors::World;
+use crate::history::record::{Done, Saw};
+use crate::history::rng::Rng;
+use crate::history::simulation::{Summary, lives, name_the_revoked, unthrottled, world};
 use crate::history::{seed, setting};
 use crate::support::process::{Latchkey, Running, eventually};
 
