@@ -1,4 +1,4 @@
-//! The services that work on users, composed. Each belongs to a room and does not know those to its right.
+//! Builds the services of all rooms. Each uses only services of rooms to its left.
 
 use std::sync::Arc;
 

@@ -7,14 +7,14 @@ const said = place?.querySelector(".error");
 
 // What is said when the browser gives up (WebAuthn Level 3, the errors of create() and get()).
 const WORDS = {
-  NotAllowedError: "Nothing was done: it was cancelled or took too long. Try again when you are ready.",
-  InvalidStateError: "This device has a passkey for your account already.",
-  SecurityError: "Passkeys do not work at this address. Use another way.",
-  NotSupportedError: "This device cannot make the kind of passkey that is needed. Try another one.",
-  ConstraintError: "This device cannot check that it is you. Set up a PIN, fingerprint or face on it, or try another one.",
-  TypeError: "Latchkey cannot be reached. Check your connection, then try again.",
+  NotAllowedError: "Nothing was changed: you cancelled, or it took too long. Try again when you're ready.",
+  InvalidStateError: "This device already has a passkey for your account.",
+  SecurityError: "Passkeys don't work at this address. Use another way.",
+  NotSupportedError: "This device can't create the kind of passkey that is needed. Try another device.",
+  ConstraintError: "This device can't check that it's you. Set up a PIN, fingerprint or face on it, or try another device.",
+  TypeError: "We can't reach Latchkey. Check your connection, then try again.",
 };
-const OTHERWISE = "This did not work. Try again, or use another way.";
+const OTHERWISE = "This didn't work. Try again, or use another way.";
 
 // The server's own words about why not.
 class Refused extends Error {}
@@ -147,7 +147,7 @@ if (place) {
   said.role = "alert";
   if (!window.PublicKeyCredential) {
     button.hidden = true;
-    say("This browser cannot use passkeys.");
+    say("This browser can't use passkeys.");
   } else {
     button.addEventListener("click", async () => {
       offer?.abort();

@@ -65,7 +65,7 @@ impl<'a> CleanupRequest<'a> {
     }
 
     /// Requested by the owner in this browser.
-    pub fn from_this_browser(self) -> Self {
+    pub fn in_this_browser(self) -> Self {
         Self { browser: self.client.browser, ..self }
     }
 

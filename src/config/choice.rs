@@ -1,6 +1,6 @@
-//! Settings with a fixed list of values: a wrong value is refused with the list.
+//! Settings with a fixed list of values. An error for a wrong value names the list.
 
-/// Declares an enum that is written as one of its texts.
+/// Declares an enum whose variants are written as these texts.
 macro_rules! choice {
     ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*

@@ -1,4 +1,4 @@
-//! Which database: `DATABASE_URL`, then `PG*`, then the variables a Choreo connection injects.
+//! The database: `DATABASE_URL`, then `PG*`, then the variables that a Choreo connection injects.
 
 use latchkey_db::PoolSettings;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -40,31 +40,31 @@ documented! {
 }
 
 choice! {
-    /// What stands between the pool and Postgres.
+    /// The pooler between Latchkey and Postgres.
     #[derive(Default)]
     Pooler {
-        /// Nothing, or what keeps a connection one connection, such as PgBouncer in session mode or HAProxy.
+        /// None, or one that keeps a connection to one server, such as PgBouncer in session mode or HAProxy.
         #[default]
         None = "none",
-        /// PgBouncer in transaction mode or its like: between two transactions nothing is kept, so every statement has a
-        /// transaction, and nothing is prepared for later.
+        /// PgBouncer in transaction mode, or the like. It keeps no state between transactions, so every statement runs in a
+        /// transaction and no statement is prepared.
         Transaction = "transaction",
     }
 }
 
-/// A database that was named, and by which setting.
+/// The URL of the database, and the setting that names it.
 pub(super) struct NamedDatabase {
     pub url: String,
     pub source: Source,
 }
 
-/// How the pool behaves.
+/// The limits of the connection pool.
 #[derive(Clone, Copy, Serialize)]
 pub struct Database {
     pub pooler: Pooler,
     /// Connections of one instance.
     pub pool_size: u32,
-    /// After this a request is told to come back (503) rather than queue.
+    /// How long a request waits for a connection before it is answered with 503.
     pub checkout_wait: Span,
     /// No statement of ours takes longer on a healthy database. [`PoolSettings::answer_within`] follows from it.
     pub statement_timeout: Span,
@@ -117,7 +117,7 @@ impl RawDatabase {
         Ok(self.choreo(variables))
     }
 
-    /// The connection that Choreo injects. Its parts arrive trimmed, and are escaped here.
+    /// The connection that Choreo injects. Its parts are trimmed already and are escaped here.
     fn choreo(&self, variables: &Variables) -> Option<NamedDatabase> {
         let connection = self.choreo_connection();
         let name = connection.to_uppercase().replace(['-', ' '], "_");
@@ -126,7 +126,7 @@ impl RawDatabase {
             value.map(|value| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
         };
         let host = part("HOSTNAME")?;
-        // Managed databases speak TLS; libpq's own default would fall back to plain text.
+        // Managed databases support TLS, and libpq's default would fall back to plain text.
         let tls = if variables.get("PGSSLMODE").is_some() { "" } else { "?sslmode=require" };
         let url = format!(
             "postgresql://{}:{}@{host}:{}/{}{tls}",
@@ -143,7 +143,7 @@ impl RawDatabase {
     }
 }
 
-/// Refuses a URL of another database, which libpq would try for ever. The value may hold a password and is not repeated.
+/// Refuses a URL of another database system. The error does not repeat the value, which may contain a password.
 fn checked(url: &str, setting: &str, source: Source) -> Result<Option<NamedDatabase>, Misconfigured> {
     let is_uri = ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme));
     if !is_uri && url.contains("://") {
@@ -154,19 +154,19 @@ fn checked(url: &str, setting: &str, source: Source) -> Result<Option<NamedDatab
     Ok(Some(NamedDatabase { url: url.to_owned(), source }))
 }
 
-/// A URL with its password replaced.
+/// `url` with its password replaced.
 pub(super) fn redacted(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed) => {
             if parsed.password().is_some() {
                 let _ = parsed.set_password(Some("***"));
             }
-            // Both may hold the rest of a password whose `?` or `#` was not encoded.
+            // Both may contain the rest of a password whose `?` or `#` was not encoded.
             parsed.set_query(None);
             parsed.set_fragment(None);
             parsed.to_string()
         }
-        // A keyword string such as `host=… password=…` is not worth taking apart for show.
+        // A keyword string such as `host=… password=…` is not parsed.
         Err(_) => "(set)".into(),
     }
 }

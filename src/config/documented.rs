@@ -1,5 +1,5 @@
 //! Declares a group of settings: a struct whose comments are also data, so that `docs/settings.md` is generated from the
-//! declarations that the program reads. A line `Default: …` says in words what depends on the machine or the mode.
+//! declarations that the program reads. A line `Default: …` describes a default that depends on the machine or the mode.
 
 macro_rules! documented {
     (

@@ -1,4 +1,4 @@
-//! Every limit Latchkey keeps, each a named setting with the reason for its default.
+//! The limits of Latchkey: each is a setting, with the reason for its default.
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ documented! {
 }
 
 choice! {
-    /// What is on or off.
+    /// A setting that is on or off.
     #[derive(Default)]
     Switch {
         On = "on",
@@ -239,7 +239,8 @@ impl Default for DeletionSettings {
     }
 }
 
-/// What the trail may not be shorter than: an incident is often noticed weeks later. The database holds to it too.
+/// The shortest time for which events are kept, because incidents are often noticed weeks later. The database enforces it as
+/// well.
 const TRAIL_AT_LEAST: Span = Span::days(30);
 
 documented! {

@@ -1,4 +1,4 @@
-//! Local mode's own secret: created once in the data directory, readable by its owner only.
+//! The secret of local mode, which is created once in the data directory and readable only by its owner.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -9,15 +9,15 @@ use std::path::Path;
 use super::Misconfigured;
 use crate::secret::{SECRET_MIN_BYTES, Secret, WeakSecret};
 
-/// What to do when the data directory has no secret yet.
+/// What to do if the data directory has no secret yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfMissing {
     Create,
-    /// For commands that only look: one that is kept nowhere.
+    /// For read-only commands: use a secret that is not stored.
     Pretend,
 }
 
-/// The secret, and whether the data directory holds it.
+/// The secret, and whether the data directory contains it.
 pub(super) fn of(data_dir: &Path, if_missing: IfMissing) -> Result<(Secret, bool), Misconfigured> {
     let path = data_dir.join("secret");
     let failed = |error: &dyn fmt::Display| Misconfigured::new(format!("{}: {error}", path.display()));
@@ -32,8 +32,8 @@ pub(super) fn of(data_dir: &Path, if_missing: IfMissing) -> Result<(Secret, bool
         return Ok((parse(&text, "a generated secret")?, false));
     }
     fs::create_dir_all(data_dir).map_err(|error| failed(&error))?;
-    // Written to a file of its own and linked into place, so that two first starts agree and neither reads half a
-    // secret.
+    // Written to a temporary file and linked into place, so that two concurrent first starts use the same secret and neither
+    // reads half of it.
     let fresh = data_dir.join(format!("secret.{}", std::process::id()));
     OpenOptions::new()
         .write(true)
@@ -51,7 +51,9 @@ pub(super) fn of(data_dir: &Path, if_missing: IfMissing) -> Result<(Secret, bool
     }
 }
 
-/// A secret that is long and varied enough; `name` says which setting or file it is.
+/// Parses a secret.
+///
+/// * `name`: the setting or file, for the error message.
 pub(super) fn parse(text: &str, name: &str) -> Result<Secret, Misconfigured> {
     Secret::parse(text).map_err(|weak| {
         Misconfigured::new(match weak {
@@ -59,7 +61,7 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Secret, Misconfigured> {
                 format!("{name} is too short: at least {SECRET_MIN_BYTES} bytes")
             }
             WeakSecret::Repetitive => format!(
-                "{name} repeats a few characters: take random bytes, for example from `openssl rand -base64 48`"
+                "{name} repeats a few characters: use random bytes, for example from `openssl rand -base64 48`"
             ),
         })
     })

@@ -1,4 +1,4 @@
-//! Where mail goes, and what is derived from the public URL: the sender, and the name in EHLO.
+//! The mail settings, and what the public URL implies for them: the sender and the name in EHLO.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use super::problems::Problems;
 use super::{Misconfigured, Origin, Span};
 
 choice! {
-    /// Where mail goes: a page of ours, a mail server, nowhere.
+    /// Where emails go: a page of this instance, a mail server, or nowhere.
     Transport { Mailbox = "mailbox", Smtp = "smtp", None = "none" }
 }
 
@@ -43,15 +43,15 @@ pub struct MailSettings {
     pub transport: Transport,
     pub smtp_url: Option<String>,
     pub from: String,
-    /// How Latchkey introduces itself to the mail server: a host name, or an address in brackets.
+    /// The name in EHLO: a host name, or an IP address in brackets.
     pub ehlo: String,
-    /// Delivered letters stay listed, without their text, while a user may ask whether one was sent: a month.
+    /// How long delivered emails stay listed, without their text.
     pub keep: Span,
 }
 
 impl RawMail {
     pub fn resolve(self, local: bool, public: &Origin, problems: &mut Problems) -> MailSettings {
-        // The mailbox shows reset links to everybody who can open it, so it is for this machine only.
+        // The mailbox shows reset links to everyone who can open it, so only this machine may reach it.
         let private = local && public.is_loopback();
         let transport = self.transport.unwrap_or(match (&self.smtp_url, private) {
             (Some(_), _) => Transport::Smtp,
@@ -60,7 +60,7 @@ impl RawMail {
         });
         if transport == Transport::Mailbox && !private {
             problems.add(
-                "LATCHKEY__MAIL__TRANSPORT=mailbox shows every mail to everybody, so it works in local mode only, \
+                "LATCHKEY__MAIL__TRANSPORT=mailbox shows every email to everyone, so it works in local mode only, \
                  with a localhost public URL",
             );
         }
@@ -70,10 +70,10 @@ impl RawMail {
         }
         let from = self.from.unwrap_or_else(|| format!("Latchkey <no-reply@{}>", sender_domain(public)));
         let ehlo = match &self.ehlo {
-            Some(text) => problems.value_of(greeting(text).ok_or_else(|| {
+            Some(text) => problems.value_of(ehlo_name(text).ok_or_else(|| {
                 Misconfigured::new(format!(
-                    "LATCHKEY__MAIL__EHLO={text:?} is neither a host name nor an IP address: give the name under \
-                     which mail servers know this one, such as id.example.org"
+                    "LATCHKEY__MAIL__EHLO={text:?} is neither a host name nor an IP address: write the name by \
+                     which mail servers know this host, such as id.example.org"
                 ))
             })),
             None => None,
@@ -88,16 +88,16 @@ impl RawMail {
     }
 }
 
-/// The name in EHLO if none is set: the first that a mail server elsewhere can know. Strict servers refuse a name
-/// without a dot, such as that of a container, and accept an address in brackets (RFC 5321 §4.1.4).
+/// The default name in EHLO: the first candidate that other mail servers can know. Strict servers refuse a name without a
+/// dot, such as that of a container, and accept an IP address in brackets (RFC 5321 §4.1.4).
 fn derived_ehlo(smtp_url: Option<&str>, public: &Origin, from: &str) -> String {
     let url = smtp_url.and_then(|url| Url::parse(url).ok());
     let of_url = url.as_ref().map(|url| url.path().trim_matches('/')).filter(|path| !path.is_empty());
-    if let Some(name) = of_url.and_then(greeting) {
+    if let Some(name) = of_url.and_then(ehlo_name) {
         return name;
     }
     let sender = from.rsplit_once('@').map(|(_, domain)| domain.trim_end_matches('>'));
-    let names = [Some(public.host()), sender].into_iter().flatten().filter_map(greeting);
+    let names = [Some(public.host()), sender].into_iter().flatten().filter_map(ehlo_name);
     let mut known = names.filter(|name| match literal(name) {
         Some(ip) => !ip.is_loopback(),
         None => name.contains('.') && !name.ends_with(".localhost"),
@@ -105,8 +105,8 @@ fn derived_ehlo(smtp_url: Option<&str>, public: &Origin, from: &str) -> String {
     known.next().unwrap_or_else(|| "[127.0.0.1]".to_owned())
 }
 
-/// `text` as an argument of EHLO: a host name in ASCII, or an address in brackets; `None` if it is neither.
-fn greeting(text: &str) -> Option<String> {
+/// `text` as the argument of EHLO: a host name in ASCII, or an IP address in brackets; `None` if it is neither.
+fn ehlo_name(text: &str) -> Option<String> {
     let bracketed = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => format!("[{ip}]"),
         IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
@@ -121,13 +121,13 @@ fn greeting(text: &str) -> Option<String> {
     }
 }
 
-/// The address of a literal such as `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
+/// The IP address in a literal such as `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
 pub fn literal(text: &str) -> Option<IpAddr> {
     let inside = text.strip_prefix('[')?.strip_suffix(']')?;
     inside.strip_prefix("IPv6:").unwrap_or(inside).parse().ok()
 }
 
-/// The domain of the default sender. An IP address is written as RFC 5321 §4.1.3 wants it.
+/// The domain of the default sender, with an IP address in the form of RFC 5321 §4.1.3.
 fn sender_domain(public: &Origin) -> String {
     match Host::parse(public.host()) {
         _ if public.is_loopback() && !public.host().ends_with("localhost") => "localhost".to_owned(),
@@ -180,7 +180,7 @@ mod tests {
             ("a..b", None),
             ("id.example.org\r\nMAIL FROM:<x@y.z>", None),
         ] {
-            assert_eq!(greeting(text).as_deref(), said, "{text:?}");
+            assert_eq!(ehlo_name(text).as_deref(), said, "{text:?}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! How much memory this process may have. Read once, at start.
+//! How much memory this process may use. Read once, at start.
 
 use std::path::{Path, PathBuf};
 
-/// In bytes: the least of its control groups' limits (version 2 or 1) and the machine's own memory. `None` if
-/// the system does not tell (macOS, a locked-down sandbox).
+/// The lowest limit of the control groups (version 2 or 1) and of the machine, in bytes. `None` if the system does not say
+/// (macOS, a sandbox).
 pub fn memory_limit() -> Option<u64> {
     limit(|path| std::fs::read_to_string(path).ok())
 }
@@ -16,7 +16,7 @@ fn limit(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
 }
 
 /// The limit files of one line of `/proc/self/cgroup` (`id:controllers:path`), from the group up
-/// to the root. Inside a container the path may be the host's; then only the root's file exists.
+/// to the root. In a container the path may be the host's; then only the file of the root exists.
 fn limit_files(line: &str) -> Vec<PathBuf> {
     let mut fields = line.splitn(3, ':').skip(1);
     let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {

@@ -1,4 +1,5 @@
-//! The public origin: absolute links, the cookie's `Secure`, the Origin check. Never from a request.
+//! The public origin, for absolute links, the `Secure` attribute of cookies and the Origin check. It is never taken from a
+//! request.
 
 use url::{Host, Url};
 
@@ -11,9 +12,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Parses `https://host[:port]`; plain `http` only for localhost, for trying out.
+    /// Parses `https://host[:port]`, or `http` for localhost.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut url = Url::parse(text).map_err(|error| format!("{text:?} is no URL ({error})"))?;
+        let mut url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL ({error})"))?;
         let secure = url.scheme() == "https";
         let local = match url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -33,10 +34,10 @@ impl Origin {
             return Err(format!("{text:?} must be scheme, host and port alone, without a path"));
         }
         if let Some(Host::Domain(name)) = url.host() {
-            // The root dot names the same host, and neither a sender nor a passkey can have it.
+            // A trailing dot names the same host, but neither senders nor passkeys allow it.
             let name = name.strip_suffix('.').unwrap_or(name).to_owned();
             if !is_host_name(&name) || url.set_host(Some(&name)).is_err() {
-                return Err(format!("{text:?} does not name a host that can exist"));
+                return Err(format!("{text:?} does not have a valid host name"));
             }
         }
         Ok(Self {
@@ -47,7 +48,7 @@ impl Origin {
         })
     }
 
-    /// Where local mode is reached if no public URL is set.
+    /// The origin of local mode if no public URL is set.
     pub fn on_this_machine(port: u16) -> Result<Self, String> {
         Self::parse(&format!("http://localhost:{port}"))
     }
@@ -65,18 +66,18 @@ impl Origin {
         self.secure
     }
 
-    /// Whether only this very machine is meant.
+    /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// An absolute link to a path of ours.
+    /// An absolute link to `path`.
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
 }
 
-/// Whether `name` is a host name, or one with underscores, which DNS can hold as well (RFC 1123 §2.1, RFC 1035 §2.3.4).
+/// Whether `name` is a valid host name. Underscores are allowed, because DNS allows them (RFC 1123 §2.1, RFC 1035 §2.3.4).
 pub(super) fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,8 +1,8 @@
-//! What is wrong with the settings: one line that names every setting to change.
+//! Errors in the settings, in one line that names every setting to change.
 
 use std::fmt;
 
-/// One line for the operator, with all problems that were found.
+/// All problems with the settings, in one line for the operator.
 #[derive(Debug)]
 pub struct Misconfigured(Vec<String>);
 
@@ -27,7 +27,7 @@ impl fmt::Display for Misconfigured {
 
 impl std::error::Error for Misconfigured {}
 
-/// Collects problems, so that the operator sees all of them at once and not one after each attempt.
+/// Collects problems, so that the operator sees all of them at once.
 #[derive(Default)]
 pub(super) struct Problems(Vec<String>);
 
@@ -39,12 +39,13 @@ impl Problems {
         }
     }
 
-    /// Keeps the problem of a result and returns its value.
+    /// Returns the value of a result, or adds its problem.
     pub fn value_of<T>(&mut self, result: Result<T, Misconfigured>) -> Option<T> {
         result.map_err(|wrong| wrong.0.into_iter().for_each(|problem| self.add(problem))).ok()
     }
 
-    /// An error if there is any problem.
+    /// # Errors
+    /// If there is a problem.
     pub fn check(self) -> Result<(), Misconfigured> {
         if self.0.is_empty() { Ok(()) } else { Err(Misconfigured(self.0)) }
     }

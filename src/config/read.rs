@@ -1,4 +1,4 @@
-//! Reads `latchkey.toml` and the environment into one tree, and remembers where each value came from.
+//! Reads `latchkey.toml` and the environment, and records the source of each value.
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
 
@@ -7,14 +7,14 @@ use super::sources::{Source, Sources};
 use super::variables::Variables;
 use super::{Misconfigured, RawSettings};
 
-/// A value as it stands in one place.
+/// A value from one source.
 struct Leaf {
     path: String,
     value: Value,
     source: Source,
 }
 
-/// The settings as they are written, environment over file.
+/// The raw settings; the environment overrides the file.
 pub(super) fn read(variables: &Variables) -> Result<(RawSettings, Sources), Misconfigured> {
     let (name, required) = match variables.get("LATCHKEY_CONFIG") {
         Some(name) => (name, true),
@@ -43,7 +43,7 @@ pub(super) fn read(variables: &Variables) -> Result<(RawSettings, Sources), Misc
     match merged {
         Ok(written) => {
             let mut sources = Sources::default();
-            // The environment comes last, and wins.
+            // The environment comes last and overrides the file.
             leaves.into_iter().for_each(|leaf| sources.set(leaf.path, leaf.source));
             Ok((written, sources))
         }
@@ -58,7 +58,7 @@ fn environment<'v>(variables: impl Iterator<Item = (&'v str, &'v str)>) -> Envir
         .source(Some(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
 }
 
-/// Trims the texts of a file, and takes out those that are empty.
+/// Trims the texts of a file and removes empty ones.
 fn tidy(mut file: Config) -> Config {
     fn tidied(value: &mut Value) {
         match &mut value.kind {
@@ -86,7 +86,7 @@ fn collect(value: &Value, path: String, source: &Source, leaves: &mut Vec<Leaf>)
     }
 }
 
-/// A line that is no TOML may hold a secret: only its number is told.
+/// The first line of a parse error. The others quote the file, which may contain a secret.
 fn unreadable(error: &ConfigError) -> String {
     match error {
         ConfigError::FileParse { uri, cause } => {
@@ -97,7 +97,7 @@ fn unreadable(error: &ConfigError) -> String {
     }
 }
 
-/// Names every value that is refused by itself, and where it stands.
+/// Names every value that is invalid by itself, and its source.
 fn refuse(error: &ConfigError, leaves: Vec<Leaf>) -> Misconfigured {
     let mut problems = Problems::default();
     let mut refused: Vec<String> = leaves.into_iter().filter_map(refusal).collect();
@@ -120,7 +120,7 @@ fn refusal(leaf: Leaf) -> Option<String> {
         .and_then(|builder| builder.build())
         .and_then(Config::try_deserialize::<RawSettings>);
     let why = alone.err()?.to_string();
-    // The place says which setting it is.
+    // `place` names the setting already.
     let why = why.split(" for key `").next().unwrap_or_default();
     Some(format!("{place}: {why}"))
 }

@@ -1,4 +1,4 @@
-//! From what is written to what is in force: fills the gaps, and collects everything that is wrong.
+//! Completes the raw settings with defaults and collects all problems.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ pub(super) fn resolve(
         problems.add(format!("{name} has quotation marks around it: remove them"));
     }
     for name in variables.placeholders() {
-        problems.add(format!("{name} still holds the placeholder of the example: write your own value"));
+        problems.add(format!("{name} still has the placeholder of the example: write your own value"));
     }
     let named = problems.value_of(written.database.named(variables));
-    // A wrong database setting still counts as one: this is not local mode then.
+    // A wrong database setting does not switch to local mode.
     let local = matches!(named, Some(None));
     let database = named.flatten().map(|named| {
         if named.source != Source::Setting {
@@ -37,7 +37,7 @@ pub(super) fn resolve(
         Some(text) => {
             sources.set("server.port", Source::Variable("PORT".into()));
             text.parse().unwrap_or_else(|_| {
-                problems.add(format!("PORT={text:?} is no port number: give one from 0 to 65535"));
+                problems.add(format!("PORT={text:?} is not a port number: use one from 0 to 65535"));
                 0
             })
         }
@@ -47,7 +47,7 @@ pub(super) fn resolve(
         (Some(text), _) => Origin::parse(text).map_err(|why| format!("LATCHKEY__SERVER__PUBLIC_URL: {why}")),
         (None, true) => Origin::on_this_machine(port),
         (None, false) => Err(
-            "LATCHKEY__SERVER__PUBLIC_URL is missing: the address people type, such as https://id.example.org"
+            "LATCHKEY__SERVER__PUBLIC_URL is missing: the address that users type, such as https://id.example.org"
                 .into(),
         ),
     };
@@ -73,8 +73,8 @@ pub(super) fn resolve(
     let pool = written.database.pool();
     if pool.pooler == Pooler::Transaction && written.database.direct_url.is_none() {
         problems.add(
-            "LATCHKEY__DATABASE__POOLER is transaction, so LATCHKEY__DATABASE__DIRECT_URL has to lead past it: \
-             migrations and the connection that listens need one connection for themselves",
+            "LATCHKEY__DATABASE__POOLER is transaction, so LATCHKEY__DATABASE__DIRECT_URL has to bypass it: \
+             migrations and the listening connection need a connection of their own",
         );
     }
     let any_or_loopback = if local { [127, 0, 0, 1] } else { [0, 0, 0, 0] };
@@ -85,7 +85,7 @@ pub(super) fn resolve(
         .map(|port| SocketAddr::new(written.metrics.bind.unwrap_or_else(|| any_or_loopback.into()), port));
     if metrics.is_some_and(|metrics| metrics.port() == port && port != 0) {
         problems.add(format!(
-            "LATCHKEY__METRICS__PORT is {port}, where the pages are served: choose another port for metrics"
+            "LATCHKEY__METRICS__PORT is {port}, which serves the pages: choose another port for metrics"
         ));
     }
     if written.sessions.profile == Profile::Strict {
@@ -96,7 +96,7 @@ pub(super) fn resolve(
         }
     }
     let audit = problems.value_of(written.audit.checked());
-    // Without a public URL, the mail settings are still checked for problems of their own.
+    // Without a public URL, the mail settings are still checked.
     let public_or_local = public.clone().or_else(|| Origin::on_this_machine(port).ok());
     let mail = public_or_local.map(|public| written.mail.resolve(local, &public, &mut problems));
     problems.check()?;

@@ -12,12 +12,12 @@ use super::{RawMetrics, RawServer, RawSettings, Settings, Switch, database, mail
 /// One setting for `latchkey config`.
 #[derive(Debug, Serialize)]
 pub struct SettingRow {
-    /// As it is written in the file, with its section.
+    /// The section and the key in the file.
     pub setting: String,
     pub value: Value,
-    /// What decided about the value.
+    /// The source of the value.
     pub from: String,
-    /// The variables that can set it, the first one wins.
+    /// The variables that can set it; the first one that is set wins.
     pub variable: String,
     /// What the setting does and why its default is what it is, for `docs/settings.md`.
     #[serde(skip)]
@@ -25,7 +25,7 @@ pub struct SettingRow {
 }
 
 impl Settings {
-    /// Every setting there is, with the value in force; secrets and passwords are replaced.
+    /// Every setting with its value; secrets and passwords are replaced.
     pub fn rows(&self) -> Vec<SettingRow> {
         let written = serde_json::to_value(RawSettings::default()).unwrap_or_default();
         let mut paths = Vec::new();
@@ -57,14 +57,14 @@ impl Settings {
         }
     }
 
-    /// The values in force, laid out as in the file.
+    /// The values in the structure of the file.
     fn as_written(&self) -> Value {
         let mut values = serde_json::to_value(self).unwrap_or_default();
         if let Some(Value::Object(pool)) = values.pointer_mut("/database/pool").map(Value::take) {
             values["database"].as_object_mut().into_iter().for_each(|database| database.extend(pool.clone()));
         }
         if self.is_local() {
-            values["database"]["url"] = json!("(local mode: a Postgres of our own)");
+            values["database"]["url"] = json!("(local mode: Latchkey starts Postgres)");
         }
         values["database"]["choreo_connection"] = json!(self.choreo_connection);
         let metrics = self.metrics;
@@ -108,7 +108,7 @@ fn leaves(value: &Value, path: &str, paths: &mut Vec<String>) {
 }
 
 impl Serialize for Settings {
-    /// What `latchkey config --json` shows: everything in force, secrets and passwords replaced.
+    /// The output of `latchkey config --json`; secrets and passwords are replaced.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let hidden = |present: bool| if present { "(set)" } else { "(not set)" };
         json!({

@@ -1,4 +1,4 @@
-//! How much one instance does at a time, all of it from the cores it may use.
+//! How much one instance does at a time, derived from cores, memory and file limits.
 
 use std::num::NonZero;
 use std::thread;
@@ -7,46 +7,43 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::memory_limit;
 
-/// Browsers an instance holds a connection to; a proxy in front keeps far fewer. A client that comes when all are taken
-/// waits in the kernel's queue.
+/// Most connections of clients to one instance. Further clients wait in the queue of the kernel.
 const BROWSERS: usize = 4096;
 
-/// What a connection holds at most (`src/web/http/server`): a head, a piece of a body and a piece of an answer, and the
-/// kernel about as much again.
+/// Memory of one connection at most (`src/web/http/server`): a head, a part of a body and a part of an answer, and about
+/// as much in the kernel.
 const CONNECTION_BYTES: u64 = 64 * 1024;
 
-/// One part in this many of the memory is for connections.
+/// Connections may use one part in this many of the memory.
 const CONNECTIONS_SHARE: u64 = 4;
 
-/// Files the process needs besides: the database, the mail server, its own ends.
+/// File descriptors for everything else, such as the database and the mail server.
 const OTHER_FILES: usize = 64;
 
-/// Cores this process may run on (a container's quota counts).
+/// Cores that this process may use, limited by the quota of its container.
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Event loops: one a core, because none of them ever waits.
+/// Event loops: one per core, because they never block.
 pub(super) fn workers(given: usize) -> usize {
     if given == 0 { cores() } else { given }
 }
 
-/// Connections: four a core keep Postgres busy and more only wait there; lookups share queries, so even few are
-/// enough. Never more than 10: hobby databases give 25 in all, and a rollout runs two instances, each with one more
-/// that listens.
+/// Database connections: four per core keep Postgres busy, and more only wait there. At most 10, because small hosted
+/// databases allow 25 and a rollout runs two instances, each with one more connection that listens.
 pub(super) fn connections() -> u32 {
     u32::try_from(4 * cores()).unwrap_or(u32::MAX).clamp(5, 10)
 }
 
-/// Threads of one worker for what blocks: a connection or a hash for each. What bounds the work are the turns at
-/// the pool (`db`) and the permits for hashing (`accounts`: one a core for ours, half as many for those of other
-/// software); a caller that waits for one of those holds no thread.
+/// Blocking threads of one worker: enough for every connection and every hash at once. The pool and the permits of the
+/// hasher bound the work; a caller that waits for those holds no thread.
 pub fn blocking_threads(pool_size: u32, workers: usize) -> usize {
     pool_size as usize + workers + workers.div_ceil(2) + 2
 }
 
-/// Connections of one worker: no more than the process may have open, because without a file to spare no connection
-/// at all would be accepted, and no more than fit into its memory when all of them are at work.
+/// Client connections of one worker: no more than file descriptors and memory allow. Without a free descriptor, no
+/// connection at all could be accepted.
 pub fn connections_of(workers: usize) -> usize {
     let (files, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     (connections_within(files, memory_limit()) / workers.max(1)).max(1)

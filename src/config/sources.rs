@@ -1,11 +1,11 @@
-//! Where the value of each setting comes from, for `latchkey config`.
+//! The source of each setting, for `latchkey config`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::limits::Profile;
 
-/// What decided about a setting.
+/// The source of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     Default,
@@ -19,7 +19,7 @@ pub enum Source {
     DataDir,
     /// Local mode creates it at the first start.
     NotCreatedYet,
-    /// File or environment, whichever holds the setting.
+    /// The file or the environment.
     Setting,
 }
 

@@ -1,4 +1,4 @@
-//! A length of time as people write it in settings: `90s`, `10m`, `24h`, `30d`.
+//! A duration as written in settings: `90s`, `10m`, `24h`, `30d`.
 
 use std::fmt;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use super::problems::{Misconfigured, Problems};
 
-/// The trimmed environment. Secrets that were made with `echo` end in a line break, and compose files write
+/// The environment with trimmed values: secrets made with `echo` end in a line break, and compose files write
 /// `NAME: ${NAME:-}` for a variable that is not set.
 pub struct Variables(HashMap<String, String>);
 
@@ -16,8 +16,10 @@ impl Variables {
         Self(tidy.filter(|(_, value)| !value.is_empty()).collect())
     }
 
-    /// The environment of this process. A variable of ours that is not UTF-8 is an error: ignored, it would leave a
-    /// default in force that the operator wanted to change.
+    /// The environment of this process.
+    ///
+    /// # Errors
+    /// If a variable of Latchkey is not UTF-8: ignoring it would silently use the default.
     pub fn of_this_process() -> Result<Self, Misconfigured> {
         let mut problems = Problems::default();
         let mut environment = HashMap::new();
@@ -44,8 +46,8 @@ impl Variables {
         all.filter(|(name, _)| name.starts_with("LATCHKEY__"))
     }
 
-    /// Names of settings whose value still has the quotation marks of an env file. A secret may begin and end with
-    /// one, so secrets are not among them.
+    /// The settings whose value still has the quotation marks of an env file. Secrets are left out, because a secret may begin
+    /// and end with one.
     pub fn quoted(&self) -> Vec<&str> {
         let is_quoted = |value: &str| {
             ['"', '\'']
@@ -60,7 +62,7 @@ impl Variables {
         names
     }
 
-    /// Names of settings whose value still holds the placeholder of an example.
+    /// The settings whose value is still the placeholder of an example.
     pub fn placeholders(&self) -> Vec<&str> {
         let names = self.0.iter().filter(|(name, value)| is_setting(name) && value.contains(PLACEHOLDER));
         let mut names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
@@ -69,7 +71,7 @@ impl Variables {
     }
 }
 
-/// What stands in the files of `deploy/` where the operator has to write a value.
+/// The placeholder in the files of `deploy/`.
 const PLACEHOLDER: &str = "REPLACE-ME";
 
 fn is_setting(name: &str) -> bool {
@@ -77,8 +79,8 @@ fn is_setting(name: &str) -> bool {
         || ["LATCHKEY_", "PG", "CHOREO_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Which `PG…` variables libpq would misread, and what each should be; `None` is not set. libpq reads the environment
-/// of the process itself, where an empty `PGSSLMODE` or a line break behind `PGHOST` is an error.
+/// The `PG…` variables that libpq would misread, each with its corrected value; `None` means unset. libpq reads the
+/// environment itself, and an empty `PGSSLMODE` or a line break after `PGHOST` is an error.
 pub fn untidy_libpq(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<(String, Option<String>)> {

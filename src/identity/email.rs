@@ -35,7 +35,7 @@ pub struct InvalidEmail;
 
 impl fmt::Display for InvalidEmail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Enter an e-mail address, such as ada@example.org.")
+        f.write_str("Enter an email address, such as ada@example.org.")
     }
 }
 

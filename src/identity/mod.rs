@@ -4,6 +4,7 @@ mod client;
 mod email;
 mod login_method;
 pub(crate) mod queries;
+mod session_owner;
 mod user;
 
 pub use client::{Agent, Client};

@@ -2,15 +2,12 @@
 
 use std::fmt;
 
-use diesel::pg::PgConnection;
 use smol_str::SmolStr;
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
-use crate::db::Fault;
-use crate::identity::queries;
 use crate::unicode::names;
-use latchkey_sessions::{KeyHash, LiveSession, Owner, Principal};
+use latchkey_sessions::{LiveSession, Principal};
 
 /// Longest name in code points: two lines on a phone.
 const NAME_MAX: usize = 80;
@@ -129,12 +126,6 @@ pub(crate) struct Recipient {
 
 /// A session with the user who owns it.
 pub type LiveUser = LiveSession<User>;
-
-impl Owner for User {
-    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
-        queries::live_users(conn, keys)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -44,10 +44,8 @@ impl Login {
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
                 crate::identity::queries::lock_user(tx, user)?;
                 let detail = login.ended_session_detail(tx, handle, Some(here))?;
-                let request = CleanupRequest::new(kind, user, &client)
-                    .by(Some(user))
-                    .session(handle)
-                    .from_this_browser();
+                let request =
+                    CleanupRequest::new(kind, user, &client).by(Some(user)).session(handle).in_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
                 if ended {
                     NewEvent::by_owner(AuditAction::SessionRevoked, user, &client)
@@ -70,7 +68,7 @@ impl Login {
                 let request = CleanupRequest::new(Cleanup::EndOthers, user, &client)
                     .by(Some(user))
                     .session(here)
-                    .from_this_browser();
+                    .in_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
                     NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)

@@ -1,4 +1,4 @@
-//! "This was not me": ends everything that another person may have opened, and begins a reset.
+//! Report a session with a mailed link ("This was not me"): ends what the intruder may have opened, and starts a reset.
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest, OwnerReset};

@@ -4,6 +4,7 @@
 mod argon2_params;
 mod blocklist;
 mod capacity;
+mod folded;
 mod hash;
 pub mod hasher;
 mod legacy_hash;
@@ -12,6 +13,7 @@ mod personal;
 mod policy;
 mod service;
 mod strength;
+mod weak_password;
 mod weakness;
 
 pub(crate) use argon2_params::{Argon2Params, HashingFailed, MemoryPool, ParsedHash};
@@ -20,9 +22,10 @@ pub use hash::{HashCost, PasswordHash, UnsuitableCost};
 pub use hasher::{Hasher, HasherBusy, HasherLoad, HashesRefused};
 pub(crate) use legacy_hash::LegacyHash;
 pub use legacy_hash::LegacyHashError;
-pub use policy::{PasswordPolicy, WeakPassword};
+pub use policy::PasswordPolicy;
 pub use service::Passwords;
 pub use strength::{Strength, strength};
+pub use weak_password::WeakPassword;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::weakness::{Folded, fold, is_listed, keep, suffices};
+use super::folded::{Folded, fold, is_listed, keep, suffices};
 
 /// Always a personal word, even if the operator gives the site another name.
 const PRODUCT: &str = "latchkey";

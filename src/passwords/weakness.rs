@@ -1,28 +1,15 @@
 //! Whether a password is guessable although it is long enough. Listed words, repetitions and keyboard walks add nothing,
 //! so the rest has to be long enough by itself.
 
-use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{WeakPassword, blocklist, patterns, personal};
-
-/// Shortest run of letters to look up. Almost every shorter one is a word in some language.
-const SHORTEST_WORD: usize = 4;
+use super::folded::{Folded, fold, is_listed, keep, suffices};
+use super::weak_password::WeakPassword;
+use super::{patterns, personal};
 
 /// Signs that stand for letters. A `1` or `!` may stand for i or l; both are tried.
 const STAND_INS: [(char, char); 8] =
     [('@', 'a'), ('4', 'a'), ('3', 'e'), ('0', 'o'), ('$', 's'), ('5', 's'), ('7', 't'), ('+', 't')];
-
-/// Folded characters of a password, wiped from memory on drop.
-pub(super) type Folded = Zeroizing<Vec<char>>;
-
-/// `text` in NFKC and lower case, for comparison only.
-pub(super) fn fold(text: &str) -> Folded {
-    // NFKC makes at most six characters of a byte (U+FDFA). A buffer that grows would leave copies in freed memory.
-    let mut folded = Zeroizing::new(Vec::with_capacity(text.len() * 6));
-    folded.extend(text.nfkc().flat_map(char::to_lowercase));
-    folded
-}
 
 /// The reason to refuse a password, or `None`.
 ///
@@ -44,23 +31,6 @@ pub(super) fn weakness(text: &str, personal: &[&str], min: usize) -> Option<Weak
         return Some(WeakPassword::AboutYou);
     }
     is_padded_word(&folded, min).then_some(WeakPassword::PaddedWord)
-}
-
-/// Whether `rest`, the part that is not guessable, would do as a password by itself. A repeated sign ("!!!!!!") counts
-/// once.
-pub(super) fn suffices(rest: &[char], min: usize) -> bool {
-    let held_down = rest.windows(2).filter(|pair| pair[0] == pair[1]).count();
-    rest.len() - held_down >= min && !patterns::repeats(rest, min) && !patterns::walks(rest)
-}
-
-/// Whether these characters, or the unit that they repeat, are on the list.
-pub(super) fn is_listed(folded: &[char]) -> bool {
-    let known = |part: &[char]| {
-        let mut text = Zeroizing::new(String::with_capacity(part.len() * 4));
-        text.extend(part);
-        part.len() >= SHORTEST_WORD && blocklist::lists(&text)
-    };
-    known(folded) || known(&folded[..patterns::unit(folded)])
 }
 
 fn is_padded_word(folded: &[char], min: usize) -> bool {
@@ -86,12 +56,6 @@ fn read_as(core: &[char], one: char) -> Folded {
         _ => STAND_INS.iter().find(|(stand_in, _)| *stand_in == sign).map_or(sign, |(_, letter)| *letter),
     };
     Zeroizing::new(core.iter().map(letter).collect())
-}
-
-pub(super) fn keep(folded: &[char], wanted: impl Fn(&char) -> bool) -> Folded {
-    let mut kept = Zeroizing::new(Vec::with_capacity(folded.len()));
-    kept.extend(folded.iter().filter(|c| wanted(c)));
-    kept
 }
 
 #[cfg(test)]

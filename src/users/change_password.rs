@@ -73,7 +73,7 @@ impl Users {
                 let request = CleanupRequest::new(Cleanup::NewPassword, user, &client)
                     .by(Some(user))
                     .session(live.record.handle)
-                    .from_this_browser();
+                    .in_this_browser();
                 users.cleaner.clean_up(tx, &request)?;
                 crate::login::queries::set_password(tx, user, &hash, true)?;
                 NewEvent::by_owner(AuditAction::PasswordChanged, user, &client)

@@ -4,11 +4,9 @@ use futures_util::future::join_all;
 
 use crate::support::app::{Letter, Person, TestApp};
 use crate::support::browser::{Answer, Browser};
+use crate::support::subjects;
 
 const NEW: &str = "countess@example.org";
-const CONFIRM: &str = "Confirm your new email address";
-const CHANGED: &str = "Your email address was changed";
-const ADDED: &str = "A way to log in was added";
 
 async fn ask(browser: &mut Browser, email: &str) -> Answer {
     browser.fill_in("/account/email", &[("email", email)]).await
@@ -30,8 +28,8 @@ fn address_of(app: &TestApp, person: &Person) -> String {
 async fn changed(app: &TestApp, ada: &Person) -> (Browser, Letter) {
     let mut browser = app.logged_in(ada).await;
     ask(&mut browser, NEW).await.redirects_to("/account/email");
-    press(app, &app.letter(NEW, CONFIRM).await).await.redirects_to("/login");
-    (browser, app.letter(ada.email, CHANGED).await)
+    press(app, &app.letter(NEW, subjects::CONFIRM_EMAIL).await).await.redirects_to("/login");
+    (browser, app.letter(ada.email, subjects::EMAIL_CHANGED).await)
 }
 
 #[actix_web::test]
@@ -40,22 +38,22 @@ async fn the_link_at_the_new_address_changes_it_and_the_old_one_is_told() {
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     ask(&mut browser, "Countess@Example.org").await.redirects_to("/account/email");
-    browser.get("/account/email").await.says("A link is on its way to the new address");
+    browser.get("/account/email").await.has_flash("email-asked");
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
-    let letter = app.letter("Countess@Example.org", CONFIRM).await;
+    let letter = app.letter("Countess@Example.org", subjects::CONFIRM_EMAIL).await;
     assert!(letter.text.contains("24 hours") && !letter.text.contains("Ada"), "{}", letter.text);
     let mut mailbox = app.browser();
-    mailbox.open(&letter.link()).await.is(200).says("From now on you log in with Countess@Example.org");
+    mailbox.open(&letter.link()).await.is(200).is_page("mailed_link").says("Countess@Example.org");
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
     mailbox.post("/confirm-email", &[("token", &letter.token())]).await.redirects_to("/login");
-    mailbox.get("/login").await.says("Your e-mail address is changed");
+    mailbox.get("/login").await.has_flash("email-changed");
     assert_eq!(address_of(&app, &ada), "Countess@Example.org countess@example.org");
     browser.get("/account").await.is(200).says("Countess@Example.org");
-    let told = app.letter(ada.email, CHANGED).await;
+    let told = app.letter(ada.email, subjects::EMAIL_CHANGED).await;
     assert!(told.text.contains("to Countess@Example.org") && told.text.contains("7 days"), "{}", told.text);
     app.browser().log_in(ada.email, ada.password).await.is(422);
     app.browser().log_in(NEW, ada.password).await.is(303);
-    press(&app, &letter).await.is(422).says("This link no longer works");
+    press(&app, &letter).await.is(422).is_refused("dead-link");
     app.browser().open(&letter.link()).await.is(410);
     assert_eq!((app.events("email-change-asked"), app.events("email-changed")), (1, 1));
 }
@@ -73,11 +71,11 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_a_letter() {
         browser.get("/account/email").await.is(200);
     }
     assert_eq!(seen[0], seen[1]);
-    let told = app.letter(grace.email, "Your address was entered for another account").await;
+    let told = app.letter(grace.email, subjects::EMAIL_WANTED).await;
     assert!(!told.text.contains("Ada") && !told.text.contains(ada.email), "{}", told.text);
-    assert_eq!(app.count_letters(CONFIRM).await, 1);
-    ask(&mut browser, ada.email).await.is(422).says("This is your address already");
-    ask(&mut browser, "ada@").await.is(422).says("Enter an e-mail address");
+    assert_eq!(app.count_letters(subjects::CONFIRM_EMAIL).await, 1);
+    ask(&mut browser, ada.email).await.is(422).is_refused("same");
+    ask(&mut browser, "ada@").await.is(422).is_refused("invalid-email");
 }
 
 #[actix_web::test]
@@ -88,7 +86,7 @@ async fn the_link_dies_with_the_next_one_a_new_password_time_and_a_rival() {
     let asked = async |browser: &mut Browser, email: &str| {
         app.db.execute("DELETE FROM throttles");
         ask(browser, email).await.redirects_to("/account/email");
-        app.letter(email, CONFIRM).await
+        app.letter(email, subjects::CONFIRM_EMAIL).await
     };
     // The next one, taken or not.
     for next in ["b@example.org", grace.email] {
@@ -105,7 +103,7 @@ async fn the_link_dies_with_the_next_one_a_new_password_time_and_a_rival() {
     press(&app, &letter).await.is(422);
     let letter = asked(&mut browser, "d@example.org").await;
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let token = app.letter(ada.email, "Set a new password").await.token();
+    let token = app.letter(ada.email, subjects::RESET_PASSWORD).await.token();
     let fields = [("token", token.as_str()), ("password", ada.password)];
     let mut mailbox = app.browser();
     mailbox.get("/login").await.is(200);
@@ -143,10 +141,10 @@ async fn of_twenty_who_confirm_at_once_one_does_and_so_with_taking_it_back() {
         assert!(statuses.iter().all(|status| [303, 422].contains(status)), "{statuses:?}");
         statuses.iter().filter(|status| **status == 303).count()
     };
-    assert_eq!(at_once("/confirm-email", app.letter(NEW, CONFIRM).await.token()).await, 1);
-    assert_eq!((app.events("email-changed"), app.count_letters(CHANGED).await), (1, 1));
-    assert_eq!(at_once("/undo-email", app.letter(ada.email, CHANGED).await.token()).await, 1);
-    assert_eq!((app.events("email-restored"), app.count_letters("Set a new password").await), (1, 1));
+    assert_eq!(at_once("/confirm-email", app.letter(NEW, subjects::CONFIRM_EMAIL).await.token()).await, 1);
+    assert_eq!((app.events("email-changed"), app.count_letters(subjects::EMAIL_CHANGED).await), (1, 1));
+    assert_eq!(at_once("/undo-email", app.letter(ada.email, subjects::EMAIL_CHANGED).await.token()).await, 1);
+    assert_eq!((app.events("email-restored"), app.count_letters(subjects::RESET_PASSWORD).await), (1, 1));
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
 }
 
@@ -158,7 +156,7 @@ async fn of_two_people_who_confirm_one_address_at_once_one_gets_it() {
     for person in [&ada, &grace] {
         let mut browser = app.logged_in(person).await;
         ask(&mut browser, NEW).await.is(303);
-        tokens.push(app.letter(NEW, CONFIRM).await.token());
+        tokens.push(app.letter(NEW, subjects::CONFIRM_EMAIL).await.token());
         app.db.execute("DELETE FROM outbox");
     }
     let mut browser = app.browser();
@@ -181,18 +179,13 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
     let fields = [("current_password", ada.password), ("password", "gravel tuba otter lemon")];
     thief.fill_in("/account/password", &fields).await.is(303);
     ask(&mut thief, "further@example.org").await.is(303);
-    press(&app, &app.letter("further@example.org", CONFIRM).await).await.is(303);
-    let way_forth = app.letter(NEW, CHANGED).await;
+    press(&app, &app.letter("further@example.org", subjects::CONFIRM_EMAIL).await).await.is(303);
+    let way_forth = app.letter(NEW, subjects::EMAIL_CHANGED).await;
     ask(&mut thief, "furthest@example.org").await.is(303);
-    let pending = app.letter("furthest@example.org", CONFIRM).await;
+    let pending = app.letter("furthest@example.org", subjects::CONFIRM_EMAIL).await;
 
     let mut owner = app.browser();
-    owner
-        .open(&letter.link())
-        .await
-        .is(200)
-        .says("Take your address back")
-        .says("ada@example.org counts again");
+    owner.open(&letter.link()).await.is(200).is_page("mailed_link").says("ada@example.org");
     owner.post("/undo-email", &[("token", &letter.token())]).await.redirects_to("/login");
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
     assert!(!thief.is_in().await);
@@ -200,7 +193,7 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
         press(&app, dead).await.is(422);
     }
     assert_eq!(address_of(&app, &ada), "ada@example.org ada@example.org");
-    let reset = app.letter(ada.email, "Set a new password").await;
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     let fields = [("token", reset.token()), ("password", "hinge meadow oyster drum".into())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     owner.fill_in(&reset.link(), &fields).await.redirects_to("/login");
@@ -214,14 +207,14 @@ async fn once_the_address_is_taken_back_no_letter_that_went_elsewhere_drops_the_
     // Hers went to the address that counts again in the end.
     let mut hers = app.logged_in(&ada).await;
     app.enrol(&mut hers).await;
-    let own = app.letter(ada.email, ADDED).await;
+    let own = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     app.db.execute("DELETE FROM totp; DELETE FROM recovery_codes");
     let (mut thief, taken) = changed(&app, &ada).await;
     app.enrol(&mut thief).await;
-    let elsewhere = app.letter(NEW, ADDED).await;
+    let elsewhere = app.letter(NEW, subjects::FACTOR_ADDED).await;
 
     press(&app, &taken).await.redirects_to("/login");
-    let reset = app.letter(ada.email, "Set a new password").await;
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     let fields = [("token", reset.token()), ("password", "hinge meadow oyster drum".into())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     app.browser().fill_in(&reset.link(), &fields).await.redirects_to("/login");
@@ -239,17 +232,17 @@ async fn links_mailed_to_the_old_address_no_longer_work() {
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let reset = app.letter(ada.email, "Set a new password").await;
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     for _ in 0..5 {
         app.browser().log_in(ada.email, "not-the-password-at-all").await.is(422);
     }
-    let unlock = app.letter(ada.email, "Someone is guessing your password").await;
+    let unlock = app.letter(ada.email, subjects::REPEATED_FAILURES).await;
     // A stranger registered the address before it became ada's.
     let fields = [("name", "Eve"), ("email", NEW), ("password", "gravel tuba otter lemon")];
     app.browser().fill_in("/register", &fields).await.is(303);
-    let registration = app.letter(NEW, "Confirm your email address").await;
+    let registration = app.letter(NEW, subjects::VERIFY_EMAIL).await;
     ask(&mut browser, NEW).await.is(303);
-    press(&app, &app.letter(NEW, CONFIRM).await).await.is(303);
+    press(&app, &app.letter(NEW, subjects::CONFIRM_EMAIL).await).await.is(303);
     for dead in [&reset, &unlock] {
         app.browser().open(&dead.link()).await.is(410);
         press(&app, dead).await.is(422);
@@ -265,7 +258,7 @@ async fn emails_to_one_address_are_limited() {
     for n in 0..5 {
         ask(&mut browser, &format!("p{n}@example.org")).await.is(303);
     }
-    ask(&mut browser, "p5@example.org").await.is(429).says("Too many attempts");
+    ask(&mut browser, "p5@example.org").await.is(429).is_refused("too-many");
     // One to the new address and one to the old one each time.
     assert_eq!(app.letters().await.len(), 10);
     // Each inbox has its own limit, regardless of who asks, and the answer stays the same.
@@ -276,5 +269,5 @@ async fn emails_to_one_address_are_limited() {
         }
         app.db.execute("DELETE FROM throttles WHERE bucket LIKE 'write:%'");
     }
-    assert_eq!((app.letters().await.len(), app.count_letters(CONFIRM).await), (23, 10));
+    assert_eq!((app.letters().await.len(), app.count_letters(subjects::CONFIRM_EMAIL).await), (23, 10));
 }

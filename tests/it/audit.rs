@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
+use crate::support::subjects;
 
 /// Writes ten events without a user.
 fn happenings(app: &TestApp) {
@@ -314,7 +315,7 @@ async fn no_secret_is_ever_in_the_trail() {
     browser.fill_in("/confirm", &[("password", ada.password)]).await.is(303);
     let second = browser.key();
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let letter = app.letter(ada.email, "Set a new password").await;
+    let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     let fields = [("token", letter.token()), ("password", "gravel tuba otter lemon".into())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     app.browser().fill_in(&letter.link(), &fields).await.redirects_to("/login");

@@ -171,7 +171,7 @@ async fn bodies_of_other_kinds_are_refused() {
             .send(coded.header(CONTENT_TYPE, FORM).body(form.clone()))
             .await
             .is(415)
-            .says("This cannot be read");
+            .is_error("wrong-media-type");
         nothing_happened(&app, &mut browser, &before).await;
     }
     for kind in ["application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-UrlEncoded"] {

@@ -24,7 +24,7 @@ async fn a_visitors_token_hangs_on_a_cookie_of_its_own_browser() {
     assert_eq!(browser.token, first);
     let fields = [("email", ada.email), ("password", ada.password)];
     browser.cookies.remove("latchkey-form");
-    browser.post("/login", &fields).await.is(403).says("Your browser sent no cookies");
+    browser.post("/login", &fields).await.is(403).is_error("no-cookies");
     browser.cookies.insert("latchkey-form".into(), nonce);
     browser.post("/login", &fields).await.redirects_to("/home");
 }
@@ -156,7 +156,7 @@ async fn a_second_log_in_tab_goes_on_when_the_first_one_has_logged_in() {
         let fields =
             [("csrf_token", early.as_str()), ("email", ada.email), ("password", "wrong"), ("next", next)];
         browser.post_bare("/login", &fields).await.redirects_to(to);
-        browser.get("/account").await.says("You are logged in already");
+        browser.get("/account").await.has_flash("logged-in-already");
     }
     browser.post_bare("/register", &[("csrf_token", &early), ("name", "E")]).await.redirects_to("/home");
     // For anything else it is worth nothing in the session.
@@ -190,7 +190,7 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
     browser.post_bare("/account/profile", &fields).await.is(403).does_not_say("Countess");
     browser.headers.push(("sec-fetch-site", "same-origin".into()));
     let page = browser.post_bare("/account/profile", &fields).await;
-    page.is(403).says("This page was out of date, so nothing was changed.").does_not_say("p-a-s-s");
+    page.is(403).has_flash("out-of-date").does_not_say("p-a-s-s");
     assert_eq!(page.attribute("#name", "value").as_deref(), Some("Countess"));
     assert_eq!(app.events("name-changed"), 0);
     browser.post("/account/profile", &[("name", "Countess")]).await.redirects_to("/account");
@@ -203,17 +203,13 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
         let typed = if field == "email" { ada.email } else { "Ada" };
         let fields = [("csrf_token", early.as_str()), (field, typed), ("password", ada.password)];
         let page = stranger.post_bare(path, &fields).await;
-        page.is(403).says("Check what you typed and send it again.").does_not_say(ada.password);
+        page.is(403).has_flash("out-of-date").does_not_say(ada.password);
         assert_eq!(page.attribute(&format!("#{field}"), "value").as_deref(), Some(typed), "{path}");
     }
     stranger.post("/forgot-password", &[("email", ada.email)]).await.redirects_to("/forgot-password/sent");
     // A row without a page of its own, and a guard that says no, answer as ever.
-    browser
-        .post_bare("/account/sessions/revoke-others", &fields)
-        .await
-        .is(403)
-        .says("This form is out of date");
-    browser.post_bare("/admin/invitations", &fields).await.is(403).says("You are not allowed to do this");
+    browser.post_bare("/account/sessions/revoke-others", &fields).await.is(403).is_error("foreign-form");
+    browser.post_bare("/admin/invitations", &fields).await.is(403).is_error("not-allowed");
 }
 
 #[actix_web::test]
@@ -226,10 +222,10 @@ async fn a_form_without_any_cookie_of_ours_is_told_that_cookies_are_missing() {
         for cookies in [&[][..], &[("theme", "dark"), ("_ga", "GA1.1")]] {
             browser.cookies = cookies.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             let answer = browser.post(path, &[("email", ada.email)]).await;
-            answer.is(403).says("Allow cookies for this site").does_not_say("log in or out");
+            answer.is(403).is_error("no-cookies");
         }
         browser.cookies.insert("latchkey-browser".into(), "A".repeat(43));
-        browser.post(path, &[("email", ada.email)]).await.is(403).does_not_say("Allow cookies");
+        browser.post(path, &[("email", ada.email)]).await.is(403).is_error("foreign-form");
     }
 }
 

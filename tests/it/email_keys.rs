@@ -2,6 +2,7 @@
 //! database while instances are replaced.
 
 use crate::support::app::{Person, TestApp};
+use crate::support::subjects;
 
 const UNICODE: &str = "ada@zürich.example";
 const PUNYCODE: &str = "ada@xn--zrich-kva.example";
@@ -38,10 +39,10 @@ async fn every_spelling_logs_in_resets_and_is_taken() {
             app.db.execute("DELETE FROM outbox; DELETE FROM throttles");
             app.browser().fill_in("/forgot-password", &[("email", SPELLINGS[3])]).await.is(303);
             assert_eq!(app.letters().await.len(), 1);
-            app.letter(row, "Set a new password").await;
+            app.letter(row, subjects::RESET_PASSWORD).await;
             let person = [("name", "Eve"), ("email", SPELLINGS[2]), ("password", "gravel tuba otter lemon")];
             app.browser().fill_in("/register", &person).await.is(303);
-            app.letter(row, "You already have an account").await;
+            app.letter(row, subjects::ALREADY_REGISTERED).await;
             assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
         }
     }
@@ -53,7 +54,7 @@ async fn a_registration_in_unicode_is_logged_in_to_as_chromium_spells_it() {
     let person = [("name", "Ada"), ("email", "Ada@Zürich.example"), ("password", "gravel tuba otter lemon")];
     let mut browser = app.browser();
     browser.fill_in("/register", &person).await.is(303);
-    let link = app.letter("Ada@Zürich.example", "Confirm your email address").await;
+    let link = app.letter("Ada@Zürich.example", subjects::VERIFY_EMAIL).await;
     let mut other = app.browser();
     other.fill_in("/register", &[("name", "Ada"), ("email", PUNYCODE), person[2]]).await.is(303);
     browser.open(&link.link()).await.is(200);
@@ -209,7 +210,7 @@ async fn of_two_spellings_at_once_one_becomes_the_account() {
     for email in [UNICODE, PUNYCODE] {
         let mut browser = app.browser();
         browser.fill_in("/register", &[("name", "Ada"), ("email", email), password]).await.is(303);
-        let letter = app.letter(email, "Confirm your email address").await;
+        let letter = app.letter(email, subjects::VERIFY_EMAIL).await;
         browser.open(&letter.link()).await.is(200);
         confirmations
             .push(async move { browser.post("/verify-email", &[("token", &letter.token())]).await.status });

@@ -14,7 +14,7 @@ async fn an_error_page_has_a_number_to_give_and_a_way_on() {
     let mut ids = Vec::new();
     for (browser, way_on) in [(&mut stranger, "/"), (&mut signed_in, "/home")] {
         let page = browser.get("/nothing-here").await;
-        page.is(404).says("There is nothing here").says("Status 404");
+        page.is(404).is_error("not-found").says("404");
         ids.push(page.text(".aside .code").unwrap());
         assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some(way_on));
         assert_eq!(page.count("h1"), 1);
@@ -62,10 +62,7 @@ async fn while_the_database_is_away_no_user_is_admitted_and_none_is_logged_out()
         "/nothing",
     ] {
         let page = signed_in.get(path).await;
-        page.is(503)
-            .says("We cannot look that up right now")
-            .does_not_say("Grace Hopper")
-            .does_not_say("FATAL");
+        page.is(503).is_error("unavailable").does_not_say("Grace Hopper").does_not_say("FATAL");
         assert!(page.header("retry-after").unwrap().parse::<u32>().is_ok(), "{path}");
         assert_eq!(page.header("cache-control"), Some("no-store"));
         assert_eq!(page.cookie("latchkey"), None, "{path}");
@@ -105,7 +102,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
     app.db.cut_off();
     eventually("the lease ends", async || (!app.accounts.sessions().has_lease()).then_some(())).await;
     let page = browser.get("/account/sessions?page=2").await;
-    page.is(503).says("We cannot look that up right now").does_not_say("You are not logged in");
+    page.is(503).is_error("unavailable");
     assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some("/account/sessions"));
     // The session cannot be read, and later on not even a stranger's form carried out.
     for (browser, path) in [(&mut browser, "/account/profile"), (&mut stranger, "/login")] {
@@ -119,7 +116,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
                 [("csrf_token", &*token), ("email", ada.email), ("password", ada.password), ("name", "A")];
             let post = browser.request(reqwest::Method::POST, path).header("referer", referer);
             let page = browser.send(post.form(&fields)).await;
-            page.is(503).says("We do not know whether this was done").does_not_say("Nothing was changed");
+            page.is(503).is_error("outcome-unknown");
             assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some(back), "{path}");
         }
     }
@@ -149,7 +146,7 @@ async fn an_unknown_role_grants_nothing() {
     app.db.execute("ALTER TABLE users DROP CONSTRAINT users_role_check; UPDATE users SET role = 'root'");
     for path in ["/home", "/admin", "/account"] {
         let page = browser.get(path).await;
-        page.is(500).says("Something broke on our side").does_not_say("root").does_not_say("Grace");
+        page.is(500).is_error("fault").does_not_say("root").does_not_say("Grace");
     }
     app.db.execute("UPDATE users SET role = 'member'");
     browser.get("/admin").await.is(403);

@@ -5,6 +5,7 @@ use latchkey::config::Transport;
 
 use crate::support::app::{Letter, Person, TestApp};
 use crate::support::browser::Answer;
+use crate::support::subjects;
 
 const NEW: &str = "gravel tuba otter lemon";
 
@@ -13,7 +14,7 @@ async fn link_for(app: &TestApp, person: &Person) -> Letter {
         .fill_in("/forgot-password", &[("email", person.email)])
         .await
         .redirects_to("/forgot-password/sent");
-    app.letter(person.email, "Set a new password").await
+    app.letter(person.email, subjects::RESET_PASSWORD).await
 }
 
 async fn reset(app: &TestApp, token: &str, password: &str) -> Answer {
@@ -35,12 +36,8 @@ async fn known_unknown_and_disabled_addresses_get_the_same_answer() {
     }
     assert!(seen.iter().all(|answer| *answer == seen[0]), "{seen:?}");
     assert_eq!(app.letters().await.len(), 1);
-    app.browser().get("/forgot-password/sent").await.is(200).says("If the address has an account");
-    app.browser()
-        .fill_in("/forgot-password", &[("email", "ada@")])
-        .await
-        .is(422)
-        .says("Enter an e-mail address");
+    app.browser().get("/forgot-password/sent").await.is(200).is_page("forgot_password/sent");
+    app.browser().fill_in("/forgot-password", &[("email", "ada@")]).await.is(422).is_refused("invalid-email");
 }
 
 #[actix_web::test]
@@ -52,18 +49,18 @@ async fn the_link_sets_a_password_ends_every_session_and_opens_none() {
     assert!(letter.text.contains("30 minutes"), "{}", letter.text);
     let mut browser = app.browser();
     for _ in 0..2 {
-        browser.open(&letter.link()).await.is(200).says("Set a new password");
+        browser.open(&letter.link()).await.is(200).is_page("reset_password");
     }
     assert!(laptop.is_in().await);
     let token = letter.token();
     browser.post("/reset-password", &[("token", &token), ("password", NEW)]).await.redirects_to("/login");
-    browser.get("/login").await.says("Your new password is set");
+    browser.get("/login").await.has_flash("password-reset");
     assert!(!browser.is_in().await && !laptop.is_in().await);
     assert_eq!(app.live_sessions(&ada), 0);
     browser.log_in(ada.email, ada.password).await.is(422);
     browser.log_in(ada.email, NEW).await.is(303);
-    app.letter(ada.email, "Your password was changed").await;
-    app.browser().open(&letter.link()).await.is(410).says("This link no longer works");
+    app.letter(ada.email, subjects::PASSWORD_CHANGED).await;
+    app.browser().open(&letter.link()).await.is(410).is_refused("dead-link");
     reset(&app, &token, "hinge meadow oyster drum").await.is(422);
 }
 
@@ -90,7 +87,7 @@ async fn of_twenty_posts_at_once_one_sets_the_password() {
     assert!(answers.iter().all(|(status, _)| [303, 422].contains(status)), "{answers:?}");
     app.browser().log_in(ada.email, &won[0].1).await.is(303);
     assert_eq!(app.events("password-reset"), 1);
-    let told = app.letters().await.into_iter().filter(|letter| letter.subject == "Your password was changed");
+    let told = app.letters().await.into_iter().filter(|letter| letter.subject == subjects::PASSWORD_CHANGED);
     assert_eq!(told.count(), 1);
 }
 
@@ -104,7 +101,7 @@ async fn superseded_expired_and_made_up_links_are_dead() {
     assert_ne!(first, second);
     for dead in ["", "x", &"A".repeat(43), &first] {
         app.browser().open(&format!("/reset-password?token={dead}")).await.is(410);
-        reset(&app, dead, NEW).await.is(422).says("This link no longer works");
+        reset(&app, dead, NEW).await.is(422).is_refused("dead-link");
     }
     app.db.execute("UPDATE user_tokens SET expires_at = now()");
     reset(&app, &second, NEW).await.is(422);
@@ -117,11 +114,9 @@ async fn a_weak_password_is_refused_and_the_link_still_works() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let token = link_for(&app, &ada).await.token();
-    for (weak, why) in
-        [("short", "Yours has 5"), ("Ada Lovelace 1815", "made of your name"), ("", "at least 15")]
-    {
+    for (weak, why) in [("short", "too-short"), ("Ada Lovelace 1815", "about-you"), ("", "too-short")] {
         let refused = reset(&app, &token, weak).await;
-        refused.is(422).says(why);
+        refused.is(422).is_refused(why);
         assert_eq!(refused.attribute("input[name=token]", "value").as_deref(), Some(token.as_str()));
     }
     reset(&app, &token, NEW).await.redirects_to("/login");
@@ -156,7 +151,7 @@ async fn without_mail_the_page_says_so_for_every_address_and_stores_nothing() {
     let ada = app.ada().await;
     for email in [ada.email, "nobody@example.org"] {
         let answer = app.browser().fill_in("/forgot-password", &[("email", email)]).await;
-        answer.is(422).says("Mail is switched off");
+        answer.is(422).is_refused("no-mail");
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM user_tokens"), 0);
 }

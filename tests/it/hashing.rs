@@ -31,7 +31,7 @@ async fn log_ins_beyond_the_queue_are_told_to_come_back_and_sessions_are_not_dis
     assert!(!busy.is_empty(), "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
     for answer in busy {
         assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u64>().is_ok()));
-        answer.says("More passwords are being checked right now");
+        answer.is_error("busy");
     }
     assert!(answers.iter().all(|answer| [422, 429, 503].contains(&answer.status)));
     app.browser().log_in(ada.email, ada.password).await.redirects_to("/home");

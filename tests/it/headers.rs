@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
+use crate::support::subjects;
 
 const PUBLIC: &str = "https://id.example.org";
 
@@ -217,7 +218,7 @@ async fn over_https_only_the_public_origin_may_send_forms() {
         assert_eq!(answer.status, status, "{origin}");
     }
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let letter = app.letter(ada.email, "Set a new password").await;
+    let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     assert!(letter.text.contains(&format!("{PUBLIC}/reset-password?token=")), "{}", letter.text);
 }
 
@@ -236,7 +237,7 @@ async fn links_in_mail_never_follow_what_a_client_claims() {
     }
     let asked = browser.fill_in("/forgot-password", &[("email", ada.email)]).await;
     asked.redirects_to("/forgot-password/sent");
-    let letter = app.letter(ada.email, "Set a new password").await;
+    let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     assert!(letter.text.contains(&app.origin) && !letter.text.contains("evil"), "{}", letter.text);
     browser.get("/home").await.redirects_to("/login");
 }

@@ -8,11 +8,12 @@ use latchkey::web::routes;
 
 /// The rooms of `web`, each with the rooms it may import. What stands beside them (the route table, the composition root)
 /// may import all of them.
-const MAY_IMPORT: [(&str, &[&str]); 4] = [
-    ("http", &["http"]),
-    ("session", &["http", "session"]),
+const MAY_IMPORT: [(&str, &[&str]); 5] = [
+    ("copy", &["copy"]),
+    ("http", &["copy", "http"]),
+    ("session", &["copy", "http", "session"]),
     ("ops", &["http", "ops"]),
-    ("pages", &["http", "session", "pages"]),
+    ("pages", &["copy", "http", "session", "pages"]),
 ];
 
 /// Templates of pages that answer at several paths, or at any.
@@ -203,4 +204,77 @@ fn no_type_of_web_dereferences_to_another() {
         let code = code(&fs::read_to_string(&file).expect("a source"));
         assert!(!code.contains("Deref for"), "{}", file.display());
     }
+}
+
+/// `data-page` is what tests know a page by.
+#[test]
+fn every_page_names_its_template() {
+    let templates = root().join("templates");
+    let mut pages = 0;
+    for file in files(&templates, "html") {
+        let below = file.strip_prefix(&templates).expect("below templates").with_extension("");
+        let (name, file) = (below.display().to_string(), fs::read_to_string(&file).expect("a template"));
+        let is_part = name.split('/').next_back().is_some_and(|last| last.starts_with('_'));
+        if is_part || name == "layout" || name.starts_with("mail/") {
+            continue;
+        }
+        assert!(file.contains(&format!("{{% block code %}}{name}{{% endblock %}}")), "templates/{name}.html");
+        pages += 1;
+    }
+    assert!(pages > 30, "{pages} pages");
+}
+
+/// One noun for one thing (email, user, session, administrator), and no word that a native speaker would not use here.
+#[test]
+fn texts_use_plain_words() {
+    const INSTEAD: [&str; 12] = [
+        "e-mail",
+        "letter",
+        "letters",
+        "person",
+        "people",
+        "somebody",
+        "nobody",
+        "anybody",
+        "everybody",
+        "whoever",
+        "successfully",
+        "please",
+    ];
+    let (templates, copy) = (root().join("templates"), root().join("src/web/copy"));
+    let mut texts: Vec<(PathBuf, String)> = files(&templates, "html")
+        .into_iter()
+        .filter(|file| !file.starts_with(templates.join("mail")))
+        .map(|file| {
+            let text = fs::read_to_string(&file).expect("a template");
+            let outside = text.split("{#").map(|part| part.rsplit("#}").next().unwrap_or_default());
+            (file, outside.map(without_code).collect())
+        })
+        .collect();
+    texts.extend(files(&copy, "rs").into_iter().map(|file| {
+        let source = code(&fs::read_to_string(&file).expect("a source"));
+        let sentences = source.split('"').skip(1).step_by(2).filter(|text| text.contains(' '));
+        (file, sentences.collect::<Vec<_>>().join("\n"))
+    }));
+    for (file, text) in texts {
+        let lower = text.to_lowercase();
+        for word in lower.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '\'') {
+            assert!(!INSTEAD.contains(&word), "{word:?} in {}", file.display());
+        }
+    }
+}
+
+/// What stands between the expressions and tags of a template, and the literals inside them.
+fn without_code(text: &str) -> String {
+    let mut kept = String::new();
+    for part in text.split("{{").flat_map(|part| part.split("{%")) {
+        let (inside, outside) = part.split_once("}}").or_else(|| part.split_once("%}")).unwrap_or(("", part));
+        kept.push_str(outside);
+        for literal in inside.split('"').skip(1).step_by(2).filter(|literal| literal.contains(' ')) {
+            kept.push('\n');
+            kept.push_str(literal);
+        }
+        kept.push('\n');
+    }
+    kept
 }

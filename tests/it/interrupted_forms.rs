@@ -99,7 +99,7 @@ async fn a_form_comes_back_filled_in_and_is_carried_out_when_it_is_sent_again() 
         let path = path_of(&app, &row, &ada);
         let before = users(&app);
         let confirm = interrupt(&app, &mut browser, &row, &path).await;
-        confirm.is(403).says("Confirm it is you").says("Nothing was changed yet");
+        confirm.is(403).is_page("confirm").has_notice("carried");
         for secret in ["a-new-password-of-mine", "271828"] {
             confirm.does_not_say(secret);
         }
@@ -113,7 +113,7 @@ async fn a_form_comes_back_filled_in_and_is_carried_out_when_it_is_sent_again() 
         let password = fields.iter().position(|(name, _)| name == "password").unwrap();
         fields[password].1 = "not-the-password-at-all".into();
         let refused = post(&mut browser, &path, &fields).await;
-        refused.is(422).says("That is not your password").does_not_say("not-the-password-at-all");
+        refused.is(422).is_refused("wrong-password").does_not_say("not-the-password-at-all");
         assert_eq!(refused.attribute("form.card", "action").as_deref(), Some(&*path));
 
         let old_key = browser.key();
@@ -121,7 +121,7 @@ async fn a_form_comes_back_filled_in_and_is_carried_out_when_it_is_sent_again() 
         let password = fields.iter().position(|(name, _)| name == "password").unwrap();
         fields[password].1 = grace.password.into();
         let page = post(&mut browser, &path, &fields).await;
-        page.is(200).says("Nothing was changed yet: check the form and send it again.");
+        page.is(200).has_flash("confirmed-not-sent");
         assert_ne!(browser.key(), old_key);
         assert_eq!(users(&app), before, "{path}");
 
@@ -155,7 +155,7 @@ async fn a_form_confirmed_with_a_passkey_is_shown_again_and_never_carried_out() 
         prove(&mut browser, &mut device).await.is(200);
         let before = app.dump();
         let page = post(&mut browser, &path, &fields).await;
-        page.is(200).says("Nothing was changed yet");
+        page.is(200).has_flash("confirmed-not-sent");
         let again = form(&page, &path);
         assert!(row.texts.iter().all(|name| again.contains(&((*name).to_owned(), typed(name).to_owned()))));
         assert!(!again.iter().any(|(name, _)| name == "draft"));
@@ -204,14 +204,14 @@ async fn where_nothing_is_typed_the_page_behind_the_confirmation_says_that_nothi
         let answer = browser.send(post).await;
         answer.redirects_to("/confirm?next=/account/sessions").does_not_say("gravel tuba");
         let confirm = browser.get("/confirm?next=/account/sessions").await;
-        confirm.is(200).says("Nothing was changed yet").does_not_say("do once more");
+        confirm.is(200).has_notice("interrupted").has_no_flash();
         // It is still said when the password was mistyped.
         let wrong = [("password", "not-the-password-at-all"), ("next", "/account/sessions")];
-        browser.post("/confirm", &wrong).await.is(422).says("Nothing was changed yet");
+        browser.post("/confirm", &wrong).await.is(422).has_notice("interrupted");
         let right = [("password", ada.password), ("next", "/account/sessions")];
         browser.post("/confirm", &right).await.redirects_to("/account/sessions");
-        browser.get("/account/sessions").await.says("Nothing was changed yet: do once more");
-        browser.get("/account/sessions").await.does_not_say("Nothing was changed yet");
+        browser.get("/account/sessions").await.has_flash("confirm-then-again");
+        browser.get("/account/sessions").await.has_no_flash();
     }
     assert_eq!(app.events("password-changed") + app.events("sessions-revoked"), 0);
 }

@@ -11,6 +11,7 @@ use crate::passkeys::{add, prove};
 use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
+use crate::support::subjects;
 
 /// As a name it passes every rule, and a mail program would make a link of it.
 const TYPED: &str = "Locked! Unlock at zanzibar.example";
@@ -89,14 +90,14 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
     // Address, password, the whole account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
-    let confirm = app.letter("eve@example.org", "Confirm your new email address").await;
+    let confirm = app.letter("eve@example.org", subjects::CONFIRM_EMAIL).await;
     stranger(app).fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
     let fields = [("name", TYPED), ("email", victim.email), ("password", NEW)];
     stranger(app).fill_in("/register", &fields).await.redirects_to("/register/check-email");
     let fields = [("current_password", victim.password), ("password", NEW)];
     browser.fill_in("/account/password", &fields).await.redirects_to("/account/password");
     browser.fill_in("/forgot-password", &[("email", "eve@example.org")]).await.is(303);
-    let reset = app.letter("eve@example.org", "Set a new password").await;
+    let reset = app.letter("eve@example.org", subjects::RESET_PASSWORD).await;
     let token = reset.token();
     let fields = [("token", token.as_str()), ("password", victim.password)];
     stranger(app).fill_in(&reset.link(), &fields).await.redirects_to("/login");
@@ -158,7 +159,6 @@ async fn no_email_contains_typed_text() {
 async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_set() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let why = "it may not look like a link or an address";
     let mut browser = app.logged_in(&ada).await;
     let mut device = Authenticator::new(&app.origin);
     add(&mut browser, &mut device).await.is(200);
@@ -172,13 +172,13 @@ async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_se
         ["Locked! Unlock at https://evil.example", "WWW.evil.example", "ada@example.org", "ada＠example.org"]
     {
         let fields = [("name", name), ("email", "alan@example.org"), ("password", NEW)];
-        app.browser().fill_in("/register", &fields).await.is(422).says(why);
+        app.browser().fill_in("/register", &fields).await.is(422).is_refused("link");
         browser.get("/account").await.is(200);
-        browser.post("/account/profile", &[("name", name)]).await.is(422).says(why);
+        browser.post("/account/profile", &[("name", name)]).await.is(422).is_refused("link");
         browser.get("/account/security").await.is(200);
-        browser.post(&rename, &[("name", name)]).await.is(422).says(why);
+        browser.post(&rename, &[("name", name)]).await.is(422).is_refused("link");
         let fields = [("token", token), ("name", name), ("email", "alan@example.org"), ("password", NEW)];
-        setup.browser().fill_in(&page, &fields).await.is(422).says(why);
+        setup.browser().fill_in(&page, &fields).await.is(422).is_refused("link");
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
 }

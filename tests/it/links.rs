@@ -1,6 +1,7 @@
 //! Mailed links: the token leaves the address at the first hit, and looking consumes nothing.
 
 use crate::support::app::TestApp;
+use crate::support::subjects;
 
 const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const PAGES: [&str; 7] =
@@ -60,19 +61,19 @@ async fn a_page_without_its_token_says_where_to_find_it_and_offers_nothing_that_
     let ada = app.ada().await;
     for page in PAGES.into_iter().chain(["/undo-factor"]) {
         let shown = app.browser().get(page).await;
-        shown.is(410).says("Open the link in the letter").says("Go back to the letter");
-        shown.does_not_say("used up").does_not_say("no longer works");
+        shown.is(410).is_refused("no-token");
+        shown;
         assert_eq!(shown.count(&format!("form[action='{page}']")), 0, "{page}");
         let dead = app.browser().open(&format!("{page}?token={TOKEN}")).await;
-        dead.is(410).says("This link no longer works");
+        dead.is(410).is_refused("dead-link");
         assert_eq!(dead.count(&format!("form[action='{page}']")), 0, "{page}");
     }
     // In another browser the letter's link works, regardless of what the first browser did with it.
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let link = app.letter(ada.email, "Set a new password").await.link();
+    let link = app.letter(ada.email, subjects::RESET_PASSWORD).await.link();
     app.browser().open(&link).await.is(200);
     let mut other = app.browser();
-    other.get("/reset-password").await.is(410).says("Open the link in the letter");
+    other.get("/reset-password").await.is(410).is_refused("no-token");
     assert_eq!(other.open(&link).await.is(200).count("form[action='/reset-password']"), 1);
 }
 
@@ -82,7 +83,7 @@ async fn once_used_it_waits_no_longer() {
     let ada = app.ada().await;
     let mut browser = app.browser();
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let letter = app.letter(ada.email, "Set a new password").await;
+    let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     // A scanner has looked, twice.
     for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
         let look = app.browser().request(method, &letter.link());
@@ -102,7 +103,7 @@ async fn the_token_of_an_invitation_leaves_the_address_as_well() {
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
-    let letter = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    let letter = app.letter("alan@example.org", subjects::INVITATION).await;
     assert!(letter.link().starts_with("/register?invite="), "{}", letter.link());
     let mut browser = app.browser();
     let moved = browser.get(&letter.link()).await;

@@ -8,10 +8,9 @@ use latchkey::identity::{Client, UserId};
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Browser;
 use crate::support::process::eventually;
+use crate::support::subjects;
 
 const WRONG: &str = "not-the-password-at-all";
-const GUESSING: &str = "Someone is guessing your password";
-const LOCKED: &str = "Your password is locked";
 
 /// Guesses follow each other at once; only their number counts.
 fn without_waits(settings: &mut Settings) {
@@ -82,7 +81,7 @@ async fn a_right_password_that_comes_to_nothing_because_of_a_fault_counts_as_no_
     known.log_in(ada.email, ada.password).await.redirects_to("/home");
     within.post("/confirm", &[("password", ada.password)]).await.is(303);
     app.browser().log_in(ada.email, ada.password).await.redirects_to("/home");
-    assert_eq!(app.count_letters(GUESSING).await, 0);
+    assert_eq!(app.count_letters(subjects::REPEATED_FAILURES).await, 0);
 }
 
 #[actix_web::test]
@@ -91,7 +90,13 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
     let ada = app.ada().await;
     let mut stranger = app.browser();
     guess(&mut stranger, ada.email, 99).await;
-    assert_eq!((app.count_letters(GUESSING).await, app.count_letters(LOCKED).await), (1, 0));
+    assert_eq!(
+        (
+            app.count_letters(subjects::REPEATED_FAILURES).await,
+            app.count_letters(subjects::PASSWORD_LOCKED).await
+        ),
+        (1, 0)
+    );
     guess(&mut stranger, ada.email, 1).await;
     let mut owner = app.browser();
     let unknown = owner.log_in("nobody@example.org", WRONG).await;
@@ -100,10 +105,16 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
     assert_eq!(locked.headers.keys().collect::<Vec<_>>(), unknown.headers.keys().collect::<Vec<_>>());
     guess(&mut stranger, ada.email, 5).await;
     assert_eq!((failures(&app, "outside"), app.live_sessions(&ada)), (100, 0));
-    assert_eq!((app.count_letters(GUESSING).await, app.count_letters(LOCKED).await), (1, 1));
+    assert_eq!(
+        (
+            app.count_letters(subjects::REPEATED_FAILURES).await,
+            app.count_letters(subjects::PASSWORD_LOCKED).await
+        ),
+        (1, 1)
+    );
     assert_eq!(app.events("password-locked"), 1);
 
-    let letter = app.letter(ada.email, LOCKED).await;
+    let letter = app.letter(ada.email, subjects::PASSWORD_LOCKED).await;
     assert!(letter.text.contains("100 wrong passwords were tried"), "{}", letter.text);
     assert!(
         letter.text.contains("From browsers that you haven't used before, your password no longer works"),
@@ -121,12 +132,12 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
     assert_eq!(failures(&app, "outside"), 100);
     let fields = [("token", letter.token())].map(|(name, token)| (name, token.leak() as &str));
     browser.fill_in(&letter.link(), &fields).await.redirects_to("/login");
-    browser.get("/login").await.says("Your password is unlocked");
+    browser.get("/login").await.has_flash("unlocked");
     assert!(gets_in(&mut browser, &ada).await && gets_in(&mut app.browser(), &ada).await);
-    app.browser().open(&letter.link()).await.is(410).says("This link no longer works");
+    app.browser().open(&letter.link()).await.is(410).is_refused("dead-link");
     let mut late = app.browser();
     late.get("/login").await.is(200);
-    late.post("/unlock", &fields).await.is(422).says("This link no longer works");
+    late.post("/unlock", &fields).await.is(422).is_refused("dead-link");
     assert_eq!(app.events("password-unlocked"), 1);
 }
 
@@ -140,7 +151,7 @@ async fn of_a_hundred_and_fifty_guesses_at_once_exactly_a_hundred_are_looked_at(
     let ada = app.ada().await;
     at_once(&app, &mut app.browser(), ada.email, 150).await;
     assert_eq!(failures(&app, "outside"), 100);
-    assert_eq!(app.count_letters(LOCKED).await, 1);
+    assert_eq!(app.count_letters(subjects::PASSWORD_LOCKED).await, 1);
     assert!(!gets_in(&mut app.browser(), &ada).await);
 }
 
@@ -227,7 +238,7 @@ async fn a_thief_in_one_known_lane_leaves_ten_tries_to_another_and_a_hundred_are
     let mut third = known_browser(&app, &ada).await;
     guess(&mut stolen, ada.email, 15).await;
     assert_eq!(failures(&app, "browser:"), 10);
-    let letter = app.letter(ada.email, LOCKED).await;
+    let letter = app.letter(ada.email, subjects::PASSWORD_LOCKED).await;
     assert!(letter.text.contains("From that browser, your password no longer works"), "{}", letter.text);
     assert!(!gets_in(&mut stolen, &ada).await);
     guess(&mut second, ada.email, 9).await;
@@ -242,7 +253,7 @@ async fn a_thief_in_one_known_lane_leaves_ten_tries_to_another_and_a_hundred_are
     // A reset is the way back.
     let mut mailed = app.browser();
     mailed.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let token = app.letter(ada.email, "Set a new password").await.token();
+    let token = app.letter(ada.email, subjects::RESET_PASSWORD).await.token();
     let fields = [("token", token.as_str()), ("password", "gravel tuba otter lemon")];
     mailed.post("/reset-password", &fields).await.redirects_to("/login");
     assert_eq!(failures(&app, ""), 0);
@@ -304,12 +315,12 @@ async fn the_unlock_email_admits_the_owner_while_strangers_go_on_guessing() {
         let answer = match way {
             "reset" => {
                 owner.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-                let letter = app.letter(ada.email, "Set a new password").await;
+                let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
                 password = "gravel tuba otter lemon";
                 owner.fill_in(&letter.link(), &[("token", &letter.token()), ("password", password)]).await
             }
             _ => {
-                let letter = app.letter(ada.email, GUESSING).await;
+                let letter = app.letter(ada.email, subjects::REPEATED_FAILURES).await;
                 owner.fill_in(&letter.link(), &[("token", &letter.token())]).await
             }
         };
@@ -377,7 +388,7 @@ async fn of_twenty_who_press_unlock_at_once_one_unlocks() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     guess(&mut app.browser(), ada.email, 5).await;
-    let token = app.letter(ada.email, GUESSING).await.token();
+    let token = app.letter(ada.email, subjects::REPEATED_FAILURES).await.token();
     let mut browser = app.browser();
     browser.get("/login").await.is(200);
     let presses = (0..20).map(|_| {
@@ -433,12 +444,12 @@ async fn an_administrator_sees_it_and_the_operator_unlocks_it() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut admin = app.logged_in(&grace).await;
     let page = format!("/admin/users/{}", ada.id);
-    admin.get(&page).await.is(200).does_not_say("too many wrong attempts");
+    admin.get(&page).await.is(200).has_no_notice("password-locked");
     app.db.execute(&format!("INSERT INTO password_lanes VALUES ('{}', 'outside', 100)", ada.id));
-    admin.get(&page).await.is(200).says("too many wrong attempts").says("Send a reset link");
+    admin.get(&page).await.is(200).has_notice("password-locked");
     assert!(!gets_in(&mut app.browser(), &ada).await);
     app.accounts.admin.unlock_user(UserId(ada.id), Client::operator()).await.unwrap();
-    admin.get(&page).await.is(200).does_not_say("too many wrong attempts");
+    admin.get(&page).await.is(200).has_no_notice("password-locked");
     assert!(gets_in(&mut app.browser(), &ada).await);
 }
 
@@ -451,7 +462,7 @@ async fn a_disabled_account_and_one_without_a_password_get_the_answer_of_an_unkn
     for email in [ada.email, grace.email, "nobody@example.org"] {
         guess(&mut app.browser(), email, 7).await;
     }
-    assert_eq!(app.count_letters(GUESSING).await, 1);
-    assert_eq!(app.letter(grace.email, GUESSING).await.to, grace.email);
+    assert_eq!(app.count_letters(subjects::REPEATED_FAILURES).await, 1);
+    assert_eq!(app.letter(grace.email, subjects::REPEATED_FAILURES).await.to, grace.email);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox WHERE recipient <> ''"), 1);
 }

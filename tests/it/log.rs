@@ -16,6 +16,7 @@ use crate::support::app::TestApp;
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
+use crate::support::subjects;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -142,7 +143,7 @@ async fn errands_fail() -> (Heard, String) {
     let mut browser = running.browser();
     browser.log_in(grace.email, grace.password).await.is(422);
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let reset = app.letter(ada.email, "Set a new password").await;
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     running.logged("mail was not delivered").await;
     running.logged("deleted expired rows").await;
     browser.log_in(ada.email, ada.password).await.redirects_to("/home");

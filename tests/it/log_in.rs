@@ -162,7 +162,7 @@ async fn a_log_in_lasts_until_the_browser_closes_unless_asked_to_be_remembered()
         .db
         .scalar("SELECT extract(epoch FROM expires_at - created_at)::bigint FROM sessions WHERE remember");
     assert!((THIRTY_DAYS - 60..=THIRTY_DAYS).contains(&days), "{days}");
-    kept.get("/account/sessions").await.is(200).says("kept logged in");
+    kept.get("/account/sessions").await.is(200).has_notice("remembered");
 }
 
 #[actix_web::test]

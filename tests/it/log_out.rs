@@ -27,8 +27,8 @@ async fn logging_out_ends_the_session_for_every_copy_of_its_key() {
     let mut thief = browser.copy();
     leaves_nothing_behind(&browser.post("/logout", &[]).await);
     assert!(!browser.cookies.contains_key("latchkey"));
-    browser.get("/login").await.is(200).says("You are logged out.");
-    browser.get("/login").await.is(200).does_not_say("You are logged out.");
+    browser.get("/login").await.is(200).has_flash("logged-out");
+    browser.get("/login").await.is(200).has_no_flash();
     assert!(!browser.is_in().await && !thief.is_in().await);
     assert!(other.is_in().await);
     assert_eq!(app.events("logged-out"), 1);
@@ -111,22 +111,21 @@ async fn every_signed_in_page_has_the_way_out() {
 async fn a_browser_whose_session_ended_without_it_is_told_how_on_the_log_in_page() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let elsewhere = "Your session in this browser was ended from elsewhere";
     let mut revoked = app.logged_in(&ada).await;
     let mut other = app.logged_in(&ada).await;
     other.get("/account/sessions").await.is(200);
     other.post("/account/sessions/revoke-others", &[]).await.is(303);
     revoked.get("/home").await.redirects_to("/login");
-    revoked.get("/login").await.is(200).says(elsewhere);
+    revoked.get("/login").await.is(200).has_notice("session-revoked");
     // A form of it is told that nothing was done.
     revoked.post("/account/profile", &[("name", "Eve")]).await.redirects_to("/login");
-    revoked.get("/login").await.says("You are not logged in, so nothing was changed.").says(elsewhere);
+    revoked.get("/login").await.has_flash("not-sent").has_notice("session-revoked");
     revoked.log_in(ada.email, ada.password).await.redirects_to("/home");
 
     app.db.execute("UPDATE sessions SET expires_at = now() - interval '1 second'");
     app.accounts.sessions().wait_until_invalidated().await;
     other.get("/home").await.redirects_to("/login");
-    other.get("/login").await.says("Your session in this browser has run out.").does_not_say(elsewhere);
+    other.get("/login").await.has_notice("session-expired").has_no_notice("session-revoked");
 
     // A visitor who logged out, had no session, or shows a key that never existed is told nothing.
     let mut out = app.logged_in(&ada).await;
@@ -135,6 +134,7 @@ async fn a_browser_whose_session_ended_without_it_is_told_how_on_the_log_in_page
     let mut forged = app.browser();
     forged.cookies.insert("latchkey".into(), "A".repeat(87));
     for browser in [&mut out, &mut forged, &mut app.browser()] {
-        browser.get("/login").await.is(200).does_not_say("Your session in this browser");
+        let page = browser.get("/login").await;
+        assert_eq!(page.is(200).codes("data-notice"), Vec::<String>::new());
     }
 }

@@ -19,6 +19,7 @@ use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() {
@@ -33,7 +34,7 @@ async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() 
     assert_eq!(letter.recipients, ["ada@example.org"]);
     assert_eq!(letter.headers("from"), ["Latchkey <no-reply@localhost>"]);
     assert_eq!(letter.headers("to"), ["ada@example.org"]);
-    assert_eq!(letter.headers("subject"), ["Confirm your email address"]);
+    assert_eq!(letter.headers("subject"), [subjects::VERIFY_EMAIL]);
     assert_eq!((letter.headers("date").len(), letter.headers("message-id").len()), (1, 1));
     assert_eq!(letter.headers("auto-submitted"), ["auto-generated"]);
     assert_eq!(letter.kind, "multipart/alternative");
@@ -344,7 +345,7 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
         let letter = eventually("an invitation", async || server.letters().into_iter().nth(number)).await;
         assert_eq!(letter.recipients, [to.as_str()]);
         assert_eq!(letter.headers("to"), [to]);
-        assert_eq!(letter.headers("subject"), ["You are invited to Latchkey"]);
+        assert_eq!(letter.headers("subject"), [subjects::INVITATION]);
         assert_eq!(letter.headers("bcc").len(), 0);
         assert!(letter.parts.iter().all(|(_, text)| !text.contains("Grace") && !text.contains("Grüße")));
         let kinds: Vec<_> = letter.parts.iter().map(|(kind, _)| kind.as_str()).collect();
@@ -374,12 +375,12 @@ async fn notices_arrive_as_text_and_html_and_answers_are_the_same_without_a_mail
     while deliver(&app).await > 0 {}
     let letters = server.letters();
     for (to, subject, path) in [
-        (ada.email, "Your account was opened in a new browser", "/not-me?token="),
-        (ada.email, "Someone is guessing your password", "/unlock?token="),
-        ("countess@example.org", "Confirm your new email address", "/confirm-email?token="),
-        (ada.email, "A new email address was requested", "/not-me?token="),
-        (ada.email, "Your email address was changed", "/undo-email?token="),
-        ("countess@example.org", "Your password was changed", "/forgot-password"),
+        (ada.email, subjects::NEW_DEVICE, "/not-me?token="),
+        (ada.email, subjects::REPEATED_FAILURES, "/unlock?token="),
+        ("countess@example.org", subjects::CONFIRM_EMAIL, "/confirm-email?token="),
+        (ada.email, subjects::EMAIL_CHANGE_ASKED, "/not-me?token="),
+        (ada.email, subjects::EMAIL_CHANGED, "/undo-email?token="),
+        ("countess@example.org", subjects::PASSWORD_CHANGED, "/forgot-password"),
     ] {
         let letter = letters.iter().find(|letter| letter.headers("subject") == [subject]).expect(subject);
         assert_eq!(letter.recipients, [to], "{subject}");

@@ -3,8 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::support::app::TestApp;
-
-const NEW: &str = "Your account was opened in a new browser";
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
@@ -15,7 +14,7 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
     let mut second = app.browser();
     second.headers.push(("user-agent", "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0".into()));
     second.log_in(ada.email, ada.password).await.is(303);
-    let letter = app.letter(ada.email, NEW).await;
+    let letter = app.letter(ada.email, subjects::NEW_DEVICE).await;
     assert!(letter.text.contains("from Firefox on Windows at 127.0.0.1"), "{}", letter.text);
     assert!(letter.text.contains("works for 7 days"), "{}", letter.text);
     for browser in [&mut first, &mut second] {
@@ -23,7 +22,7 @@ async fn a_new_browser_is_told_of_and_one_known_or_the_very_first_is_not() {
         browser.post("/logout", &[]).await.is(303);
         browser.log_in(ada.email, ada.password).await.is(303);
     }
-    assert_eq!(app.count_letters(NEW).await, 1);
+    assert_eq!(app.count_letters(subjects::NEW_DEVICE).await, 1);
 }
 
 #[actix_web::test]
@@ -33,7 +32,7 @@ async fn the_letter_says_when_the_oldest_session_ended_for_the_new_one() {
     let ada = app.ada().await;
     let mut oldest = app.logged_in(&ada).await;
     app.logged_in(&ada).await;
-    assert!(!app.letter(ada.email, NEW).await.text.contains("oldest"));
+    assert!(!app.letter(ada.email, subjects::NEW_DEVICE).await.text.contains("oldest"));
     app.db.execute(
         "DELETE FROM outbox; UPDATE sessions SET created_at = created_at - interval '1 hour'; \
          INSERT INTO sessions (key_hash, principal, factor, address, user_agent, expires_at) \
@@ -42,7 +41,7 @@ async fn the_letter_says_when_the_oldest_session_ended_for_the_new_one() {
     );
     app.db.execute("UPDATE sessions SET created_at = created_at - interval '1 hour' WHERE key_hash = (SELECT key_hash FROM sessions ORDER BY created_at LIMIT 1)");
     app.logged_in(&ada).await;
-    let letter = app.letter(ada.email, NEW).await;
+    let letter = app.letter(ada.email, subjects::NEW_DEVICE).await;
     assert!(letter.text.contains(ENDED), "{}", letter.text);
     assert_eq!(app.live_sessions(&ada), 100);
     let _ = oldest.get("/home").await;
@@ -54,19 +53,19 @@ async fn not_me_ends_every_session_forgets_every_browser_and_mails_a_reset_link(
     let ada = app.ada().await;
     let mut mine = app.logged_in(&ada).await;
     let mut theirs = app.logged_in(&ada).await;
-    let letter = app.letter(ada.email, NEW).await;
+    let letter = app.letter(ada.email, subjects::NEW_DEVICE).await;
     let mut mailbox = app.browser();
-    mailbox.open(&letter.link()).await.is(200).says("This was not you?");
+    mailbox.open(&letter.link()).await.is(200).is_page("mailed_link");
     assert!(theirs.is_in().await);
     mailbox.post("/not-me", &[("token", &letter.token())]).await.redirects_to("/login");
-    mailbox.get("/login").await.says("Everyone is logged out");
+    mailbox.get("/login").await.has_flash("not-me");
     assert!(!mine.is_in().await && !theirs.is_in().await);
-    let reset = app.letter(ada.email, "Set a new password").await;
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     app.browser().open(&reset.link()).await.is(200);
     assert_eq!((app.events("session-disowned"), app.events("reset-requested")), (1, 1));
     mailbox.open(&letter.link()).await.is(410);
     mailbox.fill_in("/login", &[]).await;
-    mailbox.post("/not-me", &[("token", &letter.token())]).await.is(422).says("no longer works");
+    mailbox.post("/not-me", &[("token", &letter.token())]).await.is(422).is_refused("dead-link");
     // The intruder knew the password. With the new password their browser counts as new again.
     theirs.log_in(ada.email, ada.password).await.is(422);
     let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
@@ -75,7 +74,7 @@ async fn not_me_ends_every_session_forgets_every_browser_and_mails_a_reset_link(
         .await
         .is(303);
     theirs.log_in(ada.email, "gravel tuba otter lemon").await.is(303);
-    assert_eq!(app.count_letters(NEW).await, 2);
+    assert_eq!(app.count_letters(subjects::NEW_DEVICE).await, 2);
 }
 
 #[actix_web::test]
@@ -84,15 +83,15 @@ async fn a_reset_link_does_not_go_to_an_address_changed_meanwhile() {
     let ada = app.ada().await;
     app.logged_in(&ada).await;
     let mut theirs = app.logged_in(&ada).await;
-    let letter = app.letter(ada.email, NEW).await;
+    let letter = app.letter(ada.email, subjects::NEW_DEVICE).await;
     theirs.fill_in("/account/email", &[("email", "thief@example.org")]).await.is(303);
-    let confirm = app.letter("thief@example.org", "Confirm your new email address").await;
+    let confirm = app.letter("thief@example.org", subjects::CONFIRM_EMAIL).await;
     app.browser().fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
     let mut owner = app.browser();
     owner.fill_in(&letter.link(), &[("token", &letter.token())]).await.redirects_to("/login");
-    owner.get("/login").await.says("take yours back with the link in our letter");
+    owner.get("/login").await.has_flash("not-me-elsewhere");
     assert!(!theirs.is_in().await);
-    assert_eq!(app.count_letters("Set a new password").await, 0);
+    assert_eq!(app.count_letters(subjects::RESET_PASSWORD).await, 0);
 }
 
 #[actix_web::test]
@@ -101,7 +100,7 @@ async fn of_ten_who_press_at_once_one_does_it() {
     let ada = app.ada().await;
     app.logged_in(&ada).await;
     let mut second = app.logged_in(&ada).await;
-    let token = app.letter(ada.email, NEW).await.token();
+    let token = app.letter(ada.email, subjects::NEW_DEVICE).await.token();
     let mut third = app.logged_in(&ada).await;
     let mut browser = app.browser();
     browser.get("/login").await.is(200);
@@ -112,7 +111,7 @@ async fn of_ten_who_press_at_once_one_does_it() {
     let statuses = join_all(presses).await;
     assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
     assert!(!second.is_in().await && !third.is_in().await);
-    assert_eq!(app.count_letters("Set a new password").await, 1);
+    assert_eq!(app.count_letters(subjects::RESET_PASSWORD).await, 1);
 }
 
 #[actix_web::test]
@@ -121,7 +120,7 @@ async fn the_link_dies_with_time_and_with_the_account() {
     let ada = app.ada().await;
     app.logged_in(&ada).await;
     let mut other = app.logged_in(&ada).await;
-    let letter = app.letter(ada.email, NEW).await;
+    let letter = app.letter(ada.email, subjects::NEW_DEVICE).await;
     for dead in ["expires_at = now()", "expires_at = now() + interval '1 day'"] {
         app.db.execute(&format!("UPDATE account_links SET {dead}"));
         let live = dead.contains("day");

@@ -6,6 +6,7 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::support::app::{Person, TestApp};
+use crate::support::subjects;
 
 /// The time to think is over.
 fn let_it_pass(app: &TestApp) {
@@ -105,20 +106,20 @@ async fn deleting_an_account_ends_its_sessions_everywhere_and_notifies_the_user(
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
     let link = app.letters().await[0].link();
     let (mut here, mut elsewhere) = (app.logged_in(&ada).await, app.logged_in(&ada).await);
-    here.get("/account/delete").await.is(200).says("For 14 days").says(ada.email);
+    here.get("/account/delete").await.is(200).says("14 days").says(ada.email);
     for other in ["", "grace@example.org", "ada", "ada@example.org.evil.example"] {
         here.fill_in("/account/delete", &[("email", other)]).await.is(422);
     }
     assert_eq!(app.live_sessions(&ada), 2);
     here.fill_in("/account/delete", &[("email", " ADA@example.org")]).await.redirects_to("/login");
-    here.get("/login").await.says("your account will be deleted");
+    here.get("/login").await.has_flash("leaving");
     assert!(!here.is_in().await && !elsewhere.is_in().await);
     assert_eq!(app.live_sessions(&ada), 0);
-    app.browser().open(&link).await.says("used up");
-    let letter = app.letter(ada.email, "Your account will be deleted").await;
+    app.browser().open(&link).await.is_refused("dead-link");
+    let letter = app.letter(ada.email, subjects::LEAVING).await;
     assert!(letter.text.contains("log in before then to keep the account"), "{}", letter.text);
     let grace = app.grace().await;
-    app.logged_in(&grace).await.get("/admin/users").await.says("leaving");
+    app.logged_in(&grace).await.get("/admin/users").await.has_state("leaving");
 }
 
 #[actix_web::test]
@@ -129,12 +130,12 @@ async fn logging_in_in_time_restores_everything_and_says_so() {
     app.browser().log_in(ada.email, "not-the-password-at-all").await.is(422);
     assert_eq!(app.events("deletion-cancelled"), 0);
     let mut browser = app.logged_in(&ada).await;
-    browser.get("/home").await.says("Your account stays");
+    browser.get("/home").await.has_flash("restored");
     assert_eq!((app.events("deletion-requested"), app.events("deletion-cancelled")), (1, 1));
     let_it_pass(&app);
     app.accounts.maintenance.purge().await.unwrap();
     assert!(browser.is_in().await);
-    app.logged_in(&ada).await.get("/home").await.does_not_say("Your account stays");
+    app.logged_in(&ada).await.get("/home").await.has_no_flash();
 }
 
 #[actix_web::test]
@@ -181,11 +182,11 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
     let intact = app.accounts.audit.verify_trail(Some(head)).await.unwrap().expect("a whole trail");
     assert!(intact.erased >= 4, "{intact:?}");
     app.browser().log_in(ada.email, ada.password).await.is(422);
-    admin.get("/admin/audit").await.is(200).says("Account deleted");
+    admin.get("/admin/audit").await.is(200).has_event("deleted");
     // The address is free again.
     let again = [("name", "Ada"), ("email", ada.email), ("password", "analytical-engine-1837")];
     app.browser().fill_in("/register", &again).await.is(303);
-    app.letter(ada.email, "Confirm your email address").await;
+    app.letter(ada.email, subjects::VERIFY_EMAIL).await;
 }
 
 #[actix_web::test]
@@ -204,7 +205,7 @@ async fn the_last_administrator_cannot_leave_not_even_two_at_the_same_time() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut alone = app.logged_in(&grace).await;
     let page = alone.fill_in("/account/delete", &[("email", grace.email)]).await;
-    page.is(422).says("You are the last administrator");
+    page.is(422).is_refused("last-admin");
     for _ in 0..5 {
         app.db.execute("UPDATE users SET role = 'admin', delete_after = NULL");
         let (mut one, mut two) = (app.logged_in(&ada).await, app.logged_in(&grace).await);

@@ -27,7 +27,7 @@ async fn each_code_logs_in_once_however_it_is_typed() {
     let factors: i64 = app.db.scalar("SELECT count(*) FROM sessions WHERE factor = 'password+recovery-code'");
     assert_eq!(factors, 4);
     browser.post("/login/second-factor", &[("code", &codes[4])]).await.redirects_to("/home");
-    browser.get("/account/security").await.says("5 are left");
+    browser.get("/account/security").await.has_codes_left(5);
 }
 
 #[actix_web::test]
@@ -95,7 +95,7 @@ async fn without_a_factor_there_are_none() {
     let mut browser = app.logged_in(&ada).await;
     browser.get("/account/security").await;
     browser.post("/account/recovery-codes", &[]).await.redirects_to("/account/security");
-    browser.get("/account/security").await.says("Set one up first.");
+    browser.get("/account/security").await.has_flash("no-factor");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
 }
 
@@ -194,14 +194,11 @@ async fn the_page_with_the_codes_loaded_again_makes_no_others_and_says_what_to_d
     app.enrol(&mut owner).await;
     let set = replaces(&mut owner).await;
     let shown = owner.post("/account/recovery-codes", &[("replaces", &set)]).await;
-    shown.is(200).says("Your earlier codes no longer work.");
+    shown.is(200).has_notice("codes-replaced");
     let code = shown.text("li.code").expect("a code");
     for _ in 0..2 {
         owner.post("/account/recovery-codes", &[("replaces", &set)]).await.redirects_to("/account/security");
-        owner
-            .get("/account/security")
-            .await
-            .says("Recovery codes are shown once, and yours have been shown.");
+        owner.get("/account/security").await.has_flash("codes-shown");
     }
     for odd in ["none", "1", "x"] {
         owner.post("/account/recovery-codes", &[("replaces", odd)]).await.redirects_to("/account/security");
@@ -240,11 +237,11 @@ async fn the_page_after_setting_up_an_app_loaded_again_says_that_codes_are_shown
     let key = shown.is(200).text("#key .code").expect("a key");
     let code = AuthenticatorApp::with_key(&key).code(app.step());
     let page = browser.post("/account/totp/finish", &[("code", &code)]).await;
-    page.is(200).says("Your authenticator app is set up. From now on, logging in asks for its code");
-    page.says("when you do not have your authenticator app at hand").does_not_say("earlier codes");
+    page.is(200).has_flash("totp-added");
+    page.has_notice("codes-for-totp").has_no_notice("codes-replaced");
     browser.post("/account/totp/finish", &[("code", &code)]).await.redirects_to("/account/security");
     let page = browser.get("/account/security").await;
-    page.says("Recovery codes are shown once").does_not_say("Remove it first").says("10 are left.");
+    page.has_flash("codes-shown").has_codes_left(10);
     assert_eq!(app.events("authenticator-added"), 1);
 }
 
@@ -256,21 +253,21 @@ async fn codes_say_what_they_stand_in_for_and_whether_there_were_others() {
     let mut browser = inside(&app, &mut device).await;
     let set = replaces(&mut browser).await;
     assert_eq!(set, "none");
-    browser.get("/account/security").await.says("Without your passkey you would be locked out.");
+    browser.get("/account/security").await.has_codes_left(0).has_notice("codes-for-passkey");
     let first = browser.post("/account/recovery-codes", &[("replaces", &set)]).await;
-    first.is(200).says("when you do not have your passkey at hand");
-    first.does_not_say("earlier codes").does_not_say("authenticator app");
-    browser.get("/account/security").await.says("Each works once, in place of your passkey.");
+    first.is(200).has_notice("codes-for-passkey");
+    first.has_no_notice("codes-replaced").has_no_notice("codes-for-totp-or-passkey");
+    browser.get("/account/security").await.has_notice("codes-for-passkey");
     let shown = browser.post("/account/totp/start", &[]).await;
     let key = shown.is(200).text("#key .code").expect("a key");
     let code = AuthenticatorApp::with_key(&key).code(app.step());
     browser.post("/account/totp/finish", &[("code", &code)]).await.redirects_to("/account/security");
     let page = browser.get("/account/security").await;
-    page.says("in place of your authenticator app or a passkey.");
+    page.has_notice("codes-for-totp-or-passkey");
     let renewed = browser.post("/account/recovery-codes", &[]).await;
-    renewed.is(200).says("Your earlier codes no longer work.");
-    renewed.says("when you do not have your authenticator app or a passkey at hand");
+    renewed.is(200).has_notice("codes-replaced");
+    renewed.has_notice("codes-for-totp-or-passkey");
     // All used up: there are no earlier ones that could stop working.
     app.db.execute("DELETE FROM recovery_codes");
-    browser.post("/account/recovery-codes", &[]).await.is(200).does_not_say("earlier codes");
+    browser.post("/account/recovery-codes", &[]).await.is(200).has_no_notice("codes-replaced");
 }

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use crate::support::app::TestApp;
 use crate::support::authenticator_app::AuthenticatorApp;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another_key() {
@@ -30,7 +31,7 @@ async fn the_password_alone_opens_no_session_and_the_code_opens_one_with_another
     assert!(!thief.is_in().await);
     thief.get("/login/second-factor").await.redirects_to("/login");
     assert_eq!(app.db.scalar::<String>("SELECT factor FROM sessions"), "password+totp");
-    browser.get("/account/sessions").await.says("with a password and an authenticator app");
+    browser.get("/account/sessions").await.says("a password and an authenticator app");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM pending_logins"), 0);
     assert_eq!((app.events("password-accepted"), app.events("logged-in")), (1, 2));
 }
@@ -181,9 +182,9 @@ async fn a_reset_password_keeps_the_second_factor() {
     app.enrol(&mut app.logged_in(&ada).await).await;
     let mut browser = app.browser();
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let link = app.letter(ada.email, "Set a new password").await.link();
+    let link = app.letter(ada.email, subjects::RESET_PASSWORD).await.link();
     browser.get(&link).await;
-    let token = app.letter(ada.email, "Set a new password").await.token();
+    let token = app.letter(ada.email, subjects::RESET_PASSWORD).await.token();
     let new = "analytical engines weave patterns";
     browser.post("/reset-password", &[("token", &token), ("password", new)]).await.is(303);
     browser.log_in(ada.email, new).await.redirects_to("/login/second-factor");
@@ -242,8 +243,8 @@ async fn a_confirmation_is_remembered_with_what_it_was_proven_with() {
         browser.fill_in("/confirm", &[("password", ada.password), ("code", code)]).await.is(303);
     }
     let page = browser.get("/account/activity").await;
-    page.says("Confirmed with a password and a recovery code");
-    page.says("Confirmed with a password and an authenticator app");
+    page.has_event("confirmed").says("a password and a recovery code");
+    page.says("a password and an authenticator app");
     let plain: i64 =
         app.db.scalar("SELECT count(*) FROM audit_events WHERE act = 'confirmed' AND detail = ''");
     assert_eq!((plain, app.events("confirmed")), (1, 3));

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::app::{Person, TestApp};
 use crate::support::process::Latchkey;
+use crate::support::subjects;
 
 const NEW: &str = "gravel tuba otter lemon";
 const NEWER: &str = "velvet anchor pigeon soup";
@@ -119,7 +120,7 @@ async fn a_stored_credential_is_found_and_not_printed() {
     let ada = app.ada().await;
     let browser = app.logged_in(&ada).await;
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
-    let (key, token) = (browser.key(), app.letter(ada.email, "Set a new password").await.token());
+    let (key, token) = (browser.key(), app.letter(ada.email, subjects::RESET_PASSWORD).await.token());
     let cases = [
         (
             "audit_events.detail",

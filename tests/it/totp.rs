@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::support::app::TestApp;
 use crate::support::authenticator_app::AuthenticatorApp;
 use crate::support::process::eventually;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn an_app_counts_only_once_it_has_shown_the_right_code() {
@@ -32,10 +33,10 @@ async fn an_app_counts_only_once_it_has_shown_the_right_code() {
     let done = browser.post("/account/totp/finish", &[("code", &authenticator.code(app.step()))]).await;
     assert_eq!(done.is(200).count(".codes li"), 10);
     app.pending(&ada).await;
-    app.letter(ada.email, "A way to log in was added").await;
+    app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert_eq!(app.events("authenticator-added"), 1);
     let page = browser.get("/account/security").await;
-    page.is(200).says("10 are left").does_not_say(&key);
+    page.is(200).has_codes_left(10).does_not_say(&key);
     for path in ["start", "finish"] {
         let again = browser.post(&format!("/account/totp/{path}"), &[]).await;
         again.redirects_to("/account/security").does_not_say(&key);
@@ -179,17 +180,17 @@ async fn of_a_hundred_parallel_guesses_ten_are_looked_at_and_then_the_app_is_loc
     assert_eq!((app.events("second-factor-refused"), app.events("authenticator-locked")), (10, 1));
     assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 10);
     let letters = app.letters().await;
-    assert_eq!(letters.iter().filter(|it| it.subject == "Your authenticator app is locked").count(), 1);
+    assert_eq!(letters.iter().filter(|it| it.subject == subjects::FACTOR_LOCKED).count(), 1);
 
     // The right code opens nothing any more, a recovery code does.
     let mut browser = app.pending(&ada).await;
     let code = app.fresh_code(&authenticator);
-    browser.post("/login/second-factor", &[("code", &code)]).await.is(422).says("locked");
+    browser.post("/login/second-factor", &[("code", &code)]).await.is(422).is_refused("locked");
     browser.post("/login/second-factor", &[("code", &recovery[0])]).await.redirects_to("/home");
-    browser.get("/account/security").await.is(200).says("Locked");
+    browser.get("/account/security").await.is(200).has_notice("totp-locked");
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
-    admin.get(&format!("/admin/users/{}", ada.id)).await.says("the authenticator app is locked");
+    admin.get(&format!("/admin/users/{}", ada.id)).await.has_notice("totp-locked");
     // Set up anew it works again.
     browser.get("/account/security").await;
     browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
@@ -225,7 +226,7 @@ async fn removing_the_app_takes_the_recovery_codes_with_it_and_is_told() {
     browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
     browser.post("/account/totp/remove", &[]).await.is(404);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
-    app.letter(ada.email, "A way to log in was removed").await;
+    app.letter(ada.email, subjects::FACTOR_REMOVED).await;
     app.logged_in(&ada).await;
 }
 
@@ -294,14 +295,10 @@ async fn undoing_an_added_app_removes_everything_that_a_thief_could_still_use() 
     let mut thief = app.logged_in(&ada).await;
     let (authenticator, _) = app.enrol(&mut thief).await;
     let mut waiting = app.pending(&ada).await;
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
 
     let mut owner = app.browser();
-    owner
-        .open(&letter.link())
-        .await
-        .is(200)
-        .says("Every change since that letter to how you log in is taken back");
+    owner.open(&letter.link()).await.is(200).is_page("mailed_link");
     assert!(thief.is_in().await, "looking at the letter does nothing");
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!thief.is_in().await);
@@ -311,7 +308,7 @@ async fn undoing_an_added_app_removes_everything_that_a_thief_could_still_use() 
     app.browser().log_in(ada.email, ada.password).await.is(422);
     owner.post("/undo-factor", &[("token", &letter.token())]).await.is(422);
 
-    let reset = app.letter(ada.email, "Set a new password").await;
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
     let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     owner.post("/reset-password", &fields).await.redirects_to("/login");

@@ -9,8 +9,7 @@ use crate::support::authenticator_app::AuthenticatorApp;
 use crate::support::browser::Browser;
 use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, eventually};
-
-const TOLD: &str = "Your password was entered in a new browser";
+use crate::support::subjects;
 
 /// Ada has an authenticator app. Answers her browser with it.
 async fn house() -> (TestApp, Person, Browser, AuthenticatorApp, Vec<String>) {
@@ -51,7 +50,7 @@ async fn the_owner_is_told_when_from_where_and_what_to_do_once_the_time_is_over(
     );
     assert!(letter.text.contains(&format!("on {entered}")), "{entered}: {}", letter.text);
     assert_eq!(later(&app).await, 0);
-    assert_eq!(app.count_letters(TOLD).await, 1);
+    assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 1);
 }
 
 #[actix_web::test]
@@ -67,7 +66,7 @@ async fn a_completed_second_step_and_a_browser_that_is_known_are_not_told_of() {
     own.log_in(ada.email, ada.password).await.redirects_to("/login/second-factor");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM unfinished_logins"), 0);
     assert_eq!(later(&app).await, 0);
-    assert_eq!(app.count_letters(TOLD).await, 0);
+    assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 0);
 }
 
 #[actix_web::test]
@@ -102,7 +101,7 @@ async fn however_it_ended_the_owner_is_told() {
             }
         }
         later(&app).await;
-        assert_eq!(app.count_letters(TOLD).await, 1, "{end}");
+        assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 1, "{end}");
         assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM unfinished_logins"), 0, "{end}");
     }
 }
@@ -121,20 +120,20 @@ async fn one_letter_a_day_to_each_owner_however_many_log_ins_and_instances() {
     let instances = [&app, &other, &app, &other];
     let looked = join_all(instances.map(|instance| instance.accounts.login.notify_unfinished_logins())).await;
     assert_eq!(looked.into_iter().map(Result::unwrap).sum::<usize>(), 12);
-    assert_eq!(app.count_letters(TOLD).await, 2);
-    app.letter(ada.email, TOLD).await;
-    app.letter(mary.email, TOLD).await;
+    assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 2);
+    app.letter(ada.email, subjects::SECOND_STEP_MISSING).await;
+    app.letter(mary.email, subjects::SECOND_STEP_MISSING).await;
     // Upkeep forgets counters, but not this one.
     app.pending(&ada).await;
     app.db.execute("UPDATE throttles SET counting_since = counting_since - interval '23 hours', blocked_until = blocked_until - interval '23 hours'");
     app.accounts.maintenance.purge().await.unwrap();
     later(&app).await;
-    assert_eq!(app.count_letters(TOLD).await, 2);
+    assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 2);
     // A day later it is news again.
     app.pending(&ada).await;
     app.db.execute("UPDATE throttles SET counting_since = counting_since - interval '2 hours', blocked_until = blocked_until - interval '2 hours'");
     later(&app).await;
-    assert_eq!(app.count_letters(TOLD).await, 3);
+    assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 3);
 }
 
 #[actix_web::test]
@@ -152,7 +151,7 @@ async fn a_user_disabled_meanwhile_is_not_notified_and_without_mail_nothing_is_s
     app.pending(&ada).await;
     app.db.execute("UPDATE users SET disabled_at = now()");
     assert_eq!(later(&app).await, 1);
-    assert_eq!(app.count_letters(TOLD).await, 0);
+    assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 0);
 
     let silent = TestApp::spawn_with(|settings| settings.mail.transport = Transport::None);
     let ada = silent.ada().await;
@@ -174,8 +173,9 @@ async fn notices_due_while_no_instance_ran_are_sent_at_the_next_start() {
     running.kill().await;
     db.execute("UPDATE unfinished_logins SET due_at = now() - interval '1 hour'");
     let _running = latchkey.with("LATCHKEY__MAIL__SMTP_URL", "smtp://127.0.0.1:1").serve_ready().await;
-    let written =
-        format!("SELECT count(*) FROM outbox WHERE subject = '{TOLD}' AND recipient = 'ada@example.org'");
+    let written = format!(
+        "SELECT count(*) FROM outbox WHERE subject = '{subjects::SECOND_STEP_MISSING}' AND recipient = 'ada@example.org'"
+    );
     eventually("the letter", async || (db.scalar::<i64>(&written) == 1).then_some(())).await;
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM unfinished_logins"), 0);
 }

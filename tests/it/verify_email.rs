@@ -5,6 +5,7 @@ use latchkey::config::Registration;
 
 use crate::support::app::{Letter, TestApp};
 use crate::support::browser::Browser;
+use crate::support::subjects;
 
 const GOOD: &str = "gravel tuba otter lemon";
 
@@ -12,7 +13,7 @@ async fn registered(app: &TestApp) -> (Browser, Letter) {
     let mut browser = app.browser();
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", GOOD)];
     browser.fill_in("/register", &fields).await.is(303);
-    let letter = app.letter("alan@example.org", "Confirm your email address").await;
+    let letter = app.letter("alan@example.org", subjects::VERIFY_EMAIL).await;
     browser.get("/login").await.is(200);
     (browser, letter)
 }
@@ -26,7 +27,7 @@ async fn looking_at_the_link_consumes_nothing() {
     let app = TestApp::spawn();
     let (mut browser, letter) = registered(&app).await;
     for _ in 0..3 {
-        browser.open(&letter.link()).await.is(200).says("Confirm your e-mail address");
+        browser.open(&letter.link()).await.is(200).is_page("verify_email");
         let head = browser.request(reqwest::Method::HEAD, &letter.link());
         browser.send(head).await.is(303);
     }
@@ -47,12 +48,12 @@ async fn in_another_browser_the_link_asks_for_the_password_and_opens_no_session(
     for fields in [&[("token", token.as_str())][..], &[("token", &token), ("password", "")]] {
         phone.post("/verify-email", fields).await.redirects_to("/verify-email");
         let page = phone.get("/verify-email").await;
-        page.is(200).says("This is not the browser you registered in");
+        page.is(200).has_flash("registration-password");
         assert_eq!(page.count("input[name=password][required]"), 1);
     }
     let fields = [("token", token.as_str()), ("password", "hinge meadow oyster drum")];
     let refused = phone.post("/verify-email", &fields).await;
-    refused.is(422).says("That is not the password this address was registered with.");
+    refused.is(422).is_refused("wrong-password");
     assert_eq!(refused.count("#password-error"), 1);
     // The link still works, and the form is ready for another try.
     assert_eq!(refused.attribute("input[name=token]", "value").as_deref(), Some(token.as_str()));
@@ -110,13 +111,13 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     let app = TestApp::spawn();
     let (mut stranger, letter) = registered(&app).await;
     let mut owner = app.browser();
-    owner.open(&letter.link()).await.says("Someone else may have used your address.");
+    owner.open(&letter.link()).await.has_notice("asks-password");
     let token = letter.token();
     let fields = [("token", token.as_str()), ("discard", "1")];
     owner.post("/verify-email", &fields).await.redirects_to("/register");
-    owner.get("/register").await.says("That registration is dropped.");
+    owner.get("/register").await.has_flash("registration-dropped");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
-    owner.post("/verify-email", &fields).await.is(422).says("This link no longer works");
+    owner.post("/verify-email", &fields).await.is(422).is_refused("dead-link");
     stranger.post("/verify-email", &[("token", &letter.token())]).await.is(422);
     app.browser().open(&letter.link()).await.is(410);
     // With a password of their own they are in, and the stranger's opens nothing.
@@ -124,7 +125,7 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     app.db.execute("DELETE FROM outbox");
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", own)];
     owner.fill_in("/register", &fields).await.is(303);
-    let letter = app.letter("alan@example.org", "Confirm your email address").await;
+    let letter = app.letter("alan@example.org", subjects::VERIFY_EMAIL).await;
     owner.open(&letter.link()).await.is(200);
     owner.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/login");
     stranger.log_in("alan@example.org", GOOD).await.is(422);
@@ -137,14 +138,14 @@ async fn an_invited_registration_that_a_stranger_began_is_dropped_and_the_invita
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
-    let invitation = app.letter("alan@example.org", "You are invited to Latchkey").await;
+    let invitation = app.letter("alan@example.org", subjects::INVITATION).await;
     let register = async |browser: &mut Browser, password: &str| {
         let page = browser.open(&invitation.link()).await;
         let invite = page.attribute("input[name=invite]", "value").unwrap();
         let fields =
             [("name", "Alan"), ("email", "alan@example.org"), ("password", password), ("invite", &invite)];
         browser.post("/register", &fields).await.redirects_to("/register/check-email");
-        app.letter("alan@example.org", "Confirm your email address").await
+        app.letter("alan@example.org", subjects::VERIFY_EMAIL).await
     };
     let letter = register(&mut app.browser(), GOOD).await;
     let mut owner = app.browser();
@@ -153,7 +154,7 @@ async fn an_invited_registration_that_a_stranger_began_is_dropped_and_the_invita
     let token = letter.token();
     let fields = [("token", token.as_str()), ("discard", "1")];
     owner.post("/verify-email", &fields).await.redirects_to("/register");
-    owner.get("/register").await.says("Open the link in your invitation again");
+    owner.get("/register").await.has_flash("invited-registration-dropped");
     app.db.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'");
     let letter = register(&mut owner, "hinge meadow oyster drum").await;
     owner.open(&letter.link()).await.is(200);
@@ -176,13 +177,13 @@ async fn guesses_at_the_password_of_a_registration_are_throttled_by_registration
         post(&mut guesser, "hinge meadow oyster drum").await.is(422);
     }
     let refused = post(&mut guesser, GOOD).await;
-    refused.is(429).says("Too many attempts");
+    refused.is(429).is_refused("too-many");
     assert!(refused.header("retry-after").is_some());
     assert_eq!(users(&app), 0);
     // Another registration is not affected, nor the browser that began this one.
     let fields = [("name", "Eve"), ("email", "eve@example.org"), ("password", GOOD)];
     app.browser().fill_in("/register", &fields).await.is(303);
-    let other = app.letter("eve@example.org", "Confirm your email address").await;
+    let other = app.letter("eve@example.org", subjects::VERIFY_EMAIL).await;
     let token = other.token();
     let fields = [("token", token.as_str()), ("password", GOOD)];
     guesser.post("/verify-email", &fields).await.redirects_to("/login");
@@ -211,14 +212,14 @@ async fn used_expired_and_made_up_links_are_dead() {
     let (mut browser, letter) = registered(&app).await;
     app.db.execute("UPDATE registrations SET expires_at = now() - interval '1 second'");
     let token = letter.token();
-    browser.post("/verify-email", &[("token", &token)]).await.is(422).says("used up or too old");
+    browser.post("/verify-email", &[("token", &token)]).await.is(422).is_refused("dead-link");
     app.db.execute("UPDATE registrations SET expires_at = now() + interval '1 minute'");
     for made_up in ["", "x", &"A".repeat(43), &format!("{token}A"), &token[..42], &token.to_uppercase()] {
-        browser.post("/verify-email", &[("token", made_up)]).await.is(422).says("This link no longer works");
+        browser.post("/verify-email", &[("token", made_up)]).await.is(422).is_refused("dead-link");
     }
     assert_eq!(users(&app), 0);
     browser.post("/verify-email", &[("token", &token)]).await.is(303);
-    browser.post("/verify-email", &[("token", &token)]).await.is(422).says("This link no longer works");
+    browser.post("/verify-email", &[("token", &token)]).await.is(422).is_refused("dead-link");
     assert_eq!(users(&app), 1);
 }
 

@@ -58,7 +58,7 @@ async fn main() {
 
     let ada = Chrome::open(&house.app.origin).await;
     ada.log_in(house.ada.email, house.ada.password).await;
-    ada.reads("Hello, Ada Lovelace").await;
+    ada.is_at("home").await;
     house.add_passkeys(Who::Ada);
     elsewhere(&house);
     for (name, path) in [
@@ -81,7 +81,7 @@ async fn main() {
 
     let grace = Chrome::open(&house.app.origin).await;
     grace.log_in(house.grace.email, house.grace.password).await;
-    grace.reads("Hello, Grace Hopper").await;
+    grace.is_at("home").await;
     elsewhere(&house);
     let user = format!("/admin/users/{}", house.ada.id);
     for (name, path) in [

@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_notice_says_when_and_from_where() {
-        let client = Client { address: "192.0.2.1".into(), ..Client::default() };
+        let client = Client::stored("192.0.2.1".into(), String::new());
         let happened = circumstances(OffsetDateTime::UNIX_EPOCH, &client);
         assert_eq!(happened, "on 1 January 1970, 00:00 UTC, from Unknown device at 192.0.2.1");
         let unknown = circumstances(OffsetDateTime::UNIX_EPOCH, &Client::default());

@@ -7,7 +7,7 @@ use super::cookies;
 use super::request_state::RequestState;
 use super::shared::Shared;
 
-pub use super::flash_messages::Flash;
+pub use crate::web::copy::flash::Flash;
 
 /// 303 to `path` (RFC 9110 §15.4.4).
 pub fn see_other(path: &str) -> HttpResponse {
@@ -22,7 +22,7 @@ pub fn redirect(request: &HttpRequest, shared: &Shared, path: &str, flash: Flash
 
 /// The next page of this browser shows `flash`.
 pub fn set(request: &HttpRequest, shared: &Shared, flash: Flash) {
-    let cookie = shared.cookie(&shared.cookie.flash, flash.name().to_owned()).max_age(flash.lifetime());
+    let cookie = shared.cookie(&shared.cookie.flash, flash.code().to_owned()).max_age(flash.lifetime());
     RequestState::of(request).put_cookie(cookie.finish());
 }
 

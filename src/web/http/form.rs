@@ -12,6 +12,7 @@ use super::error::Error;
 use super::request_state::RequestState;
 use super::{fields, return_to, urlencoded};
 use crate::db::Fault;
+use crate::web::copy::phrase::Phrase;
 
 /// The fields a handler wants. Missing ones are empty, unknown ones are ignored: extensions and wallets add theirs.
 pub trait FormInput: DeserializeOwned + 'static {
@@ -66,7 +67,7 @@ impl SecretText {
 #[derive(Default)]
 pub struct Fields {
     values: Vec<(String, String)>,
-    errors: Vec<(&'static str, String)>,
+    errors: Vec<(&'static str, Phrase)>,
     show: bool,
 }
 
@@ -102,15 +103,15 @@ impl Fields {
         self.show
     }
 
-    pub fn refuse(&mut self, name: &'static str, why: impl ToString) {
-        self.errors.push((name, why.to_string()));
+    pub fn refuse(&mut self, name: &'static str, why: impl Into<Phrase>) {
+        self.errors.push((name, why.into()));
     }
 
     pub fn error(&self, name: &str) -> Option<&str> {
-        self.errors.iter().find(|(key, _)| *key == name).map(|(_, why)| why.as_str())
+        self.errors.iter().find(|(key, _)| *key == name).map(|(_, why)| &*why.text)
     }
 
-    pub fn errors(&self) -> &[(&'static str, String)] {
+    pub fn errors(&self) -> &[(&'static str, Phrase)] {
         &self.errors
     }
 }

@@ -16,6 +16,8 @@ use super::request_state::RequestState;
 use super::{return_to, urlencoded};
 use crate::db::Fault;
 use crate::throttle::RetryAfter;
+use crate::web::copy::errors::ErrorCopy;
+use crate::web::copy::phrase::Phrase;
 
 /// Where the token is.
 const TOKEN: &str = "x-csrf-token";
@@ -61,23 +63,23 @@ fn parse<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
 }
 
 /// 422 with what is wrong and what to do, for the script to show (RFC 9457).
-pub fn refused(detail: &str) -> HttpResponse {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, ("This did not work", detail), None, None)
+pub fn refused(why: &Phrase) -> HttpResponse {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, "This didn't work", why, None, None)
 }
 
 /// 429 with when to come back (RFC 6585 §4).
 pub fn too_many(wait: RetryAfter) -> HttpResponse {
-    let copy = ("Too many attempts", &*wait.to_string());
-    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, copy, None, None);
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "Too many attempts", &wait.into(), None, None);
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
     response
 }
 
 /// `bare` as a problem document. A redirect becomes a refusal that says where to go.
-pub fn with_problem(bare: &HttpResponse, copy: (&str, &str), request_id: &str) -> HttpResponse {
+pub fn with_problem(bare: &HttpResponse, copy: &ErrorCopy, request_id: &str) -> HttpResponse {
     let next = bare.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
     let status = if bare.status().is_redirection() { StatusCode::FORBIDDEN } else { bare.status() };
-    let mut whole = problem(status, copy, next, Some(request_id));
+    let detail = Phrase::new(copy.code, copy.text);
+    let mut whole = problem(status, copy.heading, &detail, next, Some(request_id));
     for (name, value) in bare.headers() {
         if *name != header::CONTENT_TYPE && *name != header::LOCATION {
             whole.headers_mut().append(name.clone(), value.clone());
@@ -88,11 +90,12 @@ pub fn with_problem(bare: &HttpResponse, copy: (&str, &str), request_id: &str) -
 
 fn problem(
     status: StatusCode,
-    (title, detail): (&str, &str),
+    title: &str,
+    why: &Phrase,
     next: Option<&str>,
     request_id: Option<&str>,
 ) -> HttpResponse {
-    let mut body = json!({ "title": title, "status": status.as_u16(), "detail": detail });
+    let mut body = json!({ "title": title, "status": status.as_u16(), "code": why.code, "detail": why.text });
     for (name, value) in [("next", next), ("request_id", request_id)] {
         if let Some(value) = value {
             body[name] = value.into();

@@ -9,7 +9,6 @@ pub(super) mod draft;
 pub(super) mod error;
 pub(super) mod fields;
 pub(super) mod flash;
-pub(super) mod flash_messages;
 pub(super) mod form;
 pub(super) mod headers;
 pub(super) mod json;

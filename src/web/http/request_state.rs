@@ -9,9 +9,9 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use latchkey_sessions::Handle;
 
 use super::cookies::OutgoingCookies;
-use super::flash_messages::Flash;
 use super::refusal::RefusalReason;
 use crate::identity::LiveUser;
+use crate::web::copy::flash::Flash;
 
 /// In which shape a row of the route table answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
+use crate::config::in_words;
 use crate::db::Refusable as _;
 use crate::factors::{Assertion, CodeRefusal, PasskeyRefusal};
 use crate::login::ConfirmRefusal;
 use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
-use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, PostedForm, SecretText, Text};
 use crate::web::http::json::{Json, NoInput};
 use crate::web::http::request_state::RequestState;
@@ -39,6 +39,8 @@ struct ConfirmPage {
     form: Fields,
     email: String,
     with_code: bool,
+    /// How long the confirmation lasts, as in "10 minutes".
+    window: String,
     /// Something was not carried out, so the user has to do it again after confirming.
     interrupted: bool,
     /// The form that was not carried out, where there is something in it to keep.
@@ -55,7 +57,10 @@ impl ConfirmPage {
         } else {
             ctx.page()
         };
-        Ok(Self { page, form, email, with_code, interrupted, carried: None })
+        let limits = &ctx.shared.limits;
+        let window =
+            if form.next().starts_with("/admin") { limits.admin_window } else { limits.confirm_window };
+        Ok(Self { page, form, email, with_code, window: in_words(window), interrupted, carried: None })
     }
 
     fn carrying(self, carried: CarriedForm) -> Self {
@@ -159,21 +164,16 @@ pub async fn finish_passkey(
     }
 }
 
-/// Puts the reason beside its field. Answers how long to wait, where that is the reason.
+/// Puts the reason beside its field. Answers how long to wait, if that is the reason.
 fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<RetryAfter> {
-    match refusal {
-        ConfirmRefusal::Code(CodeRefusal::TooMany(wait)) | ConfirmRefusal::TooMany(wait) => {
-            fields.refuse("", wait);
-            return Some(wait);
-        }
-        ConfirmRefusal::WrongPassword => fields.refuse(
-            "password",
-            "That is not your password. Try again. If it is locked after too many tries, we have emailed you what to do.",
-        ),
-        ConfirmRefusal::Code(refusal) => fields.refuse("code", refusal),
-        ConfirmRefusal::SessionLost => fields.refuse("", Flash::SessionLost.text()),
-    }
-    None
+    let (field, wait) = match &refusal {
+        ConfirmRefusal::Code(CodeRefusal::TooMany(wait)) | ConfirmRefusal::TooMany(wait) => ("", Some(*wait)),
+        ConfirmRefusal::WrongPassword => ("password", None),
+        ConfirmRefusal::Code(_) => ("code", None),
+        ConfirmRefusal::SessionLost => ("", None),
+    };
+    fields.refuse(field, refusal);
+    wait
 }
 
 fn refused(wait: Option<RetryAfter>, page: &ConfirmPage) -> Result<HttpResponse, Error> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::config::Origin;
 use crate::identity::LoginMethod;
 use crate::mail::StoredMail;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
 use crate::web::http::form::Fields;
 use crate::web::http::path::{ById, Path};
@@ -103,7 +104,7 @@ pub async fn parts(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Erro
         bad: bad(),
         shown: Fields::showing(vec![(
             "shown_password".into(),
-            "a sentence nobody else would think of".into(),
+            "a sentence that only I would think of".into(),
         )]),
         sessions: vec![session("This laptop", true), session("A phone", false)],
         events: ["good", "warn", "bad", "plain"].into_iter().map(event).collect(),
@@ -119,10 +120,10 @@ pub async fn parts(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Erro
 
 fn bad() -> Fields {
     let mut bad = Fields::new(vec![("bad_email".into(), "ada@".into())]);
-    bad.refuse("", "Address and password do not match an account.");
-    bad.refuse("bad_email", "Enter an e-mail address, such as ada@example.org.");
-    bad.refuse("bad_password", "Use at least 15 characters.");
-    bad.refuse("bad_check", "Tick this to go on.");
+    bad.refuse("", Phrase::new("no-match", "That email and password don't match."));
+    bad.refuse("bad_email", Phrase::new("invalid-email", "Enter an email address, such as ada@example.org."));
+    bad.refuse("bad_password", Phrase::new("too-short", "Use at least 15 characters."));
+    bad.refuse("bad_check", Phrase::new("unticked", "Tick this to continue."));
     bad
 }
 
@@ -155,6 +156,7 @@ fn ends_in(minutes: i64) -> Ends {
 
 fn event(kind: &'static str) -> Event {
     Event {
+        code: kind,
         when: ago(90),
         text: format!("Something {kind} happened"),
         kind,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::cleanup::OwnerReset;
 use crate::notices::LinkPurpose;
+use crate::web::copy::links::{LinkCopy, dead_link, link_copy};
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, Text};
@@ -31,59 +32,13 @@ struct LinkPage {
     page: Page,
     form: Fields,
     action: &'static str,
-    heading: &'static str,
-    text: String,
-    button: &'static str,
-    otherwise: &'static str,
-}
-
-const DEAD: &str = "This link is used up, replaced by a newer one, or too old.";
-
-const DEAD_REQUEST: &str = "This link is used up, replaced by a newer one, cancelled, or too old, or the session that asked for it was ended. Log in and request the change again.";
-
-fn dead_text(purpose: LinkPurpose) -> &'static str {
-    match purpose {
-        LinkPurpose::ConfirmEmail => DEAD_REQUEST,
-        LinkPurpose::Unlock | LinkPurpose::NotMe | LinkPurpose::UndoEmail | LinkPurpose::UndoFactor => DEAD,
-    }
+    copy: LinkCopy,
 }
 
 impl LinkPage {
-    /// `email`: what the link is about; nothing where it is dead.
+    /// `email`: the address that the link is about; empty if the link is dead.
     fn new(ctx: &RequestContext, purpose: LinkPurpose, email: &str, form: Fields) -> Self {
-        let (heading, text, button, otherwise) = match purpose {
-            LinkPurpose::Unlock => (
-                "Unlock your password",
-                "Wrong passwords are forgotten, and you can log in with yours again, in this browser at once.".to_owned(),
-                "Unlock my password",
-                "You do not know the password any more?",
-            ),
-            LinkPurpose::NotMe => (
-                "This was not you?",
-                "Everyone is logged out, and your password no longer works. A requested change of your address is cancelled. Passkeys, authenticator apps and recovery codes that were added since are removed. We mail you a link to set a new password.".to_owned(),
-                "Log everyone out",
-                "It was you after all? Close this page. Nothing happens.",
-            ),
-            LinkPurpose::ConfirmEmail => (
-                "Use this address",
-                format!("From now on you log in with {email}, and letters go there. The old address is told."),
-                "Use this address",
-                "You did not ask for it? Close this page. Nothing changes.",
-            ),
-            LinkPurpose::UndoEmail => (
-                "Take your address back",
-                format!("{email} counts again. Everyone is logged out, and the password no longer works. Passkeys, authenticator apps and recovery codes that were added since the change was requested are removed. We mail a link to set a new password to {email}."),
-                "Take it back",
-                "The change was yours? Close this page. Nothing happens.",
-            ),
-            LinkPurpose::UndoFactor => (
-                "Take it back",
-                "Every change since that letter to how you log in is taken back: passkeys, authenticator app and recovery codes that were added are removed, and a passkey is required after your password if it was before. Every session ends, your password stops working, and you get a link to set a new one.".to_owned(),
-                "Take it back",
-                "Was it you? Close this page, and nothing changes.",
-            ),
-        };
-        Self { page: ctx.page(), form, action: purpose.path(), heading, text, button, otherwise }
+        Self { page: ctx.page(), form, action: purpose.path(), copy: link_copy(purpose, email) }
     }
 }
 
@@ -93,14 +48,14 @@ async fn show(ctx: &RequestContext, purpose: LinkPurpose) -> Result<HttpResponse
         Err(moved) => return Ok(*moved),
     };
     let live = ctx.accounts().notices.live_link(purpose, &token).await?;
-    let dead = dead_text(purpose);
+    let dead = dead_link(purpose);
     let (form, status) =
         (mailed_link::fields(token, live.is_some(), dead), mailed_link::status(live.is_some()));
     page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
 }
 
 fn dead(ctx: &RequestContext, purpose: LinkPurpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    form.fields.refuse("token", dead_text(purpose));
+    form.fields.refuse("token", dead_link(purpose));
     page::refused(&LinkPage::new(ctx, purpose, "", form.fields))
 }
 
@@ -139,7 +94,7 @@ pub async fn confirm_email(
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
     match ctx.accounts().users.confirm_email_change(form.input.token.as_str(), ctx.client()).await? {
-        // A user who is logged in is sent on from there.
+        // A logged-in user is redirected from there.
         Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailChanged))),
         None => dead(&ctx, LinkPurpose::ConfirmEmail, form),
     }
@@ -175,7 +130,7 @@ pub async fn undo_factor(
     }
 }
 
-/// `mailed`: what to say where a reset link is on its way.
+/// `mailed`: the message if a reset link was mailed.
 fn disowned_answer(ctx: &RequestContext, disowned: OwnerReset, mailed: Flash) -> HttpResponse {
     let flash = match disowned {
         OwnerReset::Mailed => mailed,

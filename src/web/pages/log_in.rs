@@ -1,12 +1,13 @@
-//! Log in with e-mail address and password.
+//! Log in with email and password.
 
 use actix_web::HttpResponse;
 use askama::Template;
-use latchkey_sessions::EndReason;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
 use crate::login::{Authenticated, LoginAttempt, LoginRefusal};
+use crate::web::copy::notices::ended_session;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
@@ -37,7 +38,7 @@ struct LogInPage {
     form: Fields,
     can_register: bool,
     /// How the session of this browser ended, if it had one.
-    ended: Option<&'static str>,
+    ended: Option<Phrase>,
 }
 
 impl LogInPage {
@@ -55,10 +56,7 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
     if visitor.session.is_some() {
         return Ok(flash::see_other(return_to::safe(&ctx.query("next")).unwrap_or("/home")));
     }
-    let ended = current_session::how_it_ended(&ctx.request, &ctx.shared).await?.map(|how| match how {
-        EndReason::Revoked => "Your session in this browser was ended from elsewhere: on another device, by a new password, with a link from a letter, or by an administrator.",
-        EndReason::Expired => "Your session in this browser has run out.",
-    });
+    let ended = current_session::how_it_ended(&ctx.request, &ctx.shared).await?.map(ended_session);
     page::ok(&LogInPage { ended, ..LogInPage::new(&ctx, ctx.fields(&["next"])) })
 }
 
@@ -97,11 +95,8 @@ pub async fn submit(
             ctx.begin_pending_log_in(&key);
             Ok(response)
         }
-        Err(LoginRefusal::NoMatch) => {
-            form.fields.refuse(
-                "",
-                "Address and password do not match. If the account is unconfirmed or locked, we have emailed you what to do.",
-            );
+        Err(refusal @ LoginRefusal::NoMatch) => {
+            form.fields.refuse("", refusal);
             page::refused(&LogInPage::new(&ctx, form.fields))
         }
         Err(LoginRefusal::TooMany(wait)) => {

@@ -5,13 +5,12 @@ use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::http::StatusCode;
 
+use crate::web::copy::links;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::form::Fields;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::{cookies, flash};
 use crate::web::pages::context::RequestContext;
-
-/// The address of such a page was copied, or came back a day later: the token is in the letter alone.
-const MISSING: &str = "The link in our letter contains a code, which the address bar does not show. This browser does not have that code, or no longer has it: a browser keeps it for 15 minutes. Go back to the letter and open the link from there, in this browser.";
 
 /// Long enough to choose a password.
 const WAITS: Duration = Duration::minutes(15);
@@ -39,16 +38,16 @@ pub fn named(ctx: &RequestContext, parameter: &str) -> Result<String, Box<HttpRe
     Err(Box::new(flash::see_other(path)))
 }
 
-/// The fields of the page of a link. One that does not work says why, in an error of the field "token": with `dead`, or,
-/// where this browser was not told any token, with what to do about that.
-pub fn fields(token: String, live: bool, dead: &str) -> Fields {
+/// The fields of a mailed link's page. If the link does not work, the field "token" is refused: with `dead`, or, if this
+/// browser has no token, with what to do about that.
+pub fn fields(token: String, live: bool, dead: Phrase) -> Fields {
     let missing = token.is_empty();
     let mut fields = Fields::new(vec![("token".into(), token)]);
     match (live, missing) {
         (true, _) => {}
         (false, true) => {
             fields.set("no_token", "1");
-            fields.refuse("token", MISSING);
+            fields.refuse("token", links::NO_TOKEN);
         }
         (false, false) => fields.refuse("token", dead),
     }

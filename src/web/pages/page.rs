@@ -1,5 +1,7 @@
 //! What every page needs, and turning a template into an answer.
 
+use std::borrow::Cow;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -26,8 +28,9 @@ pub struct Page {
 }
 
 pub struct FlashMessage {
+    pub code: &'static str,
     pub kind: &'static str,
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
 }
 
 pub struct Person {
@@ -42,8 +45,11 @@ impl Page {
             .map(|live| Person { name: live.owner.name.clone(), is_admin: live.owner.role >= Role::Admin });
         Self {
             csrf: csrf::token(request, shared),
-            flash: flash::take(request, shared)
-                .map(|flash| FlashMessage { kind: flash.kind(), text: flash.text() }),
+            flash: flash::take(request, shared).map(|flash| FlashMessage {
+                code: flash.code(),
+                kind: flash.kind(),
+                text: flash.text().into(),
+            }),
             person,
             path: request.path().to_owned(),
             css: assets::css(),

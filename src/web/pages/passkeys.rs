@@ -52,28 +52,8 @@ pub fn go_on(ctx: &RequestContext) -> HttpResponse {
 }
 
 pub fn refused(refusal: &PasskeyRefusal) -> HttpResponse {
-    json::refused(match refusal {
-        PasskeyRefusal::TooMany(wait) => return json::too_many(*wait),
-        PasskeyRefusal::Unavailable => "Passkeys do not work at this address. Use another way.",
-        PasskeyRefusal::Expired => "That took too long. Try once more.",
-        // The answer does not say whether it was removed or its account disabled.
-        PasskeyRefusal::Unknown => {
-            "This passkey does not open anything here. Use another one, or another way."
-        }
-        PasskeyRefusal::NotVerified => {
-            "Your device did not check that it is you. Set up a PIN, fingerprint or face on it, then try again."
-        }
-        PasskeyRefusal::Invalid => "This passkey could not be checked. Try again, or use another way.",
-        PasskeyRefusal::PossiblyCloned => {
-            "There may be a copy of this passkey, so it does not let anybody in. Use another way, then remove it."
-        }
-        PasskeyRefusal::AlreadyRegistered => "This device has a passkey for Latchkey already.",
-        PasskeyRefusal::LimitReached => {
-            "You have as many passkeys as one account can hold. Remove one first."
-        }
-        PasskeyRefusal::PendingLoginGone => "That took too long. Log in once more.",
-        PasskeyRefusal::SessionLost => {
-            "Something else happened in this session meanwhile. Load the page again."
-        }
-    })
+    match refusal {
+        PasskeyRefusal::TooMany(wait) => json::too_many(*wait),
+        refusal => json::refused(&refusal.into()),
+    }
 }

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use crate::config::Registration;
 use crate::db::Refusable as _;
 use crate::users::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
+use crate::web::copy::links::DEAD_REGISTRATION;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
@@ -38,7 +40,7 @@ struct RegisterPage {
     password_min: usize,
     strength: Option<Strength>,
     /// Why there is no form.
-    closed: Option<RegisterRefusal>,
+    closed: Option<Phrase>,
 }
 
 pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
@@ -55,8 +57,8 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
         fields.set("email", &invited.email);
     }
     let closed = match ctx.accounts().users.registration() {
-        Registration::Closed => Some(RegisterRefusal::Closed),
-        _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail),
+        Registration::Closed => Some(RegisterRefusal::Closed.into()),
+        _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail.into()),
         Registration::Invite if invited.is_none() => {
             fields.refuse("", RegisterRefusal::NotInvited);
             None
@@ -108,7 +110,7 @@ pub async fn submit(
                 form: form.fields,
                 password_min,
                 strength: None,
-                closed: Some(closed),
+                closed: Some(closed.into()),
             });
         }
         Err(refusal) => refusal,
@@ -150,17 +152,6 @@ pub(super) fn explain(fields: &mut Fields, refusal: RegisterRefusal) {
     }
 }
 
-impl std::fmt::Display for RegisterRefusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "Registration is closed. An administrator can make you an account.",
-            Self::NoMail => "Registration does not work here at the moment: this server cannot send the e-mail that confirms an address. Ask an administrator to create an account for you.",
-            Self::NotInvited => "Registration is by invitation. Open the link in your invitation, and use the address it was sent to.",
-            Self::Fields { .. } | Self::TooMany(_) => "Check what you typed.",
-        })
-    }
-}
-
 #[derive(Template)]
 #[template(path = "register/check_email.html")]
 struct RegisterCheckEmailPage {
@@ -191,9 +182,6 @@ struct VerifyEmailPage {
     asks_password: bool,
 }
 
-const DEAD: &str =
-    "This link is used up or too old. If you confirmed already, log in; otherwise register again.";
-
 /// Only shows a button: mail scanners follow links, they press nothing.
 pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
@@ -206,7 +194,8 @@ pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
         .verify_link(&token, registration_cookie::shown(&ctx.request, &ctx.shared))
         .await?;
     let live = link != VerifyLink::Dead;
-    let (form, asks_password) = (mailed_link::fields(token, live, DEAD), link == VerifyLink::OtherBrowser);
+    let (form, asks_password) =
+        (mailed_link::fields(token, live, DEAD_REGISTRATION), link == VerifyLink::OtherBrowser);
     page::show(mailed_link::status(live), &VerifyEmailPage { page: ctx.page(), form, asks_password })
 }
 
@@ -238,29 +227,28 @@ pub async fn verify(
         }
         Err(refusal) => refusal,
     };
-    match &refusal {
-        VerifyRefusal::DeadLink => form.fields.refuse("token", DEAD),
+    let (field, wait) = match &refusal {
         // The next step: the page asks for it.
         VerifyRefusal::PasswordNeeded => {
             return Ok(ctx.redirect("/verify-email", Flash::RegistrationPassword));
         }
-        VerifyRefusal::WrongPassword => {
-            form.fields.refuse("password", "That is not the password this address was registered with.")
-        }
-        VerifyRefusal::TooMany(wait) => form.fields.refuse("", wait),
-    }
+        VerifyRefusal::DeadLink => ("token", None),
+        VerifyRefusal::WrongPassword => ("password", None),
+        VerifyRefusal::TooMany(wait) => ("", Some(*wait)),
+    };
     let asks_password = refusal != VerifyRefusal::DeadLink;
+    form.fields.refuse(field, refusal);
     let page = VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password };
-    match refusal {
-        VerifyRefusal::TooMany(wait) => page::too_many(wait, &page),
-        _ => page::refused(&page),
+    match wait {
+        Some(wait) => page::too_many(wait, &page),
+        None => page::refused(&page),
     }
 }
 
 /// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
 async fn discarded(ctx: RequestContext, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
     if !ctx.accounts().users.discard_registration(form.input.token.as_str()).await? {
-        form.fields.refuse("token", DEAD);
+        form.fields.refuse("token", DEAD_REGISTRATION);
         return page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: false });
     }
     let dropped = match ctx.accounts().users.registration() {

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use crate::db::Refusable as _;
 use crate::identity::Email;
 use crate::users::ResetRefusal;
+use crate::web::copy::links::DEAD_RESET;
+use crate::web::copy::refusals::NO_RESET_MAIL;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
@@ -51,8 +53,7 @@ pub async fn send(_: Visitor, ctx: RequestContext, mut form: Form<AskForm>) -> R
         }
     };
     if !ctx.accounts().mailer().delivers() {
-        form.fields
-            .refuse("", "Mail is switched off here, so no link can be sent. An administrator can help you.");
+        form.fields.refuse("", NO_RESET_MAIL);
         return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
     }
     match ctx.accounts().users.request_reset(&email, ctx.client()).await.split()? {
@@ -99,7 +100,7 @@ impl ResetPasswordPage {
     async fn new(ctx: &RequestContext, mut form: Fields) -> Result<Self, Error> {
         let email = ctx.accounts().users.reset_link_address(form.value("token")).await?;
         if email.is_none() && form.error("token").is_none() {
-            form.refuse("token", DEAD);
+            form.refuse("token", DEAD_RESET);
         }
         Ok(Self {
             page: ctx.page(),
@@ -115,8 +116,6 @@ impl ResetPasswordPage {
     }
 }
 
-const DEAD: &str = "This link is used up or too old. Ask for a new one.";
-
 pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
@@ -125,7 +124,7 @@ pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error
     let missing = token.is_empty();
     let mut shown = ResetPasswordPage::new(&ctx, Fields::new(vec![("token".into(), token)])).await?;
     if missing {
-        shown.form = mailed_link::fields(String::new(), false, DEAD);
+        shown.form = mailed_link::fields(String::new(), false, DEAD_RESET);
     }
     page::show(mailed_link::status(!shown.is_dead()), &shown)
 }
@@ -141,21 +140,16 @@ pub async fn submit(
     }
     let ResetForm { token, password } = form.input;
     let password = password.reveal();
-    let is_weak =
+    let refusal =
         match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
             Ok(proof) => {
                 known_device::keep(&ctx.request, &ctx.shared, &proof);
                 return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
             }
-            Err(ResetRefusal::DeadLink) => {
-                form.fields.refuse("token", DEAD);
-                false
-            }
-            Err(ResetRefusal::Weak(why)) => {
-                form.fields.refuse("password", why);
-                true
-            }
+            Err(refusal) => refusal,
         };
+    let is_weak = matches!(refusal, ResetRefusal::Weak(_));
+    form.fields.refuse(if is_weak { "password" } else { "token" }, refusal);
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
     if is_weak {
         shown.strength = Some(ctx.accounts().passwords.strength(&password, "", &shown.email).await?);

@@ -71,7 +71,7 @@ pub async fn submit(
         }
         Err(SecondFactorRefusal::Code(refusal)) => {
             let wait = refusal.wait();
-            form.fields.refuse(if wait.is_some() { "" } else { "code" }, &refusal);
+            form.fields.refuse(if wait.is_some() { "" } else { "code" }, refusal);
             let shown = SecondFactorPage::new(pending.key, &ctx, form.fields).await?;
             wait.map_or_else(|| page::refused(&shown), |wait| page::too_many(wait, &shown))
         }

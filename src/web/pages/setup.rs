@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::register::explain;
 use crate::db::Refusable as _;
 use crate::users::{NewUser, SetupRefusal};
+use crate::web::copy::links::DEAD_SETUP;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
@@ -36,11 +37,6 @@ struct SetupPage {
     strength: Option<Strength>,
 }
 
-const DEAD: &str =
-    "This link does not work: there is an administrator already, or it is not the one in the server's log.";
-
-const TAKEN: &str = "This address is registered already. Use another, or promote it on the command line.";
-
 pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
@@ -51,7 +47,7 @@ pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error
         mailed_link::status(live),
         &SetupPage {
             page: ctx.page(),
-            form: mailed_link::fields(token, live, DEAD),
+            form: mailed_link::fields(token, live, DEAD_SETUP),
             password_min: ctx.accounts().passwords.min_code_points(),
             strength: None,
         },
@@ -78,8 +74,8 @@ pub async fn submit(
         .split()?
     {
         Ok(()) => return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::SetUp))),
-        Err(SetupRefusal::DeadLink) => form.fields.refuse("token", DEAD),
-        Err(SetupRefusal::Taken) => form.fields.refuse("email", TAKEN),
+        Err(refusal @ SetupRefusal::DeadLink) => form.fields.refuse("token", refusal),
+        Err(refusal @ SetupRefusal::Taken) => form.fields.refuse("email", refusal),
         Err(SetupRefusal::Register(refusal)) => {
             explain(&mut form.fields, refusal);
             if !person.password.is_empty() {

@@ -5,7 +5,7 @@ mod series;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Actor, Event as AuditEvent};
+use crate::audit::{Actor, AuditAction, Event as AuditEvent};
 use crate::device;
 use crate::identity::{LoginMethod, UserId};
 use crate::users::UserRow as Person;
@@ -65,6 +65,8 @@ impl SessionRow {
 }
 
 pub struct Event {
+    /// The stored action.
+    pub code: &'static str,
     pub when: When,
     pub text: String,
     pub kind: &'static str,
@@ -92,6 +94,7 @@ impl Event {
         let (text, kind) = sentence(event);
         let shown = by.is_empty() && !event.browser().is_empty() && event.by() != Actor::Instance;
         Self {
+            code: event.action.map_or("unknown", AuditAction::as_str),
             when: When::new(event.at, now),
             text,
             kind,
@@ -106,7 +109,7 @@ impl Event {
     }
 
     /// As an administrator reads it: with who did it, from where, and to whose account.
-    pub fn of_somebody(event: &AuditEvent, now: OffsetDateTime) -> Self {
+    pub fn for_administrators(event: &AuditEvent, now: OffsetDateTime) -> Self {
         let named = |id: Option<UserId>, name: &Option<String>| match (id, name) {
             (Some(id), Some(name)) => (id.to_string(), name.clone()),
             (Some(_), None) => (String::new(), "a deleted user".to_owned()),

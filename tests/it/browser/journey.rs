@@ -6,6 +6,7 @@ use std::thread;
 
 use crate::support::app::TestApp;
 use crate::support::chrome::{Chrome, PHONE};
+use crate::support::subjects;
 
 const EMAIL: &str = "mary@example.org";
 const PASSWORD: &str = "on the connexion of the sciences";
@@ -39,20 +40,20 @@ async fn on_a_phone() {
 async fn in_and_out(app: &TestApp, first: &Chrome, second: &Chrome) {
     first.go("/").await;
     first.press("Register").await;
-    first.reads("Create your account").await;
+    first.is_at("register").await;
     first.type_in("Name", "Mary Somerville").await;
-    first.type_in("E-mail address", EMAIL).await;
+    first.type_in("Email", EMAIL).await;
     first.type_in("Password", PASSWORD).await;
     first.press("Register").await;
 
-    first.reads("Check your e-mail").await;
+    first.is_at("register/check_email").await;
     first.press("open the mailbox").await;
-    first.press("Confirm your e-mail address").await;
-    first.reads("Confirm your e-mail address").await;
+    first.press(subjects::VERIFY_EMAIL).await;
+    first.is_at("verify_email").await;
     first.waits_for("main a.code").await.click().await.expect("a click");
-    first.press("Confirm this address").await;
-    first.reads("Log in").await;
-    first.says("Your address is confirmed.").await;
+    first.press("Confirm email").await;
+    first.is_at("login").await;
+    first.shows("data-flash", "verified").await;
 
     log_in(first).await;
     log_in(second).await;
@@ -60,34 +61,34 @@ async fn in_and_out(app: &TestApp, first: &Chrome, second: &Chrome) {
     // The first ends the session of the second, and is asked to prove itself, as its log-in is old by now.
     app.db.execute("UPDATE sessions SET confirmed_at = now() - interval '1 hour'");
     first.press("Account").await;
-    first.reads("Who you are here").await;
+    first.is_at("account").await;
     first.press("Sessions").await;
-    first.reads("Where you are logged in").await;
+    first.is_at("account/sessions").await;
     first.press("End").await;
-    first.reads("Confirm it is you").await;
+    first.is_at("confirm").await;
     first.type_in("Password", PASSWORD).await;
     first.press("Confirm").await;
-    first.reads("Where you are logged in").await;
+    first.is_at("account/sessions").await;
     first.press("End").await;
-    first.says("That session is over.").await;
-    first.says("You are logged in nowhere else.").await;
+    first.shows("data-flash", "session-ended").await;
+    first.shows("data-others", "0").await;
 
     second.press("Account").await;
-    second.reads("Log in").await;
+    second.is_at("login").await;
     assert_eq!(second.path().await, "/login?next=/account");
 
     first.press("Log out").await;
-    first.reads("Log in").await;
-    first.says("You are logged out.").await;
+    first.is_at("login").await;
+    first.shows("data-flash", "logged-out").await;
     first.back().await;
-    first.reads("Log in").await;
+    first.is_at("login").await;
     let shown = first.text().await;
     assert!(!shown.contains("Mary") && !shown.contains(EMAIL), "{shown}");
 }
 
 async fn log_in(chrome: &Chrome) {
     chrome.log_in(EMAIL, PASSWORD).await;
-    chrome.reads("Hello, Mary Somerville").await;
+    chrome.is_at("home").await;
 }
 
 /// The journey without JavaScript would prove nothing if it ran with it.

@@ -10,18 +10,18 @@ async fn make(chrome: &Chrome, person: &Person) {
     chrome.log_in(person.email, person.password).await;
     chrome.press("Account").await;
     chrome.press("Security").await;
-    chrome.reads("How you log in").await;
+    chrome.is_at("account/security").await;
     chrome.press("Add a passkey").await;
     // With the first factor come recovery codes.
-    chrome.reads("Your recovery codes").await;
-    chrome.says("Your passkey is added.").await;
-    chrome.press("I have kept them").await;
-    chrome.says("never used").await;
+    chrome.is_at("account/recovery_codes").await;
+    chrome.shows("data-flash", "passkey-required").await;
+    chrome.press("I've saved them").await;
+    chrome.shows("data-notice", "never-used").await;
 }
 
 async fn log_out(chrome: &Chrome) {
     chrome.press("Log out").await;
-    chrome.says("You are logged out.").await;
+    chrome.shows("data-flash", "logged-out").await;
 }
 
 /// What the page says beside the button.
@@ -54,30 +54,30 @@ async fn a_passkey_is_made_named_used_and_removed() {
     field.clear().await.expect("an empty field");
     chrome.type_in("Name", "Analytical Engine").await;
     chrome.press("Rename").await;
-    chrome.says("Your passkey has its new name.").await;
+    chrome.shows("data-flash", "passkey-renamed").await;
     chrome.says("Analytical Engine").await;
     log_out(&chrome).await;
 
     // Led to where they were going.
     chrome.go("/account/security").await;
-    chrome.reads("Log in").await;
+    chrome.is_at("login").await;
     chrome.press("Log in with a passkey").await;
-    chrome.reads("How you log in").await;
+    chrome.is_at("account/security").await;
     chrome.says("last used just now").await;
 
     // Confirming is the same, in the session there is.
     app.age_confirmations();
     chrome.go("/account/security").await;
-    chrome.reads("Confirm it is you").await;
+    chrome.is_at("confirm").await;
     chrome.press("Confirm with a passkey").await;
-    chrome.reads("How you log in").await;
+    chrome.is_at("account/security").await;
 
     chrome.press("Change").await;
     chrome.press("Remove").await;
-    chrome.says("That passkey lets nobody in here any more.").await;
+    chrome.shows("data-flash", "passkey-removed").await;
     app.age_confirmations();
     chrome.go("/confirm").await;
-    chrome.reads("Confirm it is you").await;
+    chrome.is_at("confirm").await;
     let shown = chrome.text().await;
     assert!(!shown.contains("passkey"), "{shown}");
 
@@ -97,7 +97,7 @@ async fn the_browser_offers_passkeys_in_the_field_for_the_address() {
     // The virtual device is picked as soon as the log-in page offers it: no button is pressed, and there is no time
     // to look at that page.
     chrome.press("Log out").await;
-    chrome.reads("Hello, Ada Lovelace").await;
+    chrome.is_at("home").await;
     assert_eq!(chrome.credentials(&device).await[0]["signCount"], 2);
     let factors: String = app.db.scalar("SELECT string_agg(factor, ' ' ORDER BY created_at) FROM sessions");
     assert_eq!(factors, "password passkey");
@@ -112,18 +112,18 @@ async fn a_device_that_does_not_verify_its_person_gets_nowhere() {
     make(&chrome, &ada).await;
     chrome.set_user_verified(&device, false).await;
     log_out(&chrome).await;
-    chrome.reads("Log in").await;
+    chrome.is_at("login").await;
     chrome.press("Log in with a passkey").await;
     assert!(said(&chrome).await.contains("cancelled or took too long"));
     assert_eq!(app.live_sessions(&ada), 0);
     // Nor as the second step.
     chrome.log_in(ada.email, ada.password).await;
-    chrome.reads("One more step").await;
+    chrome.is_at("login/second_factor").await;
     chrome.press("Use a passkey").await;
     assert!(said(&chrome).await.contains("cancelled or took too long"));
     chrome.set_user_verified(&device, true).await;
     chrome.press("Use a passkey").await;
-    chrome.reads("Hello, Ada Lovelace").await;
+    chrome.is_at("home").await;
 }
 
 #[actix_web::test]
@@ -134,17 +134,17 @@ async fn a_form_that_came_too_late_comes_back_filled_in_after_confirming_with_a_
     chrome.add_authenticator().await;
     make(&chrome, &ada).await;
     chrome.go("/account/email").await;
-    chrome.type_in("New e-mail address", "countess@example.org").await;
+    chrome.type_in("New email", "countess@example.org").await;
     app.age_confirmations();
     app.accounts.sessions().wait_until_invalidated().await;
-    chrome.press("Send the link").await;
-    chrome.reads("Confirm it is you").await;
+    chrome.press("Send link").await;
+    chrome.is_at("confirm").await;
     chrome.press("Confirm with a passkey").await;
-    chrome.says("Nothing was changed yet: check the form and send it again.").await;
-    assert_eq!(chrome.typed("New e-mail address").await, "countess@example.org");
+    chrome.shows("data-flash", "confirmed-not-sent").await;
+    assert_eq!(chrome.typed("New email").await, "countess@example.org");
     assert_eq!(app.events("email-change-asked"), 0);
-    chrome.press("Send the link").await;
-    chrome.says("A link is on its way").await;
+    chrome.press("Send link").await;
+    chrome.shows("data-flash", "email-asked").await;
     assert_eq!(app.events("email-change-asked"), 1);
 }
 
@@ -175,7 +175,7 @@ async fn on_another_port_or_under_another_name_a_passkey_is_worth_nothing() {
     let signed = other.run_async(SIGN, vec![options["publicKey"].clone()]).await;
     assert!(signed["response"]["signature"].is_string(), "{signed}");
     let answer = browser.post_json("/login/passkey/finish", &signed).await;
-    assert!(answer.is(422).json()["detail"].as_str().expect("words").contains("could not be checked"));
+    answer.is(422).is_refused("invalid");
     assert_eq!(app.events("passkey-refused"), 1);
 
     // Under another name of this machine the browser itself refuses.
@@ -202,17 +202,17 @@ async fn without_javascript_the_page_says_so_and_offers_the_other_ways() {
     let ada = app.ada().await;
     let chrome = Chrome::without_javascript(&app.origin).await;
     chrome.go("/login").await;
-    chrome.says("Logging in with a passkey takes JavaScript").await;
+    chrome.says("JavaScript").await;
     let shown = chrome.text().await;
     assert!(!shown.contains("Log in with a passkey"), "{shown}");
     chrome.log_in(ada.email, ada.password).await;
-    chrome.reads("Hello, Ada Lovelace").await;
+    chrome.is_at("home").await;
     chrome.go("/account/security").await;
-    chrome.says("Adding a passkey needs JavaScript").await;
+    chrome.says("JavaScript").await;
     let ready = "INSERT INTO passkeys (user_id, credential_id, credential, name) SELECT id, 'x', '{}', 'Analytical Engine' FROM users";
     app.db.execute(ready);
     chrome.go("/confirm").await;
-    chrome.says("Confirming with a passkey takes JavaScript").await;
+    chrome.says("JavaScript").await;
 }
 
 #[actix_web::test]

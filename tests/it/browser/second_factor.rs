@@ -32,20 +32,20 @@ pub async fn walk(app: &TestApp, chrome: &Chrome, look: impl AsyncFn(&str)) {
     chrome.go("/account/security").await;
     look("security-off").await;
     chrome.press("Set up an app").await;
-    chrome.reads("Set up an authenticator app").await;
+    chrome.is_at("account/totp/start").await;
     look("totp").await;
     let key = chrome.waits_for("#key .code").await.text().await.expect("a key");
     let authenticator = AuthenticatorApp::with_key(&key);
     chrome.type_in("Code", &authenticator.wrong_code(app)).await;
-    chrome.press("Turn it on").await;
-    chrome.says("That is not the code your app should show now.").await;
+    chrome.press("Turn on").await;
+    chrome.shows("data-refusal", "wrong").await;
     look("totp-refused").await;
     chrome.type_in("Code", &authenticator.code(app.step())).await;
-    chrome.press("Turn it on").await;
-    chrome.reads("Your recovery codes").await;
+    chrome.press("Turn on").await;
+    chrome.is_at("account/recovery_codes").await;
     look("recovery-codes").await;
-    chrome.press("I have kept them").await;
-    chrome.says("10 are left.").await;
+    chrome.press("I've saved them").await;
+    chrome.shows("data-codes-left", "10").await;
     look("security").await;
     app.db.execute("UPDATE totp SET failures = 10");
     app.db.execute(
@@ -57,15 +57,15 @@ pub async fn walk(app: &TestApp, chrome: &Chrome, look: impl AsyncFn(&str)) {
     chrome.go("/confirm").await;
     look("confirm-code").await;
     chrome.press("Log out").await;
-    chrome.reads("Log in").await;
+    chrome.is_at("login").await;
 
     chrome.log_in(mary.email, mary.password).await;
-    chrome.reads("One more step").await;
+    chrome.is_at("login/second_factor").await;
     look("second-factor").await;
-    chrome.press("Start again").await;
-    chrome.reads("Log in").await;
+    chrome.press("Start over").await;
+    chrome.is_at("login").await;
     chrome.log_in(mary.email, mary.password).await;
-    chrome.reads("One more step").await;
+    chrome.is_at("login/second_factor").await;
     chrome.type_in("Code", &authenticator.wrong_code(app)).await;
     chrome.press("Log in").await;
     chrome.waits_for(".errors").await;

@@ -3,10 +3,9 @@
 use crate::cleanup::scene::{link_to, press};
 use crate::support::app::{Letter, Person, TestApp};
 use crate::support::browser::{Answer, Browser};
+use crate::support::subjects;
 
 const NEW: &str = "countess@example.org";
-const REQUESTED: &str = "A new email address was requested";
-const CANCELLED: &str = "was ended. Log in and request the change again.";
 
 async fn ask(browser: &mut Browser, email: &str) -> Answer {
     browser.fill_in("/account/email", &[("email", email)]).await
@@ -24,13 +23,13 @@ async fn the_old_address_is_told_and_its_letter_cancels_the_change_and_secures_t
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (mut thief, confirm) = asked(&app, &ada).await;
-    let letter = app.letter(ada.email, REQUESTED).await;
+    let letter = app.letter(ada.email, subjects::EMAIL_CHANGE_ASKED).await;
     assert!(letter.text.contains("c…@example.org") && !letter.text.contains(NEW), "{}", letter.text);
     assert!(letter.text.contains("works for 7 days"), "{}", letter.text);
-    app.browser().open(&letter.link()).await.is(200).says("A requested change of your address is cancelled");
+    app.browser().open(&letter.link()).await.is(200).is_page("mailed_link");
     press(&app, &letter).await.redirects_to("/login");
     assert!(!thief.is_in().await);
-    press(&app, &confirm).await.is(422).says(CANCELLED);
+    press(&app, &confirm).await.is(422).is_refused("dead-link");
     thief.log_in(ada.email, ada.password).await.is(422);
     link_to(&app, ada.email, "/reset-password").await;
     assert_eq!(
@@ -60,8 +59,8 @@ async fn the_link_dies_however_the_session_that_asked_is_ended_and_not_with_time
             }
         };
         answer.is(303);
-        app.browser().open(&confirm.link()).await.is(410).says(CANCELLED);
-        press(&app, &confirm).await.is(422).says(CANCELLED);
+        app.browser().open(&confirm.link()).await.is(410).is_refused("dead-link");
+        press(&app, &confirm).await.is(422).is_refused("dead-link");
         app.db.execute("DELETE FROM account_links; DELETE FROM outbox");
     }
     // A link that says nothing of a session is not to be trusted.
@@ -79,17 +78,11 @@ async fn the_account_pages_show_it_and_cancel_it_and_send_the_link_again() {
     let ada = app.ada().await;
     let (mut browser, first) = asked(&app, &ada).await;
     for page in ["/account", "/account/email"] {
-        browser
-            .get(page)
-            .await
-            .is(200)
-            .says("Your new address is not confirmed yet")
-            .says(NEW)
-            .says("just now");
+        browser.get(page).await.is(200).has_notice("email-pending").says(NEW).says("just now");
     }
     app.db.execute("UPDATE account_links SET since = since - interval '3 hours', created_at = created_at - interval '3 hours'");
     browser.post("/account/email/resend", &[]).await.redirects_to("/account/email");
-    browser.get("/account/email").await.says("A new link is on its way").says("3 hours ago");
+    browser.get("/account/email").await.has_flash("email-sent-again").says("3 hours ago");
     let second = link_to(&app, NEW, "/confirm-email").await;
     assert_ne!(first.token(), second.token());
     press(&app, &first).await.is(422);
@@ -98,15 +91,15 @@ async fn the_account_pages_show_it_and_cancel_it_and_send_the_link_again() {
     assert!(browser.post("/account/email/resend", &[]).await.is_sent_to("/confirm"));
     browser.get("/account").await.is(200);
     browser.post("/account/email/cancel", &[]).await.redirects_to("/account");
-    browser.get("/account").await.says("is cancelled").does_not_say("Your new address is not confirmed yet");
+    browser.get("/account").await.has_flash("email-cancelled").has_no_notice("email-pending");
     press(&app, &second).await.is(422);
     browser.post("/account/email/cancel", &[]).await.redirects_to("/account");
-    browser.get("/account").await.says("No change of your e-mail address is pending");
+    browser.get("/account").await.has_flash("no-email-pending");
     assert_eq!(app.events("email-change-cancelled"), 1);
     let mut fresh = app.logged_in(&ada).await;
     fresh.get("/account").await.is(200);
     fresh.post("/account/email/resend", &[]).await.redirects_to("/account/email");
-    fresh.get("/account/email").await.says("No change of your e-mail address is pending");
+    fresh.get("/account/email").await.has_flash("no-email-pending");
 }
 
 #[actix_web::test]
@@ -121,8 +114,8 @@ async fn the_page_does_not_tell_whether_the_new_address_is_taken() {
         let page = browser.get("/account").await;
         let card = page.says(email).text("section.card").expect("a card").replace(email, "…");
         browser.post("/account/email/resend", &[]).await.redirects_to("/account/email");
-        browser.get("/account/email").await.says("A new link is on its way");
-        seen.push((card, app.count_letters(REQUESTED).await));
+        browser.get("/account/email").await.has_flash("email-sent-again");
+        seen.push((card, app.count_letters(subjects::EMAIL_CHANGE_ASKED).await));
     }
     assert_eq!((&seen[0].0, seen[0].1), (&seen[1].0, 1));
     assert_eq!(seen[1].1, 2);

@@ -6,8 +6,8 @@ use super::scene::{ACCOMPLICE, Scene, THIEFS_ADDRESS, THIEFS_PASSWORD, press};
 use crate::passkeys::prove;
 use crate::support::app::Letter;
 use crate::support::browser::Browser;
+use crate::support::subjects;
 
-const NEW_BROWSER: &str = "Your account was opened in a new browser";
 const WAYS_BACK: [&str; 3] = ["/not-me?", "/undo-email?", "/undo-factor?"];
 
 /// One that changes what the others try comes after them.
@@ -182,8 +182,8 @@ impl Scene {
         self.app.db.execute("DELETE FROM totp; DELETE FROM passkeys; DELETE FROM recovery_codes");
         let mut browser = self.thief.copy();
         browser.cookies.remove("latchkey");
-        let before = self.app.count_letters(NEW_BROWSER).await;
-        self.log_in(&mut browser).await && self.app.count_letters(NEW_BROWSER).await == before
+        let before = self.app.count_letters(subjects::NEW_DEVICE).await;
+        self.log_in(&mut browser).await && self.app.count_letters(subjects::NEW_DEVICE).await == before
     }
 }
 

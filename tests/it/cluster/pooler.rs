@@ -158,5 +158,5 @@ async fn a_pooler_in_transaction_mode_without_a_way_past_it_is_refused() {
     let refused = Latchkey::on("postgresql://nobody@localhost/nothing")
         .with("LATCHKEY__DATABASE__POOLER", "transaction")
         .run(&["config"]);
-    assert!(refused.refused().contains("LATCHKEY__DATABASE__DIRECT_URL has to lead past it"));
+    assert!(refused.refused().contains("LATCHKEY__DATABASE__DIRECT_URL has to bypass it"));
 }

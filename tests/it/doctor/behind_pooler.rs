@@ -41,11 +41,11 @@ async fn of_a_pooler_in_between_the_doctor_says_which_setting_is_missing() {
         &["POOLER does not say so", "set LATCHKEY__DATABASE__POOLER=transaction: until then"],
     );
     let told = on(&bouncer.url()).with(pooler, "transaction");
-    assert!(told.run(&["doctor"]).out.contains("LATCHKEY__DATABASE__DIRECT_URL has to lead past it"));
+    assert!(told.run(&["doctor"]).out.contains("LATCHKEY__DATABASE__DIRECT_URL has to bypass it"));
     says(
         &told.clone().with(direct, bouncer.url()),
         "problem",
-        &["leads through a pooler as well", "past the pooler"],
+        &["leads through a pooler as well", "bypasses the pooler"],
     );
     says(&told.with(direct, db.url()), "ok", &["as the settings say"]);
 

@@ -12,6 +12,7 @@ use crate::mail::MailServer;
 use crate::support::browser::Browser;
 use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, Running};
+use crate::support::subjects;
 
 const GRACE: (&str, &str) = ("grace@example.org", "nanoseconds-of-wire-30cm");
 const ADA: &str = "ada@example.org";
@@ -134,7 +135,7 @@ async fn everything_people_do(running: &Running, mail: &MailServer, roles: &TwoR
     let mut ada = running.browser();
     let person = [("name", "Ada"), ("email", ADA), ("password", ADAS[0])];
     ada.fill_in("/register", &person).await.redirects_to("/register/check-email");
-    let link = mail.link_to(ADA, "Confirm your email address").await;
+    let link = mail.link_to(ADA, subjects::VERIFY_EMAIL).await;
     ada.fill_in(&link, &[("token", token(&link))]).await.redirects_to("/login");
     let logged_in = async |password: &str| -> Browser {
         let mut browser = running.browser();
@@ -158,7 +159,7 @@ async fn everything_people_do(running: &Running, mail: &MailServer, roles: &TwoR
     assert!(!phone.is_in().await && ada.is_in().await);
 
     phone.fill_in("/forgot-password", &[("email", ADA)]).await.is(303);
-    let link = mail.link_to(ADA, "Set a new password").await;
+    let link = mail.link_to(ADA, subjects::RESET_PASSWORD).await;
     phone.open(&link).await.is(200);
     phone
         .post("/reset-password", &[("token", token(&link)), ("password", ADAS[2])])

@@ -25,8 +25,8 @@ async fn proxies_that_are_not_counted_right_are_found_and_counted() {
     let db = TestDb::new();
     for (hops, level, words) in [
         (0, "problem", "set LATCHKEY__SERVER__TRUSTED_HOPS to 1"),
-        (1, "ok", "127.0.0.1, by way of 1 proxies"),
-        (2, "problem", "whoever writes an X-Forwarded-For is believed"),
+        (1, "ok", "127.0.0.1, through 1 proxies"),
+        (2, "problem", "a forged X-Forwarded-For is believed"),
     ] {
         let latchkey = behind(&db, hops, |head| head);
         let mut running = latchkey.serve_ready().await;
@@ -56,7 +56,7 @@ async fn proxies_that_change_what_we_say_are_found() {
             "problem",
             "without x-content-type-options",
         ),
-        (|head| head.replace("no-store", "max-age=60"), "site.headers", "problem", "kept by caches"),
+        (|head| head.replace("no-store", "max-age=60"), "site.headers", "problem", "caches may store"),
         (|head| head.replace("set-cookie", "x-nothing"), "site.cookie", "problem", "sets no cookie"),
         (|head| head.replace("HttpOnly", "Domain=localhost"), "site.cookie", "problem", "arrives changed"),
     ];
@@ -84,7 +84,7 @@ async fn without_the_secret_the_identity_check_is_not_found() {
     doctor(&stranger, &["--url", &latchkey.origin()]).says(
         "site.reach",
         "problem",
-        "somebody answers (404), but not us",
+        "another server answers (404)",
     );
     // During a rotation of the secret the instance is still recognised.
 }

@@ -32,10 +32,10 @@ async fn over_tls_the_site_is_reached_and_a_certificate_that_browsers_refuse_is_
     let running = latchkey.serve_ready().await;
     doctor(&latchkey, &["--url", &at(&right)])
         .says("site.reach", "ok", "the instance answers")
-        .says("site.client-address", "ok", "by way of 1 proxies")
+        .says("site.client-address", "ok", "through 1 proxies")
         .says("site.headers", "ok", "")
         .says("site.cookie", "ok", "__Host-")
-        .says("site.redirect", "note", "no http:// address beside this one")
+        .says("site.redirect", "note", "no http:// counterpart")
         .says("settings.public-url", "ok", "https://");
 
     for (name, seen, advice) in [
@@ -51,7 +51,7 @@ async fn over_tls_the_site_is_reached_and_a_certificate_that_browsers_refuse_is_
     doctor(&latchkey, &["--url", &at(&right).replace("https", "http")]).says(
         "site.reach",
         "problem",
-        "somebody answers (400), but not us",
+        "another server answers (400)",
     );
     let plain = running.origin.replace("http", "https");
     doctor(&latchkey, &["--url", &plain]).says("site.reach", "problem", "does not speak TLS");

@@ -101,9 +101,27 @@ async fn a_start_and_the_doctor_say_when_others_could_read_what_travels_to_the_d
     let on = |url: String| Latchkey::on(&url).with("LATCHKEY__SECRET", SECRET);
     for (hosts, parameters, warns, level, words) in [
         (AWAY, "sslmode=disable", Some("not encrypted"), "warning", "not encrypted, sslmode=disable"),
-        (AWAY, "connect_timeout=3", Some("right server"), "warning", "sslmode=prefer: nobody has looked"),
-        (AWAY, "sslmode=require", Some("right server"), "warning", "sslmode=require: nobody has looked"),
-        (AWAY, "sslmode=verify-full", None, "ok", "sslmode=verify-full, and the server has proven its name"),
+        (
+            AWAY,
+            "connect_timeout=3",
+            Some("identity of the server is not verified"),
+            "warning",
+            "sslmode=prefer: the identity of the server is not verified",
+        ),
+        (
+            AWAY,
+            "sslmode=require",
+            Some("identity of the server is not verified"),
+            "warning",
+            "sslmode=require: the identity of the server is not verified",
+        ),
+        (
+            AWAY,
+            "sslmode=verify-full",
+            None,
+            "ok",
+            "sslmode=verify-full, and the identity of the server is verified",
+        ),
         ("127.0.0.1", "sslmode=disable", None, "ok", "within this machine"),
     ] {
         let latchkey = on(postgres.url(hosts, parameters)).with("PGSSLROOTCERT", authority.display());

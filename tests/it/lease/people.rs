@@ -141,12 +141,12 @@ async fn a_user_who_is_deleted_by_hand_is_soon_logged_out_everywhere() {
 async fn home_counts_a_log_in_elsewhere() {
     let servers = Servers::new().await;
     let [mut here, mut there, _] = servers.everywhere().await;
-    here.get("/home").await.says("the only place you are logged in");
+    here.get("/home").await.has_others(0);
     servers.apps[0].logged_in(&servers.ada).await;
-    here.get("/home").await.says("on 1 other device");
+    here.get("/home").await.has_others(1);
     let soon = async || {
         let home = there.get("/home").await;
-        (home.status == 200 && home.body.contains("on 1 other")).then_some(())
+        (home.status == 200 && home.codes("data-others") == ["1"]).then_some(())
     };
     eventually("the other instance counts it too", soon).await;
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{inside, passkey_of};
 use crate::support::app::TestApp;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn a_passkey_gets_another_name() {
@@ -17,11 +18,11 @@ async fn a_passkey_gets_another_name() {
     let path = format!("/account/passkeys/{id}/rename");
     browser.post(&path, &[("name", "  Ada's <phone> ")]).await.redirects_to("/account/security");
     let page = browser.get("/account/security").await;
-    page.says("Your passkey has its new name.").says("Ada's <phone>");
-    browser.get("/account/activity").await.says("Passkey renamed: Unknown device, now Ada's <phone>");
-    for (bad, why) in [("", "Enter a name."), ("\u{202e}x", "do not print"), (&"x".repeat(81), "shorter")] {
+    page.has_flash("passkey-renamed").says("Ada's <phone>");
+    browser.get("/account/activity").await.has_event("passkey-renamed").says("Ada's <phone>");
+    for (bad, why) in [("", "empty"), ("\u{202e}x", "unprintable"), (&"x".repeat(81), "too-long")] {
         let page = browser.post(&path, &[("name", bad)]).await;
-        page.is(422).says(why).says("How you log in");
+        page.is(422).is_refused(why).is_page("account/security");
         assert_eq!(page.count("details[open]"), 1);
         assert_eq!(page.attribute("input[aria-invalid]", "id"), Some(format!("name-{id}")));
     }
@@ -40,11 +41,11 @@ async fn removing_takes_the_passkey_and_leaves_the_sessions() {
     browser.get("/account/security").await.is(200);
     browser.post(&format!("/account/passkeys/{id}/remove"), &[]).await.redirects_to("/account/security");
     let page = browser.get("/account/security").await;
-    page.says("That passkey lets nobody in here any more.");
+    page.has_flash("passkey-removed");
     assert_eq!(page.count(".session"), 0);
     assert!(opened.is_in().await);
     assert_eq!(app.events("passkey-removed"), 1);
-    let letter = app.letter(ada.email, "A way to log in was removed").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_REMOVED).await;
     assert!(letter.text.contains("A passkey was removed"), "{}", letter.text);
     browser.post(&format!("/account/passkeys/{id}/remove"), &[]).await.is(404);
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{EXPIRED, NOT_CHECKED, NOT_VERIFIED, add, asked, passkey_of, prove, refuses};
 use crate::support::app::TestApp;
 use crate::support::authenticator::Authenticator;
+use crate::support::subjects;
 
 #[actix_web::test]
 async fn a_passkey_is_asked_for_that_finds_its_account_and_verifies_its_person() {
@@ -39,12 +40,12 @@ async fn a_new_passkey_is_named_after_its_device_and_noted() {
         assert_eq!(answer.is(200).json(), json!({"next": "/account/security", "codes": true}));
     }
     let page = browser.get("/account/security").await;
-    page.is(200).says("Your passkey is added.").says("never used");
+    page.is(200).has_flash("passkey-required").has_notice("never-used");
     let names: String = app.db.scalar("SELECT string_agg(name, ', ' ORDER BY created_at) FROM passkeys");
     assert_eq!(names, "Chrome on Windows, Chrome on Windows (2), Chrome on Windows (3)");
     assert_eq!(app.events("passkey-added"), 3);
-    browser.get("/account/activity").await.says("Passkey added: Chrome on Windows (3)");
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    browser.get("/account/activity").await.has_event("passkey-added").says("Chrome on Windows (3)");
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("A passkey was added"), "{}", letter.text);
 }
 
@@ -61,11 +62,11 @@ async fn one_device_makes_one_passkey_for_an_account_and_none_for_two() {
     assert_eq!(excluded[0]["id"], latchkey::secret::encode(&device.id));
     // A browser that asks all the same.
     let again = browser.post_json("/account/passkeys/finish", &device.make(&options)).await;
-    refuses(&again, "has a passkey for Latchkey already");
+    refuses(&again, "already-registered");
     // Another user who knows the credential id cannot register it as theirs.
     let mut graces = app.logged_in(&grace).await;
     let mut copy = Authenticator { id: device.id.clone(), ..Authenticator::new(&app.origin) };
-    refuses(&add(&mut graces, &mut copy).await, "has a passkey for Latchkey already");
+    refuses(&add(&mut graces, &mut copy).await, "already-registered");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM passkeys"), 1);
     prove(&mut app.browser(), &mut device).await.is(200);
 }
@@ -155,10 +156,7 @@ async fn an_account_holds_twenty_and_two_at_once_do_not_make_it_more() {
     let mut statuses = join_all(presses).await;
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 422, 422]);
-    refuses(
-        &add(&mut browser, &mut Authenticator::new(&app.origin)).await,
-        "as many passkeys as one account can hold",
-    );
+    refuses(&add(&mut browser, &mut Authenticator::new(&app.origin)).await, "limit-reached");
 }
 
 #[actix_web::test]

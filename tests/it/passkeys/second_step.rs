@@ -14,7 +14,7 @@ const FINISH: &str = "/login/second-factor/passkey/finish?next=/account";
 async fn halfway(app: &TestApp, person: &Person) -> Browser {
     let mut browser = app.browser();
     browser.log_in(person.email, person.password).await.redirects_to("/login/second-factor");
-    browser.get("/login/second-factor").await.is(200).says("Use a passkey").says("Recovery code");
+    browser.get("/login/second-factor").await.is(200).has_passkey_button("second-factor");
     browser
 }
 
@@ -125,7 +125,7 @@ async fn a_recovery_code_stands_in_for_a_lost_passkey_and_goes_with_the_last_one
     let ada = app.ada().await;
     let mut device = passkey_of(&app, &ada).await;
     let mut own = inside(&app, &mut device).await;
-    own.get("/account/security").await.is(200).says("Recovery codes");
+    own.get("/account/security").await.is(200).has_notice("codes-for-passkey");
     let page = own.post("/account/recovery-codes", &[]).await;
     let code = page.is(200).text("li.code").expect("a code");
     let mut browser = halfway(&app, &ada).await;

@@ -7,9 +7,9 @@ use super::{add, asked, inside, passkey_of, prove};
 use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::{Answer, Browser};
+use crate::support::subjects;
 
 const STEP: &str = "/account/passkeys/second-step";
-const OFF: &str = "Your password alone now logs you in";
 
 /// Makes a passkey with a choice about the password.
 async fn add_with(browser: &mut Browser, device: &mut Authenticator, choice: &str) -> Answer {
@@ -36,7 +36,7 @@ async fn optional(app: &TestApp, person: &Person) -> (Browser, Authenticator) {
 
 /// Logs in with a new password, set with the link that was mailed.
 async fn logs_in_anew(app: &TestApp, browser: &mut Browser, person: &Person) -> Answer {
-    let token = app.letter(person.email, "Set a new password").await.token();
+    let token = app.letter(person.email, subjects::RESET_PASSWORD).await.token();
     let password = "gravel tuba otter lemon";
     browser
         .post("/reset-password", &[("token", &token), ("password", password)])
@@ -51,16 +51,14 @@ async fn the_page_says_what_the_first_passkey_does_to_the_password_before_it_is_
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     let page = browser.get("/account/security").await;
-    page.says("Your first passkey also decides what your password does, on every device.");
-    page.says("Also ask for this passkey after my password");
-    page.says("Keep logging in with my password alone as well");
+    page.has_notice("step-choice");
+    assert_eq!(page.attributes("input[name=second_step]", "value"), ["required", "off"]);
     assert_eq!(page.attribute("input[name=second_step][checked]", "value").as_deref(), Some("required"));
     add(&mut browser, &mut Authenticator::new(&app.origin)).await.is(200);
     let page = browser.get("/account/security").await;
-    page.says("from now on your password asks for it as well")
-        .does_not_say("Your first passkey also decides");
-    page.says("Logging in with your password also asks for a passkey or a recovery code.");
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    page.has_flash("passkey-required").has_no_notice("step-choice");
+    page.has_notice("step-required");
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("It is now required after your password."), "{}", letter.text);
     assert!(!password_alone(&app, &ada).await);
 }
@@ -74,30 +72,27 @@ async fn a_user_with_a_passkey_may_choose_to_log_in_with_the_password_alone() {
     // No codes: they would stand in for nothing.
     assert_eq!(answer.is(200).json(), json!({"next": "/account/security", "codes": false}));
     let page = browser.get("/account/security").await;
-    page.says("it logs you in, and so does your password alone").does_not_say("Recovery codes<");
+    page.has_flash("passkey-optional").has_no_notice("codes");
     assert!(password_alone(&app, &ada).await);
     prove(&mut app.browser(), &mut device).await.is(200);
     app.age_confirmations();
     let page = browser.get("/confirm").await;
     assert_eq!(page.count("#code"), 0);
     browser.post("/confirm", &[("password", ada.password)]).await.is(303);
-    browser
-        .get("/account/activity")
-        .await
-        .says("Passkey added: Unknown device, not required after the password");
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    browser.get("/account/activity").await.has_event("passkey-added");
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("Your password alone still logs you in as well."), "{}", letter.text);
     browser.get("/account/security").await;
     browser.post("/account/recovery-codes", &[]).await.redirects_to("/account/security");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
     // An administrator sees it.
     let mut grace = app.logged_in(&app.grace().await).await;
-    grace.get(&format!("/admin/users/{}", ada.id)).await.says("off: their password alone logs them in");
+    grace.get(&format!("/admin/users/{}", ada.id)).await.has_notice("step-off");
 }
 
 #[actix_web::test]
 async fn only_the_very_word_weakens_anything() {
-    for choice in ["", "required", "Off", "OFF", "off%20", "0", "no"] {
+    for choice in ["", "required", "Off", "subjects::PASSKEY_STEP_OFF", "off%20", "0", "no"] {
         let app = TestApp::spawn();
         let ada = app.ada().await;
         let mut browser = app.logged_in(&ada).await;
@@ -131,13 +126,9 @@ async fn an_authenticator_app_requires_a_second_step_regardless_of_the_choice_fo
     browser.get("/account/security").await.does_not_say("second_step");
     add_with(&mut browser, &mut Authenticator::new(&app.origin), "off").await.is(200);
     assert!(!password_alone(&app, &ada).await);
-    browser
-        .get("/account/security")
-        .await
-        .says("Your authenticator app is on")
-        .does_not_say("Stop asking for a passkey");
+    browser.get("/account/security").await.has_notice("step-app").has_no_notice("step-required");
     browser.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
-    browser.get("/account/security").await.says("Nothing was changed");
+    browser.get("/account/security").await.has_flash("step-unchanged");
     assert_eq!(app.events("passkey-step-off"), 0);
     // Without the app the passkey is the second step.
     browser.post("/account/totp/remove", &[]).await.is(303);
@@ -160,7 +151,7 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     let ada = app.ada().await;
     let mut device = passkey_of(&app, &ada).await;
     let mut thief = inside(&app, &mut device).await;
-    thief.get("/account/security").await.says("Stop asking for a passkey");
+    thief.get("/account/security").await.has_notice("step-required");
     thief.post("/account/recovery-codes", &[]).await.is(200);
     let mut waiting = app.browser();
     waiting.log_in(ada.email, ada.password).await.redirects_to("/login/second-factor");
@@ -172,22 +163,18 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     prove(&mut thief, &mut device).await.is(200);
     thief.get("/account/security").await.is(200);
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
-    thief.get("/account/security").await.says("Your password alone logs you in again.");
+    thief.get("/account/security").await.has_flash("step-off");
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
     assert_eq!((app.events("passkey-step-off"), app.count_letters(OFF).await), (1, 1));
-    thief.get("/account/activity").await.says("Passkey no longer required after the password");
+    thief.get("/account/activity").await.has_event("passkey-step-off");
     for table in ["recovery_codes", "pending_logins"] {
         assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
     assert!(password_alone(&app, &ada).await);
 
-    let letter = app.letter(ada.email, OFF).await;
+    let letter = app.letter(ada.email, subjects::PASSKEY_STEP_OFF).await;
     let mut owner = app.browser();
-    owner
-        .open(&letter.link())
-        .await
-        .is(200)
-        .says("a passkey is required after your password if it was before");
+    owner.open(&letter.link()).await.is(200).is_page("mailed_link");
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
     assert!(!thief.is_in().await);
     app.browser().log_in(ada.email, ada.password).await.is(422);
@@ -205,15 +192,15 @@ async fn turning_it_on_brings_codes_once_and_is_told_and_taken_back() {
          UPDATE users SET password_alone_since = now() - interval '1 day'; DELETE FROM outbox",
     );
     let page = browser.post(STEP, &[("second_step", "required")]).await;
-    page.is(200).says("From now on, logging in with your password also asks for a passkey.");
-    page.says("when you do not have your passkey at hand").does_not_say("earlier codes");
+    page.is(200).has_flash("step-required");
+    page.has_notice("codes-for-passkey").has_no_notice("codes-replaced");
     assert_eq!(page.count("li.code"), 10);
     assert!(!password_alone(&app, &ada).await);
     // Loaded again.
     browser.post(STEP, &[("second_step", "required")]).await.redirects_to("/account/security");
-    browser.get("/account/security").await.says("Recovery codes are shown once").says("10 are left.");
+    browser.get("/account/security").await.has_flash("codes-shown").has_codes_left(10);
     assert_eq!(app.events("passkey-step-on"), 1);
-    let letter = app.letter(ada.email, "A way to log in was added").await;
+    let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("set to require a passkey after your password"), "{}", letter.text);
     // Another person turned it on: the owner, who has no passkey at hand, gets in again.
     let mut owner = app.browser();
@@ -232,7 +219,7 @@ async fn the_choice_goes_with_the_last_passkey() {
     browser.post(&format!("/account/passkeys/{id}/remove"), &[]).await.is(303);
     let left = "SELECT count(*) FROM users WHERE password_alone_since IS NOT NULL";
     assert_eq!(app.db.scalar::<i64>(left), 0);
-    browser.get("/account/security").await.says("Your first passkey also decides");
+    browser.get("/account/security").await.has_notice("step-choice");
     for choice in ["off", "required"] {
         browser.post(STEP, &[("second_step", choice)]).await.redirects_to("/account/security");
     }

@@ -158,10 +158,10 @@ async fn at_a_bare_address_there_are_no_passkeys_and_the_page_says_why() {
         let page = browser.get("/login").await;
         page.is(200).does_not_say("passkey");
         assert!(!page.header("content-security-policy").unwrap().contains("script-src"));
-        refuses(&browser.post_json("/login/passkey/start", &json!({})).await, "do not work at this address");
+        refuses(&browser.post_json("/login/passkey/start", &json!({})).await, "unavailable");
         browser.log_in(ada.email, ada.password).await.redirects_to("/home");
         let page = browser.get("/account/security").await;
-        page.is(200).says("this one is reached by its IP address");
+        page.is(200).has_notice("passkeys-off");
         assert_eq!((page.count("[data-passkey]"), page.count("script")), (0, 0));
     }
 }

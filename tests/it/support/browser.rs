@@ -223,12 +223,139 @@ impl Answer {
         self.status == 303 && location.split('?').next() == Some(path)
     }
 
+    /// The codes that the page carries in this attribute: see `src/web/copy`.
+    pub fn codes(&self, attribute: &str) -> Vec<String> {
+        self.attributes(&format!("[{attribute}]"), attribute)
+    }
+
+    /// The template of the page.
+    #[track_caller]
+    pub fn is_page(&self, template: &str) -> &Self {
+        assert_eq!(self.attribute("main", "data-page").as_deref(), Some(template), "{}", self.body);
+        self
+    }
+
+    /// An error page with this code, or a problem document.
+    #[track_caller]
+    pub fn is_error(&self, code: &str) -> &Self {
+        let found = self.attribute("[data-error]", "data-error").or_else(|| self.problem_code());
+        assert_eq!(found.as_deref(), Some(code), "{}", self.body);
+        self
+    }
+
+    /// The message that the request before left for this page.
+    pub fn flash(&self) -> Option<String> {
+        self.attribute("[data-flash]", "data-flash")
+    }
+
+    #[track_caller]
+    pub fn has_flash(&self, code: &str) -> &Self {
+        assert_eq!(self.flash().as_deref(), Some(code), "{}", self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn has_no_flash(&self) -> &Self {
+        assert_eq!(self.flash(), None, "{}", self.body);
+        self
+    }
+
+    /// Why the form was refused: one code for each field, or the code of a problem document.
+    pub fn refusals(&self) -> Vec<String> {
+        self.problem_code().map_or_else(|| self.codes("data-refusal"), |code| vec![code])
+    }
+
+    #[track_caller]
+    pub fn is_refused(&self, code: &str) -> &Self {
+        assert_eq!(self.refusals(), [code], "{}", self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn has_notice(&self, code: &str) -> &Self {
+        let found = self.codes("data-notice");
+        assert!(found.iter().any(|it| it == code), "{code} is not among {found:?}: {}", self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn has_no_notice(&self, code: &str) -> &Self {
+        let found = self.codes("data-notice");
+        assert!(!found.iter().any(|it| it == code), "{code} is among {found:?}");
+        self
+    }
+
+    /// The events that the page lists, by their stored action.
+    #[track_caller]
+    pub fn has_event(&self, action: &str) -> &Self {
+        let found = self.codes("data-event");
+        assert!(found.iter().any(|it| it == action), "{action} is not among {found:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn has_no_event(&self, action: &str) -> &Self {
+        let found = self.codes("data-event");
+        assert!(!found.iter().any(|it| it == action), "{action} is among {found:?}");
+        self
+    }
+
+    /// A user or an invitation in this state.
+    #[track_caller]
+    pub fn has_state(&self, state: &str) -> &Self {
+        let found = self.codes("data-state");
+        assert!(found.iter().any(|it| it == state), "{state} is not among {found:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn has_no_state(&self, state: &str) -> &Self {
+        let found = self.codes("data-state");
+        assert!(!found.iter().any(|it| it == state), "{state} is among {found:?}");
+        self
+    }
+
+    /// How many sessions the user has besides this one, as the page says it.
+    #[track_caller]
+    pub fn has_others(&self, count: usize) -> &Self {
+        assert_eq!(self.codes("data-others"), [count.to_string()], "{}", self.body);
+        self
+    }
+
+    /// How many recovery codes are left, as the page says it.
+    #[track_caller]
+    pub fn has_codes_left(&self, count: usize) -> &Self {
+        assert_eq!(self.codes("data-codes-left"), [count.to_string()], "{}", self.body);
+        self
+    }
+
+    /// The list has so many rows, and this page of it is shown: "60 1/3".
+    #[track_caller]
+    pub fn has_pager(&self, pager: &str) -> &Self {
+        assert_eq!(self.codes("data-pager"), [pager], "{}", self.body);
+        self
+    }
+
+    /// A button for passkeys of this kind: log-in, second-factor or confirm.
+    #[track_caller]
+    pub fn has_passkey_button(&self, kind: &str) -> &Self {
+        assert_eq!(self.codes("data-passkey"), [kind], "{}", self.body);
+        self
+    }
+
+    fn problem_code(&self) -> Option<String> {
+        let problem: Value = serde_json::from_str(&self.body).ok()?;
+        problem["code"].as_str().map(str::to_owned)
+    }
+
+    /// For text that a test is about, such as a name that a user typed. For our own sentences, compare codes.
     #[track_caller]
     pub fn does_not_say(&self, words: &str) -> &Self {
         assert!(!self.body.contains(words), "{words:?} is in: {}", self.body);
         self
     }
 
+    /// See [`Self::does_not_say`].
     #[track_caller]
     pub fn says(&self, words: &str) -> &Self {
         let text: String = self.html().root_element().text().collect();

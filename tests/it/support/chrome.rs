@@ -133,9 +133,24 @@ impl Chrome {
         url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned()
     }
 
-    /// Waits for the page with this heading.
-    pub async fn reads(&self, heading: &str) {
-        self.find("heading", heading, &format!("//h1[normalize-space()={}]", quoted(heading))).await;
+    /// Waits for a page of this template.
+    pub async fn is_at(&self, template: &str) {
+        self.find("page", template, &format!("//main[@data-page={}]", quoted(template))).await;
+    }
+
+    /// Waits for an element with this code: see `src/web/copy`.
+    pub async fn shows(&self, attribute: &str, code: &str) {
+        self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
+    }
+
+    /// Waits for a page of this template.
+    pub async fn is_at(&self, template: &str) {
+        self.find("page", template, &format!("//main[@data-page={}]", quoted(template))).await;
+    }
+
+    /// Waits for an element with this code: see `src/web/copy`.
+    pub async fn shows(&self, attribute: &str, code: &str) {
+        self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
     }
 
     /// Waits for these words, somewhere on the page.
@@ -225,7 +240,7 @@ impl Chrome {
 
     pub async fn log_in(&self, email: &str, password: &str) {
         self.go("/login").await;
-        self.type_in("E-mail address", email).await;
+        self.type_in("Email", email).await;
         self.type_in("Password", password).await;
         self.press("Log in").await;
     }

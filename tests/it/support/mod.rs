@@ -9,3 +9,4 @@ pub mod chrome;
 pub mod db;
 pub mod generated;
 pub mod process;
+pub mod subjects;

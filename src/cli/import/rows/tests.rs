@@ -1,4 +1,4 @@
-//! Both parsers, on what people export and on anything at all.
+//! Both parsers, on typical exports and on random input.
 
 use std::io::Cursor;
 
@@ -65,7 +65,7 @@ fn a_header_is_required_and_its_mistakes_are_named() {
     assert!(header("ada@example.org,Ada,x\n").contains("unknown column \"ada@example.org\""));
     assert_eq!(header("email,name\n"), "the header has no column \"password_hash\"");
     assert_eq!(header("email,name,name,password_hash\n"), "the header has the column \"name\" twice");
-    assert!(header(&",".repeat(100)).contains("no row of CSV"));
+    assert!(header(&",".repeat(100)).contains("not a valid CSV row"));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_bad_line_is_one_bad_line() {
     let rows = csv(&text);
     assert_eq!(reason(&rows[0]), (2, "a quotation mark has no counterpart on its line"));
     assert_eq!(reason(&rows[1]), (3, "the line is longer than 16384 bytes"));
-    assert_eq!(reason(&rows[2]), (4, "the line is no row of CSV"));
+    assert_eq!(reason(&rows[2]), (4, "the line is not a valid CSV row"));
     assert_eq!(fields(&rows[3]).0, 5);
     let latin1 = b"{\"email\":\"caf\xe9@x.org\"}\n{\"email\":\"a@x.org\"}".to_vec();
     let rows = all(Rows::jsonl(Cursor::new(latin1)));
@@ -108,7 +108,7 @@ fn json_has_the_same_fields_and_no_others() {
         ("{\"email\":\"a@b.org\",\"phone\":\"1\"}", "unknown field `phone`"),
         ("{\"email\":\"a\",\"email\":\"b\"}", "duplicate field `email`"),
         ("{\"name\":\"A\"}", "missing field `email`"),
-        ("[\"a@b.org\",\"A\",\"x\"]", "no JSON object"),
+        ("[\"a@b.org\",\"A\",\"x\"]", "not a JSON object"),
         ("{\"email\":1}", "invalid type"),
         ("{\"email\":\"a@b.org\"", "EOF"),
         ("{\"email\":\"a@b.org\"} {}", "trailing characters"),

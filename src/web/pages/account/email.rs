@@ -1,4 +1,4 @@
-//! Change your e-mail address: a link to the new one does it.
+//! Change the email address: opening a link sent to the new one completes it.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -68,18 +68,18 @@ impl EmailPage {
         mut form: Fields,
         refusal: ChangeEmailRefusal,
     ) -> Result<HttpResponse, Error> {
-        match refusal {
-            ChangeEmailRefusal::Same => form.refuse("email", "This is your address already. Enter another."),
-            ChangeEmailRefusal::NoMail => {
-                form.refuse("", "Mail is switched off here, so no link can be sent.")
-            }
+        let (field, wait) = match &refusal {
             ChangeEmailRefusal::SessionLost => return Ok(ctx.redirect("/account/email", Flash::SessionLost)),
-            ChangeEmailRefusal::TooMany(wait) => {
-                form.refuse("", wait);
-                return page::too_many(wait, &Self::new(me, ctx, form).await?);
-            }
+            ChangeEmailRefusal::Same => ("email", None),
+            ChangeEmailRefusal::NoMail => ("", None),
+            ChangeEmailRefusal::TooMany(wait) => ("", Some(*wait)),
+        };
+        form.refuse(field, refusal);
+        let page = Self::new(me, ctx, form).await?;
+        match wait {
+            Some(wait) => page::too_many(wait, &page),
+            None => page::refused(&page),
         }
-        page::refused(&Self::new(me, ctx, form).await?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Take what is kept about you along, and delete your account.
+//! Download the data that is kept about a user, and delete the account.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -77,13 +77,8 @@ pub async fn submit(
             ctx.end_session(&mut response);
             return Ok(response);
         }
-        Err(DeleteAccountRefusal::AddressMismatch) => form
-            .fields
-            .refuse("email", "This is not the address of your account. Type it as it stands above."),
-        Err(DeleteAccountRefusal::LastAdmin) => form.fields.refuse(
-            "",
-            "You are the last administrator. Make somebody else one first, then delete your account.",
-        ),
+        Err(refusal @ DeleteAccountRefusal::AddressMismatch) => form.fields.refuse("email", refusal),
+        Err(refusal @ DeleteAccountRefusal::LastAdmin) => form.fields.refuse("", refusal),
     }
     page::refused(&DeletePage::new(&me, &ctx, form.fields).await?)
 }

@@ -1,6 +1,7 @@
 //! The passkeys of a user, as the security page shows them.
 
 use crate::factors::{FactorStatus, Passkey, PasskeyId};
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::view::When;
@@ -32,7 +33,7 @@ pub struct PasskeyRow {
     pub suspect_since: Option<When>,
     /// What is in the field for another name, and what is wrong with that.
     pub typed: String,
-    pub error: Option<String>,
+    pub error: Option<Phrase>,
     /// Whether what is typed in it waits to be sent.
     pub open: bool,
 }

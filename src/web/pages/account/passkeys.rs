@@ -81,7 +81,7 @@ pub async fn rename(
         Ok(name) => name,
         Err(why) => {
             let mut page = SecurityPage::new(&me, &ctx).await?;
-            page.passkeys.open(PasskeyId(id), form.input.name.as_str())?.error = Some(why.to_string());
+            page.passkeys.open(PasskeyId(id), form.input.name.as_str())?.error = Some(why.into());
             return page::refused(&page);
         }
     };
@@ -133,8 +133,7 @@ pub async fn set_step(
     };
     match ctx.accounts().factors.set_passkey_step(me.session.clone(), step, ctx.client()).await? {
         PasskeyStepChange::Required(Some(codes)) => {
-            let news = "From now on, logging in with your password also asks for a passkey.";
-            recovery_codes::show(&me, &ctx, &codes, news, false).await
+            recovery_codes::show(&me, &ctx, &codes, Some(Flash::StepRequired), false).await
         }
         PasskeyStepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
         PasskeyStepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),

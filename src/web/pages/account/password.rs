@@ -71,20 +71,19 @@ pub async fn submit(
             ctx.rotate_session(&me.session, &key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
-        Err(ChangePasswordRefusal::SessionLost) => return Ok(ctx.redirect("/account/password", Flash::SessionLost)),
+        Err(ChangePasswordRefusal::SessionLost) => {
+            return Ok(ctx.redirect("/account/password", Flash::SessionLost));
+        }
         Err(ChangePasswordRefusal::TooMany(wait)) => {
             shown.form.refuse("", wait);
             return page::too_many(wait, &shown);
         }
-        Err(ChangePasswordRefusal::WrongPassword) => {
-            shown.form.refuse("current_password", "That is not your current password. Try again. If it is locked after too many tries, we have emailed you what to do.")
-        }
-        Err(ChangePasswordRefusal::Same) => {
-            shown.form.refuse("password", "This is your password already. Choose another.")
-        }
+        Err(refusal @ ChangePasswordRefusal::WrongPassword) => shown.form.refuse("current_password", refusal),
+        Err(refusal @ ChangePasswordRefusal::Same) => shown.form.refuse("password", refusal),
         Err(ChangePasswordRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
-            shown.strength = Some(ctx.accounts().passwords.strength(&password, &me.session.owner.name, &shown.email).await?);
+            let name = &me.session.owner.name;
+            shown.strength = Some(ctx.accounts().passwords.strength(&password, name, &shown.email).await?);
         }
     }
     page::refused(&shown)

@@ -6,7 +6,9 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
-use crate::factors::{FactorStatus, RecoveryCodes, RecoveryCodesRefusal};
+use crate::factors::{RecoveryCodes, RecoveryCodesRefusal};
+use crate::web::copy::notices::codes_for;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, FormInput, Preset, SecretText};
@@ -21,20 +23,11 @@ const PAGE: &str = "/account/security";
 struct CodesPage {
     page: Page,
     codes: Vec<String>,
-    /// What they came with; empty where they were asked for.
-    news: &'static str,
-    /// There were others before.
+    /// What they came with; `None` if the user asked for them.
+    news: Option<Flash>,
+    /// The earlier codes no longer work.
     replaced: bool,
-    stands_in_for: &'static str,
-}
-
-/// What a recovery code is used in place of.
-pub fn stands_in_for(factors: &FactorStatus) -> &'static str {
-    match (factors.totp.is_some(), factors.passkey) {
-        (true, true) => "your authenticator app or a passkey",
-        (true, false) => "your authenticator app",
-        (false, _) => "your passkey",
-    }
+    codes_for: Phrase,
 }
 
 /// The answer to the form that made `codes`. They cannot be shown again: only their hashes are stored.
@@ -42,7 +35,7 @@ pub async fn show(
     me: &Confirmed,
     ctx: &RequestContext,
     codes: &RecoveryCodes,
-    news: &'static str,
+    news: Option<Flash>,
     replaced: bool,
 ) -> Result<HttpResponse, Error> {
     let factors = ctx.accounts().factors.status(me.session.owner.id).await?;
@@ -51,7 +44,7 @@ pub async fn show(
         codes: codes.formatted(),
         news,
         replaced,
-        stands_in_for: stands_in_for(&factors),
+        codes_for: codes_for(&factors),
     })
 }
 
@@ -72,7 +65,7 @@ pub async fn make(me: Confirmed, ctx: RequestContext, form: Form<MakeForm>) -> R
         .await
         .split()?
     {
-        Ok(new) => show(&me, &ctx, &new.codes, "", new.replaced).await,
+        Ok(new) => show(&me, &ctx, &new.codes, None, new.replaced).await,
         Err(RecoveryCodesRefusal::NoFactor) => Ok(ctx.redirect(PAGE, Flash::NoFactor)),
         Err(RecoveryCodesRefusal::Replaced) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
     }

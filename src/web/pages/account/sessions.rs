@@ -1,4 +1,4 @@
-//! Where you are logged in, and ending it.
+//! A user's own sessions, and ending them.
 
 use actix_web::HttpResponse;
 use askama::Template;

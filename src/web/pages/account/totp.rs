@@ -8,6 +8,9 @@ use time::OffsetDateTime;
 use super::recovery_codes;
 use crate::db::Refusable as _;
 use crate::factors::{FactorStatus, TotpEnrolment, TotpRefusal};
+use crate::web::copy::notices::codes_for;
+use crate::web::copy::phrase::Phrase;
+use crate::web::copy::refusals::WRONG_FIRST_CODE;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText};
@@ -27,8 +30,8 @@ pub struct Totp {
     pub codes_left: usize,
     /// Names the set of codes there is, for the form that replaces it.
     pub code_set: String,
-    /// What a recovery code is used in place of.
-    pub stands_in_for: &'static str,
+    /// What a recovery code replaces.
+    pub codes_for: Phrase,
     /// Whether the password alone is not enough.
     pub on: bool,
 }
@@ -40,7 +43,7 @@ impl Totp {
             locked: factors.totp.as_ref().is_some_and(|totp| totp.locked),
             codes_left: factors.recovery_codes,
             code_set: factors.code_set.clone(),
-            stands_in_for: recovery_codes::stands_in_for(factors),
+            codes_for: codes_for(factors),
             on: factors.on,
         }
     }
@@ -88,19 +91,13 @@ pub async fn finish(
         .await
         .split()?
     {
-        Ok(Some(codes)) => {
-            let news = "Your authenticator app is set up. From now on, logging in asks for its code after your password.";
-            recovery_codes::show(&me, &ctx, &codes, news, false).await
-        }
+        Ok(Some(codes)) => recovery_codes::show(&me, &ctx, &codes, Some(Flash::TotpAdded), false).await,
         Ok(None) => Ok(ctx.redirect(PAGE, Flash::TotpAdded)),
         // The page with the codes was loaded again, which sends this form again.
         Err(TotpRefusal::AlreadyOn) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
         Err(TotpRefusal::NotStarted) => Ok(ctx.redirect(PAGE, Flash::TotpExpired)),
         Err(TotpRefusal::Wrong(enrolment)) => {
-            form.fields.refuse(
-                "code",
-                "That is not the code your app should show now. Check its clock, then enter the next one.",
-            );
+            form.fields.refuse("code", WRONG_FIRST_CODE);
             page::refused(&EnrolPage::new(&ctx, enrolment, form.fields)?)
         }
     }

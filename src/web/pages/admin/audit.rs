@@ -25,7 +25,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
     page::ok(&AuditPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
-        events: events.iter().map(|event| Event::of_somebody(event, me.session.now())).collect(),
+        events: events.iter().map(|event| Event::for_administrators(event, me.session.now())).collect(),
         q,
     })
 }

@@ -100,13 +100,10 @@ pub async fn invite(
         .split()?
     {
         Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
-        Err(InviteRefusal::Email(why)) => form.fields.refuse("email", why),
-        Err(InviteRefusal::Registered) => {
-            form.fields.refuse("email", "Somebody with this address has an account.")
+        Err(refusal @ (InviteRefusal::Email(_) | InviteRefusal::Registered)) => {
+            form.fields.refuse("email", refusal)
         }
-        Err(InviteRefusal::NoMail) => {
-            form.fields.refuse("", "Mail is switched off here, so no invitation can be sent.")
-        }
+        Err(refusal @ InviteRefusal::NoMail) => form.fields.refuse("", refusal),
     }
     page::refused(&InvitationsPage::new(&me, &ctx, form.fields).await?)
 }

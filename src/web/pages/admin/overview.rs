@@ -47,22 +47,22 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
     let in_all = |days: &[DayCount]| grouped(days.iter().map(|day| day.value).sum());
     let stats = vec![
         Stat {
-            label: "People",
+            label: "Users",
             value: today(&numbers.people),
             unit: "now",
             note: format!("{} registered today", today(&numbers.registrations)),
             href: "/admin/users",
             series: series(&numbers.people),
-            counted: "People with an account at the end of the day",
+            counted: "Users at the end of the day",
         },
         Stat {
-            label: "Live sessions",
+            label: "Sessions",
             value: today(&numbers.live_sessions),
             unit: "now",
             note: format!("{} opened today", today(&numbers.opened)),
             href: "/admin/sessions",
             series: series(&numbers.live_sessions),
-            counted: "Sessions that were live at the end of the day",
+            counted: "Live sessions at the end of the day",
         },
         Stat {
             label: "Log-ins",
@@ -71,7 +71,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
             note: format!("{} in 14 days", in_all(&numbers.log_ins)),
             href: "/admin/audit?q=logged-in",
             series: series(&numbers.log_ins),
-            counted: "Log-ins on the day",
+            counted: "Log-ins on that day",
         },
         Stat {
             label: "Refused log-ins",
@@ -80,14 +80,14 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
             note: format!("{} in 14 days", in_all(&numbers.refusals)),
             href: "/admin/audit?q=log-in-refused",
             series: series(&numbers.refusals),
-            counted: "Refused log-ins on the day",
+            counted: "Refused log-ins on that day",
         },
     ];
     page::ok(&OverviewPage {
         page: ctx.page(),
         stats,
         days: rows(&numbers.log_ins, &numbers.refusals),
-        events: events.iter().map(|event| Event::of_somebody(event, me.session.now())).collect(),
+        events: events.iter().map(|event| Event::for_administrators(event, me.session.now())).collect(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! People: find them, see them, change what they may do.
+//! Users: find them, see them, change what they may do.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -8,6 +8,9 @@ use uuid::Uuid;
 use crate::db::Refusable as _;
 use crate::identity::{Role, UserId};
 use crate::users::AdminRefusal;
+use crate::web::copy::notices::second_step;
+use crate::web::copy::phrase::Phrase;
+use crate::web::copy::refusals::UNKNOWN_ROLE;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -51,7 +54,7 @@ struct UserPage {
     is_self: bool,
     can_reset: bool,
     locked: bool,
-    factors: &'static str,
+    factors: Phrase,
     /// What the field for the role shows.
     role: &'static str,
 }
@@ -69,16 +72,13 @@ impl UserPage {
             sessions: sessions
                 .map(|record| SessionRow::new(record, here, now, policy).of(Some(&found.user)))
                 .collect(),
-            events: found.events.iter().map(|event| Event::of_somebody(event, now).on_their_page()).collect(),
+            events: found
+                .events
+                .iter()
+                .map(|event| Event::for_administrators(event, now).on_their_page())
+                .collect(),
             last_admin: found.last_admin,
-            factors: match (found.factors.on, found.factors.totp) {
-                (false, _) if found.factors.passkey => {
-                    "off: their password alone logs them in, and so does a passkey"
-                }
-                (false, _) => "off",
-                (true, Some(totp)) if totp.locked => "on, but the authenticator app is locked",
-                (true, _) => "on",
-            },
+            factors: second_step(&found.factors),
             is_self: me.session.owner.id.0 == id,
             locked: found.locked,
             can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,
@@ -109,7 +109,7 @@ pub async fn set_role(
     form: Form<RoleForm>,
 ) -> Result<HttpResponse, Error> {
     let Some(role) = Role::parse(form.input.role.as_str()) else {
-        return refuse(&me, &ctx, id, "Choose one of the roles.").await;
+        return refuse(&me, &ctx, id, UNKNOWN_ROLE).await;
     };
     let answer = ctx
         .accounts()
@@ -191,23 +191,15 @@ async fn conclude(
 ) -> Result<HttpResponse, Error> {
     match answer {
         Ok(()) => Ok(ctx.redirect(&format!("/admin/users/{id}"), done)),
-        Err(AdminRefusal::LastAdmin) => {
-            refuse(me, ctx, id, "They are the last administrator: make somebody else one first.").await
-        }
-        Err(AdminRefusal::NoMail) => {
-            refuse(me, ctx, id, "Mail is switched off here, so no link can be sent.").await
+        Err(refusal @ (AdminRefusal::LastAdmin | AdminRefusal::NoMail)) => {
+            refuse(me, ctx, id, refusal.into()).await
         }
         Err(AdminRefusal::NoSuchUser | AdminRefusal::AddressTaken) => Err(Error::NotFound),
     }
 }
 
-async fn refuse(
-    me: &Admin,
-    ctx: &RequestContext,
-    id: Uuid,
-    why: &'static str,
-) -> Result<HttpResponse, Error> {
+async fn refuse(me: &Admin, ctx: &RequestContext, id: Uuid, why: Phrase) -> Result<HttpResponse, Error> {
     let mut page = UserPage::new(me, ctx, id).await?;
-    page.page.flash = Some(FlashMessage { kind: "bad", text: why });
+    page.page.flash = Some(FlashMessage { code: why.code, kind: "bad", text: why.text });
     page::refused(&page)
 }

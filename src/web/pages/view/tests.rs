@@ -54,7 +54,7 @@ fn every_event_says_who_did_it() {
         let read = Event::own(&event, now);
         assert_eq!((read.by.as_str(), read.text.as_str()), (own, "Reset link requested"));
         assert_eq!(read.address.is_empty() && read.device.is_empty(), !own.is_empty(), "{own}");
-        let seen = Event::of_somebody(&event, now);
+        let seen = Event::for_administrators(&event, now);
         assert_eq!((seen.by.as_str(), seen.actor_name.as_str()), (by, actor));
         assert_eq!((seen.person_name.as_str(), seen.address.as_str()), ("Ada", event.address.as_str()));
     }
