@@ -1,4 +1,4 @@
-//! The audit trail: it only grows, each event is a link of a chain, and every kind of tampering is found.
+//! The audit trail is append-only, its events form a hash chain, and every kind of tampering is found.
 
 use std::sync::Barrier;
 use std::thread;

@@ -1,4 +1,4 @@
-//! The log of the real program: which fields its lines have, and what is in none of them.
+//! The log of the real program: the fields of its lines, and the secrets that no line may contain.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -57,7 +57,7 @@ impl Heard {
         assert!(self.served().count() > 5);
     }
 
-    /// The one exception is for the operator, who has to have it from somewhere.
+    /// The one exception is the setup link, which the operator needs.
     fn tells_nothing(&self) {
         for line in self.lines.iter().filter(|line| line.get("link").is_none()) {
             let text = line.to_string();

@@ -110,7 +110,7 @@ async fn of_many_instances_one_does_it_and_the_others_see_that_it_is_done() {
     let app = TestApp::spawn();
     let other = app.beside(|_| {});
     assert!(app.accounts.maintenance.last_purge().await.unwrap().is_none());
-    // While one instance purges, the others skip it without waiting.
+    // While one instance purges, the others skip the purge without waiting.
     app.ada().await;
     links(&app, 3, "now() - interval '1 minute'");
     let mut busy = app.db.connect();

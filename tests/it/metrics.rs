@@ -1,4 +1,4 @@
-//! What the real program says of itself in numbers, on a port of its own.
+//! The metrics of the real program, served on a separate port.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

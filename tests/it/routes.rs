@@ -1,4 +1,4 @@
-//! The route table, walked: what happens at a row follows from its guard alone, for everybody.
+//! Walks the route table: the guard of a route alone decides the answer, for every persona.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! `latchkey serve` as a process: its first start, its readiness, its end, and what it survives between.
+//! `latchkey serve` as a process: first start, readiness, shutdown, and outages in between.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};

@@ -1,4 +1,4 @@
-//! What is done to the fleet while people use it, and how it is judged.
+//! Maintenance work on the fleet under load, and the verdicts on it.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::history::simulation::{Summary, lives, name_the_revoked, world};
 const BEFORE: Duration = Duration::from_millis(1200);
 const AFTER: Duration = Duration::from_millis(600);
 
-/// What a row may not have.
+/// Violations that a row must not have.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Demand {
     /// No request fails.
@@ -34,7 +34,7 @@ pub struct Play {
 }
 
 impl Play {
-    /// People come, `act` happens, people leave.
+    /// Starts the load, runs `act`, and stops the load.
     pub async fn watch(
         fleet: &mut Fleet,
         seed: u64,
@@ -58,7 +58,7 @@ impl Play {
         Self { world, held, act, seed }
     }
 
-    /// Once more with every key anybody still has, at every instance.
+    /// Requests a page with every remaining key at every instance.
     pub async fn look_again(&mut self, fleet: &Fleet) {
         for held in &mut self.held {
             for origin in fleet.instances() {

@@ -15,10 +15,10 @@ use super::harness::{CALM, Harness};
 use super::outcome::Outcome;
 use super::proxy::Proxy;
 
-/// No answer takes longer: two seconds for a connection, four for what is asked.
+/// No answer takes longer: two seconds for a connection, four for the statement.
 const ANSWER_WITHIN: Duration = Duration::from_millis(6500);
 
-/// A fault that lasts lasts so long: longer than any answer, shorter than the history allows for.
+/// The length of a lasting fault: longer than any answer, shorter than the checker's time limit.
 const LONG_ENOUGH: Duration = Duration::from_millis(7500);
 
 /// What the listening connections are called.
@@ -54,7 +54,7 @@ pub async fn hangs() -> Vec<Outcome> {
     let back = harness.recovers(Instant::now()).await;
     let stopped = harness.judged("Postgres hangs: its processes stand still", Some(back)).await;
 
-    // A network that swallows everything and says nothing, new connections included.
+    // A network that drops every packet, those of new connections included.
     let proxy = Rc::new(Proxy::new());
     let mut harness = Harness::new(&[], |program, url| {
         proxy.lead_to(url);

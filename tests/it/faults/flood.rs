@@ -1,4 +1,4 @@
-//! Everybody logs in at once.
+//! All users log in at once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,7 @@ pub async fn herd() -> Vec<Outcome> {
         ]
     })
     .await;
-    // Otherwise everybody's first log-in would hash anew.
+    // Otherwise each user's first log-in would rehash the password.
     let hasher = Hasher::new(COST, 1, 1).expect("a hasher");
     let hash = hasher.hash(Password::given(PASSWORD).expect("a password")).await.expect("a hash");
     harness.execute(&format!("UPDATE users SET password_hash = '{}'", hash.as_str()));

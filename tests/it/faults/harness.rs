@@ -32,7 +32,7 @@ const BROWSERS_EACH: usize = 2;
 /// The account that logs in to check recovery; no actor revokes its sessions.
 const PROBE: &str = "link299@example.org";
 
-/// How long the world is left alone before and after a fault.
+/// How long the load runs undisturbed before and after a fault.
 pub const CALM: Duration = Duration::from_millis(1200);
 
 pub type Settings = &'static [(&'static str, &'static str)];
@@ -116,7 +116,7 @@ impl Harness {
         }
     }
 
-    /// People begin to use it; returns when they have for a while.
+    /// Starts the load; returns after a while.
     pub async fn live(&mut self) {
         let mut rng = Rng::new(crate::history::seed());
         let world = &self.world;
@@ -138,7 +138,7 @@ impl Harness {
         time::sleep(CALM).await;
     }
 
-    /// Something more that goes on until it is over.
+    /// Adds a side job that runs until the end.
     pub fn side_job(&mut self, side_job: JoinHandle<()>) {
         self.side_jobs.push(side_job);
     }
@@ -167,7 +167,7 @@ impl Harness {
         }
     }
 
-    /// The longest anybody waited for an answer to a request with a key.
+    /// The longest wait for an answer to a request with a key.
     pub fn slowest(&self) -> Duration {
         let history = self.world.history.borrow();
         let longest = history.uses.iter().map(|used| used.at.ended - used.at.begun).max();

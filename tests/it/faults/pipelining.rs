@@ -1,4 +1,4 @@
-//! Clients that ask for much at once and read nothing, by the thousand.
+//! Thousands of clients that send many requests at once and read no answer.
 
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;

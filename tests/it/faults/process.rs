@@ -1,4 +1,4 @@
-//! The program is killed, told to end, and given another key, while people use it.
+//! The program is killed, stopped, and given another key, under load.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Clients that send a byte now and then, or read nothing, by the hundred.
+//! Hundreds of clients that send a byte now and then, or read nothing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! The disk is full: first where the trail is written, then where all of it is.
+//! The disk is full: first the tablespace of the audit trail, then the whole data directory.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Histories made by hand: the checker lets the right ones pass, and finds what is wrong with the others.
+//! Handwritten histories: the checker accepts the correct ones and finds the violation in the others.
 
 use super::checker::{SETTLED, check};
 use super::record::{Done, End, Ended, Field, History, LogIn, Profile, Saw, Span, Use, Write};

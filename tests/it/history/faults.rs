@@ -1,5 +1,5 @@
-//! What goes wrong meanwhile, one after another, as a seed says: instances and the server's ends of their keepers'
-//! connections stand still, connections are cut, instances are killed and started again, Postgres crashes.
+//! The faults of the simulation, one after another in seeded order: instances and the backends of their listeners are
+//! stopped, connections are cut, instances are killed and started again, Postgres crashes.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use super::actors::World;
 use super::rng::Rng;
 use crate::support::process::{DataDir, Latchkey, Running, eventually};
 
-/// What the keepers' connections are called.
+/// The application name of the listeners' connections.
 pub const KEEPER: &str = "soak_keeper";
 
 pub struct Faults {
@@ -88,7 +88,7 @@ impl Faults {
         name
     }
 
-    /// As a network does that swallows everything and says nothing.
+    /// Drops everything silently, as a broken network does.
     async fn a_keepers_connection_stands_still(&mut self) -> &'static str {
         let (pause, which) = (self.random_ms(100, 1500), self.rng.below(3));
         let url = self.url.clone();

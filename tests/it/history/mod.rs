@@ -1,5 +1,5 @@
-//! Three instances of the real program over one Postgres, many browsers, and faults; every request is noted, and
-//! afterwards the history is held against the promises. `bin/soak` runs it for as long as one likes.
+//! A simulation: three instances of the real program over one Postgres, many browsers, and faults. Every request is
+//! recorded, and a checker compares the history with the contract. `bin/soak` runs it for any length of time.
 
 pub mod actors;
 mod admins;

@@ -1,4 +1,4 @@
-//! Puts up the cluster, the instances and the people, lets them live for a while, and sums up.
+//! Starts the cluster, the instances and the actors, runs them for a while, and summarises.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -91,7 +91,7 @@ impl Simulation {
         let faults = faults.await.expect("faults");
         let held: Vec<Vec<Held>> =
             join_all(lives).await.into_iter().map(|kept| kept.expect("a life")).collect();
-        // Once more with every key anybody still has, everywhere, while all is well.
+        // After the faults, every remaining key is tried on every instance.
         for running in faults.running.iter().flatten() {
             running.ready().await;
         }
@@ -196,7 +196,7 @@ pub fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
 impl Summary {
     pub fn of(seed: u64, world: &World, counts: BTreeMap<&'static str, usize>) -> Self {
         let mut history = world.history.borrow_mut();
-        // Who asked and never heard, not even that there was no answer.
+        // Requests without any recorded outcome.
         for log_in in &mut history.log_ins {
             log_in.at.ended = log_in.at.ended.min(world.wire.now());
         }

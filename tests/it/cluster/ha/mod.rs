@@ -78,7 +78,7 @@ async fn the_leader_is_killed_again_and_again() {
     assert!(misses.is_empty(), "{misses:#?}");
 }
 
-/// Instances that reach the leader as `program` does, people, and a kill after another. What must not have been.
+/// Runs instances that connect as `program` does, actors, and repeated kills. Returns the violations.
 async fn live(
     nodes: &mut Nodes,
     way: &str,
@@ -144,7 +144,7 @@ async fn live(
     misses
 }
 
-/// One leader dies, another one leads, people are served; the dead one comes back and follows.
+/// Kills the leader, waits until another node leads and users are served, and until the killed node follows.
 async fn round(nodes: &mut Nodes, world: &World, way: &str, killed: Killed) -> Option<String> {
     let old = eventually("a leader", async || nodes.leader().await).await;
     let before = world.wire.tally();

@@ -1,4 +1,4 @@
-//! People who register meanwhile, one after another.
+//! Users who register during the failovers, one after another.
 
 use std::cell::RefCell;
 use std::rc::Rc;

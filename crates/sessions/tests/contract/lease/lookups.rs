@@ -1,4 +1,4 @@
-//! Reading many sessions at once: few queries, each lookup gets its own answer, and none is left waiting.
+//! Reading many sessions at once: few queries, each lookup gets its own answer, and every lookup is answered.
 
 use std::pin::pin;
 use std::sync::mpsc::channel;

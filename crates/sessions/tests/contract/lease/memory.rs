@@ -1,4 +1,4 @@
-//! What is in memory is served without the database, and it is never more than was said.
+//! Cached sessions are served without the database, and the cache never exceeds its limit.
 
 use diesel::connection::SimpleConnection as _;
 use latchkey_sessions::{Key, Policy};

@@ -1,4 +1,4 @@
-//! What happens between a query's reading and its answer, and between a write and its commit.
+//! Races between a query's read and its answer, and between a write and its commit.
 
 use std::cell::Cell;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! What one instance takes back is gone from all when the answer is there.
+//! When a revocation is answered, no instance serves the session any more.
 
 use actix_session::storage::SessionStore as _;
 use actix_web::cookie::time::Duration as Ttl;

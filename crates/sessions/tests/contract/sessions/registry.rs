@@ -1,4 +1,4 @@
-//! Who is logged in where, and taking it back.
+//! Listing and revoking the sessions of principals.
 
 use latchkey_sessions::{Handle, Policy, Principal, Scope};
 use uuid::Uuid;
