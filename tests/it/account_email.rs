@@ -125,7 +125,7 @@ async fn the_link_dies_with_the_next_one_a_new_password_time_and_a_rival() {
 }
 
 #[actix_web::test]
-async fn of_twenty_who_confirm_at_once_one_does_and_so_with_taking_it_back() {
+async fn twenty_simultaneous_confirmations_change_the_address_once_and_so_do_undos() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut inside = app.logged_in(&ada).await;
@@ -149,7 +149,7 @@ async fn of_twenty_who_confirm_at_once_one_does_and_so_with_taking_it_back() {
 }
 
 #[actix_web::test]
-async fn of_two_people_who_confirm_one_address_at_once_one_gets_it() {
+async fn two_users_who_confirm_one_address_at_once_one_gets_it() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut tokens = Vec::new();

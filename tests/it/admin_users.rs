@@ -29,7 +29,7 @@ fn crowd(app: &TestApp, people: u32) {
 }
 
 #[actix_web::test]
-async fn members_get_none_of_it_and_see_no_way_there() {
+async fn members_see_no_admin_page_and_no_link_to_one() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -239,7 +239,7 @@ async fn a_reset_link_goes_to_the_person_and_not_to_the_administrator() {
 }
 
 #[actix_web::test]
-async fn the_last_administrator_stays_one() {
+async fn the_last_administrator_cannot_be_demoted_or_disabled() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;

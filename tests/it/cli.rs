@@ -270,7 +270,7 @@ fn without_a_database_every_command_fails_with_one_line_that_tells_no_password()
 }
 
 #[test]
-fn a_reader_who_leaves_early_is_no_error() {
+fn a_closed_output_pipe_is_no_error() {
     let db = TestDb::new();
     db.execute(
         "INSERT INTO users (email, email_key, name) SELECT n || '@example.org', n || '@example.org', repeat('x', 80) \

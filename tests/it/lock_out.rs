@@ -60,7 +60,7 @@ const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
     CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OF key_hash ON sessions EXECUTE FUNCTION full_disk()";
 
 #[actix_web::test]
-async fn a_right_password_that_comes_to_nothing_because_of_a_fault_counts_as_no_wrong_one() {
+async fn a_right_password_that_hits_a_fault_counts_as_no_failure() {
     let app = TestApp::spawn_with(without_waits);
     let ada = app.ada().await;
     let mut known = known_browser(&app, &ada).await;
@@ -384,7 +384,7 @@ async fn a_browser_unused_for_long_is_a_stranger_and_twenty_are_known_at_most() 
 }
 
 #[actix_web::test]
-async fn of_twenty_who_press_unlock_at_once_one_unlocks() {
+async fn twenty_simultaneous_unlocks_unlock_once() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     guess(&mut app.browser(), ada.email, 5).await;

@@ -95,7 +95,7 @@ async fn a_reset_link_does_not_go_to_an_address_changed_meanwhile() {
 }
 
 #[actix_web::test]
-async fn of_ten_who_press_at_once_one_does_it() {
+async fn ten_simultaneous_reports_send_one_reset_link() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.logged_in(&ada).await;

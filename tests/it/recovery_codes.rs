@@ -49,7 +49,7 @@ async fn one_code_in_ten_parallel_log_ins_opens_one_session() {
 }
 
 #[actix_web::test]
-async fn the_last_ones_are_told_of() {
+async fn the_owner_is_notified_of_the_last_codes() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;

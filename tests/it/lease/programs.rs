@@ -61,7 +61,7 @@ async fn when_the_command_line_says_a_session_is_over_it_is() {
 }
 
 #[actix_web::test]
-async fn on_its_way_out_it_writes_down_who_was_seen_and_gives_its_lease_back() {
+async fn at_shutdown_an_instance_flushes_its_touches_and_removes_its_lease() {
     let app = TestApp::spawn();
     trusted(&app).await;
     let ada = app.ada().await;

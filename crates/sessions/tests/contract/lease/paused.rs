@@ -36,7 +36,7 @@ async fn a_listener_that_hears_nothing_stops_trusting_memory_within_the_lease() 
 }
 
 #[actix_web::test]
-async fn revocations_do_not_wait_longer_than_a_lease_for_it_and_it_serves_nothing_old_when_it_goes_on() {
+async fn revocations_wait_at_most_one_lease_for_a_paused_instance_and_it_serves_nothing_stale_afterwards() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     let (ada, _) = principal_and_gate();

@@ -165,7 +165,7 @@ async fn changes_made_by_hand_reach_every_instance() {
 }
 
 #[actix_web::test]
-async fn a_log_in_is_told_to_those_who_show_how_many_there_are() {
+async fn a_log_in_updates_the_session_count_on_every_instance() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = principal_and_gate();

@@ -24,7 +24,7 @@ async fn a_session_that_the_application_has_looked_up_is_not_looked_up_again() {
 }
 
 #[actix_web::test]
-async fn a_key_that_opened_nothing_is_not_tried_again_and_another_key_is() {
+async fn a_key_without_a_session_is_not_looked_up_again_but_another_key_is() {
     let room = Room::new();
     let (ada, grace) = (room.log_in(ADA).await, room.log_in(GRACE).await);
     let nothing = || None::<LiveSession<()>>;
