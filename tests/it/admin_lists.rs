@@ -134,7 +134,7 @@ async fn the_overview_says_what_there_was_at_the_end_of_each_day() {
     ));
     let app = app.beside(|_| {});
     let numbers = app.accounts.admin.daily_figures().await.unwrap();
-    let of = |days: &[latchkey::users::Day]| days.iter().map(|day| day.value).collect::<Vec<_>>();
+    let of = |days: &[latchkey::users::DayCount]| days.iter().map(|day| day.value).collect::<Vec<_>>();
     assert_eq!(of(&numbers.live_sessions), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 1]);
     assert_eq!(of(&numbers.opened), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
     assert_eq!(of(&numbers.people), [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);

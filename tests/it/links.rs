@@ -62,7 +62,6 @@ async fn a_page_without_its_token_says_where_to_find_it_and_offers_nothing_that_
     for page in PAGES.into_iter().chain(["/undo-factor"]) {
         let shown = app.browser().get(page).await;
         shown.is(410).is_refused("no-token");
-        shown;
         assert_eq!(shown.count(&format!("form[action='{page}']")), 0, "{page}");
         let dead = app.browser().open(&format!("{page}?token={TOKEN}")).await;
         dead.is(410).is_refused("dead-link");

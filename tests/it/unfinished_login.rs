@@ -38,9 +38,9 @@ async fn the_owner_is_told_when_from_where_and_what_to_do_once_the_time_is_over(
     stranger.log_in(ada.email, ada.password).await.redirects_to("/login/second-factor");
     // Not before: the code may still come.
     assert_eq!(app.accounts.login.notify_unfinished_logins().await.unwrap(), 0);
-    assert_eq!(app.count_letters(TOLD).await, 0);
+    assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 0);
     assert_eq!(later(&app).await, 1);
-    let letter = app.letter(ada.email, TOLD).await;
+    let letter = app.letter(ada.email, subjects::SECOND_STEP_MISSING).await;
     for words in ["from Firefox on Windows at 127.0.0.1", "no one got in", "set a new one now"] {
         assert!(letter.text.contains(words), "{words}: {}", letter.text);
     }
@@ -174,7 +174,8 @@ async fn notices_due_while_no_instance_ran_are_sent_at_the_next_start() {
     db.execute("UPDATE unfinished_logins SET due_at = now() - interval '1 hour'");
     let _running = latchkey.with("LATCHKEY__MAIL__SMTP_URL", "smtp://127.0.0.1:1").serve_ready().await;
     let written = format!(
-        "SELECT count(*) FROM outbox WHERE subject = '{subjects::SECOND_STEP_MISSING}' AND recipient = 'ada@example.org'"
+        "SELECT count(*) FROM outbox WHERE subject = '{}' AND recipient = 'ada@example.org'",
+        subjects::SECOND_STEP_MISSING
     );
     eventually("the letter", async || (db.scalar::<i64>(&written) == 1).then_some(())).await;
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM unfinished_logins"), 0);

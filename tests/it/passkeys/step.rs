@@ -165,7 +165,7 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
     thief.get("/account/security").await.has_flash("step-off");
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/account/security");
-    assert_eq!((app.events("passkey-step-off"), app.count_letters(OFF).await), (1, 1));
+    assert_eq!((app.events("passkey-step-off"), app.count_letters(subjects::PASSKEY_STEP_OFF).await), (1, 1));
     thief.get("/account/activity").await.has_event("passkey-step-off");
     for table in ["recovery_codes", "pending_logins"] {
         assert_eq!(app.db.scalar::<i64>(&format!("SELECT count(*) FROM {table}")), 0, "{table}");

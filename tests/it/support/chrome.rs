@@ -143,16 +143,6 @@ impl Chrome {
         self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
     }
 
-    /// Waits for a page of this template.
-    pub async fn is_at(&self, template: &str) {
-        self.find("page", template, &format!("//main[@data-page={}]", quoted(template))).await;
-    }
-
-    /// Waits for an element with this code: see `src/web/copy`.
-    pub async fn shows(&self, attribute: &str, code: &str) {
-        self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
-    }
-
     /// Waits for these words, somewhere on the page.
     pub async fn says(&self, words: &str) {
         self.find("text", words, &format!("//main//*[contains(normalize-space(), {})]", quoted(words))).await;
