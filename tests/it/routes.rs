@@ -257,8 +257,8 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
     }
     assert!(admin.is_in().await);
     stranger.post_bare("/logout", &[]).await.redirects_to("/login");
-    let mut nobody = app.browser();
-    nobody.post_bare("/logout", &[]).await.redirects_to("/login");
+    let mut fresh = app.browser();
+    fresh.post_bare("/logout", &[]).await.redirects_to("/login");
 }
 
 #[actix_web::test]

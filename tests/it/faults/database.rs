@@ -131,7 +131,7 @@ pub async fn loses_its_listener() -> Vec<Outcome> {
     }
     let back = harness.recovers(Instant::now()).await;
     harness.notes.push(format!("cut off {cuts} times, two instances"));
-    vec![harness.judged("Whoever listens is cut off", Some(back)).await]
+    vec![harness.judged("The listener is cut off", Some(back)).await]
 }
 
 async fn is_alive_but_not_ready(harness: &mut Harness) {
