@@ -251,7 +251,7 @@ fn the_operator_sees_whether_the_trail_is_whole() {
         latchkey
             .run(&["audit", "verify", "--head", "10"])
             .refused()
-            .contains("is not what `audit head` prints")
+            .contains("is not an output of `audit head`")
     );
     tamper(&app, "UPDATE audit_events SET act = 'enabled' WHERE id = 4");
     let why = latchkey.run(&["audit", "verify"]);

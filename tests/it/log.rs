@@ -160,7 +160,7 @@ async fn errands_fail() -> (Heard, String) {
     for mut device in bent {
         prove(&mut running.browser(), &mut device).await.is(422);
     }
-    running.logged("a passkey is refused").await;
+    running.logged("refused a passkey").await;
     browser.headers.push(("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")));
     let answer = browser.get("/home").await;
     answer.is(200).does_not_say(TRACE);

@@ -142,7 +142,7 @@ async fn a_server_that_starts_does_it_and_so_does_the_command() {
     db.execute(stale);
     assert_eq!(
         latchkey.run(&["session", "sweep"]).well(),
-        ["0 ended sessions deleted.", "1 other rows whose time was over were deleted, or sealed anew."]
+        ["0 ended sessions deleted.", "1 other rows deleted or resealed."]
     );
     assert_eq!(db.scalar::<i64>("SELECT rows FROM upkeep WHERE name = 'tidy'"), 1);
     let short = latchkey.with("LATCHKEY__AUDIT__KEEP", "29d").run(&["config"]);

@@ -110,7 +110,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
     for instance in &running {
         let log = instance.log();
-        let wrong = ["pooler", "prepared statement", "not heard", "\"ERROR\""];
+        let wrong = ["pooler", "prepared statement", "listener lost", "\"ERROR\""];
         assert!(!log.iter().any(|line| wrong.iter().any(|words| line.contains(words))), "{log:#?}");
     }
     // A setting of one transaction is gone in the next, for every client.
