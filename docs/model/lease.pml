@@ -10,7 +10,7 @@
  *
  * What is not bounded:
  * - Delay. Any step may come arbitrarily late. A paused process (SIGSTOP) is one that makes no step while the others
- *   and the clocks do. A slow network, a notification under way and a dead connection nobody noticed look just so.
+ *   and the clocks do. A slow network, a notification under way and a dead connection that is not noticed look the same.
  * - Time. Only ticks left are counted, and those are at most LEASE, so the clock may run for ever.
  * - Requests, lookups, pings, lost connections, crashes. A lost connection is noticed at any moment, and what was
  *   under way on it is lost. Postgres restarting is all of them losing theirs.
@@ -47,7 +47,7 @@
 #define DELETED_AT_ONCE             5 /* a row is deleted without waiting for a lease after it was marked */
 #define TABLE_NOT_READ              6 /* a revoker waits for those it has heard of */
 #define TABLE_READ_BEFORE_COMMIT    7 /* a revoker reads who is there before its commit */
-#define ROW_NOT_LOOKED_AT           8 /* a ping renews whatever became of the row */
+#define ROW_NOT_LOOKED_AT           8 /* a ping renews trust without looking at the row */
 #define TRUST_BEFORE_APPLYING       9 /* a ping renews before what came with it is applied */
 #define JOINED_LATE                10 /* a request shares a lookup whose SELECT has begun */
 #define GONE_NOT_WAITED_FOR        11 /* a revoker leaves out rows that are marked */
@@ -67,8 +67,8 @@
 /* These must be possible, or the model would prove nothing. Here being "caught" means that it happens. */
 #define WITNESS_HIT               101 /* a request is served from the cache */
 #define WITNESS_NEW_HIT           102 /* the same after the last revocation was answered, with the newest version */
-#define WITNESS_ACKNOWLEDGED      103 /* a revocation waited for somebody and is answered before a tick has passed */
-#define WITNESS_TIMED_OUT         104 /* a revocation is answered though somebody never acknowledged it */
+#define WITNESS_ACKNOWLEDGED      103 /* a revocation waited for an instance and is answered before a tick has passed */
+#define WITNESS_TIMED_OUT         104 /* a revocation is answered although an instance never acknowledged it */
 #define WITNESS_BACK              105 /* after a row was deleted its instance is trusted again */
 
 #ifndef MUTANT

@@ -66,7 +66,7 @@ impl Password {
     /// Takes a password that a user gives to log in or to confirm: any text up to
     /// [`GIVEN_MAX_BYTES`], regardless of today's policy.
     ///
-    /// `None` is too long to be anybody's. Hand it to [`Hasher::verify`] all the same: it says no
+    /// `None` is too long to match any account. Hand it to [`Hasher::verify`] all the same: it says no
     /// after the usual time.
     ///
     /// [`Hasher::verify`]: crate::passwords::hasher::Hasher::verify

@@ -1,4 +1,4 @@
-//! Another e-mail address: proven at the new one, told to the old one, taken back from there.
+//! Changing the email address: verified at the new one, announced to the old one, undone from there.
 
 use futures_util::future::join_all;
 
@@ -14,7 +14,7 @@ async fn ask(browser: &mut Browser, email: &str) -> Answer {
 
 async fn press(app: &TestApp, letter: &Letter) -> Answer {
     let (link, mut browser) = (letter.link(), app.browser());
-    // Where the link is dead there is no form.
+    // A dead link shows no form.
     browser.get("/login").await.is(200);
     browser.open(&link).await;
     browser.post(link.split('?').next().unwrap(), &[("token", &letter.token())]).await
@@ -24,7 +24,7 @@ fn address_of(app: &TestApp, person: &Person) -> String {
     app.db.scalar(&format!("SELECT email || ' ' || email_key FROM users WHERE id = '{}'", person.id))
 }
 
-/// Ada goes by the new address; the letter to the old one.
+/// Changes Ada's address; returns the email to the old one.
 async fn changed(app: &TestApp, ada: &Person) -> (Browser, Letter) {
     let mut browser = app.logged_in(ada).await;
     ask(&mut browser, NEW).await.redirects_to("/account/email");
@@ -88,7 +88,7 @@ async fn the_link_dies_with_the_next_one_a_new_password_time_and_a_rival() {
         ask(browser, email).await.redirects_to("/account/email");
         app.letter(email, subjects::CONFIRM_EMAIL).await
     };
-    // The next one, taken or not.
+    // The next request, for a free or a taken address.
     for next in ["b@example.org", grace.email] {
         let superseded = asked(&mut browser, "a@example.org").await;
         app.db.execute("DELETE FROM outbox WHERE recipient = 'a@example.org'");
@@ -204,7 +204,7 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
 async fn once_the_address_is_taken_back_no_letter_that_went_elsewhere_drops_the_owners_password() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    // Hers went to the address that counts again in the end.
+    // Her link went to the address that is valid again in the end.
     let mut hers = app.logged_in(&ada).await;
     app.enrol(&mut hers).await;
     let own = app.letter(ada.email, subjects::FACTOR_ADDED).await;

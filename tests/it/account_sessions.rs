@@ -1,4 +1,4 @@
-//! Where one is logged in, and ending it.
+//! The list of a user's own sessions, and ending them.
 
 use futures_util::future::join_all;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! What happened to one's own account.
+//! The activity of a user's own account.
 
 use crate::support::app::TestApp;
 use crate::support::process::Latchkey;

@@ -9,7 +9,7 @@ use crate::security_page;
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Browser;
 
-/// What people type, what machines type, and what was never meant to be typed.
+/// Text that people type, text that programs send, and hostile text.
 fn anything() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => Just(String::new()),
@@ -89,7 +89,7 @@ async fn any_input_in_any_form_is_no_fault() {
         }
     }
     assert!(sent > 100, "{sent}");
-    // Everybody is who they were.
+    // No role or address has changed.
     let people: String =
         app.db.scalar("SELECT string_agg(email || ' ' || role, ',' ORDER BY email) FROM users");
     assert!(people.contains("grace@example.org admin"), "{people}");

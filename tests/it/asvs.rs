@@ -120,7 +120,7 @@ fn listed() -> BTreeMap<String, u8> {
     LIST.iter().flat_map(numbers).collect()
 }
 
-/// What stands between backticks.
+/// The text between backticks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }

@@ -1,4 +1,4 @@
-//! The audit trail: it only grows, each event is a link of a chain, and every kind of tampering is found.
+//! The audit trail is append-only, its events form a hash chain, and every kind of tampering is found.
 
 use std::sync::Barrier;
 use std::thread;
@@ -251,7 +251,7 @@ fn the_operator_sees_whether_the_trail_is_whole() {
         latchkey
             .run(&["audit", "verify", "--head", "10"])
             .refused()
-            .contains("is not what `audit head` prints")
+            .contains("is not an output of `audit head`")
     );
     tamper(&app, "UPDATE audit_events SET act = 'enabled' WHERE id = 4");
     let why = latchkey.run(&["audit", "verify"]);

@@ -65,7 +65,7 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     assert!(latchkey.run(&["audit", "verify", "--head", &late_head]).refused().contains("broken"));
     latchkey.run(&["audit", "at-rest"]).well();
 
-    // Hence the first thing to do.
+    // Hence the first step after a restore.
     assert_eq!(latchkey.run(&["session", "revoke", "--everybody"]).well().len(), 1);
     for browser in [&laptop, &phone] {
         assert!(!moved(browser, &running).is_in().await);

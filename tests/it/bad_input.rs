@@ -1,4 +1,4 @@
-//! What no page of ours would send: refused, never a fault, and nothing is different afterwards.
+//! Requests that no page of ours sends are refused without a fault and change nothing.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -81,7 +81,7 @@ async fn fields_that_the_form_does_not_have_are_as_if_they_were_not_sent() {
         browser.get("/login").await.is(200);
         let fields = [("email", ada.email), ("password", ada.password), (name, value)];
         browser.post("/login", &fields).await.redirects_to("/home");
-        // Nor are they repeated.
+        // The answer does not repeat them either.
         let mut stranger = app.browser();
         stranger.get("/login").await.is(200);
         let fields = [("email", "eve@example.org"), ("password", "x"), (name, "an-extra-value")];

@@ -1,4 +1,4 @@
-//! The classes of the style sheet: none has two meanings. A class is a part (`.badge`) or the kind of a part
+//! The classes of the style sheet: no class has two meanings. A class is a part (`.badge`) or the kind of a part
 //! (`.badge.is-good`), never both, and templates use the ones that exist.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! Confirming: the password once more.
+//! Confirmation: the user enters the password again.
 
 use futures_util::future::join_all;
 use reqwest::header::REFERER;
@@ -103,7 +103,7 @@ async fn two_confirmations_at_once_leave_a_session_that_works() {
                 let before = tab.key();
                 let answer =
                     tab.post("/confirm", &[("password", ada.password), ("next", "/account/password")]).await;
-                // Too late to be known by the old key is to be anonymous; the browser's new key must not suffer.
+                // A request with the expired old key is anonymous and must not delete the browser's new key.
                 assert!(answer.is_sent_to("/account/password") || answer.is_sent_to("/login"), "{answer:?}");
                 (tab.key() != before, tab)
             }

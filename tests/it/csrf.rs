@@ -1,4 +1,4 @@
-//! Forms are answered only when they are ours. (That every row asks, `routes` walks.)
+//! A form is accepted only if it comes from our own page. (`routes` checks this for every route.)
 
 use reqwest::Method;
 
@@ -159,7 +159,7 @@ async fn a_second_log_in_tab_goes_on_when_the_first_one_has_logged_in() {
         browser.get("/account").await.has_flash("logged-in-already");
     }
     browser.post_bare("/register", &[("csrf_token", &early), ("name", "E")]).await.redirects_to("/home");
-    // For anything else it is worth nothing in the session.
+    // The session accepts it for no other form.
     for path in ["/account/profile", "/forgot-password", "/account/sessions/revoke-others"] {
         browser.post_bare(path, &[("csrf_token", &early), ("name", "E"), ("email", ada.email)]).await.is(403);
     }
@@ -207,7 +207,7 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
         assert_eq!(page.attribute(&format!("#{field}"), "value").as_deref(), Some(typed), "{path}");
     }
     stranger.post("/forgot-password", &[("email", ada.email)]).await.redirects_to("/forgot-password/sent");
-    // A row without a page of its own, and a guard that says no, answer as ever.
+    // A route without a page, and a refused one, answer as before.
     browser.post_bare("/account/sessions/revoke-others", &fields).await.is(403).is_error("foreign-form");
     browser.post_bare("/admin/invitations", &fields).await.is(403).is_error("not-allowed");
 }

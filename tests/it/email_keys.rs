@@ -1,4 +1,4 @@
-//! One mailbox has one account, however the domain of its address is spelt; and two versions of the program work on one
+//! One mailbox has one account in any spelling of its domain; and two versions of the program work on one
 //! database while instances are replaced.
 
 use crate::support::app::{Person, TestApp};

@@ -1,4 +1,4 @@
-//! Who has an account shows in no answer: text, status and headers are the same, and the same statements are sent to
+//! No answer reveals whether an account exists: text, status and headers are the same, and the same statements go to
 //! the database. Time is measured by `bin/bench enumeration`.
 
 use std::collections::HashMap;
@@ -79,7 +79,7 @@ async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
             }
             let taken_back = |statement: &String| !statement.contains("SAVEPOINT");
             for statements in &mut sent {
-                // What is taken back was written all the same.
+                // A rolled-back statement was sent all the same.
                 assert_eq!(
                     statements.iter().filter(|one| !taken_back(one)).count(),
                     if form == "/register" { 2 } else { 0 }

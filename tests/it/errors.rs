@@ -1,4 +1,4 @@
-//! When something is wrong: the error pages, and the database gone away.
+//! Error pages, and answers while the database is away.
 
 use latchkey::config::Span;
 

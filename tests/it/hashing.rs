@@ -1,4 +1,4 @@
-//! Many log-ins at once: hashing is bounded, waits in a bounded queue, and beyond that says when to come back.
+//! Many log-ins at once: hashing is bounded, waits in a bounded queue, and beyond it answers 503 with Retry-After.
 
 use futures_util::future::join_all;
 use latchkey::config::Hashing;

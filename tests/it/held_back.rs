@@ -1,4 +1,4 @@
-//! The last byte of a form held back: what counts is what is true when it arrives. Generated over all rows that post.
+//! The last byte of a form is held back: the rights at its arrival decide. Generated from all POST routes.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

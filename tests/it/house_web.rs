@@ -1,4 +1,4 @@
-//! The house rules of `src/web`: which room may know which, no circles between files, templates named as their routes.
+//! The house rules of `src/web`: allowed imports between rooms, no import cycles, templates named after their routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

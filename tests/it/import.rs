@@ -1,4 +1,4 @@
-//! Moving in from elsewhere: whose hashes open the door, who is skipped and why, and what a crash leaves behind.
+//! Importing users: which password hashes work, which rows are skipped and why, and the effect of a crash.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -160,7 +160,7 @@ async fn people_bring_their_name_role_and_past_and_no_letter_is_written() {
     app.browser().log_in("ada@example.org", "tr0ub4dor&3").await.redirects_to("/home");
     assert_eq!(app.events("password-moved-in"), 1);
 
-    // Who has no password gets one as anybody who forgot theirs.
+    // A user without a password sets one with the forgotten-password form.
     app.browser().log_in("bob@example.org", "").await.is(422);
     app.browser().log_in("bob@example.org", "!unusable").await.is(422);
     let ran = latchkey.run(&["user", "reset-link", "bob@example.org"]);

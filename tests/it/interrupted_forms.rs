@@ -1,5 +1,4 @@
-//! A form that was open while the confirmation ran out: it comes back filled in, and is carried out only when it is sent
-//! again.
+//! A form that was open while the confirmation expired comes back filled in, and takes effect only when it is sent again.
 
 use latchkey::web::routes::{self, Method, Route};
 use latchkey::web::session::guard::GuardKind;
@@ -93,7 +92,7 @@ fn every_form_that_has_something_typed_in_it_can_come_back() {
 async fn a_form_comes_back_filled_in_and_is_carried_out_when_it_is_sent_again() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
-    // Who has a passkey confirms with it: below.
+    // A user with a passkey confirms with it: see below.
     for row in rows().into_iter().filter(|row| !row.path.contains("/passkeys/")) {
         let mut browser = app.logged_in(&grace).await;
         let path = path_of(&app, &row, &ada);

@@ -1,4 +1,4 @@
-//! Mailed links: the token leaves the address at the first hit, and looking consumes nothing.
+//! Mailed links: the first request removes the token from the URL, and GET requests consume nothing.
 
 use crate::support::app::TestApp;
 use crate::support::subjects;

@@ -1,5 +1,5 @@
-//! The private server of local mode, through crashes and company. Each test has its own data
-//! directory, so that what one does to its server is no other's trouble.
+//! The private server of local mode: crashes, and several programs on one server. Each test has its own
+//! data directory, so that no test affects the server of another.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

@@ -221,7 +221,7 @@ async fn strangers_cannot_make_a_known_browser_wait() {
     guess(&mut stranger, ada.email, 5).await;
     stranger.log_in(ada.email, ada.password).await.is(429);
     assert!(gets_in(&mut known, &ada).await);
-    // In its own lane it waits like anybody.
+    // With its own count it waits like any browser.
     known.get("/home").await;
     known.post("/logout", &[]).await.is(303);
     guess(&mut known, ada.email, 5).await;
@@ -250,7 +250,7 @@ async fn a_thief_in_one_known_lane_leaves_ten_tries_to_another_and_a_hundred_are
     for browser in [&mut stolen, &mut second, &mut third, &mut app.browser()] {
         assert!(!gets_in(browser, &ada).await);
     }
-    // A reset is the way back.
+    // A password reset unlocks the account.
     let mut mailed = app.browser();
     mailed.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
     let token = app.letter(ada.email, subjects::RESET_PASSWORD).await.token();

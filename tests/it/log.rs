@@ -1,4 +1,4 @@
-//! The log of the real program: which fields its lines have, and what is in none of them.
+//! The log of the real program: the fields of its lines, and the secrets that no line may contain.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -57,7 +57,7 @@ impl Heard {
         assert!(self.served().count() > 5);
     }
 
-    /// The one exception is for the operator, who has to have it from somewhere.
+    /// The one exception is the setup link, which the operator needs.
     fn tells_nothing(&self) {
         for line in self.lines.iter().filter(|line| line.get("link").is_none()) {
             let text = line.to_string();
@@ -160,7 +160,7 @@ async fn errands_fail() -> (Heard, String) {
     for mut device in bent {
         prove(&mut running.browser(), &mut device).await.is(422);
     }
-    running.logged("a passkey is refused").await;
+    running.logged("refused a passkey").await;
     browser.headers.push(("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")));
     let answer = browser.get("/home").await;
     answer.is(200).does_not_say(TRACE);

@@ -1,4 +1,4 @@
-//! Every test of the product, in one binary: one link, one private Postgres.
+//! Every integration test in one binary, so that it is linked once and uses one private Postgres.
 
 mod account_email;
 mod account_sessions;

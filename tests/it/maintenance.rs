@@ -110,7 +110,7 @@ async fn of_many_instances_one_does_it_and_the_others_see_that_it_is_done() {
     let app = TestApp::spawn();
     let other = app.beside(|_| {});
     assert!(app.accounts.maintenance.last_purge().await.unwrap().is_none());
-    // While one instance purges, the others skip it without waiting.
+    // While one instance purges, the others skip the purge without waiting.
     app.ada().await;
     links(&app, 3, "now() - interval '1 minute'");
     let mut busy = app.db.connect();
@@ -142,7 +142,7 @@ async fn a_server_that_starts_does_it_and_so_does_the_command() {
     db.execute(stale);
     assert_eq!(
         latchkey.run(&["session", "sweep"]).well(),
-        ["0 ended sessions deleted.", "1 other rows whose time was over were deleted, or sealed anew."]
+        ["0 ended sessions deleted.", "1 other rows deleted or resealed."]
     );
     assert_eq!(db.scalar::<i64>("SELECT rows FROM upkeep WHERE name = 'tidy'"), 1);
     let short = latchkey.with("LATCHKEY__AUDIT__KEEP", "29d").run(&["config"]);

@@ -1,4 +1,4 @@
-//! What the real program says of itself in numbers, on a port of its own.
+//! The metrics of the real program, served on a separate port.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -149,7 +149,7 @@ async fn a_log_in_is_counted_by_its_way_and_by_how_it_ended() {
     let mut stranger = running.browser();
     stranger.get("/login").await.is(200);
     let answer = Authenticator::new(&running.origin).sign(&asked_to_log_in(&mut stranger).await);
-    refuses(&stranger.post_json("/login/passkey/finish", &answer).await, "does not open anything");
+    refuses(&stranger.post_json("/login/passkey/finish", &answer).await, "unknown");
     assert_eq!(counted("passkey", "refused").await, 1.0);
     for status in [422, 422, 429] {
         running.browser().log_in(grace.email, "not-the-password-at-all").await.is(status);

@@ -1,5 +1,5 @@
 //! Migrations: each goes up, down and up again; instances that start at once do not trip over each other; and
-//! `schema.rs` is what the database really has.
+//! `schema.rs` matches the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

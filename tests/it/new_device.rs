@@ -1,4 +1,4 @@
-//! A browser that is new: its owner is told, and takes it back with one press.
+//! A log-in from a new browser: the owner is notified and can end it with one button.
 
 use futures_util::future::join_all;
 

@@ -1,4 +1,4 @@
-//! Taking along what is kept about oneself, and leaving: at once logged out, for a while able to come back, then gone.
+//! Exporting one's data, and deleting one's account: logged out at once, restorable for a while, then erased.
 
 use futures_util::future::join;
 use latchkey::config::Transport;

@@ -1,4 +1,4 @@
-//! What the database makes of a lookup: one plan for all, however few keys are asked for at a time.
+//! The query plan of a session lookup: the same plan for any number of keys.
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query};

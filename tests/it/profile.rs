@@ -1,4 +1,4 @@
-//! One's own name.
+//! Changing the name of one's own account.
 
 use crate::support::app::TestApp;
 

@@ -1,4 +1,4 @@
-//! Recovery codes: ten, each good for once.
+//! Recovery codes: ten, each valid once.
 
 use futures_util::future::join_all;
 

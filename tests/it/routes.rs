@@ -1,4 +1,4 @@
-//! The route table, walked: what happens at a row follows from its guard alone, for everybody.
+//! Walks the route table: the guard of a route alone decides the answer, for every persona.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -257,8 +257,8 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
     }
     assert!(admin.is_in().await);
     stranger.post_bare("/logout", &[]).await.redirects_to("/login");
-    let mut nobody = app.browser();
-    nobody.post_bare("/logout", &[]).await.redirects_to("/login");
+    let mut fresh = app.browser();
+    fresh.post_bare("/logout", &[]).await.redirects_to("/login");
 }
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! Between the password and the session: a log-in that waits for its second factor.
+//! Pending log-ins: the password was right and the second factor is missing.
 
 use futures_util::future::join_all;
 

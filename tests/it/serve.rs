@@ -1,4 +1,4 @@
-//! `latchkey serve` as a process: its first start, its readiness, its end, and what it survives between.
+//! `latchkey serve` as a process: first start, readiness, shutdown, and outages in between.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -56,7 +56,7 @@ async fn the_first_start_prints_a_link_that_makes_the_first_administrator_once()
 
 #[actix_web::test]
 async fn open_registration_without_mail_is_said_at_the_start() {
-    const WORDS: &str = "nobody can register: there is no mail server";
+    const WORDS: &str = "visitors cannot register: there is no mail server";
     let db = TestDb::new();
     let latchkey = Latchkey::on(&db.url());
     let mut running = latchkey.serve_ready().await;

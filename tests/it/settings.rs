@@ -1,4 +1,4 @@
-//! Settings that make no sense refuse to start: one line, which names the variable and tells no secret.
+//! The program refuses to start with invalid settings: one line names the variable and reveals no secret.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! What comes from others: where it comes from, whether the bill of materials names all of it, and whether the oldest
-//! Rust we declare is old enough. Licences and bans are cargo-deny's to hold (`bin/test`, deny.toml).
+//! Dependencies: their sources, the completeness of the bill of materials, and the declared minimum Rust version.
+//! cargo-deny checks licences and bans (`bin/test`, deny.toml).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

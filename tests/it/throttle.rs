@@ -1,4 +1,4 @@
-//! Guessing costs time; and nothing in the database lets anybody in.
+//! Password guesses are slowed down, and the database contains nothing to log in with.
 
 use futures_util::future::join_all;
 use latchkey::secret;

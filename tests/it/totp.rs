@@ -1,4 +1,4 @@
-//! Authenticator apps: set up, used, locked, removed.
+//! Authenticator apps: setup, use, lock-out and removal.
 
 use actix_web::rt::spawn;
 use base64::Engine as _;

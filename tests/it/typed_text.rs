@@ -1,5 +1,5 @@
-//! Text that a person typed is kept to itself wherever a template shows it, and a form with a new password says whose it
-//! is: read off the templates, so that it holds for those that come.
+//! Templates isolate typed text (`<bdi>`), and a form with a new password names the account. Checked in the template
+//! sources, so that it holds for new templates too.
 
 use std::fs;
 use std::path::{Path, PathBuf};

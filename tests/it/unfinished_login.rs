@@ -1,5 +1,5 @@
-//! The right password in a new browser, and no second step: the owner is told once the time for it is over, at most once
-//! a day, however the log-in ended (ASVS 5.0 6.3.5).
+//! The right password in a new browser without a second step: the owner is notified after the pending log-in expires, at
+//! most once a day, regardless of how the log-in ended (ASVS 5.0 6.3.5).
 
 use futures_util::future::join_all;
 use latchkey::config::Transport;
@@ -129,7 +129,7 @@ async fn one_letter_a_day_to_each_owner_however_many_log_ins_and_instances() {
     app.accounts.maintenance.purge().await.unwrap();
     later(&app).await;
     assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 2);
-    // A day later it is news again.
+    // A day later the owner is notified again.
     app.pending(&ada).await;
     app.db.execute("UPDATE throttles SET counting_since = counting_since - interval '2 hours', blocked_until = blocked_until - interval '2 hours'");
     later(&app).await;

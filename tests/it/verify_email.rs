@@ -1,4 +1,4 @@
-//! Proving an address with the link that was mailed.
+//! Verifying an address with the mailed link.
 
 use futures_util::future::join_all;
 use latchkey::config::Registration;
@@ -120,7 +120,7 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     owner.post("/verify-email", &fields).await.is(422).is_refused("dead-link");
     stranger.post("/verify-email", &[("token", &letter.token())]).await.is(422);
     app.browser().open(&letter.link()).await.is(410);
-    // With a password of their own they are in, and the stranger's opens nothing.
+    // The owner logs in with their own password, and the stranger's opens no session.
     let own = "hinge meadow oyster drum";
     app.db.execute("DELETE FROM outbox");
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", own)];

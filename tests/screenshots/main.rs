@@ -1,4 +1,4 @@
-//! Not a test: draws the pictures of the README and more, in the lived-in house of the tests. See bin/screenshots.
+//! Not a test: takes the screenshots of the README and the docs on the tests' tour server. See bin/screenshots.
 
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../it/browser/compare.rs"]

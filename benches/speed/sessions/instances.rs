@@ -23,14 +23,14 @@ pub struct Instance {
 impl Instance {
     /// Starts an instance, and waits until it serves from memory.
     pub async fn start(environment: &Environment) -> Self {
-        let environment = [
+        let variables = [
             ("DATABASE_URL", environment.url.as_str()),
             ("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh"),
             ("LATCHKEY__SERVER__PUBLIC_URL", "http://localhost:8080"),
         ];
-        let environment: HashMap<String, String> =
-            environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let settings = Settings::from_environment(environment).unwrap_or_else(|error| panic!("{error}"));
+        let variables: HashMap<String, String> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let settings = Settings::from_environment(variables).unwrap_or_else(|error| panic!("{error}"));
         let db = Db::new(&environment.url, settings.pool);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone());
         let accounts = Accounts::new(db, mailer.unwrap(), &settings, mails::write).unwrap();

@@ -97,7 +97,7 @@ impl Load {
     async fn look_up(&self, instance: usize, browser: &Browser) {
         // What was known when the lookup started.
         let (revoked, member) = (browser.revoked.get(), browser.member.get());
-        let found: Option<Live<User>> = self.instances[instance].find(&browser.key).await;
+        let found: Option<LiveSession<User>> = self.instances[instance].find(&browser.key).await;
         let wrong = found.is_some_and(|live| revoked || (member && live.owner.role == Role::Admin));
         self.late.set(self.late.get() + usize::from(wrong));
         self.lookups.set(self.lookups.get() + 1);

@@ -110,7 +110,7 @@ impl LocalServer {
         let _deciding = Lock::exclusive(&self.data_dir.join(DECISION_LOCK))?;
         drop(in_use);
         match Lock::try_exclusive(&self.data_dir.join(USERS_LOCK))? {
-            Some(_nobody_else) => {
+            Some(_no_other_user) => {
                 postmaster::stop(&self.cluster_dir)?;
                 // A directory made for the socket is empty now; the cluster's own never is.
                 let _ = fs::remove_dir(&self.socket_dir);

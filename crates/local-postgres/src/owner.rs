@@ -75,7 +75,7 @@ impl Owner {
     }
 
     /// The same, but one that is already there will do, if it is what it should be: in a shared
-    /// place like /tmp anybody may have made it.
+    /// place like /tmp any user may have made it.
     pub fn ensure_private_dir(self, dir: &Path) -> Result<(), LocalError> {
         match self.create_private_dir(dir) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}

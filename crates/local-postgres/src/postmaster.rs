@@ -117,7 +117,7 @@ impl Postmaster {
 }
 
 /// Whether this process is a PostgreSQL server at work in this cluster. The pid alone says
-/// nothing: after a crash or a reboot it may be anybody's.
+/// nothing: after a crash or a reboot it may belong to any process.
 pub fn works_in(pid: Pid, cluster_dir: &Path) -> bool {
     if !cfg!(target_os = "linux") {
         return command_line_names(pid, cluster_dir);

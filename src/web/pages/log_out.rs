@@ -23,7 +23,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, Error> {
     match visitor.session {
         Some(live) => ctx.accounts().login.log_out(live, ctx.client()).await?,
-        // Perhaps a click ago, and then it holds only once everybody has heard of it.
+        // Perhaps a click ago, and then it holds only once every instance has acknowledged it.
         None if current_session::had_key(&ctx.request) => {
             if let Some(pending) = current_session::pending_key(&ctx.request) {
                 ctx.accounts().login.cancel_pending_login(pending).await?;

@@ -1,4 +1,4 @@
-//! Forms as hands, keys and password managers meet them.
+//! Forms used with the mouse, the keyboard and password managers.
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn the_keyboard_alone_logs_in() {
     chrome.is_at("home").await;
     let kept = "return [...document.querySelectorAll('dt')].find(dt => dt.innerText === 'Kept logged in').nextSibling.innerText";
     assert_eq!(chrome.run(kept, vec![]).await, "Yes");
-    // The first thing a keyboard meets on a page leads past the navigation.
+    // The first focusable element skips the navigation.
     chrome.keys(&tab.to_string()).await;
     assert_eq!(focused(&chrome).await, "Skip to the content");
     chrome.keys(&enter.to_string()).await;
@@ -82,7 +82,7 @@ async fn the_error_summary_has_the_focus_and_links_to_its_fields() {
     let why = link.text().await.expect("a reason");
     link.click().await.expect("a click");
     chrome.waits_for("#password:focus").await;
-    // The field says the same, for those who hear it.
+    // The field is marked for screen readers as well.
     let said = "return document.getElementById('password-error').innerText === arguments[0]
         && document.getElementById('password').getAttribute('aria-describedby').includes('password-error')";
     assert_eq!(chrome.run(said, vec![json!(why)]).await, true);

@@ -1,4 +1,4 @@
-//! html-validate finds nothing to complain about: in every page, error page and mail.
+//! html-validate reports no error in any page, error page or email.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! From the front door in and out again, as a person goes: by the words on the screen.
+//! Registration, log-in and log-out in a browser, as a user does them: by the text on the screen.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

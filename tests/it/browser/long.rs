@@ -1,4 +1,4 @@
-//! The longest names and addresses there can be: no page gets wider by them, and no other word is broken in two.
+//! With the longest possible names and addresses no page gets wider, and no other word is broken.
 
 use serde_json::json;
 
@@ -85,7 +85,7 @@ async fn whole(chrome: &Chrome, screen: Screen, page: &str) {
     assert_eq!(found, json!([true, [], []]), "{page} at {} px", screen.width);
 }
 
-/// The checks are worth nothing if they cannot fail.
+/// Shows that the checks can fail.
 #[actix_web::test]
 async fn a_broken_word_and_a_wide_badge_are_seen() {
     let house = House::furnish().await;

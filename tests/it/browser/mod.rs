@@ -1,4 +1,4 @@
-//! What only a real browser can tell: journeys, forms and keys, narrow screens, accessibility; and valid HTML.
+//! Tests that need a real browser: journeys, forms and keys, narrow screens, accessibility; and valid HTML.
 
 mod axe;
 mod compare;

@@ -1,4 +1,4 @@
-//! No page scrolls sideways: not at a desk, not on a phone, and not at 400 % (WCAG 2.2, 1.4.10).
+//! No page scrolls sideways on a desktop, on a phone, or at 400 % zoom (WCAG 2.2, 1.4.10).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Passkeys in a real browser, on a device that WebDriver plays.
+//! Passkeys in a real browser, on a virtual authenticator of WebDriver.
 
 use serde_json::json;
 
@@ -58,7 +58,7 @@ async fn a_passkey_is_made_named_used_and_removed() {
     chrome.says("Analytical Engine").await;
     log_out(&chrome).await;
 
-    // Led to where they were going.
+    // The browser returns to the requested page.
     chrome.go("/account/security").await;
     chrome.is_at("login").await;
     chrome.press("Log in with a passkey").await;
@@ -81,10 +81,10 @@ async fn a_passkey_is_made_named_used_and_removed() {
     let shown = chrome.text().await;
     assert!(!shown.contains("passkey"), "{shown}");
 
-    // The device does not know that it was removed, and offers it.
+    // The device still offers the passkey, because it does not know of its removal.
     log_out(&chrome).await;
     chrome.press("Log in with a passkey").await;
-    assert!(said(&chrome).await.contains("does not open anything here"));
+    assert!(said(&chrome).await.contains("isn't accepted here"));
 }
 
 #[actix_web::test]
@@ -114,13 +114,13 @@ async fn a_device_that_does_not_verify_its_person_gets_nowhere() {
     log_out(&chrome).await;
     chrome.is_at("login").await;
     chrome.press("Log in with a passkey").await;
-    assert!(said(&chrome).await.contains("cancelled or took too long"));
+    assert!(said(&chrome).await.contains("you cancelled, or it took too long"));
     assert_eq!(app.live_sessions(&ada), 0);
     // Nor as the second step.
     chrome.log_in(ada.email, ada.password).await;
     chrome.is_at("login/second_factor").await;
     chrome.press("Use a passkey").await;
-    assert!(said(&chrome).await.contains("cancelled or took too long"));
+    assert!(said(&chrome).await.contains("you cancelled, or it took too long"));
     chrome.set_user_verified(&device, true).await;
     chrome.press("Use a passkey").await;
     chrome.is_at("home").await;
@@ -188,7 +188,7 @@ async fn on_another_port_or_under_another_name_a_passkey_is_worth_nothing() {
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM sessions"), before);
 }
 
-/// What a page that wants a signature would do.
+/// Requests a signature as any page could.
 const SIGN: &str = r#"
     const [publicKey, done] = arguments;
     const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));

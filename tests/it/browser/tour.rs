@@ -1,4 +1,4 @@
-//! A lived-in house: people, sessions, mail and a history, and every page and refusal there is to see in it.
+//! A server with users, sessions, mail and a history; and a tour of every page and refusal.
 
 use actix_web::http::header;
 use latchkey::web::routes::{self, Method};
@@ -15,7 +15,7 @@ pub enum Who {
     Grace,
 }
 
-/// Something to look at: a page, or what comes of sending the form on it.
+/// A stop of the tour: a page, or the answer to its form.
 pub struct Stop {
     pub page: String,
     pub sent: Option<Sent>,
@@ -281,7 +281,7 @@ impl House {
                     look(&format!("{page} after {fields:?}")).await;
                     seen += 1;
                 }
-                // Somewhere else: that page has its own turn.
+                // Redirected: that page is another stop.
                 None if !is_at(&page, &chrome.path().await) => {}
                 None => {
                     look(&page).await;
@@ -336,7 +336,7 @@ pub struct Letter {
     pub html: String,
 }
 
-/// Before anybody came: the link to set up, and lists with nothing in them.
+/// A server without users: the setup link, and empty lists.
 pub async fn empty() -> (TestApp, Vec<String>) {
     let app = TestApp::spawn();
     let link = app.accounts.users.setup_link().await.expect("a link").expect("no administrator yet");

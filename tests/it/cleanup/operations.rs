@@ -1,4 +1,4 @@
-//! Carrying out each clean-up as people do it.
+//! Carries out each clean-up as users do.
 
 use latchkey::cleanup::Cleanup;
 

@@ -14,7 +14,7 @@ use crate::support::subjects;
 const NEW: &str = "countess@example.org";
 const PASSWORD: &str = "canyon walnut scarf ladder";
 
-/// Ada's account goes by another address, and hers has the way back: that letter.
+/// Changes the address of Ada's account; returns the email to the old address with the undo link.
 async fn changed(app: &TestApp, ada: &Person) -> Letter {
     let mut thief = app.logged_in(ada).await;
     thief.fill_in("/account/email", &[("email", NEW)]).await.redirects_to("/account/email");

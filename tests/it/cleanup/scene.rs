@@ -65,7 +65,7 @@ pub struct Scene {
     pub passkey: Authenticator,
     pub totp: AuthenticatorApp,
     pub codes: Vec<String>,
-    /// What the account is reached by, and its password.
+    /// The current address and password of the account.
     pub address: &'static str,
     pub password: &'static str,
     pub not_me: Letter,
@@ -90,7 +90,7 @@ pub async fn link_to(app: &TestApp, to: &str, path: &str) -> Letter {
 /// Opens the page of a mailed link in a browser of its own and presses the button.
 pub async fn press(app: &TestApp, letter: &Letter) -> Answer {
     let (link, mut browser) = (letter.link(), app.browser());
-    // Where the link is dead there is no form.
+    // A dead link shows no form.
     browser.get("/login").await.is(200);
     browser.open(&link).await;
     browser.post(link.split('?').next().expect("a path"), &[("token", &letter.token())]).await

@@ -10,7 +10,7 @@ use latchkey::db::migrations;
 use nix::sys::signal::Signal;
 
 use super::nginx::Nginx;
-use crate::history::town::unthrottled;
+use crate::history::simulation::unthrottled;
 use crate::support::process::{DataDir, Latchkey, Running, free_port};
 
 const INSTANCES: usize = 3;

@@ -1,4 +1,4 @@
-//! Three instances of the real program behind a real proxy, under load, while what an operator does is done to them.
+//! Three instances of the real program behind a real proxy, under load, during an operator's maintenance work.
 //! `bin/cluster` runs all of it and prints a table; the tests are a short part of it.
 
 mod fleet;
@@ -79,7 +79,7 @@ async fn everything_operators_do() {
     if setting::<u8>("CLUSTER_KEEP").is_some() {
         println!("nginx: {}; instances: {:?}. Ctrl-C ends it.", fleet.nginx.origin(), fleet.instances());
         println!("Log in as p0@example.org or, an administrator, p6@example.org: poetical-science-1843");
-        crate::history::town::world(&fleet.url, "p", Vec::new()).await;
+        crate::history::simulation::world(&fleet.url, "p", Vec::new()).await;
         loop {
             sleep(Duration::from_secs(3600)).await;
         }
@@ -87,7 +87,7 @@ async fn everything_operators_do() {
     assert!(table.misses().is_empty());
 }
 
-/// Known everywhere before anybody signs with it, and gone when no cookie is left that the old one signed.
+/// Every instance knows the new secret before one signs with it; the old one is dropped after its last cookie.
 async fn change_the_secret(fleet: &mut Fleet, table: &mut Table, seed: u64) {
     let mut play = Play::watch(fleet, seed, "secret", false, async |fleet, _| {
         fleet.roll(with_secrets(OLD, NEW)).await;

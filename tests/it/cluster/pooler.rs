@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use futures_util::future::join_all;
 use nix::unistd::{User, geteuid};
 
-use crate::history::chance::Chance;
 use crate::history::record::{Done, Saw};
+use crate::history::rng::Rng;
 use crate::history::seed;
-use crate::history::town::{Summary, lives, name_the_revoked, unthrottled, world};
+use crate::history::simulation::{Summary, lives, name_the_revoked, unthrottled, world};
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
 
@@ -91,7 +91,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     let programs = [first.clone(), first.on_another_port()];
     let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
     let world = world(&db.url(), "p", programs.iter().map(Latchkey::origin).collect()).await;
-    let lives = lives(&world, &mut Chance::new(seed()));
+    let lives = lives(&world, &mut Rng::new(seed()));
     eventually("a good many requests and ends", async || {
         let history = world.history.borrow();
         let served = history.uses.iter().filter(|used| matches!(used.saw, Saw::In(_))).count();
@@ -110,7 +110,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
     for instance in &running {
         let log = instance.log();
-        let wrong = ["pooler", "prepared statement", "not heard", "\"ERROR\""];
+        let wrong = ["pooler", "prepared statement", "listener lost", "\"ERROR\""];
         assert!(!log.iter().any(|line| wrong.iter().any(|words| line.contains(words))), "{log:#?}");
     }
     // A setting of one transaction is gone in the next, for every client.

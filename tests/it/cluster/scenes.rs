@@ -1,4 +1,4 @@
-//! What is done to the fleet while people use it, and how it is judged.
+//! Maintenance work on the fleet under load, and the verdicts on it.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -8,15 +8,15 @@ use futures_util::future::join_all;
 
 use super::fleet::Fleet;
 use super::table::Row;
-use crate::history::chance::Chance;
-use crate::history::town::{Summary, lives, name_the_revoked, world};
-use crate::history::visitors::{Held, Visitor, World};
+use crate::history::actors::{Actor, Held, World};
+use crate::history::rng::Rng;
+use crate::history::simulation::{Summary, lives, name_the_revoked, world};
 
 /// Time for people to log in before anything happens, and to be seen afterwards.
 const BEFORE: Duration = Duration::from_millis(1200);
 const AFTER: Duration = Duration::from_millis(600);
 
-/// What a row may not have.
+/// Violations that a row must not have.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Demand {
     /// No request fails.
@@ -34,7 +34,7 @@ pub struct Play {
 }
 
 impl Play {
-    /// People come, `act` happens, people leave.
+    /// Starts the load, runs `act`, and stops the load.
     pub async fn watch(
         fleet: &mut Fleet,
         seed: u64,
@@ -47,7 +47,7 @@ impl Play {
             origins.extend(fleet.instances());
         }
         let world = world(&fleet.url, name, origins).await;
-        let lives = lives(&world, &mut Chance::new(seed));
+        let lives = lives(&world, &mut Rng::new(seed));
         sleep(BEFORE).await;
         let begun = Instant::now();
         act(fleet, &world).await;
@@ -58,7 +58,7 @@ impl Play {
         Self { world, held, act, seed }
     }
 
-    /// Once more with every key anybody still has, at every instance.
+    /// Requests a page with every remaining key at every instance.
     pub async fn look_again(&mut self, fleet: &Fleet) {
         for held in &mut self.held {
             for origin in fleet.instances() {
@@ -98,23 +98,23 @@ impl Play {
 /// A user logs in, visits every instance, and logs out at one of them: then every instance is asked at once.
 pub async fn log_out_here_and_be_refused_there(fleet: &Fleet, world: &Rc<World>, rounds: usize) {
     for round in 0..rounds {
-        let mut visitor = Visitor {
+        let mut actor = Actor {
             world: Rc::clone(world),
             person: round % 2,
             held: None,
             old: Vec::new(),
-            chance: Chance::new(round as u64),
+            rng: Rng::new(round as u64),
         };
-        visitor.log_in().await;
+        actor.log_in().await;
         for origin in fleet.instances() {
-            if let Some(held) = visitor.held.clone() {
+            if let Some(held) = actor.held.clone() {
                 let reply = world.look(&held, &origin).await;
-                visitor.held =
-                    visitor.held.map(|held| Held { token: reply.token().unwrap_or(held.token), ..held });
+                actor.held =
+                    actor.held.map(|held| Held { token: reply.token().unwrap_or(held.token), ..held });
             }
         }
-        let Some(held) = visitor.held.clone() else { continue };
-        visitor.log_out(&held).await;
+        let Some(held) = actor.held.clone() else { continue };
+        actor.log_out(&held).await;
         let origins = fleet.instances();
         join_all(origins.iter().map(|origin| world.look(&held, origin))).await;
     }

@@ -1,4 +1,4 @@
-//! What was done, under what load, and what came of it.
+//! The table of results: the work, the load, and the outcome.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ pub struct Row {
     pub tally: Tally,
     /// Sessions that were logged out or lost, although no request ended them.
     pub lost: usize,
-    /// After its end, or with what had been changed.
+    /// Requests served with an ended session or with stale data.
     pub wrong: usize,
     pub seconds: f64,
-    /// What must not have been, in words.
+    /// The violations in words.
     pub misses: Vec<String>,
 }
 

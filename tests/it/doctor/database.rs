@@ -145,7 +145,7 @@ async fn a_secret_that_is_not_this_databases_a_late_sweep_and_a_changed_trail_ar
     let latchkey = Latchkey::on(&app.db.url());
     let healthy = doctor(&latchkey, &[]);
     healthy.says("settings.secret", "warning", "looks like an example").says("upkeep.seals", "ok", "");
-    healthy.says("upkeep.sweep", "ok", "").says("audit.trail", "ok", "links hold");
+    healthy.says("upkeep.sweep", "ok", "").says("audit.trail", "ok", "links are intact");
 
     app.db.execute(
         "UPDATE upkeep SET ended_at = now() - interval '7 hours'; \

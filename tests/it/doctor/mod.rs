@@ -1,4 +1,4 @@
-//! `latchkey doctor`: each finding provoked for real, and what is broken takes nothing else along.
+//! `latchkey doctor`: every finding is provoked for real, and one failing check does not affect the others.
 
 mod around;
 mod behind_pooler;
@@ -49,7 +49,7 @@ pub const CHECKS: [&str; 29] = [
 pub const SECRET: &str = "kR7vQx2mNz8LpWc4TjYb6HdFg1Sa9EuX";
 pub const PASSWORD: &str = "hunter2hunter2";
 
-/// What it found.
+/// The findings of a run.
 pub struct Findings {
     pub rows: Vec<Value>,
     pub code: Option<i32>,
@@ -62,7 +62,7 @@ impl Findings {
         found.unwrap_or_else(|| panic!("nothing about {check}: {:#?}", self.rows))
     }
 
-    /// It says so, at this level, in these words.
+    /// Asserts a finding with this level and these words.
     #[track_caller]
     pub fn says(&self, check: &str, level: &str, words: &str) -> &Self {
         let row = self.of(check);

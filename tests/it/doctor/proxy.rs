@@ -1,4 +1,4 @@
-//! A proxy in front: writes who called into `X-Forwarded-For`, and does to the answer what it is told.
+//! A reverse proxy that adds `X-Forwarded-For` and changes answers as configured.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

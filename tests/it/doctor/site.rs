@@ -1,4 +1,4 @@
-//! The doctor on the way to us, with real proxies that do it wrong.
+//! The doctor's checks of the public URL, with misconfigured real proxies.
 
 use super::proxy::proxy;
 use super::{SECRET, doctor};

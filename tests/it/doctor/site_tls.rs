@@ -1,4 +1,4 @@
-//! The doctor on the way to us over TLS, which a real nginx ends.
+//! The doctor's checks of the public URL over TLS, which a real nginx terminates.
 
 use super::{SECRET, doctor};
 use crate::cluster::nginx::Nginx;

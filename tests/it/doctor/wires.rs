@@ -1,4 +1,4 @@
-//! What travels to a real Postgres that speaks TLS, seen by `serve` at its start and by the doctor.
+//! The transport security to a real Postgres with TLS, as `serve` and the doctor report it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -17,7 +17,7 @@ use crate::support::certificates::Certificates;
 use crate::support::db::{Scalar as _, TestDb};
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
 
-/// On 127.0.0.1, with TLS for who wants it.
+/// A server on 127.0.0.1 with optional TLS.
 struct Postgres {
     port: u16,
     certificates: Certificates,
@@ -82,11 +82,11 @@ impl Drop for Postgres {
 
 const WARNING: &str = "the connection to the database is not safe";
 
-/// What it says of the way, until it is ready.
+/// The start-up log lines about the connection.
 async fn warned(latchkey: &Latchkey) -> Vec<Value> {
     let mut running = latchkey.serve_ready().await;
     running.logged("\"ready\"").await;
-    // In good order, or the doctor would wait for it.
+    // Shut down cleanly, or the doctor would wait for its lock.
     let lines = running.stop(Signal::SIGTERM).await.into_iter().filter(|line| line.contains(WARNING));
     lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
 }

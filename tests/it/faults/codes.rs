@@ -13,12 +13,12 @@ use latchkey::secret;
 use reqwest::Method;
 use uuid::Uuid;
 
-use super::errands::fill_in;
+use super::harness::Harness;
 use super::outcome::Outcome;
-use super::rig::Rig;
 use super::rows;
+use super::side_jobs::fill_in;
+use crate::history::actors::{PASSWORD, World};
 use crate::history::record::Done;
-use crate::history::visitors::{PASSWORD, World};
 use crate::support::authenticator_app::AuthenticatorApp;
 
 /// One of those who were handed links, which is not used so far down.
@@ -37,15 +37,15 @@ pub struct Codes {
     next: Cell<usize>,
 }
 
-pub async fn enrol(rig: &Rig) -> Codes {
-    let mut browser = rig.running[0].as_ref().expect("a program").browser();
+pub async fn enrol(harness: &Harness) -> Codes {
+    let mut browser = harness.running[0].as_ref().expect("a program").browser();
     browser.log_in(OWNER, PASSWORD).await.redirects_to("/home");
     browser.get("/account/security").await.is(200);
     let shown = browser.post("/account/totp/start", &[]).await;
     let authenticator = AuthenticatorApp::with_key(&shown.is(200).text("#key .code").expect("a key"));
-    let code = authenticator.code(step(rig));
+    let code = authenticator.code(step(harness));
     browser.post("/account/totp/finish", &[("code", &code)]).await.is(200);
-    let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
+    let mut conn = latchkey::db::migrations::connect(&harness.url).expect("a connection");
     let id = rows(&mut conn, &format!("SELECT id::text FROM users WHERE email = '{OWNER}'")).remove(0);
     let user = Uuid::parse_str(&id).expect("an id");
     let mut codes = Vec::new();
@@ -66,8 +66,8 @@ pub async fn enrol(rig: &Rig) -> Codes {
 }
 
 /// The step of the database's clock.
-pub fn step(rig: &Rig) -> i64 {
-    let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
+pub fn step(harness: &Harness) -> i64 {
+    let mut conn = latchkey::db::migrations::connect(&harness.url).expect("a connection");
     let step =
         rows(&mut conn, "SELECT floor(extract(epoch FROM clock_timestamp()) / 30)::bigint::text").remove(0);
     step.parse().expect("a number")
@@ -100,8 +100,8 @@ pub async fn spend(world: Rc<World>, codes: Rc<Codes>) {
         let first = [("code", code), ("csrf_token", token.as_str())];
         let second = [("code", code), ("csrf_token", other.as_str())];
         let (one, two) = join(
-            world.wire.send(Method::POST, &url, &one, "errand", &first),
-            world.wire.send(Method::POST, &url, &two, "errand", &second),
+            world.wire.send(Method::POST, &url, &one, "side-job", &first),
+            world.wire.send(Method::POST, &url, &two, "side-job", &second),
         )
         .await;
         codes.spent.borrow_mut().push([one.done("/home"), two.done("/home")]);

@@ -11,14 +11,14 @@ use latchkey::db::migrations;
 use nix::sys::signal::{Signal, kill};
 use tokio::sync::oneshot;
 
+use super::harness::{CALM, Harness};
 use super::outcome::Outcome;
 use super::proxy::Proxy;
-use super::rig::{CALM, Rig};
 
-/// No answer takes longer: two seconds for a connection, four for what is asked.
+/// No answer takes longer: two seconds for a connection, four for the statement.
 const ANSWER_WITHIN: Duration = Duration::from_millis(6500);
 
-/// A fault that lasts lasts so long: longer than any answer, shorter than the history allows for.
+/// The length of a lasting fault: longer than any answer, shorter than the checker's time limit.
 const LONG_ENOUGH: Duration = Duration::from_millis(7500);
 
 /// What the listening connections are called.
@@ -30,61 +30,61 @@ pub async fn restarts() -> Vec<Outcome> {
 
 /// Fast or immediate, as `pg_ctl restart -m` does it.
 pub async fn restart(signal: Signal) -> Outcome {
-    let mut rig = Rig::plain().await;
-    rig.live().await;
-    rig.stop_postgres(signal).await;
-    is_alive_but_not_ready(&mut rig).await;
-    rig.start_postgres().await;
-    let back = rig.recovers(Instant::now()).await;
+    let mut harness = Harness::plain().await;
+    harness.live().await;
+    harness.stop_postgres(signal).await;
+    is_alive_but_not_ready(&mut harness).await;
+    harness.start_postgres().await;
+    let back = harness.recovers(Instant::now()).await;
     let how = if signal == Signal::SIGINT { "fast" } else { "immediate" };
-    rig.judged(&format!("Postgres restarts, {how}"), Some(back)).await
+    harness.judged(&format!("Postgres restarts, {how}"), Some(back)).await
 }
 
 pub async fn hangs() -> Vec<Outcome> {
-    let mut rig = Rig::plain().await;
-    rig.live().await;
-    let stopped = rig.backends();
+    let mut harness = Harness::plain().await;
+    harness.live().await;
+    let stopped = harness.backends();
     for pid in &stopped {
         let _ = kill(*pid, Signal::SIGSTOP);
     }
-    answers_in_time(&mut rig, &[503]).await;
+    answers_in_time(&mut harness, &[503]).await;
     for pid in &stopped {
         let _ = kill(*pid, Signal::SIGCONT);
     }
-    let back = rig.recovers(Instant::now()).await;
-    let stopped = rig.judged("Postgres hangs: its processes stand still", Some(back)).await;
+    let back = harness.recovers(Instant::now()).await;
+    let stopped = harness.judged("Postgres hangs: its processes stand still", Some(back)).await;
 
-    // A network that swallows everything and says nothing, new connections included.
+    // A network that drops every packet, those of new connections included.
     let proxy = Rc::new(Proxy::new());
-    let mut rig = Rig::new(&[], |program, url| {
+    let mut harness = Harness::new(&[], |program, url| {
         proxy.lead_to(url);
         vec![program.with("DATABASE_URL", proxy.url())]
     })
     .await;
-    rig.live().await;
+    harness.live().await;
     proxy.swallow(true);
-    answers_in_time(&mut rig, &[503]).await;
+    answers_in_time(&mut harness, &[503]).await;
     proxy.swallow(false);
-    let back = rig.recovers(Instant::now()).await;
-    vec![stopped, rig.judged("Postgres hangs: the network says nothing", Some(back)).await]
+    let back = harness.recovers(Instant::now()).await;
+    vec![stopped, harness.judged("Postgres hangs: the network says nothing", Some(back)).await]
 }
 
 pub async fn is_exhausted() -> Vec<Outcome> {
     // A lock on what everybody needs.
-    let mut rig = Rig::plain().await;
-    rig.live().await;
-    let mut in_the_way = migrations::connect(&rig.url).expect("a connection");
+    let mut harness = Harness::plain().await;
+    harness.live().await;
+    let mut in_the_way = migrations::connect(&harness.url).expect("a connection");
     in_the_way.batch_execute("BEGIN; LOCK TABLE users, sessions").expect("a lock");
     // A connection whose wait for the lock has run out is free for a moment.
-    answers_in_time(&mut rig, &[200, 503]).await;
+    answers_in_time(&mut harness, &[200, 503]).await;
     in_the_way.batch_execute("COMMIT").expect("an end");
-    let back = rig.recovers(Instant::now()).await;
-    let locked = rig.judged("Every connection waits for a lock", Some(back)).await;
+    let back = harness.recovers(Instant::now()).await;
+    let locked = harness.judged("Every connection waits for a lock", Some(back)).await;
 
     // No room at the server.
-    let mut rig = Rig::new(&[("max_connections", "24")], |program, _| vec![program]).await;
-    rig.live().await;
-    let url = format!("{}&application_name=crowd", rig.url);
+    let mut harness = Harness::new(&[("max_connections", "24")], |program, _| vec![program]).await;
+    harness.live().await;
+    let url = format!("{}&application_name=crowd", harness.url);
     let (over, (taken, all_taken)) = (Arc::new(AtomicBool::new(false)), oneshot::channel());
     let until = Arc::clone(&over);
     let crowd = task::spawn_blocking(move || {
@@ -103,65 +103,65 @@ pub async fn is_exhausted() -> Vec<Outcome> {
         crowd.len()
     });
     all_taken.await.expect("a crowd");
-    answers_in_time(&mut rig, &[503]).await;
+    answers_in_time(&mut harness, &[503]).await;
     over.store(true, Ordering::Relaxed);
     let crowd = crowd.await.expect("a crowd");
-    rig.notes.push(format!("{crowd} connections of others"));
-    let back = rig.recovers(Instant::now()).await;
-    vec![locked, rig.judged("Too many clients for Postgres", Some(back)).await]
+    harness.notes.push(format!("{crowd} connections of others"));
+    let back = harness.recovers(Instant::now()).await;
+    vec![locked, harness.judged("Too many clients for Postgres", Some(back)).await]
 }
 
 pub async fn loses_its_listener() -> Vec<Outcome> {
-    let mut rig = Rig::new(&[], |program, url| {
+    let mut harness = Harness::new(&[], |program, url| {
         let direct = format!("{url}&application_name={LISTENER}");
         let program = program.with("LATCHKEY__DATABASE__DIRECT_URL", direct);
         vec![program.clone(), program.on_another_port()]
     })
     .await;
-    rig.live().await;
+    harness.live().await;
     let cut = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{LISTENER}'"
     );
     let begun = Instant::now();
     let mut cuts = 0;
     while begun.elapsed() < Duration::from_secs(4) {
-        rig.execute(&cut);
+        harness.execute(&cut);
         cuts += 1;
         time::sleep(Duration::from_millis(250)).await;
     }
-    let back = rig.recovers(Instant::now()).await;
-    rig.notes.push(format!("cut off {cuts} times, two instances"));
-    vec![rig.judged("Whoever listens is cut off", Some(back)).await]
+    let back = harness.recovers(Instant::now()).await;
+    harness.notes.push(format!("cut off {cuts} times, two instances"));
+    vec![harness.judged("The listener is cut off", Some(back)).await]
 }
 
-async fn is_alive_but_not_ready(rig: &mut Rig) {
-    let (world, origin) = (Rc::clone(&rig.world), rig.world.origins[0].clone());
+async fn is_alive_but_not_ready(harness: &mut Harness) {
+    let (world, origin) = (Rc::clone(&harness.world), harness.world.origins[0].clone());
     let ready = spawn({
         let (world, origin) = (Rc::clone(&world), origin.clone());
         async move { world.wire.get(&format!("{origin}/readyz"), "").await }
     });
     let alive = world.wire.get(&format!("{origin}/healthz"), "").await;
-    rig.expect(alive.status == Some(200), format!("liveness: {:?}", alive.status));
+    harness.expect(alive.status == Some(200), format!("liveness: {:?}", alive.status));
     let took = Duration::from_micros(alive.at.ended - alive.at.begun);
-    rig.expect(took < Duration::from_secs(1), format!("liveness took {took:?}"));
+    harness.expect(took < Duration::from_secs(1), format!("liveness took {took:?}"));
     let ready = ready.await.expect("an answer");
-    rig.expect(ready.status == Some(503), format!("readiness: {:?}", ready.status));
+    harness.expect(ready.status == Some(503), format!("readiness: {:?}", ready.status));
 }
 
 /// Requests that need the database get 503 in time; the process is alive and reports that it is not ready.
-async fn answers_in_time(rig: &mut Rig, readiness: &[u16]) {
+async fn answers_in_time(harness: &mut Harness, readiness: &[u16]) {
     let begun = Instant::now();
     time::sleep(CALM).await;
-    let (world, origin) = (Rc::clone(&rig.world), rig.world.origins[0].clone());
+    let (world, origin) = (Rc::clone(&harness.world), harness.world.origins[0].clone());
     let mut asked = Vec::new();
     for path in ["/readyz", "/login", "/home", "/account/sessions"] {
         let (world, url) = (Rc::clone(&world), format!("{origin}{path}"));
         asked.push(spawn(async move { world.wire.get(&url, "latchkey=x").await }));
     }
     let fields = [("email", "p0@example.org"), ("password", "wrong-wrong-wrong-wrong")];
-    let log_in = super::errands::fill_in(&world, &origin, "/login", &fields).await;
+    let log_in = super::side_jobs::fill_in(&world, &origin, "/login", &fields).await;
     let alive = world.wire.get(&format!("{origin}/healthz"), "").await;
-    rig.expect(alive.status == Some(200), format!("liveness: {:?}", alive.status));
+    harness.expect(alive.status == Some(200), format!("liveness: {:?}", alive.status));
     let mut slowest = Duration::ZERO;
     let mut ready = None;
     for (number, reply) in asked.into_iter().enumerate() {
@@ -169,17 +169,18 @@ async fn answers_in_time(rig: &mut Rig, readiness: &[u16]) {
         if number == 0 {
             ready = reply.status;
         }
-        rig.expect(reply.status.is_some(), format!("request {number} had no answer"));
+        harness.expect(reply.status.is_some(), format!("request {number} had no answer"));
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
     if let Some(reply) = log_in {
-        rig.expect(reply.status == Some(503) && reply.retry_after, format!("a log-in: {:?}", reply.status));
+        harness
+            .expect(reply.status == Some(503) && reply.retry_after, format!("a log-in: {:?}", reply.status));
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
     // Long enough for requests under way to time out.
     time::sleep(LONG_ENOUGH.saturating_sub(begun.elapsed())).await;
-    slowest = slowest.max(rig.slowest());
-    rig.expect(slowest <= ANSWER_WITHIN, format!("an answer took {slowest:?}"));
-    rig.notes.push(format!("slowest answer {:.1} s", slowest.as_secs_f64()));
-    rig.expect(ready.is_some_and(|ready| readiness.contains(&ready)), format!("readiness: {ready:?}"));
+    slowest = slowest.max(harness.slowest());
+    harness.expect(slowest <= ANSWER_WITHIN, format!("an answer took {slowest:?}"));
+    harness.notes.push(format!("slowest answer {:.1} s", slowest.as_secs_f64()));
+    harness.expect(ready.is_some_and(|ready| readiness.contains(&ready)), format!("readiness: {ready:?}"));
 }

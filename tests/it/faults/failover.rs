@@ -14,12 +14,12 @@ use latchkey::db::local::LocalServer;
 use latchkey::db::migrations;
 use nix::sys::signal::Signal;
 
-use super::errands::fill_in;
+use super::harness::{CALM, Harness, start};
 use super::outcome::Outcome;
 use super::proxy::Proxy;
-use super::rig::{CALM, Rig, start};
 use super::rows;
-use crate::history::visitors::PASSWORD;
+use super::side_jobs::fill_in;
+use crate::history::actors::PASSWORD;
 use crate::support::process::{DataDir, eventually};
 
 /// How long there is only a server that reads.
@@ -30,52 +30,52 @@ pub async fn fails_over() -> Vec<Outcome> {
 }
 
 async fn the_first_dies() -> Outcome {
-    let (mut rig, proxy, standby) = pair().await;
-    rig.live().await;
-    rig.stop_postgres(Signal::SIGQUIT).await;
+    let (mut harness, proxy, standby) = pair().await;
+    harness.live().await;
+    harness.stop_postgres(Signal::SIGQUIT).await;
     proxy.lead_to(&standby.url);
     proxy.cut();
     // One that starts now finds every table, and may not believe what is in them: a standby is behind.
-    let late = rig.programs[0].on_another_port().with("DATABASE_URL", &standby.url).serve().await;
+    let late = harness.programs[0].on_another_port().with("DATABASE_URL", &standby.url).serve().await;
     late.logged("waiting for the database").await;
     let begun = Instant::now();
     let (mut refused, mut turned_away) = (0, 0);
     while begun.elapsed() < ONLY_READS {
-        let origin = rig.world.origins[0].clone();
+        let origin = harness.world.origins[0].clone();
         let fields = [("email", "link296@example.org"), ("password", PASSWORD)];
-        if let Some(reply) = fill_in(&rig.world, &origin, "/login", &fields).await {
-            rig.expect(
+        if let Some(reply) = fill_in(&harness.world, &origin, "/login", &fields).await {
+            harness.expect(
                 reply.status == Some(503),
                 format!("a log-in that could not be written: {:?}", reply.status),
             );
             refused += 1;
         }
         for origin in [origin, late.origin.clone()] {
-            let ready = rig.world.wire.get(&format!("{origin}/readyz"), "").await.status;
-            rig.expect(ready == Some(503), format!("/readyz of {origin} on a standby: {ready:?}"));
+            let ready = harness.world.wire.get(&format!("{origin}/readyz"), "").await.status;
+            harness.expect(ready == Some(503), format!("/readyz of {origin} on a standby: {ready:?}"));
             turned_away += 1;
         }
     }
-    standby.takes_over(&mut rig).await;
-    let back = rig.recovers(Instant::now()).await;
+    standby.takes_over(&mut harness).await;
+    let back = harness.recovers(Instant::now()).await;
     late.ready().await;
-    rig.notes.push(format!(
+    harness.notes.push(format!(
         "{refused} log-ins and {turned_away} readiness checks refused while there was only a standby"
     ));
-    rig.judged("Failover: the first server dies", Some(back)).await
+    harness.judged("Failover: the first server dies", Some(back)).await
 }
 
 /// Nothing cuts the connections to it: the program has to leave by itself.
 async fn the_first_only_reads() -> Outcome {
-    let (mut rig, proxy, standby) = pair().await;
-    rig.live().await;
-    rig.execute("ALTER SYSTEM SET default_transaction_read_only = on");
-    rig.execute("SELECT pg_reload_conf()");
+    let (mut harness, proxy, standby) = pair().await;
+    harness.live().await;
+    harness.execute("ALTER SYSTEM SET default_transaction_read_only = on");
+    harness.execute("SELECT pg_reload_conf()");
     time::sleep(CALM / 2).await;
     proxy.lead_to(&standby.url);
-    standby.takes_over(&mut rig).await;
-    let back = rig.recovers(Instant::now()).await;
-    rig.judged("Failover: the first server only reads", Some(back)).await
+    standby.takes_over(&mut harness).await;
+    let back = harness.recovers(Instant::now()).await;
+    harness.judged("Failover: the first server only reads", Some(back)).await
 }
 
 struct Standby {
@@ -86,8 +86,8 @@ struct Standby {
 
 impl Standby {
     /// Returns when it writes.
-    async fn takes_over(&self, rig: &mut Rig) {
-        rig.url.clone_from(&self.url);
+    async fn takes_over(&self, harness: &mut Harness) {
+        harness.url.clone_from(&self.url);
         let mut standby = PgConnection::establish(&self.url).expect("a connection to the standby");
         standby.batch_execute("SELECT pg_promote()").expect("a promotion");
         let writes = "SELECT 'yes' WHERE NOT pg_is_in_recovery()";
@@ -101,30 +101,30 @@ impl Standby {
 }
 
 /// A server, a program that reaches it through a proxy, and a second server that has everything before it is told.
-async fn pair() -> (Rig, Rc<Proxy>, Standby) {
+async fn pair() -> (Harness, Rc<Proxy>, Standby) {
     let proxy = Rc::new(Proxy::new());
-    let rig = Rig::new(&[], |program, url| {
+    let harness = Harness::new(&[], |program, url| {
         proxy.lead_to(url);
         vec![program.with("DATABASE_URL", proxy.url())]
     })
     .await;
     let dir = DataDir::new();
-    copy(&rig, dir.path());
+    copy(&harness, dir.path());
     let server = start(dir.path().to_owned(), &[]).await;
     let url = server.maintenance_url();
     let streams = "SELECT 'yes' FROM pg_stat_replication WHERE state = 'streaming'";
     eventually("replication", async || {
-        let mut conn = migrations::connect(&rig.url).ok()?;
+        let mut conn = migrations::connect(&harness.url).ok()?;
         (!rows(&mut conn, streams).is_empty()).then_some(())
     })
     .await;
-    rig.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
-    rig.execute("SELECT pg_reload_conf()");
-    (rig, proxy, Standby { url, _server: server, _dir: dir })
+    harness.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    harness.execute("SELECT pg_reload_conf()");
+    (harness, proxy, Standby { url, _server: server, _dir: dir })
 }
 
-fn copy(rig: &Rig, into: &Path) {
-    let url = url::Url::parse(&rig.url.replace("@/", "@localhost/")).expect("a URL");
+fn copy(harness: &Harness, into: &Path) {
+    let url = url::Url::parse(&harness.url.replace("@/", "@localhost/")).expect("a URL");
     let part = |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
     let target = into.join("postgres");
     let copied = Command::new(program("pg_basebackup"))
@@ -135,7 +135,7 @@ fn copy(rig: &Rig, into: &Path) {
         .expect("pg_basebackup");
     assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
     // As root it all belongs to root, which a server does not like.
-    let owner = fs::metadata(rig.dir.path().join("postgres")).expect("a cluster");
+    let owner = fs::metadata(harness.dir.path().join("postgres")).expect("a cluster");
     let owner = format!("{}:{}", owner.uid(), owner.gid());
     let given = Command::new("chown").args(["-R", &owner]).arg(&target).status().expect("chown");
     assert!(given.success());

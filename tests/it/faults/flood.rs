@@ -1,4 +1,4 @@
-//! Everybody logs in at once.
+//! All users log in at once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 use latchkey::passwords::{HashCost, Hasher, Password};
 use reqwest::Method;
 
+use super::harness::Harness;
 use super::outcome::Outcome;
-use super::rig::Rig;
-use crate::history::visitors::PASSWORD;
+use crate::history::actors::PASSWORD;
 use crate::history::wire::Wire;
 
 const HERD: usize = 1000;
@@ -28,7 +28,7 @@ const PAGE_WITHIN: Duration = Duration::from_secs(3);
 const MOST_MEMORY: u64 = 256;
 
 pub async fn herd() -> Vec<Outcome> {
-    let mut rig = Rig::new(&[], |program, _| {
+    let mut harness = Harness::new(&[], |program, _| {
         vec![
             program
                 .with("LATCHKEY__HASHING__MEMORY_KIB", COST.memory_kib)
@@ -37,15 +37,15 @@ pub async fn herd() -> Vec<Outcome> {
         ]
     })
     .await;
-    // Otherwise everybody's first log-in would hash anew.
+    // Otherwise each user's first log-in would rehash the password.
     let hasher = Hasher::new(COST, 1, 1).expect("a hasher");
     let hash = hasher.hash(Password::given(PASSWORD).expect("a password")).await.expect("a hash");
-    rig.execute(&format!("UPDATE users SET password_hash = '{}'", hash.as_str()));
-    rig.live().await;
-    let origin = rig.world.origins[0].clone();
-    let form = rig.world.wire.get(&format!("{origin}/login"), "").await;
+    harness.execute(&format!("UPDATE users SET password_hash = '{}'", hash.as_str()));
+    harness.live().await;
+    let origin = harness.world.origins[0].clone();
+    let form = harness.world.wire.get(&format!("{origin}/login"), "").await;
     let (token, nonce) = (form.token().expect("a token"), form.cookie("latchkey-form").expect("a nonce"));
-    let before = memory(&rig, "VmRSS:");
+    let before = memory(&harness, "VmRSS:");
     let asked: Vec<_> = (0..HERD)
         .map(|number| {
             let (wire, url, token, nonce) =
@@ -75,27 +75,27 @@ pub async fn herd() -> Vec<Outcome> {
             (_, Some(503)) => reply.retry_after,
             _ => false,
         };
-        rig.expect(fits, format!("{who}: {status} {}", reply.location));
+        harness.expect(fits, format!("{who}: {status} {}", reply.location));
     }
     let took = begun.elapsed();
-    let back = rig.recovers(Instant::now()).await;
-    let peak = memory(&rig, "VmHWM:");
-    rig.expect(peak <= MOST_MEMORY, format!("{peak} MiB of memory"));
-    let slowest = rig.slowest();
-    rig.expect(slowest <= PAGE_WITHIN, format!("a logged-in user waited {slowest:?}"));
+    let back = harness.recovers(Instant::now()).await;
+    let peak = memory(&harness, "VmHWM:");
+    harness.expect(peak <= MOST_MEMORY, format!("{peak} MiB of memory"));
+    let slowest = harness.slowest();
+    harness.expect(slowest <= PAGE_WITHIN, format!("a logged-in user waited {slowest:?}"));
     let told: Vec<String> = told.into_iter().map(|(what, many)| format!("{many} {what}")).collect();
-    rig.notes.push(format!(
+    harness.notes.push(format!(
         "{HERD} at once answered within {:.1} s ({}); {before} MiB before, {peak} at most; slowest page inside {:.1} s",
         took.as_secs_f64(),
         told.join(", "),
         slowest.as_secs_f64(),
     ));
-    vec![rig.judged("A thousand log-ins at once", Some(back)).await]
+    vec![harness.judged("A thousand log-ins at once", Some(back)).await]
 }
 
 /// In MiB.
-pub fn memory(rig: &Rig, what: &str) -> u64 {
-    let pid = rig.running[0].as_ref().expect("a program").pid();
+pub fn memory(harness: &Harness, what: &str) -> u64 {
+    let pid = harness.running[0].as_ref().expect("a program").pid();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(what)).unwrap_or_default();
     let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default();

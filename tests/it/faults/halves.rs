@@ -1,11 +1,11 @@
-//! Whether anything stands half done: what a change writes and what the trail says of it, one against the other.
+//! Finds half-done changes: compares the rows with the audit trail.
 
 use diesel::PgConnection;
 
 use super::outcome::Outcome;
 use super::rows;
 
-/// What is wrong, and the query that names it.
+/// Each inconsistency, and the query that finds it.
 const HALVES: [(&str, &str); 6] = [
     (
         "a session without its line in the trail",

@@ -1,20 +1,20 @@
-//! Every fault we say we survive (`docs/faults.md`), done to real processes while people use them. `bin/faults` runs
-//! all of them or those it is told, and prints what became of each; the quickest are part of every test run.
+//! Every fault that `docs/faults.md` says we survive, injected into real processes under load. `bin/faults` runs all of
+//! them or those it is given, and prints each outcome; the quickest are part of every test run.
 
 mod clock;
 mod codes;
 mod database;
 mod ends;
-mod errands;
 mod failover;
 mod flood;
 mod halves;
+mod harness;
 mod mail;
 mod outcome;
 mod pipelining;
 mod process;
 mod proxy;
-mod rig;
+mod side_jobs;
 mod slow;
 mod storage;
 

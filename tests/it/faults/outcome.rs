@@ -1,4 +1,4 @@
-//! What became of a fault: what the load saw of it and what was missed, as a line of the table.
+//! The outcome of a fault: its effect on the load and the missed expectations, as a line of the table.
 
 use std::fmt;
 use std::time::Duration;

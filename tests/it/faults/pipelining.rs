@@ -1,4 +1,4 @@
-//! Clients that ask for much at once and read nothing, by the thousand.
+//! Thousands of clients that send many requests at once and read no answer.
 
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
@@ -11,8 +11,8 @@ use actix_web::rt::{task, time};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::flood::memory;
+use super::harness::{CALM, Harness};
 use super::outcome::Outcome;
-use super::rig::{CALM, Rig};
 use super::slow::{connect, open_files};
 
 const CONNECTIONS: usize = 2000;
@@ -41,10 +41,10 @@ pub async fn clients() -> Vec<Outcome> {
     // Files are inherited: the program and this process hold an end each.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("more files");
-    let mut rig = Rig::plain().await;
-    rig.live().await;
-    let address = rig.world.origins[0].replace("http://localhost", "127.0.0.1");
-    let (before, fds) = (memory(&rig, "VmRSS:"), open_files(&rig));
+    let mut harness = Harness::plain().await;
+    harness.live().await;
+    let address = harness.world.origins[0].replace("http://localhost", "127.0.0.1");
+    let (before, fds) = (memory(&harness, "VmRSS:"), open_files(&harness));
     let over = Arc::new(AtomicBool::new(false));
     let attack = {
         let over = Arc::clone(&over);
@@ -54,24 +54,24 @@ pub async fn clients() -> Vec<Outcome> {
     let mut held = 0;
     while begun.elapsed() < ATTACK {
         time::sleep(CALM).await;
-        held = held.max(open_files(&rig).saturating_sub(fds));
+        held = held.max(open_files(&harness).saturating_sub(fds));
     }
-    let peak = memory(&rig, "VmHWM:");
+    let peak = memory(&harness, "VmHWM:");
     over.store(true, Ordering::Relaxed);
     attack.await.expect("clients");
-    rig.expect(held >= CONNECTIONS, format!("only {held} connections were held"));
-    rig.expect(peak <= MOST_MEMORY, format!("{peak} MiB of memory"));
-    let slowest = rig.slowest();
-    rig.expect(slowest <= PAGE_WITHIN, format!("another user waited {slowest:?}"));
-    let back = rig.recovers(Instant::now()).await;
+    harness.expect(held >= CONNECTIONS, format!("only {held} connections were held"));
+    harness.expect(peak <= MOST_MEMORY, format!("{peak} MiB of memory"));
+    let slowest = harness.slowest();
+    harness.expect(slowest <= PAGE_WITHIN, format!("another user waited {slowest:?}"));
+    let back = harness.recovers(Instant::now()).await;
     time::sleep(5 * CALM).await;
-    let after = memory(&rig, "VmRSS:");
-    rig.expect(after <= before + STAYS, format!("{after} MiB stay of {before}"));
-    rig.notes.push(format!(
+    let after = memory(&harness, "VmRSS:");
+    harness.expect(after <= before + STAYS, format!("{after} MiB stay of {before}"));
+    harness.notes.push(format!(
         "{held} connections, {before} MiB before, {peak} at most, {after} after; slowest page of others {:.2} s",
         slowest.as_secs_f64()
     ));
-    vec![rig.judged("Pipelined requests, and nothing is read", Some(back)).await]
+    vec![harness.judged("Pipelined requests, and nothing is read", Some(back)).await]
 }
 
 fn hold(address: &str, requests: &[String; 3], over: &AtomicBool) {

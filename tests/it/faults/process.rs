@@ -1,4 +1,4 @@
-//! The program is killed, told to end, and given another key, while people use it.
+//! The program is killed, stopped, and given another key, under load.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use actix_web::rt::{spawn, time};
 use nix::sys::signal::{Signal, kill};
 
 use super::codes;
+use super::harness::{CALM, Harness};
 use super::outcome::Outcome;
-use super::rig::{CALM, Rig};
 use super::rows;
-use crate::history::chance::Chance;
+use crate::history::actors::agent;
 use crate::history::record::Done;
-use crate::history::visitors::agent;
+use crate::history::rng::Rng;
 
 const KILLS: usize = 12;
 const ENDS: usize = 4;
@@ -24,62 +24,62 @@ const STARTED_WITHIN: Duration = Duration::from_secs(2);
 const ENDED_WITHIN: Duration = Duration::from_secs(30);
 
 pub async fn is_killed() -> Vec<Outcome> {
-    let mut rig = Rig::plain().await;
-    let codes = Rc::new(codes::enrol(&rig).await);
-    rig.live().await;
-    rig.errand(spawn(codes::spend(Rc::clone(&rig.world), Rc::clone(&codes))));
-    let mut chance = Chance::new(crate::history::seed());
+    let mut harness = Harness::plain().await;
+    let codes = Rc::new(codes::enrol(&harness).await);
+    harness.live().await;
+    harness.side_job(spawn(codes::spend(Rc::clone(&harness.world), Rc::clone(&codes))));
+    let mut rng = Rng::new(crate::history::seed());
     let mut slowest = Duration::ZERO;
     for _ in 0..KILLS {
-        time::sleep(Duration::from_millis(150 + chance.below(500) as u64)).await;
-        rig.running[0].take().expect("a program").kill().await;
+        time::sleep(Duration::from_millis(150 + rng.below(500) as u64)).await;
+        harness.running[0].take().expect("a program").kill().await;
         let begun = Instant::now();
-        let running = rig.programs[0].serve_ready().await;
+        let running = harness.programs[0].serve_ready().await;
         slowest = slowest.max(begun.elapsed());
-        rig.running[0] = Some(running);
+        harness.running[0] = Some(running);
     }
-    let back = rig.recovers(Instant::now()).await;
-    rig.expect(slowest <= STARTED_WITHIN, format!("a start took {slowest:?}"));
-    rig.notes.push(format!("{KILLS} kills, slowest start {:.1} s", slowest.as_secs_f64()));
-    rig.codes = Some(codes);
-    vec![rig.judged("kill -9 during requests", Some(back)).await]
+    let back = harness.recovers(Instant::now()).await;
+    harness.expect(slowest <= STARTED_WITHIN, format!("a start took {slowest:?}"));
+    harness.notes.push(format!("{KILLS} kills, slowest start {:.1} s", slowest.as_secs_f64()));
+    harness.codes = Some(codes);
+    vec![harness.judged("kill -9 during requests", Some(back)).await]
 }
 
 pub async fn is_told_to_end() -> Vec<Outcome> {
-    let mut rig = Rig::plain().await;
-    rig.live().await;
+    let mut harness = Harness::plain().await;
+    harness.live().await;
     let mut slowest = Duration::ZERO;
     for _ in 0..ENDS {
         time::sleep(CALM / 2).await;
-        slowest = slowest.max(ends(&mut rig).await);
-        rig.running[0] = Some(rig.programs[0].serve_ready().await);
+        slowest = slowest.max(ends(&mut harness).await);
+        harness.running[0] = Some(harness.programs[0].serve_ready().await);
     }
-    let back = rig.recovers(Instant::now()).await;
-    rig.notes.push(format!("{ENDS} times, slowest end {:.1} s", slowest.as_secs_f64()));
-    expect_answers_for_opened_sessions(&mut rig);
-    let under_load = rig.judged("SIGTERM under load", Some(back)).await;
+    let back = harness.recovers(Instant::now()).await;
+    harness.notes.push(format!("{ENDS} times, slowest end {:.1} s", slowest.as_secs_f64()));
+    expect_answers_for_opened_sessions(&mut harness);
+    let under_load = harness.judged("SIGTERM under load", Some(back)).await;
 
-    let mut rig = Rig::plain().await;
-    rig.live().await;
-    let stopped = rig.backends();
+    let mut harness = Harness::plain().await;
+    harness.live().await;
+    let stopped = harness.backends();
     for pid in &stopped {
         let _ = kill(*pid, Signal::SIGSTOP);
     }
     // Until everybody who is under way waits for the database, and something is to be written at the end.
     time::sleep(CALM).await;
-    let took = ends(&mut rig).await;
-    rig.notes.push(format!("ended after {:.1} s", took.as_secs_f64()));
+    let took = ends(&mut harness).await;
+    harness.notes.push(format!("ended after {:.1} s", took.as_secs_f64()));
     for pid in &stopped {
         let _ = kill(*pid, Signal::SIGCONT);
     }
-    rig.running[0] = Some(rig.programs[0].serve_ready().await);
-    let back = rig.recovers(Instant::now()).await;
-    vec![under_load, rig.judged("SIGTERM while Postgres hangs", Some(back)).await]
+    harness.running[0] = Some(harness.programs[0].serve_ready().await);
+    let back = harness.recovers(Instant::now()).await;
+    vec![under_load, harness.judged("SIGTERM while Postgres hangs", Some(back)).await]
 }
 
 /// How long its end took; in good order, however long that is waited for.
-async fn ends(rig: &mut Rig) -> Duration {
-    let mut running = rig.running[0].take().expect("a program");
+async fn ends(harness: &mut Harness) -> Duration {
+    let mut running = harness.running[0].take().expect("a program");
     let begun = Instant::now();
     running.signal(Signal::SIGTERM);
     let ended = time::timeout(ENDED_WITHIN, running.ended()).await;
@@ -87,10 +87,10 @@ async fn ends(rig: &mut Rig) -> Duration {
     match ended {
         Ok((status, log)) => {
             let last = log.last().cloned().unwrap_or_default();
-            rig.expect(status.code() == Some(0), format!("it ended with {status}: {last}"));
+            harness.expect(status.code() == Some(0), format!("it ended with {status}: {last}"));
         }
         Err(_) => {
-            rig.missed.push(format!("no end within {ENDED_WITHIN:?}"));
+            harness.missed.push(format!("no end within {ENDED_WITHIN:?}"));
             running.kill().await;
         }
     }
@@ -98,17 +98,17 @@ async fn ends(rig: &mut Rig) -> Duration {
 }
 
 /// A log-in that opened a session was answered.
-fn expect_answers_for_opened_sessions(rig: &mut Rig) {
-    let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
+fn expect_answers_for_opened_sessions(harness: &mut Harness) {
+    let mut conn = latchkey::db::migrations::connect(&harness.url).expect("a connection");
     let agents = rows(&mut conn, "SELECT user_agent FROM sessions");
     let untold: Vec<usize> = {
-        let history = rig.world.history.borrow();
+        let history = harness.world.history.borrow();
         // Those who still wait are told in a moment.
         let heard = history.log_ins.iter().enumerate().filter(|(_, one)| one.at.ended != u64::MAX);
         heard.filter(|(_, one)| one.done == Done::Unknown).map(|(session, _)| session).collect()
     };
     for session in untold {
-        rig.expect(!agents.contains(&agent(session)), format!("log-in {session} was dropped"));
+        harness.expect(!agents.contains(&agent(session)), format!("log-in {session} was dropped"));
     }
 }
 
@@ -117,39 +117,41 @@ const NEW: &str = "another-for-tests-9876543210-zyxwvutsrq";
 
 /// Instance by instance: first all learn the new key, then all use it; no user is logged out meanwhile.
 pub async fn changes_its_key() -> Vec<Outcome> {
-    let mut rig = Rig::new(&[], |program, _| {
+    let mut harness = Harness::new(&[], |program, _| {
         vec![program.clone().with("LATCHKEY__SECRET", OLD), program.on_another_port()]
     })
     .await;
-    let codes = Rc::new(codes::enrol(&rig).await);
-    rig.live().await;
-    rig.errand(spawn(codes::spend(Rc::clone(&rig.world), Rc::clone(&codes))));
+    let codes = Rc::new(codes::enrol(&harness).await);
+    harness.live().await;
+    harness.side_job(spawn(codes::spend(Rc::clone(&harness.world), Rc::clone(&codes))));
     for (secret, other) in [(OLD, NEW), (NEW, OLD)] {
-        for at in 0..rig.programs.len() {
-            rig.programs[at] = rig.programs[at]
+        for at in 0..harness.programs.len() {
+            harness.programs[at] = harness.programs[at]
                 .clone()
                 .with("LATCHKEY__SECRET", secret)
                 .with("LATCHKEY__SECRET_PREVIOUS", other);
-            let mut running = rig.running[at].take().expect("a program");
+            let mut running = harness.running[at].take().expect("a program");
             running.stop(Signal::SIGTERM).await;
-            rig.running[at] = Some(rig.programs[at].serve_ready().await);
+            harness.running[at] = Some(harness.programs[at].serve_ready().await);
             time::sleep(CALM / 2).await;
         }
     }
-    let back = rig.recovers(Instant::now()).await;
+    let back = harness.recovers(Instant::now()).await;
     // A cookie signed with a key that no instance knows.
-    let stranger =
-        rig.programs[0].on_another_port().with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");
+    let stranger = harness.programs[0]
+        .on_another_port()
+        .with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");
     let stranger = stranger
         .with("LATCHKEY__SECRET_PREVIOUS", "a-fourth-for-tests-0123456789-abcdefg")
         .serve_ready()
         .await;
-    let mut browser = rig.running[0].as_ref().expect("a program").browser();
-    browser.log_in("link297@example.org", crate::history::visitors::PASSWORD).await.redirects_to("/home");
+    let mut browser = harness.running[0].as_ref().expect("a program").browser();
+    browser.log_in("link297@example.org", crate::history::actors::PASSWORD).await.redirects_to("/home");
     let answer = browser.copy_at(&stranger.origin).get("/home").await;
-    rig.expect(answer.is_sent_to("/login"), format!("a cookie of an unknown key: {}", answer.status));
-    rig.notes
+    harness.expect(answer.is_sent_to("/login"), format!("a cookie of an unknown key: {}", answer.status));
+    harness
+        .notes
         .push("two instances, four restarts; a cookie signed with an unknown key opens no session".into());
-    rig.codes = Some(codes);
-    vec![rig.judged("The key changes", Some(back)).await]
+    harness.codes = Some(codes);
+    vec![harness.judged("The key changes", Some(back)).await]
 }

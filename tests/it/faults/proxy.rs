@@ -1,4 +1,4 @@
-//! A TCP port that leads to a database's socket: to another one from one moment to the next, or into nothing.
+//! A TCP port that forwards to a database's socket, can switch to another one, and can drop everything.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Clients that send a byte now and then, or read nothing, by the hundred.
+//! Hundreds of clients that send a byte now and then, or read nothing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -9,8 +9,8 @@ use actix_web::rt::task;
 use socket2::{Domain, Socket, Type};
 
 use super::flood::memory;
+use super::harness::{CALM, Harness};
 use super::outcome::Outcome;
-use super::rig::{CALM, Rig};
 
 const MOST: usize = 300;
 
@@ -31,36 +31,36 @@ enum Kind {
 }
 
 pub async fn clients() -> Vec<Outcome> {
-    let mut rig = Rig::plain().await;
-    rig.live().await;
-    let address = rig.world.origins[0].replace("http://localhost", "127.0.0.1");
-    let form = rig.world.wire.get(&format!("{}/login", rig.world.origins[0]), "").await;
+    let mut harness = Harness::plain().await;
+    harness.live().await;
+    let address = harness.world.origins[0].replace("http://localhost", "127.0.0.1");
+    let form = harness.world.wire.get(&format!("{}/login", harness.world.origins[0]), "").await;
     let nonce = form.cookie("latchkey-form").expect("a nonce");
     let asset = form.between("href=\"/static/app.css", "\"").expect("a file");
     let asset = format!("/static/app.css{asset}");
-    let (before, fds) = (memory(&rig, "VmRSS:"), open_files(&rig));
+    let (before, fds) = (memory(&harness, "VmRSS:"), open_files(&harness));
     let held = GIVEN_UP_WITHIN.map(|(kind, seconds)| {
         let (address, nonce, asset) = (address.clone(), nonce.clone(), asset.clone());
         let patience = Duration::from_secs(seconds) + A_MOMENT;
         task::spawn_blocking(move || hold(kind, &address, &nonce, &asset, patience))
     });
     actix_web::rt::time::sleep(CALM).await;
-    let most = open_files(&rig).saturating_sub(fds);
-    rig.expect(most > MOST, format!("only {most} connections were held"));
+    let most = open_files(&harness).saturating_sub(fds);
+    harness.expect(most > MOST, format!("only {most} connections were held"));
     for (held, (kind, _)) in held.into_iter().zip(GIVEN_UP_WITHIN) {
         let (left, slowest, words) = held.await.expect("clients");
-        rig.expect(left == 0, format!("{left} {kind:?} were never given up"));
-        rig.notes.push(format!("{kind:?} given up after {:.1} s {words}", slowest.as_secs_f64()));
+        harness.expect(left == 0, format!("{left} {kind:?} were never given up"));
+        harness.notes.push(format!("{kind:?} given up after {:.1} s {words}", slowest.as_secs_f64()));
     }
-    let slowest = rig.slowest();
-    rig.expect(slowest <= PAGE_WITHIN, format!("another user waited {slowest:?}"));
-    rig.notes.push(format!(
+    let slowest = harness.slowest();
+    harness.expect(slowest <= PAGE_WITHIN, format!("another user waited {slowest:?}"));
+    harness.notes.push(format!(
         "{most} connections, {before} MiB before, {} at most; slowest page of others {:.2} s",
-        memory(&rig, "VmHWM:"),
+        memory(&harness, "VmHWM:"),
         slowest.as_secs_f64()
     ));
-    let back = rig.recovers(Instant::now()).await;
-    vec![rig.judged("Slow heads, bodies and readers", Some(back)).await]
+    let back = harness.recovers(Instant::now()).await;
+    vec![harness.judged("Slow heads, bodies and readers", Some(back)).await]
 }
 
 /// How many were not given up in time, how long the last of the others were, and what they were told.
@@ -128,7 +128,7 @@ pub fn connect(address: &str) -> std::io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-pub fn open_files(rig: &Rig) -> usize {
-    let pid = rig.running[0].as_ref().expect("a program").pid();
+pub fn open_files(harness: &Harness) -> usize {
+    let pid = harness.running[0].as_ref().expect("a program").pid();
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }

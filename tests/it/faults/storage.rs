@@ -1,4 +1,4 @@
-//! The disk is full: first where the trail is written, then where all of it is.
+//! The disk is full: first the tablespace of the audit trail, then the whole data directory.
 
 use std::fs;
 use std::process::Command;
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::time;
 
-use super::errands::fill_in;
+use super::harness::{CALM, Harness};
 use super::outcome::Outcome;
-use super::rig::{CALM, Rig};
 use super::rows;
-use crate::history::visitors::PASSWORD;
+use super::side_jobs::fill_in;
+use crate::history::actors::PASSWORD;
 use crate::support::process::{DataDir, eventually};
 
 /// Room for a new cluster and little more.
@@ -46,55 +46,55 @@ pub async fn is_full() -> Vec<Outcome> {
             ..Outcome::default()
         }];
     };
-    let mut rig = Rig::in_dir(dir, &[], |program, _| vec![program]).await;
-    rig.live().await;
-    let mut reader = rig.running[0].as_ref().expect("a program").browser();
+    let mut harness = Harness::in_dir(dir, &[], |program, _| vec![program]).await;
+    harness.live().await;
+    let mut reader = harness.running[0].as_ref().expect("a program").browser();
     reader.log_in("link297@example.org", PASSWORD).await.redirects_to("/home");
     reader.get("/account").await.is(200);
 
     // Everything that is left, and what others give back meanwhile.
     let filler = format!("{path}/filler");
-    let before = trail(&rig);
+    let before = trail(&harness);
     let begun = Instant::now();
     let (mut pages, mut refused) = (0, 0);
     while begun.elapsed() < Duration::from_secs(5) {
         fill(&filler);
-        if rig.dir.postgres().is_some() && reader.get("/home").await.status == 200 {
+        if harness.dir.postgres().is_some() && reader.get("/home").await.status == 200 {
             pages += 1;
         }
-        let origin = rig.world.origins[0].clone();
+        let origin = harness.world.origins[0].clone();
         let fields = [("email", "link296@example.org"), ("password", PASSWORD)];
-        if let Some(reply) = fill_in(&rig.world, &origin, "/login", &fields).await {
+        if let Some(reply) = fill_in(&harness.world, &origin, "/login", &fields).await {
             refused += usize::from(reply.status == Some(503));
         }
         time::sleep(Duration::from_millis(50)).await;
     }
-    rig.expect(refused > 0, "nothing was refused: the disk was not full");
+    harness.expect(refused > 0, "nothing was refused: the disk was not full");
     let alive = reader.get("/healthz").await.status;
-    rig.expect(alive == 200, format!("liveness: {alive}"));
+    harness.expect(alive == 200, format!("liveness: {alive}"));
     fs::remove_file(&filler).expect("the filler");
     // A server that could not write its WAL has stopped itself, and a supervisor would start it again.
     let mut how = "Postgres went on";
-    if rig.dir.postgres().is_none() {
+    if harness.dir.postgres().is_none() {
         how = "Postgres had stopped and was started again";
-        rig.start_postgres().await;
+        harness.start_postgres().await;
     } else {
-        let url = rig.url.clone();
+        let url = harness.url.clone();
         eventually("a server that takes connections", async || latchkey::db::migrations::connect(&url).ok())
             .await;
     }
-    let back = rig.recovers(Instant::now()).await;
+    let back = harness.recovers(Instant::now()).await;
     time::sleep(CALM).await;
-    let after = trail(&rig);
-    rig.expect(after > before, "nothing was written afterwards");
-    rig.notes.push(format!("{pages} pages read, {refused} log-ins refused meanwhile; {how}"));
-    let outcome = rig.judged("The disk is full", Some(back)).await;
+    let after = trail(&harness);
+    harness.expect(after > before, "nothing was written afterwards");
+    harness.notes.push(format!("{pages} pages read, {refused} log-ins refused meanwhile; {how}"));
+    let outcome = harness.judged("The disk is full", Some(back)).await;
     drop(mount);
     vec![outcome]
 }
 
-fn trail(rig: &Rig) -> usize {
-    let mut conn = latchkey::db::migrations::connect(&rig.url).expect("a connection");
+fn trail(harness: &Harness) -> usize {
+    let mut conn = latchkey::db::migrations::connect(&harness.url).expect("a connection");
     rows(&mut conn, "SELECT id::text FROM audit_events").len()
 }
 

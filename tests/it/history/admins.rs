@@ -1,9 +1,9 @@
 //! Administrators: they disable and enable people, change their roles and end their sessions.
 
+use super::actors::{Actor, Held};
 use super::record::{Done, Ended, Field, PersonId, Span};
-use super::visitors::{Held, Visitor};
 
-impl Visitor {
+impl Actor {
     /// An administrator for `wards`; no other actor administers these users.
     pub async fn administer(mut self, wards: &[PersonId]) -> Vec<Held> {
         while !self.world.over.get() {
@@ -11,8 +11,8 @@ impl Visitor {
                 self.log_in().await;
                 continue;
             };
-            let ward = wards[self.chance.below(wards.len())];
-            match self.chance.below(8) {
+            let ward = wards[self.rng.below(wards.len())];
+            match self.rng.below(8) {
                 0 => self.disable(&held, ward).await,
                 1 => self.end_all(&held, ward).await,
                 2 | 3 => self.change_role(&held, ward).await,
@@ -26,7 +26,7 @@ impl Visitor {
     }
 
     async fn change_role(&mut self, held: &Held, ward: PersonId) {
-        let role = ["member", "admin"][self.chance.below(2)];
+        let role = ["member", "admin"][self.rng.below(2)];
         let Some((at, done)) = self.command(held, ward, "role", &[("role", role)]).await else { return };
         self.world.wrote(ward, Field::Role, role.into(), at, done);
     }

@@ -1,4 +1,4 @@
-//! Histories made by hand: the checker lets the right ones pass, and finds what is wrong with the others.
+//! Handwritten histories: the checker accepts the correct ones and finds the violation in the others.
 
 use super::checker::{SETTLED, check};
 use super::record::{Done, End, Ended, Field, History, LogIn, Profile, Saw, Span, Use, Write};
@@ -10,7 +10,7 @@ fn at(begun: u64, ended: u64) -> Span {
 }
 
 /// Person 0 has the sessions 0 and 1, person 1 has session 2: the keys 0, 1 and 2, since second 2.
-fn town() -> History {
+fn base() -> History {
     let log_in = |person| LogIn { person, at: at(1, 2), done: Done::Yes };
     let mut history =
         History { log_ins: vec![log_in(0), log_in(0), log_in(1)], keys: vec![0, 1, 2], ..History::default() };
@@ -68,7 +68,7 @@ const STALE: [usize; 3] = [0, 0, 1];
 
 #[test]
 fn a_session_that_is_served_after_the_answer_to_its_end_is_found() {
-    let over = || town().ended(Ended::Session(0), at(10, 12), Done::Yes);
+    let over = || base().ended(Ended::Session(0), at(10, 12), Done::Yes);
     assert_eq!(over().used(0, at(13, 14), Saw::In(None)).faults(), SERVED);
     // It began before the answer was there.
     assert_eq!(over().used(0, at(11, 14), Saw::In(None)).faults(), GOOD);
@@ -79,18 +79,18 @@ fn a_session_that_is_served_after_the_answer_to_its_end_is_found() {
 
 #[test]
 fn the_checker_finds_a_live_session_that_was_refused() {
-    assert_eq!(town().used(0, at(5, 6), Saw::Out).faults(), LOST);
-    assert_eq!(town().used(0, at(5, 6), Saw::Nothing).faults(), GOOD);
-    let over = |saw| town().ended(Ended::Session(0), at(10, 12), Done::Yes).used(0, at(5, 6), saw);
+    assert_eq!(base().used(0, at(5, 6), Saw::Out).faults(), LOST);
+    assert_eq!(base().used(0, at(5, 6), Saw::Nothing).faults(), GOOD);
+    let over = |saw| base().ended(Ended::Session(0), at(10, 12), Done::Yes).used(0, at(5, 6), saw);
     assert_eq!(over(Saw::Out).faults(), LOST, "before its end");
     assert_eq!(over(Saw::In(None)).faults(), GOOD);
-    let refused = town().ended(Ended::Session(0), at(10, 12), Done::No);
+    let refused = base().ended(Ended::Session(0), at(10, 12), Done::No);
     assert_eq!(refused.used(0, at(13, 14), Saw::Out).faults(), LOST, "whose end was refused");
 }
 
 #[test]
 fn an_end_without_an_answer_may_have_happened_or_not_but_not_before_it_was_asked_for() {
-    let over = || town().ended(Ended::Session(0), at(10, 12), Done::Unknown);
+    let over = || base().ended(Ended::Session(0), at(10, 12), Done::Unknown);
     assert_eq!(over().used(0, at(13, 14), Saw::In(None)).faults(), GOOD);
     assert_eq!(over().used(0, at(13, 14), Saw::Out).faults(), GOOD);
     assert_eq!(over().used(0, at(5, 6), Saw::Out).faults(), LOST);
@@ -98,12 +98,12 @@ fn an_end_without_an_answer_may_have_happened_or_not_but_not_before_it_was_asked
 
 #[test]
 fn a_key_that_was_rotated_away_is_dead_and_its_session_is_not() {
-    let mut rotated = town().ended(Ended::Key(0), at(10, 12), Done::Yes);
+    let mut rotated = base().ended(Ended::Key(0), at(10, 12), Done::Yes);
     rotated.keys.push(0);
     let rotated = rotated.used(3, at(13, 14), Saw::In(None));
     assert_eq!(rotated.faults(), GOOD);
     assert_eq!(rotated.used(0, at(13, 14), Saw::In(None)).faults(), SERVED);
-    let mut both = town().ended(Ended::Key(0), at(10, 12), Done::Yes);
+    let mut both = base().ended(Ended::Key(0), at(10, 12), Done::Yes);
     both.keys.push(0);
     let both = both.ended(Ended::Session(0), at(20, 21), Done::Yes);
     assert_eq!(both.used(3, at(22, 23), Saw::In(None)).faults(), SERVED, "the new key ends with the session");
@@ -111,7 +111,7 @@ fn a_key_that_was_rotated_away_is_dead_and_its_session_is_not() {
 
 #[test]
 fn ending_the_other_sessions_spares_the_current_one_and_other_users() {
-    let over = || town().ended(Ended::Others(0, 1), at(10, 12), Done::Yes);
+    let over = || base().ended(Ended::Others(0, 1), at(10, 12), Done::Yes);
     assert_eq!(over().used(0, at(13, 14), Saw::In(None)).faults(), SERVED);
     assert_eq!(over().used(1, at(13, 14), Saw::In(None)).faults(), GOOD);
     assert_eq!(over().used(1, at(13, 14), Saw::Out).faults(), LOST);
@@ -121,24 +121,24 @@ fn ending_the_other_sessions_spares_the_current_one_and_other_users() {
 
 #[test]
 fn logging_in_while_or_after_all_sessions_are_ended() {
-    let over = |log_in| town().ended(Ended::All(0), at(10, 12), Done::Yes).logged_in(log_in, Done::Yes);
+    let over = |log_in| base().ended(Ended::All(0), at(10, 12), Done::Yes).logged_in(log_in, Done::Yes);
     // At the same time: it may be among them.
     for saw in [Saw::In(None), Saw::Out] {
         assert_eq!(over(at(9, 11)).used(3, at(13, 14), saw).faults(), GOOD);
     }
     assert_eq!(over(at(13, 14)).used(3, at(15, 16), Saw::Out).faults(), LOST, "it is none of them");
     assert_eq!(over(at(3, 4)).used(3, at(15, 16), Saw::In(None)).faults(), SERVED);
-    let lost = town().ended(Ended::All(0), at(10, 12), Done::Unknown).logged_in(at(13, 14), Done::Yes);
+    let lost = base().ended(Ended::All(0), at(10, 12), Done::Unknown).logged_in(at(13, 14), Done::Yes);
     assert_eq!(lost.used(3, at(15, 16), Saw::Out).faults(), GOOD, "the end may come late");
     let late = 12 + SETTLED / SECOND + 1;
-    let settled = town().ended(Ended::All(0), at(10, 12), Done::Unknown).logged_in(at(late, late), Done::Yes);
+    let settled = base().ended(Ended::All(0), at(10, 12), Done::Unknown).logged_in(at(late, late), Done::Yes);
     assert_eq!(settled.used(3, at(late + 1, late + 2), Saw::Out).faults(), LOST);
 }
 
 #[test]
 fn a_disabled_person_has_no_session_and_gets_none() {
     let disabled = || {
-        town().ended(Ended::Disabled(0), at(10, 12), Done::Yes).written(
+        base().ended(Ended::Disabled(0), at(10, 12), Done::Yes).written(
             Field::Enabled,
             "false",
             at(10, 12),
@@ -148,7 +148,7 @@ fn a_disabled_person_has_no_session_and_gets_none() {
     assert_eq!(disabled().used(0, at(13, 14), Saw::In(None)).faults(), SERVED);
     assert_eq!(disabled().logged_in(at(13, 14), Done::Yes).faults(), STALE);
     assert_eq!(disabled().logged_in(at(13, 14), Done::No).faults(), GOOD);
-    assert_eq!(town().logged_in(at(13, 14), Done::No).faults(), STALE, "refused for no reason");
+    assert_eq!(base().logged_in(at(13, 14), Done::No).faults(), STALE, "refused for no reason");
     // It was let in at the same time, so it came first, so it was ended.
     assert_eq!(
         disabled().logged_in(at(9, 11), Done::Yes).used(3, at(13, 14), Saw::In(None)).faults(),
@@ -161,9 +161,9 @@ fn a_disabled_person_has_no_session_and_gets_none() {
 
 #[test]
 fn the_checker_finds_a_profile_that_no_request_wrote_or_that_was_overwritten() {
-    assert_eq!(town().used(0, at(5, 6), shows("Ada", "member")).faults(), GOOD);
-    assert_eq!(town().used(0, at(5, 6), shows("Eve", "member")).faults(), STALE);
-    let admin = |done| town().written(Field::Role, "admin", at(10, 12), done);
+    assert_eq!(base().used(0, at(5, 6), shows("Ada", "member")).faults(), GOOD);
+    assert_eq!(base().used(0, at(5, 6), shows("Eve", "member")).faults(), STALE);
+    let admin = |done| base().written(Field::Role, "admin", at(10, 12), done);
     assert_eq!(admin(Done::Yes).used(0, at(13, 14), shows("Ada", "member")).faults(), STALE);
     assert_eq!(admin(Done::Yes).used(0, at(13, 14), shows("Ada", "admin")).faults(), GOOD);
     assert_eq!(admin(Done::Yes).used(0, at(5, 6), shows("Ada", "admin")).faults(), STALE, "not yet");

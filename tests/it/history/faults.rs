@@ -1,5 +1,5 @@
-//! What goes wrong meanwhile, one after another, as a seed says: instances and the server's ends of their keepers'
-//! connections stand still, connections are cut, instances are killed and started again, Postgres crashes.
+//! The faults of the simulation, one after another in seeded order: instances and the backends of their listeners are
+//! stopped, connections are cut, instances are killed and started again, Postgres crashes.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,11 +12,11 @@ use latchkey::db::migrations;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::chance::Chance;
-use super::visitors::World;
+use super::actors::World;
+use super::rng::Rng;
 use crate::support::process::{DataDir, Latchkey, Running, eventually};
 
-/// What the keepers' connections are called.
+/// The application name of the listeners' connections.
 pub const KEEPER: &str = "soak_keeper";
 
 pub struct Faults {
@@ -25,7 +25,7 @@ pub struct Faults {
     pub url: String,
     pub programs: Vec<Latchkey>,
     pub running: Vec<Option<Running>>,
-    pub chance: Chance,
+    pub rng: Rng,
     /// How often each happened.
     pub counts: BTreeMap<&'static str, usize>,
 }
@@ -33,9 +33,9 @@ pub struct Faults {
 impl Faults {
     /// Until it is over; everything runs again then.
     pub async fn happen(mut self) -> Self {
-        let mut turn = self.chance.below(6);
+        let mut turn = self.rng.below(6);
         while !self.world.over.get() {
-            time::sleep(self.chance_ms(100, 900)).await;
+            time::sleep(self.random_ms(100, 900)).await;
             // In turn, so that a short run sees each of them.
             let what = turn % 6;
             turn += 1;
@@ -53,8 +53,8 @@ impl Faults {
     }
 
     async fn an_instance_stands_still(&mut self) -> &'static str {
-        let at = self.chance.below(self.running.len());
-        let pause = self.chance_ms(100, 2000);
+        let at = self.rng.below(self.running.len());
+        let pause = self.random_ms(100, 2000);
         if let Some(running) = &self.running[at] {
             running.signal(Signal::SIGSTOP);
         }
@@ -66,11 +66,11 @@ impl Faults {
     }
 
     async fn an_instance_is_killed(&mut self) -> &'static str {
-        let at = self.chance.below(self.running.len());
+        let at = self.rng.below(self.running.len());
         if let Some(mut running) = self.running[at].take() {
             running.kill().await;
         }
-        time::sleep(self.chance_ms(0, 500)).await;
+        time::sleep(self.random_ms(0, 500)).await;
         let started = self.programs[at].serve().await;
         self.running[at] = Some(started);
         "instances killed"
@@ -88,9 +88,9 @@ impl Faults {
         name
     }
 
-    /// As a network does that swallows everything and says nothing.
+    /// Drops everything silently, as a broken network does.
     async fn a_keepers_connection_stands_still(&mut self) -> &'static str {
-        let (pause, which) = (self.chance_ms(100, 1500), self.chance.below(3));
+        let (pause, which) = (self.random_ms(100, 1500), self.rng.below(3));
         let url = self.url.clone();
         let pids = task::spawn_blocking(move || keepers(&url)).await.unwrap_or_default();
         if let Some(pid) = pids.get(which) {
@@ -106,15 +106,15 @@ impl Faults {
             let _ = kill(pid, Signal::SIGQUIT);
         }
         eventually("the end of a server", async || self.dir.postgres().is_none().then_some(())).await;
-        time::sleep(self.chance_ms(0, 500)).await;
+        time::sleep(self.random_ms(0, 500)).await;
         let dir = self.dir.path().to_owned();
         // The first user of the server stops it in the end.
         task::spawn_blocking(move || drop(start(&dir))).await.expect("a server");
         "databases crashed"
     }
 
-    fn chance_ms(&mut self, least: usize, most: usize) -> Duration {
-        Duration::from_millis((least + self.chance.below(most - least + 1)) as u64)
+    fn random_ms(&mut self, least: usize, most: usize) -> Duration {
+        Duration::from_millis((least + self.rng.below(most - least + 1)) as u64)
     }
 }
 

@@ -1,19 +1,19 @@
-//! Three instances of the real program over one Postgres, many browsers, and faults; every request is noted, and
-//! afterwards the history is held against the promises. `bin/soak` runs it for as long as one likes.
+//! A simulation: three instances of the real program over one Postgres, many browsers, and faults. Every request is
+//! recorded, and a checker compares the history with the contract. `bin/soak` runs it for any length of time.
 
+pub mod actors;
 mod admins;
 mod bad;
-pub mod chance;
 pub mod checker;
 mod faults;
 pub mod record;
-pub mod town;
-pub mod visitors;
+pub mod rng;
+pub mod simulation;
 pub mod wire;
 
 use std::time::Duration;
 
-use town::Town;
+use simulation::Simulation;
 
 /// Long enough for every kind of fault to come up.
 const SHORT: Duration = Duration::from_secs(12);
@@ -23,7 +23,7 @@ const SHORT: Duration = Duration::from_secs(12);
 async fn under_faults_no_ended_session_is_served_and_no_live_one_is_lost() {
     let minutes: Option<f64> = setting("SOAK_MINUTES");
     let long = minutes.map_or(SHORT, |minutes| Duration::from_secs_f64(minutes * 60.0));
-    let summary = Town::new(seed()).await.live_for(long).await;
+    let summary = Simulation::new(seed()).await.live_for(long).await;
     println!("{summary}");
     assert!(summary.is_good());
     assert!(summary.faults() >= 4 && summary.served > 100 && summary.ended > 10, "too little happened");

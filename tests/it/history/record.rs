@@ -1,4 +1,4 @@
-//! What happened, as those saw it who asked: every request with its times by one clock, and what came back.
+//! The recorded history from the clients' view: every request, its times by one clock, and its answer.
 
 /// A number of the log-in that opened it; known before it is known whether that succeeded.
 pub type SessionId = usize;
@@ -12,7 +12,7 @@ pub struct Span {
     pub ended: u64,
 }
 
-/// Whether what was asked for was done.
+/// Whether a request had its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Yes,
@@ -22,7 +22,7 @@ pub enum Done {
     Unknown,
 }
 
-/// How a request with a key was met.
+/// The outcome of a request with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saw {
     /// Logged in; with the profile, if the page shows it.
@@ -39,7 +39,7 @@ pub struct Profile {
     pub role: String,
 }
 
-/// What is taken back.
+/// The target of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// By a rotation, which gives the session another one.
@@ -52,7 +52,7 @@ pub enum Ended {
     Disabled(PersonId),
 }
 
-/// What is written about a person, and read with their sessions or at their log-in.
+/// A field of a user that later requests show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Field {
     Name,
@@ -95,6 +95,6 @@ pub struct History {
     pub uses: Vec<Use>,
     pub ends: Vec<End>,
     pub writes: Vec<Write>,
-    /// What no request should be answered with, such as 500.
+    /// Unexpected answers, such as 500.
     pub unexpected: Vec<String>,
 }

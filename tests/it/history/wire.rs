@@ -1,4 +1,4 @@
-//! Requests as the history needs them: timed, never panicking, each on a connection of its own.
+//! Timed HTTP requests for the history, each on its own connection. They never panic.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -108,7 +108,7 @@ impl Wire {
         if let Ok(response) = request.send().await {
             let status = response.status().as_u16();
             let headers = response.headers().clone();
-            // Half an answer is none.
+            // A truncated answer counts as no answer.
             if let Ok(body) = response.text().await {
                 let text =
                     |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();

@@ -9,12 +9,12 @@ use crate::support::process::eventually;
 
 const CHOSEN: &str = "analytical-engine-1837";
 
-struct Town {
+struct Servers {
     apps: [TestApp; 3],
     ada: Person,
 }
 
-impl Town {
+impl Servers {
     async fn new() -> Self {
         let here = TestApp::spawn();
         let apps = [here.beside(|_| {}), here.beside(|_| {}), here];
@@ -49,25 +49,25 @@ async fn who_is_in(browsers: &mut [Browser; 3]) -> Vec<bool> {
 
 #[actix_web::test]
 async fn a_disabled_person_is_out_everywhere_and_may_come_back_everywhere() {
-    let town = Town::new().await;
+    let servers = Servers::new().await;
     for round in 0..3 {
-        let mut browsers = town.everywhere().await;
-        let accounts = &town.apps[round].accounts;
-        accounts.admin.disable(None, town.ada(), Client::operator()).await.unwrap();
+        let mut browsers = servers.everywhere().await;
+        let accounts = &servers.apps[round].accounts;
+        accounts.admin.disable(None, servers.ada(), Client::operator()).await.unwrap();
         assert_eq!(who_is_in(&mut browsers).await, [false; 3]);
-        accounts.admin.enable(None, town.ada(), Client::operator()).await.unwrap();
+        accounts.admin.enable(None, servers.ada(), Client::operator()).await.unwrap();
     }
 }
 
 #[actix_web::test]
 async fn a_role_given_or_taken_shows_on_the_next_request_everywhere() {
-    let town = Town::new().await;
-    town.apps[0].grace().await;
-    let mut browsers = town.everywhere().await;
+    let servers = Servers::new().await;
+    servers.apps[0].grace().await;
+    let mut browsers = servers.everywhere().await;
     for round in 0..6 {
         let (role, status) = if round % 2 == 0 { (Role::Admin, 200) } else { (Role::Member, 403) };
-        let accounts = &town.apps[round % 3].accounts;
-        accounts.admin.set_role(None, town.ada(), role, Client::operator()).await.unwrap();
+        let accounts = &servers.apps[round % 3].accounts;
+        accounts.admin.set_role(None, servers.ada(), role, Client::operator()).await.unwrap();
         for browser in &mut browsers {
             browser.get("/admin").await.is(status);
         }
@@ -76,8 +76,8 @@ async fn a_role_given_or_taken_shows_on_the_next_request_everywhere() {
 
 #[actix_web::test]
 async fn a_new_name_is_said_everywhere() {
-    let town = Town::new().await;
-    let mut browsers = town.everywhere().await;
+    let servers = Servers::new().await;
+    let mut browsers = servers.everywhere().await;
     for (round, name) in ["Ada King", "Countess of Lovelace", "A. A. L."].into_iter().enumerate() {
         browsers[round].get("/account").await;
         browsers[round].post("/account/profile", &[("name", name)]).await.redirects_to("/account");
@@ -89,26 +89,28 @@ async fn a_new_name_is_said_everywhere() {
 
 #[actix_web::test]
 async fn after_a_change_of_password_only_the_new_key_of_the_one_who_changed_it_is_good() {
-    let town = Town::new().await;
-    let mut elsewhere = town.everywhere().await;
-    let [mut here, ..] = town.everywhere().await;
-    let mut copies = [here.copy(), here.copy_at(&town.apps[1].origin), here.copy_at(&town.apps[2].origin)];
+    let servers = Servers::new().await;
+    let mut elsewhere = servers.everywhere().await;
+    let [mut here, ..] = servers.everywhere().await;
+    let mut copies =
+        [here.copy(), here.copy_at(&servers.apps[1].origin), here.copy_at(&servers.apps[2].origin)];
     assert_eq!(who_is_in(&mut copies).await, [true; 3]);
-    let fields = [("current_password", town.ada.password), ("password", CHOSEN)];
+    let fields = [("current_password", servers.ada.password), ("password", CHOSEN)];
     here.fill_in("/account/password", &fields).await.is(303);
     assert_eq!(who_is_in(&mut copies).await, [false; 3]);
     assert_eq!(who_is_in(&mut elsewhere).await, [false; 3]);
-    let mut renewed = [here.copy(), here.copy_at(&town.apps[1].origin), here.copy_at(&town.apps[2].origin)];
+    let mut renewed =
+        [here.copy(), here.copy_at(&servers.apps[1].origin), here.copy_at(&servers.apps[2].origin)];
     assert_eq!(who_is_in(&mut renewed).await, [true; 3]);
 }
 
 #[actix_web::test]
 async fn logging_out_confirming_and_ending_others_hold_everywhere() {
-    let town = Town::new().await;
-    let mut browsers = town.everywhere().await;
-    let mut other = town.everywhere().await;
+    let servers = Servers::new().await;
+    let mut browsers = servers.everywhere().await;
+    let mut other = servers.everywhere().await;
     // The key rotates: those who copied the old one are out, the session goes on.
-    browsers[1].fill_in("/confirm", &[("password", town.ada.password)]).await.redirects_to("/home");
+    browsers[1].fill_in("/confirm", &[("password", servers.ada.password)]).await.redirects_to("/home");
     assert_eq!(who_is_in(&mut browsers).await, [false, true, false]);
     let cookies = browsers[1].cookies.clone();
     for browser in &mut browsers {
@@ -128,19 +130,19 @@ async fn logging_out_confirming_and_ending_others_hold_everywhere() {
 
 #[actix_web::test]
 async fn a_user_who_is_deleted_by_hand_is_soon_logged_out_everywhere() {
-    let town = Town::new().await;
-    let mut browsers = town.everywhere().await;
+    let servers = Servers::new().await;
+    let mut browsers = servers.everywhere().await;
     // Returns when every instance has heard it.
-    town.apps[0].db.execute(&format!("DELETE FROM users WHERE id = '{}'", town.ada.id));
+    servers.apps[0].db.execute(&format!("DELETE FROM users WHERE id = '{}'", servers.ada.id));
     assert_eq!(who_is_in(&mut browsers).await, [false; 3]);
 }
 
 #[actix_web::test]
 async fn home_counts_a_log_in_elsewhere() {
-    let town = Town::new().await;
-    let [mut here, mut there, _] = town.everywhere().await;
+    let servers = Servers::new().await;
+    let [mut here, mut there, _] = servers.everywhere().await;
     here.get("/home").await.has_others(0);
-    town.apps[0].logged_in(&town.ada).await;
+    servers.apps[0].logged_in(&servers.ada).await;
     here.get("/home").await.has_others(1);
     let soon = async || {
         let home = there.get("/home").await;

@@ -1,4 +1,4 @@
-//! The list of passkeys, other names, and removing them.
+//! Listing, renaming and removing passkeys.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Passkeys, with an authenticator in software: made, used, managed, and refused where something does not fit.
+//! Passkeys with a software authenticator: registration, use, management and refusals.
 
 mod log_in;
 mod manage;

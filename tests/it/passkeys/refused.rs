@@ -1,4 +1,4 @@
-//! Signatures that open nothing.
+//! Signatures that must be refused.
 
 use serde_json::json;
 

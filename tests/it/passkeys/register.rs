@@ -1,4 +1,4 @@
-//! Making passkeys.
+//! Registering passkeys.
 
 use futures_util::future::join_all;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! How scripts are spoken to: JSON, a token in a header, problems as JSON (RFC 9457); and when there is no passkey.
+//! The JSON interface of the passkey script: a CSRF token in a header, problem documents (RFC 9457), limits.
 
 use latchkey::config::Origin;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! The real server on a port of its own, over a database of its own; and the two people tests are about.
+//! The real server on its own port and its own database, and the users of the tests.
 
 use std::collections::HashMap;
 use std::net::TcpListener;

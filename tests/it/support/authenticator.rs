@@ -1,5 +1,5 @@
-//! An authenticator in software: makes passkeys and signs with them as a browser with a device does (WebAuthn Level 3,
-//! §6 and §7), and lies where a test wants it to.
+//! A software authenticator: creates passkeys and signs with them as a browser with a device does (WebAuthn Level 3,
+//! §6 and §7), and sends wrong values where a test asks for them.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub struct Authenticator {
     pub site: String,
     /// Whether it asked for PIN, finger or face.
     pub verifies: bool,
-    /// Whether anybody touched it.
+    /// Whether it reports user presence.
     pub present: bool,
     /// Phones and password managers do not, and always say 0.
     pub counts: bool,

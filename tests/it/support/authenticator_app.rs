@@ -1,4 +1,4 @@
-//! An authenticator app, and people who have one. Counts by itself, so that two readings of RFC 6238 must agree.
+//! An authenticator app, and users who have one. It implements RFC 6238 independently of the program.
 
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join;
@@ -103,7 +103,7 @@ impl TestApp {
         (authenticator, codes)
     }
 
-    /// A browser with the password behind it and the second factor before it.
+    /// A browser with a pending log-in: the password is entered, the second factor is not.
     pub async fn pending(&self, person: &Person) -> Browser {
         let mut browser = self.browser();
         browser.log_in(person.email, person.password).await.redirects_to("/login/second-factor");

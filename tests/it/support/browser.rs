@@ -1,4 +1,4 @@
-//! A browser as far as HTTP goes: keeps cookies, remembers the token of the last page, follows nothing.
+//! An HTTP client that behaves like a browser: keeps cookies and the last page's CSRF token, follows no redirect.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Browser {
     client: Client,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,

@@ -1,4 +1,4 @@
-//! A real browser: Chromium through its WebDriver. People press what they read and type beside labels.
+//! A real browser: Chromium through WebDriver. Elements are found by their visible text and their labels.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What the tests stand on.
+//! Support code of the tests.
 
 pub mod app;
 pub mod authenticator;

@@ -1,4 +1,4 @@
-//! The real program as a process of its own: configured, started, spoken to, signalled, read.
+//! The real program as a process: configuration, start, requests, signals and log.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
@@ -29,7 +29,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// How to start the program. Its environment holds this and nothing else.
+/// How to start the program. Its environment contains only these variables.
 #[derive(Clone)]
 pub struct Latchkey {
     pub port: u16,
@@ -96,7 +96,7 @@ impl Latchkey {
         Self { program: self.program.clone(), ..other }
     }
 
-    /// The same at this port, people still coming in where they did.
+    /// The same on this port, with the same public URL.
     pub fn at(self, port: u16) -> Self {
         Self { port, ..self }.with("PORT", port)
     }
@@ -165,14 +165,14 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// It did what it was told: the lines it answered.
+    /// Asserts success; returns the lines of its output.
     #[track_caller]
     pub fn well(&self) -> Vec<&str> {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
         self.out.lines().collect()
     }
 
-    /// It exited with 1, having said one line and done nothing else: that line.
+    /// Asserts exit code 1 and one line of output; returns that line.
     #[track_caller]
     pub fn refused(&self) -> &str {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{}", self.err);
@@ -204,7 +204,7 @@ impl Running {
         eventually("readiness", async || self.is_ready().await.then_some(())).await;
     }
 
-    /// No answer is a no.
+    /// A missing answer counts as `false`.
     async fn is_ready(&self) -> bool {
         let asked = reqwest::get(format!("{}/readyz", self.origin)).await;
         asked.is_ok_and(|answer| answer.status() == 200)
@@ -260,7 +260,7 @@ impl Running {
         lines
     }
 
-    /// As a crash does.
+    /// Kills it, as a crash does.
     pub async fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! What the store promises, against a real Postgres. Rows are aged instead of waited for.
+//! The contract of the store, tested against a real Postgres. Tests age rows instead of waiting.
 
 mod example;
 mod lease;

@@ -1,4 +1,4 @@
-//! The cache boiled down to one entry, so that single steps of it can be left out: what the models must catch.
+//! A cache of one entry from which single steps can be left out. The models must catch each omission.
 
 use loom::sync::RwLock;
 use loom::sync::atomic::{AtomicU64, Ordering};

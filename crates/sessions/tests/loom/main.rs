@@ -65,7 +65,11 @@ fn models() -> Vec<(&'static str, bool, Model)> {
         ("nor_to_a_third_who_asks_meanwhile", true, model::fill_forget_and_get(real)),
         ("nor_of_two_who_fill_while_one_forgets", true, model::two_fill_one_forgets(real)),
         ("nor_when_two_changes_follow_each_other", true, model::two_changes(real)),
-        ("a_row_that_another_principal_changed_may_be_cached_again", true, model::somebody_else(real)),
+        (
+            "a_row_that_another_principal_changed_may_be_cached_again",
+            true,
+            model::change_of_another_principal(real),
+        ),
         ("nor_of_two_sessions_while_a_third_makes_room", true, model::two_sessions_of_one_principal()),
         ("a_generation_taken_after_the_reading_is_caught", false, {
             model::fill_and_forget(|| Real::new(WrongUse::GenerationAfterReading))

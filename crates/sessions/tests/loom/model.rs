@@ -240,7 +240,7 @@ pub fn two_changes<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Mode
 }
 
 /// It may cost a filling, and never a wrong answer or what was there already.
-pub fn somebody_else<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
+pub fn change_of_another_principal<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
     Box::new(move || {
         let (kept, row) = begin(&new);
         kept.fill(&row);

@@ -1,4 +1,4 @@
-//! Everybody's sessions.
+//! The sessions of all users.
 
 use actix_web::HttpResponse;
 use askama::Template;

@@ -18,10 +18,10 @@ use self::newcomers::register_forever;
 use self::nodes::{Nodes, TTL};
 use self::proof::Proof;
 use super::pooler::PgBouncer;
-use crate::history::chance::Chance;
+use crate::history::actors::World;
 use crate::history::record::{Done, Saw};
-use crate::history::town::{Summary, lives, name_the_revoked, unthrottled, world};
-use crate::history::visitors::World;
+use crate::history::rng::Rng;
+use crate::history::simulation::{Summary, lives, name_the_revoked, unthrottled, world};
 use crate::history::{seed, setting};
 use crate::support::process::{Latchkey, Running, eventually};
 
@@ -78,7 +78,7 @@ async fn the_leader_is_killed_again_and_again() {
     assert!(misses.is_empty(), "{misses:#?}");
 }
 
-/// Instances that reach the leader as `program` does, people, and a kill after another. What must not have been.
+/// Runs instances that connect as `program` does, actors, and repeated kills. Returns the violations.
 async fn live(
     nodes: &mut Nodes,
     way: &str,
@@ -95,7 +95,7 @@ async fn live(
     let running: Vec<Running> = join_all(programs.iter().map(Latchkey::serve_ready)).await;
     let leading = nodes.leading_address();
     let world = world(&leading, name, programs.iter().map(Latchkey::origin).collect()).await;
-    let mut lives = lives(&world, &mut Chance::new(seed));
+    let mut lives = lives(&world, &mut Rng::new(seed));
     let registered = Rc::new(RefCell::new(Vec::new()));
     let newcomers = spawn(register_forever(Rc::clone(&world), name, Rc::clone(&registered)));
     let (mut misses, mut heads) = (Vec::new(), Vec::new());
@@ -144,7 +144,7 @@ async fn live(
     misses
 }
 
-/// One leader dies, another one leads, people are served; the dead one comes back and follows.
+/// Kills the leader, waits until another node leads and users are served, and until the killed node follows.
 async fn round(nodes: &mut Nodes, world: &World, way: &str, killed: Killed) -> Option<String> {
     let old = eventually("a leader", async || nodes.leader().await).await;
     let before = world.wire.tally();

@@ -1,4 +1,4 @@
-//! People who register meanwhile, one after another.
+//! Users who register during the failovers, one after another.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::rt::time::sleep;
 use reqwest::Method;
 
-use crate::history::visitors::{PASSWORD, World};
+use crate::history::actors::{PASSWORD, World};
 
 /// Until it is over; the addresses whose registration was answered are in `answered`.
 pub async fn register_forever(world: Rc<World>, name: &'static str, answered: Rc<RefCell<Vec<String>>>) {

@@ -243,7 +243,7 @@ postgresql:
         )
     }
 
-    /// Who is no longer the leader, or no longer says so, loses every connection within a second.
+    /// A node that is no longer leader, or no longer reports it, loses every connection within a second.
     fn haproxy(&self) -> String {
         let servers: Vec<String> = self
             .nodes

@@ -8,9 +8,9 @@ use diesel::sql_types::Text;
 use diesel::{RunQueryDsl as _, select};
 use latchkey::db::migrations;
 
+use crate::history::actors::{World, agent};
 use crate::history::checker::surely_over;
 use crate::history::record::Done;
-use crate::history::visitors::{World, agent};
 
 #[derive(Default)]
 pub struct Proof {

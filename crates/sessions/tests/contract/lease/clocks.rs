@@ -6,7 +6,7 @@ use std::time::Duration;
 use latchkey_sessions::{Policy, Principal};
 use time::OffsetDateTime;
 
-use super::instances::{Instance, somebody, warm};
+use super::instances::{Instance, principal_and_gate, warm};
 use crate::support::TestDb;
 use test_db::eventually;
 
@@ -29,7 +29,7 @@ async fn a_session_in_memory_ends_when_its_row_does_without_an_announcement() {
     let db = TestDb::new();
     // The absolute limit: being used does not move it.
     let instance = instance(&db, Policy { absolute: Duration::from_millis(1500), ..Policy::default() }).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, _) = instance.open(ada).await;
     warm(&[&instance], &key).await;
     let (asked, end) = (gate.queries(), end(&db, ada));
@@ -50,7 +50,7 @@ async fn a_session_in_memory_ends_when_its_row_does_without_an_announcement() {
 async fn rows_made_older_are_older_in_memory_too() {
     let db = TestDb::new();
     let instance = instance(&db, Policy::default()).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (key, _) = instance.open(ada).await;
     warm(&[&instance], &key).await;
     db.execute("UPDATE sessions SET expires_at = clock_timestamp() + interval '700 milliseconds'");
@@ -71,7 +71,7 @@ async fn being_used_keeps_a_session_alive_though_its_row_was_about_to_end() {
     let db = TestDb::new();
     let policy = Policy { idle: Duration::from_secs(1), touch_every: Duration::ZERO, ..Policy::default() };
     let instance = instance(&db, policy).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (key, _) = instance.open(ada).await;
     warm(&[&instance], &key).await;
     let end = end(&db, ada);
@@ -95,7 +95,7 @@ async fn being_used_never_moves_the_absolute_limit() {
         ..Policy::default()
     };
     let instance = instance(&db, policy).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, _) = instance.open(ada).await;
     warm(&[&instance], &key).await;
     let (asked, end) = (gate.queries(), end(&db, ada));
@@ -116,7 +116,7 @@ async fn a_flush_extends_the_row_as_the_cache_did() {
     let db = TestDb::new();
     let policy = Policy { idle: Duration::from_secs(60), touch_every: Duration::ZERO, ..Policy::default() };
     let instance = instance(&db, policy).await;
-    let (key, _) = instance.open(somebody().0).await;
+    let (key, _) = instance.open(principal_and_gate().0).await;
     warm(&[&instance], &key).await;
     let seen = instance.find(&key).await.unwrap().now();
     assert_eq!(instance.sessions.flush_touches().await.unwrap(), 1);
@@ -128,7 +128,7 @@ async fn a_flush_extends_the_row_as_the_cache_did() {
 async fn another_session_that_ends_by_itself_is_not_counted_any_more() {
     let db = TestDb::new();
     let instance = instance(&db, Policy::default()).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (key, _) = instance.open(ada).await;
     let (_, other) = instance.open(ada).await;
     warm(&[&instance], &key).await;

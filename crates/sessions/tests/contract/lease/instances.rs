@@ -1,4 +1,4 @@
-//! Instances that keep sessions in memory over one database, and an owner whose loading is counted and held up.
+//! Instances that cache sessions of one database, and an owner whose queries are counted and can be held up.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -73,7 +73,7 @@ impl Gate {
         state.waiting -= 1;
     }
 
-    /// Who has read from now on does not answer yet.
+    /// From now on queries that have read do not answer yet.
     pub fn shut(&self) {
         self.state.lock().unwrap().shut = true;
     }
@@ -88,7 +88,7 @@ impl Gate {
         self.state.lock().unwrap().arrived
     }
 
-    /// Returns when so many have read and wait.
+    /// Returns when this many queries have read and wait.
     pub async fn holds(&self, queries: usize) {
         eventually("queries held up", async || (self.state.lock().unwrap().waiting == queries).then_some(()))
             .await;
@@ -96,7 +96,7 @@ impl Gate {
 }
 
 /// A principal of this test alone, and the gate before their sessions.
-pub fn somebody() -> (Principal, Arc<Gate>) {
+pub fn principal_and_gate() -> (Principal, Arc<Gate>) {
     let (id, gate) = (Uuid::new_v4(), Arc::<Gate>::default());
     GATES.lock().unwrap().insert(id, Arc::clone(&gate));
     (Principal(id), gate)

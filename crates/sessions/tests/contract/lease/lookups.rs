@@ -1,4 +1,4 @@
-//! Reading many sessions at once: few queries, each lookup gets its own answer, and none is left waiting.
+//! Reading many sessions at once: few queries, each lookup gets its own answer, and every lookup is answered.
 
 use std::pin::pin;
 use std::sync::mpsc::channel;
@@ -9,7 +9,7 @@ use futures_util::future::{join, join_all};
 use latchkey_sessions::{Key, Policy, Store};
 use tokio::sync::oneshot;
 
-use super::instances::{Gate, Instance, Watched, begin, login, somebody};
+use super::instances::{Gate, Instance, Watched, begin, login, principal_and_gate};
 use crate::support::TestDb;
 use test_db::eventually;
 
@@ -27,7 +27,7 @@ async fn open(sessions: &Store<Watched>, who: latchkey_sessions::Principal) -> K
 async fn lookups_that_come_while_queries_run_go_out_together() {
     let db = TestDb::new();
     let sessions = sessions(&db);
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let mut keys = Vec::new();
     for _ in 0..50 {
         keys.push(open(&sessions, ada).await);
@@ -58,7 +58,7 @@ async fn lookups_that_come_while_queries_run_go_out_together() {
 async fn more_than_fit_into_one_query_are_all_answered() {
     let db = TestDb::new();
     let sessions = sessions(&db);
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let key = open(&sessions, ada).await;
     let found = join_all((0..2000).map(|_| sessions.find(&key))).await;
     assert!(found.into_iter().all(|live| live.unwrap().is_some()));
@@ -69,7 +69,7 @@ async fn more_than_fit_into_one_query_are_all_answered() {
 async fn dead_and_unknown_keys_among_live_ones_open_nothing() {
     let db = TestDb::new();
     let [a, _] = Instance::two(&db).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let mut keys = Vec::new();
     for number in 0..30 {
         match number % 3 {
@@ -94,7 +94,7 @@ async fn dead_and_unknown_keys_among_live_ones_open_nothing() {
 async fn a_fault_reaches_every_lookup_and_the_next_ones_succeed() {
     let db = TestDb::new();
     let sessions = sessions(&db);
-    let key = open(&sessions, somebody().0).await;
+    let key = open(&sessions, principal_and_gate().0).await;
     db.execute("ALTER TABLE sessions RENAME TO moved");
     let found = join_all((0..50).map(|_| sessions.find(&key))).await;
     assert!(found.into_iter().all(|live| live.is_err()));
@@ -118,7 +118,7 @@ fn worker(sessions: &Store<Watched>, key: &str) -> (oneshot::Sender<()>, thread:
 
 /// A key and its text.
 async fn known(sessions: &Store<Watched>) -> (String, std::sync::Arc<Gate>) {
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let text = Key::generate().unwrap().reveal().to_owned();
     let (opener, wanted) = (sessions.clone(), text.clone());
     sessions

@@ -1,9 +1,9 @@
-//! What is in memory is served without the database, and it is never more than was said.
+//! Cached sessions are served without the database, and the cache never exceeds its limit.
 
 use diesel::connection::SimpleConnection as _;
 use latchkey_sessions::{Key, Policy};
 
-use super::instances::{Instance, somebody, warm};
+use super::instances::{Instance, principal_and_gate, warm};
 use crate::support::TestDb;
 
 #[actix_web::test]
@@ -11,7 +11,7 @@ async fn a_hit_asks_the_database_nothing() {
     let db = TestDb::new();
     let instance = Instance::start(&db.url(), "a", Policy::default());
     instance.trusted().await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, handle) = instance.open(ada).await;
     warm(&[&instance], &key).await;
     let asked = gate.queries();
@@ -30,7 +30,7 @@ async fn without_a_listener_every_lookup_is_a_query() {
     let db = TestDb::new();
     let mut instance = Instance::start(&db.url(), "a", Policy::default());
     instance.trusted().await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, _) = instance.open(ada).await;
     instance.leave();
     assert!(!instance.sessions.has_lease());
@@ -48,7 +48,7 @@ async fn memory_is_bounded_and_what_is_thrown_out_is_read_again() {
     let [here, there] = Instance::two_with(&db, policy).await;
     let mut keys: Vec<Key> = Vec::new();
     for _ in 0..100 {
-        keys.push(here.open(somebody().0).await.0);
+        keys.push(here.open(principal_and_gate().0).await.0);
     }
     for _ in 0..2 {
         for key in &keys {
@@ -64,7 +64,7 @@ async fn memory_is_bounded_and_what_is_thrown_out_is_read_again() {
 async fn with_a_cache_of_size_zero_nothing_is_cached_and_revocation_works() {
     let db = TestDb::new();
     let [here, there] = Instance::two_with(&db, Policy { cached: 0, ..Policy::default() }).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     for _ in 0..5 {
         let (key, handle) = here.open(ada).await;
         let asked = gate.queries();

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::instances::{BOUND, Instance, LEASE, Stopped, somebody, warm};
+use super::instances::{BOUND, Instance, LEASE, Stopped, principal_and_gate, warm};
 use crate::support::TestDb;
 use test_db::eventually;
 
@@ -15,7 +15,7 @@ fn listeners(db: &TestDb) -> String {
 async fn a_listener_that_hears_nothing_stops_trusting_memory_within_the_lease() {
     let db = TestDb::new();
     let [a, _b] = Instance::two(&db).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, _) = a.open(ada).await;
     warm(&[&a], &key).await;
     let stopped = Stopped::now(a.backend(&db));
@@ -39,7 +39,7 @@ async fn a_listener_that_hears_nothing_stops_trusting_memory_within_the_lease() 
 async fn revocations_wait_at_most_one_lease_for_a_paused_instance_and_it_serves_nothing_stale_afterwards() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let before = listeners(&db);
     let (key, handle) = a.open(ada).await;
     let (later, later_handle) = a.open(ada).await;
@@ -82,7 +82,7 @@ async fn revocations_wait_at_most_one_lease_for_a_paused_instance_and_it_serves_
 async fn an_instance_that_revokes_while_its_own_listener_is_stopped_answers_within_the_bound() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (key, handle) = a.open(ada).await;
     warm(&[&a, &b], &key).await;
     let stopped = Stopped::now(a.backend(&db));
@@ -97,7 +97,7 @@ async fn an_instance_that_revokes_while_its_own_listener_is_stopped_answers_with
 async fn short_pauses_of_all_of_them_in_turn_let_nothing_through() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     for round in 0..6 {
         let (key, handle) = a.open(ada).await;
         warm(&[&a, &b, &c], &key).await;

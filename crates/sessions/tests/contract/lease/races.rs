@@ -1,4 +1,4 @@
-//! What happens between a query's reading and its answer, and between a write and its commit.
+//! Races between a query's read and its answer, and between a write and its commit.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
 use latchkey_sessions::{Key, Policy};
 
-use super::instances::{Instance, begin, somebody, warm};
+use super::instances::{Instance, begin, principal_and_gate, warm};
 use crate::sessions::room::{IDENTITY, map};
 use crate::support::TestDb;
 use test_db::eventually;
@@ -23,7 +23,7 @@ async fn a_row_read_before_a_revocation_is_not_cached_after_it() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     for _ in 0..5 {
-        let (ada, gate) = somebody();
+        let (ada, gate) = principal_and_gate();
         let (key, handle) = a.open(ada).await;
         gate.shut();
         let reader = async {
@@ -45,7 +45,7 @@ async fn a_row_read_before_a_revocation_is_not_cached_after_it() {
 async fn a_row_read_before_a_rotation_or_a_change_is_not_cached_after_it() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (old, _) = a.open(ada).await;
     let live = a.find(&old).await.unwrap();
     gate.shut();
@@ -58,7 +58,7 @@ async fn a_row_read_before_a_rotation_or_a_change_is_not_cached_after_it() {
     let (_, new) = futures_util::future::join(b.has(&old), meanwhile).await;
     assert!(!b.has(&old).await && b.has(&new).await);
 
-    let (grace, gate) = somebody();
+    let (grace, gate) = principal_and_gate();
     let identity = format!("\"{grace}\"");
     let cookie = a.sessions.clone().save(map(&[(IDENTITY, &identity)]), &Ttl::days(1)).await.unwrap();
     let key = Key::parse(cookie.as_ref()).unwrap();
@@ -78,7 +78,7 @@ async fn a_row_read_before_a_rotation_or_a_change_is_not_cached_after_it() {
 async fn a_lookup_never_joins_a_query_that_has_begun() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, handle) = a.open(ada).await;
     let key = Arc::new(key);
     gate.shut();
@@ -107,7 +107,7 @@ async fn a_lookup_never_joins_a_query_that_has_begun() {
 async fn under_load_no_look_that_begins_after_the_answer_finds_it() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     for round in 0..15 {
         let (key, handle) = a.open(ada).await;
         let (ending, over) = (Cell::new(false), Cell::new(false));
@@ -137,7 +137,7 @@ async fn under_load_no_look_that_begins_after_the_answer_finds_it() {
 async fn a_commit_that_hangs_is_answered_late_and_heard_all_the_same() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, handle) = a.open(ada).await;
     warm(&[&a, &b], &key).await;
     // A transaction that revokes waits for this lock when it commits.
@@ -173,7 +173,7 @@ async fn a_flush_that_meets_a_revocation_neither_waits_for_it_nor_undoes_it() {
     let db = TestDb::new();
     let policy = Policy { touch_every: Duration::ZERO, ..Policy::default() };
     let [a, b] = Instance::two_with(&db, policy).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (key, handle) = a.open(ada).await;
     let (other_key, _) = a.open(ada).await;
     assert!(b.has(&key).await && b.has(&other_key).await);
@@ -194,7 +194,7 @@ async fn a_revocation_that_meets_a_flush_waits_for_it_and_wins() {
     let db = TestDb::new();
     let policy = Policy { touch_every: Duration::ZERO, ..Policy::default() };
     let [a, b] = Instance::two_with(&db, policy).await;
-    let (key, handle) = a.open(somebody().0).await;
+    let (key, handle) = a.open(principal_and_gate().0).await;
     warm(&[&a, &b], &key).await;
     db.execute(
         "CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS \

@@ -8,7 +8,7 @@ use latchkey_sessions::{MIGRATIONS, Policy};
 use local_postgres::{LocalServer, Options};
 use nix::sys::signal::{Signal, kill};
 
-use super::instances::{Instance, somebody, warm};
+use super::instances::{Instance, principal_and_gate, warm};
 use test_db::{DataDir, eventually};
 
 #[actix_web::test]
@@ -22,7 +22,7 @@ async fn after_a_crash_of_the_database_all_trust_again_and_hear_each_other() {
     let [a, b, c] = ["a", "b", "c"].map(|name| Instance::start(&url, name, Policy::default()));
     let all = [&a, &b, &c];
     join_all(all.map(Instance::trusted)).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     for _ in 0..2 {
         let (stays, _) = a.open(ada).await;
         let (goes, handle) = b.open(ada).await;

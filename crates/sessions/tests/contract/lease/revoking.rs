@@ -1,11 +1,11 @@
-//! What one instance takes back is gone from all when the answer is there.
+//! When a revocation is answered, no instance serves the session any more.
 
 use actix_session::storage::SessionStore as _;
 use actix_web::cookie::time::Duration as Ttl;
 use futures_util::future::join_all;
 use latchkey_sessions::{Key, Policy};
 
-use super::instances::{Instance, login, somebody, warm};
+use super::instances::{Instance, login, principal_and_gate, warm};
 use crate::sessions::room::{IDENTITY, map};
 use crate::support::TestDb;
 use test_db::eventually;
@@ -22,7 +22,7 @@ async fn a_session_ended_here_is_over_on_every_instance() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     let all = [&a, &b, &c];
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     for round in 0..ROUNDS {
         let (key, handle) = a.open(ada).await;
         warm(&all, &key).await;
@@ -36,7 +36,7 @@ async fn ending_the_other_sessions_of_a_user_spares_the_current_one_and_other_us
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     let all = [&a, &b, &c];
-    let ((ada, _), (grace, _)) = (somebody(), somebody());
+    let ((ada, _), (grace, _)) = (principal_and_gate(), principal_and_gate());
     let (graces, _) = a.open(grace).await;
     for _ in 0..ROUNDS {
         let (spared, handle) = a.open(ada).await;
@@ -59,7 +59,7 @@ async fn ending_the_other_sessions_of_a_user_spares_the_current_one_and_other_us
 async fn logging_out_through_the_store_is_heard_everywhere() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     for _ in 0..ROUNDS {
         let state = map(&[(IDENTITY, &format!("\"{ada}\""))]);
         let cookie = a.sessions.clone().save(state, &Ttl::days(1)).await.unwrap();
@@ -75,7 +75,7 @@ async fn after_a_rotation_the_old_key_opens_nothing_anywhere_and_the_new_one_doe
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     let all = [&a, &b, &c];
-    let (mut key, handle) = a.open(somebody().0).await;
+    let (mut key, handle) = a.open(principal_and_gate().0).await;
     for round in 0..ROUNDS {
         warm(&all, &key).await;
         let here = all[round % 3];
@@ -92,7 +92,7 @@ async fn after_a_rotation_the_old_key_opens_nothing_anywhere_and_the_new_one_doe
 async fn a_changed_state_is_read_by_the_next_request_on_every_instance() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let identity = format!("\"{ada}\"");
     let mut cookie = a.sessions.clone().save(map(&[(IDENTITY, &identity)]), &Ttl::days(1)).await.unwrap();
     for round in 0..ROUNDS {
@@ -110,7 +110,7 @@ async fn a_changed_state_is_read_by_the_next_request_on_every_instance() {
 async fn one_session_too_many_ends_the_oldest_everywhere() {
     let db = TestDb::new();
     let [a, b] = Instance::two_with(&db, Policy { per_principal: 2, ..Policy::default() }).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let mut keys = vec![a.open(ada).await.0, b.open(ada).await.0];
     for _ in 0..ROUNDS {
         for key in &keys {
@@ -129,8 +129,8 @@ async fn ending_all_sessions_takes_effect_on_every_instance() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
     for statement in ["TRUNCATE sessions", "DELETE FROM sessions", "UPDATE sessions SET revoked_at = now()"] {
-        let (one, _) = a.open(somebody().0).await;
-        let (two, _) = a.open(somebody().0).await;
+        let (one, _) = a.open(principal_and_gate().0).await;
+        let (two, _) = a.open(principal_and_gate().0).await;
         warm(&[&a, &b, &c], &one).await;
         warm(&[&a, &b, &c], &two).await;
         b.change(statement).await;
@@ -152,7 +152,7 @@ async fn changes_made_by_hand_reach_every_instance() {
         "DELETE FROM sessions",
         "TRUNCATE sessions",
     ] {
-        let (ada, gate) = somebody();
+        let (ada, gate) = principal_and_gate();
         let (key, _) = a.open(ada).await;
         warm(&[&a, &b], &key).await;
         let asked = gate.queries();
@@ -168,7 +168,7 @@ async fn changes_made_by_hand_reach_every_instance() {
 async fn a_log_in_updates_the_session_count_on_every_instance() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (key, _) = a.open(ada).await;
     for others in 0..5 {
         warm(&[&a, &b], &key).await;
@@ -182,7 +182,7 @@ async fn a_log_in_updates_the_session_count_on_every_instance() {
 async fn a_transaction_that_is_undone_takes_nothing_back() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, _) = a.open(ada).await;
     warm(&[&a, &b], &key).await;
     let asked = gate.queries();

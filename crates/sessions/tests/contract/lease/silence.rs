@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection as _;
 
-use super::instances::{BOUND, Instance, somebody, warm};
+use super::instances::{BOUND, Instance, principal_and_gate, warm};
 use crate::support::TestDb;
 use test_db::eventually;
 
@@ -15,7 +15,7 @@ fn cut(db: &TestDb, instance: &Instance) {
 async fn while_a_listener_has_no_connection_every_lookup_asks_the_database_and_then_the_cache_starts_empty() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, handle) = a.open(ada).await;
     let (stays, _) = a.open(ada).await;
     warm(&[&a, &b], &key).await;
@@ -48,7 +48,7 @@ async fn while_a_listener_has_no_connection_every_lookup_asks_the_database_and_t
 async fn revocations_hold_however_often_listeners_are_cut_off() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     for round in 0..6 {
         let (key, handle) = a.open(ada).await;
         warm(&[&a, &b, &c], &key).await;
@@ -69,7 +69,7 @@ async fn revocations_hold_however_often_listeners_are_cut_off() {
 async fn when_the_listeners_cannot_be_read_a_revocation_takes_one_lease_and_holds() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (key, handle) = a.open(ada).await;
     warm(&[&a, &b], &key).await;
     let mut other = db.connect();
@@ -86,7 +86,7 @@ async fn when_the_listeners_cannot_be_read_a_revocation_takes_one_lease_and_hold
 async fn a_revocation_does_not_wait_for_an_instance_that_has_left() {
     let db = TestDb::new();
     let [a, mut b] = Instance::two(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     b.leave();
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 1);
     let mut quickest = BOUND;
@@ -106,7 +106,7 @@ async fn a_crashed_instance_is_waited_for_once() {
     a.trusted().await;
     // As a process that was killed leaves it behind.
     db.connect().batch_execute("INSERT INTO listeners (id) VALUES (gen_random_uuid())").unwrap();
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     let (_, handle) = a.open(ada).await;
     let first = a.revoke_timed(handle).await;
     assert!(first >= super::instances::LEASE && first < BOUND, "{first:?}");
@@ -126,7 +126,7 @@ async fn a_crashed_instance_is_waited_for_once() {
 async fn an_instance_without_a_cache_waits_for_those_with_one() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
-    let (ada, _) = somebody();
+    let (ada, _) = principal_and_gate();
     // A command: it opens a pool, changes something and ends.
     let command = latchkey_sessions::Store::builder(db.db())
         .owner::<super::instances::Watched>()

@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all};
 use latchkey_sessions::{Key, Policy};
 use time::OffsetDateTime;
 
-use super::instances::{Instance, somebody};
+use super::instances::{Instance, principal_and_gate};
 use crate::support::TestDb;
 
 fn eager() -> Policy {
@@ -21,7 +21,7 @@ fn writers(db: &TestDb) -> String {
 async fn opened(instance: &Instance, number: usize) -> Vec<Key> {
     let mut keys = Vec::new();
     for _ in 0..number {
-        keys.push(instance.open(somebody().0).await.0);
+        keys.push(instance.open(principal_and_gate().0).await.0);
     }
     keys
 }
@@ -52,7 +52,7 @@ async fn requests_write_nothing_and_one_flush_writes_for_all() {
 async fn a_touch_is_no_news() {
     let db = TestDb::new();
     let [a, b] = Instance::two_with(&db, eager()).await;
-    let (ada, gate) = somebody();
+    let (ada, gate) = principal_and_gate();
     let (key, _) = a.open(ada).await;
     assert!(b.has(&key).await && b.has(&key).await && a.has(&key).await && a.has(&key).await);
     let asked = gate.queries();

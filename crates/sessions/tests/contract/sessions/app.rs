@@ -1,4 +1,4 @@
-//! A small application around the store, put together as the crate's documentation says, and a browser for it.
+//! A small application around the store, built as the crate's documentation describes, and a browser for it.
 
 use std::rc::Rc;
 use std::sync::Arc;

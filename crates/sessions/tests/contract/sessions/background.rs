@@ -1,4 +1,4 @@
-//! The work beside the requests, from start to stop.
+//! Background work, from start to stop.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the store promises, call by call.
+//! The contract of the store, call by call.
 
 mod app;
 mod background;

@@ -1,4 +1,4 @@
-//! What the application says about a principal is asked with every load.
+//! Every load asks the application for the state of the principal.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;

@@ -1,11 +1,11 @@
-//! Who is logged in where, and taking it back.
+//! Listing and revoking the sessions of principals.
 
 use latchkey_sessions::{Handle, Policy, Principal, Scope};
 use uuid::Uuid;
 
 use super::room::{ADA, GRACE, Room, login};
 
-const NOBODY: Principal = Principal(Uuid::from_u128(0x0B0D7));
+const UNKNOWN: Principal = Principal(Uuid::from_u128(0x0B0D7));
 
 #[actix_web::test]
 async fn revoking_ends_the_session_and_says_whose_it_was() {
@@ -175,13 +175,13 @@ async fn lists_show_live_sessions_last_seen_first() {
     assert_eq!(listed(Scope::Of(&[ADA]), 100, 0), [2, 4, 0].map(|n: usize| handles[n]));
     assert_eq!(listed(Scope::Of(&[GRACE]), 1, 1), [handles[1]]);
     assert_eq!(listed(Scope::Of(&[ADA, GRACE]), 100, 0), all);
-    assert_eq!(listed(Scope::Of(&[NOBODY]), 100, 0), []);
+    assert_eq!(listed(Scope::Of(&[UNKNOWN]), 100, 0), []);
     assert_eq!(listed(Scope::Of(&[]), 100, 0), []);
     for (scope, count) in [
         (Scope::All, 6),
         (Scope::Of(&[ADA]), 3),
         (Scope::Of(&[ADA, GRACE]), 6),
-        (Scope::Of(&[NOBODY]), 0),
+        (Scope::Of(&[UNKNOWN]), 0),
         (Scope::Of(&[]), 0),
     ] {
         assert_eq!(room.count(scope), count);

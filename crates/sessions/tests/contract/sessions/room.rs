@@ -1,4 +1,4 @@
-//! What the tests of the store use: a database each, a store on it, and the principals Ada and Grace.
+//! The fixture of the store tests: a fresh database, a store on it, and the principals Ada and Grace.
 
 use std::collections::HashMap;
 use std::thread;

@@ -1,4 +1,4 @@
-//! The state map on its way through jsonb, with every kind of content.
+//! The state map survives jsonb, with every kind of content.
 
 use actix_session::storage::SessionStore as _;
 use proptest::collection::{hash_map, vec};

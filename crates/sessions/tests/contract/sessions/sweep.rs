@@ -1,4 +1,4 @@
-//! Tombstones are deleted when their time is over.
+//! The sweep deletes tombstones when they have expired.
 
 use std::time::Duration;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use actix_web::rt::time::sleep;
 use reqwest::Method;
 
-use super::chance::Chance;
 use super::record::{
     Done, End, Ended, Field, History, KeyId, LogIn, PersonId, Profile, Saw, SessionId, Span, Use, Write,
 };
+use super::rng::Rng;
 use super::wire::{Reply, Wire};
 
 pub const PASSWORD: &str = "poetical-science-1843";
@@ -59,15 +59,15 @@ impl Held {
     }
 }
 
-pub struct Visitor {
+pub struct Actor {
     pub world: Rc<World>,
     pub person: PersonId,
     pub held: Option<Held>,
     pub old: Vec<Held>,
-    pub chance: Chance,
+    pub rng: Rng,
 }
 
-impl Visitor {
+impl Actor {
     /// Until it is over; then answers with the keys it still has.
     pub async fn live(mut self) -> Vec<Held> {
         while !self.world.over.get() {
@@ -75,7 +75,7 @@ impl Visitor {
                 self.log_in().await;
                 continue;
             };
-            match self.chance.below(100) {
+            match self.rng.below(100) {
                 0..50 => self.home(&held).await,
                 50..74 => self.try_an_old_key().await,
                 74..80 => self.confirm(&held).await,
@@ -139,7 +139,7 @@ impl Visitor {
 
     async fn try_an_old_key(&mut self) {
         if !self.old.is_empty() {
-            let at = self.chance.below(self.old.len());
+            let at = self.rng.below(self.old.len());
             let (held, origin) = (self.old[at].clone(), self.anywhere());
             let reply = self.world.look(&held, &origin).await;
             self.old[at].take_newly_signed(&reply);
@@ -166,7 +166,7 @@ impl Visitor {
     }
 
     async fn rename(&mut self, held: &Held) {
-        let name = format!("Ada {}", self.chance.below(1_000_000_000));
+        let name = format!("Ada {}", self.rng.below(1_000_000_000));
         let Some(reply) = self.post(held, "/account/profile", &[("name", &name)], &[303]).await else {
             return;
         };
@@ -190,7 +190,7 @@ impl Visitor {
         if handles.is_empty() {
             return;
         }
-        let handle = handles[self.chance.below(handles.len())].to_owned();
+        let handle = handles[self.rng.below(handles.len())].to_owned();
         let path = format!("/account/sessions/{handle}/revoke");
         let Some(reply) = self.post(held, &path, &[], &[303, 404]).await else { return };
         let done = reply.done("/account/sessions");
@@ -247,18 +247,18 @@ impl Visitor {
     fn give_up(&mut self) {
         if let Some(held) = self.held.take() {
             if self.old.len() == OLD_KEYS {
-                self.old.swap_remove(self.chance.below(OLD_KEYS));
+                self.old.swap_remove(self.rng.below(OLD_KEYS));
             }
             self.old.push(held);
         }
     }
 
     pub fn anywhere(&mut self) -> String {
-        self.world.origins[self.chance.below(self.world.origins.len())].clone()
+        self.world.origins[self.rng.below(self.world.origins.len())].clone()
     }
 
     pub async fn rest(&mut self) {
-        sleep(Duration::from_millis(20 + self.chance.below(100) as u64)).await;
+        sleep(Duration::from_millis(20 + self.rng.below(100) as u64)).await;
     }
 }
 

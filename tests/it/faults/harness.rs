@@ -15,14 +15,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::codes::Codes;
-use super::errands::{self, Ledger, fill_in};
 use super::halves;
 use super::outcome::{BACK_WITHIN, Outcome};
-use crate::history::chance::Chance;
+use super::side_jobs::{self, Ledger, fill_in};
+use crate::history::actors::{Actor, Held, PASSWORD, World};
 use crate::history::checker::{Verdict, check};
 use crate::history::record::{Done, PersonId, Saw};
-use crate::history::town::{admit, name_the_revoked};
-use crate::history::visitors::{Held, PASSWORD, Visitor, World};
+use crate::history::rng::Rng;
+use crate::history::simulation::{admit, name_the_revoked};
 use crate::history::wire::Wire;
 use crate::support::process::{DataDir, Latchkey, Running, eventually, free_port};
 
@@ -32,12 +32,12 @@ const BROWSERS_EACH: usize = 2;
 /// The account that logs in to check recovery; no actor revokes its sessions.
 const PROBE: &str = "link299@example.org";
 
-/// How long the world is left alone before and after a fault.
+/// How long the load runs undisturbed before and after a fault.
 pub const CALM: Duration = Duration::from_millis(1200);
 
 pub type Settings = &'static [(&'static str, &'static str)];
 
-pub struct Rig {
+pub struct Harness {
     pub world: Rc<World>,
     pub ledger: Rc<Ledger>,
     /// Straight to the database, past any proxy or pooler.
@@ -52,11 +52,11 @@ pub struct Rig {
     pub codes: Option<Rc<Codes>>,
     settings: Settings,
     lives: Vec<JoinHandle<Vec<Held>>>,
-    errands: Vec<JoinHandle<()>>,
+    side_jobs: Vec<JoinHandle<()>>,
     begun: Instant,
 }
 
-impl Rig {
+impl Harness {
     /// One program straight on the database.
     pub async fn plain() -> Self {
         Self::new(&[], |program, _| vec![program]).await
@@ -77,7 +77,7 @@ impl Rig {
         migrations::run(&url).expect("a schema");
         let (people, history) = admit(&url, "p", PEOPLE, 1).await;
         let ledger = Rc::new(Ledger::default());
-        errands::hand_out_links(&mut migrations::connect(&url).expect("a connection"), &ledger);
+        side_jobs::hand_out_links(&mut migrations::connect(&url).expect("a connection"), &ledger);
         let first = Latchkey::on(&url)
             .with("LATCHKEY__DATABASE__CHECKOUT_WAIT", "1s")
             .with("LATCHKEY__SERVER__WORKERS", "2")
@@ -111,36 +111,36 @@ impl Rig {
             codes: None,
             settings,
             lives: Vec::new(),
-            errands: Vec::new(),
+            side_jobs: Vec::new(),
             begun: Instant::now(),
         }
     }
 
-    /// People begin to use it; returns when they have for a while.
+    /// Starts the load; returns after a while.
     pub async fn live(&mut self) {
-        let mut chance = Chance::new(crate::history::seed());
+        let mut rng = Rng::new(crate::history::seed());
         let world = &self.world;
-        let mut visitor = |person| Visitor {
+        let mut actor = |person| Actor {
             world: Rc::clone(world),
             person,
             held: None,
             old: Vec::new(),
-            chance: chance.branch(),
+            rng: rng.branch(),
         };
         for browser in 0..PEOPLE * BROWSERS_EACH {
-            self.lives.push(spawn(visitor(browser % PEOPLE).live()));
+            self.lives.push(spawn(actor(browser % PEOPLE).live()));
         }
-        let admin = visitor(PEOPLE);
+        let admin = actor(PEOPLE);
         let wards: Vec<PersonId> = (0..PEOPLE).collect();
         self.lives.push(spawn(async move { admin.administer(&wards).await }));
-        self.errands.push(spawn(errands::register(Rc::clone(world), Rc::clone(&self.ledger))));
-        self.errands.push(spawn(errands::reset(Rc::clone(world), Rc::clone(&self.ledger))));
+        self.side_jobs.push(spawn(side_jobs::register(Rc::clone(world), Rc::clone(&self.ledger))));
+        self.side_jobs.push(spawn(side_jobs::reset(Rc::clone(world), Rc::clone(&self.ledger))));
         time::sleep(CALM).await;
     }
 
-    /// Something more that goes on until it is over.
-    pub fn errand(&mut self, errand: JoinHandle<()>) {
-        self.errands.push(errand);
+    /// Adds a side job that runs until the end.
+    pub fn side_job(&mut self, side_job: JoinHandle<()>) {
+        self.side_jobs.push(side_job);
     }
 
     pub fn expect(&mut self, holds: bool, what: impl Into<String>) {
@@ -167,7 +167,7 @@ impl Rig {
         }
     }
 
-    /// The longest anybody waited for an answer to a request with a key.
+    /// The longest wait for an answer to a request with a key.
     pub fn slowest(&self) -> Duration {
         let history = self.world.history.borrow();
         let longest = history.uses.iter().map(|used| used.at.ended - used.at.begun).max();
@@ -178,8 +178,8 @@ impl Rig {
     pub async fn judged(mut self, fault: &str, recovered_in: Option<Duration>) -> Outcome {
         time::sleep(CALM).await;
         self.world.over.set(true);
-        for errand in self.errands.drain(..) {
-            errand.await.expect("an errand");
+        for side_job in self.side_jobs.drain(..) {
+            side_job.await.expect("a side job");
         }
         let held: Vec<Held> =
             join_all(self.lives.drain(..)).await.into_iter().flat_map(|kept| kept.expect("a life")).collect();
@@ -221,7 +221,7 @@ impl Rig {
             self.ledger.resets.borrow().iter().flatten().filter(|one| yes(one)).count(),
         );
         let mut conn = migrations::connect(&self.url).expect("a connection");
-        errands::judge(&mut conn, &self.ledger, &mut outcome);
+        side_jobs::judge(&mut conn, &self.ledger, &mut outcome);
         halves::judge(&mut conn, &mut outcome);
         if let Some(codes) = &self.codes {
             codes.judge(&mut conn, &mut outcome);

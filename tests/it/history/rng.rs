@@ -1,9 +1,9 @@
 //! A seeded random number generator (SplitMix64).
 
 #[derive(Clone)]
-pub struct Chance(u64);
+pub struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,4 +1,4 @@
-//! Puts up the cluster, the instances and the people, lets them live for a while, and sums up.
+//! Starts the cluster, the instances and the actors, runs them for a while, and summarises.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -17,11 +17,11 @@ use latchkey::db::migrations;
 use latchkey::passwords::{Hasher, Password};
 use uuid::Uuid;
 
-use super::chance::Chance;
+use super::actors::{Actor, Held, PASSWORD, Person, World, agent};
 use super::checker::{Verdict, check};
 use super::faults::{Faults, KEEPER, start};
 use super::record::{Done, End, Ended, Field, History, PersonId, Saw, Span, Write};
-use super::visitors::{Held, PASSWORD, Person, Visitor, World, agent};
+use super::rng::Rng;
 use super::wire::Wire;
 use crate::support::app::CHEAP;
 use crate::support::process::{DataDir, Latchkey};
@@ -31,7 +31,7 @@ const BROWSERS_EACH: usize = 4;
 const ADMINS: usize = 2;
 const INSTANCES: usize = 3;
 
-pub struct Town {
+pub struct Simulation {
     seed: u64,
     world: Rc<World>,
     faults: Faults,
@@ -54,9 +54,9 @@ pub struct Summary {
     slowest: Duration,
 }
 
-impl Town {
+impl Simulation {
     pub async fn new(seed: u64) -> Self {
-        let mut chance = Chance::new(seed);
+        let mut rng = Rng::new(seed);
         let dir = Rc::new(DataDir::new());
         let server = start(dir.path());
         let url = server.maintenance_url();
@@ -74,7 +74,7 @@ impl Town {
             url: url.clone(),
             programs,
             running: running.into_iter().map(Some).collect(),
-            chance: chance.branch(),
+            rng: rng.branch(),
             counts: BTreeMap::new(),
         };
         Self { seed, world, faults, server, url }
@@ -83,15 +83,15 @@ impl Town {
     pub async fn live_for(self, time: Duration) -> Summary {
         let Self { seed, world, faults, server, url } = self;
         println!("SOAK_SEED={seed}");
-        let mut chance = Chance::new(seed ^ 1);
-        let lives = lives(&world, &mut chance);
+        let mut rng = Rng::new(seed ^ 1);
+        let lives = lives(&world, &mut rng);
         let faults = spawn(faults.happen());
         time::sleep(time).await;
         world.over.set(true);
         let faults = faults.await.expect("faults");
         let held: Vec<Vec<Held>> =
             join_all(lives).await.into_iter().map(|kept| kept.expect("a life")).collect();
-        // Once more with every key anybody still has, everywhere, while all is well.
+        // After the faults, every remaining key is tried on every instance.
         for running in faults.running.iter().flatten() {
             running.ready().await;
         }
@@ -134,21 +134,16 @@ pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
 }
 
 /// Every browser and every administrator, until it is over; each answers with the keys it still has.
-pub fn lives(world: &Rc<World>, chance: &mut Chance) -> Vec<JoinHandle<Vec<Held>>> {
-    let mut visitor = |person| Visitor {
-        world: Rc::clone(world),
-        person,
-        held: None,
-        old: Vec::new(),
-        chance: chance.branch(),
-    };
+pub fn lives(world: &Rc<World>, rng: &mut Rng) -> Vec<JoinHandle<Vec<Held>>> {
+    let mut actor =
+        |person| Actor { world: Rc::clone(world), person, held: None, old: Vec::new(), rng: rng.branch() };
     let mut lives = Vec::new();
     for browser in 0..PEOPLE * BROWSERS_EACH {
-        lives.push(spawn(visitor(browser % PEOPLE).live()));
+        lives.push(spawn(actor(browser % PEOPLE).live()));
     }
     for admin in 0..ADMINS {
         let wards: Vec<PersonId> = (0..PEOPLE).filter(|ward| ward % ADMINS == admin).collect();
-        let admin = visitor(PEOPLE + admin);
+        let admin = actor(PEOPLE + admin);
         lives.push(spawn(async move { admin.administer(&wards).await }));
     }
     lives
@@ -201,7 +196,7 @@ pub fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
 impl Summary {
     pub fn of(seed: u64, world: &World, counts: BTreeMap<&'static str, usize>) -> Self {
         let mut history = world.history.borrow_mut();
-        // Who asked and never heard, not even that there was no answer.
+        // Requests without any recorded outcome.
         for log_in in &mut history.log_ins {
             log_in.at.ended = log_in.at.ended.min(world.wire.now());
         }

@@ -15,8 +15,8 @@ use reqwest::Method;
 
 use super::outcome::Outcome;
 use super::rows;
+use crate::history::actors::World;
 use crate::history::record::Done;
-use crate::history::visitors::World;
 use crate::history::wire::Reply;
 
 /// More than are ever used up.
@@ -123,7 +123,7 @@ pub async fn fill_in(world: &World, origin: &str, path: &str, fields: &[(&str, &
     let (token, nonce) = (page.token()?, page.cookie("latchkey-form")?);
     let mut fields = fields.to_vec();
     fields.push(("csrf_token", &token));
-    Some(world.wire.send(Method::POST, &format!("{origin}{path}"), &nonce, "errand", &fields).await)
+    Some(world.wire.send(Method::POST, &format!("{origin}{path}"), &nonce, "side-job", &fields).await)
 }
 
 fn expect(world: &World, what: &str, reply: &Reply, expected: &[u16]) {
