@@ -13,7 +13,7 @@ use crate::mail::Mailer;
 use crate::notices::{MailWriter, Notices};
 use crate::passwords::Passwords;
 use crate::throttle::Throttle;
-use crate::users::{Admin, Maintenance, Users};
+use crate::users::{Administration, Maintenance, Users};
 use latchkey_sessions::{Policy, Store};
 
 /// Cloning shares everything.
@@ -28,7 +28,7 @@ pub struct Accounts {
     pub factors: Arc<Factors>,
     pub login: Arc<Login>,
     pub users: Arc<Users>,
-    pub admin: Admin,
+    pub admin: Administration,
     pub maintenance: Maintenance,
 }
 
@@ -52,7 +52,7 @@ impl Accounts {
         let cleaner = Arc::new(Cleaner::new(&factors));
         let login = Arc::new(Login::new(&cleaner, passwords.clone()));
         let users = Arc::new(Users::new(&login, settings));
-        let admin = Admin::new(&login, settings);
+        let admin = Administration::new(&login, settings);
         let maintenance = Maintenance::new(&users, settings);
         Ok(Self {
             db,

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::users::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
-pub enum Command {
+pub enum AuditCommand {
     /// Verify that the audit trail was not changed.
     Verify {
         /// An earlier output of `audit head`. Detects a trail that was truncated or rewritten.
@@ -30,19 +30,19 @@ pub enum Command {
     },
 }
 
-pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+pub fn run(settings: &Settings, command: AuditCommand) -> Result<(), Failure> {
     let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
-async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
+async fn execute(accounts: &Accounts, command: AuditCommand) -> Result<(), Failure> {
     match command {
-        Command::Head => {
+        AuditCommand::Head => {
             print_line!("{}", accounts.audit.trail_head().await?);
             Ok(())
         }
-        Command::AtRest { json } => at_rest(accounts, json).await,
-        Command::Verify { head, json } => verify(accounts, head.as_deref(), json).await,
+        AuditCommand::AtRest { json } => at_rest(accounts, json).await,
+        AuditCommand::Verify { head, json } => verify(accounts, head.as_deref(), json).await,
     }
 }
 

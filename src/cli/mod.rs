@@ -48,16 +48,16 @@ enum Command {
     Migrate,
     /// Create, list and change users.
     #[command(subcommand)]
-    User(user::Command),
+    User(user::UserCommand),
     /// List and end sessions.
     #[command(subcommand)]
-    Session(session::Command),
+    Session(session::SessionCommand),
     /// Verify the audit trail, and scan the database for secrets.
     #[command(subcommand)]
-    Audit(audit::Command),
+    Audit(audit::AuditCommand),
     /// Measure on this machine whether the guarantees hold.
     #[command(subcommand)]
-    Prove(prove::Command),
+    Prove(prove::ProveCommand),
     /// Check the settings, the database, mail and the proxy, and print what to do.
     Doctor(doctor::Options),
     /// Show the effective settings and where each comes from, without secrets. Changes nothing.

@@ -14,7 +14,7 @@ use crate::identity::Client;
 use latchkey_sessions::{Handle, SessionRecord};
 
 #[derive(Subcommand)]
-pub enum Command {
+pub enum SessionCommand {
     /// List live sessions, last seen first.
     List {
         /// Only sessions of users whose name or email contains this.
@@ -42,19 +42,19 @@ fn unix(moment: Moment) -> i64 {
 /// Rows per query.
 const CHUNK: i64 = 500;
 
-pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+pub fn run(settings: &Settings, command: SessionCommand) -> Result<(), Failure> {
     let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
-async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
+async fn execute(accounts: &Accounts, command: SessionCommand) -> Result<(), Failure> {
     match command {
-        Command::List { search, json } => list(accounts, &search, json).await,
-        Command::Revoke { handle: None, .. } => {
+        SessionCommand::List { search, json } => list(accounts, &search, json).await,
+        SessionCommand::Revoke { handle: None, .. } => {
             print_line!("{} sessions ended.", accounts.admin.revoke_all_sessions(Client::operator()).await?);
             Ok(())
         }
-        Command::Revoke { handle: Some(handle), .. } => {
+        SessionCommand::Revoke { handle: Some(handle), .. } => {
             let handle: Handle =
                 handle.parse().map_err(|_| format!("{handle:?} is not the handle of a session"))?;
             if !accounts.admin.revoke_session(None, handle, Client::operator()).await? {
@@ -63,7 +63,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             print_line!("Session {handle} ended.");
             Ok(())
         }
-        Command::Sweep => {
+        SessionCommand::Sweep => {
             print_line!("{} ended sessions deleted.", accounts.sessions().sweep().await?);
             match accounts.maintenance.purge().await? {
                 0 => {}

@@ -13,7 +13,7 @@ use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::users::{AdminRefusal, UserRow};
 
 #[derive(Subcommand)]
-pub enum Command {
+pub enum UserCommand {
     /// Create a user, and print a link to set the password.
     Create {
         #[arg(long)]
@@ -53,23 +53,23 @@ pub enum Command {
 /// Rows per query.
 const CHUNK: i64 = 500;
 
-pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+pub fn run(settings: &Settings, command: UserCommand) -> Result<(), Failure> {
     let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
 
-async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
+async fn execute(accounts: &Accounts, command: UserCommand) -> Result<(), Failure> {
     match command {
-        Command::Create { email, name, admin } => {
+        UserCommand::Create { email, name, admin } => {
             let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| why.to_string())?);
             let role = if admin { Role::Admin } else { Role::Member };
             accounts.admin.create_user(&email, &name, role).await.map_err(failed)?;
             print_reset_link(accounts, &email).await
         }
-        Command::List { search, json } => list(accounts, &search, json).await,
-        Command::Promote { email } => role(accounts, &email, Role::Admin).await,
-        Command::Demote { email } => role(accounts, &email, Role::Member).await,
-        Command::Disable { email } => {
+        UserCommand::List { search, json } => list(accounts, &search, json).await,
+        UserCommand::Promote { email } => role(accounts, &email, Role::Admin).await,
+        UserCommand::Demote { email } => role(accounts, &email, Role::Member).await,
+        UserCommand::Disable { email } => {
             accounts
                 .admin
                 .disable(None, find(accounts, &email).await?, Client::operator())
@@ -78,7 +78,7 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             print_line!("{email} is disabled; all sessions ended.");
             Ok(())
         }
-        Command::Enable { email } => {
+        UserCommand::Enable { email } => {
             accounts
                 .admin
                 .enable(None, find(accounts, &email).await?, Client::operator())
@@ -87,15 +87,15 @@ async fn execute(accounts: &Accounts, command: Command) -> Result<(), Failure> {
             print_line!("{email} is enabled.");
             Ok(())
         }
-        Command::Unlock { email } => {
+        UserCommand::Unlock { email } => {
             let user = find(accounts, &email).await?;
             accounts.admin.unlock_user(user, Client::operator()).await.map_err(failed)?;
             print_line!("{email} can log in with the password again.");
             Ok(())
         }
-        Command::Import(import) => import::run(accounts, &import).await,
-        Command::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
-        Command::ResetFactors { email } => {
+        UserCommand::Import(import) => import::run(accounts, &import).await,
+        UserCommand::ResetLink { email } => print_reset_link(accounts, &address(&email)?).await,
+        UserCommand::ResetFactors { email } => {
             if accounts.admin.reset_factors(find(accounts, &email).await?, Client::operator()).await? {
                 print_line!(
                     "{email} can log in with the password alone until a second factor is set up again."

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::jwt::{Refusal, Use};
-use super::{CredentialSet, DenyList, Lab, Role, Run, Service, queries};
+use super::{CredentialSet, DenyList, Lab, Run, Service, SubjectRole, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use latchkey_sessions::Key;
@@ -27,7 +27,7 @@ pub struct SourceLine {
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// The role with which the credential is admitted; `None` if it is refused.
-    pub role: Option<Role>,
+    pub role: Option<SubjectRole>,
     pub reason: Reason,
     pub since: Option<Moment>,
     pub until: Option<Moment>,
@@ -119,7 +119,7 @@ impl Comparison {
 
 /// A verdict before its duration is known.
 struct Decision {
-    role: Option<Role>,
+    role: Option<SubjectRole>,
     reason: Reason,
     since: Option<Moment>,
     until: Option<Moment>,
@@ -147,7 +147,7 @@ impl Decision {
 }
 
 #[track_caller]
-fn admitted(role: Role, reason: Reason) -> Decision {
+fn admitted(role: SubjectRole, reason: Reason) -> Decision {
     decision(Some(role), reason)
 }
 
@@ -157,7 +157,7 @@ fn refused(reason: Reason) -> Decision {
 }
 
 #[track_caller]
-fn decision(role: Option<Role>, reason: Reason) -> Decision {
+fn decision(role: Option<SubjectRole>, reason: Reason) -> Decision {
     let decided_by = SourceLine::at(Location::caller());
     Decision { role, reason, since: None, until: None, decided_by, queries: 0 }
 }
@@ -257,7 +257,7 @@ impl Lab {
         if claims.sub != run.id.to_string() {
             return Ok(refused(Reason::TokenOfOtherSubject).timed(started));
         }
-        let (Some(role), Ok(id)) = (Role::parse(&claims.role), claims.jti.parse()) else {
+        let (Some(role), Ok(id)) = (SubjectRole::parse(&claims.role), claims.jti.parse()) else {
             return Ok(refused(Reason::TokenUnreadable).timed(started));
         };
         let (issued_at, expires_at) = (run.actual_time(claims.iat), run.actual_time(claims.exp));

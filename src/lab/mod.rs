@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::db::{Db, Fault};
 use crate::secret::{CookieSigner, Secret, Token, TokenHash};
-use latchkey_sessions::{Key, Login, Policy, SessionTx, Store};
+use latchkey_sessions::{Key, NewSession, Policy, SessionTx, Store};
 
 use measurements::Results;
 use memory_deny_list::MemoryDenyList;
@@ -37,7 +37,7 @@ pub use outcome::{HistoryEntry, LoggedStep, Outcome, RefreshRefusal};
 pub use run::{CredentialSet, Credentials, DenyList, Run, Service};
 pub use snapshot::{SessionRow, Snapshot, TokenRow};
 pub use steps::{Step, StepResult};
-pub use subject::{Role, Subject};
+pub use subject::{Subject, SubjectRole};
 pub use tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE};
 
 /// Long enough to try every step twice; then subject, sessions and tokens are deleted.
@@ -199,8 +199,8 @@ pub struct ClientInfo {
 }
 
 impl ClientInfo {
-    fn login(&self, run: &Run, factor: &str) -> Login {
-        Login {
+    fn login(&self, run: &Run, factor: &str) -> NewSession {
+        NewSession {
             principal: run.principal(),
             remember: false,
             factor: factor.into(),

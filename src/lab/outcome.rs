@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::jwt::{self, Algorithm};
-use super::{DenyList, Holder, Role};
+use super::{DenyList, Holder, SubjectRole};
 
 /// A step that was taken, and what either side did for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub enum Outcome {
         deny_list: DenyList,
     },
     RoleChanged {
-        role: Role,
+        role: SubjectRole,
         access_tokens_denied: usize,
     },
     Disabled {
@@ -210,7 +210,7 @@ mod tests {
         for outcome in [
             Outcome::Opened,
             Outcome::LoggedOut { session_ended: true, tokens_known: false, deny_list: DenyList::Memory },
-            Outcome::RoleChanged { role: Role::Admin, access_tokens_denied: 2 },
+            Outcome::RoleChanged { role: SubjectRole::Admin, access_tokens_denied: 2 },
             Outcome::RefreshRefused { by: Holder::Thief, reason: RefreshRefusal::Invalid { refusal } },
             Outcome::ServiceAdded { algorithm: Algorithm::EdDsa },
             Outcome::time_passed(Duration::from_secs(360)),

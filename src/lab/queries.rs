@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::jwt::{Algorithm, Use};
 use super::{
-    DenyList, HistoryEntry, MAX_RUNS, MAX_RUNS_PER_NETWORK, Outcome, RUN_LIFE, Role, Run, RunHash, RunLimit,
-    SessionRow, Subject, TokenRow,
+    DenyList, HistoryEntry, MAX_RUNS, MAX_RUNS_PER_NETWORK, Outcome, RUN_LIFE, Run, RunHash, RunLimit,
+    SessionRow, Subject, SubjectRole, TokenRow,
 };
 use crate::db::Fault;
 use crate::db::schema::{lab_runs, lab_tokens};
@@ -47,7 +47,7 @@ fn read((row, read_at): (RunRow, Moment)) -> Result<Run, Fault> {
     let unknown = |what: &str| Fault::bug(format_args!("lab run {id} has an unknown {what}"));
     Ok(Run {
         id,
-        role: Role::parse(&row.role).ok_or_else(|| unknown("role"))?,
+        role: SubjectRole::parse(&row.role).ok_or_else(|| unknown("role"))?,
         disabled_at: row.disabled_at,
         algorithm: algorithm_of(&row.algorithm).ok_or_else(|| unknown("algorithm"))?,
         signing_key: row.signing_key,
@@ -196,7 +196,7 @@ pub fn live_subjects(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<Li
         .filter(lab_runs::expires_at.gt(now))
         .select(latchkey_sessions::live_columns!(lab_runs::role))
         .load(conn)?;
-    owned(rows, |role: String| match Role::parse(&role) {
+    owned(rows, |role: String| match SubjectRole::parse(&role) {
         Some(role) => Ok(Subject { role }),
         None => Err(Fault::bug(format_args!("the unknown role {role:?}"))),
     })

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::jwt::{Algorithm, Key, Verifier};
-use super::{HistoryEntry, Role};
+use super::jwt::{Algorithm, JwtKey, Verifier};
+use super::{HistoryEntry, SubjectRole};
 use crate::db::time::Moment;
 use crate::secret::Secret;
 use latchkey_sessions::Principal;
@@ -76,7 +76,7 @@ impl DenyList {
 #[derive(Clone, Debug)]
 pub struct Run {
     pub id: Uuid,
-    pub role: Role,
+    pub role: SubjectRole,
     pub disabled_at: Option<Moment>,
     pub algorithm: Algorithm,
     pub signing_key: i32,
@@ -167,18 +167,18 @@ impl Run {
     }
 
     /// A signing key, derived from the secret: it is not stored, survives a restart and is the same on every instance.
-    pub(super) fn signing_key(&self, secret: &Secret, generation: i32) -> Key {
+    pub(super) fn signing_key(&self, secret: &Secret, generation: i32) -> JwtKey {
         let name = self.algorithm.name();
         let seed = secret.mac(
             "lab-signing-key",
             &[self.id.as_bytes(), name.as_bytes(), generation.to_string().as_bytes()],
         );
-        Key::new(self.algorithm, &format!("lab-{}-{generation}", name.to_lowercase()), &seed)
+        JwtKey::new(self.algorithm, &format!("lab-{}-{generation}", name.to_lowercase()), &seed)
     }
 
     /// The key with which `service` checks signatures. The desk gets the public half of a key pair; a shared secret
     /// has no public half.
-    pub(super) fn verification_key(&self, secret: &Secret, service: Service, generation: i32) -> Key {
+    pub(super) fn verification_key(&self, secret: &Secret, service: Service, generation: i32) -> JwtKey {
         let key = self.signing_key(secret, generation);
         match (service, self.algorithm) {
             (Service::Desk, Algorithm::EdDsa) => key.public(),

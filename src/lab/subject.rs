@@ -10,12 +10,12 @@ use latchkey_sessions::{KeyHash, LiveSession, Owner};
 /// What the subject may do in the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub enum SubjectRole {
     Member,
     Admin,
 }
 
-impl Role {
+impl SubjectRole {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",
@@ -42,7 +42,7 @@ impl Role {
 /// The data loaded with a lab session.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
-    pub role: Role,
+    pub role: SubjectRole,
 }
 
 impl Owner for Subject {

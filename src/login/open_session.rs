@@ -33,7 +33,7 @@ impl Login {
         let deletion_cancelled = self.cleaner.cancel_deletion(tx, user, client)?;
         queries::record_login(tx, user)?;
         let device = self.remember_device(tx, user, client)?;
-        let opened = sessions::Login {
+        let opened = sessions::NewSession {
             principal: user.principal(),
             remember,
             factor: factor.as_str().to_owned(),

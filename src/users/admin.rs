@@ -10,7 +10,7 @@ use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::notices::{Notice, RemovedFactor};
 use crate::throttle::AttemptKeys;
 use crate::users::queries::{DailyFigures, UserRow};
-use crate::users::{Admin, queries};
+use crate::users::{Administration, queries};
 use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
 
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct UserDetails {
     pub factors: FactorStatus,
 }
 
-impl Admin {
+impl Administration {
     pub async fn users(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<UserRow>, i64), Fault> {
         let q = q.to_owned();
         self.db.read(move |conn| queries::users(conn, &q, limit, offset)).await

@@ -9,7 +9,7 @@ use crate::db::Fault;
 use crate::identity::{Client, Email, InvalidName, Name, Role};
 use crate::passwords::{LegacyHash, LegacyHashError};
 use crate::users::queries::ImportedUser;
-use crate::users::{Admin, queries};
+use crate::users::{Administration, queries};
 
 /// A user as another system exported them. No `Debug`: it contains a password hash.
 #[derive(Default)]
@@ -97,7 +97,7 @@ fn before_at(address: &str) -> &str {
     address.rsplit_once('@').map_or(address, |(local, _)| local)
 }
 
-impl Admin {
+impl Administration {
     /// Inserts the users whose address is not taken, with an audit event for each, in one transaction. Returns for each,
     /// in order, whether it was inserted. `dry`: only checks whether the address is free.
     ///

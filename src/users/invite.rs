@@ -8,7 +8,7 @@ use crate::identity::{Client, Email, InvalidEmail, User};
 use crate::notices::Mail;
 use crate::secret::Token;
 use crate::users::queries::InvitationRow;
-use crate::users::{Admin, queries};
+use crate::users::{Administration, queries};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum InviteRefusal {
@@ -24,7 +24,7 @@ pub struct OpenInvitation {
     pub email: String,
 }
 
-impl Admin {
+impl Administration {
     pub async fn invite(&self, by: User, email: &str, client: Client) -> Result<(), Failed<InviteRefusal>> {
         let email = match Email::parse(email) {
             Ok(email) => email,

@@ -99,7 +99,7 @@ impl Users {
 
 /// What administrators and operators do with the accounts of others.
 #[derive(Clone)]
-pub struct Admin {
+pub struct Administration {
     db: Db,
     sessions: Store<User>,
     mailer: Mailer,
@@ -109,7 +109,7 @@ pub struct Admin {
     tokens: LinkLifetimes,
 }
 
-impl Admin {
+impl Administration {
     pub(crate) fn new(login: &Arc<Login>, settings: &Settings) -> Self {
         Self {
             db: login.db.clone(),

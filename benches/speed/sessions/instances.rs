@@ -10,7 +10,7 @@ use latchkey::db::Db;
 use latchkey::identity::{Client, LiveUser};
 use latchkey::mail::Mailer;
 use latchkey::web::copy::mails;
-use latchkey_sessions::{InvalidationListener, Key, Login, Principal};
+use latchkey_sessions::{InvalidationListener, Key, NewSession, Principal};
 use uuid::Uuid;
 
 use crate::environment::Environment;
@@ -48,7 +48,7 @@ impl Instance {
     /// Opens a session without form and password.
     pub async fn open(&self, user: Uuid) -> Key {
         let sessions = self.accounts.sessions().clone();
-        let login = Login {
+        let login = NewSession {
             principal: Principal(user),
             remember: false,
             factor: "password".into(),

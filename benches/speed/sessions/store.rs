@@ -8,7 +8,7 @@ use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::rt::System;
 use futures_util::future::join_all;
 use latchkey::identity::User;
-use latchkey_sessions::{Key, Login, Policy, Principal, Store};
+use latchkey_sessions::{Key, NewSession, Policy, Principal, Store};
 use uuid::Uuid;
 
 use crate::environment::Environment;
@@ -142,8 +142,8 @@ fn state(principal: Uuid, turn: usize) -> HashMap<String, String> {
     ])
 }
 
-fn login(principal: Principal) -> Login {
-    Login {
+fn login(principal: Principal) -> NewSession {
+    NewSession {
         principal,
         remember: false,
         factor: "password".into(),

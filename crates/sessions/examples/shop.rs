@@ -7,7 +7,7 @@ use actix_web::{App, HttpServer, Result, cookie::Key, get, middleware::from_fn, 
 use diesel::{connection::SimpleConnection as _, pg::PgConnection, prelude::*};
 use diesel_migrations::MigrationHarness as _;
 use latchkey_sessions::{
-    Db, Fault, Handle, KeyHash, LiveSession, Login, Owner, PoolSettings, Principal, Store,
+    Db, Fault, Handle, KeyHash, LiveSession, NewSession, Owner, PoolSettings, Principal, Store,
 };
 use latchkey_sessions::{live_columns, live_sessions, owned, query_keys, request, schema::sessions};
 use uuid::Uuid;
@@ -36,7 +36,10 @@ async fn log_in(session: Session, store: Data<Store<User>>, token: String) -> Re
     let user = users::table.filter(users::token_hash.eq(sha256(token.into_bytes()))).select(users::id);
     let found = store.db().read(move |conn| Ok(user.clone().first::<Uuid>(conn).optional()?)).await;
     let user = found.map_err(ErrorServiceUnavailable)?.ok_or_else(|| ErrorUnauthorized("no such token"))?;
-    store.log_in(&session, Login::new(Principal(user), "token")).await.map_err(ErrorServiceUnavailable)?;
+    store
+        .log_in(&session, NewSession::new(Principal(user), "token"))
+        .await
+        .map_err(ErrorServiceUnavailable)?;
     Ok("logged in")
 }
 

@@ -88,7 +88,7 @@ pub use owner::Owner;
 pub use ping::{InstancePing, ping_instances};
 pub use policy::Policy;
 pub use queries::{Columns, LiveRow, OwnedColumns, live, owned, query_keys};
-pub use record::{CachedSession, Handle, LiveSession, Login, OtherSessions, Principal, SessionRecord};
+pub use record::{CachedSession, Handle, LiveSession, NewSession, OtherSessions, Principal, SessionRecord};
 pub use registry::{EndReason, Scope};
 pub use session_tx::SessionTx;
 pub use state::{SessionState, StateTooLarge};

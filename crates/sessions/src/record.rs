@@ -70,7 +70,7 @@ public_id! {
 
 /// A log-in that is about to become a session.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub struct NewSession {
     /// Who logged in.
     pub principal: Principal,
     /// "Stay logged in": chooses the longer pair of clocks.
@@ -85,7 +85,7 @@ pub struct Login {
     pub device: Option<[u8; 32]>,
 }
 
-impl Login {
+impl NewSession {
     /// A log-in of `principal` by `factor`, for a session that is not remembered, from an unknown address and browser.
     pub fn new(principal: Principal, factor: impl Into<String>) -> Self {
         Self {

@@ -9,7 +9,7 @@ use actix_web::cookie::time;
 use latchkey_db::Fault;
 
 use super::{
-    Key, KeyHash, LiveSession, Login, Owner, Policy, Principal, SessionState, Store, queries, request,
+    Key, KeyHash, LiveSession, NewSession, Owner, Policy, Principal, SessionState, Store, queries, request,
 };
 
 /// Where actix-identity keeps the principal in the map. The table has it in a column.
@@ -96,7 +96,7 @@ impl<O: Owner> SessionStore for Store<O> {
         let store = self.clone();
         let key = self
             .write(move |tx| {
-                let (key, _) = store.open(tx, &Login::new(principal, "external"))?;
+                let (key, _) = store.open(tx, &NewSession::new(principal, "external"))?;
                 queries::set_state(tx, &key.hash(), &state)?;
                 Ok(key)
             })

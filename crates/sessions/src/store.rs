@@ -16,7 +16,7 @@ use super::lists::{MAX_LISTS, SessionList};
 use super::record::CachedSession;
 use super::touches::Touches;
 use super::{
-    Background, Handle, Key, KeyHash, LiveSession, Login, Owner, Policy, Principal, SessionTx, queries,
+    Background, Handle, Key, KeyHash, LiveSession, NewSession, Owner, Policy, Principal, SessionTx, queries,
     request,
 };
 
@@ -251,12 +251,12 @@ impl<O: Owner> Store<O> {
     /// # use actix_session::Session;
     /// # async fn example(store: latchkey_sessions::Store, session: Session, user: uuid::Uuid) -> actix_web::Result<()> {
     /// use actix_web::error::ErrorServiceUnavailable;
-    /// use latchkey_sessions::{Login, Principal, request};
+    /// use latchkey_sessions::{NewSession, Principal, request};
     ///
     /// let opener = store.clone();
     /// let opened = store.write(move |tx| {
     ///     // … write the audit event on `tx` …
-    ///     opener.open(tx, &Login::new(Principal(user), "password"))
+    ///     opener.open(tx, &NewSession::new(Principal(user), "password"))
     /// });
     /// let (key, _handle) = opened.await.map_err(ErrorServiceUnavailable)?;
     /// request::log_in(&session, Principal(user), key, None)?;
@@ -266,7 +266,7 @@ impl<O: Owner> Store<O> {
     ///
     /// # Errors
     /// Those of the statement.
-    pub fn open(&self, tx: &mut SessionTx<'_>, login: &Login) -> Result<(Key, Handle), Fault> {
+    pub fn open(&self, tx: &mut SessionTx<'_>, login: &NewSession) -> Result<(Key, Handle), Fault> {
         self.open_counting(tx, login).map(|(key, handle, _)| (key, handle))
     }
 
@@ -275,7 +275,7 @@ impl<O: Owner> Store<O> {
     ///
     /// # Errors
     /// A [`Fault`] of the database.
-    pub async fn log_in(&self, session: &Session, login: Login) -> Result<Handle, Fault> {
+    pub async fn log_in(&self, session: &Session, login: NewSession) -> Result<Handle, Fault> {
         let lifetime = login.remember.then(|| self.policy.absolute(true));
         let (store, principal) = (self.clone(), login.principal);
         let (key, handle) = self.write(move |tx| store.open(tx, &login)).await?;
@@ -290,7 +290,7 @@ impl<O: Owner> Store<O> {
     pub fn open_counting(
         &self,
         tx: &mut SessionTx<'_>,
-        login: &Login,
+        login: &NewSession,
     ) -> Result<(Key, Handle, usize), Fault> {
         let key = Key::generate()?;
         let life = self.policy.idle(login.remember).min(self.policy.absolute(login.remember));

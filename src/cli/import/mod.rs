@@ -13,7 +13,7 @@ use super::Failure;
 use crate::accounts::Accounts;
 use crate::identity::EmailKey;
 use crate::users::ImportedUser;
-use report::{Progress, Report};
+use report::{ImportReport, Progress};
 use rows::{FileError, Rows};
 
 /// Rows per transaction: a crash loses at most this many, and a second run imports them.
@@ -23,10 +23,10 @@ const BATCH: usize = 500;
 pub struct Import {
     /// `.csv` with a header, or `.jsonl` with one object per line: email, name, password_hash, role, created_at.
     file: PathBuf,
-    /// Report what would happen, and import nothing.
+    /// ImportReport what would happen, and import nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Report in JSON, one object per line, the totals last.
+    /// ImportReport in JSON, one object per line, the totals last.
     #[arg(long)]
     json: bool,
     /// Import rows whose role is admin.
@@ -45,7 +45,7 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
     let input = BufReader::with_capacity(64 * 1024, file);
     let mut rows = open(path, input).map_err(|why| named(&why))?;
 
-    let mut report = Report::new(import.json, import.dry_run);
+    let mut report = ImportReport::new(import.json, import.dry_run);
     let mut batch: Vec<(u64, ImportedUser)> = Vec::with_capacity(BATCH);
     let mut last = 0;
     while let Some((line, row)) = rows.next().map_err(|error| named(&error))? {
@@ -92,7 +92,7 @@ async fn import_batch(
     accounts: &Accounts,
     import: &Import,
     batch: &mut Vec<(u64, ImportedUser)>,
-    report: &mut Report,
+    report: &mut ImportReport,
 ) -> Result<(), crate::db::Fault> {
     if batch.is_empty() {
         return Ok(());

@@ -14,7 +14,7 @@ const REMEMBERED: usize = 2_000_000;
 /// Characters of the progress bar.
 const WIDTH: usize = 30;
 
-pub struct Report {
+pub struct ImportReport {
     json: bool,
     dry: bool,
     keys: RandomState,
@@ -26,7 +26,7 @@ pub struct Report {
     pub refused: u64,
 }
 
-impl Report {
+impl ImportReport {
     pub fn new(json: bool, dry: bool) -> Self {
         Self {
             json,
@@ -164,12 +164,12 @@ mod tests {
 
     #[test]
     fn a_second_row_with_one_address_is_a_duplicate_also_in_a_dry_run() {
-        let mut real = Report::new(true, false);
+        let mut real = ImportReport::new(true, false);
         real.record(1, "ada", true, true);
         real.record(2, "ada", true, false);
         real.record(3, "eve", false, false);
         assert_eq!((real.imported, real.existing, real.refused), (1, 1, 1));
-        let mut dry = Report::new(true, true);
+        let mut dry = ImportReport::new(true, true);
         dry.record(1, "ada", false, true);
         dry.record(2, "ada", true, true);
         assert_eq!((dry.imported, dry.without_password, dry.refused), (1, 1, 1));

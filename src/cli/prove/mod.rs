@@ -9,7 +9,7 @@ use super::Failure;
 use crate::config::Settings;
 
 #[derive(Subcommand)]
-pub enum Command {
+pub enum ProveCommand {
     Revocation(revocation::Options),
     /// Measure what a check, a log-in and a log-out cost with a session and with a JSON Web Token.
     Cost {
@@ -19,9 +19,9 @@ pub enum Command {
     },
 }
 
-pub fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
+pub fn run(settings: &Settings, command: ProveCommand) -> Result<(), Failure> {
     match command {
-        Command::Revocation(options) => revocation::run(settings, &options),
-        Command::Cost { json } => cost::run(settings, json),
+        ProveCommand::Revocation(options) => revocation::run(settings, &options),
+        ProveCommand::Cost { json } => cost::run(settings, json),
     }
 }

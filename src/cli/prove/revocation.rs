@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Failure, log, serve};
 use crate::config::Settings;
-use crate::lab::prove::{self, Failing, Percentiles, Report};
+use crate::lab::prove::{self, Failing, Percentiles, RevocationReport};
 
 /// Start instances of this program on a database created for the test, keep them under load, revoke sessions one by
 /// one, and check that none is served afterwards. Existing data is not touched.
@@ -59,7 +59,7 @@ fn words(failing: Failing) -> String {
 }
 
 /// Programs read these keys: they do not change.
-fn as_json(report: &Report) -> Value {
+fn as_json(report: &RevocationReport) -> Value {
     let times = |times: Option<Percentiles>| {
         times.map(|Percentiles { p50, p99, max }| json!({ "p50": p50, "p99": p99, "max": max }))
     };
@@ -80,12 +80,12 @@ fn as_json(report: &Report) -> Value {
     })
 }
 
-struct AsText<'r>(&'r Report);
+struct AsText<'r>(&'r RevocationReport);
 
 impl Display for AsText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let report = self.0;
-        let Report { instances, connections, seconds, .. } = report;
+        let RevocationReport { instances, connections, seconds, .. } = report;
         let revoked = report.revocations();
         writeln!(f, "{instances} instances on one database, {connections} connections requesting /home.")?;
         writeln!(

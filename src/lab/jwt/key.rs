@@ -9,14 +9,14 @@ use super::{Algorithm, provider};
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Key {
+pub struct JwtKey {
     algorithm: Algorithm,
     id: Arc<str>,
     private: Option<Arc<EncodingKey>>,
     verifying: Arc<DecodingKey>,
 }
 
-impl Key {
+impl JwtKey {
     /// `kid` is the id that tokens refer to. Any 32 bytes are a key; use random ones.
     pub fn new(algorithm: Algorithm, kid: &str, seed: &[u8; 32]) -> Self {
         let (private, verifying) = match algorithm {

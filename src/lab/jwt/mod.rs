@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
 use serde::{Deserialize, Serialize};
 
-pub use key::Key;
+pub use key::JwtKey;
 pub use provider::install;
 pub use read::{Readable, read};
 pub use verifier::{Refusal, Verifier};
@@ -110,12 +110,12 @@ struct Header<'k> {
     kid: &'k str,
 }
 
-pub fn sign(key: &Key, use_: Use, claims: &Claims) -> Result<String, Error> {
+pub fn sign(key: &JwtKey, use_: Use, claims: &Claims) -> Result<String, Error> {
     let header = Header { typ: use_.typ(), alg: key.algorithm().name(), kid: key.id() };
     signed(key, &header, claims)
 }
 
-fn signed(key: &Key, header: &impl Serialize, claims: &impl Serialize) -> Result<String, Error> {
+fn signed(key: &JwtKey, header: &impl Serialize, claims: &impl Serialize) -> Result<String, Error> {
     let private = key.private().ok_or(Error::VerifyOnly)?;
     let mut token = part(header)?;
     token.push('.');

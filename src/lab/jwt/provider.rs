@@ -50,32 +50,32 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     }
 }
 
-fn hs256(secret: &[u8]) -> Result<HmacKey> {
-    Ok(HmacKey(Hmac::new_from_slice(secret).map_err(|_| ErrorKind::InvalidKeyFormat)?))
+fn hs256(secret: &[u8]) -> Result<JwtHmacKey> {
+    Ok(JwtHmacKey(Hmac::new_from_slice(secret).map_err(|_| ErrorKind::InvalidKeyFormat)?))
 }
 
-struct HmacKey(Hmac<Sha256>);
+struct JwtHmacKey(Hmac<Sha256>);
 
-impl Signer<Vec<u8>> for HmacKey {
+impl Signer<Vec<u8>> for JwtHmacKey {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
         Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
     }
 }
 
-impl Verifier<Vec<u8>> for HmacKey {
+impl Verifier<Vec<u8>> for JwtHmacKey {
     /// Compares in constant time.
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         self.0.clone().chain_update(message).verify_slice(signature).map_err(Error::from_source)
     }
 }
 
-impl JwtSigner for HmacKey {
+impl JwtSigner for JwtHmacKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::HS256
     }
 }
 
-impl JwtVerifier for HmacKey {
+impl JwtVerifier for JwtHmacKey {
     fn algorithm(&self) -> Algorithm {
         Algorithm::HS256
     }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
 use serde::{Deserialize, Serialize};
 
-use super::{Algorithm, Claims, Key, Use};
+use super::{Algorithm, Claims, JwtKey, Use};
 
 /// The limit for a cookie with its name and attributes (RFC 6265bis §5.6). Longer tokens are not decoded.
 pub(super) const MAX_LENGTH: usize = 4096;
@@ -16,7 +16,7 @@ pub(super) const MAX_LENGTH: usize = 4096;
 /// Accepts tokens of one algorithm, issuer and audience.
 pub struct Verifier {
     algorithm: Algorithm,
-    keys: Vec<Key>,
+    keys: Vec<JwtKey>,
     issuer: String,
     audience: String,
 }
@@ -87,7 +87,7 @@ struct Header<'t> {
 
 impl Verifier {
     /// Keys of another algorithm are left out: a token that names one names an unknown key.
-    pub fn new(algorithm: Algorithm, mut keys: Vec<Key>, issuer: &str, audience: &str) -> Self {
+    pub fn new(algorithm: Algorithm, mut keys: Vec<JwtKey>, issuer: &str, audience: &str) -> Self {
         keys.retain(|key| key.algorithm() == algorithm);
         Self { algorithm, keys, issuer: issuer.to_owned(), audience: audience.to_owned() }
     }

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::{ClientInfo, Lab, Run, Subject, queries};
 use crate::db::{Db, Fault, off_thread};
 use crate::secret::Token;
-use latchkey_sessions::{InvalidationListener, Login, Store};
+use latchkey_sessions::{InvalidationListener, NewSession, Store};
 
 pub use cost::{CheckCost, CheckKind, Cost, Operation, OperationCost, RowWrites};
 pub use stopwatch::{Spread, Stopwatch};
@@ -182,7 +182,7 @@ impl Lab {
         Ok(value)
     }
 
-    pub(super) fn login_of(&self, run: &Run) -> Login {
+    pub(super) fn login_of(&self, run: &Run) -> NewSession {
         ClientInfo::default().login(run, MEASUREMENT)
     }
 }

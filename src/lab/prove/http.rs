@@ -19,7 +19,7 @@ pub struct HttpConnection {
     received: Vec<u8>,
 }
 
-pub struct Answer {
+pub struct ProbeAnswer {
     pub status: u16,
     /// The target of a redirect, without its query.
     pub location: String,
@@ -31,12 +31,12 @@ impl HttpConnection {
         Self { port, stream: None, received: Vec::new() }
     }
 
-    pub async fn get(&mut self, path: &str, cookie: &str) -> Result<Answer, Error> {
+    pub async fn get(&mut self, path: &str, cookie: &str) -> Result<ProbeAnswer, Error> {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\n\r\n")).await
     }
 
     /// Posts a form as a browser on this page would.
-    pub async fn post(&mut self, path: &str, cookie: &str, form: &str) -> Result<Answer, Error> {
+    pub async fn post(&mut self, path: &str, cookie: &str, form: &str) -> Result<ProbeAnswer, Error> {
         let length = form.len();
         self.send(&format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\norigin: http://localhost\r\n\
@@ -46,7 +46,7 @@ impl HttpConnection {
     }
 
     /// Never sends a request twice: a failed connection is dropped, and the next request opens another.
-    async fn send(&mut self, request: &str) -> Result<Answer, Error> {
+    async fn send(&mut self, request: &str) -> Result<ProbeAnswer, Error> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => {
@@ -64,7 +64,7 @@ impl HttpConnection {
         Ok(answer)
     }
 
-    async fn receive(&mut self, stream: &mut TcpStream) -> Result<Answer, Error> {
+    async fn receive(&mut self, stream: &mut TcpStream) -> Result<ProbeAnswer, Error> {
         self.received.clear();
         let head_ends = loop {
             if stream.read_buf(&mut self.received).await? == 0 {
@@ -88,7 +88,7 @@ impl HttpConnection {
         }
         let location = header(&head, "location").and_then(|value| value.split('?').next());
         let body = String::from_utf8_lossy(&self.received[head_ends..ends]).into_owned();
-        Ok(Answer { status, location: location.unwrap_or_default().to_owned(), body })
+        Ok(ProbeAnswer { status, location: location.unwrap_or_default().to_owned(), body })
     }
 }
 

@@ -11,8 +11,8 @@ use actix_web::rt::time::sleep;
 use super::ProveError;
 use super::error::Awaited;
 use super::http::HttpConnection;
-use super::report::Report;
-use super::users::{Session, User, Users};
+use super::report::RevocationReport;
+use super::users::{ProbeUser, ProbeUsers, Session};
 
 /// Clients of each instance, each on a connection that is kept.
 const CLIENTS_PER_INSTANCE: usize = 4;
@@ -38,7 +38,7 @@ pub struct Load {
     bystander: Rc<WatchedSession>,
     current: RefCell<Option<Rc<WatchedSession>>>,
     revoked: RefCell<Vec<Rc<WatchedSession>>>,
-    pub counts: Counts,
+    pub counts: ProbeCounts,
     done: Cell<bool>,
 }
 
@@ -57,7 +57,7 @@ struct Answers {
 }
 
 #[derive(Default)]
-pub struct Counts {
+pub struct ProbeCounts {
     pub requests: Cell<u64>,
     pub begun_after_answer: Cell<u64>,
     /// Must stay 0.
@@ -82,17 +82,21 @@ impl Load {
     pub fn new(ports: Vec<u16>, bystander: Session) -> Self {
         let bystander = WatchedSession::new(bystander, ports.len());
         let (current, revoked) = (RefCell::default(), RefCell::default());
-        Self { ports, bystander, current, revoked, counts: Counts::default(), done: Cell::new(false) }
+        Self { ports, bystander, current, revoked, counts: ProbeCounts::default(), done: Cell::new(false) }
     }
 
     /// Revokes sessions for so many seconds, at one instance after the other.
-    pub async fn run(self: Rc<Self>, users: Users, seconds: u64) -> Result<Report, ProveError> {
+    pub async fn run(
+        self: Rc<Self>,
+        users: ProbeUsers,
+        seconds: u64,
+    ) -> Result<RevocationReport, ProveError> {
         let clients = self.ports.len() * CLIENTS_PER_INSTANCE;
         let clients: Vec<JoinHandle<()>> =
             (0..clients).map(|client| spawn(Rc::clone(&self).send_requests(client))).collect();
         let mut connections: Vec<HttpConnection> =
             self.ports.iter().map(|port| HttpConnection::new(*port)).collect();
-        let mut report = Report::new(self.ports.len(), CLIENTS_PER_INSTANCE);
+        let mut report = RevocationReport::new(self.ports.len(), CLIENTS_PER_INSTANCE);
         let mut user = users.user(&mut connections[0]).await?;
         let started = Instant::now();
         let mut revoking = 0;
@@ -119,11 +123,11 @@ impl Load {
     /// them refuse it.
     async fn revoke(
         &self,
-        user: &User,
+        user: &ProbeUser,
         session: Session,
         revoking: usize,
         http: &mut HttpConnection,
-        report: &mut Report,
+        report: &mut RevocationReport,
     ) -> Result<(), ProveError> {
         let watched = WatchedSession::new(session, self.ports.len());
         *self.current.borrow_mut() = Some(Rc::clone(&watched));

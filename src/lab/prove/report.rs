@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::load::Counts;
+use super::load::ProbeCounts;
 use super::users::Session;
 
 #[derive(Clone, Default)]
-pub struct Report {
+pub struct RevocationReport {
     pub instances: usize,
     pub connections: usize,
     pub seconds: f64,
@@ -40,7 +40,7 @@ pub struct Percentiles {
     pub max: f64,
 }
 
-impl Report {
+impl RevocationReport {
     pub fn new(instances: usize, clients_per_instance: usize) -> Self {
         Self { instances, connections: instances * clients_per_instance, ..Self::default() }
     }
@@ -64,7 +64,7 @@ impl Report {
         }
     }
 
-    pub fn add_counts(&mut self, counts: &Counts) {
+    pub fn add_counts(&mut self, counts: &ProbeCounts) {
         self.requests = counts.requests.get();
         self.begun_after_answer = counts.begun_after_answer.get();
         self.served_after_answer = counts.served_after_answer.get();
@@ -128,12 +128,13 @@ mod tests {
 
     #[test]
     fn a_report_proves_only_what_it_observed() {
-        let proof = Report { answered: vec![1.0], begun_after_answer: 1, ..Report::default() };
+        let proof =
+            RevocationReport { answered: vec![1.0], begun_after_answer: 1, ..RevocationReport::default() };
         assert_eq!(proof.failing(), None);
-        let late = Report { served_after_answer: 1, ..proof };
+        let late = RevocationReport { served_after_answer: 1, ..proof };
         assert_eq!(late.failing(), Some(Failing::ServedAfterAnswer { served: 1, of: 1 }));
-        let refusing = Report { served_after_answer: 0, refused_while_live: 2, ..late };
+        let refusing = RevocationReport { served_after_answer: 0, refused_while_live: 2, ..late };
         assert_eq!(refusing.failing(), Some(Failing::RefusedWhileLive(2)));
-        assert_eq!(Report::default().failing(), Some(Failing::NothingRevoked));
+        assert_eq!(RevocationReport::default().failing(), Some(Failing::NothingRevoked));
     }
 }

@@ -14,12 +14,12 @@ use crate::identity::{Email, Name, Role};
 use crate::mail::Mailer;
 use crate::notices::write_nothing;
 use crate::secret::{CookieSigner, Secret};
-use latchkey_sessions::{Handle, Key, Login};
+use latchkey_sessions::{Handle, Key, NewSession};
 
 /// Fewer than the limit of sessions a user may have.
 const SESSIONS_PER_USER: usize = 60;
 
-pub struct Users {
+pub struct ProbeUsers {
     accounts: Accounts,
     signer: CookieSigner,
     created: Cell<usize>,
@@ -36,13 +36,13 @@ pub struct Session {
 }
 
 /// A user in one browser, who is about to revoke their other sessions.
-pub struct User {
+pub struct ProbeUser {
     cookie: String,
     csrf_token: String,
     pub other_sessions: Vec<Session>,
 }
 
-impl Users {
+impl ProbeUsers {
     /// Creates accounts as the instances know them: in the same database, with the same secret.
     pub fn new(settings: &Settings, sandbox: &Sandbox) -> Result<Self, ProveError> {
         let mut settings = settings.clone();
@@ -62,7 +62,7 @@ impl Users {
     }
 
     /// A new user, who has opened the page that lists their sessions.
-    pub async fn user(&self, http: &mut HttpConnection) -> Result<User, ProveError> {
+    pub async fn user(&self, http: &mut HttpConnection) -> Result<ProbeUser, ProveError> {
         let mut other_sessions = self.sessions_of_new_user(SESSIONS_PER_USER).await?;
         let Session { cookie, .. } = other_sessions.pop().ok_or_else(no_session)?;
         let page = http.get("/account/sessions", &cookie).await?;
@@ -71,7 +71,7 @@ impl Users {
             let request = Request::SessionsPage;
             return Err(ProveError::Unexpected { request, status: page.status, location: page.location });
         };
-        Ok(User { cookie, csrf_token: csrf_token.to_owned(), other_sessions })
+        Ok(ProbeUser { cookie, csrf_token: csrf_token.to_owned(), other_sessions })
     }
 
     /// Creates a user, and opens `count` sessions as a log-in does.
@@ -82,7 +82,7 @@ impl Users {
         let name = Name::parse(&format!("Person {number}")).map_err(|why| invalid(&why))?;
         let created = self.accounts.admin.create_user(&email, &name, Role::Member).await.split()?;
         let user = created.map_err(ProveError::AccountRefused)?;
-        let login = Login {
+        let login = NewSession {
             principal: user.principal(),
             remember: false,
             factor: "password".into(),
@@ -105,7 +105,7 @@ impl Users {
     }
 }
 
-impl User {
+impl ProbeUser {
     /// Revokes one of the other sessions with the form on their page, and records when. Returns `false` if there was
     /// no answer in time, or the instance asked to come back later.
     pub async fn revoke(&self, session: &Session, http: &mut HttpConnection) -> Result<bool, ProveError> {

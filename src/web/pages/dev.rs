@@ -15,7 +15,7 @@ use crate::web::http::form::Fields;
 use crate::web::http::path::{ById, Path};
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::pages::view::{Ends, Event, PER_PAGE, Pager, Series, SessionRow, Strength, When};
+use crate::web::pages::view::{Ends, EventView, PER_PAGE, Pager, Series, SessionView, Strength, When};
 use crate::web::session::guard::Visitor;
 
 struct MailRow {
@@ -88,8 +88,8 @@ struct PartsPage {
     plain: Fields,
     bad: Fields,
     shown: Fields,
-    sessions: Vec<SessionRow>,
-    events: Vec<Event>,
+    sessions: Vec<SessionView>,
+    events: Vec<EventView>,
     series: Series,
     pager: Pager,
     strengths: Vec<Option<Strength>>,
@@ -132,8 +132,8 @@ fn ago(minutes: i64) -> When {
     When::new(now - Duration::minutes(minutes), now)
 }
 
-fn session(device: &str, current: bool) -> SessionRow {
-    SessionRow {
+fn session(device: &str, current: bool) -> SessionView {
+    SessionView {
         handle: Uuid::nil().to_string(),
         device: device.into(),
         address: "203.0.113.7".into(),
@@ -154,8 +154,8 @@ fn ends_in(minutes: i64) -> Ends {
     Ends::new(now + Duration::minutes(minutes), now, Some(std::time::Duration::from_secs(86_400)))
 }
 
-fn event(kind: &'static str) -> Event {
-    Event {
+fn event(kind: &'static str) -> EventView {
+    EventView {
         code: kind,
         when: ago(90),
         text: format!("Something {kind} happened"),

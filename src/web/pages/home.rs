@@ -9,7 +9,7 @@ use crate::web::http::error::Error;
 use crate::web::http::flash;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::pages::view::SessionRow;
+use crate::web::pages::view::SessionView;
 use crate::web::session::guard::{SignedIn, Visitor};
 use latchkey_sessions::{Policy, SessionRecord};
 
@@ -37,7 +37,7 @@ pub async fn landing(visitor: Visitor, ctx: RequestContext) -> Result<HttpRespon
 struct DashboardPage {
     page: Page,
     name: SmolStr,
-    session: SessionRow,
+    session: SessionView,
     elapsed: u8,
     /// Other live sessions of the same person.
     others: u32,
@@ -65,7 +65,7 @@ pub fn dashboard(
     now: OffsetDateTime,
     policy: &Policy,
 ) -> Result<HttpResponse, Error> {
-    let session = SessionRow::new(record, record.handle, now, policy);
+    let session = SessionView::new(record, record.handle, now, policy);
     page::ok(&DashboardPage {
         page,
         name,

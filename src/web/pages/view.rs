@@ -5,10 +5,10 @@ mod series;
 
 use time::OffsetDateTime;
 
-use crate::audit::{Actor, AuditAction, Event as AuditEvent};
+use crate::audit::{Actor, AuditAction, Event};
 use crate::device;
 use crate::identity::{LoginMethod, UserId};
-use crate::users::UserRow as Person;
+use crate::users::UserRow;
 use crate::web::copy::audit::sentence;
 use crate::web::pages::page::Page;
 use latchkey_sessions::{Handle, Policy, SessionRecord};
@@ -17,7 +17,7 @@ pub use crate::passwords::Strength;
 pub use moments::{Ends, When};
 pub use series::{Series, grouped};
 
-pub struct SessionRow {
+pub struct SessionView {
     pub handle: String,
     pub device: String,
     pub address: String,
@@ -33,7 +33,7 @@ pub struct SessionRow {
     pub person_email: String,
 }
 
-impl SessionRow {
+impl SessionView {
     pub fn new(record: &SessionRecord, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
         let current = record.handle == current;
         // Rows say it with some delay; of this one we know.
@@ -54,7 +54,7 @@ impl SessionRow {
         }
     }
 
-    pub fn of(mut self, person: Option<&Person>) -> Self {
+    pub fn of(mut self, person: Option<&UserRow>) -> Self {
         if let Some(person) = person {
             self.person_id = person.id.to_string();
             self.person_name.clone_from(&person.name);
@@ -64,7 +64,7 @@ impl SessionRow {
     }
 }
 
-pub struct Event {
+pub struct EventView {
     /// The stored action.
     pub code: &'static str,
     pub when: When,
@@ -83,9 +83,9 @@ pub struct Event {
     pub person_name: String,
 }
 
-impl Event {
+impl EventView {
     /// As the user it happened to reads it, who does not learn where an administrator was.
-    pub fn own(event: &AuditEvent, now: OffsetDateTime) -> Self {
+    pub fn own(event: &Event, now: OffsetDateTime) -> Self {
         let by = match event.by() {
             Actor::Admin(_) => "an administrator",
             Actor::Operator => "the operator",
@@ -109,7 +109,7 @@ impl Event {
     }
 
     /// As an administrator reads it: with who did it, from where, and to whose account.
-    pub fn for_administrators(event: &AuditEvent, now: OffsetDateTime) -> Self {
+    pub fn for_administrators(event: &Event, now: OffsetDateTime) -> Self {
         let named = |id: Option<UserId>, name: &Option<String>| match (id, name) {
             (Some(id), Some(name)) => (id.to_string(), name.clone()),
             (Some(_), None) => (String::new(), "a deleted user".to_owned()),
@@ -146,7 +146,7 @@ impl Event {
     }
 }
 
-pub struct UserRow {
+pub struct UserView {
     pub id: String,
     pub name: String,
     pub email: String,
@@ -157,16 +157,16 @@ pub struct UserRow {
     pub last_login: Option<When>,
 }
 
-impl UserRow {
-    pub fn new(person: &Person, now: OffsetDateTime) -> Self {
+impl UserView {
+    pub fn new(person: &UserRow, now: OffsetDateTime) -> Self {
         Self {
             id: person.id.to_string(),
             name: person.name.clone(),
             email: person.email.clone(),
             role: person.role.as_str(),
             state: match person {
-                Person { disabled: true, .. } => "disabled",
-                Person { leaving: true, .. } => "leaving",
+                UserRow { disabled: true, .. } => "disabled",
+                UserRow { leaving: true, .. } => "leaving",
                 _ => "active",
             },
             sessions: u64::try_from(person.sessions).unwrap_or(0),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::is_live;
 use crate::schema::sessions::{self, dsl};
-use crate::{Handle, KeyHash, Login, Policy, Principal, SessionRecord, SessionState};
+use crate::{Handle, KeyHash, NewSession, Policy, Principal, SessionRecord, SessionState};
 use latchkey_db::time::{self, Moment};
 
 diesel::define_sql_function! {
@@ -24,7 +24,7 @@ pub fn insert(
     conn: &mut PgConnection,
     kind: &'static str,
     key: &KeyHash,
-    login: &Login,
+    login: &NewSession,
     life: Duration,
 ) -> QueryResult<Handle> {
     diesel::insert_into(sessions::table)

@@ -6,14 +6,14 @@ use askama::Template;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::pages::view::{Event, PER_PAGE, Pager};
+use crate::web::pages::view::{EventView, PER_PAGE, Pager};
 use crate::web::session::guard::SignedIn;
 
 #[derive(Template)]
 #[template(path = "account/activity.html")]
 struct ActivityPage {
     page: Page,
-    events: Vec<Event>,
+    events: Vec<EventView>,
     pager: Pager,
 }
 
@@ -25,6 +25,6 @@ pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Er
     page::ok(&ActivityPage {
         pager: Pager::new(asked, total, &page, ""),
         page,
-        events: events.iter().map(|event| Event::own(event, me.session.now())).collect(),
+        events: events.iter().map(|event| EventView::own(event, me.session.now())).collect(),
     })
 }

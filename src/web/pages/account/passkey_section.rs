@@ -10,7 +10,7 @@ use crate::web::session::guard::Confirmed;
 /// What `account/_passkeys.html` shows.
 pub struct PasskeySection {
     pub work: bool,
-    pub rows: Vec<PasskeyRow>,
+    pub rows: Vec<PasskeyView>,
     pub password: PasswordLogIn,
 }
 
@@ -25,7 +25,7 @@ pub enum PasswordLogIn {
     Alone,
 }
 
-pub struct PasskeyRow {
+pub struct PasskeyView {
     pub id: String,
     pub name: String,
     pub added: When,
@@ -40,7 +40,7 @@ pub struct PasskeyRow {
 
 impl PasskeySection {
     pub async fn of(me: &Confirmed, ctx: &RequestContext, factors: &FactorStatus) -> Result<Self, Error> {
-        let row = |Passkey { id, name, created_at, last_used_at, suspect_since }| PasskeyRow {
+        let row = |Passkey { id, name, created_at, last_used_at, suspect_since }| PasskeyView {
             id: id.0.to_string(),
             typed: name.clone(),
             name,
@@ -50,7 +50,7 @@ impl PasskeySection {
             error: None,
             open: false,
         };
-        let rows: Vec<PasskeyRow> =
+        let rows: Vec<PasskeyView> =
             ctx.accounts().factors.passkeys(&me.session).await?.into_iter().map(row).collect();
         let password = match (&factors.totp, rows.is_empty(), factors.on) {
             (Some(_), ..) => PasswordLogIn::App,
@@ -62,14 +62,14 @@ impl PasskeySection {
     }
 
     /// The row of one passkey, with another name typed in it.
-    pub fn open(&mut self, id: PasskeyId, typed: &str) -> Result<&mut PasskeyRow, Error> {
+    pub fn open(&mut self, id: PasskeyId, typed: &str) -> Result<&mut PasskeyView, Error> {
         let row = self.rows.iter_mut().find(|row| row.id == id.0.to_string()).ok_or(Error::NotFound)?;
         (row.typed, row.open) = (typed.to_owned(), true);
         Ok(row)
     }
 
     /// Whether a name that was typed cannot be taken: the page says so.
-    pub fn error(&self) -> Option<&PasskeyRow> {
+    pub fn error(&self) -> Option<&PasskeyView> {
         self.rows.iter().find(|row| row.error.is_some())
     }
 }

@@ -10,7 +10,7 @@ use crate::web::http::path::{ByHandle, Path};
 use crate::web::pages::NoFields;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::pages::view::SessionRow;
+use crate::web::pages::view::SessionView;
 use crate::web::session::guard::{Confirmed, SignedIn};
 use latchkey_sessions::Handle;
 
@@ -18,7 +18,7 @@ use latchkey_sessions::Handle;
 #[template(path = "account/sessions.html")]
 struct SessionsPage {
     page: Page,
-    sessions: Vec<SessionRow>,
+    sessions: Vec<SessionView>,
     others: usize,
 }
 
@@ -31,7 +31,7 @@ pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Er
         others: records.iter().filter(|record| record.handle != here).count(),
         sessions: records
             .iter()
-            .map(|record| SessionRow::new(record, here, me.session.now(), policy))
+            .map(|record| SessionView::new(record, here, me.session.now(), policy))
             .collect(),
     })
 }

@@ -6,7 +6,7 @@ use askama::Template;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::pages::view::{Event, PER_PAGE, Pager};
+use crate::web::pages::view::{EventView, PER_PAGE, Pager};
 use crate::web::session::guard::Admin;
 
 #[derive(Template)]
@@ -14,7 +14,7 @@ use crate::web::session::guard::Admin;
 struct AuditPage {
     page: Page,
     q: String,
-    events: Vec<Event>,
+    events: Vec<EventView>,
     pager: Pager,
 }
 
@@ -25,7 +25,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
     page::ok(&AuditPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
-        events: events.iter().map(|event| Event::for_administrators(event, me.session.now())).collect(),
+        events: events.iter().map(|event| EventView::for_administrators(event, me.session.now())).collect(),
         q,
     })
 }

@@ -7,7 +7,7 @@ use crate::users::DayCount;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::pages::view::{Event, Series, grouped};
+use crate::web::pages::view::{EventView, Series, grouped};
 use crate::web::session::guard::Admin;
 
 #[derive(Template)]
@@ -16,7 +16,7 @@ struct OverviewPage {
     page: Page,
     stats: Vec<Stat>,
     days: Vec<DayRow>,
-    events: Vec<Event>,
+    events: Vec<EventView>,
 }
 
 /// A number of today, with the same number on the days before.
@@ -87,7 +87,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
         page: ctx.page(),
         stats,
         days: rows(&numbers.log_ins, &numbers.refusals),
-        events: events.iter().map(|event| Event::for_administrators(event, me.session.now())).collect(),
+        events: events.iter().map(|event| EventView::for_administrators(event, me.session.now())).collect(),
     })
 }
 

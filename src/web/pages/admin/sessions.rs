@@ -11,7 +11,7 @@ use crate::web::http::form::{Form, FormInput, Preset};
 use crate::web::http::path::{ByHandle, Path};
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::pages::view::{PER_PAGE, Pager, SessionRow};
+use crate::web::pages::view::{PER_PAGE, Pager, SessionView};
 use crate::web::session::guard::Admin;
 use latchkey_sessions::Handle;
 
@@ -20,7 +20,7 @@ use latchkey_sessions::Handle;
 struct AdminSessionsPage {
     page: Page,
     q: String,
-    sessions: Vec<SessionRow>,
+    sessions: Vec<SessionView>,
     pager: Pager,
 }
 
@@ -34,7 +34,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
         sessions: rows
             .iter()
             .map(|(record, person)| {
-                SessionRow::new(record, me.session.record.handle, me.session.now(), policy)
+                SessionView::new(record, me.session.record.handle, me.session.now(), policy)
                     .of(person.as_ref())
             })
             .collect(),

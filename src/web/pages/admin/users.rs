@@ -19,7 +19,7 @@ use crate::web::http::path::{ById, Path};
 use crate::web::pages::NoFields;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, FlashMessage, Page};
-use crate::web::pages::view::{Event, PER_PAGE, Pager, SessionRow, UserRow};
+use crate::web::pages::view::{EventView, PER_PAGE, Pager, SessionView, UserView};
 use crate::web::session::guard::Admin;
 
 #[derive(Template)]
@@ -27,7 +27,7 @@ use crate::web::session::guard::Admin;
 struct UsersPage {
     page: Page,
     q: String,
-    users: Vec<UserRow>,
+    users: Vec<UserView>,
     pager: Pager,
 }
 
@@ -38,7 +38,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
     page::ok(&UsersPage {
         pager: Pager::new(asked, total, &page, &q),
         page,
-        users: users.iter().map(|user| UserRow::new(user, me.session.now())).collect(),
+        users: users.iter().map(|user| UserView::new(user, me.session.now())).collect(),
         q,
     })
 }
@@ -47,9 +47,9 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
 #[template(path = "admin/users/id.html")]
 struct UserPage {
     page: Page,
-    user: UserRow,
-    sessions: Vec<SessionRow>,
-    events: Vec<Event>,
+    user: UserView,
+    sessions: Vec<SessionView>,
+    events: Vec<EventView>,
     last_admin: bool,
     is_self: bool,
     can_reset: bool,
@@ -67,15 +67,15 @@ impl UserPage {
         let sessions = found.sessions.iter();
         Ok(Self {
             page: ctx.page().at(&format!("/admin/users/{id}")),
-            user: UserRow::new(&found.user, now),
+            user: UserView::new(&found.user, now),
             role: found.user.role.as_str(),
             sessions: sessions
-                .map(|record| SessionRow::new(record, here, now, policy).of(Some(&found.user)))
+                .map(|record| SessionView::new(record, here, now, policy).of(Some(&found.user)))
                 .collect(),
             events: found
                 .events
                 .iter()
-                .map(|event| Event::for_administrators(event, now).on_their_page())
+                .map(|event| EventView::for_administrators(event, now).on_their_page())
                 .collect(),
             last_admin: found.last_admin,
             factors: second_step(&found.factors),

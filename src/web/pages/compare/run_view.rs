@@ -7,8 +7,8 @@ use super::copy;
 use super::copy::narration::{Narration, narration};
 use crate::lab::jwt::{self, Algorithm};
 use crate::lab::{
-    Comparison, Credentials, HistoryEntry, LoggedStep, RefreshRefusal, Role, Run, SessionRow, Snapshot,
-    SourceLine, TokenRow, Verdict,
+    Comparison, Credentials, HistoryEntry, LoggedStep, RefreshRefusal, Run, SessionRow, Snapshot, SourceLine,
+    SubjectRole, TokenRow, Verdict,
 };
 use crate::web::http::shared::LabCookies;
 use crate::web::pages::view::When;
@@ -181,7 +181,7 @@ impl VerdictView {
         let accepted = verdict.is_admitted();
         Self {
             accepted,
-            role: verdict.role.map_or("", Role::as_str),
+            role: verdict.role.map_or("", SubjectRole::as_str),
             reason: copy::reason(&verdict.reason),
             code: verdict.reason.code(),
             since: verdict.since.filter(|_| !accepted).map(|since| to_the_second(since, now)),

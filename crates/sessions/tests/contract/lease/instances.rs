@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use latchkey_db::PoolSettings;
 use latchkey_db::{Db, Fault};
 use latchkey_sessions::{
-    Handle, InvalidationListener, Key, KeyHash, LiveSession, Login, Owner, Policy, Principal, SessionTx,
+    Handle, InvalidationListener, Key, KeyHash, LiveSession, NewSession, Owner, Policy, Principal, SessionTx,
     Store, live,
 };
 use nix::sys::signal::{Signal, kill};
@@ -245,8 +245,8 @@ pub async fn begin<F: Future>(mut future: Pin<&mut F>) {
     .await;
 }
 
-pub fn login(principal: Principal) -> Login {
-    Login {
+pub fn login(principal: Principal) -> NewSession {
+    NewSession {
         principal,
         remember: false,
         factor: "password".into(),

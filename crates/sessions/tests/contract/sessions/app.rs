@@ -16,7 +16,7 @@ use actix_web::{App, Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, join};
 use latchkey_db::Fault;
-use latchkey_sessions::{Login, Principal, Store, request};
+use latchkey_sessions::{NewSession, Principal, Store, request};
 use tokio::sync::Notify;
 
 use super::room::{IDENTITY, Room, login};
@@ -221,7 +221,7 @@ async fn handle(http: HttpRequest, session: Session, inside: web::Data<Inside>) 
 async fn open(inside: &Inside, http: &HttpRequest, who: Principal, remember: bool) -> Result<(), Error> {
     let (sessions, keep_for) =
         (inside.sessions.clone(), remember.then(|| inside.sessions.policy().absolute(true)));
-    let login = Login { remember, ..login(who) };
+    let login = NewSession { remember, ..login(who) };
     let (key, _) = inside
         .sessions
         .write(move |change| sessions.open(change, &login))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_session::storage::SessionStore as _;
-use latchkey_sessions::{Login, Policy};
+use latchkey_sessions::{NewSession, Policy};
 
 use super::room::{ADA, Room, TTL, belonging_to, login};
 
@@ -24,8 +24,8 @@ fn policy() -> Policy {
 const PLAIN: &str = "least(last_seen_at + interval '1 hour', created_at + interval '10 hours')";
 const REMEMBERED: &str = "least(last_seen_at + interval '20 hours', created_at + interval '100 hours')";
 
-fn remembered() -> Login {
-    Login { remember: true, ..login(ADA) }
+fn remembered() -> NewSession {
+    NewSession { remember: true, ..login(ADA) }
 }
 
 #[actix_web::test]

@@ -9,7 +9,7 @@ use actix_web::rt::System;
 use diesel::{Connection as _, PgConnection};
 use latchkey_db::Fault;
 use latchkey_sessions::{
-    Handle, Key, LiveSession, Login, Owner, Policy, Principal, Scope, SessionRecord, SessionTx, Store,
+    Handle, Key, LiveSession, NewSession, Owner, Policy, Principal, Scope, SessionRecord, SessionTx, Store,
 };
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ impl<O: Owner> Room<O> {
     }
 
     /// A session opened the way the application does it.
-    pub fn open(&self, login: &Login) -> (Key, Handle) {
+    pub fn open(&self, login: &NewSession) -> (Key, Handle) {
         let (sessions, login) = (self.sessions.clone(), login.clone());
         self.change(move |change| sessions.open(change, &login))
     }
@@ -167,8 +167,8 @@ impl<O: Owner> Room<O> {
     }
 }
 
-pub fn login(principal: Principal) -> Login {
-    Login {
+pub fn login(principal: Principal) -> NewSession {
+    NewSession {
         principal,
         remember: false,
         factor: "password".into(),

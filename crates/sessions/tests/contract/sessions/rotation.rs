@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::rt::System;
 use diesel::connection::SimpleConnection as _;
 use latchkey_db::Fault;
-use latchkey_sessions::{Key, LiveSession, Login, Policy, SessionTx};
+use latchkey_sessions::{Key, LiveSession, NewSession, Policy, SessionTx};
 
 use super::room::{ADA, Room, belonging_to, login};
 
@@ -57,7 +57,7 @@ async fn rotation_restarts_the_idle_clock_and_never_the_absolute_one() {
     };
     for (remember, idle, absolute) in [(false, 1, 10), (true, 20, 100)] {
         let room = Room::with(policy);
-        let (key, _) = room.open(&Login { remember, ..login(ADA) });
+        let (key, _) = room.open(&NewSession { remember, ..login(ADA) });
         room.age("50 minutes");
         let live = room.sessions.find(&key).await.unwrap().unwrap();
         let key = room.rotate(&live, true).unwrap();

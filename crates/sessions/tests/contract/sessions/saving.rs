@@ -121,7 +121,7 @@ async fn a_login_is_stored_with_all_that_was_said_about_it() {
 #[actix_web::test]
 async fn user_agents_are_cut_to_the_length_of_the_column() {
     let room = Room::new();
-    let hostile = |unit: &str| latchkey_sessions::Login {
+    let hostile = |unit: &str| latchkey_sessions::NewSession {
         address: unit.repeat(10_000),
         user_agent: unit.repeat(10_000),
         ..login(ADA)
@@ -133,7 +133,7 @@ async fn user_agents_are_cut_to_the_length_of_the_column() {
         assert_eq!(record.address, clean.chars().take(45).collect::<String>());
         assert_eq!(*record.user_agent, *clean.chars().take(400).collect::<String>());
     }
-    let (key, _) = room.open(&latchkey_sessions::Login { user_agent: "\0".into(), ..login(ADA) });
+    let (key, _) = room.open(&latchkey_sessions::NewSession { user_agent: "\0".into(), ..login(ADA) });
     assert_eq!(&*room.sessions.find(&key).await.unwrap().unwrap().record.user_agent, "");
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::token_refusal;
 use crate::lab::jwt::Algorithm;
-use crate::lab::{DenyList, Holder, Outcome, RefreshRefusal, Role};
+use crate::lab::{DenyList, Holder, Outcome, RefreshRefusal, SubjectRole};
 
 /// What a step did, and what each side did for it; empty where a side did nothing.
 pub struct Narration {
@@ -56,8 +56,8 @@ pub fn narration(outcome: &Outcome) -> Narration {
         ),
         Outcome::RoleChanged { role, access_tokens_denied } => narrate(
             match role {
-                Role::Admin => "The user is now an administrator.",
-                Role::Member => "The user is now a member.",
+                SubjectRole::Admin => "The user is now an administrator.",
+                SubjectRole::Member => "The user is now a member.",
             },
             "The role is read with the row, so there is nothing else to do.",
             match access_tokens_denied {
