@@ -98,10 +98,11 @@ async fn a_log_in_that_waited_too_long_or_whose_password_changed_begins_anew() {
         let options = asked(&mut browser).await;
         app.db.execute(change);
         let answer = browser.post_json(FINISH, &device.sign(&options)).await;
-        assert_eq!(answer.is(200).json(), json!({"next": "/login?next=/account"}), "{change}");
+        assert_eq!(answer.is(403).json()["next"], "/login?next=/account", "{change}");
         assert!(!browser.is_in().await);
         let answer = browser.post_json(START, &json!({})).await;
-        assert_eq!(answer.is(200).json(), json!({"next": "/login"}), "{change}");
+        assert_eq!(answer.is(403).json()["next"], "/login", "{change}");
+        assert_eq!(browser.cookies["latchkey-flash"], "log-in-expired", "{change}");
     }
     assert_eq!(app.live_sessions(&ada), before);
 }
