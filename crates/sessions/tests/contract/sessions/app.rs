@@ -126,7 +126,7 @@ impl Site {
         self.send(Act::Open(who), None).await.cookie.unwrap()
     }
 
-    /// The principal for whom the site takes this cookie.
+    /// The principal that the site recognises by this cookie.
     pub async fn who(&self, cookie: &Cookie<'static>) -> String {
         self.send(Act::Look, Some(cookie)).await.body
     }
