@@ -77,7 +77,7 @@ pub fn fields() -> BTreeSet<String> {
 fn typed_fields() -> Vec<(String, String)> {
     let mut fields = Vec::new();
     for (place, text) in sources("src/web") {
-        for input in text.split("impl Input for ").skip(1) {
+        for input in text.split("impl FormInput for ").skip(1) {
             let name = input.split([' ', '{']).next().unwrap_or_default();
             let declared = format!("struct {name} {{");
             let Some((_, body)) = text.split_once(&declared) else { panic!("{place}: where is {name}?") };
