@@ -99,7 +99,7 @@ async fn a_refused_recipient_does_not_stop_other_mail_and_stays_out_of_the_log()
     register(&mut app.browser(), "ada@example.org").await;
     while deliver(&app).await > 0 {}
     assert_eq!(server.letter().await.recipients, ["ada@example.org"]);
-    // What is kept here is what is logged.
+    // The stored reason is the logged reason.
     let error: String = app.db.scalar("SELECT last_error FROM outbox WHERE sent_at IS NULL");
     assert!(error.contains("Recipient address rejected") && !error.contains('@'), "{error}");
 }
@@ -552,7 +552,7 @@ impl Drop for MailServer {
     }
 }
 
-/// Takes connections and says nothing, ever.
+/// Accepts connections and never answers.
 pub struct SilentServer {
     pub port: u16,
     connections: Arc<Mutex<Vec<TcpStream>>>,
@@ -572,7 +572,7 @@ impl SilentServer {
         Self { port, connections }
     }
 
-    /// Connections whose other end is still waiting for a word.
+    /// Connections whose client still waits for the greeting.
     pub fn waiting(&self) -> usize {
         let open = |stream: &&TcpStream| {
             stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::app::{Person, TestApp};
 use crate::support::subjects;
 
-/// The time to think is over.
+/// Ends the grace period of the deletion.
 fn let_it_pass(app: &TestApp) {
     app.db.execute(
         "UPDATE users SET delete_after = now() - interval '1 second' WHERE delete_after IS NOT NULL",

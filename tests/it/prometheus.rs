@@ -40,7 +40,7 @@ async fn prometheus_takes_the_metrics_the_rules_and_every_query_of_the_dashboard
     say("alerts", format!("{cases} cases ring, or stay silent, as they should"));
 
     let prometheus = Prometheus::reading(port).await;
-    // A rate needs two looks.
+    // A rate needs two scrapes.
     let again = r#"count_over_time(up{job="latchkey"}[1m]) >= 3"#;
     eventually("three looks", async || (!prometheus.ask(again).await.is_empty()).then_some(())).await;
     let rules = eventually("rules that were tried", async || {
@@ -131,7 +131,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// Looks every half second.
+    /// Checks every half second.
     async fn reading(metrics: u16) -> Self {
         let (place, port) = (DataDir::new(), free_port());
         let config: PathBuf = place.path().join("prometheus.yml");

@@ -76,7 +76,7 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
     match answer.status {
         403 if next.as_str().is_some_and(|next| next.starts_with("/login")) => Outcome::LogIn,
         403 if next.as_str().is_some_and(|next| next.starts_with("/confirm")) => Outcome::Confirm,
-        // The one page that everybody leaves this way.
+        // The one page that redirects every persona.
         303 if row.path == "/logout" => Outcome::Admitted,
         303 if answer.is_sent_to("/login") => Outcome::LogIn,
         303 if answer.is_sent_to("/confirm") => Outcome::Confirm,
@@ -97,7 +97,7 @@ async fn post(browser: &mut Browser, row: &Route, path: &str, token: &str) -> An
     browser.send(post.header("x-csrf-token", token).body("{}")).await
 }
 
-/// Guessing is not what is walked here.
+/// The throttle is not under test here.
 fn app() -> TestApp {
     TestApp::spawn_with(|settings| {
         settings.throttle.account_free = 100_000;
@@ -181,7 +181,7 @@ async fn admission_depends_only_on_the_guard_of_the_route() {
             if got != want && !(both_refuse && got == Outcome::Forbidden) {
                 wrong.push(format!("{persona:?} {:?} {}: {got:?} instead of {want:?}", row.method, row.path));
             }
-            // Logging in anew, as logging out, ends what waits.
+            // Logging in again ends a pending log-in, and so does logging out.
             if row.path == "/logout" || persona == Persona::Pending {
                 browser = browser_of(&app, persona, &ada, &grace).await;
                 token = browser.token.clone();
@@ -212,7 +212,7 @@ async fn after_the_login_a_redirected_user_returns_to_the_requested_page() {
                 continue;
             }
             let back = match row.method {
-                // A log-in that is over begins anew.
+                // An ended pending log-in starts over.
                 _ if row.guard == GuardKind::Pending => door.to_owned(),
                 Method::Get if row.path == "/home" => door.to_owned(),
                 Method::Get => format!("{door}?next={path}"),

@@ -12,7 +12,7 @@ const NEW: &str = "gravel tuba otter lemon";
 const NEWER: &str = "velvet anchor pigeon soup";
 const WRONG: &str = "not-the-password-at-all";
 
-/// Lets people do what people do, and answers everything that was secret in it.
+/// Uses the product like its users do, and returns every secret that occurred.
 async fn live(app: &TestApp) -> Vec<String> {
     let setup = app.accounts.users.setup_link().await.unwrap().unwrap();
     let mut secrets = vec![setup.rsplit_once('=').unwrap().1.to_owned()];
@@ -92,7 +92,7 @@ async fn a_database_in_use_contains_nothing_to_log_in_with() {
     }
     let (code, columns, why) = audited(&app);
     assert_eq!((code, why.as_str()), (Some(0), ""));
-    // It did look.
+    // The scan really looked at the columns.
     for (column, kind) in [
         ("sessions.key_hash", "credential"),
         ("user_tokens.token_hash", "credential"),

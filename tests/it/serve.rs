@@ -86,7 +86,7 @@ async fn after_kill_9_sessions_data_and_secret_are_still_there() {
     grace.get("/home").await.is(200).says("Grace");
     assert_eq!((dir.read("secret"), dir.postgres()), (secret, postgres));
 
-    // And when nothing at all was stopped in good order.
+    // The same after an unclean stop of everything.
     second.kill().await;
     kill(dir.postgres().expect("a server left behind"), Signal::SIGKILL).unwrap();
     let mut third = latchkey.serve_ready().await;
@@ -262,7 +262,7 @@ async fn a_signal_lets_what_is_running_finish() {
         let (status, _) = running.ended().await;
         assert_eq!(status.code(), Some(0));
 
-        // What was acknowledged is kept.
+        // Every acknowledged change is kept.
         let _again = latchkey.serve_ready().await;
         browser.get("/home").await.is(200);
     }

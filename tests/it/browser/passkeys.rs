@@ -222,7 +222,7 @@ async fn a_browser_that_knows_no_passkeys_says_so() {
     let without = json!({"source": "delete window.PublicKeyCredential;"});
     chrome.cdp("Page.addScriptToEvaluateOnNewDocument", without).await;
     chrome.go("/login").await;
-    assert_eq!(said(&chrome).await, "This browser cannot use passkeys.");
+    assert_eq!(said(&chrome).await, "This browser can't use passkeys.");
     let shown = chrome.text().await;
     assert!(!shown.contains("Log in with a passkey"), "{shown}");
 }

@@ -10,11 +10,11 @@ pub const BACK_WITHIN: Duration = Duration::from_secs(5);
 pub struct Outcome {
     pub fault: String,
     pub load: String,
-    /// Acknowledged and not there afterwards.
+    /// Acknowledged, but missing afterwards.
     pub lost: Vec<String>,
-    /// Served, spent twice, half done, or answered as nothing should be.
+    /// Served wrongly, spent twice, half done, or answered unexpectedly.
     pub wrong: Vec<String>,
-    /// What else was to be and was not.
+    /// Other missed expectations.
     pub missed: Vec<String>,
     pub recovered_in: Option<Duration>,
     pub notes: Vec<String>,

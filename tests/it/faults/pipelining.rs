@@ -86,7 +86,7 @@ fn hold(address: &str, requests: &[String; 3], over: &AtomicBool) {
             match stream.write(rest) {
                 Ok(sent) => *rest = &rest[sent..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // Given up: begin anew.
+                // The server closed the connection: open a new one.
                 Err(_) => {
                     if let Ok(again) = connect(address) {
                         let _ = again.set_nonblocking(true);

@@ -20,7 +20,7 @@ const ENDS: usize = 4;
 /// From the start of the process to its readiness.
 const STARTED_WITHIN: Duration = Duration::from_secs(2);
 
-/// What a platform waits for before it kills.
+/// The grace period of a platform before SIGKILL.
 const ENDED_WITHIN: Duration = Duration::from_secs(30);
 
 pub async fn is_killed() -> Vec<Outcome> {
@@ -65,7 +65,7 @@ pub async fn is_told_to_end() -> Vec<Outcome> {
     for pid in &stopped {
         let _ = kill(*pid, Signal::SIGSTOP);
     }
-    // Until everybody who is under way waits for the database, and something is to be written at the end.
+    // Until every request under way waits for the database, and touches are to be flushed at the end.
     time::sleep(CALM).await;
     let took = ends(&mut harness).await;
     harness.notes.push(format!("ended after {:.1} s", took.as_secs_f64()));
@@ -103,7 +103,7 @@ fn expect_answers_for_opened_sessions(harness: &mut Harness) {
     let agents = rows(&mut conn, "SELECT user_agent FROM sessions");
     let untold: Vec<usize> = {
         let history = harness.world.history.borrow();
-        // Those who still wait are told in a moment.
+        // Requests that still wait are answered in a moment.
         let heard = history.log_ins.iter().enumerate().filter(|(_, one)| one.at.ended != u64::MAX);
         heard.filter(|(_, one)| one.done == Done::Unknown).map(|(session, _)| session).collect()
     };

@@ -56,7 +56,7 @@ impl Proxy {
         self.way.swallows.store(swallows, Ordering::Release);
     }
 
-    /// As when the machine behind it dies and the network says so.
+    /// Resets every connection, as when the machine behind it dies and the network reports it.
     pub fn cut(&self) {
         for stream in self.way.open.lock().expect("a lock").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);

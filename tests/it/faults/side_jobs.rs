@@ -19,10 +19,10 @@ use crate::history::actors::World;
 use crate::history::record::Done;
 use crate::history::wire::Reply;
 
-/// More than are ever used up.
+/// More links than a run uses.
 const LINKS: usize = 300;
 
-/// The last ones belong to people with other things to do.
+/// The last users are reserved for other parts of the tests.
 const OTHERS: usize = 20;
 
 pub const NEW_PASSWORD: &str = "analytical-engine-1837";
@@ -30,7 +30,7 @@ pub const NEW_PASSWORD: &str = "analytical-engine-1837";
 #[derive(Default)]
 pub struct Ledger {
     pub registered: RefCell<Vec<(String, Done)>>,
-    /// Of each link in turn, what both who used it were told.
+    /// For each link in turn, the answers to both uses.
     pub resets: RefCell<Vec<[Done; 2]>>,
     tokens: RefCell<Vec<String>>,
     next: Cell<usize>,
@@ -117,7 +117,7 @@ impl Ledger {
     }
 }
 
-/// `None` when not even a page with a token was to be had.
+/// `None` if not even the page with the form's token was served.
 pub async fn fill_in(world: &World, origin: &str, path: &str, fields: &[(&str, &str)]) -> Option<Reply> {
     let page = world.wire.get(&format!("{origin}/login"), "").await;
     let (token, nonce) = (page.token()?, page.cookie("latchkey-form")?);
@@ -132,7 +132,7 @@ fn expect(world: &World, what: &str, reply: &Reply, expected: &[u16]) {
     }
 }
 
-/// Holds what strangers were told against the rows, when nothing is under way any more.
+/// Compares the answers with the rows when no request is under way any more.
 pub fn judge(conn: &mut PgConnection, ledger: &Ledger, outcome: &mut Outcome) {
     let waiting: HashSet<String> = rows(conn, "SELECT email_key FROM registrations").into_iter().collect();
     let written: HashSet<String> =

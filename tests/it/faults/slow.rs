@@ -72,7 +72,7 @@ fn hold(
     patience: Duration,
 ) -> (usize, Duration, String) {
     let begun = Instant::now();
-    // Those who read nothing make us work first, which is not what this is about.
+    // Clients that read nothing cause work first, which this fault does not measure.
     let many = if kind == Kind::Reader { MOST / 3 } else { MOST };
     let mut open: Vec<TcpStream> = (0..many).filter_map(|_| connect(address).ok()).collect();
     let first = match kind {

@@ -98,7 +98,7 @@ fn trail(harness: &Harness) -> usize {
     rows(&mut conn, "SELECT id::text FROM audit_events").len()
 }
 
-/// Until nothing more goes in.
+/// Writes until the file system is full.
 fn fill(path: &str) {
     use std::io::Write as _;
     let Ok(mut file) = fs::OpenOptions::new().create(true).append(true).open(path) else { return };

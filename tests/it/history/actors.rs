@@ -15,7 +15,7 @@ use super::wire::{Reply, Wire};
 
 pub const PASSWORD: &str = "poetical-science-1843";
 
-/// Keys that were given up, per browser; used again now and then.
+/// Old keys kept per browser, which the actor tries again now and then.
 const OLD_KEYS: usize = 8;
 
 /// The name of a session in its row: what the browser calls itself.
@@ -28,7 +28,7 @@ pub struct Person {
     pub email: String,
 }
 
-/// What all of them share.
+/// The state that all actors share.
 pub struct World {
     pub wire: Wire,
     pub origins: Vec<String>,
@@ -68,7 +68,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Until it is over; then answers with the keys it still has.
+    /// Runs until the end; returns the remaining keys.
     pub async fn live(mut self) -> Vec<Held> {
         while !self.world.over.get() {
             let Some(held) = self.held.clone() else {
@@ -83,7 +83,7 @@ impl Actor {
                 84..90 => self.revoke_one(&held).await,
                 90..92 => self.revoke_others(&held).await,
                 92..96 => self.log_out(&held).await,
-                // Elsewhere, without logging out here.
+                // Log in at another instance, without logging out here.
                 _ => self.give_up(),
             }
         }
@@ -98,7 +98,7 @@ impl Actor {
             self.world.look_at("GET /login", &form, &[200]);
             return self.rest().await;
         };
-        // Numbered before it is known what becomes of it.
+        // The log-in is numbered before its outcome is known.
         let at = Span { begun: self.world.wire.now(), ended: u64::MAX };
         let session = self.world.history.borrow().log_ins.len();
         let log_in = LogIn { person: self.person, at, done: Done::Unknown };
@@ -118,7 +118,7 @@ impl Actor {
                 let key = self.world.new_key(session);
                 self.held = Some(Held { session, key, cookie, token: String::new() });
             }
-            // Disabled perhaps: they will be enabled.
+            // The user may be disabled, and will be enabled again.
             _ => self.rest().await,
         }
     }

@@ -86,7 +86,7 @@ fn latest(at: Span, done: Done) -> u64 {
 /// All operations that had an effect or may have had one, grouped by session and user.
 struct Ends<'h> {
     sessions: HashMap<SessionId, Vec<&'h End>>,
-    /// With when they may have been enabled again after it.
+    /// Each end, with the earliest time at which the user may have been enabled again.
     people: HashMap<PersonId, Vec<(&'h End, u64)>>,
 }
 
@@ -115,7 +115,7 @@ impl<'h> Ends<'h> {
         for (end, enabled) in self.people.get(&log_in.person).into_iter().flatten() {
             let was_in = match end.what {
                 Ended::Others(_, spared) if spared == session => continue,
-                // Who logged in before they were enabled again did so before they were disabled.
+                // A log-in before the user was enabled again happened before the user was disabled.
                 Ended::Disabled(_) => log_in.at.ended < *enabled,
                 _ => log_in.at.ended < end.at.begun,
             };

@@ -18,7 +18,7 @@ pub enum Done {
     Yes,
     /// Refused: it changed nothing.
     No,
-    /// 503, or no answer: then or later or never.
+    /// 503, or no answer: it may take effect then, later or never.
     Unknown,
 }
 
@@ -45,10 +45,10 @@ pub enum Ended {
     /// By a rotation, which gives the session another one.
     Key(KeyId),
     Session(SessionId),
-    /// All of a person but one.
+    /// All sessions of a user but one.
     Others(PersonId, SessionId),
     All(PersonId),
-    /// All, and no more until they are enabled.
+    /// All sessions, and no new one until the user is enabled.
     Disabled(PersonId),
 }
 

@@ -111,7 +111,7 @@ impl Simulation {
     }
 }
 
-/// A deployed instance that lets people try as often as they like.
+/// A deployed instance without throttling.
 pub fn unthrottled(url: &str) -> Latchkey {
     Latchkey::on(url)
         .with("LATCHKEY__SERVER__WORKERS", "2")
@@ -133,7 +133,7 @@ pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
     })
 }
 
-/// Every browser and every administrator, until it is over; each answers with the keys it still has.
+/// Runs every browser and every administrator until the end; each returns its remaining keys.
 pub fn lives(world: &Rc<World>, rng: &mut Rng) -> Vec<JoinHandle<Vec<Held>>> {
     let mut actor =
         |person| Actor { world: Rc::clone(world), person, held: None, old: Vec::new(), rng: rng.branch() };

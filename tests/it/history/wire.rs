@@ -20,14 +20,14 @@ pub struct Wire {
     tally: Rc<RefCell<Tally>>,
 }
 
-/// How many went out, and how many of them came to nothing.
+/// How many requests were sent, and how many failed.
 #[derive(Clone, Default)]
 pub struct Tally {
     /// By method.
     pub sent: BTreeMap<&'static str, usize>,
     /// By method and what came instead of an answer.
     pub failed: BTreeMap<(&'static str, String), usize>,
-    /// When an answer that is none came first and last, by the one clock.
+    /// The times of the first and the last failure.
     pub first_failed: Option<u64>,
     pub last_failed: Option<u64>,
 }
@@ -51,7 +51,7 @@ impl Tally {
     }
 }
 
-/// What came back, if anything did.
+/// The answer, if there was one.
 pub struct Reply {
     pub at: Span,
     pub status: Option<u16>,

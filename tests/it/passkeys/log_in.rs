@@ -89,7 +89,7 @@ async fn an_answer_counts_once_also_when_it_comes_many_times_at_once() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 422, 422, 422, 422, 422, 422, 422]);
     assert_eq!(app.live_sessions(&ada), sessions + 1);
-    // Nor later, signed anew.
+    // A fresh signature does not help later either.
     refuses(&browser.post_json("/login/passkey/finish", &device.sign(&options)).await, EXPIRED);
 }
 
@@ -184,7 +184,7 @@ async fn a_user_without_a_passkey_is_not_asked_for_one() {
     let page = browser.get("/confirm").await;
     page.is(200).does_not_say("passkey");
     assert_eq!(page.count("script"), 0);
-    // An empty list would let the browser offer anybody's.
+    // With an empty list the browser would offer any user's passkey.
     refuses(&browser.post_json("/confirm/passkey/start", &json!({})).await, UNKNOWN);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM ceremonies"), 0);
 }

@@ -15,7 +15,7 @@ struct Door {
     ada: Person,
     device: Authenticator,
     sessions: i64,
-    /// Where its owner made it.
+    /// The browser in which the owner registered it.
     own: Browser,
 }
 
@@ -30,7 +30,7 @@ impl Door {
         Self { app, ada, device, sessions, own }
     }
 
-    /// A visitor with this passkey stays one.
+    /// A visitor with this passkey is not logged in.
     async fn keeps_out(&self, device: Authenticator, words: &str) {
         let mut browser = self.app.browser();
         let answer = prove(&mut browser, &mut device.clone()).await;
@@ -83,14 +83,14 @@ async fn a_passkey_whose_counter_went_back() {
     door.keeps_out(Authenticator { counter: door.device.counter - 1, ..copy.clone() }, COPIED).await;
     door.keeps_out(Authenticator { counts: false, counter: 0, ..copy }, COPIED).await;
     assert_eq!(door.app.events("passkey-copied"), 3);
-    // Once is enough to know.
+    // The owner is notified only once.
     let letters = door.app.letters().await;
     let told = letters.iter().filter(|letter| letter.subject == subjects::PASSKEY_COPIED);
     let told: Vec<_> = told.map(|letter| letter.to.as_str()).collect();
     assert_eq!(told, [door.ada.email]);
     let page = door.own.get("/account/security").await;
     page.has_notice("passkey-copied");
-    // Which one is the owner's cannot be known; the one that is ahead goes on.
+    // The server cannot know which one is the owner's; the one with the higher counter goes on.
     prove(&mut door.app.browser(), &mut door.device.clone()).await.is(200);
 }
 

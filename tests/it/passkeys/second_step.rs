@@ -10,7 +10,7 @@ use crate::support::browser::Browser;
 const START: &str = "/login/second-factor/passkey/start";
 const FINISH: &str = "/login/second-factor/passkey/finish?next=/account";
 
-/// A browser with the password behind it.
+/// A browser with a pending log-in.
 async fn halfway(app: &TestApp, person: &Person) -> Browser {
     let mut browser = app.browser();
     browser.log_in(person.email, person.password).await.redirects_to("/login/second-factor");

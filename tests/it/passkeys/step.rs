@@ -69,7 +69,7 @@ async fn a_user_with_a_passkey_may_choose_to_log_in_with_the_password_alone() {
     let ada = app.ada().await;
     let (mut browser, mut device) = (app.logged_in(&ada).await, Authenticator::new(&app.origin));
     let answer = add_with(&mut browser, &mut device, "off").await;
-    // No codes: they would stand in for nothing.
+    // No codes are created, because there is no second step to replace.
     assert_eq!(answer.is(200).json(), json!({"next": "/account/security", "codes": false}));
     let page = browser.get("/account/security").await;
     page.has_flash("passkey-optional").has_no_notice("codes");

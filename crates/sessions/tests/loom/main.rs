@@ -11,7 +11,7 @@ mod model;
 #[path = "../../src/cache.rs"]
 mod cache;
 
-/// What the cache takes from its room.
+/// The items that the cache imports from its module.
 mod sync {
     pub use loom::sync::atomic::{AtomicU64, Ordering};
     pub use loom::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -19,7 +19,7 @@ mod sync {
 
 use latchkey_sessions::Principal;
 
-/// The room's own can only be made there.
+/// The module's own can only be created there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash([u8; 32]);
 
@@ -39,7 +39,7 @@ use model::{Real, WrongUse, run};
 type Model = Box<dyn Fn() + Sync + Send>;
 
 fn main() {
-    // As the harness does it: only what is named, if anything is.
+    // Like the standard harness: run only the named tests, if any are named.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let mut failed = 0;
     for (name, holds, model) in models() {

@@ -135,14 +135,14 @@ pub fn two_sessions_of_one_principal() -> Model {
 pub fn run(model: Model, meant_to_fail: bool) -> bool {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        // Loom leaves its own threads by panicking, with nothing to say.
+        // Loom ends its own threads with a panic without a message.
         let says = panic.payload().is::<&str>() || panic.payload().is::<String>();
         if says && !meant_to_fail {
             say(panic);
         }
     }));
     let mut builder = loom::model::Builder::new();
-    // Three changes of mind of the scheduler find what is to be found in mutexes and counters; all of them take hours.
+    // Three preemptions find the bugs of mutexes and counters; exploring all of them takes hours.
     builder.preemption_bound = Some(3);
     let held = catch_unwind(AssertUnwindSafe(|| builder.check(model))).is_ok();
     let _ = std::panic::take_hook();
@@ -153,7 +153,7 @@ fn begin<K: Kept>(new: &impl Fn() -> K) -> (Arc<K>, Arc<AtomicU64>) {
     (Arc::new(new()), Arc::new(AtomicU64::new(0)))
 }
 
-/// One fills while another changes.
+/// One thread fills while another changes the row.
 pub fn fill_and_forget<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
     Box::new(move || {
         let (kept, row) = begin(&new);
@@ -184,7 +184,7 @@ pub fn fill_and_clear<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> M
     })
 }
 
-/// A third looks, and knows when the change was answered.
+/// A third thread reads, and knows when the change was answered.
 pub fn fill_forget_and_get<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
     Box::new(move || {
         let (kept, row) = begin(&new);
@@ -239,7 +239,7 @@ pub fn two_changes<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Mode
     })
 }
 
-/// It may cost a filling, and never a wrong answer or what was there already.
+/// The change may discard a fill in progress, but never causes a wrong answer or evicts this principal's entry.
 pub fn change_of_another_principal<K: Kept>(new: impl Fn() -> K + Send + Sync + 'static) -> Model {
     Box::new(move || {
         let (kept, row) = begin(&new);

@@ -27,7 +27,7 @@ fn end(db: &TestDb, who: Principal) -> OffsetDateTime {
 #[actix_web::test]
 async fn a_session_in_memory_ends_when_its_row_does_without_an_announcement() {
     let db = TestDb::new();
-    // The absolute limit: being used does not move it.
+    // Uses do not move the absolute limit.
     let instance = instance(&db, Policy { absolute: Duration::from_millis(1500), ..Policy::default() }).await;
     let (ada, gate) = principal_and_gate();
     let (key, _) = instance.open(ada).await;

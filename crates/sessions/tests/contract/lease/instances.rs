@@ -25,7 +25,7 @@ use test_db::eventually;
 /// No revocation takes longer, even if an instance is silent.
 pub const BOUND: Duration = Duration::from_millis(1200);
 
-/// How long memory is trusted without hearing more.
+/// How long the cache is trusted after the last ping.
 pub const LEASE: Duration = Duration::from_millis(500);
 
 /// An owner without data. A query that loads one of their sessions passes the gate and is counted.
@@ -131,7 +131,7 @@ impl Instance {
         [a, b]
     }
 
-    /// Its connections carry its name, and that of its listener another.
+    /// Its connections carry its name; the listener's connection has another one.
     pub fn start(url: &str, name: &str, policy: Policy) -> Self {
         let settings = PoolSettings {
             statement_timeout: Duration::from_secs(20),
@@ -189,7 +189,7 @@ impl Instance {
         self.sessions.write(move |change| sessions.rotate(change, &live, true)).await.unwrap()
     }
 
-    /// Statements, and the wait until they are known everywhere.
+    /// Runs statements, and waits until every instance has applied their notifications.
     pub async fn change(&self, statements: &str) {
         let statements = statements.to_owned();
         let work = move |change: &mut SessionTx<'_>| {
@@ -200,7 +200,7 @@ impl Instance {
         self.sessions.write(work).await.unwrap();
     }
 
-    /// Gives the lease back in good order.
+    /// Shuts the listener down cleanly.
     pub fn leave(&mut self) {
         self.listener.take().unwrap().stop();
     }
@@ -236,7 +236,7 @@ pub async fn warm(instances: &[&Instance], key: &Key) {
     }
 }
 
-/// Polls it once: it has begun, and is not through.
+/// Polls the future once: it has begun and is still pending.
 pub async fn begin<F: Future>(mut future: Pin<&mut F>) {
     poll_fn(|context| {
         assert!(future.as_mut().poll(context).is_pending());

@@ -17,7 +17,7 @@ use crate::sessions::room::{IDENTITY, map};
 use crate::support::TestDb;
 use test_db::eventually;
 
-/// The fill race: read, taken back and answered, and only then put into memory.
+/// The fill race: a session is read, revoked, the revocation is answered, and only then is the session cached.
 #[actix_web::test]
 async fn a_row_read_before_a_revocation_is_not_cached_after_it() {
     let db = TestDb::new();
@@ -93,7 +93,7 @@ async fn a_lookup_never_joins_a_query_that_has_begun() {
     let second = spawn(second);
     gate.holds(2).await;
     assert!(a.revoke(handle).await);
-    // It stands in line behind them: polled, and not answered.
+    // It queues behind them: polled, and not answered.
     let mut late = pin!(b.has(&key));
     begin(late.as_mut()).await;
     gate.open();

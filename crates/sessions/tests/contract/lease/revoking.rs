@@ -10,7 +10,7 @@ use crate::sessions::room::{IDENTITY, map};
 use crate::support::TestDb;
 use test_db::eventually;
 
-/// Each is repeated: what is nearly always in time is not in time.
+/// Each case is repeated, because a race may show only sometimes.
 const ROUNDS: usize = 10;
 
 async fn who_has(instances: &[&Instance], key: &Key) -> Vec<bool> {
@@ -140,7 +140,7 @@ async fn ending_all_sessions_takes_effect_on_every_instance() {
     }
 }
 
-/// A change by hand does not wait, but it is heard.
+/// A change by hand does not wait for acknowledgements, but every instance receives it.
 #[actix_web::test]
 async fn changes_made_by_hand_reach_every_instance() {
     let db = TestDb::new();

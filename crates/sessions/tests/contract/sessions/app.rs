@@ -43,7 +43,7 @@ pub enum Act {
     Handle,
 }
 
-/// What a browser got.
+/// The answer that a browser got.
 pub struct Answer {
     pub status: u16,
     pub body: String,
@@ -126,7 +126,7 @@ impl Site {
         self.send(Act::Open(who), None).await.cookie.unwrap()
     }
 
-    /// Who the site takes the owner of this cookie for.
+    /// The principal that the site recognises by this cookie.
     pub async fn who(&self, cookie: &Cookie<'static>) -> String {
         self.send(Act::Look, Some(cookie)).await.body
     }

@@ -75,7 +75,7 @@ async fn names_that_mean_something_elsewhere_mean_nothing_here() {
     assert_eq!(room.load(&key).await, Some(state));
 }
 
-/// What comes back is what went in, or it was refused and nothing changed.
+/// A state is loaded as it was saved, or saving was refused and changed nothing.
 #[test]
 fn any_state_comes_back_as_it_was_or_is_refused() {
     let runtime = actix_web::rt::System::new();
