@@ -12,8 +12,8 @@ const NOW: i64 = 1_800_000_000;
 
 const BOTH: [Algorithm; 2] = [Algorithm::Hs256, Algorithm::EdDsa];
 
-fn key(algorithm: Algorithm) -> Key {
-    Key::new(algorithm, "spring", &[7; 32])
+fn key(algorithm: Algorithm) -> JwtKey {
+    JwtKey::new(algorithm, "spring", &[7; 32])
 }
 
 fn verifier(algorithm: Algorithm) -> Verifier {
@@ -33,7 +33,7 @@ fn claims() -> Claims {
 }
 
 /// A correctly signed token with the given header.
-fn with_header(key: &Key, header: Value) -> String {
+fn with_header(key: &JwtKey, header: Value) -> String {
     signed(key, &header, &claims()).unwrap()
 }
 
@@ -117,7 +117,7 @@ fn a_token_without_an_accepted_algorithm_is_refused() {
 #[test]
 fn a_public_key_is_not_accepted_as_a_shared_secret() {
     let public = key(Algorithm::EdDsa).verifying().try_get_as_bytes().unwrap().to_vec();
-    let confused = Key::new(Algorithm::Hs256, "spring", &public.try_into().unwrap());
+    let confused = JwtKey::new(Algorithm::Hs256, "spring", &public.try_into().unwrap());
     let token = sign(&confused, Use::Access, &claims()).unwrap();
     assert_eq!(refusal(Algorithm::EdDsa, &token), Refusal::Algorithm { found: "HS256".into() });
     // Not even if the header claims the other algorithm.
@@ -127,7 +127,7 @@ fn a_public_key_is_not_accepted_as_a_shared_secret() {
 
 #[test]
 fn a_shared_secret_is_not_accepted_as_a_private_key() {
-    let confused = Key::new(Algorithm::EdDsa, "spring", &[7; 32]);
+    let confused = JwtKey::new(Algorithm::EdDsa, "spring", &[7; 32]);
     let token = sign(&confused, Use::Access, &claims()).unwrap();
     assert_eq!(refusal(Algorithm::Hs256, &token), Refusal::Algorithm { found: "EdDSA".into() });
     let lying = with_header(&confused, json!({ "alg": "HS256", "typ": "at+jwt", "kid": "spring" }));
@@ -151,8 +151,8 @@ fn a_key_of_the_other_algorithm_is_never_used() {
 #[test]
 fn keys_are_found_by_their_id_only() {
     for algorithm in BOTH {
-        let [spring, autumn] = ["spring", "autumn"].map(|id| Key::new(algorithm, id, &[id.len() as u8; 32]));
-        let newer = Key::new(algorithm, "autumn", &[9; 32]);
+        let [spring, autumn] = ["spring", "autumn"].map(|id| JwtKey::new(algorithm, id, &[id.len() as u8; 32]));
+        let newer = JwtKey::new(algorithm, "autumn", &[9; 32]);
         let old = sign(&spring, Use::Access, &claims()).unwrap();
         let verify = |keys| Verifier::new(algorithm, keys, ISSUER, AUDIENCE).verify(Use::Access, &old, NOW);
         // Both keys are accepted during a rotation.
@@ -161,7 +161,7 @@ fn keys_are_found_by_their_id_only() {
         assert_eq!(verify(vec![]), Err(Refusal::UnknownKey));
         // The right bytes under another id are not tried.
         assert_eq!(verify(vec![autumn]), Err(Refusal::UnknownKey));
-        assert_eq!(verify(vec![Key::new(algorithm, "spring", &[1; 32])]), Err(Refusal::Signature));
+        assert_eq!(verify(vec![JwtKey::new(algorithm, "spring", &[1; 32])]), Err(Refusal::Signature));
         let nameless = with_header(&key(algorithm), json!({ "alg": algorithm.name(), "typ": "at+jwt" }));
         assert_eq!(refusal(algorithm, &nameless), Refusal::UnknownKey);
     }
@@ -169,7 +169,7 @@ fn keys_are_found_by_their_id_only() {
 
 #[test]
 fn a_key_inside_a_token_is_ignored() {
-    let theirs = Key::new(Algorithm::EdDsa, "spring", &[66; 32]);
+    let theirs = JwtKey::new(Algorithm::EdDsa, "spring", &[66; 32]);
     let x = URL_SAFE_NO_PAD.encode(theirs.verifying().try_get_as_bytes().unwrap());
     let extras = json!({
         "jwk": { "kty": "OKP", "crv": "Ed25519", "x": x }, "jku": "https://evil.example/keys",
@@ -278,7 +278,7 @@ fn the_rfc_example_of_hs256_verifies() {
     let secret = URL_SAFE_NO_PAD.decode(secret).unwrap();
     let [private, verifying] = [&secret, &secret];
     let key =
-        Key::of(Algorithm::Hs256, "", EncodingKey::from_secret(private), DecodingKey::from_secret(verifying));
+        JwtKey::of(Algorithm::Hs256, "", EncodingKey::from_secret(private), DecodingKey::from_secret(verifying));
     let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
                    Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     verifies(&key, message, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
@@ -291,7 +291,7 @@ fn the_rfc_example_of_hs256_verifies() {
 #[test]
 fn the_rfc_example_of_ed25519_verifies() {
     let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
-    let key = Key::new(Algorithm::EdDsa, "", &seed.try_into().unwrap());
+    let key = JwtKey::new(Algorithm::EdDsa, "", &seed.try_into().unwrap());
     let public = URL_SAFE_NO_PAD.encode(key.verifying().try_get_as_bytes().unwrap());
     assert_eq!(public, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
     verifies(
@@ -302,7 +302,7 @@ fn the_rfc_example_of_ed25519_verifies() {
 }
 
 #[track_caller]
-fn verifies(key: &Key, message: &str, signature: &str) {
+fn verifies(key: &JwtKey, message: &str, signature: &str) {
     let algorithm = key.algorithm().in_jose();
     assert_eq!(crypto::sign(message.as_bytes(), key.private().unwrap(), algorithm).unwrap(), signature);
     assert!(crypto::verify(signature, message.as_bytes(), key.verifying(), algorithm).unwrap());
@@ -334,7 +334,7 @@ proptest! {
         sub in "\\PC{0,40}", role in "\\PC{0,40}", seed in any::<[u8; 32]>(), life in 1i64..10_000
     ) {
         for algorithm in BOTH {
-            let key = Key::new(algorithm, "any", &seed);
+            let key = JwtKey::new(algorithm, "any", &seed);
             let given = Claims { sub: sub.clone(), role: role.clone(), exp: NOW + life, ..claims() };
             let token = sign(&key, Use::Access, &given).unwrap();
             let verifier = Verifier::new(algorithm, vec![key.public()], ISSUER, AUDIENCE);

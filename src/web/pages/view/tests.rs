@@ -27,7 +27,7 @@ fn distances_are_said_as_people_say_them() {
 fn every_event_says_who_did_it() {
     let (ada, grace) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));
     let now = OffsetDateTime::now_utc();
-    let event = |actor: Option<UserId>, name: Option<&str>, agent: Agent, address: &str| AuditEvent {
+    let event = |actor: Option<UserId>, name: Option<&str>, agent: Agent, address: &str| Event {
         at: now,
         action: Some(AuditAction::ResetRequested),
         actor,
@@ -51,10 +51,10 @@ fn every_event_says_who_did_it() {
         (event(None, None, Agent::Operator, ""), "the operator", "the operator", "the operator"),
         (event(None, None, curl(), "192.0.2.1"), "", "", "not known"),
     ] {
-        let read = Event::own(&event, now);
+        let read = EventView::own(&event, now);
         assert_eq!((read.by.as_str(), read.text.as_str()), (own, "Reset link requested"));
         assert_eq!(read.address.is_empty() && read.device.is_empty(), !own.is_empty(), "{own}");
-        let seen = Event::for_administrators(&event, now);
+        let seen = EventView::for_administrators(&event, now);
         assert_eq!((seen.by.as_str(), seen.actor_name.as_str()), (by, actor));
         assert_eq!((seen.person_name.as_str(), seen.address.as_str()), ("Ada", event.address.as_str()));
     }
