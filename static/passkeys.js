@@ -37,7 +37,7 @@ async function post(path, body) {
   if (response.ok) return answer;
   // Log in or confirm first.
   if (answer.next) location.assign(answer.next);
-  throw new Refused(answer.detail ?? OTHERWISE);
+  throw new Refused(answer.detail ?? OTHERWISE, { cause: answer.code });
 }
 
 // Log in and confirm: a passkey that exists already. The page names the rows that ask for it and check it; `ways` say how
@@ -95,8 +95,10 @@ async function register() {
   });
 }
 
-function say(words) {
+// `code` is the server's, or the name of the browser's error.
+function say(words, code = "") {
   said.textContent = words;
+  said.dataset.refusal = code;
   said.hidden = !words;
 }
 
@@ -113,7 +115,8 @@ async function run(ceremony) {
     else location.assign(next);
     return true;
   } catch (error) {
-    say(error instanceof Refused ? error.message : WORDS[error.name] ?? OTHERWISE);
+    if (error instanceof Refused) say(error.message, error.cause);
+    else say(WORDS[error.name] ?? OTHERWISE, error.name);
     return false;
   }
 }
@@ -147,7 +150,7 @@ if (place) {
   said.role = "alert";
   if (!window.PublicKeyCredential) {
     button.hidden = true;
-    say("This browser can't use passkeys.");
+    say("This browser can't use passkeys.", "unsupported");
   } else {
     button.addEventListener("click", async () => {
       offer?.abort();
