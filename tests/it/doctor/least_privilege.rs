@@ -239,7 +239,7 @@ async fn a_serving_role_that_meets_an_older_schema_says_who_may_change_it_and_go
             assert!(ran.err.lines().last().unwrap().contains(words), "{command}: {}", ran.err);
         }
     }
-    doctor(&app, &[]).says("database.migrations", "problem", "this role may not").says(
+    doctor(&app, &[]).says("database.migrations", "problem", "this role cannot apply them").says(
         "database.migrations",
         "problem",
         "as the owner of the tables",

@@ -40,7 +40,7 @@ async fn a_new_passkey_is_named_after_its_device_and_noted() {
         assert_eq!(answer.is(200).json(), json!({"next": "/account/security", "codes": true}));
     }
     let page = browser.get("/account/security").await;
-    page.is(200).has_flash("passkey-required").has_notice("never-used");
+    page.is(200).has_flash("passkey-added").has_notice("never-used");
     let names: String = app.db.scalar("SELECT string_agg(name, ', ' ORDER BY created_at) FROM passkeys");
     assert_eq!(names, "Chrome on Windows, Chrome on Windows (2), Chrome on Windows (3)");
     assert_eq!(app.events("passkey-added"), 3);
