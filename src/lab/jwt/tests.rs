@@ -151,7 +151,8 @@ fn a_key_of_the_other_algorithm_is_never_used() {
 #[test]
 fn keys_are_found_by_their_id_only() {
     for algorithm in BOTH {
-        let [spring, autumn] = ["spring", "autumn"].map(|id| JwtKey::new(algorithm, id, &[id.len() as u8; 32]));
+        let [spring, autumn] =
+            ["spring", "autumn"].map(|id| JwtKey::new(algorithm, id, &[id.len() as u8; 32]));
         let newer = JwtKey::new(algorithm, "autumn", &[9; 32]);
         let old = sign(&spring, Use::Access, &claims()).unwrap();
         let verify = |keys| Verifier::new(algorithm, keys, ISSUER, AUDIENCE).verify(Use::Access, &old, NOW);
@@ -277,8 +278,12 @@ fn the_rfc_example_of_hs256_verifies() {
     let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
     let secret = URL_SAFE_NO_PAD.decode(secret).unwrap();
     let [private, verifying] = [&secret, &secret];
-    let key =
-        JwtKey::of(Algorithm::Hs256, "", EncodingKey::from_secret(private), DecodingKey::from_secret(verifying));
+    let key = JwtKey::of(
+        Algorithm::Hs256,
+        "",
+        EncodingKey::from_secret(private),
+        DecodingKey::from_secret(verifying),
+    );
     let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
                    Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     verifies(&key, message, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");

@@ -1,6 +1,6 @@
 //! Credentials of the lab with one defect each: every one is refused, for the right reason.
 
-use latchkey::lab::jwt::{self, Algorithm, Claims, Key, Use};
+use latchkey::lab::jwt::{self, Algorithm, Claims, JwtKey, Use};
 use latchkey::secret::Secret;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -30,17 +30,17 @@ async fn a_token_with_one_defect_is_refused_for_that_defect() {
     let held = browser.cookies["latchkey-lab-access"].clone();
     let mine: Claims = serde_json::from_value(payload(&held)).unwrap();
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let good = Key::new(Algorithm::EdDsa, "lab-eddsa-1", &seed(&mine.sub, Algorithm::EdDsa));
-    let shared = Key::new(Algorithm::Hs256, "lab-hs256-1", &seed(&mine.sub, Algorithm::Hs256));
-    let renamed = Key::new(Algorithm::Hs256, "lab-eddsa-1", &seed(&mine.sub, Algorithm::Hs256));
-    let stranger = Key::new(Algorithm::EdDsa, "lab-eddsa-1", &[7; 32]);
-    let unknown = Key::new(Algorithm::EdDsa, "lab-eddsa-9", &seed(&mine.sub, Algorithm::EdDsa));
+    let good = JwtKey::new(Algorithm::EdDsa, "lab-eddsa-1", &seed(&mine.sub, Algorithm::EdDsa));
+    let shared = JwtKey::new(Algorithm::Hs256, "lab-hs256-1", &seed(&mine.sub, Algorithm::Hs256));
+    let renamed = JwtKey::new(Algorithm::Hs256, "lab-eddsa-1", &seed(&mine.sub, Algorithm::Hs256));
+    let stranger = JwtKey::new(Algorithm::EdDsa, "lab-eddsa-1", &[7; 32]);
+    let unknown = JwtKey::new(Algorithm::EdDsa, "lab-eddsa-9", &seed(&mine.sub, Algorithm::EdDsa));
     let with = |change: fn(&mut Claims, i64)| {
         let mut claims = mine.clone();
         change(&mut claims, now);
         claims
     };
-    let sign = |key: &Key, claims: &Claims| jwt::sign(key, Use::Access, claims).unwrap();
+    let sign = |key: &JwtKey, claims: &Claims| jwt::sign(key, Use::Access, claims).unwrap();
     let [header, body, signature] = held.split('.').collect::<Vec<_>>()[..] else { panic!("{held}") };
     let none = latchkey::secret::encode(br#"{"typ":"at+jwt","alg":"none","kid":"lab-eddsa-1"}"#);
     let richer = latchkey::secret::encode(payload(&held).to_string().replace("member", "admin").as_bytes());
