@@ -48,7 +48,7 @@ async fn a_user_made_by_the_operator_chooses_a_password_with_the_link_and_logs_i
     let again = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Eve"]);
     assert_eq!(again.refused(), "a user with this address exists already");
     for (email, name, why) in
-        [("nobody", "Eve", "Enter an email address"), ("eve@example.org", "", "Enter a name")]
+        [("nobody", "Eve", "is not an email address"), ("eve@example.org", "", "Enter a name")]
     {
         let ran = latchkey.run(&["user", "create", "--email", email, "--name", name]);
         assert!(ran.refused().contains(why), "{}", ran.err);

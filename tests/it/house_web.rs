@@ -253,7 +253,9 @@ fn texts_use_plain_words() {
         .collect();
     texts.extend(files(&copy, "rs").into_iter().map(|file| {
         let source = code(&fs::read_to_string(&file).expect("a source"));
-        let sentences = source.split('"').skip(1).step_by(2).filter(|text| text.contains(' '));
+        // What older events store is no sentence.
+        let is_sentence = |text: &&str| text.contains(' ') && !text.ends_with("of everybody");
+        let sentences = source.split('"').skip(1).step_by(2).filter(is_sentence);
         (file, sentences.collect::<Vec<_>>().join("\n"))
     }));
     for (file, text) in texts {

@@ -378,7 +378,7 @@ fn print_schema(conn: &mut PgConnection, wanted: impl Fn(&str) -> bool) -> Strin
         out.push_str("    }\n}\n");
     }
     // Tables that refer to another one once, through one column; diesel leaves the others out.
-    let joinable = lines(
+    let mut joinable = lines(
         conn,
         "SELECT format('diesel::joinable!(%s -> %s (%s));', conrelid::regclass, confrelid::regclass, min(attname)) AS line
          FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
@@ -386,6 +386,7 @@ fn print_schema(conn: &mut PgConnection, wanted: impl Fn(&str) -> bool) -> Strin
          GROUP BY conrelid, confrelid HAVING count(*) = 1 AND bool_and(cardinality(conkey) = 1)
          ORDER BY conrelid::regclass::text, confrelid::regclass::text",
     );
+    joinable.retain(|line| line.split(['(', ' ']).nth(1).is_some_and(&wanted));
     if !joinable.is_empty() {
         write!(out, "\n{}\n", joinable.join("\n")).unwrap();
     }

@@ -92,7 +92,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         outgoing.write_to(&mut headers);
         let sent: Vec<_> = headers.get_all(header::SET_COOKIE).map(HeaderValue::as_bytes).collect();
-        assert_eq!(sent, ["form=nonce".as_bytes(), b"flash=a%2Bb%3D"]);
+        assert_eq!(sent, ["form=nonce".as_bytes(), b"flash=a+b%3D"]);
     }
 
     fn headers(lines: &[Vec<u8>]) -> HeaderMap {

@@ -33,7 +33,7 @@ pub async fn finish(_: Visitor, ctx: RequestContext, answer: Json<Assertion>) ->
 pub fn log_in_again(ctx: &RequestContext) -> HttpResponse {
     let log_in = with_next("/login", return_to::safe(&ctx.query("next")));
     ctx.flash(Flash::LogInExpired);
-    HttpResponse::Ok().json(json!({ "next": log_in }))
+    HttpResponse::Forbidden().json(json!({ "next": log_in }))
 }
 
 /// Gives the browser its session.

@@ -28,7 +28,7 @@ async fn the_keyboard_alone_logs_in() {
     // The cursor is in the first field already.
     chrome.keys(&format!("{}{tab}", ada.email)).await;
     chrome.keys(&format!("{}{tab}", ada.password)).await;
-    assert_eq!(focused(&chrome).await, "Show what is typed");
+    assert_eq!(focused(&chrome).await, "Show the password");
     chrome.keys(&tab.to_string()).await;
     chrome.keys(" ").await;
     chrome.keys(&tab.to_string()).await;

@@ -49,8 +49,8 @@ async fn in_and_out(app: &TestApp, first: &Chrome, second: &Chrome) {
     first.is_at("register/check_email").await;
     first.press("open the mailbox").await;
     first.press(subjects::VERIFY_EMAIL).await;
-    first.is_at("verify_email").await;
     first.waits_for("main a.code").await.click().await.expect("a click");
+    first.is_at("verify_email").await;
     first.press("Confirm email").await;
     first.is_at("login").await;
     first.shows("data-flash", "verified").await;

@@ -50,7 +50,7 @@ fn seen(answer: &Answer) -> (u16, String, String) {
     let location = answer.headers.get(LOCATION).map_or("", |value| value.to_str().unwrap());
     let main = answer.text("main").unwrap_or_else(|| answer.body.clone());
     // An error page ends with the request's id.
-    let main = main.split("give this code:").next().unwrap_or_default().to_owned();
+    let main = main.split("include this code:").next().unwrap_or_default().to_owned();
     // An export lists earlier exports, so only its owner is compared.
     let json = serde_json::from_str::<Value>(&main);
     let main = json.map_or(main, |json| json["profile"].to_string());

@@ -175,7 +175,7 @@ fn on_kubernetes_each_placeholder_that_is_left_is_refused_by_name() {
         env.insert(name.clone(), "REPLACE-ME".into());
         let refusal =
             Settings::from_environment(env).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(refusal.contains(&format!("{name} still holds the placeholder")), "{name}: {refusal}");
+        assert!(refusal.contains(&format!("{name} still has the placeholder")), "{name}: {refusal}");
     }
     // The others: a name in capitals is neither an image nor a host.
     let ingress = of_kind(&documents, "Ingress").at("spec");

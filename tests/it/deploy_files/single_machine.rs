@@ -22,7 +22,7 @@ fn the_example_is_refused_until_its_placeholders_are_replaced() {
     let mut filled = example.clone();
     for (name, value) in &example {
         if value.contains("REPLACE-ME") {
-            assert!(refusal.contains(&format!("{name} still holds the placeholder")), "{name}: {refusal}");
+            assert!(refusal.contains(&format!("{name} still has the placeholder")), "{name}: {refusal}");
             filled.insert(name.clone(), value.replace("REPLACE-ME", super::DEPLOYED[1].1));
         }
     }

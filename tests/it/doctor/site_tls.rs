@@ -39,9 +39,9 @@ async fn over_tls_the_site_is_reached_and_a_certificate_that_browsers_refuse_is_
         .says("settings.public-url", "ok", "https://");
 
     for (name, seen, advice) in [
-        ("other", "is not for localhost", "a certificate with this name in it"),
-        ("old", "has run out", "renew it"),
-        ("stranger", "no authority this machine knows", "SSL_CERT_FILE"),
+        ("other", "is not for localhost", "a certificate with this name"),
+        ("old", "has expired", "renew it"),
+        ("stranger", "does not trust the authority", "SSL_CERT_FILE"),
     ] {
         let wrong = nginx(&certificates, name, latchkey.port).await;
         let found = doctor(&latchkey, &["--url", &at(&wrong)]);
