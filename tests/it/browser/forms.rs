@@ -35,7 +35,7 @@ async fn the_keyboard_alone_logs_in() {
     assert_eq!(focused(&chrome).await, "Log in");
     chrome.keys(&enter.to_string()).await;
     chrome.is_at("home").await;
-    let kept = "return [...document.querySelectorAll('dt')].find(dt => dt.innerText === 'Kept logged in').nextSibling.innerText";
+    let kept = "return [...document.querySelectorAll('dt')].find(dt => dt.innerText === 'Stay logged in').nextSibling.innerText";
     assert_eq!(chrome.run(kept, vec![]).await, "Yes");
     // The first focusable element skips the navigation.
     chrome.keys(&tab.to_string()).await;
