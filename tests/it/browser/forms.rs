@@ -39,7 +39,7 @@ async fn the_keyboard_alone_logs_in() {
     assert_eq!(chrome.run(kept, vec![]).await, "Yes");
     // The first focusable element skips the navigation.
     chrome.keys(&tab.to_string()).await;
-    assert_eq!(focused(&chrome).await, "Skip to the content");
+    assert_eq!(focused(&chrome).await, "Skip to content");
     chrome.keys(&enter.to_string()).await;
     assert_eq!(chrome.path().await, "/home#main");
     chrome.keys(&tab.to_string()).await;
