@@ -1,7 +1,5 @@
 //! Verify a code: of the authenticator app, or a recovery code.
 
-use std::fmt;
-
 use diesel::pg::PgConnection;
 
 use crate::audit::{AuditAction, NewEvent};
@@ -48,16 +46,6 @@ impl CodeRefusal {
         match self {
             Self::TooMany(wait) => Some(*wait),
             Self::Wrong | Self::Locked => None,
-        }
-    }
-}
-
-impl fmt::Display for CodeRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Wrong => f.write_str("That code does not fit, or was used already. Enter the one your app shows now, or a recovery code."),
-            Self::Locked => f.write_str("Too many wrong codes: your authenticator app is locked. Use a recovery code."),
-            Self::TooMany(wait) => wait.fmt(f),
         }
     }
 }

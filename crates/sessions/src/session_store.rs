@@ -41,15 +41,10 @@ impl<O: Owner> Store<O> {
     }
 
     /// Finds the session of `raw`, as a cookie carries it, and makes it the one this request was made with
-    /// ([`request::loaded`]). This is what the store does when actix-session loads. Called again later in the request, it
-    /// replaces what it found before, or takes it away.
-    ///
-    /// # Errors
-    /// As [`Store::find`].
-    pub async fn load_for_request(&self, raw: &str) -> Result<Option<LiveSession<O>>, Fault> {
+    /// ([`request::loaded`]).
+    async fn load_for_request(&self, raw: &str) -> Result<Option<LiveSession<O>>, Fault> {
         request::clear_loaded();
-        let Some(key) = KeyHash::of(raw) else { return Ok(None) };
-        let Some(live) = self.find_by_hash(key).await? else { return Ok(None) };
+        let Some(live) = self.find_by_cookie(raw).await? else { return Ok(None) };
         request::set_loaded(live.clone(), self.key_lifetime(&live));
         Ok(Some(live))
     }

@@ -59,12 +59,37 @@ where
     H::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
+    let enter = async move |request: &HttpRequest| {
+        RequestState::of(request).route.set(Some(MatchedRoute { path, face: Face::Page }));
+        Ok(())
+    };
+    service(enter, handler)
+}
+
+/// `handler` as a service: `enter` runs first and may refuse, then the arguments are read.
+pub fn service<H, Args>(
+    enter: impl AsyncFn(&HttpRequest) -> Result<(), Error> + Clone + 'static,
+    handler: H,
+) -> impl ServiceFactory<
+    ServiceRequest,
+    Config = (),
+    Response = ServiceResponse,
+    Error = actix_web::Error,
+    InitError = (),
+>
+where
+    H: Handler<Args>,
+    H::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
     fn_service(move |request: ServiceRequest| {
-        let handler = handler.clone();
+        let (enter, handler) = (enter.clone(), handler.clone());
         async move {
             let (request, mut payload) = request.into_parts();
-            RequestState::of(&request).route.set(Some(MatchedRoute { path, face: Face::Page }));
-            let answer = call(&handler, &request, &mut payload).await;
+            let answer = match enter(&request).await {
+                Ok(()) => call(&handler, &request, &mut payload).await,
+                Err(refused) => HttpResponse::from_error(refused),
+            };
             Ok(ServiceResponse::new(request, answer))
         }
     })

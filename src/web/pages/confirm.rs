@@ -121,7 +121,7 @@ pub async fn step(
     match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             // The guard that follows in this request decides by the session as it is now.
-            let live = ctx.accounts().sessions().load_for_request(key.reveal()).await?;
+            let live = ctx.accounts().sessions().find(&key).await?;
             RequestState::of(&request).set_session(live);
             ctx.rotate_session(&me.session, &key);
             Ok(ConfirmStep::Confirmed)

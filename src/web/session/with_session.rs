@@ -2,14 +2,14 @@
 //! into the [`RequestState`]. The cookie is verified here and nowhere else.
 
 use actix_web::HttpRequest;
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::web::Data;
-use actix_web::{FromRequest, Handler, HttpResponse, Responder};
+use actix_web::{FromRequest, Handler, Responder};
 
 use super::current_session;
 use crate::db::Fault;
 use crate::web::http::error::Error;
-use crate::web::http::methods::call;
+use crate::web::http::methods::service;
 use crate::web::http::request_state::{MatchedRoute, PresentedKey, RequestState};
 use crate::web::http::shared::Shared;
 use crate::web::http::{cookies, origin_check};
@@ -30,17 +30,7 @@ where
     H::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
-    fn_service(move |request: ServiceRequest| {
-        let handler = handler.clone();
-        async move {
-            let (request, mut payload) = request.into_parts();
-            let answer = match enter(&request, route).await {
-                Ok(()) => call(&handler, &request, &mut payload).await,
-                Err(refused) => HttpResponse::from_error(refused),
-            };
-            Ok(ServiceResponse::new(request, answer))
-        }
-    })
+    service(async move |request| enter(request, route).await, handler)
 }
 
 /// What every row begins with: its route is noted, requests of other sites are refused, and the session is looked up.
@@ -68,7 +58,7 @@ pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result
 /// told from a thief.
 pub async fn look_up(state: &RequestState, shared: &Shared) -> Result<(), Error> {
     let live = match state.presented_key.get().and_then(Option::as_ref) {
-        Some(presented) => shared.accounts.sessions().load_for_request(presented.key()).await?,
+        Some(presented) => shared.accounts.sessions().find_by_cookie(presented.key()).await?,
         None => None,
     };
     state.set_session(live);
