@@ -253,13 +253,13 @@ pub fn counted() -> impl Iterator<Item = CountedRoute> {
 }
 
 /// The one or two rows of a path.
-struct RowsOfPath {
+struct PathRoutes {
     path: &'static str,
     get: Option<Route>,
     post: Option<Route>,
 }
 
-impl RowsOfPath {
+impl PathRoutes {
     /// The value of `Allow`.
     fn allow(&self) -> &'static str {
         match (&self.get, &self.post) {
@@ -288,7 +288,7 @@ pub fn mount(config: &mut web::ServiceConfig, tables: MountedTables) {
     }
 }
 
-fn by_path(tables: MountedTables) -> Vec<RowsOfPath> {
+fn by_path(tables: MountedTables) -> Vec<PathRoutes> {
     let mut rows = product_table();
     if tables.compare {
         rows.extend(compare_table());
@@ -296,10 +296,10 @@ fn by_path(tables: MountedTables) -> Vec<RowsOfPath> {
     if tables.local {
         rows.extend(local_table());
     }
-    let mut paths: Vec<RowsOfPath> = Vec::new();
+    let mut paths: Vec<PathRoutes> = Vec::new();
     for row in rows {
         let at = paths.iter().position(|rows| rows.path == row.path).unwrap_or_else(|| {
-            paths.push(RowsOfPath { path: row.path, get: None, post: None });
+            paths.push(PathRoutes { path: row.path, get: None, post: None });
             paths.len() - 1
         });
         match row.method {
