@@ -2,7 +2,7 @@
 
 use diesel::pg::PgConnection;
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, DetailReason, EventDetail, NewEvent};
 use crate::db::{Failed, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::totp::{MAX_TOTP_FAILURES, TotpCheck, digits};
@@ -80,7 +80,7 @@ impl Factors {
             TotpCheck::NotChecked => return refuse(CodeRefusal::Locked),
             TotpCheck::UsedAlready => {
                 NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client)
-                    .detail("it was used already")
+                    .reason(DetailReason::CodeReused)
                     .write(conn)?;
             }
             TotpCheck::Wrong { failures } => {
@@ -118,7 +118,7 @@ impl Factors {
         }
         let left = queries::recovery_codes_left(conn, user)?;
         NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client)
-            .detail(&format!("{left} left"))
+            .data(&EventDetail::RecoveryCodes { codes_left: left })
             .write(conn)?;
         if left <= LOW_RECOVERY_CODES {
             self.notify_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;

@@ -6,7 +6,7 @@ use webauthn_rs::prelude::{
     AuthenticationResult, Credential, DiscoverableAuthentication, Passkey as WebauthnPasskey, WebauthnError,
 };
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, DetailReason, EventDetail, NewEvent};
 use crate::db::{Failed, Fault, off_thread, refuse};
 use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
 use crate::factors::passkeys::model::{BrowserBinding, PasskeyRefusal, StoredPasskey};
@@ -88,7 +88,9 @@ impl Factors {
                     } else {
                         AuditAction::LogInRefused
                     };
-                    NewEvent::unproven(act, expected, &client).detail("an unknown passkey").write(conn)
+                    NewEvent::unproven(act, expected, &client)
+                        .reason(DetailReason::UnknownPasskey)
+                        .write(conn)
                 })
                 .await?;
             return refuse(PasskeyRefusal::Unknown);
@@ -147,20 +149,20 @@ impl Factors {
         refusal: PasskeyRefusal,
         client: &Client,
     ) -> Result<T, Failed<PasskeyRefusal>> {
-        let (act, why) = match refusal {
+        let (act, reason) = match refusal {
             PasskeyRefusal::PossiblyCloned => {
                 let owner = crate::identity::queries::recipient(conn, passkey.user)?;
                 let is_first = queries::mark_passkey_suspect(conn, passkey.id)?;
                 if let Some(owner) = owner.filter(|_| is_first) {
                     self.notices.send_notice(conn, &owner, &Notice::PasskeyCopied, client)?;
                 }
-                (AuditAction::PasskeyCopied, "")
+                (AuditAction::PasskeyCopied, None)
             }
-            PasskeyRefusal::NotVerified => (AuditAction::PasskeyRefused, ", which did not verify its person"),
-            _ => (AuditAction::PasskeyRefused, ", whose signature does not fit"),
+            PasskeyRefusal::NotVerified => (AuditAction::PasskeyRefused, Some(DetailReason::UserNotVerified)),
+            _ => (AuditAction::PasskeyRefused, Some(DetailReason::InvalidSignature)),
         };
-        let detail = format!("{}{why}", passkey.name);
-        NewEvent::unproven(act, Some(passkey.user), client).detail(&detail).write(conn)?;
+        let detail = EventDetail::Passkey { passkey: passkey.name.clone(), reason };
+        NewEvent::unproven(act, Some(passkey.user), client).data(&detail).write(conn)?;
         refuse(refusal)
     }
 }
