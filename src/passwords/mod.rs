@@ -1,5 +1,5 @@
 //! A password as a secret value: made by choosing one (the rules) or by giving one (the caps).
-//! For `accounts` operations; pages see only [`Weak`], [`Strength`] and [`PasswordHash`].
+//! For `accounts` operations; pages see only [`WeakPassword`], [`Strength`] and [`PasswordHash`].
 
 mod argon2_params;
 mod blocklist;
@@ -21,7 +21,7 @@ pub use capacity::{memory_budget, permits_for};
 pub use hash::{HashCost, PasswordHash, UnsuitableCost};
 pub use hasher::{Hasher, HasherBusy, HasherLoad, HashesRefused};
 pub(crate) use legacy_hash::LegacyHash;
-pub use legacy_hash::LegacyHashError;
+pub use legacy_hash::{CostBound, LegacyHashError};
 pub use policy::PasswordPolicy;
 pub use service::Passwords;
 pub use strength::{Strength, strength};
@@ -56,7 +56,7 @@ impl Password {
     /// * `personal`: what belongs to this person and this site: name, e-mail address, host.
     ///
     /// # Errors
-    /// The [`Weak`] reason, whose `Display` is shown beside the field.
+    /// The reason, which the page shows beside the field.
     ///
     /// Source: NIST SP 800-63B-4 §3.1.1.2; ASVS 5.0 6.2.1, 6.2.4, 6.2.5, 6.2.9, 6.2.11, 6.2.12.
     pub fn choose(raw: &str, personal: &[&str]) -> Result<Self, WeakPassword> {

@@ -1,7 +1,5 @@
 //! The counters of attempts: their limits, their names in the database, and counting one attempt.
 
-use std::fmt;
-
 use diesel::pg::PgConnection;
 
 use crate::config::{Settings, Span, ThrottleLimits};
@@ -33,15 +31,6 @@ impl Throttle {
 /// Too many attempts: how many whole seconds to wait before the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryAfter(pub u64);
-
-impl fmt::Display for RetryAfter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            seconds @ 0..90 => write!(f, "Too many attempts. Try again in {seconds} seconds."),
-            seconds => write!(f, "Too many attempts. Try again in {} minutes.", seconds.div_ceil(60)),
-        }
-    }
-}
 
 /// Makes the names of counters. Email and IP addresses are easy to guess, so a name is an HMAC: a reader of the table
 /// alone cannot tell which accounts were tried. After a change of the secret, counting starts again and the old

@@ -90,7 +90,8 @@ impl Users {
             .write_or_refuse(move |conn| {
                 let pending = crate::notices::queries::pending_email(conn, live.owner.id)?;
                 let Some(pending) = pending else { return Ok(false) };
-                let email = Email::parse(&pending.email).map_err(Fault::bug)?;
+                let email = Email::parse(&pending.email)
+                    .map_err(|_| Fault::bug("the address of a pending change is not an email address"))?;
                 let may_mail = users.check_email_change(conn, &live, &email)?;
                 // Read again under the lock: the change may have been cancelled or confirmed meanwhile.
                 if crate::notices::queries::pending_email(conn, live.owner.id)?.is_none() {

@@ -34,6 +34,7 @@ mod held_back;
 mod history;
 mod house;
 mod house_names;
+mod house_text;
 mod house_web;
 mod import;
 mod instances;

@@ -5,11 +5,9 @@ mod bounds;
 mod derive;
 mod encoding;
 
-use std::fmt;
-
 use argon2::{Algorithm, Version};
 
-use bounds::Bound;
+pub use bounds::CostBound;
 
 /// Bytes of the longest text; no supported format needs more.
 const MAX_TEXT: usize = 512;
@@ -61,21 +59,7 @@ pub enum LegacyHashError {
     /// The format is supported, but the text is malformed.
     Broken,
     /// The hash needs more work or memory than a log-in may take.
-    TooCostly(Bound),
-}
-
-impl fmt::Display for LegacyHashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown => f.write_str("the format of the password hash is not supported"),
-            Self::Broken => f.write_str("the password hash is malformed"),
-            Self::TooCostly(bound) => write!(
-                f,
-                "the password hash takes longer than a log-in may: {bound}; import this user without the hash, \
-                 and they can set a password with a reset link"
-            ),
-        }
-    }
+    TooCostly(CostBound),
 }
 
 impl LegacyHash {
@@ -173,7 +157,7 @@ fn phc_scrypt(phc: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = phc.split('$').collect();
     let [_, parameters, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
     let [log_n, r, p] = named(parameters, ["ln", "r", "p"])?;
-    let log_n = u8::try_from(log_n).map_err(|_| LegacyHashError::TooCostly(Bound::Scrypt))?;
+    let log_n = u8::try_from(log_n).map_err(|_| LegacyHashError::TooCostly(bounds::SCRYPT))?;
     let scheme = Scheme::Scrypt { log_n, r, p };
     Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }
