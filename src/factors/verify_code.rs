@@ -3,7 +3,7 @@
 use diesel::pg::PgConnection;
 
 use crate::audit::{AuditAction, DetailReason, EventDetail, NewEvent};
-use crate::db::{Failed, refuse};
+use crate::db::{Failed, Refusable as _, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::totp::{MAX_TOTP_FAILURES, TotpCheck, digits};
 use crate::factors::{Factors, queries};
@@ -105,9 +105,8 @@ impl Factors {
     ) -> Result<LoginMethod, Failed<CodeRefusal>> {
         // 128 bits cannot be guessed; this bounds the writes that attempts cause. It counts neither by address nor by
         // account: attackers must not delay the owner (docs/decisions/second-factors.md).
-        if let Err(wait) = throttle::admit_recovery_code(conn, &scope.key(), &self.throttle)? {
-            return refuse(CodeRefusal::TooMany(wait));
-        }
+        throttle::admit_recovery_code(conn, &scope.key(), &self.throttle)
+            .map_refusal(CodeRefusal::TooMany)?;
         let used = match RecoveryCodes::hash_of(user, typed) {
             Some(hash) => queries::use_recovery_code(conn, user, &hash)?,
             None => false,

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::db::{Db, Fault};
+use crate::db::{Db, Failed, Fault, refuse};
 use crate::secret::{CookieSigner, Secret, Token, TokenHash};
 use latchkey_sessions::{Key, NewSession, Policy, SessionTx, Store};
 
@@ -104,22 +104,22 @@ impl Lab {
     /// is the visitor's run that this one replaces.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database; [`RunLimit`] when too many runs are open.
+    /// Refuses with [`RunLimit`] if too many runs are open; any [`Fault`] of the database.
     pub async fn begin(
         &self,
         network: String,
         client: ClientInfo,
         previous: Option<Uuid>,
-    ) -> Result<Result<NewRun, RunLimit>, Fault> {
+    ) -> Result<NewRun, Failed<RunLimit>> {
         let key = Token::generate()?;
         let hash = key.hash();
         let lab = self.clone();
-        let begun = self
+        let credentials = self
             .sessions
-            .write(move |change| {
+            .write_or_refuse(move |change| {
                 queries::delete_expired(change)?;
                 if let Some(limit) = queries::reached_limit(change, &network)? {
-                    return Ok(Err(limit));
+                    return refuse(limit);
                 }
                 if let Some(previous) = previous {
                     queries::close(change, previous)?;
@@ -127,10 +127,10 @@ impl Lab {
                 let run = queries::insert(change, &hash, &network)?;
                 let credentials = lab.log_in(change, &run, &client)?;
                 queries::append_to_history(change, &run, Outcome::Opened)?;
-                Ok(Ok(credentials))
+                Ok(credentials)
             })
             .await?;
-        Ok(begun.map(|credentials| NewRun { key, credentials }))
+        Ok(NewRun { key, credentials })
     }
 
     /// The run with this key, unless it is over.

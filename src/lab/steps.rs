@@ -8,7 +8,7 @@ use super::jwt::Algorithm;
 use super::{
     ClientInfo, CredentialSet, Credentials, DenyList, Holder, Lab, MAX_STEPS, Outcome, Run, queries,
 };
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use latchkey_sessions::SessionTx;
 
 /// What a visitor can do.
@@ -222,7 +222,7 @@ impl Lab {
         by: Holder,
         set: &mut CredentialSet,
     ) -> Result<Outcome, Fault> {
-        Ok(match self.refresh(change, run, set.refresh.as_deref(), true)? {
+        Ok(match self.refresh(change, run, set.refresh.as_deref(), true).split()? {
             Ok((access, refresh)) => {
                 (set.access, set.refresh) = (Some(access), Some(refresh));
                 Outcome::Refreshed { by }

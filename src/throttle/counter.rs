@@ -3,7 +3,7 @@
 use diesel::pg::PgConnection;
 
 use crate::config::{Settings, Span, ThrottleLimits};
-use crate::db::Fault;
+use crate::db::{Failed, refuse};
 use crate::identity::UserId;
 use crate::secret::{self, Secret};
 use crate::throttle::backoff::Backoff;
@@ -58,10 +58,10 @@ pub(super) fn count(
     counter: &str,
     free: i32,
     backoff: &Backoff,
-) -> Result<Result<i32, RetryAfter>, Fault> {
+) -> Result<i32, Failed<RetryAfter>> {
     if let Some(failures) = queries::count_attempt(conn, counter, free, backoff)? {
-        return Ok(Ok(failures));
+        return Ok(failures);
     }
     let seconds = queries::blocked_for(conn, counter)?;
-    Ok(Err(RetryAfter(u64::try_from(seconds).unwrap_or(0).max(1))))
+    refuse(RetryAfter(u64::try_from(seconds).unwrap_or(0).max(1)))
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::db::{Failed, Fault, refuse};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, Email, LiveUser, Recipient, UserId};
 use crate::notices::{LinkDetails, LinkPurpose, Mail, Notice, PendingEmail, links};
 use crate::secret::Token;
@@ -134,9 +134,8 @@ impl Users {
         live: &LiveUser,
         email: &Email,
     ) -> Result<bool, Failed<ChangeEmailRefusal>> {
-        if let Err(wait) = throttle::admit_mail_by_user(conn, live.owner.id, &self.throttle)? {
-            return refuse(ChangeEmailRefusal::TooMany(wait));
-        }
+        throttle::admit_mail_by_user(conn, live.owner.id, &self.throttle)
+            .map_refusal(ChangeEmailRefusal::TooMany)?;
         let may_mail = throttle::admit_mail(conn, email.key(), &self.throttle)?;
         if !self.factors.lock_if_live(conn, live)? {
             return refuse(ChangeEmailRefusal::SessionLost);

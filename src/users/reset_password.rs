@@ -25,9 +25,7 @@ impl Users {
         let (users, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write_or_refuse(move |conn| {
-                if let Err(wait) = throttle::admit_form(conn, "forgot", &client, &users.throttle)? {
-                    return refuse(wait);
-                }
+                throttle::admit_form(conn, "forgot", &client, &users.throttle)?;
                 if !throttle::admit_reset_mail(conn, &email_key, &users.throttle)? {
                     return Ok(());
                 }

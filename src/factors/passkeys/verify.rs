@@ -7,7 +7,7 @@ use webauthn_rs::prelude::{
 };
 
 use crate::audit::{AuditAction, DetailReason, EventDetail, NewEvent};
-use crate::db::{Failed, Fault, off_thread, refuse};
+use crate::db::{Failed, Fault, Refusable as _, off_thread, refuse};
 use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
 use crate::factors::passkeys::model::{BrowserBinding, PasskeyRefusal, StoredPasskey};
 use crate::factors::passkeys::responses::Assertion;
@@ -44,10 +44,9 @@ impl Factors {
                 if user.is_some() && allowed.is_empty() {
                     return refuse(PasskeyRefusal::Unknown);
                 }
-                if user.is_none()
-                    && let Err(wait) = throttle::admit_passkey_start(conn, &client, &throttle)?
-                {
-                    return refuse(PasskeyRefusal::TooMany(wait));
+                if user.is_none() {
+                    throttle::admit_passkey_start(conn, &client, &throttle)
+                        .map_refusal(PasskeyRefusal::TooMany)?;
                 }
                 let (options, state) = webauthn.start_discoverable_authentication().map_err(Fault::bug)?;
                 let mut options = serde_json::to_value(options).map_err(Fault::bug)?;

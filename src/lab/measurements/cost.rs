@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::stopwatch::whole_seconds;
 use super::{Instances, TIME_LIMIT};
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use crate::lab::jwt::{Algorithm, Use, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
 use latchkey_sessions::{Owner as _, SessionTx, Store};
@@ -293,7 +293,7 @@ impl Lab {
         // Refreshes with another pair, because this one is logged out.
         let (_, fresh) = self.issue_recording(change, &run, Uuid::new_v4(), listed)?;
         let (refreshed, refresh) =
-            counting(change, |change| self.refresh(change, &run, Some(&fresh), listed))?;
+            counting(change, |change| self.refresh(change, &run, Some(&fresh), listed).split())?;
         if let Err(reason) = refreshed {
             return Err(Fault::bug(format_args!("a new refresh token is refused: {}", reason.code())));
         }
