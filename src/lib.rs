@@ -1,23 +1,23 @@
-//! Latchkey: the front door for web apps. People register, log in and see every device they are logged in
-//! on; anything can be taken back at once. Login state lives in server-side sessions in Postgres.
+//! Latchkey: the front door for web apps. Users register, log in, see every device they are logged in on, and end any
+//! session at once. Login state lives in server-side sessions in Postgres.
 //!
-//! The rooms, each knowing only those to its left:
+//! Each room imports only from rooms to its left; `docs/architecture.md` describes them:
 //!
 //! ```text
-//! secret ← config ← db ← (latchkey_sessions) ← mail ← accounts ← lab ← web ← cli ← main
+//! secret ← config ← db ← mail ← identity ← … ← users ← accounts ← lab ← web ← cli ← main
 //! ```
 //!
 //! * [`secret`]: keys derived from the one secret, sealing, mailed tokens.
 //! * [`config`]: settings and every limit with its reason.
-//! * [`db`]: the only door to Postgres; [`db::local`] brings one along.
+//! * [`db`]: access to Postgres; [`db::local`] starts a private server.
 //! * [`latchkey_sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
-//! * [`mail`]: letters, and the outbox they wait in.
-//! * [`accounts`]: people and their proofs, one operation a file.
+//! * [`mail`]: emails, and the outbox they wait in.
+//! * [`accounts`]: composes the services of the rooms from [`identity`] to [`users`], which hold the domain.
 //! * [`lab`]: a session and a JSON Web Token side by side, for `/compare` and `latchkey prove`.
-//! * [`web`]: guards, routes, pages.
-//! * [`cli`]: `latchkey serve` and its siblings.
+//! * [`web`]: guards, routes, pages, and every sentence that users read.
+//! * [`cli`]: `latchkey serve` and the other commands.
 //!
-//! [`device`] names browsers; [`unicode`] judges what people type. These two use no other module.
+//! [`device`] names browsers; [`unicode`] checks what users type. These two use no other module.
 
 pub mod accounts;
 pub mod audit;
