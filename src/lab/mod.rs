@@ -111,7 +111,7 @@ impl Lab {
         client: ClientInfo,
         previous: Option<Uuid>,
     ) -> Result<NewRun, Failed<RunLimit>> {
-        let key = Token::generate()?;
+        let key = Token::generate().map_err(Fault::from)?;
         let hash = key.hash();
         let lab = self.clone();
         let credentials = self

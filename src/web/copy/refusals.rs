@@ -242,7 +242,7 @@ impl From<InviteRefusal> for Phrase {
 impl From<InvalidName> for Phrase {
     fn from(why: InvalidName) -> Self {
         match why {
-            InvalidName::Empty => Self::new("empty", "Enter the name that you want to be greeted by."),
+            InvalidName::Empty => Self::new("empty", "Enter a name. It can be any name you go by."),
             InvalidName::TooLong { max } => {
                 Self::with("too-long", format!("Use a shorter name: at most {max} characters."))
             }
