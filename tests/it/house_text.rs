@@ -96,7 +96,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_domain_has_no_text() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut read, mut sentences, mut excepted) = (0, Vec::new(), BTreeSet::new());
+    let (mut read, mut sentences, mut excepted) = (0, Vec::new(), BTreeSet::<&(&str, &str)>::new());
     for file in sources(&src) {
         let path = file.strip_prefix(&src).expect("below src").display().to_string();
         let room = path.split(['/', '.']).next().unwrap_or_default();

@@ -26,5 +26,5 @@ pub(super) mod links;
 pub mod mails;
 pub(super) mod moments;
 pub(super) mod notices;
-pub(crate) mod phrase;
-pub(crate) mod refusals;
+pub mod phrase;
+pub(super) mod refusals;
