@@ -48,7 +48,7 @@ use crate::secret::Secret;
 choice! {
     /// Who may register.
     #[derive(Default)]
-    Registration {
+    RegistrationMode {
         #[default]
         Open = "open",
         Invite = "invite",
@@ -70,7 +70,7 @@ documented! {
         /// Where local mode keeps its Postgres and its secret. Not used when a database is named.
         data_dir: Option<PathBuf>,
         /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
-        registration: Registration,
+        registration: RegistrationMode,
         /// `off` removes `/compare` with every link to it, its clean-up and its signing keys, and the next start deletes
         /// the runs that are left. It is on because the page needs no account and shows what sessions guarantee; switch
         /// it off where users should see only what they need.
@@ -145,7 +145,7 @@ pub struct Settings {
     pub mail: MailSettings,
     /// Where `/metrics` is answered, if anywhere: never at the public address.
     pub metrics: Option<SocketAddr>,
-    pub registration: Registration,
+    pub registration: RegistrationMode,
     /// Whether `/compare` exists. On by default, because it shows what the sessions guarantee and needs no account. Off
     /// removes its routes, links, clean-up and signing keys, for sites that show only what their users need.
     pub compare: Switch,
@@ -210,7 +210,7 @@ impl Settings {
 
     /// Whether people may register, yet no letter can prove their address.
     pub fn registration_lacks_mail(&self) -> bool {
-        self.registration != Registration::Closed && self.mail.transport == Transport::None
+        self.registration != RegistrationMode::Closed && self.mail.transport == Transport::None
     }
 }
 

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use crate::cleanup::Cleaner;
 use crate::config::{
-    DeletionSettings, LinkLifetimes, Registration, Settings, Span, ThrottleLimits, in_words,
+    DeletionSettings, LinkLifetimes, RegistrationMode, Settings, Span, ThrottleLimits, in_words,
 };
 use crate::db::Db;
 use crate::factors::Factors;
@@ -59,7 +59,7 @@ pub struct Users {
     factors: Arc<Factors>,
     login: Arc<Login>,
     passwords: Arc<Passwords>,
-    registration: Registration,
+    registration: RegistrationMode,
     leaving: DeletionSettings,
     tokens: LinkLifetimes,
 }
@@ -82,13 +82,13 @@ impl Users {
         }
     }
 
-    pub fn registration(&self) -> Registration {
+    pub fn registration(&self) -> RegistrationMode {
         self.registration
     }
 
     /// Whether visitors can register without an invitation: allowed, and mail is on to verify the address.
     pub fn registration_is_open(&self) -> bool {
-        self.registration == Registration::Open && self.mailer.delivers()
+        self.registration == RegistrationMode::Open && self.mailer.delivers()
     }
 
     /// How long a requested deletion can be cancelled, as text.

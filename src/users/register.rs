@@ -3,7 +3,7 @@
 use diesel::pg::PgConnection;
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::config::Registration;
+use crate::config::RegistrationMode;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, InvalidEmail, InvalidName, Name, Role};
 use crate::notices::Mail;
@@ -65,14 +65,14 @@ impl Users {
     /// owner is notified instead; the caller cannot tell the difference. Returns a token for the browser, which proves
     /// later that the same browser registered.
     pub async fn register(&self, person: NewUser, client: Client) -> Result<Token, Failed<RegisterRefusal>> {
-        if self.registration == Registration::Closed {
+        if self.registration == RegistrationMode::Closed {
             return refuse(RegisterRefusal::Closed);
         }
         if !self.mailer.delivers() {
             return refuse(RegisterRefusal::NoMail);
         }
         let invite = Token::hash_of(&person.invite);
-        if self.registration == Registration::Invite && invite.is_none() {
+        if self.registration == RegistrationMode::Invite && invite.is_none() {
             return refuse(RegisterRefusal::NotInvited);
         }
         let throttle = self.throttle.clone();
@@ -92,7 +92,7 @@ impl Users {
                     Some(token_hash) => queries::open_invitation(conn, token_hash, parsed.email.key())?,
                     None => None,
                 };
-                if users.registration == Registration::Invite && invitation.is_none() {
+                if users.registration == RegistrationMode::Invite && invitation.is_none() {
                     return refuse(RegisterRefusal::NotInvited);
                 }
                 if throttle::admit_mail(conn, parsed.email.key(), &users.throttle)? {
@@ -186,9 +186,9 @@ impl Users {
                     None => false,
                 };
                 let may = match mode {
-                    Registration::Open => true,
-                    Registration::Invite => invited,
-                    Registration::Closed => false,
+                    RegistrationMode::Open => true,
+                    RegistrationMode::Invite => invited,
+                    RegistrationMode::Closed => false,
                 };
                 if !may {
                     return Ok(None);

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::config::Registration;
+use crate::config::RegistrationMode;
 use crate::db::Refusable as _;
 use crate::users::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::web::copy::links::DEAD_REGISTRATION;
@@ -57,9 +57,9 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
         fields.set("email", &invited.email);
     }
     let closed = match ctx.accounts().users.registration() {
-        Registration::Closed => Some(RegisterRefusal::Closed.into()),
+        RegistrationMode::Closed => Some(RegisterRefusal::Closed.into()),
         _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail.into()),
-        Registration::Invite if invited.is_none() => {
+        RegistrationMode::Invite if invited.is_none() => {
             fields.refuse("", RegisterRefusal::NotInvited);
             None
         }
@@ -252,8 +252,8 @@ async fn discarded(ctx: RequestContext, mut form: Form<VerifyForm>) -> Result<Ht
         return page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: false });
     }
     let dropped = match ctx.accounts().users.registration() {
-        Registration::Invite => Flash::InvitedRegistrationDropped,
-        Registration::Open | Registration::Closed => Flash::RegistrationDropped,
+        RegistrationMode::Invite => Flash::InvitedRegistrationDropped,
+        RegistrationMode::Open | RegistrationMode::Closed => Flash::RegistrationDropped,
     };
     Ok(mailed_link::used(&ctx, ctx.redirect("/register", dropped)))
 }
