@@ -1,4 +1,4 @@
-//! Addresses that are taken, reserved, or about to be confirmed.
+//! Addresses that are taken, or reserved for an account.
 
 use ::time::OffsetDateTime;
 use diesel::pg::PgConnection;
@@ -10,13 +10,8 @@ use diesel::sql_types::Text;
 use diesel::sql_types::Timestamptz;
 use diesel::sql_types::Uuid as SqlUuid;
 
-use crate::db::{Fault, time};
+use crate::db::Fault;
 use crate::identity::{EmailKey, UserId};
-
-/// The start of this transaction, which `created_at` of its rows will contain.
-pub(crate) fn transaction_time(conn: &mut PgConnection) -> Result<OffsetDateTime, Fault> {
-    Ok(diesel::select(time::now()).get_result(conn)?)
-}
 
 /// Until when the address is reserved for another account than `user`, which can still restore it.
 pub(crate) fn reserved_until(
