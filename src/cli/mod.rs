@@ -58,7 +58,7 @@ enum Command {
     #[command(subcommand)]
     Prove(prove::ProveCommand),
     /// Check the settings, the database, mail and the proxy, and print what to do.
-    Doctor(doctor::Options),
+    Doctor(doctor::DoctorOptions),
     /// Show the effective settings and where each comes from, without secrets. Changes nothing.
     Config {
         /// Print JSON.

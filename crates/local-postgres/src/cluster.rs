@@ -13,8 +13,8 @@ use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 
 use super::binaries::{self, Binaries};
-use super::owner::Owner;
-use super::{LocalError, Options, postmaster};
+use super::owner::ClusterOwner;
+use super::{LocalError, LocalPostgresOptions, postmaster};
 
 /// The only database user. The server accepts it without a password.
 pub const SUPERUSER: &str = "latchkey";
@@ -24,7 +24,7 @@ const SYSTEM_HOME: &str = "/var/lib/latchkey";
 
 pub struct Cluster {
     pub dir: PathBuf,
-    pub owner: Owner,
+    pub owner: ClusterOwner,
     pub major: u32,
 }
 
@@ -40,7 +40,7 @@ pub fn create_data_dir(dir: &Path) -> Result<PathBuf, LocalError> {
         .map_err(LocalError::io("create the data directory", dir))
 }
 
-pub fn open_or_create(data_dir: &Path, options: &Options) -> Result<Cluster, LocalError> {
+pub fn open_or_create(data_dir: &Path, options: &LocalPostgresOptions) -> Result<Cluster, LocalError> {
     let entrance = data_dir.join("postgres");
     match entrance.symlink_metadata() {
         Ok(_) => {}
@@ -51,8 +51,8 @@ pub fn open_or_create(data_dir: &Path, options: &Options) -> Result<Cluster, Loc
 }
 
 /// The cluster appears under its name complete or not at all, whenever this is interrupted.
-fn create(entrance: &Path, options: &Options) -> Result<(), LocalError> {
-    let owner = Owner::of_a_new_cluster()?;
+fn create(entrance: &Path, options: &LocalPostgresOptions) -> Result<(), LocalError> {
+    let owner = ClusterOwner::of_a_new_cluster()?;
     let binaries = binaries::any(options.bin_dirs)?;
     let dir = place_for(entrance, owner)?;
     if dir != entrance {
@@ -71,7 +71,7 @@ fn create(entrance: &Path, options: &Options) -> Result<(), LocalError> {
 }
 
 /// The data directory, unless the server's user cannot get there, say because it is below /root.
-fn place_for(entrance: &Path, owner: Owner) -> Result<PathBuf, LocalError> {
+fn place_for(entrance: &Path, owner: ClusterOwner) -> Result<PathBuf, LocalError> {
     match entrance.parent() {
         Some(data_dir) if !owner.can_reach(data_dir) => DirBuilder::new()
             .recursive(true)
@@ -107,7 +107,12 @@ fn remove_leftovers(dir: &Path) {
     }
 }
 
-fn initialise(dir: &Path, owner: Owner, binaries: &Binaries, options: &Options) -> Result<(), LocalError> {
+fn initialise(
+    dir: &Path,
+    owner: ClusterOwner,
+    binaries: &Binaries,
+    options: &LocalPostgresOptions,
+) -> Result<(), LocalError> {
     let mut complaint = String::new();
     // Not every system has the first; both sort alike, the second knows upper case only in ASCII.
     for locale in ["C.UTF-8", "C"] {
@@ -143,7 +148,7 @@ fn open(entrance: &Path) -> Result<Cluster, LocalError> {
         },
         _ => LocalError::io("open", entrance)(error),
     })?;
-    let owner = Owner::of_the_cluster(&dir)?;
+    let owner = ClusterOwner::of_the_cluster(&dir)?;
     let major = fs::read_to_string(dir.join("PG_VERSION"))
         .ok()
         .and_then(|version| version.trim().parse().ok())

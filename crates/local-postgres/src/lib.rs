@@ -4,9 +4,9 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use local_postgres::{LocalServer, Options};
+//! use local_postgres::{LocalServer, LocalPostgresOptions};
 //!
-//! let server = LocalServer::start(&Options::new(Path::new("/var/lib/shop")))?;
+//! let server = LocalServer::start(&LocalPostgresOptions::new(Path::new("/var/lib/shop")))?;
 //! let url = server.url("shop");
 //! // … connect to it …
 //! server.stop()?;
@@ -37,9 +37,9 @@ const DECISION_LOCK: &str = "postgres.decide.lock";
 /// Shared by every `LocalServer`; the process that can lock it exclusively is the last user.
 const USERS_LOCK: &str = "postgres.users.lock";
 
-/// What to start. `Options { settings: &[("fsync", "off")], ..Options::new(dir) }` changes a part.
+/// What to start. `LocalPostgresOptions { settings: &[("fsync", "off")], ..LocalPostgresOptions::new(dir) }` changes a part.
 #[derive(Clone, Copy)]
-pub struct Options<'a> {
+pub struct LocalPostgresOptions<'a> {
     /// Created when missing; the cluster, its log and the lock files live here.
     pub data_dir: &'a Path,
     /// Server settings that override the built-in ones.
@@ -48,9 +48,9 @@ pub struct Options<'a> {
     pub bin_dirs: Option<&'a [PathBuf]>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> LocalPostgresOptions<'a> {
     pub fn new(data_dir: &'a Path) -> Self {
-        Options { data_dir, settings: &[], bin_dirs: None }
+        LocalPostgresOptions { data_dir, settings: &[], bin_dirs: None }
     }
 }
 
@@ -66,7 +66,7 @@ pub struct LocalServer {
 impl LocalServer {
     /// Creates the cluster if there is none, starts the server if it is not running, and returns
     /// when it accepts connections. Blocks for up to about a minute.
-    pub fn start(options: &Options) -> Result<Self, LocalError> {
+    pub fn start(options: &LocalPostgresOptions) -> Result<Self, LocalError> {
         let data_dir = cluster::create_data_dir(options.data_dir)?;
         let _deciding = Lock::exclusive(&data_dir.join(DECISION_LOCK))?;
         let in_use = Lock::shared(&data_dir.join(USERS_LOCK))?;

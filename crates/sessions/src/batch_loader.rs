@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::cache::Generation;
 use super::record::CachedSession;
-use super::{KeyHash, LiveSession, Owner, Shared, Store};
+use super::{KeyHash, LiveSession, Owner, Store, StoreInner};
 
 /// Queries at the same time: while one waits for the network, another is prepared.
 const CONCURRENT_QUERIES: usize = 2;
@@ -128,23 +128,31 @@ impl<O: Owner> BatchRunner<O> {
     }
 }
 
-type Found<O> = HashMap<KeyHash, Result<LiveSession<O>, Fault>>;
+type LoadedSessions<O> = HashMap<KeyHash, Result<LiveSession<O>, Fault>>;
 
 /// One query for all `keys`. If a row cannot be read, the others are read without it.
-fn load<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Found<O>, Fault> {
+fn load<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<LoadedSessions<O>, Fault> {
     let found = match O::load(conn, keys) {
         Err(fault @ Fault::Bug(_)) => match keys {
-            [key] => return Ok(Found::from([(*key, Err(fault))])),
-            _ => keys.iter().map(|key| load(conn, &[*key])).collect::<Result<Vec<Found<O>>, Fault>>()?,
+            [key] => return Ok(LoadedSessions::from([(*key, Err(fault))])),
+            _ => keys
+                .iter()
+                .map(|key| load(conn, &[*key]))
+                .collect::<Result<Vec<LoadedSessions<O>>, Fault>>()?,
         },
         found => return Ok(found?.into_iter().map(|live| (live.key_hash, Ok(live))).collect()),
     };
     Ok(found.into_iter().flatten().collect())
 }
 
-impl<O> Shared<O> {
+impl<O> StoreInner<O> {
     /// Caches what was found, and answers the lookups.
-    fn answer(&self, mut found: Result<Found<O>, Fault>, lookups: Vec<Lookup<O>>, generation: Generation) {
+    fn answer(
+        &self,
+        mut found: Result<LoadedSessions<O>, Fault>,
+        lookups: Vec<Lookup<O>>,
+        generation: Generation,
+    ) {
         for live in found.iter_mut().flat_map(HashMap::values_mut).flatten() {
             if let Some(CachedSession { record, .. }) = Arc::get_mut(&mut live.cached) {
                 self.interner.intern(&mut record.factor);

@@ -92,9 +92,9 @@ pub use record::{CachedSession, Handle, LiveSession, NewSession, OtherSessions, 
 pub use registry::{EndReason, Scope};
 pub use session_tx::SessionTx;
 pub use state::{SessionState, StateTooLarge};
-pub use store::{Builder, Counts, Store};
+pub use store::{Builder, Store, StoreCounters};
 
-use store::Shared;
+use store::StoreInner;
 
 /// The migrations of the tables `sessions` and `listeners`. Run them before those of the tables that announce changes.
 ///

@@ -27,11 +27,11 @@ pub struct Store<O: Owner = ()> {
     pub(crate) policy: Policy,
     /// Whether an instance may have cached these sessions, so that a change must be waited for.
     pub(crate) cacheable: bool,
-    pub(crate) shared: Arc<Shared<O>>,
+    pub(crate) shared: Arc<StoreInner<O>>,
 }
 
 /// What all workers of an instance share.
-pub(crate) struct Shared<O> {
+pub(crate) struct StoreInner<O> {
     pub(crate) cache: Cache<CachedSession<O>>,
     pub(crate) lists: Cache<SessionList>,
     pub(crate) interner: Interner,
@@ -39,12 +39,12 @@ pub(crate) struct Shared<O> {
     pub(crate) loader: BatchLoader<O>,
     pub(crate) touches: Touches,
     pub(crate) listener: ListenerHandle,
-    pub(crate) counts: Counts,
+    pub(crate) counts: StoreCounters,
 }
 
 /// Metrics of a store since the start.
 #[derive(Default)]
-pub struct Counts {
+pub struct StoreCounters {
     /// Lookups answered from memory.
     pub hits: Counter,
     /// Lookups of sessions that were not in memory.
@@ -57,7 +57,7 @@ pub struct Counts {
     pub expiry_waits: Counter,
 }
 
-impl<O> Shared<O> {
+impl<O> StoreInner<O> {
     /// Evicts what was read of these principals.
     pub(crate) fn invalidate(&self, changed: &[Principal]) {
         self.cache.remove_all_of(changed);
@@ -100,7 +100,7 @@ impl<O: Owner> Builder<O> {
     /// is not written.
     pub fn build(self) -> Store<O> {
         let Self { db, policy, cacheable, .. } = self;
-        let shared = Shared {
+        let shared = StoreInner {
             cache: Cache::new(policy.cached),
             lists: Cache::new(policy.cached.min(MAX_LISTS)),
             interner: Interner::default(),
@@ -108,7 +108,7 @@ impl<O: Owner> Builder<O> {
             loader: BatchLoader::default(),
             touches: Touches::default(),
             listener: ListenerHandle::default(),
-            counts: Counts::default(),
+            counts: StoreCounters::default(),
         };
         Store { db, policy, cacheable, shared: Arc::new(shared) }
     }
@@ -159,7 +159,7 @@ impl<O: Owner> Store<O> {
     }
 
     /// Metrics since the start.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &StoreCounters {
         &self.shared.counts
     }
 

@@ -22,7 +22,7 @@ use bounded::{bounded, failed};
 use finding::{Finding, Level, problem};
 
 #[derive(Args)]
-pub struct Options {
+pub struct DoctorOptions {
     /// Also send requests to the running instance, at its public address.
     #[arg(long, value_name = "https://…")]
     url: Option<String>,
@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 /// Fails if there is a problem. Invalid settings are a finding too.
-pub fn run(settings: Result<Settings, Misconfigured>, options: &Options) -> Result<(), Failure> {
+pub fn run(settings: Result<Settings, Misconfigured>, options: &DoctorOptions) -> Result<(), Failure> {
     let findings = match settings {
         Ok(settings) => look(&settings, options.url.as_deref()),
         Err(wrong) => vec![problem(

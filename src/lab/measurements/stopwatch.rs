@@ -65,7 +65,7 @@ impl Spread {
 }
 
 /// The session and the token that one round revokes.
-struct Target {
+struct StopwatchTarget {
     key: Key,
     handle: Handle,
     family: Uuid,
@@ -119,7 +119,7 @@ impl Lab {
     }
 
     /// Logs the subject of `run` in, once for each round.
-    async fn create_targets(&self, run: &Run) -> Result<Vec<Target>, Fault> {
+    async fn create_targets(&self, run: &Run) -> Result<Vec<StopwatchTarget>, Fault> {
         let (lab, run) = (self.clone(), run.clone());
         self.sessions
             .write(move |change| {
@@ -128,7 +128,7 @@ impl Lab {
                         let (key, handle) = lab.sessions.open(change, &lab.login_of(&run))?;
                         let family = Uuid::new_v4();
                         let (token, _) = lab.issue(change, &run, family)?;
-                        Ok(Target { key, handle, family, token })
+                        Ok(StopwatchTarget { key, handle, family, token })
                     })
                     .collect()
             })
@@ -142,10 +142,10 @@ impl Lab {
         revoking: &Store<Subject>,
         other: &Store<Subject>,
         verifier: &Verifier,
-        target: Target,
+        target: StopwatchTarget,
         now: i64,
     ) -> Result<Round, Fault> {
-        let Target { key, handle, family, token } = target;
+        let StopwatchTarget { key, handle, family, token } = target;
         let claims = verifier.verify(Use::Access, &token, now).map_err(Fault::bug)?;
         verify_expiry(verifier, &token, &claims)?;
         for instance in [revoking, other] {

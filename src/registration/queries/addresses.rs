@@ -20,11 +20,11 @@ pub(crate) fn reserved_until(
     user: Option<UserId>,
 ) -> QueryResult<Option<OffsetDateTime>> {
     #[derive(QueryableByName)]
-    struct Reserved {
+    struct ReservationEnd {
         #[diesel(sql_type = Timestamptz)]
         until: OffsetDateTime,
     }
-    let found: Option<Reserved> = sql_query(
+    let found: Option<ReservationEnd> = sql_query(
         "SELECT expires_at AS until FROM account_links WHERE purpose = 'undo-email' \
          AND coalesce(email_key, lower(email)) = ANY ($1) AND expires_at > now() AND user_id IS DISTINCT FROM $2 \
          ORDER BY expires_at DESC LIMIT 1",
@@ -39,11 +39,11 @@ pub(crate) fn reserved_until(
 /// Those of these spellings that are reserved for an account.
 pub(crate) fn reserved_among(conn: &mut PgConnection, spellings: &[&str]) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
-    struct Reserved {
+    struct ReservedAddress {
         #[diesel(sql_type = Text)]
         key: String,
     }
-    let found: Vec<Reserved> = sql_query(
+    let found: Vec<ReservedAddress> = sql_query(
         "SELECT coalesce(email_key, lower(email)) AS key FROM account_links WHERE purpose = 'undo-email' \
          AND coalesce(email_key, lower(email)) = ANY ($1) AND expires_at > now()",
     )

@@ -42,14 +42,14 @@ macro_rules! mail {
             fn content(&self) -> Result<MailContent, Fault> {
                 #[derive(Template)]
                 #[template(path = $text, escape = "none")]
-                struct Text<'a> { $($field: &'a str),* }
+                struct TextPart<'a> { $($field: &'a str),* }
 
                 #[derive(Template)]
                 #[template(path = $html)]
-                struct Html<'a> { $($field: &'a str),* }
+                struct HtmlPart<'a> { $($field: &'a str),* }
 
-                let text = Text { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
-                let html = Html { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
+                let text = TextPart { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
+                let html = HtmlPart { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
                 Ok(MailContent { subject: $subject.to_owned(), body: MailBody { text, html } })
             }
         }
@@ -89,18 +89,18 @@ impl NoticeText {
     fn content(&self) -> Result<MailContent, Fault> {
         #[derive(Template)]
         #[template(path = "mail/notice.txt", escape = "none")]
-        struct Text<'a> {
+        struct NoticeTextPart<'a> {
             notice: &'a NoticeText,
         }
 
         #[derive(Template)]
         #[template(path = "mail/notice.html")]
-        struct Html<'a> {
+        struct NoticeHtmlPart<'a> {
             notice: &'a NoticeText,
         }
 
-        let text = Text { notice: self }.render().map_err(Fault::bug)?;
-        let html = Html { notice: self }.render().map_err(Fault::bug)?;
+        let text = NoticeTextPart { notice: self }.render().map_err(Fault::bug)?;
+        let html = NoticeHtmlPart { notice: self }.render().map_err(Fault::bug)?;
         Ok(MailContent { subject: self.subject.clone(), body: MailBody { text, html } })
     }
 }
