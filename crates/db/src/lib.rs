@@ -47,9 +47,7 @@ pub use pool::is_writable;
 pub use settings::{PoolSettings, Pooler};
 
 use counters::{Counter, Durations};
-use pool::Pool;
-
-type TransactionManager = <PgConnection as Connection>::TransactionManager;
+use pool::{Pool, TransactionManager};
 
 /// A pool of connections. Cloning shares it.
 #[derive(Clone)]

@@ -14,8 +14,10 @@ use latchkey_db::Fault;
 use latchkey_db::time::Moment;
 
 use super::record::CachedSession;
-use super::session_store::IDENTITY_KEY;
 use super::{Key, KeyHash, LiveSession, Owner, Principal};
+
+/// Where actix-identity keeps the principal in the map. The table has it in a column.
+pub(crate) const IDENTITY_KEY: &str = "actix_identity.user_id";
 
 #[derive(Default)]
 struct RequestState {

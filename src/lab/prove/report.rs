@@ -1,5 +1,6 @@
 //! The result of the test, as numbers. The command line words it.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use super::users::Session;

@@ -8,8 +8,9 @@ mod model;
 
 use argon2::{Algorithm, Version};
 
-use model::{Digest, Scheme};
-pub use model::{LegacyHash, LegacyHashError};
+pub(crate) use model::LegacyHash;
+pub use model::LegacyHashError;
+use model::{Bound, Digest, Scheme};
 
 /// Bytes of the longest text; no supported format needs more.
 const MAX_TEXT: usize = 512;
