@@ -4,7 +4,6 @@ mod busy;
 mod queue;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 

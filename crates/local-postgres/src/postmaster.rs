@@ -1,17 +1,10 @@
 //! The server's first process: found, started and stopped by way of its pid file.
 //! Used by `local` only, and only while it holds the decision lock.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::PathBuf;
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use super::launch::Launch;
 use super::running::{LOOK_AGAIN, PATIENCE, Postmaster, pid_file};
