@@ -28,6 +28,8 @@ mod failed;
 mod fault;
 pub mod notifications;
 mod pool;
+#[cfg(feature = "actix-web")]
+mod response;
 mod settings;
 pub mod time;
 

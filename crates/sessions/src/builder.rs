@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use latchkey_db::Db;
+use latchkey_db::{Db, PoolSettings};
 
 use super::batch_loader::BatchLoader;
 use super::cache::Cache;
@@ -70,6 +70,17 @@ impl<O: Owner> Builder<O> {
 }
 
 impl Store {
+    /// Begins to put a store on the database at `url` (libpq syntax) together, with a pool of its own.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// let (store, background) = latchkey_sessions::Store::on("postgresql://localhost/shop").spawn();
+    /// # }
+    /// ```
+    pub fn on(url: &str) -> Builder {
+        Self::builder(Db::new(url, PoolSettings::default()))
+    }
+
     /// Begins to put a store on `db` together.
     ///
     /// ```no_run

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Log in with `actix_identity::Identity::login(&extensions, uuid)`: the principal becomes a column. Or in a transaction
-//! of your own, with [`Store::open`] and [`request::issue_key`]. `examples/shop.rs` logs in, lists and revokes.
+//! of your own, with [`Store::open`] and [`request::issue_key`]. `examples/shop` logs in, lists and revokes.
 //!
 //! # What to read
 //! | | begins in | then |
@@ -84,7 +84,7 @@ mod store;
 mod sync;
 mod touches;
 
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 pub use latchkey_db as db;
 pub use latchkey_db::{Cause, Db, Fault, PoolSettings, Pooler};
@@ -119,3 +119,12 @@ pub use store::Store;
 /// # }
 /// ```
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Runs [`MIGRATIONS`] on the database at `url`, for applications that migrate when they start. Blocks.
+///
+/// # Errors
+/// A [`Fault`] if the database cannot be reached, or a migration failed.
+pub fn migrate(url: &str) -> Result<(), Fault> {
+    let mut conn = latchkey_db::connect(url, "latchkey-sessions")?;
+    conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(Fault::bug)
+}
