@@ -11,7 +11,7 @@ use std::thread;
 
 use actix_web::rt::spawn;
 use diesel::connection::SimpleConnection as _;
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use nix::sys::signal::{Signal, kill};
 
 use crate::support::app::{Person, TestApp};
@@ -345,7 +345,7 @@ async fn when_connections_are_cut_under_load_requests_get_200_or_503_and_all_is_
 #[actix_web::test]
 async fn a_restart_of_the_database_ends_no_session_and_needs_no_restart_of_ours() {
     let dir = DataDir::new();
-    let mut options = Options::new(dir.path());
+    let mut options = LocalPostgresOptions::new(dir.path());
     options.settings = &[("fsync", "off")];
     let server = LocalServer::start(&options).unwrap();
     let url = server.maintenance_url();

@@ -12,9 +12,6 @@ use super::{
     Key, KeyHash, LiveSession, NewSession, Owner, Policy, Principal, SessionState, Store, queries, request,
 };
 
-/// Where actix-identity keeps the principal in the map. The table has it in a column.
-pub(crate) const IDENTITY_KEY: &str = "actix_identity.user_id";
-
 impl<O: Owner> Store<O> {
     async fn put(&self, key: KeyHash, state: SessionState) -> Result<(), anyhow::Error> {
         let write = self.write(move |tx| {
@@ -62,10 +59,10 @@ impl<O: Owner> SessionStore for Store<O> {
             if let Some(live) = &live {
                 request::set_loaded(live.clone(), self.key_lifetime(live));
             }
-            return Ok(live.map(|live| live.state_with_principal(IDENTITY_KEY)));
+            return Ok(live.map(|live| live.state_with_principal(request::IDENTITY_KEY)));
         }
         let live = self.load_for_request(raw).await.map_err(|fault| LoadError::Other(noted(fault)))?;
-        Ok(live.map(|live| live.state_with_principal(IDENTITY_KEY)))
+        Ok(live.map(|live| live.state_with_principal(request::IDENTITY_KEY)))
     }
 
     async fn save(
@@ -153,7 +150,7 @@ impl<O: Owner> SessionStore for Store<O> {
 
 /// Separates what has a column of its own from the rest of the map.
 fn split(mut map: HashMap<String, String>) -> Result<(Option<Principal>, SessionState), anyhow::Error> {
-    let principal = match map.remove(IDENTITY_KEY) {
+    let principal = match map.remove(request::IDENTITY_KEY) {
         Some(json) => Some(Principal(serde_json::from_str(&json)?)),
         None => None,
     };
