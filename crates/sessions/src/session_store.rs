@@ -23,7 +23,7 @@ impl<O: Owner> Store<O> {
 
     /// Ends the session that has `key`, or had it when this request began: another request may have rotated it since.
     /// But not the session whose key was issued in this request.
-    async fn end(&self, key: KeyHash) -> Result<usize, anyhow::Error> {
+    async fn end_by_key(&self, key: KeyHash) -> Result<usize, anyhow::Error> {
         let loaded =
             request::loaded::<O>().filter(|live| live.key_hash == key).map(|live| live.record.handle);
         let spared = request::issued_key();
@@ -111,7 +111,7 @@ impl<O: Owner> SessionStore for Store<O> {
         let unchanged = || request::loaded::<O>().is_some_and(|live| live.record.state == state);
         if principal.is_none() {
             // `load` put it there: removing it, as `Session::clear` does, is logging out.
-            self.end(key).await.map_err(UpdateError::Other)?;
+            self.end_by_key(key).await.map_err(UpdateError::Other)?;
         } else if !unchanged() {
             self.put(key, state).await.map_err(UpdateError::Other)?;
         }
@@ -140,7 +140,7 @@ impl<O: Owner> SessionStore for Store<O> {
 
     async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
         let Some(key) = KeyHash::of(session_key.as_ref()) else { return Ok(()) };
-        let ended = self.end(key).await?;
+        let ended = self.end_by_key(key).await?;
         if ended == 0 {
             request::note_lost();
         }
