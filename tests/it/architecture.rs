@@ -171,20 +171,46 @@ fn is_identifier(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
+/// Below any of these, as the documents name them.
+fn exists(path: &str) -> bool {
+    let below = ["", "src", "crates/sessions/src", "tests/it", "docs"];
+    below.iter().any(|base| root().join(base).join(path).exists())
+}
+
 #[test]
 fn every_file_that_is_named_exists() {
     let page = fs::read_to_string(root().join(PAGE)).expect("the page");
-    let below = ["", "src", "crates/sessions/src", "tests/it", "docs"];
     let mut named = 0;
     for span in code_spans(&page) {
         let is_file = [".rs", ".html", ".md", ".sql"].iter().any(|end| span.ends_with(end));
         let is_path = is_file || (span.ends_with('/') && !span.starts_with('/'));
         if is_path && !span.contains('…') && !span.contains('{') {
             named += 1;
-            assert!(below.iter().any(|base| root().join(base).join(&span).exists()), "{PAGE} names {span}");
+            assert!(exists(&span), "{PAGE} names {span}");
         }
     }
     assert!(named > 20, "{named} files");
+}
+
+#[test]
+fn every_source_that_a_document_names_exists() {
+    let mut named = 0;
+    for directory in ["docs", "docs/decisions"] {
+        for entry in fs::read_dir(root().join(directory)).expect("documents") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let page = fs::read_to_string(&path).expect("a document");
+            for span in code_spans(&page) {
+                if span.ends_with(".rs") && span.contains('/') && !span.contains('…') {
+                    named += 1;
+                    assert!(exists(&span), "{} names {span}", path.display());
+                }
+            }
+        }
+    }
+    assert!(named > 30, "{named} files");
 }
 
 /// `Login::authenticate` is a function, a type or a variant `authenticate`, and there is a type or module `Login`.
