@@ -123,7 +123,7 @@ fn table() -> Vec<[String; 4]> {
                 format!("`{service}` {count}")
             })
             .collect();
-        rows.push([format!("`{name}`"), (*before).to_owned(), with_comma(lines), services.join(", ")]);
+        rows.push([format!("`{name}`"), before.to_owned(), with_comma(lines), services.join(", ")]);
     }
     rows
 }
