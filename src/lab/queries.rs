@@ -9,13 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::jwt::{Algorithm, Use};
-use super::{
-    DenyList, HistoryEntry, MAX_RUNS, MAX_RUNS_PER_NETWORK, Outcome, RUN_LIFE, Run, RunHash, RunLimit,
-    SessionRow, Subject, SubjectRole, TokenRow,
-};
+use super::limits::{MAX_RUNS, MAX_RUNS_PER_NETWORK, RUN_LIFE, RunLimit};
+use super::rows::{SessionRow, TokenRow};
+use super::{DenyList, HistoryEntry, Outcome, Run, Subject, SubjectRole};
 use crate::db::Fault;
 use crate::db::schema::{lab_runs, lab_tokens};
 use crate::db::time::{self, Moment};
+use crate::secret::TokenHash;
 use latchkey_sessions::schema::sessions as session_rows;
 use latchkey_sessions::{KeyHash, LiveSession, Owner as _, owned, query_keys};
 
@@ -79,7 +79,7 @@ pub fn reached_limit(conn: &mut PgConnection, network: &str) -> Result<Option<Ru
     Ok((total >= MAX_RUNS).then_some(RunLimit::Total))
 }
 
-pub fn insert(conn: &mut PgConnection, hash: &RunHash, network: &str) -> Result<Run, Fault> {
+pub fn insert(conn: &mut PgConnection, hash: &TokenHash, network: &str) -> Result<Run, Fault> {
     let row = diesel::insert_into(lab_runs::table)
         .values((
             lab_runs::key_hash.eq(hash.as_slice()),
@@ -91,7 +91,7 @@ pub fn insert(conn: &mut PgConnection, hash: &RunHash, network: &str) -> Result<
     read(row)
 }
 
-pub fn find(conn: &mut PgConnection, hash: &RunHash) -> Result<Option<Run>, Fault> {
+pub fn find(conn: &mut PgConnection, hash: &TokenHash) -> Result<Option<Run>, Fault> {
     let row: Option<(RunRow, Moment)> = lab_runs::table
         .filter(lab_runs::key_hash.eq(hash.as_slice()))
         .filter(lab_runs::expires_at.gt(now))

@@ -39,7 +39,7 @@ const EXCEPTIONS: [(&str, &str); 8] = [
     ("factors/recovery_codes.rs", "latchkey recovery code"),
     ("notices/reset_links.rs", "decoy account"),
     // Errors for the log and for the operator at the start.
-    ("passwords/hasher.rs", "too many log-ins at once, try again in {} seconds"),
+    ("passwords/hasher/busy.rs", "too many log-ins at once, try again in {} seconds"),
     ("passwords/hash.rs", "password hashing cannot cost {memory_kib} KiB"),
 ];
 

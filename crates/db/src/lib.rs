@@ -28,6 +28,8 @@ mod failed;
 mod fault;
 pub mod notifications;
 mod pool;
+#[cfg(feature = "actix-web")]
+mod response;
 mod settings;
 pub mod time;
 
@@ -47,9 +49,7 @@ pub use pool::is_writable;
 pub use settings::{PoolSettings, Pooler};
 
 use counters::{Counter, Durations};
-use pool::Pool;
-
-type TransactionManager = <PgConnection as Connection>::TransactionManager;
+use pool::{Pool, TransactionManager};
 
 /// A pool of connections. Cloning shares it.
 #[derive(Clone)]

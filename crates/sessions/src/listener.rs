@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,9 +17,11 @@ use latchkey_db::{Db, Fault};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::inner::StoreInner;
 use super::lease::{BootInstant, LEASE, MAX_LEASE};
+use super::listener_handle::ListenerCommand;
 use super::message::Message;
-use super::{Owner, Principal, Store, StoreInner, queries};
+use super::{Owner, Store, queries};
 
 /// How often the lease is extended: four pings may fail before it expires.
 const PING_EVERY: Duration = Duration::from_millis(LEASE.as_millis() as u64 / 5);
@@ -39,29 +41,6 @@ const MAX_SINGLE_CHANGES: usize = 32;
 
 /// A probe that has not arrived after this time never will.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
-
-pub(crate) enum ListenerCommand {
-    /// Answered when every instance has processed what was committed before; dropped if that cannot be known.
-    Sync(oneshot::Sender<()>),
-    Announce(Vec<Principal>),
-    Stop,
-}
-
-/// Sends commands to the listener, if there is one.
-#[derive(Default)]
-pub(crate) struct ListenerHandle(Mutex<Option<Sender<ListenerCommand>>>);
-
-impl ListenerHandle {
-    fn set(&self, commands: Sender<ListenerCommand>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
-    }
-
-    /// Whether there is a listener that takes it.
-    pub(crate) fn send(&self, command: ListenerCommand) -> bool {
-        let commands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        commands.as_ref().is_some_and(|commands| commands.send(command).is_ok())
-    }
-}
 
 /// Keeps the cache true while it lives. Dropping it stops the listener.
 pub struct InvalidationListener {

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::lease::{BootInstant, MAX_LEASE};
-use super::listener::ListenerCommand;
+use super::listener_handle::ListenerCommand;
 use super::{Owner, Principal, Store, queries};
 
 /// The transaction of [`Store::write`], which alone can make one and waits when it is committed. Every operation that

@@ -2,7 +2,7 @@
 
 use crate::identity::InvalidName;
 use crate::passwords::{CostBound, LegacyHashError};
-use crate::users::ImportError;
+use crate::registration::ImportError;
 
 pub(super) fn reason(error: ImportError) -> String {
     let reason = match error {

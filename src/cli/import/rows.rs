@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read as _};
 use csv_core::ReadRecordResult;
 use serde::Deserialize;
 
-use crate::users::ImportRow;
+use crate::registration::ImportRow;
 
 /// Bytes per line, many times more than a user takes. Longer lines are skipped without being buffered.
 pub const MAX_LINE: usize = 16 * 1024;

@@ -8,6 +8,11 @@ use crate::identity::{Client, LiveUser, Name};
 use crate::notices::{Notice, RemovedFactor};
 
 impl Factors {
+    /// Whether browsers make passkeys for the public URL.
+    pub fn passkeys_available(&self) -> bool {
+        self.relying_party.has_passkeys()
+    }
+
     /// Oldest first.
     pub async fn passkeys(&self, live: &LiveUser) -> Result<Vec<Passkey>, Fault> {
         let user = live.owner.id;

@@ -5,7 +5,8 @@
 //! scrypt over 128 MiB 0.5 s. Lower bounds would refuse the hashes that Laravel, Devise and Django make today and that
 //! OWASP recommends. The bounds alone do not keep other log-ins fast; the separate permits of the hasher do.
 
-use super::{Digest, LegacyHash, LegacyHashError, Scheme, derive};
+use super::derive;
+use super::model::{CostBound, Digest, LegacyHash, LegacyHashError, Scheme};
 
 /// Bytes of salt, which Django writes as text.
 const MAX_SALT: usize = 128;
@@ -31,28 +32,6 @@ const MAX_SHA256_ITERATIONS: u32 = 1_500_000;
 const MAX_SHA1_ITERATIONS: u32 = 1_000_000;
 /// Keycloak and OWASP use 210,000. An iteration takes three times as long as one with SHA-256.
 const MAX_SHA512_ITERATIONS: u32 = 600_000;
-
-/// The bound on work and memory that a hash exceeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CostBound {
-    /// MiB of memory times passes.
-    Argon2 {
-        mib: u64,
-        lanes: u32,
-    },
-    Bcrypt {
-        cost: u32,
-    },
-    /// MiB of memory times `p`.
-    Scrypt {
-        mib: u64,
-        p: u32,
-    },
-    /// Iterations with the digest of the hash.
-    Pbkdf2 {
-        iterations: u32,
-    },
-}
 
 pub(super) const ARGON2: CostBound = CostBound::Argon2 { mib: MAX_ARGON2_KIB / 1024, lanes: MAX_LANES };
 pub(super) const BCRYPT: CostBound = CostBound::Bcrypt { cost: MAX_BCRYPT_COST };

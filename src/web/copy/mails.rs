@@ -118,12 +118,12 @@ fn circumstances(at: OffsetDateTime, client: &Client) -> String {
 /// * `happened`: see [`circumstances`].
 fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeText {
     match notice {
-        Notice::PasswordChanged => NoticeText {
+        Notice::PasswordChanged { not_me } => NoticeText {
             subject: "Your password was changed".into(),
             what: format!("Your Latchkey password was changed {happened}. All other sessions were ended."),
-            advice: "If this wasn't you, set a new password now. That ends every session.".into(),
-            button: "Set a new password",
-            link: origin.link("/forgot-password"),
+            advice: format!("If this was you, ignore this email. If not, secure your account: we'll end every session, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
+            button: "Secure my account",
+            link: not_me.url.clone(),
             why: PASSWORD_CHANGES,
         },
         Notice::PasswordReset => NoticeText {
