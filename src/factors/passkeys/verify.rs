@@ -40,7 +40,7 @@ impl Factors {
                     Some(user) => queries::credential_ids(conn, user)?,
                     None => Vec::new(),
                 };
-                // To the browser, an empty list means: any passkey.
+                // To the browser, an empty list means: any passkey. The list is a hint only; `is_owned_by` decides.
                 if user.is_some() && allowed.is_empty() {
                     return refuse(PasskeyRefusal::Unknown);
                 }
@@ -59,11 +59,14 @@ impl Factors {
             .await
     }
 
-    /// Verifies the response to a challenge (WebAuthn §7.2), which is consumed in any case. `expected`: the user who must
-    /// own the passkey, if known.
+    /// Verifies the response to a challenge (WebAuthn §7.2), which is consumed in any case.
+    ///
+    /// * `expected`: the user who must own the passkey, if known.
+    /// * `refused_as`: the event to write if no such passkey is known.
     pub(crate) async fn verify_passkey(
         &self,
         expected: Option<UserId>,
+        refused_as: AuditAction,
         binding: BrowserBinding,
         assertion: Assertion,
         client: &Client,
@@ -82,12 +85,7 @@ impl Factors {
             let client = client.clone();
             self.db
                 .write(move |conn| {
-                    let act = if expected.is_some() {
-                        AuditAction::ConfirmRefused
-                    } else {
-                        AuditAction::LogInRefused
-                    };
-                    NewEvent::unproven(act, expected, &client)
+                    NewEvent::unproven(refused_as, expected, &client)
                         .reason(DetailReason::UnknownPasskey)
                         .write(conn)
                 })

@@ -121,6 +121,9 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
         AuditAction::Deleted => ("Account deleted".into(), "plain"),
         AuditAction::SetUp => ("Became the first administrator".into(), "good"),
         AuditAction::PasswordAccepted => ("Password accepted, waiting for the second step".into(), "plain"),
+        AuditAction::SecondFactorRefused if EventDetail::read(detail).is_some() => {
+            (with("Second step refused"), "bad")
+        }
         AuditAction::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
         AuditAction::TotpAdded => ("Authenticator app added".into(), "good"),
         AuditAction::TotpRemoved => ("Authenticator app removed".into(), "warn"),
@@ -197,6 +200,17 @@ mod tests {
             ),
             (AuditAction::PasskeyAdded, r#"{"passkey":"My phone"}"#, "Passkey added: My phone"),
             (AuditAction::PasskeyAdded, "My phone", "Passkey added: My phone"),
+            (AuditAction::SecondFactorRefused, "", "Wrong code at the second step"),
+            (
+                AuditAction::SecondFactorRefused,
+                "it was used already",
+                "Wrong code at the second step: it was used already",
+            ),
+            (
+                AuditAction::SecondFactorRefused,
+                r#"{"reason":"code-reused"}"#,
+                "Second step refused: the code had been used",
+            ),
             (AuditAction::PasskeyRenamed, "A, now B", "Passkey renamed: A, now B"),
             (AuditAction::PasskeyRenamed, r#"{"from":"A","to":"B"}"#, "Passkey renamed from A to B"),
             (AuditAction::RecoveryCodeUsed, "9 left", "Recovery code used: 9 left"),
