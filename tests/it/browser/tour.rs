@@ -33,11 +33,11 @@ pub struct House {
     pub ada: Person,
     pub grace: Person,
     /// A user whose account is disabled.
-    gone: Uuid,
+    pub gone: Uuid,
     /// A letter in the mailbox.
     letter: Uuid,
-    reset_path: String,
-    invite_path: String,
+    pub reset_path: String,
+    pub invite_path: String,
     /// Mailed links that are a button, each live.
     pub links: Vec<String>,
 }
@@ -185,7 +185,7 @@ impl House {
         pages.chain(self.refusals(who)).collect()
     }
 
-    fn filled(&self, path: &str) -> String {
+    pub fn filled(&self, path: &str) -> String {
         let id = if path.starts_with("/dev/mailbox") { self.letter } else { self.ada.id };
         path.replace("{id}", &id.to_string())
     }
