@@ -68,14 +68,14 @@ pub enum InvalidName {
 impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
+            Self::Empty => f.write_str("Enter a name."),
             Self::TooLong => write!(f, "Use a shorter name: at most {NAME_MAX} characters."),
             Self::Link => f.write_str(
-                "Use a name without “://”, “www.” or “@”: it may not look like a link or an address.",
+                "Use a name without “://”, “www.” or “@”: it can't look like a link or an email address.",
             ),
-            Self::Unprintable => {
-                f.write_str("Use letters, digits and signs only: the name has characters that do not print.")
-            }
+            Self::Unprintable => f.write_str(
+                "This name has characters that can't be shown. Use only letters, digits and signs.",
+            ),
         }
     }
 }

@@ -40,18 +40,18 @@ impl fmt::Display for WeakPassword {
         match self {
             Self::TooShort { have: 0, min } => write!(f, "Choose a password of at least {min} characters."),
             Self::TooShort { have, min } => {
-                write!(f, "Yours has {have} of at least {min} characters. Add another word or two.")
+                write!(f, "Too short: {have} of at least {min} characters. Add another word or two.")
             }
-            Self::TooLong { max } => write!(f, "Yours is too long. Keep it to {max} characters."),
+            Self::TooLong { max } => write!(f, "Too long: use at most {max} characters."),
             Self::TooManyBytes { max } => {
-                write!(f, "Yours is too long. Keep it to {max} bytes; an emoji takes four or more.")
+                write!(f, "Too long: use at most {max} bytes. An emoji takes four or more.")
             }
             Self::Listed => f.write_str(
-                "This one is on lists of leaked passwords. Choose four or more words that you pick at random.",
+                "This password is on lists of leaked passwords. Choose four or more words that you pick at random.",
             ),
             Self::Repeats => f.write_str("This repeats the same few characters. Use different words instead."),
             Self::Pattern => f.write_str(
-                "This follows the keyboard, the alphabet or the numbers. Use words that have no order.",
+                "This follows the order of the keyboard, the alphabet or numbers. Use unrelated words instead.",
             ),
             Self::PaddedWord => f.write_str(
                 "This is one common word with numbers or signs around it. Add words that have nothing to do with it.",

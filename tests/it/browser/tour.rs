@@ -127,6 +127,7 @@ impl House {
             links: Vec::new(),
         };
         for letter in house.letters().await {
+            house.letter = letter.id;
             let Some(link) = letter
                 .text
                 .split_whitespace()
@@ -142,7 +143,7 @@ impl House {
                     "/verify-email" | "/unlock" | "/not-me" | "/confirm-email" | "/undo-email"
                     | "/undo-factor",
                 ) => house.links.push(path),
-                _ => house.letter = letter.id,
+                _ => {}
             }
         }
         house
