@@ -208,7 +208,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             why: "We send this email when too many wrong codes lock your authenticator app.",
         },
         Notice::PasskeyCopied => NoticeText {
-            subject: "A passkey of yours was refused".into(),
+            subject: "One of your passkeys was refused".into(),
             what: format!("A passkey of your Latchkey account was used {happened}, but its counter was lower than before. There may be a copy of it, so we refused it."),
             advice: "Even if this was you, remove the passkey that is marked as refused and add a new one.".into(),
             button: "Show my passkeys",
