@@ -92,7 +92,8 @@ impl Album {
         ] {
             self.draw(chrome, path, name).await;
         }
-        for link in &house.links {
+        // Newest first: an older link of a kind has been replaced.
+        for link in house.links.iter().rev() {
             let name = link.split('?').next().unwrap_or_default().trim_start_matches('/');
             self.draw(chrome, link, name).await;
         }
