@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::limits::{
     AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, RawSessions, ThrottleLimits,
 };
+use super::raw::{RawMetrics, RawServer, RawSettings};
 use super::sources::{Source, variable};
-use super::{RawMetrics, RawServer, RawSettings, Settings, Switch, database, mail};
+use super::{Settings, Switch, database, mail};
 
 /// One setting for `latchkey config`.
 #[derive(Debug, Serialize)]

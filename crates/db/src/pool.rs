@@ -13,7 +13,9 @@ use diesel::sql_types::Bool;
 use diesel::{Connection as _, QueryResult, RunQueryDsl as _, select};
 
 use super::conninfo::with_defaults;
-use super::{Cause, Fault, PoolSettings, Pooler, TransactionManager};
+use super::{Cause, Fault, PoolSettings, Pooler};
+
+pub(super) type TransactionManager = <PgConnection as diesel::Connection>::TransactionManager;
 
 type Checkout = r2d2::PooledConnection<Manager>;
 

@@ -3,7 +3,7 @@
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-use super::LegacyHashError;
+use super::model::LegacyHashError;
 
 /// The last character of a salt has unused bits, which PHP fills at random.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()

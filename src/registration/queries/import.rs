@@ -36,7 +36,7 @@ pub(crate) fn free_addresses(conn: &mut PgConnection, batch: &[ImportedUser]) ->
     let taken: Vec<String> =
         users::table.filter(mailbox().eq_any(&spellings)).select(mailbox()).load(conn)?;
     let mut taken: HashSet<String> = taken.into_iter().collect();
-    taken.extend(crate::users::queries::addresses::reserved_among(conn, &spellings)?);
+    taken.extend(crate::registration::queries::addresses::reserved_among(conn, &spellings)?);
     let is_free =
         |imported: &ImportedUser| !imported.key().spellings().iter().any(|text| taken.contains(*text));
     Ok(batch.iter().map(is_free).collect())
@@ -73,7 +73,7 @@ pub(crate) fn insert_imported_users(
         made.into_iter().map(|(id, email)| (Email::stored(&email).key().clone(), UserId(id))).collect();
     // Checked after the insert, which waits until transactions that release one of the addresses have committed.
     let spellings: Vec<&str> = made.keys().flat_map(EmailKey::spellings).collect();
-    let reserved = crate::users::queries::addresses::reserved_among(conn, &spellings)?;
+    let reserved = crate::registration::queries::addresses::reserved_among(conn, &spellings)?;
     let is_reserved =
         |key: &EmailKey| key.spellings().iter().any(|text| reserved.iter().any(|kept| kept == text));
     let undone: Vec<Uuid> = made.extract_if(|key, _| is_reserved(key)).map(|(_, user)| user.0).collect();

@@ -18,7 +18,7 @@ pub(crate) fn insert_setup_token(conn: &mut PgConnection, token: &Token) -> Resu
 
 pub(crate) fn setup_token_is_live(conn: &mut PgConnection, token_hash: &[u8]) -> Result<bool, Fault> {
     let known = exists(setup_tokens::table.filter(setup_tokens::token_hash.eq(token_hash)));
-    Ok(diesel::select(known).get_result(conn)? && !crate::users::queries::users::has_admin(conn)?)
+    Ok(diesel::select(known).get_result(conn)? && !crate::registration::queries::has_admin(conn)?)
 }
 
 /// Consumes all setup links, if `token_hash` is one of them and there is no administrator.

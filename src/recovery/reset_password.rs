@@ -7,10 +7,10 @@ use crate::identity::{Client, Email};
 use crate::login::DeviceCookie;
 use crate::notices::Notice;
 use crate::passwords::WeakPassword;
+use crate::recovery::Recovery;
 use crate::secret::Token;
 use crate::throttle;
 use crate::throttle::{AttemptKeys, RetryAfter};
-use crate::users::Users;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResetRefusal {
@@ -19,25 +19,25 @@ pub enum ResetRefusal {
     Weak(WeakPassword),
 }
 
-impl Users {
+impl Recovery {
     /// Mails a reset link if the address has an account. The answer does not reveal whether it has.
     pub async fn request_reset(&self, email: &Email, client: Client) -> Result<(), Failed<RetryAfter>> {
-        let (users, email_key) = (self.clone(), email.key().to_owned());
+        let (recovery, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write_or_refuse(move |conn| {
-                if let Err(wait) = throttle::admit_form(conn, "forgot", &client, &users.throttle)? {
+                if let Err(wait) = throttle::admit_form(conn, "forgot", &client, &recovery.throttle)? {
                     return refuse(wait);
                 }
-                if !throttle::admit_reset_mail(conn, &email_key, &users.throttle)? {
+                if !throttle::admit_reset_mail(conn, &email_key, &recovery.throttle)? {
                     return Ok(());
                 }
                 // The same statements either way, so that the time does not reveal it (ASVS 5.0 6.3.8).
                 let user = crate::identity::queries::recipient_at(conn, &email_key)?;
                 match &user {
-                    Some(user) => users.notices.send_reset_link(conn, user)?,
-                    None => users
+                    Some(user) => recovery.notices.send_reset_link(conn, user)?,
+                    None => recovery
                         .notices
-                        .send_decoy_reset(conn, users.notices.decoy_account(email_key.as_str()))?,
+                        .send_decoy_reset(conn, recovery.notices.decoy_account(email_key.as_str()))?,
                 }
                 NewEvent::unproven(AuditAction::ResetRequested, user.map(|user| user.id), &client)
                     .write(conn)?;
@@ -48,7 +48,7 @@ impl Users {
 
     /// A new link, for the operator to hand over instead of mailing it.
     pub async fn reset_link(&self, email: &Email) -> Result<Option<String>, Fault> {
-        let (users, email_key) = (self.clone(), email.key().to_owned());
+        let (recovery, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write(move |conn| {
                 let Some(user) = crate::identity::queries::recipient_at(conn, &email_key)? else {
@@ -56,7 +56,7 @@ impl Users {
                 };
                 NewEvent::by_admin(AuditAction::ResetRequested, None, user.id, &Client::operator())
                     .write(conn)?;
-                Ok(Some(users.notices.create_reset_link(conn, user.id)?.url))
+                Ok(Some(recovery.notices.create_reset_link(conn, user.id)?.url))
             })
             .await
     }
@@ -90,24 +90,24 @@ impl Users {
             Err(weak) => return refuse(ResetRefusal::Weak(weak)),
         };
         let hash = self.passwords.hash(chosen).await?;
-        let users = self.clone();
+        let recovery = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {
                 // Of two requests with one link, only one consumes it.
                 if !crate::notices::queries::consume_reset(tx, &token_hash, owner.id)? {
                     return refuse(ResetRefusal::DeadLink);
                 }
-                users.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
+                recovery.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Reset, owner.id, &client))?;
                 crate::login::queries::set_password(tx, owner.id, &hash, true)?;
                 AttemptKeys::reset_all(
                     tx,
                     owner.id,
                     Email::stored(&owner.email).key(),
-                    &users.throttle.counter_names,
+                    &recovery.throttle.counter_names,
                 )?;
-                let device = users.login.remember_device(tx, owner.id, &client)?;
+                let device = recovery.login.remember_device(tx, owner.id, &client)?;
                 NewEvent::unproven(AuditAction::PasswordReset, Some(owner.id), &client).write(tx)?;
-                users.notices.send_notice(tx, &owner, &Notice::PasswordReset, &client)?;
+                recovery.notices.send_notice(tx, &owner, &Notice::PasswordReset, &client)?;
                 Ok(device.cookie)
             })
             .await

@@ -8,8 +8,8 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Client, Email, InvalidName, Name, Role};
 use crate::passwords::{LegacyHash, LegacyHashError};
-use crate::users::queries::ImportedUser;
-use crate::users::{Administration, queries};
+use crate::registration::queries::ImportedUser;
+use crate::registration::{Registration, queries};
 
 /// A user as another system exported them. No `Debug`: it contains a password hash.
 #[derive(Default)]
@@ -97,7 +97,7 @@ fn before_at(address: &str) -> &str {
     address.rsplit_once('@').map_or(address, |(local, _)| local)
 }
 
-impl Administration {
+impl Registration {
     /// Inserts the users whose address is not taken, with an audit event for each, in one transaction. Returns for each,
     /// in order, whether it was inserted. `dry`: only checks whether the address is free.
     ///

@@ -6,9 +6,9 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, InvalidEmail, User};
 use crate::notices::Mail;
+use crate::registration::queries::InvitationRow;
+use crate::registration::{Registration, queries};
 use crate::secret::Token;
-use crate::users::queries::InvitationRow;
-use crate::users::{Administration, queries};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum InviteRefusal {
@@ -24,7 +24,7 @@ pub struct OpenInvitation {
     pub email: String,
 }
 
-impl Administration {
+impl Registration {
     pub async fn invite(&self, by: User, email: &str, client: Client) -> Result<(), Failed<InviteRefusal>> {
         let email = match Email::parse(email) {
             Ok(email) => email,
@@ -33,18 +33,18 @@ impl Administration {
         if !self.mailer.delivers() {
             return refuse(InviteRefusal::NoMail);
         }
-        let admin = self.clone();
+        let registration = self.clone();
         self.db
             .write_or_refuse(move |conn| {
                 if queries::is_taken(conn, email.key())? {
                     return refuse(InviteRefusal::Registered);
                 }
-                let good_for = admin.tokens.invite_for;
+                let good_for = registration.lifetimes.invite_for;
                 let token = Token::generate().map_err(Fault::from)?;
                 queries::withdraw_invitations_of(conn, &email)?;
                 queries::insert_invitation(conn, &token, &email, by.id, good_for.std())?;
-                let link = admin.notices.mailed_link("/register", "invite", &token, good_for);
-                admin.notices.send(conn, email.as_str(), &Mail::Invitation(link), good_for.std())?;
+                let link = registration.notices.mailed_link("/register", "invite", &token, good_for);
+                registration.notices.send(conn, email.as_str(), &Mail::Invitation(link), good_for.std())?;
                 let mut entry =
                     NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
                 entry.subject = None;

@@ -3,16 +3,16 @@
 use diesel::pg::PgConnection;
 
 use crate::audit::{AuditAction, NewEvent};
-use crate::config::Registration;
+use crate::config::RegistrationMode;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, InvalidEmail, InvalidName, Name, Role};
 use crate::notices::Mail;
 use crate::passwords::{Password, PasswordHash, WeakPassword};
+use crate::registration::queries::{AddressHolder, ParsedRegistration, PendingRegistration};
+use crate::registration::{Registration, queries};
 use crate::secret::{Token, TokenHash};
 use crate::throttle;
 use crate::throttle::RetryAfter;
-use crate::users::queries::{AddressHolder, ParsedRegistration, PendingRegistration};
-use crate::users::{Users, queries};
 
 /// What a visitor typed to register.
 #[derive(Clone)]
@@ -60,19 +60,19 @@ pub enum VerifyLink {
     OtherBrowser,
 }
 
-impl Users {
+impl Registration {
     /// Stores the registration and mails a link that verifies the address. If the address has an account already, its
     /// owner is notified instead; the caller cannot tell the difference. Returns a token for the browser, which proves
     /// later that the same browser registered.
     pub async fn register(&self, person: NewUser, client: Client) -> Result<Token, Failed<RegisterRefusal>> {
-        if self.registration == Registration::Closed {
+        if self.mode == RegistrationMode::Closed {
             return refuse(RegisterRefusal::Closed);
         }
         if !self.mailer.delivers() {
             return refuse(RegisterRefusal::NoMail);
         }
         let invite = Token::hash_of(&person.invite);
-        if self.registration == Registration::Invite && invite.is_none() {
+        if self.mode == RegistrationMode::Invite && invite.is_none() {
             return refuse(RegisterRefusal::NotInvited);
         }
         let throttle = self.throttle.clone();
@@ -84,7 +84,7 @@ impl Users {
         }
         // Hashed even if the address is taken, so that both take the same time (ASVS 5.0 6.3.8).
         let parsed = self.parse_registration(&person).await?;
-        let users = self.clone();
+        let registration = self.clone();
         let browser = Token::generate().map_err(Fault::from)?;
         self.db
             .write_or_refuse(move |conn| {
@@ -92,11 +92,11 @@ impl Users {
                     Some(token_hash) => queries::open_invitation(conn, token_hash, parsed.email.key())?,
                     None => None,
                 };
-                if users.registration == Registration::Invite && invitation.is_none() {
+                if registration.mode == RegistrationMode::Invite && invitation.is_none() {
                     return refuse(RegisterRefusal::NotInvited);
                 }
-                if throttle::admit_mail(conn, parsed.email.key(), &users.throttle)? {
-                    users.store_or_notify_holder(conn, &parsed, &browser, invitation, &client)?;
+                if throttle::admit_mail(conn, parsed.email.key(), &registration.throttle)? {
+                    registration.store_or_notify_holder(conn, &parsed, &browser, invitation, &client)?;
                 }
                 Ok(browser)
             })
@@ -174,7 +174,7 @@ impl Users {
         token_hash: TokenHash,
         client: Client,
     ) -> Result<Option<()>, Fault> {
-        let mode = self.registration;
+        let mode = self.mode;
         self.db
             .write(move |conn| {
                 let Some(registration) = queries::take_registration(conn, &token_hash)? else {
@@ -186,9 +186,9 @@ impl Users {
                     None => false,
                 };
                 let may = match mode {
-                    Registration::Open => true,
-                    Registration::Invite => invited,
-                    Registration::Closed => false,
+                    RegistrationMode::Open => true,
+                    RegistrationMode::Invite => invited,
+                    RegistrationMode::Closed => false,
                 };
                 if !may {
                     return Ok(None);
@@ -240,7 +240,7 @@ impl Users {
         invitation: Option<uuid::Uuid>,
         client: &Client,
     ) -> Result<(), Fault> {
-        let good_for = self.tokens.verify_for;
+        let good_for = self.lifetimes.verify_for;
         let address_holder = queries::address_holder(conn, parsed.email.key())?;
         // The same statements for free and taken addresses, so that the time reveals nothing (ASVS 5.0 6.3.8).
         let token = Token::generate()?;
@@ -255,7 +255,7 @@ impl Users {
                 self.notices.send(conn, &owner.email, &Mail::AlreadyRegistered, good_for.std())
             }
             Some(AddressHolder::Reserved { until }) => {
-                self.notify_reserved_address(conn, &parsed.email, until, client)
+                self.notices.notify_reserved_address(conn, &parsed.email, until, client)
             }
             // The owner of a disabled account cannot log in, so an email would not help.
             Some(AddressHolder::Disabled) => {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::identity::Email;
-use crate::users::{Maintenance, queries};
+use crate::maintenance::{Maintenance, queries};
 
 /// Rows locked in one transaction.
 const BATCH: i64 = 500;

@@ -1,4 +1,4 @@
-//! Addresses that are taken, reserved, or about to be confirmed.
+//! Addresses that are taken, or reserved for an account.
 
 use ::time::OffsetDateTime;
 use diesel::pg::PgConnection;
@@ -10,13 +10,8 @@ use diesel::sql_types::Text;
 use diesel::sql_types::Timestamptz;
 use diesel::sql_types::Uuid as SqlUuid;
 
-use crate::db::{Fault, time};
+use crate::db::Fault;
 use crate::identity::{EmailKey, UserId};
-
-/// The start of this transaction, which `created_at` of its rows will contain.
-pub(crate) fn transaction_time(conn: &mut PgConnection) -> Result<OffsetDateTime, Fault> {
-    Ok(diesel::select(time::now()).get_result(conn)?)
-}
 
 /// Until when the address is reserved for another account than `user`, which can still restore it.
 pub(crate) fn reserved_until(
@@ -25,11 +20,11 @@ pub(crate) fn reserved_until(
     user: Option<UserId>,
 ) -> QueryResult<Option<OffsetDateTime>> {
     #[derive(QueryableByName)]
-    struct Reserved {
+    struct ReservationEnd {
         #[diesel(sql_type = Timestamptz)]
         until: OffsetDateTime,
     }
-    let found: Option<Reserved> = sql_query(
+    let found: Option<ReservationEnd> = sql_query(
         "SELECT expires_at AS until FROM account_links WHERE purpose = 'undo-email' \
          AND coalesce(email_key, lower(email)) = ANY ($1) AND expires_at > now() AND user_id IS DISTINCT FROM $2 \
          ORDER BY expires_at DESC LIMIT 1",
@@ -44,11 +39,11 @@ pub(crate) fn reserved_until(
 /// Those of these spellings that are reserved for an account.
 pub(crate) fn reserved_among(conn: &mut PgConnection, spellings: &[&str]) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
-    struct Reserved {
+    struct ReservedAddress {
         #[diesel(sql_type = Text)]
         key: String,
     }
-    let found: Vec<Reserved> = sql_query(
+    let found: Vec<ReservedAddress> = sql_query(
         "SELECT coalesce(email_key, lower(email)) AS key FROM account_links WHERE purpose = 'undo-email' \
          AND coalesce(email_key, lower(email)) = ANY ($1) AND expires_at > now()",
     )

@@ -3,9 +3,9 @@
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, Role};
+use crate::registration::register::{NewUser, RegisterRefusal};
+use crate::registration::{Registration, queries};
 use crate::secret::Token;
-use crate::users::register::{NewUser, RegisterRefusal};
-use crate::users::{Users, queries};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum SetupRefusal {
@@ -15,7 +15,7 @@ pub enum SetupRefusal {
     Register(RegisterRefusal),
 }
 
-impl Users {
+impl Registration {
     /// A link that creates the first administrator; `None` if there is an administrator. Links of earlier starts and of
     /// other instances work until then.
     pub async fn setup_link(&self) -> Result<Option<String>, Fault> {

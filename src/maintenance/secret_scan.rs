@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::db::{Fault, off_thread};
+use crate::maintenance::{Maintenance, queries};
 use crate::passwords::{LegacyHash, ParsedHash, PasswordHash};
-use crate::users::{Maintenance, queries};
 
 use credential_hashes::{CredentialHashes, bytes};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use diesel::pg::PgConnection;
 
 use crate::db::Fault;
-use crate::users::queries::LastPurge;
-use crate::users::{Maintenance, queries};
+use crate::maintenance::queries::LastPurge;
+use crate::maintenance::{Maintenance, queries};
 
 /// Rows deleted in one transaction: locks stay short, and the write-ahead log of each is small.
 const BATCH: i64 = 5_000;
