@@ -36,7 +36,7 @@ fn notices(new: &Email) -> Vec<(&'static str, Notice<'_>)> {
     let until = datetime!(2026-12-13 13:05 UTC);
     let added = |factor| Notice::FactorAdded { factor, undo: undo() };
     vec![
-        ("password-changed", Notice::PasswordChanged),
+        ("password-changed", Notice::PasswordChanged { not_me: not_me() }),
         ("password-reset", Notice::PasswordReset),
         ("email-changed", Notice::EmailChanged { new, undo: link("/undo-email", Span::days(7)) }),
         ("email-asked", Notice::EmailChangeAsked { new: "c…@example.org".to_owned(), not_me: not_me() }),
