@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use database::{Database, Pooler};
@@ -64,9 +65,11 @@ documented! {
         /// At least 32 random bytes, for example from `openssl rand -base64 48`. It signs cookies and form tokens and
         /// seals waiting emails and authenticator seeds. It must be the same on every instance.
         /// Default: required; in local mode it is created and kept in the data directory.
-        secret: Option<String>,
+        #[serde(serialize_with = "shown::hidden")]
+        secret: Option<SecretString>,
         /// The previous secret. It is still accepted while you [change the secret](operations.md#change-the-secret).
-        secret_previous: Option<String>,
+        #[serde(serialize_with = "shown::hidden")]
+        secret_previous: Option<SecretString>,
         /// Where local mode keeps its Postgres and its secret. Not used when a database is named.
         data_dir: Option<PathBuf>,
         /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.
@@ -134,11 +137,11 @@ documented! {
 pub struct Settings {
     pub server: ServerSettings,
     /// `None`: local mode, Latchkey starts its own Postgres in `data_dir`.
-    pub database: Option<String>,
+    pub database: Option<SecretString>,
     /// The name of a connection made in the Choreo console.
     choreo_connection: String,
     /// Where the connection that listens goes, if not there.
-    pub database_direct: Option<String>,
+    pub database_direct: Option<SecretString>,
     pub pool: Database,
     pub data_dir: PathBuf,
     pub secret: Secret,

@@ -1,5 +1,7 @@
 //! Log in with an email address and a password.
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, EmailKey, LoginMethod};
@@ -15,7 +17,7 @@ use crate::throttle::{AttemptKeys, RetryAfter};
 /// What a visitor typed to log in.
 pub struct LoginAttempt {
     pub email: String,
-    pub password: String,
+    pub password: SecretString,
     pub remember: bool,
 }
 
@@ -77,13 +79,14 @@ impl Login {
     ) -> Result<Authenticated, Failed<LoginRefusal>> {
         let (record, keys) = self.find_account(&attempt, &client).await?;
         let counted = self.count_attempt(&keys).await.map_refusal(LoginRefusal::TooMany)?;
-        let verified = self.verify_password(&keys, counted, &attempt.password, record.as_ref()).await?;
+        let verified =
+            self.verify_password(&keys, counted, attempt.password.expose_secret(), record.as_ref()).await?;
         let (Some(verified), Some(record)) = (verified, record.clone()) else {
             return self.refuse_login(record, "", client).await;
         };
         let login =
             VerifiedLogin { record, rehash: verified.rehash, keys, remember: attempt.remember, client };
-        verified.refund.if_fault_in(self.conclude(login, &attempt.password).await)
+        verified.refund.if_fault_in(self.conclude(login, attempt.password.expose_secret()).await)
     }
 
     /// The active user with this address, and the counters that the attempt counts against.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
+use secrecy::ExposeSecret as _;
 
 use super::check::{CheckContext, NOTIFY_WITHIN, failed_check, redacted, skipped};
 use super::finding::{Finding, note, ok, problem, warning};
@@ -54,7 +55,8 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
         Ok(Err(why)) => return all_skipped_after(problem("database.reach", why, REACH)),
         Err(finding) => return all_skipped_after(finding),
     };
-    let db = Db::new(&reached.url, settings.pool).with_direct(settings.database_direct.clone());
+    let db =
+        Db::new(reached.url.expose_secret(), settings.pool).with_direct(settings.database_direct.clone());
     let within = db.longest_wait() + MARGIN;
     let conn = {
         let db = db.clone();

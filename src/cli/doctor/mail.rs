@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::bounded;
@@ -62,7 +63,8 @@ fn without_credentials(text: &str) -> String {
 }
 
 fn privacy(settings: &Settings) -> Finding {
-    let Some(url) = settings.mail.smtp_url.as_deref().and_then(|url| Url::parse(url).ok()) else {
+    let Some(url) = settings.mail.smtp_url.as_ref().and_then(|url| Url::parse(url.expose_secret()).ok())
+    else {
         return problem(
             "mail.tls",
             "the URL of the mail server is invalid",

@@ -78,7 +78,7 @@ pub async fn submit(
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = matches!(remember.as_str(), "1" | "on" | "true" | "yes");
-    let attempt = LoginAttempt { email: email.0, password: password.reveal(), remember };
+    let attempt = LoginAttempt { email: email.0, password: password.into_secret(), remember };
     match ctx.accounts().login.authenticate(attempt, ctx.client()).await.split()? {
         Ok(Authenticated::Session(opened)) => {
             let restored = opened.deletion_cancelled;

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
@@ -139,20 +140,26 @@ pub async fn submit(
         return if shown.is_dead() { page::refused(&shown) } else { page::ok(&shown) };
     }
     let ResetForm { token, password } = form.input;
-    let password = password.reveal();
-    let refusal =
-        match ctx.accounts().users.reset_password(token.as_str(), &password, ctx.client()).await.split()? {
-            Ok(proof) => {
-                known_device::keep(&ctx.request, &ctx.shared, &proof);
-                return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
-            }
-            Err(refusal) => refusal,
-        };
+    let password = password.into_secret();
+    let refusal = match ctx
+        .accounts()
+        .users
+        .reset_password(token.as_str(), password.expose_secret(), ctx.client())
+        .await
+        .split()?
+    {
+        Ok(proof) => {
+            known_device::keep(&ctx.request, &ctx.shared, &proof);
+            return Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::PasswordReset)));
+        }
+        Err(refusal) => refusal,
+    };
     let is_weak = matches!(refusal, ResetRefusal::Weak(_));
     form.fields.refuse(if is_weak { "password" } else { "token" }, refusal);
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
     if is_weak {
-        shown.strength = Some(ctx.accounts().passwords.strength(&password, "", &shown.email).await?);
+        shown.strength =
+            Some(ctx.accounts().passwords.strength(password.expose_secret(), "", &shown.email).await?);
     }
     page::refused(&shown)
 }
