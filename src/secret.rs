@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret as _, SecretBox, SecretSlice, SecretString};
 use sha2::{Digest, Sha256};
@@ -157,14 +156,15 @@ impl CookieSigner {
         let (given, value) = signed.split_at_checked(DIGEST_CHARS)?;
         let fits = |key: &HmacKey| {
             let mut due = [0; DIGEST_CHARS];
-            STANDARD.encode_slice(digest(key, value), &mut due).is_ok() && same(given.as_bytes(), &due)
+            BASE64.encode_mut(&digest(key, value), &mut due);
+            same(given.as_bytes(), &due)
         };
         let is_current = fits(&self.current);
         (is_current || self.previous.as_ref().is_some_and(fits)).then_some(SignedValue { value, is_current })
     }
 
     pub fn sign(&self, value: &str) -> String {
-        STANDARD.encode(digest(&self.current, value)) + value
+        BASE64.encode(&digest(&self.current, value)) + value
     }
 }
 
@@ -274,12 +274,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// URL-safe base64 without padding.
 pub fn encode(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
+    BASE64URL_NOPAD.encode(bytes)
 }
 
 /// The inverse of [`encode`] for exactly `N` bytes.
 pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 /// Compares in constant time (ASVS 5.0 11.2.4).

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use data_encoding::HEXLOWER;
 use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 
@@ -153,7 +154,7 @@ fn open(entrance: &Path) -> Result<Cluster, LocalError> {
 
 /// Sixteen hexadecimal digits, to name things after a path that is too long or lies elsewhere.
 pub fn short_hash(path: &Path) -> String {
-    Sha256::digest(path.as_os_str().as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(path.as_os_str().as_bytes())[..8])
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -1,8 +1,7 @@
 //! The secret in the cookie, and its hash in the table.
 
 use actix_session::storage::SessionKey;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
@@ -34,7 +33,7 @@ impl Key {
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
+        Ok(Self(BASE64URL_NOPAD.encode(&bytes).into()))
     }
 
     /// The key in a cookie, or `None` if `raw` cannot be a key (empty, too long, foreign).
@@ -83,7 +82,10 @@ impl KeyHash {
 
 /// Whether `raw` is what [`Key::generate`] writes: unpadded URL-safe Base64 of 32 bytes.
 fn is_well_formed(raw: &str) -> bool {
-    URL_SAFE_NO_PAD.decode(raw).is_ok_and(|bytes| bytes.len() == BYTES)
+    let mut bytes = [0; BYTES];
+    // `decode_mut` takes a buffer of exactly the decoded length.
+    BASE64URL_NOPAD.decode_len(raw.len()) == Ok(BYTES)
+        && BASE64URL_NOPAD.decode_mut(raw.as_bytes(), &mut bytes).is_ok()
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
