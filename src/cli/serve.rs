@@ -104,21 +104,21 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             let (settings, db) = preparing;
             let _ = tell.send(prepare(&settings, &db, &given_up).map_err(|failure| failure.to_string()));
         });
-        let (reached, running) = match select(told, running).await {
-            Either::Left((Ok(Ok(reached)), running)) => (reached, running),
-            Either::Left((Ok(Err(why)), _)) => {
+        let prepared = Box::pin(async {
+            told.await.unwrap_or_else(|_| Err("the database could not be prepared".into()))
+        });
+        let (reached, running) = match select(prepared, running).await {
+            Either::Left((Ok(reached), running)) => (reached, running),
+            Either::Left((Err(why), _)) => {
                 handle.stop(false).await;
                 return Err(why.into());
             }
-            Either::Left((Err(_), _)) => {
-                handle.stop(false).await;
-                return Err("the database could not be prepared".into());
-            }
-            Either::Right((ended, told)) => {
+            Either::Right((ended, prepared)) => {
                 drop(keep_trying);
                 ended??;
                 tracing::info!("stopped before the database was ready");
-                if let Ok(Ok(Ok(reached))) = time::timeout(SHUTDOWN_GRACE, told).await {
+                let reached = time::timeout(SHUTDOWN_GRACE, prepared).await.ok().and_then(Result::ok);
+                if let Some(reached) = reached {
                     stop_local_server(reached).await?;
                 }
                 return Ok(());
