@@ -1,6 +1,7 @@
 //! The database: `DATABASE_URL`, then `PG*`, then the variables that a Choreo connection injects.
 
 use latchkey_db::PoolSettings;
+use latchkey_db::conninfo::is_url;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -148,8 +149,7 @@ impl RawDatabase {
 
 /// Refuses a URL of another database system. The error does not repeat the value, which may contain a password.
 fn checked(url: &str, setting: &str, source: Source) -> Result<Option<NamedDatabase>, Misconfigured> {
-    let is_uri = ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme));
-    if !is_uri && url.contains("://") {
+    if !is_url(url) && url.contains("://") {
         return Err(Misconfigured::new(format!(
             "{setting} is not a PostgreSQL URL: write it as postgresql://user:password@host:5432/database"
         )));
