@@ -26,7 +26,6 @@ use http::request_layer::request_layer;
 use http::{assets, error, server};
 use ops::{doctor, health};
 use pages::error_page::with_error_page;
-use routes::MountedTables;
 use session::with_session::with_session;
 
 pub use http::shared::Shared;
@@ -38,7 +37,8 @@ impl Shared {
 }
 
 /// The whole application, for one worker. Around it the request layer: request id, log, error pages, cookies, headers.
-/// Inside, each row checks the origin, looks the session up and asks its guard.
+/// Inside, each row checks the origin, looks the session up and asks its guard. actix-session and actix-identity are around
+/// the rows that take forms.
 pub fn app(
     shared: web::Data<Shared>,
 ) -> App<
@@ -50,15 +50,14 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let tables = MountedTables { local: shared.local, compare: shared.lab.is_some() };
     let app = App::new()
-        .app_data(shared)
+        .app_data(shared.clone())
         .wrap(from_fn(|request, next| request_layer(request, next, with_error_page)))
         .configure(health::mount)
         .configure(doctor::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
-    app.configure(|app| routes::mount(app, tables))
+    app.configure(|app| routes::mount(app, &shared))
         .configure(assets::mount)
         .default_service(web::route().service(with_session(None, error::not_found)))
 }

@@ -4,7 +4,9 @@
 //!
 //! A `form` is a `post` whose form can be shown again, filled in: its third part is the handler that shows it.
 
+use actix_identity::IdentityMiddleware;
 use actix_web::guard::Post;
+use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, web};
 
 use super::http::body::Media;
@@ -12,11 +14,13 @@ use super::http::error::Error;
 use super::http::methods::is_reading;
 use super::http::request_counts::CountedRoute;
 use super::http::request_state::MatchedRoute;
+use super::http::shared::Shared;
 use super::pages::{
     account, admin, compare, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
     second_factor, setup,
 };
 use super::session::arguments::{EndsInDraft, EndsInForm, StartsWithGuard};
+use super::session::form_session::{self, around};
 use super::session::guard::{Admin, Confirmed, Guard, GuardKind, Pending, SignedIn, Visitor};
 use super::session::receive::{self, FormPages, Redraw};
 use super::session::with_session::with_session;
@@ -132,13 +136,6 @@ pub fn compare_table() -> Vec<Route> {
     ]
 }
 
-/// Which of the optional tables are mounted.
-#[derive(Clone, Copy)]
-pub struct MountedTables {
-    pub local: bool,
-    pub compare: bool,
-}
-
 /// Rows that exist in local mode only.
 #[rustfmt::skip]
 pub fn local_table() -> Vec<Route> {
@@ -160,7 +157,7 @@ pub struct Route {
     /// Whether its form can be shown again, filled in.
     pub is_shown_again: bool,
     /// Makes the handler, once for each worker.
-    handler: Box<dyn Fn() -> actix_web::Route>,
+    handler: Box<dyn Fn(&Shared) -> actix_web::Route>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +176,7 @@ pub trait RowsOfGuard: Guard + Sized {
         Args: FromRequest + StartsWithGuard<Self> + 'static,
     {
         let route = MatchedRoute { path, face: Face::Page };
-        let handler = move || web::route().service(with_session(Some(route), handler.clone()));
+        let handler = move |_: &Shared| web::route().service(with_session(Some(route), handler.clone()));
         Route {
             guard: Self::KIND,
             method: Method::Get,
@@ -230,8 +227,13 @@ where
         redraw,
         confirm: |request, posted, carried| Box::pin(confirm::step(request, posted, carried)),
     };
-    let handler =
-        move || web::route().service(receive::receive::<G, _, _>(route, handler.clone(), pages.clone()));
+    let handler = move |shared: &Shared| {
+        web::route()
+            .service(receive::receive::<G, _, _>(handler.clone(), pages.clone()))
+            .wrap(IdentityMiddleware::default())
+            .wrap(form_session::middleware(shared))
+            .wrap(from_fn(move |request, next| around(request, next, route)))
+    };
     Route {
         guard: G::KIND,
         method: Method::Post,
@@ -272,15 +274,15 @@ impl RowsOfPath {
 
 /// Mounts the rows, a resource for each path. A method that the path does not take is answered with 405 and the methods
 /// that it takes.
-pub fn mount(config: &mut web::ServiceConfig, tables: MountedTables) {
-    for rows in by_path(tables) {
+pub fn mount(config: &mut web::ServiceConfig, shared: &Shared) {
+    for rows in by_path(shared) {
         let (path, allow) = (rows.path, rows.allow());
         let mut resource = web::resource(path);
         if let Some(row) = rows.get {
-            resource = resource.route((row.handler)().guard(is_reading()));
+            resource = resource.route((row.handler)(shared).guard(is_reading()));
         }
         if let Some(row) = rows.post {
-            resource = resource.route((row.handler)().guard(Post()));
+            resource = resource.route((row.handler)(shared).guard(Post()));
         }
         let route = MatchedRoute { path, face: Face::Page };
         let wrong_method = move || async move { Err::<HttpResponse, _>(Error::WrongMethod { allow }) };
@@ -288,12 +290,12 @@ pub fn mount(config: &mut web::ServiceConfig, tables: MountedTables) {
     }
 }
 
-fn by_path(tables: MountedTables) -> Vec<RowsOfPath> {
+fn by_path(shared: &Shared) -> Vec<RowsOfPath> {
     let mut rows = product_table();
-    if tables.compare {
+    if shared.lab.is_some() {
         rows.extend(compare_table());
     }
-    if tables.local {
+    if shared.local {
         rows.extend(local_table());
     }
     let mut paths: Vec<RowsOfPath> = Vec::new();

@@ -78,7 +78,9 @@ fn the_bill_of_materials_names_every_crate_of_the_program_with_version_hash_and_
         }
     }
     let has = |name: &str| named.iter().any(|reference| reference.starts_with(&format!("pkg:cargo/{name}@")));
-    for name in ["actix-web", "actix-session", "askama", "diesel", "pq-sys", "openssl-sys", "cc"] {
+    for name in
+        ["actix-web", "actix-session", "actix-identity", "askama", "diesel", "pq-sys", "openssl-sys", "cc"]
+    {
         assert!(has(name), "{name} is missing");
     }
     for name in ["proptest", "loom", "fantoccini", "scraper", "windows-sys", "test-db"] {

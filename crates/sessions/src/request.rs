@@ -141,6 +141,13 @@ pub fn log_in(
     Ok(())
 }
 
+/// Gives the browser `key`, the new one of the session of this request. It keeps the key as long as it kept the old one.
+pub fn rotated(session: &Session, key: Key) {
+    issue_key(key, key_lifetime());
+    // Removing what is not there marks the session as changed and does nothing else: actix-session asks for the key.
+    session.remove("unused");
+}
+
 /// How long the browser keeps the key that it gets with this response; `None` until it closes.
 pub fn key_lifetime() -> Option<Duration> {
     with(|state| state.key_lifetime)

@@ -317,8 +317,7 @@ impl<O: Owner> Store<O> {
     /// let Some(live) = request::loaded::<()>() else { return Ok(()) };
     /// let rotator = store.clone();
     /// if let Some(key) = store.write(move |tx| rotator.rotate(tx, &live, true)).await? {
-    ///     request::issue_key(key, request::key_lifetime());
-    ///     session.remove("unused"); // marks the session as changed, so that actix-session asks for the key
+    ///     request::rotated(&session, key);
     /// }
     /// # Ok(())
     /// # }

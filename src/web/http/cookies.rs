@@ -26,6 +26,36 @@ fn raw<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
     pairs.find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
+/// Shows actix-session `ours` as the only cookie of that name. It reads a request's cookies all or not at all, so those
+/// of other programs that cannot be parsed are left out.
+pub fn present(headers: &mut HeaderMap, name: &str, ours: Option<&Cookie<'_>>) {
+    let ours = ours.map(|cookie| cookie.stripped().encoded().to_string());
+    let sent: Vec<HeaderValue> = headers.remove(header::COOKIE).collect();
+    let others = sent.iter().flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| {
+        let pair = str::from_utf8(pair.trim_ascii()).ok()?;
+        let parsed = Cookie::parse_encoded(pair).ok()?;
+        (parsed.name() != name).then_some(pair)
+    });
+    let shown = ours.as_deref().into_iter().chain(others).collect::<Vec<_>>().join("; ");
+    // Made of visible characters: this cannot fail.
+    if let Ok(shown) = HeaderValue::from_str(&shown) {
+        headers.insert(header::COOKIE, shown);
+    }
+}
+
+/// Takes the cookie of that name out of an answer.
+pub fn take(headers: &mut HeaderMap, name: &str) -> Option<Cookie<'static>> {
+    let set: Vec<HeaderValue> = headers.remove(header::SET_COOKIE).collect();
+    let mut taken = None;
+    for value in set {
+        match value.to_str().ok().and_then(|text| Cookie::parse_encoded(text).ok()) {
+            Some(cookie) if cookie.name() == name => taken = Some(cookie.into_owned()),
+            _ => headers.append(header::SET_COOKIE, value),
+        }
+    }
+    taken
+}
+
 /// What is between semicolons.
 fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
@@ -93,6 +123,33 @@ mod tests {
         outgoing.write_to(&mut headers);
         let sent: Vec<_> = headers.get_all(header::SET_COOKIE).map(HeaderValue::as_bytes).collect();
         assert_eq!(sent, ["form=nonce".as_bytes(), b"flash=a+b%3D"]);
+    }
+
+    #[test]
+    fn actix_session_is_shown_our_cookie_and_none_that_it_cannot_parse() {
+        let sent = [
+            "latchkey=old; a=1; caf\u{e9}".as_bytes().to_vec(),
+            b"name=\xff; b=%ff; latchkey=x; c=3".to_vec(),
+        ];
+        let mut shown = headers(&sent);
+        present(&mut shown, "latchkey", Some(&Cookie::new("latchkey", "a+b=")));
+        assert_eq!(shown.get(header::COOKIE).unwrap(), "latchkey=a+b%3D; a=1; c=3");
+        assert_eq!(shown.get_all(header::COOKIE).count(), 1);
+        present(&mut shown, "latchkey", None);
+        assert_eq!(shown.get(header::COOKIE).unwrap(), "a=1; c=3");
+    }
+
+    #[test]
+    fn only_the_named_cookie_is_taken_out_of_an_answer() {
+        let mut answer = HeaderMap::new();
+        for set in ["other=1; Path=/", "latchkey=k%3D; Path=/; HttpOnly; SameSite=Lax", "latchkeys=2"] {
+            answer.append(header::SET_COOKIE, HeaderValue::from_static(set));
+        }
+        let taken = take(&mut answer, "latchkey").unwrap();
+        assert_eq!((taken.value(), taken.http_only(), taken.path()), ("k=", Some(true), Some("/")));
+        let left: Vec<_> = answer.get_all(header::SET_COOKIE).map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(left, ["other=1; Path=/", "latchkeys=2"]);
+        assert!(take(&mut answer, "latchkey").is_none());
     }
 
     fn headers(lines: &[Vec<u8>]) -> HeaderMap {

@@ -86,7 +86,7 @@ pub async fn submit(
     let (password, code) = (password.into_secret(), code.into_secret());
     match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
-            ctx.rotate_session(&me.session, &key);
+            ctx.rotate_session(key);
             Ok(flash::see_other(&next))
         }
         // Another request of this browser may have won and brought the new key: `next` will show.
@@ -123,7 +123,7 @@ pub async fn step(
             // The guard that follows in this request decides by the session as it is now.
             let live = ctx.accounts().sessions().find(&key).await?;
             RequestState::of(&request).set_session(live);
-            ctx.rotate_session(&me.session, &key);
+            ctx.rotate_session(key);
             Ok(ConfirmStep::Confirmed)
         }
         Err(ConfirmRefusal::SessionLost) => Ok(ConfirmStep::Lost),
@@ -155,7 +155,7 @@ pub async fn finish_passkey(
     let (live, binding, client) = (me.session.clone(), ctx.binding(), ctx.client());
     match ctx.accounts().login.confirm_with_passkey(live, binding, answer.0, client).await.split()? {
         Ok(key) => {
-            ctx.rotate_session(&me.session, &key);
+            ctx.rotate_session(key);
             Ok(passkeys::go_on(&ctx))
         }
         // Another request of this browser may have won and brought the new key: `next` will show.

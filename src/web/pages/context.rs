@@ -11,7 +11,7 @@ use latchkey_sessions::Key;
 use crate::accounts::Accounts;
 use crate::db::Fault;
 use crate::factors::BrowserBinding;
-use crate::identity::{Client, LiveUser};
+use crate::identity::Client;
 use crate::lab::Lab;
 use crate::login::{OpenedSession, PendingKey};
 use crate::web::http::error::Error;
@@ -96,8 +96,8 @@ impl RequestContext {
     }
 
     /// See [`current_session::begin`].
-    pub async fn begin_session(&self, opened: OpenedSession) -> Result<(), Fault> {
-        current_session::begin(&self.request, &self.shared, opened).await
+    pub fn begin_session(&self, opened: OpenedSession) -> Result<(), Fault> {
+        current_session::begin(&self.request, &self.shared, opened)
     }
 
     /// See [`current_session::wait`].
@@ -106,8 +106,8 @@ impl RequestContext {
     }
 
     /// See [`current_session::rotated`].
-    pub fn rotate_session(&self, live: &LiveUser, key: &Key) {
-        current_session::rotated(&self.request, &self.shared, live, key);
+    pub fn rotate_session(&self, key: Key) {
+        current_session::rotated(&self.request, key);
     }
 
     /// See [`current_session::end`].

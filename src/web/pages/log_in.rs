@@ -82,7 +82,7 @@ pub async fn submit(
     match ctx.accounts().login.authenticate(attempt, ctx.client()).await.split()? {
         Ok(Authenticated::Session(opened)) => {
             let restored = opened.deletion_cancelled;
-            ctx.begin_session(opened).await?;
+            ctx.begin_session(opened)?;
             Ok(if restored { ctx.redirect(&next, Flash::Restored) } else { flash::see_other(&next) })
         }
         Ok(Authenticated::PendingLogin(key)) => {

@@ -39,7 +39,7 @@ pub fn log_in_again(ctx: &RequestContext) -> HttpResponse {
 /// Gives the browser its session.
 pub async fn begin(ctx: &RequestContext, opened: OpenedSession) -> Result<HttpResponse, Fault> {
     let restored = opened.deletion_cancelled;
-    ctx.begin_session(opened).await?;
+    ctx.begin_session(opened)?;
     if restored {
         ctx.flash(Flash::Restored);
     }

@@ -63,7 +63,7 @@ pub async fn submit(
     {
         Ok(opened) => {
             let (restored, next) = (opened.deletion_cancelled, next.as_deref().unwrap_or("/home"));
-            ctx.begin_session(opened).await?;
+            ctx.begin_session(opened)?;
             Ok(if restored { ctx.redirect(next, Flash::Restored) } else { flash::see_other(next) })
         }
         Err(SecondFactorRefusal::Gone) => {

@@ -1,30 +1,28 @@
-//! The session of this request, as verbs: begin, rotate, end. Each decides which session cookie leaves with the answer.
+//! The session of this request, as verbs: begin, rotate, end. They tell actix-session, which answers with the cookie
+//! (`form_session.rs`).
 
 use std::time::Duration;
 
+use actix_identity::{Identity, IdentityExt as _};
+use actix_session::SessionExt as _;
 use actix_web::cookie::Cookie;
 use actix_web::cookie::time;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
-use latchkey_sessions::{EndReason, Key, SessionTx};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use latchkey_sessions::{EndReason, Key, request as session_request};
 
 use super::known_device;
 use crate::db::Fault;
-use crate::identity::LiveUser;
 use crate::login::{OpenedSession, PendingHash, PendingKey};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
-/// Gives the browser the key of the session that was opened. A session that the browser still had ends.
-pub async fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Fault> {
-    let state = RequestState::of(request);
-    if let Some(replaced) = state.session() {
-        let (sessions, handle) = (shared.accounts.sessions().clone(), replaced.record.handle);
-        let revoke = move |tx: &mut SessionTx<'_>| sessions.revoke(tx, handle, None);
-        shared.accounts.sessions().write(revoke).await?;
-    }
-    let keep_for = keep_for(shared, opened.remember);
-    state.put_cookie(key_cookie(shared, opened.key.reveal(), keep_for));
+/// Gives the browser the key of the session that was opened. A session that the browser still had ends, once the handler
+/// has answered.
+pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Fault> {
+    session_request::issue_key(opened.key, keep_for(shared, opened.remember));
+    request.get_session().clear();
+    Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
     known_device::keep(request, shared, &opened.device_cookie);
     Ok(())
 }
@@ -41,13 +39,15 @@ pub fn pending_key(request: &HttpRequest) -> Option<PendingHash> {
 }
 
 /// Gives the browser the new key of the session it has.
-pub fn rotated(request: &HttpRequest, shared: &Shared, live: &LiveUser, key: &Key) {
-    let keep_for = keep_for(shared, live.record.remember);
-    RequestState::of(request).put_cookie(key_cookie(shared, key.reveal(), keep_for));
+pub fn rotated(request: &HttpRequest, key: Key) {
+    session_request::rotated(&request.get_session(), key);
 }
 
 /// Takes the key out of the browser, whether or not its session was still alive.
 pub fn end(request: &HttpRequest, shared: &Shared, answer: &mut HttpResponse) {
+    if let Ok(identity) = request.get_identity() {
+        identity.logout();
+    }
     RequestState::of(request).put_cookie(shared.removal(&shared.cookie.session));
     // Not "cookies": the answer itself sets one, with the message for the next page. Not "cache": every page is
     // `no-store`, so there is nothing of the user in it, and Chrome may take seconds to look for it.
@@ -78,10 +78,15 @@ pub fn keep_for(shared: &Shared, remember: bool) -> Option<Duration> {
 }
 
 pub fn key_cookie(shared: &Shared, key: &str, keep_for: Option<Duration>) -> Cookie<'static> {
-    let mut cookie = shared.cookie(&shared.cookie.session, shared.signer.sign(key));
-    if let Some(keep_for) = keep_for {
-        cookie =
-            cookie.max_age(time::Duration::seconds(i64::try_from(keep_for.as_secs()).unwrap_or(i64::MAX)));
+    kept_for(shared.cookie(&shared.cookie.session, shared.signer.sign(key)).finish(), keep_for)
+}
+
+/// `cookie`, which the browser keeps that long; unless it is one to be removed.
+pub fn kept_for(mut cookie: Cookie<'static>, keep_for: Option<Duration>) -> Cookie<'static> {
+    if cookie.max_age().is_none()
+        && let Some(keep_for) = keep_for
+    {
+        cookie.set_max_age(time::Duration::seconds(i64::try_from(keep_for.as_secs()).unwrap_or(i64::MAX)));
     }
-    cookie.finish()
+    cookie
 }

@@ -3,6 +3,7 @@
 pub(super) mod arguments;
 pub(super) mod carried_form;
 pub(super) mod current_session;
+pub(super) mod form_session;
 pub mod guard;
 pub(super) mod known_device;
 pub(super) mod receive;

@@ -16,7 +16,7 @@ use futures_util::future::LocalBoxFuture;
 use super::arguments::EndsInForm;
 use super::carried_form::{CarriedForm, ConfirmPage, ConfirmStep};
 use super::guard::{Guard, GuardKind};
-use super::with_session::{enter, look_up};
+use super::with_session::look_up;
 use crate::db::Fault;
 use crate::web::http::body::{self, Media};
 use crate::web::http::error::Error;
@@ -24,7 +24,7 @@ use crate::web::http::flash::{self, Flash};
 use crate::web::http::form::PostedForm;
 use crate::web::http::methods::call;
 use crate::web::http::refusal::RefusalReason;
-use crate::web::http::request_state::{MatchedRoute, RequestState};
+use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 use crate::web::http::{json, origin_check, return_to};
 
@@ -52,9 +52,8 @@ where
     })
 }
 
-/// `handler` as a service behind the guard `G`.
+/// `handler` as a service behind the guard `G`, inside [`form_session::around`](super::form_session::around).
 pub fn receive<G, H, Args>(
-    route: MatchedRoute,
     handler: H,
     pages: FormPages,
 ) -> impl ServiceFactory<
@@ -74,7 +73,7 @@ where
         let (handler, pages) = (handler.clone(), pages.clone());
         async move {
             let (request, payload) = request.into_parts();
-            let answer = match admit::<G, Args>(&request, route, payload).await {
+            let answer = match admit::<G, Args>(&request, payload).await {
                 Ok(args) => handler.call(args).await.respond_to(&request).map_into_boxed_body(),
                 Err(refused) => refusal_answer::<G, Args>(&request, refused, pages)
                     .await
@@ -88,10 +87,8 @@ where
 /// The arguments, once the body is complete and the guard still admits.
 async fn admit<G: Guard, Args: FromRequest + EndsInForm>(
     request: &HttpRequest,
-    route: MatchedRoute,
     payload: Payload,
 ) -> Result<Args, actix_web::Error> {
-    enter(request, Some(route)).await?;
     match G::from_request(request, &mut Payload::None).await {
         // What was typed may be shown again, so it is read first.
         Err(Error::Confirm { .. }) if Args::MEDIA == Media::Form => {}

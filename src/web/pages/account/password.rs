@@ -70,7 +70,7 @@ pub async fn submit(
         .split()?;
     match changed {
         Ok(key) => {
-            ctx.rotate_session(&me.session, &key);
+            ctx.rotate_session(key);
             return Ok(ctx.redirect("/account/password", Flash::PasswordChanged));
         }
         Err(ChangePasswordRefusal::SessionLost) => {

@@ -1,0 +1,71 @@
+//! actix-session and actix-identity, around the rows that take forms: only these begin, rotate or end a session. They are
+//! given the session that was looked up already, and the cookie they set leaves with the others of the request.
+
+use actix_session::SessionMiddleware;
+use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy};
+use actix_web::HttpResponse;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::cookie::{Key, SameSite};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use latchkey_sessions::{Store, request};
+
+use super::current_session;
+use super::with_session::enter;
+use crate::db::Fault;
+use crate::identity::User;
+use crate::web::http::cookies;
+use crate::web::http::error::Error;
+use crate::web::http::request_state::{MatchedRoute, RequestState};
+use crate::web::http::shared::Shared;
+
+/// actix-session with our store and the names and keys of our cookie.
+pub fn middleware(shared: &Shared) -> SessionMiddleware<Store<User>> {
+    let store = shared.accounts.sessions().clone();
+    SessionMiddleware::builder(store, Key::from(&shared.secret.cookie_key()))
+        .cookie_name(shared.cookie.session.clone())
+        .cookie_secure(shared.public.is_secure())
+        .cookie_http_only(true)
+        .cookie_same_site(SameSite::Lax)
+        .cookie_path("/".into())
+        .cookie_content_security(CookieContentSecurity::Signed)
+        // Until the browser closes; `around` lengthens it for users who chose to stay logged in.
+        .session_lifecycle(
+            BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
+        )
+        .build()
+}
+
+/// Around [`middleware`]: looks the session up, as for a page, and hands it to actix-session.
+pub async fn around<B: MessageBody>(
+    mut arrived: ServiceRequest,
+    next: Next<B>,
+    route: MatchedRoute,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    if let Err(refused) = enter(arrived.request(), Some(route)).await {
+        return Ok(arrived.into_response(HttpResponse::from_error(refused)).map_into_right_body());
+    }
+    let state = RequestState::of(arrived.request());
+    let Some(shared) = arrived.app_data::<Data<Shared>>().cloned() else {
+        return Err(Error::from(Fault::Bug("no shared state".into())).into());
+    };
+    let presented = state.presented_key.get().and_then(Option::as_ref);
+    let key = presented.map(|presented| presented.key()).unwrap_or_default();
+    // Signed anew, because actix-session does not know the previous secret.
+    let ours = presented.map(|_| current_session::key_cookie(&shared, key, None));
+    cookies::present(arrived.headers_mut(), &shared.cookie.session, ours.as_ref());
+    let answer = async {
+        let answer = next.call(arrived).await;
+        (answer, request::take_fault(), request::key_lifetime())
+    };
+    let (answer, fault, keep_for) = request::scope_with(key, state.session(), answer).await;
+    if let Some(fault) = fault {
+        return Err(Error::from(fault).into());
+    }
+    let mut answer = answer?;
+    if let Some(cookie) = cookies::take(answer.headers_mut(), &shared.cookie.session) {
+        state.put_cookie(current_session::kept_for(cookie, keep_for));
+    }
+    Ok(answer.map_into_left_body())
+}
