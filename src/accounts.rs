@@ -10,10 +10,13 @@ use crate::factors::Factors;
 use crate::identity::User;
 use crate::login::Login;
 use crate::mail::Mailer;
+use crate::maintenance::Maintenance;
 use crate::notices::{MailWriter, Notices};
 use crate::passwords::Passwords;
+use crate::recovery::Recovery;
+use crate::registration::Registration;
 use crate::throttle::Throttle;
-use crate::users::{Administration, Maintenance, Users};
+use crate::users::{Administration, Users};
 use latchkey_sessions::{Policy, Store};
 
 /// Cloning shares everything.
@@ -27,6 +30,8 @@ pub struct Accounts {
     pub notices: Arc<Notices>,
     pub factors: Arc<Factors>,
     pub login: Arc<Login>,
+    pub recovery: Recovery,
+    pub registration: Registration,
     pub users: Arc<Users>,
     pub admin: Administration,
     pub maintenance: Maintenance,
@@ -48,12 +53,14 @@ impl Accounts {
         let throttle = Arc::new(Throttle::new(settings));
         let audit = Audit::new(db.clone());
         let notices = Arc::new(Notices::new(db.clone(), mailer.clone(), settings, writer));
-        let factors = Arc::new(Factors::new(sessions.clone(), notices.clone(), throttle, settings)?);
+        let factors = Arc::new(Factors::new(sessions.clone(), notices.clone(), throttle.clone(), settings)?);
         let cleaner = Arc::new(Cleaner::new(&factors));
         let login = Arc::new(Login::new(&cleaner, passwords.clone()));
         let users = Arc::new(Users::new(&login, settings));
-        let admin = Administration::new(&login, settings);
-        let maintenance = Maintenance::new(&users, settings);
+        let recovery = Recovery::new(&login);
+        let registration = Registration::new(&notices, &throttle, &passwords, settings);
+        let admin = Administration::new(&login);
+        let maintenance = Maintenance::new(&users, &login, settings);
         Ok(Self {
             db,
             sessions,
@@ -63,6 +70,8 @@ impl Accounts {
             notices,
             factors,
             login,
+            recovery,
+            registration,
             users,
             admin,
             maintenance,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use latchkey::config::{self, Span};
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::{Db, migrations};
 use latchkey::passwords::{HashCost, Hasher, Password};
 use latchkey::secret;
@@ -54,8 +54,9 @@ impl Environment {
         let name = secret::encode(&secret::random::<6>().unwrap());
         let dir = std::env::temp_dir().join(format!("latchkey-bench-{name}"));
         fs::DirBuilder::new().mode(0o711).create(&dir).unwrap();
-        let server = LocalServer::start(&Options { settings, ..Options::new(&dir) })
-            .unwrap_or_else(|error| panic!("{error}"));
+        let server =
+            LocalServer::start(&LocalPostgresOptions { settings, ..LocalPostgresOptions::new(&dir) })
+                .unwrap_or_else(|error| panic!("{error}"));
         let url = database(&server, "bench");
         migrations::run(&url).unwrap();
         Self { dir, server: Some(server), url }

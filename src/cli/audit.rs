@@ -8,7 +8,7 @@ use super::{Failure, connect};
 use crate::accounts::Accounts;
 use crate::audit::{BrokenChain, ChainHead, Damage, ErasedUser};
 use crate::config::Settings;
-use crate::users::{ColumnKind, ScannedColumn};
+use crate::maintenance::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
@@ -125,7 +125,9 @@ async fn at_rest(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
 fn scan_failure(column: &ScannedColumn) -> String {
     let ScannedColumn { table, column: name, kind, misshapen, opening, .. } = column;
     match kind {
-        None => format!("the column {table}.{name} is not declared: add it to src/users/secret_scan.rs"),
+        None => {
+            format!("the column {table}.{name} is not declared: add it to src/maintenance/secret_scan.rs")
+        }
         Some(_) if *opening > 0 => {
             format!("{opening} values of {table}.{name} contain a usable credential")
         }

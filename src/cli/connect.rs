@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Failure, local_instance};
 use crate::accounts::Accounts;
 use crate::config::{Misconfigured, Pooler, Settings};
-use crate::db::local::{LocalServer, Options};
+use crate::db::local::{LocalPostgresOptions, LocalServer};
 use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::mail::Mailer;
 use crate::web::copy::mails;
@@ -33,7 +33,7 @@ pub fn database(settings: &Settings) -> Result<ReachableDatabase, Failure> {
         let direct = settings.database_direct.as_ref().unwrap_or(url).clone();
         return Ok(ReachableDatabase { url: url.clone(), direct, server: None });
     }
-    let server = LocalServer::start(&Options::new(&settings.data_dir)).map_err(|error| {
+    let server = LocalServer::start(&LocalPostgresOptions::new(&settings.data_dir)).map_err(|error| {
         format!("no database is configured (DATABASE_URL, PGHOST, CHOREO_…), and the local one does not start: {error}")
     })?;
     migrations::create_database(&server.maintenance_url(), LOCAL_DATABASE)?;

@@ -14,6 +14,7 @@ mod import;
 mod local_instance;
 mod log;
 mod migrate;
+mod output;
 mod prove;
 mod serve;
 mod session;
@@ -21,16 +22,14 @@ mod transport_security;
 mod user;
 
 use std::env;
-use std::error::Error;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{self, ExitCode};
 
 use clap::{Parser, Subcommand};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::config::{self as settings, Settings};
+use output::{Failure, matching, rfc3339};
 
 /// A log-in server for web apps: register, log in, list all sessions, and revoke any of them at once.
 #[derive(Parser)]
@@ -59,7 +58,7 @@ enum Command {
     #[command(subcommand)]
     Prove(prove::ProveCommand),
     /// Check the settings, the database, mail and the proxy, and print what to do.
-    Doctor(doctor::Options),
+    Doctor(doctor::DoctorOptions),
     /// Show the effective settings and where each comes from, without secrets. Changes nothing.
     Config {
         /// Print JSON.
@@ -67,20 +66,6 @@ enum Command {
         json: bool,
     },
 }
-
-/// The end of the line about an empty list.
-fn matching(search: &str) -> String {
-    if search.is_empty() { String::new() } else { format!(" matches {search:?}") }
-}
-
-/// A time as all commands print it, in seconds.
-fn rfc3339(at: impl Into<OffsetDateTime>) -> String {
-    let at = at.into();
-    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
-}
-
-/// Why a command failed, in one line.
-type Failure = Box<dyn Error>;
 
 pub fn run() -> ExitCode {
     let cli = Cli::parse();

@@ -25,8 +25,8 @@ use crate::config::Settings;
 use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
+use crate::maintenance::IdnKeyCounts;
 use crate::secret::random;
-use crate::users::IdnKeyCounts;
 use crate::web::copy::mails;
 use crate::web::{self, Shared};
 
@@ -231,7 +231,7 @@ async fn stop_local_server(reached: ReachableDatabase) -> Result<(), Failure> {
 
 async fn log_ready(accounts: &Accounts, settings: &Settings) {
     tracing::info!(url = settings.server.public.as_str(), "ready");
-    match accounts.users.setup_link().await {
+    match accounts.registration.setup_link().await {
         Ok(Some(link)) => {
             tracing::info!(link, "there is no administrator yet: open the link to create the first one")
         }

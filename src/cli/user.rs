@@ -173,7 +173,7 @@ async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failur
 }
 
 async fn print_reset_link(accounts: &Accounts, email: &Email) -> Result<(), Failure> {
-    let link = accounts.users.reset_link(email).await?.ok_or_else(|| not_found(email.as_str()))?;
+    let link = accounts.recovery.reset_link(email).await?.ok_or_else(|| not_found(email.as_str()))?;
     print_line!("{link}");
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::choice::choice;
 use super::documented::documented;
 use super::sources::Source;
 use super::variables::Variables;
-use super::{Misconfigured, Span, shown, sizes};
+use super::{Misconfigured, Span, hidden, sizes};
 
 documented! {
     #[derive(Default, Deserialize, Serialize)]
@@ -19,11 +19,11 @@ documented! {
         /// The database, such as `postgresql://user:password@host:5432/database?sslmode=verify-full`. The first of the
         /// variables in this row that is set wins.
         /// Default: none: local mode starts its own Postgres.
-        #[serde(serialize_with = "shown::hidden")]
+        #[serde(serialize_with = "hidden::secret")]
         url: Option<SecretString>,
         /// A database URL that bypasses a pooler in transaction mode. Migrations, commands and the connection that
         /// listens for invalidations use it, because they need a connection of their own.
-        #[serde(serialize_with = "shown::hidden")]
+        #[serde(serialize_with = "hidden::secret")]
         pub(super) direct_url: Option<SecretString>,
         /// The name of the connection made in the Choreo console, as in `CHOREO_<NAME>_HOSTNAME`.
         choreo_connection: Option<String>,

@@ -10,7 +10,7 @@ use super::choice::choice;
 use super::documented::documented;
 use super::origin::is_host_name;
 use super::problems::Problems;
-use super::{Misconfigured, Origin, Span, shown};
+use super::{Misconfigured, Origin, Span, hidden};
 
 choice! {
     /// Where emails go: a page of this instance, a mail server, or nowhere.
@@ -26,7 +26,7 @@ documented! {
         transport: Option<Transport>,
         /// The mail server: `smtps://user:password@mail.example.org`, or with STARTTLS
         /// `smtp://user:password@mail.example.org:587?tls=required`.
-        #[serde(serialize_with = "shown::hidden")]
+        #[serde(serialize_with = "hidden::secret")]
         smtp_url: Option<SecretString>,
         /// The sender. The mail server has to allow it.
         /// Default: `Latchkey <no-reply@…>` with the public host

@@ -2,10 +2,11 @@
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
 
+use super::Misconfigured;
 use super::problems::Problems;
+use super::raw::RawSettings;
 use super::sources::{Source, Sources};
 use super::variables::Variables;
-use super::{Misconfigured, RawSettings};
 
 /// A value from one source.
 struct Leaf {

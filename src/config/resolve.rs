@@ -7,9 +7,11 @@ use secrecy::ExposeSecret as _;
 
 use super::local_secret::{self, IfMissing};
 use super::problems::Problems;
+use super::raw::RawSettings;
+use super::settings::{ServerSettings, Settings};
 use super::sources::{Source, Sources};
 use super::variables::Variables;
-use super::{Misconfigured, Origin, Pooler, Profile, RawSettings, ServerSettings, Settings, Switch, sizes};
+use super::{Misconfigured, Origin, Pooler, Profile, Switch, sizes};
 use crate::secret::{SECRET_MIN_BYTES, Secret};
 
 pub(super) fn resolve(

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::limits::{
     AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, RawSessions, ThrottleLimits,
 };
+use super::raw::{RawMetrics, RawServer, RawSettings};
 use super::sources::{Source, variable};
-use super::{RawMetrics, RawServer, RawSettings, Settings, Switch, database, mail};
+use super::{Settings, Switch, database, mail};
 
 /// One setting for `latchkey config`.
 #[derive(Debug, Serialize)]
@@ -73,11 +74,6 @@ impl Settings {
         values["sessions"]["cache"] = json!(if self.sessions.cached == 0 { Switch::Off } else { Switch::On });
         values
     }
-}
-
-/// Serializes a secret setting as if it were not set. Only the names of raw settings are read from the serialized form.
-pub(super) fn hidden<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_none()
 }
 
 fn redacted(url: &Option<SecretString>) -> Option<String> {

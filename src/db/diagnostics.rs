@@ -15,7 +15,7 @@ use super::{Fault, migrations};
 
 /// The server behind a connection, and the role of that connection.
 #[derive(QueryableByName)]
-pub struct Server {
+pub struct ServerStatus {
     /// 150004 is 15.4.
     #[diesel(sql_type = Integer)]
     pub number: i32,
@@ -47,7 +47,7 @@ pub struct Server {
     pub may_create: bool,
 }
 
-pub fn server(conn: &mut PgConnection) -> Result<Server, Fault> {
+pub fn server(conn: &mut PgConnection) -> Result<ServerStatus, Fault> {
     Ok(sql_query(
         "SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version, \
              pg_is_in_recovery() AS standby, current_setting('transaction_read_only')::boolean AS read_only, \

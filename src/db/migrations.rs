@@ -23,9 +23,9 @@ const LOCK: i64 = 0x1A7C_4B3E;
 
 /// The migrations of the sessions and of the application as one sequence. Until version 18 they were one directory, so
 /// a version may have a part in both. The parts run in one transaction, the sessions' first.
-pub struct Schema;
+pub struct ComposedMigrations;
 
-impl MigrationSource<Pg> for Schema {
+impl MigrationSource<Pg> for ComposedMigrations {
     fn migrations(&self) -> migration::Result<Vec<Box<dyn Migration<Pg>>>> {
         let mut versions: BTreeMap<MigrationVersion<'static>, Version> = BTreeMap::new();
         let sessions = MigrationSource::<Pg>::migrations(&latchkey_sessions::MIGRATIONS)?;
@@ -79,7 +79,7 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
         if state.pending.is_empty() {
             return Ok(Vec::new());
         }
-        conn.run_pending_migrations(Schema)
+        conn.run_pending_migrations(ComposedMigrations)
             .map(|versions| versions.iter().map(ToString::to_string).collect())
             .map_err(|error| failed(&error.to_string()))
     });
@@ -102,7 +102,7 @@ pub struct State {
 
 /// Compares, and applies nothing.
 pub fn state(conn: &mut PgConnection) -> Result<State, Fault> {
-    let known = Schema.migrations().map_err(Fault::bug)?;
+    let known = ComposedMigrations.migrations().map_err(Fault::bug)?;
     let known: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
     let applied: Vec<Applied> = sql_query(
         "SELECT table_name::text AS version FROM information_schema.tables \
@@ -148,10 +148,11 @@ fn failed(why: &str) -> Fault {
 pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), Fault> {
     let mut conn = connect(maintenance_url)?;
     let exists = |conn: &mut PgConnection| -> Result<bool, Fault> {
-        let found: Option<Found> = sql_query("SELECT 1 AS found FROM pg_database WHERE datname = $1")
-            .bind::<Text, _>(name)
-            .get_result(conn)
-            .optional()?;
+        let found: Option<ExistingDatabase> =
+            sql_query("SELECT 1 AS found FROM pg_database WHERE datname = $1")
+                .bind::<Text, _>(name)
+                .get_result(conn)
+                .optional()?;
         Ok(found.is_some())
     };
     if exists(&mut conn)? {
@@ -165,7 +166,7 @@ pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), 
 }
 
 #[derive(QueryableByName)]
-struct Found {
+struct ExistingDatabase {
     #[diesel(sql_type = Integer, column_name = found)]
     _found: i32,
 }

@@ -1,4 +1,4 @@
-//! The notice about an added factor, with a link that undoes it (see `login/undo_factor.rs`).
+//! The notice about an added factor, with a link that undoes it (see `recovery/undo_factor.rs`).
 
 use diesel::pg::PgConnection;
 

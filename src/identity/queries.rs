@@ -19,16 +19,16 @@ diesel::define_sql_function! { fn lower(text: Text) -> Text; }
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
-struct UserColumns {
+struct SessionUserColumns {
     id: Uuid,
     name: String,
     role: String,
 }
 
-impl TryFrom<UserColumns> for User {
+impl TryFrom<SessionUserColumns> for User {
     type Error = Fault;
 
-    fn try_from(UserColumns { id, name, role }: UserColumns) -> Result<Self, Fault> {
+    fn try_from(SessionUserColumns { id, name, role }: SessionUserColumns) -> Result<Self, Fault> {
         // An unknown role must not grant anything, so the session is not served.
         let role = Role::parse(&role)
             .ok_or_else(|| Fault::bug(format_args!("user {id} has the unknown role {role:?}")))?;
@@ -41,9 +41,9 @@ pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Ve
     let rows = latchkey_sessions::live_sessions!(User::KIND, query_keys(keys))
         .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
         .filter(dsl::disabled_at.is_null())
-        .select(latchkey_sessions::live_columns!(UserColumns::as_select()))
+        .select(latchkey_sessions::live_columns!(SessionUserColumns::as_select()))
         .load(conn)?;
-    owned::<UserColumns, User>(rows, User::try_from)
+    owned::<SessionUserColumns, User>(rows, User::try_from)
 }
 
 /// The email recipient for a user; `None` if the user is disabled.

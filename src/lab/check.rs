@@ -4,10 +4,8 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::jwt::{Refusal, Use};
-use super::{CredentialSet, DenyList, Lab, Run, Service, SubjectRole, queries};
+use super::{CredentialSet, DenyList, Holder, Lab, Run, Service, SubjectRole, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use latchkey_sessions::Key;
@@ -78,26 +76,6 @@ impl Reason {
             Self::TokenUnreadable => "token-unreadable",
             Self::DeniedInMemory => "denied-in-memory",
             Self::DeniedInDatabase => "denied-in-database",
-        }
-    }
-}
-
-/// Who presents the credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Holder {
-    /// The visitor's browser.
-    Browser,
-    /// The holder of the copy.
-    Thief,
-}
-
-impl Holder {
-    /// Stable, for tests and `data-` attributes.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Thief => "thief",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::RUN_LIFE;
+use super::limits::RUN_LIFE;
 
 /// The denied tokens of the service "shop", by run.
 #[derive(Default)]

@@ -9,13 +9,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::jwt::{Algorithm, Use};
-use super::{
-    DenyList, HistoryEntry, MAX_RUNS, MAX_RUNS_PER_NETWORK, Outcome, RUN_LIFE, Run, RunHash, RunLimit,
-    SessionRow, Subject, SubjectRole, TokenRow,
-};
+use super::limits::{MAX_RUNS, MAX_RUNS_PER_NETWORK, RUN_LIFE, RunLimit};
+use super::{DenyList, HistoryEntry, Outcome, Run, Subject, SubjectRole};
 use crate::db::Fault;
 use crate::db::schema::{lab_runs, lab_tokens};
 use crate::db::time::{self, Moment};
+use crate::secret::TokenHash;
 use latchkey_sessions::schema::sessions as session_rows;
 use latchkey_sessions::{KeyHash, LiveSession, Owner as _, owned, query_keys};
 
@@ -24,6 +23,25 @@ const HISTORY_LENGTH: usize = 12;
 
 /// How many rows of each kind the page shows.
 const ROWS_SHOWN: i64 = 4;
+
+/// A lab session, as the table stores it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = session_rows, check_for_backend(diesel::pg::Pg))]
+pub struct SessionRow {
+    pub key_hash: Vec<u8>,
+    pub created_at: Moment,
+    pub last_seen_at: Moment,
+    pub expires_at: Moment,
+    pub revoked_at: Option<Moment>,
+}
+
+/// A token, as its issuer recorded it.
+pub struct TokenRow {
+    pub id: String,
+    pub kind: String,
+    pub used_at: Option<Moment>,
+    pub denied_at: Option<Moment>,
+}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = lab_runs, check_for_backend(diesel::pg::Pg))]
@@ -79,7 +97,7 @@ pub fn reached_limit(conn: &mut PgConnection, network: &str) -> Result<Option<Ru
     Ok((total >= MAX_RUNS).then_some(RunLimit::Total))
 }
 
-pub fn insert(conn: &mut PgConnection, hash: &RunHash, network: &str) -> Result<Run, Fault> {
+pub fn insert(conn: &mut PgConnection, hash: &TokenHash, network: &str) -> Result<Run, Fault> {
     let row = diesel::insert_into(lab_runs::table)
         .values((
             lab_runs::key_hash.eq(hash.as_slice()),
@@ -91,7 +109,7 @@ pub fn insert(conn: &mut PgConnection, hash: &RunHash, network: &str) -> Result<
     read(row)
 }
 
-pub fn find(conn: &mut PgConnection, hash: &RunHash) -> Result<Option<Run>, Fault> {
+pub fn find(conn: &mut PgConnection, hash: &TokenHash) -> Result<Option<Run>, Fault> {
     let row: Option<(RunRow, Moment)> = lab_runs::table
         .filter(lab_runs::key_hash.eq(hash.as_slice()))
         .filter(lab_runs::expires_at.gt(now))

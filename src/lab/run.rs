@@ -1,11 +1,10 @@
 //! One run: how its subject and its tokens are set up, which steps were taken, which credentials its browser holds.
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::jwt::{Algorithm, JwtKey, Verifier};
-use super::{HistoryEntry, SubjectRole};
+use super::{DenyList, HistoryEntry, Service, SubjectRole};
 use crate::db::time::Moment;
 use crate::secret::Secret;
 use latchkey_sessions::Principal;
@@ -15,62 +14,6 @@ const ISSUER: &str = "latchkey-lab";
 
 /// How many signing keys are accepted at most: each is prepared at each check.
 const MAX_ACCEPTED_KEYS: i32 = 5;
-
-/// The services that check credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// Logs users in and issues tokens.
-    Shop,
-    /// The second service, once the run is split. It accepts what the shop has issued.
-    Desk,
-}
-
-impl Service {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Shop => "shop",
-            Self::Desk => "desk",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "" | "shop" => Some(Self::Shop),
-            "desk" => Some(Self::Desk),
-            _ => None,
-        }
-    }
-}
-
-/// Where tokens are listed that are refused before they expire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DenyList {
-    None,
-    /// In the memory of the shop.
-    Memory,
-    /// In the database, which every check of every service reads.
-    Database,
-}
-
-impl DenyList {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Memory => "memory",
-            Self::Database => "database",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "none" => Some(Self::None),
-            "memory" => Some(Self::Memory),
-            "database" => Some(Self::Database),
-            _ => None,
-        }
-    }
-}
 
 /// A run, as it was read from the database.
 #[derive(Clone, Debug)]

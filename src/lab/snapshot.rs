@@ -1,11 +1,8 @@
 //! The state of a run after a step: the verdicts on every credential, and what the server stores.
 
-use diesel::prelude::{Queryable, Selectable};
-
-use super::{Comparison, Credentials, DenyList, Holder, Lab, Run, queries};
+use super::queries::{self, SessionRow, TokenRow};
+use super::{Comparison, Credentials, DenyList, Holder, Lab, Run};
 use crate::db::Fault;
-use crate::db::time::Moment;
-use latchkey_sessions::schema::sessions;
 
 /// Both sides, as they are now.
 pub struct Snapshot {
@@ -14,25 +11,6 @@ pub struct Snapshot {
     pub tokens: Vec<TokenRow>,
     /// Denied tokens in the memory of the shop.
     pub denied_in_memory: usize,
-}
-
-/// A lab session, as the table stores it.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
-pub struct SessionRow {
-    pub key_hash: Vec<u8>,
-    pub created_at: Moment,
-    pub last_seen_at: Moment,
-    pub expires_at: Moment,
-    pub revoked_at: Option<Moment>,
-}
-
-/// A token, as its issuer recorded it.
-pub struct TokenRow {
-    pub id: String,
-    pub kind: String,
-    pub used_at: Option<Moment>,
-    pub denied_at: Option<Moment>,
 }
 
 impl Lab {

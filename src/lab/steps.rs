@@ -5,9 +5,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::jwt::Algorithm;
-use super::{
-    ClientInfo, CredentialSet, Credentials, DenyList, Holder, Lab, MAX_STEPS, Outcome, Run, queries,
-};
+use super::limits::MAX_STEPS;
+use super::{ClientInfo, CredentialSet, Credentials, DenyList, Holder, Lab, Outcome, Run, queries};
 use crate::db::Fault;
 use latchkey_sessions::SessionTx;
 

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::device;
-use crate::login::Login;
-use latchkey_sessions::Handle;
+use crate::identity::User;
+use latchkey_sessions::{Handle, Store};
 
 /// A session that was ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,17 +47,15 @@ impl EndedSession {
     }
 }
 
-impl Login {
-    /// The detail of the event about a session that is about to be ended; empty if its row is deleted already.
-    pub(crate) fn ended_session_detail(
-        &self,
-        conn: &mut PgConnection,
-        handle: Handle,
-        by: Option<Handle>,
-    ) -> Result<String, Fault> {
-        let Some(record) = self.sessions.record(conn, handle)? else { return Ok(String::new()) };
-        Ok(EndedSession::new(&record.user_agent, record.created_at.into(), by).detail())
-    }
+/// The detail of the event about a session that is about to be ended; empty if its row is deleted already.
+pub(crate) fn ended_session_detail(
+    sessions: &Store<User>,
+    conn: &mut PgConnection,
+    handle: Handle,
+    by: Option<Handle>,
+) -> Result<String, Fault> {
+    let Some(record) = sessions.record(conn, handle)? else { return Ok(String::new()) };
+    Ok(EndedSession::new(&record.user_agent, record.created_at.into(), by).detail())
 }
 
 #[cfg(test)]

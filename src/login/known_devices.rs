@@ -56,7 +56,7 @@ impl Login {
 
     /// Notifies `user` of a log-in in a new browser, with a link that reports it (ASVS 5.0 6.3.5). `ended_oldest`: the
     /// limit of sessions, if the oldest session was ended for this one.
-    pub(crate) fn notify_new_device(
+    pub(super) fn notify_new_device(
         &self,
         conn: &mut PgConnection,
         user: UserId,

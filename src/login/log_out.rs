@@ -5,6 +5,7 @@ use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::login::Login;
+use crate::login::ended_session::ended_session_detail;
 use latchkey_sessions::{Handle, SessionRecord};
 
 impl Login {
@@ -43,7 +44,7 @@ impl Login {
                 let (user, here) = (live.owner.id, live.record.handle);
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
                 crate::identity::queries::lock_user(tx, user)?;
-                let detail = login.ended_session_detail(tx, handle, Some(here))?;
+                let detail = ended_session_detail(&login.sessions, tx, handle, Some(here))?;
                 let request =
                     CleanupRequest::new(kind, user, &client).by(Some(user)).session(handle).in_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;

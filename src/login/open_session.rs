@@ -21,7 +21,7 @@ pub struct OpenedSession {
 impl Login {
     /// Opens a session of `user`, who was verified with `factor`. The caller has locked the user's row and checked that
     /// the user may log in.
-    pub(crate) fn open_session(
+    pub(super) fn open_session(
         &self,
         tx: &mut SessionTx<'_>,
         user: UserId,

@@ -12,7 +12,7 @@ use crate::throttle::{AttemptKeys, OwnerAlert};
 impl Login {
     /// Notifies the owner of repeated wrong passwords, or that the password was locked. For an account that does not
     /// exist the same statements run, so that the time does not reveal whether it exists.
-    pub(crate) async fn alert_owner(
+    pub(super) async fn alert_owner(
         &self,
         alert: OwnerAlert,
         attempt_keys: &AttemptKeys,

@@ -44,7 +44,7 @@ impl PendingHash {
 
 impl Login {
     /// The caller has locked the user's row and verified the password against `hash`, the hash that is stored now.
-    pub(crate) fn create_pending_login(
+    pub(super) fn create_pending_login(
         &self,
         tx: &mut SessionTx<'_>,
         user: UserId,

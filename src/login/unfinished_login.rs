@@ -18,7 +18,7 @@ const MAX_UNFINISHED_LOGINS: i64 = 10;
 
 impl Login {
     /// Records that a second step is due `within` this time. The caller has locked the user's row.
-    pub(crate) fn record_unfinished_login(
+    pub(super) fn record_unfinished_login(
         &self,
         tx: &mut SessionTx<'_>,
         pending: &TokenHash,

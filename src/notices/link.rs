@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::config::Span;
+use crate::config::{LinkLifetimes, Span};
 use crate::secret::TokenHash;
 use latchkey_sessions::Handle;
 
@@ -36,6 +36,14 @@ impl LinkPurpose {
             Self::ConfirmEmail => "/confirm-email",
             Self::UndoEmail => "/undo-email",
             Self::UndoFactor => "/undo-factor",
+        }
+    }
+
+    /// How long it works.
+    pub(super) fn lifetime(self, lifetimes: &LinkLifetimes) -> Span {
+        match self {
+            Self::ConfirmEmail => lifetimes.verify_for,
+            Self::Unlock | Self::NotMe | Self::UndoEmail | Self::UndoFactor => lifetimes.undo_for,
         }
     }
 

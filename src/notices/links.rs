@@ -23,7 +23,7 @@ impl Notices {
             queries::delete_links(conn, user, &[purpose])?;
         }
         let token = Token::generate()?;
-        let valid_for = self.link_lifetime(purpose);
+        let valid_for = purpose.lifetime(&self.lifetimes);
         queries::insert_link(conn, user, purpose, &details, &token, valid_for.std())?;
         Ok(self.mailed_link(purpose.path(), "token", &token, valid_for))
     }
@@ -32,15 +32,6 @@ impl Notices {
     pub(crate) fn mailed_link(&self, path: &str, field: &str, token: &Token, valid_for: Span) -> MailedLink {
         let url = self.mailer.link(&format!("{path}?{field}={}", token.reveal()));
         MailedLink { url, valid_for }
-    }
-
-    fn link_lifetime(&self, purpose: LinkPurpose) -> Span {
-        match purpose {
-            LinkPurpose::ConfirmEmail => self.lifetimes.verify_for,
-            LinkPurpose::Unlock | LinkPurpose::NotMe | LinkPurpose::UndoEmail | LinkPurpose::UndoFactor => {
-                self.lifetimes.undo_for
-            }
-        }
     }
 
     /// The email address that a live link refers to, empty if it refers to none; `None` if the link is dead.

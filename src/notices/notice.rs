@@ -39,7 +39,10 @@ pub fn write_nothing(_: &Origin, _: &Mail<'_>) -> Result<MailContent, Fault> {
 /// An event that the owner of an account is told about, regardless of who caused it (NIST SP 800-63B-4 §4.6; ASVS 5.0
 /// 6.3.5, 6.3.7).
 pub enum Notice<'a> {
-    PasswordChanged,
+    /// `not_me` ends the session that changed it and undoes what was added since that session was opened.
+    PasswordChanged {
+        not_me: MailedLink,
+    },
     /// Set through a mailed link.
     PasswordReset,
     /// To the old address; `undo` restores it.

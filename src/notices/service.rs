@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::config::{LinkLifetimes, Settings, Span};
 use crate::db::{Db, Fault};
-use crate::identity::{Client, Recipient};
+use crate::identity::{Client, Email, Recipient, UserId};
 use crate::mail::Mailer;
 use crate::notices::notice::{Mail, MailWriter, Notice};
 use crate::secret::Secret;
@@ -74,5 +75,19 @@ impl Notices {
         at: OffsetDateTime,
     ) -> Result<(), Fault> {
         self.send(conn, &to.email, &Mail::Notice { notice, at, client }, NOTICE_GOOD_FOR.std())
+    }
+
+    /// Sends a notice to an address that was requested while it is reserved for the account that had it before: the owner
+    /// may have missed the notice about the change. It contains no name, because an attacker may have set it.
+    pub(crate) fn notify_reserved_address(
+        &self,
+        conn: &mut PgConnection,
+        email: &Email,
+        until: OffsetDateTime,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        let to =
+            Recipient { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
+        self.send_notice(conn, &to, &Notice::AddressReserved { until }, client)
     }
 }

@@ -1,10 +1,9 @@
 //! Hashes and verifies passwords, off the request threads: a bounded number at once, and a bounded queue of callers.
 
+mod busy;
 mod queue;
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
@@ -12,12 +11,10 @@ use crate::passwords::{
     Argon2Params, HashCost, HashingFailed, LegacyHash, LegacyHashError, MemoryPool, ParsedHash, Password,
     PasswordHash, UnsuitableCost,
 };
-use latchkey_db::counters::Counter;
+pub use busy::{HasherBusy, HashesRefused};
 
+use busy::BUSY;
 use queue::HashQueue;
-
-/// When to retry after [`HasherBusy`]: a full queue has drained by then.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Hashed in place of a password that is too long.
 const NO_PASSWORD: &[u8] = b"";
@@ -63,32 +60,6 @@ pub struct HasherLoad {
     /// Callers in the queues.
     pub waiting: usize,
 }
-
-/// Callers refused with [`HasherBusy`].
-#[derive(Default)]
-pub struct HashesRefused {
-    /// Because the queue was full.
-    pub full: Counter,
-    /// Because no permit was free in time.
-    pub slow: Counter,
-}
-
-/// Too many hashes at once, or a hash that could not be computed (logged). Answer 503 with `Retry-After` and deny access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HasherBusy {
-    /// When to try again.
-    pub retry_after: Duration,
-}
-
-impl fmt::Display for HasherBusy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "too many log-ins at once, try again in {} seconds", self.retry_after.as_secs())
-    }
-}
-
-impl std::error::Error for HasherBusy {}
-
-const BUSY: HasherBusy = HasherBusy { retry_after: RETRY_AFTER };
 
 impl Hasher {
     /// * `cost`: the cost of new hashes; existing hashes are verified at their own.

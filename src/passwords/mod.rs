@@ -1,5 +1,4 @@
-//! A password as a secret value: made by choosing one (the rules) or by giving one (the caps).
-//! For `accounts` operations; pages see only [`Weak`], [`Strength`] and [`PasswordHash`].
+//! Passwords: what a new one must be, how they are hashed, and the hashes of other software.
 
 mod argon2_params;
 mod blocklist;
@@ -8,6 +7,7 @@ mod folded;
 mod hash;
 pub mod hasher;
 mod legacy_hash;
+mod password;
 mod patterns;
 mod personal;
 mod policy;
@@ -22,146 +22,8 @@ pub use hash::{HashCost, PasswordHash, UnsuitableCost};
 pub use hasher::{Hasher, HasherBusy, HasherLoad, HashesRefused};
 pub(crate) use legacy_hash::LegacyHash;
 pub use legacy_hash::LegacyHashError;
+pub use password::{GIVEN_MAX_BYTES, Password};
 pub use policy::PasswordPolicy;
 pub use service::Passwords;
 pub use strength::{Strength, strength};
 pub use weak_password::WeakPassword;
-
-use std::sync::Arc;
-
-use secrecy::{ExposeSecret as _, SecretString};
-use unicode_normalization::UnicodeNormalization;
-use zeroize::Zeroizing;
-
-/// The longest input that is looked at when a password is given, in bytes after NFC: far above
-/// every policy, so lowering a policy locks no user out, and far below what would cost time.
-pub const GIVEN_MAX_BYTES: usize = 4096;
-
-/// A password in NFC, wiped from memory when its last handle is dropped.
-///
-/// There is no `Debug`, `Display`, `Serialize` or `Clone`: it can be hashed and verified, nothing
-/// else. It is kept exactly as sent apart from NFC (never trimmed, cut or case-folded):
-/// NIST SP 800-63B-4 §3.1.1.2, ASVS 5.0 6.2.8.
-pub struct Password(Arc<PasswordText>);
-
-struct PasswordText {
-    nfc: SecretString,
-    /// As it was sent, where that is not NFC: what other software's hashes are of.
-    typed: Option<SecretString>,
-}
-
-impl Password {
-    /// Accepts a new password under the default [`PasswordPolicy`].
-    ///
-    /// * `raw`: the form field, untouched.
-    /// * `personal`: what belongs to this person and this site: name, e-mail address, host.
-    ///
-    /// # Errors
-    /// The [`Weak`] reason, whose `Display` is shown beside the field.
-    ///
-    /// Source: NIST SP 800-63B-4 §3.1.1.2; ASVS 5.0 6.2.1, 6.2.4, 6.2.5, 6.2.9, 6.2.11, 6.2.12.
-    pub fn choose(raw: &str, personal: &[&str]) -> Result<Self, WeakPassword> {
-        PasswordPolicy::default().choose(raw, personal)
-    }
-
-    /// Takes a password that a user gives to log in or to confirm: any text up to
-    /// [`GIVEN_MAX_BYTES`], regardless of today's policy.
-    ///
-    /// `None` is too long to match any account. Hand it to [`Hasher::verify`] all the same: it says no
-    /// after the usual time.
-    ///
-    /// [`Hasher::verify`]: crate::passwords::hasher::Hasher::verify
-    pub fn given(raw: &str) -> Option<Self> {
-        let nfc = nfc(raw, GIVEN_MAX_BYTES)?;
-        let typed = (*nfc != *raw).then(|| raw.into());
-        Some(Self(Arc::new(PasswordText { nfc: nfc.as_str().into(), typed })))
-    }
-
-    /// A second handle on the same memory, for hashing anew after an outdated verdict.
-    pub fn share(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-
-    pub(crate) fn expose(&self) -> &[u8] {
-        self.0.nfc.expose_secret().as_bytes()
-    }
-
-    /// For a hash that other software made.
-    pub(crate) fn expose_typed(&self) -> &[u8] {
-        self.0.typed.as_ref().unwrap_or(&self.0.nfc).expose_secret().as_bytes()
-    }
-
-    fn sealed(nfc: &str) -> Self {
-        Self(Arc::new(PasswordText { nfc: nfc.into(), typed: None }))
-    }
-}
-
-/// `raw` in NFC, or nothing if that takes more than `max_bytes`. The buffer never grows, since
-/// growing would leave copies of the password behind in freed memory.
-fn nfc(raw: &str, max_bytes: usize) -> Option<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::with_capacity(max_bytes.min(raw.len().saturating_mul(3))));
-    for part in raw.nfc() {
-        if text.len() + part.len_utf8() > max_bytes {
-            return None;
-        }
-        text.push(part);
-    }
-    Some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn composed_and_decomposed_accents_are_the_same_password() {
-        let composed = Password::given("caf\u{e9} au lait au lit").unwrap();
-        let decomposed = Password::given("cafe\u{301} au lait au lit").unwrap();
-        assert!(composed.expose() == decomposed.expose());
-    }
-
-    #[test]
-    fn what_was_typed_is_kept_for_the_hashes_of_others() {
-        let decomposed = "cafe\u{301} au lait au lit";
-        assert!(Password::given(decomposed).unwrap().expose_typed() == decomposed.as_bytes());
-        assert!(Password::given("caf\u{e9}").unwrap().expose_typed() == "caf\u{e9}".as_bytes());
-    }
-
-    #[test]
-    fn spaces_at_the_ends_are_part_of_the_password() {
-        let given = Password::given("  two spaces before and after  ").unwrap();
-        assert_eq!(given.expose(), b"  two spaces before and after  ");
-    }
-
-    #[test]
-    fn compatibility_forms_stay_different_because_the_rule_is_nfc_not_nfkc() {
-        let ligature = Password::given("\u{fb01}ne words make passwords").unwrap();
-        let letters = Password::given("fine words make passwords").unwrap();
-        assert!(ligature.expose() != letters.expose());
-    }
-
-    #[test]
-    fn a_password_that_is_too_long_matches_no_account() {
-        assert!(Password::given(&"a".repeat(GIVEN_MAX_BYTES)).is_some());
-        assert!(Password::given(&"a".repeat(GIVEN_MAX_BYTES + 1)).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_choosing_or_giving_panic(raw in any::<String>(), personal in any::<[String; 3]>()) {
-            let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
-            let _ = Password::choose(&raw, &personal);
-            let _ = Password::given(&raw);
-        }
-
-        #[test]
-        fn what_was_chosen_is_what_is_given(raw in "\\PC{15,60}") {
-            let decomposed: String = raw.nfd().collect();
-            if let Ok(chosen) = Password::choose(&raw, &[]) {
-                let given = Password::given(&decomposed).unwrap();
-                prop_assert!(chosen.expose() == given.expose());
-            }
-        }
-    }
-}

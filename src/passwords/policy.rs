@@ -1,7 +1,8 @@
 //! The rules for a new password.
 
+use super::password::{GIVEN_MAX_BYTES, Password, nfc};
 use super::weak_password::WeakPassword;
-use super::{GIVEN_MAX_BYTES, Password, nfc, weakness};
+use super::weakness;
 
 /// The allowed lengths of a new password. There are no composition rules and no setting for them: NIST SP 800-63B-4
 /// §3.1.1.2 forbids them (ASVS 5.0 6.2.5).
@@ -42,6 +43,21 @@ impl PasswordPolicy {
             Some(weak) => Err(weak),
             None => Ok(Password::sealed(&text)),
         }
+    }
+}
+
+impl Password {
+    /// Accepts a new password under the default [`PasswordPolicy`].
+    ///
+    /// * `raw`: the form field, untouched.
+    /// * `personal`: what belongs to this person and this site: name, e-mail address, host.
+    ///
+    /// # Errors
+    /// The [`Weak`] reason, whose `Display` is shown beside the field.
+    ///
+    /// Source: NIST SP 800-63B-4 §3.1.1.2; ASVS 5.0 6.2.1, 6.2.4, 6.2.5, 6.2.9, 6.2.11, 6.2.12.
+    pub fn choose(raw: &str, personal: &[&str]) -> Result<Self, WeakPassword> {
+        PasswordPolicy::default().choose(raw, personal)
     }
 }
 

@@ -1,17 +1,23 @@
 //! What administrators and the operator do with the accounts of other users.
 
+use std::sync::Arc;
+
+use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 
 use crate::audit::{AuditAction, Event, NewEvent};
-use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::db::{Failed, Fault, refuse};
+use crate::cleanup::{Cleaner, Cleanup, CleanupRequest};
+use crate::db::{Db, Failed, Fault, refuse};
 use crate::factors::{FactorStatus, factor_status, queries as factor_queries};
-use crate::identity::{Client, Email, Name, Role, UserId};
-use crate::notices::{Notice, RemovedFactor};
-use crate::throttle::AttemptKeys;
+use crate::identity::{Client, Email, Name, Role, User, UserId};
+use crate::login::{Login, ended_session_detail};
+use crate::mail::Mailer;
+use crate::notices::{Notice, Notices, RemovedFactor};
+use crate::registration::queries as registration_queries;
+use crate::throttle::{AttemptKeys, AttemptSource, UNKNOWN_BROWSER};
+use crate::users::queries;
 use crate::users::queries::{DailyFigures, UserRow};
-use crate::users::{Administration, queries};
-use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx};
+use latchkey_sessions::{Handle, Principal, Scope, SessionRecord, SessionTx, Store};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum AdminRefusal {
@@ -33,7 +39,29 @@ pub struct UserDetails {
     pub factors: FactorStatus,
 }
 
+/// What administrators and operators do with the accounts of others.
+#[derive(Clone)]
+pub struct Administration {
+    db: Db,
+    sessions: Store<User>,
+    mailer: Mailer,
+    notices: Arc<Notices>,
+    cleaner: Arc<Cleaner>,
+    login: Arc<Login>,
+}
+
 impl Administration {
+    pub(crate) fn new(login: &Arc<Login>) -> Self {
+        Self {
+            db: login.db.clone(),
+            sessions: login.sessions.clone(),
+            mailer: login.mailer.clone(),
+            notices: login.notices.clone(),
+            cleaner: login.cleaner.clone(),
+            login: login.clone(),
+        }
+    }
+
     pub async fn users(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<UserRow>, i64), Fault> {
         let q = q.to_owned();
         self.db.read(move |conn| queries::users(conn, &q, limit, offset)).await
@@ -47,7 +75,7 @@ impl Administration {
                 let last_admin = queries::is_last_admin(conn, id)?;
                 let (events, _) = crate::audit::queries::events(conn, Some(id), None, 10, 0)?;
                 let sessions = sessions.list(conn, Scope::Of(&[id.principal()]), 100, 0)?;
-                let locked = admin.login.is_locked(conn, id)?;
+                let locked = admin.is_locked(conn, id)?;
                 let factors = factor_status(conn, id)?;
                 Ok(Some(UserDetails { user, sessions, events, last_admin, locked, factors }))
             })
@@ -106,10 +134,11 @@ impl Administration {
         let (email, name) = (email.clone(), name.clone());
         self.db
             .write_or_refuse(move |conn| {
-                let Some(user) = queries::insert_user(conn, &email, name.as_str(), role, None)? else {
+                let Some(user) = registration_queries::insert_user(conn, &email, name.as_str(), role, None)?
+                else {
                     return refuse(AdminRefusal::AddressTaken);
                 };
-                queries::drop_registrations(conn, email.key())?;
+                registration_queries::drop_registrations(conn, email.key())?;
                 NewEvent::by_admin(AuditAction::Registered, None, user, &Client::operator()).write(conn)?;
                 Ok(user)
             })
@@ -233,7 +262,7 @@ impl Administration {
                     return Ok(false);
                 };
                 crate::identity::queries::lock_user(tx, user)?;
-                let detail = admin.login.ended_session_detail(tx, handle, here)?;
+                let detail = ended_session_detail(&admin.sessions, tx, handle, here)?;
                 let request =
                     CleanupRequest::new(Cleanup::AdminEndsSession, user, &client).by(actor).session(handle);
                 if admin.cleaner.clean_up(tx, &request)?.sessions == 0 {
@@ -333,5 +362,12 @@ impl Administration {
                 Ok(true)
             })
             .await
+    }
+
+    /// Whether the password is accepted in known devices only.
+    fn is_locked(&self, conn: &mut PgConnection, user: UserId) -> Result<bool, Fault> {
+        Ok(crate::throttle::queries::failure_counts(conn, user, UNKNOWN_BROWSER)?
+            .left(&AttemptSource::UnknownBrowser, &self.login.throttle.limits)
+            == 0)
     }
 }

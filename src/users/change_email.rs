@@ -2,13 +2,13 @@
 
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, LiveUser, Recipient, UserId};
 use crate::notices::{LinkDetails, LinkPurpose, Mail, Notice, PendingEmail, links};
+use crate::registration::queries as registration_queries;
 use crate::secret::Token;
 use crate::throttle;
 use crate::throttle::RetryAfter;
@@ -173,25 +173,11 @@ impl Users {
                 None => self.notices.send_decoy(conn),
             };
         }
-        if let Some(until) = queries::reserved_until(conn, email.key(), Some(user))? {
-            return self.notify_reserved_address(conn, email, until, client);
+        if let Some(until) = registration_queries::reserved_until(conn, email.key(), Some(user))? {
+            return self.notices.notify_reserved_address(conn, email, until, client);
         }
         let good_for = link.valid_for.std();
         self.notices.send(conn, email.as_str(), &Mail::ConfirmEmail(link), good_for)
-    }
-
-    /// Sends a notice to an address that was requested while it is reserved for the account that had it before: the owner
-    /// may have missed the notice about the change. It contains no name, because an attacker may have set it.
-    pub(crate) fn notify_reserved_address(
-        &self,
-        conn: &mut PgConnection,
-        email: &Email,
-        until: OffsetDateTime,
-        client: &Client,
-    ) -> Result<(), Fault> {
-        let to =
-            Recipient { id: UserId(Uuid::nil()), name: "there".into(), email: email.as_str().to_owned() };
-        self.notices.send_notice(conn, &to, &Notice::AddressReserved { until }, client)
     }
 
     /// Sets the new address, and mails the old one a notice with a link to undo it. Links that were mailed to the old
@@ -271,8 +257,8 @@ impl Users {
         if !queries::set_email(tx, user, &email)? {
             return Ok(None);
         }
-        queries::drop_registrations(tx, Email::stored(&before.email).key())?;
-        queries::drop_registrations(tx, email.key())?;
+        registration_queries::drop_registrations(tx, Email::stored(&before.email).key())?;
+        registration_queries::drop_registrations(tx, email.key())?;
         Ok(Some(AppliedEmailLink { before, since: link.began(), made_at: link.created_at, email }))
     }
 }

@@ -6,7 +6,7 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Refusable as _, refuse};
 use crate::identity::{Client, Email, LiveUser};
-use crate::notices::Notice;
+use crate::notices::{LinkDetails, LinkPurpose, Notice};
 use crate::passwords::WeakPassword;
 use crate::throttle::{AttemptKeys, RetryAfter};
 use crate::users::Users;
@@ -82,7 +82,16 @@ impl Users {
                 NewEvent::by_owner(AuditAction::PasswordChanged, user, &client)
                     .session(live.record.handle)
                     .write(tx)?;
-                users.notices.send_notice(tx, &owner, &Notice::PasswordChanged, &client)?;
+                let about = LinkDetails {
+                    session: Some(live.record.handle),
+                    email: Some(&owner.email),
+                    since: Some(live.record.created_at.into()),
+                    ..LinkDetails::default()
+                };
+                let notice = Notice::PasswordChanged {
+                    not_me: users.notices.create_link(tx, user, LinkPurpose::NotMe, about)?,
+                };
+                users.notices.send_notice(tx, &owner, &notice, &client)?;
                 Ok(key)
             })
             .await;

@@ -255,13 +255,13 @@ pub fn counted() -> impl Iterator<Item = CountedRoute> {
 }
 
 /// The one or two rows of a path.
-struct RowsOfPath {
+struct PathRoutes {
     path: &'static str,
     get: Option<Route>,
     post: Option<Route>,
 }
 
-impl RowsOfPath {
+impl PathRoutes {
     /// The value of `Allow`.
     fn allow(&self) -> &'static str {
         match (&self.get, &self.post) {
@@ -290,7 +290,7 @@ pub fn mount(config: &mut web::ServiceConfig, shared: &Shared) {
     }
 }
 
-fn by_path(shared: &Shared) -> Vec<RowsOfPath> {
+fn by_path(shared: &Shared) -> Vec<PathRoutes> {
     let mut rows = product_table();
     if shared.lab.is_some() {
         rows.extend(compare_table());
@@ -298,10 +298,10 @@ fn by_path(shared: &Shared) -> Vec<RowsOfPath> {
     if shared.local {
         rows.extend(local_table());
     }
-    let mut paths: Vec<RowsOfPath> = Vec::new();
+    let mut paths: Vec<PathRoutes> = Vec::new();
     for row in rows {
         let at = paths.iter().position(|rows| rows.path == row.path).unwrap_or_else(|| {
-            paths.push(RowsOfPath { path: row.path, get: None, post: None });
+            paths.push(PathRoutes { path: row.path, get: None, post: None });
             paths.len() - 1
         });
         match row.method {

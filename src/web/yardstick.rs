@@ -61,14 +61,14 @@ struct Prepared {
     hs256: (DecodingKey, Validation),
     eddsa: (DecodingKey, Validation),
     /// The content of the open page.
-    claims: Claims,
+    claims: YardstickClaims,
     record: SessionRecord,
 }
 
 impl Prepared {
     fn new() -> Self {
         jwt::install();
-        let claims = Claims::example();
+        let claims = YardstickClaims::example();
         Self {
             hs256: (DecodingKey::from_secret(&SECRET), Validation::new(Algorithm::HS256)),
             eddsa: (DecodingKey::from_ed_der(&PUBLIC_KEY), Validation::new(Algorithm::EdDSA)),
@@ -80,7 +80,7 @@ impl Prepared {
 
 /// Everything the page shows.
 #[derive(Clone, Serialize, Deserialize)]
-struct Claims {
+struct YardstickClaims {
     sub: Uuid,
     exp: i64,
     name: SmolStr,
@@ -97,7 +97,7 @@ struct Claims {
     expires_at: i64,
 }
 
-impl Claims {
+impl YardstickClaims {
     /// A user who has just logged in.
     fn example() -> Self {
         let now = OffsetDateTime::now_utc();
@@ -139,7 +139,7 @@ impl Claims {
 
 /// Checks nothing in the request.
 async fn open(ctx: RequestContext, prepared: Data<Prepared>) -> Result<HttpResponse, Error> {
-    let Claims { name, csrf, is_admin, others, .. } = &prepared.claims;
+    let YardstickClaims { name, csrf, is_admin, others, .. } = &prepared.claims;
     let page = page(&ctx, name.clone(), *is_admin, csrf.clone());
     let policy = ctx.accounts().sessions().policy();
     home::dashboard(page, name.clone(), &prepared.record, *others, OffsetDateTime::now_utc(), policy)
@@ -153,7 +153,7 @@ async fn eddsa(token: EdDsa, ctx: RequestContext) -> Result<HttpResponse, Error>
     show(token.0, &ctx)
 }
 
-fn show(claims: Claims, ctx: &RequestContext) -> Result<HttpResponse, Error> {
+fn show(claims: YardstickClaims, ctx: &RequestContext) -> Result<HttpResponse, Error> {
     let (name, others) = (claims.name.clone(), claims.others);
     let page = page(ctx, claims.name.clone(), claims.is_admin, claims.csrf.clone());
     let policy = ctx.accounts().sessions().policy();
@@ -174,9 +174,9 @@ fn page(ctx: &RequestContext, name: SmolStr, is_admin: bool, csrf: String) -> Pa
     }
 }
 
-struct Hs256(Claims);
+struct Hs256(YardstickClaims);
 
-struct EdDsa(Claims);
+struct EdDsa(YardstickClaims);
 
 impl FromRequest for Hs256 {
     type Error = Error;
@@ -200,7 +200,7 @@ impl FromRequest for EdDsa {
 fn verified(
     request: &HttpRequest,
     how: impl Fn(&Prepared) -> &(DecodingKey, Validation),
-) -> Result<Claims, Error> {
+) -> Result<YardstickClaims, Error> {
     let Some(prepared) = request.app_data::<Data<Prepared>>() else { return Err(Error::Forbidden) };
     let (key, validation) = how(prepared);
     let cookie = request.cookie(COOKIE).ok_or(Error::LogIn { next: None })?;

@@ -1,6 +1,6 @@
 //! Invitations, as administrators see them.
 
-use latchkey::config::{Registration, Transport};
+use latchkey::config::{RegistrationMode, Transport};
 use uuid::Uuid;
 
 use crate::support::app::{Person, TestApp};
@@ -94,7 +94,7 @@ async fn register(app: &TestApp, invite: &str) -> Answer {
 
 #[actix_web::test]
 async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator() {
-    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let app = TestApp::spawn_with(|settings| settings.registration = RegistrationMode::Invite);
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.db.execute("UPDATE users SET role = 'admin'");
     let mut admin = app.logged_in(&grace).await;
@@ -131,7 +131,7 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
 
 #[actix_web::test]
 async fn an_ended_invitation_is_replaced_by_a_new_one_and_does_not_come_back_with_the_role() {
-    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let app = TestApp::spawn_with(|settings| settings.registration = RegistrationMode::Invite);
     let (ada, grace): (Person, Person) = (app.ada().await, app.grace().await);
     app.db.execute("UPDATE users SET role = 'admin'");
     let invite = async |person: &Person| {

@@ -6,6 +6,7 @@ use std::thread;
 use diesel::connection::SimpleConnection as _;
 use latchkey::accounts::Accounts;
 use latchkey::audit::{BrokenChain, ChainHead, Damage};
+use latchkey::config::Span;
 use uuid::Uuid;
 
 use crate::support::app::TestApp;
@@ -222,6 +223,7 @@ async fn a_hundred_parallel_log_ins_are_a_hundred_links() {
     let app = TestApp::spawn_with(|settings| {
         settings.throttle.account_free = 1000;
         settings.hashing.queue = 200;
+        settings.pool.checkout_wait = Span::minutes(1);
     });
     let ada = app.ada().await;
     let tries = (0..100).map(|_| async {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::migrations;
 
 use crate::support::app::TestApp;
@@ -51,7 +51,7 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     let late = app.logged_in(&ada).await;
     let late_head = app.accounts.audit.trail_head().await.unwrap().to_string();
 
-    let fresh = LocalServer::start(&Options::new(&dir.path().join("fresh"))).unwrap();
+    let fresh = LocalServer::start(&LocalPostgresOptions::new(&dir.path().join("fresh"))).unwrap();
     migrations::create_database(&fresh.maintenance_url(), "restored").unwrap();
     let url = fresh.url("restored");
     run("pg_restore", &["--no-owner", "--exit-on-error", "--single-transaction", "--dbname", &url, &file]);

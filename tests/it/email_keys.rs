@@ -109,7 +109,7 @@ async fn administrators_and_commands_find_every_spelling() {
     }
     let email = latchkey::identity::Email::parse(UNICODE).unwrap();
     assert_eq!(app.accounts.admin.user_id(&email).await.unwrap().unwrap().0, ada.id);
-    assert!(app.accounts.users.reset_link(&email).await.unwrap().is_some());
+    assert!(app.accounts.recovery.reset_link(&email).await.unwrap().is_some());
 }
 
 #[actix_web::test]

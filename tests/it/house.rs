@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Leftmost first: each may know those before it.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 22] = [
     "secret",
     "device",
     "unicode",
@@ -20,7 +20,10 @@ const ROOMS: [&str; 19] = [
     "factors",
     "cleanup",
     "login",
+    "recovery",
+    "registration",
     "users",
+    "maintenance",
     "accounts",
     "lab",
     "web",

@@ -1,10 +1,12 @@
-//! The house rules of `src/web`: allowed imports between rooms, no import cycles, templates named after their routes.
+//! The house rules of `src/web`: allowed imports between rooms, templates named after their routes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use latchkey::web::routes;
+
+use crate::house_circles::{FileGraph, graph};
 
 /// The rooms of `web`, each with the rooms it may import. What stands beside them (the route table, the composition root)
 /// may import all of them.
@@ -36,97 +38,21 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The modules of `src/web` by their path below it, such as `http::form`, and what they import of each other.
-fn imports() -> BTreeMap<String, BTreeSet<String>> {
-    let web = root().join("src/web");
-    let sources: BTreeMap<String, String> = files(&web, "rs")
-        .into_iter()
-        .map(|file| {
-            let below = file.strip_prefix(&web).expect("below web").with_extension("");
-            let name = below.display().to_string().replace('/', "::");
-            let name = name.strip_suffix("::mod").unwrap_or(&name).to_owned();
-            (name, code(&fs::read_to_string(&file).expect("a source")))
-        })
+/// The modules of `src/web` by their path below it, such as `http::form`, and those whose items each one uses.
+fn imports() -> FileGraph {
+    let below = |name: &String| name.strip_prefix("web::").map(str::to_owned);
+    let all = graph("src").into_iter();
+    let modules: FileGraph = all
+        .filter_map(|(name, used)| Some((below(&name)?, used.iter().filter_map(below).collect())))
         .collect();
-    assert!(sources.len() > 60, "{} sources", sources.len());
-    sources
-        .iter()
-        .map(|(name, code)| {
-            let paths = paths(code).into_iter().filter_map(|path| {
-                let mut parts = absolute(name, &path, &sources)?;
-                while !parts.is_empty() && !sources.contains_key(&parts.join("::")) {
-                    parts.pop();
-                }
-                Some(parts.join("::"))
-            });
-            (name.clone(), paths.filter(|path| path != name && !path.is_empty()).collect())
-        })
-        .collect()
+    assert!(modules.len() > 60, "{} modules", modules.len());
+    modules
 }
 
 /// Without tests and comments.
 fn code(text: &str) -> String {
     let product = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     product.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-/// Every path of a `use`, one for each leaf, and those that stand elsewhere in the code.
-fn paths(code: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for rest in code.split("use ").skip(1) {
-        found.extend(leaves(rest.split(';').next().unwrap_or_default()));
-    }
-    for root in ["crate::web::", "super::"] {
-        for rest in code.split(root).skip(1) {
-            let path: String =
-                rest.chars().take_while(|c| c.is_alphanumeric() || ['_', ':'].contains(c)).collect();
-            found.push(format!("{root}{}", path.trim_end_matches(':')));
-        }
-    }
-    found
-}
-
-fn leaves(tree: &str) -> Vec<String> {
-    let tree = tree.trim();
-    let Some((before, rest)) = tree.split_once('{') else {
-        return vec![tree.split(" as ").next().unwrap_or_default().trim().to_owned()];
-    };
-    let inner = rest.rsplit_once('}').map_or(rest, |(inner, _)| inner);
-    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
-    for (at, c) in inner.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&inner[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&inner[start..]);
-    let leaves = parts.into_iter().filter(|part| !part.trim().is_empty()).flat_map(leaves);
-    leaves.map(|leaf| format!("{before}{leaf}")).collect()
-}
-
-/// The parts of a path below `web`; `None` if it leads elsewhere.
-fn absolute(module: &str, path: &str, sources: &BTreeMap<String, String>) -> Option<Vec<String>> {
-    let own = |text: &str| text.split("::").map(str::to_owned).collect::<Vec<_>>();
-    if let Some(below) = path.strip_prefix("crate::web::") {
-        return Some(own(below));
-    }
-    let mut base = if module == "mod" { Vec::new() } else { own(module) };
-    let mut rest = path;
-    if !path.starts_with("super::") {
-        // A child of this module.
-        let child = [base.clone(), vec![own(path).remove(0)]].concat();
-        return sources.contains_key(&child.join("::")).then(|| [base, own(path)].concat());
-    }
-    while let Some(after) = rest.strip_prefix("super::") {
-        base.pop()?;
-        rest = after;
-    }
-    Some([base, own(rest)].concat())
 }
 
 fn room(module: &str) -> &str {
@@ -141,32 +67,6 @@ fn rooms_of_web_import_only_the_rooms_below_them() {
             assert!(allowed.contains(&room(&path)), "web::{module} imports web::{path}");
         }
     }
-}
-
-#[test]
-fn no_files_of_web_import_each_other_in_a_circle() {
-    let mut graph = imports();
-    // Files that import nothing of the rest are in no circle, and neither is what then imports nothing.
-    loop {
-        let leaves: BTreeSet<String> =
-            graph.iter().filter(|(_, imported)| imported.is_empty()).map(|(name, _)| name.clone()).collect();
-        if leaves.is_empty() {
-            break;
-        }
-        graph.retain(|name, _| !leaves.contains(name));
-        for imported in graph.values_mut() {
-            imported.retain(|name| !leaves.contains(name));
-        }
-    }
-    assert!(graph.is_empty(), "in a circle, or above one: {graph:#?}");
-}
-
-#[test]
-fn circles_and_leaves_are_told_apart() {
-    assert_eq!(leaves("a::{b, c::{self, d as e}, f}"), ["a::b", "a::c::self", "a::c::d", "a::f"]);
-    let known = imports();
-    assert!(known["http::form"].contains("http::csrf") && known["pages::log_in"].contains("session::guard"));
-    assert!(!known["http::form"].contains("pages::log_in"));
 }
 
 /// `/login/second-factor` has `login/second_factor.html`, `/admin/users/{id}` has `admin/users/id.html`, `/` has

@@ -165,7 +165,7 @@ async fn a_name_that_reads_as_a_link_or_an_address_is_refused_wherever_one_is_se
     let rename =
         format!("/account/passkeys/{}/rename", app.db.scalar::<String>("SELECT id::text FROM passkeys"));
     let setup = TestApp::spawn();
-    let link = setup.accounts.users.setup_link().await.unwrap().unwrap();
+    let link = setup.accounts.registration.setup_link().await.unwrap().unwrap();
     let token = link.rsplit_once('=').unwrap().1;
     let page = format!("/setup?token={token}");
     for name in

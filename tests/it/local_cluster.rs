@@ -14,14 +14,14 @@ use std::thread;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
-use latchkey::db::local::{LocalError, LocalServer, Options};
+use latchkey::db::local::{LocalError, LocalPostgresOptions, LocalServer};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 #[test]
 fn the_first_start_creates_a_cluster_that_keeps_what_it_acknowledges() {
     let dir = DataDir::new();
-    let server = LocalServer::start(&Options::new(dir.path())).unwrap();
+    let server = LocalServer::start(&LocalPostgresOptions::new(dir.path())).unwrap();
     assert_eq!(show(&server, "server_encoding"), "UTF8");
     assert_eq!(show(&server, "data_checksums"), "on");
     for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
@@ -221,7 +221,7 @@ fn a_link_to_a_cluster_that_is_gone_never_becomes_an_empty_database() {
 #[test]
 fn without_postgresql_the_error_says_what_to_install() {
     let dir = DataDir::new();
-    let options = Options { bin_dirs: Some(&[]), ..dir.options() };
+    let options = LocalPostgresOptions { bin_dirs: Some(&[]), ..dir.options() };
     let message = LocalServer::start(&options).err().unwrap().to_string();
     assert!(message.starts_with("PostgreSQL 14 or newer is not installed"));
     assert!(message.contains("apt-get install postgresql"));
@@ -240,7 +240,10 @@ fn a_cluster_of_a_version_that_is_not_installed_says_which_one_it_needs() {
 #[test]
 fn a_server_that_cannot_start_says_why_at_once() {
     let dir = DataDir::new();
-    let options = Options { settings: &[("fsync", "off"), ("shared_buffers", "nonsense")], ..dir.options() };
+    let options = LocalPostgresOptions {
+        settings: &[("fsync", "off"), ("shared_buffers", "nonsense")],
+        ..dir.options()
+    };
     let message = LocalServer::start(&options).err().unwrap().to_string();
     assert!(message.contains("shared_buffers"), "{message}");
 }
@@ -270,8 +273,8 @@ impl DataDir {
     }
 
     /// Hurried, because these tests crash processes and never the machine.
-    fn options(&self) -> Options<'_> {
-        Options { settings: &[("fsync", "off")], ..Options::new(&self.path) }
+    fn options(&self) -> LocalPostgresOptions<'_> {
+        LocalPostgresOptions { settings: &[("fsync", "off")], ..LocalPostgresOptions::new(&self.path) }
     }
 
     fn start(&self) -> LocalServer {

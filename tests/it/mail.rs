@@ -380,7 +380,7 @@ async fn notices_arrive_as_text_and_html_and_answers_are_the_same_without_a_mail
         ("countess@example.org", subjects::CONFIRM_EMAIL, "/confirm-email?token="),
         (ada.email, subjects::EMAIL_CHANGE_ASKED, "/not-me?token="),
         (ada.email, subjects::EMAIL_CHANGED, "/undo-email?token="),
-        ("countess@example.org", subjects::PASSWORD_CHANGED, "/forgot-password"),
+        ("countess@example.org", subjects::PASSWORD_CHANGED, "/not-me?token="),
     ] {
         let letter = letters.iter().find(|letter| letter.headers("subject") == [subject]).expect(subject);
         assert_eq!(letter.recipients, [to], "{subject}");

@@ -33,6 +33,8 @@ mod headers;
 mod held_back;
 mod history;
 mod house;
+mod house_circles;
+mod house_names;
 mod house_web;
 mod import;
 mod instances;

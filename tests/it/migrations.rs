@@ -28,7 +28,7 @@ fn emptied() -> TestDb {
 }
 
 fn all() -> Vec<Box<dyn Migration<Pg>>> {
-    migrations::Schema.migrations().unwrap()
+    migrations::ComposedMigrations.migrations().unwrap()
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn emptied_connection() -> (TestDb, PgConnection) {
     let db = emptied();
     let mut conn = db.connect();
     // Makes diesel's own table.
-    conn.pending_migrations(migrations::Schema).unwrap();
+    conn.pending_migrations(migrations::ComposedMigrations).unwrap();
     (db, conn)
 }
 

@@ -26,7 +26,27 @@ async fn a_change_ends_every_other_session_and_rotates_this_one() {
     app.browser().log_in(ada.email, NEW).await.is(303);
     let letter = app.letter(ada.email, subjects::PASSWORD_CHANGED).await;
     assert!(letter.text.contains("127.0.0.1") && !letter.text.contains(NEW), "{}", letter.text);
-    assert_eq!(letter.link(), "/forgot-password");
+    assert!(letter.link().starts_with("/not-me?token="), "{}", letter.link());
+}
+
+#[actix_web::test]
+async fn the_owner_undoes_a_change_by_a_thief_who_knew_the_password() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut thief = app.logged_in(&ada).await;
+    thief.get("/account/password").await.is(200);
+    thief.post("/account/password", &[("current_password", ada.password), ("password", NEW)]).await.is(303);
+    let letter = app.letter(ada.email, subjects::PASSWORD_CHANGED).await;
+    let mut owner = app.browser();
+    owner.open(&letter.link()).await.is(200).is_page("mailed_link");
+    assert!(thief.is_in().await, "opening the link changes nothing");
+    owner.post("/not-me", &[("token", &letter.token())]).await.redirects_to("/login");
+    assert!(!thief.is_in().await);
+    thief.log_in(ada.email, NEW).await.is(422);
+    let reset = app.letter(ada.email, subjects::RESET_PASSWORD).await;
+    owner.open(&reset.link()).await.is(200);
+    assert_eq!((app.events("session-disowned"), app.events("reset-requested")), (1, 1));
+    owner.open(&letter.link()).await.is(410);
 }
 
 #[actix_web::test]

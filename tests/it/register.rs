@@ -1,7 +1,7 @@
 //! Registering.
 
 use futures_util::future::join_all;
-use latchkey::config::{Registration, Transport};
+use latchkey::config::{RegistrationMode, Transport};
 
 use crate::support::app::TestApp;
 use crate::support::browser::Answer;
@@ -188,7 +188,7 @@ async fn one_address_can_ask_only_so_often() {
 
 #[actix_web::test]
 async fn closed_registration_accepts_no_user_and_offers_no_form() {
-    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Closed);
+    let app = TestApp::spawn_with(|settings| settings.registration = RegistrationMode::Closed);
     let mut browser = app.browser();
     browser.get("/register").await.is(200).is_refused("closed");
     browser.get("/").await.is(200).does_not_say("/register");
@@ -200,7 +200,7 @@ async fn closed_registration_accepts_no_user_and_offers_no_form() {
 
 #[actix_web::test]
 async fn by_invitation_only_the_invited_address_can_register() {
-    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let app = TestApp::spawn_with(|settings| settings.registration = RegistrationMode::Invite);
     let grace = app.grace().await;
     let mut browser = app.browser();
     browser.get("/register").await.is(200).is_refused("not-invited");
@@ -229,7 +229,7 @@ async fn by_invitation_only_the_invited_address_can_register() {
 
 #[actix_web::test]
 async fn withdrawn_expired_and_replaced_invitations_open_nothing() {
-    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let app = TestApp::spawn_with(|settings| settings.registration = RegistrationMode::Invite);
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     let invite = [("email", "alan@example.org")];
@@ -261,7 +261,7 @@ async fn withdrawn_expired_and_replaced_invitations_open_nothing() {
 
 #[actix_web::test]
 async fn an_invitation_withdrawn_before_the_address_is_verified_admits_no_user() {
-    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let app = TestApp::spawn_with(|settings| settings.registration = RegistrationMode::Invite);
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);

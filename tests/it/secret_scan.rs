@@ -14,7 +14,7 @@ const WRONG: &str = "not-the-password-at-all";
 
 /// Uses the product like its users do, and returns every secret that occurred.
 async fn live(app: &TestApp) -> Vec<String> {
-    let setup = app.accounts.users.setup_link().await.unwrap().unwrap();
+    let setup = app.accounts.registration.setup_link().await.unwrap().unwrap();
     let mut secrets = vec![setup.rsplit_once('=').unwrap().1.to_owned()];
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;

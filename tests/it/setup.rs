@@ -7,7 +7,7 @@ use crate::support::app::TestApp;
 const GOOD: &str = "gravel tuba otter lemon";
 
 async fn link(app: &TestApp) -> Option<String> {
-    let link = app.accounts.users.setup_link().await.unwrap()?;
+    let link = app.accounts.registration.setup_link().await.unwrap()?;
     Some(link.strip_prefix(&app.origin).unwrap().to_owned())
 }
 

@@ -278,7 +278,7 @@ async fn a_reader_of_the_whole_database_cannot_log_in_with_its_contents() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let setup = {
         app.db.execute("UPDATE users SET role = 'member'");
-        let link = app.accounts.users.setup_link().await.unwrap().unwrap();
+        let link = app.accounts.registration.setup_link().await.unwrap().unwrap();
         app.db.execute("UPDATE users SET role = 'admin' WHERE email = 'grace@example.org'");
         link.split_once("token=").unwrap().1.to_owned()
     };

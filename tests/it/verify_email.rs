@@ -1,7 +1,7 @@
 //! Verifying an address with the mailed link.
 
 use futures_util::future::join_all;
-use latchkey::config::Registration;
+use latchkey::config::RegistrationMode;
 
 use crate::support::app::{Letter, TestApp};
 use crate::support::browser::Browser;
@@ -134,7 +134,7 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
 
 #[actix_web::test]
 async fn an_invited_registration_that_a_stranger_began_is_dropped_and_the_invitation_still_works() {
-    let app = TestApp::spawn_with(|settings| settings.registration = Registration::Invite);
+    let app = TestApp::spawn_with(|settings| settings.registration = RegistrationMode::Invite);
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);

@@ -28,6 +28,8 @@ mod failed;
 mod fault;
 pub mod notifications;
 mod pool;
+#[cfg(feature = "actix-web")]
+mod response;
 mod settings;
 pub mod time;
 
@@ -48,9 +50,7 @@ pub use pool::is_writable;
 pub use settings::{PoolSettings, Pooler};
 
 use counters::{Counter, Durations};
-use pool::Pool;
-
-type TransactionManager = <PgConnection as Connection>::TransactionManager;
+use pool::{Pool, TransactionManager};
 
 /// A pool of connections. Cloning shares it.
 #[derive(Clone)]
@@ -61,12 +61,12 @@ pub struct Db {
     direct: Option<SecretString>,
     /// One for each connection. Waiting for a permit, unlike waiting for r2d2, blocks no thread.
     permits: Arc<Semaphore>,
-    counts: Arc<Counts>,
+    counts: Arc<PoolCounters>,
 }
 
 /// Metrics of a pool since the start.
 #[derive(Default)]
-pub struct Counts {
+pub struct PoolCounters {
     /// How long callers waited for a connection, including those that did not have to.
     pub waited: Durations,
     /// Callers that got no connection in time.
@@ -190,7 +190,7 @@ impl Db {
     }
 
     /// Metrics since the start.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &PoolCounters {
         &self.counts
     }
 

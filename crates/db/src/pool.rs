@@ -14,7 +14,9 @@ use diesel::{Connection as _, QueryResult, RunQueryDsl as _, select};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::conninfo::with_defaults;
-use super::{Cause, Fault, PoolSettings, Pooler, TransactionManager};
+use super::{Cause, Fault, PoolSettings, Pooler};
+
+pub(super) type TransactionManager = <PgConnection as diesel::Connection>::TransactionManager;
 
 type Checkout = r2d2::PooledConnection<Manager>;
 

@@ -8,19 +8,20 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
 use latchkey_db::{Db, Fault, PoolSettings, after_commit};
-use test_db::{Schema, Server};
+use test_db::{TestSchema, TestServer};
 
 /// A database without tables, so that only the pool is tested.
 struct Empty;
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start::<Empty>(env!("CARGO_TARGET_TMPDIR")));
+static SERVER: LazyLock<TestServer> =
+    LazyLock::new(|| TestServer::start::<Empty>(env!("CARGO_TARGET_TMPDIR")));
 
-impl Schema for Empty {
+impl TestSchema for Empty {
     const DIRECTORIES: &'static [&'static str] = &[];
 
     fn apply(_url: &str) {}
 
-    fn server() -> &'static Server {
+    fn server() -> &'static TestServer {
         &SERVER
     }
 }

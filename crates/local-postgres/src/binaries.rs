@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::LocalError;
-
-/// The oldest PostgreSQL whose own project still looked after it when this was written.
-pub const OLDEST_MAJOR: u32 = 14;
+use super::options::OLDEST_MAJOR;
 
 /// Places that hold one directory per installed version: parent, how the names begin.
 const VERSIONED_PLACES: [(&str, &str); 6] = [

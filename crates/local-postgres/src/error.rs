@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::binaries::OLDEST_MAJOR;
+use super::options::OLDEST_MAJOR;
 
 #[derive(Debug)]
 pub enum LocalError {

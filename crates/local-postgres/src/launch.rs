@@ -8,7 +8,7 @@ use std::process::Child;
 use nix::sys::signal::kill;
 
 use super::cluster::Cluster;
-use super::{LocalError, binaries, log, postmaster, socket};
+use super::{LocalError, binaries, log, running, socket};
 
 /// Spelt out where they are PostgreSQL's defaults too: no edited `postgresql.conf` shall open a
 /// port or lose an acknowledged write.
@@ -51,7 +51,7 @@ impl Launch<'_> {
         }
         let binaries = binaries::of_major(cluster.major, self.bin_dirs)
             .ok_or_else(|| LocalError::OtherVersion { cluster: cluster.dir.clone(), major: cluster.major })?;
-        disown(&postmaster::pid_file(&cluster.dir), &cluster.dir)?;
+        disown(&running::pid_file(&cluster.dir), &cluster.dir)?;
         disown(&socket::lock_file_in(&socket_dir), &cluster.dir)?;
 
         let mut postgres = cluster.owner.command(&binaries.postgres);
@@ -75,8 +75,8 @@ impl Launch<'_> {
 fn disown(lock_file: &Path, cluster_dir: &Path) -> Result<(), LocalError> {
     let is_strangers = fs::read(lock_file)
         .ok()
-        .and_then(|content| postmaster::pid_in(&content))
-        .is_some_and(|pid| kill(pid, None).is_ok() && !postmaster::works_in(pid, cluster_dir));
+        .and_then(|content| running::pid_in(&content))
+        .is_some_and(|pid| kill(pid, None).is_ok() && !running::works_in(pid, cluster_dir));
     if is_strangers {
         fs::remove_file(lock_file).map_err(LocalError::io("remove", lock_file))?;
     }

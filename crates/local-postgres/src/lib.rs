@@ -4,9 +4,9 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use local_postgres::{LocalServer, Options};
+//! use local_postgres::{LocalServer, LocalPostgresOptions};
 //!
-//! let server = LocalServer::start(&Options::new(Path::new("/var/lib/shop")))?;
+//! let server = LocalServer::start(&LocalPostgresOptions::new(Path::new("/var/lib/shop")))?;
 //! let url = server.url("shop");
 //! // … connect to it …
 //! server.stop()?;
@@ -15,44 +15,31 @@
 
 mod binaries;
 mod cluster;
+mod create_cluster;
 mod error;
 mod launch;
 mod lock;
 mod log;
+mod options;
 mod owner;
 mod postmaster;
+mod running;
 mod socket;
 
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use error::LocalError;
 use launch::Launch;
 use lock::Lock;
+pub use options::LocalPostgresOptions;
 
 /// Held only while deciding to create, start or stop, so that two processes never decide at once.
 const DECISION_LOCK: &str = "postgres.decide.lock";
 /// Shared by every `LocalServer`; the process that can lock it exclusively is the last user.
 const USERS_LOCK: &str = "postgres.users.lock";
-
-/// What to start. `Options { settings: &[("fsync", "off")], ..Options::new(dir) }` changes a part.
-#[derive(Clone, Copy)]
-pub struct Options<'a> {
-    /// Created when missing; the cluster, its log and the lock files live here.
-    pub data_dir: &'a Path,
-    /// Server settings that override the built-in ones.
-    pub settings: &'a [(&'a str, &'a str)],
-    /// The only directories to look for PostgreSQL's programs in; `None` is all the usual places.
-    pub bin_dirs: Option<&'a [PathBuf]>,
-}
-
-impl<'a> Options<'a> {
-    pub fn new(data_dir: &'a Path) -> Self {
-        Options { data_dir, settings: &[], bin_dirs: None }
-    }
-}
 
 /// A use of the private server: it runs at least as long as this value lives.
 pub struct LocalServer {
@@ -66,11 +53,11 @@ pub struct LocalServer {
 impl LocalServer {
     /// Creates the cluster if there is none, starts the server if it is not running, and returns
     /// when it accepts connections. Blocks for up to about a minute.
-    pub fn start(options: &Options) -> Result<Self, LocalError> {
-        let data_dir = cluster::create_data_dir(options.data_dir)?;
+    pub fn start(options: &LocalPostgresOptions) -> Result<Self, LocalError> {
+        let data_dir = create_cluster::create_data_dir(options.data_dir)?;
         let _deciding = Lock::exclusive(&data_dir.join(DECISION_LOCK))?;
         let in_use = Lock::shared(&data_dir.join(USERS_LOCK))?;
-        let cluster = cluster::open_or_create(&data_dir, options)?;
+        let cluster = create_cluster::open_or_create(&data_dir, options)?;
         let socket_dir = postmaster::start(&Launch {
             cluster: &cluster,
             log: &data_dir.join("postgres.log"),
@@ -111,7 +98,7 @@ impl LocalServer {
         drop(in_use);
         match Lock::try_exclusive(&self.data_dir.join(USERS_LOCK))? {
             Some(_no_other_user) => {
-                postmaster::stop(&self.cluster_dir)?;
+                running::stop(&self.cluster_dir)?;
                 // A directory made for the socket is empty now; the cluster's own never is.
                 let _ = fs::remove_dir(&self.socket_dir);
                 Ok(())

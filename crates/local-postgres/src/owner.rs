@@ -18,20 +18,20 @@ use super::LocalError;
 const SYSTEM_USERS: [&str; 2] = ["postgres", "nobody"];
 
 #[derive(Clone, Copy)]
-pub struct Owner {
+pub struct ClusterOwner {
     pub uid: u32,
     gid: u32,
 }
 
-impl Owner {
+impl ClusterOwner {
     pub fn of_a_new_cluster() -> Result<Self, LocalError> {
         if !geteuid().is_root() {
-            return Ok(Owner { uid: geteuid().as_raw(), gid: getegid().as_raw() });
+            return Ok(ClusterOwner { uid: geteuid().as_raw(), gid: getegid().as_raw() });
         }
         SYSTEM_USERS
             .iter()
             .find_map(|name| User::from_name(name).ok().flatten())
-            .map(|user| Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+            .map(|user| ClusterOwner { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
             .ok_or(LocalError::NoSystemUser)
     }
 
@@ -40,7 +40,7 @@ impl Owner {
         let found = fs::metadata(dir).map_err(LocalError::io("look at", dir))?;
         let (uid, gid) = (found.uid(), found.gid());
         if geteuid().is_root() || geteuid() == Uid::from_raw(uid) {
-            return Ok(Owner { uid, gid });
+            return Ok(ClusterOwner { uid, gid });
         }
         Err(LocalError::OwnedByOther { cluster: dir.to_owned(), uid })
     }

@@ -1,28 +1,19 @@
 //! The server's first process: found, started and stopped by way of its pid file.
 //! Used by `local` only, and only while it holds the decision lock.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::PathBuf;
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::launch::Launch;
-use super::{LocalError, log, socket};
+use super::running::{LOOK_AGAIN, PATIENCE, Postmaster, pid_file};
+use super::{LocalError, log};
 
-/// For starting, recovery after a crash included, and for stopping, which writes everything out.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// For the processes of a crashed server to notice that they are orphans; until then they keep a
 /// new one from starting.
 const ORPHANS_LINGER: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_millis(500);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Returns the directory of the socket, once the server accepts connections there.
 pub fn start(launch: &Launch) -> Result<PathBuf, LocalError> {
@@ -66,89 +57,6 @@ fn out_of_patience(launch: &Launch, child: Option<Child>, log_start: u64) -> Loc
     }
     reap(child);
     LocalError::NotReady { log: launch.log.to_owned(), last_words: log::since(launch.log, log_start) }
-}
-
-/// Ends its connections, writes everything out, and returns when it is gone.
-pub fn stop(cluster_dir: &Path) -> Result<(), LocalError> {
-    let Some(running) = Postmaster::of(cluster_dir) else {
-        return Ok(());
-    };
-    // SIGINT is PostgreSQL's "fast" shutdown.
-    match kill(running.pid, Signal::SIGINT) {
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(error) => return Err(LocalError::io("stop", cluster_dir)(error.into())),
-    }
-    let began = Instant::now();
-    while works_in(running.pid, cluster_dir) {
-        if began.elapsed() > PATIENCE {
-            return Err(LocalError::NotStopping {
-                cluster: cluster_dir.to_owned(),
-                pid: running.pid.as_raw(),
-            });
-        }
-        thread::sleep(LOOK_AGAIN);
-    }
-    Ok(())
-}
-
-struct Postmaster {
-    pid: Pid,
-    socket_dir: PathBuf,
-    ready: bool,
-}
-
-impl Postmaster {
-    /// `None` as well when the pid file is a dead server's and its pid is by now another process's.
-    fn of(cluster_dir: &Path) -> Option<Self> {
-        let content = fs::read(pid_file(cluster_dir)).ok()?;
-        let lines: Vec<&[u8]> = content.split(|&byte| byte == b'\n').collect();
-        let pid = pid_in(&content).filter(|&pid| works_in(pid, cluster_dir))?;
-        // Lines five and eight of the file, which the server fills in as it gets there.
-        Some(Postmaster {
-            pid,
-            socket_dir: PathBuf::from(OsStr::from_bytes(lines.get(4).unwrap_or(&&b""[..]))),
-            ready: lines.get(7).is_some_and(|status| status.starts_with(b"ready")),
-        })
-    }
-
-    fn accepts_connections(&self) -> bool {
-        self.ready && socket::answers(&self.socket_dir)
-    }
-}
-
-/// Whether this process is a PostgreSQL server at work in this cluster. The pid alone says
-/// nothing: after a crash or a reboot it may belong to any process.
-pub fn works_in(pid: Pid, cluster_dir: &Path) -> bool {
-    if !cfg!(target_os = "linux") {
-        return command_line_names(pid, cluster_dir);
-    }
-    // A server stays in its cluster's directory. A process that has ended but was not collected
-    // by its parent is in no directory any more.
-    let process = PathBuf::from(format!("/proc/{pid}"));
-    fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == cluster_dir)
-        && fs::read(process.join("cmdline")).is_ok_and(|command| contains(&command, b"postgres"))
-}
-
-fn command_line_names(pid: Pid, cluster_dir: &Path) -> bool {
-    Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output().is_ok_and(|output| {
-        contains(&output.stdout, b"postgres") && contains(&output.stdout, cluster_dir.as_os_str().as_bytes())
-    })
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
-}
-
-pub fn pid_file(cluster_dir: &Path) -> PathBuf {
-    cluster_dir.join("postmaster.pid")
-}
-
-/// The first line. Negative pids are PostgreSQL's mark for single-user mode, and to `kill` they
-/// would mean a whole group.
-pub fn pid_in(lock_file: &[u8]) -> Option<Pid> {
-    let line = lock_file.split(|&byte| byte == b'\n').next()?;
-    let pid: i32 = str::from_utf8(line).ok()?.trim().parse().ok()?;
-    pid.checked_abs().filter(|&pid| pid > 0).map(Pid::from_raw)
 }
 
 /// No other process collects it when it ends, however often its users change.

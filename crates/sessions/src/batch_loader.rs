@@ -1,44 +1,32 @@
-//! Reads sessions from Postgres. Lookups that arrive while a query runs share the next one.
+//! The lookups that wait for Postgres. Lookups that arrive while a query runs share the next one; `load.rs` runs it.
 //!
 //! A lookup only joins a query that has not begun. So its answer was true at some moment after it asked, even if a
 //! session was revoked meanwhile, and queries need not be told apart by when they began.
 
-use std::collections::HashMap;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use actix_web::rt;
-use diesel::pg::PgConnection;
 use latchkey_db::Fault;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
-use super::cache::Generation;
-use super::record::CachedSession;
-use super::{KeyHash, LiveSession, Owner, Shared, Store};
-
-/// Queries at the same time: while one waits for the network, another is prepared.
-const CONCURRENT_QUERIES: usize = 2;
+use super::{KeyHash, LiveSession};
 
 /// Keys in one query: more than the connections of a worker ask for at once.
 const MAX_KEYS: usize = 256;
 
-/// A query that ended without an answer is repeated this often.
-const ATTEMPTS: usize = 3;
+pub(super) type Answer<O> = Result<Option<LiveSession<O>>, Fault>;
 
-type Answer<O> = Result<Option<LiveSession<O>>, Fault>;
-
-struct Lookup<O> {
-    key: KeyHash,
-    answer: oneshot::Sender<Answer<O>>,
+pub(super) struct Lookup<O> {
+    pub(super) key: KeyHash,
+    pub(super) answer: oneshot::Sender<Answer<O>>,
 }
 
 /// The lookups that wait for the next query, and how many queries run.
 pub(crate) struct BatchLoader<O>(Mutex<Queue<O>>);
 
-struct Queue<O> {
-    waiting: Vec<Lookup<O>>,
-    running: usize,
+pub(super) struct Queue<O> {
+    pub(super) waiting: Vec<Lookup<O>>,
+    pub(super) running: usize,
 }
 
 impl<O> Default for BatchLoader<O> {
@@ -48,12 +36,12 @@ impl<O> Default for BatchLoader<O> {
 }
 
 impl<O> BatchLoader<O> {
-    fn queue(&self) -> MutexGuard<'_, Queue<O>> {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue<O>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lookups of the next query. With `None`, one query fewer runs.
-    fn next(&self) -> Option<Vec<Lookup<O>>> {
+    pub(super) fn next(&self) -> Option<Vec<Lookup<O>>> {
         let mut queue = self.queue();
         // A client that has gone away needs no answer.
         queue.waiting.retain(|lookup| !lookup.answer.is_closed());
@@ -64,101 +52,5 @@ impl<O> BatchLoader<O> {
         let rest = queue.waiting.len().min(MAX_KEYS);
         let rest = queue.waiting.split_off(rest);
         Some(mem::replace(&mut queue.waiting, rest))
-    }
-}
-
-/// Runs queries until no lookup waits. If it is dropped before that (its worker stops), the waiting lookups are told.
-struct BatchRunner<O: Owner> {
-    store: Store<O>,
-    done: bool,
-}
-
-impl<O: Owner> Drop for BatchRunner<O> {
-    fn drop(&mut self) {
-        if !self.done {
-            let mut queue = self.store.shared.loader.queue();
-            queue.running -= 1;
-            // Dropping their senders makes them ask again.
-            queue.waiting.clear();
-        }
-    }
-}
-
-impl<O: Owner> Store<O> {
-    /// The session of `key` as the database has it.
-    pub(super) async fn load_from_database(&self, key: KeyHash) -> Answer<O> {
-        // For the query that runs and for the next: longer than both may take.
-        let answer_within = self.db.longest_wait();
-        for _ in 0..ATTEMPTS {
-            let (answer, answered) = oneshot::channel();
-            let first = {
-                let mut queue = self.shared.loader.queue();
-                queue.waiting.push(Lookup { key, answer });
-                let first = queue.running < CONCURRENT_QUERIES;
-                queue.running += usize::from(first);
-                first
-            };
-            if first {
-                rt::spawn(BatchRunner { store: self.clone(), done: false }.run());
-            }
-            match timeout(answer_within, answered).await {
-                Ok(Ok(answer)) => return answer,
-                // The runner stopped with its worker.
-                Ok(Err(_)) => {}
-                Err(_) => {
-                    return Err(Fault::Unavailable("the database does not answer lookups in time".into()));
-                }
-            }
-        }
-        Err(Fault::Unavailable("the session cannot be read while this server stops".into()))
-    }
-}
-
-impl<O: Owner> BatchRunner<O> {
-    async fn run(mut self) {
-        let Self { store, done } = &mut self;
-        while let Some(lookups) = store.shared.loader.next() {
-            // Before anything is read: an announcement from here on refuses what was read before it.
-            let generation = store.shared.cache.generation();
-            let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
-            let found = store.db.read(move |conn| load::<O>(conn, &keys)).await;
-            store.shared.answer(found, lookups, generation);
-        }
-        *done = true;
-    }
-}
-
-type Found<O> = HashMap<KeyHash, Result<LiveSession<O>, Fault>>;
-
-/// One query for all `keys`. If a row cannot be read, the others are read without it.
-fn load<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Found<O>, Fault> {
-    let found = match O::load(conn, keys) {
-        Err(fault @ Fault::Bug(_)) => match keys {
-            [key] => return Ok(Found::from([(*key, Err(fault))])),
-            _ => keys.iter().map(|key| load(conn, &[*key])).collect::<Result<Vec<Found<O>>, Fault>>()?,
-        },
-        found => return Ok(found?.into_iter().map(|live| (live.key_hash, Ok(live))).collect()),
-    };
-    Ok(found.into_iter().flatten().collect())
-}
-
-impl<O> Shared<O> {
-    /// Caches what was found, and answers the lookups.
-    fn answer(&self, mut found: Result<Found<O>, Fault>, lookups: Vec<Lookup<O>>, generation: Generation) {
-        for live in found.iter_mut().flat_map(HashMap::values_mut).flatten() {
-            if let Some(CachedSession { record, .. }) = Arc::get_mut(&mut live.cached) {
-                self.interner.intern(&mut record.factor);
-                self.interner.intern(&mut record.user_agent);
-            }
-            self.cache.insert(Arc::clone(&live.cached), generation);
-        }
-        for Lookup { key, answer } in lookups {
-            let answered = match &found {
-                Ok(found) => found.get(&key).cloned().transpose(),
-                Err(fault) => Err(fault.clone()),
-            };
-            // The receiver is gone if its client is.
-            let _ = answer.send(answered);
-        }
     }
 }

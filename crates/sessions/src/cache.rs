@@ -317,17 +317,17 @@ mod tests {
     type Naive = Vec<Arc<TestEntry>>;
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum CacheStep {
         Insert(u32, u128, i64),
         Forget(Vec<u128>),
         Clear,
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = CacheStep> {
         prop_oneof![
-            8 => (0_u32..40, 0_u128..6, 0_i64..100).prop_map(|(key, owner, used)| Step::Insert(key, owner, used)),
-            2 => prop::collection::vec(0_u128..6, 1..3).prop_map(Step::Forget),
-            1 => Just(Step::Clear),
+            8 => (0_u32..40, 0_u128..6, 0_i64..100).prop_map(|(key, owner, used)| CacheStep::Insert(key, owner, used)),
+            2 => prop::collection::vec(0_u128..6, 1..3).prop_map(CacheStep::Forget),
+            1 => Just(CacheStep::Clear),
         ]
     }
 
@@ -341,7 +341,7 @@ mod tests {
             let mut naive = Naive::new();
             for step in steps {
                 match step {
-                    Step::Insert(number, owner, used) => {
+                    CacheStep::Insert(number, owner, used) => {
                         let entry = entry(number, owner, used);
                         prop_assert!(cache.insert(Arc::clone(&entry), cache.generation()));
                         naive.retain(|other| other.0 != entry.0);
@@ -352,13 +352,13 @@ mod tests {
                         naive.retain(|entry| held.iter().any(|other| Arc::ptr_eq(other, entry)));
                         prop_assert_eq!(before - naive.len(), usize::from(before > capacity));
                     }
-                    Step::Forget(owners) => {
+                    CacheStep::Forget(owners) => {
                         let owners: Vec<_> =
                             owners.iter().map(|owner| Principal(Uuid::from_u128(*owner))).collect();
                         cache.remove_all_of(&owners);
                         naive.retain(|entry| !owners.contains(&entry.1));
                     }
-                    Step::Clear => {
+                    CacheStep::Clear => {
                         cache.clear();
                         naive.clear();
                     }

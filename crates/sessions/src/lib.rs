@@ -20,13 +20,13 @@
 //! ```
 //!
 //! Log in with `actix_identity::Identity::login(&extensions, uuid)`: the principal becomes a column. Or in a transaction
-//! of your own, with [`Store::open`] and [`request::issue_key`]. `examples/shop.rs` logs in, lists and revokes.
+//! of your own, with [`Store::open`] and [`request::issue_key`]. `examples/shop` logs in, lists and revokes.
 //!
 //! # What to read
 //! | | begins in | then |
 //! |---|---|---|
-//! | **load** | [`Store::find`] | `lease.rs` says whether `cache.rs` may answer; otherwise `batch_loader.rs` asks Postgres for many keys at once, with the query of `queries/live.rs` |
-//! | **fill** | `batch_loader.rs`, `answer` | `cache.rs` refuses what was read before a change was announced |
+//! | **load** | [`Store::find`] | `lease.rs` says whether `cache.rs` may answer; otherwise `load.rs` asks Postgres for many keys at once, with the query of `queries/live.rs` |
+//! | **fill** | `load.rs`, `answer` | `cache.rs` refuses what was read before a change was announced |
 //! | **revoke** | [`Store::write`] in `session_tx.rs` | triggers announce the commit on the channel (`message.rs`); the `listener.rs` of each instance evicts and acknowledges; the transaction waits for all of them, or until their leases have expired |
 //! | **touch** | [`Store::find`] | `touches.rs` notes it and writes many at once, later |
 //!
@@ -52,13 +52,21 @@
 
 mod background;
 mod batch_loader;
+mod builder;
 mod cache;
+mod find;
+mod flush;
+mod ids;
+mod inner;
 mod interner;
 mod key;
 mod lease;
 mod listener;
+mod listener_handle;
 mod lists;
+mod load;
 mod message;
+mod open;
 mod owner;
 mod ping;
 mod policy;
@@ -68,6 +76,7 @@ mod registry;
 pub mod request;
 #[allow(missing_docs)] // Generated.
 pub mod schema;
+mod session_list;
 mod session_store;
 mod session_tx;
 mod state;
@@ -75,26 +84,27 @@ mod store;
 mod sync;
 mod touches;
 
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 pub use latchkey_db as db;
 pub use latchkey_db::{Cause, Db, Fault, PoolSettings, Pooler};
 
 pub use background::Background;
+pub use builder::Builder;
+pub use ids::{Handle, Principal};
+pub use inner::StoreCounters;
 pub use key::{Key, KeyHash};
 pub use listener::InvalidationListener;
-pub use lists::SessionList;
 pub use owner::Owner;
 pub use ping::{InstancePing, ping_instances};
 pub use policy::Policy;
 pub use queries::{Columns, LiveRow, OwnedColumns, live, owned, query_keys};
-pub use record::{CachedSession, Handle, LiveSession, NewSession, OtherSessions, Principal, SessionRecord};
+pub use record::{CachedSession, LiveSession, NewSession, OtherSessions, SessionRecord};
 pub use registry::{EndReason, Scope};
+pub use session_list::SessionList;
 pub use session_tx::SessionTx;
 pub use state::{SessionState, StateTooLarge};
-pub use store::{Builder, Counts, Store};
-
-use store::Shared;
+pub use store::Store;
 
 /// The migrations of the tables `sessions` and `listeners`. Run them before those of the tables that announce changes.
 ///
@@ -109,3 +119,12 @@ use store::Shared;
 /// # }
 /// ```
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Runs [`MIGRATIONS`] on the database at `url`, for applications that migrate when they start. Blocks.
+///
+/// # Errors
+/// A [`Fault`] if the database cannot be reached, or a migration failed.
+pub fn migrate(url: &str) -> Result<(), Fault> {
+    let mut conn = latchkey_db::connect(url, "latchkey-sessions")?;
+    conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(Fault::bug)
+}

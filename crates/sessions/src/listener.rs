@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,9 +17,11 @@ use latchkey_db::{Db, Fault};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::inner::StoreInner;
 use super::lease::{BootInstant, LEASE, MAX_LEASE};
+use super::listener_handle::ListenerCommand;
 use super::message::Message;
-use super::{Owner, Principal, Shared, Store, queries};
+use super::{Owner, Store, queries};
 
 /// How often the lease is extended: four pings may fail before it expires.
 const PING_EVERY: Duration = Duration::from_millis(LEASE.as_millis() as u64 / 5);
@@ -40,32 +42,9 @@ const MAX_SINGLE_CHANGES: usize = 32;
 /// A probe that has not arrived after this time never will.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 
-pub(crate) enum Command {
-    /// Answered when every instance has processed what was committed before; dropped if that cannot be known.
-    Sync(oneshot::Sender<()>),
-    Announce(Vec<Principal>),
-    Stop,
-}
-
-/// Sends commands to the listener, if there is one.
-#[derive(Default)]
-pub(crate) struct ListenerHandle(Mutex<Option<Sender<Command>>>);
-
-impl ListenerHandle {
-    fn set(&self, commands: Sender<Command>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
-    }
-
-    /// Whether there is a listener that takes it.
-    pub(crate) fn send(&self, command: Command) -> bool {
-        let commands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        commands.as_ref().is_some_and(|commands| commands.send(command).is_ok())
-    }
-}
-
 /// Keeps the cache true while it lives. Dropping it stops the listener.
 pub struct InvalidationListener {
-    commands: Sender<Command>,
+    commands: Sender<ListenerCommand>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
 }
@@ -74,14 +53,14 @@ impl InvalidationListener {
     /// Gives up the lease, so that no revocation waits for this instance. Blocks until the thread has ended, but not for
     /// a database that does not answer.
     pub fn stop(self) {
-        let _ = self.commands.send(Command::Stop);
+        let _ = self.commands.send(ListenerCommand::Stop);
         let _ = self.ended.recv_timeout(LEASE);
     }
 }
 
 impl Drop for InvalidationListener {
     fn drop(&mut self) {
-        let _ = self.commands.send(Command::Stop);
+        let _ = self.commands.send(ListenerCommand::Stop);
     }
 }
 
@@ -97,10 +76,12 @@ impl<O: Owner> Store<O> {
             let _end: Sender<()> = end;
             let (mut logged, mut id) = (false, None);
             // Without its connection the listener has no lease.
-            while let Err(fault) = Connection::open(&db, &shared, &mut id).and_then(|mut connection| {
-                logged = false;
-                connection.run(&received)
-            }) {
+            while let Err(fault) =
+                ListenerConnection::open(&db, &shared, &mut id).and_then(|mut connection| {
+                    logged = false;
+                    connection.run(&received)
+                })
+            {
                 shared.lease.end();
                 if !logged {
                     tracing::warn!(
@@ -125,24 +106,24 @@ impl<O: Owner> Store<O> {
 }
 
 /// Between two connections no instance can be asked. Returns whether to go on.
-fn wait_to_reconnect(commands: &Receiver<Command>) -> bool {
+fn wait_to_reconnect(commands: &Receiver<ListenerCommand>) -> bool {
     let begun = BootInstant::now();
     loop {
         match commands.recv_timeout(BootInstant::now().until(begun.plus(RETRY))) {
-            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Ok(ListenerCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
             // Dropping the question makes its sender wait until every lease has expired.
-            Ok(Command::Sync(_) | Command::Announce(_)) => {}
+            Ok(ListenerCommand::Sync(_) | ListenerCommand::Announce(_)) => {}
             Err(RecvTimeoutError::Timeout) => return true,
         }
     }
 }
 
 /// One connection, as long as it lasts.
-struct Connection<'s, O: Owner> {
+struct ListenerConnection<'s, O: Owner> {
     conn: PgConnection,
     /// A new one for each connection.
     id: Uuid,
-    shared: &'s Shared<O>,
+    shared: &'s StoreInner<O>,
     syncs: Vec<Sync>,
     /// Messages to be sent in the next round.
     outgoing: Vec<String>,
@@ -160,11 +141,11 @@ struct Sync {
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-impl<'s, O: Owner> Connection<'s, O> {
+impl<'s, O: Owner> ListenerConnection<'s, O> {
     /// Listens, then registers, then clears the cache. A change after the first step is heard; a revocation after the
     /// second waits for this instance; rows read before the third are read again.
     /// `last_id`: of the connection before, which has no lease any more and need not be waited for.
-    fn open(db: &Db, shared: &'s Shared<O>, last_id: &mut Option<Uuid>) -> Result<Self, Fault> {
+    fn open(db: &Db, shared: &'s StoreInner<O>, last_id: &mut Option<Uuid>) -> Result<Self, Fault> {
         let mut connection = Self {
             conn: db.connect_dedicated()?,
             id: Uuid::new_v4(),
@@ -201,7 +182,7 @@ impl<'s, O: Owner> Connection<'s, O> {
     }
 
     /// Until the stop command, or an error.
-    fn run(&mut self, commands: &Receiver<Command>) -> Result<(), Fault> {
+    fn run(&mut self, commands: &Receiver<ListenerCommand>) -> Result<(), Fault> {
         let mut ping_due = BootInstant::now();
         loop {
             let mut waiting = Vec::new();
@@ -209,12 +190,12 @@ impl<'s, O: Owner> Connection<'s, O> {
             let mut command = commands.recv_timeout(poll_every);
             loop {
                 match command {
-                    Ok(Command::Sync(answer)) => waiting.push(answer),
-                    Ok(Command::Announce(principals)) => {
+                    Ok(ListenerCommand::Sync(answer)) => waiting.push(answer),
+                    Ok(ListenerCommand::Announce(principals)) => {
                         self.outgoing
                             .extend(principals.iter().map(|changed| Message::Changed(*changed).to_string()));
                     }
-                    Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return self.leave(),
+                    Ok(ListenerCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return self.leave(),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
                 command = commands.try_recv().map_err(|error| match error {

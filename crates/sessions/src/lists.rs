@@ -2,43 +2,9 @@
 
 use std::sync::Arc;
 
-use super::cache::Entry;
-use super::{KeyHash, Owner, Principal, SessionRecord, Store, queries};
+use super::session_list::SessionList;
+use super::{KeyHash, Owner, Principal, Store, queries};
 use latchkey_db::Fault;
-use latchkey_db::time::Moment;
-
-/// Cached lists at most: few users look at theirs at the same time.
-pub(crate) const MAX_LISTS: usize = 1000;
-
-/// The live sessions of one principal, last seen first. What [`Store::list_of`] returns.
-pub struct SessionList {
-    /// A list has no key of its own; this one is derived from the principal.
-    key: KeyHash,
-    principal: Principal,
-    records: Vec<SessionRecord>,
-    read_at: Moment,
-}
-
-impl Entry for SessionList {
-    fn key(&self) -> &KeyHash {
-        &self.key
-    }
-
-    fn principal(&self) -> Principal {
-        self.principal
-    }
-
-    fn last_used(&self) -> i64 {
-        self.read_at.0
-    }
-}
-
-impl SessionList {
-    /// The records that have not expired at `now`, for which [`LiveSession::moment`](crate::LiveSession::moment) will do.
-    pub fn at(&self, now: Moment) -> impl Iterator<Item = &SessionRecord> {
-        self.records.iter().filter(move |record| record.expires_at > now)
-    }
-}
 
 impl<O: Owner> Store<O> {
     /// The live sessions of `principal`, from the cache while the lease holds. `last_seen_at` may be out of date by

@@ -129,6 +129,17 @@ impl<O: Owner> Store<O> {
         Ok(queries::revoke(tx, O::KIND, handle, owner)?)
     }
 
+    /// Ends one session of `principal` in a transaction of its own, for applications that write nothing else at that.
+    /// `false` if `principal` has no such live session.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the database.
+    pub async fn end(&self, principal: Principal, handle: Handle) -> Result<bool, Fault> {
+        let store = self.clone();
+        let ended = self.write(move |tx| store.revoke(tx, handle, Some(principal))).await?;
+        Ok(ended.is_some())
+    }
+
     /// Ends all sessions of `principal` except `except`, and returns how many.
     ///
     /// # Errors

@@ -3,19 +3,24 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_session::{Session, SessionInsertError};
 use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorUnauthorized;
 use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpRequest};
 use latchkey_db::Fault;
 use latchkey_db::time::Moment;
 
 use super::record::CachedSession;
-use super::session_store::IDENTITY_KEY;
 use super::{Key, KeyHash, LiveSession, Owner, Principal};
+
+/// Where actix-identity keeps the principal in the map. The table has it in a column.
+pub(crate) const IDENTITY_KEY: &str = "actix_identity.user_id";
 
 #[derive(Default)]
 struct RequestState {
@@ -111,6 +116,29 @@ pub fn loaded<O: Owner>() -> Option<LiveSession<O>> {
         let cached: Arc<CachedSession<O>> = Arc::clone(cached).downcast().ok()?;
         Some(LiveSession { cached, now: *now })
     })
+}
+
+/// The argument of a handler that needs a session: [`loaded`], or 401.
+///
+/// ```
+/// use latchkey_sessions::request::Current;
+///
+/// async fn who_am_i(Current(me): Current<()>) -> String {
+///     me.record.principal.to_string()
+/// }
+/// ```
+pub struct Current<O>(
+    /// The session with which the request was made.
+    pub LiveSession<O>,
+);
+
+impl<O: Owner> FromRequest for Current<O> {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(loaded().map(Self).ok_or_else(|| ErrorUnauthorized("log in first")))
+    }
 }
 
 /// Gives the browser `key`, of a session that was opened or rotated in this request. When actix-session saves at the end

@@ -12,9 +12,6 @@ use super::{
     Key, KeyHash, LiveSession, NewSession, Owner, Policy, Principal, SessionState, Store, queries, request,
 };
 
-/// Where actix-identity keeps the principal in the map. The table has it in a column.
-pub(crate) const IDENTITY_KEY: &str = "actix_identity.user_id";
-
 impl<O: Owner> Store<O> {
     async fn put(&self, key: KeyHash, state: SessionState) -> Result<(), anyhow::Error> {
         let write = self.write(move |tx| {
@@ -26,7 +23,7 @@ impl<O: Owner> Store<O> {
 
     /// Ends the session that has `key`, or had it when this request began: another request may have rotated it since.
     /// But not the session whose key was issued in this request.
-    async fn end(&self, key: KeyHash) -> Result<usize, anyhow::Error> {
+    async fn end_by_key(&self, key: KeyHash) -> Result<usize, anyhow::Error> {
         let loaded =
             request::loaded::<O>().filter(|live| live.key_hash == key).map(|live| live.record.handle);
         let spared = request::issued_key();
@@ -62,10 +59,10 @@ impl<O: Owner> SessionStore for Store<O> {
             if let Some(live) = &live {
                 request::set_loaded(live.clone(), self.key_lifetime(live));
             }
-            return Ok(live.map(|live| live.state_with_principal(IDENTITY_KEY)));
+            return Ok(live.map(|live| live.state_with_principal(request::IDENTITY_KEY)));
         }
         let live = self.load_for_request(raw).await.map_err(|fault| LoadError::Other(noted(fault)))?;
-        Ok(live.map(|live| live.state_with_principal(IDENTITY_KEY)))
+        Ok(live.map(|live| live.state_with_principal(request::IDENTITY_KEY)))
     }
 
     async fn save(
@@ -114,7 +111,7 @@ impl<O: Owner> SessionStore for Store<O> {
         let unchanged = || request::loaded::<O>().is_some_and(|live| live.record.state == state);
         if principal.is_none() {
             // `load` put it there: removing it, as `Session::clear` does, is logging out.
-            self.end(key).await.map_err(UpdateError::Other)?;
+            self.end_by_key(key).await.map_err(UpdateError::Other)?;
         } else if !unchanged() {
             self.put(key, state).await.map_err(UpdateError::Other)?;
         }
@@ -143,7 +140,7 @@ impl<O: Owner> SessionStore for Store<O> {
 
     async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
         let Some(key) = KeyHash::of(session_key.as_ref()) else { return Ok(()) };
-        let ended = self.end(key).await?;
+        let ended = self.end_by_key(key).await?;
         if ended == 0 {
             request::note_lost();
         }
@@ -153,7 +150,7 @@ impl<O: Owner> SessionStore for Store<O> {
 
 /// Separates what has a column of its own from the rest of the map.
 fn split(mut map: HashMap<String, String>) -> Result<(Option<Principal>, SessionState), anyhow::Error> {
-    let principal = match map.remove(IDENTITY_KEY) {
+    let principal = match map.remove(request::IDENTITY_KEY) {
         Some(json) => Some(Principal(serde_json::from_str(&json)?)),
         None => None,
     };

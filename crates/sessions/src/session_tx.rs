@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::lease::{BootInstant, MAX_LEASE};
-use super::listener::Command;
+use super::listener_handle::ListenerCommand;
 use super::{Owner, Principal, Store, queries};
 
 /// The transaction of [`Store::write`], which alone can make one and waits when it is committed. Every operation that
@@ -95,7 +95,7 @@ impl<O: Owner> Store<O> {
         }
         if !opened.is_empty() {
             self.shared.invalidate(&opened);
-            self.shared.listener.send(Command::Announce(opened));
+            self.shared.listener.send(ListenerCommand::Announce(opened));
         }
         Ok(value)
     }
@@ -129,7 +129,7 @@ impl<O: Owner> Store<O> {
     /// Whether every instance acknowledged, or no instance listens.
     async fn is_acknowledged(&self) -> bool {
         let (answer, answered) = oneshot::channel();
-        if self.shared.listener.send(Command::Sync(answer)) {
+        if self.shared.listener.send(ListenerCommand::Sync(answer)) {
             return matches!(timeout(MAX_LEASE, answered).await, Ok(Ok(())));
         }
         matches!(self.db.read(|conn| Ok(queries::has_listeners(conn)?)).await, Ok(false))

@@ -22,7 +22,7 @@ use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Bool, SingleValue, Text, Timestamptz};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, select};
 use latchkey_db::{Db, PoolSettings};
-use local_postgres::{LocalServer, Options};
+use local_postgres::{LocalPostgresOptions, LocalServer};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
@@ -42,15 +42,15 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
 }
 
 /// The schema that a test binary tests with. It owns the server's handle, because statics cannot be generic.
-pub trait Schema: 'static {
+pub trait TestSchema: 'static {
     /// Directories of migrations: their content names the template database.
     const DIRECTORIES: &'static [&'static str];
 
     /// Applies them to the empty database at `url`, including diesel's own table.
     fn apply(url: &str);
 
-    /// `static SERVER: LazyLock<Server> = LazyLock::new(Server::start::<Self>)`, with `CARGO_TARGET_TMPDIR`.
-    fn server() -> &'static Server;
+    /// `static SERVER: LazyLock<TestServer> = LazyLock::new(TestServer::start::<Self>)`, with `CARGO_TARGET_TMPDIR`.
+    fn server() -> &'static TestServer;
 }
 
 /// These tests crash processes and never the machine. Nothing lives long enough here to need vacuuming, and
@@ -64,18 +64,18 @@ const SETTINGS: [(&str, &str); 5] = [
 ];
 
 /// One test's database, dropped with this value.
-pub struct TestDb<S: Schema> {
+pub struct TestDb<S: TestSchema> {
     name: String,
     schema: PhantomData<S>,
 }
 
-impl<S: Schema> Default for TestDb<S> {
+impl<S: TestSchema> Default for TestDb<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<S: Schema> TestDb<S> {
+impl<S: TestSchema> TestDb<S> {
     /// Blocks for some 50 ms; the first of a process also starts the server and migrates the template.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -136,7 +136,7 @@ impl<S: Schema> TestDb<S> {
     }
 }
 
-impl<S: Schema> Drop for TestDb<S> {
+impl<S: TestSchema> Drop for TestDb<S> {
     /// Nothing in here may panic, because the test may have. What stays behind, the next process removes.
     fn drop(&mut self) {
         if let Ok(mut conn) = latchkey_db::connect(&S::server().local.maintenance_url(), NAME) {
@@ -214,7 +214,7 @@ where
 }
 
 /// The private server, as one test process uses it.
-pub struct Server {
+pub struct TestServer {
     local: LocalServer,
     /// What the names of this process's databases begin with.
     run: String,
@@ -223,13 +223,16 @@ pub struct Server {
     _presence: Mutex<PgConnection>,
 }
 
-impl Server {
+impl TestServer {
     /// Starts it unless it runs, and makes the template of `S` unless there is one. `target_tmp` is
     /// `env!("CARGO_TARGET_TMPDIR")`.
-    pub fn start<S: Schema>(target_tmp: &str) -> Self {
+    pub fn start<S: TestSchema>(target_tmp: &str) -> Self {
         let data_dir = Path::new(target_tmp).with_file_name("test-cluster");
-        let local = LocalServer::start(&Options { settings: &SETTINGS, ..Options::new(&data_dir) })
-            .unwrap_or_else(|error| panic!("{error}"));
+        let local = LocalServer::start(&LocalPostgresOptions {
+            settings: &SETTINGS,
+            ..LocalPostgresOptions::new(&data_dir)
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
         let mut conn = connect(&local.maintenance_url());
         let run = format!("test_{}", random_hex::<8>());
         let (template, versions) = template_of::<S>();
@@ -251,7 +254,7 @@ impl Server {
 }
 
 /// The template's name, different for every content of the migrations, and how many versions they are.
-fn template_of<S: Schema>() -> (String, i64) {
+fn template_of<S: TestSchema>() -> (String, i64) {
     let mut files: Vec<_> = S::DIRECTORIES
         .iter()
         .flat_map(|directory| fs::read_dir(directory).unwrap_or_else(|error| panic!("{directory}: {error}")))
@@ -272,7 +275,7 @@ fn template_of<S: Schema>() -> (String, i64) {
 }
 
 /// Another process may be about to make the same template, or may have died while it did.
-fn make_template<S: Schema>(local: &LocalServer, conn: &mut PgConnection, name: &str, versions: i64) {
+fn make_template<S: TestSchema>(local: &LocalServer, conn: &mut PgConnection, name: &str, versions: i64) {
     let making = lock(&format!("make {name}"));
     execute(conn, &format!("SELECT pg_advisory_lock({making})"));
     if !bool::read(

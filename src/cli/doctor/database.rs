@@ -12,7 +12,7 @@ use super::finding::{Finding, note, ok, problem, warning};
 use super::{bounded, connection, maintenance};
 use crate::cli::connect::{self, ReachableDatabase};
 use crate::config::Settings;
-use crate::db::diagnostics::{self, Rights, Server};
+use crate::db::diagnostics::{self, Rights, ServerStatus};
 use crate::db::{Db, Fault, migrations};
 use latchkey_sessions::ping_instances;
 
@@ -24,7 +24,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 const OLDEST: i32 = 140_000;
 
-type Shared = Arc<Mutex<PgConnection>>;
+type SharedConnection = Arc<Mutex<PgConnection>>;
 type Check = fn(&mut CheckContext<'_>) -> Result<Finding, Fault>;
 
 const CHECKS: [(&str, Check); 12] = [
@@ -50,7 +50,7 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
     };
     let within = within(&db);
     let mut findings = vec![ok("database.reach", "connected")];
-    let conn: Shared = Arc::new(Mutex::new(conn));
+    let conn: SharedConnection = Arc::new(Mutex::new(conn));
     let mut hangs = false;
     for (check, look) in CHECKS {
         if hangs {
@@ -103,7 +103,7 @@ fn all_skipped_after(reach: Finding) -> Vec<Finding> {
 }
 
 fn version(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
-    let Server { number, version, .. } = diagnostics::server(context.conn)?;
+    let ServerStatus { number, version, .. } = diagnostics::server(context.conn)?;
     if number < OLDEST {
         return Ok(problem(
             "database.version",

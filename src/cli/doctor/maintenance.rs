@@ -12,7 +12,7 @@ use crate::cli::rfc3339;
 use crate::config::Settings;
 use crate::db::{Db, Fault};
 use crate::mail::Mailer;
-use crate::users::SealCounts;
+use crate::maintenance::SealCounts;
 use crate::web::copy::mails;
 
 const WITHIN: Duration = Duration::from_secs(15);

@@ -1,6 +1,7 @@
 //! `latchkey doctor`: checks what the program depends on, and reports for each check what it found and what to do. Changes
 //! nothing, prints no secret, and always ends: every check has a timeout.
 
+mod bounded;
 mod check;
 mod connection;
 mod database;
@@ -11,18 +12,17 @@ mod maintenance;
 mod settings;
 mod site;
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::Failure;
 use crate::config::{Misconfigured, Settings};
+use bounded::{bounded, failed};
 use finding::{Finding, Level, problem};
 
 #[derive(Args)]
-pub struct Options {
+pub struct DoctorOptions {
     /// Also send requests to the running instance, at its public address.
     #[arg(long, value_name = "https://…")]
     url: Option<String>,
@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 /// Fails if there is a problem. Invalid settings are a finding too.
-pub fn run(settings: Result<Settings, Misconfigured>, options: &Options) -> Result<(), Failure> {
+pub fn run(settings: Result<Settings, Misconfigured>, options: &DoctorOptions) -> Result<(), Failure> {
     let findings = match settings {
         Ok(settings) => look(&settings, options.url.as_deref()),
         Err(wrong) => vec![problem(
@@ -80,30 +80,4 @@ fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
         findings.extend(lane.join().unwrap_or_else(|_| vec![failed(check)]));
     }
     findings
-}
-
-/// Runs one check in its own thread: if it hangs or panics, this is its finding, and the others are not affected. The thread
-/// is abandoned, because the process is about to exit.
-fn bounded<T: Send + 'static>(
-    check: &'static str,
-    within: Duration,
-    look: impl FnOnce() -> Result<T, Finding> + Send + 'static,
-) -> Result<T, Finding> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let _ = sender.send(look());
-    });
-    let answer = receiver.recv_timeout(within).map_err(|error| match error {
-        RecvTimeoutError::Timeout => problem(
-            check,
-            format!("no answer within {} s", within.as_secs()),
-            "check whether it is reachable from here, and what it waits for",
-        ),
-        RecvTimeoutError::Disconnected => failed(check),
-    });
-    answer.flatten()
-}
-
-fn failed(check: &'static str) -> Finding {
-    problem(check, "the check itself failed", "run it again; if it fails again, report it")
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use super::Failure;
 use crate::accounts::Accounts;
 use crate::identity::EmailKey;
-use crate::users::ImportedUser;
+use crate::registration::ImportedUser;
 use report::{ImportReport, Progress};
 use rows::{FileError, Rows};
 
@@ -102,7 +102,7 @@ async fn import_batch(
         .map(|(line, imported)| (*line, imported.key().clone(), imported.has_password()))
         .collect();
     let imported_users = batch.drain(..).map(|(_, imported)| imported).collect();
-    let new = accounts.admin.import(imported_users, import.dry_run).await?;
+    let new = accounts.registration.import(imported_users, import.dry_run).await?;
     for ((line, key, has_password), new) in reported.into_iter().zip(new) {
         report.record(line, key.as_str(), has_password, new);
     }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read as _};
 use csv::{ReaderBuilder, StringRecord};
 use serde::Deserialize;
 
-use crate::users::ImportRow;
+use crate::registration::ImportRow;
 
 /// Bytes per line, many times more than a user takes. Longer lines are skipped without being buffered.
 pub const MAX_LINE: usize = 16 * 1024;
@@ -187,13 +187,13 @@ struct Object {
     name: Option<String>,
     password_hash: Option<String>,
     role: Option<String>,
-    created_at: Option<Moment>,
+    created_at: Option<ImportedTime>,
 }
 
 /// Keycloak and Firebase export a number of milliseconds.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Moment {
+#[serde(untagged, expecting = "`created_at` must be text or a number of milliseconds")]
+enum ImportedTime {
     Text(String),
     Number(u64),
 }
@@ -213,8 +213,8 @@ fn json_row(text: &str) -> ParsedLine {
         role: text(role),
         created_at: match created_at {
             None => String::new(),
-            Some(Moment::Text(text)) => text,
-            Some(Moment::Number(number)) => number.to_string(),
+            Some(ImportedTime::Text(text)) => text,
+            Some(ImportedTime::Number(number)) => number.to_string(),
         },
     })
 }

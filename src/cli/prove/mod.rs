@@ -10,7 +10,7 @@ use crate::config::Settings;
 
 #[derive(Subcommand)]
 pub enum ProveCommand {
-    Revocation(revocation::Options),
+    Revocation(revocation::RevocationOptions),
     /// Measure what a check, a log-in and a log-out cost with a session and with a JSON Web Token.
     Cost {
         /// Print JSON.

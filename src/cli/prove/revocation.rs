@@ -14,7 +14,7 @@ use crate::lab::prove::{self, Failing, Percentiles, RevocationReport};
 /// Start instances of this program on a database created for the test, keep them under load, revoke sessions one by
 /// one, and check that none is served afterwards. Existing data is not touched.
 #[derive(clap::Args)]
-pub struct Options {
+pub struct RevocationOptions {
     /// How many instances to start.
     #[arg(long, default_value_t = 3, value_parser = value_parser!(u16).range(1..=16))]
     instances: u16,
@@ -26,7 +26,7 @@ pub struct Options {
     json: bool,
 }
 
-pub fn run(settings: &Settings, options: &Options) -> Result<(), Failure> {
+pub fn run(settings: &Settings, options: &RevocationOptions) -> Result<(), Failure> {
     log::start();
     let report = System::new().block_on(async {
         // Before the sandbox exists: a signal must not end the process without removing it.

@@ -9,6 +9,11 @@ use crate::notices::{Notice, RemovedFactor};
 use crate::unicode::direction::isolated;
 
 impl Factors {
+    /// Whether browsers make passkeys for the public URL.
+    pub fn passkeys_available(&self) -> bool {
+        self.relying_party.has_passkeys()
+    }
+
     /// Oldest first.
     pub async fn passkeys(&self, live: &LiveUser) -> Result<Vec<Passkey>, Fault> {
         let user = live.owner.id;

@@ -36,7 +36,7 @@ impl Factors {
         live: LiveUser,
         binding: BrowserBinding,
     ) -> Result<Value, Failed<PasskeyRefusal>> {
-        let webauthn = self.webauthn()?;
+        let webauthn = self.relying_party.webauthn()?;
         let user = live.owner.id;
         self.db
             .write_or_refuse(move |conn| {
@@ -68,7 +68,7 @@ impl Factors {
         step: PasskeyStep,
         client: Client,
     ) -> Result<AddedPasskey, Failed<PasskeyRefusal>> {
-        let webauthn = self.webauthn()?;
+        let webauthn = self.relying_party.webauthn()?;
         let client_data = attestation.response.client_data_json.clone();
         let state = self
             .db

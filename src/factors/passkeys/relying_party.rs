@@ -8,7 +8,6 @@ use webauthn_rs::prelude::{Webauthn, WebauthnBuilder};
 
 use crate::config::{Misconfigured, Origin};
 use crate::db::{Failed, refuse};
-use crate::factors::Factors;
 use crate::factors::passkeys::ceremony::CEREMONY_TIMEOUT;
 use crate::factors::passkeys::model::PasskeyRefusal;
 
@@ -27,16 +26,14 @@ impl RelyingParty {
             .map_err(|error| broken(&error))?;
         Ok(Self(Some(Arc::new(webauthn))))
     }
-}
 
-impl Factors {
     /// Whether browsers make passkeys for the public URL.
-    pub fn passkeys_available(&self) -> bool {
-        self.relying_party.0.is_some()
+    pub fn has_passkeys(&self) -> bool {
+        self.0.is_some()
     }
 
-    pub(super) fn webauthn(&self) -> Result<Arc<Webauthn>, Failed<PasskeyRefusal>> {
-        self.relying_party.0.clone().map_or_else(|| refuse(PasskeyRefusal::Unavailable), Ok)
+    pub fn webauthn(&self) -> Result<Arc<Webauthn>, Failed<PasskeyRefusal>> {
+        self.0.clone().map_or_else(|| refuse(PasskeyRefusal::Unavailable), Ok)
     }
 }
 

@@ -32,7 +32,7 @@ impl Factors {
         binding: BrowserBinding,
         client: Client,
     ) -> Result<Value, Failed<PasskeyRefusal>> {
-        let webauthn = self.webauthn()?;
+        let webauthn = self.relying_party.webauthn()?;
         let throttle = self.throttle.clone();
         self.db
             .write_or_refuse(move |conn| {
@@ -69,7 +69,7 @@ impl Factors {
         assertion: Assertion,
         client: &Client,
     ) -> Result<VerifiedPasskey, Failed<PasskeyRefusal>> {
-        let webauthn = self.webauthn()?;
+        let webauthn = self.relying_party.webauthn()?;
         let (client_data, id) = (assertion.response.client_data_json.clone(), assertion.raw_id.clone());
         let (state, passkey) = self
             .db

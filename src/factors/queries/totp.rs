@@ -104,12 +104,13 @@ pub(crate) fn refund_totp_attempt(conn: &mut PgConnection, user: UserId) -> Resu
 /// Seconds since 1970 by the database's clock.
 pub(crate) fn unix_seconds(conn: &mut PgConnection) -> Result<i64, Fault> {
     #[derive(QueryableByName)]
-    struct Seconds {
+    struct UnixSeconds {
         #[diesel(sql_type = BigInt)]
         seconds: i64,
     }
-    let read: Seconds = sql_query("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS seconds")
-        .get_result(conn)?;
+    let read: UnixSeconds =
+        sql_query("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS seconds")
+            .get_result(conn)?;
     Ok(read.seconds)
 }
 
@@ -129,13 +130,13 @@ pub(crate) fn seeds_not_sealed_with(
     limit: i64,
 ) -> Result<Vec<(UserId, Vec<u8>)>, Fault> {
     #[derive(QueryableByName)]
-    struct Seed {
+    struct SealedSeed {
         #[diesel(sql_type = SqlUuid)]
         user_id: Uuid,
         #[diesel(sql_type = Binary)]
         sealed_seed: Vec<u8>,
     }
-    let seeds: Vec<Seed> = sql_query(
+    let seeds: Vec<SealedSeed> = sql_query(
         "SELECT user_id, sealed_seed FROM totp WHERE substring(sealed_seed FROM 1 FOR $1) <> $2 \
          AND user_id > $3 ORDER BY user_id LIMIT $4",
     )

@@ -83,14 +83,14 @@ pub struct Claims {
 
 /// Why a token could not be signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Error {
+pub enum SigningError {
     /// The key can only verify.
     VerifyOnly,
     /// The library returned an error.
     Library,
 }
 
-impl Display for Error {
+impl Display for SigningError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::VerifyOnly => "this key can verify tokens but not sign them",
@@ -99,32 +99,32 @@ impl Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for SigningError {}
 
 /// The header of a token that we sign.
 #[derive(Serialize)]
-struct Header<'k> {
+struct SigningHeader<'k> {
     typ: &'static str,
     alg: &'static str,
     kid: &'k str,
 }
 
-pub fn sign(key: &JwtKey, use_: Use, claims: &Claims) -> Result<String, Error> {
-    let header = Header { typ: use_.typ(), alg: key.algorithm().name(), kid: key.id() };
+pub fn sign(key: &JwtKey, use_: Use, claims: &Claims) -> Result<String, SigningError> {
+    let header = SigningHeader { typ: use_.typ(), alg: key.algorithm().name(), kid: key.id() };
     signed(key, &header, claims)
 }
 
-fn signed(key: &JwtKey, header: &impl Serialize, claims: &impl Serialize) -> Result<String, Error> {
-    let private = key.private().ok_or(Error::VerifyOnly)?;
+fn signed(key: &JwtKey, header: &impl Serialize, claims: &impl Serialize) -> Result<String, SigningError> {
+    let private = key.private().ok_or(SigningError::VerifyOnly)?;
     let mut token = part(header)?;
     token.push('.');
     token.push_str(&part(claims)?);
     let signature = crypto::sign(token.as_bytes(), private, key.algorithm().in_jose());
     token.push('.');
-    token.push_str(&signature.map_err(|_| Error::Library)?);
+    token.push_str(&signature.map_err(|_| SigningError::Library)?);
     Ok(token)
 }
 
-fn part(value: &impl Serialize) -> Result<String, Error> {
-    Ok(BASE64URL_NOPAD.encode(&serde_json::to_vec(value).map_err(|_| Error::Library)?))
+fn part(value: &impl Serialize) -> Result<String, SigningError> {
+    Ok(BASE64URL_NOPAD.encode(&serde_json::to_vec(value).map_err(|_| SigningError::Library)?))
 }

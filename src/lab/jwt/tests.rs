@@ -233,7 +233,7 @@ fn missing_and_duplicate_claims_are_refused() {
 #[test]
 fn a_public_key_cannot_sign() {
     for algorithm in BOTH {
-        assert_eq!(sign(&key(algorithm).public(), Use::Access, &claims()), Err(Error::VerifyOnly));
+        assert_eq!(sign(&key(algorithm).public(), Use::Access, &claims()), Err(SigningError::VerifyOnly));
     }
 }
 

@@ -72,7 +72,7 @@ impl std::error::Error for Refusal {}
 
 /// The header members that are read. Members that offer a key (`jwk`, `jku`, `x5u`, `x5c`) are ignored.
 #[derive(Deserialize)]
-struct Header<'t> {
+struct PresentedHeader<'t> {
     #[serde(borrow)]
     alg: Cow<'t, str>,
     #[serde(borrow, default)]
@@ -103,7 +103,7 @@ impl Verifier {
             return Err(Refusal::Malformed);
         }
         let header = decoded(header)?;
-        let header: Header = serde_json::from_slice(&header).map_err(|_| Refusal::Malformed)?;
+        let header: PresentedHeader = serde_json::from_slice(&header).map_err(|_| Refusal::Malformed)?;
         if header.alg != self.algorithm.name() {
             return Err(Refusal::Algorithm { found: header.alg.into_owned() });
         }

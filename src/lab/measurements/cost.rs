@@ -2,13 +2,14 @@
 //! for `/compare` and `latchkey prove cost`.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::yield_now;
 use uuid::Uuid;
 
+use super::figures::{CheckCost, CheckKind, Cost, Operation, OperationCost, RowWrites};
+use super::instances::{Instances, TIME_LIMIT};
 use super::stopwatch::whole_seconds;
-use super::{Instances, TIME_LIMIT};
 use crate::db::Fault;
 use crate::lab::jwt::{Algorithm, Use, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
@@ -19,83 +20,6 @@ const ROUNDS: usize = 300;
 
 /// A check that takes a microsecond is timed in batches of this size, because reading the clock takes a part of one.
 const BATCH: u32 = 32;
-
-pub struct Cost {
-    /// In the order of [`CheckKind::ALL`].
-    pub checks: Vec<CheckCost>,
-    /// In the order of [`Operation::ALL`].
-    pub operations: Vec<OperationCost>,
-    pub rounds: usize,
-    pub took: Duration,
-}
-
-/// A way to find out who sends a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckKind {
-    SessionFromMemory,
-    SessionFromDatabase,
-    Token(Algorithm),
-    TokenWithDenyList(Algorithm),
-}
-
-impl CheckKind {
-    pub const ALL: [Self; 6] = [
-        Self::SessionFromMemory,
-        Self::SessionFromDatabase,
-        Self::Token(Algorithm::Hs256),
-        Self::Token(Algorithm::EdDsa),
-        Self::TokenWithDenyList(Algorithm::Hs256),
-        Self::TokenWithDenyList(Algorithm::EdDsa),
-    ];
-
-    pub fn is_session(self) -> bool {
-        matches!(self, Self::SessionFromMemory | Self::SessionFromDatabase)
-    }
-}
-
-/// What one kind of check costs.
-pub struct CheckCost {
-    pub kind: CheckKind,
-    /// The length of the cookie's value, in each request.
-    pub bytes: usize,
-    /// The median of one check, from the received text to the verdict.
-    pub microseconds: f64,
-}
-
-/// An operation that may write to the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    LogIn,
-    Check,
-    Refresh,
-    LogOut,
-}
-
-impl Operation {
-    pub const ALL: [Self; 4] = [Self::LogIn, Self::Check, Self::Refresh, Self::LogOut];
-}
-
-/// What one operation writes. `None` if the side has no such operation.
-pub struct OperationCost {
-    pub operation: Operation,
-    pub session: Option<RowWrites>,
-    pub token: Option<RowWrites>,
-    pub token_with_deny_list: Option<RowWrites>,
-}
-
-/// Rows written, as Postgres counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowWrites {
-    pub inserted: i64,
-    pub updated: i64,
-    pub deleted: i64,
-}
-
-impl RowWrites {
-    pub fn rows(self) -> i64 {
-        self.inserted + self.updated + self.deleted
-    }
-}
 
 /// The credentials that a measurement checks.
 struct Samples {

@@ -9,7 +9,8 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Instances, TIME_LIMIT};
+use super::figures::{Spread, Stopwatch};
+use super::instances::{Instances, TIME_LIMIT};
 use crate::db::Fault;
 use crate::lab::jwt::{Claims, Refusal, Use, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
@@ -24,48 +25,8 @@ const WARM_UP: Duration = Duration::from_millis(3);
 /// How many checks of each kind follow the acknowledged revocation.
 const CHECKS_AFTERWARDS: u64 = 10;
 
-/// The result of all rounds. Times start just before COMMIT is sent, so that the commit is included.
-pub struct Stopwatch {
-    pub rounds: usize,
-    /// Until the first refusal by the instance that revoked.
-    pub revoking_instance: Spread,
-    /// Until the first refusal by the other instance.
-    pub other_instance: Spread,
-    /// Until the caller of the revocation had its answer.
-    pub acknowledged: Spread,
-    /// Session checks that started after that answer, and how many of them still admitted the session.
-    pub checks_after: u64,
-    pub admitted_after: u64,
-    /// Until the first refusal of the token by a service that reads the deny-list in the database at each check.
-    pub deny_list: Spread,
-    /// How often the token was accepted without a deny-list after that answer, and for how long it is valid.
-    pub token_accepted_after: u64,
-    pub token_life: Duration,
-    /// All checks together.
-    pub checks: u64,
-    pub took: Duration,
-}
-
-/// The median and the maximum of all rounds.
-#[derive(Clone, Copy, Debug)]
-pub struct Spread {
-    pub p50: Duration,
-    pub max: Duration,
-}
-
-impl Spread {
-    fn of(mut times: Vec<Duration>) -> Result<Self, Fault> {
-        times.sort_unstable();
-        let p50 = times.get(times.len().saturating_sub(1) / 2).copied();
-        match (p50, times.last()) {
-            (Some(p50), Some(max)) => Ok(Self { p50, max: *max }),
-            _ => Err(Fault::Bug("a measurement without a round".into())),
-        }
-    }
-}
-
 /// The session and the token that one round revokes.
-struct Target {
+struct StopwatchTarget {
     key: Key,
     handle: Handle,
     family: Uuid,
@@ -119,7 +80,7 @@ impl Lab {
     }
 
     /// Logs the subject of `run` in, once for each round.
-    async fn create_targets(&self, run: &Run) -> Result<Vec<Target>, Fault> {
+    async fn create_targets(&self, run: &Run) -> Result<Vec<StopwatchTarget>, Fault> {
         let (lab, run) = (self.clone(), run.clone());
         self.sessions
             .write(move |change| {
@@ -128,7 +89,7 @@ impl Lab {
                         let (key, handle) = lab.sessions.open(change, &lab.login_of(&run))?;
                         let family = Uuid::new_v4();
                         let (token, _) = lab.issue(change, &run, family)?;
-                        Ok(Target { key, handle, family, token })
+                        Ok(StopwatchTarget { key, handle, family, token })
                     })
                     .collect()
             })
@@ -142,10 +103,10 @@ impl Lab {
         revoking: &Store<Subject>,
         other: &Store<Subject>,
         verifier: &Verifier,
-        target: Target,
+        target: StopwatchTarget,
         now: i64,
     ) -> Result<Round, Fault> {
-        let Target { key, handle, family, token } = target;
+        let StopwatchTarget { key, handle, family, token } = target;
         let claims = verifier.verify(Use::Access, &token, now).map_err(Fault::bug)?;
         verify_expiry(verifier, &token, &claims)?;
         for instance in [revoking, other] {

@@ -11,7 +11,7 @@ use actix_web::rt::time::sleep;
 use super::ProveError;
 use super::error::Awaited;
 use super::http::HttpConnection;
-use super::report::RevocationReport;
+use super::report::{ProbeCounts, RevocationReport};
 use super::users::{ProbeUser, ProbeUsers, Session};
 
 /// Clients of each instance, each on a connection that is kept.
@@ -54,18 +54,6 @@ struct Answers {
     first_refused: Cell<Option<Instant>>,
     /// Refusals of requests that started after the revocation was answered.
     refused_after: Cell<usize>,
-}
-
-#[derive(Default)]
-pub struct ProbeCounts {
-    pub requests: Cell<u64>,
-    pub begun_after_answer: Cell<u64>,
-    /// Must stay 0.
-    pub served_after_answer: Cell<u64>,
-    /// Must stay 0: an instance that refuses every session would prove nothing.
-    pub refused_while_live: Cell<u64>,
-    /// Neither served nor refused.
-    pub failed: Cell<u64>,
 }
 
 fn increment(cell: &Cell<u64>) {

@@ -1,8 +1,8 @@
 //! The result of the test, as numbers. The command line words it.
 
+use std::cell::Cell;
 use std::time::Instant;
 
-use super::load::ProbeCounts;
 use super::users::Session;
 
 #[derive(Clone, Default)]
@@ -22,6 +22,18 @@ pub struct RevocationReport {
     refused_here: Vec<f64>,
     /// By the last of the other instances.
     refused_elsewhere: Vec<f64>,
+}
+
+#[derive(Default)]
+pub struct ProbeCounts {
+    pub requests: Cell<u64>,
+    pub begun_after_answer: Cell<u64>,
+    /// Must stay 0.
+    pub served_after_answer: Cell<u64>,
+    /// Must stay 0: an instance that refuses every session would prove nothing.
+    pub refused_while_live: Cell<u64>,
+    /// Neither served nor refused.
+    pub failed: Cell<u64>,
 }
 
 /// Why a report is no proof.

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::ProveError;
 use super::database::TemporaryDatabase;
 use crate::config::Settings;
-use crate::db::local::{LocalServer, Options};
+use crate::db::local::{LocalPostgresOptions, LocalServer};
 use crate::db::migrations;
 use crate::secret::{self, Secret};
 
@@ -30,7 +30,7 @@ impl Sandbox {
         let (server, url) = match settings.database_direct.as_ref().or(settings.database.as_ref()) {
             Some(url) => (None, url.clone()),
             None => {
-                let server = LocalServer::start(&Options::new(&dir.0))?;
+                let server = LocalServer::start(&LocalPostgresOptions::new(&dir.0))?;
                 let url = SecretString::from(server.maintenance_url());
                 (Some(server), url)
             }

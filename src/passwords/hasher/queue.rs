@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{BUSY, HasherBusy, HashesRefused};
+use super::busy::{BUSY, HasherBusy, HashesRefused};
 
 /// How long a caller waits for a permit: after that the user has submitted the form again.
 const MAX_WAIT: Duration = Duration::from_secs(5);

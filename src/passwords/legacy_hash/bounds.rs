@@ -7,7 +7,8 @@
 
 use std::fmt;
 
-use super::{Digest, LegacyHash, LegacyHashError, Scheme, derive};
+use super::derive;
+use super::model::{Bound, Digest, LegacyHash, LegacyHashError, Scheme};
 
 /// Bytes of salt, which Django writes as text.
 const MAX_SALT: usize = 128;
@@ -33,15 +34,6 @@ const MAX_SHA256_ITERATIONS: u32 = 1_500_000;
 const MAX_SHA1_ITERATIONS: u32 = 1_000_000;
 /// Keycloak and OWASP use 210,000. An iteration takes three times as long as one with SHA-256.
 const MAX_SHA512_ITERATIONS: u32 = 600_000;
-
-/// The bound that a hash exceeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    Argon2,
-    Bcrypt,
-    Scrypt,
-    Pbkdf2 { most: u32 },
-}
 
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,6 +128,20 @@ impl LegacyHash {
             (false, _) => Err(LegacyHashError::Broken),
             (true, true) => Ok(None),
             (true, false) => Ok(Some(bound)),
+        }
+    }
+}
+
+impl fmt::Display for LegacyHashError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("the format of the password hash is not supported"),
+            Self::Broken => f.write_str("the password hash is malformed"),
+            Self::TooCostly(bound) => write!(
+                f,
+                "the password hash takes longer than a log-in may: {bound}; import this user without the hash, \
+                 and they can set a password with a reset link"
+            ),
         }
     }
 }

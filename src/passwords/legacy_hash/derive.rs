@@ -6,7 +6,7 @@ use sha2::Digest as _;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Digest, LegacyHash, Scheme};
+use super::model::{Digest, LegacyHash, Scheme};
 use crate::passwords::HashingFailed;
 
 /// Bytes of bcrypt's output that its text form keeps, of 24.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use data_encoding::{Encoding, Specification};
 
-use super::LegacyHashError;
+use super::model::LegacyHashError;
 
 /// passlib writes `.` for `+`.
 static STANDARD: LazyLock<Encoding> =

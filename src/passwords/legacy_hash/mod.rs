@@ -4,79 +4,16 @@
 mod bounds;
 mod derive;
 mod encoding;
-
-use std::fmt;
+mod model;
 
 use argon2::{Algorithm, Version};
 
-use bounds::Bound;
+pub(crate) use model::LegacyHash;
+pub use model::LegacyHashError;
+use model::{Bound, Digest, Scheme};
 
 /// Bytes of the longest text; no supported format needs more.
 const MAX_TEXT: usize = 512;
-
-/// A hash of other software, parsed: scheme, salt and the expected output.
-pub(crate) struct LegacyHash {
-    scheme: Scheme,
-    salt: Vec<u8>,
-    expected: Vec<u8>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Scheme {
-    Argon2 {
-        algorithm: Algorithm,
-        version: Version,
-        memory_kib: u32,
-        iterations: u32,
-        lanes: u32,
-    },
-    /// `sha256`: Django's variant, which hashes the hexadecimal SHA-256, so that nothing is cut off at 72 bytes.
-    Bcrypt {
-        cost: u32,
-        sha256: bool,
-    },
-    Scrypt {
-        log_n: u8,
-        r: u32,
-        p: u32,
-    },
-    Pbkdf2 {
-        digest: Digest,
-        iterations: u32,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Digest {
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
-/// Why a hash cannot be imported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LegacyHashError {
-    /// The format is not supported.
-    Unknown,
-    /// The format is supported, but the text is malformed.
-    Broken,
-    /// The hash needs more work or memory than a log-in may take.
-    TooCostly(Bound),
-}
-
-impl fmt::Display for LegacyHashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown => f.write_str("the format of the password hash is not supported"),
-            Self::Broken => f.write_str("the password hash is malformed"),
-            Self::TooCostly(bound) => write!(
-                f,
-                "the password hash takes longer than a log-in may: {bound}; import this user without the hash, \
-                 and they can set a password with a reset link"
-            ),
-        }
-    }
-}
 
 impl LegacyHash {
     /// Parses a hash in the format of Django, of Devise and Laravel (bcrypt), or in the PHC string format.

@@ -52,14 +52,14 @@ struct Failures {
 }
 
 #[derive(QueryableByName)]
-struct Seconds {
+struct RemainingSeconds {
     #[diesel(sql_type = Double)]
     seconds: f64,
 }
 
 /// Seconds until the counter admits an attempt, rounded up.
 pub(crate) fn blocked_for(conn: &mut PgConnection, counter: &str) -> Result<i64, Fault> {
-    let rest: Option<Seconds> = sql_query(
+    let rest: Option<RemainingSeconds> = sql_query(
         "SELECT coalesce(extract(epoch FROM blocked_until - now()), 0)::float8 AS seconds FROM throttles WHERE bucket = $1",
     )
     .bind::<Text, _>(counter)

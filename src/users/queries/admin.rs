@@ -33,7 +33,7 @@ pub struct UserRow {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
-struct UserColumns {
+struct UserRowColumns {
     id: Uuid,
     name: String,
     email: String,
@@ -57,7 +57,7 @@ pub(crate) fn users(
         .order((dsl::created_at.desc(), dsl::id))
         .limit(limit)
         .offset(offset)
-        .select(UserColumns::as_select())
+        .select(UserRowColumns::as_select())
         .load(conn)?;
     Ok((with_session_counts(conn, rows)?, total))
 }
@@ -74,7 +74,7 @@ fn matches<'a>(typed: &'a str, unicode: &'a str, ascii: &'a str) -> _ {
 
 pub(crate) fn user_rows(conn: &mut PgConnection, ids: &[UserId]) -> Result<Vec<UserRow>, Fault> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = users::table.filter(dsl::id.eq_any(ids)).select(UserColumns::as_select()).load(conn)?;
+    let rows = users::table.filter(dsl::id.eq_any(ids)).select(UserRowColumns::as_select()).load(conn)?;
     with_session_counts(conn, rows)
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn is_last_admin(conn: &mut PgConnection, id: UserId) -> Result<bool,
     Ok(is_one && !others)
 }
 
-fn with_session_counts(conn: &mut PgConnection, rows: Vec<UserColumns>) -> Result<Vec<UserRow>, Fault> {
+fn with_session_counts(conn: &mut PgConnection, rows: Vec<UserRowColumns>) -> Result<Vec<UserRow>, Fault> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let counts: Vec<(Uuid, i64)> = sessions::table
         .filter(sessions::principal.eq_any(ids))

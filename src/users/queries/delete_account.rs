@@ -60,7 +60,7 @@ pub(crate) fn lock_due_account(conn: &mut PgConnection) -> Result<Option<(UserId
 pub(crate) fn delete_user(tx: &mut SessionTx<'_>, id: UserId, email: &EmailKey) -> Result<(), Fault> {
     tx.invalidates();
     let conn = &mut **tx;
-    crate::users::queries::registrations::drop_registrations(conn, email)?;
+    crate::registration::queries::drop_registrations(conn, email)?;
     diesel::delete(invitations::table.filter(lower(invitations::email).eq_any(email.spellings())))
         .execute(conn)?;
     diesel::delete(users::table.filter(dsl::id.eq(id.0))).execute(conn)?;

@@ -42,14 +42,14 @@ macro_rules! mail {
             fn content(&self) -> Result<MailContent, Fault> {
                 #[derive(Template)]
                 #[template(path = $text, escape = "none")]
-                struct Text<'a> { $($field: &'a str),* }
+                struct TextPart<'a> { $($field: &'a str),* }
 
                 #[derive(Template)]
                 #[template(path = $html)]
-                struct Html<'a> { $($field: &'a str),* }
+                struct HtmlPart<'a> { $($field: &'a str),* }
 
-                let text = Text { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
-                let html = Html { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
+                let text = TextPart { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
+                let html = HtmlPart { $($field: &self.$field),* }.render().map_err(Fault::bug)?;
                 Ok(MailContent { subject: $subject.to_owned(), body: MailBody { text, html } })
             }
         }
@@ -89,18 +89,18 @@ impl NoticeText {
     fn content(&self) -> Result<MailContent, Fault> {
         #[derive(Template)]
         #[template(path = "mail/notice.txt", escape = "none")]
-        struct Text<'a> {
+        struct NoticeTextPart<'a> {
             notice: &'a NoticeText,
         }
 
         #[derive(Template)]
         #[template(path = "mail/notice.html")]
-        struct Html<'a> {
+        struct NoticeHtmlPart<'a> {
             notice: &'a NoticeText,
         }
 
-        let text = Text { notice: self }.render().map_err(Fault::bug)?;
-        let html = Html { notice: self }.render().map_err(Fault::bug)?;
+        let text = NoticeTextPart { notice: self }.render().map_err(Fault::bug)?;
+        let html = NoticeHtmlPart { notice: self }.render().map_err(Fault::bug)?;
         Ok(MailContent { subject: self.subject.clone(), body: MailBody { text, html } })
     }
 }
@@ -114,12 +114,12 @@ fn circumstances(at: OffsetDateTime, client: &Client) -> String {
 /// * `happened`: see [`circumstances`].
 fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeText {
     match notice {
-        Notice::PasswordChanged => NoticeText {
+        Notice::PasswordChanged { not_me } => NoticeText {
             subject: "Your password was changed".into(),
             what: format!("Your Latchkey password was changed {happened}. All other sessions were ended."),
-            advice: "If this wasn't you, set a new password now. That ends every session.".into(),
-            button: "Set a new password",
-            link: origin.link("/forgot-password"),
+            advice: format!("If this was you, ignore this email. If not, secure your account: we'll end every session, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
+            button: "Secure my account",
+            link: not_me.url.clone(),
             why: "We send this email whenever your password changes.",
         },
         Notice::PasswordReset => NoticeText {

@@ -7,11 +7,10 @@ use crate::factors::{CodeRefusal, PasskeyRefusal};
 use crate::identity::{InvalidEmail, InvalidName};
 use crate::login::{ConfirmRefusal, LoginRefusal};
 use crate::passwords::WeakPassword;
+use crate::recovery::ResetRefusal;
+use crate::registration::{InviteRefusal, RegisterRefusal, SetupRefusal, VerifyRefusal};
 use crate::throttle::RetryAfter;
-use crate::users::{
-    AdminRefusal, ChangeEmailRefusal, ChangePasswordRefusal, DeleteAccountRefusal, InviteRefusal,
-    RegisterRefusal, ResetRefusal, SetupRefusal, VerifyRefusal,
-};
+use crate::users::{AdminRefusal, ChangeEmailRefusal, ChangePasswordRefusal, DeleteAccountRefusal};
 
 /// The first code of an authenticator app that is being set up.
 pub const WRONG_FIRST_CODE: Phrase = Phrase::new(

@@ -18,14 +18,14 @@ pub struct CountedRoute {
 
 pub struct RequestCounts {
     /// From the pattern of a route to its one or two rows.
-    by_path: HashMap<&'static str, RowsOfPath>,
+    by_path: HashMap<&'static str, PathCounters>,
     /// The first is for requests that match no row.
     rows: Vec<RowCounts>,
     refused: [Counter; RefusalReason::ALL.len()],
 }
 
 #[derive(Clone, Copy, Default)]
-struct RowsOfPath {
+struct PathCounters {
     get: usize,
     post: usize,
 }
@@ -58,7 +58,7 @@ impl RowCounts {
 
 impl RequestCounts {
     pub fn new(routes: impl Iterator<Item = CountedRoute>) -> Self {
-        let mut by_path: HashMap<&'static str, RowsOfPath> = HashMap::new();
+        let mut by_path: HashMap<&'static str, PathCounters> = HashMap::new();
         let mut rows = vec![RowCounts::new("other", "other", "none")];
         for CountedRoute { path, is_post, guard } in routes {
             let at = by_path.entry(path).or_default();
@@ -67,7 +67,7 @@ impl RequestCounts {
             rows.push(RowCounts::new(method, path, guard));
         }
         for path in OUTSIDE {
-            by_path.insert(path, RowsOfPath { get: rows.len(), post: OTHER });
+            by_path.insert(path, PathCounters { get: rows.len(), post: OTHER });
             rows.push(RowCounts::new("GET", path, "none"));
         }
         Self { by_path, rows, refused: Default::default() }

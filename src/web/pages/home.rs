@@ -27,7 +27,7 @@ pub async fn landing(visitor: Visitor, ctx: RequestContext) -> Result<HttpRespon
     }
     page::ok(&HomePage {
         page: ctx.page(),
-        can_register: ctx.accounts().users.registration_is_open(),
+        can_register: ctx.accounts().registration.is_open(),
         can_compare: ctx.shared.lab.is_some(),
     })
 }

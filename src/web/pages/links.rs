@@ -64,7 +64,7 @@ pub async fn unlock_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
 }
 
 pub async fn unlock(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.unlock(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().recovery.unlock(form.input.token.as_str(), ctx.client()).await? {
         Some(proof) => {
             known_device::keep(&ctx.request, &ctx.shared, &proof);
             Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::Unlocked)))
@@ -78,7 +78,7 @@ pub async fn not_me_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
 }
 
 pub async fn not_me(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.report_session(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().recovery.report_session(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
         None => dead(&ctx, LinkPurpose::NotMe, form),
     }
@@ -124,7 +124,7 @@ pub async fn undo_factor(
     ctx: RequestContext,
     form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().login.undo_factor(form.input.token.as_str(), ctx.client()).await? {
+    match ctx.accounts().recovery.undo_factor(form.input.token.as_str(), ctx.client()).await? {
         Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
         None => dead(&ctx, LinkPurpose::UndoFactor, form),
     }

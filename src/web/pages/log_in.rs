@@ -46,7 +46,7 @@ impl LogInPage {
         Self {
             page: ctx.page_with_passkeys(),
             form,
-            can_register: ctx.accounts().users.registration_is_open(),
+            can_register: ctx.accounts().registration.is_open(),
             ended: None,
         }
     }

@@ -5,9 +5,9 @@ use askama::Template;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use crate::config::Registration;
+use crate::config::RegistrationMode;
 use crate::db::Refusable as _;
-use crate::users::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
+use crate::registration::{NewUser, RegisterRefusal, VerifyLink, VerifyRefusal};
 use crate::web::copy::links::DEAD_REGISTRATION;
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
@@ -52,15 +52,15 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
         Ok(invite) => invite,
         Err(moved) => return Ok(*moved),
     };
-    let invited = ctx.accounts().admin.open_invitation(&invite).await?;
+    let invited = ctx.accounts().registration.open_invitation(&invite).await?;
     let mut fields = Fields::new(vec![("invite".into(), invite)]);
     if let Some(invited) = &invited {
         fields.set("email", &invited.email);
     }
-    let closed = match ctx.accounts().users.registration() {
-        Registration::Closed => Some(RegisterRefusal::Closed.into()),
+    let closed = match ctx.accounts().registration.mode() {
+        RegistrationMode::Closed => Some(RegisterRefusal::Closed.into()),
         _ if !ctx.accounts().mailer().delivers() => Some(RegisterRefusal::NoMail.into()),
-        Registration::Invite if invited.is_none() => {
+        RegistrationMode::Invite if invited.is_none() => {
             fields.refuse("", RegisterRefusal::NotInvited);
             None
         }
@@ -98,7 +98,7 @@ pub async fn submit(
     }
     let RegisterForm { name, email, password, invite } = form.input;
     let person = NewUser { name: name.0, email: email.0, password: password.into_secret(), invite: invite.0 };
-    let refusal = match ctx.accounts().users.register(person.clone(), ctx.client()).await.split()? {
+    let refusal = match ctx.accounts().registration.register(person.clone(), ctx.client()).await.split()? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
             registration_cookie::keep(&ctx.request, &ctx.shared, &token);
@@ -196,7 +196,7 @@ pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
     };
     let link = ctx
         .accounts()
-        .users
+        .registration
         .verify_link(&token, registration_cookie::shown(&ctx.request, &ctx.shared))
         .await?;
     let live = link != VerifyLink::Dead;
@@ -221,7 +221,7 @@ pub async fn verify(
     let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
     let refusal = match ctx
         .accounts()
-        .users
+        .registration
         .verify_email(token.as_str(), password.expose_secret(), browser, ctx.client())
         .await
         .split()?
@@ -253,13 +253,13 @@ pub async fn verify(
 
 /// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
 async fn discarded(ctx: RequestContext, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().users.discard_registration(form.input.token.as_str()).await? {
+    if !ctx.accounts().registration.discard_registration(form.input.token.as_str()).await? {
         form.fields.refuse("token", DEAD_REGISTRATION);
         return page::refused(&VerifyEmailPage { page: ctx.page(), form: form.fields, asks_password: false });
     }
-    let dropped = match ctx.accounts().users.registration() {
-        Registration::Invite => Flash::InvitedRegistrationDropped,
-        Registration::Open | Registration::Closed => Flash::RegistrationDropped,
+    let dropped = match ctx.accounts().registration.mode() {
+        RegistrationMode::Invite => Flash::InvitedRegistrationDropped,
+        RegistrationMode::Open | RegistrationMode::Closed => Flash::RegistrationDropped,
     };
     Ok(mailed_link::used(&ctx, ctx.redirect("/register", dropped)))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::db::Refusable as _;
 use crate::identity::Email;
-use crate::users::ResetRefusal;
+use crate::recovery::ResetRefusal;
 use crate::web::copy::links::DEAD_RESET;
 use crate::web::copy::refusals::NO_RESET_MAIL;
 use crate::web::http::draft::Draft;
@@ -57,7 +57,7 @@ pub async fn send(_: Visitor, ctx: RequestContext, mut form: Form<AskForm>) -> R
         form.fields.refuse("", NO_RESET_MAIL);
         return page::refused(&ForgotPasswordPage { page: ctx.page(), form: form.fields });
     }
-    match ctx.accounts().users.request_reset(&email, ctx.client()).await.split()? {
+    match ctx.accounts().recovery.request_reset(&email, ctx.client()).await.split()? {
         Ok(()) => Ok(flash::see_other("/forgot-password/sent")),
         Err(wait) => {
             form.fields.refuse("", wait);
@@ -99,7 +99,7 @@ struct ResetPasswordPage {
 impl ResetPasswordPage {
     /// The form with what was typed, or the error of a dead link.
     async fn new(ctx: &RequestContext, mut form: Fields) -> Result<Self, Error> {
-        let email = ctx.accounts().users.reset_link_address(form.value("token")).await?;
+        let email = ctx.accounts().recovery.reset_link_address(form.value("token")).await?;
         if email.is_none() && form.error("token").is_none() {
             form.refuse("token", DEAD_RESET);
         }
@@ -143,7 +143,7 @@ pub async fn submit(
     let password = password.into_secret();
     let refusal = match ctx
         .accounts()
-        .users
+        .recovery
         .reset_password(token.as_str(), password.expose_secret(), ctx.client())
         .await
         .split()?

@@ -19,12 +19,12 @@ use crate::web::session::guard::Pending;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub struct CodeForm {
+pub struct SecondFactorForm {
     code: SecretText,
     next: Text,
 }
 
-impl FormInput for CodeForm {}
+impl FormInput for SecondFactorForm {}
 
 #[derive(Template)]
 #[template(path = "login/second_factor.html")]
@@ -49,9 +49,9 @@ pub async fn form(pending: Pending, ctx: RequestContext) -> Result<HttpResponse,
 pub async fn submit(
     pending: Pending,
     ctx: RequestContext,
-    mut form: Form<CodeForm>,
+    mut form: Form<SecondFactorForm>,
 ) -> Result<HttpResponse, Error> {
-    let CodeForm { code, next } = form.input;
+    let SecondFactorForm { code, next } = form.input;
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).map(str::to_owned);
     match ctx

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::register::explain;
 use crate::db::Refusable as _;
-use crate::users::{NewUser, SetupRefusal};
+use crate::registration::{NewUser, SetupRefusal};
 use crate::web::copy::links::DEAD_SETUP;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -43,7 +43,7 @@ pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
-    let live = ctx.accounts().users.setup_link_is_live(&token).await?;
+    let live = ctx.accounts().registration.setup_link_is_live(&token).await?;
     page::show(
         mailed_link::status(live),
         &SetupPage {
@@ -70,7 +70,7 @@ pub async fn submit(
     let mut strength = None;
     match ctx
         .accounts()
-        .users
+        .registration
         .create_first_admin(token.as_str(), person.clone(), ctx.client())
         .await
         .split()?

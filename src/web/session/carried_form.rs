@@ -27,5 +27,5 @@ pub enum ConfirmStep {
 
 /// The page that confirms. What was posted is the form itself or, once the user has seen the page, the page with the form
 /// inside.
-pub type ConfirmPage =
+pub type ConfirmHandler =
     fn(HttpRequest, PostedForm, CarriedForm) -> LocalBoxFuture<'static, Result<ConfirmStep, Error>>;

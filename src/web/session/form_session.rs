@@ -45,7 +45,9 @@ pub async fn around<B: MessageBody>(
     route: MatchedRoute,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     if let Err(refused) = enter(arrived.request(), Some(route)).await {
-        return Ok(arrived.into_response(HttpResponse::from_error(refused)).map_into_right_body());
+        // Not `into_response`, which loses the error.
+        let (request, _) = arrived.into_parts();
+        return Ok(ServiceResponse::new(request, HttpResponse::from_error(refused)).map_into_right_body());
     }
     let state = RequestState::of(arrived.request());
     let Some(shared) = arrived.app_data::<Data<Shared>>().cloned() else {
@@ -61,10 +63,7 @@ pub async fn around<B: MessageBody>(
         (answer, request::take_fault(), request::key_lifetime())
     };
     let (answer, fault, keep_for) = request::scope_with(key, state.session(), answer).await;
-    if let Some(fault) = fault {
-        return Err(Error::from(fault).into());
-    }
-    let mut answer = answer?;
+    let mut answer = answer.map_err(|error| fault.map_or(error, |fault| Error::from(fault).into()))?;
     if let Some(cookie) = cookies::take(answer.headers_mut(), &shared.cookie.session) {
         state.put_cookie(current_session::kept_for(cookie, keep_for));
     }

@@ -14,7 +14,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder};
 use futures_util::future::LocalBoxFuture;
 
 use super::arguments::EndsInForm;
-use super::carried_form::{CarriedForm, ConfirmPage, ConfirmStep};
+use super::carried_form::{CarriedForm, ConfirmHandler, ConfirmStep};
 use super::guard::{Guard, GuardKind};
 use super::with_session::look_up;
 use crate::db::Fault;
@@ -36,7 +36,7 @@ pub type Redraw = Rc<dyn Fn(HttpRequest) -> LocalBoxFuture<'static, HttpResponse
 pub struct FormPages {
     /// `None` where the row cannot show its form again.
     pub redraw: Option<Redraw>,
-    pub confirm: ConfirmPage,
+    pub confirm: ConfirmHandler,
 }
 
 /// `handler`, which shows a page, with its arguments read from the request.

@@ -101,7 +101,7 @@ async fn password_managers_know_each_field() {
     assert_eq!(known("/login").await, "username webauthn current-password");
     assert_eq!(known("/register").await, "name username new-password");
     assert_eq!(known("/forgot-password").await, "username");
-    let link = app.accounts.users.setup_link().await.expect("a link").expect("no administrator yet");
+    let link = app.accounts.registration.setup_link().await.expect("a link").expect("no administrator yet");
     let setup = link.strip_prefix(&app.origin).expect("a link of ours");
     assert_eq!(known(setup).await, "name username new-password");
     chrome.log_in(ada.email, ada.password).await;

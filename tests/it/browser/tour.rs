@@ -339,7 +339,7 @@ pub struct Letter {
 /// A server without users: the setup link, and empty lists.
 pub async fn empty() -> (TestApp, Vec<String>) {
     let app = TestApp::spawn();
-    let link = app.accounts.users.setup_link().await.expect("a link").expect("no administrator yet");
+    let link = app.accounts.registration.setup_link().await.expect("a link").expect("no administrator yet");
     let setup = link.strip_prefix(&app.origin).expect("a link of ours").to_owned();
     (app, vec![setup, "/setup?token=wrong".to_owned(), "/dev/mailbox".to_owned(), "/".to_owned()])
 }

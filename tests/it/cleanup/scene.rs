@@ -2,7 +2,7 @@
 //! everything.
 
 use latchkey::cleanup::{Artifact, Cleanup};
-use latchkey::config::Registration;
+use latchkey::config::RegistrationMode;
 use serde_json::Value;
 
 use crate::passkeys::{add, asked};
@@ -110,7 +110,7 @@ async fn guessed_at(app: &TestApp, address: &str) -> Letter {
 impl Scene {
     pub async fn set(case: Case, cleanup: Cleanup) -> Self {
         let app = TestApp::spawn_with(|settings| {
-            settings.registration = Registration::Invite;
+            settings.registration = RegistrationMode::Invite;
             settings.throttle.mails_per_hour = 1000;
             settings.throttle.asks_per_hour = 1000;
         });

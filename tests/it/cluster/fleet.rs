@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::rt::time::sleep;
 use futures_util::future::join_all;
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::migrations;
 use nix::sys::signal::Signal;
 
@@ -32,8 +32,9 @@ impl Fleet {
     pub async fn start(program: Option<&Path>, pause: Duration) -> Self {
         let dir = DataDir::new();
         let settings = &[("fsync", "off"), ("max_connections", "100")];
-        let server = LocalServer::start(&Options { settings, ..Options::new(dir.path()) })
-            .unwrap_or_else(|error| panic!("{error}"));
+        let server =
+            LocalServer::start(&LocalPostgresOptions { settings, ..LocalPostgresOptions::new(dir.path()) })
+                .unwrap_or_else(|error| panic!("{error}"));
         let url = server.maintenance_url();
         // The first instance of the other version brings its own schema.
         if program.is_none() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, RunQueryDsl as _, sql_query};
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::migrations;
 
 use super::{CHECKS, SECRET, doctor};
@@ -58,7 +58,7 @@ async fn of_a_pooler_in_between_the_doctor_says_which_setting_is_missing() {
 async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_is_no_problem() {
     // A server as it should be: the tests' own is made for speed.
     let dir = DataDir::new();
-    let server = LocalServer::start(&Options::new(dir.path())).unwrap();
+    let server = LocalServer::start(&LocalPostgresOptions::new(dir.path())).unwrap();
     let direct = server.maintenance_url();
     // The smallest pool: a check that holds a connection and asks for another would wait for ever.
     let bouncer = PgBouncer::with(&direct, 1).await;

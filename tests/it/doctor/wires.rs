@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::migrations;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
@@ -28,8 +28,11 @@ struct Postgres {
 impl Postgres {
     async fn start() -> Self {
         let (dir, port, certificates) = (DataDir::new(), free_port(), Certificates::new());
-        let own = LocalServer::start(&Options { settings: &[("fsync", "off")], ..Options::new(dir.path()) })
-            .unwrap();
+        let own = LocalServer::start(&LocalPostgresOptions {
+            settings: &[("fsync", "off")],
+            ..LocalPostgresOptions::new(dir.path())
+        })
+        .unwrap();
         let ask = |query| String::read(&mut migrations::connect(&own.maintenance_url()).unwrap(), query);
         let data = ask("SELECT setting FROM pg_settings WHERE name = 'data_directory'");
         let programs = ask("SELECT setting FROM pg_config WHERE name = 'BINDIR'");

@@ -9,7 +9,7 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::rt::{spawn, task, time};
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::migrations;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -277,7 +277,7 @@ pub async fn start(dir: PathBuf, settings: Settings) -> LocalServer {
     let started = task::spawn_blocking(move || {
         let mut all = vec![("fsync", "off")];
         all.extend(settings);
-        LocalServer::start(&Options { settings: &all, ..Options::new(&dir) })
+        LocalServer::start(&LocalPostgresOptions { settings: &all, ..LocalPostgresOptions::new(&dir) })
     });
     started.await.expect("a thread").unwrap_or_else(|error| panic!("{error}"))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::rt::{task, time};
 use diesel::connection::SimpleConnection as _;
-use latchkey::db::local::{LocalServer, Options};
+use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::migrations;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -121,7 +121,8 @@ impl Faults {
 /// The test's own cluster. What a commit answered survives a crash of the server, if not of the machine.
 pub fn start(dir: &std::path::Path) -> LocalServer {
     let settings = &[("fsync", "off"), ("max_connections", "100")];
-    LocalServer::start(&Options { settings, ..Options::new(dir) }).unwrap_or_else(|error| panic!("{error}"))
+    LocalServer::start(&LocalPostgresOptions { settings, ..LocalPostgresOptions::new(dir) })
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn keepers(url: &str) -> Vec<Pid> {

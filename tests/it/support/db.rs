@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use latchkey::db::migrations;
-use test_db::{Schema, Server};
+use test_db::{TestSchema, TestServer};
 
 pub use test_db::Scalar;
 
@@ -12,9 +12,10 @@ pub type TestDb = test_db::TestDb<Latchkey>;
 /// Its tables and those of the sessions.
 pub struct Latchkey;
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start::<Latchkey>(env!("CARGO_TARGET_TMPDIR")));
+static SERVER: LazyLock<TestServer> =
+    LazyLock::new(|| TestServer::start::<Latchkey>(env!("CARGO_TARGET_TMPDIR")));
 
-impl Schema for Latchkey {
+impl TestSchema for Latchkey {
     const DIRECTORIES: &'static [&'static str] = &[
         concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/crates/sessions/migrations"),
@@ -24,7 +25,7 @@ impl Schema for Latchkey {
         migrations::run(url).unwrap();
     }
 
-    fn server() -> &'static Server {
+    fn server() -> &'static TestServer {
         &SERVER
     }
 }

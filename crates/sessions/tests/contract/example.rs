@@ -1,24 +1,24 @@
 //! The example runs: its users log in, list their sessions and end them, and a change of a user shows at once.
 
 use actix_session::SessionMiddleware;
-use actix_web::App;
 use actix_web::cookie::{Cookie, Key};
 use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::Data;
+use actix_web::{App, services};
 use latchkey_sessions::{Store, request};
 use test_db::eventually;
 
 use super::support::TestDb;
 
 #[allow(dead_code)] // Its `main` is not called here.
-#[path = "../../examples/shop.rs"]
+#[path = "../../examples/shop/main.rs"]
 mod shop;
 
 #[actix_web::test]
 async fn the_example_logs_in_lists_and_revokes() {
     let db = TestDb::new();
-    shop::migrate(&mut db.connect());
+    db.execute(include_str!("../../examples/shop/users.sql"));
     db.execute(
         "INSERT INTO users (name, token_hash) SELECT name, sha256(('token of ' || name)::bytea)
          FROM unnest('{ada,grace}'::text[]) name",
@@ -28,7 +28,7 @@ async fn the_example_logs_in_lists_and_revokes() {
     let app = init_service(
         App::new()
             .app_data(Data::new(store.clone()))
-            .configure(shop::routes)
+            .service(services![shop::log_in, shop::list, shop::revoke])
             .wrap(SessionMiddleware::new(store.clone(), Key::from(&[7; 64])))
             .wrap(from_fn(request::middleware)),
     )

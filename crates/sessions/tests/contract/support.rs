@@ -4,16 +4,17 @@ use std::sync::LazyLock;
 
 use data_encoding::BASE64URL_NOPAD;
 use diesel_migrations::MigrationHarness as _;
-use test_db::{Schema, Server};
+use test_db::{TestSchema, TestServer};
 
 pub type TestDb = test_db::TestDb<Sessions>;
 
 /// The tables of this crate.
 pub struct Sessions;
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start::<Sessions>(env!("CARGO_TARGET_TMPDIR")));
+static SERVER: LazyLock<TestServer> =
+    LazyLock::new(|| TestServer::start::<Sessions>(env!("CARGO_TARGET_TMPDIR")));
 
-impl Schema for Sessions {
+impl TestSchema for Sessions {
     const DIRECTORIES: &'static [&'static str] = &[concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")];
 
     fn apply(url: &str) {
@@ -21,7 +22,7 @@ impl Schema for Sessions {
         conn.run_pending_migrations(latchkey_sessions::MIGRATIONS).unwrap();
     }
 
-    fn server() -> &'static Server {
+    fn server() -> &'static TestServer {
         &SERVER
     }
 }

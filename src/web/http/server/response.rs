@@ -13,11 +13,11 @@ use super::traffic::ResponseGuard;
 pub const PIECE: usize = 8 * 1024;
 
 pub struct ResponseBody {
-    body: Body,
+    body: BodyBytes,
     _until_sent: Option<ResponseGuard>,
 }
 
-enum Body {
+enum BodyBytes {
     /// Bytes in memory. Those of a static file are part of the program.
     Whole(Bytes),
     Other(BoxBody),
@@ -27,10 +27,10 @@ impl ResponseBody {
     pub fn new(body: impl MessageBody + 'static, response_guard: Option<ResponseGuard>) -> Self {
         let body = match body.size() {
             // Its length is not to be told (204, 304).
-            BodySize::None => Body::Other(BoxBody::new(body)),
+            BodySize::None => BodyBytes::Other(BoxBody::new(body)),
             BodySize::Sized(_) | BodySize::Stream => match body.boxed().try_into_bytes() {
-                Ok(bytes) => Body::Whole(bytes),
-                Err(body) => Body::Other(body),
+                Ok(bytes) => BodyBytes::Whole(bytes),
+                Err(body) => BodyBytes::Other(body),
             },
         };
         Self { body, _until_sent: response_guard }
@@ -42,16 +42,16 @@ impl MessageBody for ResponseBody {
 
     fn size(&self) -> BodySize {
         match &self.body {
-            Body::Whole(bytes) => BodySize::Sized(bytes.len() as u64),
-            Body::Other(body) => body.size(),
+            BodyBytes::Whole(bytes) => BodySize::Sized(bytes.len() as u64),
+            BodyBytes::Other(body) => body.size(),
         }
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         match &mut self.body {
-            Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Body::Whole(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(PIECE))))),
-            Body::Other(body) => Pin::new(body).poll_next(cx),
+            BodyBytes::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            BodyBytes::Whole(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(PIECE))))),
+            BodyBytes::Other(body) => Pin::new(body).poll_next(cx),
         }
     }
 }

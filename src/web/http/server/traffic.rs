@@ -32,15 +32,15 @@ enum Phase {
     /// Reading a head.
     Head,
     /// The request is answered, but its body is still arriving.
-    Discarding(Body),
+    Discarding(RemainingBody),
     /// A handler has the request. Its body is still arriving, and `waiting` bytes of it have not been read.
-    Body { body: Body, waiting: u64 },
+    Body { body: RemainingBody, waiting: u64 },
     /// The request is complete and its answer is not.
     Answering,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Body {
+enum RemainingBody {
     /// So much is still to come.
     Sized(u64),
     /// Chunked. How much of it may still come if it is discarded.
@@ -97,13 +97,13 @@ impl Traffic {
         }
         match self.phase.get() {
             Phase::Head => Room::Head,
-            Phase::Discarding(Body::Sized(left)) => Room::Discard(left.min(BODY_WINDOW)),
-            Phase::Discarding(Body::Unsized(0)) => Room::Closed,
-            Phase::Discarding(Body::Unsized(left)) => Room::Discard(left.min(UNSIZED_WINDOW)),
+            Phase::Discarding(RemainingBody::Sized(left)) => Room::Discard(left.min(BODY_WINDOW)),
+            Phase::Discarding(RemainingBody::Unsized(0)) => Room::Closed,
+            Phase::Discarding(RemainingBody::Unsized(left)) => Room::Discard(left.min(UNSIZED_WINDOW)),
             Phase::Body { body, waiting } => {
                 let (left, window) = match body {
-                    Body::Sized(left) => (left, BODY_WINDOW),
-                    Body::Unsized(_) => (UNSIZED_WINDOW, BODY_WINDOW),
+                    RemainingBody::Sized(left) => (left, BODY_WINDOW),
+                    RemainingBody::Unsized(_) => (UNSIZED_WINDOW, BODY_WINDOW),
                 };
                 match left.min(window.saturating_sub(waiting)) {
                     0 => Room::None,
@@ -117,15 +117,17 @@ impl Traffic {
     /// `count` bytes of a body were handed over.
     pub fn handed_over(&self, count: u64) {
         self.phase.set(match self.phase.get() {
-            Phase::Discarding(Body::Sized(left)) if left <= count => Phase::Head,
-            Phase::Discarding(Body::Sized(left)) => Phase::Discarding(Body::Sized(left - count)),
-            Phase::Discarding(Body::Unsized(left)) => {
-                Phase::Discarding(Body::Unsized(left.saturating_sub(count)))
+            Phase::Discarding(RemainingBody::Sized(left)) if left <= count => Phase::Head,
+            Phase::Discarding(RemainingBody::Sized(left)) => {
+                Phase::Discarding(RemainingBody::Sized(left - count))
+            }
+            Phase::Discarding(RemainingBody::Unsized(left)) => {
+                Phase::Discarding(RemainingBody::Unsized(left.saturating_sub(count)))
             }
             Phase::Body { body, waiting } => {
                 let body = match body {
-                    Body::Sized(left) => Body::Sized(left.saturating_sub(count)),
-                    body @ Body::Unsized(_) => body,
+                    RemainingBody::Sized(left) => RemainingBody::Sized(left.saturating_sub(count)),
+                    body @ RemainingBody::Unsized(_) => body,
                 };
                 Phase::Body { body, waiting: waiting + count }
             }
@@ -187,7 +189,10 @@ impl ResponseGuard {
             payload => {
                 let counted = CountedBody { payload, traffic: Rc::clone(&traffic) };
                 *request.payload() = Payload::Stream { payload: Box::pin(counted) };
-                Phase::Body { body: length.map_or(Body::Unsized(DISCARD), Body::Sized), waiting: 0 }
+                Phase::Body {
+                    body: length.map_or(RemainingBody::Unsized(DISCARD), RemainingBody::Sized),
+                    waiting: 0,
+                }
             }
         });
         Some(Self(traffic))
@@ -200,7 +205,7 @@ impl ResponseGuard {
     /// has yet to send.
     pub async fn wait_for_buffered_body(&self) {
         for _ in 0..ARRIVE_IN_TURNS {
-            let Phase::Body { body: Body::Sized(1..), .. } = self.0.phase.get() else { return };
+            let Phase::Body { body: RemainingBody::Sized(1..), .. } = self.0.phase.get() else { return };
             yield_now().await;
         }
     }
@@ -209,7 +214,7 @@ impl ResponseGuard {
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
         self.0.phase.set(match self.0.phase.get() {
-            Phase::Body { body: Body::Sized(0), .. } => Phase::Head,
+            Phase::Body { body: RemainingBody::Sized(0), .. } => Phase::Head,
             Phase::Body { body, .. } => Phase::Discarding(body),
             phase @ Phase::Discarding(_) => phase,
             Phase::Head | Phase::Answering => Phase::Head,

@@ -117,16 +117,16 @@ pub async fn remove(
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub struct StepForm {
+pub struct PasskeyStepForm {
     second_step: Preset,
 }
 
-impl FormInput for StepForm {}
+impl FormInput for PasskeyStepForm {}
 
 pub async fn set_step(
     me: Confirmed,
     ctx: RequestContext,
-    form: Form<StepForm>,
+    form: Form<PasskeyStepForm>,
 ) -> Result<HttpResponse, Error> {
     let Some(step) = PasskeyStep::parse(form.input.second_step.as_str()) else {
         return Ok(ctx.redirect(PAGE, Flash::StepUnchanged));

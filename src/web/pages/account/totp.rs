@@ -79,16 +79,16 @@ pub async fn start(me: Confirmed, ctx: RequestContext, _: Form<NoFields>) -> Res
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub struct CodeForm {
+pub struct TotpCodeForm {
     code: SecretText,
 }
 
-impl FormInput for CodeForm {}
+impl FormInput for TotpCodeForm {}
 
 pub async fn finish(
     me: Confirmed,
     ctx: RequestContext,
-    mut form: Form<CodeForm>,
+    mut form: Form<TotpCodeForm>,
 ) -> Result<HttpResponse, Error> {
     match ctx
         .accounts()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::db::Refusable as _;
-use crate::users::{InvitationRow, InviteRefusal};
+use crate::registration::{InvitationRow, InviteRefusal};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -67,7 +67,7 @@ impl Invitation {
 impl InvitationsPage {
     async fn new(me: &Admin, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let asked = Pager::asked(&ctx.query("page"));
-        let (rows, total) = ctx.accounts().admin.invitations(PER_PAGE, Pager::offset(asked)).await?;
+        let (rows, total) = ctx.accounts().registration.invitations(PER_PAGE, Pager::offset(asked)).await?;
         let page = ctx.page().at("/admin/invitations");
         Ok(Self {
             pager: Pager::new(asked, total, &page, ""),
@@ -94,7 +94,7 @@ pub async fn invite(
 ) -> Result<HttpResponse, Error> {
     match ctx
         .accounts()
-        .admin
+        .registration
         .invite(me.session.owner.clone(), form.input.email.as_str(), ctx.client())
         .await
         .split()?
@@ -114,7 +114,7 @@ pub async fn withdraw(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().admin.withdraw_invitation(&me.session.owner, id, ctx.client()).await? {
+    if !ctx.accounts().registration.withdraw_invitation(&me.session.owner, id, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect("/admin/invitations", Flash::Withdrawn))

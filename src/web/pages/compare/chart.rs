@@ -48,7 +48,7 @@ impl Scale {
     }
 }
 
-pub struct Bar {
+pub struct ChartBar {
     pub label: &'static str,
     pub value: String,
     pub size: f64,
@@ -57,12 +57,12 @@ pub struct Bar {
 
 impl Chart {
     pub fn new(
-        bars: impl Iterator<Item = Bar>,
+        bars: impl Iterator<Item = ChartBar>,
         scale: &Scale,
         ticks: &[(f64, &'static str)],
         title: &str,
     ) -> Self {
-        let lane = |(at, bar): (usize, Bar)| Lane {
+        let lane = |(at, bar): (usize, ChartBar)| Lane {
             label: bar.label,
             share: format!("{:.2}", scale.percent(bar.size)),
             value: bar.value,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::chart::{Bar, Chart, Scale};
+use super::chart::{Chart, ChartBar, Scale};
 use super::copy::measurements as copy;
 use crate::lab::{Cost, Lab, Spread, Stopwatch};
 use crate::web::pages::view::When;
@@ -113,7 +113,7 @@ impl StopwatchView {
             measured(copy::DENY_LIST, false, result.deny_list),
             (unlisted, result.token_life, false),
         ];
-        let bars = measured.iter().map(|(row, time, is_session)| Bar {
+        let bars = measured.iter().map(|(row, time, is_session)| ChartBar {
             label: row.label,
             value: row.p50.clone(),
             size: time.as_secs_f64(),
@@ -136,7 +136,7 @@ impl StopwatchView {
 impl CostView {
     fn new(result: &Cost, at: Instant) -> Self {
         let checks = &result.checks;
-        let times = checks.iter().map(|check| Bar {
+        let times = checks.iter().map(|check| ChartBar {
             label: copy::check(check.kind),
             value: copy::microseconds(check.microseconds),
             size: check.microseconds,
@@ -146,7 +146,7 @@ impl CostView {
         let bytes = copy::BYTES.into_iter().filter_map(|(kind, label)| {
             let check = checks.iter().find(|check| check.kind == kind)?;
             let (value, size) = (copy::bytes(check.bytes), check.bytes as f64);
-            Some(Bar { label, value, size, is_session: kind.is_session() })
+            Some(ChartBar { label, value, size, is_session: kind.is_session() })
         });
         let check_rows = checks.iter().map(|check| CheckRow {
             label: copy::check(check.kind),

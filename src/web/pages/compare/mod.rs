@@ -38,12 +38,12 @@ pub struct StepPath {
 
 /// The only field of a step, for steps with a choice.
 #[derive(serde::Deserialize)]
-pub struct StepForm {
+pub struct LabStepForm {
     #[serde(default)]
     value: Text,
 }
 
-impl FormInput for StepForm {}
+impl FormInput for LabStepForm {}
 
 pub async fn index(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     answer::ok(&ComparePage::new(&ctx, RunNotice::default()).await?)
@@ -76,7 +76,7 @@ pub async fn step(
     _: Visitor,
     ctx: RequestContext,
     Path(StepPath { step }): Path<StepPath>,
-    form: Form<StepForm>,
+    form: Form<LabStepForm>,
 ) -> Result<HttpResponse, Error> {
     let step = Step::parse(&step, form.input.value.as_str()).ok_or(Error::NotFound)?;
     let received = ReceivedCookies::of(&ctx);

@@ -1,7 +1,7 @@
 //! Figures day by day, for small charts.
 
 /// One day of a chart; `height` is its share of the tallest, 0 to 100.
-pub struct Bar {
+pub struct DayBar {
     pub label: String,
     pub value: String,
     pub height: u8,
@@ -9,7 +9,7 @@ pub struct Bar {
 
 /// A figure day by day, drawn on a scale from zero to `top`.
 pub struct Series {
-    pub bars: Vec<Bar>,
+    pub bars: Vec<DayBar>,
     pub top: String,
 }
 
@@ -18,7 +18,7 @@ impl Series {
         let days: Vec<_> = days.collect();
         let top = days.iter().map(|(_, value)| *value).max().unwrap_or(0).max(1);
         let height = |value: i64| u8::try_from(value.saturating_mul(100) / top).unwrap_or(0);
-        let bar = |(label, value)| Bar { label, value: grouped(value), height: height(value) };
+        let bar = |(label, value)| DayBar { label, value: grouped(value), height: height(value) };
         Self { bars: days.into_iter().map(bar).collect(), top: grouped(top) }
     }
 }

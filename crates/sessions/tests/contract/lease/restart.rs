@@ -5,7 +5,7 @@ use diesel_migrations::MigrationHarness as _;
 use futures_util::future::join_all;
 use latchkey_db::connect;
 use latchkey_sessions::{MIGRATIONS, Policy};
-use local_postgres::{LocalServer, Options};
+use local_postgres::{LocalPostgresOptions, LocalServer};
 use nix::sys::signal::{Signal, kill};
 
 use super::instances::{Instance, principal_and_gate, warm};
@@ -14,7 +14,7 @@ use test_db::{DataDir, eventually};
 #[actix_web::test]
 async fn after_a_crash_of_the_database_all_trust_again_and_hear_each_other() {
     let dir = DataDir::new();
-    let mut options = Options::new(dir.path());
+    let mut options = LocalPostgresOptions::new(dir.path());
     options.settings = &[("fsync", "off")];
     let server = LocalServer::start(&options).unwrap();
     let url = server.maintenance_url();

@@ -1,0 +1,97 @@
+//! Puts a store together.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use latchkey_db::{Db, PoolSettings};
+
+use super::batch_loader::BatchLoader;
+use super::cache::Cache;
+use super::inner::{StoreCounters, StoreInner};
+use super::interner::Interner;
+use super::lease::Lease;
+use super::listener_handle::ListenerHandle;
+use super::session_list::MAX_LISTS;
+use super::touches::Touches;
+use super::{Background, Owner, Policy, Store};
+
+/// Puts a [`Store`] together; see [`Store::builder`].
+pub struct Builder<O: Owner = ()> {
+    db: Db,
+    policy: Policy,
+    cacheable: bool,
+    owner: PhantomData<O>,
+}
+
+impl<O: Owner> Builder<O> {
+    /// The clocks and limits; [`Policy::default`] otherwise.
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// What is read about the principal with each session; nothing otherwise.
+    pub fn owner<P: Owner>(self) -> Builder<P> {
+        let Self { db, policy, cacheable, .. } = self;
+        Builder { db, policy, cacheable, owner: PhantomData }
+    }
+
+    /// For sessions of a [kind](Owner::KIND) that no instance caches: a change is complete when it is committed, and
+    /// [`Store::write`] waits for nothing more.
+    pub fn uncached(self) -> Self {
+        Self { cacheable: false, ..self }
+    }
+
+    /// The store alone, for commands that run once and for applications whose database is not ready yet. Until [`Store::start_background`] is called, every lookup asks the database and `last_seen_at`
+    /// is not written.
+    pub fn build(self) -> Store<O> {
+        let Self { db, policy, cacheable, .. } = self;
+        let shared = StoreInner {
+            cache: Cache::new(policy.cached),
+            lists: Cache::new(policy.cached.min(MAX_LISTS)),
+            interner: Interner::default(),
+            lease: Lease::none(),
+            loader: BatchLoader::default(),
+            touches: Touches::default(),
+            listener: ListenerHandle::default(),
+            counts: StoreCounters::default(),
+        };
+        Store { db, policy, cacheable, shared: Arc::new(shared) }
+    }
+
+    /// The store and its background work. Call it inside an actix runtime.
+    ///
+    /// # Panics
+    /// Outside an actix runtime.
+    pub fn spawn(self) -> (Store<O>, Background) {
+        let store = self.build();
+        let background = store.start_background();
+        (store, background)
+    }
+}
+
+impl Store {
+    /// Begins to put a store on the database at `url` (libpq syntax) together, with a pool of its own.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// let (store, background) = latchkey_sessions::Store::on("postgresql://localhost/shop").spawn();
+    /// # }
+    /// ```
+    pub fn on(url: &str) -> Builder {
+        Self::builder(Db::new(url, PoolSettings::default()))
+    }
+
+    /// Begins to put a store on `db` together.
+    ///
+    /// ```no_run
+    /// # async fn example() {
+    /// use latchkey_sessions::{Db, Policy, PoolSettings, Store};
+    ///
+    /// let db = Db::new("postgresql://localhost/shop", PoolSettings::default());
+    /// let (store, background) = Store::builder(db).policy(Policy::default()).spawn();
+    /// # }
+    /// ```
+    pub fn builder(db: Db) -> Builder {
+        Builder { db, policy: Policy::default(), cacheable: true, owner: PhantomData }
+    }
+}

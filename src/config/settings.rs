@@ -1,0 +1,82 @@
+//! The settings in force.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::database::Database;
+use super::limits::{
+    AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, SessionLimits, Switch,
+    ThrottleLimits,
+};
+use super::mail::{MailSettings, Transport};
+use super::origin::Origin;
+use super::problems::Misconfigured;
+use super::raw::RegistrationMode;
+use super::sources::{Source, Sources};
+use crate::secret::Secret;
+
+/// Every setting, with its default where the operator named none.
+#[derive(Clone)]
+pub struct Settings {
+    pub server: ServerSettings,
+    /// `None`: local mode, Latchkey starts its own Postgres in `data_dir`.
+    pub database: Option<SecretString>,
+    /// The name of a connection made in the Choreo console.
+    pub(super) choreo_connection: String,
+    /// Where the connection that listens goes, if not there.
+    pub database_direct: Option<SecretString>,
+    pub pool: Database,
+    pub data_dir: PathBuf,
+    pub secret: Secret,
+    pub mail: MailSettings,
+    /// Where `/metrics` is answered, if anywhere: never at the public address.
+    pub metrics: Option<SocketAddr>,
+    pub registration: RegistrationMode,
+    /// Whether `/compare` exists. On by default, because it shows what the sessions guarantee and needs no account. Off
+    /// removes its routes, links, clean-up and signing keys, for sites that show only what their users need.
+    pub compare: Switch,
+    pub sessions: SessionLimits,
+    pub passwords: PasswordLimits,
+    pub hashing: Hashing,
+    pub throttle: ThrottleLimits,
+    pub tokens: LinkLifetimes,
+    pub leaving: DeletionSettings,
+    pub audit: AuditSettings,
+    pub(super) sources: Sources,
+}
+
+#[derive(Clone)]
+pub struct ServerSettings {
+    pub bind: IpAddr,
+    pub port: u16,
+    pub public: Origin,
+    /// How many proxies of ours stand in front: the client is the Nth address from the right.
+    pub trusted_hops: usize,
+    /// Threads that serve.
+    pub workers: usize,
+    /// Whether browsers are told to use TLS for every host below the public one, too.
+    pub hsts_subdomains: Switch,
+}
+
+impl Settings {
+    /// Local mode: no database was named, so Latchkey brings its own.
+    pub fn is_local(&self) -> bool {
+        self.database.is_none()
+    }
+
+    /// Takes the port that the system chose for port 0, so that links lead to it where no public URL is set.
+    pub fn listening_on(&mut self, port: u16) -> Result<(), Misconfigured> {
+        if self.sources.of("server.public_url") == Source::Default {
+            self.server.public = Origin::on_this_machine(port).map_err(Misconfigured::new)?;
+        }
+        self.server.port = port;
+        Ok(())
+    }
+
+    /// Whether people may register, yet no letter can prove their address.
+    pub fn registration_lacks_mail(&self) -> bool {
+        self.registration != RegistrationMode::Closed && self.mail.transport == Transport::None
+    }
+}
