@@ -1,23 +1,15 @@
-//! Latchkey: the front door for web apps. People register, log in and see every device they are logged in
-//! on; anything can be taken back at once. Login state lives in server-side sessions in Postgres.
+//! Latchkey: a log-in server for web apps. Users register, log in, see every session, and end any of them at once.
+//! Login state is kept in server-side sessions in Postgres.
 //!
-//! The rooms, each knowing only those to its left:
+//! The modules are rooms; each imports only from rooms to its left:
 //!
 //! ```text
-//! secret ← config ← db ← (latchkey_sessions) ← mail ← accounts ← lab ← web ← cli ← main
+//! secret ← config ← db ← mail ← identity ← passwords ← audit ← throttle ← notices ← factors ← cleanup ← login
+//!   ← recovery ← registration ← users ← maintenance ← lab ← web ← cli
 //! ```
 //!
-//! * [`secret`]: keys derived from the one secret, sealing, mailed tokens.
-//! * [`config`]: settings and every limit with its reason.
-//! * [`db`]: the only door to Postgres; [`db::local`] brings one along.
-//! * [`latchkey_sessions`]: an actix-session store that lists, rotates and revokes. Usable without the rest.
-//! * [`mail`]: letters, and the outbox they wait in.
-//! * [`accounts`]: people and their proofs, one operation a file.
-//! * [`lab`]: a session and a JSON Web Token side by side, for `/compare` and `latchkey prove`.
-//! * [`web`]: guards, routes, pages.
-//! * [`cli`]: `latchkey serve` and its siblings.
-//!
-//! [`device`] names browsers; [`unicode`] judges what people type. These two use no other module.
+//! `docs/architecture.md` says what each one does. [`accounts`] composes the services from [`passwords`] to
+//! [`maintenance`]; [`device`] and [`unicode`] import nothing. [`latchkey_sessions`] can be used without the rest.
 
 pub mod accounts;
 pub mod audit;

@@ -13,6 +13,7 @@ mod model;
 mod outcome;
 pub mod prove;
 mod queries;
+mod rows;
 mod run;
 mod runs;
 mod service;
@@ -28,7 +29,7 @@ pub use measurements::{
 };
 pub use model::{DenyList, Holder, Service, Subject, SubjectRole};
 pub use outcome::{HistoryEntry, LoggedStep, Outcome, RefreshRefusal};
-pub use queries::{SessionRow, TokenRow};
+pub use rows::{SessionRow, TokenRow};
 pub use run::{CredentialSet, Credentials, Run};
 pub use runs::NewRun;
 pub use service::{ClientInfo, Lab};

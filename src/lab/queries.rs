@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::jwt::{Algorithm, Use};
 use super::limits::{MAX_RUNS, MAX_RUNS_PER_NETWORK, RUN_LIFE, RunLimit};
+use super::rows::{SessionRow, TokenRow};
 use super::{DenyList, HistoryEntry, Outcome, Run, Subject, SubjectRole};
 use crate::db::Fault;
 use crate::db::schema::{lab_runs, lab_tokens};
@@ -23,25 +24,6 @@ const HISTORY_LENGTH: usize = 12;
 
 /// How many rows of each kind the page shows.
 const ROWS_SHOWN: i64 = 4;
-
-/// A lab session, as the table stores it.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = session_rows, check_for_backend(diesel::pg::Pg))]
-pub struct SessionRow {
-    pub key_hash: Vec<u8>,
-    pub created_at: Moment,
-    pub last_seen_at: Moment,
-    pub expires_at: Moment,
-    pub revoked_at: Option<Moment>,
-}
-
-/// A token, as its issuer recorded it.
-pub struct TokenRow {
-    pub id: String,
-    pub kind: String,
-    pub used_at: Option<Moment>,
-    pub denied_at: Option<Moment>,
-}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = lab_runs, check_for_backend(diesel::pg::Pg))]

@@ -1,6 +1,7 @@
 //! The state of a run after a step: the verdicts on every credential, and what the server stores.
 
-use super::queries::{self, SessionRow, TokenRow};
+use super::queries;
+use super::rows::{SessionRow, TokenRow};
 use super::{Comparison, Credentials, DenyList, Holder, Lab, Run};
 use crate::db::Fault;
 

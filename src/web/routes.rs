@@ -20,7 +20,7 @@ use super::pages::{
     second_factor, setup,
 };
 use super::session::arguments::{EndsInDraft, EndsInForm, StartsWithGuard};
-use super::session::form_session::{self, around};
+use super::session::form_session::{self, with_form_session};
 use super::session::guard::{Admin, Confirmed, Guard, GuardKind, Pending, SignedIn, Visitor};
 use super::session::receive::{self, FormPages, Redraw};
 use super::session::with_session::with_session;
@@ -227,12 +227,13 @@ where
         redraw,
         confirm: |request, posted, carried| Box::pin(confirm::step(request, posted, carried)),
     };
+    // Read upwards: the last `wrap` is the outermost.
     let handler = move |shared: &Shared| {
         web::route()
             .service(receive::receive::<G, _, _>(handler.clone(), pages.clone()))
             .wrap(IdentityMiddleware::default())
             .wrap(form_session::middleware(shared))
-            .wrap(from_fn(move |request, next| around(request, next, route)))
+            .wrap(from_fn(move |request, next| with_form_session(request, next, route)))
     };
     Route {
         guard: G::KIND,

@@ -22,7 +22,7 @@ struct SourceFile {
 
 /// What a path leads to.
 enum Resolved {
-    Module(String),
+    Module,
     /// An item, and the module that defines it.
     Item(String),
 }
@@ -80,7 +80,7 @@ fn parse(module: &str, text: &str, modules: &BTreeSet<String>) -> SourceFile {
         let Some(whole) = statement.take_if(|open| open.ends_with(';')) else { continue };
         let (visibility, tree) = whole.trim_end_matches(';').split_once("use ").expect("a use statement");
         for leaf in leaves(tree) {
-            let (path, alias) = leaf.split_once(" as ").unwrap_or((&leaf, ""));
+            let (path, alias) = leaf.split_once(" as ").unwrap_or((leaf.as_str(), ""));
             let path = path.trim().trim_end_matches("::self");
             let name = if alias.is_empty() { path.rsplit("::").next().unwrap_or(path) } else { alias.trim() };
             if let Some(path) = absolute(module, path, modules) {
@@ -160,7 +160,7 @@ fn resolve(path: &str, files: &SourceFiles) -> Resolved {
             _ => Resolved::Item(module),
         };
     }
-    Resolved::Module(module)
+    Resolved::Module
 }
 
 /// The paths of at least two parts that stand in the code.
@@ -196,7 +196,7 @@ pub fn graph(directory: &str) -> FileGraph {
         }
         let defining = used.iter().filter_map(|path| match resolve(path, &files) {
             Resolved::Item(definer) if definer != *module => Some(definer),
-            Resolved::Item(_) | Resolved::Module(_) => None,
+            Resolved::Item(_) | Resolved::Module => None,
         });
         graph.insert(module.clone(), defining.collect());
     }

@@ -31,3 +31,25 @@ impl ResponseError for Fault {
         response.body("try again in a moment")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::body::MessageBody as _;
+
+    #[test]
+    fn an_answer_says_what_to_do_and_nothing_about_the_database() {
+        for (fault, status, retry_after) in [
+            (Fault::Unavailable("cannot reach db.internal".into()), 503, Some("2")),
+            (Fault::LostConnection("cannot reach db.internal".into()), 503, Some("2")),
+            (Fault::Busy { retry_after: 7 }, 503, Some("7")),
+            (Fault::bug("no column internal"), 500, None),
+        ] {
+            let answer = fault.error_response();
+            let wait = answer.headers().get(RETRY_AFTER).map(|wait| wait.to_str().unwrap());
+            assert_eq!((answer.status().as_u16(), wait), (status, retry_after), "{fault}");
+            let body = answer.into_body().try_into_bytes().ok().unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains("internal"), "{body:?}");
+        }
+    }
+}

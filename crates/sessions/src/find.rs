@@ -6,7 +6,7 @@ use super::{Key, KeyHash, LiveSession, Owner, Store};
 
 impl<O: Owner> Store<O> {
     /// The live session of `key` with its owner: from memory while the lease holds, otherwise from the database. Notes
-    /// its use, at most once every [`Policy::touch_every`].
+    /// its use, at most once every [`Policy::touch_every`](crate::Policy::touch_every).
     ///
     /// ```no_run
     /// # async fn example(store: latchkey_sessions::Store, text: &str) -> Result<(), latchkey_sessions::Fault> {

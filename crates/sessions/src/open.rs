@@ -45,7 +45,7 @@ impl<O: Owner> Store<O> {
         Ok(handle)
     }
 
-    /// The same as [`Store::open`], and how many of the oldest sessions ended because of [`Policy::per_principal`].
+    /// The same as [`Store::open`], and how many of the oldest sessions ended because of [`Policy::per_principal`](crate::Policy::per_principal).
     ///
     /// # Errors
     /// Those of the statements.

@@ -23,13 +23,15 @@ use super::{Key, KeyHash, LiveSession, Owner, Principal};
 pub(crate) const IDENTITY_KEY: &str = "actix_identity.user_id";
 
 #[derive(Default)]
-struct RequestState {
+struct RequestSlot {
     /// The key that the application has already looked up.
     looked_up: Option<KeyHash>,
     loaded: Option<Loaded>,
     issued: Option<Key>,
     key_lifetime: Option<Duration>,
     lost: bool,
+    /// The application has ended the session itself.
+    ended: bool,
     fault: Option<Fault>,
 }
 
@@ -40,7 +42,7 @@ struct Loaded {
 }
 
 tokio::task_local! {
-    static STATE: RefCell<RequestState>;
+    static SLOT: RefCell<RequestSlot>;
 }
 
 /// Middleware, to be wrapped *outside* `SessionMiddleware`. Without it the store works, but handlers can neither see the
@@ -57,7 +59,7 @@ pub async fn middleware<B: MessageBody>(
 
 /// The same around a future, for applications with a middleware of their own in that place.
 pub fn scope<F: Future>(request: F) -> impl Future<Output = F::Output> {
-    STATE.scope(RefCell::default(), request)
+    SLOT.scope(RefCell::default(), request)
 }
 
 /// The same for an application that has looked the session up already, with [`Store::find_by_cookie`]: the store answers
@@ -91,12 +93,12 @@ pub fn scope_with<O: Owner, F: Future>(
     live: Option<LiveSession<O>>,
     request: F,
 ) -> impl Future<Output = F::Output> {
-    let state = RequestState {
+    let slot = RequestSlot {
         looked_up: KeyHash::of(raw),
         loaded: live.map(|live| Loaded { cached: live.cached, now: live.now }),
-        ..RequestState::default()
+        ..RequestSlot::default()
     };
-    STATE.scope(RefCell::new(state), request)
+    SLOT.scope(RefCell::new(slot), request)
 }
 
 /// The session with which this request was made, if it is live. `O` must be the owner of the store that loaded it.
@@ -111,8 +113,8 @@ pub fn scope_with<O: Owner, F: Future>(
 /// assert!(!may_change_password(), "outside of a request no session is loaded");
 /// ```
 pub fn loaded<O: Owner>() -> Option<LiveSession<O>> {
-    with(|state| {
-        let Loaded { cached, now } = state.loaded.as_ref()?;
+    with(|slot| {
+        let Loaded { cached, now } = slot.loaded.as_ref()?;
         let cached: Arc<CachedSession<O>> = Arc::clone(cached).downcast().ok()?;
         Some(LiveSession { cached, now: *now })
     })
@@ -145,9 +147,9 @@ impl<O: Owner> FromRequest for Current<O> {
 /// of the request, the store returns this key instead of making one. actix-session asks the store only if the session is
 /// also marked as changed. `lifetime`: how long the browser keeps the key; `None` until it closes.
 pub fn issue_key(key: Key, lifetime: Option<Duration>) {
-    with(|state| {
-        state.issued = Some(key);
-        state.key_lifetime = lifetime;
+    with(|slot| {
+        slot.issued = Some(key);
+        slot.key_lifetime = lifetime;
     });
 }
 
@@ -176,9 +178,15 @@ pub fn rotated(session: &Session, key: Key) {
     session.remove("unused");
 }
 
+/// The application has ended the session of this request itself, in a transaction of its own. The store then does not end
+/// it a second time for `Session::purge` or `Identity::logout`, which take the key out of the browser.
+pub fn session_ended() {
+    with(|slot| slot.ended = true);
+}
+
 /// How long the browser keeps the key that it gets with this response; `None` until it closes.
 pub fn key_lifetime() -> Option<Duration> {
-    with(|state| state.key_lifetime)
+    with(|slot| slot.key_lifetime)
 }
 
 /// Why the store failed in this request, if it did: actix-session itself only returns status 500. For a middleware
@@ -202,51 +210,56 @@ pub fn key_lifetime() -> Option<Duration> {
 /// }
 /// ```
 pub fn take_fault() -> Option<Fault> {
-    with(|state| state.fault.take())
+    with(|slot| slot.fault.take())
 }
 
 /// Whether [`scope_with`] was given the session of this key; true once.
 pub(super) fn take_looked_up(key: &KeyHash) -> bool {
-    with(|state| state.looked_up.take_if(|looked_up| looked_up == key).is_some())
+    with(|slot| slot.looked_up.take_if(|looked_up| looked_up == key).is_some())
 }
 
 pub(super) fn set_loaded<O: Owner>(live: LiveSession<O>, key_lifetime: Option<Duration>) {
-    with(|state| {
-        state.loaded = Some(Loaded { cached: live.cached, now: live.now });
-        state.key_lifetime = key_lifetime;
+    with(|slot| {
+        slot.loaded = Some(Loaded { cached: live.cached, now: live.now });
+        slot.key_lifetime = key_lifetime;
     });
 }
 
 pub(super) fn clear_loaded() {
-    with(|state| {
-        state.loaded = None;
-        state.key_lifetime = None;
+    with(|slot| {
+        slot.loaded = None;
+        slot.key_lifetime = None;
     });
 }
 
 pub(super) fn take_issued_key() -> Option<Key> {
-    with(|state| state.issued.take())
+    with(|slot| slot.issued.take())
 }
 
 /// The hash of the issued key, as long as actix-session has not taken it.
 pub(super) fn issued_key() -> Option<KeyHash> {
-    with(|state| state.issued.as_ref().map(Key::hash))
+    with(|slot| slot.issued.as_ref().map(Key::hash))
+}
+
+/// Whether the application has ended the session itself.
+pub(super) fn is_ended() -> bool {
+    with(|slot| slot.ended)
 }
 
 /// The session of this request had ended when it was to be replaced.
 pub(super) fn note_lost() {
-    with(|state| state.lost |= state.loaded.is_some());
+    with(|slot| slot.lost |= slot.loaded.is_some());
 }
 
 pub(super) fn is_lost() -> bool {
-    with(|state| state.lost)
+    with(|slot| slot.lost)
 }
 
 pub(super) fn note_fault(fault: &Fault) {
-    with(|state| state.fault = Some(fault.clone()));
+    with(|slot| slot.fault = Some(fault.clone()));
 }
 
 /// Outside of the middleware nothing is known and nothing is stored.
-fn with<T: Default>(look: impl FnOnce(&mut RequestState) -> T) -> T {
-    STATE.try_with(|state| look(&mut state.borrow_mut())).unwrap_or_default()
+fn with<T: Default>(look: impl FnOnce(&mut RequestSlot) -> T) -> T {
+    SLOT.try_with(|slot| look(&mut slot.borrow_mut())).unwrap_or_default()
 }

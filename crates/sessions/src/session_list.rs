@@ -7,7 +7,7 @@ use latchkey_db::time::Moment;
 /// Cached lists at most: few users look at theirs at the same time.
 pub(crate) const MAX_LISTS: usize = 1000;
 
-/// The live sessions of one principal, last seen first. What [`Store::list_of`] returns.
+/// The live sessions of one principal, last seen first. What [`Store::list_of`](crate::Store::list_of) returns.
 pub struct SessionList {
     /// A list has no key of its own; this one is derived from the principal.
     pub(super) key: KeyHash,

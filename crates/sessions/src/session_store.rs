@@ -139,6 +139,9 @@ impl<O: Owner> SessionStore for Store<O> {
     }
 
     async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
+        if request::is_ended() {
+            return Ok(());
+        }
         let Some(key) = KeyHash::of(session_key.as_ref()) else { return Ok(()) };
         let ended = self.end_by_key(key).await?;
         if ended == 0 {

@@ -1,5 +1,7 @@
 //! Permits, verification, and what is refused.
 
+use std::time::Duration;
+
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};

@@ -100,14 +100,14 @@ impl RequestContext {
         current_session::begin(&self.request, &self.shared, opened)
     }
 
-    /// See [`current_session::wait`].
+    /// See [`current_session::begin_pending`].
     pub fn begin_pending_log_in(&self, key: &PendingKey) {
-        current_session::wait(&self.request, &self.shared, key);
+        current_session::begin_pending(&self.request, &self.shared, key);
     }
 
-    /// See [`current_session::rotated`].
+    /// See [`current_session::rotate`].
     pub fn rotate_session(&self, key: Key) {
-        current_session::rotated(&self.request, key);
+        current_session::rotate(&self.request, key);
     }
 
     /// See [`current_session::end`].

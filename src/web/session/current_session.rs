@@ -29,7 +29,7 @@ pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> R
 
 /// Gives the browser the key of a log-in that waits for its second factor, in the place of a session's key: each replaces
 /// the other.
-pub fn wait(request: &HttpRequest, shared: &Shared, key: &PendingKey) {
+pub fn begin_pending(request: &HttpRequest, shared: &Shared, key: &PendingKey) {
     RequestState::of(request).put_cookie(key_cookie(shared, key.reveal(), None));
 }
 
@@ -39,12 +39,13 @@ pub fn pending_key(request: &HttpRequest) -> Option<PendingHash> {
 }
 
 /// Gives the browser the new key of the session it has.
-pub fn rotated(request: &HttpRequest, key: Key) {
+pub fn rotate(request: &HttpRequest, key: Key) {
     session_request::rotated(&request.get_session(), key);
 }
 
-/// Takes the key out of the browser, whether or not its session was still alive.
+/// Takes the key out of the browser, whether or not its session was still alive. The caller has ended the session.
 pub fn end(request: &HttpRequest, shared: &Shared, answer: &mut HttpResponse) {
+    session_request::session_ended();
     if let Ok(identity) = request.get_identity() {
         identity.logout();
     }

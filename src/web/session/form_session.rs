@@ -1,5 +1,13 @@
 //! actix-session and actix-identity, around the rows that take forms: only these begin, rotate or end a session. They are
-//! given the session that was looked up already, and the cookie they set leaves with the others of the request.
+//! given the session that was looked up already, and the cookie they set leaves with the others of the request. How a new
+//! key reaches the browser:
+//!
+//! 1. the handler opens a session in its transaction and calls `current_session::begin`, which leaves the key in the
+//!    store's slot for this request (`latchkey_sessions::request`) and tells actix-identity who logged in;
+//! 2. after the handler, actix-session asks the store to save, and the store returns that key;
+//! 3. actix-session signs it and sets the cookie;
+//! 4. `with_form_session` moves the cookie to the `OutgoingCookies` of the request and says how long it is kept;
+//! 5. the request layer writes all cookies to the answer.
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy};
@@ -31,7 +39,7 @@ pub fn middleware(shared: &Shared) -> SessionMiddleware<Store<User>> {
         .cookie_same_site(SameSite::Lax)
         .cookie_path("/".into())
         .cookie_content_security(CookieContentSecurity::Signed)
-        // Until the browser closes; `around` lengthens it for users who chose to stay logged in.
+        // Until the browser closes; `with_form_session` lengthens it for users who chose to stay logged in.
         .session_lifecycle(
             BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
         )
@@ -39,7 +47,7 @@ pub fn middleware(shared: &Shared) -> SessionMiddleware<Store<User>> {
 }
 
 /// Around [`middleware`]: looks the session up, as for a page, and hands it to actix-session.
-pub async fn around<B: MessageBody>(
+pub async fn with_form_session<B: MessageBody>(
     mut arrived: ServiceRequest,
     next: Next<B>,
     route: MatchedRoute,

@@ -52,7 +52,7 @@ where
     })
 }
 
-/// `handler` as a service behind the guard `G`, inside [`form_session::around`](super::form_session::around).
+/// `handler` as a service behind the guard `G`, inside [`form_session::with_form_session`](super::form_session::with_form_session).
 pub fn receive<G, H, Args>(
     handler: H,
     pages: FormPages,

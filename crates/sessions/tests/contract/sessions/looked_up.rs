@@ -44,3 +44,19 @@ async fn looking_up_leaves_nothing_in_the_request() {
     });
     assert!(!loaded.await);
 }
+
+#[actix_web::test]
+async fn a_session_that_the_application_has_ended_is_not_ended_again() {
+    let room = Room::new();
+    let key = room.log_in(ADA).await;
+    let live = room.sessions.find_by_cookie(key.as_ref()).await.unwrap();
+    let purge = async {
+        request::session_ended();
+        room.store().delete(&key).await.unwrap();
+    };
+    request::scope_with(key.as_ref(), live, purge).await;
+    // The application said so and had not: the store took its word and asked nothing.
+    assert!(room.sessions.find_by_cookie(key.as_ref()).await.unwrap().is_some());
+    room.store().delete(&key).await.unwrap();
+    assert!(room.sessions.find_by_cookie(key.as_ref()).await.unwrap().is_none());
+}
