@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, DetailReason, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, EmailKey, LoginMethod};
 use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
@@ -54,9 +54,6 @@ enum Superseded {
     Hash(PasswordHash),
 }
 
-/// Detail of the event about a log-in that lost to another transaction.
-const CHANGED_MEANWHILE: &str = "the account changed meanwhile";
-
 impl Login {
     /// Verifies the password and opens a session, or creates a pending log-in if the user has a second factor.
     ///
@@ -82,7 +79,7 @@ impl Login {
         let verified =
             self.verify_password(&keys, counted, attempt.password.expose_secret(), record.as_ref()).await?;
         let (Some(verified), Some(record)) = (verified, record.clone()) else {
-            return self.refuse_login(record, "", client).await;
+            return self.refuse_login(record, None, client).await;
         };
         let login =
             VerifiedLogin { record, rehash: verified.rehash, keys, remember: attempt.remember, client };
@@ -136,7 +133,7 @@ impl Login {
                 return Ok(authenticated);
             }
         }
-        self.refuse_login(Some(login.record), CHANGED_MEANWHILE, login.client).await
+        self.refuse_login(Some(login.record), Some(DetailReason::AccountChanged), login.client).await
     }
 
     /// One transaction with the user's row locked: reset the counters, store the new hash, open the session, write the
@@ -173,13 +170,17 @@ impl Login {
     async fn refuse_login<T>(
         &self,
         record: Option<PasswordRecord>,
-        detail: &'static str,
+        reason: Option<DetailReason>,
         client: Client,
     ) -> Result<T, Failed<LoginRefusal>> {
         let subject = record.map(|record| record.user);
         self.db
             .write(move |conn| {
-                NewEvent::unproven(AuditAction::LogInRefused, subject, &client).detail(detail).write(conn)
+                let event = NewEvent::unproven(AuditAction::LogInRefused, subject, &client);
+                match reason {
+                    Some(reason) => event.reason(reason).write(conn),
+                    None => event.write(conn),
+                }
             })
             .await?;
         refuse(LoginRefusal::NoMatch)

@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::audit::AuditAction;
 use crate::db::{Failed, refuse};
 use crate::factors::{Assertion, AttemptScope, BrowserBinding, CodeRefusal, PasskeyRefusal};
 use crate::identity::{Client, LoginMethod};
@@ -96,7 +97,9 @@ impl Login {
         let Some(user) = self.pending_login_user(key).await? else {
             return refuse(PasskeyRefusal::PendingLoginGone);
         };
-        let verified = self.factors.verify_passkey(Some(user), binding, assertion, &client).await?;
+        let refused_as = AuditAction::SecondFactorRefused;
+        let verified =
+            self.factors.verify_passkey(Some(user), refused_as, binding, assertion, &client).await?;
         let login = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {

@@ -21,7 +21,7 @@ pub trait FormInput: DeserializeOwned + 'static {
     const TOKEN_WITHOUT_SESSION: bool = true;
 
     /// A visitor who has logged in since the page was opened (in another tab) goes on to `next` instead.
-    const LEADS_ON: bool = false;
+    const GOES_ON_IF_LOGGED_IN: bool = false;
 }
 
 /// The last argument of every POST handler, but for [`Json`](super::json::Json): without it the route table does not compile.
@@ -124,7 +124,7 @@ pub struct PostedForm {
     show: Option<String>,
     /// The form was carried through the page that confirms, and is only to be shown again. Its value is where the form
     /// stands.
-    pub draft: Option<String>,
+    pub carried_back_to: Option<String>,
     pairs: Vec<(String, String)>,
 }
 
@@ -138,8 +138,9 @@ impl PostedForm {
             let at = pairs.iter().position(|(key, _)| key == name)?;
             Some(pairs.remove(at).1)
         };
-        let (token, show, draft) = (take("csrf_token").unwrap_or_default(), take("show"), take("draft"));
-        Ok(Self { token, show, draft, pairs })
+        let (token, show) = (take("csrf_token").unwrap_or_default(), take("show"));
+        let carried_back_to = take("draft");
+        Ok(Self { token, show, carried_back_to, pairs })
     }
 
     /// Whether it came with the token of this visitor.
@@ -193,15 +194,15 @@ fn parse<T: FormInput>(request: &HttpRequest) -> Result<Form<T>, Error> {
     let posted = PostedForm::of(request)?;
     if T::TOKEN_WITHOUT_SESSION || RequestState::of(request).has_session() {
         match posted.check_token(request) {
-            Err(TokenProblem::LoggedInSince) if T::LEADS_ON => {
+            Err(TokenProblem::LoggedInSince) if T::GOES_ON_IF_LOGGED_IN => {
                 return Err(Error::LoggedInSince { next: posted.next(request) });
             }
             checked => checked?,
         }
     }
-    match &posted.draft {
+    match &posted.carried_back_to {
         // No handler ever sees one, so none can carry it out.
-        Some(back) => Err(Error::Draft { back: return_to::safe(back).map(str::to_owned) }),
+        Some(back) => Err(Error::ShowAgain { back: return_to::safe(back).map(str::to_owned) }),
         None => posted.read(),
     }
 }
