@@ -108,7 +108,7 @@ pub async fn step(
     let nothing = &mut Payload::None;
     let me = SignedIn::from_request(&request, nothing).await?;
     let ctx = RequestContext::from_request(&request, nothing).await?;
-    if posted.draft.is_none() {
+    if posted.carried_back_to.is_none() {
         let page = ConfirmPage::new(&me, &ctx, Fields::default()).await?.carrying(carried);
         return Ok(ConfirmStep::Answer(page::show(StatusCode::FORBIDDEN, &page)?));
     }
@@ -121,9 +121,10 @@ pub async fn step(
     match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             // The guard that follows in this request decides by the session as it is now.
-            let live = ctx.accounts().sessions().find(&key).await?;
-            RequestState::of(&request).set_session(live);
+            let live = ctx.accounts().sessions().find(&key).await;
+            // Whether or not that worked: the old key is dead, so the browser must get the new one.
             ctx.rotate_session(key);
+            RequestState::of(&request).set_session(live?);
             Ok(ConfirmStep::Confirmed)
         }
         Err(ConfirmRefusal::SessionLost) => Ok(ConfirmStep::Lost),
