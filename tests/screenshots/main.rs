@@ -18,8 +18,6 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use support::chrome::{Chrome, PHONE, Screen};
 use tour::{House, Who};
@@ -212,12 +210,7 @@ impl Album {
                 chrome.set_dark(dark).await;
                 chrome.run("document.getAnimations().forEach(animation => animation.finish())", vec![]).await;
                 let name = format!("{name}{scheme}{suffix}");
-                let height = chrome.run("return document.documentElement.scrollHeight", vec![]).await;
-                let clip = json!({"x": 0, "y": 0, "width": screen.width, "height": height, "scale": 1});
-                let all = json!({"captureBeyondViewport": true, "clip": clip});
-                let picture = chrome.cdp("Page.captureScreenshot", all).await;
-                let png = BASE64_STANDARD.decode(picture["data"].as_str().expect("a picture"));
-                fs::write(self.dir.join(format!("{name}.png")), png.expect("base64")).expect("a file");
+                fs::write(self.dir.join(format!("{name}.png")), whole(chrome, screen).await).expect("a file");
                 if IN_A_WINDOW.contains(&name.as_str()) {
                     let into_view =
                         "if (location.hash) document.querySelector(location.hash)?.scrollIntoView()";
@@ -228,6 +221,19 @@ impl Album {
             }
         }
     }
+}
+
+/// The page in a window that is as tall as the page.
+async fn whole(chrome: &Chrome, screen: Screen) -> Vec<u8> {
+    // Twice, because a space on a page may depend on the height of the window.
+    for _ in 0..2 {
+        let height = chrome.run("return document.documentElement.scrollHeight", vec![]).await;
+        let height = height.as_u64().and_then(|height| u32::try_from(height).ok()).expect("a height");
+        chrome.resize(Screen { height, ..screen }).await;
+    }
+    let png = chrome.client.screenshot().await.expect("a picture");
+    chrome.resize(screen).await;
+    png
 }
 
 /// Replaces the loopback address, so that pictures show plausible addresses.

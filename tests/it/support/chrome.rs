@@ -78,10 +78,9 @@ impl Chrome {
         self.cdp("Emulation.setEmulatedMedia", media).await;
     }
 
-    /// A command of the DevTools protocol, and its result.
-    pub async fn cdp(&self, cmd: &str, params: Value) -> Value {
-        let command = Cdp(json!({"cmd": cmd, "params": params}));
-        self.client.issue_cmd(command).await.expect("a DevTools command")
+    /// A command of the DevTools protocol.
+    pub async fn cdp(&self, cmd: &str, params: Value) {
+        self.client.issue_cmd(Cdp(json!({"cmd": cmd, "params": params}))).await.expect("a DevTools command");
     }
 
     /// Puts a device into the machine that makes passkeys, and touches it whenever it asks (WebAuthn Level 3, §11).
