@@ -35,6 +35,18 @@ async fn logging_out_ends_the_session_for_every_copy_of_its_key() {
 }
 
 #[actix_web::test]
+async fn a_log_out_waits_once_until_no_instance_serves_the_session() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/home").await.is(200);
+    let waits = &app.accounts.sessions().counts().invalidations;
+    let before = waits.count();
+    leaves_nothing_behind(&browser.post("/logout", &[]).await);
+    assert_eq!(waits.count(), before + 1);
+}
+
+#[actix_web::test]
 async fn a_log_out_without_the_token_does_nothing() {
     let app = TestApp::spawn();
     let ada = app.ada().await;

@@ -42,7 +42,7 @@ impl<O: Owner> Store<O> {
     /// # Errors
     /// Those of the query.
     pub fn is_live(&self, conn: &mut PgConnection, handle: Handle) -> Result<bool, Fault> {
-        Ok(queries::is_live(conn, handle)?)
+        Ok(queries::is_live(conn, O::KIND, handle)?)
     }
 
     /// Why the session of the key `raw` ended, as long as its tombstone is kept: for a page that tells a user why they have
@@ -52,7 +52,7 @@ impl<O: Owner> Store<O> {
     /// Those of the query.
     pub async fn end_reason(&self, raw: &str) -> Result<Option<EndReason>, Fault> {
         let Some(key) = KeyHash::of(raw) else { return Ok(None) };
-        let revoked = self.db.read(move |conn| Ok(queries::end_reason(conn, &key)?)).await?;
+        let revoked = self.db.read(move |conn| Ok(queries::end_reason(conn, O::KIND, &key)?)).await?;
         Ok(revoked.map(|revoked| if revoked { EndReason::Revoked } else { EndReason::Expired }))
     }
 

@@ -16,7 +16,7 @@ impl<O: Owner> Store<O> {
     async fn put(&self, key: KeyHash, state: SessionState) -> Result<(), anyhow::Error> {
         let write = self.write(move |tx| {
             tx.invalidates();
-            Ok(queries::set_state(tx, &key, &state)?)
+            Ok(queries::set_state(tx, O::KIND, &key, &state)?)
         });
         write.await.map(drop).map_err(noted)
     }
@@ -31,7 +31,7 @@ impl<O: Owner> Store<O> {
             tx.invalidates();
             match loaded {
                 Some(handle) => Ok(queries::revoke_but(tx, handle, spared.as_ref())?),
-                None => Ok(queries::revoke_by_key(tx, &key)?),
+                None => Ok(queries::revoke_by_key(tx, O::KIND, &key)?),
             }
         });
         write.await.map_err(noted)
@@ -89,7 +89,7 @@ impl<O: Owner> SessionStore for Store<O> {
         let key = self
             .write(move |tx| {
                 let (key, _) = store.open(tx, &NewSession::new(principal, "external"))?;
-                queries::set_state(tx, &key.hash(), &state)?;
+                queries::set_state(tx, O::KIND, &key.hash(), &state)?;
                 Ok(key)
             })
             .await

@@ -43,8 +43,14 @@ pub fn insert(
         .get_result(conn)
 }
 
-pub fn set_state(conn: &mut PgConnection, key: &KeyHash, state: &SessionState) -> QueryResult<usize> {
-    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(is_live!()))
+pub fn set_state(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    key: &KeyHash,
+    state: &SessionState,
+) -> QueryResult<usize> {
+    let row = sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(dsl::kind.eq(kind));
+    diesel::update(row.filter(is_live!()))
         .set(dsl::state.eq(state))
         .execute(conn)
 }
@@ -119,8 +125,13 @@ pub fn rotate(
     Ok(rows == 1)
 }
 
-pub fn revoke_by_key(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<usize> {
-    diesel::update(sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(is_live!()))
+pub fn revoke_by_key(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    key: &KeyHash,
+) -> QueryResult<usize> {
+    let row = sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(dsl::kind.eq(kind));
+    diesel::update(row.filter(is_live!()))
         .set(dsl::revoked_at.eq(now))
         .execute(conn)
 }
@@ -192,15 +203,20 @@ pub fn revoke_batch(
 }
 
 /// Whether it is live, as this transaction sees it.
-pub fn is_live(conn: &mut PgConnection, handle: Handle) -> QueryResult<bool> {
-    let row = sessions::table.filter(dsl::handle.eq(handle)).filter(is_live!());
+pub fn is_live(conn: &mut PgConnection, kind: &'static str, handle: Handle) -> QueryResult<bool> {
+    let row = sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::kind.eq(kind)).filter(is_live!());
     diesel::select(diesel::dsl::exists(row)).get_result(conn)
 }
 
 /// Whether the ended session of this key was revoked.
-pub fn end_reason(conn: &mut PgConnection, key: &KeyHash) -> QueryResult<Option<bool>> {
+pub fn end_reason(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    key: &KeyHash,
+) -> QueryResult<Option<bool>> {
     sessions::table
         .filter(dsl::key_hash.eq(key.as_bytes()))
+        .filter(dsl::kind.eq(kind))
         .filter(dsl::revoked_at.is_not_null().or(dsl::expires_at.le(now)))
         .select(dsl::revoked_at.is_not_null())
         .first(conn)
