@@ -108,7 +108,7 @@ pub async fn step(
     let nothing = &mut Payload::None;
     let me = SignedIn::from_request(&request, nothing).await?;
     let ctx = RequestContext::from_request(&request, nothing).await?;
-    if posted.draft.is_none() {
+    if posted.carried_back_to.is_none() {
         let page = ConfirmPage::new(&me, &ctx, Fields::default()).await?.carrying(carried);
         return Ok(ConfirmStep::Answer(page::show(StatusCode::FORBIDDEN, &page)?));
     }
