@@ -26,7 +26,7 @@ fn raw<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
     pairs.find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
-/// Shows actix-session `ours` as the only cookie of that name. It reads a request's cookies all or not at all, so those
+/// Shows actix-session `ours`, if there is one, as the only cookie of that name. It reads a request's cookies all or not at all, so those
 /// of other programs that cannot be parsed are left out.
 pub fn present(headers: &mut HeaderMap, name: &str, ours: Option<&Cookie<'_>>) {
     let ours = ours.map(|cookie| cookie.stripped().encoded().to_string());
@@ -34,11 +34,12 @@ pub fn present(headers: &mut HeaderMap, name: &str, ours: Option<&Cookie<'_>>) {
     let others = sent.iter().flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| {
         let pair = str::from_utf8(pair.trim_ascii()).ok()?;
         let parsed = Cookie::parse_encoded(pair).ok()?;
-        (parsed.name() != name).then_some(pair)
+        (ours.is_none() || parsed.name() != name).then_some(pair)
     });
     let shown = ours.as_deref().into_iter().chain(others).collect::<Vec<_>>().join("; ");
-    // Made of visible characters: this cannot fail.
-    if let Ok(shown) = HeaderValue::from_str(&shown) {
+    if !shown.is_empty()
+        && let Ok(shown) = HeaderValue::from_bytes(shown.as_bytes())
+    {
         headers.insert(header::COOKIE, shown);
     }
 }
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(shown.get(header::COOKIE).unwrap(), "latchkey=a+b%3D; a=1; c=3");
         assert_eq!(shown.get_all(header::COOKIE).count(), 1);
         present(&mut shown, "latchkey", None);
-        assert_eq!(shown.get(header::COOKIE).unwrap(), "a=1; c=3");
+        assert_eq!(shown.get(header::COOKIE).unwrap(), "latchkey=a+b%3D; a=1; c=3");
     }
 
     #[test]

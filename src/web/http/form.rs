@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -38,7 +39,7 @@ pub struct Text(pub String);
 /// "Hide" gets what they typed once more. A field of any other type does not come back either.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename = "SecretText")]
-pub struct SecretText(String);
+pub struct SecretText(SecretString);
 
 /// A field whose value the page sets, not the user. It does not come back: its page has it.
 #[derive(Clone, Default, Deserialize)]
@@ -58,7 +59,7 @@ impl Preset {
 }
 
 impl SecretText {
-    pub fn reveal(self) -> String {
+    pub fn into_secret(self) -> SecretString {
         self.0
     }
 }

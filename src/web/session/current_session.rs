@@ -17,9 +17,9 @@ use crate::login::{OpenedSession, PendingHash, PendingKey};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
-/// Gives the browser the key of the session that was opened. A session that the browser still had ends, once the handler
-/// has answered.
+/// Gives the browser the key of the session that was opened. The log-in has ended the session that the browser still had.
 pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Fault> {
+    session_request::session_ended();
     session_request::issue_key(opened.key, keep_for(shared, opened.remember));
     request.get_session().clear();
     Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
@@ -43,7 +43,8 @@ pub fn rotate(request: &HttpRequest, key: Key) {
     session_request::rotated(&request.get_session(), key);
 }
 
-/// Takes the key out of the browser, whether or not its session was still alive. The caller has ended the session.
+/// Takes the key out of the browser, whether or not its session was still alive. The caller has ended the session,
+/// unless it was gone by then.
 pub fn end(request: &HttpRequest, shared: &Shared, answer: &mut HttpResponse) {
     session_request::session_ended();
     if let Ok(identity) = request.get_identity() {
