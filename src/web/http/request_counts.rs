@@ -1,5 +1,5 @@
-//! Counts every answer: by method and route of the table, its guard, and why a request was refused. The request layer
-//! counts, `web/ops/metrics.rs` writes the numbers down.
+//! Counts every response by method, route and guard, and the reason of every refusal. The request layer counts;
+//! `web/ops/metrics.rs` exports the totals.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use super::refusal::RefusalReason;
 use latchkey_db::counters::{Counter, Durations};
 
-/// A row of the route table, as far as it is counted.
+/// The part of a route-table row that is counted.
 pub struct CountedRoute {
     pub path: &'static str,
     pub is_post: bool,
@@ -18,9 +18,9 @@ pub struct CountedRoute {
 }
 
 pub struct RequestCounts {
-    /// From the pattern of a route to its one or two rows.
+    /// Maps the pattern of a route to its one or two rows.
     by_path: HashMap<&'static str, PathCounters>,
-    /// The first is for requests that match no row.
+    /// The first entry counts requests that match no row.
     rows: Vec<RowCounts>,
     refused: [Counter; RefusalReason::ALL.len()],
 }
@@ -38,10 +38,10 @@ struct RowCounts {
     took: Durations,
 }
 
-/// Paths outside of the table, open to all.
+/// Paths outside the table, open to every visitor.
 const OUTSIDE: [&str; 3] = ["/healthz", "/readyz", "/static/{name}"];
 
-/// The row of requests that match none.
+/// The entry for requests that match no row.
 const OTHER: usize = 0;
 
 impl RowCounts {
@@ -68,7 +68,7 @@ impl RequestCounts {
         Self { by_path, rows, refused: Default::default() }
     }
 
-    /// Counts an answer that is about to go out.
+    /// Counts a response just before it is sent.
     pub fn count(
         &self,
         method: &Method,
@@ -94,7 +94,7 @@ impl RequestCounts {
         }
     }
 
-    /// Answers so far: the labels of a row with the class of the status.
+    /// The totals: the labels of a row with the status class.
     pub fn write_answers(&self, out: &mut impl fmt::Write, name: &str) -> fmt::Result {
         for row in &self.rows {
             for (class, count) in row.classes.iter().enumerate().filter(|(_, count)| count.get() > 0) {
@@ -104,13 +104,13 @@ impl RequestCounts {
         Ok(())
     }
 
-    /// How long answers took.
+    /// Response times.
     pub fn write_durations(&self, out: &mut String, name: &str) -> fmt::Result {
         let mut asked = self.rows.iter().filter(|row| row.took.count() > 0);
         asked.try_for_each(|row| row.took.write(out, name, &row.labels))
     }
 
-    /// Why requests were refused, and how often.
+    /// Refusals by reason.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
         RefusalReason::ALL.into_iter().map(RefusalReason::as_str).zip(&self.refused)
     }

@@ -1,5 +1,5 @@
-//! What happens here, in numbers, for Prometheus (text format 0.0.4): answered on a port of its own. Labels are words
-//! of ours, never of a request's.
+//! Metrics for Prometheus (text format 0.0.4), served on a port of their own. Labels are a fixed set of words and never
+//! come from a request.
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use crate::web::http::server::{self, Sizes};
 use crate::web::http::shared::Shared;
 use crate::web::ops::own_process;
 
-/// One Prometheus asks, or two; each answer asks the database.
+/// One or two Prometheus servers scrape; each scrape queries the database.
 const SIZES: Sizes = Sizes {
     workers: 1,
     blocking_threads: 4,
@@ -22,10 +22,10 @@ const SIZES: Sizes = Sizes {
     finish_within: Duration::from_secs(1),
 };
 
-/// A server for `/metrics` and nothing else, of one thread.
+/// A single-threaded server for `/metrics` only.
 ///
 /// # Errors
-/// That the address is taken, or not ours.
+/// If the address is in use or is not this machine's.
 pub fn serve(address: std::net::SocketAddr, shared: Data<Shared>) -> std::io::Result<actix_web::dev::Server> {
     let app =
         move || App::new().app_data(shared.clone()).route("/metrics", web::method(Method::GET).to(metrics));
@@ -45,7 +45,7 @@ async fn metrics(shared: Data<Shared>) -> HttpResponse {
 }
 
 async fn text(shared: &Shared) -> Result<String, Fault> {
-    // What only the database knows is left out while it does not answer: everything else is worth most then.
+    // Metrics from the database are left out while it does not answer: the others are needed most then.
     let mailer = shared.accounts.mailer().clone();
     let waiting = shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
     let tidied = shared.accounts.maintenance.last_purge().await.ok().flatten();

@@ -1,4 +1,4 @@
-//! Register, and prove the address.
+//! Register, and verify the address.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -74,7 +74,7 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
     })
 }
 
-/// With what was typed on a page that was out of date.
+/// With the values that were typed on an out-of-date page.
 pub async fn again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().passwords.min_code_points();
     page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None, closed: None })
@@ -103,7 +103,7 @@ pub async fn submit(
             registration_cookie::keep(&ctx.request, &ctx.shared, &token);
             return Ok(if person.invite.is_empty() { answer } else { mailed_link::used(&ctx, answer) });
         }
-        // Nothing that is typed can change these.
+        // No typed value can change these.
         Err(closed @ (RegisterRefusal::Closed | RegisterRefusal::NoMail)) => {
             return page::refused(&RegisterPage {
                 page: ctx.page(),
@@ -121,7 +121,7 @@ pub async fn submit(
         RegisterRefusal::Closed | RegisterRefusal::NoMail | RegisterRefusal::NotInvited => (None, false),
     };
     explain(&mut form.fields, refusal);
-    // Costly, so only for those whose password was looked at.
+    // Costly, so it is computed only for users whose password was checked.
     let strength = match judged {
         true => Some(ctx.accounts().passwords.strength(&person.password, &person.name, &person.email).await?),
         false => None,
@@ -133,7 +133,7 @@ pub async fn submit(
     }
 }
 
-/// Puts each reason beside its field; shared with the setup page.
+/// Puts each error beside its field; shared with the setup page.
 pub(super) fn explain(fields: &mut Fields, refusal: RegisterRefusal) {
     match refusal {
         RegisterRefusal::TooMany(wait) => fields.refuse("", wait),
@@ -166,9 +166,9 @@ pub async fn check_email(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
 #[serde(default)]
 pub struct VerifyForm {
     token: Text,
-    /// Only where another browser began the registration.
+    /// Only if another browser began the registration.
     password: SecretText,
-    /// The registration is to be dropped.
+    /// The registration is to be cancelled.
     discard: Preset,
 }
 
@@ -182,7 +182,7 @@ struct VerifyEmailPage {
     asks_password: bool,
 }
 
-/// Only shows a button: mail scanners follow links, they press nothing.
+/// Shows only a button: mail scanners follow links but do not press buttons.
 pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
@@ -228,7 +228,7 @@ pub async fn verify(
         Err(refusal) => refusal,
     };
     let (field, wait) = match &refusal {
-        // The next step: the page asks for it.
+        // The page asks for the password next.
         VerifyRefusal::PasswordNeeded => {
             return Ok(ctx.redirect("/verify-email", Flash::RegistrationPassword));
         }
@@ -245,7 +245,7 @@ pub async fn verify(
     }
 }
 
-/// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
+/// Another person began the registration, or the owner of the inbox forgot its password: the owner starts again.
 async fn discarded(ctx: RequestContext, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
     if !ctx.accounts().registration.discard_registration(form.input.token.as_str()).await? {
         form.fields.refuse("token", DEAD_REGISTRATION);
