@@ -1,5 +1,5 @@
-//! The advice beside the field while someone chooses: an estimate, never a rule (a rule about
-//! strength would be a composition rule in disguise). For pages that set a password.
+//! The strength meter beside the field: an estimate and never a rule, because a rule about strength would be a
+//! composition rule in disguise. For pages that set a password.
 
 use zeroize::Zeroizing;
 use zxcvbn::feedback::{Suggestion, Warning};
@@ -7,8 +7,8 @@ use zxcvbn::zxcvbn;
 
 use super::PasswordPolicy;
 
-/// Code points that are estimated. More could only raise the score, and 100 of the worst kind
-/// (signs that stand for letters) take the estimator a second; 32 take it 60 ms.
+/// Code points that are estimated. More could only raise the score, and 100 of the worst kind (signs that stand for
+/// letters) take the estimator a second; 32 take 60 ms.
 const ESTIMATED: usize = 32;
 
 const BEST: u8 = 4;
@@ -17,19 +17,18 @@ const ANOTHER_WORD: &str = "Add another word or two, uncommon ones if you can.";
 /// How hard a password is to guess.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strength {
-    /// 0 (guessed at once) to 4 (out of reach).
+    /// From 0 (guessed at once) to 4 (out of reach).
     pub score: u8,
-    /// The score in a word or two.
+    /// The score in one or two words.
     pub label: &'static str,
-    /// What would make it stronger, where anything would.
+    /// What would make it stronger, if anything would.
     pub advice: Option<String>,
 }
 
-/// Estimates `raw` for the person whose words are in `personal`. A password
-/// that the default policy refuses scores 0 with that reason as advice, so the meter never praises what the form
-/// turns down.
+/// Estimates `raw` for the user with these `personal` words. A password that the default policy refuses scores 0, with
+/// the reason as advice, so that the meter never praises what the form refuses.
 ///
-/// It takes a millisecond, at worst some sixty: call it once for a form, off the request threads.
+/// It takes a millisecond, 60 ms at worst: call it once per form, off the request threads.
 pub fn strength(raw: &str, personal: &[&str]) -> Strength {
     if let Err(weak) = PasswordPolicy::default().choose(raw, personal) {
         return graded(0, Some(weak.to_string()));

@@ -23,10 +23,10 @@ const BATCH: usize = 500;
 pub struct Import {
     /// `.csv` with a header, or `.jsonl` with one object per line: email, name, password_hash, role, created_at.
     file: PathBuf,
-    /// ImportReport what would happen, and import nothing.
+    /// Report what would happen, and import nothing.
     #[arg(long)]
     dry_run: bool,
-    /// ImportReport in JSON, one object per line, the totals last.
+    /// Print the report as JSON, one object per line, the totals last.
     #[arg(long)]
     json: bool,
     /// Import rows whose role is admin.

@@ -35,7 +35,7 @@ struct LinkPage {
 }
 
 impl LinkPage {
-    /// `email`: the address that the link is about; empty if the link is dead.
+    /// `email`: the address that the link refers to; empty if the link is dead.
     fn new(ctx: &RequestContext, purpose: LinkPurpose, email: &str, form: Fields) -> Self {
         Self { page: ctx.page(), form, action: purpose.path(), copy: link_copy(purpose, email) }
     }
