@@ -1,6 +1,6 @@
 //! Connection strings of libpq, as URLs or as `key=value` words. libpq uses the last value of a repeated parameter.
 
-/// `url` with `name` and limits for the connection attempt added, except those it sets itself.
+/// `url` with `name` and limits for the connection attempt added, except for parameters that it sets itself.
 pub(crate) fn with_defaults(url: &str, application_name: &str) -> String {
     let mut out = url.to_owned();
     let parameters = [
