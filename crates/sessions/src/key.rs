@@ -37,12 +37,12 @@ impl Key {
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
     }
 
-    /// The key in a cookie, or `None` if `raw` cannot be a key (empty, too long, foreign).
+    /// The key in a cookie, or `None` if `raw` cannot be a key (empty, too long, of another program).
     pub fn parse(raw: &str) -> Option<Self> {
         is_well_formed(raw).then(|| Self(raw.to_owned()))
     }
 
-    /// The hash to look the session up by.
+    /// The hash by which the session is looked up.
     pub fn hash(&self) -> KeyHash {
         KeyHash(sha256(self.0.as_bytes()))
     }
@@ -70,8 +70,8 @@ impl KeyHash {
         Self(bytes)
     }
 
-    /// The key of an entry that belongs to a principal and not to a session. No session key has this hash, except by
-    /// chance, and it opens nothing.
+    /// The cache key of an entry that belongs to a principal and not to a session. No session key has this hash, except
+    /// by chance, and it admits no request.
     pub(super) fn of_principal(principal: Principal) -> Self {
         Self(sha256(principal.0.as_bytes()))
     }
