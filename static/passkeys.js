@@ -57,7 +57,7 @@ async function ask(ways) {
 
 // What stands in the form beside it: where to go afterwards, whether to be kept logged in.
 function then() {
-  const query = new URLSearchParams({ as: place.dataset.passkey });
+  const query = new URLSearchParams();
   const next = document.querySelector("input[name=next]")?.value;
   if (next) query.set("next", next);
   if (document.querySelector("input[name=remember]")?.checked) query.set("remember", "1");

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::audit::detail::{DetailReason, EventDetail};
 use crate::identity::{Agent, Client, UserId};
 use latchkey_sessions::Handle;
 
@@ -166,7 +167,7 @@ pub(crate) struct NewEvent<'a> {
     pub subject: Option<UserId>,
     pub session: Option<Handle>,
     pub client: &'a Client,
-    /// Text or JSON about this event, never a secret.
+    /// Data about this event: an address, a stored name or JSON. Never a secret, and no sentence.
     pub detail: Cow<'a, str>,
 }
 
@@ -201,6 +202,15 @@ impl<'a> NewEvent<'a> {
     pub fn detail(mut self, detail: &'a str) -> Self {
         self.detail = Cow::Borrowed(detail);
         self
+    }
+
+    pub fn data(mut self, detail: &EventDetail) -> Self {
+        self.detail = Cow::Owned(detail.json());
+        self
+    }
+
+    pub fn reason(self, reason: DetailReason) -> Self {
+        self.data(&EventDetail::reason(reason))
     }
 
     /// Records a value before and after the change.

@@ -6,7 +6,7 @@ use time::macros::datetime;
 use crate::audit::chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain};
 use crate::audit::queries::{self, ChainLink, LinkedEvent};
 use crate::audit::service::Audit;
-use crate::db::Fault;
+use crate::db::{Failed, Fault, refuse};
 use crate::secret::sha256;
 
 /// Rows in memory at once.
@@ -24,20 +24,14 @@ impl Audit {
     /// Verifies the whole trail.
     ///
     /// * `kept`: a head that was kept outside the database and has to be part of the trail.
-    pub async fn verify_trail(
-        &self,
-        kept: Option<ChainHead>,
-    ) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+    pub async fn verify_trail(&self, kept: Option<ChainHead>) -> Result<IntactChain, Failed<BrokenChain>> {
         let start = self.db.read(queries::chain_start).await?.unwrap_or_else(ChainHead::beginning);
-        let intact = match self.walk(start).await? {
-            Ok(intact) => intact,
-            broken => return Ok(broken),
-        };
+        let intact = self.walk(start).await?;
         if let Some(event) = self.unlinked_event().await? {
-            return Ok(Err(BrokenChain { damage: Damage::Inserted, seq: None, event: Some(event) }));
+            return refuse(BrokenChain { damage: Damage::Inserted, seq: None, event: Some(event) });
         }
         if let Some(broken) = self.lost_head(kept, intact.since).await? {
-            return Ok(Err(broken));
+            return refuse(broken);
         }
         self.unless_erased_user_exists(intact).await
     }
@@ -50,14 +44,13 @@ impl Audit {
     async fn unless_erased_user_exists(
         &self,
         intact: IntactChain,
-    ) -> Result<Result<IntactChain, BrokenChain>, Fault> {
-        let first = self.db.read(|conn| queries::erased_users(conn, 1)).await?.into_iter().next();
-        Ok(match first {
+    ) -> Result<IntactChain, Failed<BrokenChain>> {
+        match self.db.read(|conn| queries::erased_users(conn, 1)).await?.first() {
             Some(user) => {
-                Err(BrokenChain { damage: Damage::ErasedUserExists, seq: None, event: Some(user.event) })
+                refuse(BrokenChain { damage: Damage::ErasedUserExists, seq: None, event: Some(user.event) })
             }
             None => Ok(intact),
-        })
+        }
     }
 
     /// Checks that the trail contains a kept head. The trail begins after link `since`.
@@ -75,7 +68,7 @@ impl Audit {
     }
 
     /// Verifies the last `links` links only, which is fast.
-    pub async fn verify_recent(&self, links: i64) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+    pub async fn verify_recent(&self, links: i64) -> Result<IntactChain, Failed<BrokenChain>> {
         let start = self.db.read(queries::chain_start).await?.unwrap_or_else(ChainHead::beginning);
         let head = self.trail_head().await?;
         let seq = head.seq - links;
@@ -83,32 +76,30 @@ impl Audit {
             true => start,
             false => match self.db.read(move |conn| queries::chain_at(conn, seq)).await? {
                 Some(hash) => ChainHead { seq, hash },
-                None => return Ok(Err(BrokenChain { damage: Damage::Missing, seq: Some(seq), event: None })),
+                None => return refuse(BrokenChain { damage: Damage::Missing, seq: Some(seq), event: None }),
             },
         };
-        match self.walk(from).await? {
-            Ok(intact) => self.unless_erased_user_exists(intact).await,
-            broken => Ok(broken),
-        }
+        let intact = self.walk(from).await?;
+        self.unless_erased_user_exists(intact).await
     }
 
     /// Verifies every link after `start`, which is trusted.
-    async fn walk(&self, start: ChainHead) -> Result<Result<IntactChain, BrokenChain>, Fault> {
+    async fn walk(&self, start: ChainHead) -> Result<IntactChain, Failed<BrokenChain>> {
         let mut intact = IntactChain { since: start.seq, links: 0, erased: 0, head: start };
         loop {
             let after = intact.head.seq;
             let batch = self.db.read(move |conn| queries::links_after(conn, after, BATCH)).await?;
             if batch.is_empty() {
-                return Ok(Ok(intact));
+                return Ok(intact);
             }
             for link in &batch {
                 if let Err(damage) = check(&intact.head, link, &batch) {
                     let missing = link.seq != intact.head.seq + 1;
-                    return Ok(Err(BrokenChain {
+                    return refuse(BrokenChain {
                         damage,
                         seq: Some(if missing { intact.head.seq + 1 } else { link.seq }),
                         event: (!missing).then_some(link.event_id),
-                    }));
+                    });
                 }
                 intact.links += 1;
                 intact.erased += u64::from(link.salt.is_none());

@@ -1,6 +1,7 @@
 //! The audit trail: events, and the hash chain that shows whether one was changed or removed.
 
 mod chain;
+mod detail;
 mod events;
 mod hash_chain;
 pub(crate) mod queries;
@@ -8,6 +9,7 @@ mod record;
 mod service;
 
 pub use chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain, InvalidChainHead};
+pub use detail::{DetailReason, EndedOf, EventDetail};
 pub(crate) use events::NewEvent;
 pub use events::{Actor, AuditAction, Event, ValueChange};
 pub use service::Audit;

@@ -8,6 +8,7 @@ use super::{Failure, connect};
 use crate::accounts::Accounts;
 use crate::audit::{BrokenChain, ChainHead, Damage, ErasedUser};
 use crate::config::Settings;
+use crate::db::Refusable as _;
 use crate::maintenance::{ColumnKind, ScannedColumn};
 
 #[derive(Subcommand)]
@@ -50,7 +51,7 @@ async fn verify(accounts: &Accounts, head: Option<&str>, as_json: bool) -> Resul
     let head: Option<ChainHead> = head
         .map(|text| text.parse().map_err(|_| format!("{text:?} is not an output of `audit head`")))
         .transpose()?;
-    match accounts.audit.verify_trail(head).await? {
+    match accounts.audit.verify_trail(head).await.split()? {
         Ok(intact) => {
             let (links, since, erased) = (intact.links, intact.since, intact.erased);
             let head = intact.head.to_string();

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::db::Failed;
 use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::users::{AdminRefusal, UserRow};
+use crate::web::copy::phrase::Phrase;
 
 #[derive(Subcommand)]
 pub enum UserCommand {
@@ -61,7 +62,7 @@ pub fn run(settings: &Settings, command: UserCommand) -> Result<(), Failure> {
 async fn execute(accounts: &Accounts, command: UserCommand) -> Result<(), Failure> {
     match command {
         UserCommand::Create { email, name, admin } => {
-            let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| why.to_string())?);
+            let (email, name) = (address(&email)?, Name::parse(&name).map_err(|why| Phrase::from(why).text)?);
             let role = if admin { Role::Admin } else { Role::Member };
             accounts.admin.create_user(&email, &name, role).await.map_err(failed)?;
             print_reset_link(accounts, &email).await

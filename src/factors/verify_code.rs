@@ -2,8 +2,8 @@
 
 use diesel::pg::PgConnection;
 
-use crate::audit::{AuditAction, NewEvent};
-use crate::db::{Failed, refuse};
+use crate::audit::{AuditAction, DetailReason, EventDetail, NewEvent};
+use crate::db::{Failed, Refusable as _, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::totp::{MAX_TOTP_FAILURES, TotpCheck, digits};
 use crate::factors::{Factors, queries};
@@ -80,7 +80,7 @@ impl Factors {
             TotpCheck::NotChecked => return refuse(CodeRefusal::Locked),
             TotpCheck::UsedAlready => {
                 NewEvent::unproven(AuditAction::SecondFactorRefused, Some(user), client)
-                    .detail("it was used already")
+                    .reason(DetailReason::CodeReused)
                     .write(conn)?;
             }
             TotpCheck::Wrong { failures } => {
@@ -105,9 +105,8 @@ impl Factors {
     ) -> Result<LoginMethod, Failed<CodeRefusal>> {
         // 128 bits cannot be guessed; this bounds the writes that attempts cause. It counts neither by address nor by
         // account: attackers must not delay the owner (docs/decisions/second-factors.md).
-        if let Err(wait) = throttle::admit_recovery_code(conn, &scope.key(), &self.throttle)? {
-            return refuse(CodeRefusal::TooMany(wait));
-        }
+        throttle::admit_recovery_code(conn, &scope.key(), &self.throttle)
+            .map_refusal(CodeRefusal::TooMany)?;
         let used = match RecoveryCodes::hash_of(user, typed) {
             Some(hash) => queries::use_recovery_code(conn, user, &hash)?,
             None => false,
@@ -118,7 +117,7 @@ impl Factors {
         }
         let left = queries::recovery_codes_left(conn, user)?;
         NewEvent::by_owner(AuditAction::RecoveryCodeUsed, user, client)
-            .detail(&format!("{left} left"))
+            .data(&EventDetail::RecoveryCodes { codes_left: left })
             .write(conn)?;
         if left <= LOW_RECOVERY_CODES {
             self.notify_user(conn, user, &Notice::RecoveryCodesLow { left }, client)?;

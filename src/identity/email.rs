@@ -1,6 +1,5 @@
 //! An email address: as typed, and the key by which addresses are compared.
 
-use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -32,12 +31,6 @@ pub struct EmailKey {
 /// The text is not an email address that can receive mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidEmail;
-
-impl fmt::Display for InvalidEmail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Enter an email address, such as ada@example.org.")
-    }
-}
 
 impl Email {
     /// Parses one address that mail can be sent to. White space and invisible characters around it are ignored.

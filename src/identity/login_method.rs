@@ -1,4 +1,4 @@
-//! How a user logged in: the stored name, and how pages call it.
+//! How a user logged in, and the names under which that is stored.
 
 /// How a user logged in. The stored names never change; newer versions may store other ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,28 +49,6 @@ impl LoginMethod {
     pub fn parse_confirmed(detail: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|factor| factor.confirmed_with() == detail)
     }
-
-    /// For a sentence such as "Logged in with a password and a passkey".
-    pub const fn in_words(self) -> &'static str {
-        match self {
-            Self::Password => "a password",
-            Self::Passkey => "a passkey",
-            Self::PasswordAndTotp => "a password and an authenticator app",
-            Self::PasswordAndRecoveryCode => "a password and a recovery code",
-            Self::PasswordAndPasskey => "a password and a passkey",
-        }
-    }
-
-    /// For a list.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Password => "Password",
-            Self::Passkey => "Passkey",
-            Self::PasswordAndTotp => "Password and authenticator app",
-            Self::PasswordAndRecoveryCode => "Password and recovery code",
-            Self::PasswordAndPasskey => "Password and passkey",
-        }
-    }
 }
 
 #[cfg(test)]
@@ -99,15 +77,5 @@ mod tests {
             assert_eq!(factor.confirmed_with(), detail);
         }
         assert_eq!(LoginMethod::parse_confirmed("retina"), None);
-    }
-
-    #[test]
-    fn no_words_show_a_stored_name() {
-        for factor in LoginMethod::ALL {
-            for words in [factor.label(), factor.in_words()] {
-                assert!(!words.contains(['+', '-']) && !words.contains("totp"), "{words}");
-            }
-            assert_eq!(factor.in_words().replace("a ", "").replace("an ", ""), factor.label().to_lowercase());
-        }
     }
 }

@@ -56,28 +56,17 @@ impl Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
+/// Why a text is not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidName {
     Empty,
-    TooLong,
+    TooLong {
+        /// Characters it may have.
+        max: usize,
+    },
     Unprintable,
     /// It contains a link or an address, which mail programs would make clickable.
     Link,
-}
-
-impl fmt::Display for InvalidName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("Enter a name. Any name you like to be greeted by."),
-            Self::TooLong => write!(f, "Use a shorter name: at most {NAME_MAX} characters."),
-            Self::Link => f.write_str(
-                "Use a name without “://”, “www.” or “@”: it may not look like a link or an address.",
-            ),
-            Self::Unprintable => {
-                f.write_str("Use letters, digits and signs only: the name has characters that do not print.")
-            }
-        }
-    }
 }
 
 impl Name {
@@ -87,7 +76,7 @@ impl Name {
             return Err(InvalidName::Empty);
         }
         if text.chars().count() > NAME_MAX {
-            return Err(InvalidName::TooLong);
+            return Err(InvalidName::TooLong { max: NAME_MAX });
         }
         if !names::is_readable(&text) {
             return Err(InvalidName::Unprintable);
@@ -135,7 +124,7 @@ mod tests {
     fn names_are_trimmed_and_bounded() {
         assert_eq!(Name::parse("  Ada Lovelace ").unwrap().as_str(), "Ada Lovelace");
         assert_eq!(Name::parse(" \t "), Err(InvalidName::Empty));
-        assert_eq!(Name::parse(&"x".repeat(81)), Err(InvalidName::TooLong));
+        assert_eq!(Name::parse(&"x".repeat(81)), Err(InvalidName::TooLong { max: 80 }));
         assert_eq!(Name::parse("ada\u{202e}nimda"), Err(InvalidName::Unprintable));
         assert_eq!(Name::parse("a\0b"), Err(InvalidName::Unprintable));
     }

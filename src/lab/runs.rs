@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::queries;
 use super::run::{CredentialSet, Run};
 use super::service::{ClientInfo, Lab};
-use crate::db::{Db, Fault};
+use crate::db::{Db, Failed, Fault, refuse};
 use crate::secret::Token;
 use latchkey_sessions::SessionTx;
 
@@ -22,22 +22,22 @@ impl Lab {
     /// is the visitor's run that this one replaces.
     ///
     /// # Errors
-    /// Any [`Fault`] of the database; [`RunLimit`] when too many runs are open.
+    /// Any [`Fault`] of the database; [`RunLimit`], a refusal, if too many runs are open.
     pub async fn begin(
         &self,
         network: String,
         client: ClientInfo,
         previous: Option<Uuid>,
-    ) -> Result<Result<NewRun, RunLimit>, Fault> {
-        let key = Token::generate()?;
+    ) -> Result<NewRun, Failed<RunLimit>> {
+        let key = Token::generate().map_err(Fault::from)?;
         let hash = key.hash();
         let lab = self.clone();
-        let begun = self
+        let credentials = self
             .sessions
-            .write(move |change| {
+            .write_or_refuse(move |change| {
                 queries::delete_expired(change)?;
                 if let Some(limit) = queries::reached_limit(change, &network)? {
-                    return Ok(Err(limit));
+                    return refuse(limit);
                 }
                 if let Some(previous) = previous {
                     queries::close(change, previous)?;
@@ -45,10 +45,10 @@ impl Lab {
                 let run = queries::insert(change, &hash, &network)?;
                 let credentials = lab.log_in(change, &run, &client)?;
                 queries::append_to_history(change, &run, Outcome::Opened)?;
-                Ok(Ok(credentials))
+                Ok(credentials)
             })
             .await?;
-        Ok(begun.map(|credentials| NewRun { key, credentials }))
+        Ok(NewRun { key, credentials })
     }
 
     /// The run with this key, unless it is over.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::jwt::Algorithm;
 use super::limits::MAX_STEPS;
 use super::{ClientInfo, CredentialSet, Credentials, DenyList, Holder, Lab, Outcome, Run, queries};
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use latchkey_sessions::SessionTx;
 
 /// What a visitor can do.
@@ -221,7 +221,7 @@ impl Lab {
         by: Holder,
         set: &mut CredentialSet,
     ) -> Result<Outcome, Fault> {
-        Ok(match self.refresh(change, run, set.refresh.as_deref(), true)? {
+        Ok(match self.refresh(change, run, set.refresh.as_deref(), true).split()? {
             Ok((access, refresh)) => {
                 (set.access, set.refresh) = (Some(access), Some(refresh));
                 Outcome::Refreshed { by }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::jwt::{self, Claims, Use};
 use super::{CredentialSet, Credentials, DenyList, Lab, Outcome, RefreshRefusal, Run, Service, queries};
-use crate::db::Fault;
+use crate::db::{Failed, Fault, refuse};
 use crate::secret;
 use latchkey_sessions::SessionTx;
 
@@ -80,29 +80,28 @@ impl Lab {
         run: &Run,
         token: Option<&str>,
         access_too: bool,
-    ) -> Result<Result<TokenPair, RefreshRefusal>, Fault> {
-        let Some(token) = token else { return Ok(Err(RefreshRefusal::Missing)) };
+    ) -> Result<TokenPair, Failed<RefreshRefusal>> {
+        let Some(token) = token else { return refuse(RefreshRefusal::Missing) };
         let verifier = run.verifier(&self.secret, Service::Shop);
-        let claims = match verifier.verify(Use::Refresh, token, run.token_time()) {
-            Ok(claims) => claims,
-            Err(refusal) => return Ok(Err(RefreshRefusal::Invalid { refusal })),
-        };
-        let Ok(jti) = claims.jti.parse() else { return Ok(Err(RefreshRefusal::Unknown)) };
+        let claims = verifier
+            .verify(Use::Refresh, token, run.token_time())
+            .map_err(|refusal| Failed::Refused(RefreshRefusal::Invalid { refusal }))?;
+        let Ok(jti) = claims.jti.parse() else { return refuse(RefreshRefusal::Unknown) };
         let Some((family, used, denied)) = queries::token(change, run.id, jti)? else {
-            return Ok(Err(RefreshRefusal::Unknown));
+            return refuse(RefreshRefusal::Unknown);
         };
         if used.is_some() {
             self.deny(change, run, Some(family), true)?;
-            return Ok(Err(RefreshRefusal::Reused { deny_list: run.deny_list }));
+            return refuse(RefreshRefusal::Reused { deny_list: run.deny_list });
         }
         if denied.is_some() {
-            return Ok(Err(RefreshRefusal::Denied));
+            return refuse(RefreshRefusal::Denied);
         }
         if run.disabled_at.is_some() {
-            return Ok(Err(RefreshRefusal::SubjectDisabled));
+            return refuse(RefreshRefusal::SubjectDisabled);
         }
         queries::mark_used(change, jti)?;
-        self.issue_recording(change, run, family, access_too).map(Ok)
+        Ok(self.issue_recording(change, run, family, access_too)?)
     }
 
     /// The family of a refresh token that this run has issued. Neither its signature nor its expiry matters: a token

@@ -1,6 +1,6 @@
 //! Log in with an email address and a password.
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, DetailReason, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, EmailKey, LoginMethod};
 use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
@@ -52,9 +52,6 @@ enum Superseded {
     Hash(PasswordHash),
 }
 
-/// Detail of the event about a log-in that lost to another transaction.
-const CHANGED_MEANWHILE: &str = "the account changed meanwhile";
-
 impl Login {
     /// Verifies the password and opens a session, or creates a pending log-in if the user has a second factor.
     ///
@@ -79,7 +76,7 @@ impl Login {
         let counted = self.count_attempt(&keys).await.map_refusal(LoginRefusal::TooMany)?;
         let verified = self.verify_password(&keys, counted, &attempt.password, record.as_ref()).await?;
         let (Some(verified), Some(record)) = (verified, record.clone()) else {
-            return self.refuse_login(record, "", client).await;
+            return self.refuse_login(record, None, client).await;
         };
         let login =
             VerifiedLogin { record, rehash: verified.rehash, keys, remember: attempt.remember, client };
@@ -133,7 +130,7 @@ impl Login {
                 return Ok(authenticated);
             }
         }
-        self.refuse_login(Some(login.record), CHANGED_MEANWHILE, login.client).await
+        self.refuse_login(Some(login.record), Some(DetailReason::AccountChanged), login.client).await
     }
 
     /// One transaction with the user's row locked: reset the counters, store the new hash, open the session, write the
@@ -170,13 +167,17 @@ impl Login {
     async fn refuse_login<T>(
         &self,
         record: Option<PasswordRecord>,
-        detail: &'static str,
+        reason: Option<DetailReason>,
         client: Client,
     ) -> Result<T, Failed<LoginRefusal>> {
         let subject = record.map(|record| record.user);
         self.db
             .write(move |conn| {
-                NewEvent::unproven(AuditAction::LogInRefused, subject, &client).detail(detail).write(conn)
+                let event = NewEvent::unproven(AuditAction::LogInRefused, subject, &client);
+                match reason {
+                    Some(reason) => event.reason(reason).write(conn),
+                    None => event.write(conn),
+                }
             })
             .await?;
         refuse(LoginRefusal::NoMatch)

@@ -1,6 +1,6 @@
 //! Log out, and end other sessions of one's own.
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, EndedOf, EventDetail, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
@@ -74,7 +74,7 @@ impl Login {
                 if ended > 0 {
                     NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
                         .session(here)
-                        .detail(&format!("{ended} others"))
+                        .data(&EventDetail::EndedSessions { ended, whose: EndedOf::UserOthers })
                         .write(tx)?;
                 }
                 Ok(ended)

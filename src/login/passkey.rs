@@ -50,7 +50,8 @@ impl Login {
         remember: bool,
         client: Client,
     ) -> Result<OpenedSession, Failed<PasskeyRefusal>> {
-        let verified = self.factors.verify_passkey(None, binding, assertion, &client).await?;
+        let refused_as = AuditAction::LogInRefused;
+        let verified = self.factors.verify_passkey(None, refused_as, binding, assertion, &client).await?;
         let login = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {
@@ -69,7 +70,9 @@ impl Login {
         assertion: Assertion,
         client: Client,
     ) -> Result<Key, Failed<PasskeyRefusal>> {
-        let verified = self.factors.verify_passkey(Some(live.owner.id), binding, assertion, &client).await?;
+        let (user, refused_as) = (live.owner.id, AuditAction::ConfirmRefused);
+        let verified =
+            self.factors.verify_passkey(Some(user), refused_as, binding, assertion, &client).await?;
         let login = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {

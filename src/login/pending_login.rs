@@ -12,7 +12,7 @@ use crate::secret::{self, Token, TokenHash};
 use latchkey_sessions::SessionTx;
 
 /// Long enough to find the phone.
-const PENDING_LIFETIME: Span = Span::minutes(10);
+pub(super) const PENDING_LIFETIME: Span = Span::minutes(10);
 /// Per user. If there are more, the oldest are deleted.
 const MAX_PENDING_LOGINS: i64 = 10;
 

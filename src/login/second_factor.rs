@@ -1,5 +1,6 @@
 //! Finish a pending log-in with the second factor: a code, or a passkey.
 
+use crate::audit::AuditAction;
 use crate::db::{Failed, refuse};
 use crate::factors::{Assertion, AttemptScope, BrowserBinding, CodeRefusal, PasskeyRefusal};
 use crate::identity::{Client, LoginMethod};
@@ -94,7 +95,9 @@ impl Login {
         let Some(user) = self.pending_login_user(key).await? else {
             return refuse(PasskeyRefusal::PendingLoginGone);
         };
-        let verified = self.factors.verify_passkey(Some(user), binding, assertion, &client).await?;
+        let refused_as = AuditAction::SecondFactorRefused;
+        let verified =
+            self.factors.verify_passkey(Some(user), refused_as, binding, assertion, &client).await?;
         let login = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {

@@ -7,6 +7,7 @@
 use crate::config::Span;
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
+use crate::login::pending_login::PENDING_LIFETIME;
 use crate::login::{Login, queries};
 use crate::notices::Notice;
 use crate::secret::TokenHash;
@@ -50,7 +51,7 @@ impl Login {
                     if let Some(owner) = crate::identity::queries::recipient(conn, user)?
                         && throttle::admit_missing_step_notice(conn, user, &login.throttle)?
                     {
-                        let notice = Notice::SecondStepMissing;
+                        let notice = Notice::SecondStepMissing { within: PENDING_LIFETIME };
                         login.notices.send_notice_at(conn, &owner, &notice, &overdue.client, overdue.at)?;
                     }
                     Ok(true)

@@ -4,7 +4,7 @@
 use diesel::pg::PgConnection;
 use uuid::Uuid;
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, DetailReason, NewEvent};
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, LiveUser, UserId};
 use crate::login::queries::PasswordRecord;
@@ -31,8 +31,10 @@ pub(crate) struct VerifiedPassword {
 #[derive(Clone)]
 pub(crate) struct Rehash {
     hash: PasswordHash,
-    /// The detail of the event if the old hash was imported.
-    migration_note: Option<&'static str>,
+    /// Whether the old hash was imported.
+    is_imported: bool,
+    /// Whether the password is weaker than new ones must be. The user is told, and not forced to change it.
+    is_weak: bool,
 }
 
 impl Rehash {
@@ -44,15 +46,14 @@ impl Rehash {
         client: &Client,
     ) -> Result<PasswordHash, Fault> {
         queries::set_password(conn, user, &self.hash, false)?;
-        if let Some(detail) = self.migration_note {
-            NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client).detail(detail).write(conn)?;
+        if self.is_imported {
+            let event = NewEvent::by_owner(AuditAction::PasswordMovedIn, user, client);
+            let event = if self.is_weak { event.reason(DetailReason::WeakPassword) } else { event };
+            event.write(conn)?;
         }
         Ok(self.hash)
     }
 }
-
-/// Shown on the activity page. The user is not forced to change the password.
-const WEAK: &str = "it is weaker than new ones must be, so choose another";
 
 impl Login {
     /// Counts the attempt before the password is verified, so that parallel guesses are all counted.
@@ -113,9 +114,8 @@ impl Login {
             Some(password) if verdict.outdated => {
                 let is_weak = self.passwords.choose(raw, "", "").is_err();
                 let is_imported = stored.is_some_and(PasswordHash::is_legacy);
-                let migration_note = is_imported.then_some(if is_weak { WEAK } else { "" });
                 let hash = self.passwords.hash(password).await;
-                Some(Rehash { hash: refund().if_fault(hash)?, migration_note })
+                Some(Rehash { hash: refund().if_fault(hash)?, is_imported, is_weak })
             }
             _ => None,
         };

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::config::Origin;
+use crate::config::{Origin, Span};
 use crate::db::Fault;
 use crate::identity::{Client, Email};
 use crate::mail::MailContent;
@@ -90,8 +90,10 @@ pub enum Notice<'a> {
         not_me: MailedLink,
         ended_oldest: Option<i64>,
     },
-    /// The right password in a new browser, and no second step within the time limit.
-    SecondStepMissing,
+    /// The right password in a new browser, and no second step `within` the time limit.
+    SecondStepMissing {
+        within: Span,
+    },
     /// Sent each time when waiting begins; `unlock` ends it.
     RepeatedFailures {
         failures: i32,

@@ -21,7 +21,7 @@ pub use capacity::{memory_budget, permits_for};
 pub use hash::{HashCost, PasswordHash, UnsuitableCost};
 pub use hasher::{Hasher, HasherBusy, HasherLoad, HashesRefused};
 pub(crate) use legacy_hash::LegacyHash;
-pub use legacy_hash::LegacyHashError;
+pub use legacy_hash::{CostBound, LegacyHashError};
 pub use password::{GIVEN_MAX_BYTES, Password};
 pub use policy::PasswordPolicy;
 pub use service::Passwords;

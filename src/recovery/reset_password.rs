@@ -25,9 +25,7 @@ impl Recovery {
         let (recovery, email_key) = (self.clone(), email.key().to_owned());
         self.db
             .write_or_refuse(move |conn| {
-                if let Err(wait) = throttle::admit_form(conn, "forgot", &client, &recovery.throttle)? {
-                    return refuse(wait);
-                }
+                throttle::admit_form(conn, "forgot", &client, &recovery.throttle)?;
                 if !throttle::admit_reset_mail(conn, &email_key, &recovery.throttle)? {
                     return Ok(());
                 }

@@ -2,8 +2,6 @@
 
 mod timestamp;
 
-use std::fmt;
-
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Client, Email, InvalidName, Name, Role};
@@ -36,25 +34,6 @@ pub enum ImportError {
     CreatedAt,
     /// Postgres cannot store it.
     Nul,
-}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address => f.write_str("email is not an address that mail can be sent to"),
-            Self::Name(InvalidName::Empty) => f.write_str("name is empty"),
-            Self::Name(InvalidName::TooLong) => f.write_str("name is too long"),
-            Self::Name(InvalidName::Link) => f.write_str("name contains “://”, “www.” or “@”"),
-            Self::Name(InvalidName::Unprintable) => f.write_str("name contains unprintable characters"),
-            Self::Hash(why) => why.fmt(f),
-            Self::Role => f.write_str("role is neither member nor admin"),
-            Self::Admin => f.write_str("role is admin, which needs --allow-admins"),
-            Self::CreatedAt => {
-                f.write_str("created_at is not a past time with an offset, such as 2024-05-17T09:30:00Z")
-            }
-            Self::Nul => f.write_str("the row contains a NUL character"),
-        }
-    }
 }
 
 impl ImportedUser {
@@ -166,7 +145,7 @@ mod tests {
         assert_eq!(import_error(ImportRow { email: "ada".into(), ..ada() }), Some(ImportError::Address));
         assert_eq!(
             import_error(ImportRow { name: "x".repeat(81), ..ada() }),
-            Some(ImportError::Name(InvalidName::TooLong))
+            Some(ImportError::Name(InvalidName::TooLong { max: 80 }))
         );
         assert_eq!(import_error(ImportRow { role: "root".into(), ..ada() }), Some(ImportError::Role));
         assert_eq!(import_error(ImportRow { role: "admin".into(), ..ada() }), Some(ImportError::Admin));

@@ -4,7 +4,7 @@ use diesel::pg::PgConnection;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::config::RegistrationMode;
-use crate::db::{Failed, Fault, refuse};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, Email, InvalidEmail, InvalidName, Name, Role};
 use crate::notices::Mail;
 use crate::passwords::{Password, PasswordHash, WeakPassword};
@@ -77,11 +77,10 @@ impl Registration {
         }
         let throttle = self.throttle.clone();
         let asking = client.clone();
-        if let Err(wait) =
-            self.db.write(move |conn| throttle::admit_form(conn, "register", &asking, &throttle)).await?
-        {
-            return refuse(RegisterRefusal::TooMany(wait));
-        }
+        self.db
+            .write_or_refuse(move |conn| throttle::admit_form(conn, "register", &asking, &throttle))
+            .await
+            .map_refusal(RegisterRefusal::TooMany)?;
         // Hashed even if the address is taken, so that both take the same time (ASVS 5.0 6.3.8).
         let parsed = self.parse_registration(&person).await?;
         let registration = self.clone();
@@ -156,13 +155,12 @@ impl Registration {
             return refuse(VerifyRefusal::PasswordNeeded);
         }
         let throttle = self.throttle.clone();
-        let taken = self
-            .db
-            .write(move |conn| throttle::admit_registration_password(conn, &token_hash, &client, &throttle))
-            .await?;
-        if let Err(wait) = taken {
-            return refuse(VerifyRefusal::TooMany(wait));
-        }
+        self.db
+            .write_or_refuse(move |conn| {
+                throttle::admit_registration_password(conn, &token_hash, &client, &throttle)
+            })
+            .await
+            .map_refusal(VerifyRefusal::TooMany)?;
         let stored = PasswordHash::stored(pending.password_hash);
         let verdict = self.passwords.hasher.verify(Password::given(raw), Some(&stored)).await;
         if verdict.map_err(Fault::from)?.matches { Ok(()) } else { refuse(VerifyRefusal::WrongPassword) }

@@ -2,7 +2,7 @@
 
 use diesel::pg::PgConnection;
 
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use crate::identity::{Client, EmailKey, UserId};
 use crate::secret;
 use crate::throttle::attempt_source::AttemptSource;
@@ -101,14 +101,15 @@ impl AttemptKeys {
             crate::identity::queries::lock_user(conn, user)?;
         }
         if let Some(network) = &self.network
-            && let Err(wait) = count(conn, network, limits.address_free, &throttle.limits.into())?
+            && let Err(wait) = count(conn, network, limits.address_free, &throttle.limits.into()).split()?
         {
             return Ok(AttemptDecision::Wait(wait));
         }
-        let failures = match count(conn, &self.account, limits.account_free, &throttle.limits.into())? {
-            Ok(failures) => failures,
-            Err(wait) => return Ok(AttemptDecision::Wait(wait)),
-        };
+        let failures =
+            match count(conn, &self.account, limits.account_free, &throttle.limits.into()).split()? {
+                Ok(failures) => failures,
+                Err(wait) => return Ok(AttemptDecision::Wait(wait)),
+            };
         let waiting_begins = failures == limits.account_free + 1;
         let Some((user, source)) = &self.source else {
             return Ok(AttemptDecision::Counted(waiting_begins.then_some(OwnerAlert::Guessing { failures })));

@@ -1,11 +1,9 @@
 //! The counters of attempts: their limits, their names in the database, and counting one attempt.
 
-use std::fmt;
-
 use diesel::pg::PgConnection;
 
 use crate::config::{Settings, Span, ThrottleLimits};
-use crate::db::Fault;
+use crate::db::{Failed, refuse};
 use crate::identity::UserId;
 use crate::secret::{self, Secret};
 use crate::throttle::backoff::Backoff;
@@ -34,15 +32,6 @@ impl Throttle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryAfter(pub u64);
 
-impl fmt::Display for RetryAfter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            seconds @ 0..90 => write!(f, "Too many attempts. Try again in {seconds} seconds."),
-            seconds => write!(f, "Too many attempts. Try again in {} minutes.", seconds.div_ceil(60)),
-        }
-    }
-}
-
 /// Makes the names of counters. Email and IP addresses are easy to guess, so a name is an HMAC: a reader of the table
 /// alone cannot tell which accounts were tried. After a change of the secret, counting starts again and the old
 /// counters expire.
@@ -69,10 +58,10 @@ pub(super) fn count(
     counter: &str,
     free: i32,
     backoff: &Backoff,
-) -> Result<Result<i32, RetryAfter>, Fault> {
+) -> Result<i32, Failed<RetryAfter>> {
     if let Some(failures) = queries::count_attempt(conn, counter, free, backoff)? {
-        return Ok(Ok(failures));
+        return Ok(failures);
     }
     let seconds = queries::blocked_for(conn, counter)?;
-    Ok(Err(RetryAfter(u64::try_from(seconds).unwrap_or(0).max(1))))
+    refuse(RetryAfter(u64::try_from(seconds).unwrap_or(0).max(1)))
 }

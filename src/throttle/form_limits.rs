@@ -3,7 +3,7 @@
 use diesel::pg::PgConnection;
 
 use crate::config::Span;
-use crate::db::Fault;
+use crate::db::{Failed, Fault, Refusable as _};
 use crate::identity::{Client, EmailKey, UserId};
 use crate::secret::{self, TokenHash};
 use crate::throttle::backoff::Backoff;
@@ -26,7 +26,7 @@ pub(crate) fn admit_mail(
     throttle: &Throttle,
 ) -> Result<bool, Fault> {
     let counter = throttle.counter_names.name("mail", email_key.as_str());
-    Ok(count(conn, &counter, throttle.limits.mails_per_hour - 1, &HOURLY)?.is_ok())
+    Ok(count(conn, &counter, throttle.limits.mails_per_hour - 1, &HOURLY).split()?.is_ok())
 }
 
 /// Counts one reset link to `email_key`. Reset links have a counter of their own: emails that a stranger requests must
@@ -39,7 +39,7 @@ pub(crate) fn admit_reset_mail(
     // A longer block would outlive the last link, and the owner would be left without one.
     let backoff = Backoff::fixed(throttle.reset_for);
     let counter = throttle.counter_names.name("mail-reset", email_key.as_str());
-    Ok(count(conn, &counter, throttle.limits.mails_per_hour - 1, &backoff)?.is_ok())
+    Ok(count(conn, &counter, throttle.limits.mails_per_hour - 1, &backoff).split()?.is_ok())
 }
 
 /// Counts one form from the client's network that makes the server work for an unknown visitor.
@@ -48,9 +48,9 @@ pub(crate) fn admit_form(
     form: &str,
     client: &Client,
     throttle: &Throttle,
-) -> Result<Result<(), RetryAfter>, Fault> {
+) -> Result<(), Failed<RetryAfter>> {
     let counter = throttle.counter_names.name(form, &client.network());
-    Ok(count(conn, &counter, throttle.limits.asks_per_hour - 1, &HOURLY)?.map(drop))
+    count(conn, &counter, throttle.limits.asks_per_hour - 1, &HOURLY).map(drop)
 }
 
 /// Counts one email that `user` causes to an address that is not theirs.
@@ -58,9 +58,9 @@ pub(crate) fn admit_mail_by_user(
     conn: &mut PgConnection,
     user: UserId,
     throttle: &Throttle,
-) -> Result<Result<(), RetryAfter>, Fault> {
+) -> Result<(), Failed<RetryAfter>> {
     let counter = throttle.counter_names.name("write", &user.to_string());
-    Ok(count(conn, &counter, throttle.limits.mails_per_hour - 1, &HOURLY)?.map(drop))
+    count(conn, &counter, throttle.limits.mails_per_hour - 1, &HOURLY).map(drop)
 }
 
 /// Counts one start of a passkey log-in from the client's network. Signatures cannot be guessed, so this bounds only the
@@ -69,9 +69,9 @@ pub(crate) fn admit_passkey_start(
     conn: &mut PgConnection,
     client: &Client,
     throttle: &Throttle,
-) -> Result<Result<(), RetryAfter>, Fault> {
+) -> Result<(), Failed<RetryAfter>> {
     let counter = throttle.counter_names.name("passkey", &client.network());
-    Ok(count(conn, &counter, throttle.limits.ceremonies_per_hour - 1, &HOURLY)?.map(drop))
+    count(conn, &counter, throttle.limits.ceremonies_per_hour - 1, &HOURLY).map(drop)
 }
 
 /// Counts one recovery code at `place`, a pending log-in or a session.
@@ -79,9 +79,9 @@ pub(crate) fn admit_recovery_code(
     conn: &mut PgConnection,
     place: &str,
     throttle: &Throttle,
-) -> Result<Result<(), RetryAfter>, Fault> {
+) -> Result<(), Failed<RetryAfter>> {
     let counter = throttle.counter_names.name("recovery-code", place);
-    Ok(count(conn, &counter, RECOVERY_CODES - 1, &HOURLY)?.map(drop))
+    count(conn, &counter, RECOVERY_CODES - 1, &HOURLY).map(drop)
 }
 
 /// Counts one password at the link of a registration, and one form from the client's network.
@@ -90,12 +90,10 @@ pub(crate) fn admit_registration_password(
     registration: &TokenHash,
     client: &Client,
     throttle: &Throttle,
-) -> Result<Result<(), RetryAfter>, Fault> {
-    if let Err(wait) = admit_form(conn, "verify", client, throttle)? {
-        return Ok(Err(wait));
-    }
+) -> Result<(), Failed<RetryAfter>> {
+    admit_form(conn, "verify", client, throttle)?;
     let counter = throttle.counter_names.name("registration", &secret::encode(registration));
-    Ok(count(conn, &counter, REGISTRATION_PASSWORDS - 1, &HOURLY)?.map(drop))
+    count(conn, &counter, REGISTRATION_PASSWORDS - 1, &HOURLY).map(drop)
 }
 
 /// Counts one notice a day to `user` that the second step of a log-in is missing.
@@ -105,5 +103,5 @@ pub(crate) fn admit_missing_step_notice(
     throttle: &Throttle,
 ) -> Result<bool, Fault> {
     let counter = throttle.counter_names.name("second-step-letter", &user.to_string());
-    Ok(count(conn, &counter, 0, &DAILY)?.is_ok())
+    Ok(count(conn, &counter, 0, &DAILY).split()?.is_ok())
 }

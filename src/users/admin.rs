@@ -5,7 +5,7 @@ use std::sync::Arc;
 use diesel::pg::PgConnection;
 use time::OffsetDateTime;
 
-use crate::audit::{AuditAction, Event, NewEvent};
+use crate::audit::{AuditAction, EndedOf, Event, EventDetail, NewEvent};
 use crate::cleanup::{Cleaner, Cleanup, CleanupRequest};
 use crate::db::{Db, Failed, Fault, refuse};
 use crate::factors::{FactorStatus, factor_status, queries as factor_queries};
@@ -238,7 +238,7 @@ impl Administration {
             let ended = admin.cleaner.clean_up(tx, &request)?.sessions;
             if ended > 0 {
                 NewEvent::by_admin(AuditAction::SessionsRevoked, actor, user, &client)
-                    .detail(&format!("{ended}"))
+                    .data(&EventDetail::EndedSessions { ended, whose: EndedOf::User })
                     .write(tx)?;
             }
             Ok(())
@@ -282,8 +282,8 @@ impl Administration {
         let ended = self
             .sessions
             .revoke_everyone(move |tx, ended| {
-                let detail = format!("{ended} of everybody");
-                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).detail(&detail).write(tx)
+                let detail = EventDetail::EndedSessions { ended, whose: EndedOf::Everyone };
+                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).data(&detail).write(tx)
             })
             .await?;
         // Afterwards, so that it covers what those sessions did until they ended.

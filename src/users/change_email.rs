@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
-use crate::db::{Failed, Fault, refuse};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, Email, LiveUser, Recipient, UserId};
 use crate::notices::{LinkDetails, LinkPurpose, Mail, Notice, PendingEmail, links};
 use crate::registration::queries as registration_queries;
@@ -90,7 +90,8 @@ impl Users {
             .write_or_refuse(move |conn| {
                 let pending = crate::notices::queries::pending_email(conn, live.owner.id)?;
                 let Some(pending) = pending else { return Ok(false) };
-                let email = Email::parse(&pending.email).map_err(Fault::bug)?;
+                let email = Email::parse(&pending.email)
+                    .map_err(|_| Fault::bug("the address of a pending change is not an email address"))?;
                 let may_mail = users.check_email_change(conn, &live, &email)?;
                 // Read again under the lock: the change may have been cancelled or confirmed meanwhile.
                 if crate::notices::queries::pending_email(conn, live.owner.id)?.is_none() {
@@ -133,9 +134,8 @@ impl Users {
         live: &LiveUser,
         email: &Email,
     ) -> Result<bool, Failed<ChangeEmailRefusal>> {
-        if let Err(wait) = throttle::admit_mail_by_user(conn, live.owner.id, &self.throttle)? {
-            return refuse(ChangeEmailRefusal::TooMany(wait));
-        }
+        throttle::admit_mail_by_user(conn, live.owner.id, &self.throttle)
+            .map_refusal(ChangeEmailRefusal::TooMany)?;
         let may_mail = throttle::admit_mail(conn, email.key(), &self.throttle)?;
         if !self.factors.lock_if_live(conn, live)? {
             return refuse(ChangeEmailRefusal::SessionLost);

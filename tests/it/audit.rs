@@ -7,6 +7,7 @@ use diesel::connection::SimpleConnection as _;
 use latchkey::accounts::Accounts;
 use latchkey::audit::{BrokenChain, ChainHead, Damage};
 use latchkey::config::Span;
+use latchkey::db::Refusable as _;
 use uuid::Uuid;
 
 use crate::support::app::TestApp;
@@ -22,7 +23,7 @@ fn happenings(app: &TestApp) {
 }
 
 async fn broken(accounts: &Accounts) -> BrokenChain {
-    accounts.audit.verify_trail(None).await.unwrap().expect_err("a broken trail")
+    accounts.audit.verify_trail(None).await.split().unwrap().expect_err("a broken trail")
 }
 
 /// As the owner of the tables can.
@@ -97,7 +98,10 @@ async fn every_kind_of_tampering_is_found_where_it_was_done() {
     for (statements, damage, seq, event) in cases {
         let app = TestApp::spawn();
         happenings(&app);
-        assert_eq!(app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail").links, 10);
+        assert_eq!(
+            app.accounts.audit.verify_trail(None).await.split().unwrap().expect("a whole trail").links,
+            10
+        );
         tamper(&app, statements);
         assert_eq!(broken(&app.accounts).await, BrokenChain { damage, seq, event }, "{statements}");
     }
@@ -111,19 +115,20 @@ async fn a_tail_that_was_cut_off_or_written_anew_is_found_with_a_head_kept_elsew
     assert_eq!(kept.seq, 10);
     assert_eq!(kept.to_string().parse::<ChainHead>().unwrap(), kept);
     app.db.execute("INSERT INTO audit_events (act) VALUES ('enabled')");
-    app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().expect("it only grew");
+    app.accounts.audit.verify_trail(Some(kept.clone())).await.split().unwrap().expect("it only grew");
 
     tamper(&app, "DELETE FROM audit_events WHERE id > 8; DELETE FROM audit_chain WHERE seq > 8");
     app.accounts
         .audit
         .verify_trail(None)
         .await
+        .split()
         .unwrap()
         .expect("without the head the change cannot be found");
-    let cut = app.accounts.audit.verify_trail(Some(kept.clone())).await.unwrap().unwrap_err();
+    let cut = app.accounts.audit.verify_trail(Some(kept.clone())).await.split().unwrap().unwrap_err();
     assert_eq!((cut.damage, cut.seq), (Damage::CutOff, Some(10)));
     happenings(&app);
-    let anew = app.accounts.audit.verify_trail(Some(kept)).await.unwrap().unwrap_err();
+    let anew = app.accounts.audit.verify_trail(Some(kept)).await.split().unwrap().unwrap_err();
     assert_eq!((anew.damage, anew.seq), (Damage::Rewritten, Some(10)));
 }
 
@@ -167,14 +172,14 @@ async fn old_events_can_be_thrown_away_behind_a_checkpoint() {
         (app.accounts.audit.trail_head().await.unwrap(), include_str!("../../docs/audit-retention.sql"));
     happenings(&app);
     app.db.execute(&head.replace(":last_seq", "12"));
-    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.split().unwrap().expect("a whole trail");
     assert_eq!((intact.since, intact.links), (12, 8));
-    app.accounts.audit.verify_trail(Some(old)).await.unwrap().expect("older than what is kept");
+    app.accounts.audit.verify_trail(Some(old)).await.split().unwrap().expect("older than what is kept");
     happenings(&app);
     app.db.execute(&head.replace(":last_seq", "30"));
     assert_eq!(app.accounts.audit.trail_head().await.unwrap().seq, 30);
     happenings(&app);
-    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.split().unwrap().expect("a whole trail");
     assert_eq!((intact.since, intact.links, intact.head.seq), (30, 10, 40));
     tamper(&app, "DELETE FROM audit_events WHERE id = 31; DELETE FROM audit_chain WHERE seq = 31");
     assert_eq!(broken(&app.accounts).await.damage, Damage::Missing);
@@ -190,7 +195,7 @@ async fn a_rolled_back_event_leaves_no_gap() {
     }
     let seqs = "SELECT string_agg(seq || ' ' || event_id, ', ' ORDER BY seq) FROM audit_chain";
     assert_eq!(app.db.scalar::<String>(seqs), "1 1, 2 2, 3 5, 4 6");
-    app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
+    app.accounts.audit.verify_trail(None).await.split().unwrap().expect("a whole trail");
 }
 
 #[actix_web::test]
@@ -214,7 +219,7 @@ async fn a_hundred_at_once_make_one_chain_without_gap_or_deadlock() {
             });
         }
     });
-    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.split().unwrap().expect("a whole trail");
     assert_eq!((intact.links, intact.head.seq), (200, 200));
 }
 
@@ -230,7 +235,7 @@ async fn a_hundred_parallel_log_ins_are_a_hundred_links() {
         app.browser().log_in(ada.email, ada.password).await.redirects_to("/home");
     });
     futures_util::future::join_all(tries).await;
-    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.split().unwrap().expect("a whole trail");
     assert_eq!((app.events("logged-in"), intact.head.seq as u64), (100, intact.links));
     assert!(intact.links >= 100);
 }
@@ -302,7 +307,7 @@ async fn the_documented_role_works_and_can_only_let_the_trail_grow() {
         conn.batch_execute("ROLLBACK").unwrap();
     }
     drop(conn);
-    let intact = app.accounts.audit.verify_trail(None).await.unwrap().expect("a whole trail");
+    let intact = app.accounts.audit.verify_trail(None).await.split().unwrap().expect("a whole trail");
     assert_eq!(intact.links, 2);
     app.db.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }

@@ -333,6 +333,30 @@ fn no_unfinished_or_panicking_code_is_left() {
     }
 }
 
+/// An operation that refuses returns `Failed<R>`, which `?` passes on.
+#[test]
+fn no_result_is_nested_in_another() {
+    // What waits gets a result within that of the time limit or the channel.
+    let waiting = [
+        "cli/doctor/database.rs",
+        "cli/doctor/site.rs",
+        "cli/serve.rs",
+        "crates/sessions/load.rs",
+        "crates/sessions/session_tx.rs",
+    ];
+    for source in sources() {
+        // Splits a `Failed<R>` for callers that show the refusal.
+        if source.path == "crates/db/failed.rs" {
+            continue;
+        }
+        source.lacks("Result<Result<");
+        if !waiting.contains(&source.path.as_str()) {
+            source.lacks("Ok(Ok(");
+            source.lacks("Ok(Err(");
+        }
+    }
+}
+
 #[test]
 fn no_test_is_ignored() {
     for file in files(&root().join("tests/it")) {

@@ -41,7 +41,10 @@ async fn a_letter_arrives_in_both_forms_and_the_outbox_forgets_what_was_in_it() 
     let [(text, plain), (html, rich)] = &letter.parts[..] else { panic!("{:?}", letter.parts) };
     assert_eq!((text.as_str(), html.as_str()), ("text/plain", "text/html"));
     let link = link(plain, &app);
-    assert!([plain, rich].iter().all(|text| text.contains("works once, for 24 hours")), "{plain}{rich}");
+    assert!(
+        [plain, rich].iter().all(|text| text.contains("works once and expires in 24 hours")),
+        "{plain}{rich}"
+    );
     assert!(rich.contains(&format!("{}{link}", app.origin)), "{rich}");
 
     assert!(app.db.scalar::<bool>("SELECT sent_at IS NOT NULL AND sealed_body IS NULL FROM outbox"));

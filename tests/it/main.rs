@@ -36,6 +36,7 @@ mod history;
 mod house;
 mod house_circles;
 mod house_names;
+mod house_text;
 mod house_web;
 mod import;
 mod instances;

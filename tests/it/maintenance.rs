@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use latchkey::config::Span;
+use latchkey::db::Refusable as _;
 
 use crate::support::app::TestApp;
 use crate::support::db::TestDb;
@@ -47,14 +48,27 @@ async fn the_trail_is_kept_for_ever_or_for_the_set_time_and_verifies_either_way(
         app.db.scalar::<String>("SELECT string_agg(detail, ' ' ORDER BY id) FROM audit_events"),
         "59 1"
     );
-    let intact =
-        app.accounts.audit.verify_trail(Some(before.clone())).await.unwrap().expect("an unbroken trail");
+    let intact = app
+        .accounts
+        .audit
+        .verify_trail(Some(before.clone()))
+        .await
+        .split()
+        .unwrap()
+        .expect("an unbroken trail");
     assert_eq!((intact.since, intact.links, intact.head == before), (3, 2, true));
     // And goes on from there.
     events(&app, &[0]);
     assert_eq!(short.accounts.maintenance.purge().await.unwrap(), 0);
     assert_eq!(
-        app.accounts.audit.verify_trail(Some(before)).await.unwrap().expect("an unbroken trail").links,
+        app.accounts
+            .audit
+            .verify_trail(Some(before))
+            .await
+            .split()
+            .unwrap()
+            .expect("an unbroken trail")
+            .links,
         3
     );
 }
@@ -72,7 +86,7 @@ async fn a_damaged_trail_is_not_purged_and_the_last_month_cannot_be_purged() {
         app.db.scalar::<String>("SELECT string_agg(detail, ' ' ORDER BY id) FROM audit_events"),
         "70 1"
     );
-    assert!(app.accounts.audit.verify_trail(None).await.unwrap().is_err());
+    assert!(app.accounts.audit.verify_trail(None).await.split().unwrap().is_err());
     let refused = app.db.connect().batch_execute("SELECT audit_forget(interval '29 days', 1000)");
     assert!(refused.unwrap_err().to_string().contains("last 30 days is kept"));
 }

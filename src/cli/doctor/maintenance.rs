@@ -10,7 +10,7 @@ use super::finding::{Finding, note, ok, problem, warning};
 use crate::accounts::Accounts;
 use crate::cli::rfc3339;
 use crate::config::Settings;
-use crate::db::{Db, Fault};
+use crate::db::{Db, Fault, Refusable as _};
 use crate::mail::Mailer;
 use crate::maintenance::SealCounts;
 use crate::web::copy::mails;
@@ -120,7 +120,7 @@ fn sealed_values(accounts: &Accounts) -> Result<Finding, Fault> {
 }
 
 fn trail(accounts: &Accounts) -> Result<Finding, Fault> {
-    Ok(match System::new().block_on(accounts.audit.verify_recent(LINKS))? {
+    Ok(match System::new().block_on(accounts.audit.verify_recent(LINKS)).split()? {
         Ok(intact) => ok(
             "audit.trail",
             format!("the last {} links are intact, up to {}", intact.links, intact.head.seq),

@@ -1,5 +1,6 @@
 //! `latchkey user import`: users from another system, with their password hashes (docs/moving-in.md).
 
+mod refusals;
 mod report;
 mod rows;
 
@@ -13,6 +14,7 @@ use super::Failure;
 use crate::accounts::Accounts;
 use crate::identity::EmailKey;
 use crate::registration::ImportedUser;
+use refusals::reason;
 use report::{ImportReport, Progress};
 use rows::{FileError, Rows};
 
@@ -50,9 +52,7 @@ pub async fn run(accounts: &Accounts, import: &Import) -> Result<(), Failure> {
     let mut last = 0;
     while let Some((line, row)) = rows.next().map_err(|error| named(&error))? {
         last = line;
-        let parsed = row.and_then(|row| {
-            ImportedUser::parse(&row, import.allow_admins).map_err(|error| error.to_string())
-        });
+        let parsed = row.and_then(|row| ImportedUser::parse(&row, import.allow_admins).map_err(reason));
         match parsed {
             Ok(imported) => batch.push((line, imported)),
             Err(reason) => report.refuse(line, &reason),

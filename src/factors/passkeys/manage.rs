@@ -1,12 +1,11 @@
 //! List, rename and remove one's own passkeys.
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::Fault;
 use crate::factors::passkeys::model::{Passkey, PasskeyId};
 use crate::factors::{Factors, queries};
 use crate::identity::{Client, LiveUser, Name};
 use crate::notices::{Notice, RemovedFactor};
-use crate::unicode::direction::isolated;
 
 impl Factors {
     /// Whether browsers make passkeys for the public URL.
@@ -42,7 +41,7 @@ impl Factors {
                 };
                 NewEvent::by_owner(AuditAction::PasskeyRenamed, user, &client)
                     .session(live.record.handle)
-                    .detail(&format!("{}, now {}", isolated(&before), isolated(name.as_str())))
+                    .change(&before, name.as_str())
                     .write(conn)?;
                 Ok(true)
             })
@@ -61,7 +60,7 @@ impl Factors {
                 factors.clean_up_after_removal(conn, user)?;
                 NewEvent::by_owner(AuditAction::PasskeyRemoved, user, &client)
                     .session(live.record.handle)
-                    .detail(&name)
+                    .data(&EventDetail::passkey(&name))
                     .write(conn)?;
                 factors.notify_user(conn, user, &Notice::FactorRemoved(RemovedFactor::Passkey), &client)?;
                 Ok(true)

@@ -44,9 +44,9 @@ pub(crate) struct StoredPasskey {
 pub struct BrowserBinding(pub(crate) [u8; 32]);
 
 impl BrowserBinding {
-    /// `secret`: a secret of this browser that stays the same during the ceremony.
-    pub fn of(secret: &str) -> Self {
-        Self(secret::sha256(secret.as_bytes()))
+    /// `shared_text`: a secret text of this browser that stays the same during the ceremony.
+    pub fn of(shared_text: &str) -> Self {
+        Self(secret::sha256(shared_text.as_bytes()))
     }
 }
 

@@ -4,7 +4,7 @@ use diesel::pg::PgConnection;
 use serde_json::Value;
 use webauthn_rs::prelude::{Passkey as WebauthnPasskey, PasskeyRegistration, WebauthnError};
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, DetailReason, EventDetail, NewEvent};
 use crate::db::{Failed, Fault, off_thread, refuse};
 use crate::device;
 use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
@@ -121,14 +121,14 @@ impl Factors {
             return refuse(PasskeyRefusal::AlreadyRegistered);
         }
         let step = if existing.is_empty() { self.apply_password_choice(conn, user, step)? } else { None };
-        let (noted, added) = match step {
-            Some(PasskeyStep::Required) => ("", AddedFactor::PasskeyRequired),
-            Some(PasskeyStep::Off) => (", not required after the password", AddedFactor::PasskeyOptional),
-            None => ("", AddedFactor::Passkey),
+        let (reason, added) = match step {
+            Some(PasskeyStep::Required) => (None, AddedFactor::PasskeyRequired),
+            Some(PasskeyStep::Off) => (Some(DetailReason::PasswordAlone), AddedFactor::PasskeyOptional),
+            None => (None, AddedFactor::Passkey),
         };
         NewEvent::by_owner(AuditAction::PasskeyAdded, user, client)
             .session(live.record.handle)
-            .detail(&format!("{name}{noted}"))
+            .data(&EventDetail::Passkey { passkey: name, reason })
             .write(conn)?;
         self.notify_factor_added(conn, &owner, added, client)?;
         let on = queries::has_second_factor(conn, user)?;

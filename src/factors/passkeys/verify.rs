@@ -6,8 +6,8 @@ use webauthn_rs::prelude::{
     AuthenticationResult, Credential, DiscoverableAuthentication, Passkey as WebauthnPasskey, WebauthnError,
 };
 
-use crate::audit::{AuditAction, NewEvent};
-use crate::db::{Failed, Fault, off_thread, refuse};
+use crate::audit::{AuditAction, DetailReason, EventDetail, NewEvent};
+use crate::db::{Failed, Fault, Refusable as _, off_thread, refuse};
 use crate::factors::passkeys::ceremony::{credential_descriptors, store_challenge, take_ceremony_state};
 use crate::factors::passkeys::model::{BrowserBinding, PasskeyRefusal, StoredPasskey};
 use crate::factors::passkeys::responses::Assertion;
@@ -40,14 +40,13 @@ impl Factors {
                     Some(user) => queries::credential_ids(conn, user)?,
                     None => Vec::new(),
                 };
-                // To the browser, an empty list means: any passkey.
+                // To the browser, an empty list means: any passkey. The list is a hint only; `is_owned_by` decides.
                 if user.is_some() && allowed.is_empty() {
                     return refuse(PasskeyRefusal::Unknown);
                 }
-                if user.is_none()
-                    && let Err(wait) = throttle::admit_passkey_start(conn, &client, &throttle)?
-                {
-                    return refuse(PasskeyRefusal::TooMany(wait));
+                if user.is_none() {
+                    throttle::admit_passkey_start(conn, &client, &throttle)
+                        .map_refusal(PasskeyRefusal::TooMany)?;
                 }
                 let (options, state) = webauthn.start_discoverable_authentication().map_err(Fault::bug)?;
                 let mut options = serde_json::to_value(options).map_err(Fault::bug)?;
@@ -60,11 +59,14 @@ impl Factors {
             .await
     }
 
-    /// Verifies the response to a challenge (WebAuthn §7.2), which is consumed in any case. `expected`: the user who must
-    /// own the passkey, if known.
+    /// Verifies the response to a challenge (WebAuthn §7.2), which is consumed in any case.
+    ///
+    /// * `expected`: the user who must own the passkey, if known.
+    /// * `refused_as`: the event to write if no such passkey is known.
     pub(crate) async fn verify_passkey(
         &self,
         expected: Option<UserId>,
+        refused_as: AuditAction,
         binding: BrowserBinding,
         assertion: Assertion,
         client: &Client,
@@ -83,12 +85,9 @@ impl Factors {
             let client = client.clone();
             self.db
                 .write(move |conn| {
-                    let act = if expected.is_some() {
-                        AuditAction::ConfirmRefused
-                    } else {
-                        AuditAction::LogInRefused
-                    };
-                    NewEvent::unproven(act, expected, &client).detail("an unknown passkey").write(conn)
+                    NewEvent::unproven(refused_as, expected, &client)
+                        .reason(DetailReason::UnknownPasskey)
+                        .write(conn)
                 })
                 .await?;
             return refuse(PasskeyRefusal::Unknown);
@@ -147,20 +146,20 @@ impl Factors {
         refusal: PasskeyRefusal,
         client: &Client,
     ) -> Result<T, Failed<PasskeyRefusal>> {
-        let (act, why) = match refusal {
+        let (act, reason) = match refusal {
             PasskeyRefusal::PossiblyCloned => {
                 let owner = crate::identity::queries::recipient(conn, passkey.user)?;
                 let is_first = queries::mark_passkey_suspect(conn, passkey.id)?;
                 if let Some(owner) = owner.filter(|_| is_first) {
                     self.notices.send_notice(conn, &owner, &Notice::PasskeyCopied, client)?;
                 }
-                (AuditAction::PasskeyCopied, "")
+                (AuditAction::PasskeyCopied, None)
             }
-            PasskeyRefusal::NotVerified => (AuditAction::PasskeyRefused, ", which did not verify its person"),
-            _ => (AuditAction::PasskeyRefused, ", whose signature does not fit"),
+            PasskeyRefusal::NotVerified => (AuditAction::PasskeyRefused, Some(DetailReason::UserNotVerified)),
+            _ => (AuditAction::PasskeyRefused, Some(DetailReason::InvalidSignature)),
         };
-        let detail = format!("{}{why}", passkey.name);
-        NewEvent::unproven(act, Some(passkey.user), client).detail(&detail).write(conn)?;
+        let detail = EventDetail::Passkey { passkey: passkey.name.clone(), reason };
+        NewEvent::unproven(act, Some(passkey.user), client).data(&detail).write(conn)?;
         refuse(refusal)
     }
 }

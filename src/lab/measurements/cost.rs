@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::figures::{CheckCost, CheckKind, Cost, Operation, OperationCost, RowWrites};
 use super::instances::{Instances, TIME_LIMIT};
 use super::stopwatch::whole_seconds;
-use crate::db::Fault;
+use crate::db::{Fault, Refusable as _};
 use crate::lab::jwt::{Algorithm, Use, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
 use latchkey_sessions::{Owner as _, SessionTx, Store};
@@ -217,7 +217,7 @@ impl Lab {
         // Refreshes with another pair, because this one is logged out.
         let (_, fresh) = self.issue_recording(change, &run, Uuid::new_v4(), listed)?;
         let (refreshed, refresh) =
-            counting(change, |change| self.refresh(change, &run, Some(&fresh), listed))?;
+            counting(change, |change| self.refresh(change, &run, Some(&fresh), listed).split())?;
         if let Err(reason) = refreshed {
             return Err(Fault::bug(format_args!("a new refresh token is refused: {}", reason.code())));
         }

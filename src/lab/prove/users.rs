@@ -77,7 +77,7 @@ impl ProbeUsers {
     /// Creates a user, and opens `count` sessions as a log-in does.
     async fn sessions_of_new_user(&self, count: usize) -> Result<Vec<Session>, ProveError> {
         let number = self.created.replace(self.created.get() + 1);
-        let invalid = |why: &dyn std::fmt::Display| ProveError::InvalidAccount(why.to_string());
+        let invalid = |why: &dyn std::fmt::Debug| ProveError::InvalidAccount(format!("{why:?}"));
         let email = Email::parse(&format!("person{number}@example.org")).map_err(|why| invalid(&why))?;
         let name = Name::parse(&format!("Person {number}")).map_err(|why| invalid(&why))?;
         let created = self.accounts.admin.create_user(&email, &name, Role::Member).await.split()?;

@@ -5,10 +5,8 @@
 //! scrypt over 128 MiB 0.5 s. Lower bounds would refuse the hashes that Laravel, Devise and Django make today and that
 //! OWASP recommends. The bounds alone do not keep other log-ins fast; the separate permits of the hasher do.
 
-use std::fmt;
-
 use super::derive;
-use super::model::{Bound, Digest, LegacyHash, LegacyHashError, Scheme};
+use super::model::{CostBound, Digest, LegacyHash, LegacyHashError, Scheme};
 
 /// Bytes of salt, which Django writes as text.
 const MAX_SALT: usize = 128;
@@ -35,24 +33,9 @@ const MAX_SHA1_ITERATIONS: u32 = 1_000_000;
 /// Keycloak and OWASP use 210,000. An iteration takes three times as long as one with SHA-256.
 const MAX_SHA512_ITERATIONS: u32 = 600_000;
 
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Argon2 => write!(
-                f,
-                "Argon2 is accepted up to {} MiB of memory times passes, in at most {MAX_LANES} lanes",
-                MAX_ARGON2_KIB / 1024
-            ),
-            Self::Bcrypt => write!(f, "bcrypt is accepted up to cost {MAX_BCRYPT_COST}"),
-            Self::Scrypt => write!(
-                f,
-                "scrypt is accepted up to {} MiB of memory times p, p at most {MAX_LANES}",
-                MAX_SCRYPT_KIB / 1024
-            ),
-            Self::Pbkdf2 { most } => write!(f, "PBKDF2 with this digest is accepted up to {most} iterations"),
-        }
-    }
-}
+pub(super) const ARGON2: CostBound = CostBound::Argon2 { mib: MAX_ARGON2_KIB / 1024, lanes: MAX_LANES };
+pub(super) const BCRYPT: CostBound = CostBound::Bcrypt { cost: MAX_BCRYPT_COST };
+pub(super) const SCRYPT: CostBound = CostBound::Scrypt { mib: MAX_SCRYPT_KIB / 1024, p: MAX_LANES };
 
 impl Digest {
     pub(super) fn size(self) -> usize {
@@ -96,17 +79,17 @@ impl LegacyHash {
         }
     }
 
-    fn exceeded(&self) -> Result<Option<Bound>, LegacyHashError> {
+    fn exceeded(&self) -> Result<Option<CostBound>, LegacyHashError> {
         let (is_sound, is_bearable, bound) = match self.scheme {
             Scheme::Argon2 { memory_kib, iterations, lanes, .. } => {
                 let (memory, passes) = (u64::from(memory_kib), u64::from(iterations));
                 (
                     lanes > 0 && passes > 0 && memory >= u64::from(lanes) * 8 && self.salt.len() >= 8,
                     lanes <= MAX_LANES && memory <= MAX_MEMORY_KIB && memory * passes <= MAX_ARGON2_KIB,
-                    Bound::Argon2,
+                    ARGON2,
                 )
             }
-            Scheme::Bcrypt { cost, .. } => (cost >= 4, cost <= MAX_BCRYPT_COST, Bound::Bcrypt),
+            Scheme::Bcrypt { cost, .. } => (cost >= 4, cost <= MAX_BCRYPT_COST, BCRYPT),
             Scheme::Scrypt { log_n, r, p } => {
                 let memory = self.memory_kib();
                 (
@@ -116,32 +99,18 @@ impl LegacyHash {
                         && r <= 1024
                         && memory <= MAX_MEMORY_KIB
                         && memory * u64::from(p) <= MAX_SCRYPT_KIB,
-                    Bound::Scrypt,
+                    SCRYPT,
                 )
             }
             Scheme::Pbkdf2 { digest, iterations } => {
                 let most = digest.max_iterations();
-                (iterations > 0, iterations <= most, Bound::Pbkdf2 { most })
+                (iterations > 0, iterations <= most, CostBound::Pbkdf2 { iterations: most })
             }
         };
         match (is_sound, is_bearable) {
             (false, _) => Err(LegacyHashError::Broken),
             (true, true) => Ok(None),
             (true, false) => Ok(Some(bound)),
-        }
-    }
-}
-
-impl fmt::Display for LegacyHashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown => f.write_str("the format of the password hash is not supported"),
-            Self::Broken => f.write_str("the password hash is malformed"),
-            Self::TooCostly(bound) => write!(
-                f,
-                "the password hash takes longer than a log-in may: {bound}; import this user without the hash, \
-                 and they can set a password with a reset link"
-            ),
         }
     }
 }

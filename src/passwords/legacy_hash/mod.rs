@@ -9,8 +9,8 @@ mod model;
 use argon2::{Algorithm, Version};
 
 pub(crate) use model::LegacyHash;
-pub use model::LegacyHashError;
-use model::{Bound, Digest, Scheme};
+pub use model::{CostBound, LegacyHashError};
+use model::{Digest, Scheme};
 
 /// Bytes of the longest text; no supported format needs more.
 const MAX_TEXT: usize = 512;
@@ -110,7 +110,7 @@ fn phc_scrypt(phc: &str) -> Result<LegacyHash, LegacyHashError> {
     let parts: Vec<&str> = phc.split('$').collect();
     let [_, parameters, salt, hash] = parts[..] else { return Err(LegacyHashError::Broken) };
     let [log_n, r, p] = named(parameters, ["ln", "r", "p"])?;
-    let log_n = u8::try_from(log_n).map_err(|_| LegacyHashError::TooCostly(Bound::Scrypt))?;
+    let log_n = u8::try_from(log_n).map_err(|_| LegacyHashError::TooCostly(bounds::SCRYPT))?;
     let scheme = Scheme::Scrypt { log_n, r, p };
     Ok(LegacyHash { scheme, salt: encoding::base64(salt)?, expected: encoding::base64(hash)? })
 }

@@ -49,14 +49,27 @@ pub enum LegacyHashError {
     /// The format is supported, but the text is malformed.
     Broken,
     /// The hash needs more work or memory than a log-in may take.
-    TooCostly(Bound),
+    TooCostly(CostBound),
 }
 
-/// The bound that a hash exceeds.
+/// The bound on work and memory that a hash exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    Argon2,
-    Bcrypt,
-    Scrypt,
-    Pbkdf2 { most: u32 },
+pub enum CostBound {
+    /// MiB of memory times passes.
+    Argon2 {
+        mib: u64,
+        lanes: u32,
+    },
+    Bcrypt {
+        cost: u32,
+    },
+    /// MiB of memory times `p`.
+    Scrypt {
+        mib: u64,
+        p: u32,
+    },
+    /// Iterations with the digest of the hash.
+    Pbkdf2 {
+        iterations: u32,
+    },
 }

@@ -31,7 +31,8 @@ fn hashes_of_the_real_things_match_their_passwords_and_no_others() {
     for (number, line) in made().lines().enumerate() {
         let row: Value = serde_json::from_str(line).unwrap();
         let text = |name: &str| row[name].as_str().unwrap();
-        let read = LegacyHash::read(text("hash")).unwrap_or_else(|why| panic!("{}: {why}", text("made_by")));
+        let read =
+            LegacyHash::read(text("hash")).unwrap_or_else(|why| panic!("{}: {why:?}", text("made_by")));
         assert!(read.matches(text("password").as_bytes()).unwrap(), "{}", text("made_by"));
         // A wrong one takes as long, and every format is also tried through the form, so some are enough here.
         assert!(number % 5 != 0 || !read.matches(b"another").unwrap(), "{}", text("made_by"));
@@ -203,7 +204,7 @@ fn the_costliest_that_is_taken_costs_some_twenty_of_ours() {
     let mut memory = vec![argon2::Block::new(); own.blocks()];
     let ours = least(&mut || drop(own.derive(b"gravel otter lemon", &mut memory).unwrap()));
     for text in costliest() {
-        let read = LegacyHash::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        let read = LegacyHash::read(&text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
         let theirs = least(&mut || assert!(!read.matches(b"gravel otter lemon").unwrap()));
         assert!(theirs < ours * 50, "{text}: {theirs:?}, ours {ours:?}");
     }
@@ -228,7 +229,7 @@ fn a_longer_output_of_pbkdf2_is_compared_by_its_first_block() {
         let sha512 = text("pbkdf2-sha512", output);
         pbkdf2::pbkdf2_hmac::<sha1::Sha1>(b"gravel otter", b"saltsalt", 1000, output);
         for text in [sha256, sha512, text("pbkdf2-sha1", output), text("pbkdf2", output)] {
-            let read = LegacyHash::read(&text).unwrap_or_else(|why| panic!("{text}: {why}"));
+            let read = LegacyHash::read(&text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
             assert!(
                 read.matches(b"gravel otter").unwrap() && !read.matches(b"gravel ottes").unwrap(),
                 "{text}"

@@ -1,6 +1,6 @@
 //! The sentences of the audit trail.
 
-use crate::audit::{Actor, AuditAction, Event as AuditEvent};
+use crate::audit::{Actor, AuditAction, DetailReason, EndedOf, Event as AuditEvent, EventDetail};
 use crate::device;
 use crate::identity::LoginMethod;
 use crate::login::EndedSession;
@@ -19,18 +19,29 @@ fn in_a_sentence(device: &str) -> &str {
     if device == device::name("") { "an unknown device" } else { device }
 }
 
-/// The count as the event stores it: "3 others", "3 of everybody" or "3".
 fn ended_sessions(detail: &str) -> String {
-    let (count, whose) = detail.split_once(' ').unwrap_or((detail, ""));
-    let sessions = |of: &str| match count {
-        "1" => format!("1{of} session was ended"),
-        _ => format!("{count}{of} sessions were ended"),
+    let Some(EventDetail::EndedSessions { ended, whose }) = EventDetail::read(detail) else {
+        return "Sessions were ended".to_owned();
     };
-    match whose {
-        _ if count.parse::<u64>().is_err() => "Sessions were ended".to_owned(),
-        "others" => sessions(" other"),
-        "of everybody" => format!("The sessions of all users were ended: {count}"),
-        _ => sessions(""),
+    match (whose, ended) {
+        (EndedOf::Everyone, _) => format!("The sessions of all users were ended: {ended}"),
+        (EndedOf::User, 1) => "1 session was ended".to_owned(),
+        (EndedOf::User, _) => format!("{ended} sessions were ended"),
+        (EndedOf::UserOthers, 1) => "1 other session was ended".to_owned(),
+        (EndedOf::UserOthers, _) => format!("{ended} other sessions were ended"),
+    }
+}
+
+/// Continues a sentence such as "Log-in refused:".
+fn because(reason: DetailReason) -> &'static str {
+    match reason {
+        DetailReason::UnknownPasskey => "unknown passkey",
+        DetailReason::UserNotVerified => "the device didn't check who used it",
+        DetailReason::InvalidSignature => "the signature is invalid",
+        DetailReason::PasswordAlone => "the password alone still logs in",
+        DetailReason::CodeReused => "the code had been used",
+        DetailReason::AccountChanged => "the account was changed at the same time",
+        DetailReason::WeakPassword => "it is weaker than new ones must be, so choose another",
     }
 }
 
@@ -38,8 +49,15 @@ fn ended_sessions(detail: &str) -> String {
 pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
     let detail = &*event.detail;
     let Some(act) = event.action else { return ("An event that a newer version recorded".into(), "plain") };
-    let with = |text: &str| {
-        if detail.is_empty() { text.to_owned() } else { format!("{text}: {}", isolated(detail)) }
+    let with = |text: &str| match EventDetail::read(detail) {
+        _ if detail.is_empty() => text.to_owned(),
+        Some(EventDetail::Passkey { passkey, reason: None }) => format!("{text}: {}", isolated(&passkey)),
+        Some(EventDetail::Passkey { passkey, reason: Some(reason) }) => {
+            format!("{text}: {}, {}", isolated(&passkey), because(reason))
+        }
+        Some(EventDetail::RecoveryCodes { codes_left }) => format!("{text}, {codes_left} left"),
+        Some(EventDetail::Reason { reason }) => format!("{text}: {}", because(reason)),
+        Some(EventDetail::EndedSessions { .. }) | None => format!("{text}: {}", isolated(detail)),
     };
     match act {
         AuditAction::Registered => ("Registered".into(), "good"),
@@ -88,6 +106,9 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
             (with("The imported password was accepted"), if detail.is_empty() { "good" } else { "warn" })
         }
         AuditAction::PasskeyAdded => (with("Passkey added"), "warn"),
+        AuditAction::PasskeyRenamed if event.change().is_some() => {
+            (changed("Passkey renamed", event), "plain")
+        }
         AuditAction::PasskeyRenamed => (with("Passkey renamed"), "plain"),
         AuditAction::PasskeyRemoved => (with("Passkey removed"), "warn"),
         AuditAction::PasskeyStepOn => ("Passkey required after the password".into(), "good"),
@@ -100,6 +121,9 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
         AuditAction::Deleted => ("Account deleted".into(), "plain"),
         AuditAction::SetUp => ("Became the first administrator".into(), "good"),
         AuditAction::PasswordAccepted => ("Password accepted, waiting for the second step".into(), "plain"),
+        AuditAction::SecondFactorRefused if EventDetail::read(detail).is_some() => {
+            (with("Second step refused"), "bad")
+        }
         AuditAction::SecondFactorRefused => (with("Wrong code at the second step"), "bad"),
         AuditAction::TotpAdded => ("Authenticator app added".into(), "good"),
         AuditAction::TotpRemoved => ("Authenticator app removed".into(), "warn"),
@@ -155,8 +179,46 @@ mod tests {
             ("0", "0 sessions were ended"),
             ("7 of everybody", "The sessions of all users were ended: 7"),
             ("", "Sessions were ended"),
+            (r#"{"ended":1,"whose":"user-others"}"#, "1 other session was ended"),
+            (r#"{"ended":3,"whose":"user"}"#, "3 sessions were ended"),
+            (r#"{"ended":7,"whose":"everyone"}"#, "The sessions of all users were ended: 7"),
         ] {
             assert_eq!(ended_sessions(detail), said);
+        }
+    }
+
+    #[test]
+    fn old_and_new_events_say_what_was_refused_or_used() {
+        let passkey = r#"{"passkey":"My phone","reason":"user-not-verified"}"#;
+        for (action, detail, said) in [
+            (AuditAction::LogInRefused, "an unknown passkey", "Log-in refused: an unknown passkey"),
+            (AuditAction::LogInRefused, r#"{"reason":"unknown-passkey"}"#, "Log-in refused: unknown passkey"),
+            (
+                AuditAction::PasskeyRefused,
+                passkey,
+                "Passkey refused: My phone, the device didn't check who used it",
+            ),
+            (AuditAction::PasskeyAdded, r#"{"passkey":"My phone"}"#, "Passkey added: My phone"),
+            (AuditAction::PasskeyAdded, "My phone", "Passkey added: My phone"),
+            (AuditAction::SecondFactorRefused, "", "Wrong code at the second step"),
+            (
+                AuditAction::SecondFactorRefused,
+                "it was used already",
+                "Wrong code at the second step: it was used already",
+            ),
+            (
+                AuditAction::SecondFactorRefused,
+                r#"{"reason":"code-reused"}"#,
+                "Second step refused: the code had been used",
+            ),
+            (AuditAction::PasskeyRenamed, "A, now B", "Passkey renamed: A, now B"),
+            (AuditAction::PasskeyRenamed, r#"{"from":"A","to":"B"}"#, "Passkey renamed from A to B"),
+            (AuditAction::RecoveryCodeUsed, "9 left", "Recovery code used: 9 left"),
+            (AuditAction::RecoveryCodeUsed, r#"{"codes_left":9}"#, "Recovery code used, 9 left"),
+            // A newer version may record another reason.
+            (AuditAction::LogInRefused, r#"{"reason":"new"}"#, "Log-in refused: {\"reason\":\"new\"}"),
+        ] {
+            assert_eq!(sentence(&event(action, detail)).0, said);
         }
     }
 

@@ -50,14 +50,14 @@ flashes! {
     EmailAsked = "email-asked", "good", "We've emailed a link to the new address. Nothing changes until it is opened. Stay logged in here until then.";
     EmailCancelled = "email-cancelled", "good", "The change of your email address is cancelled.";
     EmailSentAgain = "email-sent-again", "good", "We've emailed a new link to the new address. The previous link no longer works.";
-    NoEmailPending = "no-email-pending", "warn", "There is no pending change of your email address any more. Request it again if you still want it.";
+    NoEmailPending = "no-email-pending", "warn", "Your change of email address is no longer pending. Request it again if you still want it.";
     EmailChanged = "email-changed", "good", "Your email address is changed. Log in with the new one from now on.";
     EmailRestored = "email-restored", "good", "Your old email address is restored, all your sessions have ended, and your password is blocked. We've emailed you a link to set a new one.";
     NameChanged = "name-changed", "good", "Your name is changed.";
     SessionEnded = "session-ended", "good", "That session has ended.";
     OthersEnded = "others-ended", "good", "All your other sessions have ended.";
     NoOthers = "no-others", "warn", "There were no other sessions to end.";
-    RoleChanged = "role-changed", "good", "The role is changed. It takes effect with their next click.";
+    RoleChanged = "role-changed", "good", "The role is changed. It takes effect on their next click.";
     Disabled = "disabled", "good", "The account is disabled and all its sessions have ended.";
     Enabled = "enabled", "good", "The account is enabled.";
     AllEnded = "all-ended", "good", "All their sessions have ended.";

@@ -13,6 +13,10 @@ use crate::notices::{AddedFactor, Mail, MailedLink, Notice, RemovedFactor};
 use crate::unicode::direction::isolated;
 use crate::web::copy::moments::moment;
 
+/// Why a user gets a notice, where several have the same reason.
+const PASSWORD_CHANGES: &str = "We send this email whenever your password changes.";
+const WAYS_TO_LOG_IN_CHANGE: &str = "We send this email whenever the ways to log in to your account change.";
+
 /// Writes an email.
 ///
 /// # Errors
@@ -120,7 +124,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             advice: format!("If this was you, ignore this email. If not, secure your account: we'll end every session, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
             button: "Secure my account",
             link: not_me.url.clone(),
-            why: "We send this email whenever your password changes.",
+            why: PASSWORD_CHANGES,
         },
         Notice::PasswordReset => NoticeText {
             subject: "Your password was changed".into(),
@@ -128,7 +132,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             advice: "If this wasn't you, someone else can read your email. Secure your inbox first, then set a new password.".into(),
             button: "Set a new password",
             link: origin.link("/forgot-password"),
-            why: "We send this email whenever your password changes.",
+            why: PASSWORD_CHANGES,
         },
         Notice::EmailChanged { new, undo } => NoticeText {
             subject: "Your email address was changed".into(),
@@ -178,7 +182,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
                 advice: format!("If this wasn't you, undo it within {}. That removes it, ends every session and sends you a link to set a new password.", in_words(undo.valid_for)),
                 button: "Undo this",
                 link: undo.url.clone(),
-                why: "We send this email whenever the ways to log in to your account change.",
+                why: WAYS_TO_LOG_IN_CHANGE,
             }
         }
         Notice::FactorRemoved(factor) => NoticeText {
@@ -187,7 +191,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             advice: "If this wasn't you, set a new password now, which ends every session. Then log in and set it up again.".into(),
             button: "Set a new password",
             link: origin.link("/forgot-password"),
-            why: "We send this email whenever the ways to log in to your account change.",
+            why: WAYS_TO_LOG_IN_CHANGE,
         },
         Notice::PasskeyStepOff { undo } => NoticeText {
             subject: "Your password alone now logs you in".into(),
@@ -195,7 +199,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             advice: format!("If this wasn't you, undo it within {}. That requires the passkey again, ends every session and sends you a link to set a new password.", in_words(undo.valid_for)),
             button: "Undo this",
             link: undo.url.clone(),
-            why: "We send this email whenever the ways to log in to your account change.",
+            why: WAYS_TO_LOG_IN_CHANGE,
         },
         Notice::FactorLocked { failures } => NoticeText {
             subject: "Your authenticator app is locked".into(),
@@ -240,9 +244,9 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             link: not_me.url.clone(),
             why: "We send this email when you log in with a new browser.",
         },
-        Notice::SecondStepMissing => NoticeText {
+        Notice::SecondStepMissing { within } => NoticeText {
             subject: "Your password was entered in a new browser".into(),
-            what: format!("The right password of your Latchkey account was entered {happened}, in a browser that you haven't used before. The second step wasn't completed within ten minutes, so no one got in."),
+            what: format!("The right password of your Latchkey account was entered {happened}, in a browser that you haven't used before. The second step wasn't completed within {}, so no one got in.", in_words(*within)),
             advice: "If this was you, ignore this email. If not, someone else knows your password: set a new one now.".into(),
             button: "Set a new password",
             link: origin.link("/forgot-password"),

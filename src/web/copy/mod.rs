@@ -21,9 +21,10 @@
 pub(super) mod audit;
 pub(super) mod errors;
 pub(super) mod flash;
+mod labels;
 pub(super) mod links;
 pub mod mails;
 pub(super) mod moments;
 pub(super) mod notices;
-pub(super) mod phrase;
+pub mod phrase;
 pub(super) mod refusals;

@@ -240,40 +240,111 @@ impl From<InviteRefusal> for Phrase {
 
 impl From<InvalidName> for Phrase {
     fn from(why: InvalidName) -> Self {
-        let code = match why {
-            InvalidName::Empty => "empty",
-            InvalidName::TooLong => "too-long",
-            InvalidName::Unprintable => "unprintable",
-            InvalidName::Link => "link",
-        };
-        Self::with(code, why.to_string())
+        match why {
+            InvalidName::Empty => Self::new("empty", "Enter a name. It can be any name you go by."),
+            InvalidName::TooLong { max } => {
+                Self::with("too-long", format!("Use a shorter name: at most {max} characters."))
+            }
+            InvalidName::Unprintable => Self::new(
+                "unprintable",
+                "This name has characters that can't be displayed. Use letters, digits and punctuation.",
+            ),
+            InvalidName::Link => Self::new(
+                "link",
+                "A name can't look like a link or an email address. Leave out “://”, “www.” and “@”.",
+            ),
+        }
     }
 }
 
 impl From<InvalidEmail> for Phrase {
-    fn from(why: InvalidEmail) -> Self {
-        Self::with("invalid-email", why.to_string())
+    fn from(InvalidEmail: InvalidEmail) -> Self {
+        Self::new("invalid-email", "Enter an email address, such as ada@example.org.")
     }
 }
 
+/// The reason, and what to do (NIST SP 800-63B-4 §3.1.1.2: the reason and guidance SHALL be given).
 impl From<WeakPassword> for Phrase {
     fn from(why: WeakPassword) -> Self {
-        let code = match why {
-            WeakPassword::TooShort { .. } => "too-short",
-            WeakPassword::TooLong { .. } => "too-long",
-            WeakPassword::TooManyBytes { .. } => "too-many-bytes",
-            WeakPassword::Listed => "listed",
-            WeakPassword::Repeats => "repeats",
-            WeakPassword::Pattern => "pattern",
-            WeakPassword::PaddedWord => "padded-word",
-            WeakPassword::AboutYou => "about-you",
-        };
-        Self::with(code, why.to_string())
+        match why {
+            WeakPassword::TooShort { have: 0, min } => {
+                Self::with("too-short", format!("Choose a password of at least {min} characters."))
+            }
+            WeakPassword::TooShort { have, min } => Self::with(
+                "too-short",
+                format!("Yours has {have} of at least {min} characters. Add another word or two."),
+            ),
+            WeakPassword::TooLong { max } => {
+                Self::with("too-long", format!("Yours is too long. Use at most {max} characters."))
+            }
+            WeakPassword::TooManyBytes { max } => Self::with(
+                "too-many-bytes",
+                format!("Yours is too long. Use at most {max} bytes; an emoji takes four or more."),
+            ),
+            WeakPassword::Listed => Self::new(
+                "listed",
+                "This one is on lists of leaked passwords. Choose four or more words at random.",
+            ),
+            WeakPassword::Repeats => {
+                Self::new("repeats", "This repeats the same few characters. Use different words instead.")
+            }
+            WeakPassword::Pattern => Self::new(
+                "pattern",
+                "This follows the keyboard, the alphabet or the order of numbers. Use unrelated words instead.",
+            ),
+            WeakPassword::PaddedWord => Self::new(
+                "padded-word",
+                "This is one common word with numbers or signs around it. Add unrelated words.",
+            ),
+            WeakPassword::AboutYou => Self::new(
+                "about-you",
+                "This is made of your name, your address or the name of this site. Add words that have nothing to do with you.",
+            ),
+        }
     }
 }
 
 impl From<RetryAfter> for Phrase {
-    fn from(wait: RetryAfter) -> Self {
-        Self::with("too-many", wait.to_string())
+    fn from(RetryAfter(seconds): RetryAfter) -> Self {
+        let wait = match seconds {
+            1 => "1 second".to_owned(),
+            0..90 => format!("{seconds} seconds"),
+            _ => format!("{} minutes", seconds.div_ceil(60)),
+        };
+        Self::with("too-many", format!("Too many attempts. Try again in {wait}."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_weak_password_gets_the_reason_and_guidance() {
+        for why in [
+            WeakPassword::TooShort { have: 3, min: 15 },
+            WeakPassword::TooShort { have: 0, min: 15 },
+            WeakPassword::TooLong { max: 128 },
+            WeakPassword::TooManyBytes { max: 1024 },
+            WeakPassword::Listed,
+            WeakPassword::Repeats,
+            WeakPassword::Pattern,
+            WeakPassword::PaddedWord,
+            WeakPassword::AboutYou,
+        ] {
+            let said = Phrase::from(why).text;
+            assert!(said.ends_with('.') && !said.contains('!'), "{said}");
+            assert!(["Add", "Choose", "Use"].iter().any(|verb| said.contains(verb)), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_minutes() {
+        for (seconds, wait) in
+            [(1, "1 second."), (89, "89 seconds."), (90, "2 minutes."), (3600, "60 minutes.")]
+        {
+            let said = Phrase::from(RetryAfter(seconds)).text;
+            assert!(said.ends_with(&format!(" in {wait}")), "{said}");
+        }
     }
 }

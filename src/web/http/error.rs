@@ -39,7 +39,7 @@ pub enum Error {
     LoggedInSince { next: Option<String> },
     /// A form that was carried through the confirmation page. It is shown again at `back` and never executed.
     #[error("a carried form is shown again, not executed")]
-    Draft { back: Option<String> },
+    ShowAgain { back: Option<String> },
     #[error("another site sent this")]
     CrossSite,
     #[error("malformed: {0}")]
@@ -63,7 +63,7 @@ const QUERY: &AsciiSet =
 impl Error {
     fn location(&self) -> Option<String> {
         let (path, next) = match self {
-            Self::LoggedInSince { next } | Self::Draft { back: next } => {
+            Self::LoggedInSince { next } | Self::ShowAgain { back: next } => {
                 return Some(next.clone().unwrap_or_else(|| "/home".to_owned()));
             }
             Self::LogIn { next } => ("/login", next),
@@ -116,9 +116,10 @@ impl From<TokenProblem> for Error {
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::LogIn { .. } | Self::Confirm { .. } | Self::LoggedInSince { .. } | Self::Draft { .. } => {
-                StatusCode::SEE_OTHER
-            }
+            Self::LogIn { .. }
+            | Self::Confirm { .. }
+            | Self::LoggedInSince { .. }
+            | Self::ShowAgain { .. } => StatusCode::SEE_OTHER,
             Self::Forbidden | Self::ForeignForm | Self::NoCookies | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,

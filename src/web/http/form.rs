@@ -21,7 +21,7 @@ pub trait FormInput: DeserializeOwned + 'static {
     const TOKEN_WITHOUT_SESSION: bool = true;
 
     /// If the visitor has logged in (in another tab) since the page was opened, the answer redirects to `next` instead.
-    const LEADS_ON: bool = false;
+    const GOES_ON_IF_LOGGED_IN: bool = false;
 }
 
 /// The last argument of every POST handler that does not take [`Json`](super::json::Json); without it the route table
@@ -125,7 +125,7 @@ pub struct PostedForm {
     show: Option<String>,
     /// Set if the form was carried through the confirmation page and is only to be shown again. The value is the path
     /// of the form.
-    pub draft: Option<String>,
+    pub carried_back_to: Option<String>,
     pairs: Vec<(String, String)>,
 }
 
@@ -139,8 +139,9 @@ impl PostedForm {
             let at = pairs.iter().position(|(key, _)| key == name)?;
             Some(pairs.remove(at).1)
         };
-        let (token, show, draft) = (take("csrf_token").unwrap_or_default(), take("show"), take("draft"));
-        Ok(Self { token, show, draft, pairs })
+        let (token, show) = (take("csrf_token").unwrap_or_default(), take("show"));
+        let carried_back_to = take("draft");
+        Ok(Self { token, show, carried_back_to, pairs })
     }
 
     /// Whether the form contains this visitor's token.
@@ -194,15 +195,15 @@ fn parse<T: FormInput>(request: &HttpRequest) -> Result<Form<T>, Error> {
     let posted = PostedForm::of(request)?;
     if T::TOKEN_WITHOUT_SESSION || RequestState::of(request).has_session() {
         match posted.check_token(request) {
-            Err(TokenProblem::LoggedInSince) if T::LEADS_ON => {
+            Err(TokenProblem::LoggedInSince) if T::GOES_ON_IF_LOGGED_IN => {
                 return Err(Error::LoggedInSince { next: posted.next(request) });
             }
             checked => checked?,
         }
     }
-    match &posted.draft {
+    match &posted.carried_back_to {
         // Handlers never see such a form, so none can execute it.
-        Some(back) => Err(Error::Draft { back: return_to::safe(back).map(str::to_owned) }),
+        Some(back) => Err(Error::ShowAgain { back: return_to::safe(back).map(str::to_owned) }),
         None => posted.read(),
     }
 }

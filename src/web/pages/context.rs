@@ -28,6 +28,11 @@ pub struct RequestContext {
     pub shared: Data<Shared>,
 }
 
+/// Whether a form, or the query of a script, asks to stay logged in.
+pub fn wants_remember(value: &str) -> bool {
+    matches!(value, "1" | "on" | "true" | "yes")
+}
+
 impl RequestContext {
     pub fn accounts(&self) -> &Accounts {
         &self.shared.accounts

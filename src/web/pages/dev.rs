@@ -110,11 +110,7 @@ pub async fn parts(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Erro
         events: ["good", "warn", "bad", "plain"].into_iter().map(event).collect(),
         series: Series::new((0..14).map(|n| (format!("Day {n}"), n * n * 7))),
         pager,
-        strengths: ["Too easy to guess", "Weak", "Fair", "Strong", "Very strong"]
-            .into_iter()
-            .zip(0..)
-            .map(|(label, score)| Some(Strength { score, label, advice: None }))
-            .collect(),
+        strengths: (0..=4).map(|score| Some(Strength { score })).collect(),
     })
 }
 

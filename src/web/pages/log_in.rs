@@ -13,7 +13,7 @@ use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Fields, Form, FormInput, SecretText, Text};
 use crate::web::http::{flash, return_to};
-use crate::web::pages::context::RequestContext;
+use crate::web::pages::context::{RequestContext, wants_remember};
 use crate::web::pages::page::{self, Page};
 use crate::web::session::current_session;
 use crate::web::session::guard::Visitor;
@@ -28,7 +28,7 @@ pub struct LogInForm {
 }
 
 impl FormInput for LogInForm {
-    const LEADS_ON: bool = true;
+    const GOES_ON_IF_LOGGED_IN: bool = true;
 }
 
 #[derive(Template)]
@@ -77,7 +77,7 @@ pub async fn submit(
     // `next` may be in the form, or in the query of the address that the form was sent to.
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
-    let remember = matches!(remember.as_str(), "1" | "on" | "true" | "yes");
+    let remember = wants_remember(remember.as_str());
     let attempt = LoginAttempt { email: email.0, password: password.reveal(), remember };
     match ctx.accounts().login.authenticate(attempt, ctx.client()).await.split()? {
         Ok(Authenticated::Session(opened)) => {

@@ -10,7 +10,7 @@ use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::json::{self, Json, NoInput};
 use crate::web::http::return_to;
-use crate::web::pages::context::RequestContext;
+use crate::web::pages::context::{RequestContext, wants_remember};
 use crate::web::session::guard::Visitor;
 
 /// The options for the browser: a passkey of any user.
@@ -21,7 +21,7 @@ pub async fn start(_: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<
 }
 
 pub async fn finish(_: Visitor, ctx: RequestContext, answer: Json<Assertion>) -> Result<HttpResponse, Error> {
-    let remember = !ctx.query("remember").is_empty();
+    let remember = wants_remember(&ctx.query("remember"));
     let login = &ctx.accounts().login;
     match login.log_in_with_passkey(ctx.binding(), answer.0, remember, ctx.client()).await.split()? {
         Ok(opened) => Ok(begin(&ctx, opened).await?),

@@ -29,7 +29,7 @@ pub struct RegisterForm {
 }
 
 impl FormInput for RegisterForm {
-    const LEADS_ON: bool = true;
+    const GOES_ON_IF_LOGGED_IN: bool = true;
 }
 
 #[derive(Template)]

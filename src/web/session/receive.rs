@@ -129,7 +129,7 @@ async fn refusal_answer<G: Guard, Args: EndsInForm>(
             let next = next.clone();
             interrupted::<Args>(request, shared, next, pages).await.map_err(Into::into)
         }
-        Some(Error::Draft { back }) => {
+        Some(Error::ShowAgain { back }) => {
             let typed = Args::typed(&PostedForm::of(request)?)?;
             let shown = show_again(request, typed, Flash::ConfirmedNotSent, pages.redraw).await;
             Ok(shown.unwrap_or_else(|| go_back(request, shared, back.as_deref())))
@@ -173,7 +173,7 @@ async fn interrupted<Args: EndsInForm>(
         return Err(Error::Confirm { next });
     }
     let typed = Args::typed(&posted)?;
-    let back = match &posted.draft {
+    let back = match &posted.carried_back_to {
         Some(back) => return_to::safe(back).map(str::to_owned),
         None => next,
     };

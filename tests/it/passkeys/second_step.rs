@@ -61,6 +61,7 @@ async fn the_second_step_is_for_the_person_of_the_first() {
     }
     assert!(!browser.is_in().await);
     assert_eq!((app.live_sessions(&ada), app.live_sessions(&grace)), sessions);
+    assert_eq!((app.events("second-factor-refused"), app.events("confirm-refused")), (3, 0));
 }
 
 #[actix_web::test]

@@ -13,6 +13,7 @@ mod run_view;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
+use crate::db::Refusable as _;
 use crate::identity::Client;
 use crate::lab::{ClientInfo, Credentials, Step, StepResult};
 use crate::web::http::error::Error;
@@ -53,7 +54,7 @@ pub async fn begin(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result
     let client = ctx.client();
     let (network, client) = (client.network(), info(client));
     let previous = ReceivedCookies::of(&ctx).run(&ctx).await?.map(|run| run.id);
-    match ctx.lab()?.begin(network, client, previous).await? {
+    match ctx.lab()?.begin(network, client, previous).await.split()? {
         Ok(run) => {
             let mut response = flash::see_other("/compare#now");
             let credentials = Credentials { browser: run.credentials, copy: None };
