@@ -1,5 +1,5 @@
-//! The real Prometheus reads the real program: what it makes of the metrics, the rules and the dashboard. `bin/check-metrics`
-//! runs it, because the package is large.
+//! The real Prometheus reads the metrics of the real program and evaluates the rules and the dashboard.
+//! `bin/check-metrics` runs it, because the package is large.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use crate::support::app::TestApp;
 use crate::support::browser::Browser;
 use crate::support::process::{DataDir, Latchkey, Running, eventually, free_port};
 
-/// A panel of what goes wrong is empty while nothing does.
+/// A panel for failures is empty while nothing fails.
 const EMPTY_WHEN_WELL: &str = "Failing, by route";
 
 #[actix_web::test]
@@ -51,7 +51,7 @@ async fn prometheus_takes_the_metrics_the_rules_and_every_query_of_the_dashboard
     .await;
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule}");
-        // Mail fails here, and nothing else does.
+        // Mail fails here; nothing else does.
         assert!(rule["state"] != "firing", "{rule}");
     }
     say("rules, live", format!("{} evaluated without an error, none rings", rules.len()));
@@ -63,7 +63,7 @@ async fn prometheus_takes_the_metrics_the_rules_and_every_query_of_the_dashboard
     say("dashboard", format!("{} queries, each has something to show", queries.len()));
 }
 
-/// Something of everything that is counted.
+/// Causes at least one event for every counter.
 async fn people_come(app: &TestApp, running: &Running) {
     let ada = app.ada().await;
     let mut browser = running.browser();
@@ -167,7 +167,7 @@ impl Prometheus {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// The series a query finds now.
+    /// The series that a query returns now.
     async fn ask(&self, query: &str) -> Vec<Value> {
         let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
         let answer = self.get(&format!("/api/v1/query?query={encoded}")).await;

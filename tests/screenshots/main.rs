@@ -28,7 +28,7 @@ async fn main() {
     let dir = PathBuf::from(env::args().nth(1).expect("a directory to draw into"));
     fs::create_dir_all(&dir).expect("a directory");
     let house = House::furnish().await;
-    // What letters and log-ins of the furnishing left behind.
+    // The emails and log-ins of the set-up.
     house
         .app
         .db
@@ -96,7 +96,7 @@ async fn main() {
     }
 }
 
-/// Replaces the loopback address, so that pictures show plausible addresses.
+/// Replaces the loopback address, so that screenshots show plausible addresses.
 fn elsewhere(house: &House) {
     house.app.db.execute(
         "UPDATE sessions SET address = '203.0.113.7' WHERE address = '127.0.0.1'; \
