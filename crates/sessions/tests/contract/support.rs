@@ -1,4 +1,4 @@
-//! A fresh database with the tables of the sessions, and no others, for every test.
+//! A fresh database for every test, with the tables of the sessions only.
 
 use std::sync::LazyLock;
 
@@ -28,12 +28,12 @@ impl TestSchema for Sessions {
     }
 }
 
-/// The text of a key whose bytes are all `byte`.
+/// The text of a key in which every byte is `byte`.
 pub fn text_of_key(byte: u8) -> String {
     URL_SAFE_NO_PAD.encode([byte; 32])
 }
 
-/// The 32 bytes that the text of a key stands for.
+/// The 32 bytes of a key's text.
 pub fn bytes_of_key(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
