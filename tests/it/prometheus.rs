@@ -31,13 +31,13 @@ async fn prometheus_takes_the_metrics_the_rules_and_every_query_of_the_dashboard
     })
     .await;
     passes("promtool check metrics", &promtool(&["check", "metrics"], &told));
-    say("metrics", format!("{} series, nothing to object to", series(&told)));
+    say("metrics", format!("{} series, no lint errors", series(&told)));
     let rules = promtool(&["check", "rules", &file("alerts.yaml")], "");
     passes("promtool check rules", &rules);
     say("rules", String::from_utf8_lossy(&rules.stdout).trim().rsplit(':').next().unwrap_or_default().trim());
     passes("promtool test rules", &promtool(&["test", "rules", &file("alerts.test.yaml")], ""));
     let cases = fs::read_to_string(file("alerts.test.yaml")).unwrap().matches("- name: ").count();
-    say("alerts", format!("{cases} cases ring, or stay silent, as they should"));
+    say("alerts", format!("{cases} cases fire or stay silent as expected"));
 
     let prometheus = Prometheus::reading(port).await;
     // A rate needs two scrapes.
@@ -54,13 +54,13 @@ async fn prometheus_takes_the_metrics_the_rules_and_every_query_of_the_dashboard
         // Mail fails here; nothing else does.
         assert!(rule["state"] != "firing", "{rule}");
     }
-    say("rules, live", format!("{} evaluated without an error, none rings", rules.len()));
+    say("rules, live", format!("{} evaluated without an error, none fires", rules.len()));
     let queries = queries();
     for (panel, query) in &queries {
         let found = prometheus.ask(query).await;
         assert!(!found.is_empty() || panel == EMPTY_WHEN_WELL, "{panel}: nothing for {query}");
     }
-    say("dashboard", format!("{} queries, each has something to show", queries.len()));
+    say("dashboard", format!("{} queries, each returns data", queries.len()));
 }
 
 /// Causes at least one event for every counter.
