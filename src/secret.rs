@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret as _, SecretBox, SecretSlice, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -61,8 +61,8 @@ impl Secret {
     }
 
     /// A new 256-bit secret as text, which local mode keeps in its data directory.
-    pub fn generate() -> Result<String, getrandom::Error> {
-        random::<32>().map(|bytes| encode(&bytes))
+    pub fn generate() -> Result<SecretString, getrandom::Error> {
+        random::<32>().map(|bytes| encode(&bytes).into())
     }
 
     /// HMAC-SHA256 over `parts` for one `purpose`.
@@ -77,13 +77,18 @@ impl Secret {
     }
 
     /// The 64-byte key with which actix-session signs cookies.
-    pub fn cookie_key(&self) -> [u8; 64] {
+    pub fn cookie_key(&self) -> SecretBox<[u8; 64]> {
         cookie_key(&self.current)
     }
 
     /// The same key under the previous secret, if there is one.
-    pub fn previous_cookie_key(&self) -> Option<[u8; 64]> {
+    pub fn previous_cookie_key(&self) -> Option<SecretBox<[u8; 64]>> {
         self.previous.as_ref().map(cookie_key)
+    }
+
+    /// Whether a previous secret is still accepted.
+    pub fn has_previous(&self) -> bool {
+        self.previous.is_some()
     }
 
     /// Encrypts `plain` with AES-256-GCM. It can be decrypted only with the same `purpose` and `context`.
@@ -99,13 +104,16 @@ impl Secret {
     ///
     /// # Errors
     /// [`SealBroken`] for everything else.
-    pub fn open(&self, purpose: &str, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
+    pub fn open(&self, purpose: &str, context: &[u8], sealed: &[u8]) -> Result<SecretSlice<u8>, SealBroken> {
         let (id, rest) = sealed.split_first_chunk::<SEAL_ID_BYTES>().ok_or(SealBroken)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealBroken)?;
         let mut keys = std::iter::once(&self.current).chain(&self.previous);
         let key = keys.find(|key| seal_id(key) == *id).ok_or(SealBroken)?;
         let payload = Payload { msg: body, aad: context };
-        cipher(key, purpose).decrypt(&Nonce::from(*nonce), payload).map_err(|_| SealBroken)
+        cipher(key, purpose)
+            .decrypt(&Nonce::from(*nonce), payload)
+            .map(SecretSlice::from)
+            .map_err(|_| SealBroken)
     }
 
     /// `true` if the current secret encrypted `sealed`, `false` if the previous one did, `None` if neither did.
@@ -140,7 +148,7 @@ pub struct SignedValue<'c> {
 impl CookieSigner {
     pub fn new(secret: &Secret) -> Self {
         // The crate signs with the first half of the key it is given.
-        let half = |key: [u8; 64]| keyed(&key[..32]);
+        let half = |key: SecretBox<[u8; 64]>| keyed(&key.expose_secret()[..32]);
         Self { current: half(secret.cookie_key()), previous: secret.previous_cookie_key().map(half) }
     }
 
@@ -148,14 +156,15 @@ impl CookieSigner {
         let (given, value) = signed.split_at_checked(DIGEST_CHARS)?;
         let fits = |key: &HmacKey| {
             let mut due = [0; DIGEST_CHARS];
-            STANDARD.encode_slice(digest(key, value), &mut due).is_ok() && same(given.as_bytes(), &due)
+            BASE64.encode_mut(&digest(key, value), &mut due);
+            same(given.as_bytes(), &due)
         };
         let is_current = fits(&self.current);
         (is_current || self.previous.as_ref().is_some_and(fits)).then_some(SignedValue { value, is_current })
     }
 
     pub fn sign(&self, value: &str) -> String {
-        STANDARD.encode(digest(&self.current, value)) + value
+        BASE64.encode(&digest(&self.current, value)) + value
     }
 }
 
@@ -198,11 +207,11 @@ fn mac(key: &HmacKey, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn cookie_key(key: &HmacKey) -> [u8; 64] {
-    let mut out = [0; 64];
+fn cookie_key(key: &HmacKey) -> SecretBox<[u8; 64]> {
+    let mut out = Box::new([0; 64]);
     out[..32].copy_from_slice(&mac(key, "cookie", &[b"1"]));
     out[32..].copy_from_slice(&mac(key, "cookie", &[b"2"]));
-    out
+    SecretBox::new(out)
 }
 
 fn cipher(key: &HmacKey, purpose: &str) -> Aes256Gcm {
@@ -227,14 +236,14 @@ impl std::fmt::Display for SealBroken {
 impl std::error::Error for SealBroken {}
 
 /// A single-use secret of 256 bits for a mailed link, stored only as a hash (ASVS 5.0 6.5.3, 11.5.1).
-pub struct Token(String);
+pub struct Token(SecretString);
 
 /// SHA-256 of a [`Token`]: what the tables hold.
 pub type TokenHash = [u8; 32];
 
 impl Token {
     pub fn generate() -> Result<Self, getrandom::Error> {
-        random::<32>().map(|bytes| Self(encode(&bytes)))
+        random::<32>().map(|bytes| Self(encode(&bytes).into()))
     }
 
     /// The hash of `raw` to look it up; `None` if it does not have the form of a token.
@@ -243,12 +252,12 @@ impl Token {
     }
 
     pub fn hash(&self) -> TokenHash {
-        sha256(self.0.as_bytes())
+        sha256(self.reveal().as_bytes())
     }
 
     /// The text for the link. Write it only into an email or to the operator's terminal.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
 
@@ -265,12 +274,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// URL-safe base64 without padding.
 pub fn encode(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
+    BASE64URL_NOPAD.encode(bytes)
 }
 
 /// The inverse of [`encode`] for exactly `N` bytes.
 pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 /// Compares in constant time (ASVS 5.0 11.2.4).
@@ -304,7 +313,7 @@ mod tests {
         }
         for _ in 0..100 {
             // Whether a random secret contains a word is a matter of chance; two in a row hardly ever do.
-            let drawn = || Secret::parse(&Secret::generate().unwrap()).unwrap().looks_typed();
+            let drawn = || Secret::parse(Secret::generate().unwrap().expose_secret()).unwrap().looks_typed();
             assert!(!drawn() || !drawn());
         }
     }
@@ -312,7 +321,7 @@ mod tests {
     #[test]
     fn a_sealed_value_opens_only_in_its_own_place() {
         let sealed = secret().seal("mail", b"7", b"hello").unwrap();
-        assert_eq!(secret().open("mail", b"7", &sealed).unwrap(), b"hello");
+        assert_eq!(secret().open("mail", b"7", &sealed).unwrap().expose_secret(), b"hello");
         assert!(secret().open("mail", b"8", &sealed).is_err());
         assert!(secret().open("totp", b"7", &sealed).is_err());
         assert!(secret().open("mail", b"7", &sealed[..8]).is_err());
@@ -324,12 +333,12 @@ mod tests {
         let new =
             Secret::parse("zyxwvutsrqponmlkjihgfedcba9876543210").unwrap().with_previous(Some(secret()));
         let sealed = old.seal("mail", b"7", b"hello").unwrap();
-        assert_eq!(new.open("mail", b"7", &sealed).unwrap(), b"hello");
+        assert_eq!(new.open("mail", b"7", &sealed).unwrap().expose_secret(), b"hello");
         assert!(sealed.starts_with(&old.seal_id()) && !sealed.starts_with(&new.seal_id()));
         assert!(new.seal("mail", b"7", b"hello").unwrap().starts_with(&new.seal_id()));
         assert!(new.signed("form", &[b"1"], &encode(&old.mac("form", &[b"1"]))));
         assert!(!old.signed("form", &[b"1"], &encode(&new.mac("form", &[b"1"]))));
-        assert_eq!(new.previous_cookie_key(), Some(old.cookie_key()));
+        assert_eq!(new.previous_cookie_key().unwrap().expose_secret(), old.cookie_key().expose_secret());
     }
 
     #[test]
@@ -373,7 +382,8 @@ mod tests {
             plain in proptest::collection::vec(any::<u8>(), 0..40), at in any::<proptest::sample::Index>(), bit in 0u8..8,
         ) {
             let mut sealed = secret().seal("mail", b"7", &plain).unwrap();
-            prop_assert_eq!(secret().open("mail", b"7", &sealed).unwrap(), plain);
+            let opened = secret().open("mail", b"7", &sealed).unwrap();
+            prop_assert_eq!(opened.expose_secret(), plain.as_slice());
             let at = at.index(sealed.len());
             sealed[at] ^= 1 << bit;
             prop_assert!(secret().open("mail", b"7", &sealed).is_err());

@@ -1,5 +1,7 @@
 //! Connect a command to its database: the configured one, or that of local mode.
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::{Failure, local_instance};
 use crate::accounts::Accounts;
 use crate::config::{Misconfigured, Pooler, Settings};
@@ -12,9 +14,9 @@ const LOCAL_DATABASE: &str = "latchkey";
 
 /// A database that can be reached until this is dropped.
 pub struct ReachableDatabase {
-    pub url: String,
+    pub url: SecretString,
     /// Bypasses a pooler in transaction mode; for migrations and commands.
-    pub direct: String,
+    pub direct: SecretString,
     /// In local mode. The server stops when its last user drops it.
     pub server: Option<LocalServer>,
 }
@@ -35,7 +37,7 @@ pub fn database(settings: &Settings) -> Result<ReachableDatabase, Failure> {
         format!("no database is configured (DATABASE_URL, PGHOST, CHOREO_…), and the local one does not start: {error}")
     })?;
     migrations::create_database(&server.maintenance_url(), LOCAL_DATABASE)?;
-    let url = server.url(LOCAL_DATABASE);
+    let url = SecretString::from(server.url(LOCAL_DATABASE));
     Ok(ReachableDatabase { direct: url.clone(), url, server: Some(server) })
 }
 
@@ -58,15 +60,15 @@ pub fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
 /// Connects and migrates; returns the applied migrations.
 pub fn migrated(settings: &Settings) -> Result<(ReachableDatabase, Vec<String>), Failure> {
     let reached = database(settings)?;
-    no_unknown_pooler(settings, &reached.direct)?;
-    let applied = migrations::run(&reached.direct)?;
+    no_unknown_pooler(settings, reached.direct.expose_secret())?;
+    let applied = migrations::run(reached.direct.expose_secret())?;
     Ok((reached, applied))
 }
 
 /// Connects, migrates and builds the services.
 pub fn accounts(settings: &Settings) -> Result<(Accounts, ReachableDatabase), Failure> {
     let (reached, _) = migrated(settings)?;
-    let db = Db::new(&reached.direct, settings.pool);
+    let db = Db::new(reached.direct.expose_secret(), settings.pool);
     let origin = local_instance::origin(settings);
     let mailer = Mailer::new(&settings.mail, origin, settings.secret.clone())?;
     Ok((Accounts::new(db, mailer, settings, mails::write)?, reached))

@@ -13,6 +13,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::rt::{System, signal, spawn, task, time};
 use actix_web::web::Data;
 use futures_util::future::{Either, select};
+use secrecy::ExposeSecret as _;
 use tokio::sync::oneshot;
 
 use super::connect::{self, ReachableDatabase};
@@ -103,21 +104,21 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
             let (settings, db) = preparing;
             let _ = tell.send(prepare(&settings, &db, &given_up).map_err(|failure| failure.to_string()));
         });
-        let (reached, running) = match select(told, running).await {
-            Either::Left((Ok(Ok(reached)), running)) => (reached, running),
-            Either::Left((Ok(Err(why)), _)) => {
+        let prepared = Box::pin(async {
+            told.await.unwrap_or_else(|_| Err("the database could not be prepared".into()))
+        });
+        let (reached, running) = match select(prepared, running).await {
+            Either::Left((Ok(reached), running)) => (reached, running),
+            Either::Left((Err(why), _)) => {
                 handle.stop(false).await;
                 return Err(why.into());
             }
-            Either::Left((Err(_), _)) => {
-                handle.stop(false).await;
-                return Err("the database could not be prepared".into());
-            }
-            Either::Right((ended, told)) => {
+            Either::Right((ended, prepared)) => {
                 drop(keep_trying);
                 ended??;
                 tracing::info!("stopped before the database was ready");
-                if let Ok(Ok(Ok(reached))) = time::timeout(SHUTDOWN_GRACE, told).await {
+                let reached = time::timeout(SHUTDOWN_GRACE, prepared).await.ok().and_then(Result::ok);
+                if let Some(reached) = reached {
                     stop_local_server(reached).await?;
                 }
                 return Ok(());
@@ -175,15 +176,15 @@ fn prepare(
 ) -> Result<ReachableDatabase, Failure> {
     let reached = connect::database(settings)?;
     loop {
-        match connect::no_unknown_pooler(settings, &reached.url)
-            .and_then(|()| migrations::run(&reached.direct))
+        match connect::no_unknown_pooler(settings, reached.url.expose_secret())
+            .and_then(|()| migrations::run(reached.direct.expose_secret()))
         {
             Ok(applied) => {
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");
                 }
                 warn_if_unsafe_transport(settings);
-                db.open(&reached.url);
+                db.open(reached.url.expose_secret());
                 return Ok(reached);
             }
             Err(fault @ (Fault::Unavailable(_) | Fault::LostConnection(_))) => {
@@ -203,6 +204,7 @@ fn warn_if_unsafe_transport(settings: &Settings) {
     let pool = settings.database.as_ref().map(|url| (url, "DATABASE_URL"));
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
     for (url, connection) in pool.into_iter().chain(direct) {
+        let url = url.expose_secret();
         // Not encrypted unless confirmed.
         let is_encrypted =
             || diagnostics::tls_status_of(url).is_ok_and(|transport_security| transport_security.encrypted);

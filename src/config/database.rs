@@ -1,14 +1,16 @@
 //! The database: `DATABASE_URL`, then `PG*`, then the variables that a Choreo connection injects.
 
 use latchkey_db::PoolSettings;
+use latchkey_db::conninfo::is_url;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::choice::choice;
 use super::documented::documented;
 use super::sources::Source;
 use super::variables::Variables;
-use super::{Misconfigured, Span, sizes};
+use super::{Misconfigured, Span, hidden, sizes};
 
 documented! {
     #[derive(Default, Deserialize, Serialize)]
@@ -17,10 +19,12 @@ documented! {
         /// The database, such as `postgresql://user:password@host:5432/database?sslmode=verify-full`. The first of the
         /// variables in this row that is set wins.
         /// Default: none: local mode starts its own Postgres.
-        url: Option<String>,
+        #[serde(serialize_with = "hidden::secret")]
+        url: Option<SecretString>,
         /// A database URL that bypasses a pooler in transaction mode. Migrations, commands and the connection that
         /// listens for invalidations use it, because they need a connection of their own.
-        pub(super) direct_url: Option<String>,
+        #[serde(serialize_with = "hidden::secret")]
+        pub(super) direct_url: Option<SecretString>,
         /// The name of the connection made in the Choreo console, as in `CHOREO_<NAME>_HOSTNAME`.
         choreo_connection: Option<String>,
         /// `transaction` if PgBouncer in transaction mode is between Latchkey and Postgres: every statement then runs in
@@ -54,7 +58,7 @@ choice! {
 
 /// The URL of the database, and the setting that names it.
 pub(super) struct NamedDatabase {
-    pub url: String,
+    pub url: SecretString,
     pub source: Source,
 }
 
@@ -105,7 +109,7 @@ impl RawDatabase {
             return checked(url, "DATABASE_URL", Source::Variable("DATABASE_URL".into()));
         }
         if let Some(url) = &self.url {
-            return checked(url, "LATCHKEY__DATABASE__URL", Source::Setting);
+            return checked(url.expose_secret(), "LATCHKEY__DATABASE__URL", Source::Setting);
         }
         for name in ["PGHOST", "PGSERVICE", "PGDATABASE"] {
             if variables.get(name).is_some() {
@@ -135,7 +139,7 @@ impl RawDatabase {
             part("PORT").unwrap_or_else(|| "5432".into()),
             part("DATABASENAME").unwrap_or_default(),
         );
-        Some(NamedDatabase { url, source: Source::Choreo(connection.to_owned()) })
+        Some(NamedDatabase { url: url.into(), source: Source::Choreo(connection.to_owned()) })
     }
 
     pub(super) fn choreo_connection(&self) -> &str {
@@ -145,13 +149,12 @@ impl RawDatabase {
 
 /// Refuses a URL of another database system. The error does not repeat the value, which may contain a password.
 fn checked(url: &str, setting: &str, source: Source) -> Result<Option<NamedDatabase>, Misconfigured> {
-    let is_uri = ["postgresql://", "postgres://"].iter().any(|scheme| url.starts_with(scheme));
-    if !is_uri && url.contains("://") {
+    if !is_url(url) && url.contains("://") {
         return Err(Misconfigured::new(format!(
             "{setting} is not a PostgreSQL URL: write it as postgresql://user:password@host:5432/database"
         )));
     }
-    Ok(Some(NamedDatabase { url: url.to_owned(), source }))
+    Ok(Some(NamedDatabase { url: url.into(), source }))
 }
 
 /// `url` with its password replaced.
@@ -179,7 +182,7 @@ mod tests {
 
     fn url(pairs: &[(&str, &str)]) -> Option<String> {
         let variables = Variables::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect());
-        RawDatabase::default().named(&variables).unwrap().map(|named| named.url)
+        RawDatabase::default().named(&variables).unwrap().map(|named| named.url.expose_secret().to_owned())
     }
 
     #[test]

@@ -5,12 +5,16 @@ macro_rules! documented {
     (
         $(#[$attribute:meta])*
         $visibility:vis struct $name:ident {
-            $( $(#[doc = $line:literal])* $field_visibility:vis $field:ident: $kind:ty, )*
+            $(
+                $(#[doc = $line:literal])*
+                $(#[serde($($serde:tt)*)])?
+                $field_visibility:vis $field:ident: $kind:ty,
+            )*
         }
     ) => {
         $(#[$attribute])*
         $visibility struct $name {
-            $( $(#[doc = $line])* $field_visibility $field: $kind, )*
+            $( $(#[doc = $line])* $(#[serde($($serde)*)])? $field_visibility $field: $kind, )*
         }
 
         impl $name {

@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::Misconfigured;
 use crate::secret::{SECRET_MIN_BYTES, Secret, WeakSecret};
 
@@ -21,15 +23,17 @@ pub(super) enum IfMissing {
 pub(super) fn of(data_dir: &Path, if_missing: IfMissing) -> Result<(Secret, bool), Misconfigured> {
     let path = data_dir.join("secret");
     let failed = |error: &dyn fmt::Display| Misconfigured::new(format!("{}: {error}", path.display()));
-    let kept = |text: String| parse(&text, &path.display().to_string()).map(|secret| (secret, true));
+    let kept = |text: SecretString| {
+        parse(text.expose_secret(), &path.display().to_string()).map(|secret| (secret, true))
+    };
     match fs::read_to_string(&path) {
-        Ok(text) => return kept(text),
+        Ok(text) => return kept(text.into()),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed(&error)),
     }
     let text = Secret::generate().map_err(|error| failed(&error))?;
     if if_missing == IfMissing::Pretend {
-        return Ok((parse(&text, "a generated secret")?, false));
+        return Ok((parse(text.expose_secret(), "a generated secret")?, false));
     }
     fs::create_dir_all(data_dir).map_err(|error| failed(&error))?;
     // Written to a temporary file and linked into place, so that two concurrent first starts use the same secret and neither
@@ -41,13 +45,15 @@ pub(super) fn of(data_dir: &Path, if_missing: IfMissing) -> Result<(Secret, bool
         .truncate(true)
         .mode(0o600)
         .open(&fresh)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|mut file| file.write_all(text.expose_secret().as_bytes()).and_then(|()| file.sync_all()))
         .map_err(|error| failed(&error))?;
     let linked = fs::hard_link(&fresh, &path);
     let _ = fs::remove_file(&fresh);
     match linked {
         Ok(()) => kept(text),
-        Err(_) => fs::read_to_string(&path).map_err(|error| failed(&error)).and_then(kept),
+        Err(_) => {
+            fs::read_to_string(&path).map_err(|error| failed(&error)).and_then(|text| kept(text.into()))
+        }
     }
 }
 

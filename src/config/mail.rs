@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
@@ -9,7 +10,7 @@ use super::choice::choice;
 use super::documented::documented;
 use super::origin::is_host_name;
 use super::problems::Problems;
-use super::{Misconfigured, Origin, Span};
+use super::{Misconfigured, Origin, Span, hidden};
 
 choice! {
     /// Where emails go: a page of this instance, a mail server, or nowhere.
@@ -25,7 +26,8 @@ documented! {
         transport: Option<Transport>,
         /// The mail server: `smtps://user:password@mail.example.org`, or with STARTTLS
         /// `smtp://user:password@mail.example.org:587?tls=required`.
-        smtp_url: Option<String>,
+        #[serde(serialize_with = "hidden::secret")]
+        smtp_url: Option<SecretString>,
         /// The sender. The mail server has to allow it.
         /// Default: `Latchkey <no-reply@…>` with the public host
         from: Option<String>,
@@ -41,7 +43,7 @@ documented! {
 #[derive(Clone)]
 pub struct MailSettings {
     pub transport: Transport,
-    pub smtp_url: Option<String>,
+    pub smtp_url: Option<SecretString>,
     pub from: String,
     /// The name in EHLO: a host name, or an IP address in brackets.
     pub ehlo: String,
@@ -80,7 +82,9 @@ impl RawMail {
         };
         MailSettings {
             transport,
-            ehlo: ehlo.unwrap_or_else(|| derived_ehlo(self.smtp_url.as_deref(), public, &from)),
+            ehlo: ehlo.unwrap_or_else(|| {
+                derived_ehlo(self.smtp_url.as_ref().map(SecretString::expose_secret), public, &from)
+            }),
             smtp_url: self.smtp_url,
             from,
             keep: self.keep.unwrap_or(Span::days(30)),

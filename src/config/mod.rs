@@ -3,6 +3,7 @@
 mod choice;
 mod database;
 mod documented;
+mod hidden;
 mod limits;
 mod load;
 mod local_secret;

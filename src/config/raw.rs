@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::choice::choice;
@@ -11,7 +12,7 @@ use super::limits::{
     AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, RawSessions, Switch,
     ThrottleLimits,
 };
-use super::{database, mail};
+use super::{database, hidden, mail};
 
 choice! {
     /// Who may register.
@@ -32,9 +33,11 @@ documented! {
         /// At least 32 random bytes, for example from `openssl rand -base64 48`. It signs cookies and form tokens and
         /// seals waiting emails and authenticator seeds. It must be the same on every instance.
         /// Default: required; in local mode it is created and kept in the data directory.
-        pub(super) secret: Option<String>,
+        #[serde(serialize_with = "hidden::secret")]
+        pub(super) secret: Option<SecretString>,
         /// The previous secret. It is still accepted while you [change the secret](operations.md#change-the-secret).
-        pub(super) secret_previous: Option<String>,
+        #[serde(serialize_with = "hidden::secret")]
+        pub(super) secret_previous: Option<SecretString>,
         /// Where local mode keeps its Postgres and its secret. Not used when a database is named.
         pub(super) data_dir: Option<PathBuf>,
         /// Who can register: `open` (anyone), `invite` (only people an administrator invited) or `closed`.

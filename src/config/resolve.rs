@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use secrecy::ExposeSecret as _;
+
 use super::local_secret::{self, IfMissing};
 use super::problems::Problems;
 use super::raw::RawSettings;
@@ -55,7 +57,7 @@ pub(super) fn resolve(
     };
     let public = problems.value_of(public.map_err(Misconfigured::new));
     let secret = match (written.secret, local) {
-        (Some(text), _) => problems.value_of(local_secret::parse(&text, "LATCHKEY__SECRET")),
+        (Some(text), _) => problems.value_of(local_secret::parse(text.expose_secret(), "LATCHKEY__SECRET")),
         (None, true) => {
             problems.value_of(local_secret::of(&data_dir, if_missing)).map(|(secret, is_kept)| {
                 sources.set("secret", if is_kept { Source::DataDir } else { Source::NotCreatedYet });
@@ -69,9 +71,9 @@ pub(super) fn resolve(
             None
         }
     };
-    let previous: Option<Secret> = written
-        .secret_previous
-        .and_then(|text| problems.value_of(local_secret::parse(&text, "LATCHKEY__SECRET_PREVIOUS")));
+    let previous: Option<Secret> = written.secret_previous.and_then(|text| {
+        problems.value_of(local_secret::parse(text.expose_secret(), "LATCHKEY__SECRET_PREVIOUS"))
+    });
     let pool = written.database.pool();
     if pool.pooler == Pooler::Transaction && written.database.direct_url.is_none() {
         problems.add(

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use secrecy::SecretString;
+
 use super::database::Database;
 use super::limits::{
     AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, SessionLimits, Switch,
@@ -20,11 +22,11 @@ use crate::secret::Secret;
 pub struct Settings {
     pub server: ServerSettings,
     /// `None`: local mode; Latchkey starts its own Postgres in `data_dir`.
-    pub database: Option<String>,
+    pub database: Option<SecretString>,
     /// The name of a connection made in the Choreo console.
     pub(super) choreo_connection: String,
     /// The direct database URL of the listening connection, if it differs.
-    pub database_direct: Option<String>,
+    pub database_direct: Option<SecretString>,
     pub pool: Database,
     pub data_dir: PathBuf,
     pub secret: Secret,

@@ -1,5 +1,6 @@
 //! The settings as `latchkey config` shows them.
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -75,6 +76,10 @@ impl Settings {
     }
 }
 
+fn redacted(url: &Option<SecretString>) -> Option<String> {
+    url.as_ref().map(|url| database::redacted(url.expose_secret()))
+}
+
 /// The comment above the declaration of the setting at `path`.
 fn about(path: &str) -> &'static [&'static str] {
     let (section, key) = path.split_once('.').unwrap_or(("", path));
@@ -120,17 +125,17 @@ impl Serialize for Settings {
                 "hsts_subdomains": self.server.hsts_subdomains,
             },
             "database": {
-                "url": self.database.as_deref().map(database::redacted),
-                "direct_url": self.database_direct.as_deref().map(database::redacted),
+                "url": redacted(&self.database),
+                "direct_url": redacted(&self.database_direct),
                 "pool": self.pool,
             },
             "data_dir": self.data_dir,
             "secret": hidden(self.sources.of("secret") != Source::NotCreatedYet),
-            "secret_previous": hidden(self.secret.previous_cookie_key().is_some()),
+            "secret_previous": hidden(self.secret.has_previous()),
             "metrics": self.metrics,
             "mail": {
                 "transport": self.mail.transport, "from": self.mail.from, "ehlo": self.mail.ehlo,
-                "smtp_url": self.mail.smtp_url.as_deref().map(database::redacted), "keep": self.mail.keep,
+                "smtp_url": redacted(&self.mail.smtp_url), "keep": self.mail.keep,
             },
             "registration": self.registration,
             "compare": self.compare,

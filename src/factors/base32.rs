@@ -1,17 +1,12 @@
 //! Base32 (RFC 4648 §6), for codes that people copy from a screen or from paper.
 
-use crate::unicode::codes;
+use data_encoding::BASE32_NOPAD;
 
-const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+use crate::unicode::codes;
 
 /// Without padding.
 pub fn encode(bytes: &[u8]) -> String {
-    let bit = |at: usize| bytes.get(at / 8).is_some_and(|byte| byte >> (7 - at % 8) & 1 == 1);
-    (0..bytes.len() * 8)
-        .step_by(5)
-        .map(|from| (from..from + 5).fold(0_usize, |five, at| five << 1 | usize::from(bit(at))))
-        .map(|five| char::from(LETTERS[five]))
-        .collect()
+    BASE32_NOPAD.encode(bytes)
 }
 
 /// Removes spaces and dashes, converts to upper case, and replaces digits that Base32 does not use by the letters they

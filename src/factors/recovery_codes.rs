@@ -2,6 +2,7 @@
 //! §3.1.2.2; ASVS 5.0 6.5.1 to 6.5.4).
 
 use diesel::pg::PgConnection;
+use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
 use crate::audit::{AuditAction, NewEvent};
@@ -19,7 +20,7 @@ const CODE_LETTERS: usize = 26;
 const LABEL: &[u8] = b"latchkey recovery code";
 
 /// Codes, which are shown once. No Debug, no Display.
-pub struct RecoveryCodes(Vec<String>);
+pub struct RecoveryCodes(Vec<SecretString>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum RecoveryCodesRefusal {
@@ -38,13 +39,13 @@ pub struct NewRecoveryCodes {
 
 impl RecoveryCodes {
     fn generate() -> Result<Self, getrandom::Error> {
-        let code = || secret::random::<CODE_BYTES>().map(|bytes| base32::encode(&bytes));
+        let code = || secret::random::<CODE_BYTES>().map(|bytes| base32::encode(&bytes).into());
         (0..CODE_COUNT).map(|_| code()).collect::<Result<_, _>>().map(Self)
     }
 
     /// In groups of four, for display.
     pub fn formatted(&self) -> Vec<String> {
-        self.0.iter().map(|code| base32::group(code, 4, "-")).collect()
+        self.0.iter().map(|code| base32::group(code.expose_secret(), 4, "-")).collect()
     }
 
     /// The hash of a typed code; `None` if it does not have the length of a code.
@@ -54,7 +55,7 @@ impl RecoveryCodes {
     }
 
     fn hashes(&self, user: UserId) -> Vec<TokenHash> {
-        self.0.iter().map(|code| hash(user, code)).collect()
+        self.0.iter().map(|code| hash(user, code.expose_secret())).collect()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Log in with an email address and a password.
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::audit::{AuditAction, DetailReason, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
-use crate::identity::{Client, EmailKey, LoginMethod};
+use crate::identity::{Client, EmailKey, LiveUser, LoginMethod};
 use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
 use crate::login::open_session::OpenedSession;
 use crate::login::pending_login::PendingKey;
@@ -15,8 +17,10 @@ use crate::throttle::{AttemptKeys, RetryAfter};
 /// What a visitor typed to log in.
 pub struct LoginAttempt {
     pub email: String,
-    pub password: String,
+    pub password: SecretString,
     pub remember: bool,
+    /// The session that the browser still has, which a log-in ends.
+    pub replaces: Option<LiveUser>,
 }
 
 /// What a correct password leads to.
@@ -41,6 +45,7 @@ struct VerifiedLogin {
     rehash: Option<Rehash>,
     keys: AttemptKeys,
     remember: bool,
+    replaces: Option<LiveUser>,
     client: Client,
 }
 
@@ -74,13 +79,20 @@ impl Login {
     ) -> Result<Authenticated, Failed<LoginRefusal>> {
         let (record, keys) = self.find_account(&attempt, &client).await?;
         let counted = self.count_attempt(&keys).await.map_refusal(LoginRefusal::TooMany)?;
-        let verified = self.verify_password(&keys, counted, &attempt.password, record.as_ref()).await?;
+        let verified =
+            self.verify_password(&keys, counted, attempt.password.expose_secret(), record.as_ref()).await?;
         let (Some(verified), Some(record)) = (verified, record.clone()) else {
             return self.refuse_login(record, None, client).await;
         };
-        let login =
-            VerifiedLogin { record, rehash: verified.rehash, keys, remember: attempt.remember, client };
-        verified.refund.if_fault_in(self.conclude(login, &attempt.password).await)
+        let login = VerifiedLogin {
+            record,
+            rehash: verified.rehash,
+            keys,
+            remember: attempt.remember,
+            replaces: attempt.replaces.clone(),
+            client,
+        };
+        verified.refund.if_fault_in(self.conclude(login, attempt.password.expose_secret()).await)
     }
 
     /// The active user with this address, and the counters that the attempt counts against.
@@ -140,7 +152,7 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {
-                let VerifiedLogin { record, rehash, keys, remember, client } = verified;
+                let VerifiedLogin { record, rehash, keys, remember, replaces, client } = verified;
                 let user = record.user;
                 let Some(current) = queries::lock_password_hash(tx, user)? else {
                     return refuse(Superseded::User);
@@ -149,6 +161,7 @@ impl Login {
                     return refuse(Superseded::Hash(current));
                 }
                 keys.reset(tx)?;
+                login.end_replaced(tx, replaces.as_ref(), &client)?;
                 let hash = match rehash {
                     Some(rehash) => rehash.store(tx, user, &client)?,
                     None => current,

@@ -1,6 +1,8 @@
 //! Confirm a session: verify the password, and the second factor if the user has one, again before a sensitive action. A
 //! borrowed or stolen session alone must not be enough for those.
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::factors::{AttemptScope, CodeRefusal};
@@ -24,13 +26,15 @@ impl Login {
     pub async fn confirm(
         &self,
         live: LiveUser,
-        password: String,
-        code: String,
+        password: SecretString,
+        code: SecretString,
         client: Client,
     ) -> Result<Key, Failed<ConfirmRefusal>> {
         let (record, keys) = self.own_password_record(&live, &client).await?;
         let counted = self.count_attempt(&keys).await.map_refusal(ConfirmRefusal::TooMany)?;
-        let Some(verified) = self.verify_password(&keys, counted, &password, Some(&record)).await? else {
+        let Some(verified) =
+            self.verify_password(&keys, counted, password.expose_secret(), Some(&record)).await?
+        else {
             self.record_confirm_refused(&live, client).await?;
             return refuse(ConfirmRefusal::WrongPassword);
         };
@@ -46,7 +50,7 @@ impl Login {
                 let mut factor = LoginMethod::Password;
                 if crate::factors::queries::has_second_factor(tx, user)? {
                     let scope = AttemptScope::Session(live.record.handle);
-                    let verified = login.factors.verify_code(tx, user, &code, &scope, &client);
+                    let verified = login.factors.verify_code(tx, user, code.expose_secret(), &scope, &client);
                     factor = verified.map_refusal(ConfirmRefusal::Code)?;
                 }
                 let Some(key) = login.sessions.rotate(tx, &live, true)? else {

@@ -6,23 +6,30 @@ use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use crate::login::Login;
 use crate::login::ended_session::ended_session_detail;
-use latchkey_sessions::{Handle, SessionRecord};
+use latchkey_sessions::{Handle, SessionRecord, SessionTx};
 
 impl Login {
     /// Ends this session; does nothing if it has ended already.
     pub async fn log_out(&self, live: LiveUser, client: Client) -> Result<(), Fault> {
         let login = self.clone();
-        self.sessions
-            .write(move |tx| {
-                let (user, handle) = (live.owner.id, live.record.handle);
-                let request =
-                    CleanupRequest::new(Cleanup::LogOut, user, &client).by(Some(user)).session(handle);
-                if login.cleaner.clean_up(tx, &request)?.sessions > 0 {
-                    NewEvent::by_owner(AuditAction::LoggedOut, user, &client).session(handle).write(tx)?;
-                }
-                Ok(())
-            })
-            .await
+        self.sessions.write(move |tx| login.end_replaced(tx, Some(&live), &client)).await
+    }
+
+    /// Ends the session whose key the browser is about to lose: in the transaction of the log-in that replaces it, so that
+    /// both happen or neither does.
+    pub(super) fn end_replaced(
+        &self,
+        tx: &mut SessionTx<'_>,
+        replaced: Option<&LiveUser>,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        let Some(live) = replaced else { return Ok(()) };
+        let (user, handle) = (live.owner.id, live.record.handle);
+        let request = CleanupRequest::new(Cleanup::LogOut, user, client).by(Some(user)).session(handle);
+        if self.cleaner.clean_up(tx, &request)?.sessions > 0 {
+            NewEvent::by_owner(AuditAction::LoggedOut, user, client).session(handle).write(tx)?;
+        }
+        Ok(())
     }
 
     /// The user's live sessions, last seen first.

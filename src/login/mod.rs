@@ -23,6 +23,7 @@ pub use ended_session::EndedSession;
 pub(crate) use ended_session::ended_session_detail;
 pub use known_devices::DeviceCookie;
 pub use open_session::OpenedSession;
+pub use passkey::PasskeyLogin;
 pub use pending_login::{PendingHash, PendingKey, SecondFactorOptions};
 pub use second_factor::SecondFactorRefusal;
 pub use service::Login;

@@ -11,6 +11,14 @@ use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
 use crate::login::open_session::OpenedSession;
 use latchkey_sessions::Key;
 
+/// What a browser answers to log in with a passkey.
+pub struct PasskeyLogin {
+    pub assertion: Assertion,
+    pub remember: bool,
+    /// The session that the browser still has, which a log-in ends.
+    pub replaces: Option<LiveUser>,
+}
+
 impl Login {
     /// The options for the browser: for a passkey of any user, or of `user` if the user is known.
     ///
@@ -34,11 +42,10 @@ impl Login {
     pub async fn log_in_with_passkey(
         &self,
         binding: BrowserBinding,
-        assertion: Assertion,
-        remember: bool,
+        answer: PasskeyLogin,
         client: Client,
     ) -> Result<OpenedSession, Failed<PasskeyRefusal>> {
-        let outcome = self.open_with_passkey(binding, assertion, remember, client).await;
+        let outcome = self.open_with_passkey(binding, answer, client).await;
         self.counters.count(LoginStep::Passkey, &outcome);
         outcome
     }
@@ -46,10 +53,10 @@ impl Login {
     async fn open_with_passkey(
         &self,
         binding: BrowserBinding,
-        assertion: Assertion,
-        remember: bool,
+        answer: PasskeyLogin,
         client: Client,
     ) -> Result<OpenedSession, Failed<PasskeyRefusal>> {
+        let PasskeyLogin { assertion, remember, replaces } = answer;
         let refused_as = AuditAction::LogInRefused;
         let verified = self.factors.verify_passkey(None, refused_as, binding, assertion, &client).await?;
         let login = self.clone();
@@ -57,6 +64,7 @@ impl Login {
             .write_or_refuse(move |tx| {
                 login.factors.record_passkey_use(tx, &verified, &client)?;
                 let user = verified.passkey.user;
+                login.end_replaced(tx, replaces.as_ref(), &client)?;
                 Ok(login.open_session(tx, user, LoginMethod::Passkey, remember, &client)?)
             })
             .await

@@ -1,5 +1,7 @@
 //! Finish a pending log-in with the second factor: a code, or a passkey.
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::audit::AuditAction;
 use crate::db::{Failed, refuse};
 use crate::factors::{Assertion, AttemptScope, BrowserBinding, CodeRefusal, PasskeyRefusal};
@@ -25,13 +27,13 @@ impl Login {
     pub async fn finish_login_with_code(
         &self,
         key: PendingHash,
-        code: String,
+        code: SecretString,
         client: Client,
     ) -> Result<OpenedSession, Failed<SecondFactorRefusal>> {
         let login = self.clone();
         let outcome = self
             .sessions
-            .write_or_refuse(move |tx| login.verify_code_and_open(tx, key, &code, &client))
+            .write_or_refuse(move |tx| login.verify_code_and_open(tx, key, code.expose_secret(), &client))
             .await;
         self.counters.count(LoginStep::SecondFactor, &outcome);
         outcome

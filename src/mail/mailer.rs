@@ -7,6 +7,7 @@ use diesel::pg::PgConnection;
 use latchkey_db::counters::Counter;
 use lettre::SmtpTransport;
 use lettre::message::Mailbox;
+use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
 use crate::config::{MailSettings, Misconfigured, Origin, Transport};
@@ -48,7 +49,7 @@ impl Mailer {
     pub fn new(settings: &MailSettings, origin: Origin, secret: Secret) -> Result<Self, Misconfigured> {
         let from = address::sender(&settings.from)?;
         let sink = match (settings.transport, &settings.smtp_url) {
-            (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url, &settings.ehlo)?),
+            (Transport::Smtp, Some(url)) => Sink::Smtp(smtp::relay(url.expose_secret(), &settings.ehlo)?),
             (Transport::Mailbox, _) => Sink::Mailbox,
             _ => Sink::None,
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Message, Transport as _};
+use secrecy::ExposeSecret as _;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -134,7 +135,7 @@ impl Mailer {
         let body = row
             .sealed_body
             .and_then(|sealed| self.secret.open(queries::SEAL_PURPOSE, row.id.as_bytes(), &sealed).ok())
-            .and_then(|plain| serde_json::from_slice(&plain).ok());
+            .and_then(|plain| serde_json::from_slice(plain.expose_secret()).ok());
         StoredMail { id: row.id, to: row.recipient, subject: row.subject, written: row.created_at, body }
     }
 }

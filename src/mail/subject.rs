@@ -2,8 +2,7 @@
 
 use std::error::Error;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 
 /// Bytes of text in one encoded word. In Base64 and with the delimiters they make 72 characters; RFC 2047 §2 allows 75.
@@ -40,7 +39,7 @@ fn words(text: &str) -> String {
             _ => parts.push(letter.to_string()),
         }
     }
-    let words = parts.iter().map(|part| format!("=?utf-8?B?{}?=", STANDARD.encode(part)));
+    let words = parts.iter().map(|part| format!("=?utf-8?B?{}?=", BASE64.encode(part.as_bytes())));
     words.collect::<Vec<_>>().join("\r\n ")
 }
 
@@ -63,7 +62,7 @@ mod tests {
         for word in written.split("\r\n ") {
             assert!(word.len() <= 75 && word.is_ascii(), "{word}");
             let inside = word.strip_prefix("=?utf-8?B?").unwrap().strip_suffix("?=").unwrap();
-            decoded += &String::from_utf8(STANDARD.decode(inside).unwrap()).unwrap();
+            decoded += &String::from_utf8(BASE64.decode(inside.as_bytes()).unwrap()).unwrap();
         }
         assert_eq!(decoded, text);
     }

@@ -281,10 +281,11 @@ fn names_something_private(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data_encoding::HEXLOWER;
     use serde_json::json;
 
     fn hex(bytes: &[u8]) -> String {
-        format!("\\x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        format!("\\x{}", HEXLOWER.encode(bytes))
     }
 
     #[test]

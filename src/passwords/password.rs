@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -16,9 +17,9 @@ pub const GIVEN_MAX_BYTES: usize = 4096;
 pub struct Password(Arc<PasswordText>);
 
 struct PasswordText {
-    nfc: Zeroizing<String>,
+    nfc: SecretString,
     /// As it was sent, if that is not NFC: other software hashed it in this form.
-    typed: Option<Zeroizing<String>>,
+    typed: Option<SecretString>,
 }
 
 impl Password {
@@ -31,8 +32,8 @@ impl Password {
     /// [`Hasher::verify`]: crate::passwords::hasher::Hasher::verify
     pub fn given(raw: &str) -> Option<Self> {
         let nfc = nfc(raw, GIVEN_MAX_BYTES)?;
-        let typed = (*nfc != *raw).then(|| Zeroizing::new(raw.to_owned()));
-        Some(Self(Arc::new(PasswordText { nfc, typed })))
+        let typed = (*nfc != *raw).then(|| raw.into());
+        Some(Self(Arc::new(PasswordText { nfc: nfc.as_str().into(), typed })))
     }
 
     /// A second handle on the same memory, for hashing again after an outdated result.
@@ -41,16 +42,16 @@ impl Password {
     }
 
     pub(crate) fn expose(&self) -> &[u8] {
-        self.0.nfc.as_bytes()
+        self.0.nfc.expose_secret().as_bytes()
     }
 
     /// For a hash that other software made.
     pub(crate) fn expose_typed(&self) -> &[u8] {
-        self.0.typed.as_ref().unwrap_or(&self.0.nfc).as_bytes()
+        self.0.typed.as_ref().unwrap_or(&self.0.nfc).expose_secret().as_bytes()
     }
 
-    pub(super) fn sealed(nfc: Zeroizing<String>) -> Self {
-        Self(Arc::new(PasswordText { nfc, typed: None }))
+    pub(super) fn sealed(nfc: &str) -> Self {
+        Self(Arc::new(PasswordText { nfc: nfc.into(), typed: None }))
     }
 }
 

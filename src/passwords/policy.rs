@@ -41,7 +41,7 @@ impl PasswordPolicy {
         }
         match weakness::weakness(&text, personal, self.min_code_points) {
             Some(weak) => Err(weak),
-            None => Ok(Password::sealed(text)),
+            None => Ok(Password::sealed(&text)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Register, and verify the address. No answer reveals whether an address has an account.
 
 use diesel::pg::PgConnection;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::config::RegistrationMode;
@@ -19,7 +20,7 @@ use crate::throttle::RetryAfter;
 pub struct NewUser {
     pub name: String,
     pub email: String,
-    pub password: String,
+    pub password: SecretString,
     /// The token of an invitation, or empty.
     pub invite: String,
 }
@@ -217,7 +218,7 @@ impl Registration {
         // Only against valid fields: a name of any length would make the check slow.
         let called = name.as_ref().map_or("", Name::as_str);
         let reached = email.as_ref().map_or("", Email::as_str);
-        let password = self.passwords.choose(&person.password, called, reached);
+        let password = self.passwords.choose(person.password.expose_secret(), called, reached);
         match (name, email, password) {
             (Ok(name), Ok(email), Ok(password)) => {
                 Ok(ParsedRegistration { name, email, hash: self.passwords.hash(password).await? })

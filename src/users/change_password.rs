@@ -1,5 +1,7 @@
 //! Change one's own password.
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Refusable as _, refuse};
@@ -26,25 +28,26 @@ impl Users {
     pub async fn change_password(
         &self,
         live: LiveUser,
-        current: String,
-        new: String,
+        current: SecretString,
+        new: SecretString,
         client: Client,
     ) -> Result<Key, Failed<ChangePasswordRefusal>> {
         let user = live.owner.id;
         let owner = self.db.read(move |conn| crate::identity::queries::recipient(conn, user)).await?;
         let Some(owner) = owner else { return refuse(ChangePasswordRefusal::SessionLost) };
-        let chosen = match self.passwords.choose(&new, &owner.name, &owner.email) {
+        let chosen = match self.passwords.choose(new.expose_secret(), &owner.name, &owner.email) {
             Ok(chosen) => chosen,
             Err(weak) => return refuse(ChangePasswordRefusal::Weak(weak)),
         };
         let (record, keys) = self.login.own_password_record(&live, &client).await?;
         let counted = self.login.count_attempt(&keys).await.map_refusal(ChangePasswordRefusal::TooMany)?;
-        let verified = self.login.verify_password(&keys, counted, &current, Some(&record)).await?;
+        let verified =
+            self.login.verify_password(&keys, counted, current.expose_secret(), Some(&record)).await?;
         let Some(verified) = verified else {
             self.login.record_confirm_refused(&live, client).await?;
             return refuse(ChangePasswordRefusal::WrongPassword);
         };
-        if new == current {
+        if new.expose_secret() == current.expose_secret() {
             // The password was correct, so the attempt must not count as a failure.
             let reset = self.db.write(move |conn| keys.reset(conn)).await;
             verified.refund.if_fault(reset)?;

@@ -211,6 +211,29 @@ async fn a_slow_form_is_carried_out_as_any_other() {
 }
 
 #[actix_web::test]
+async fn a_log_in_that_began_with_a_key_rotated_since_does_not_end_the_owners_session() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut owner = app.logged_in(&ada).await;
+    owner.get("/account").await.is(200);
+    // A thief has a copy of the key, and a form of their own.
+    let mut thief = app.browser();
+    thief.get("/login").await.is(200);
+    thief.cookies.insert("latchkey".into(), owner.cookies["latchkey"].clone());
+    let body = format!(
+        "csrf_token={}&email={}&password={}",
+        thief.token,
+        grace.email.replace('@', "%40"),
+        grace.password
+    );
+    let held = hold_back(&app, &thief, "/login", false, &body).await;
+    owner.fill_in("/confirm", &[("password", ada.password)]).await.redirects_to("/home");
+    held.finish().redirects_to("/home");
+    assert!(owner.is_in().await);
+    assert_eq!((app.live_sessions(&ada), app.live_sessions(&grace)), (1, 1));
+}
+
+#[actix_web::test]
 async fn while_the_lease_holds_asking_again_takes_no_query() {
     let app = TestApp::spawn();
     let ada = app.ada().await;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use nix::sys::signal::{Signal, kill};
 use reqwest::Method;
 use serde_json::Value;
@@ -174,7 +173,7 @@ async fn errands_fail() -> (Heard, String) {
         .chain(["mail-name", "mail-password", "cracked", "only-for-tests"].map(str::to_owned))
         .collect();
     secrets.extend(held_by(&browser));
-    secrets.extend([reset.token(), URL_SAFE_NO_PAD.encode(&device.id), "evil.example".into()]);
+    secrets.extend([reset.token(), BASE64URL_NOPAD.encode(&device.id), "evil.example".into()]);
     let lines = running.stop(Signal::SIGTERM).await;
     (Heard::new(&lines, secrets), ada.id.to_string())
 }

@@ -270,6 +270,24 @@ async fn logging_in_as_another_user_ends_the_browsers_previous_session() {
     browser.get("/home").await.is(200).says("Grace Hopper");
     assert!(!thief.is_in().await);
     assert_eq!((app.live_sessions(&ada), app.live_sessions(&grace)), (0, 1));
+    assert_eq!((app.events("logged-out"), app.events("logged-in")), (1, 2));
+}
+
+#[actix_web::test]
+async fn a_log_in_that_cannot_end_the_previous_session_opens_none() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut browser = app.logged_in(&ada).await;
+    browser.get("/home").await.is(200);
+    app.db.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''full''; END'; \
+         CREATE TRIGGER refuse BEFORE UPDATE OF revoked_at ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    let key = browser.key();
+    let fields = [("email", grace.email), ("password", grace.password)];
+    browser.post("/login", &fields).await.is(500);
+    assert_eq!(browser.key(), key);
+    assert_eq!((app.live_sessions(&ada), app.live_sessions(&grace)), (1, 0));
 }
 
 #[actix_web::test]

@@ -430,7 +430,7 @@ async fn with_tls_required_letters_go_out_encrypted_to_a_server_that_can_prove_i
 
 fn through(settings: &mut Settings, port: u16) {
     settings.mail.transport = Transport::Smtp;
-    settings.mail.smtp_url = Some(format!("smtp://127.0.0.1:{port}"));
+    settings.mail.smtp_url = Some(format!("smtp://127.0.0.1:{port}").into());
 }
 
 async fn register(browser: &mut Browser, email: &str) -> Answer {

@@ -201,6 +201,35 @@ async fn without_the_setting_there_is_no_such_port_and_a_taken_one_stops_the_sta
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
+/// Dashboards and alerts elsewhere depend on each of these lines.
+#[actix_web::test]
+async fn names_types_help_texts_and_labels_of_the_metrics_are_frozen() {
+    let app = TestApp::spawn();
+    let port = free_port();
+    let latchkey = Latchkey::on(&app.db.url()).with("LATCHKEY__METRICS__PORT", port);
+    let running = latchkey.serve_ready().await;
+    running.browser().get("/login").await.is(200);
+    let exposed = eventually("upkeep", async || {
+        let answer = Browser::new(&format!("http://127.0.0.1:{port}")).get("/metrics").await;
+        answer.body.contains("latchkey_upkeep_age_seconds ").then_some(answer.body)
+    })
+    .await;
+    // Which other routes were requested depends on how long the start took.
+    let is_other = |line: &str| line.starts_with("latchkey_request") && !line.contains("route=\"/login\"");
+    let without_value = |line: &str| match line.starts_with('#') {
+        true => line.to_owned(),
+        false => line.rsplit_once(' ').map_or(line, |(series, _)| series).to_owned(),
+    };
+    let version = concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"");
+    let lines = exposed.lines().filter(|line| !is_other(line));
+    let lines: Vec<String> =
+        lines.map(|line| without_value(line).replace(version, "version=\"…\"")).collect();
+    let has_processes = cfg!(target_os = "linux");
+    let frozen = include_str!("fixtures/metrics.txt").lines();
+    let frozen: Vec<&str> = frozen.filter(|line| has_processes || !line.contains("process_")).collect();
+    assert_eq!(lines, frozen);
+}
+
 /// The names of the metrics in a text, without the suffixes of histograms.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));

@@ -1,8 +1,7 @@
 //! Authenticator apps: setup, use, lock-out and removal.
 
 use actix_web::rt::spawn;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
@@ -242,23 +241,19 @@ async fn nothing_that_is_shown_lies_in_the_database() {
     );
     let key = pending.key();
     let bare: Vec<String> = codes.iter().map(|code| code.replace('-', "")).collect();
-    let seeds = [authenticator.seed().to_vec(), URL_SAFE_NO_PAD.decode(&key).unwrap()];
+    let seeds = [authenticator.seed().to_vec(), BASE64URL_NOPAD.decode(key.as_bytes()).unwrap()];
     let decoded = bare.iter().map(|code| AuthenticatorApp::with_key(code).seed().to_vec()).chain(seeds);
     let texts: Vec<&String> = codes.iter().chain(&bare).chain([&key]).collect();
     // As text, and as hexadecimal, which is how a bytea is dumped: of the text and of the bytes that it encodes.
     for secret in &texts {
-        assert!(!dump.contains(*secret) && !dump.contains(&hex(secret.as_bytes())), "{secret}");
+        assert!(!dump.contains(*secret) && !dump.contains(&HEXLOWER.encode(secret.as_bytes())), "{secret}");
     }
     for secret in decoded {
-        assert!(secret.len() >= 16 && !dump.contains(&hex(&secret)), "{secret:?}");
+        assert!(secret.len() >= 16 && !dump.contains(&HEXLOWER.encode(&secret)), "{secret:?}");
     }
     // The search finds values that are there.
-    let hash = Sha256::digest(URL_SAFE_NO_PAD.decode(&key).unwrap());
-    assert!(dump.contains(&hex(&hash)) || dump.contains(&hex(&Sha256::digest(&key))));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash = Sha256::digest(BASE64URL_NOPAD.decode(key.as_bytes()).unwrap());
+    assert!(dump.contains(&HEXLOWER.encode(&hash)) || dump.contains(&HEXLOWER.encode(&Sha256::digest(&key))));
 }
 
 #[actix_web::test]

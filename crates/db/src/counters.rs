@@ -1,7 +1,6 @@
 //! Metrics without locks: counters and histograms of durations. Each component keeps its own; the application exports
 //! them to Prometheus.
 
-use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -54,26 +53,32 @@ impl Durations {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
-    /// Appends the histogram `name` in seconds, in Prometheus' text format; `labels` without braces.
-    ///
-    /// # Errors
-    /// Those of writing to `out`.
-    pub fn write(&self, out: &mut String, name: &str, labels: &str) -> fmt::Result {
-        let comma = if labels.is_empty() { "" } else { "," };
-        let mut total = 0;
-        for (at, bucket) in self.buckets.iter().enumerate() {
-            total += bucket.load(Ordering::Relaxed);
-            let bound = BOUNDS.get(at).map_or("+Inf".to_owned(), |bound| seconds(*bound));
-            writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {total}")?;
-        }
-        let sum = seconds(self.micros.load(Ordering::Relaxed));
-        let braces = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-        writeln!(out, "{name}_sum{braces} {sum}\n{name}_count{braces} {total}")
+    /// The histogram in seconds.
+    pub fn snapshot(&self) -> Histogram {
+        let bounds = BOUNDS.iter().map(|micros| seconds(*micros)).chain([f64::INFINITY]);
+        let counts = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        Histogram { buckets: bounds.zip(counts).collect(), sum: seconds(self.micros.load(Ordering::Relaxed)) }
     }
 }
 
-fn seconds(micros: u64) -> String {
-    format!("{}", micros as f64 / 1e6)
+/// What a [`Durations`] held at one moment, in seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram {
+    /// The upper bound of each bucket, and the durations in this bucket alone. The last bound is infinite.
+    pub buckets: Vec<(f64, u64)>,
+    /// The sum of all durations.
+    pub sum: f64,
+}
+
+impl Histogram {
+    /// How many durations it holds.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum()
+    }
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }
 
 #[cfg(test)]
@@ -81,19 +86,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_as_a_histogram_that_adds_up() {
+    fn durations_are_a_histogram_that_adds_up() {
         let took = Durations::default();
         for micros in [50, 100, 3_000, 60_000_000] {
             took.record(Duration::from_micros(micros));
         }
-        let mut out = String::new();
-        took.write(&mut out, "x_seconds", "route=\"/\"").unwrap();
-        assert!(out.contains("x_seconds_bucket{route=\"/\",le=\"0.0001\"} 2\n"), "{out}");
-        assert!(out.contains("x_seconds_bucket{route=\"/\",le=\"0.005\"} 3\n"), "{out}");
-        assert!(out.contains("x_seconds_bucket{route=\"/\",le=\"+Inf\"} 4\n"), "{out}");
-        assert!(
-            out.ends_with("x_seconds_sum{route=\"/\"} 60.00315\nx_seconds_count{route=\"/\"} 4\n"),
-            "{out}"
-        );
+        let histogram = took.snapshot();
+        assert_eq!((histogram.count(), took.count(), histogram.sum), (4, 4, 60.00315));
+        let filled: Vec<_> = histogram.buckets.into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(filled, [(0.0001, 2), (0.005, 1), (f64::INFINITY, 1)]);
     }
 }

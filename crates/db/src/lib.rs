@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 use diesel::Connection;
 use diesel::connection::{SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
+use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -57,7 +58,7 @@ pub struct Db {
     settings: PoolSettings,
     pool: Arc<OnceLock<Pool>>,
     /// The URL of dedicated connections, if it differs from the pool's.
-    direct: Option<String>,
+    direct: Option<SecretString>,
     /// One permit per connection. Unlike waiting for r2d2, waiting for a permit blocks no thread.
     permits: Arc<Semaphore>,
     counts: Arc<PoolCounters>,
@@ -82,7 +83,7 @@ impl Db {
     }
 
     /// Dedicated connections use `url` instead, which bypasses a pooler that gives each transaction another connection.
-    pub fn with_direct(self, url: Option<String>) -> Self {
+    pub fn with_direct(self, url: Option<SecretString>) -> Self {
         Self { direct: url, ..self }
     }
 
@@ -204,7 +205,7 @@ impl Db {
     /// # Errors
     /// [`Fault::Unavailable`] if there is none.
     pub fn connect_dedicated(&self) -> Result<PgConnection, Fault> {
-        self.pool()?.connect(self.direct.as_deref())
+        self.pool()?.connect(self.direct.as_ref())
     }
 
     /// A connection outside the pool, with the pool's settings. Blocks.

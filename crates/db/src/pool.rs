@@ -11,6 +11,7 @@ use diesel::pg::PgConnection;
 use diesel::r2d2::{self, HandleError, ManageConnection, R2D2Connection as _};
 use diesel::sql_types::Bool;
 use diesel::{Connection as _, QueryResult, RunQueryDsl as _, select};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::conninfo::with_defaults;
 use super::{Cause, Fault, PoolSettings, Pooler};
@@ -23,7 +24,7 @@ type Checkout = r2d2::PooledConnection<Manager>;
 pub(super) struct Pool {
     connections: r2d2::Pool<Manager>,
     losses: Arc<AtomicU64>,
-    url: String,
+    url: SecretString,
     settings: PoolSettings,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct PooledConn {
 
 impl Pool {
     pub(super) fn new(url: &str, settings: PoolSettings) -> Self {
-        let url = with_defaults(url, settings.application_name);
+        let url = SecretString::from(with_defaults(url, settings.application_name));
         let losses: Arc<AtomicU64> = Arc::default();
         let connections = r2d2::Pool::builder()
             .max_size(settings.size.max(1))
@@ -52,13 +53,13 @@ impl Pool {
     }
 
     /// A connection outside the pool; to `direct` if it is set.
-    pub(super) fn connect(&self, direct: Option<&str>) -> Result<PgConnection, Fault> {
+    pub(super) fn connect(&self, direct: Option<&SecretString>) -> Result<PgConnection, Fault> {
         let connected = match direct {
-            None => connect(&self.url, self.settings),
+            None => connect(self.url.expose_secret(), self.settings),
             Some(url) => {
                 // `direct` bypasses the pooler.
                 let settings = PoolSettings { pooler: Pooler::None, ..self.settings };
-                connect(&with_defaults(url, settings.application_name), settings)
+                connect(&with_defaults(url.expose_secret(), settings.application_name), settings)
             }
         };
         connected.map_err(no_connection)
@@ -112,7 +113,7 @@ fn no_connection(error: impl std::error::Error + Send + Sync + 'static) -> Fault
 
 /// Opens connections and sets their time limits.
 pub(super) struct Manager {
-    url: String,
+    url: SecretString,
     settings: PoolSettings,
     losses: Arc<AtomicU64>,
 }
@@ -125,7 +126,7 @@ impl ManageConnection for Manager {
         // Read before connecting: if a connection is lost meanwhile, the new one is checked needlessly, but never
         // trusted wrongly.
         let losses = self.losses.load(Ordering::Acquire);
-        Ok(PooledConn { conn: connect(&self.url, self.settings)?, losses, dead: false })
+        Ok(PooledConn { conn: connect(self.url.expose_secret(), self.settings)?, losses, dead: false })
     }
 
     fn is_valid(&self, pooled: &mut PooledConn) -> Result<(), Self::Error> {

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::LocalError;
@@ -37,5 +38,5 @@ pub fn open(entrance: &Path) -> Result<Cluster, LocalError> {
 
 /// Sixteen hexadecimal digits that identify a path, for names of files elsewhere.
 pub fn short_hash(path: &Path) -> String {
-    Sha256::digest(path.as_os_str().as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(path.as_os_str().as_bytes())[..8])
 }

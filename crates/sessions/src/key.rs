@@ -1,15 +1,14 @@
 //! The secret in the cookie, and its hash in the table.
 
 use actix_session::storage::SessionKey;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroize as _;
 
 use super::Principal;
 
 /// The secret that the browser sends: 256 bits from the operating system (ASVS 5.0 7.2.3), as text. It is in the cookie
-/// only, so it implements neither `Debug` nor `Display`, and is overwritten when it is dropped.
+/// only, so it implements neither `Debug` nor `Display`, and its memory is zeroed when it is dropped.
 ///
 /// ```
 /// use latchkey_sessions::Key;
@@ -18,7 +17,7 @@ use super::Principal;
 /// assert!(Key::parse(key.reveal()).is_some());
 /// assert!(Key::parse("guessed").is_none());
 /// ```
-pub struct Key(String);
+pub struct Key(SecretString);
 
 /// SHA-256 of a [`Key`], as the table stores it. A key with full entropy needs neither a slow nor a salted hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,34 +33,28 @@ impl Key {
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
+        Ok(Self(BASE64URL_NOPAD.encode(&bytes).into()))
     }
 
     /// The key in a cookie, or `None` if `raw` cannot be a key (empty, too long, of another program).
     pub fn parse(raw: &str) -> Option<Self> {
-        is_well_formed(raw).then(|| Self(raw.to_owned()))
+        is_well_formed(raw).then(|| Self(raw.into()))
     }
 
     /// The hash by which the session is looked up.
     pub fn hash(&self) -> KeyHash {
-        KeyHash(sha256(self.0.as_bytes()))
+        KeyHash(sha256(self.reveal().as_bytes()))
     }
 
     /// The text for a cookie that the application sets without actix-session.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 
     /// The form in which actix-session puts it into the cookie.
-    pub(super) fn into_session_key(mut self) -> Result<SessionKey, actix_session::storage::SaveError> {
-        let text = std::mem::take(&mut self.0);
-        SessionKey::try_from(text).map_err(|error| actix_session::storage::SaveError::Other(error.into()))
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        self.0.zeroize();
+    pub(super) fn into_session_key(self) -> Result<SessionKey, actix_session::storage::SaveError> {
+        SessionKey::try_from(self.reveal().to_owned())
+            .map_err(|error| actix_session::storage::SaveError::Other(error.into()))
     }
 }
 
@@ -89,7 +82,10 @@ impl KeyHash {
 
 /// Whether `raw` is what [`Key::generate`] writes: unpadded URL-safe Base64 of 32 bytes.
 fn is_well_formed(raw: &str) -> bool {
-    URL_SAFE_NO_PAD.decode(raw).is_ok_and(|bytes| bytes.len() == BYTES)
+    let mut bytes = [0; BYTES];
+    // `decode_mut` takes a buffer of exactly the decoded length.
+    BASE64URL_NOPAD.decode_len(raw.len()) == Ok(BYTES)
+        && BASE64URL_NOPAD.decode_mut(raw.as_bytes(), &mut bytes).is_ok()
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -103,7 +99,7 @@ mod tests {
     #[test]
     fn only_the_text_of_32_bytes_is_a_key() {
         let key = Key::generate().unwrap();
-        assert_eq!(Key::parse(&key.0).unwrap().hash().as_bytes(), key.hash().as_bytes());
+        assert_eq!(Key::parse(key.reveal()).unwrap().hash().as_bytes(), key.hash().as_bytes());
         for foreign in ["", "a", &"a".repeat(42), &"a".repeat(44), &"a".repeat(4000), "not/url+safe", "é"] {
             assert!(Key::parse(foreign).is_none(), "{foreign}");
         }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use data_dir::DataDir;
 
+use data_encoding::HEXLOWER;
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Bool, SingleValue, Text, Timestamptz};
@@ -269,7 +270,7 @@ fn template_of<S: TestSchema>() -> (String, i64) {
         hash.update(Sha256::digest(fs::read(file).unwrap()));
         versions.insert(name.split('_').next().unwrap().to_owned());
     }
-    let name = format!("template_{}", hexadecimal(&hash.finalize()[..8]));
+    let name = format!("template_{}", HEXLOWER.encode(&hash.finalize()[..8]));
     (name, i64::try_from(versions.len()).unwrap())
 }
 
@@ -355,9 +356,5 @@ const NAME: &str = "latchkey";
 fn random_hex<const N: usize>() -> String {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).unwrap();
-    hexadecimal(&bytes)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&bytes)
 }

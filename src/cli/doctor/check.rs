@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
+use secrecy::ExposeSecret as _;
 
 use super::finding::{Finding, note, problem};
 use crate::config::Settings;
@@ -35,7 +36,7 @@ pub fn failed_check(check: &'static str, fault: &Fault, settings: &Settings) -> 
 pub fn redacted(fault: &Fault, settings: &Settings) -> String {
     let mut text = fault.to_string();
     for url in settings.database.iter().chain(&settings.database_direct) {
-        text = text.replace(url.as_str(), "…");
+        text = text.replace(url.expose_secret(), "…");
     }
     text
 }

@@ -1,5 +1,7 @@
 //! Checks the connections to the database: encryption, poolers, and notifications.
 
+use secrecy::ExposeSecret as _;
+
 use super::check::{CheckContext, NOTIFY_WITHIN};
 use super::finding::{Finding, note, ok, problem, warning};
 use crate::cli::transport_security::{self, TransportSafety};
@@ -12,10 +14,10 @@ pub fn tls(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
         return Ok(ok("database.tls", "a private socket"));
     };
     let seen = diagnostics::tls_status(context.conn)?;
-    let mut worst = (transport_security::assess(url, || seen.encrypted), seen, "");
+    let mut worst = (transport_security::assess(url.expose_secret(), || seen.encrypted), seen, "");
     if let Some(direct) = &context.settings.database_direct {
         let seen = diagnostics::tls_status(&mut context.db.connect_dedicated()?)?;
-        let transport_security = transport_security::assess(direct, || seen.encrypted);
+        let transport_security = transport_security::assess(direct.expose_secret(), || seen.encrypted);
         if transport_security.safety > worst.0.safety {
             worst = (transport_security, seen, "LATCHKEY__DATABASE__DIRECT_URL: ");
         }

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::pg::PgConnection;
+use secrecy::ExposeSecret as _;
 
 use super::check::{CheckContext, NOTIFY_WITHIN, failed_check, redacted, skipped};
 use super::finding::{Finding, note, ok, problem, warning};
 use super::{bounded, connection, maintenance};
-use crate::cli::connect;
+use crate::cli::connect::{self, ReachableDatabase};
 use crate::config::Settings;
 use crate::db::diagnostics::{self, Rights, ServerStatus};
 use crate::db::{Db, Fault, migrations};
@@ -42,31 +43,12 @@ const CHECKS: [(&str, Check); 12] = [
 ];
 
 pub fn look(settings: &Settings) -> Vec<Finding> {
-    let reached = {
-        let settings = settings.clone();
-        bounded("database.reach", START_WITHIN, move || {
-            connect::database(&settings).map_err(|failure| failure.to_string())
-        })
-    };
-    // Held until the end: the server of local mode stops with its last user.
-    let reached = match reached {
-        Ok(Ok(reached)) => reached,
-        Ok(Err(why)) => return all_skipped_after(problem("database.reach", why, REACH)),
+    // The server of local mode stops with its last user, so `_reached` is held until the end.
+    let (_reached, db, conn) = match reach(settings) {
+        Ok(reached) => reached,
         Err(finding) => return all_skipped_after(finding),
     };
-    let db = Db::new(&reached.url, settings.pool).with_direct(settings.database_direct.clone());
-    let within = db.longest_wait() + MARGIN;
-    let conn = {
-        let db = db.clone();
-        bounded("database.reach", within, move || db.connect())
-    };
-    let conn = match conn {
-        Ok(Ok(conn)) => conn,
-        Ok(Err(fault)) => {
-            return all_skipped_after(problem("database.reach", redacted(&fault, settings), REACH));
-        }
-        Err(finding) => return all_skipped_after(finding),
-    };
+    let within = within(&db);
     let mut findings = vec![ok("database.reach", "connected")];
     let conn: SharedConnection = Arc::new(Mutex::new(conn));
     let mut hangs = false;
@@ -78,14 +60,35 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
         let (conn, db, settings) = (Arc::clone(&conn), db.clone(), settings.clone());
         let found = bounded(check, within, move || {
             let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
-            look(&mut CheckContext { conn: &mut conn, db: &db, settings: &settings })
-                .unwrap_or_else(|fault| failed_check(check, &fault, &settings))
+            let found = look(&mut CheckContext { conn: &mut conn, db: &db, settings: &settings });
+            Ok(found.unwrap_or_else(|fault| failed_check(check, &fault, &settings)))
         });
         hangs = found.is_err();
         findings.push(found.unwrap_or_else(|finding| finding));
     }
     findings.extend(if hangs { maintenance::skipped() } else { maintenance::look(&db, settings) });
     findings
+}
+
+/// Starts the server of local mode if there is no other, and connects.
+fn reach(settings: &Settings) -> Result<(ReachableDatabase, Db, PgConnection), Finding> {
+    let unreachable = |why: String| problem("database.reach", why, REACH);
+    let starting = settings.clone();
+    let reached = bounded("database.reach", START_WITHIN, move || {
+        connect::database(&starting).map_err(|failure| unreachable(failure.to_string()))
+    })?;
+    let db =
+        Db::new(reached.url.expose_secret(), settings.pool).with_direct(settings.database_direct.clone());
+    let (connecting, asked) = (db.clone(), settings.clone());
+    let conn = bounded("database.reach", within(&db), move || {
+        connecting.connect().map_err(|fault| unreachable(redacted(&fault, &asked)))
+    })?;
+    Ok((reached, db, conn))
+}
+
+/// How long a check may take.
+fn within(db: &Db) -> Duration {
+    db.longest_wait() + MARGIN
 }
 
 const REACH: &str =

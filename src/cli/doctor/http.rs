@@ -1,10 +1,22 @@
-//! A minimal HTTP/1.1 client for the doctor, with and without TLS. Follows no redirects.
+//! The HTTP/1.1 requests of the doctor, with and without TLS, each on its own connection. Follows no redirects.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Duration;
 
-use native_tls::TlsConnector;
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::runtime::Builder;
+use tokio::spawn;
+use tokio::time::timeout;
+use tokio_native_tls::{TlsConnector, native_tls};
 use url::Url;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(4);
@@ -12,11 +24,11 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// More than any page of the server.
-const LONGEST: u64 = 1 << 20;
+const MAX_BODY: usize = 1 << 20;
 
 pub struct Response {
     pub status: u16,
-    headers: Vec<(String, String)>,
+    headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -25,137 +37,196 @@ impl Response {
         self.all(name).next()
     }
 
+    /// The value of each header line with this name. Values that are not UTF-8 are left out.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok())
     }
 }
 
+/// Sends a GET request with additional headers. Blocks.
 pub fn get(url: &Url, headers: &[(&str, &str)]) -> Result<Response, String> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or(443);
-    let stream = connect(host, port)?;
-    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let mut request = format!(
-        "GET {} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: latchkey-doctor\r\nAccept: */*\r\nConnection: close\r\n",
-        url.path()
-    );
-    for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
-    }
-    request += "\r\n";
-    if url.scheme() == "https" {
-        let tls = TlsConnector::new().map_err(|error| format!("no TLS: {error}"))?;
-        // The brackets of an IPv6 address are not part of the name to verify.
-        let name = host.trim_matches(['[', ']']);
-        let stream = tls.connect(name, stream).map_err(|error| format!("TLS: {error}"))?;
-        exchange(stream, &request)
-    } else {
-        exchange(stream, &request)
-    }
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let response = runtime.block_on(send(url, headers));
+    // A name that is still being looked up must not delay the result.
+    runtime.shutdown_background();
+    response
 }
 
-fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    let addresses = (host.trim_matches(['[', ']']), port)
-        .to_socket_addrs()
-        .map_err(|error| format!("{host} cannot be resolved: {error}"))?;
+async fn send(url: &Url, headers: &[(&str, &str)]) -> Result<Response, String> {
+    let host = url.host_str().unwrap_or_default();
+    // The brackets of an IPv6 address are not part of the name to look up and to verify.
+    let name = host.trim_matches(['[', ']']);
+    let stream = connect(name, url.port_or_known_default().unwrap_or(443)).await?;
+    let request = request(url, host, headers)?;
+    let answered = if url.scheme() == "https" {
+        let tls = native_tls::TlsConnector::new().map_err(|error| format!("no TLS: {error}"))?;
+        let tls = TlsConnector::from(tls);
+        let stream = timeout(ANSWER_WITHIN, tls.connect(name, stream)).await.map_err(|_| no_answer())?;
+        let stream = stream.map_err(|error| format!("TLS: {error}"))?;
+        timeout(ANSWER_WITHIN, exchange(stream, request)).await
+    } else {
+        timeout(ANSWER_WITHIN, exchange(stream, request)).await
+    };
+    answered.map_err(|_| no_answer())?
+}
+
+fn no_answer() -> String {
+    format!("no complete response within {} s", ANSWER_WITHIN.as_secs())
+}
+
+/// Tries each address of the host.
+async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
+    let addresses =
+        lookup_host((host, port)).await.map_err(|error| format!("{host} cannot be resolved: {error}"))?;
     let mut last = format!("{host} has no address");
     for address in addresses {
-        match TcpStream::connect_timeout(&address, CONNECT_WITHIN) {
-            Ok(stream) => {
-                let bounded = stream
-                    .set_read_timeout(Some(ANSWER_WITHIN))
-                    .and_then(|()| stream.set_write_timeout(Some(ANSWER_WITHIN)));
-                return bounded.map(|()| stream).map_err(|error| error.to_string());
-            }
+        let connected = timeout(CONNECT_WITHIN, TcpStream::connect(address)).await;
+        match connected.map_err(io::Error::from).flatten() {
+            Ok(stream) => return Ok(stream),
             Err(error) => last = format!("{host} port {port}: {error}"),
         }
     }
     Err(last)
 }
 
-fn exchange(mut stream: impl Read + Write, request: &str) -> Result<Response, String> {
-    let begun = Instant::now();
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    let (mut bytes, mut some) = (Vec::new(), [0; 8192]);
-    loop {
-        match stream.read(&mut some) {
-            Ok(0) => break,
-            Ok(read) => bytes.extend_from_slice(&some[..read]),
-            // Some servers close TLS without a close_notify.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(_) if parse(&bytes).is_some_and(|answer| is_whole(&answer)) => break,
+fn request(url: &Url, host: &str, more: &[(&str, &str)]) -> Result<Request<Empty<Bytes>>, String> {
+    let target: Uri = url.path().parse().map_err(|error| format!("{}: {error}", url.path()))?;
+    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let mut request = Request::get(target)
+        .header(HOST, authority)
+        .header(USER_AGENT, "latchkey-doctor")
+        .header(ACCEPT, "*/*")
+        .header(CONNECTION, "close");
+    for (name, value) in more {
+        request = request.header(*name, HeaderValue::from_str(value).map_err(|error| error.to_string())?);
+    }
+    request.body(Empty::new()).map_err(|error| error.to_string())
+}
+
+async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Response, String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (mut sender, connection) = http1::Builder::new()
+        // A header line that a proxy broke must not fail the whole request.
+        .ignore_invalid_headers_in_responses(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| explain(&error))?;
+    // The request and the body report its errors.
+    spawn(connection);
+    let response = sender.send_request(request).await.map_err(|error| explain(&error))?;
+    let (head, body) = response.into_parts();
+    let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| head.headers.contains_key(name));
+    let body = read(body, has_length).await?;
+    Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
+}
+
+async fn read(body: Incoming, has_length: bool) -> Result<Vec<u8>, String> {
+    let mut body = Limited::new(body, MAX_BODY);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => bytes.extend(frame.into_data().unwrap_or_default()),
+            Err(error) if error.is::<LengthLimitError>() => return Err("the response does not end".into()),
+            // The end of the connection ends the body, and some servers close TLS without a close_notify.
+            Err(_) if !has_length => break,
             Err(error) => return Err(error.to_string()),
         }
-        if bytes.len() as u64 > LONGEST || begun.elapsed() > ANSWER_WITHIN {
-            return Err("the response does not end".into());
-        }
-        if parse(&bytes).is_some_and(|answer| is_whole(&answer)) {
-            break;
-        }
     }
-    parse(&bytes).ok_or_else(|| "the response is not HTTP".into())
+    Ok(bytes)
 }
 
-fn is_whole(answer: &Response) -> bool {
-    let length = answer.header("content-length").and_then(|length| length.parse().ok());
-    length.is_some_and(|length: usize| answer.body.len() >= length)
-}
-
-fn parse(bytes: &[u8]) -> Option<Response> {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = str::from_utf8(&bytes[..end]).ok()?;
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    let headers = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let mut answer = Response { status, headers, body: bytes[end + 4..].to_vec() };
-    if answer.header("transfer-encoding").is_some_and(|encoding| encoding.contains("chunked")) {
-        answer.body = unchunked(&answer.body);
+/// The error and its cause, which hyper leaves out.
+fn explain(error: &hyper::Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    if error.is_parse() {
+        return format!("the response is not HTTP: {error}{cause}");
     }
-    Some(answer)
-}
-
-/// The chunks that have arrived.
-fn unchunked(mut rest: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
-        let size = str::from_utf8(&rest[..end]).ok().and_then(|line| line.split(';').next());
-        let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
-        let Some(chunk) = size.filter(|size| *size > 0).and_then(|size| rest.get(end + 2..end + 2 + size))
-        else {
-            break;
-        };
-        whole.extend_from_slice(chunk);
-        rest = rest.get(end + 4 + chunk.len()..).unwrap_or_default();
-    }
-    whole
+    format!("{error}{cause}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
     use proptest::prelude::*;
 
+    use super::*;
+
+    /// What a server that answers with these bytes is seen to answer, and the request it got.
+    fn answered(bytes: &[u8], headers: &[(&str, &str)]) -> (Result<Response, String>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}/a/path", listener.local_addr().unwrap())).unwrap();
+        let bytes = bytes.to_vec();
+        let server = thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut request = vec![0; 4096];
+            let read = client.read(&mut request).unwrap();
+            // The client may have read enough.
+            let _ = client.write_all(&bytes);
+            String::from_utf8(request[..read].to_vec()).unwrap()
+        });
+        let response = get(&url, headers);
+        (response, server.join().unwrap())
+    }
+
     #[test]
-    fn plain_and_chunked_responses_are_parsed() {
-        let plain =
-            parse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\nhi")
-                .unwrap();
-        assert_eq!((plain.status, plain.body.as_slice(), is_whole(&plain)), (200, &b"hi"[..], true));
+    fn every_line_of_a_repeated_header_is_seen() {
+        let (plain, _) = answered(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a\r\nset-cookie: b\r\nX: \xc3\xa9\r\n\r\nhi",
+            &[],
+        );
+        let plain = plain.unwrap();
+        assert_eq!((plain.status, plain.body.as_slice()), (200, &b"hi"[..]));
         assert_eq!(plain.all("set-cookie").collect::<Vec<_>>(), ["a", "b"]);
-        let chunked =
-            parse(b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n1\r\nd\r\n0\r\n\r\n").unwrap();
+        assert_eq!(plain.header("x"), Some("é"));
+    }
+
+    #[test]
+    fn a_body_ends_with_its_last_chunk_or_with_the_connection() {
+        let (chunked, _) = answered(
+            b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n1\r\nd\r\n0\r\n\r\n",
+            &[],
+        );
+        let chunked = chunked.unwrap();
         assert_eq!((chunked.status, chunked.body.as_slice()), (404, &b"abcd"[..]));
-        assert!(parse(b"SSH-2.0-OpenSSH\r\n\r\n").is_none());
+        let (endless, _) = answered(b"HTTP/1.0 200 OK\r\n\r\nall of it", &[]);
+        assert_eq!(endless.unwrap().body, b"all of it");
+        let (cut_off, _) = answered(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", &[]);
+        assert!(cut_off.is_err());
+    }
+
+    #[test]
+    fn another_protocol_and_a_body_without_an_end_are_errors() {
+        let (ssh, _) = answered(b"SSH-2.0-OpenSSH\r\n\r\n", &[]);
+        assert!(ssh.err().unwrap().starts_with("the response is not HTTP: "));
+        let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        let (endless, _) = answered(&[head, vec![b'x'; MAX_BODY + 1]].concat(), &[]);
+        assert_eq!(endless.err().unwrap(), "the response does not end");
+    }
+
+    #[test]
+    fn a_request_carries_forged_headers() {
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let (_, request) = answered(response, &[("X-Forwarded-For", "192.0.2.1")]);
+        let request = request.to_lowercase();
+        assert!(request.starts_with("get /a/path http/1.1\r\n"), "{request}");
+        for line in ["host: 127.0.0.1:", "connection: close\r\n", "x-forwarded-for: 192.0.2.1\r\n"] {
+            assert!(request.contains(line), "{request}");
+        }
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
-        fn no_response_makes_parsing_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&[b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".as_slice(), &bytes].concat());
-            let _ = parse(&bytes);
+        fn no_response_makes_the_doctor_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            let _ = answered(&[head.as_slice(), &bytes].concat(), &[]);
+            let _ = answered(&bytes, &[]);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::bounded;
@@ -39,19 +40,21 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
 }
 
 fn server(settings: &Settings, mailer: Mailer) -> Finding {
-    let ehlo = &settings.mail.ehlo;
-    match bounded("mail.server", WITHIN, move || mailer.test_connection()) {
-        Ok(Some(Ok(()))) => ok("mail.server", format!("it answers and accepts us as {ehlo}")),
-        Ok(Some(Err(why))) => problem(
-            "mail.server",
-            without_credentials(&why),
-            format!(
-                "emails wait in the outbox until then: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether the server accepts {ehlo} as the client's name (LATCHKEY__MAIL__EHLO)"
+    let ehlo = settings.mail.ehlo.clone();
+    let connected = bounded("mail.server", WITHIN, move || {
+        Ok(match mailer.test_connection() {
+            Some(Ok(())) => ok("mail.server", format!("it answers and accepts us as {ehlo}")),
+            Some(Err(why)) => problem(
+                "mail.server",
+                without_credentials(&why),
+                format!(
+                    "emails wait in the outbox until then: check host, port, TLS, user and password in LATCHKEY__MAIL__SMTP_URL, and whether the server accepts {ehlo} as the client's name (LATCHKEY__MAIL__EHLO)"
+                ),
             ),
-        ),
-        Ok(None) => note("mail.server", "there is no mail server", "set LATCHKEY__MAIL__SMTP_URL"),
-        Err(finding) => finding,
-    }
+            None => note("mail.server", "there is no mail server", "set LATCHKEY__MAIL__SMTP_URL"),
+        })
+    });
+    connected.unwrap_or_else(|finding| finding)
 }
 
 /// A server may repeat what the client sent.
@@ -62,7 +65,8 @@ fn without_credentials(text: &str) -> String {
 }
 
 fn privacy(settings: &Settings) -> Finding {
-    let Some(url) = settings.mail.smtp_url.as_deref().and_then(|url| Url::parse(url).ok()) else {
+    let Some(url) = settings.mail.smtp_url.as_ref().and_then(|url| Url::parse(url.expose_secret()).ok())
+    else {
         return problem(
             "mail.tls",
             "the URL of the mail server is invalid",

@@ -41,7 +41,7 @@ pub fn look(db: &Db, settings: &Settings) -> Vec<Finding> {
     let check = |check: &'static str, look: fn(&Accounts) -> Result<Finding, Fault>| {
         let (accounts, settings) = (accounts.clone(), settings.clone());
         bounded(check, WITHIN, move || {
-            look(&accounts).unwrap_or_else(|fault| failed_check(check, &fault, &settings))
+            look(&accounts).map_err(|fault| failed_check(check, &fault, &settings))
         })
         .unwrap_or_else(|finding| finding)
     };

@@ -37,7 +37,7 @@ fn secret(settings: &Settings) -> Finding {
 }
 
 fn previous(settings: &Settings) -> Finding {
-    if settings.secret.previous_cookie_key().is_none() {
+    if !settings.secret.has_previous() {
         return ok("settings.previous", "only one secret");
     }
     note(

@@ -34,29 +34,25 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
         }
     };
     let asking = (settings.clone(), origin.clone());
-    let asked = bounded("site.reach", WITHIN, move || ask(&asking.0, &asking.1, &[]));
-    let seen = match asked {
-        Ok(Ok(seen)) => seen,
-        Ok(Err(finding)) | Err(finding) => return vec![finding],
+    let seen = match bounded("site.reach", WITHIN, move || ask(&asking.0, &asking.1, &[])) {
+        Ok(seen) => seen,
+        Err(finding) => return vec![finding],
     };
     let mut findings = vec![reached(settings, &origin, &seen)];
     let asking = (settings.clone(), origin.clone());
     let spoofed = bounded("site.client-address", WITHIN, move || {
         ask(&asking.0, &asking.1, &[("X-Forwarded-For", TEST_ADDRESS)])
     });
-    findings.push(match spoofed {
-        Ok(Ok(spoofed)) => address(&seen, &spoofed),
-        Ok(Err(finding)) | Err(finding) => finding,
-    });
+    findings.push(spoofed.map_or_else(|finding| finding, |spoofed| address(&seen, &spoofed)));
     let page = origin.join("/login").unwrap_or_else(|_| origin.clone());
-    match bounded("site.headers", WITHIN, move || http::get(&page, &[])) {
-        Ok(Ok(page)) => findings.extend([headers(&page, &origin), cookie(&page, &origin)]),
-        Ok(Err(why)) => findings.push(problem("site.headers", why, "/login does not answer")),
+    let unanswered = |why| problem("site.headers", why, "/login does not answer");
+    match bounded("site.headers", WITHIN, move || http::get(&page, &[]).map_err(unanswered)) {
+        Ok(page) => findings.extend([headers(&page, &origin), cookie(&page, &origin)]),
         Err(finding) => findings.push(finding),
     }
     let plain = origin.clone();
-    findings
-        .push(bounded("site.redirect", WITHIN, move || redirect(&plain)).unwrap_or_else(|finding| finding));
+    let redirected = bounded("site.redirect", WITHIN, move || Ok(redirect(&plain)));
+    findings.push(redirected.unwrap_or_else(|finding| finding));
     findings
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read as _};
 
-use csv_core::ReadRecordResult;
+use csv::{ReaderBuilder, StringRecord};
 use serde::Deserialize;
 
 use crate::registration::ImportRow;
@@ -124,9 +124,9 @@ fn too_long() -> String {
     format!("the line is longer than {MAX_LINE} bytes")
 }
 
-fn columns(header: &[String]) -> Result<Vec<usize>, String> {
+fn columns(header: &StringRecord) -> Result<Vec<usize>, String> {
     let mut columns = Vec::new();
-    for name in header.iter().map(|name| name.trim()) {
+    for name in header.iter().map(str::trim) {
         let column = COLUMNS.iter().position(|known| *known == name);
         let column = column.ok_or_else(|| {
             format!("the header has the unknown column {name:?}: known are {}", COLUMNS.join(", "))
@@ -144,26 +144,22 @@ fn columns(header: &[String]) -> Result<Vec<usize>, String> {
     Ok(columns)
 }
 
-/// One line of CSV (RFC 4180), without line breaks in its fields.
-fn fields(text: &str) -> Result<Vec<String>, String> {
+/// One line of CSV (RFC 4180), without line breaks in its fields. Each line is parsed by itself, so that a missing quotation
+/// mark spoils one row and not the rest of the file.
+fn fields(text: &str) -> Result<StringRecord, String> {
     if text.matches('"').count() % 2 == 1 {
         return Err("a quotation mark has no counterpart on its line".into());
     }
     let input = format!("{text}\n");
-    let (mut output, mut ends) = (vec![0; input.len()], [0; MAX_COLUMNS]);
-    let (result, read, _, count) =
-        csv_core::Reader::new().read_record(input.as_bytes(), &mut output, &mut ends);
-    if !matches!(result, ReadRecordResult::Record) || read != input.len() {
+    let mut reader = ReaderBuilder::new().has_headers(false).from_reader(input.as_bytes());
+    let mut record = StringRecord::new();
+    let is_record = reader.read_record(&mut record).unwrap_or(false);
+    // A carriage return would end the record before the end of the line.
+    let is_whole = reader.position().byte() == input.len() as u64;
+    if !is_record || !is_whole || record.len() > MAX_COLUMNS {
         return Err("the line is not a valid CSV row".into());
     }
-    let mut begin = 0;
-    let mut fields = Vec::with_capacity(count);
-    for end in ends.into_iter().take(count) {
-        let field = output.get(begin..end).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default();
-        fields.push(field.to_owned());
-        begin = end;
-    }
-    Ok(fields)
+    Ok(record)
 }
 
 fn csv_row(columns: &[usize], text: &str) -> ParsedLine {
@@ -172,7 +168,7 @@ fn csv_row(columns: &[usize], text: &str) -> ParsedLine {
         return Err(format!("the line has {} columns, the header {}", fields.len(), columns.len()));
     }
     let mut row = ImportRow::default();
-    for (field, column) in fields.into_iter().zip(columns) {
+    for (field, column) in fields.iter().map(str::to_owned).zip(columns) {
         match column {
             0 => row.email = field,
             1 => row.name = field,

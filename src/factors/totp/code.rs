@@ -2,6 +2,7 @@
 //! authenticator app supports.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretBox};
 use sha1::Sha1;
 
 use crate::secret;
@@ -11,19 +12,19 @@ use crate::unicode::codes;
 pub const STEP: i64 = 30;
 
 /// The shared secret: 160 bits, as RFC 4226 §4 recommends. No Debug, no Display.
-pub struct Seed([u8; 20]);
+pub struct Seed(SecretBox<[u8; 20]>);
 
 impl Seed {
     pub fn generate() -> Result<Self, getrandom::Error> {
-        secret::random().map(Self)
+        SecretBox::try_init_with(secret::random).map(Self)
     }
 
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+        SecretBox::try_init_with(|| bytes.try_into()).ok().map(Self)
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.expose_secret()
     }
 
     /// The time step of a typed code: the current step, the previous one for slow typing, or the next one for clocks that
@@ -41,7 +42,7 @@ impl Seed {
 
     /// RFC 4226 §5.3, before the reduction to six digits.
     fn number(&self, step: i64) -> u32 {
-        let mut mac = Hmac::<Sha1>::new_from_slice(&self.0)
+        let mut mac = Hmac::<Sha1>::new_from_slice(self.as_bytes())
             .unwrap_or_else(|_| unreachable!("HMAC accepts every key length"));
         mac.update(&step.to_be_bytes());
         let digest: [u8; 20] = mac.finalize().into_bytes().into();

@@ -4,6 +4,7 @@ mod code;
 
 use diesel::pg::PgConnection;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -31,9 +32,9 @@ const RESEAL_BATCH: i64 = 500;
 /// A seed as its owner sees it during the set-up. No Debug, no Display.
 pub struct TotpEnrolment {
     /// For the QR code.
-    pub uri: String,
+    pub uri: SecretString,
     /// For typing, in groups of four.
-    pub key: String,
+    pub key: SecretString,
 }
 
 pub enum TotpRefusal {
@@ -78,7 +79,7 @@ impl Factors {
     pub async fn finish_totp(
         &self,
         live: LiveUser,
-        typed: String,
+        typed: SecretString,
         client: Client,
     ) -> Result<Option<RecoveryCodes>, Failed<TotpRefusal>> {
         let (factors, user) = (self.clone(), live.owner.id);
@@ -98,7 +99,9 @@ impl Factors {
                 }
                 let seed = factors.unseal(user, &row.sealed_seed)?;
                 // Not counted: the user knows the seed.
-                let Some(step) = digits(&typed).and_then(|digits| seed.step_of(&digits, seconds)) else {
+                let Some(step) =
+                    digits(typed.expose_secret()).and_then(|digits| seed.step_of(&digits, seconds))
+                else {
                     return refuse(TotpRefusal::Wrong(enrolment(conn, user, &seed)?));
                 };
                 queries::activate_totp(conn, user, step)?;
@@ -179,22 +182,24 @@ impl Factors {
 
     fn unseal(&self, user: UserId, sealed: &[u8]) -> Result<Seed, Fault> {
         let bytes = self.secret.open(SEAL_PURPOSE, user.0.as_bytes(), sealed).map_err(Fault::bug)?;
-        Seed::new(&bytes).ok_or_else(|| Fault::bug(SealBroken))
+        Seed::new(bytes.expose_secret()).ok_or_else(|| Fault::bug(SealBroken))
     }
 }
 
 fn enrolment(conn: &mut PgConnection, user: UserId, seed: &Seed) -> Result<TotpEnrolment, Fault> {
     let account =
         crate::identity::queries::recipient(conn, user)?.map(|person| person.email).unwrap_or_default();
-    let key = base32::encode(seed.as_bytes());
+    let key = SecretString::from(base32::encode(seed.as_bytes()));
     let account = utf8_percent_encode(&account, NON_ALPHANUMERIC);
     Ok(TotpEnrolment {
         // https://github.com/google/google-authenticator/wiki/Key-Uri-Format
         uri: format!(
-            "otpauth://totp/Latchkey:{account}?secret={key}&issuer=Latchkey&algorithm=SHA1&digits=6&period={}",
+            "otpauth://totp/Latchkey:{account}?secret={}&issuer=Latchkey&algorithm=SHA1&digits=6&period={}",
+            key.expose_secret(),
             code::STEP
-        ),
-        key: base32::group(&key, 4, " "),
+        )
+        .into(),
+        key: base32::group(key.expose_secret(), 4, " ").into(),
     })
 }
 
@@ -211,7 +216,7 @@ fn reseal_batch(
         let context = user.0.as_bytes();
         // A seed that neither secret opens stays as it is: the operator may restore its secret.
         let Ok(seed) = secret.open(SEAL_PURPOSE, context, &old) else { continue };
-        let new = secret.seal(SEAL_PURPOSE, context, &seed).map_err(Fault::bug)?;
+        let new = secret.seal(SEAL_PURPOSE, context, seed.expose_secret()).map_err(Fault::bug)?;
         queries::replace_sealed_seed(conn, user, &old, &new)?;
         resealed += 1;
     }

@@ -13,8 +13,7 @@ mod verifier;
 
 use std::fmt::{self, Display, Formatter};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::crypto;
 use serde::{Deserialize, Serialize};
 
@@ -127,5 +126,5 @@ fn signed(key: &JwtKey, header: &impl Serialize, claims: &impl Serialize) -> Res
 }
 
 fn part(value: &impl Serialize) -> Result<String, SigningError> {
-    Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).map_err(|_| SigningError::Library)?))
+    Ok(BASE64URL_NOPAD.encode(&serde_json::to_vec(value).map_err(|_| SigningError::Library)?))
 }

@@ -171,7 +171,7 @@ fn keys_are_found_by_their_id_only() {
 #[test]
 fn a_key_inside_a_token_is_ignored() {
     let theirs = JwtKey::new(Algorithm::EdDsa, "spring", &[66; 32]);
-    let x = URL_SAFE_NO_PAD.encode(theirs.verifying().try_get_as_bytes().unwrap());
+    let x = BASE64URL_NOPAD.encode(theirs.verifying().try_get_as_bytes().unwrap());
     let extras = json!({
         "jwk": { "kty": "OKP", "crv": "Ed25519", "x": x }, "jku": "https://evil.example/keys",
         "x5u": "https://evil.example/chain", "x5c": ["AAAA"],
@@ -222,7 +222,7 @@ fn missing_and_duplicate_claims_are_refused() {
         }
         for exp in ["1.5", "\"9\"", "null", "99999999999999999999", "1900000000,\"exp\":1900000001"] {
             let text = serde_json::to_string(&claims()).unwrap().replace("1800000300", exp);
-            let message = format!("{}.{}", part(&header).unwrap(), URL_SAFE_NO_PAD.encode(text));
+            let message = format!("{}.{}", part(&header).unwrap(), BASE64URL_NOPAD.encode(text.as_bytes()));
             let (private, jose) = (key(algorithm), algorithm.in_jose());
             let signature = crypto::sign(message.as_bytes(), private.private().unwrap(), jose).unwrap();
             assert_eq!(refusal(algorithm, &format!("{message}.{signature}")), Refusal::Malformed, "{exp}");
@@ -276,7 +276,7 @@ fn refusals_are_one_line_and_escape_what_the_token_says() {
 #[test]
 fn the_rfc_example_of_hs256_verifies() {
     let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
-    let secret = URL_SAFE_NO_PAD.decode(secret).unwrap();
+    let secret = BASE64URL_NOPAD.decode(secret.as_bytes()).unwrap();
     let [private, verifying] = [&secret, &secret];
     let key = JwtKey::of(
         Algorithm::Hs256,
@@ -295,9 +295,9 @@ fn the_rfc_example_of_hs256_verifies() {
 /// RFC 8037, appendices A.1, A.2, A.4 and A.5.
 #[test]
 fn the_rfc_example_of_ed25519_verifies() {
-    let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+    let seed = BASE64URL_NOPAD.decode(b"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
     let key = JwtKey::new(Algorithm::EdDsa, "", &seed.try_into().unwrap());
-    let public = URL_SAFE_NO_PAD.encode(key.verifying().try_get_as_bytes().unwrap());
+    let public = BASE64URL_NOPAD.encode(key.verifying().try_get_as_bytes().unwrap());
     assert_eq!(public, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
     verifies(
         &key,

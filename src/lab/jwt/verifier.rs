@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::crypto;
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +141,7 @@ impl Verifier {
 }
 
 pub(super) fn decoded(part: &str) -> Result<Vec<u8>, Refusal> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)
+    BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| Refusal::Malformed)
 }
 
 /// Compares media types: the prefix `application/` is optional and case does not matter (RFC 7515 §4.1.9).

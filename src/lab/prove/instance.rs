@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use actix_web::rt::time::sleep;
+use secrecy::ExposeSecret as _;
 
 use super::ProveError;
 use super::error::Awaited;
@@ -33,11 +34,11 @@ impl Instance {
         let port_text = port.to_string();
         let own = [
             ("PORT", port_text.as_str()),
-            ("DATABASE_URL", &sandbox.url),
-            ("LATCHKEY__DATABASE__DIRECT_URL", &sandbox.url),
+            ("DATABASE_URL", sandbox.url.expose_secret()),
+            ("LATCHKEY__DATABASE__DIRECT_URL", sandbox.url.expose_secret()),
             // All instances share the connections that the server has left.
             ("LATCHKEY__DATABASE__POOL_SIZE", "3"),
-            ("LATCHKEY__SECRET", &sandbox.secret),
+            ("LATCHKEY__SECRET", sandbox.secret.expose_secret()),
             ("LATCHKEY__SECRET_PREVIOUS", ""),
             ("LATCHKEY__SERVER__BIND", "127.0.0.1"),
             ("LATCHKEY__SERVER__PUBLIC_URL", "http://localhost"),

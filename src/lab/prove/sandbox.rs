@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::ProveError;
 use super::database::TemporaryDatabase;
 use crate::config::Settings;
@@ -13,9 +15,9 @@ use crate::secret::{self, Secret};
 
 /// The fields are dropped in this order: database, server, directory.
 pub struct Sandbox {
-    pub url: String,
+    pub url: SecretString,
     /// Shared by the instances only.
-    pub secret: String,
+    pub secret: SecretString,
     _database: TemporaryDatabase,
     _server: Option<LocalServer>,
     pub dir: TemporaryDir,
@@ -29,13 +31,13 @@ impl Sandbox {
             Some(url) => (None, url.clone()),
             None => {
                 let server = LocalServer::start(&LocalPostgresOptions::new(&dir.0))?;
-                let url = server.maintenance_url();
+                let url = SecretString::from(server.maintenance_url());
                 (Some(server), url)
             }
         };
-        let database = TemporaryDatabase::create(&url)?.ok_or(ProveError::CreateDatabaseDenied)?;
+        let database = TemporaryDatabase::create(url)?.ok_or(ProveError::CreateDatabaseDenied)?;
         let url = database.url();
-        migrations::run(&url)?;
+        migrations::run(url.expose_secret())?;
         Ok(Self { url, secret: Secret::generate()?, _database: database, _server: server, dir })
     }
 }

@@ -15,6 +15,7 @@ use crate::mail::Mailer;
 use crate::notices::write_nothing;
 use crate::secret::{CookieSigner, Secret};
 use latchkey_sessions::{Handle, Key, NewSession};
+use secrecy::ExposeSecret as _;
 
 /// Fewer than the limit of sessions a user may have.
 const SESSIONS_PER_USER: usize = 60;
@@ -46,13 +47,18 @@ impl ProbeUsers {
     /// Creates accounts as the instances know them: in the same database, with the same secret.
     pub fn new(settings: &Settings, sandbox: &Sandbox) -> Result<Self, ProveError> {
         let mut settings = settings.clone();
-        settings.secret = Secret::parse(&sandbox.secret)
+        settings.secret = Secret::parse(sandbox.secret.expose_secret())
             .map_err(|_| Misconfigured::new("the generated secret is too weak"))?;
         settings.mail.transport = Transport::None;
         settings.mail.smtp_url = None;
         let signer = CookieSigner::new(&settings.secret);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
-        let accounts = Accounts::new(Db::new(&sandbox.url, settings.pool), mailer, &settings, write_nothing)?;
+        let accounts = Accounts::new(
+            Db::new(sandbox.url.expose_secret(), settings.pool),
+            mailer,
+            &settings,
+            write_nothing,
+        )?;
         Ok(Self { accounts, signer, created: Cell::new(0) })
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde_json::Value;
 
 use crate::secret;
@@ -37,11 +36,10 @@ impl CredentialHashes {
 
     /// As bytes, as text, and in the common encodings of bytes as text.
     fn matches_bytes(&self, bytes: &[u8]) -> bool {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.contains(bytes)
             || self.contains(secret::encode(bytes).as_bytes())
-            || self.contains(STANDARD.encode(bytes).as_bytes())
-            || self.contains(hex.as_bytes())
+            || self.contains(BASE64.encode(bytes).as_bytes())
+            || self.contains(HEXLOWER.encode(bytes).as_bytes())
             || self.matches_text(&String::from_utf8_lossy(bytes))
     }
 
@@ -73,9 +71,7 @@ const CODE_LETTERS: usize = 26;
 
 /// Parses a `bytea` as Postgres writes it into JSON.
 pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("\\x")?;
-    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    (0..digits.len()).step_by(2).map(byte).collect()
+    HEXLOWER_PERMISSIVE.decode(text.strip_prefix("\\x")?.as_bytes()).ok()
 }
 
 #[cfg(test)]
@@ -84,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     fn hex(bytes: &[u8]) -> String {
-        format!("\\x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        format!("\\x{}", HEXLOWER.encode(bytes))
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! Permits, verification, and what is refused.
 
-use std::time::Duration;
-
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::*;
 

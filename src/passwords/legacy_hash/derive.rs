@@ -1,6 +1,7 @@
 //! Computes a legacy hash. Blocks: the hasher calls it on its blocking threads.
 
 use argon2::{Argon2, Params};
+use data_encoding::HEXLOWER;
 use sha2::Digest as _;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -60,8 +61,5 @@ fn bcrypt_key(password: &[u8]) -> Zeroizing<Vec<u8>> {
 
 fn hexadecimal_sha256(password: &[u8]) -> Zeroizing<Vec<u8>> {
     let digest = Zeroizing::new(<[u8; 32]>::from(sha2::Sha256::digest(password)));
-    let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied();
-    let mut text = Zeroizing::new(Vec::with_capacity(64));
-    text.extend(digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten());
-    text
+    Zeroizing::new(HEXLOWER.encode(&*digest).into_bytes())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use data_encoding::{BASE64, BASE64_NOPAD};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -175,7 +176,7 @@ proptest! {
 
 /// The costliest accepted hash of each kind.
 fn costliest() -> [String; 8] {
-    let bytes = |n: usize| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![1; n]);
+    let bytes = |n: usize| BASE64.encode(&vec![1; n]);
     [
         BCRYPT.to_owned(),
         PBKDF2.replace("600000", "1500000"),
@@ -216,7 +217,7 @@ fn a_longer_output_of_pbkdf2_is_compared_by_its_first_block() {
     let mut made = [0; 256];
     for length in [16, 20, 21, 32, 33, 40, 64, 128, 256] {
         let text = |name: &str, output: &[u8]| {
-            let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, output);
+            let hash = BASE64_NOPAD.encode(output);
             format!("${name}$i=1000,l={length}$c2FsdHNhbHQ${hash}")
         };
         let output = &mut made[..length];
@@ -238,7 +239,7 @@ fn a_longer_output_of_pbkdf2_is_compared_by_its_first_block() {
         assert!(!LegacyHash::read(&broken).unwrap().matches(b"gravel otter").unwrap(), "{broken}");
     }
     for length in [0, 1, 15, 257, 300] {
-        let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![1; length]);
+        let hash = BASE64.encode(&vec![1; length]);
         assert!(refusal(&format!("pbkdf2_sha256$1000$salt${hash}")).is_some(), "{length}");
     }
 }

@@ -15,7 +15,7 @@ fn ended_session(detail: &str) -> String {
 }
 
 /// The name of a device, within a sentence.
-fn in_a_sentence(device: &str) -> &str {
+pub(super) fn in_a_sentence(device: &str) -> &str {
     if device == device::name("") { "an unknown device" } else { device }
 }
 

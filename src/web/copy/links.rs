@@ -6,7 +6,7 @@ use crate::notices::LinkPurpose;
 /// The browser has no token: the path was copied, or the page came back a day later.
 pub const NO_TOKEN: Phrase = Phrase::new(
     "no-token",
-    "This page needs a code from the link in our email. The address bar doesn't show that code, and this browser doesn't have it, or no longer has it: it is kept for 15 minutes. Go back to the email and open the link from there, in this browser.",
+    "This page needs the code from the link in our email. This browser doesn't have that code, or no longer has it: it is kept for 15 minutes. Go back to the email and open the link from there, in this browser.",
 );
 
 pub const DEAD_REGISTRATION: Phrase = Phrase::new(
@@ -52,7 +52,7 @@ pub fn link_copy(purpose: LinkPurpose, email: &str) -> LinkCopy {
     let (heading, text, button, otherwise) = match purpose {
         LinkPurpose::Unlock => (
             "Unlock your password",
-            "We'll reset the count of wrong passwords, so that you can log in with yours again. In this browser you can do that right away.".to_owned(),
+            "We'll reset the count of wrong passwords, so that you can log in with yours again. In this browser, you can do that right away.".to_owned(),
             "Unlock my password",
             "Don't remember your password?",
         ),

@@ -11,6 +11,7 @@ use crate::identity::Client;
 use crate::mail::{MailBody, MailContent};
 use crate::notices::{AddedFactor, Mail, MailedLink, Notice, RemovedFactor};
 use crate::unicode::direction::isolated;
+use crate::web::copy::audit::in_a_sentence;
 use crate::web::copy::moments::moment;
 
 /// Why a user gets a notice, where several have the same reason.
@@ -76,7 +77,7 @@ macro_rules! link_mail {
 link_mail!(VerifyEmail, subject: "Confirm your email address", "mail/verify_email.txt", "mail/verify_email.html");
 link_mail!(ResetPassword, subject: "Set a new password", "mail/reset_password.txt", "mail/reset_password.html");
 link_mail!(ConfirmEmail, subject: "Confirm your new email address", "mail/confirm_email.txt", "mail/confirm_email.html");
-link_mail!(Invitation, subject: "You are invited to Latchkey", "mail/invitation.txt", "mail/invitation.html");
+link_mail!(Invitation, subject: "You're invited to Latchkey", "mail/invitation.txt", "mail/invitation.html");
 mail!(AlreadyRegistered, subject: "You already have an account", "mail/already_registered.txt", "mail/already_registered.html", { login_link, reset_link });
 
 /// The parts of a notice, each a sentence or several.
@@ -112,7 +113,8 @@ impl NoticeText {
 /// When and from where, as in "on 29 November 2026, 13:05 UTC, from Firefox on Linux at 192.0.2.1".
 fn circumstances(at: OffsetDateTime, client: &Client) -> String {
     let address = if client.address.is_empty() { "an unknown IP address" } else { &client.address };
-    format!("on {}, from {} at {address}", moment(at), device::name(&client.user_agent))
+    let device = device::name(&client.user_agent);
+    format!("on {}, from {} at {address}", moment(at), in_a_sentence(&device))
 }
 
 /// * `happened`: see [`circumstances`].
@@ -210,7 +212,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             why: "We send this email when too many wrong codes lock your authenticator app.",
         },
         Notice::PasskeyCopied => NoticeText {
-            subject: "A passkey of yours was refused".into(),
+            subject: "One of your passkeys was refused".into(),
             what: format!("A passkey of your Latchkey account was used {happened}, but its counter was lower than before. There may be a copy of it, so we refused it."),
             advice: "Even if this was you, remove the passkey that is marked as refused and add a new one.".into(),
             button: "Show my passkeys",
@@ -234,7 +236,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             why: "We send this email when few of your recovery codes are left.",
         },
         Notice::NewDevice { not_me, ended_oldest } => NoticeText {
-            subject: "Your account was opened in a new browser".into(),
+            subject: "New log-in to your account".into(),
             what: format!("Someone logged in to your Latchkey account {happened}. You haven't used this browser before.{}", match ended_oldest {
                 Some(limit) => format!(" You can have {limit} sessions, so your oldest one was ended."),
                 None => String::new(),
@@ -254,7 +256,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
         },
         Notice::RepeatedFailures { failures, unlock } => NoticeText {
             subject: "Someone is guessing your password".into(),
-            what: format!("{failures} wrong passwords were tried at your Latchkey account, the last one {happened}. No one got in. Further attempts from there now have to wait. Browsers that you have logged in with before are not affected."),
+            what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. Further attempts from there now have to wait. Browsers that you have logged in with before are not affected."),
             advice: "If this was you, you can try again right away with this link. If not, you don't have to do anything.".into(),
             button: "Let me try again",
             link: unlock.url.clone(),
@@ -267,7 +269,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             };
             NoticeText {
                 subject: "Your password is locked".into(),
-                what: format!("{failures} wrong passwords were tried at your Latchkey account, the last one {happened}. No one got in. From {whence}, your password no longer works, not even the right one. {others} are not affected, and passkeys work everywhere."),
+                what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. From {whence}, your password no longer works, not even the right one. {others} are not affected, and passkeys work everywhere."),
                 advice: "Unlock your password with this link, or set a new one.".into(),
                 button: "Unlock my password",
                 link: unlock.url.clone(),
@@ -308,7 +310,7 @@ mod tests {
     fn a_notice_says_when_and_from_where() {
         let client = Client::stored("192.0.2.1".into(), String::new());
         let happened = circumstances(OffsetDateTime::UNIX_EPOCH, &client);
-        assert_eq!(happened, "on 1 January 1970, 00:00 UTC, from Unknown device at 192.0.2.1");
+        assert_eq!(happened, "on 1 January 1970, 00:00 UTC, from an unknown device at 192.0.2.1");
         let unknown = circumstances(OffsetDateTime::UNIX_EPOCH, &Client::default());
         assert!(unknown.ends_with("at an unknown IP address"), "{unknown}");
     }

@@ -26,19 +26,20 @@ fn raw<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
     pairs.find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
-/// Leaves `ours` as the only cookie of that name for actix-session. It parses either all cookies of a request or none,
-/// so cookies of other programs that cannot be parsed are left out.
+/// Leaves `ours`, if there is one, as the only cookie of that name for actix-session. It parses either all cookies of a
+/// request or none, so cookies of other programs that cannot be parsed are left out.
 pub fn present(headers: &mut HeaderMap, name: &str, ours: Option<&Cookie<'_>>) {
     let ours = ours.map(|cookie| cookie.stripped().encoded().to_string());
     let sent: Vec<HeaderValue> = headers.remove(header::COOKIE).collect();
     let others = sent.iter().flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| {
         let pair = str::from_utf8(pair.trim_ascii()).ok()?;
         let parsed = Cookie::parse_encoded(pair).ok()?;
-        (parsed.name() != name).then_some(pair)
+        (ours.is_none() || parsed.name() != name).then_some(pair)
     });
     let shown = ours.as_deref().into_iter().chain(others).collect::<Vec<_>>().join("; ");
-    // Cannot fail: only visible characters.
-    if let Ok(shown) = HeaderValue::from_str(&shown) {
+    if !shown.is_empty()
+        && let Ok(shown) = HeaderValue::from_bytes(shown.as_bytes())
+    {
         headers.insert(header::COOKIE, shown);
     }
 }
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(shown.get(header::COOKIE).unwrap(), "latchkey=a+b%3D; a=1; c=3");
         assert_eq!(shown.get_all(header::COOKIE).count(), 1);
         present(&mut shown, "latchkey", None);
-        assert_eq!(shown.get(header::COOKIE).unwrap(), "a=1; c=3");
+        assert_eq!(shown.get(header::COOKIE).unwrap(), "latchkey=a+b%3D; a=1; c=3");
     }
 
     #[test]

@@ -127,6 +127,7 @@ impl<'de> Deserializer<'de> for FieldNames<'_> {
 mod tests {
     use super::*;
     use crate::web::http::form::{SecretText, Text};
+    use secrecy::ExposeSecret as _;
     use serde::Deserialize;
 
     #[derive(Default, Deserialize)]
@@ -148,7 +149,7 @@ mod tests {
         let (input, back) = read::<Sample>(&sent, false).unwrap();
         assert_eq!(back, pairs(&[("email", "ada@example.org")]));
         assert_eq!((input.email.as_str(), &*input.pin), ("ada@example.org", "1843"));
-        assert_eq!(input.password.reveal(), "p");
+        assert_eq!(input.password.into_secret().expose_secret(), "p");
         let (_, shown) = read::<Sample>(&sent, true).unwrap();
         assert_eq!(shown, pairs(&[("password", "p"), ("email", "ada@example.org")]));
         assert_eq!(texts::<Sample>(), ["email"]);
@@ -158,7 +159,7 @@ mod tests {
     fn what_is_missing_is_empty() {
         let (input, back) = read::<Sample>(&[], true).unwrap();
         assert!(input.email.as_str().is_empty() && input.pin.is_empty() && back.is_empty());
-        assert_eq!(input.password.reveal(), "");
+        assert_eq!(input.password.into_secret().expose_secret(), "");
     }
 
     #[test]

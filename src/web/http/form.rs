@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -40,7 +41,7 @@ pub struct Text(pub String);
 /// "Show" or "Hide" does the page contain the value once more. Fields of any other type are not shown again either.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename = "SecretText")]
-pub struct SecretText(String);
+pub struct SecretText(SecretString);
 
 /// A field whose value the page sets, not the user. It is not shown again, because the page sets it anew.
 #[derive(Clone, Default, Deserialize)]
@@ -60,7 +61,7 @@ impl Preset {
 }
 
 impl SecretText {
-    pub fn reveal(self) -> String {
+    pub fn into_secret(self) -> SecretString {
         self.0
     }
 }

@@ -2,7 +2,6 @@
 //! `web/ops/metrics.rs` exports the totals.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
@@ -32,11 +31,17 @@ struct PathCounters {
 }
 
 struct RowCounts {
-    labels: String,
-    /// 1xx to 5xx.
-    classes: [Counter; 5],
+    labels: RouteLabels,
+    /// In the order of [`CLASSES`].
+    classes: [Counter; CLASSES.len()],
     took: Durations,
 }
+
+/// The labels of a row: method, route and guard, each with its name.
+pub type RouteLabels = [(&'static str, &'static str); 3];
+
+/// The classes of status codes.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Paths outside the table, open to every visitor.
 const OUTSIDE: [&str; 3] = ["/healthz", "/readyz", "/static/{name}"];
@@ -45,8 +50,8 @@ const OUTSIDE: [&str; 3] = ["/healthz", "/readyz", "/static/{name}"];
 const OTHER: usize = 0;
 
 impl RowCounts {
-    fn new(method: &str, route: &str, guard: &str) -> Self {
-        let labels = format!("method=\"{method}\",route=\"{route}\",guard=\"{guard}\"");
+    fn new(method: &'static str, route: &'static str, guard: &'static str) -> Self {
+        let labels = [("method", method), ("route", route), ("guard", guard)];
         Self { labels, classes: Default::default(), took: Durations::default() }
     }
 }
@@ -94,25 +99,23 @@ impl RequestCounts {
         }
     }
 
-    /// The totals: the labels of a row with the status class.
-    pub fn write_answers(&self, out: &mut impl fmt::Write, name: &str) -> fmt::Result {
-        for row in &self.rows {
-            for (class, count) in row.classes.iter().enumerate().filter(|(_, count)| count.get() > 0) {
-                writeln!(out, "{name}{{{},status=\"{}xx\"}} {}", row.labels, class + 1, count.get())?;
-            }
-        }
-        Ok(())
+    /// The totals, by the labels of a row and the class of the status. Series without a response are left out.
+    pub fn answers(&self) -> impl Iterator<Item = (RouteLabels, &'static str, u64)> {
+        let all = self.rows.iter().flat_map(|row| {
+            CLASSES.into_iter().zip(&row.classes).map(|(class, count)| (row.labels, class, count.get()))
+        });
+        all.filter(|(.., count)| *count > 0)
     }
 
-    /// Response times.
-    pub fn write_durations(&self, out: &mut String, name: &str) -> fmt::Result {
-        let mut asked = self.rows.iter().filter(|row| row.took.count() > 0);
-        asked.try_for_each(|row| row.took.write(out, name, &row.labels))
+    /// Response times, by the labels of a row.
+    pub fn durations(&self) -> impl Iterator<Item = (RouteLabels, &Durations)> {
+        let asked = self.rows.iter().filter(|row| row.took.count() > 0);
+        asked.map(|row| (row.labels, &row.took))
     }
 
     /// Refusals by reason.
-    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
-        RefusalReason::ALL.into_iter().map(RefusalReason::as_str).zip(&self.refused)
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        RefusalReason::ALL.into_iter().map(RefusalReason::as_str).zip(self.refused.iter().map(Counter::get))
     }
 }
 
@@ -120,31 +123,22 @@ impl RequestCounts {
 mod tests {
     use super::*;
 
-    fn answers(asked: &[(Method, Option<&'static str>)]) -> String {
+    fn answers(asked: &[(Method, Option<&'static str>)]) -> Vec<(RouteLabels, &'static str, u64)> {
         let row = |path, is_post| CountedRoute { path, is_post, guard: "visitor" };
         let table = [row("/login", false), row("/login", true), row("/home", false)];
         let requests = RequestCounts::new(table.into_iter());
         for (method, path) in asked {
             requests.count(method, *path, StatusCode::OK, None, Duration::from_micros(1));
         }
-        let mut out = String::new();
-        requests.write_answers(&mut out, "n").unwrap();
-        out
+        requests.answers().collect()
     }
 
     #[test]
     fn a_row_is_a_method_and_a_route_and_head_is_a_get() {
         let asked =
             [(Method::GET, Some("/login")), (Method::HEAD, Some("/login")), (Method::POST, Some("/login"))];
-        let all = answers(&asked);
-        assert!(
-            all.contains("n{method=\"GET\",route=\"/login\",guard=\"visitor\",status=\"2xx\"} 2\n"),
-            "{all}"
-        );
-        assert!(
-            all.contains("n{method=\"POST\",route=\"/login\",guard=\"visitor\",status=\"2xx\"} 1\n"),
-            "{all}"
-        );
+        let labels = |method| [("method", method), ("route", "/login"), ("guard", "visitor")];
+        assert_eq!(answers(&asked), [(labels("GET"), "2xx", 2), (labels("POST"), "2xx", 1)]);
     }
 
     #[test]
@@ -157,6 +151,7 @@ mod tests {
             (Method::POST, Some("/healthz")),
             (Method::from_bytes(b"MADE-UP").unwrap(), Some("/home")),
         ];
-        assert_eq!(answers(&asked), "n{method=\"other\",route=\"other\",guard=\"none\",status=\"2xx\"} 6\n");
+        let other = [("method", "other"), ("route", "other"), ("guard", "none")];
+        assert_eq!(answers(&asked), [(other, "2xx", 6)]);
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use actix_web::http::header::HeaderMap;
+use data_encoding::HEXLOWER;
 
 /// Later versions may be longer than today's 55 characters; this is far longer.
 const LONGEST: usize = 256;
@@ -14,7 +15,7 @@ pub struct TraceId([u8; 16]);
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        HEXLOWER.encode_display(&self.0).fmt(f)
     }
 }
 
@@ -51,20 +52,11 @@ fn read(value: &[u8]) -> Option<TraceId> {
 
 /// Whether `text` has exactly this many digits, in lower case.
 fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
     let mut bytes = [0; N];
-    let pairs = text.chunks_exact(2);
     if text.len() != 2 * N {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    HEXLOWER.decode_mut(text, &mut bytes).ok().map(|_| bytes)
 }
 
 #[cfg(test)]

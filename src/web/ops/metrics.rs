@@ -1,20 +1,31 @@
-//! Metrics for Prometheus (text format 0.0.4), served on a port of their own. Labels are a fixed set of words and never
-//! come from a request.
+//! Metrics for Prometheus, in its text format and on a port of their own. The values of labels are fixed words, never taken
+//! from a request.
 
-use std::fmt::Write as _;
-use std::net::TcpListener;
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::http::{Method, header};
 use actix_web::web::Data;
 use actix_web::{App, HttpResponse, web};
+use latchkey_db::counters::Durations;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::prometheus_text::{self, CONTENT_TYPE};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, EncodeMetric as _, NoLabelSet,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
 
 use crate::db::Fault;
 use crate::web::http::server::{self, Sizes};
 use crate::web::http::shared::Shared;
 use crate::web::ops::own_process;
 
-/// One or two Prometheus servers scrape; each scrape queries the database.
+/// One or two Prometheus servers scrape, and each scrape queries the database.
 const SIZES: Sizes = Sizes {
     workers: 1,
     blocking_threads: 4,
@@ -22,21 +33,22 @@ const SIZES: Sizes = Sizes {
     finish_within: Duration::from_secs(1),
 };
 
-/// A single-threaded server for `/metrics` only.
+/// A series without labels.
+const UNLABELLED: [(&str, &str); 0] = [];
+
+/// A server for `/metrics` and nothing else, with one thread.
 ///
 /// # Errors
-/// If the address is in use or is not this machine's.
-pub fn serve(address: std::net::SocketAddr, shared: Data<Shared>) -> std::io::Result<actix_web::dev::Server> {
+/// The address is in use, or does not belong to this machine.
+pub fn serve(address: SocketAddr, shared: Data<Shared>) -> std::io::Result<Server> {
     let app =
         move || App::new().app_data(shared.clone()).route("/metrics", web::method(Method::GET).to(metrics));
     server::serve(TcpListener::bind(address)?, &SIZES, app)
 }
 
 async fn metrics(shared: Data<Shared>) -> HttpResponse {
-    match text(&shared).await {
-        Ok(text) => HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
-            .body(text),
+    match exposition(shared).await {
+        Ok(text) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text),
         Err(fault) => {
             tracing::error!(%fault, "the metrics cannot be written");
             HttpResponse::InternalServerError().finish()
@@ -44,101 +56,240 @@ async fn metrics(shared: Data<Shared>) -> HttpResponse {
     }
 }
 
-async fn text(shared: &Shared) -> Result<String, Fault> {
-    // Metrics from the database are left out while it does not answer: the others are needed most then.
+async fn exposition(shared: Data<Shared>) -> Result<String, Fault> {
+    // While the database does not answer, its metrics are left out: then the others matter most.
     let mailer = shared.accounts.mailer().clone();
-    let waiting = shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
-    let tidied = shared.accounts.maintenance.last_purge().await.ok().flatten();
-    let mut out = String::new();
-    write(&mut out, shared, waiting.map(|(letters, _)| letters), tidied.map(|tidied| tidied.ago.as_secs()))
-        .map_err(Fault::bug)?;
-    Ok(out)
-}
-
-fn write(
-    out: &mut String,
-    shared: &Shared,
-    letters: Option<i64>,
-    tidied_ago: Option<u64>,
-) -> std::fmt::Result {
-    let requests = &shared.requests;
-    head(
-        out,
-        "latchkey_requests_total",
-        "counter",
-        "Answers, by row of the route table and class of status.",
-    )?;
-    requests.write_answers(out, "latchkey_requests_total")?;
-    let took = "From the head of a request to its answer, by row of the route table.";
-    head(out, "latchkey_request_seconds", "histogram", took)?;
-    requests.write_durations(out, "latchkey_request_seconds")?;
-    head(out, "latchkey_refusals_total", "counter", "Requests that were turned away, by why.")?;
-    for (why, count) in requests.refusals() {
-        writeln!(out, "latchkey_refusals_total{{why=\"{why}\"}} {}", count.get())?;
-    }
-    head(
-        out,
-        "latchkey_log_ins_total",
-        "counter",
-        "Steps of logging in, by the way taken and how they ended.",
-    )?;
-    for (way, outcome, count) in shared.accounts.login.counters().totals() {
-        writeln!(out, "latchkey_log_ins_total{{way=\"{way}\",outcome=\"{outcome}\"}} {count}")?;
-    }
-    let sessions = shared.accounts.sessions();
-    let counts = sessions.counts();
-    head(out, "latchkey_session_loads_total", "counter", "Sessions looked for, by where.")?;
-    for (from, count) in [("hit", &counts.hits), ("miss", &counts.misses), ("bypass", &counts.bypasses)] {
-        writeln!(out, "latchkey_session_loads_total{{from=\"{from}\"}} {}", count.get())?;
-    }
-    head(out, "latchkey_revocation_seconds", "histogram", "Until what was taken back was gone everywhere.")?;
-    counts.invalidations.write(out, "latchkey_revocation_seconds", "")?;
-    let one = |out: &mut String, name: &str, kind: &str, help: &str, value: u64| {
-        head(out, name, kind, help)?;
-        writeln!(out, "{name} {value}")
+    let due = shared.accounts.db().read(move |conn| mailer.stuck(conn, Duration::ZERO)).await.ok();
+    let purged = shared.accounts.maintenance.last_purge().await.ok().flatten();
+    let scrape = Scrape {
+        shared,
+        emails_due: due.map(|(emails, _)| u64::try_from(emails).unwrap_or_default()),
+        purged_ago: purged.map(|purged| purged.ago.as_secs()),
     };
-    let run_out = "Revocations that waited for a lease to run out.";
-    one(out, "latchkey_revocations_run_out_total", "counter", run_out, counts.expiry_waits.get())?;
-    one(out, "latchkey_sessions_cached", "gauge", "Sessions in memory.", sessions.cached() as u64)?;
-    let lease = "1 while sessions may be served from memory.";
-    one(out, "latchkey_lease_held", "gauge", lease, sessions.has_lease().into())?;
-    let hashing = shared.accounts.passwords.load();
-    one(out, "latchkey_hashes_running", "gauge", "Passwords being hashed.", hashing.running as u64)?;
-    one(out, "latchkey_hashes_waiting", "gauge", "Passwords waiting to be hashed.", hashing.waiting as u64)?;
-    let refused = shared.accounts.passwords.refused();
-    head(out, "latchkey_hashes_refused_total", "counter", "Passwords that were not hashed, by why.")?;
-    for (why, count) in [("full", &refused.full), ("slow", &refused.slow)] {
-        writeln!(out, "latchkey_hashes_refused_total{{why=\"{why}\"}} {}", count.get())?;
-    }
-    let mailed = shared.accounts.mailer().counts();
-    head(out, "latchkey_letters_total", "counter", "Attempts to deliver a letter, by how they ended.")?;
-    for (outcome, count) in [("delivered", &mailed.delivered), ("failed", &mailed.failed)] {
-        writeln!(out, "latchkey_letters_total{{outcome=\"{outcome}\"}} {}", count.get())?;
-    }
-    let db = shared.accounts.db();
-    let (used, size) = db.load();
-    one(out, "latchkey_pool_connections_used", "gauge", "Database connections at work.", used as u64)?;
-    one(out, "latchkey_pool_connections_max", "gauge", "Database connections there may be.", size as u64)?;
-    let refused = "Requests for which no database connection was free in time.";
-    one(out, "latchkey_pool_refused_total", "counter", refused, db.counts().refused.get())?;
-    head(out, "latchkey_pool_wait_seconds", "histogram", "Waits for a database connection.")?;
-    db.counts().waited.write(out, "latchkey_pool_wait_seconds", "")?;
-    if let Some(letters) = letters {
-        let help = "Letters due and not delivered, of all instances.";
-        one(out, "latchkey_outbox_due", "gauge", help, u64::try_from(letters).unwrap_or_default())?;
-    }
-    if let Some(seconds) = tidied_ago {
-        let help = "Since what has ended was last deleted, by whichever instance.";
-        one(out, "latchkey_upkeep_age_seconds", "gauge", help, seconds)?;
-    }
-    for (name, kind, help, value) in own_process::process_metrics() {
-        head(out, name, kind, help)?;
-        writeln!(out, "{name} {value}")?;
-    }
-    head(out, "latchkey_build_info", "gauge", "Which version this is.")?;
-    writeln!(out, "latchkey_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry).map_err(Fault::bug)?;
+    Ok(text)
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
-    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
+/// One scrape. Each component keeps its own counters, so that counting takes no lock; they are read here.
+struct Scrape {
+    shared: Data<Shared>,
+    emails_due: Option<u64>,
+    /// Seconds since the last purge.
+    purged_ago: Option<u64>,
+}
+
+/// [`Collector`] requires it.
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scrape")
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families(encoder);
+        self.requests(&mut families)?;
+        self.sessions(&mut families)?;
+        self.passwords_and_mail(&mut families)?;
+        self.database(&mut families)?;
+        own_process_metrics(&mut families)?;
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        families.gauge("latchkey_build_info", "Which version this is.", version, 1_u64)
+    }
+}
+
+impl Scrape {
+    fn requests(&self, families: &mut Families<'_>) -> fmt::Result {
+        let requests = &self.shared.requests;
+        families.counter(
+            "latchkey_requests_total",
+            "Answers, by row of the route table and class of status.",
+            requests.answers().map(|([method, route, guard], class, count)| {
+                ([method, route, guard, ("status", class)], count)
+            }),
+        )?;
+        families.histogram(
+            "latchkey_request_seconds",
+            "From the head of a request to its answer, by row of the route table.",
+            requests.durations(),
+        )?;
+        families.counter(
+            "latchkey_refusals_total",
+            "Requests that were turned away, by why.",
+            requests.refusals().map(|(why, count)| ([("why", why)], count)),
+        )?;
+        families.counter(
+            "latchkey_log_ins_total",
+            "Steps of logging in, by the way taken and how they ended.",
+            self.shared
+                .accounts
+                .login
+                .counters()
+                .totals()
+                .map(|(way, outcome, count)| ([("way", way), ("outcome", outcome)], count)),
+        )
+    }
+
+    fn sessions(&self, families: &mut Families<'_>) -> fmt::Result {
+        let sessions = self.shared.accounts.sessions();
+        let counts = sessions.counts();
+        let loads = [("hit", &counts.hits), ("miss", &counts.misses), ("bypass", &counts.bypasses)];
+        families.counter(
+            "latchkey_session_loads_total",
+            "Sessions looked for, by where.",
+            loads.into_iter().map(|(from, count)| ([("from", from)], count.get())),
+        )?;
+        families.histogram(
+            "latchkey_revocation_seconds",
+            "Until what was taken back was gone everywhere.",
+            [(UNLABELLED, &counts.invalidations)].into_iter(),
+        )?;
+        families.counter(
+            "latchkey_revocations_run_out_total",
+            "Revocations that waited for a lease to run out.",
+            [(UNLABELLED, counts.expiry_waits.get())].into_iter(),
+        )?;
+        families.gauge("latchkey_sessions_cached", "Sessions in memory.", UNLABELLED, sessions.cached())?;
+        families.gauge(
+            "latchkey_lease_held",
+            "1 while sessions may be served from memory.",
+            UNLABELLED,
+            u64::from(sessions.has_lease()),
+        )
+    }
+
+    fn passwords_and_mail(&self, families: &mut Families<'_>) -> fmt::Result {
+        let passwords = &self.shared.accounts.passwords;
+        let load = passwords.load();
+        families.gauge("latchkey_hashes_running", "Passwords being hashed.", UNLABELLED, load.running)?;
+        families.gauge(
+            "latchkey_hashes_waiting",
+            "Passwords waiting to be hashed.",
+            UNLABELLED,
+            load.waiting,
+        )?;
+        let refused = passwords.refused();
+        families.counter(
+            "latchkey_hashes_refused_total",
+            "Passwords that were not hashed, by why.",
+            [("full", &refused.full), ("slow", &refused.slow)]
+                .into_iter()
+                .map(|(why, count)| ([("why", why)], count.get())),
+        )?;
+        let mailed = self.shared.accounts.mailer().counts();
+        families.counter(
+            "latchkey_letters_total",
+            "Attempts to deliver a letter, by how they ended.",
+            [("delivered", &mailed.delivered), ("failed", &mailed.failed)]
+                .into_iter()
+                .map(|(outcome, count)| ([("outcome", outcome)], count.get())),
+        )
+    }
+
+    fn database(&self, families: &mut Families<'_>) -> fmt::Result {
+        let db = self.shared.accounts.db();
+        let (used, size) = db.load();
+        families.gauge(
+            "latchkey_pool_connections_used",
+            "Database connections at work.",
+            UNLABELLED,
+            used,
+        )?;
+        families.gauge(
+            "latchkey_pool_connections_max",
+            "Database connections there may be.",
+            UNLABELLED,
+            size,
+        )?;
+        families.counter(
+            "latchkey_pool_refused_total",
+            "Requests for which no database connection was free in time.",
+            [(UNLABELLED, db.counts().refused.get())].into_iter(),
+        )?;
+        families.histogram(
+            "latchkey_pool_wait_seconds",
+            "Waits for a database connection.",
+            [(UNLABELLED, &db.counts().waited)].into_iter(),
+        )?;
+        if let Some(emails) = self.emails_due {
+            families.gauge(
+                "latchkey_outbox_due",
+                "Letters due and not delivered, of all instances.",
+                UNLABELLED,
+                emails,
+            )?;
+        }
+        if let Some(seconds) = self.purged_ago {
+            families.gauge(
+                "latchkey_upkeep_age_seconds",
+                "Since what has ended was last deleted, by whichever instance.",
+                UNLABELLED,
+                seconds,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn own_process_metrics(families: &mut Families<'_>) -> fmt::Result {
+    for (name, kind, help, value) in own_process::process_metrics() {
+        match kind {
+            MetricType::Counter => families.counter(name, help, [(UNLABELLED, value)].into_iter())?,
+            _ => families.gauge(name, help, UNLABELLED, value)?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes metric families: a name, a help text, and the value of each series.
+struct Families<'e>(DescriptorEncoder<'e>);
+
+impl Families<'_> {
+    fn counter<L: EncodeLabelSet, V: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl Iterator<Item = (L, V)>,
+    ) -> fmt::Result {
+        // The encoder appends `_total`.
+        let name = name.trim_end_matches("_total");
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in series {
+            ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn gauge<L: EncodeLabelSet, V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: L,
+        value: V,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)
+    }
+
+    fn histogram<'d, L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl Iterator<Item = (L, &'d Durations)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, durations) in series {
+            let seconds = durations.snapshot();
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                seconds.sum,
+                seconds.count(),
+                &seconds.buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
 }

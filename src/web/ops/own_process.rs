@@ -3,11 +3,13 @@
 
 use std::fs;
 
+use prometheus_client::metrics::MetricType;
+
 /// The kernel reports times to programs in hundredths of a second on every machine (`USER_HZ`).
 const TICKS: f64 = 100.0;
 
 /// Name, kind, help text and value of a metric.
-pub type ProcessMetric = (&'static str, &'static str, &'static str, f64);
+pub type ProcessMetric = (&'static str, MetricType, &'static str, f64);
 
 pub fn process_metrics() -> Vec<ProcessMetric> {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -21,11 +23,11 @@ pub fn process_metrics() -> Vec<ProcessMetric> {
     let (cpu, begun) = times(&stat).unzip();
     let begun = booted.zip(begun).map(|(booted, begun)| booted + begun);
     [
-        ("process_cpu_seconds_total", "counter", "Processor time this process has used.", cpu),
-        ("process_resident_memory_bytes", "gauge", "Memory this process has.", memory),
-        ("process_open_fds", "gauge", "Files and connections open.", files),
-        ("process_max_fds", "gauge", "How many there may be.", most_files),
-        ("process_start_time_seconds", "gauge", "When it began, in seconds since 1970.", begun),
+        ("process_cpu_seconds_total", MetricType::Counter, "Processor time this process has used.", cpu),
+        ("process_resident_memory_bytes", MetricType::Gauge, "Memory this process has.", memory),
+        ("process_open_fds", MetricType::Gauge, "Files and connections open.", files),
+        ("process_max_fds", MetricType::Gauge, "How many there may be.", most_files),
+        ("process_start_time_seconds", MetricType::Gauge, "When it began, in seconds since 1970.", begun),
     ]
     .into_iter()
     .filter_map(|(name, kind, help, value)| Some((name, kind, help, value?)))

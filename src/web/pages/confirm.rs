@@ -83,7 +83,7 @@ pub async fn submit(
     let ConfirmForm { password, code, next } = form.input;
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
-    let (password, code) = (password.reveal(), code.reveal());
+    let (password, code) = (password.into_secret(), code.into_secret());
     match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             ctx.rotate_session(key);
@@ -109,7 +109,7 @@ pub async fn step(
     let nothing = &mut Payload::None;
     let me = SignedIn::from_request(&request, nothing).await?;
     let ctx = RequestContext::from_request(&request, nothing).await?;
-    if posted.draft.is_none() {
+    if posted.carried_back_to.is_none() {
         let page = ConfirmPage::new(&me, &ctx, Fields::default()).await?.carrying(carried);
         return Ok(ConfirmStep::Answer(page::show(StatusCode::FORBIDDEN, &page)?));
     }
@@ -118,13 +118,14 @@ pub async fn step(
         let page = ConfirmPage::new(&me, &ctx, form.fields).await?.carrying(carried);
         return Ok(ConfirmStep::Answer(page::ok(&page)?));
     }
-    let (password, code) = (form.input.password.reveal(), form.input.code.reveal());
+    let (password, code) = (form.input.password.into_secret(), form.input.code.into_secret());
     match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
             // The guard that runs later in this request reads the session again.
-            let live = ctx.accounts().sessions().find(&key).await?;
-            RequestState::of(&request).set_session(live);
+            let live = ctx.accounts().sessions().find(&key).await;
+            // Whether or not that worked: the old key is dead, so the browser must get the new one.
             ctx.rotate_session(key);
+            RequestState::of(&request).set_session(live?);
             Ok(ConfirmStep::Confirmed)
         }
         Err(ConfirmRefusal::SessionLost) => Ok(ConfirmStep::Lost),

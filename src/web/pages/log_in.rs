@@ -78,7 +78,12 @@ pub async fn submit(
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = wants_remember(remember.as_str());
-    let attempt = LoginAttempt { email: email.0, password: password.reveal(), remember };
+    let attempt = LoginAttempt {
+        email: email.0,
+        password: password.into_secret(),
+        remember,
+        replaces: visitor.session,
+    };
     match ctx.accounts().login.authenticate(attempt, ctx.client()).await.split()? {
         Ok(Authenticated::Session(opened)) => {
             let restored = opened.deletion_cancelled;
@@ -86,10 +91,6 @@ pub async fn submit(
             Ok(if restored { ctx.redirect(&next, Flash::Restored) } else { flash::see_other(&next) })
         }
         Ok(Authenticated::PendingLogin(key)) => {
-            // The browser is about to lose its key.
-            if let Some(live) = visitor.session {
-                ctx.accounts().login.log_out(live, ctx.client()).await?;
-            }
             let next = Some(next.as_str()).filter(|next| *next != "/home");
             let response = flash::see_other(&with_next("/login/second-factor", next));
             ctx.begin_pending_log_in(&key);

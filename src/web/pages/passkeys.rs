@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::db::{Fault, Refusable as _};
 use crate::factors::{Assertion, PasskeyRefusal};
-use crate::login::OpenedSession;
+use crate::login::{OpenedSession, PasskeyLogin};
 use crate::web::http::error::{Error, with_next};
 use crate::web::http::flash::Flash;
 use crate::web::http::json::{self, Json, NoInput};
@@ -20,10 +20,14 @@ pub async fn start(_: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<
     Ok(asked.map_or_else(|refusal| refused(&refusal), |options| HttpResponse::Ok().json(options)))
 }
 
-pub async fn finish(_: Visitor, ctx: RequestContext, answer: Json<Assertion>) -> Result<HttpResponse, Error> {
+pub async fn finish(
+    visitor: Visitor,
+    ctx: RequestContext,
+    answer: Json<Assertion>,
+) -> Result<HttpResponse, Error> {
     let remember = wants_remember(&ctx.query("remember"));
-    let login = &ctx.accounts().login;
-    match login.log_in_with_passkey(ctx.binding(), answer.0, remember, ctx.client()).await.split()? {
+    let answer = PasskeyLogin { assertion: answer.0, remember, replaces: visitor.session };
+    match ctx.accounts().login.log_in_with_passkey(ctx.binding(), answer, ctx.client()).await.split()? {
         Ok(opened) => Ok(begin(&ctx, opened).await?),
         Err(refusal) => Ok(refused(&refusal)),
     }

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::config::RegistrationMode;
@@ -96,7 +97,7 @@ pub async fn submit(
         });
     }
     let RegisterForm { name, email, password, invite } = form.input;
-    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: invite.0 };
+    let person = NewUser { name: name.0, email: email.0, password: password.into_secret(), invite: invite.0 };
     let refusal = match ctx.accounts().registration.register(person.clone(), ctx.client()).await.split()? {
         Ok(token) => {
             let answer = flash::see_other("/register/check-email");
@@ -117,13 +118,18 @@ pub async fn submit(
     };
     let (wait, judged) = match &refusal {
         RegisterRefusal::TooMany(wait) => (Some(*wait), false),
-        RegisterRefusal::Fields { .. } => (None, !person.password.is_empty()),
+        RegisterRefusal::Fields { .. } => (None, !person.password.expose_secret().is_empty()),
         RegisterRefusal::Closed | RegisterRefusal::NoMail | RegisterRefusal::NotInvited => (None, false),
     };
     explain(&mut form.fields, refusal);
     // Costly, so it is computed only for users whose password was checked.
     let strength = match judged {
-        true => Some(ctx.accounts().passwords.strength(&person.password, &person.name, &person.email).await?),
+        true => Some(
+            ctx.accounts()
+                .passwords
+                .strength(person.password.expose_secret(), &person.name, &person.email)
+                .await?,
+        ),
         false => None,
     };
     let page = RegisterPage { page: ctx.page(), form: form.fields, password_min, strength, closed: None };
@@ -211,12 +217,12 @@ pub async fn verify(
         return discarded(ctx, form).await;
     }
     let VerifyForm { token, password, .. } = form.input;
-    let password = password.reveal();
+    let password = password.into_secret();
     let browser = registration_cookie::shown(&ctx.request, &ctx.shared);
     let refusal = match ctx
         .accounts()
         .registration
-        .verify_email(token.as_str(), &password, browser, ctx.client())
+        .verify_email(token.as_str(), password.expose_secret(), browser, ctx.client())
         .await
         .split()?
     {

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
@@ -139,11 +140,11 @@ pub async fn submit(
         return if shown.is_dead() { page::refused(&shown) } else { page::ok(&shown) };
     }
     let ResetForm { token, password } = form.input;
-    let password = password.reveal();
+    let password = password.into_secret();
     let refusal = match ctx
         .accounts()
         .recovery
-        .reset_password(token.as_str(), &password, ctx.client())
+        .reset_password(token.as_str(), password.expose_secret(), ctx.client())
         .await
         .split()?
     {
@@ -157,7 +158,8 @@ pub async fn submit(
     form.fields.refuse(if is_weak { "password" } else { "token" }, refusal);
     let mut shown = ResetPasswordPage::new(&ctx, form.fields).await?;
     if is_weak {
-        shown.strength = Some(ctx.accounts().passwords.strength(&password, "", &shown.email).await?);
+        shown.strength =
+            Some(ctx.accounts().passwords.strength(password.expose_secret(), "", &shown.email).await?);
     }
     page::refused(&shown)
 }

@@ -57,7 +57,7 @@ pub async fn submit(
     match ctx
         .accounts()
         .login
-        .finish_login_with_code(pending.key, code.reveal(), ctx.client())
+        .finish_login_with_code(pending.key, code.into_secret(), ctx.client())
         .await
         .split()?
     {

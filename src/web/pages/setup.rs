@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::register::explain;
@@ -64,7 +65,8 @@ pub async fn submit(
         return page::ok(&SetupPage { page: ctx.page(), form: form.fields, password_min, strength: None });
     }
     let SetupForm { token, name, email, password } = form.input;
-    let person = NewUser { name: name.0, email: email.0, password: password.reveal(), invite: String::new() };
+    let person =
+        NewUser { name: name.0, email: email.0, password: password.into_secret(), invite: String::new() };
     let mut strength = None;
     match ctx
         .accounts()
@@ -78,9 +80,12 @@ pub async fn submit(
         Err(refusal @ SetupRefusal::Taken) => form.fields.refuse("email", refusal),
         Err(SetupRefusal::Register(refusal)) => {
             explain(&mut form.fields, refusal);
-            if !person.password.is_empty() {
+            if !person.password.expose_secret().is_empty() {
                 strength = Some(
-                    ctx.accounts().passwords.strength(&person.password, &person.name, &person.email).await?,
+                    ctx.accounts()
+                        .passwords
+                        .strength(person.password.expose_secret(), &person.name, &person.email)
+                        .await?,
                 );
             }
         }

@@ -120,7 +120,7 @@ impl EventView {
             Actor::Owner(id) | Actor::Admin(id) => named(Some(id), &event.actor_name),
             Actor::Operator => (String::new(), "the operator".to_owned()),
             Actor::Instance => (String::new(), "Latchkey".to_owned()),
-            Actor::Unproven => (String::new(), "not known".to_owned()),
+            Actor::Unproven => (String::new(), "unknown".to_owned()),
         };
         let has_browser = matches!(event.by(), Actor::Owner(_) | Actor::Admin(_) | Actor::Unproven);
         Self {

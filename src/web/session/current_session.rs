@@ -17,9 +17,9 @@ use crate::login::{OpenedSession, PendingHash, PendingKey};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
-/// Gives the browser the key of the opened session. A session that the browser still had ends when the handler has
-/// answered.
+/// Gives the browser the key of the opened session. The log-in has ended the session that the browser still had.
 pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Fault> {
+    session_request::session_ended();
     session_request::issue_key(opened.key, keep_for(shared, opened.remember));
     request.get_session().clear();
     Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
@@ -42,7 +42,8 @@ pub fn rotate(request: &HttpRequest, key: Key) {
     session_request::rotated(&request.get_session(), key);
 }
 
-/// Removes the key from the browser, whether or not its session was live. The caller has ended the session.
+/// Removes the key from the browser, whether or not its session was live. The caller has ended the session, unless it had
+/// ended already.
 pub fn end(request: &HttpRequest, shared: &Shared, answer: &mut HttpResponse) {
     session_request::session_ended();
     if let Ok(identity) = request.get_identity() {

@@ -18,6 +18,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use latchkey_sessions::{Store, request};
+use secrecy::ExposeSecret as _;
 
 use super::current_session;
 use super::with_session::enter;
@@ -31,7 +32,7 @@ use crate::web::http::shared::Shared;
 /// actix-session with the store of this program, and the name and keys of its cookie.
 pub fn middleware(shared: &Shared) -> SessionMiddleware<Store<User>> {
     let store = shared.accounts.sessions().clone();
-    SessionMiddleware::builder(store, Key::from(&shared.secret.cookie_key()))
+    SessionMiddleware::builder(store, Key::from(shared.secret.cookie_key().expose_secret()))
         .cookie_name(shared.cookie.session.clone())
         .cookie_secure(shared.public.is_secure())
         .cookie_http_only(true)

@@ -33,11 +33,11 @@ pub struct House {
     pub ada: Person,
     pub grace: Person,
     /// A user whose account is disabled.
-    gone: Uuid,
+    pub gone: Uuid,
     /// An email in the mailbox.
     letter: Uuid,
-    reset_path: String,
-    invite_path: String,
+    pub reset_path: String,
+    pub invite_path: String,
     /// Mailed links whose page is one button, each live.
     pub links: Vec<String>,
 }
@@ -127,6 +127,7 @@ impl House {
             links: Vec::new(),
         };
         for letter in house.letters().await {
+            house.letter = letter.id;
             let Some(link) = letter
                 .text
                 .split_whitespace()
@@ -142,7 +143,7 @@ impl House {
                     "/verify-email" | "/unlock" | "/not-me" | "/confirm-email" | "/undo-email"
                     | "/undo-factor",
                 ) => house.links.push(path),
-                _ => house.letter = letter.id,
+                _ => {}
             }
         }
         house
@@ -185,7 +186,7 @@ impl House {
         pages.chain(self.refusals(who)).collect()
     }
 
-    fn filled(&self, path: &str) -> String {
+    pub fn filled(&self, path: &str) -> String {
         let id = if path.starts_with("/dev/mailbox") { self.letter } else { self.ada.id };
         path.replace("{id}", &id.to_string())
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::rt::time::sleep;
+use data_encoding::HEXLOWER;
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join;
@@ -55,7 +56,7 @@ pub async fn enrol(harness: &Harness) -> Codes {
         let digits = [number / 100, number / 10 % 10, number % 10].map(|digit| char::from(letters[digit]));
         let code: String = digits.into_iter().chain("Q".repeat(23).chars()).collect();
         let hash = secret::sha256(&[LABEL, user.as_bytes(), code.as_bytes()].concat());
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = HEXLOWER.encode(&hash);
         statements += &format!(
             "INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES ('\\x{hash}', '{id}', now());"
         );

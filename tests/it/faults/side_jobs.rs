@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::rt::time::sleep;
+use data_encoding::HEXLOWER;
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join;
@@ -41,7 +42,7 @@ pub fn hand_out_links(conn: &mut PgConnection, ledger: &Ledger) {
     let mut statements = String::new();
     for number in 0..LINKS {
         let token = Token::generate().expect("randomness");
-        let hash: String = token.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = HEXLOWER.encode(&token.hash());
         let email = owner(number);
         statements += &format!(
             "WITH u AS (INSERT INTO users (id, email, email_key, name, role, password_hash) \

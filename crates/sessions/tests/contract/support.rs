@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use diesel_migrations::MigrationHarness as _;
 use test_db::{TestSchema, TestServer};
 
@@ -30,10 +29,10 @@ impl TestSchema for Sessions {
 
 /// The text of a key in which every byte is `byte`.
 pub fn text_of_key(byte: u8) -> String {
-    URL_SAFE_NO_PAD.encode([byte; 32])
+    BASE64URL_NOPAD.encode(&[byte; 32])
 }
 
 /// The 32 bytes of a key's text.
 pub fn bytes_of_key(text: &str) -> Option<[u8; 32]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
@@ -59,7 +60,8 @@ pub async fn submit(
     if toggled {
         return page::ok(&shown);
     }
-    let (current_password, password) = (form.input.current_password.reveal(), form.input.password.reveal());
+    let (current_password, password) =
+        (form.input.current_password.into_secret(), form.input.password.into_secret());
     let changed = ctx
         .accounts()
         .users
@@ -83,7 +85,8 @@ pub async fn submit(
         Err(ChangePasswordRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
             let name = &me.session.owner.name;
-            shown.strength = Some(ctx.accounts().passwords.strength(&password, name, &shown.email).await?);
+            shown.strength =
+                Some(ctx.accounts().passwords.strength(password.expose_secret(), name, &shown.email).await?);
         }
     }
     page::refused(&shown)

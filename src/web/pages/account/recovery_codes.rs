@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use askama::Template;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::db::Refusable as _;
@@ -85,8 +86,8 @@ pub async fn download(
     ctx: RequestContext,
     form: Form<CodesForm>,
 ) -> Result<HttpResponse, Error> {
-    let codes = form.input.codes.reveal();
-    let shown: Vec<&str> = codes.split_whitespace().collect();
+    let codes = form.input.codes.into_secret();
+    let shown: Vec<&str> = codes.expose_secret().split_whitespace().collect();
     let Some(codes) = ctx.accounts().factors.recovery_codes_for_file(&me.session, &shown).await? else {
         return Ok(ctx.redirect(PAGE, Flash::CodesUnknown));
     };

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -60,7 +61,12 @@ struct EnrolPage {
 
 impl EnrolPage {
     fn new(ctx: &RequestContext, enrolment: TotpEnrolment, form: Fields) -> Result<Self, Error> {
-        Ok(Self { page: ctx.page().at(PAGE), form, qr: Qr::of(&enrolment.uri)?, key: enrolment.key })
+        Ok(Self {
+            page: ctx.page().at(PAGE),
+            form,
+            qr: Qr::of(enrolment.uri.expose_secret())?,
+            key: enrolment.key.expose_secret().to_owned(),
+        })
     }
 }
 
@@ -87,7 +93,7 @@ pub async fn finish(
     match ctx
         .accounts()
         .factors
-        .finish_totp(me.session.clone(), form.input.code.reveal(), ctx.client())
+        .finish_totp(me.session.clone(), form.input.code.into_secret(), ctx.client())
         .await
         .split()?
     {

@@ -24,8 +24,8 @@ pub fn reason(reason: &Reason) -> String {
         Reason::TokenRefused(refusal) => return token_refusal(refusal),
         Reason::TokenOfOtherSubject => "The token was issued for another user",
         Reason::TokenUnreadable => "The token has an unknown role or no valid id",
-        Reason::DeniedInMemory => "The token’s id is on the deny-list in this service’s memory",
-        Reason::DeniedInDatabase => "The token’s id was put on the deny-list in the database",
+        Reason::DeniedInMemory => "The token's id is on the deny-list in this service's memory",
+        Reason::DeniedInDatabase => "The token's id was put on the deny-list in the database",
     };
     text.to_owned()
 }
@@ -38,7 +38,7 @@ fn token_refusal(refusal: &Refusal) -> String {
         }
         Refusal::Type { found } => format!("The token has the type {found:?}, which is not accepted here"),
         Refusal::UnknownKey => "The token names a signing key that is not accepted here".to_owned(),
-        Refusal::Signature => "The token’s signature is not valid".to_owned(),
+        Refusal::Signature => "The token's signature is not valid".to_owned(),
         Refusal::Expired { .. } => "The token expired".to_owned(),
         Refusal::NotYet => "The token was issued in the future".to_owned(),
         Refusal::Issuer => "The token is from another issuer".to_owned(),
@@ -53,7 +53,7 @@ pub const NO_RUN: &str = "No run is open in this browser";
 pub fn presenter(holder: Holder, service: Service, split: bool) -> String {
     let holder = match holder {
         Holder::Browser => "Your browser",
-        Holder::Thief => "The thief’s browser",
+        Holder::Thief => "The thief's browser",
     };
     match (split, service) {
         (false, _) => holder.to_owned(),
@@ -97,7 +97,7 @@ pub fn token_state(denied: bool, used: bool) -> &'static str {
 pub fn deny_list(deny_list: DenyList) -> &'static str {
     match deny_list {
         DenyList::None => "none",
-        DenyList::Memory => "in the shop’s memory",
+        DenyList::Memory => "in the shop's memory",
         DenyList::Database => "in the database",
     }
 }

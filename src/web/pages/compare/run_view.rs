@@ -1,5 +1,6 @@
 //! A run, as the page shows it.
 
+use data_encoding::HEXLOWER;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -208,7 +209,7 @@ impl CredentialView {
 
 impl SessionRowView {
     fn new(row: &SessionRow, now: OffsetDateTime) -> Self {
-        let hash: String = row.key_hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = HEXLOWER.encode(row.key_hash.get(..8).unwrap_or_default());
         Self {
             key_hash: hash + "…",
             created: to_the_second(row.created_at, now),

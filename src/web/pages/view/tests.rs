@@ -49,7 +49,7 @@ fn every_event_says_who_did_it() {
             "a deleted user",
         ),
         (event(None, None, Agent::Operator, ""), "the operator", "the operator", "the operator"),
-        (event(None, None, curl(), "192.0.2.1"), "", "", "not known"),
+        (event(None, None, curl(), "192.0.2.1"), "", "", "unknown"),
     ] {
         let read = EventView::own(&event, now);
         assert_eq!((read.by.as_str(), read.text.as_str()), (own, "Reset link requested"));

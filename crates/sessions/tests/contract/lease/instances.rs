@@ -140,7 +140,7 @@ impl Instance {
         };
         let called = |name: String| format!("{url}&application_name={name}");
         let db = Db::new(&called(format!("pool_{name}")), settings)
-            .with_direct(Some(called(format!("listener_{name}"))));
+            .with_direct(Some(called(format!("listener_{name}")).into()));
         let sessions = Store::builder(db).owner().policy(policy).build();
         let listener = Some(sessions.listen());
         Self { sessions, name: name.to_owned(), listener }

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use actix_web::rt::System;
+use data_encoding::HEXLOWER;
 use futures_util::future::{join, join_all};
 use latchkey_sessions::{Key, Policy, Store};
 use tokio::sync::oneshot;
@@ -125,7 +126,7 @@ async fn known(sessions: &Store<Watched>) -> (String, std::sync::Arc<Gate>) {
         .write(move |change| {
             let (_, handle) = opener.open(change, &login(ada))?;
             let hash = Key::parse(&wanted).unwrap().hash();
-            let hash: String = hash.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = HEXLOWER.encode(hash.as_bytes());
             diesel::connection::SimpleConnection::batch_execute(
                 &mut **change,
                 &format!("UPDATE sessions SET key_hash = '\\x{hash}' WHERE handle = '{handle}'"),

@@ -1,7 +1,7 @@
 //! `save` and `load`.
 
 use actix_session::storage::SessionStore as _;
-
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::room::{ADA, GRACE, IDENTITY, Room, TTL, belonging_to, key, login, map, parsed, unknown_key};
@@ -35,11 +35,9 @@ async fn of_the_key_only_its_hash_is_in_the_database() {
     let table = room.table();
     assert!(!table.contains(text));
     for secret in [text.as_bytes(), &bytes] {
-        let hexadecimal: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(!table.contains(&hexadecimal));
+        assert!(!table.contains(&HEXLOWER.encode(secret)));
     }
-    let hash: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert!(table.contains(&hash));
+    assert!(table.contains(&HEXLOWER.encode(&Sha256::digest(text.as_bytes()))));
 }
 
 #[actix_web::test]

@@ -22,7 +22,7 @@ pub fn narration(outcome: &Outcome) -> Narration {
         Outcome::Opened => narrate(
             "You started a run. Its user is logged in on both sides.",
             "One row is inserted. The browser gets a key of 256 random bits.",
-            "Two tokens are signed. Their ids are recorded: the refresh token’s so that it works only once, the access token’s for a deny-list.",
+            "Two tokens are signed. Their ids are recorded: the refresh token's so that it works only once, the access token's for a deny-list.",
         ),
         Outcome::Asked => narrate("You checked both credentials again.", "", ""),
         Outcome::LoggedIn => narrate("The user logged in.", "One row is inserted.", "Two tokens are signed."),
@@ -80,11 +80,11 @@ pub fn narration(outcome: &Outcome) -> Narration {
         ),
         Outcome::Enabled => narrate(
             "The user was enabled again.",
-            "The lookup finds the user’s live sessions again.",
+            "The lookup finds the user's live sessions again.",
             "New tokens are issued again.",
         ),
         Outcome::Copied => narrate(
-            "A thief copied the browser’s credentials.",
+            "A thief copied the browser's credentials.",
             "The thief has the same key. The server cannot tell the two browsers apart, and ending the session ends it for both.",
             "The thief has the same tokens. The services cannot tell the two browsers apart either.",
         ),
@@ -102,11 +102,11 @@ pub fn narration(outcome: &Outcome) -> Narration {
         Outcome::NoCopy => narrate("There is no thief yet. Copy the credentials first.", "", ""),
         Outcome::TimePassed { seconds } => narrate(
             format!("{} passed.", duration(Duration::from_secs(*seconds))),
-            "The row’s times are moved back by that much; the database compares them with its clock.",
+            "The row's times are moved back by that much; the database compares them with its clock.",
             "The tokens are checked against a clock that is ahead by that much.",
         ),
         Outcome::Restarted { denied_tokens_lost } => narrate(
-            "The shop’s server was restarted.",
+            "The shop's server was restarted.",
             "Nothing is lost: the session is in the database.",
             match denied_tokens_lost {
                 0 => "Nothing is lost: the signing key comes from the settings.".to_owned(),
@@ -121,7 +121,7 @@ pub fn narration(outcome: &Outcome) -> Narration {
                 true => "The signing key was changed.",
                 false => "The signing key was changed, and the old one is no longer accepted.",
             },
-            "Nothing to do: a session’s key is random, and this key does not sign it.",
+            "Nothing to do: a session's key is random, and this key does not sign it.",
             match old_keys_accepted {
                 true => {
                     "Every service must accept the old and the new key until the last old token expires. Here, the last five keys are accepted."
@@ -162,7 +162,7 @@ pub fn narration(outcome: &Outcome) -> Narration {
             narrate("The deny-list was removed.", "", "An issued token is valid until it expires.")
         }
         Outcome::DenyListChanged { deny_list: DenyList::Memory } => narrate(
-            "The deny-list is now in the shop’s memory.",
+            "The deny-list is now in the shop's memory.",
             "",
             "Checking it is fast. A restart loses it, and the desk does not see it.",
         ),
