@@ -78,7 +78,7 @@ async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
             }
             let taken_back = |statement: &String| !statement.contains("SAVEPOINT");
             for statements in &mut sent {
-                // A rolled-back statement was sent all the same.
+                // A statement that was rolled back was sent, too.
                 assert_eq!(
                     statements.iter().filter(|one| !taken_back(one)).count(),
                     if form == "/register" { 2 } else { 0 }

@@ -390,7 +390,7 @@ fn print_schema(conn: &mut PgConnection, wanted: impl Fn(&str) -> bool) -> Strin
     if !joinable.is_empty() {
         write!(out, "\n{}\n", joinable.join("\n")).unwrap();
     }
-    // A short list stands on one line.
+    // A short list is printed on one line.
     let names: Vec<&str> = tables.keys().copied().collect();
     let (open, between, close) = if names.len() > 2 { ("\n    ", ",\n    ", ",\n") } else { ("", ", ", ",") };
     let list = names.join(between);

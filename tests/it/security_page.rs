@@ -1,4 +1,4 @@
-//! The lists in docs/security.md match the program. Each list stands between two comments that name it.
+//! The lists in docs/security.md match the program. Each list is between two comments that name it.
 
 use std::collections::BTreeSet;
 use std::fs;

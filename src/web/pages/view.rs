@@ -70,7 +70,7 @@ pub struct EventView {
     pub when: When,
     pub text: String,
     pub kind: &'static str,
-    /// The acting user, shown after the text. Empty if it is the user whom the event is about.
+    /// The acting user, shown after the text. Empty if the event is about that user.
     pub by: String,
     /// The browser's IP address and device. Empty if the reader may not see them, or if no browser caused the event.
     pub address: String,

@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
 
-/// The same for a body without a length: actix-http parses whatever follows it at once, so this bounds how many
+/// The same for a body without a length: actix-http parses all following bytes at once, so this bounds how many
 /// requests it parses.
 const UNSIZED_WINDOW: u64 = 256;
 
