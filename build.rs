@@ -1,4 +1,4 @@
-//! The migrations are part of the binary: a new one must rebuild it, which cargo cannot see by itself.
+//! The migrations are compiled into the binary. Cargo does not notice a new one by itself.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

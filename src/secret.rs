@@ -312,7 +312,7 @@ mod tests {
             assert!(Secret::parse(typed).unwrap().looks_typed(), "{typed}");
         }
         for _ in 0..100 {
-            // Which of them holds a word is a matter of luck, and hardly ever two in a row do.
+            // Whether a random secret contains a word is a matter of chance; two in a row hardly ever do.
             let drawn = || Secret::parse(Secret::generate().unwrap().expose_secret()).unwrap().looks_typed();
             assert!(!drawn() || !drawn());
         }
@@ -389,7 +389,7 @@ mod tests {
             prop_assert!(secret().open("mail", b"7", &sealed).is_err());
         }
 
-        /// One token has one spelling, so that it cannot be tried twice.
+        /// One token has one spelling, so that it cannot be used twice.
         #[test]
         fn what_reads_as_a_token_is_one(text in prop_oneof!["\\PC{0,60}", "[A-Za-z0-9_-]{43}"]) {
             if Token::hash_of(&text).is_some() {

@@ -65,7 +65,9 @@ impl Report {
             );
         }
         if !self.values.is_empty() {
-            table.push_str("\n| compared with targets | | reach | then | met |\n|---|--:|--:|--:|---|\n");
+            table.push_str(
+                "\n| compared with targets | measured | minimum | goal | met |\n|---|--:|--:|--:|---|\n",
+            );
         }
         for (key, value) in &self.values {
             let [reach, then, met] =

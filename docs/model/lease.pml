@@ -1,31 +1,31 @@
 /*
- * The cache lease, for spin. Why it holds, in words: docs/decisions/cache-lease.md. To check it: bin/model.
+ * The cache lease, as a model for spin. The proof in words: docs/decisions/cache-lease.md. bin/model checks it.
  *
  * Instances keep records they have read from Postgres. A revocation may be answered only when no instance can serve
- * the record as it was. Here every order in which the steps can happen is tried, and an assertion watches: a request
+ * the record as it was. Here every order in which the steps can happen is tried, and an assertion checks that a request
  * that started after the answer is never served an older version.
  *
- * There is one record, with a version. A revocation makes the next version and wants the older ones gone. So do a
- * rotated key and a changed role or password; here they are all the same thing.
+ * There is one record, with a version. A revocation creates the next version, and the older ones must not be
+ * served any more. A rotated key and a changed role or password work in the same way, so the model has only revocations.
  *
  * What is not bounded:
  * - Delay. Any step may come arbitrarily late. A paused process (SIGSTOP) is one that makes no step while the others
  *   and the clocks do. A slow network, a notification under way and a dead connection that is not noticed look the same.
- * - Time. Only ticks left are counted, and those are at most LEASE, so the clock may run for ever.
+ * - Time. Only the remaining ticks are counted, at most LEASE, so the clock may run forever.
  * - Requests, lookups, pings, lost connections, crashes. A lost connection is noticed at any moment, and what was
  *   under way on it is lost. Postgres restarting is all of them losing theirs.
  * What is bounded, and why that is enough:
- * - REVOCATIONS. The first shows the holes of the wait. The second meets what a first can leave behind, which is a row
- *   marked or deleted. A third should meet nothing else; `bin/model --deep` tries.
+ * - REVOCATIONS. The first tests the wait. The second runs in the state that the first can leave behind, which is a
+ *   marked or deleted row. A third should find no other state; `bin/model --deep` tries.
  *   A revoker belongs to no instance: it may run on any, also on one that is not here, with or without a working
  *   listener, and it may stop for ever after any step (crashed).
  * - INSTANCES. The watched request is on one of them, WATCHED. All that another one does to it is to revoke and to
  *   clean up, which is the revokers' part, and to have a row, which makes revokers wait longer. So other instances
  *   have a listener here, but no cache.
- * - IDS, so how many rows of crashed instances lie about at a time. A listener that finds no id free stands still.
+ * - IDS, which bounds the rows of crashed instances at a time. A listener that finds no free id waits.
  * - One lookup at a time, and one request is watched at a time. An entry comes from one lookup and is served to that
  *   request; without the other lookups it would have been there as well.
- * All clocks run at one rate and there is no margin: exact clocks need none. The margin pays for drift.
+ * All clocks run at one rate and there is no margin: exact clocks need none. The real margin covers drift.
  */
 
 #ifndef INSTANCES
@@ -39,32 +39,32 @@
 #endif
 #define IDS (INSTANCES + 1)
 
-/* Each of these breaks a rule. bin/model demands that each is caught. */
+/* Each of these breaks a rule. bin/model requires that each is caught. */
 #define TRUST_FROM_ANSWER           1 /* the lease runs from the ping's answer, not from its sending */
-#define INSERT_UNCHECKED            2 /* what was read is cached although an invalidation came between */
+#define INSERT_UNCHECKED            2 /* a row is cached although an invalidation arrived after it was read */
 #define CACHE_KEPT                  3 /* a listener restarts and trusts the cache it had */
 #define LISTEN_AFTER_CLEAR          4 /* a listener clears the cache, then listens */
 #define DELETED_AT_ONCE             5 /* a row is deleted without waiting for a lease after it was marked */
-#define TABLE_NOT_READ              6 /* a revoker waits for those it has heard of */
-#define TABLE_READ_BEFORE_COMMIT    7 /* a revoker reads who is there before its commit */
+#define TABLE_NOT_READ              6 /* a revoker waits only for ids that have acknowledged before */
+#define TABLE_READ_BEFORE_COMMIT    7 /* a revoker reads the table before its commit */
 #define ROW_NOT_LOOKED_AT           8 /* a ping renews trust without looking at the row */
-#define TRUST_BEFORE_APPLYING       9 /* a ping renews before what came with it is applied */
+#define TRUST_BEFORE_APPLYING       9 /* a ping renews trust before the notifications that came with it are applied */
 #define JOINED_LATE                10 /* a request shares a lookup whose SELECT has begun */
 #define GONE_NOT_WAITED_FOR        11 /* a revoker leaves out rows that are marked */
-#define CACHE_BEFORE_TRUST         12 /* a request takes the entry, then asks whether it may trust the cache */
+#define CACHE_BEFORE_TRUST         12 /* a request takes the entry, then checks whether the cache is trusted */
 #define WAIT_FROM_BEFORE_COMMIT    13 /* a revoker's wait begins before its commit has returned */
 #define SAME_ID_AGAIN              14 /* a listener restarts with the id it had */
 #define GENERATION_AFTER_SELECT    15 /* a lookup notes the generation after its SELECT */
-#define REMOVED_BEFORE_GENERATION  16 /* an invalidation removes the entry, then moves the generation */
-#define CLEARED_BEFORE_GENERATION  17 /* a restart clears the cache, then moves the generation */
-#define ACKNOWLEDGED_AHEAD         18 /* a sync is acknowledged before what came earlier is applied */
+#define REMOVED_BEFORE_GENERATION  16 /* an invalidation removes the entry, then increments the generation */
+#define CLEARED_BEFORE_GENERATION  17 /* a restart clears the cache, then increments the generation */
+#define ACKNOWLEDGED_AHEAD         18 /* a sync is acknowledged before earlier notifications are applied */
 #define LEFT_WHILE_TRUSTING        19 /* an instance that shuts down deletes its row before it stops trusting */
-/* These take away what the protocol rests on. */
+/* Each of these violates an assumption of the protocol. */
 #define TABLE_UNLOGGED             20 /* a crash of Postgres empties the table */
 #define PING_OVERTAKES             21 /* a ping's answer may come before earlier notifications */
 #define CLOCK_STANDS_STILL         22 /* an instance's clock does not run while it is suspended */
 
-/* These must be possible, or the model would prove nothing. Here being "caught" means that it happens. */
+/* Each of these must be possible, or the model would prove nothing. Here "caught" means that it happens. */
 #define WITNESS_HIT               101 /* a request is served from the cache */
 #define WITNESS_NEW_HIT           102 /* the same after the last revocation was answered, with the newest version */
 #define WITNESS_ACKNOWLEDGED      103 /* a revocation waited for an instance and is answered before a tick has passed */

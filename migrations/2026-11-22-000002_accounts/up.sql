@@ -1,11 +1,11 @@
 CREATE TABLE users (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    -- As typed, for mail and pages; email_key is what addresses are compared by.
+    -- As typed, for emails and pages; addresses are compared by email_key.
     email text NOT NULL CHECK (length(email) <= 254),
     email_key text NOT NULL UNIQUE,
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 80),
     role text NOT NULL DEFAULT 'member' CHECK (role IN ('member', 'admin')),
-    -- PHC string; NULL until the person chose one.
+    -- PHC string; NULL until the user has chosen a password.
     password_hash text,
     password_changed_at timestamptz,
     disabled_at timestamptz,
@@ -15,7 +15,7 @@ CREATE TABLE users (
 
 CREATE INDEX users_created ON users (created_at DESC, id);
 
--- Somebody who typed an address and has not yet proven it is theirs. Becomes a user when they do.
+-- A registration whose address is not verified yet. It becomes a user when it is.
 CREATE TABLE registrations (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     email text NOT NULL CHECK (length(email) <= 254),
@@ -29,7 +29,7 @@ CREATE TABLE registrations (
 
 CREATE INDEX registrations_email ON registrations (email_key);
 
--- Links that let a known user do one thing once. One live token per user and purpose.
+-- Links with which an existing user can do one thing, once. One live token per user and purpose.
 CREATE TABLE user_tokens (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
@@ -39,7 +39,7 @@ CREATE TABLE user_tokens (
     UNIQUE (user_id, purpose)
 );
 
--- The links that let the first administrator in; gone once there is one.
+-- Links that create the first administrator; deleted once there is one.
 CREATE TABLE setup_tokens (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     created_at timestamptz NOT NULL DEFAULT now()
@@ -56,7 +56,7 @@ CREATE TABLE invitations (
     withdrawn_at timestamptz
 );
 
--- Failed proofs, counted before they are checked, so that parallel guesses count each.
+-- Attempts, counted before they are checked, so that parallel guesses are all counted.
 CREATE TABLE throttles (
     bucket text PRIMARY KEY,
     failures integer NOT NULL,
@@ -64,12 +64,12 @@ CREATE TABLE throttles (
     blocked_until timestamptz
 ) WITH (fillfactor = 80);
 
--- What happened, for the person and the administrators. Written in the transaction of the change.
+-- The audit trail, for users and administrators. An event is written in the transaction of the change.
 CREATE TABLE audit_events (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
     act text NOT NULL,
-    -- Who did it, and to whose account; NULL where nobody is known.
+    -- The acting user and the affected account; NULL if unknown.
     actor uuid,
     subject uuid,
     session uuid,

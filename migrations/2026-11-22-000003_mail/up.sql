@@ -1,5 +1,5 @@
--- Mail to be sent, in the transaction of what it tells about. The body is sealed: it carries links that
--- open accounts, and a stolen database must not.
+-- Emails to be sent, written in the transaction that they report. The body is sealed, because it contains links that give
+-- access to accounts, and a stolen database must not give access.
 CREATE TABLE outbox (
     id uuid PRIMARY KEY,
     recipient text NOT NULL,

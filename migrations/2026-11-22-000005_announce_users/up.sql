@@ -1,7 +1,7 @@
--- In a transaction of its own: log-ins lock users before sessions, a change of password the other way round.
+-- In its own transaction: a log-in locks users before sessions, a password change the other way round.
 SET LOCAL lock_timeout = '3s';
 
--- What of a user is read with every session.
+-- The columns of a user that are read with every session.
 CREATE TRIGGER announce_update AFTER UPDATE ON users FOR EACH ROW
     WHEN ((OLD.id, OLD.email, OLD.name, OLD.role, OLD.disabled_at)
         IS DISTINCT FROM (NEW.id, NEW.email, NEW.name, NEW.role, NEW.disabled_at))

@@ -1,8 +1,9 @@
--- The right password of somebody who has a second factor. Not a session: its key opens the page that asks for it.
+-- A pending log-in: the password was verified, the second factor is next. Not a session: its key opens only the page that
+-- asks for the second factor.
 CREATE TABLE pending_logins (
     key_hash bytea PRIMARY KEY CHECK (octet_length(key_hash) = 32),
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
-    -- Hash of the stored password hash that was matched: whoever changes the password ends this.
+    -- Hash of the password hash that was verified: a changed password ends the pending log-in.
     proven bytea NOT NULL CHECK (octet_length(proven) = 32),
     remember boolean NOT NULL,
     address text NOT NULL,
@@ -20,13 +21,13 @@ CREATE TABLE totp (
     sealed_seed bytea NOT NULL,
     -- NULL until a first code proves that the app has the seed.
     active_at timestamptz,
-    -- The last step that was accepted: it and those before it are used up.
+    -- The last accepted time step: codes of it and of earlier steps are refused.
     last_step bigint NOT NULL DEFAULT 0,
     failures integer NOT NULL DEFAULT 0 CHECK (failures BETWEEN 0 AND 10),
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Those that are not used yet.
+-- Unused recovery codes.
 CREATE TABLE recovery_codes (
     code_hash bytea PRIMARY KEY CHECK (octet_length(code_hash) = 32),
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,

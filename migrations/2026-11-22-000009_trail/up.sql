@@ -1,25 +1,25 @@
--- Whoever holds a row for long must not make everybody wait for us: then it is tried again.
+-- A long-running transaction must not make every request wait for this migration: it gives up and is tried again.
 SET LOCAL lock_timeout = '3s';
 
--- The trail only grows, and shows when somebody with more rights changed it all the same (docs/decisions/audit-chain.md).
--- A link a row: seq has no gaps, and each hash covers the one before.
+-- The audit trail only grows, and shows if a role with more rights changed it anyway (docs/decisions/audit-chain.md).
+-- One row per link: seq has no gaps, and each hash covers the previous one.
 CREATE TABLE audit_chain (
     seq bigint PRIMARY KEY CHECK (seq > 0),
     event_id bigint NOT NULL UNIQUE,
-    -- What is personal is covered through a salted digest; without the salt it says nothing and the chain still holds.
+    -- Personal columns are covered through a salted digest; without the salt it reveals nothing, and the chain still verifies.
     salt bytea CHECK (octet_length(salt) = 32),
     personal bytea NOT NULL CHECK (octet_length(personal) = 32),
     hash bytea NOT NULL CHECK (octet_length(hash) = 32)
 );
 
--- Where the chain begins once older events were thrown away: the last link that went.
+-- Where the chain begins after older events were deleted: the last deleted link.
 CREATE TABLE audit_checkpoints (
     seq bigint PRIMARY KEY,
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
     at timestamptz NOT NULL DEFAULT now()
 );
 
--- Each part says whether it is there and how long it is, so that no two rows read alike.
+-- Each part states whether it is present and how long it is, so that different rows give different bytes.
 CREATE FUNCTION audit_part(part bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN part IS NULL THEN '\x00'::bytea ELSE '\x01'::bytea || int4send(octet_length(part)) || part END
 $$;
@@ -46,7 +46,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- latchkey.retention = 'yes' lets rows go; 'erase', set by audit_erase alone, lets what is personal go.
+-- latchkey.retention = 'yes' allows rows to be deleted; 'erase', which only audit_erase sets, allows personal columns to be
+-- erased.
 CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     door text := coalesce(current_setting('latchkey.retention', true), '');
@@ -76,13 +77,13 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_checkpoints EXECUTE FUNC
 CREATE CONSTRAINT TRIGGER link AFTER INSERT ON audit_events DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION audit_link();
 
--- Not even a session that plays a replica gets around them.
+-- They also fire in sessions with session_replication_role = replica.
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER refuse, ENABLE ALWAYS TRIGGER refuse_truncate, ENABLE ALWAYS TRIGGER link;
 ALTER TABLE audit_chain ENABLE ALWAYS TRIGGER refuse, ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE audit_checkpoints ENABLE ALWAYS TRIGGER refuse, ENABLE ALWAYS TRIGGER refuse_truncate;
 
--- Takes what is personal out of the events of somebody who was deleted, and their address out of the invitations
--- sent to it. Answers how many.
+-- Erases the personal columns of a deleted user's events, and the user's address from events about invitations sent to it.
+-- Returns the number of events.
 CREATE FUNCTION audit_erase(who uuid, invited_as text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 AS $$
 DECLARE
@@ -110,8 +111,8 @@ BEGIN
     RETURN erased;
 END $$;
 
--- Functions that run as their owner look nowhere else, whoever calls them: least of all among somebody's temporary
--- tables. Only who deletes people may erase (docs/least-privilege.sql).
+-- Functions that run as their owner use a fixed search path for every caller, and never a caller's temporary tables. Only
+-- the role that deletes users may erase (docs/least-privilege.sql).
 DO $$
 BEGIN
     EXECUTE format('ALTER FUNCTION audit_link() SET search_path = pg_catalog, %I, pg_temp', current_schema());
@@ -119,7 +120,7 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION audit_erase(uuid, text) FROM PUBLIC;
 
--- What happened until now: the same links, made in order.
+-- Links the existing events, in order.
 CREATE TABLE audit_before AS SELECT * FROM audit_events ORDER BY id LIMIT 0;
 CREATE CONSTRAINT TRIGGER link AFTER INSERT ON audit_before DEFERRABLE INITIALLY IMMEDIATE
     FOR EACH ROW EXECUTE FUNCTION audit_link();

@@ -1,14 +1,14 @@
--- When work that goes on beside the requests was last done, by whichever instance: for all of them to see whether it is
--- due, and for the operator to see that it is done at all.
+-- When an instance last ran the maintenance, so that every instance knows whether it is due, and the operator sees that it
+-- runs.
 CREATE TABLE upkeep (
     name text PRIMARY KEY,
     ended_at timestamptz NOT NULL,
     rows bigint NOT NULL
 );
 
--- Throws away the oldest events of the audit trail, some at a time, behind a checkpoint: what is left still verifies.
--- As its owner, so that the role that serves need not be able to delete; hence it forgets nothing of the last month,
--- whoever calls it. It stops before a link whose event is missing: damage is looked into, not thrown away.
+-- Deletes one batch of the oldest events of the audit trail behind a checkpoint, so that the rest still verifies. It runs
+-- as its owner, so that the serving role needs no right to delete; therefore it keeps the last 30 days for every caller.
+-- It stops before a link whose event is missing, so that damage is investigated and not deleted.
 CREATE FUNCTION audit_forget(older_than interval, batch bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     before text := coalesce(current_setting('latchkey.retention', true), '');

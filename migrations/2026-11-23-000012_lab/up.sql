@@ -16,9 +16,9 @@ CREATE TABLE lab_runs (
     oldest_key integer NOT NULL DEFAULT 1,
     deny_list text NOT NULL DEFAULT 'none' CHECK (deny_list IN ('none', 'memory', 'database')),
     split boolean NOT NULL DEFAULT false,
-    -- How far "let time pass" has moved this run: rows were set back by it, tokens are judged that much later.
+    -- How far "let time pass" has advanced this run: its rows were aged by this, and its tokens are checked this much later.
     ahead_seconds bigint NOT NULL DEFAULT 0,
-    -- What was done, for the page to tell.
+    -- The history of steps, for the page.
     steps jsonb NOT NULL DEFAULT '[]',
     step_count integer NOT NULL DEFAULT 0,
     address text NOT NULL CHECK (length(address) <= 45),
@@ -26,7 +26,7 @@ CREATE TABLE lab_runs (
     expires_at timestamptz NOT NULL
 );
 
--- What an issuer must write down to refresh, to notice reuse and to deny: ids of tokens, never tokens.
+-- What an issuer must record to refresh, to detect reuse and to deny: ids of tokens, never the tokens.
 CREATE TABLE lab_tokens (
     jti uuid PRIMARY KEY,
     run uuid NOT NULL REFERENCES lab_runs ON DELETE CASCADE,

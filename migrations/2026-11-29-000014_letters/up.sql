@@ -1,7 +1,7 @@
 SET LOCAL lock_timeout = '3s';
 
--- The browser that registered, by the SHA-256 of what it was given. NULL in rows that an older version wrote: then the
--- page behind the link asks for the password.
+-- SHA-256 of the cookie of the browser that registered. NULL in rows of older versions: then the page of the link asks for
+-- the password.
 ALTER TABLE registrations ADD COLUMN browser bytea;
 
 -- Log-ins with the right password, in a browser that was new to the user, whose second step is not completed yet.
@@ -18,7 +18,7 @@ CREATE TABLE unfinished_logins (
 CREATE INDEX unfinished_logins_user ON unfinished_logins (user_id);
 CREATE INDEX unfinished_logins_due ON unfinished_logins (due_at);
 
--- What is written in place of a row of user_tokens when an address has no account, so that both take the same time.
+-- Decoys, written in place of a row of user_tokens if an address has no account, so that both cases take the same time.
 -- No query reads it. `account` is a keyed digest of the address.
 CREATE TABLE decoy_tokens (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),

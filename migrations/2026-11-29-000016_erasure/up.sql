@@ -1,8 +1,8 @@
 SET LOCAL lock_timeout = '3s';
 
--- Nothing is erased of a user who exists (docs/decisions/deleted-people.md). A role that may write `audit_events` and
--- `users` could otherwise write a `deleted` event about anybody and have their trail emptied. Versions of the program
--- from before this migration do what is asked here: they delete the user, write `deleted`, and erase, in one transaction.
+-- Only the trail of a deleted user is erased (docs/decisions/deleted-people.md). A role that may write `audit_events` and
+-- `users` could otherwise write a `deleted` event about any user and have their trail erased. Older versions of the program
+-- satisfy these conditions: they delete the user, write `deleted`, and erase, in one transaction.
 
 -- For the triggers below and for `latchkey audit verify`: there are few of these among many events.
 CREATE INDEX audit_events_deleted ON audit_events (subject) WHERE act = 'deleted';
@@ -11,7 +11,7 @@ CREATE INDEX audit_events_deleted ON audit_events (subject) WHERE act = 'deleted
 -- take one advisory lock first and look afterwards. Inserting users shares it: two registrations never wait for each
 -- other. It is one lock and not one for each id, because an import inserts many users in one transaction.
 
--- A `deleted` event is about a user who is gone.
+-- A `deleted` event must be about a user who does not exist any more.
 CREATE FUNCTION audit_deleted_is_gone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(7223372036854775806);
@@ -22,7 +22,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- The id of a deleted user is not used again, and ids do not move: neither brings a user back whose trail was erased.
+-- The id of a deleted user is not used again, and ids do not change, so a user whose trail was erased cannot come back.
 CREATE FUNCTION audit_deleted_stays_gone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -45,9 +45,9 @@ CREATE TRIGGER id_stays AFTER UPDATE OF id ON users
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER deleted_is_gone;
 ALTER TABLE users ENABLE ALWAYS TRIGGER deleted_stays_gone, ENABLE ALWAYS TRIGGER id_stays;
 
--- As before, with four conditions more: the user does not exist; their `deleted` event was written in this very
--- transaction; an address that a user has is not taken out of invitations; and of an administrator's event that tells
--- which session of theirs was ended, that goes too.
+-- As before, with four more rules: the user does not exist; their `deleted` event was written in this transaction; an
+-- address that a user has is not erased from invitations; and the session in an administrator's event about ending a
+-- session of the user is erased, too.
 CREATE OR REPLACE FUNCTION audit_erase(who uuid, invited_as text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 AS $$
 DECLARE

@@ -1,6 +1,6 @@
 SET LOCAL lock_timeout = '3s';
 
--- One mailbox has one account, however its domain is spelt (docs/decisions/email-keys.md). email_key keeps the address
+-- One mailbox has one account in every spelling of its domain (docs/decisions/email-keys.md). email_key keeps the address
 -- in lower case, as versions before this one write and compare it. This is the key with the domain in its ASCII form
 -- (IDNA), where that is another text. Postgres cannot do IDNA: the program fills it in.
 ALTER TABLE users ADD COLUMN email_idn_key text;

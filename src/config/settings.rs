@@ -17,21 +17,21 @@ use super::raw::RegistrationMode;
 use super::sources::{Source, Sources};
 use crate::secret::Secret;
 
-/// Every setting, with its default where the operator named none.
+/// Every setting, with its default if the operator set none.
 #[derive(Clone)]
 pub struct Settings {
     pub server: ServerSettings,
-    /// `None`: local mode, Latchkey starts its own Postgres in `data_dir`.
+    /// `None`: local mode; Latchkey starts its own Postgres in `data_dir`.
     pub database: Option<SecretString>,
     /// The name of a connection made in the Choreo console.
     pub(super) choreo_connection: String,
-    /// Where the connection that listens goes, if not there.
+    /// The direct database URL of the listening connection, if it differs.
     pub database_direct: Option<SecretString>,
     pub pool: Database,
     pub data_dir: PathBuf,
     pub secret: Secret,
     pub mail: MailSettings,
-    /// Where `/metrics` is answered, if anywhere: never at the public address.
+    /// Where `/metrics` is served, if at all: never on the public port.
     pub metrics: Option<SocketAddr>,
     pub registration: RegistrationMode,
     /// Whether `/compare` exists. On by default, because it shows what the sessions guarantee and needs no account. Off
@@ -52,21 +52,21 @@ pub struct ServerSettings {
     pub bind: IpAddr,
     pub port: u16,
     pub public: Origin,
-    /// How many proxies of ours stand in front: the client is the Nth address from the right.
+    /// How many of the operator's proxies are in front: the client is the Nth address from the right.
     pub trusted_hops: usize,
-    /// Threads that serve.
+    /// Threads that serve requests.
     pub workers: usize,
-    /// Whether browsers are told to use TLS for every host below the public one, too.
+    /// Whether HSTS includes the hosts below the public one.
     pub hsts_subdomains: Switch,
 }
 
 impl Settings {
-    /// Local mode: no database was named, so Latchkey brings its own.
+    /// Local mode: no database is configured, so Latchkey starts its own.
     pub fn is_local(&self) -> bool {
         self.database.is_none()
     }
 
-    /// Takes the port that the system chose for port 0, so that links lead to it where no public URL is set.
+    /// Records the port that the system chose for port 0, so that links lead to it if no public URL is set.
     pub fn listening_on(&mut self, port: u16) -> Result<(), Misconfigured> {
         if self.sources.of("server.public_url") == Source::Default {
             self.server.public = Origin::on_this_machine(port).map_err(Misconfigured::new)?;
@@ -75,7 +75,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether people may register, yet no letter can prove their address.
+    /// Whether visitors may register although no email can verify their address.
     pub fn registration_lacks_mail(&self) -> bool {
         self.registration != RegistrationMode::Closed && self.mail.transport == Transport::None
     }

@@ -1,4 +1,4 @@
-//! What a database says about itself, for `latchkey doctor`. It changes nothing that lasts.
+//! What a database reports about itself, for `latchkey doctor`. Leaves no lasting change.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,10 +13,10 @@ use latchkey_db::notifications;
 
 use super::{Fault, migrations};
 
-/// The server behind a connection, and the role of that connection.
+/// The server of a connection, and the role of the connection.
 #[derive(QueryableByName)]
 pub struct ServerStatus {
-    /// 150004 is 15.4.
+    /// For example 150004 for 15.4.
     #[diesel(sql_type = Integer)]
     pub number: i32,
     #[diesel(sql_type = Text)]
@@ -25,7 +25,8 @@ pub struct ServerStatus {
     pub standby: bool,
     #[diesel(sql_type = Bool)]
     pub read_only: bool,
-    /// Connections for roles that are no superuser, or the limit of this role or database if that is lower.
+    /// The number of connections for roles that are not superusers, or the limit of this role or database if it is
+    /// lower.
     #[diesel(sql_type = Integer)]
     pub connections: i32,
     #[diesel(sql_type = BigInt)]
@@ -36,7 +37,7 @@ pub struct ServerStatus {
     pub full_page_writes: String,
     #[diesel(sql_type = Text)]
     pub synchronous_commit: String,
-    /// `lc_messages`, the locale of its messages.
+    /// `lc_messages`, the locale of the server's messages.
     #[diesel(sql_type = Text)]
     pub messages: String,
     #[diesel(sql_type = Text)]
@@ -63,7 +64,7 @@ pub fn server(conn: &mut PgConnection) -> Result<ServerStatus, Fault> {
     .get_result(conn)?)
 }
 
-/// Whether the server's end of a connection is encrypted. If a proxy or pooler is in between, this is its connection.
+/// Whether the server considers the connection encrypted. Behind a proxy or pooler, this is the connection of that.
 #[derive(QueryableByName)]
 pub struct TlsStatus {
     #[diesel(sql_type = Bool)]
@@ -82,12 +83,12 @@ pub fn tls_status(conn: &mut PgConnection) -> Result<TlsStatus, Fault> {
     .get_result(conn)?)
 }
 
-/// The same on a new connection.
+/// The same, on a new connection.
 pub fn tls_status_of(url: &str) -> Result<TlsStatus, Fault> {
     tls_status(&mut migrations::connect(url)?)
 }
 
-/// What this role may do with a table.
+/// The privileges of this role on a table.
 #[derive(QueryableByName)]
 pub struct Rights {
     #[diesel(sql_type = Text)]
@@ -124,7 +125,7 @@ pub fn round_trip(conn: &mut PgConnection, times: usize) -> Result<Duration, Fau
     Ok(took.get(times / 2).copied().unwrap_or_default())
 }
 
-/// How far the database's clock is ahead of ours, and how exactly that is known: half the fastest of five round trips.
+/// How far the database's clock is ahead of this machine's, and the accuracy: half of the fastest of five round trips.
 pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duration), Fault> {
     let mut best: Option<(::time::Duration, Duration)> = None;
     for _ in 0..5 {
@@ -138,17 +139,17 @@ pub fn clock_ahead(conn: &mut PgConnection) -> Result<(::time::Duration, Duratio
     best.ok_or_else(|| Fault::Bug("no round trip".into()))
 }
 
-/// Whether `conn` keeps one server process. Behind a pooler in transaction mode it gets another one while `other` uses
-/// that. Nothing is set to find out: a setting would stay for the next client of the server process.
+/// Whether `conn` keeps one server process. Behind a pooler in transaction mode, it gets another one while `other` uses
+/// the first. No setting is used to find out, because it would remain for the next client of the server process.
 pub fn keeps_its_server(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, Fault> {
     let first = process(conn)?;
     for _ in 0..3 {
-        // A pooler assigns processes in turn, or the one that was used last: by now that is the one `other` had.
+        // A pooler assigns processes in turn, or the most recently used one first, which by now is the one `other` had.
         if process(conn)? != first {
             return Ok(false);
         }
         let alone = other.transaction::<_, Fault, _>(|other| {
-            // If there is only one process for both, waiting for it here would never end.
+            // If both share a single process, waiting for it here would never end.
             let theirs = process(other)?;
             Ok(theirs != first && process(conn)? == first)
         })?;

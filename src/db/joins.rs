@@ -1,4 +1,4 @@
-//! Which tables of ours appear in one query with the sessions, whose tables belong to `latchkey_sessions`.
+//! The tables of the program that may be joined with those of `latchkey_sessions`.
 
 use super::schema::{account_links, lab_runs, users};
 

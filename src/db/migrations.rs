@@ -1,4 +1,4 @@
-//! Brings a database to this binary's schema. Several instances may start at once.
+//! Migrates a database to this program's schema. Several instances may start at once.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use latchkey_db::is_writable;
 use super::Fault;
 pub use super::connect;
 
-/// Those of the application's own tables. The sessions bring theirs along.
+/// The migrations of the program's own tables. The sessions crate has its own.
 const OURS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Any number that no other program locks: "latchkey" in hexadecimal, more or less.
+/// The key of the advisory lock, which no other program uses: "latchkey" in hexadecimal, more or less.
 const LOCK: i64 = 0x1A7C_4B3E;
 
-/// The migrations of the sessions and of the application as one sequence. Until version 18 they were one directory, so
-/// a version may have a part in both. The parts run in one transaction, the sessions' first.
+/// The migrations of the sessions and of the program as one sequence. Until version 18 they were in one directory, so a
+/// version may have a part in both. The parts run in one transaction, the sessions' part first.
 pub struct ComposedMigrations;
 
 impl MigrationSource<Pg> for ComposedMigrations {
@@ -38,7 +38,7 @@ impl MigrationSource<Pg> for ComposedMigrations {
     }
 }
 
-/// One version: the sessions' part, if both have one, then the other.
+/// One version: the sessions' part, if there is one, then the program's.
 struct Version {
     sessions: Option<Box<dyn Migration<Pg>>>,
     last: Box<dyn Migration<Pg>>,
@@ -66,16 +66,16 @@ impl Migration<Pg> for Version {
     }
 }
 
-/// Applies what is pending and returns the names of what was applied. Blocks; call it off the event loop.
+/// Applies the pending migrations and returns their names. Blocks; call it off the event loop.
 ///
 /// # Errors
 /// [`Fault::Unavailable`] if the database cannot be reached, [`Fault::Bug`] if a migration fails.
 pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     let mut conn = connect(url)?;
-    // A session lock, not a transaction lock: each migration has a transaction of its own.
+    // A session-level advisory lock, because each migration runs in its own transaction.
     sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
     let applied = writable(&mut conn).and_then(state).and_then(|state| {
-        // Diesel would create its own table if it were missing, which a role that only serves may not do.
+        // Diesel would create its own table if it were missing, but a serving role has no right to do so.
         if state.pending.is_empty() {
             return Ok(Vec::new());
         }
@@ -87,20 +87,20 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
     applied
 }
 
-/// During a failover the server may be read-only; then no request can be served yet either.
+/// During a failover the server may be read-only; then requests cannot be served either.
 fn writable(conn: &mut PgConnection) -> Result<&mut PgConnection, Fault> {
     if is_writable(conn)? { Ok(conn) } else { Err(Fault::Unavailable("the database is read-only".into())) }
 }
 
-/// How this binary's schema and a database's differ.
+/// How the schemas of this program and of a database differ.
 pub struct State {
-    /// To be applied.
+    /// Not applied yet.
     pub pending: Vec<String>,
-    /// Applied by a newer version than this.
+    /// Applied by a newer version of the program.
     pub unknown: Vec<String>,
 }
 
-/// Compares, and applies nothing.
+/// Compares the schemas without applying anything.
 pub fn state(conn: &mut PgConnection) -> Result<State, Fault> {
     let known = ComposedMigrations.migrations().map_err(Fault::bug)?;
     let known: Vec<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
@@ -127,7 +127,7 @@ struct Applied {
     version: String,
 }
 
-/// A lock or a failover passes: try again. A role that only serves is told who may change the schema.
+/// A lock or a failover is temporary: try again. A serving role is told who may change the schema.
 fn failed(why: &str) -> Fault {
     if why.contains("permission denied") || why.contains("must be owner") {
         return Fault::bug(format_args!(
@@ -144,7 +144,7 @@ fn failed(why: &str) -> Fault {
     }
 }
 
-/// Creates the database `name` (a constant of ours, not input) if it is missing.
+/// Creates the database `name` (a constant, not input) if it is missing.
 pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), Fault> {
     let mut conn = connect(maintenance_url)?;
     let exists = |conn: &mut PgConnection| -> Result<bool, Fault> {
@@ -159,7 +159,7 @@ pub fn create_database(maintenance_url: &str, name: &'static str) -> Result<(), 
         return Ok(());
     }
     match sql_query(format!("CREATE DATABASE {name}")).execute(&mut conn) {
-        // Another instance was faster.
+        // Another instance created it first.
         Err(_) if exists(&mut conn)? => Ok(()),
         answer => Ok(answer.map(drop)?),
     }

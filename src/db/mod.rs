@@ -1,5 +1,5 @@
-//! The only door to Postgres: the pool of `latchkey_db`, this application's schema and migrations, the private server of
-//! local mode, and what `latchkey doctor` asks a server.
+//! The only access to Postgres: the pool of `latchkey_db`, this program's schema and migrations, the private server of
+//! local mode, and the diagnostics of `latchkey doctor`.
 
 pub mod diagnostics;
 mod joins;
@@ -11,7 +11,7 @@ pub use local_postgres as local;
 
 use diesel::pg::PgConnection;
 
-/// A single connection without a pool, under our name. Blocks.
+/// A single connection without a pool, under the program's name. Blocks.
 ///
 /// # Errors
 /// [`Fault::Unavailable`] if the database cannot be reached.
@@ -19,5 +19,5 @@ pub fn connect(url: &str) -> Result<PgConnection, Fault> {
     latchkey_db::connect(url, NAME)
 }
 
-/// What `pg_stat_activity` shows.
+/// The name in `pg_stat_activity`.
 const NAME: &str = "latchkey";

@@ -241,7 +241,7 @@ mod tests {
         assert!(Email::parse(&format!("{}@example.org", "a".repeat(300))).is_err());
     }
 
-    /// Near enough to an address to be taken now and then.
+    /// Almost an address, so that some are accepted.
     const NEARLY: &str = "[ \t]{0,1}[a-zA-Zäß.+<>,;:\"()\\\\\r\n\0 -]{1,8}@{0,2}[a-zA-Zäß.-]{1,8}[.@,]?[a-z\r\n>]{0,4}[ ]{0,1}";
 
     proptest! {
@@ -252,7 +252,7 @@ mod tests {
             }
         }
 
-        /// A header field is made of it, so nothing in it may end the line or begin another address (RFC 5322 §3.4).
+        /// A header field is made of it, so it must not contain the end of a line or another address (RFC 5322 §3.4).
         #[test]
         fn what_is_accepted_is_one_recipient_on_one_line(raw in NEARLY) {
             if let Ok(email) = Email::parse(&raw) {

@@ -67,8 +67,8 @@ pub(crate) fn mailbox() -> _ {
     coalesce(dsl::email_idn_key, dsl::email_key)
 }
 
-/// The user of a mailbox, whichever spelling their row has. If two accounts have one mailbox
-/// (docs/decisions/email-keys.md), the one whose spelling was typed comes first.
+/// The user of a mailbox in any spelling. If two accounts have one mailbox (docs/decisions/email-keys.md), the one
+/// whose spelling was typed comes first.
 pub(crate) fn of_mailbox(key: &EmailKey) -> users::BoxedQuery<'_, Pg> {
     users::table
         .filter(mailbox().eq_any(key.spellings()))

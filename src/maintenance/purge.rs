@@ -15,7 +15,7 @@ const BATCH: i64 = 5_000;
 /// The name of the row in `upkeep`.
 const PURGE: &str = "tidy";
 
-/// How many seeds of authenticator apps and queued mails each secret has sealed.
+/// How many seeds of authenticator apps and queued emails each secret has sealed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SealCounts {
     pub current: usize,

@@ -1,4 +1,4 @@
-//! A password as a secret value, which can be hashed and verified, nothing else.
+//! A password as a secret value that can only be hashed and verified.
 
 use std::sync::Arc;
 
@@ -6,29 +6,28 @@ use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// The longest input that is looked at when a password is given, in bytes after NFC: far above
-/// every policy, so lowering a policy locks no user out, and far below what would cost time.
+/// The longest password, in bytes after NFC, that is checked at a log-in: far above every policy, so that a stricter
+/// policy locks no user out, and short enough to be cheap.
 pub const GIVEN_MAX_BYTES: usize = 4096;
 
 /// A password in NFC, wiped from memory when its last handle is dropped.
 ///
-/// There is no `Debug`, `Display`, `Serialize` or `Clone`: it can be hashed and verified, nothing
-/// else. It is kept exactly as sent apart from NFC (never trimmed, cut or case-folded):
-/// NIST SP 800-63B-4 §3.1.1.2, ASVS 5.0 6.2.8.
+/// There is no `Debug`, `Display`, `Serialize` or `Clone`, so it can only be hashed and verified. Apart from NFC it is
+/// kept exactly as sent, never trimmed, cut or case-folded: NIST SP 800-63B-4 §3.1.1.2, ASVS 5.0 6.2.8.
 pub struct Password(Arc<PasswordText>);
 
 struct PasswordText {
     nfc: SecretString,
-    /// As it was sent, where that is not NFC: what other software's hashes are of.
+    /// As it was sent, if that is not NFC: other software hashed it in this form.
     typed: Option<SecretString>,
 }
 
 impl Password {
-    /// Takes a password that a user gives to log in or to confirm: any text up to
-    /// [`GIVEN_MAX_BYTES`], regardless of today's policy.
+    /// Accepts a password that a user enters to log in or to confirm: any text up to [`GIVEN_MAX_BYTES`], regardless of
+    /// the current policy.
     ///
-    /// `None` is too long to match any account. Hand it to [`Hasher::verify`] all the same: it says no
-    /// after the usual time.
+    /// `None` is too long to match any account. Pass it to [`Hasher::verify`] anyway, which rejects it after the usual
+    /// time.
     ///
     /// [`Hasher::verify`]: crate::passwords::hasher::Hasher::verify
     pub fn given(raw: &str) -> Option<Self> {
@@ -37,7 +36,7 @@ impl Password {
         Some(Self(Arc::new(PasswordText { nfc: nfc.as_str().into(), typed })))
     }
 
-    /// A second handle on the same memory, for hashing anew after an outdated verdict.
+    /// A second handle on the same memory, for hashing again after an outdated result.
     pub fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -56,8 +55,8 @@ impl Password {
     }
 }
 
-/// `raw` in NFC, or nothing if that takes more than `max_bytes`. The buffer never grows, since
-/// growing would leave copies of the password behind in freed memory.
+/// `raw` in NFC, or `None` if that takes more than `max_bytes`. The buffer never grows, because growing would leave
+/// copies of the password in freed memory.
 pub(super) fn nfc(raw: &str, max_bytes: usize) -> Option<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(max_bytes.min(raw.len().saturating_mul(3))));
     for part in raw.nfc() {

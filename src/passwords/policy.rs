@@ -49,8 +49,8 @@ impl PasswordPolicy {
 impl Password {
     /// Accepts a new password under the default [`PasswordPolicy`].
     ///
-    /// * `raw`: the form field, untouched.
-    /// * `personal`: what belongs to this person and this site: name, e-mail address, host.
+    /// * `raw`: the form field, unchanged.
+    /// * `personal`: the personal words of the user and the site: name, email address, host.
     ///
     /// # Errors
     /// The [`Weak`] reason, whose `Display` is shown beside the field.

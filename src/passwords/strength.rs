@@ -6,21 +6,21 @@ use zxcvbn::zxcvbn;
 
 use super::PasswordPolicy;
 
-/// Code points that are estimated. More could only raise the score, and 100 of the worst kind
-/// (signs that stand for letters) take the estimator a second; 32 take it 60 ms.
+/// Code points that are estimated. More could only raise the score, and 100 of the worst kind (signs that stand for
+/// letters) take the estimator a second; 32 take 60 ms.
 const ESTIMATED: usize = 32;
 
 /// How hard a password is to guess.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strength {
-    /// 0 (guessed at once) to 4 (out of reach).
+    /// From 0 (guessed at once) to 4 (out of reach).
     pub score: u8,
 }
 
-/// Estimates `raw` for the user whose words are in `personal`. A password that the default policy refuses scores 0, so
-/// the page never praises what the form refuses.
+/// Estimates `raw` for the user with these `personal` words. A password that the default policy refuses scores 0, so
+/// that the page never praises what the form refuses.
 ///
-/// It takes a millisecond, at worst some sixty: call it once for a form, off the request threads.
+/// It takes a millisecond, 60 ms at worst: call it once per form, off the request threads.
 pub fn strength(raw: &str, personal: &[&str]) -> Strength {
     if PasswordPolicy::default().choose(raw, personal).is_err() {
         return Strength { score: 0 };

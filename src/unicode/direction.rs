@@ -10,8 +10,8 @@ use icu_properties::props::BidiClass;
 const OPEN: char = '\u{2068}';
 const CLOSE: char = '\u{2069}';
 
-/// `text` between isolates if it contains right-to-left characters, otherwise unchanged: old mail programs show isolates as
-/// boxes.
+/// `text` between isolates if it contains right-to-left characters, otherwise unchanged, because old mail programs show
+/// isolates as boxes.
 pub fn isolated(text: &str) -> Cow<'_, str> {
     let classes = CodePointMapData::<BidiClass>::new();
     let from_right = |c: char| {

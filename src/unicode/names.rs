@@ -1,5 +1,5 @@
-//! Whether a name can be read as it is stored: no control characters, nothing that shows nothing, except where a
-//! script or an emoji needs it.
+//! Whether a name can be read as it is stored: no control characters and no invisible characters, except where a script
+//! or an emoji needs them.
 
 use icu_properties::props::{
     CanonicalCombiningClass, DefaultIgnorableCodePoint, EmojiModifier, ExtendedPictographic, GeneralCategory,
@@ -11,18 +11,17 @@ use super::category;
 
 const ZWNJ: char = '\u{200c}';
 const ZWJ: char = '\u{200d}';
-/// Mongolian vowel separator: shapes the two letters it stands between.
+/// Mongolian vowel separator: shapes the two letters beside it.
 const MVS: char = '\u{180e}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 const CANCEL_TAG: char = '\u{e007f}';
-/// A symbol by its category, and blank.
+/// A symbol by its category, but blank.
 const BRAILLE_BLANK: char = '\u{2800}';
 
-/// Letters and digits that a flag of a region is spelt with: `gbeng` (UTS #51 ED-14a; CLDR `unicode_subdivision_id`).
+/// Letters and digits that spell the flag of a region: `gbeng` (UTS #51 ED-14a; CLDR `unicode_subdivision_id`).
 const FLAG_TAGS: std::ops::RangeInclusive<usize> = 3..=7;
 
-/// Whether every character of `text` shows something or shapes what stands beside it, and at least one is visible by
-/// itself.
+/// Whether every character of `text` is visible or shapes its neighbours, and at least one is visible by itself.
 pub fn is_readable(text: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();
     let mut at = 0;
@@ -39,7 +38,7 @@ pub fn is_readable(text: &str) -> bool {
     chars.into_iter().any(is_visible)
 }
 
-/// Whether a character by itself shows nothing, or hides or reverses what stands around it.
+/// Whether a character is invisible by itself, or hides or reorders its neighbours.
 fn hides(c: char) -> bool {
     let formats = || {
         category(c) == GeneralCategory::Format
@@ -52,7 +51,7 @@ fn hides(c: char) -> bool {
             .contains(&category(c))
 }
 
-/// Whether a character that shows nothing shapes its neighbours here.
+/// Whether an invisible character shapes its neighbours here.
 fn is_needed(c: char, before: &[char], after: &[char]) -> bool {
     match c {
         ZWNJ => follows_virama(before) || is_between_joining_letters(before, after),
@@ -80,9 +79,9 @@ fn is_virama(c: char) -> bool {
     CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama
 }
 
-/// Between two letters or marks of one script that joins. Wider than RFC 5892 A.1, second rule, by letters that do not
-/// join to the left, behind which people type a ZWNJ as well, and by scripts with a virama, in which a joiner also
-/// stands before it.
+/// Between two letters or marks of one script that joins. This is wider than RFC 5892 A.1, second rule, by letters that
+/// do not join to the left, after which people also type a ZWNJ, and by scripts with a virama, in which a joiner may
+/// also precede it.
 fn is_between_joining_letters(before: &[char], after: &[char]) -> bool {
     let (Some(left), Some(right)) = (before.last(), after.first()) else { return false };
     let scripts: Vec<Script> =
@@ -95,14 +94,14 @@ fn is_between_joining_letters(before: &[char], after: &[char]) -> bool {
         && matches!(scripts.as_slice(), [one, other] if one == other && joins(*one, &[before, after].concat()))
 }
 
-/// The script of a letter; none for marks that several scripts share.
+/// The script of a letter; `None` for marks that several scripts share.
 fn own_script(c: char) -> Option<Script> {
     let script = script(c);
     (![Script::Common, Script::Inherited].contains(&script)).then_some(script)
 }
 
-/// Whether letters of `script` join: its letters here have a joining type (Arabic and its like), or the script has a
-/// virama.
+/// Whether letters of `script` join: these letters have a joining type (Arabic and similar scripts), or the script has
+/// a virama.
 fn joins(script: Script, letters: &[char]) -> bool {
     let types = CodePointMapData::<JoiningType>::new();
     let has_type = |c: &char| {
@@ -113,7 +112,7 @@ fn joins(script: Script, letters: &[char]) -> bool {
     letters.iter().any(has_type) || has_virama(script)
 }
 
-/// Scripts with a character of Canonical_Combining_Class Virama, read off the data.
+/// Scripts with a character of Canonical_Combining_Class Virama, derived from the data.
 fn has_virama(of: Script) -> bool {
     CodePointMapData::<CanonicalCombiningClass>::new()
         .iter_ranges_for_value(CanonicalCombiningClass::Virama)
@@ -122,8 +121,8 @@ fn has_virama(of: Script) -> bool {
         .any(|virama| script(virama) == of)
 }
 
-/// An emoji ZWJ sequence (UAX #29 GB11): a pictograph, perhaps with a variation selector or a skin tone, before, and a
-/// pictograph behind.
+/// An emoji ZWJ sequence (UAX #29 GB11): a pictograph before, perhaps with a variation selector or a skin tone, and a
+/// pictograph after.
 fn is_between_emoji(before: &[char], after: &[char]) -> bool {
     let modifies = |c: &char| {
         CodePointSetData::new::<VariationSelector>().contains(*c)
@@ -134,8 +133,8 @@ fn is_between_emoji(before: &[char], after: &[char]) -> bool {
         && after.first().is_some_and(|next| pictographs.contains(*next))
 }
 
-/// How many tag characters follow a black flag: none, or a region and the tag that ends it; `None` for a sequence that
-/// spells no flag.
+/// How many tag characters follow a black flag: none, or a region and the tag that ends it; `None` if they spell no
+/// flag.
 fn flag_tags(after: &[char]) -> Option<usize> {
     let tags = after.iter().take_while(|c| ('\u{e0000}'..=CANCEL_TAG).contains(*c)).count();
     let Some((last, region)) = after[..tags].split_last() else { return Some(0) };
@@ -149,7 +148,7 @@ fn is_visible(c: char) -> bool {
     shows_by_itself && !hides(c) && !c.is_whitespace()
 }
 
-/// Whether a character shows nothing by itself (Unicode's Default_Ignorable_Code_Point).
+/// Whether a character is invisible by itself (Unicode's Default_Ignorable_Code_Point).
 pub fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
@@ -171,9 +170,9 @@ mod tests {
     fn joiners_are_taken_where_a_script_needs_them() {
         for name in [
             "می\u{200c}خواهم",    // Persian: between two letters that join
-            "محمد\u{200c}رضا",    // behind a letter that does not join to the left
+            "محمد\u{200c}رضا",    // after a letter that does not join to the left
             "گُل\u{200c}بَهار",     // marks in between
-            "क\u{94d}\u{200c}ष",  // Devanagari, ZWNJ behind a virama
+            "क\u{94d}\u{200c}ष",  // Devanagari, ZWNJ after a virama
             "ক\u{9cd}\u{200d}",   // Bengali, at the end of a name
             "র\u{200d}\u{9cd}যাব", // Bengali, before the virama
             "ಅರ\u{200d}\u{ccd}ಕ", // Kannada, the same

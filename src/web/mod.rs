@@ -1,4 +1,4 @@
-//! HTTP: everything a request passes through, and the pages. Composition root of the server.
+//! HTTP: everything that a request passes through, and the pages. The composition root of the server.
 
 pub mod copy;
 mod http;
@@ -36,9 +36,9 @@ impl Shared {
     }
 }
 
-/// The whole application, for one worker. Around it the request layer: request id, log, error pages, cookies, headers.
-/// Inside, each row checks the origin, looks the session up and asks its guard. actix-session and actix-identity are around
-/// the rows that take forms.
+/// The application of one worker. The request layer is around all of it: request id, log, error pages, cookies,
+/// headers. Each row checks the origin, looks the session up and asks its guard. actix-session and actix-identity are
+/// around the rows that take forms.
 pub fn app(
     shared: web::Data<Shared>,
 ) -> App<
@@ -62,7 +62,7 @@ pub fn app(
         .default_service(web::route().service(with_session(None, error::not_found)))
 }
 
-/// Serves on `listener` until told to stop; then finishes what is running.
+/// Serves on `listener` until told to stop; then finishes the running requests.
 pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settings) -> io::Result<Server> {
     let workers = settings.server.workers;
     let sizes = server::Sizes {

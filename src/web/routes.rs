@@ -1,8 +1,8 @@
-//! The route table: one row a route. A row that names another guard than its handler's first argument does not compile,
-//! nor does a POST whose handler does not end in a checked [`Form`](super::http::form::Form) or
+//! The route table: one row per route. A row that names another guard than its handler's first argument does not
+//! compile. Neither does a POST whose handler does not end in a checked [`Form`](super::http::form::Form) or
 //! [`Json`](super::http::json::Json).
 //!
-//! A `form` is a `post` whose form can be shown again, filled in: its third part is the handler that shows it.
+//! A `form` is a `post` whose form can be shown again with its values; the third part names the handler that does.
 
 use actix_identity::IdentityMiddleware;
 use actix_web::guard::Post;
@@ -27,7 +27,7 @@ use super::session::with_session::with_session;
 
 pub use super::http::request_state::Face;
 
-/// The rows of a deployed server with every part switched on.
+/// The rows of a deployed server with every optional part enabled.
 pub fn table() -> Vec<Route> {
     let mut rows = product_table();
     rows.extend(compare_table());
@@ -152,11 +152,11 @@ pub struct Route {
     pub method: Method,
     pub path: &'static str,
     pub face: Face,
-    /// The fields of its form that are shown again with what was typed.
+    /// The fields of its form whose values are shown again.
     pub texts: Vec<&'static str>,
-    /// Whether its form can be shown again, filled in.
+    /// Whether its form can be shown again with its values.
     pub is_shown_again: bool,
-    /// Makes the handler, once for each worker.
+    /// Creates the handler, once per worker.
     handler: Box<dyn Fn(&Shared) -> actix_web::Route>,
 }
 
@@ -167,7 +167,7 @@ pub enum Method {
     Post,
 }
 
-/// How a guard makes rows.
+/// Makes the rows of a guard.
 pub trait RowsOfGuard: Guard + Sized {
     fn get<H, Args>(path: &'static str, handler: H) -> Route
     where
@@ -227,7 +227,7 @@ where
         redraw,
         confirm: |request, posted, carried| Box::pin(confirm::step(request, posted, carried)),
     };
-    // Read upwards: the last `wrap` is the outermost.
+    // In reverse order: the last `wrap` is the outermost.
     let handler = move |shared: &Shared| {
         web::route()
             .service(receive::receive::<G, _, _>(handler.clone(), pages.clone()))
@@ -246,7 +246,7 @@ where
     }
 }
 
-/// The rows as the counters need them.
+/// The rows, for the counters.
 pub fn counted() -> impl Iterator<Item = CountedRoute> {
     table().into_iter().chain(local_table()).map(|row| CountedRoute {
         path: row.path,
@@ -273,8 +273,8 @@ impl PathRoutes {
     }
 }
 
-/// Mounts the rows, a resource for each path. A method that the path does not take is answered with 405 and the methods
-/// that it takes.
+/// Mounts the rows, one resource per path. A method that a path does not support is answered with 405 and the supported
+/// methods.
 pub fn mount(config: &mut web::ServiceConfig, shared: &Shared) {
     for rows in by_path(shared) {
         let (path, allow) = (rows.path, rows.allow());
@@ -310,7 +310,7 @@ fn by_path(shared: &Shared) -> Vec<PathRoutes> {
             Method::Post => paths[at].post = Some(row),
         }
     }
-    // Paths are tried in this order, and one with a parameter costs a regular expression each time.
+    // Paths are matched in this order, and each path with a parameter costs a regular expression.
     paths.sort_by_key(|rows| rows.path.contains('{'));
     paths
 }

@@ -95,7 +95,7 @@ async fn the_link_dies_with_the_next_one_a_new_password_time_and_a_rival() {
         ask(&mut browser, next).await.is(303);
         press(&app, &superseded).await.is(422);
     }
-    // A new password, chosen or reset.
+    // A new password, changed or reset.
     let letter = asked(&mut browser, "c@example.org").await;
     let new = "gravel tuba otter lemon";
     let fields = [("current_password", ada.password), ("password", new)];
@@ -109,7 +109,7 @@ async fn the_link_dies_with_the_next_one_a_new_password_time_and_a_rival() {
     mailbox.get("/login").await.is(200);
     mailbox.post("/reset-password", &fields).await.redirects_to("/login");
     press(&app, &letter).await.is(422);
-    // Time.
+    // The link expires.
     let mut browser = app.logged_in(&ada).await;
     let letter = asked(&mut browser, "e@example.org").await;
     app.db.execute("UPDATE account_links SET expires_at = now()");
@@ -175,7 +175,7 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (mut thief, letter) = changed(&app, &ada).await;
-    // The thief makes sure: another password, and another address once more.
+    // The thief changes the password, and the address a second time.
     let fields = [("current_password", ada.password), ("password", "gravel tuba otter lemon")];
     thief.fill_in("/account/password", &fields).await.is(303);
     ask(&mut thief, "further@example.org").await.is(303);
@@ -204,7 +204,7 @@ async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
 async fn once_the_address_is_taken_back_no_letter_that_went_elsewhere_drops_the_owners_password() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    // Her link went to the address that is valid again in the end.
+    // The undo link was mailed to the address that is valid again in the end.
     let mut hers = app.logged_in(&ada).await;
     app.enrol(&mut hers).await;
     let own = app.letter(ada.email, subjects::FACTOR_ADDED).await;
@@ -237,7 +237,7 @@ async fn links_mailed_to_the_old_address_no_longer_work() {
         app.browser().log_in(ada.email, "not-the-password-at-all").await.is(422);
     }
     let unlock = app.letter(ada.email, subjects::REPEATED_FAILURES).await;
-    // A stranger registered the address before it became ada's.
+    // A stranger registered the address before it became Ada's.
     let fields = [("name", "Eve"), ("email", NEW), ("password", "gravel tuba otter lemon")];
     app.browser().fill_in("/register", &fields).await.is(303);
     let registration = app.letter(NEW, subjects::VERIFY_EMAIL).await;

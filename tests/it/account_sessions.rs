@@ -72,7 +72,7 @@ async fn foreign_unknown_and_malformed_session_ids_are_404() {
         assert!([404, 400].contains(&status), "{status} for {odd}");
     }
     assert!(graces.is_in().await && adas.is_in().await);
-    // An administrator has pages of their own for this.
+    // Administrators end sessions of other users on their own pages.
     let (_, handle) = named(&app, &ada, "phone").await;
     graces.post(&revoke(&handle), &[]).await.is(404);
 }
@@ -166,7 +166,7 @@ async fn requests_in_flight_do_not_bring_an_ended_session_back() {
     }
 }
 
-/// The end of the newest session as a page says it, from the row and the default limits.
+/// The end of the newest session as the page says it, computed from the row and the default limits.
 fn latest_end(app: &TestApp, days: u32) -> String {
     app.db.scalar(&format!(
         "SELECT to_char(ends, CASE WHEN extract(year FROM ends) = extract(year FROM now() AT TIME ZONE 'UTC') \
@@ -190,7 +190,7 @@ async fn a_session_says_both_limits_and_the_date() {
         );
         assert!(page.attributes("time", "datetime").contains(&machine), "{machine} is not on {path}");
     }
-    // One that is kept has one limit.
+    // A remembered session has one limit.
     let mut kept = app.browser();
     let fields = [("email", ada.email), ("password", ada.password), ("remember", "1")];
     kept.fill_in("/login", &fields).await.redirects_to("/home");
@@ -210,7 +210,7 @@ async fn no_page_shows_how_a_log_in_is_stored() {
         ("password+totp", "Password and authenticator app", "with a password and an authenticator app"),
         ("password+recovery-code", "Password and recovery code", "with a password and a recovery code"),
         ("password+passkey", "Password and passkey", "with a password and a passkey"),
-        // Of a newer version.
+        // Written by a newer version.
         ("retina+voice", "Unknown", "Last seen"),
     ] {
         app.db.execute(&format!("UPDATE sessions SET factor = '{stored}'"));

@@ -101,7 +101,7 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
     admin.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
     let letter = app.letter("alan@example.org", subjects::INVITATION).await;
     let mut watching = app.logged_in(&ada).await;
-    // As if an invitation was inserted by hand, or by an older version that did not withdraw invitations.
+    // As if an invitation was inserted by hand, or by an older version that withdrew none.
     let inviter = |set: &str| app.db.execute(&format!("UPDATE users SET {set} WHERE id = '{}'", grace.id));
     for (ends, back) in [
         ("role = 'member'", "role = 'admin'"),
@@ -118,7 +118,7 @@ async fn an_invitation_opens_nothing_once_its_inviter_is_no_active_administrator
         let list = watching.get("/admin/invitations").await;
         list.has_state("waiting").has_no_notice("inviter-demoted");
     }
-    // Registered while it was good, confirmed when it is not any more.
+    // Registered while the invitation was valid, confirmed afterwards.
     register(&app, &letter.token()).await.redirects_to("/register/check-email");
     inviter("role = 'member'");
     let confirm = app.letter("alan@example.org", subjects::VERIFY_EMAIL).await;

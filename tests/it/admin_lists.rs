@@ -77,7 +77,7 @@ async fn the_record_is_searched_by_person_event_and_address() {
     let list = admin.get("/admin/audit?q=name-changed").await;
     list.has_pager("30 1/2");
     assert_eq!(list.attribute("a[rel=next]", "href").as_deref(), Some("/admin/audit?q=name-changed&page=2"));
-    // Who did it, and whose account it was.
+    // The actor, and the affected account.
     assert_eq!(list.count(&format!(r#"tbody a[href="/admin/users/{id}"]"#)), 50);
 }
 
@@ -156,7 +156,7 @@ async fn activity_names_the_administrator_who_acted() {
     let mut admin = app.logged_in(&grace).await;
     let path = format!("/admin/users/{}", ada.id);
     let page = admin.get(&path).await;
-    // The one of Firefox was seen before the other one.
+    // Firefox was seen before the other session.
     let ends = page.attributes("form[action$='/revoke']", "action");
     assert_eq!(ends.len(), 2);
     admin.post(&ends[1], &[("user", &ada.id.to_string())]).await.redirects_to(&path);
@@ -182,9 +182,9 @@ async fn activity_names_the_administrator_who_acted() {
     let cells: Vec<String> = row.select(&cell).map(|cell| cell.text().collect()).collect();
     assert_eq!((cells[0].as_str(), cells[1].as_str()), (grace.name, ada.name));
     assert_eq!(trail.attributes("tbody td a", "href"), [format!("/admin/users/{}", grace.id), path.clone()]);
-    // It is found by who did it as well.
+    // The event is also found by its actor.
     admin.get("/admin/audit?q=grace").await.has_event("reset-requested").has_event("role-changed");
-    // Without the field it goes to the list, and an address of elsewhere leads nowhere else.
+    // Without the field the answer leads to the list, and an address of another site is ignored.
     for odd in ["", "https://evil.example", "//evil.example", "x"] {
         app.logged_in(&ada).await;
         let page = admin.get("/admin/sessions?q=ada").await;
@@ -219,7 +219,7 @@ async fn an_ended_session_is_told_with_its_device_and_the_one_it_was_ended_from(
     assert!(detail.contains(&by), "{detail} {by}");
     let ended = "SELECT count(*) FROM audit_events JOIN sessions ON handle = session WHERE act = 'session-revoked' AND revoked_at IS NOT NULL";
     assert_eq!(app.db.scalar::<i64>(ended), 1);
-    // As versions wrote it that kept no detail.
+    // As versions wrote it that recorded no detail.
     app.db.execute(&format!(
         "INSERT INTO audit_events (act, actor, subject, user_agent) VALUES ('session-revoked', '{0}', '{0}', 'Difference Engine')",
         ada.id

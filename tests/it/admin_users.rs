@@ -1,4 +1,4 @@
-//! People, as administrators see and change them.
+//! Users, as administrators see and change them.
 
 use futures_util::future::join;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ fn deed(person: &Person, verb: &str) -> String {
     format!("/admin/users/{}/{verb}", person.id)
 }
 
-/// A second administrator, who logs in like ada.
+/// A second administrator, who logs in like Ada.
 async fn ada_as_admin(app: &TestApp) -> Person {
     let ada = app.ada().await;
     app.db.execute("UPDATE users SET role = 'admin'");

@@ -1,4 +1,4 @@
-//! Any input in any form gets an answer, never a fault, and the server still works afterwards.
+//! Any input in any form gets a response without a fault, and the server still works afterwards.
 
 use latchkey::web::routes::{self, Method};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use crate::security_page;
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Browser;
 
-/// Text that people type, text that programs send, and hostile text.
+/// Text that users type, text that programs send, and hostile text.
 fn anything() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => Just(String::new()),
@@ -34,7 +34,7 @@ async fn post(browser: &mut Browser, path: &str, fields: &[(String, String)]) ->
     answer.status
 }
 
-/// A browser that may send every form. It logs in again, because some forms log out.
+/// A browser that may send every form. It logs in again when a form has logged it out.
 async fn inside(app: &TestApp, person: &Person, browser: Option<Browser>) -> Browser {
     if let Some(mut browser) = browser
         && browser.is_in().await
@@ -72,7 +72,7 @@ async fn any_input_in_any_form_is_no_fault() {
         let parts = row.path.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part });
         let path = parts.collect::<Vec<_>>().join("/");
         let mut browser = inside(&app, &grace, None).await;
-        // An unknown field is 400, so this form's own are those that are not.
+        // An unknown field is 400, so the form's own fields are those that are not.
         let mut own = Vec::new();
         for name in &names {
             if post(&mut browser, &path, &[(name.clone(), "x".into())]).await != 400 {

@@ -1,4 +1,4 @@
-//! docs/architecture.md says what is true: how large rooms and services are, and that what it names exists.
+//! Checks docs/architecture.md: the sizes of rooms and services, and that everything it names exists.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,10 +9,10 @@ use crate::support::generated::check_table;
 
 const PAGE: &str = "docs/architecture.md";
 
-/// A service with more methods does more than one thing.
+/// A service with more methods has more than one task.
 const MOST_METHODS: usize = 30;
 
-/// A room, its lines before it was one, and its services.
+/// A room, its lines before it was split off, and its services.
 struct Room {
     name: &'static str,
     directory: &'static str,
@@ -118,7 +118,7 @@ fn table() -> Vec<[String; 4]> {
             .map(|service| {
                 let count = methods(service, &texts);
                 assert!(count > 0, "no method of {service} in {directory}");
-                // The store of a library has more callers than one room.
+                // The store of a library has callers in more than one room.
                 assert!(count <= MOST_METHODS || *service == "Store", "{service} has {count} methods");
                 format!("`{service}` {count}")
             })
@@ -134,7 +134,7 @@ fn numbers(cell: &str) -> Vec<usize> {
     digits.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
-/// A change of a few lines needs no new table: lines may differ by a tenth, methods by two.
+/// A change of a few lines requires no new table: lines may differ by a tenth, methods by two.
 #[test]
 fn the_rooms_are_as_large_as_the_table_says() {
     let rows = table();
@@ -160,7 +160,7 @@ fn the_rooms_are_as_large_as_the_table_says() {
     }
 }
 
-/// What stands between backticks in a line of text; not what stands in blocks of code.
+/// The text between backticks in a line; not the text in blocks of code.
 fn code_spans(page: &str) -> BTreeSet<String> {
     let text: String = page.split("```").step_by(2).collect();
     let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned));
@@ -171,7 +171,7 @@ fn is_identifier(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Below any of these, as the documents name them.
+/// Whether it exists below one of these directories, as the documents name it.
 fn exists(path: &str) -> bool {
     let below = ["", "src", "crates/sessions/src", "tests/it", "docs"];
     below.iter().any(|base| root().join(base).join(path).exists())
@@ -213,7 +213,7 @@ fn every_source_that_a_document_names_exists() {
     assert!(named > 30, "{named} files");
 }
 
-/// Such as `Login::authenticate`. A name that was changed everywhere else stands in no source any more.
+/// Whether a name such as `Login::authenticate` exists. A name that was changed everywhere else is in no source.
 #[test]
 fn every_symbol_that_is_named_exists() {
     let page = fs::read_to_string(root().join(PAGE)).expect("the page");

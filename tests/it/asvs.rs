@@ -168,7 +168,7 @@ fn every_answer_shows_something_or_says_why_not() {
     }
 }
 
-/// Every function under test below `directory`, as `module::path::name`.
+/// The functions under test below `directory`, as `module::path::name`.
 fn functions(directory: &Path, below: &str, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
@@ -228,7 +228,7 @@ fn every_test_that_is_named_exists() {
     assert!(tests_named(&read("docs/asvs.md")).len() > 200);
 }
 
-/// As GitHub makes them from headings.
+/// The anchors of the headings, as GitHub makes them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let kept = |c: char| match c {
@@ -259,7 +259,7 @@ fn every_file_and_heading_that_is_linked_exists() {
             links += 1;
         }
         assert!(links > 0, "{page} links to nothing");
-        // Files of ours that are named without a link.
+        // Files that are named without a link.
         for span in code(&text).filter(|span| span.starts_with("src/") || span.starts_with("tests/")) {
             assert!(root().join(span).exists(), "{page} names {span}");
         }

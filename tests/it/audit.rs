@@ -276,7 +276,7 @@ async fn the_documented_role_works_and_can_only_let_the_trail_grow() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     app.logged_in(&ada).await;
-    // A name of its own: roles belong to the whole server.
+    // A unique name, because roles belong to the whole server.
     let role = format!("app_{}", Uuid::new_v4().simple());
     app.db.execute(&include_str!("../../docs/least-privilege.sql").replace("latchkey_app", &role));
     let mut conn = app.db.connect();

@@ -1,5 +1,5 @@
-//! A dump, restored into a fresh cluster as docs/operations.md says: people stay logged in, and what the dump does not
-//! know is lost as it says.
+//! A dump, restored into a fresh cluster as docs/operations.md says: users stay logged in, and changes after the dump
+//! are lost as described.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::support::app::TestApp;
 use crate::support::browser::Browser;
 use crate::support::process::{DataDir, Latchkey, Running};
 
-/// The newest of what is installed: an older one refuses a newer server.
+/// The newest installed `pg_dump`, because an older one refuses a newer server.
 fn postgres(program: &str) -> PathBuf {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = installed
@@ -65,7 +65,7 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     assert!(latchkey.run(&["audit", "verify", "--head", &late_head]).refused().contains("broken"));
     latchkey.run(&["audit", "at-rest"]).well();
 
-    // Hence the first step after a restore.
+    // That is why the restore ends all sessions first.
     assert_eq!(latchkey.run(&["session", "revoke", "--everybody"]).well().len(), 1);
     for browser in [&laptop, &phone] {
         assert!(!moved(browser, &running).is_in().await);

@@ -1,4 +1,4 @@
-//! Requests that no page of ours sends are refused without a fault and change nothing.
+//! Requests that our pages never send are refused without a fault and change nothing.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,13 +13,13 @@ use crate::support::browser::{Answer, Browser};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Posts a body as it is.
+/// Posts a body unchanged.
 async fn post(browser: &mut Browser, path: &str, kind: &str, body: impl Into<reqwest::Body>) -> Answer {
     let request = browser.request(Method::POST, path).header(CONTENT_TYPE, kind).body(body);
     browser.send(request).await
 }
 
-/// Users as they were; and the same browser still works.
+/// Asserts that the users are unchanged and that the same browser still works.
 async fn nothing_happened(app: &TestApp, browser: &mut Browser, before: &str) {
     assert_eq!(users(app), before);
     browser.get("/home").await.is(200);
@@ -81,7 +81,7 @@ async fn fields_that_the_form_does_not_have_are_as_if_they_were_not_sent() {
         browser.get("/login").await.is(200);
         let fields = [("email", ada.email), ("password", ada.password), (name, value)];
         browser.post("/login", &fields).await.redirects_to("/home");
-        // The answer does not repeat them either.
+        // The response does not repeat them either.
         let mut stranger = app.browser();
         stranger.get("/login").await.is(200);
         let fields = [("email", "eve@example.org"), ("password", "x"), (name, "an-extra-value")];
@@ -215,11 +215,11 @@ async fn oversized_requests_are_refused_at_the_exact_limit() {
     app.logged_in(&ada).await;
 }
 
-/// Sends these bytes and answers with what came back until the server hung up.
+/// Sends these bytes and returns what arrived until the server disconnected.
 fn raw(app: &TestApp, request: &[u8]) -> String {
     let mut line = TcpStream::connect(app.origin.strip_prefix("http://").unwrap()).unwrap();
     line.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    // The server may have hung up before it has heard everything.
+    // The server may have disconnected before it received everything.
     let _ = line.write_all(request);
     let mut answer = Vec::new();
     let _ = line.read_to_end(&mut answer);
@@ -388,7 +388,7 @@ async fn odd_paths_are_404() {
         let answer = browser.get(path).await;
         assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
     }
-    // As long as a head may be, and longer.
+    // The longest allowed head, and a longer one.
     browser.get(&format!("/{}", "a".repeat(15_000))).await.is(404);
     browser.get(&format!("/{}", "a".repeat(20_000))).await.is(431);
     browser.get("/home").await.is(200);
@@ -470,7 +470,7 @@ async fn odd_session_cookies_open_no_session() {
         browser.log_in(ada.email, ada.password).await.redirects_to("/home");
         assert!(browser.is_in().await, "{cookie}");
     }
-    // The same cookie twice, as when an attacker planted one for a longer path: reading either is no fault.
+    // The same cookie twice, as when an attacker planted one for a longer path, causes no fault.
     let mut browser = app.browser();
     let twice =
         browser.request(Method::GET, "/home").header("cookie", format!("latchkey=x; latchkey={good}"));
@@ -544,7 +544,7 @@ async fn a_flood_of_headers_is_turned_away() {
         let name: HeaderName = format!("x-header-{n}").parse().unwrap();
         many = many.header(name, "x");
     }
-    // The server may hang up before all of it is sent, and the answer be lost with that.
+    // The server may disconnect before everything was sent, and the response may be lost with the connection.
     if let Ok(answer) = many.send().await {
         assert!(answer.status().is_client_error(), "{}", answer.status());
     }

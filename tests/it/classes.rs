@@ -1,18 +1,18 @@
-//! The classes of the style sheet: no class has two meanings. A class is a part (`.badge`) or the kind of a part
-//! (`.badge.is-good`), never both, and templates use the ones that exist.
+//! The classes of the style sheet: no class has two meanings. A class is a component (`.badge`) or a variant of one
+//! (`.badge.is-good`), never both, and templates use only existing classes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What only tests and links go by, without a look of its own.
+/// Classes that only tests and links use, without a style.
 const WITHOUT_A_LOOK: [&str; 2] = ["wide", "history"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// Every selector of the sheet, with each `:is()` written out.
+/// Every selector of the style sheet, with each `:is()` expanded.
 fn selectors() -> Vec<String> {
     let css = fs::read_to_string(root().join("static/app.css")).expect("the style sheet");
     let mut rest = css.as_str();
@@ -24,7 +24,7 @@ fn selectors() -> Vec<String> {
     bare.push_str(rest);
     let mut found = Vec::new();
     for block in bare.split('{') {
-        // Before a brace: what ended the block before, then the selectors.
+        // The text before a brace: the end of the previous block, then the selectors.
         let prelude = block.rsplit(['}', ';']).next().unwrap_or_default().trim();
         if !prelude.is_empty() && !prelude.starts_with('@') {
             found.extend(at_top(prelude, |c| c == ',').into_iter().flat_map(|one| written_out(one.trim())));
@@ -33,7 +33,7 @@ fn selectors() -> Vec<String> {
     found
 }
 
-/// Cut where `cuts`, outside of parentheses and brackets.
+/// Splits at `cuts`, outside of parentheses and brackets.
 fn at_top(text: &str, cuts: impl Fn(char) -> bool) -> Vec<&str> {
     let (mut depth, mut from, mut parts) = (0, 0, Vec::new());
     for (at, c) in text.char_indices() {
@@ -51,7 +51,7 @@ fn at_top(text: &str, cuts: impl Fn(char) -> bool) -> Vec<&str> {
     parts
 }
 
-/// `text` after an opening parenthesis: what is in it, and what comes after.
+/// Splits `text`, which begins after an opening parenthesis, into the text inside and the text after it.
 fn enclosed(text: &str) -> (&str, &str) {
     let mut depth = 1;
     for (at, c) in text.char_indices() {
@@ -73,7 +73,7 @@ fn written_out(selector: &str) -> Vec<String> {
         let one = |alternative: &str| written_out(&format!("{before}{}{after}", alternative.trim()));
         return at_top(alternatives, |c| c == ',').into_iter().flat_map(one).collect();
     }
-    // What is not, or is inside, is a selector by itself.
+    // The argument of `:not` or `:has` is a selector by itself.
     for pseudo in [":not(", ":has("] {
         if let Some((before, rest)) = selector.split_once(pseudo) {
             let (inner, after) = enclosed(rest);
@@ -127,7 +127,7 @@ fn no_class_is_both_a_part_and_a_kind() {
     }
 }
 
-/// The kinds of each part that has some.
+/// The variants of each component that has some.
 fn kinds() -> BTreeMap<String, BTreeSet<String>> {
     let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (_, _, classes) in compounds() {
@@ -141,12 +141,12 @@ fn kinds() -> BTreeMap<String, BTreeSet<String>> {
     kinds
 }
 
-/// What a template's class attributes say; what is put in while it is drawn is left out.
+/// The class attributes of a template, without the parts that are computed when it is rendered.
 fn attributes() -> Vec<(String, Vec<String>)> {
     fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).expect("a directory") {
             let path = entry.expect("an entry").path();
-            // Mail programs know no style sheet.
+            // Mail programs use no style sheet.
             if path.is_dir() && !path.ends_with("mail") {
                 collect(&path, found);
             } else if path.is_file() {

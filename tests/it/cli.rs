@@ -1,4 +1,4 @@
-//! The operator's commands, as processes: what they print, how they exit, what they do to a running server.
+//! The operator's commands as processes: their output, their exit codes, and their effect on a running server.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
@@ -12,12 +12,12 @@ use crate::support::browser::Browser;
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, Ran};
 
-/// One JSON object a line.
+/// One JSON object per line.
 fn rows(ran: &Ran) -> Vec<Value> {
     ran.well().into_iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// How many moments a line holds, written as RFC 3339 has it.
+/// How many times in RFC 3339 a line contains.
 fn moments(line: &str) -> usize {
     let is_moment = |word: &&str| OffsetDateTime::parse(word, &Rfc3339).is_ok();
     line.split_whitespace().filter(is_moment).count()
@@ -287,7 +287,7 @@ fn a_closed_output_pipe_is_no_error() {
 async fn in_local_mode_commands_reach_the_server_of_the_running_instance_and_leave_it_running() {
     let dir = DataDir::new();
     let latchkey = Latchkey::local(&dir);
-    // And bring their own, where none runs.
+    // If no instance runs, commands start their own server.
     let ran = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Ada", "--admin"]);
     assert!(
         ran.well()[0].starts_with(&format!("{}/reset-password?token=", latchkey.origin())),
@@ -311,12 +311,12 @@ async fn in_local_mode_links_lead_to_the_instance_that_runs() {
     let ran = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Ada"]);
     let link = path(ran.well()[0], &other);
     running.browser().open(&link).await.is(200).is_page("reset_password");
-    // An instance at the address of the settings comes first, whichever others run.
+    // An instance at the address of the settings comes first, even if others run.
     let second = latchkey.serve_ready().await;
     path(latchkey.run(&["user", "reset-link", "ada@example.org"]).well()[0], &latchkey);
     path(other.run(&["user", "reset-link", "ada@example.org"]).well()[0], &other);
     drop(second);
-    // Of one that was killed nothing is left that counts.
+    // The file of a killed instance is ignored.
     running.kill().await;
     let ran = latchkey.run(&["user", "reset-link", "ada@example.org"]);
     path(ran.well()[0], &latchkey);

@@ -57,7 +57,7 @@ async fn a_wrong_password_confirms_nothing_and_waits_like_a_log_in() {
     }
     assert_eq!(statuses, [422, 422, 422, 422, 422, 429, 429]);
     browser.fill_in("/confirm", &[("password", ada.password)]).await.is(429);
-    // A thief of the session cannot keep its owner from logging in elsewhere.
+    // A thief of the session cannot prevent the owner from logging in elsewhere.
     app.logged_in(&ada).await;
     assert_eq!(browser.key(), key);
     browser.get("/account/password").await.redirects_to("/confirm?next=/account/password");

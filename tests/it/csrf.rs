@@ -128,7 +128,7 @@ async fn a_browser_that_says_where_it_comes_from_is_believed_both_ways() {
         (vec![("origin", "null")], 403),
         (vec![("origin", "http://localhost")], 403),
         (vec![("origin", "")], 403),
-        // The host a client names is not believed.
+        // The host in a client's request is not trusted.
         (vec![("origin", "https://evil.example"), ("host", "evil.example")], 403),
         (vec![("origin", "https://evil.example"), ("x-forwarded-host", "evil.example")], 403),
     ] {
@@ -165,11 +165,11 @@ async fn a_second_log_in_tab_goes_on_when_the_first_one_has_logged_in() {
     }
     assert_eq!(browser.key(), key);
     assert_eq!((app.live_sessions(&ada), app.events("log-in-refused")), (1, 0));
-    // Another browser's token does not lead on.
+    // Another browser's token does not redirect.
     let mut other = app.browser();
     other.get("/login").await.is(200);
     browser.post_bare("/login", &[("csrf_token", &other.token), ("next", "/account")]).await.is(403);
-    // Logged out, the page from before still logs in.
+    // After a log-out, the earlier page still logs in.
     browser.get("/home").await;
     browser.post("/logout", &[]).await.is(303);
     let fields = [("csrf_token", early.as_str()), ("email", ada.email), ("password", ada.password)];
@@ -186,7 +186,7 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
     browser.post("/logout", &[]).await.is(303);
     browser.log_in(ada.email, ada.password).await.is(303);
     let fields = [("csrf_token", early.as_str()), ("name", "Countess"), ("password", "p-a-s-s")];
-    // Only where the browser vouches for the page: what is repeated might else be another site's.
+    // Only if the browser vouches for the page: otherwise another site could have chosen the text that is repeated.
     browser.post_bare("/account/profile", &fields).await.is(403).does_not_say("Countess");
     browser.headers.push(("sec-fetch-site", "same-origin".into()));
     let page = browser.post_bare("/account/profile", &fields).await;
@@ -194,7 +194,7 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
     assert_eq!(page.attribute("#name", "value").as_deref(), Some("Countess"));
     assert_eq!(app.events("name-changed"), 0);
     browser.post("/account/profile", &[("name", "Countess")]).await.redirects_to("/account");
-    // A stranger's as well, when the cookie of the form is gone.
+    // Also a visitor's form, after the cookie of the form is gone.
     let mut stranger = app.browser();
     stranger.headers.push(("origin", app.origin.clone()));
     stranger.get("/login").await.is(200);
@@ -207,7 +207,7 @@ async fn a_form_that_is_out_of_date_comes_back_with_a_fresh_token_and_what_was_t
         assert_eq!(page.attribute(&format!("#{field}"), "value").as_deref(), Some(typed), "{path}");
     }
     stranger.post("/forgot-password", &[("email", ada.email)]).await.redirects_to("/forgot-password/sent");
-    // A route without a page, and a refused one, answer as before.
+    // A route without a page, and a refused route, answer as before.
     browser.post_bare("/account/sessions/revoke-others", &fields).await.is(403).is_error("foreign-form");
     browser.post_bare("/admin/invitations", &fields).await.is(403).is_error("not-allowed");
 }

@@ -18,7 +18,7 @@ mod yaml;
 #[test]
 fn the_last_user_is_a_bare_number_from_10000_to_20000() {
     let dockerfile = Dockerfile::read();
-    // The scan takes the last USER of the whole file and gives it to an integer parser.
+    // The scan takes the last USER of the whole file and parses it as an integer.
     let user: u32 = dockerfile.last("USER").parse().unwrap();
     assert!((10_000..=20_000).contains(&user), "{user}");
     let of_final_stage = dockerfile.final_stage().iter().any(|(name, _)| name == "USER");
@@ -56,7 +56,7 @@ fn the_build_keeps_to_the_lock_file_and_builds_the_dependencies_first() {
     assert_eq!(builds.len(), 2);
     assert!(builds.iter().all(|run| run.contains("cargo build --release --locked")));
     assert_eq!(dockerfile.all("COPY")[..3], ["Cargo.toml Cargo.lock ./", "crates crates", ". ."]);
-    // Otherwise the empty program of the first build, being newer, is what gets shipped.
+    // Otherwise the empty program of the first build, which is newer, would be shipped.
     assert!(builds[1].contains("touch src/main.rs src/lib.rs"));
 }
 
@@ -70,7 +70,7 @@ fn the_dependency_layer_stands_in_for_every_target_the_manifest_names() {
         let name = rest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
         assert!(dependencies_first.contains(name), "Dockerfile: no stand-in for {kind}] {name}");
     }
-    // It only watches the migrations: the real layer needs it, the stand-in does not.
+    // It only watches the migrations: the real layer needs it, the placeholder program does not.
     assert!(read(".dockerignore").lines().any(|line| line == "!build.rs"));
 }
 
@@ -183,7 +183,7 @@ fn every_file_and_the_program_itself_name_the_same_port() {
     let settings =
         Settings::from_environment(HashMap::from(DEPLOYED.map(|(k, v)| (k.into(), v.into())))).unwrap();
     assert_eq!(settings.server.port.to_string(), port);
-    // Choreo scales to zero on few ports only; these are among them.
+    // Choreo scales to zero only with a few ports; these are among them.
     assert!((8080..=8089).contains(&settings.server.port));
 }
 
@@ -236,10 +236,10 @@ fn compose_has_a_sweep_service_for_schedulers() {
     let compose = yaml(&read("compose.yaml"));
     let sweep = compose.at("services").at("sweep");
     assert_eq!(sweep.at("command").texts(), ["session", "sweep"]);
-    // Otherwise `docker compose up` would run it, and again and again.
+    // Otherwise `docker compose up` would run it repeatedly.
     assert_eq!(sweep.at("profiles").texts(), ["sweep"]);
     assert_eq!(sweep.at("restart").text(), "no");
-    // The same image, settings and locks.
+    // The same image, settings and restrictions.
     assert_eq!(sweep.at("extends").at("service").text(), "latchkey");
     assert_eq!(sweep.at("depends_on").at("database").at("condition").text(), "service_healthy");
 }
@@ -294,7 +294,7 @@ fn files_below(dir: &str) -> Vec<String> {
     files
 }
 
-/// What the sources take in with `include_str!` and `include_bytes!`, as paths from the root.
+/// The files that the sources include with `include_str!` and `include_bytes!`, as paths from the root.
 fn embedded_files() -> Vec<String> {
     let mut found = Vec::new();
     for source in files_below("src").into_iter().filter(|path| path.ends_with(".rs")) {
@@ -362,8 +362,8 @@ impl Dockerfile {
     }
 }
 
-/// `.dockerignore`: the last line that matches a path or a folder above it decides. Of the patterns only
-/// those are known that the file uses: names, `**/` in front, `*` within a name.
+/// `.dockerignore`: the last line that matches a path or a parent folder decides. Only the patterns that the file uses
+/// are supported: names, `**/` in front, and `*` within a name.
 struct BuildContext(Vec<String>);
 
 impl BuildContext {
@@ -407,7 +407,7 @@ impl BuildContext {
 
 const NOTHING: [String; 0] = [];
 
-/// What Choreo's validator, or its silence about misspelt keys, would cost us.
+/// Mistakes that Choreo's validator would report, or would silently ignore.
 fn complaints(text: &str) -> Vec<String> {
     let (file, mut found) = (yaml(text), Complaints(Vec::new()));
     let keys = ["schemaVersion", "endpoints", "dependencies", "configurations"];

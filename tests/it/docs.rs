@@ -1,4 +1,5 @@
-//! The documents: settings and routes are generated from the program (`bin/docs` rewrites them), and links lead somewhere.
+//! Checks the documents: settings and routes are generated from the program (`bin/docs` rewrites them), and links have
+//! targets.
 
 use std::collections::HashMap;
 use std::fs;
@@ -66,7 +67,7 @@ fn variables(row: &SettingRow) -> String {
     row.variable.split(", ").map(code).collect::<Vec<_>>().join(", ")
 }
 
-/// In words if the declaration says it in words; otherwise the value in force, and where profile or mode change it.
+/// The declaration's text, if it has one; otherwise the value in force, and how profile or mode change it.
 fn default(row: &SettingRow, strict: &SettingRow, local: &SettingRow) -> String {
     if let Some(at) = row.about.iter().position(|line| line.trim().starts_with("Default: ")) {
         return row.about[at..].join("").trim().trim_start_matches("Default: ").to_owned();
@@ -153,7 +154,7 @@ fn every_document_says_first_who_reads_it() {
     }
 }
 
-/// Decisions that are long arguments with a form of their own.
+/// Decisions that are long arguments, with a structure of their own.
 const ARGUMENTS: [&str; 2] = ["cache-lease.md", "key-hand-over.md"];
 
 #[test]
@@ -168,7 +169,7 @@ fn every_decision_gives_its_context_and_what_was_rejected() {
     }
 }
 
-/// The README and its neighbours, and everything below `docs/`.
+/// The files at the root, and those below `docs/`.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = Vec::new();

@@ -1,5 +1,5 @@
-//! One mailbox has one account in any spelling of its domain; and two versions of the program work on one
-//! database while instances are replaced.
+//! One mailbox has one account, in any spelling of its domain; and two versions of the program work on one database
+//! during an upgrade.
 
 use crate::support::app::{Person, TestApp};
 use crate::support::subjects;
@@ -9,7 +9,7 @@ const PUNYCODE: &str = "ada@xn--zrich-kva.example";
 const SPELLINGS: [&str; 5] =
     [UNICODE, PUNYCODE, "Ada@ZÜRICH.example", "ada@zu\u{308}rich.example", "ada@xn--ZRICH-kva.Example"];
 
-/// Ada, whose row has this address, as `latchkey` before `email_idn_key` wrote it.
+/// Ada, whose row has this address, as versions before `email_idn_key` wrote it.
 async fn ada_of_before(app: &TestApp, email: &'static str) -> Person {
     let ada = app.ada().await;
     app.db.execute(&format!(
@@ -62,7 +62,7 @@ async fn a_registration_in_unicode_is_logged_in_to_as_chromium_spells_it() {
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM registrations"), 0);
     assert_eq!(idn_key(&app, "Ada@Zürich.example"), PUNYCODE);
     browser.log_in(PUNYCODE, person[2].1).await.redirects_to("/home");
-    // It is shown as it was typed.
+    // It is shown as typed.
     browser.get("/account").await.is(200).says("Ada@Zürich.example");
 }
 
@@ -146,11 +146,11 @@ async fn the_version_before_works_on_rows_of_this_one_and_the_other_way_round() 
     let ada = ada_of_before(&app, UNICODE).await;
     let keys = app.accounts.maintenance.fill_idn_keys().await.unwrap();
     assert_eq!((keys.filled, keys.shared, idn_key(&app, UNICODE).as_str()), (1, 0, PUNYCODE));
-    // It finds the row by the key it knows, and does not make another.
+    // It finds the row by the key that it knows, and does not create another.
     let found = format!("SELECT count(*) FROM users WHERE email_key = '{UNICODE}'");
     app.db.execute(&insert(UNICODE));
     assert_eq!(app.db.scalar::<i64>(&found), 1);
-    // It changes the address and knows nothing of the column.
+    // It changes the address without knowing the new column.
     app.db.execute(&format!(
         "UPDATE users SET email = 'ada@bücher.example', email_key = 'ada@bücher.example' WHERE id = '{}'",
         ada.id
@@ -201,7 +201,7 @@ async fn several_instances_fill_in_at_once() {
     assert_eq!(app.db.scalar::<i64>(left), 0);
 }
 
-/// Two people who press at the same moment, one in a browser that sends punycode.
+/// Two users who submit at the same moment, one in a browser that sends punycode.
 #[actix_web::test]
 async fn of_two_spellings_at_once_one_becomes_the_account() {
     let app = TestApp::spawn();

@@ -1,5 +1,5 @@
-//! No answer reveals whether an account exists: text, status and headers are the same, and the same statements go to
-//! the database. Time is measured by `bin/bench enumeration`.
+//! No response reveals whether an account exists: text, status and headers are the same, and so are the statements sent
+//! to the database. `bin/bench enumeration` measures the time.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -11,10 +11,10 @@ use latchkey::config::Span;
 use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
 
-/// The transactions that were committed, by database.
+/// The committed transactions, by database.
 static COMMITTED: LazyLock<Mutex<HashMap<String, Vec<Vec<String>>>>> = LazyLock::new(Mutex::default);
 
-/// Listens to one connection.
+/// The listener of one connection.
 #[derive(Default)]
 struct Listener {
     database: String,
@@ -27,8 +27,7 @@ impl Instrumentation for Listener {
             InstrumentationEvent::StartEstablishConnection { url, .. } => self.database = url.to_owned(),
             InstrumentationEvent::StartQuery { query, .. } => {
                 let text = query.to_string();
-                // Without the bound values. A user's row and the decoy written in its place get the same
-                // name.
+                // Without the bound values. A user's row and the decoy in its place get the same name.
                 let text = text.split(" -- binds").next().unwrap_or_default();
                 let text = text.replace("decoy_tokens", "user_tokens").replace("\"account\"", "\"user_id\"");
                 match text.as_str() {
@@ -45,7 +44,7 @@ impl Instrumentation for Listener {
     }
 }
 
-/// The statements of all transactions that wrote a letter since the last call.
+/// The statements of all transactions that wrote an email since the last call.
 fn with_a_letter(app: &TestApp) -> Vec<Vec<String>> {
     let mut all = COMMITTED.lock().unwrap();
     let mut found: Vec<_> = all
@@ -67,7 +66,7 @@ async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
     app.db.execute(&format!("UPDATE users SET disabled_at = now() WHERE id = '{}'", grace.id));
     let mut browser = app.browser();
     for form in ["/forgot-password", "/register"] {
-        // The second time a link replaces the first.
+        // The second time, a link replaces the first one.
         for round in 0..2 {
             let mut sent = Vec::new();
             for email in [ada.email, "nobody@example.org", grace.email] {
@@ -79,7 +78,7 @@ async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
             }
             let taken_back = |statement: &String| !statement.contains("SAVEPOINT");
             for statements in &mut sent {
-                // A rolled-back statement was sent all the same.
+                // A statement that was rolled back was sent, too.
                 assert_eq!(
                     statements.iter().filter(|one| !taken_back(one)).count(),
                     if form == "/register" { 2 } else { 0 }
@@ -90,7 +89,7 @@ async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
             assert!(sent.iter().all(|statements| *statements == sent[0]), "{form}, round {round}: {sent:#?}");
         }
     }
-    // The letter about guesses: another table for the link, and the same verbs.
+    // The email about guesses: another table for the link, and the same kinds of statements.
     let verbs = |statements: &Vec<String>| -> Vec<String> {
         statements
             .iter()
@@ -108,7 +107,7 @@ async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
         sent.push(verbs(&statements[0]));
     }
     assert_eq!(sent[0], sent[1]);
-    // And the same is left in the database: a row in each of these for each of them.
+    // The rows are the same as well: one in each of these tables for each address.
     for (table, rows) in
         [("outbox WHERE recipient = ''", 2 + 2 + 2 + 1), ("user_tokens", 1), ("decoy_tokens", 3)]
     {
@@ -118,7 +117,7 @@ async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
     assert_eq!(app.db.scalar::<i64>(asked), 6);
 }
 
-/// Each registration gives the browser a new one.
+/// Each registration sets a new one.
 fn without_token(value: &str) -> String {
     match value.strip_prefix("latchkey-registration=") {
         Some(cookie) => format!("latchkey-registration={}", &cookie[43..]),
@@ -126,7 +125,7 @@ fn without_token(value: &str) -> String {
     }
 }
 
-/// Without what is new in every answer, or was typed.
+/// Without the parts that are new in every response or that were typed.
 fn seen(answer: &Answer, email: &str) -> (u16, Vec<(String, String)>, String) {
     let mut headers: Vec<(String, String)> = answer
         .headers
@@ -157,12 +156,12 @@ async fn known_unknown_disabled_and_locked_people_get_the_same_answers() {
         (ada.email, "not-the-password-at-all"),
         ("nobody@example.org", "not-the-password-at-all"),
         (grace.email, grace.password),
-        // Locked: not even the right one.
+        // Locked: not even the right password is accepted.
         ("alan@example.org", ada.password),
     ];
     let mut browser = app.browser();
     for form in ["/login", "/forgot-password", "/register"] {
-        // Past the point where waiting begins, and letters about it.
+        // Beyond the failures at which waiting begins and emails about it are sent.
         for round in 0..7 {
             let mut answers = Vec::new();
             for (email, password) in people {

@@ -1,6 +1,5 @@
-//! Only the trail of a deleted user can be erased, regardless of what the least role tries, in which order,
-//! and which transactions run in between. If a role with more rights did it anyway, `latchkey audit verify`
-//! names the users.
+//! Only the trail of a deleted user can be erased, regardless of what the serving role tries, in which order, and which
+//! transactions run in between. If a role with more rights does it anyway, `latchkey audit verify` names the users.
 
 use std::thread;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use uuid::Uuid;
 use crate::support::app::{Person, TestApp};
 use crate::support::process::Latchkey;
 
-/// The role of docs/least-privilege.sql, under a name of its own because roles belong to the whole server.
+/// The role of docs/least-privilege.sql, with a unique name because roles belong to the whole server.
 struct LeastRole<'a> {
     app: &'a TestApp,
     name: String,
@@ -55,7 +54,7 @@ fn erase(id: Uuid, email: &str) -> String {
     format!("SELECT audit_erase('{id}', '{email}')")
 }
 
-/// Events of `person` in which something personal is left.
+/// Events of `person` that still contain personal data.
 fn readable(app: &TestApp, person: &Person) -> i64 {
     app.db.scalar(&format!(
         "SELECT count(*) FROM audit_events WHERE address <> '' AND '{0}' IN (actor, subject)",
@@ -157,7 +156,7 @@ async fn a_user_deleted_in_one_transaction_is_not_erased_or_restored_in_the_next
     assert_eq!(readable(&app, &ada), before);
 }
 
-/// As versions from before these triggers do it, and this one.
+/// As versions before these triggers do it, and as this version does.
 #[actix_web::test]
 async fn the_least_privileged_role_erases_the_deleted_user_and_no_other_address() {
     let app = TestApp::spawn();
@@ -187,7 +186,7 @@ async fn a_user_who_is_inserted_while_their_id_is_erased_comes_too_late_or_stops
     for erasing_first in [true, false] {
         let app = TestApp::spawn();
         let (id, db) = (Uuid::new_v4(), &app.db);
-        // There was such a user, and events of theirs.
+        // Such a user and their events existed.
         db.execute(&format!(
             "INSERT INTO audit_events (act, actor, address) VALUES ('logged-in', '{id}', '192.0.2.1')"
         ));

@@ -1,4 +1,4 @@
-//! Error pages, and answers while the database is away.
+//! Error pages, and responses while the database is unavailable.
 
 use latchkey::config::Span;
 
@@ -104,7 +104,7 @@ async fn an_error_page_says_only_what_is_known_and_leads_back() {
     let page = browser.get("/account/sessions?page=2").await;
     page.is(503).is_error("unavailable");
     assert_eq!(page.attribute("p.acts a", "href").as_deref(), Some("/account/sessions"));
-    // The session cannot be read, and later on not even a stranger's form carried out.
+    // The session cannot be read, and afterwards not even a visitor's form is executed.
     for (browser, path) in [(&mut browser, "/account/profile"), (&mut stranger, "/login")] {
         for (referer, back) in [
             (format!("{}/login?next=/account", app.origin), "/login?next=/account"),
@@ -161,7 +161,7 @@ async fn a_change_that_fails_half_way_is_undone_whole() {
     browser.get("/account/password").await.is(200);
     let users = "SELECT string_agg(u::text, ',') FROM users u";
     let before: String = app.db.scalar(users);
-    // The letter is the last thing written.
+    // The email is the last row that is written.
     app.db.execute("ALTER TABLE outbox RENAME TO hidden");
     let fields = [("current_password", ada.password), ("password", "gravel tuba otter lemon")];
     browser.post("/account/password", &fields).await.is(500);
@@ -169,7 +169,7 @@ async fn a_change_that_fails_half_way_is_undone_whole() {
     assert_eq!(app.db.scalar::<String>(users), before);
     assert!(browser.is_in().await && other.is_in().await);
     assert_eq!(app.events("password-changed"), 0);
-    // Without a record nothing happens either.
+    // Without the audit event, nothing is changed.
     app.db.execute("ALTER TABLE audit_events RENAME TO hidden");
     let mut stranger = app.browser();
     stranger.log_in(ada.email, ada.password).await.is(500);

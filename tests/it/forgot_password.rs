@@ -1,4 +1,4 @@
-//! A forgotten password.
+//! Resetting a forgotten password.
 
 use futures_util::future::join_all;
 use latchkey::config::Transport;

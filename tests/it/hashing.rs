@@ -1,11 +1,12 @@
-//! Many log-ins at once: hashing is bounded, waits in a bounded queue, and beyond it answers 503 with Retry-After.
+//! Many log-ins at once: the number of hashes is bounded, and so is the queue; beyond it the answer is 503 with
+//! Retry-After.
 
 use futures_util::future::join_all;
 use latchkey::config::Hashing;
 
 use crate::support::app::TestApp;
 
-/// One hash at a time, two may wait, and each takes long enough for the others to arrive.
+/// One hash at a time, two callers may wait, and each hash takes long enough for the others to arrive.
 const NARROW: Hashing =
     Hashing { memory_kib: 64 * 1024, iterations: 4, parallelism: 1, permits: 1, queue: 2 };
 

@@ -1,4 +1,4 @@
-//! The headers every answer carries, and the cookies.
+//! The headers of every response, and the cookies.
 
 use latchkey::config::{Origin, Switch};
 use latchkey::web::routes::{self, Method};
@@ -29,7 +29,7 @@ fn is_dressed(answer: &Answer, what: &str, secure: bool) {
     );
     let policy = answer.header("content-security-policy").unwrap();
     assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"), "{policy}");
-    // The one script runs, and speaks to us, on the pages that bring it.
+    // The script runs, and connects to this site, only on pages that load it.
     let brings = answer.body.contains("<script ");
     for directive in ["script-src 'self';", "connect-src 'self';"] {
         assert_eq!(policy.contains(directive), brings, "{what}: {policy}");
@@ -288,7 +288,7 @@ async fn the_one_script_is_brought_by_the_pages_that_need_it_and_no_other() {
             }
         }
     }
-    // And the one to confirm, for who has a passkey.
+    // And the confirmation page, for a user with a passkey.
     assert_eq!(bringing, ["/login", "/account/security"]);
 }
 

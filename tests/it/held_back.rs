@@ -14,7 +14,7 @@ use crate::support::app::{Person, TestApp};
 use crate::support::browser::{Answer, Browser};
 use crate::support::process::eventually;
 
-/// A request that lacks its last byte.
+/// A request without its last byte.
 struct HeldBack {
     line: TcpStream,
     last: u8,
@@ -62,7 +62,7 @@ fn looked_up(app: &TestApp) -> u64 {
     counts.hits.get() + counts.misses.get() + counts.bypasses.get()
 }
 
-/// The same, and the guard has spoken: the session was looked up, and the rest of the body is waited for.
+/// Begins a request, and returns after the first look-up, when the guard has decided and the server waits for the body.
 async fn hold_back(app: &TestApp, browser: &Browser, path: &str, json: bool, body: &str) -> HeldBack {
     let before = looked_up(app);
     let held = HeldBack::begin(app, browser, path, json, body);
@@ -70,14 +70,14 @@ async fn hold_back(app: &TestApp, browser: &Browser, path: &str, json: bool, bod
     held
 }
 
-/// What takes a right away.
+/// How a user loses a right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Revoked,
     Disabled,
     Demoted,
     ConfirmationOver,
-    /// The key was rotated in another tab: the old one is worth nothing from then on.
+    /// The key was rotated in another tab, so the old key is invalid.
     Rotated,
 }
 
@@ -101,7 +101,7 @@ impl End {
         }
     }
 
-    /// Where the guard sends a user who has lost this; `None` if the guard does not ask for what was lost.
+    /// Where the guard sends a user who has lost this right; `None` if the guard does not require it.
     fn denies(self, guard: GuardKind) -> Option<&'static str> {
         match (guard, self) {
             (GuardKind::Visitor | GuardKind::Pending, _) => None,
@@ -119,13 +119,13 @@ fn is_denied(row: &Route, answer: &Answer, to: &str) -> bool {
         (403, _) if row.face == Face::Json => {
             answer.json()["next"].as_str().is_some_and(|next| next.starts_with(to))
         }
-        // What was typed is in the page that confirms.
+        // The typed values are in the confirmation page.
         (403, "/confirm") => answer.attribute("main", "data-page").as_deref() == Some("confirm"),
         _ => answer.is_sent_to(to),
     }
 }
 
-/// The path of a row, about people and sessions that there are, and a body that does something there.
+/// The path of a row with ids of existing users and sessions, and a body that has an effect.
 fn aimed_at(app: &TestApp, row: &Route, victim: &Person, browser: &Browser) -> (String, String) {
     let handle: String = app
         .db
@@ -157,7 +157,7 @@ fn posts() -> Vec<Route> {
 async fn a_user_who_loses_the_right_while_a_form_arrives_changes_nothing() {
     let app = TestApp::spawn();
     let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
-    // So that there is an administrator left.
+    // So that one administrator remains.
     app.db.execute("UPDATE users SET role = 'admin' WHERE email = 'mary@example.org'");
     app.logged_in(&ada).await;
     let (mut wrong, mut tried) = (Vec::new(), 0);
@@ -256,7 +256,7 @@ async fn a_passkey_is_worth_nothing_in_a_session_that_ended_while_its_answer_arr
     let (grace, mary) = (app.grace().await, app.mary().await);
     // The last administrator cannot be disabled.
     app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
-    // The token of a visitor's row belongs to the session; the guard of the other rows asks for the session itself.
+    // For rows of visitors the form token is bound to the session; the guard of other rows checks the session itself.
     for (path, code) in [
         ("/login/passkey/start", "foreign-form"),
         ("/login/passkey/finish", "foreign-form"),

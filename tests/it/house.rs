@@ -1,10 +1,10 @@
-//! Checks the house rules against the source: allowed imports, where SQL may stand, what a template may contain.
+//! Checks the house rules against the source: allowed imports, where SQL may be, and what a template may contain.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Leftmost first: each may know those before it.
+/// In order: each room may import those before it.
 const ROOMS: [&str; 22] = [
     "secret",
     "device",
@@ -30,13 +30,13 @@ const ROOMS: [&str; 22] = [
     "cli",
 ];
 
-/// Our crates that are part of the program. They know nothing of it.
+/// Crates of this workspace that are part of the program. They import nothing of it.
 const CRATES: [&str; 3] = ["db", "local-postgres", "sessions"];
 
 const LONGEST_FILE: usize = 400;
 
 struct Source {
-    /// Below `src`, such as `web/form.rs`, or `crates/sessions/store.rs` of a crate of ours.
+    /// The path below `src`, such as `web/form.rs`, or `crates/sessions/store.rs` for a crate.
     path: String,
     text: String,
 }
@@ -52,7 +52,7 @@ impl Source {
         self.path.starts_with("crates/")
     }
 
-    /// Without what only tests see, and without comments.
+    /// Without test code and comments.
     fn code(&self) -> String {
         // A room's tests may have a file of their own.
         if self.path.ends_with("/tests.rs") {
@@ -68,7 +68,7 @@ impl Source {
     }
 }
 
-/// Tests stand at the end of their file.
+/// Tests are at the end of their file.
 fn product(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
 }
@@ -108,7 +108,7 @@ fn sources_below(directory: &str, prefix: &str) -> Vec<Source> {
         .collect()
 }
 
-/// The rooms a text names: `crate::room` and `crate::{room, …}`.
+/// The rooms that a text names: `crate::room` and `crate::{room, …}`.
 fn imports(code: &str) -> Vec<String> {
     let mut rooms = Vec::new();
     for rest in code.split("crate::").skip(1) {
@@ -142,7 +142,7 @@ fn rooms_import_leftwards_only() {
     }
 }
 
-/// The compiler holds the rest: a crate can name only what its manifest does.
+/// The compiler checks the rest: a crate can name only the dependencies in its manifest.
 #[test]
 fn crates_know_neither_the_application_nor_its_settings() {
     for name in CRATES {
@@ -156,7 +156,7 @@ fn crates_know_neither_the_application_nor_its_settings() {
     }
 }
 
-/// Any other session could be in the memory of another instance.
+/// Other instances may have cached any other session.
 #[test]
 fn only_the_lab_does_not_wait_for_other_instances() {
     for source in sources() {
@@ -166,8 +166,8 @@ fn only_the_lab_does_not_wait_for_other_instances() {
     }
 }
 
-/// The lab with its pages and commands. Everything else gets at most the value `Lab`, which the composition root makes
-/// and passes on, so that no guard can accept a token, and the setting `LATCHKEY__COMPARE` removes the whole wing.
+/// The lab with its pages and commands. All other code gets at most a value of type `Lab`, which the composition root
+/// creates and passes on, so that no guard can accept a token, and the setting `LATCHKEY__COMPARE` removes all of it.
 #[test]
 fn the_lab_is_a_wing_of_its_own() {
     let wing = ["lab/", "web/pages/compare/", "cli/prove/"];
@@ -234,7 +234,7 @@ fn sql_is_never_put_together_from_input() {
         let code = source.code();
         for rest in code.split("sql_query(").skip(1) {
             let built = rest.trim_start().starts_with("format!") || rest.trim_start().starts_with('&');
-            // What is put in there is a constant of the same file.
+            // Only constants of the same file are inserted there.
             let literal = match source.path.as_str() {
                 "users/queries/admin.rs" => code.contains("moments: &'static str"),
                 "db/migrations.rs" => code.contains("name: &'static str") || rest.contains("{LOCK}"),
@@ -272,13 +272,13 @@ fn blocking_calls_stay_in_the_named_files() {
 #[test]
 fn only_the_settings_read_the_environment_and_only_the_clockwork_waits() {
     for source in sources() {
-        // A private server is found with PATH; the command line is the operator's.
+        // A private server is found through PATH; the command line reads the operator's environment.
         if !["config", "cli"].contains(&source.room()) && source.room() != "local-postgres" {
             for words in ["env::var", "env::vars", "std::env::args"] {
                 source.lacks(words);
             }
         }
-        // The invalidation listener is a thread of its own.
+        // The invalidation listener has its own thread.
         if !["db", "local-postgres", "cli"].contains(&source.room())
             && source.path != "crates/sessions/listener.rs"
         {
@@ -336,7 +336,7 @@ fn no_unfinished_or_panicking_code_is_left() {
 /// An operation that refuses returns `Failed<R>`, which `?` passes on.
 #[test]
 fn no_result_is_nested_in_another() {
-    // What waits gets a result within that of the time limit or the channel.
+    // Code that waits gets a result inside the result of the time limit or the channel.
     let waiting = ["crates/sessions/load.rs", "crates/sessions/session_tx.rs"];
     for source in sources() {
         // Splits a `Failed<R>` for callers that show the refusal.
@@ -355,7 +355,7 @@ fn no_result_is_nested_in_another() {
 fn no_test_is_ignored() {
     for file in files(&root().join("tests/it")) {
         let text = fs::read_to_string(&file).expect("a test");
-        // In two parts, or this file would find itself.
+        // In two parts; otherwise this file would match.
         for reason in text.split(concat!("#[ig", "nore")).skip(1) {
             assert!(reason.starts_with(" = \"not a test: "), "{}", file.display());
         }
@@ -397,14 +397,14 @@ fn templates_hold_no_script_no_style_and_nothing_unescaped() {
         let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         assert!(!squeezed.contains("|safe"), "{place}");
         let mut lower = text.to_lowercase();
-        // The one script there is, on the pages that ask for it.
+        // The only script, on the pages that need it.
         if file.ends_with("layout.html") {
             lower = lower.replacen(r#"<script type="module" src="{{ script }}"></script>"#, "", 1);
         }
         for words in ["<script", "javascript:", "<iframe", "<object", "<base", "http-equiv"] {
             assert!(!lower.contains(words), "{place} has {words}");
         }
-        // Mail programs know no style sheet.
+        // Mail programs use no style sheet.
         if !place.to_string().contains("/mail/") {
             assert!(!lower.contains("style=") && !lower.contains("<style"), "{place} has a style of its own");
         }
@@ -412,7 +412,7 @@ fn templates_hold_no_script_no_style_and_nothing_unescaped() {
             let name: String = attribute.chars().take_while(char::is_ascii_alphabetic).collect();
             assert!(!attribute[name.len()..].starts_with('='), "{place} has on{name}=");
         }
-        // What is loaded comes from here.
+        // Everything is loaded from this site.
         for source in ["src=\"http", "href=\"http", "url(http"] {
             assert!(!lower.contains(source), "{place} has {source}");
         }
@@ -461,7 +461,7 @@ fn colours() -> BTreeMap<String, [Colour; 2]> {
     colours
 }
 
-/// OKLCH to linear sRGB, cut to what a screen shows (Björn Ottosson, "A perceptual color space", 2020).
+/// OKLCH to linear sRGB, clipped to the sRGB gamut (Björn Ottosson, "A perceptual color space", 2020).
 fn linear(lightness: f64, chroma: f64, hue: f64) -> Colour {
     let (a, b) = (chroma * hue.to_radians().cos(), chroma * hue.to_radians().sin());
     let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
@@ -475,7 +475,7 @@ fn linear(lightness: f64, chroma: f64, hue: f64) -> Colour {
     .map(|part| part.clamp(0.0, 1.0))
 }
 
-/// WCAG 2.2's contrast ratio.
+/// The contrast ratio of WCAG 2.2.
 fn contrast(one: Colour, other: Colour) -> f64 {
     let luminance = |[r, g, b]: Colour| 0.2126 * r + 0.7152 * g + 0.0722 * b;
     let (one, other) = (luminance(one), luminance(other));

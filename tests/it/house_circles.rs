@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 5] =
     ["src", "crates/db/src", "crates/local-postgres/src", "crates/sessions/src", "crates/test-db/src"];
 
-/// The files of a crate by their module, such as `web::http::form`, and the modules whose items each one uses.
+/// The files of a crate by their modules, such as `web::http::form`, and the modules whose items each one uses.
 pub type FileGraph = BTreeMap<String, BTreeSet<String>>;
 
 /// A file, without tests and comments.
 struct SourceFile {
-    /// Without its `use` statements.
+    /// Its code without `use` statements.
     code: String,
-    /// Names that its `use` statements introduce, and the absolute paths behind them.
+    /// The names that its `use` statements introduce, and their absolute paths.
     names: BTreeMap<String, String>,
-    /// Those that the statements only pass on.
+    /// Those that are only re-exported.
     passed_on: BTreeSet<String>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 enum Resolved {
     Module,
     /// An item, and the module that defines it.
@@ -163,7 +163,7 @@ fn resolve(path: &str, files: &SourceFiles) -> Resolved {
     Resolved::Module
 }
 
-/// The paths of at least two parts that stand in the code.
+/// The paths of at least two parts in the code.
 fn paths(code: &str) -> BTreeSet<&str> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     code.split(|c| !is_part(c))
@@ -181,7 +181,7 @@ pub fn graph(directory: &str) -> FileGraph {
     let modules: BTreeSet<String> = files.keys().cloned().collect();
     let mut graph = FileGraph::new();
     for (module, file) in &files {
-        // A file that only passes a name on does not depend on it.
+        // A file that only re-exports a name does not depend on it.
         let used = file
             .names
             .iter()
@@ -203,7 +203,7 @@ pub fn graph(directory: &str) -> FileGraph {
     graph
 }
 
-/// The files in circles, each with those of the others that it uses.
+/// The files in circles, each with the others that it uses.
 fn circles(mut graph: FileGraph) -> FileGraph {
     loop {
         let used: BTreeSet<String> = graph.values().flatten().cloned().collect();
@@ -243,7 +243,7 @@ fn imports_are_followed_to_the_file_that_defines_the_item() {
     assert_eq!(leaves("a::{b, c::{self, d as e}, f}"), ["a::b", "a::c::self", "a::c::d as e", "a::f"]);
     let graph = graph("src");
     assert!(graph.len() > 250, "{} files", graph.len());
-    // `crate::login::Login` is defined in a file that `login/mod.rs` passes on, and so are the queries.
+    // `crate::login::Login` is defined in a file that `login/mod.rs` re-exports, and so are the queries.
     let confirm = &graph["login::confirm"];
     assert!(
         confirm.contains("login::service") && confirm.contains("login::queries::passwords"),

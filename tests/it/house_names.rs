@@ -1,4 +1,4 @@
-//! The house rules about names: a type has a name of its own in the whole workspace.
+//! The house rule about names: every type has a unique name in the workspace.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Names that private types may share, until they get their own.
 const SHARED_AT_MOST: usize = 5;
 
-/// A type, as its definition says.
+/// A type definition.
 #[derive(Debug, PartialEq)]
 struct Definition {
     name: String,
@@ -28,7 +28,8 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The types of a source. Not those of an `impl` or a trait: a trait names these (`Error`, `Target`, `Future`).
+/// The types that a source defines. Not the associated types of an `impl`, because a trait names these (`Error`,
+/// `Target`, `Future`).
 fn definitions(text: &str, place: &str) -> Vec<Definition> {
     let definition = |line: &str| {
         let (visibility, rest) = match line.trim_start().strip_prefix("pub") {

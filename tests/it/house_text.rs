@@ -22,11 +22,11 @@ const ROOMS: [&str; 13] = [
     "users",
 ];
 
-/// What goes to the log, or is a note to the compiler.
+/// Text for the log or for the compiler.
 const NOT_SHOWN: [&str; 6] =
     ["tracing::", "Fault::bug(", "fault(", "Misconfigured::new(", "unreachable!(", "#["];
 
-/// Everything else in words, by file and how it begins, with what it is.
+/// All other text, by file and first words, with its purpose.
 const EXCEPTIONS: [(&str, &str); 8] = [
     // Values in the report of `latchkey audit verify --json`.
     ("audit/chain.rs", "cut off"),
@@ -35,7 +35,7 @@ const EXCEPTIONS: [(&str, &str); 8] = [
     ("audit/detail.rs", "of everybody"),
     // Stored as the user agent of the command line.
     ("identity/client.rs", "latchkey command line"),
-    // What a key is derived for.
+    // The purposes of derived keys.
     ("factors/recovery_codes.rs", "latchkey recovery code"),
     ("notices/reset_links.rs", "decoy account"),
     // Errors for the log and for the operator at the start.

@@ -8,8 +8,8 @@ use latchkey::web::routes;
 
 use crate::house_circles::{FileGraph, graph};
 
-/// The rooms of `web`, each with the rooms it may import. What stands beside them (the route table, the composition root)
-/// may import all of them.
+/// The rooms of `web`, each with the rooms it may import. Files outside of rooms (the route table, the composition
+/// root) may import all of them.
 const MAY_IMPORT: [(&str, &[&str]); 5] = [
     ("copy", &["copy"]),
     ("http", &["copy", "http"]),
@@ -18,7 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 5] = [
     ("pages", &["copy", "http", "session", "pages"]),
 ];
 
-/// Templates of pages that answer at several paths, or at any.
+/// Templates of pages that are served at several paths, or at any path.
 const WITHOUT_ROUTE: [&str; 2] = ["error.html", "mailed_link.html"];
 
 fn root() -> PathBuf {
@@ -38,7 +38,7 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The modules of `src/web` by their path below it, such as `http::form`, and those whose items each one uses.
+/// The modules of `src/web` by their paths below it, such as `http::form`, and the modules whose items each one uses.
 fn imports() -> FileGraph {
     let below = |name: &String| name.strip_prefix("web::").map(str::to_owned);
     let all = graph("src").into_iter();
@@ -97,7 +97,7 @@ fn templates_are_named_as_their_routes() {
     assert!(pages > 25, "{pages} pages");
 }
 
-/// A type that behaves as another hides what a handler reads.
+/// A type that dereferences to another hides what a handler reads.
 #[test]
 fn no_type_of_web_dereferences_to_another() {
     for file in files(&root().join("src/web"), "rs") {
@@ -106,7 +106,7 @@ fn no_type_of_web_dereferences_to_another() {
     }
 }
 
-/// `data-page` is what tests know a page by.
+/// Tests identify a page by `data-page`.
 #[test]
 fn every_page_names_its_template() {
     let templates = root().join("templates");
@@ -124,7 +124,7 @@ fn every_page_names_its_template() {
     assert!(pages > 30, "{pages} pages");
 }
 
-/// One noun for one thing (email, user, session, administrator), and no word that a native speaker would not use here.
+/// One noun for each thing (email, user, session, administrator), and no word that a native speaker would not use here.
 #[test]
 fn texts_use_plain_words() {
     const INSTEAD: [&str; 12] = [
@@ -153,7 +153,7 @@ fn texts_use_plain_words() {
         .collect();
     texts.extend(files(&copy, "rs").into_iter().map(|file| {
         let source = code(&fs::read_to_string(&file).expect("a source"));
-        // What older events store is no sentence.
+        // The stored text of older events is not a sentence.
         let is_sentence = |text: &&str| text.contains(' ') && !text.ends_with("of everybody");
         let sentences = source.split('"').skip(1).step_by(2).filter(is_sentence);
         (file, sentences.collect::<Vec<_>>().join("\n"))
@@ -166,7 +166,7 @@ fn texts_use_plain_words() {
     }
 }
 
-/// What stands between the expressions and tags of a template, and the literals inside them.
+/// The text between the expressions and tags of a template, and the literals inside them.
 fn without_code(text: &str) -> String {
     let mut kept = String::new();
     for part in text.split("{{").flat_map(|part| part.split("{%")) {

@@ -14,10 +14,10 @@ use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, Ran, eventually};
 use crate::support::subjects;
 
-/// Of `tr0ub4dor&3`, and cheap.
+/// A cheap hash of `tr0ub4dor&3`.
 const BCRYPT: &str = "$2b$04$eHOsBNH0xRmWfH0YmxS8MeA/HmBP9cHbo8qvGRqTZQH/7e8RJPYiO";
 
-/// A file to import, gone with this value.
+/// A file to import, deleted with this value.
 struct Export {
     path: PathBuf,
     _dir: DataDir,
@@ -31,7 +31,7 @@ impl Export {
         Self { path, _dir: dir }
     }
 
-    /// So many people without anything special about them.
+    /// This many ordinary users.
     fn of(people: usize) -> Self {
         let mut text = "email,name,password_hash\n".to_owned();
         for number in 0..people {
@@ -49,7 +49,7 @@ fn objects(ran: &Ran) -> Vec<Value> {
     ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What stands below the sums if some rows were taken and others were refused.
+/// The lines below the totals if some rows were imported and others refused.
 const ADVICE: &str =
     "The other rows are not affected. Correct the refused rows in the file, then import it again.";
 
@@ -66,7 +66,7 @@ fn hash_of(db: &TestDb, email: &str) -> String {
     db.scalar(&format!("SELECT coalesce(password_hash, '') FROM users WHERE email_key = '{email}'"))
 }
 
-/// One hash of each maker, and all that are not in NFC of two.
+/// One hash of each format, and for two formats also one of a password that is not in NFC.
 fn fixtures() -> Vec<(String, String, String)> {
     let mut makers = HashSet::new();
     include_str!("fixtures/hashes.jsonl")
@@ -170,7 +170,7 @@ async fn people_bring_their_name_role_and_past_and_no_letter_is_written() {
 #[actix_web::test]
 async fn an_unknown_address_takes_as_long_as_an_imported_one() {
     let app = TestApp::spawn();
-    // A tenth of a second and more; one of ours takes a hundredth of that here.
+    // This takes more than a tenth of a second; one of Latchkey's hashes takes a hundredth of that here.
     let slow = "$2b$11$k5ex8oi2O9Z7xobZXn0ifO6O23JP/gStBfPh6Dwc4G0yJzGgLVGcm";
     let text = json!({ "email": "ada@example.org", "password_hash": slow }).to_string();
     Export::new("people.jsonl", &text).import(&Latchkey::on(&app.db.url()), &[]).well();
@@ -181,7 +181,7 @@ async fn an_unknown_address_takes_as_long_as_an_imported_one() {
         browser.post("/login", &[("email", email), ("password", "tr0ub4dor&4")]).await.is(422);
         begun.elapsed()
     };
-    // The quickest of some, interleaved, and generously: the machine does other things as well.
+    // The quickest of several interleaved attempts, with a generous limit, because the machine has other work.
     let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
     for number in 0..6 {
         known = known.min(took("ada@example.org").await);
@@ -189,19 +189,19 @@ async fn an_unknown_address_takes_as_long_as_an_imported_one() {
         app.wait_out_throttles();
     }
     assert!(known < unknown * 4 && unknown < known * 4, "{known:?} {unknown:?}");
-    // The decoy hash opens nothing, even with the password that matches it.
+    // The decoy hash admits no one, even with the password that matches it.
     app.browser().log_in("nobody@example.org", "tr0ub4dor&3").await.is(422);
     assert_eq!(app.events("logged-in"), 0);
     app.browser().log_in("ada@example.org", "tr0ub4dor&3").await.redirects_to("/home");
 }
 
-/// As a version imported it that took costlier ones.
+/// As a version imported it that accepted costlier hashes.
 #[actix_web::test]
 async fn a_stored_hash_above_the_bound_opens_nothing_until_its_owner_resets_the_password() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut inside = app.logged_in(&ada).await;
-    // Of ada's password; some 20 seconds of this machine, were it computed.
+    // A hash of Ada's password, which would take some 20 seconds to compute.
     app.db.execute(&format!(
         "UPDATE users SET password_hash = 'pbkdf2_sha256$90000000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' WHERE id = '{}'",
         ada.id
@@ -396,7 +396,7 @@ async fn killed_midway_it_leaves_whole_people_and_run_again_brings_the_others() 
 fn memory_does_not_grow_with_the_file_nor_with_its_lines() {
     let db = TestDb::new();
     let mut text = String::new();
-    // A line that is a third of the file, and people who take 10 KB each.
+    // One line that is a third of the file, and users with lines of 10 KB each.
     text.push_str(&"x".repeat(50_000_000));
     let room = " ".repeat(10_000);
     for number in 0..10_000 {

@@ -8,7 +8,7 @@ use crate::passkeys::{inside, passkey_of, prove};
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::{Answer, Browser};
 
-/// What is typed into a field, so that it is told from what stands there by itself.
+/// A value typed into a field, different from the field's initial value.
 fn typed(name: &str) -> &'static str {
     match name {
         "role" => "admin",
@@ -17,7 +17,7 @@ fn typed(name: &str) -> &'static str {
     }
 }
 
-/// The rows whose form can be interrupted and has something to lose.
+/// The rows whose form can be interrupted and has typed values to lose.
 fn rows() -> Vec<Route> {
     let mut rows = routes::table();
     rows.retain(|row| {
@@ -37,7 +37,7 @@ fn path_of(app: &TestApp, row: &Route, ada: &Person) -> String {
     parts.join("/")
 }
 
-/// All fields of the form with this address, as a browser would send them.
+/// All fields of the form with this action, as a browser would send them.
 fn form(page: &Answer, action: &str) -> Vec<(String, String)> {
     let inputs = format!("form[action='{action}'] input[name]");
     let (names, values) = (page.attributes(&inputs, "name"), |name: &str| {
@@ -55,18 +55,18 @@ async fn post(browser: &mut Browser, path: &str, fields: &[(String, String)]) ->
     browser.post_bare(path, &fields).await
 }
 
-/// The form, sent when the confirmation is over.
+/// Sends the form after the confirmation has expired.
 async fn interrupt(app: &TestApp, browser: &mut Browser, row: &Route, path: &str) -> Answer {
     browser.get("/account").await.is(200);
     app.age_confirmations();
     app.accounts.sessions().wait_until_invalidated().await;
     let mut fields: Vec<(&str, &str)> = row.texts.iter().map(|name| (*name, typed(name))).collect();
-    // What no page may repeat, wherever it is sent.
+    // Values that no page may repeat, regardless of the form.
     fields.extend([("password", "a-new-password-of-mine"), ("code", "271828")]);
     browser.post(path, &fields).await
 }
 
-/// All but sessions, which every confirmation changes, and what is recorded of those.
+/// All rows except sessions, which every confirmation changes, and the audit events about them.
 fn users(app: &TestApp) -> String {
     let rows = |table: &str| -> String {
         app.db
@@ -108,7 +108,7 @@ async fn a_form_comes_back_filled_in_and_is_carried_out_when_it_is_sent_again() 
         }
         assert_eq!(confirm.attributes("input[name=password]", "value"), Vec::<String>::new());
 
-        // A wrong password keeps what was typed.
+        // A wrong password keeps the typed values.
         let password = fields.iter().position(|(name, _)| name == "password").unwrap();
         fields[password].1 = "not-the-password-at-all".into();
         let refused = post(&mut browser, &path, &fields).await;
@@ -150,7 +150,7 @@ async fn a_form_confirmed_with_a_passkey_is_shown_again_and_never_carried_out() 
         assert_eq!(confirm.attribute("[data-passkey]", "data-passkey").as_deref(), Some("confirm"));
         assert_eq!(confirm.count("script[src]"), 1);
         let fields = form(&confirm, &path);
-        // The script confirms, and sends the form of the page as it stands.
+        // The script confirms, and sends the form of the page unchanged.
         prove(&mut browser, &mut device).await.is(200);
         let before = app.dump();
         let page = post(&mut browser, &path, &fields).await;
@@ -204,7 +204,7 @@ async fn where_nothing_is_typed_the_page_behind_the_confirmation_says_that_nothi
         answer.redirects_to("/confirm?next=/account/sessions").does_not_say("gravel tuba");
         let confirm = browser.get("/confirm?next=/account/sessions").await;
         confirm.is(200).has_notice("interrupted").has_no_flash();
-        // It is still said when the password was mistyped.
+        // The message is still shown after a mistyped password.
         let wrong = [("password", "not-the-password-at-all"), ("next", "/account/sessions")];
         browser.post("/confirm", &wrong).await.is(422).has_notice("interrupted");
         let right = [("password", ada.password), ("next", "/account/sessions")];

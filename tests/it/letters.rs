@@ -1,5 +1,5 @@
-//! No letter contains text that a person typed, except for addresses. These tests trigger every kind of
-//! letter while typing one marked word into every field, and no letter may contain that word.
+//! No email contains text that a person typed, except for addresses. These tests cause every kind of email while typing
+//! a marked word into every field; no email may contain it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +13,11 @@ use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
 use crate::support::subjects;
 
-/// As a name it passes every rule, and a mail program would make a link of it.
+/// As a name it satisfies every rule, and a mail program would turn it into a link.
 const TYPED: &str = "Locked! Unlock at zanzibar.example";
 const NEW: &str = "gravel tuba otter lemon";
 
-/// Types the word where a browser says what it is.
+/// Uses the word as the user agent.
 fn stranger(app: &TestApp) -> Browser {
     let mut browser = app.browser();
     browser.headers.push(("user-agent", format!("{TYPED} Firefox/140.0 (Windows)")));
@@ -35,7 +35,7 @@ async fn thief(app: &TestApp, person: &Person) -> Browser {
     browser
 }
 
-/// As a stranger without a session can: letters to an owner, and to an address without an account.
+/// Emails that a stranger without a session can cause, to an owner and to an address without an account.
 async fn from_outside(app: &TestApp, victim: &Person) {
     let mut browser = stranger(app);
     for email in [victim.email, "alan@example.org"] {
@@ -48,12 +48,12 @@ async fn from_outside(app: &TestApp, victim: &Person) {
     }
 }
 
-/// As a thief with a stolen session can.
+/// Emails that a thief with a stolen session can cause.
 async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     let mut owner = app.logged_in(victim).await;
     let mut browser = thief(app, victim).await;
     browser.fill_in("/account/email", &[("email", other.email)]).await.is(303);
-    // Authenticator app: added, codes made, used up, locked, removed.
+    // Authenticator app: added, codes created, used up, locked, removed.
     let (_, codes) = app.enrol(&mut browser).await;
     let mut waiting = app.pending(victim).await;
     waiting.post("/login/second-factor", &[("code", &codes[0])]).await.redirects_to("/home");
@@ -88,7 +88,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     prove(&mut stranger(app), &mut copy).await.is(422);
     browser.get("/account/security").await.is(200);
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
-    // Address, password, the whole account.
+    // Address, password, deletion of the account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
     let confirm = app.letter("eve@example.org", subjects::CONFIRM_EMAIL).await;
     stranger(app).fill_in(&confirm.link(), &[("token", &confirm.token())]).await.redirects_to("/login");
@@ -106,7 +106,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     let _ = owner.get("/home").await;
 }
 
-/// Every subject the program writes, but for those with a number in them.
+/// Every subject that the program writes, except for those with a number.
 fn subjects() -> BTreeSet<String> {
     let source = |name: &str| {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name)).expect("a source")

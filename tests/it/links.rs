@@ -19,7 +19,7 @@ async fn the_token_leaves_the_address_at_the_first_hit() {
             assert!(cookie.contains(part), "{part}: {cookie}");
         }
         assert_eq!(moved.header("cache-control"), Some("no-store"));
-        // It waits for its own page and no other.
+        // Only its own page reads it.
         for other in PAGES {
             let shown = browser.get(other).await;
             let dead = shown.status == 410;
@@ -67,7 +67,7 @@ async fn a_page_without_its_token_says_where_to_find_it_and_offers_nothing_that_
         dead.is(410).is_refused("dead-link");
         assert_eq!(dead.count(&format!("form[action='{page}']")), 0, "{page}");
     }
-    // In another browser the letter's link works, regardless of what the first browser did with it.
+    // In another browser the mailed link works, regardless of what the first browser did with it.
     app.browser().fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
     let link = app.letter(ada.email, subjects::RESET_PASSWORD).await.link();
     app.browser().open(&link).await.is(200);
@@ -83,7 +83,7 @@ async fn once_used_it_waits_no_longer() {
     let mut browser = app.browser();
     browser.fill_in("/forgot-password", &[("email", ada.email)]).await.is(303);
     let letter = app.letter(ada.email, subjects::RESET_PASSWORD).await;
-    // A scanner has looked, twice.
+    // A scanner has opened it twice.
     for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
         let look = app.browser().request(method, &letter.link());
         app.browser().send(look).await.is(303);
@@ -108,7 +108,7 @@ async fn the_token_of_an_invitation_leaves_the_address_as_well() {
     let moved = browser.get(&letter.link()).await;
     moved.redirects_to("/register");
     assert_eq!(moved.header("cache-control"), Some("no-store"));
-    // It waits for its own page and no other.
+    // Only its own page reads it.
     for page in PAGES {
         assert!(!browser.get(page).await.body.contains(&letter.token()), "{page}");
     }

@@ -1,5 +1,5 @@
-//! The private server of local mode: crashes, and several programs on one server. Each test has its own
-//! data directory, so that no test affects the server of another.
+//! The private server of local mode: crashes, and several programs on one server. Each test has its own data directory,
+//! so that no test affects another's server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -201,7 +201,7 @@ fn as_root_a_data_directory_the_server_cannot_reach_holds_a_link_to_the_cluster(
     assert!(dir.cluster().starts_with("/var/lib/latchkey"));
     server.stop().unwrap();
 
-    // Deleting the data directory means starting afresh, yet destroys nothing outside of it.
+    // Deleting the data directory starts afresh, but destroys nothing outside of it.
     let old = dir.cluster();
     fs::remove_dir_all(dir.path()).unwrap();
     let afresh = dir.start();
@@ -262,7 +262,7 @@ impl DataDir {
     fn below(parts: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // Not `TMPDIR`, which the server's user might not be able to reach.
+        // Not `TMPDIR`, which the server's user may not be able to reach.
         let root = Path::new("/tmp").join(format!("latchkey-it-{}-{count}", process::id()));
         let path = parts.iter().fold(root.join("data"), |path, part| path.join(part));
         DataDir { root, path }
@@ -272,7 +272,7 @@ impl DataDir {
         &self.path
     }
 
-    /// Hurried, because these tests crash processes and never the machine.
+    /// Without durability, because these tests crash processes and never the machine.
     fn options(&self) -> LocalPostgresOptions<'_> {
         LocalPostgresOptions { settings: &[("fsync", "off")], ..LocalPostgresOptions::new(&self.path) }
     }
@@ -285,7 +285,7 @@ impl DataDir {
         self.path.join("postgres").canonicalize().unwrap()
     }
 
-    /// A server that stops in good order removes its pid file.
+    /// A server that stops cleanly removes its pid file.
     fn is_served(&self) -> bool {
         self.cluster().join("postmaster.pid").exists()
     }
@@ -301,7 +301,7 @@ impl Drop for DataDir {
         if let Ok(cluster) = self.path.join("postgres").canonicalize() {
             let name = cluster.file_name().unwrap().to_str().unwrap().to_owned();
             let _ = fs::remove_dir_all(&cluster);
-            // The clusters set aside, whose names begin alike.
+            // The clusters that were moved aside; their names have this prefix.
             for entry in fs::read_dir(cluster.parent().unwrap()).unwrap().flatten() {
                 if entry.file_name().to_str().is_some_and(|other| other.starts_with(&name)) {
                     let _ = fs::remove_dir_all(entry.path());
@@ -344,7 +344,7 @@ impl Drop for AnotherLatchkey {
     }
 }
 
-/// A process that has nothing to do with PostgreSQL, but runs as the user PostgreSQL runs as.
+/// A process unrelated to PostgreSQL that runs as PostgreSQL's user.
 struct Stranger(Child);
 
 impl Stranger {

@@ -1,5 +1,5 @@
-//! After a hundred wrong passwords the account's password is locked, and an attacker cannot use that to lock out the
-//! owner.
+//! After a hundred wrong passwords, the account's password is locked, and an attacker cannot use that to lock the owner
+//! out.
 
 use futures_util::future::join_all;
 use latchkey::config::{Settings, Span};
@@ -12,7 +12,7 @@ use crate::support::subjects;
 
 const WRONG: &str = "not-the-password-at-all";
 
-/// Guesses follow each other at once; only their number counts.
+/// Guesses follow each other without a wait; only their number counts.
 fn without_waits(settings: &mut Settings) {
     settings.throttle.first_wait = Span::seconds(0);
     settings.throttle.longest_wait = Span::seconds(0);
@@ -25,7 +25,7 @@ async fn guess(browser: &mut Browser, email: &str, times: usize) {
     }
 }
 
-/// So many wrong passwords at once, each answered like any other.
+/// This many concurrent wrong passwords, each answered like any other.
 async fn at_once(app: &TestApp, browser: &mut Browser, email: &str, times: usize) {
     browser.get("/login").await.is(200);
     let guesses = (0..times).map(|_| {
@@ -46,7 +46,7 @@ async fn gets_in(browser: &mut Browser, person: &Person) -> bool {
     browser.log_in(person.email, person.password).await.status == 303
 }
 
-/// Logged in once before, and logged out again.
+/// A browser that has logged in once and has logged out.
 async fn known_browser(app: &TestApp, person: &Person) -> Browser {
     let mut browser = app.logged_in(person).await;
     browser.get("/home").await.is(200);
@@ -67,7 +67,7 @@ async fn a_right_password_that_hits_a_fault_counts_as_no_failure() {
     let mut within = app.logged_in(&ada).await;
     app.age_confirmations();
     app.db.execute(FULL);
-    // More often than there are wrong passwords in any lane.
+    // More often than any lane allows wrong passwords.
     for _ in 0..12 {
         known.log_in(ada.email, ada.password).await.is(503);
         within.get("/confirm").await.is(200);
@@ -121,7 +121,7 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
         "{}",
         letter.text
     );
-    // Scanners look at links, with GET and HEAD, and press nothing.
+    // Scanners open links with GET and HEAD, and press no buttons.
     let mut browser = app.browser();
     for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
         let look = browser.request(method, &letter.link());
@@ -189,7 +189,7 @@ async fn with_the_right_one_among_them_guesses_at_once_are_counted_from_there_on
     guess(&mut app.browser(), ada.email, 99).await;
     assert!(gets_in(&mut app.browser(), &ada).await);
     assert_eq!(failures(&app, ""), 0);
-    // From now on twenty are kept for the browser that got in.
+    // From now on, twenty are reserved for the browser that logged in.
     at_once(&app, &mut app.browser(), ada.email, 100).await;
     assert_eq!(failures(&app, "outside"), 80);
 }
@@ -207,7 +207,7 @@ async fn strangers_cannot_lock_out_a_known_browser() {
     assert!(gets_in(&mut known, &ada).await);
     app.age_confirmations();
     inside.fill_in("/confirm", &[("password", ada.password)]).await.redirects_to("/home");
-    // The owner's log-in gives strangers nothing back.
+    // The owner's log-in gives strangers no further attempts.
     assert_eq!((failures(&app, "outside"), failures(&app, "browser:")), (80, 0));
     assert!(!gets_in(&mut app.browser(), &ada).await);
 }
@@ -221,7 +221,7 @@ async fn strangers_cannot_make_a_known_browser_wait() {
     guess(&mut stranger, ada.email, 5).await;
     stranger.log_in(ada.email, ada.password).await.is(429);
     assert!(gets_in(&mut known, &ada).await);
-    // With its own count it waits like any browser.
+    // It has its own count and waits like any browser.
     known.get("/home").await;
     known.post("/logout", &[]).await.is(303);
     guess(&mut known, ada.email, 5).await;
@@ -276,7 +276,7 @@ async fn every_form_that_asks_for_the_password_counts_in_one_place() {
     browser.fill_in("/account/password", &wrong).await.is(429);
     browser.post("/login", &[("email", ada.email), ("password", ada.password)]).await.is(429);
     assert_eq!(failures(&app, ""), 5);
-    // Where the browser lost its proof the session is the lane.
+    // If the browser lost its known-device cookie, its session is the lane.
     browser.cookies.remove("latchkey-browser");
     browser.fill_in("/confirm", &[("password", WRONG)]).await.is(422);
     assert_eq!(failures(&app, "session:"), 1);
@@ -338,14 +338,14 @@ async fn the_known_device_cookie_opens_nothing_and_counts_for_no_other_user() {
     let known = known_browser(&app, &ada).await;
     assert_eq!(known.cookies.keys().filter(|name| name.as_str() == "latchkey-browser").count(), 1);
     assert!(!known.copy().is_in().await);
-    // Of ada it says nothing to grace's account.
+    // Ada's cookie has no effect on Grace's account.
     guess(&mut known.copy(), grace.email, 3).await;
     let graces: i64 = app.db.scalar(&format!(
         "SELECT failures::bigint FROM password_lanes WHERE user_id = '{}' AND lane = 'outside'",
         grace.id
     ));
     assert_eq!(graces, 3);
-    // The database holds its hash, and the hash is no proof.
+    // The database contains its hash, which is not accepted as the cookie.
     let proof = known.cookies["latchkey-browser"].clone();
     assert!(!app.dump().contains(&proof));
     let hash: String =

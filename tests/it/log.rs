@@ -19,7 +19,7 @@ use crate::support::subjects;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// What a process wrote, and what may not be in it.
+/// The output of a process, and the texts that it must not contain.
 struct Heard {
     lines: Vec<Value>,
     secrets: BTreeSet<String>,
@@ -68,7 +68,7 @@ impl Heard {
     }
 }
 
-/// The cookies of a browser with what is in them, and the token of the form it looks at.
+/// The cookies of a browser with their contents, and the token of the current form.
 fn held_by(browser: &Browser) -> Vec<String> {
     let keys = browser.cookies.values().map(|value| value.split('.').next().unwrap_or(value).to_owned());
     let whole = browser.cookies.values().chain([&browser.token]).cloned();
@@ -130,7 +130,7 @@ async fn people_come_and_go() -> Heard {
     Heard::new(&lines, secrets)
 }
 
-/// A letter that cannot be delivered, a hash that cannot be read, rows that are over; and a proxy that traces.
+/// An email that cannot be delivered, a hash that cannot be read, expired rows, and a proxy that sends a `traceparent`.
 async fn errands_fail() -> (Heard, String) {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
@@ -146,7 +146,7 @@ async fn errands_fail() -> (Heard, String) {
     running.logged("mail was not delivered").await;
     running.logged("deleted expired rows").await;
     browser.log_in(ada.email, ada.password).await.redirects_to("/home");
-    // What is wrong with a passkey is told in the words of a library, which has lines of its own too.
+    // Errors of passkeys have the text of a library, which also writes its own log lines.
     let mut device = Authenticator::new(&running.origin);
     add(&mut browser, &mut device).await.is(200);
     let forger = Authenticator { id: device.id.clone(), ..device.clone() };
@@ -188,7 +188,7 @@ async fn every_line_is_json_with_the_fields_that_are_documented_and_nothing_secr
     assert_eq!(walked.lines.iter().filter(|line| line.get("link").is_some()).count(), 1);
     walked.line("fault");
     failed.line("a stored password hash cannot be read");
-    // Whose request it was, and of which trace: once, in the only line where it was a valid one.
+    // The user and the trace of the request: once, in the only line with a valid trace.
     let traced: Vec<&Value> = failed.served().filter(|line| line["span"].get("trace").is_some()).collect();
     assert_eq!(traced.len(), 1, "{traced:?}");
     assert_eq!(traced[0]["span"]["trace"], TRACE);
@@ -205,7 +205,7 @@ async fn every_line_is_json_with_the_fields_that_are_documented_and_nothing_secr
     assert!(common.is_empty(), "not rare: {common:?}");
 }
 
-/// The names of a line's fields; of one within another with a point between.
+/// The names of a line's fields; nested ones with a dot.
 fn fields(line: &Value) -> Vec<String> {
     let named = |(name, value): (&String, &Value)| match value.as_object() {
         Some(inner) => inner.keys().map(|key| format!("{name}.{key}")).collect(),
@@ -214,7 +214,7 @@ fn fields(line: &Value) -> Vec<String> {
     line.as_object().expect("an object").iter().flat_map(named).collect()
 }
 
-/// Every field of the page, and those that it takes more to see than a test can do.
+/// The documented fields, without those that a test cannot cause.
 fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/observability.md");
     let page = fs::read_to_string(page).expect("the page");
@@ -235,7 +235,7 @@ fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
     (all, rare)
 }
 
-/// The path of the link in the newest mail of local mode's mailbox.
+/// The path of the link in the newest email of local mode's mailbox.
 async fn newest_link(browser: &mut Browser) -> String {
     let mail = browser.get("/dev/mailbox").await.attribute("a[href^='/dev/mailbox/']", "href").unwrap();
     let link = browser.get(&mail).await.attribute("a[href*='token=']", "href").unwrap();

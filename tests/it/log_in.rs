@@ -15,7 +15,8 @@ async fn the_right_password_opens_home_and_the_browser_holds_nothing_but_its_key
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.get("/home").await.is(200).says("Ada Lovelace");
-    // The last binds the forms of a browser without a session, such as those of a second log-in tab. It opens nothing.
+    // The last one binds the forms of a browser without a session, such as those of a second log-in tab. It is not a
+    // credential.
     assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser", "latchkey-form"]);
 }
 
@@ -59,7 +60,7 @@ async fn showing_the_password_returns_the_form_and_opens_no_session() {
     assert_eq!(shown.attribute("input[name=password]", "value").as_deref(), Some(ada.password));
     let hidden =
         browser.post("/login", &[("email", ada.email), ("password", ada.password), ("show", "0")]).await;
-    // The password is hidden from onlookers but kept in the field.
+    // The password is masked on the page but kept in the field.
     assert_eq!(hidden.is(200).attribute("input[name=password]", "type").as_deref(), Some("password"));
     assert_eq!(hidden.attribute("input[name=password]", "value").as_deref(), Some(ada.password));
     assert_eq!(app.live_sessions(&ada), 0);
@@ -195,7 +196,7 @@ async fn an_old_hash_is_made_anew_at_log_in_and_the_password_still_works() {
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM users WHERE password_changed_at IS NULL"), 1);
 }
 
-/// Both have checked the password against the hash that was there, and then find another one.
+/// Both have verified the password against the old hash, and then find another one.
 async fn two_while_the_hash_is_replaced(app: &TestApp, ada: &Person, by: &str) -> Vec<u16> {
     let mut row = app.db.connect();
     row.batch_execute("BEGIN; SELECT 1 FROM users FOR UPDATE").unwrap();
@@ -348,7 +349,7 @@ async fn twenty_log_ins_at_once_are_twenty_sessions() {
     let log_ins = (0..20).map(|_| {
         let mut browser = browser.copy();
         async move {
-            // Successes never run into the throttle for long; a wait is an answer, too.
+            // Successful log-ins do not stay throttled; a wait is a valid answer, too.
             let answer = browser.post("/login", &[("email", ada.email), ("password", ada.password)]).await;
             answer.status
         }

@@ -12,7 +12,7 @@ fn leaves_nothing_behind(answer: &Answer) {
         "{cookie}"
     );
     let cleared = answer.header("clear-site-data").expect("Clear-Site-Data");
-    // Nothing that may be cached is the user's, and Chrome would take seconds to look for it.
+    // Nothing that may be cached belongs to the user, and Chrome would take seconds to search its cache.
     assert_eq!(cleared, "\"storage\"");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
@@ -129,7 +129,7 @@ async fn a_browser_whose_session_ended_without_it_is_told_how_on_the_log_in_page
     other.post("/account/sessions/revoke-others", &[]).await.is(303);
     revoked.get("/home").await.redirects_to("/login");
     revoked.get("/login").await.is(200).has_notice("session-revoked");
-    // A form of it is told that nothing was done.
+    // Its form gets the answer that nothing was done.
     revoked.post("/account/profile", &[("name", "Eve")]).await.redirects_to("/login");
     revoked.get("/login").await.has_flash("not-sent").has_notice("session-revoked");
     revoked.log_in(ada.email, ada.password).await.redirects_to("/home");
@@ -139,7 +139,7 @@ async fn a_browser_whose_session_ended_without_it_is_told_how_on_the_log_in_page
     other.get("/home").await.redirects_to("/login");
     other.get("/login").await.has_notice("session-expired").has_no_notice("session-revoked");
 
-    // A visitor who logged out, had no session, or shows a key that never existed is told nothing.
+    // A visitor who logged out, had no session, or sends a key that never existed sees no message.
     let mut out = app.logged_in(&ada).await;
     out.get("/home").await.is(200);
     out.post("/logout", &[]).await.is(303);

@@ -71,7 +71,7 @@ async fn while_the_server_is_down_people_get_the_same_answers_and_letters_are_tr
     let port = free_port();
     let app = TestApp::spawn_with(|settings| through(settings, port));
     app.ada().await;
-    // A new address, a known one and a reset: nothing shows that mail is down.
+    // For a new address, a known one and a reset, no response shows that mail is down.
     let fresh = register(&mut app.browser(), "new@example.org").await;
     let known = register(&mut app.browser(), "ada@example.org").await;
     assert_eq!(fresh.body, known.body);
@@ -102,7 +102,7 @@ async fn a_refused_recipient_does_not_stop_other_mail_and_stays_out_of_the_log()
     register(&mut app.browser(), "ada@example.org").await;
     while deliver(&app).await > 0 {}
     assert_eq!(server.letter().await.recipients, ["ada@example.org"]);
-    // The stored reason is the logged reason.
+    // The stored reason equals the logged one.
     let error: String = app.db.scalar("SELECT last_error FROM outbox WHERE sent_at IS NULL");
     assert!(error.contains("Recipient address rejected") && !error.contains('@'), "{error}");
 }
@@ -122,7 +122,7 @@ async fn a_mailbox_that_does_not_exist_is_asked_for_once_and_all_other_refusals_
     while deliver(&app).await > 0 {}
     let attempts = "SELECT string_agg(attempts::text, ' ' ORDER BY recipient) FROM outbox";
     assert_eq!(app.db.scalar::<String>(attempts), "2 2 2 2 1");
-    // What was given up holds no link any more.
+    // The text of a failed email, with its link, was erased.
     let given_up =
         "SELECT sent_at IS NULL AND sealed_body IS NULL FROM outbox WHERE recipient LIKE 'refused%'";
     assert!(app.db.scalar::<bool>(given_up));
@@ -145,7 +145,7 @@ async fn a_domain_is_written_in_ascii_for_servers_that_know_nothing_else() {
     assert_eq!(letter.headers("to"), ["ada@xn--bcher-kva.example"]);
     assert_eq!(letter.headers("from"), ["Latchkey <no-reply@xn--bcher-kva.example>"]);
     assert!(letter.headers("message-id")[0].ends_with("@xn--bcher-kva.example>"));
-    // An address with another local part needs SMTPUTF8, which this server will not learn.
+    // An address whose local part is not ASCII needs SMTPUTF8, which this server never supports.
     app.db.execute("UPDATE outbox SET recipient = 'jos\u{e9}@example.org', sent_at = NULL");
     register(&mut app.browser(), "eve@example.org").await;
     app.db.execute(
@@ -190,12 +190,12 @@ async fn a_letter_whose_time_is_over_is_never_sent_and_its_body_is_wiped() {
     let wiped =
         "SELECT sent_at IS NULL AND sealed_body IS NULL FROM outbox WHERE recipient = 'ada@example.org'";
     assert!(app.db.scalar::<bool>(wiped));
-    // A wiped row is not written again on every sweep.
+    // An erased row is not updated again on every sweep.
     let version = "SELECT xmin::text FROM outbox WHERE recipient = 'ada@example.org'";
     let before: String = app.db.scalar(version);
     deliver(&app).await;
     assert_eq!(app.db.scalar::<String>(version), before);
-    // Delivered or not, after a month nothing is left.
+    // Delivered or not, every row is deleted after a month.
     app.db.execute("UPDATE outbox SET expires_at = now() - interval '31 days'");
     deliver(&app).await;
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox"), 0);
@@ -211,7 +211,7 @@ async fn no_request_waits_for_a_silent_mail_server_and_a_crash_loses_no_email() 
     let mut running = to(silent.port).serve_ready().await;
     register(&mut running.browser(), "ada@example.org").await;
     eventually("a connection to the mail server", async || (silent.waiting() == 1).then_some(())).await;
-    // The delivery hangs; others are answered all the same.
+    // The delivery hangs, but requests are answered.
     register(&mut running.browser(), "eve@example.org").await;
     running.browser().get("/readyz").await.is(200);
     assert_eq!(silent.waiting(), 1);
@@ -255,7 +255,7 @@ async fn a_letter_goes_out_when_its_transaction_commits_and_never_if_it_does_not
     let server = MailServer::start();
     let app = TestApp::spawn_with(|settings| through(settings, server.port));
     let deliverer = spawn(app.accounts.mailer().clone().deliver_forever(app.accounts.db().clone()));
-    // One that is written and not committed yet.
+    // An email that is written and not committed yet.
     let (tell, told) = channel();
     let (commit, committed) = channel();
     let hold = move || {
@@ -266,12 +266,12 @@ async fn a_letter_goes_out_when_its_transaction_commits_and_never_if_it_does_not
     let (db, mailer) = (app.accounts.db().clone(), app.accounts.mailer().clone());
     let held = spawn(async move { write_letter(&db, &mailer, "held@example.org", hold).await });
     eventually("a letter that is written", async || told.try_recv().ok()).await;
-    // One that is undone, and one that is committed: once that has arrived, the outbox was looked at meanwhile.
+    // One email is rolled back and one is committed: once the second has arrived, the outbox was read in between.
     let (db, mailer) = (app.accounts.db(), app.accounts.mailer());
     assert!(write_letter(db, mailer, "undone@example.org", || Err(Fault::bug("undone"))).await.is_err());
     write_letter(db, mailer, "other@example.org", || Ok(())).await.unwrap();
     eventually("the other letter", async || (server.count() == 1).then_some(())).await;
-    // Every earlier wake-up of the deliverer is used up; without a new one it looks again after 10 s.
+    // The deliverer has used up every earlier wake-up; without a new one it reads the outbox after 10 s.
     commit.send(()).unwrap();
     let begun = Instant::now();
     held.await.unwrap().unwrap();
@@ -282,7 +282,7 @@ async fn a_letter_goes_out_when_its_transaction_commits_and_never_if_it_does_not
     deliverer.abort();
 }
 
-/// A transaction that writes a letter and then does `more`.
+/// A transaction that writes an email and then runs `more`.
 async fn write_letter(
     db: &Db,
     mailer: &Mailer,
@@ -330,7 +330,7 @@ async fn nothing_people_type_becomes_a_header_or_a_recipient() {
     }
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM outbox"), 0);
 
-    // No name reaches a letter, neither one that anybody may choose nor one that no form lets through.
+    // No name appears in an email, neither one that any user may choose nor one that every form refuses.
     let grace = app.grace().await;
     let mut browser = app.logged_in(&grace).await;
     for (number, name) in [
@@ -395,7 +395,7 @@ async fn notices_arrive_as_text_and_html_and_answers_are_the_same_without_a_mail
         assert!(plain.contains("Why you got this") && rich.contains("Why you got this"), "{plain}");
     }
     assert_eq!(letters.len(), 6);
-    // Without a mail server the answers are the same.
+    // Without a mail server the responses are the same.
     drop(server);
     let mut another = app.browser();
     another.log_in("countess@example.org", "gravel tuba otter lemon").await.redirects_to("/home");
@@ -449,13 +449,13 @@ fn due_in(db: &TestDb) -> i64 {
     db.scalar("SELECT ceil(extract(epoch FROM next_attempt_at - now()))::bigint FROM outbox")
 }
 
-/// The path of the link in a letter's text.
+/// The path of the link in an email's text.
 fn link(text: &str, app: &TestApp) -> String {
     let link = text.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
     link.strip_prefix(&app.origin).expect("a link to us").to_owned()
 }
 
-/// A letter as the server got it.
+/// An email as the server received it.
 #[derive(Clone, Debug)]
 struct Received {
     sender: String,
@@ -490,7 +490,7 @@ impl Received {
     }
 }
 
-/// tests/smtp/server.py as a process.
+/// tests/smtp/server.py, as a process.
 pub struct MailServer {
     pub port: u16,
     letters: Arc<Mutex<Vec<Received>>>,
@@ -528,7 +528,7 @@ impl MailServer {
         self.letters.lock().unwrap().len()
     }
 
-    /// Path and query of the first link in the newest letter with this subject to this address, waited for.
+    /// Waits for the newest email with this subject to this address, and returns path and query of its first link.
     pub async fn link_to(&self, to: &str, subject: &str) -> String {
         let letter = eventually(subject, async || {
             let letters = self.letters().into_iter().rev();
@@ -542,7 +542,7 @@ impl MailServer {
         format!("/{}", rest.split_once('/').expect("a path").1)
     }
 
-    /// The first letter, waited for.
+    /// Waits for the first email.
     async fn letter(&self) -> Received {
         eventually("a letter", async || self.letters().into_iter().next()).await
     }

@@ -13,7 +13,7 @@ use crate::support::process::Latchkey;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// An event of each of these days ago, oldest first.
+/// One event for each of these ages in days, oldest first.
 fn events(app: &TestApp, days: &[i64]) {
     for ago in days {
         app.db.execute(&format!(
@@ -57,7 +57,7 @@ async fn the_trail_is_kept_for_ever_or_for_the_set_time_and_verifies_either_way(
         .unwrap()
         .expect("an unbroken trail");
     assert_eq!((intact.since, intact.links, intact.head == before), (3, 2, true));
-    // And goes on from there.
+    // The next run continues after them.
     events(&app, &[0]);
     assert_eq!(short.accounts.maintenance.purge().await.unwrap(), 0);
     assert_eq!(

@@ -12,10 +12,10 @@ use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
 use crate::support::process::{Latchkey, eventually, free_port};
 
-/// What our metrics begin with; the second are those of any process.
+/// Prefixes of our metrics; the second is that of any process.
 const OURS: [&str; 2] = ["latchkey_", "process_"];
 
-/// Each series with its value. Strict: what Prometheus would not take fails.
+/// Each series with its value. Strict: fails for everything that Prometheus would refuse.
 fn read(text: &str) -> BTreeMap<String, f64> {
     let mut series = BTreeMap::new();
     let mut kinds = BTreeMap::new();
@@ -67,7 +67,7 @@ async fn metrics_are_served_on_a_separate_port() {
     let mut browser = running.browser();
     browser.log_in(ada.email, "not-the-password-at-all").await.is(422);
     browser.log_in(ada.email, ada.password).await.redirects_to("/home");
-    // From memory, once the lease is there.
+    // From memory, once the instance has a lease.
     eventually("a session out of memory", async || {
         browser.get("/home").await.is(200);
         (scrape(port).await["latchkey_session_loads_total{from=\"hit\"}"] >= 2.0).then_some(())
@@ -115,7 +115,7 @@ async fn metrics_are_served_on_a_separate_port() {
     for word in ["secret-path", "hidden", "ada@", "Ada", &browser.token] {
         assert!(!all.contains(word), "{word} is a label");
     }
-    // Nothing else is there.
+    // No other path exists.
     Browser::new(&format!("http://127.0.0.1:{port}")).get("/login").await.is(404);
 }
 
@@ -214,7 +214,7 @@ async fn names_types_help_texts_and_labels_of_the_metrics_are_frozen() {
         answer.body.contains("latchkey_upkeep_age_seconds ").then_some(answer.body)
     })
     .await;
-    // Which other routes were asked depends on how long the start took.
+    // Which other routes were requested depends on how long the start took.
     let is_other = |line: &str| line.starts_with("latchkey_request") && !line.contains("route=\"/login\"");
     let without_value = |line: &str| match line.starts_with('#') {
         true => line.to_owned(),
@@ -230,7 +230,7 @@ async fn names_types_help_texts_and_labels_of_the_metrics_are_frozen() {
     assert_eq!(lines, frozen);
 }
 
-/// Names of metrics in a text, without what a histogram adds.
+/// The names of the metrics in a text, without the suffixes of histograms.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
     let bare = |word: &str| {
@@ -264,7 +264,7 @@ async fn documentation_alerts_and_dashboard_know_the_metrics_there_are() {
         let used = names(&file(path));
         assert!(used.len() > 6 && used.is_subset(&documented), "{path}: {used:?}");
     }
-    // bin/check-metrics asks Prometheus what they do.
+    // bin/check-metrics tests their meaning with Prometheus.
     let (alerts, tried) = (file("deploy/alerts.yaml"), file("deploy/alerts.test.yaml"));
     for name in alerts.split("- alert: ").skip(1).filter_map(|rule| rule.split_whitespace().next()) {
         assert!(tried.contains(&format!("alertname=\"{name}\"")), "nothing makes {name} ring");

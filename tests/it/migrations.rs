@@ -1,4 +1,4 @@
-//! Migrations: each goes up, down and up again; instances that start at once do not trip over each other; and
+//! Migrations: each is applied, reverted and applied again; instances that start at once do not disturb each other; and
 //! `schema.rs` matches the database.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ fn each_migration_goes_up_down_and_up_again() {
 fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal() {
     let mut conn = emptied_connection();
     let (db, conn) = (&conn.0, &mut conn.1);
-    // A name of its own: roles belong to the whole server.
+    // A unique name, because roles belong to the whole server.
     let owner = format!("owner_{}", Uuid::new_v4().simple());
     db.execute(&format!(
         "CREATE ROLE {owner} NOSUPERUSER NOCREATEDB NOCREATEROLE; ALTER SCHEMA public OWNER TO {owner}; \
@@ -73,7 +73,7 @@ fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal
          INSERT INTO audit_events (act, actor, subject, address) VALUES ('logged-in', '{who}', '{who}', '192.0.2.1')"
     ))
     .unwrap();
-    // As the program does it, in every version that erases.
+    // As every version of the program erases.
     conn.batch_execute(&format!(
         "BEGIN; DELETE FROM users WHERE id = '{who}'; INSERT INTO audit_events (act, subject) VALUES ('deleted', '{who}'); \
          SELECT audit_erase('{who}', 'ada@example.org')"
@@ -83,14 +83,14 @@ fn an_owner_who_is_no_superuser_brings_up_the_schema_and_erases_what_is_personal
         lines(conn, "SELECT act || address AS line FROM audit_events ORDER BY id"),
         ["logged-in", "deleted"]
     );
-    // The door is open while the function runs and no longer.
+    // Erasing is allowed only while the function runs.
     let why = conn.batch_execute("UPDATE audit_events SET address = '', user_agent = ''").unwrap_err();
     assert!(why.to_string().contains("only grows"), "{why}");
     conn.batch_execute("ROLLBACK; RESET SESSION AUTHORIZATION").unwrap();
     db.execute(&format!("DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}"));
 }
 
-/// While instances are replaced, and after going back, the version before works with the newest schema.
+/// During an upgrade, and after going back, the previous version works with the newest schema.
 #[test]
 fn the_newest_migration_takes_nothing_away_and_demands_nothing_new_of_what_there_was() {
     let mut conn = emptied_connection();
@@ -103,7 +103,7 @@ fn the_newest_migration_takes_nothing_away_and_demands_nothing_new_of_what_there
     let before = picture(conn);
     conn.run_migration(newest).unwrap();
     let after = picture(conn);
-    // A trigger stays the same one when only the arguments of its function change.
+    // A trigger counts as the same if only the arguments of its function change.
     let kept: Vec<_> = after.lines().map(without_arguments).collect();
     for line in before.lines().map(without_arguments) {
         assert!(kept.contains(&line), "{} takes away: {line}", newest.name());
@@ -172,7 +172,7 @@ fn instances_that_migrate_an_empty_database_at_once_all_succeed_and_one_does_the
 #[test]
 fn a_migration_that_fails_changes_nothing_and_lets_the_next_instance_try() {
     let db = emptied();
-    // The first migration cannot make its table.
+    // The first migration cannot create its table.
     db.execute("CREATE TABLE sessions (in_the_way text)");
     let why = migrations::run(&db.url()).unwrap_err().to_string();
     assert!(why.starts_with("migration failed: "), "{why}");
@@ -181,7 +181,7 @@ fn a_migration_that_fails_changes_nothing_and_lets_the_next_instance_try() {
     assert_eq!(migrations::run(&db.url()).unwrap().len(), all().len());
 }
 
-/// The tables of the sessions are in the schema.rs of their crate.
+/// The tables of the sessions are in the `schema.rs` of their crate.
 #[test]
 fn both_files_schema_rs_are_what_diesel_would_print() {
     let db = TestDb::new();
@@ -192,7 +192,7 @@ fn both_files_schema_rs_are_what_diesel_would_print() {
     assert_eq!(include_str!("../../crates/sessions/src/schema.rs"), theirs);
 }
 
-/// Version 18 was the last with one directory of migrations. What it was then stands in fixtures where it differs.
+/// Version 18 was the last with one directory of migrations. The fixtures contain its files where they differ.
 fn schema_of_version_18(conn: &mut PgConnection) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names: Vec<String> = ["migrations", "tests/it/fixtures/migrations_18"]
@@ -270,7 +270,7 @@ fn the_tables_of_the_application_announce_by_their_ids() {
 fn emptied_connection() -> (TestDb, PgConnection) {
     let db = emptied();
     let mut conn = db.connect();
-    // Makes diesel's own table.
+    // Creates diesel's own table.
     conn.pending_migrations(migrations::ComposedMigrations).unwrap();
     (db, conn)
 }
@@ -287,7 +287,7 @@ fn without_arguments(line: &str) -> &str {
     line.split_once("EXECUTE FUNCTION announce_change(").map_or(line, |(trigger, _)| trigger)
 }
 
-/// The text of every function of ours.
+/// The source of every function of ours.
 fn function_bodies(conn: &mut PgConnection) -> Vec<String> {
     lines(
         conn,
@@ -307,7 +307,7 @@ fn lines(conn: &mut PgConnection, query: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.line).collect()
 }
 
-/// Every relation, column, constraint, index, function and trigger of ours, a line each.
+/// Every relation, column, constraint, index, function and trigger of ours, one per line.
 fn picture(conn: &mut PgConnection) -> String {
     conn.batch_execute("SET search_path TO public").unwrap();
     lines(
@@ -346,7 +346,7 @@ struct Column {
     in_key: bool,
 }
 
-/// What `diesel print-schema` prints, with our diesel.toml, as far as we use it.
+/// The output of `diesel print-schema` with our diesel.toml, as far as we use it.
 fn print_schema(conn: &mut PgConnection, wanted: impl Fn(&str) -> bool) -> String {
     let columns: Vec<Column> = sql_query(
         "SELECT c.relname::text AS \"table\", a.attname::text AS \"column\",
@@ -390,7 +390,7 @@ fn print_schema(conn: &mut PgConnection, wanted: impl Fn(&str) -> bool) -> Strin
     if !joinable.is_empty() {
         write!(out, "\n{}\n", joinable.join("\n")).unwrap();
     }
-    // A short list stands on one line.
+    // A short list is printed on one line.
     let names: Vec<&str> = tables.keys().copied().collect();
     let (open, between, close) = if names.len() > 2 { ("\n    ", ",\n    ", ",\n") } else { ("", ", ", ",") };
     let list = names.join(between);

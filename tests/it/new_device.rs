@@ -66,7 +66,7 @@ async fn not_me_ends_every_session_forgets_every_browser_and_mails_a_reset_link(
     mailbox.open(&letter.link()).await.is(410);
     mailbox.fill_in("/login", &[]).await;
     mailbox.post("/not-me", &[("token", &letter.token())]).await.is(422).is_refused("dead-link");
-    // The intruder knew the password. With the new password their browser counts as new again.
+    // The intruder knew the password. After the new password, their browser counts as new again.
     theirs.log_in(ada.email, ada.password).await.is(422);
     let fields = [("token", reset.token()), ("password", "gravel tuba otter lemon".to_owned())];
     mailbox

@@ -1,4 +1,4 @@
-//! Exporting one's data, and deleting one's account: logged out at once, restorable for a while, then erased.
+//! Exporting a user's own data, and deleting an account: logged out at once, restorable for a while, then erased.
 
 use futures_util::future::join;
 use latchkey::config::Transport;
@@ -56,8 +56,8 @@ async fn the_export_has_everything_about_the_person_and_nothing_that_opens_anyth
     browser.get("/account/export").await.redirects_to("/confirm?next=/account/export");
 }
 
-/// A new table or column that says whose it is has to be thought about: what of it goes into the export, and how it
-/// goes when they do. Say it here once both are done.
+/// A new table or column with a user's data has to be considered: which part of it is exported, and how it is deleted
+/// with the user. Add it here once both are done.
 #[actix_web::test]
 async fn no_table_about_people_is_forgotten() {
     let thought_of = [
@@ -153,7 +153,7 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
         "INSERT INTO audit_events (act, actor, subject, detail) VALUES ('invited', '{0}', '{0}', 'ada@example.org')",
         grace.id
     ));
-    // An administrator's event that says which session of hers was ended, and on which device.
+    // An administrator's event that says which of her sessions was ended, and on which device.
     let mut phone = app.browser();
     phone.headers.push((
         "user-agent",
@@ -184,7 +184,7 @@ async fn after_the_time_is_over_nothing_of_them_is_left_and_the_trail_still_hold
     assert!(intact.erased >= 4, "{intact:?}");
     app.browser().log_in(ada.email, ada.password).await.is(422);
     admin.get("/admin/audit").await.is(200).has_event("deleted");
-    // The address is free again.
+    // The address can be registered again.
     let again = [("name", "Ada"), ("email", ada.email), ("password", "analytical-engine-1837")];
     app.browser().fill_in("/register", &again).await.is(303);
     app.letter(ada.email, subjects::VERIFY_EMAIL).await;

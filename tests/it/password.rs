@@ -157,7 +157,7 @@ async fn no_session_opened_with_the_old_password_survives_its_change() {
         });
         let change = async {
             let fields = [("current_password", old), ("password", new)];
-            // Throttled by the log-ins racing it, it is pressed again.
+            // If the parallel log-ins throttle it, it is sent again.
             while browser.post("/account/password", &fields).await.status == 429 {
                 app.wait_out_throttles();
             }
@@ -188,7 +188,7 @@ async fn two_changes_at_once_leave_one_password_and_one_session() {
             tab
         }
     });
-    // Both are answered first: until then the old key may still be served.
+    // Wait for both answers: until then the old key may still be served.
     let tabs = join_all(changes).await;
     let mut kept = Vec::new();
     for mut tab in tabs {

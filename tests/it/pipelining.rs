@@ -1,5 +1,5 @@
-//! Connections that send more than one request at a time: all are answered, one after the other, and those that read
-//! no answers get no further.
+//! Connections that send more than one request at a time: all requests are answered in order, and a client that reads
+//! no responses is not read from.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use crate::support::app::TestApp;
 use crate::support::process::{DataDir, Latchkey, Running};
 
-/// The memory one connection may take, regardless of what it sends: some 40 KiB, and room for the allocator.
+/// The memory that one connection may take, regardless of what it sends: some 40 KiB, and overhead of the allocator.
 const PER_CONNECTION: u64 = 64 * 1024;
 
 #[actix_web::test]
@@ -25,7 +25,7 @@ async fn many_requests_at_once_are_answered_in_their_order() {
         text.push_str("GET /static/app.css HTTP/1.1\r\nHost: localhost\r\n\r\n");
         text.push_str("HEAD /static/app.css HTTP/1.1\r\nHost: localhost\r\n\r\n");
         wanted.extend([(200, Some("text/css; charset=utf-8")), (200, Some("text/css; charset=utf-8"))]);
-        // Bare line feeds, and blank lines before the request line, as RFC 9112 §2.2 allows.
+        // Bare line feeds, and blank lines before the request line (allowed by RFC 9112 §2.2).
         text.push_str("\r\nGET /healthz HTTP/1.1\nHost: localhost\n\n");
         wanted.push((200, None));
         // A body that looks like a request, and one that is not read because its form has no token.
@@ -41,7 +41,7 @@ async fn many_requests_at_once_are_answered_in_their_order() {
     }
     text.push_str("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     wanted.push((404, Some("text/html; charset=utf-8")));
-    // Whole, and in pieces that end anywhere.
+    // In one piece, and in pieces that end anywhere.
     for piece in [text.len(), 4096, 1371, 7] {
         let (address, text) = (address(&app.origin), text.clone());
         let answers = task::spawn_blocking(move || exchange(&address, text.as_bytes(), piece)).await.unwrap();
@@ -105,13 +105,13 @@ async fn clients_that_read_nothing_hold_little_memory_and_delay_no_page() {
     }
 }
 
-/// Holding a connection open for nothing would let one client take them all.
+/// If idle connections were kept forever, one client could take all of them.
 #[actix_web::test]
 async fn a_body_of_which_nothing_comes_holds_no_connection() {
     let app = TestApp::spawn();
     for head in ["GET /nothing", "GET /login", "POST /login"] {
         let mut stream = TcpStream::connect(address(&app.origin)).unwrap();
-        // Longer than a body may take, shorter than for ever.
+        // Longer than a body may take, but finite.
         stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
         let text = format!("{head} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
         stream.write_all(text.as_bytes()).unwrap();
@@ -130,7 +130,7 @@ fn address(origin: &str) -> String {
     origin.replace("http://localhost", "127.0.0.1")
 }
 
-/// Opens `count` connections, sends each `text` as far as it is taken, and returns when none takes more.
+/// Opens `count` connections, sends each `text` as far as the server accepts it, and returns when none accepts more.
 fn send_without_reading(address: &str, count: usize, text: &str) -> Vec<TcpStream> {
     let address: SocketAddr = address.parse().unwrap();
     let mut streams: Vec<(TcpStream, &[u8])> = Vec::new();
@@ -152,7 +152,7 @@ fn send_without_reading(address: &str, count: usize, text: &str) -> Vec<TcpStrea
                     sent += count;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // Refused, which is as good.
+                // A refused connection is fine, too.
                 Err(_) => *rest = &[],
             }
         }
@@ -162,14 +162,14 @@ fn send_without_reading(address: &str, count: usize, text: &str) -> Vec<TcpStrea
     streams.into_iter().map(|(stream, _)| stream).collect()
 }
 
-/// Bytes of the program that are in memory.
+/// The resident memory of the program in bytes.
 fn resident(running: &Running) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
 }
 
-/// Sends `text` in pieces and reads answers until the connection ends: status and type of each.
+/// Sends `text` in pieces and reads responses until the connection ends. Returns status and type of each.
 fn exchange(address: &str, text: &[u8], piece: usize) -> Vec<(u16, Option<String>)> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -177,7 +177,7 @@ fn exchange(address: &str, text: &[u8], piece: usize) -> Vec<(u16, Option<String
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let mut buffer = [0; 65536];
-        // A reset behind the last answer is an end as well.
+        // A reset after the last response ends the connection, too.
         while let Ok(count @ 1..) = reading.read(&mut buffer) {
             bytes.extend_from_slice(&buffer[..count]);
         }
@@ -191,7 +191,7 @@ fn exchange(address: &str, text: &[u8], piece: usize) -> Vec<(u16, Option<String
     answers(&reader.join().unwrap())
 }
 
-/// Takes what was read apart. An answer to HEAD has a length and no body: what follows it begins like an answer.
+/// Parses the responses. A response to HEAD has a length and no body: what follows it begins like a response.
 fn answers(mut bytes: &[u8]) -> Vec<(u16, Option<String>)> {
     let mut answers = Vec::new();
     while let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

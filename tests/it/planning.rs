@@ -23,7 +23,7 @@ fn key(number: u64) -> Key {
     Key::parse(&format!("{}{number}A", "0".repeat(34))).unwrap()
 }
 
-/// As many as Postgres needs to tell an index from a table that is read through.
+/// Enough for Postgres to prefer an index to a sequential scan.
 const PEOPLE: u64 = 3000;
 
 #[actix_web::test]
@@ -64,6 +64,6 @@ async fn a_lookup_of_one_key_is_planned_once_and_not_each_time() {
         .await
         .unwrap();
     let [Plans { made_anew, kept, statement }] = &plans[..] else { panic!("{} statements", plans.len()) };
-    // Postgres always tries five.
+    // Postgres always tries five custom plans first.
     assert_eq!((*made_anew, *kept), (5, 16), "{statement}");
 }

@@ -1,5 +1,5 @@
-//! The real Prometheus reads the real program: what it makes of the metrics, the rules and the dashboard. `bin/check-metrics`
-//! runs it, because the package is large.
+//! The real Prometheus reads the metrics of the real program and evaluates the rules and the dashboard.
+//! `bin/check-metrics` runs it, because the package is large.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use crate::support::app::TestApp;
 use crate::support::browser::Browser;
 use crate::support::process::{DataDir, Latchkey, Running, eventually, free_port};
 
-/// A panel of what goes wrong is empty while nothing does.
+/// A panel for failures is empty while nothing fails.
 const EMPTY_WHEN_WELL: &str = "Failing, by route";
 
 #[actix_web::test]
@@ -31,13 +31,13 @@ async fn prometheus_takes_the_metrics_the_rules_and_every_query_of_the_dashboard
     })
     .await;
     passes("promtool check metrics", &promtool(&["check", "metrics"], &told));
-    say("metrics", format!("{} series, nothing to object to", series(&told)));
+    say("metrics", format!("{} series, no lint errors", series(&told)));
     let rules = promtool(&["check", "rules", &file("alerts.yaml")], "");
     passes("promtool check rules", &rules);
     say("rules", String::from_utf8_lossy(&rules.stdout).trim().rsplit(':').next().unwrap_or_default().trim());
     passes("promtool test rules", &promtool(&["test", "rules", &file("alerts.test.yaml")], ""));
     let cases = fs::read_to_string(file("alerts.test.yaml")).unwrap().matches("- name: ").count();
-    say("alerts", format!("{cases} cases ring, or stay silent, as they should"));
+    say("alerts", format!("{cases} cases fire or stay silent as expected"));
 
     let prometheus = Prometheus::reading(port).await;
     // A rate needs two scrapes.
@@ -51,19 +51,19 @@ async fn prometheus_takes_the_metrics_the_rules_and_every_query_of_the_dashboard
     .await;
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule}");
-        // Mail fails here, and nothing else does.
+        // Mail fails here; nothing else does.
         assert!(rule["state"] != "firing", "{rule}");
     }
-    say("rules, live", format!("{} evaluated without an error, none rings", rules.len()));
+    say("rules, live", format!("{} evaluated without an error, none fires", rules.len()));
     let queries = queries();
     for (panel, query) in &queries {
         let found = prometheus.ask(query).await;
         assert!(!found.is_empty() || panel == EMPTY_WHEN_WELL, "{panel}: nothing for {query}");
     }
-    say("dashboard", format!("{} queries, each has something to show", queries.len()));
+    say("dashboard", format!("{} queries, each returns data", queries.len()));
 }
 
-/// Something of everything that is counted.
+/// Causes at least one event for every counter.
 async fn people_come(app: &TestApp, running: &Running) {
     let ada = app.ada().await;
     let mut browser = running.browser();
@@ -167,7 +167,7 @@ impl Prometheus {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// The series a query finds now.
+    /// The series that a query returns now.
     async fn ask(&self, query: &str) -> Vec<Value> {
         let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
         let answer = self.get(&format!("/api/v1/query?query={encoded}")).await;

@@ -142,7 +142,8 @@ async fn ten_wrong_codes_end_the_pending_login_and_delay_no_other_user() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let (_, codes) = app.enrol(&mut app.logged_in(&ada).await).await;
     let (_, graces) = app.enrol(&mut app.logged_in(&grace).await).await;
-    // Everybody here has the same address. One knows a password, and not even the owner waits for them.
+    // All browsers here have the same IP address. One attacker knows a password; not even the owner has to wait for the
+    // attackers.
     let mut owner = app.pending(&ada).await;
     let mut thief = app.pending(&ada).await;
     for _ in 0..3 {
@@ -180,7 +181,7 @@ async fn ten_wrong_codes_at_a_confirmation_stop_that_session_only() {
     thief.post("/confirm", &fields).await.redirects_to("/home");
 }
 
-/// What the form on the page sends besides its token: which set it replaces.
+/// The field that the form sends besides its token: the set that it replaces.
 async fn replaces(browser: &mut Browser) -> String {
     let page = browser.get("/account/security").await;
     page.is(200).attribute("form:not([hidden]) > input[name=replaces]", "value").expect("a set")
@@ -206,7 +207,7 @@ async fn the_page_with_the_codes_loaded_again_makes_no_others_and_says_what_to_d
     assert_eq!(app.events("recovery-codes-made"), 1);
     let mut browser = app.pending(&ada).await;
     browser.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
-    // Using one up is no reason to refuse new ones.
+    // A used code is no reason to refuse new ones.
     let set = replaces(&mut owner).await;
     owner.post("/account/recovery-codes", &[("replaces", &set)]).await.is(200);
 }
@@ -267,7 +268,7 @@ async fn codes_say_what_they_stand_in_for_and_whether_there_were_others() {
     let renewed = browser.post("/account/recovery-codes", &[]).await;
     renewed.is(200).has_notice("codes-replaced");
     renewed.has_notice("codes-for-totp-or-passkey");
-    // All used up: there are no earlier ones that could stop working.
+    // All codes are used up, so there are no earlier ones that could stop working.
     app.db.execute("DELETE FROM recovery_codes");
     browser.post("/account/recovery-codes", &[]).await.is(200).has_no_notice("codes-replaced");
 }

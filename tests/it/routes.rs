@@ -1,4 +1,4 @@
-//! Walks the route table: the guard of a route alone decides the answer, for every persona.
+//! Tests the route table: for every persona, the guard of a route alone decides the response.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,16 +17,16 @@ use crate::support::generated::check_table;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Persona {
     Anonymous,
-    /// The password was right, the second factor is still to be proven.
+    /// The password was accepted, the second factor is still missing.
     Pending,
-    /// Logged in, and confirmed, an hour ago.
+    /// Logged in and confirmed an hour ago.
     Member,
     ConfirmedMember,
     Admin,
     ConfirmedAdmin,
-    /// A confirmed admin whose browser is made to send this by another site.
+    /// A confirmed administrator whose browser was made to send this by another site.
     CrossSite,
-    /// A confirmed admin with the token of another session of theirs.
+    /// A confirmed administrator with the token of another session of theirs.
     ForeignToken,
 }
 
@@ -54,7 +54,7 @@ fn expected(guard: GuardKind, method: Method, persona: Persona) -> Outcome {
     use Persona::*;
     match (guard, persona) {
         (_, CrossSite) if method == Method::Post => Outcome::Forbidden,
-        // A browser with a session, or with no cookie at all, has no pending log-in.
+        // A browser with a session, or without any cookie, has no pending log-in.
         (GuardKind::Pending, Pending) => Outcome::Admitted,
         (GuardKind::Pending, _) => Outcome::LogIn,
         (_, ForeignToken) if method == Method::Post => Outcome::Forbidden,
@@ -88,7 +88,7 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
     }
 }
 
-/// Posts nothing but this token, as forms do or as scripts do.
+/// Posts only this token, as forms or as scripts do.
 async fn post(browser: &mut Browser, row: &Route, path: &str, token: &str) -> Answer {
     if row.face == Face::Page {
         return browser.post_bare(path, &[("csrf_token", token)]).await;
@@ -112,7 +112,7 @@ fn every_row() -> Vec<Route> {
     rows
 }
 
-/// The path of a row with ids that name nothing.
+/// The path of a row with ids that do not exist.
 fn filled(path: &str) -> String {
     let id = Uuid::new_v4().to_string();
     path.split('/')
@@ -176,7 +176,7 @@ async fn admission_depends_only_on_the_guard_of_the_route() {
                 Method::Post => post(&mut browser, &row, &path, &token).await,
             };
             let (got, want) = (outcome(&row, &answer), expected(row.guard, row.method, persona));
-            // That guard asks the database, while the form is read: either may refuse first.
+            // This guard queries the database while the form is read, so either may refuse first.
             let both_refuse = row.guard == GuardKind::Pending && persona == Persona::ForeignToken;
             if got != want && !(both_refuse && got == Outcome::Forbidden) {
                 wrong.push(format!("{persona:?} {:?} {}: {got:?} instead of {want:?}", row.method, row.path));
@@ -485,7 +485,7 @@ fn references() -> Vec<Reference> {
             found.push(Reference { method: Method::Get, path, place: file.display().to_string() });
         }
     }
-    // Wholly computed ones are followed on the pages.
+    // Completely computed links are followed on the pages.
     found.retain(|reference| reference.path.starts_with('/') && !reference.path.starts_with("/0000"));
     found
 }
@@ -527,7 +527,7 @@ fn without_comments(text: &str) -> String {
     kept + rest
 }
 
-/// What each guard does to each kind of person, as docs/security.md shows it (ASVS 5.0 8.1.1).
+/// The response of each guard to each kind of user, as docs/security.md shows it (ASVS 5.0 8.1.1).
 fn who_gets_in_where() -> String {
     let personas =
         EVERYBODY.iter().filter(|persona| !matches!(persona, Persona::CrossSite | Persona::ForeignToken));

@@ -1,4 +1,4 @@
-//! Pending log-ins: the password was right and the second factor is missing.
+//! Pending log-ins: the password was accepted and the second factor is missing.
 
 use futures_util::future::join_all;
 
@@ -168,7 +168,7 @@ async fn a_confirmation_asks_for_the_password_and_a_code() {
     browser.fill_in("/confirm", &fields).await.redirects_to("/account/security");
     assert_ne!(browser.key(), key);
     app.age_confirmations();
-    // The same code once more, then what stands in for the app.
+    // The same code once more, then the recovery codes that replace the app.
     browser.fill_in("/confirm", &fields).await.is(422);
     let fields = [("password", ada.password), ("code", &recovery[0])];
     browser.fill_in("/confirm", &fields).await.redirects_to("/home");

@@ -12,7 +12,7 @@ const NEW: &str = "gravel tuba otter lemon";
 const NEWER: &str = "velvet anchor pigeon soup";
 const WRONG: &str = "not-the-password-at-all";
 
-/// Uses the product like its users do, and returns every secret that occurred.
+/// Uses the product as users do, and returns every secret that occurred.
 async fn live(app: &TestApp) -> Vec<String> {
     let setup = app.accounts.registration.setup_link().await.unwrap().unwrap();
     let mut secrets = vec![setup.rsplit_once('=').unwrap().1.to_owned()];
@@ -20,7 +20,7 @@ async fn live(app: &TestApp) -> Vec<String> {
     let mut browser = app.logged_in(&ada).await;
     secrets.push(browser.key());
     app.browser().log_in(ada.email, WRONG).await.is(422);
-    // The password in the wrong field.
+    // The password typed into the wrong field.
     app.browser().log_in(ada.password, ada.email).await.is(422);
     browser.fill_in("/confirm", &[("password", WRONG)]).await.is(422);
     browser.fill_in("/confirm", &[("password", ada.password)]).await.is(303);
@@ -47,7 +47,7 @@ async fn live(app: &TestApp) -> Vec<String> {
         admin.post(&format!("{path}/{verb}"), fields).await.is(303);
     }
     secrets.push(admin.key());
-    // With the second factor still before them.
+    // A log-in that still needs the second factor.
     secrets.push(app.pending(&ada).await.key());
     for letter in app.letters().await {
         if letter.text.contains("token=") || letter.text.contains("invite=") {
@@ -92,7 +92,7 @@ async fn a_database_in_use_contains_nothing_to_log_in_with() {
     }
     let (code, columns, why) = audited(&app);
     assert_eq!((code, why.as_str()), (Some(0), ""));
-    // The scan really looked at the columns.
+    // The scan really read the columns.
     for (column, kind) in [
         ("sessions.key_hash", "credential"),
         ("user_tokens.token_hash", "credential"),

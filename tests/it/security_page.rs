@@ -1,4 +1,4 @@
-//! The lists in docs/security.md match the program. Each list stands between two comments that name it.
+//! The lists in docs/security.md match the program. Each list is between two comments that name it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use latchkey::web::session::guard::GuardKind;
 
 use crate::support::generated::check_table;
 
-/// Fields that no form of a page declares: every form has them, or the query.
+/// Fields that no form struct declares, because every form has them or because they are in the query.
 const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];
 
 fn root() -> PathBuf {
@@ -30,7 +30,7 @@ fn list(name: &str) -> String {
     list.to_owned()
 }
 
-/// What stands between backticks in the first cell of each row.
+/// The text between backticks in the first cell of each row.
 fn first_cells(list: &str) -> BTreeSet<String> {
     let rows =
         list.lines().filter_map(|line| line.strip_prefix("| ")).filter_map(|row| row.split(" |").next());
@@ -108,14 +108,14 @@ fn every_field_has_its_rule() {
     same("fields", &first_cells(&list("fields")), &there);
 }
 
-/// The row of a field, for what it says.
+/// The row of a field.
 fn rule(field: &str) -> String {
     let list = list("fields");
     let start = format!("| `{field}` |");
     list.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no {field}")).to_owned()
 }
 
-/// The greatest `n` that is accepted, all smaller ones from `least` being so too.
+/// The greatest accepted `n`; all smaller ones from `least` on must be accepted, too.
 fn longest(least: usize, accepts: impl Fn(usize) -> bool) -> usize {
     assert!(accepts(least));
     (least..).find(|n| !accepts(n + 1)).expect("an end")
@@ -178,7 +178,7 @@ fn everything_that_is_recorded_is_listed() {
     same("acts", &spans(&list("acts")).into_iter().collect(), &acts);
 }
 
-/// Up to the parenthesis that closes what is open already.
+/// The text up to the parenthesis that closes the one already open.
 fn arguments(rest: &str) -> &str {
     let (mut depth, mut quoted) = (1, false);
     for (at, c) in rest.char_indices() {
@@ -195,7 +195,7 @@ fn arguments(rest: &str) -> &str {
     rest
 }
 
-/// The message of every event: the last text among the arguments of the macro.
+/// The messages of all log events: the last text among the macro's arguments.
 fn messages() -> BTreeSet<String> {
     let mut messages = BTreeSet::new();
     for (place, text) in ["src", "crates/db/src", "crates/sessions/src"].into_iter().flat_map(sources) {

@@ -39,14 +39,14 @@ async fn the_first_start_prints_a_link_that_makes_the_first_administrator_once()
     late.open(&path).await.is(410);
     let fields =
         [("token", token(&path)), ("name", "Eve"), ("email", "eve@example.org"), ("password", PASSWORD)];
-    // The page without a link to use has no form; any other one has a token.
+    // The page without a usable link has no form; any other page has a token.
     late.get("/login").await.is(200);
     late.post("/setup", &fields).await.is(422).is_refused("dead-link");
 
     first.stop(Signal::SIGTERM).await;
     assert_eq!(dir.postgres(), None);
 
-    // Its own readiness is told after the link would have been.
+    // Readiness is logged after the link would have been.
     let mut second = latchkey.serve_ready().await;
     second.logged("\"ready\"").await;
     grace.get("/admin").await.is(200);
@@ -88,7 +88,7 @@ async fn after_kill_9_sessions_data_and_secret_are_still_there() {
     grace.get("/home").await.is(200).says("Grace");
     assert_eq!((dir.read("secret"), dir.postgres()), (secret, postgres));
 
-    // The same after an unclean stop of everything.
+    // The same after all processes were killed.
     second.kill().await;
     kill(dir.postgres().expect("a server left behind"), Signal::SIGKILL).unwrap();
     let mut third = latchkey.serve_ready().await;
@@ -108,7 +108,7 @@ async fn two_instances_that_start_at_once_on_one_directory_share_it_until_the_la
 
     let path = setup_path(&one).await;
     let mut grace = two.browser();
-    // Either instance's link, on either instance.
+    // The link of either instance works on either instance.
     set_up(&mut grace, &path, "grace@example.org").await;
     grace.log_in("grace@example.org", PASSWORD).await.redirects_to("/home");
     let mut elsewhere = one.browser();
@@ -222,7 +222,7 @@ async fn a_taken_port_is_one_clear_line() {
 async fn a_database_that_is_newer_than_the_program_is_served_all_the_same() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    // A migration of a version to come, which expands.
+    // A migration of a future version that only adds.
     app.db.execute(
         "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000');
          ALTER TABLE users ADD COLUMN nickname text; ALTER TABLE sessions ADD COLUMN colour text DEFAULT 'red'",
@@ -252,7 +252,7 @@ async fn a_signal_lets_what_is_running_finish() {
             browser.post("/login", &fields).await.redirects_to("/home");
             browser
         });
-        // Upkeep may wait as well.
+        // The background tasks may have to wait as well.
         let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
                      AND wait_event_type = 'Lock' AND query NOT LIKE 'DELETE%')";
         eventually("a log-in under way", async || app.db.scalar::<bool>(waits).then_some(())).await;
@@ -264,7 +264,7 @@ async fn a_signal_lets_what_is_running_finish() {
         let (status, _) = running.ended().await;
         assert_eq!(status.code(), Some(0));
 
-        // Every acknowledged change is kept.
+        // Every acknowledged change is still there.
         let _again = latchkey.serve_ready().await;
         browser.get("/home").await.is(200);
     }
@@ -376,7 +376,7 @@ async fn a_restart_of_the_database_ends_no_session_and_needs_no_restart_of_ours(
 
 // ------------------------------------------------------------------------------------- the tools
 
-/// What `db::migrations` locks.
+/// The advisory lock of `db::migrations`.
 const MIGRATION_LOCK: i64 = 0x1A7C_4B3E;
 
 pub async fn setup_path(running: &Running) -> String {
@@ -400,7 +400,7 @@ async fn logged_in(running: &Running, person: &Person) -> Browser {
     browser
 }
 
-/// A port at which a database will be reached, but only once it is opened.
+/// A port at which a database can be reached once it is opened.
 struct Gate(u16);
 
 impl Gate {
@@ -441,7 +441,7 @@ fn parts(db: &TestDb) -> (String, String) {
     (url.path()[1..].to_owned(), format!("{}/.s.PGSQL.{}", query("host"), query("port")))
 }
 
-/// Browsers that ask for their page again and again, until told to stop.
+/// Browsers that request their page repeatedly until told to stop.
 struct Load {
     answers: Rc<std::cell::RefCell<Vec<u16>>>,
     goes_on: Rc<Cell<bool>>,
@@ -472,7 +472,7 @@ impl Load {
         eventually("more answers", async || (self.answers.borrow().len() > before + 8).then_some(())).await;
     }
 
-    /// All of the last answers were `status`.
+    /// Whether the latest response of each browser has this `status`.
     async fn is_answered(&self, status: u16) {
         let before = self.answers.borrow().len();
         eventually(&format!("{status} for all"), async || {

@@ -86,7 +86,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     }
 }
 
-/// The lines of `latchkey config` in their columns, which two spaces part.
+/// The lines of `latchkey config` as columns, which are separated by two spaces.
 fn rows(ran: &Ran) -> Vec<Vec<String>> {
     let cells = |line: &&str| {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
@@ -276,7 +276,7 @@ fn every_command_refuses_what_serve_refuses() {
         for command in [&["serve"][..], &["config"], &["migrate"], &["user", "list"], &["audit", "head"]] {
             let ran = deployed().with(name, value).run(command);
             let line = ran.refused();
-            // The cost of hashing has several settings, which it names together.
+            // The cost of hashing has several settings, which one error names together.
             let named = name.strip_prefix("LATCHKEY__HASHING").map_or(name, |_| "hashing");
             assert!(line.contains(named) && !line.contains("hunter2"), "{name}: {line}");
         }

@@ -1,4 +1,4 @@
-//! The first administrator.
+//! Creating the first administrator.
 
 use futures_util::future::join_all;
 

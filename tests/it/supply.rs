@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// Our own crates that are part of the program: in no registry, so without a hash.
+/// Crates of this workspace that are part of the program: in no registry, so without a hash.
 const OURS: [&str; 3] = ["latchkey-db", "latchkey-sessions", "local-postgres"];
 
 fn read(path: &str) -> String {

@@ -9,7 +9,7 @@ use crate::support::browser::{Answer, Browser};
 
 const WRONG: &str = "not-the-password-at-all";
 
-/// Four failures are free; the fifth is still looked at and starts the wait.
+/// Four failures are free; the fifth is still checked and starts the wait.
 const LOOKED_AT: usize = 5;
 
 async fn guess(app: &TestApp, email: &str, from: Option<&str>) -> Answer {
@@ -148,7 +148,7 @@ async fn one_network_has_a_budget_over_all_accounts() {
     assert_eq!(right(&app, &ada).await, 429);
     app.wait_out_throttles();
     assert_eq!(right(&app, &ada).await, 303);
-    // The right password gives back its own attempt and no more.
+    // The right password refunds its own attempt only.
     guess(&app, "p50@example.org", None).await.is(422);
     guess(&app, "p51@example.org", None).await.is(429);
 }
@@ -261,7 +261,7 @@ async fn refunds_for_unchecked_passwords_never_go_below_zero() {
         settings.throttle.account_free = 100;
     });
     let ada = app.ada().await;
-    // As if the right password came in between, each time.
+    // As if the right password was entered in between, each time.
     app.db.execute(
         "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS \
          'BEGIN DELETE FROM password_lanes WHERE lane = NEW.lane; RETURN NULL; END'; \
@@ -297,7 +297,7 @@ async fn a_reader_of_the_whole_database_cannot_log_in_with_its_contents() {
         eve.token.clone(),
         eve.cookies["latchkey-form"].clone(),
     ]);
-    // Typed into the wrong field, as happens.
+    // The password typed into the wrong field, as happens.
     eve.log_in("hinge meadow oyster drum", "").await.is(422);
     secrets.push("hinge meadow oyster drum".into());
     let letters = app.letters().await;
@@ -319,7 +319,7 @@ async fn a_reader_of_the_whole_database_cannot_log_in_with_its_contents() {
     for letter in &letters {
         assert!(!dump.contains(letter.link().as_str()));
     }
-    // What is there instead of the key is its hash, and the hash opens nothing.
+    // The database holds the key's hash, which is not accepted as a key.
     let hash: String =
         app.db.scalar("SELECT encode(key_hash, 'hex') FROM sessions ORDER BY created_at LIMIT 1");
     assert_eq!(hash, HEXLOWER.encode(&secret::sha256(browser.key().as_bytes())));

@@ -22,7 +22,7 @@ async fn an_app_counts_only_once_it_has_shown_the_right_code() {
     assert_eq!(key.replace(' ', "").len(), 32);
     assert_eq!(shown.count("svg.qr path"), 1);
     let authenticator = AuthenticatorApp::with_key(&key);
-    // Not yet: the password is enough.
+    // Before the set-up is finished, the password is enough.
     app.logged_in(&ada).await;
     for wrong in [authenticator.wrong_code(&app), String::new(), "12345".into(), "x".repeat(5000)] {
         let again = browser.post("/account/totp/finish", &[("code", &wrong)]).await;
@@ -88,7 +88,7 @@ async fn the_code_that_set_the_app_up_and_every_other_logs_in_once() {
     let mut browser = app.pending(&ada).await;
     let code = authenticator.code(step);
     browser.post("/login/second-factor", &[("code", &code)]).await.is(422);
-    // The step before is still good, then used up, and no guess in all this.
+    // The code of the previous step is still accepted, then used up; none of this counts as a guess.
     app.db.execute(&format!("UPDATE totp SET last_step = {step} - 2"));
     let before = authenticator.code(app.step() - 1);
     browser.post("/login/second-factor", &[("code", &before)]).await.redirects_to("/home");
@@ -106,7 +106,7 @@ async fn the_code_that_set_the_app_up_and_every_other_logs_in_once() {
     assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 0);
 }
 
-/// A phone whose clock is ahead shows the next code. Once it was used, the last accepted step never goes back.
+/// A phone whose clock is ahead shows the next code. After its use, the last accepted step never goes back.
 #[actix_web::test]
 async fn the_next_code_logs_in_and_the_ones_before_it_are_used_up() {
     let app = TestApp::spawn();
@@ -160,7 +160,7 @@ async fn one_code_in_ten_parallel_log_ins_opens_one_session() {
     assert_eq!(answers.iter().filter(|answer| answer.is_sent_to("/home")).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.status == 422).count(), 9);
     assert_eq!(app.live_sessions(&ada), 1);
-    // Nine double clicks lock nothing.
+    // Nine double clicks do not lock the app.
     assert_eq!(app.db.scalar::<i64>("SELECT failures::bigint FROM totp"), 0);
 }
 
@@ -181,7 +181,7 @@ async fn of_a_hundred_parallel_guesses_ten_are_looked_at_and_then_the_app_is_loc
     let letters = app.letters().await;
     assert_eq!(letters.iter().filter(|it| it.subject == subjects::FACTOR_LOCKED).count(), 1);
 
-    // The right code opens nothing any more, a recovery code does.
+    // The right code is refused from now on, a recovery code is accepted.
     let mut browser = app.pending(&ada).await;
     let code = app.fresh_code(&authenticator);
     browser.post("/login/second-factor", &[("code", &code)]).await.is(422).is_refused("locked");
@@ -190,7 +190,7 @@ async fn of_a_hundred_parallel_guesses_ten_are_looked_at_and_then_the_app_is_loc
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     admin.get(&format!("/admin/users/{}", ada.id)).await.has_notice("totp-locked");
-    // Set up anew it works again.
+    // After a new set-up the app works again.
     browser.get("/account/security").await;
     browser.post("/account/totp/remove", &[]).await.redirects_to("/account/security");
     let (authenticator, _) = app.enrol(&mut browser).await;
@@ -244,14 +244,14 @@ async fn nothing_that_is_shown_lies_in_the_database() {
     let seeds = [authenticator.seed().to_vec(), BASE64URL_NOPAD.decode(key.as_bytes()).unwrap()];
     let decoded = bare.iter().map(|code| AuthenticatorApp::with_key(code).seed().to_vec()).chain(seeds);
     let texts: Vec<&String> = codes.iter().chain(&bare).chain([&key]).collect();
-    // As text, and as the hex that a bytea is dumped as: of the text, and of what it stands for.
+    // As text, and as hexadecimal, which is how a bytea is dumped: of the text and of the bytes that it encodes.
     for secret in &texts {
         assert!(!dump.contains(*secret) && !dump.contains(&HEXLOWER.encode(secret.as_bytes())), "{secret}");
     }
     for secret in decoded {
         assert!(secret.len() >= 16 && !dump.contains(&HEXLOWER.encode(&secret)), "{secret:?}");
     }
-    // The search finds what does lie there.
+    // The search finds values that are there.
     let hash = Sha256::digest(BASE64URL_NOPAD.decode(key.as_bytes()).unwrap());
     assert!(dump.contains(&HEXLOWER.encode(&hash)) || dump.contains(&HEXLOWER.encode(&Sha256::digest(&key))));
 }
@@ -268,7 +268,7 @@ async fn seeds_outlive_a_change_of_secret() {
     let changing = app.beside(|settings| {
         settings.secret = secret().with_previous(Some(settings.secret.clone()));
     });
-    // More than are looked at in one go, none of which opens, and Ada somewhere among them.
+    // More users than one batch, none of whose seeds can be opened, and Ada among them.
     app.db.execute(
         "WITH many AS (INSERT INTO users (email, email_key, name, role) \
              SELECT n || '@example.org', n || '@example.org', 'Many', 'member' FROM generate_series(1, 1100) n RETURNING id) \
@@ -324,7 +324,7 @@ async fn a_session_that_ended_while_its_form_arrived_adds_no_factor() {
     let authenticator = AuthenticatorApp::with_key(&shown.text("#key .code").unwrap());
     let code = authenticator.code(app.step());
 
-    // Past its guard, it waits for the user's row, which a reset has.
+    // After the guard, the request waits for the user's row, which a reset has locked.
     let mut resetting = app.db.connect();
     resetting.batch_execute("BEGIN; SELECT FROM users FOR UPDATE").unwrap();
     let finishing =

@@ -1,10 +1,10 @@
 //! Templates isolate typed text (`<bdi>`), and a form with a new password names the account. Checked in the template
-//! sources, so that it holds for new templates too.
+//! sources, so that it also holds for new templates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What an expression is called that a person typed.
+/// The names of expressions that contain typed text.
 const TYPED: [&str; 8] = ["name", "email", "person_name", "person_email", "invited_by", "to", "who", "typed"];
 
 struct Template {
@@ -38,7 +38,7 @@ fn without_comments(text: &str) -> String {
     parts.fold(first, |kept, part| kept + part.split_once("#}").map_or("", |(_, rest)| rest))
 }
 
-/// Every `{{ expression }}` with what stands before it.
+/// Every `{{ expression }}` with the text before it.
 fn expressions(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.match_indices("{{").filter_map(|(at, _)| {
         let inside = text[at + 2..].split_once("}}")?.0;
@@ -51,7 +51,7 @@ fn is_typed(expression: &str) -> bool {
     is_path && TYPED.contains(&expression.rsplit('.').next().unwrap_or_default())
 }
 
-/// Places where what a person typed is not kept to itself.
+/// Places where typed text is not isolated.
 fn loose(template: &Template) -> Vec<String> {
     // The lab of /compare names its own parts, and the macros name their fields.
     if template.path.starts_with("compare") {
@@ -60,7 +60,7 @@ fn loose(template: &Template) -> Vec<String> {
     let is_field = |expression: &str| template.path == "_ui.html" && expression == "name";
     expressions(&template.text)
         .filter(|(expression, before)| {
-            // Inside a tag it is an attribute; `fields_follow_what_is_typed` looks at those that matter.
+            // Inside a tag it is an attribute; `fields_follow_what_is_typed` checks those that matter.
             let in_tag = before.rfind('<') > before.rfind('>');
             is_typed(expression) && !is_field(expression) && !in_tag && !before.ends_with("<bdi>")
         })
@@ -97,7 +97,7 @@ fn fields_follow_what_is_typed() {
         for input in text.split("<input").skip(1) {
             let input = input.split_once("\n").map_or(input, |(line, _)| line);
             let has = |words: &str| input.contains(words);
-            // Not a person's own words: a secret, a code, a tick, what is not shown.
+            // Not a user's own words: a secret, a code, a checkbox, a hidden field.
             let other = has("type=\"hidden\"")
                 || has("checkbox")
                 || has("radio")

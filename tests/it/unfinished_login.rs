@@ -11,7 +11,7 @@ use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, eventually};
 use crate::support::subjects;
 
-/// Ada has an authenticator app. Answers her browser with it.
+/// Ada has an authenticator app. Returns her browser and the app.
 async fn house() -> (TestApp, Person, Browser, AuthenticatorApp, Vec<String>) {
     let app = TestApp::spawn();
     let ada = app.ada().await;
@@ -20,7 +20,7 @@ async fn house() -> (TestApp, Person, Browser, AuthenticatorApp, Vec<String>) {
     (app, ada, own, authenticator, codes)
 }
 
-/// Eleven minutes go by, and an instance looks.
+/// Eleven minutes pass, and an instance checks.
 async fn later(app: &TestApp) -> usize {
     app.db.execute(
         "UPDATE unfinished_logins SET created_at = created_at - interval '11 minutes', \
@@ -36,7 +36,7 @@ async fn the_owner_is_told_when_from_where_and_what_to_do_once_the_time_is_over(
     let mut stranger = app.browser();
     stranger.headers.push(("user-agent", "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0".into()));
     stranger.log_in(ada.email, ada.password).await.redirects_to("/login/second-factor");
-    // Not before: the code may still come.
+    // Not earlier, because the code may still be entered.
     assert_eq!(app.accounts.login.notify_unfinished_logins().await.unwrap(), 0);
     assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 0);
     assert_eq!(later(&app).await, 1);
@@ -95,7 +95,7 @@ async fn however_it_ended_the_owner_is_told() {
                 }
             }
             _ => {
-                // Upkeep does it as well, for those who run nothing but the command.
+                // The sweep does it as well, for operators who only run the command.
                 app.db.execute("UPDATE unfinished_logins SET due_at = now()");
                 app.accounts.maintenance.purge().await.unwrap();
             }
@@ -123,7 +123,7 @@ async fn one_letter_a_day_to_each_owner_however_many_log_ins_and_instances() {
     assert_eq!(app.count_letters(subjects::SECOND_STEP_MISSING).await, 2);
     app.letter(ada.email, subjects::SECOND_STEP_MISSING).await;
     app.letter(mary.email, subjects::SECOND_STEP_MISSING).await;
-    // Upkeep forgets counters, but not this one.
+    // The sweep deletes counters, but not this one.
     app.pending(&ada).await;
     app.db.execute("UPDATE throttles SET counting_since = counting_since - interval '23 hours', blocked_until = blocked_until - interval '23 hours'");
     app.accounts.maintenance.purge().await.unwrap();

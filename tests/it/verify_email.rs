@@ -55,7 +55,7 @@ async fn in_another_browser_the_link_asks_for_the_password_and_opens_no_session(
     let refused = phone.post("/verify-email", &fields).await;
     refused.is(422).is_refused("wrong-password");
     assert_eq!(refused.count("#password-error"), 1);
-    // The link still works, and the form is ready for another try.
+    // The link still works, and the form can be sent again.
     assert_eq!(refused.attribute("input[name=token]", "value").as_deref(), Some(token.as_str()));
     let shown = phone.post("/verify-email", &[("token", &token), ("password", GOOD), ("show", "1")]).await;
     assert_eq!(shown.is(200).attribute("#password", "value").as_deref(), Some(GOOD));
@@ -78,7 +78,7 @@ async fn the_browser_that_registered_needs_a_button_and_its_cookie_is_good_for_t
     assert!(other.cookies.contains_key("latchkey-registration"));
     assert_eq!(other.open(&letter.link()).await.count("#password"), 1);
     other.post("/verify-email", &[("token", &letter.token())]).await.redirects_to("/verify-email");
-    // What the database keeps of the cookie opens nothing, and a row of an older version has nothing to go by.
+    // The stored hash of the cookie is not accepted as the cookie; a row of an older version has no hash.
     let kept: String = app.db.scalar("SELECT encode(browser, 'hex') FROM registrations LIMIT 1");
     assert!(!browser.cookies["latchkey-registration"].contains(&kept));
     app.db.execute("UPDATE registrations SET browser = NULL");
@@ -120,7 +120,7 @@ async fn a_stranger_who_registers_an_address_never_shares_an_account_with_its_ow
     owner.post("/verify-email", &fields).await.is(422).is_refused("dead-link");
     stranger.post("/verify-email", &[("token", &letter.token())]).await.is(422);
     app.browser().open(&letter.link()).await.is(410);
-    // The owner logs in with their own password, and the stranger's opens no session.
+    // The owner logs in with their own password; the stranger's password opens no session.
     let own = "hinge meadow oyster drum";
     app.db.execute("DELETE FROM outbox");
     let fields = [("name", "Alan"), ("email", "alan@example.org"), ("password", own)];
@@ -180,7 +180,7 @@ async fn guesses_at_the_password_of_a_registration_are_throttled_by_registration
     refused.is(429).is_refused("too-many");
     assert!(refused.header("retry-after").is_some());
     assert_eq!(users(&app), 0);
-    // Another registration is not affected, nor the browser that began this one.
+    // Another registration is not affected, nor is the browser that began this one.
     let fields = [("name", "Eve"), ("email", "eve@example.org"), ("password", GOOD)];
     app.browser().fill_in("/register", &fields).await.is(303);
     let other = app.letter("eve@example.org", subjects::VERIFY_EMAIL).await;

@@ -44,7 +44,7 @@ async fn main() {
     fs::create_dir_all(dir.join("window")).expect("a directory");
     let album = Album { dir };
     let house = House::furnish().await;
-    // What letters and log-ins of the furnishing left behind.
+    // The emails and log-ins of the set-up.
     house
         .app
         .db
@@ -236,7 +236,7 @@ async fn whole(chrome: &Chrome, screen: Screen) -> Vec<u8> {
     png
 }
 
-/// Replaces the loopback address, so that pictures show plausible addresses.
+/// Replaces the loopback address, so that screenshots show plausible addresses.
 fn replace_loopback(house: &House) {
     house.app.db.execute(
         "UPDATE sessions SET address = '203.0.113.7' WHERE address = '127.0.0.1'; \

@@ -1,6 +1,6 @@
-"""A mail server for tests/it/mail.rs: says its port, then each letter it takes, a line of JSON each.
+"""A mail server for tests/it/mail.rs: prints its port, then each email it receives as one line of JSON.
 
-server.py [--port N] [--tls DIR]: with --tls it insists on STARTTLS and leaves the authority to trust in DIR/ca.pem.
+server.py [--port N] [--tls DIR]: with --tls it requires STARTTLS and writes the authority to trust to DIR/ca.pem.
 """
 
 import argparse
@@ -68,7 +68,7 @@ async def main():
     parser.add_argument("--tls")
     parser.add_argument("--ascii", action="store_true", help="without SMTPUTF8")
     given = parser.parse_args()
-    # A client that leaves is no news.
+    # Disconnecting clients need not be logged.
     logging.disable()
     context = tls(given.tls) if given.tls else None
 

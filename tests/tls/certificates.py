@@ -1,6 +1,7 @@
-"""Certificates for the tests: `certificates.py DIR` leaves an authority (ca.pem) and what it has signed there.
+"""Certificates for the tests: `certificates.py DIR` writes an authority (ca.pem) and its certificates there.
 
-right is for this machine, other for another name, old has run out; stranger is for this machine, by another authority.
+`right` is for this machine, `other` for another name, `old` has expired, and `stranger` is for this machine but signed by
+another authority.
 Each is a file with the certificate (.pem) and one with its key (.key).
 """
 

@@ -51,9 +51,9 @@ impl Waiting {
     }
 }
 
-/// Runs `work` and returns the actions it left for after the commit.
+/// Runs `work` and returns the actions that it registered for after the commit.
 pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Waiting) {
-    /// Also when `work` panics: the thread goes on to other transactions.
+    /// Also clears the list if `work` panics, because the thread goes on to run other transactions.
     struct Reset;
     impl Drop for Reset {
         fn drop(&mut self) {

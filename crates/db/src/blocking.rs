@@ -1,4 +1,4 @@
-//! Away from the event loop, for work that blocks: Diesel and password hashing.
+//! Runs blocking work (Diesel, password hashing) off the event loop.
 
 use tokio::task::spawn_blocking;
 

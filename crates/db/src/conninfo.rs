@@ -23,7 +23,7 @@ pub fn is_url(url: &str) -> bool {
     uri_of(url).is_some()
 }
 
-/// `url` with `name` and limits for the connection attempt added, except those it sets itself.
+/// `url` with `name` and limits for the connection attempt added, except for parameters that it sets itself.
 pub(crate) fn with_defaults(url: &str, application_name: &str) -> String {
     let given = parameters(url);
     let mut out = url.to_owned();

@@ -28,7 +28,7 @@ impl Counter {
     }
 }
 
-/// Upper bounds of the buckets in microseconds: from a page out of memory to a request that timed out.
+/// Upper bounds of the buckets in microseconds: from a page served from memory to a request that timed out.
 const BOUNDS: [u64; 12] =
     [100, 250, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 250_000, 1_000_000, 2_500_000, 10_000_000];
 

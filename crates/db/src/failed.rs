@@ -1,14 +1,14 @@
-//! How an operation fails: it refuses, which is an expected "no", or it meets a [`Fault`].
+//! How an operation fails: a refusal, which is an expected result, or a [`Fault`].
 
 use crate::Fault;
 
-/// Why an operation did not give what it was asked for.
+/// Why an operation did not return its result.
 ///
 /// A refusal is a value for the caller to show. In a transaction it is committed, because it may have counted an attempt
 /// or written an event; a fault rolls the transaction back.
 #[derive(Clone, Debug)]
 pub enum Failed<R> {
-    /// The operation says no, and why.
+    /// The operation was refused, for this reason.
     Refused(R),
     /// Something unexpected failed.
     Fault(Fault),
@@ -34,9 +34,9 @@ pub fn refuse<T, R>(refusal: R) -> Result<T, Failed<R>> {
     Err(Failed::Refused(refusal))
 }
 
-/// Conversions between the ways to say that an operation can refuse.
+/// Conversions between the representations of an operation that can refuse.
 pub trait Refusable<T, R> {
-    /// The refusal as a value, a fault as the error: for a caller that shows refusals and passes faults up.
+    /// The refusal as a value, a fault as the error: for callers that show refusals and pass faults up.
     ///
     /// # Errors
     /// The fault.

@@ -6,27 +6,27 @@ use std::sync::Arc;
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-/// An unexpected failure, sorted by what the caller can do about it. Cloning shares the source.
+/// An unexpected failure, classified by what the caller can do about it. Cloning shares the source.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// The database does not answer at the moment: try again soon (HTTP 503).
     #[error("{0}")]
     Unavailable(#[source] Cause),
-    /// The connection broke while a statement ran, or leads to a read-only server (HTTP 503). It has left the pool.
+    /// The connection broke while a statement ran, or it leads to a read-only server (HTTP 503). It has left the pool.
     #[error("{0}")]
     LostConnection(#[source] Cause),
-    /// Too much to do: try again in that many seconds (HTTP 503).
+    /// The server is too busy: try again in that many seconds (HTTP 503).
     #[error("too busy, retry after {retry_after} s")]
     Busy {
         /// Seconds.
         retry_after: u64,
     },
-    /// A mistake in the program or in the data (HTTP 500).
+    /// A bug in the program or invalid data (HTTP 500).
     #[error("{0}")]
     Bug(#[source] Cause),
 }
 
-/// What happened, in words, and the error it came from, if there was one.
+/// What happened, as text, and the error that caused it, if there is one.
 #[derive(Clone, Debug)]
 pub struct Cause {
     text: String,
@@ -34,7 +34,7 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// `text` says what happened; `source` is the error that made it happen.
+    /// `text` says what happened; `source` is the error that caused it.
     pub fn new(text: impl Into<String>, source: impl StdError + Send + Sync + 'static) -> Self {
         Self { text: text.into(), source: Some(Arc::new(source)) }
     }
@@ -70,18 +70,18 @@ impl StdError for Cause {
 }
 
 impl Fault {
-    /// A [`Fault::Bug`] with the words of `error`.
+    /// A [`Fault::Bug`] with the text of `error`.
     pub fn bug(error: impl fmt::Display) -> Self {
         Self::Bug(error.to_string().into())
     }
 
-    /// Whether the connection broke under the statement, so that another connection may work.
+    /// Whether the connection broke while the statement ran, so that another connection may work.
     pub fn is_lost_connection(&self) -> bool {
         matches!(self, Self::LostConnection(_))
     }
 }
 
-/// What the caller can do about an error of Diesel's.
+/// What the caller can do about an error of Diesel.
 enum Remedy {
     TryLater(Option<&'static str>),
     Reconnect,
@@ -90,8 +90,9 @@ enum Remedy {
 
 fn remedy(error: &Error) -> Remedy {
     match error {
-        // Diesel decides these kinds by SQLSTATE (08000, 08001, 08004, 08006, 25006) or by the state of the connection.
-        // A read-only server (25006) is as useless as a dead one: after a failover it is the former primary.
+        // Diesel determines these kinds by SQLSTATE (08000, 08001, 08004, 08006, 25006) or by the state of the
+        // connection.
+        // A read-only server (25006) is as useless as a dead one: after a failover, it is the former primary.
         Error::DatabaseError(
             DatabaseErrorKind::ClosedConnection
             | DatabaseErrorKind::UnableToSendCommand
@@ -101,14 +102,15 @@ fn remedy(error: &Error) -> Remedy {
         | Error::BrokenTransactionManager => Remedy::Reconnect,
         // SQLSTATE 40001.
         Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Remedy::TryLater(None),
-        // Diesel passes on no SQLSTATE for the rest, so only the message is left. It is English unless `lc_messages`
-        // of the server says otherwise.
+        // Diesel does not expose the SQLSTATE of other errors, so only the message is left. It is in English unless
+        // `lc_messages` of the server says otherwise.
         Error::DatabaseError(DatabaseErrorKind::Unknown, information) => {
             let text = information.message();
             if ENDS_THE_CONNECTION.iter().any(|words| text.contains(words)) {
                 Remedy::Reconnect
             } else if text.contains("prepared statement \"") {
-                // Another client's, on a server connection that was ours a moment ago.
+                // The prepared statement of another client, on a server connection that a pooler had assigned to us
+                // before.
                 Remedy::TryLater(Some("behind a pooler in transaction mode, set the pooler to `transaction`"))
             } else if PASSES.iter().any(|words| text.contains(words)) {
                 Remedy::TryLater(None)
@@ -116,14 +118,14 @@ fn remedy(error: &Error) -> Remedy {
                 Remedy::Mend
             }
         }
-        // The first error is the one that counts.
+        // Report the first error.
         Error::RollbackErrorOnCommit { commit_error, .. } => remedy(commit_error),
         _ => Remedy::Mend,
     }
 }
 
-/// 57P01 admin_shutdown, 57P02 crash_shutdown, 57P03 cannot_connect_now, the rest of class 08, and what PgBouncer says
-/// before it hangs up.
+/// 57P01 admin_shutdown, 57P02 crash_shutdown, 57P03 cannot_connect_now, the rest of class 08, and the messages of
+/// PgBouncer before it disconnects.
 const ENDS_THE_CONNECTION: [&str; 10] = [
     "terminating connection",
     "server closed the connection",
@@ -184,7 +186,7 @@ mod tests {
         Error::DatabaseError(kind, Box::new(message.to_owned())).into()
     }
 
-    /// Messages of Postgres 15 to 17 and PgBouncer, as seen when they were made to fail.
+    /// Messages of Postgres 15 to 17 and PgBouncer, recorded from provoked failures.
     #[test]
     fn failures_that_pass_are_told_from_mistakes() {
         let unknown = |message| fault(DatabaseErrorKind::Unknown, message);
@@ -216,7 +218,7 @@ mod tests {
         for kind in [ClosedConnection, ReadOnlyTransaction] {
             assert!(fault(kind, said).is_lost_connection());
         }
-        // Even if the message happens to read like another kind.
+        // Even if the message resembles another kind.
         assert!(matches!(fault(UniqueViolation, "lock timeout"), Fault::Bug(_)));
     }
 

@@ -15,7 +15,7 @@
 //! # }
 //! ```
 //!
-//! [`time::Moment`] is a moment of the database's clock, [`after_commit`] holds actions back until a transaction is
+//! [`time::Moment`] is a moment of the database's clock, [`after_commit`] delays actions until a transaction is
 //! committed, and [`counters`] counts without locks.
 
 #![deny(missing_docs)]
@@ -57,9 +57,9 @@ use pool::{Pool, TransactionManager};
 pub struct Db {
     settings: PoolSettings,
     pool: Arc<OnceLock<Pool>>,
-    /// Where dedicated connections go, if not where the pool's go.
+    /// The URL of dedicated connections, if it differs from the pool's.
     direct: Option<SecretString>,
-    /// One for each connection. Waiting for a permit, unlike waiting for r2d2, blocks no thread.
+    /// One permit per connection. Unlike waiting for r2d2, waiting for a permit blocks no thread.
     permits: Arc<Semaphore>,
     counts: Arc<PoolCounters>,
 }
@@ -67,7 +67,7 @@ pub struct Db {
 /// Metrics of a pool since the start.
 #[derive(Default)]
 pub struct PoolCounters {
-    /// How long callers waited for a connection, including those that did not have to.
+    /// How long callers waited for a connection, including those that got one at once.
     pub waited: Durations,
     /// Callers that got no connection in time.
     pub refused: Counter,
@@ -82,12 +82,12 @@ impl Db {
         Self { settings, pool: Arc::default(), direct: None, permits, counts: Arc::default() }
     }
 
-    /// Dedicated connections go to `url` instead: past a pooler that gives each transaction another connection.
+    /// Dedicated connections use `url` instead, which bypasses a pooler that gives each transaction another connection.
     pub fn with_direct(self, url: Option<SecretString>) -> Self {
         Self { direct: url, ..self }
     }
 
-    /// A pool on `url` (libpq syntax). It connects when it is first used.
+    /// A pool on `url` (libpq syntax). It connects on first use.
     pub fn new(url: &str, settings: impl Into<PoolSettings>) -> Self {
         let db = Self::shut(settings);
         db.open(url);
@@ -99,8 +99,8 @@ impl Db {
         self.pool.get_or_init(|| Pool::new(url, self.settings));
     }
 
-    /// Runs `work` on a connection, away from the event loop. `work` must only read: if its connection broke, it runs
-    /// once more on another.
+    /// Runs `work` on a connection, off the event loop. `work` must only read: if its connection breaks, it runs once
+    /// more on another.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] if no connection is free within [`PoolSettings::checkout_wait`] or the database does not
@@ -153,7 +153,7 @@ impl Db {
                 if !fault.is_lost_connection() {
                     return Err(fault);
                 }
-                // Nothing was done yet, so another connection may try.
+                // Nothing was executed yet, so another connection may be tried.
                 pool.lost(pooled);
                 pooled = pool.checkout()?;
                 pool.begin(&mut pooled.conn)?;
@@ -184,7 +184,7 @@ impl Db {
         join(self.write(move |conn| work(conn).split()).await)
     }
 
-    /// No call takes longer, regardless of the state of the database.
+    /// The longest time that a call can take, regardless of the state of the database.
     pub fn longest_wait(&self) -> Duration {
         self.settings.longest_wait()
     }
@@ -200,7 +200,7 @@ impl Db {
         (size.saturating_sub(self.permits.available_permits()), size)
     }
 
-    /// A connection outside the pool that stays one server connection, with the pool's time limits. Blocks.
+    /// A connection outside the pool that keeps one server connection, with the pool's time limits. Blocks.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] if there is none.
@@ -208,7 +208,7 @@ impl Db {
         self.pool()?.connect(self.direct.as_ref())
     }
 
-    /// A connection outside the pool, made as the pool makes its own. Blocks.
+    /// A connection outside the pool, with the pool's settings. Blocks.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] if there is none.
@@ -216,7 +216,7 @@ impl Db {
         self.pool()?.connect(None)
     }
 
-    /// Whether a query runs through the pool: for readiness probes.
+    /// Runs a query through the pool: for readiness probes.
     ///
     /// # Errors
     /// As [`Db::read`].
@@ -224,7 +224,7 @@ impl Db {
         self.read(|conn| Ok(conn.batch_execute("SELECT 1")?)).await
     }
 
-    /// Runs `job` on a blocking thread once a connection can be free for it, and waits for a bounded time. A job that
+    /// Runs `job` on a blocking thread once a connection may be free for it, and waits for a bounded time. A job that
     /// hangs keeps its permit, so threads and memory stay bounded however slow the database is.
     async fn with_permit<T, F>(&self, job: F) -> Result<T, Fault>
     where
@@ -268,7 +268,7 @@ fn finish<T>(conn: &mut PgConnection, answer: Result<T, Fault>) -> Result<T, Fau
     match answer {
         Ok(value) => Ok(TransactionManager::commit_transaction(conn).map(|()| value)?),
         Err(fault) => {
-            // The first fault is the one to report.
+            // Report the first fault.
             let _ = TransactionManager::rollback_transaction(conn);
             Err(fault)
         }

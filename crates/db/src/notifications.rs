@@ -7,10 +7,10 @@ use diesel::pg::PgConnection;
 
 use super::Fault;
 
-/// Diesel offers no way to wait for a notification, so the connection is polled this often.
+/// How often the connection is polled, because Diesel cannot wait for a notification.
 const POLL_EVERY: Duration = Duration::from_millis(1);
 
-/// Hands the payload of each notification to `is_last` until that returns `true` or `patience` is over. Blocks.
+/// Passes the payload of each notification to `is_last` until that returns `true` or `patience` has passed. Blocks.
 ///
 /// # Errors
 /// Those of the connection.

@@ -1,5 +1,5 @@
-//! The r2d2 pool below [`Db`](super::Db). After one connection is lost, the others are checked before they are used, so
-//! that a restarted database costs one failed statement and not one for each connection.
+//! The r2d2 pool behind [`Db`](super::Db). After one connection is lost, the others are checked before they are used,
+//! so that a restart of the database costs one failed statement instead of one per connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ pub(super) type TransactionManager = <PgConnection as diesel::Connection>::Trans
 
 type Checkout = r2d2::PooledConnection<Manager>;
 
-/// The connections, and how many of them were lost so far.
+/// The connections, and how many were lost so far.
 pub(super) struct Pool {
     connections: r2d2::Pool<Manager>,
     losses: Arc<AtomicU64>,
@@ -28,7 +28,7 @@ pub(super) struct Pool {
     settings: PoolSettings,
 }
 
-/// A connection, and how many losses there had been when it last answered.
+/// A connection, and the number of losses when it last answered.
 pub(super) struct PooledConn {
     pub(super) conn: PgConnection,
     losses: u64,
@@ -45,19 +45,19 @@ impl Pool {
             .connection_timeout(settings.checkout_wait)
             // Managed databases close idle connections after about a minute.
             .idle_timeout(Some(Duration::from_secs(30)))
-            // It would cost a round trip at every checkout. `checkout` checks after a loss only.
+            // A check at every checkout would cost a round trip; `checkout` checks only after a loss.
             .test_on_check_out(false)
             .error_handler(Box::new(LogQuietly))
             .build_unchecked(Manager { url: url.clone(), settings, losses: losses.clone() });
         Self { connections, losses, url, settings }
     }
 
-    /// A connection outside the pool; to `direct` if that is given.
+    /// A connection outside the pool; to `direct` if it is set.
     pub(super) fn connect(&self, direct: Option<&SecretString>) -> Result<PgConnection, Fault> {
         let connected = match direct {
             None => connect(self.url.expose_secret(), self.settings),
             Some(url) => {
-                // It leads past the pooler.
+                // `direct` bypasses the pooler.
                 let settings = PoolSettings { pooler: Pooler::None, ..self.settings };
                 connect(&with_defaults(url.expose_secret(), settings.application_name), settings)
             }
@@ -69,21 +69,21 @@ impl Pool {
         self.settings.pooler
     }
 
-    /// Begins a transaction with the time limits, also behind a pooler, where a session-wide setting would leak to
+    /// Begins a transaction with the time limits; also behind a pooler, where a session-wide setting would leak to
     /// other clients.
     pub(super) fn begin(&self, conn: &mut PgConnection) -> QueryResult<()> {
         TransactionManager::begin_transaction(conn)?;
         if self.settings.pooler == Pooler::Transaction {
             limit(conn, self.settings, "SET LOCAL").inspect_err(|_| {
-                // The first error is the one to report.
+                // Report the first error.
                 let _ = TransactionManager::rollback_transaction(conn);
             })?;
         }
         Ok(())
     }
 
-    /// A connection that answered after the last loss of any: when one breaks, most likely all did. A connection to a
-    /// server that has become read-only counts as dead: a new one may lead to the new primary.
+    /// Returns a connection that answered after the latest loss of any: if one breaks, probably all did. A connection
+    /// to a server that has become read-only counts as dead, because a new one may lead to the new primary.
     pub(super) fn checkout(&self) -> Result<Checkout, Fault> {
         loop {
             let mut pooled = self.connections.get().map_err(no_connection)?;
@@ -91,7 +91,7 @@ impl Pool {
             if pooled.losses == losses {
                 return Ok(pooled);
             }
-            // Each dead connection leaves the pool here, so the loop ends.
+            // The loop ends, because each dead connection leaves the pool here.
             pooled.dead = !is_writable(&mut pooled.conn).unwrap_or(false);
             if !pooled.dead {
                 pooled.losses = losses;
@@ -100,7 +100,7 @@ impl Pool {
         }
     }
 
-    /// `pooled` broke while it was used: it leaves the pool, and the others are checked before they are used.
+    /// `pooled` broke while it was used: removes it from the pool, and has the others checked before they are used.
     pub(super) fn lost(&self, mut pooled: Checkout) {
         pooled.dead = true;
         self.losses.fetch_add(1, Ordering::AcqRel);
@@ -111,7 +111,7 @@ fn no_connection(error: impl std::error::Error + Send + Sync + 'static) -> Fault
     Fault::Unavailable(Cause::new(format!("no database connection: {error}"), error))
 }
 
-/// Opens connections with the time limits that each of them gets.
+/// Opens connections and sets their time limits.
 pub(super) struct Manager {
     url: SecretString,
     settings: PoolSettings,
@@ -123,7 +123,8 @@ impl ManageConnection for Manager {
     type Error = r2d2::Error;
 
     fn connect(&self) -> Result<PooledConn, Self::Error> {
-        // Read before connecting: a loss meanwhile makes the new connection look old, never the reverse.
+        // Read before connecting: if a connection is lost meanwhile, the new one is checked needlessly, but never
+        // trusted wrongly.
         let losses = self.losses.load(Ordering::Acquire);
         Ok(PooledConn { conn: connect(self.url.expose_secret(), self.settings)?, losses, dead: false })
     }
@@ -156,7 +157,7 @@ fn limit(conn: &mut PgConnection, settings: PoolSettings, set: &str) -> QueryRes
     ))
 }
 
-/// Whether the server behind `conn` accepts writes: it is no standby and not set to read-only.
+/// Whether the server of `conn` accepts writes: it is neither a standby nor set to read-only.
 ///
 /// # Errors
 /// Those of the query.
@@ -164,7 +165,7 @@ pub fn is_writable(conn: &mut PgConnection) -> QueryResult<bool> {
     select(sql::<Bool>("current_setting('transaction_read_only') = 'off'")).get_result(conn)
 }
 
-/// The pool retries by itself, and each caller that gets no connection reports that itself.
+/// Not logged: the pool retries by itself, and each caller that gets no connection reports that itself.
 #[derive(Debug)]
 struct LogQuietly;
 

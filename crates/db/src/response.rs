@@ -1,4 +1,4 @@
-//! The answer of an actix handler that passes a fault on: what the visitor can do, and nothing about the database.
+//! The response of an actix handler that passes a fault on: what the visitor can do, and nothing about the database.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 
 use super::Fault;
 
-/// The `Retry-After` of a database that does not answer, in seconds.
+/// The `Retry-After` in seconds while the database does not answer.
 const TRY_AGAIN: u64 = 2;
 
 impl ResponseError for Fault {

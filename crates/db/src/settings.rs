@@ -1,15 +1,15 @@
-//! How a pool behaves: its size and its time limits.
+//! The size and the time limits of a pool.
 
 use std::time::Duration;
 
-/// What stands between the pool and Postgres.
+/// The proxy or pooler between the pool and Postgres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pooler {
-    /// Nothing, or a proxy that keeps a connection one connection, such as HAProxy or PgBouncer in session mode.
+    /// None, or one that keeps a connection to one server, such as HAProxy or PgBouncer in session mode.
     #[default]
     None,
-    /// PgBouncer in transaction mode or its like. Nothing survives a transaction there, so every statement runs in a
-    /// transaction and no statement is prepared for later.
+    /// PgBouncer in transaction mode or the like. It keeps no state between transactions, so every statement runs in a
+    /// transaction and no statement is prepared.
     Transaction,
 }
 
@@ -24,9 +24,9 @@ pub enum Pooler {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// What the connections lead through.
+    /// The pooler that connections pass through.
     pub pooler: Pooler,
-    /// Connections at most; at least 1 is used.
+    /// The maximum number of connections; at least 1.
     pub size: u32,
     /// A caller that gets no connection within this time gets [`Fault::Unavailable`](crate::Fault::Unavailable).
     pub checkout_wait: Duration,
@@ -34,7 +34,7 @@ pub struct PoolSettings {
     pub statement_timeout: Duration,
     /// Postgres cancels a statement that waits longer for a lock.
     pub lock_timeout: Duration,
-    /// What `pg_stat_activity` shows, unless the URL names another.
+    /// The name in `pg_stat_activity`, unless the URL sets another.
     pub application_name: &'static str,
 }
 
@@ -55,13 +55,13 @@ impl Default for PoolSettings {
 }
 
 impl PoolSettings {
-    /// How long the pool waits for an answer. Postgres gives up first and says why; this limit only ends the wait for a
-    /// server that says nothing.
+    /// How long the pool waits for an answer. Postgres gives up first and reports why; this limit ends the wait for a
+    /// server that does not answer at all.
     pub fn answer_within(&self) -> Duration {
         self.statement_timeout.max(self.lock_timeout) + ANSWER_MARGIN
     }
 
-    /// The longest that a caller waits: for a connection, then for the answer.
+    /// The longest time a caller waits: for a connection, then for the answer.
     pub fn longest_wait(&self) -> Duration {
         self.checkout_wait + self.answer_within()
     }

@@ -1,4 +1,4 @@
-//! The database's clock. Expiry times are compared with it, never with the clock of the machine the program runs on.
+//! The database's clock. Expiry times are compared with it, never with the clock of the application's machine.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Moment {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// This moment and `duration` more.
+    /// This moment plus `duration`.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }

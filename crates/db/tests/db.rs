@@ -1,4 +1,4 @@
-//! The pool, through restarts of Postgres.
+//! The pool, across restarts of Postgres.
 
 use std::sync::LazyLock;
 use std::sync::mpsc::channel;
@@ -83,7 +83,7 @@ async fn a_connection_lost_inside_a_transaction_is_a_fault_and_nothing_of_it_rem
 async fn a_connection_to_a_server_that_only_reads_is_given_up() {
     let test_db = test_db();
     let db = test_db.db();
-    // What a server does to us that has lost its place to another one.
+    // As a former primary does to its clients after a failover.
     db.read(|conn| Ok(conn.batch_execute("SET default_transaction_read_only = on")?)).await.unwrap();
     assert!(matches!(write(&db).await, Err(Fault::LostConnection(_))));
     write(&db).await.unwrap();
@@ -118,7 +118,7 @@ async fn after_commit_actions_run_after_the_commit_and_never_without_it() {
         });
         let _ = answer.await;
     }
-    // Without a transaction of ours there is nothing to wait for.
+    // Outside a transaction there is no commit to wait for.
     after_commit::run(&mut test_db.connect(), move || tell.send("at once").unwrap());
     let order: Vec<_> = told.iter().collect();
     assert_eq!(order, ["inside", "committed", "inside", "inside", "again", "at once"]);

@@ -1,4 +1,4 @@
-//! Where PostgreSQL's server programs are. Used by `local` only.
+//! Finds PostgreSQL's server programs.
 
 use std::env;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 use super::LocalError;
 use super::options::OLDEST_MAJOR;
 
-/// Places that hold one directory per installed version: parent, how the names begin.
+/// Directories with one subdirectory per installed version: the parent, and the prefix of the names.
 const VERSIONED_PLACES: [(&str, &str); 6] = [
     ("/usr/lib/postgresql", ""),         // Debian, Ubuntu
     ("/usr", "pgsql-"),                  // Fedora, Red Hat with PostgreSQL's repository
@@ -24,12 +24,12 @@ pub struct Binaries {
     major: u32,
 }
 
-/// The first server found that is new enough; `only` replaces the usual places.
+/// The first server that is new enough; `only` replaces the usual directories.
 pub fn any(only: Option<&[PathBuf]>) -> Result<Binaries, LocalError> {
     candidates(only).next().ok_or(LocalError::NotInstalled)
 }
 
-/// The first server found of exactly this version: no other can open a cluster made by it.
+/// The first server of exactly this version, because no other can open a cluster that it created.
 pub fn of_major(major: u32, only: Option<&[PathBuf]>) -> Option<Binaries> {
     candidates(only).find(|found| found.major == major)
 }
@@ -66,7 +66,7 @@ fn newest_first(parent: &Path, prefix: &str) -> impl Iterator<Item = PathBuf> {
     found.into_iter().map(|(_, dir)| dir.join("bin"))
 }
 
-/// A directory counts when it has both programs, and the server can say its version.
+/// Accepts a directory if it has both programs and the server reports its version.
 fn inspect(dir: &Path) -> Option<Binaries> {
     let (initdb, postgres) = (dir.join("initdb"), dir.join("postgres"));
     if !initdb.is_file() || !postgres.is_file() {

@@ -1,4 +1,4 @@
-//! A cluster: the directory of one PostgreSQL server's data.
+//! A cluster: the data directory of one PostgreSQL server.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::LocalError;
 use super::owner::ClusterOwner;
 
-/// The only database user. The server accepts it without a password.
+/// The only database user. The server requires no password of it.
 pub const SUPERUSER: &str = "latchkey";
 
 pub struct Cluster {
@@ -36,7 +36,7 @@ pub fn open(entrance: &Path) -> Result<Cluster, LocalError> {
     Ok(Cluster { dir, owner, major })
 }
 
-/// Sixteen hexadecimal digits, to name things after a path that is too long or lies elsewhere.
+/// Sixteen hexadecimal digits that identify a path, for names of files elsewhere.
 pub fn short_hash(path: &Path) -> String {
     HEXLOWER.encode(&Sha256::digest(path.as_os_str().as_bytes())[..8])
 }

@@ -1,5 +1,5 @@
-//! The cluster: the directory that holds all databases, made once by PostgreSQL's `initdb`.
-//! Used by `local` only, and only while it holds the decision lock.
+//! Creates the cluster, the directory that contains all databases, once with PostgreSQL's `initdb`. The caller holds
+//! the decision lock.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
@@ -16,12 +16,12 @@ use super::cluster::{Cluster, SUPERUSER, open, short_hash};
 use super::owner::ClusterOwner;
 use super::{LocalError, LocalPostgresOptions, running};
 
-/// Where root's clusters go that cannot lie in the data directory itself.
+/// The parent of root's clusters that cannot be in the data directory itself.
 const SYSTEM_HOME: &str = "/var/lib/latchkey";
 
-/// Returns the canonical path, so that every way to write it means the same cluster and locks.
+/// Returns the canonical path, so that every spelling of it leads to the same cluster and locks.
 pub fn create_data_dir(dir: &Path) -> Result<PathBuf, LocalError> {
-    // Under root the server's user has to pass through, though not to look around.
+    // If we are root, the server's user has to pass through, but need not list the directory.
     let mode = if geteuid().is_root() { 0o711 } else { 0o700 };
     DirBuilder::new()
         .recursive(true)
@@ -41,7 +41,7 @@ pub fn open_or_create(data_dir: &Path, options: &LocalPostgresOptions) -> Result
     open(&entrance)
 }
 
-/// The cluster appears under its name complete or not at all, whenever this is interrupted.
+/// Creates the cluster under a temporary name and renames it, so that an interruption leaves no incomplete cluster.
 fn create(entrance: &Path, options: &LocalPostgresOptions) -> Result<(), LocalError> {
     let owner = ClusterOwner::of_a_new_cluster()?;
     let binaries = binaries::any(options.bin_dirs)?;
@@ -61,7 +61,7 @@ fn create(entrance: &Path, options: &LocalPostgresOptions) -> Result<(), LocalEr
     Ok(())
 }
 
-/// The data directory, unless the server's user cannot get there, say because it is below /root.
+/// The data directory, unless the server's user cannot reach it, for example below /root.
 fn place_for(entrance: &Path, owner: ClusterOwner) -> Result<PathBuf, LocalError> {
     match entrance.parent() {
         Some(data_dir) if !owner.can_reach(data_dir) => DirBuilder::new()
@@ -75,8 +75,8 @@ fn place_for(entrance: &Path, owner: ClusterOwner) -> Result<PathBuf, LocalError
     }
 }
 
-/// A cluster that no link leads to: its data directory was deleted, to start afresh. It must not
-/// come back to life, and destroying it is not for us to decide.
+/// Moves a cluster aside that no link leads to: its data directory was deleted to start afresh. It must not be used
+/// again, and deleting it is left to the user.
 fn set_aside(dir: &Path) -> Result<(), LocalError> {
     if !dir.exists() {
         return Ok(());
@@ -86,7 +86,7 @@ fn set_aside(dir: &Path) -> Result<(), LocalError> {
         .map_err(LocalError::io("set aside", dir))
 }
 
-/// What interrupted attempts left behind. One that cannot be removed is only in the way of tidiness.
+/// Removes what interrupted attempts left behind. Errors are ignored, because the remains do no harm.
 fn remove_leftovers(dir: &Path) {
     let prefix = with_suffix(dir, "new-");
     let siblings = dir.parent().and_then(|parent| fs::read_dir(parent).ok());
@@ -105,7 +105,7 @@ fn initialise(
     options: &LocalPostgresOptions,
 ) -> Result<(), LocalError> {
     let mut complaint = String::new();
-    // Not every system has the first; both sort alike, the second knows upper case only in ASCII.
+    // Not every system has C.UTF-8. Both sort in the same order; C maps only ASCII to upper case.
     for locale in ["C.UTF-8", "C"] {
         owner.create_private_dir(dir).map_err(LocalError::io("create", dir))?;
         let mut initdb = owner.command(&binaries.initdb);
@@ -142,7 +142,7 @@ fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// A rename or a new link outlives a power failure only once its directory is on the disk.
+/// After a power failure, a rename or a new link is there only if its directory was synced.
 fn sync_parent(path: &Path) -> Result<(), LocalError> {
     path.parent().map_or(Ok(()), |parent| {
         File::open(parent).and_then(|dir| dir.sync_all()).map_err(LocalError::io("write", parent))

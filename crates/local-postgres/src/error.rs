@@ -1,5 +1,4 @@
-//! Why the private server could not be had, as sentences that say what to do about it.
-//! Made in `local`, shown by the command line.
+//! Why the private server cannot be started, as sentences that say what to do. The command line shows them.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -14,7 +13,7 @@ pub enum LocalError {
         cluster: PathBuf,
         major: u32,
     },
-    /// Started as root, and there is no system user to run the server as.
+    /// Started as root, and there is no system user to run the server.
     NoSystemUser,
     NotACluster(PathBuf),
     ClusterGone {
@@ -27,7 +26,7 @@ pub enum LocalError {
     },
     NoSocketDir(PathBuf),
     InitFailed(String),
-    /// The server ended instead of starting; `last_words` are the end of its log.
+    /// The server ended during its start; `last_words` are the end of its log.
     Died {
         log: PathBuf,
         last_words: String,
@@ -36,7 +35,7 @@ pub enum LocalError {
         log: PathBuf,
         last_words: String,
     },
-    /// Something answers on the socket, yet no process to be seen serves this cluster.
+    /// A server answers on the socket, but none of the visible processes serves this cluster.
     ServedElsewhere(PathBuf),
     NotStopping {
         cluster: PathBuf,

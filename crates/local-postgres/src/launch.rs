@@ -1,4 +1,4 @@
-//! How the server's process is set up. Used by `postmaster` only.
+//! Starts the server's process.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -10,8 +10,8 @@ use nix::sys::signal::kill;
 use super::cluster::Cluster;
 use super::{LocalError, binaries, log, running, socket};
 
-/// Spelt out where they are PostgreSQL's defaults too: no edited `postgresql.conf` shall open a
-/// port or lose an acknowledged write.
+/// Set explicitly even where they are PostgreSQL's defaults, so that an edited `postgresql.conf` cannot open a port or
+/// lose an acknowledged write.
 const SETTINGS: [(&str, &str); 15] = [
     ("listen_addresses", ""),
     ("unix_socket_permissions", "0700"),
@@ -19,7 +19,7 @@ const SETTINGS: [(&str, &str); 15] = [
     ("full_page_writes", "on"),
     ("synchronous_commit", "on"),
     ("max_connections", "100"),
-    // The accounts of a small site fit into this many times over.
+    // Many times more than the accounts of a small site need.
     ("shared_buffers", "64MB"),
     ("max_wal_size", "256MB"),
     ("jit", "off"),
@@ -27,7 +27,7 @@ const SETTINGS: [(&str, &str); 15] = [
     ("log_timezone", "UTC"),
     ("log_destination", "stderr"),
     ("logging_collector", "off"),
-    // Leaves out the lines that quote values, such as the e-mail address already taken.
+    // Omits the lines that quote values, such as an email address that is taken.
     ("log_error_verbosity", "terse"),
     ("cluster_name", "latchkey"),
 ];
@@ -40,12 +40,12 @@ pub struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// `None` when now is not the time: something that is no process of ours answers on the socket.
+    /// `None` if a server answers on the socket that is not one of our processes: try again later.
     pub fn spawn(&self) -> Result<Option<Child>, LocalError> {
         let cluster = self.cluster;
         let socket_dir = socket::private_dir(cluster)?;
-        // Two containers that share a volume cannot see each other's processes, and two servers at
-        // work in one cluster would destroy it.
+        // Two containers that share a volume do not see each other's processes, and two servers in one cluster would
+        // destroy it.
         if socket::has_listener(&socket_dir) {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ impl Launch<'_> {
         for (name, value) in SETTINGS.iter().chain(self.settings) {
             postgres.arg("-c").arg(format!("{name}={value}"));
         }
-        // Out of the terminal's foreground group: Ctrl-C is for Latchkey, which stops the server last.
+        // In its own process group, so that Ctrl-C reaches only Latchkey, which stops the server last.
         postgres.process_group(0);
         log::open(self.log)
             .and_then(|log| postgres.stdout(log.try_clone()?).stderr(log).spawn())
@@ -70,8 +70,8 @@ impl Launch<'_> {
     }
 }
 
-/// Removes a dead server's lock file if its pid now belongs to another program, which PostgreSQL would
-/// take for the server and refuse to start. All other stale files it sorts out by itself.
+/// Removes a dead server's lock file if its pid now belongs to another program: PostgreSQL would take that for the
+/// server and refuse to start. It handles all other stale files itself.
 fn disown(lock_file: &Path, cluster_dir: &Path) -> Result<(), LocalError> {
     let is_strangers = fs::read(lock_file)
         .ok()

@@ -36,23 +36,23 @@ use launch::Launch;
 use lock::Lock;
 pub use options::LocalPostgresOptions;
 
-/// Held only while deciding to create, start or stop, so that two processes never decide at once.
+/// Held while deciding to create, start or stop, so that two processes never decide at once.
 const DECISION_LOCK: &str = "postgres.decide.lock";
-/// Shared by every `LocalServer`; the process that can lock it exclusively is the last user.
+/// Held in shared mode by every `LocalServer`; a process that can lock it exclusively is the last user.
 const USERS_LOCK: &str = "postgres.users.lock";
 
-/// A use of the private server: it runs at least as long as this value lives.
+/// A handle on the private server, which runs at least as long as the handle exists.
 pub struct LocalServer {
     data_dir: PathBuf,
     cluster_dir: PathBuf,
     socket_dir: PathBuf,
-    /// `None` once this use has ended.
+    /// `None` after the handle was released.
     in_use: Option<Lock>,
 }
 
 impl LocalServer {
-    /// Creates the cluster if there is none, starts the server if it is not running, and returns
-    /// when it accepts connections. Blocks for up to about a minute.
+    /// Creates the cluster if there is none, starts the server if it is not running, and returns when it accepts
+    /// connections. Blocks for up to about a minute.
     pub fn start(options: &LocalPostgresOptions) -> Result<Self, LocalError> {
         let data_dir = create_cluster::create_data_dir(options.data_dir)?;
         let _deciding = Lock::exclusive(&data_dir.join(DECISION_LOCK))?;
@@ -67,8 +67,8 @@ impl LocalServer {
         Ok(LocalServer { data_dir, cluster_dir: cluster.dir, socket_dir, in_use: Some(in_use) })
     }
 
-    /// The libpq URL of `database`, which need not exist yet. Complete on purpose: what it left
-    /// out, libpq would take from `PGUSER`, `PGPORT` and the like.
+    /// The libpq URL of `database`, which need not exist yet. It sets every parameter, because libpq would take missing
+    /// ones from `PGUSER`, `PGPORT` and the like.
     pub fn url(&self, database: &str) -> String {
         format!(
             "postgresql://{}@/{}?host={}&port={}",
@@ -79,13 +79,13 @@ impl LocalServer {
         )
     }
 
-    /// A database that always exists: the place to run `CREATE DATABASE` from.
+    /// The URL of a database that always exists, for `CREATE DATABASE`.
     pub fn maintenance_url(&self) -> String {
         self.url("postgres")
     }
 
-    /// Ends this use, and stops the server unless another process still uses it. Dropping does the
-    /// same, but cannot report a failure.
+    /// Releases the handle, and stops the server unless another process uses it. Dropping the handle does the same, but
+    /// cannot report a failure.
     pub fn stop(mut self) -> Result<(), LocalError> {
         self.leave()
     }
@@ -99,7 +99,7 @@ impl LocalServer {
         match Lock::try_exclusive(&self.data_dir.join(USERS_LOCK))? {
             Some(_no_other_user) => {
                 running::stop(&self.cluster_dir)?;
-                // A directory made for the socket is empty now; the cluster's own never is.
+                // A directory that was created for the socket is empty now; the cluster's own never is.
                 let _ = fs::remove_dir(&self.socket_dir);
                 Ok(())
             }

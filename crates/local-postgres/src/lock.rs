@@ -1,4 +1,4 @@
-//! A lock file that the kernel lets go of even after kill -9. Used by `local` only.
+//! A lock file that the kernel releases even after kill -9.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -34,7 +34,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing alone is not enough: a child just forked by another thread still has the file.
+        // Closing is not enough: a child that another thread has just forked still holds the file.
         let _ = self.0.unlock();
     }
 }

@@ -1,18 +1,19 @@
-//! What to start.
+//! The options of a private server.
 
 use std::path::{Path, PathBuf};
 
-/// The oldest PostgreSQL whose own project still looked after it when this was written.
+/// The oldest supported PostgreSQL: the oldest that its project still maintained when this was written.
 pub const OLDEST_MAJOR: u32 = 14;
 
-/// What to start. `LocalPostgresOptions { settings: &[("fsync", "off")], ..LocalPostgresOptions::new(dir) }` changes a part.
+/// The options of a private server. `LocalPostgresOptions { settings: &[("fsync", "off")],
+/// ..LocalPostgresOptions::new(dir) }` overrides some of them.
 #[derive(Clone, Copy)]
 pub struct LocalPostgresOptions<'a> {
-    /// Created when missing; the cluster, its log and the lock files live here.
+    /// Created if missing. Contains the cluster, its log and the lock files.
     pub data_dir: &'a Path,
     /// Server settings that override the built-in ones.
     pub settings: &'a [(&'a str, &'a str)],
-    /// The only directories to look for PostgreSQL's programs in; `None` is all the usual places.
+    /// The only directories to search for PostgreSQL's programs; `None` searches the usual ones.
     pub bin_dirs: Option<&'a [PathBuf]>,
 }
 

@@ -1,5 +1,5 @@
-//! Who the cluster's files belong to and its processes run as: this user, or, when this user is
-//! root, which PostgreSQL refuses to be, an unprivileged one. Used by `local` only.
+//! The user who owns the cluster's files and runs its processes: the current user or, because PostgreSQL refuses to run
+//! as root, an unprivileged one.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ use nix::unistd::{Uid, User, getegid, geteuid};
 
 use super::LocalError;
 
-/// In order of preference; the second exists everywhere.
+/// In order of preference; every system has the second.
 const SYSTEM_USERS: [&str; 2] = ["postgres", "nobody"];
 
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ impl ClusterOwner {
             .ok_or(LocalError::NoSystemUser)
     }
 
-    /// An existing cluster keeps its owner, even if a better system user has appeared since.
+    /// An existing cluster keeps its owner, even if a preferred system user was created since.
     pub fn of_the_cluster(dir: &Path) -> Result<Self, LocalError> {
         let found = fs::metadata(dir).map_err(LocalError::io("look at", dir))?;
         let (uid, gid) = (found.uid(), found.gid());
@@ -45,18 +45,18 @@ impl ClusterOwner {
         Err(LocalError::OwnedByOther { cluster: dir.to_owned(), uid })
     }
 
-    /// One of PostgreSQL's programs, to be run as this user and away from any terminal.
+    /// A command that runs one of PostgreSQL's programs as this user, without a terminal.
     pub fn command(self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        // A fresh environment: no PG* variable can bend the private server, and none of
-        // Latchkey's secrets shows up in its processes.
+        // A clean environment: PG* variables cannot affect the private server, and Latchkey's secrets are not passed on
+        // to its processes.
         command.env_clear().env("LC_ALL", "C");
         for name in ["PATH", "LD_LIBRARY_PATH"] {
             if let Some(value) = env::var_os(name) {
                 command.env(name, value);
             }
         }
-        // The programs want to know where they are, which this user may not be allowed to.
+        // The programs read their working directory, which this user may not be able to reach.
         command.current_dir("/").stdin(Stdio::null());
         if geteuid().as_raw() != self.uid {
             // Setting the uid as root also drops root's supplementary groups.
@@ -65,7 +65,7 @@ impl ClusterOwner {
         command
     }
 
-    /// A directory that only this user can enter.
+    /// Creates a directory that only this user can enter.
     pub fn create_private_dir(self, dir: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(dir)?;
         if geteuid().as_raw() == self.uid {
@@ -74,8 +74,8 @@ impl ClusterOwner {
         chown(dir, Some(self.uid), Some(self.gid))
     }
 
-    /// The same, but one that is already there will do, if it is what it should be: in a shared
-    /// place like /tmp any user may have made it.
+    /// The same, but accepts an existing directory if its type, owner and mode are right: in a shared directory such as
+    /// /tmp any user may have created it.
     pub fn ensure_private_dir(self, dir: &Path) -> Result<(), LocalError> {
         match self.create_private_dir(dir) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -91,7 +91,7 @@ impl ClusterOwner {
         found.is_dir() && found.uid() == self.uid && found.mode() & 0o077 == 0
     }
 
-    /// Whether this user may pass through `dir` and everything above it.
+    /// Whether this user can pass through `dir` and all its parents.
     pub fn can_reach(self, dir: &Path) -> bool {
         dir.ancestors().all(|part| fs::metadata(part).is_ok_and(|found| self.may_pass(&found)))
     }

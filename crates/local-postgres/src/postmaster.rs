@@ -1,5 +1,4 @@
-//! The server's first process: found, started and stopped by way of its pid file.
-//! Used by `local` only, and only while it holds the decision lock.
+//! Starts the server of a cluster, and waits until it accepts connections. The caller holds the decision lock.
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -10,8 +9,8 @@ use super::launch::Launch;
 use super::running::{LOOK_AGAIN, PATIENCE, Postmaster, pid_file};
 use super::{LocalError, log};
 
-/// For the processes of a crashed server to notice that they are orphans; until then they keep a
-/// new one from starting.
+/// How long the processes of a crashed server may take to notice that they are orphans; until then no new server can
+/// start.
 const ORPHANS_LINGER: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -27,7 +26,7 @@ pub fn start(launch: &Launch) -> Result<PathBuf, LocalError> {
                 reap(child);
                 return Ok(running.socket_dir);
             }
-            // Still starting, or still stopping because its last Latchkey was killed meanwhile.
+            // Still starting, or still stopping because the last Latchkey process that used it was killed.
             Some(_) => {}
             None => match child.as_mut().map(Child::try_wait) {
                 Some(Ok(None)) => {}
@@ -59,10 +58,10 @@ fn out_of_patience(launch: &Launch, child: Option<Child>, log_start: u64) -> Loc
     LocalError::NotReady { log: launch.log.to_owned(), last_words: log::since(launch.log, log_start) }
 }
 
-/// No other process collects it when it ends, however often its users change.
+/// Reaps the server's process when it ends, because no other process does.
 fn reap(child: Option<Child>) {
     if let Some(mut child) = child {
-        // Failing that, it is collected when Latchkey ends.
+        // If the thread cannot start, the process is reaped when Latchkey ends.
         let _ = thread::Builder::new().spawn(move || child.wait());
     }
 }

@@ -1,4 +1,4 @@
-//! The running server of a cluster: found by its pid file, and stopped.
+//! The running server of a cluster: found through its pid file, and stopped.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,12 +14,12 @@ use nix::unistd::Pid;
 
 use super::{LocalError, socket};
 
-/// For starting, recovery after a crash included, and for stopping, which writes everything out.
+/// How long a start, including recovery after a crash, or a stop, which writes everything to disk, may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Ends its connections, writes everything out, and returns when it is gone.
+/// Ends its connections, has it write everything to disk, and returns when its process has ended.
 pub fn stop(cluster_dir: &Path) -> Result<(), LocalError> {
     let Some(running) = Postmaster::of(cluster_dir) else {
         return Ok(());
@@ -49,12 +49,12 @@ pub struct Postmaster {
 }
 
 impl Postmaster {
-    /// `None` as well when the pid file is a dead server's and its pid is by now another process's.
+    /// Also `None` if the pid file is a dead server's and its pid now belongs to another process.
     pub fn of(cluster_dir: &Path) -> Option<Self> {
         let content = fs::read(pid_file(cluster_dir)).ok()?;
         let lines: Vec<&[u8]> = content.split(|&byte| byte == b'\n').collect();
         let pid = pid_in(&content).filter(|&pid| works_in(pid, cluster_dir))?;
-        // Lines five and eight of the file, which the server fills in as it gets there.
+        // The server fills in lines five and eight of the file during its start.
         Some(Postmaster {
             pid,
             socket_dir: PathBuf::from(OsStr::from_bytes(lines.get(4).unwrap_or(&&b""[..]))),
@@ -67,14 +67,14 @@ impl Postmaster {
     }
 }
 
-/// Whether this process is a PostgreSQL server at work in this cluster. The pid alone says
-/// nothing: after a crash or a reboot it may belong to any process.
+/// Whether this process is a PostgreSQL server of this cluster. The pid alone proves nothing: after a crash or a reboot
+/// it may belong to any process.
 pub fn works_in(pid: Pid, cluster_dir: &Path) -> bool {
     if !cfg!(target_os = "linux") {
         return command_line_names(pid, cluster_dir);
     }
-    // A server stays in its cluster's directory. A process that has ended but was not collected
-    // by its parent is in no directory any more.
+    // A server's working directory is its cluster. A process that has ended but was not reaped has no working
+    // directory.
     let process = PathBuf::from(format!("/proc/{pid}"));
     fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == cluster_dir)
         && fs::read(process.join("cmdline")).is_ok_and(|command| contains(&command, b"postgres"))
@@ -94,8 +94,8 @@ pub fn pid_file(cluster_dir: &Path) -> PathBuf {
     cluster_dir.join("postmaster.pid")
 }
 
-/// The first line. Negative pids are PostgreSQL's mark for single-user mode, and to `kill` they
-/// would mean a whole group.
+/// The first line. PostgreSQL writes a negative pid in single-user mode; `kill` would send the signal to a whole
+/// process group.
 pub fn pid_in(lock_file: &[u8]) -> Option<Pid> {
     let line = lock_file.split(|&byte| byte == b'\n').next()?;
     let pid: i32 = str::from_utf8(line).ok()?.trim().parse().ok()?;

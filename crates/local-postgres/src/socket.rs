@@ -1,5 +1,5 @@
-//! The directory of the server's unix socket, which is the server's only protection: a user who
-//! can enter it is let in without a password. Used by `local` only.
+//! The directory of the server's Unix socket. It is the server's only protection: every user who can enter it can
+//! connect without a password.
 
 use std::env;
 use std::io::{Read, Write};
@@ -11,19 +11,19 @@ use std::time::Duration;
 use super::LocalError;
 use super::cluster::{Cluster, short_hash};
 
-/// Names the socket file; nothing listens on a port.
+/// The port number in the name of the socket file; the server listens on no TCP port.
 pub const PORT: u16 = 5432;
 
-/// The kernel's limit for a socket's path on macOS; Linux allows four bytes more.
+/// The limit of macOS for a socket's path; Linux allows four bytes more.
 const LONGEST_PATH: usize = 103;
 
-/// The only message that gets an answer without naming a user and a database: its length, 8, and
-/// the code 1234.5679.
+/// The only message that is answered before a user and a database are named: its length, 8, and the code 1234.5679
+/// (SSLRequest).
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 const LONGEST_ANSWER: Duration = Duration::from_secs(2);
 
-/// The cluster's own directory where its path is short and plain enough, else one in the
-/// temporary directory that is named after it.
+/// The cluster's own directory if its path is short and plain enough, otherwise one in the temporary directory that is
+/// named after the cluster.
 pub fn private_dir(cluster: &Cluster) -> Result<PathBuf, LocalError> {
     if is_short_and_plain(&cluster.dir) {
         return Ok(cluster.dir.clone());
@@ -38,7 +38,7 @@ pub fn private_dir(cluster: &Cluster) -> Result<PathBuf, LocalError> {
     Ok(dir)
 }
 
-/// Plain enough to stand unquoted in PostgreSQL's comma-separated list of socket directories.
+/// Whether the path needs no quotes in PostgreSQL's comma-separated list of socket directories.
 fn is_short_and_plain(dir: &Path) -> bool {
     let plain = |byte: &u8| byte.is_ascii_graphic() && !b",\"'\\".contains(byte);
     let path = path_in(dir);
@@ -53,8 +53,8 @@ pub fn has_listener(dir: &Path) -> bool {
     UnixStream::connect(path_in(dir)).is_ok()
 }
 
-/// Whether a working server is there. A connection alone would not tell: the kernel accepts it on
-/// behalf of a server that is being killed or hangs.
+/// Whether a working server listens there. A successful connection does not prove it: the kernel also accepts
+/// connections for a server that hangs or is being killed.
 pub fn answers(dir: &Path) -> bool {
     let ask = || {
         let mut stream = UnixStream::connect(path_in(dir))?;

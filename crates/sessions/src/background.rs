@@ -1,4 +1,4 @@
-//! The work beside the requests: listening for changes, writing touches, deleting tombstones.
+//! Background work: listening for invalidations, writing touches, deleting tombstones.
 
 use std::mem;
 use std::pin::Pin;
@@ -25,15 +25,15 @@ use super::{InvalidationListener, Owner, Store};
 pub struct Background {
     listener: Option<InvalidationListener>,
     tasks: Vec<JoinHandle<()>>,
-    /// The last flush, for when the tasks have ended.
+    /// For the last flush, after the tasks have ended.
     flush: Box<dyn FnOnce() -> LastFlush>,
 }
 
 type LastFlush = Pin<Box<dyn Future<Output = Result<(), Fault>>>>;
 
 impl Background {
-    /// Writes what was noted last, and gives up the lease, so that no revocation waits for this instance. Call it when no
-    /// request runs any more.
+    /// Writes the pending touches and gives up the lease, so that no revocation waits for this instance. Call it when
+    /// no more requests run.
     ///
     /// # Errors
     /// A [`Fault`] of the last flush; the listener is stopped in any case.
@@ -55,13 +55,13 @@ impl Drop for Background {
 }
 
 impl<O: Owner> Store<O> {
-    /// Starts what [`Builder::spawn`](crate::Builder::spawn) starts, for applications whose database is ready later than
-    /// the store. Call it once, inside an actix runtime.
+    /// Starts what [`Builder::spawn`](crate::Builder::spawn) starts, for applications whose database becomes ready
+    /// after the store was built. Call it once, inside an actix runtime.
     ///
     /// # Panics
     /// Outside an actix runtime.
     pub fn start_background(&self) -> Background {
-        // Without a cache there is nothing to keep true, and no revocation need wait for this instance.
+        // Without a cache nothing has to be invalidated, and no revocation has to wait for this instance.
         let listener = (self.policy.cached > 0).then(|| self.listen());
         let mut tasks = vec![spawn(flush_forever(self.clone()))];
         if let Some(every) = self.policy.sweep_every {

@@ -1,7 +1,7 @@
-//! The lookups that wait for Postgres. Lookups that arrive while a query runs share the next one; `load.rs` runs it.
+//! The lookups that wait for Postgres. Lookups that arrive while a query runs share the next query; `load.rs` runs it.
 //!
-//! A lookup only joins a query that has not begun. So its answer was true at some moment after it asked, even if a
-//! session was revoked meanwhile, and queries need not be told apart by when they began.
+//! A lookup joins only a query that has not begun. So its answer was true at some moment after it was requested, even
+//! if a session was revoked meanwhile.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{KeyHash, LiveSession};
 
-/// Keys in one query: more than the connections of a worker ask for at once.
+/// Keys in one query: more than the connections of one worker request at once.
 const MAX_KEYS: usize = 256;
 
 pub(super) type Answer<O> = Result<Option<LiveSession<O>>, Fault>;
@@ -43,7 +43,7 @@ impl<O> BatchLoader<O> {
     /// The lookups of the next query. With `None`, one query fewer runs.
     pub(super) fn next(&self) -> Option<Vec<Lookup<O>>> {
         let mut queue = self.queue();
-        // A client that has gone away needs no answer.
+        // A client that has disconnected needs no answer.
         queue.waiting.retain(|lookup| !lookup.answer.is_closed());
         if queue.waiting.is_empty() {
             queue.running -= 1;

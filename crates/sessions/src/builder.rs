@@ -1,4 +1,4 @@
-//! Puts a store together.
+//! Builds a store.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::session_list::MAX_LISTS;
 use super::touches::Touches;
 use super::{Background, Owner, Policy, Store};
 
-/// Puts a [`Store`] together; see [`Store::builder`].
+/// Builds a [`Store`]; see [`Store::builder`].
 pub struct Builder<O: Owner = ()> {
     db: Db,
     policy: Policy,
@@ -35,14 +35,14 @@ impl<O: Owner> Builder<O> {
         Builder { db, policy, cacheable, owner: PhantomData }
     }
 
-    /// For sessions of a [kind](Owner::KIND) that no instance caches: a change is complete when it is committed, and
-    /// [`Store::write`] waits for nothing more.
+    /// For sessions of a [kind](Owner::KIND) that no instance caches: a change takes effect when it is committed, and
+    /// [`Store::write`] waits for nothing else.
     pub fn uncached(self) -> Self {
         Self { cacheable: false, ..self }
     }
 
-    /// The store alone, for commands that run once and for applications whose database is not ready yet. Until [`Store::start_background`] is called, every lookup asks the database and `last_seen_at`
-    /// is not written.
+    /// The store alone, for commands that run once and for applications whose database is not ready yet. Until
+    /// [`Store::start_background`] is called, every lookup queries the database and `last_seen_at` is not written.
     pub fn build(self) -> Store<O> {
         let Self { db, policy, cacheable, .. } = self;
         let shared = StoreInner {
@@ -70,7 +70,7 @@ impl<O: Owner> Builder<O> {
 }
 
 impl Store {
-    /// Begins to put a store on the database at `url` (libpq syntax) together, with a pool of its own.
+    /// Begins to build a store on the database at `url` (libpq syntax), with a pool of its own.
     ///
     /// ```no_run
     /// # async fn example() {
@@ -81,7 +81,7 @@ impl Store {
         Self::builder(Db::new(url, PoolSettings::default()))
     }
 
-    /// Begins to put a store on `db` together.
+    /// Begins to build a store on `db`.
     ///
     /// ```no_run
     /// # async fn example() {

@@ -2,8 +2,8 @@
 //!
 //! The *fill race* is the one race of a cache in front of a database: a row is read; it changes and the change is
 //! announced; then the old row is inserted and stays. Here every announcement first increments the [`Generation`] and
-//! then removes the entries of its principal. An insert passes the generation it took before it read, and is refused if
-//! an announcement for its principal came since. `tests/loom` tries every interleaving.
+//! then removes the entries of its principal. An insert passes the generation that it took before it read, and is
+//! refused if an announcement for its principal arrived since. `tests/loom` tries every interleaving.
 
 use std::sync::Arc;
 
@@ -43,14 +43,14 @@ struct Shard<E> {
     by_principal: HashTable<u32>,
 }
 
-/// More than there are workers that could contend.
+/// More shards than there are workers that could contend.
 const SHARDS: usize = 64;
 
-/// Of this many neighbours the least recently used one is evicted.
+/// The least recently used of this many neighbours is evicted.
 const CANDIDATES: usize = 8;
 
 impl<E: Entry> Cache<E> {
-    /// For about `capacity` entries at most; with 0 nothing is cached.
+    /// For about `capacity` entries; with 0 nothing is cached.
     pub fn new(capacity: usize) -> Self {
         Self::with_shards(capacity, SHARDS.min(capacity.max(1)))
     }
@@ -99,7 +99,7 @@ impl<E: Entry> Cache<E> {
             self.last_change(*principal).fetch_max(begun, Ordering::SeqCst);
         }
         for shard in &self.shards {
-            // Most shards have no entry of theirs. Readers of those need not wait for a write lock.
+            // Most shards have no entry of these principals. Their readers need not wait for a write lock.
             let held = {
                 let shard = read(shard);
                 changed.iter().any(|principal| shard.position_of(*principal).is_some())
@@ -159,7 +159,7 @@ impl<E: Entry> Shard<E> {
         if self.entries.len() >= capacity {
             self.evict_one(hash_of_key(entry.key()));
         }
-        // Four billion entries would not fit into memory.
+        // Four billion entries do not fit into memory.
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
         let (key, principal) = (hash_of_key(entry.key()), hash_of_principal(entry.principal()));
         if at as usize == self.entries.capacity() {

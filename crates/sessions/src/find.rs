@@ -27,7 +27,7 @@ impl<O: Owner> Store<O> {
         self.find_by_hash(key.hash()).await
     }
 
-    /// The same with the key as a cookie carries it. Needs no middleware and remembers nothing for the request; see
+    /// The same for the text of a cookie. Needs no middleware and stores nothing in the request; see
     /// [`request::scope_with`](crate::request::scope_with).
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl<O: Owner> Store<O> {
         };
         if live.is_touch_due(live.now, self.policy.touch_every(live.record.remember)) {
             self.shared.touches.note(live.record.handle, live.now);
-            // About to end as unused: that cannot wait for the next flush.
+            // The session is about to expire as unused, so this touch cannot wait for the next flush.
             if live.record.expires_at.since(live.now) < 2 * self.policy.flush_every() {
                 self.flush_soon();
             }
@@ -68,7 +68,7 @@ impl<O: Owner> Store<O> {
         Ok(Some(live))
     }
 
-    /// First the lease, then the cache: what is announced in between has been removed from the cache.
+    /// The lease is checked before the cache: what was announced in between has already been removed from the cache.
     fn find_cached(&self, key: &KeyHash) -> Option<LiveSession<O>> {
         let now = self.shared.lease.now()?;
         let cached = self.shared.cache.get(key)?;

@@ -3,11 +3,11 @@
 use super::{Owner, Store, queries};
 use latchkey_db::Fault;
 
-/// Rows in one statement, which holds their locks until it ends.
+/// Rows in one statement; it holds their locks until it ends.
 const BATCH: usize = 1000;
 
 impl<O: Owner> Store<O> {
-    /// Flushes without making the request wait. What fails is written by the next flush.
+    /// Flushes without delaying the request. If it fails, the next flush writes the touches.
     pub(super) fn flush_soon(&self) {
         let store = self.clone();
         actix_web::rt::spawn(async move {

@@ -33,14 +33,14 @@ pub struct StoreCounters {
     pub misses: Counter,
     /// Lookups while the instance had no lease.
     pub bypasses: Counter,
-    /// How long changes waited until no instance served what was read before.
+    /// How long changes waited until no instance served the old state.
     pub invalidations: Durations,
     /// How many of these waited for leases to expire, because an instance did not answer.
     pub expiry_waits: Counter,
 }
 
 impl<O> StoreInner<O> {
-    /// Evicts what was read of these principals.
+    /// Evicts the cached sessions and lists of these principals.
     pub(crate) fn invalidate(&self, changed: &[Principal]) {
         self.cache.remove_all_of(changed);
         self.lists.remove_all_of(changed);

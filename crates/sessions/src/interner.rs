@@ -19,7 +19,7 @@ impl Interner {
             return;
         }
         if known.len() >= MAX_TEXTS {
-            // Sessions keep their copies; the texts are stored again when they are next read.
+            // Cached sessions keep their copies; a text is stored again when it is next read.
             known.clear();
         }
         known.insert(Arc::clone(text));

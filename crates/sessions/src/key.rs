@@ -36,12 +36,12 @@ impl Key {
         Ok(Self(BASE64URL_NOPAD.encode(&bytes).into()))
     }
 
-    /// The key in a cookie, or `None` if `raw` cannot be a key (empty, too long, foreign).
+    /// The key in a cookie, or `None` if `raw` cannot be a key (empty, too long, of another program).
     pub fn parse(raw: &str) -> Option<Self> {
         is_well_formed(raw).then(|| Self(raw.into()))
     }
 
-    /// The hash to look the session up by.
+    /// The hash by which the session is looked up.
     pub fn hash(&self) -> KeyHash {
         KeyHash(sha256(self.reveal().as_bytes()))
     }
@@ -63,8 +63,8 @@ impl KeyHash {
         Self(bytes)
     }
 
-    /// The key of an entry that belongs to a principal and not to a session. No session key has this hash, except by
-    /// chance, and it opens nothing.
+    /// The cache key of an entry that belongs to a principal and not to a session. No session key has this hash, except
+    /// by chance, and it admits no request.
     pub(super) fn of_principal(principal: Principal) -> Self {
         Self(sha256(principal.0.as_bytes()))
     }

@@ -1,4 +1,4 @@
-//! Until when the cache may be trusted, and the database's time meanwhile.
+//! How long the cache may be trusted, and the database's time during that period.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -16,15 +16,15 @@ const DRIFT: Duration = Duration::from_millis(25);
 /// After this time every lease that was not renewed has expired, on every machine.
 pub(crate) const MAX_LEASE: Duration = LEASE.saturating_add(DRIFT);
 
-/// A moment of this machine's boot-time clock, in microseconds. It never jumps and keeps running while the machine
-/// sleeps.
+/// A moment of this machine's boot-time clock, in microseconds. The clock never jumps, and it keeps running while the
+/// machine sleeps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BootInstant(i64);
 
 impl BootInstant {
     pub(crate) fn now() -> Self {
-        // Every supported kernel has this clock. A clock that stands still would never end a lease, so without one no
-        // lease is granted.
+        // Every supported kernel has this clock. A clock that stands still would never end a lease, so without the
+        // clock no lease is granted.
         clock_gettime(CLOCK)
             .map_or(Self(i64::MAX), |time| Self(time.tv_sec() * 1_000_000 + time.tv_nsec() / 1000))
     }
@@ -33,7 +33,7 @@ impl BootInstant {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// The time from this until `later`; zero if that has passed.
+    /// The time from this until `later`; zero if `later` is earlier.
     pub(crate) fn until(self, later: Self) -> Duration {
         Duration::from_micros(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
@@ -64,8 +64,8 @@ impl Lease {
         trusted.then(|| Moment(instant.0.saturating_add(self.ahead.load(Ordering::Relaxed))))
     }
 
-    /// Extends the lease after a ping that was sent at `asked` and returned the database's time `moment`. It counts from
-    /// when the ping was sent, because the answer may have been true only then.
+    /// Extends the lease after a ping that was sent at `asked` and returned the database's time `moment`. The lease
+    /// counts from when the ping was sent, because the answer may have been true only then.
     pub(crate) fn extend(&self, asked: BootInstant, moment: Moment) {
         if asked == BootInstant(i64::MAX) {
             return self.end();

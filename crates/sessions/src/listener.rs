@@ -1,8 +1,8 @@
 //! The invalidation listener: one thread with one connection that listens for changes.
 //!
-//! It removes from the cache what is announced. Ten times a second it pings the database; the answer arrives after every
-//! change that was committed before the ping, so each ping extends the lease. For a transaction that revokes, it asks
-//! the other instances for acknowledgement. Why that suffices: README.md, "How it works".
+//! It removes announced changes from the cache. Ten times a second it pings the database; the answer arrives after
+//! every change that was committed before the ping, so each ping extends the lease. For a transaction that revokes, it
+//! asks the other instances for acknowledgement. Why that suffices: README.md, "How it works".
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -30,19 +30,19 @@ const PING_EVERY: Duration = Duration::from_millis(LEASE.as_millis() as u64 / 5)
 /// within 1 ms and costs about 0.5 % of a core.
 const POLL_EVERY: Duration = Duration::from_millis(1);
 
-/// The same while a transaction waits for acknowledgements.
+/// The interval while a transaction waits for acknowledgements.
 const POLL_EVERY_IN_SYNC: Duration = Duration::from_micros(250);
 
-/// A connection that failed is opened again after this time.
+/// A failed connection is opened again after this time.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// With more changed principals than this at once, the whole cache is cleared.
 const MAX_SINGLE_CHANGES: usize = 32;
 
-/// A probe that has not arrived after this time never will.
+/// A probe that has not arrived after this time will not arrive.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 
-/// Keeps the cache true while it lives. Dropping it stops the listener.
+/// Keeps the cache valid while it lives. Dropping it stops the listener.
 pub struct InvalidationListener {
     commands: Sender<ListenerCommand>,
     /// Disconnected when the thread has ended.
@@ -65,7 +65,7 @@ impl Drop for InvalidationListener {
 }
 
 impl<O: Owner> Store<O> {
-    /// Starts the listener, which lets this instance serve sessions from memory. Without it every lookup asks the
+    /// Starts the listener, which lets this instance serve sessions from memory. Without it every lookup queries the
     /// database. Call it once; [`Store::start_background`] does.
     pub fn listen(&self) -> InvalidationListener {
         let (commands, received) = channel();
@@ -96,7 +96,7 @@ impl<O: Owner> Store<O> {
             }
             shared.lease.end();
         };
-        // If the thread cannot start, no lease is granted: correct, but every lookup asks the database.
+        // If the thread cannot start, no lease is granted: correct, but every lookup queries the database.
         let thread = thread::Builder::new().name("invalidation".into()).spawn(run);
         if let Err(error) = &thread {
             tracing::error!(%error, "cannot start the invalidation listener; sessions are read from the database");
@@ -105,23 +105,23 @@ impl<O: Owner> Store<O> {
     }
 }
 
-/// Between two connections no instance can be asked. Returns whether to go on.
+/// Without a connection no instance can be asked. Returns whether to continue.
 fn wait_to_reconnect(commands: &Receiver<ListenerCommand>) -> bool {
     let begun = BootInstant::now();
     loop {
         match commands.recv_timeout(BootInstant::now().until(begun.plus(RETRY))) {
             Ok(ListenerCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            // Dropping the question makes its sender wait until every lease has expired.
+            // Dropping the request makes its sender wait until every lease has expired.
             Ok(ListenerCommand::Sync(_) | ListenerCommand::Announce(_)) => {}
             Err(RecvTimeoutError::Timeout) => return true,
         }
     }
 }
 
-/// One connection, as long as it lasts.
+/// The state of one connection.
 struct ListenerConnection<'s, O: Owner> {
     conn: PgConnection,
-    /// A new one for each connection.
+    /// A new id for each connection.
     id: Uuid,
     shared: &'s StoreInner<O>,
     syncs: Vec<Sync>,
@@ -142,9 +142,9 @@ struct Sync {
 }
 
 impl<'s, O: Owner> ListenerConnection<'s, O> {
-    /// Listens, then registers, then clears the cache. A change after the first step is heard; a revocation after the
-    /// second waits for this instance; rows read before the third are read again.
-    /// `last_id`: of the connection before, which has no lease any more and need not be waited for.
+    /// Listens, then registers, then clears the cache. A change after the first step is received; a revocation after
+    /// the second waits for this instance; rows that were read before the third are read again. `last_id`: the id of
+    /// the previous connection, which has no lease any more and need not be waited for.
     fn open(db: &Db, shared: &'s StoreInner<O>, last_id: &mut Option<Uuid>) -> Result<Self, Fault> {
         let mut connection = Self {
             conn: db.connect_dedicated()?,
@@ -166,7 +166,7 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
 
     /// Behind a pooler in transaction mode, LISTEN succeeds and no notification ever arrives.
     fn probe(&mut self, db: &Db) -> Result<(), Fault> {
-        // In a transaction, like everything that goes through a pooler.
+        // In a transaction, like every statement that passes a pooler.
         db.connect()?.transaction(|conn| queries::notify(conn, &[Message::Probe(self.id).to_string()]))?;
         let begun = BootInstant::now();
         while !self.probed {
@@ -181,7 +181,7 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
         Ok(())
     }
 
-    /// Until the stop command, or an error.
+    /// Runs until the stop command or an error.
     fn run(&mut self, commands: &Receiver<ListenerCommand>) -> Result<(), Fault> {
         let mut ping_due = BootInstant::now();
         loop {
@@ -220,7 +220,7 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
         }
     }
 
-    /// Processes everything that has arrived: first the changes, then the acknowledgements of them.
+    /// Processes everything that has arrived: first the changes, then the acknowledgement requests that follow them.
     fn receive(&mut self) -> Result<(), Fault> {
         let mut changed = Vec::new();
         let mut everything = false;
@@ -234,7 +234,8 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
         }
         changed.sort_unstable();
         changed.dedup();
-        // Each would be searched for in every shard: above a few, reading all sessions again costs less.
+        // Each principal is looked up in every shard: above a few principals, clearing the cache and reading all
+        // sessions again costs less.
         if everything || changed.len() > MAX_SINGLE_CHANGES {
             self.shared.invalidate_everything();
         } else if !changed.is_empty() {
@@ -263,7 +264,8 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
         Ok(())
     }
 
-    /// Asks every instance that may hold a lease. This instance receives the question too, and answers it the same way.
+    /// Asks every instance that may hold a lease. This instance receives the request too, and answers it in the same
+    /// way.
     fn sync(&mut self, waiting: Vec<oneshot::Sender<()>>) -> Result<(), Fault> {
         self.syncs_begun += 1;
         let (number, begun) = (self.syncs_begun, BootInstant::now());
@@ -278,15 +280,15 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
             sync.missing.remove(&by);
         }
         for sync in self.syncs.extract_if(.., |sync| sync.missing.is_empty()) {
-            // A receiver may have given up.
+            // The receiver may have given up.
             for waiting in sync.waiting {
                 let _ = waiting.send(());
             }
         }
     }
 
-    /// An instance that was silent for a whole lease gets no new one under its id. When its last lease has surely expired,
-    /// its row is deleted, so that the next revocation does not wait for it.
+    /// An instance that was silent for a whole lease gets no new one under its id. When its last lease has certainly
+    /// expired, its row is deleted, so that the next revocation does not wait for it.
     fn expire_silent_instances(&mut self) -> Result<(), Fault> {
         let now = BootInstant::now();
         for sync in self.syncs.extract_if(.., |sync| now >= sync.begun.plus(MAX_LEASE)) {
@@ -306,7 +308,7 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
 
     fn leave(&mut self) -> Result<(), Fault> {
         self.shared.lease.end();
-        // If this fails, a revocation waits once for the row that stays.
+        // If this fails, one more revocation waits for the remaining row.
         let _ = queries::delete_listeners(&mut self.conn, &[self.id]);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the store asks of the invalidation listener.
+//! The interface of the invalidation listener for the store.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use super::Principal;
 
 pub(crate) enum ListenerCommand {
-    /// Answered when every instance has processed what was committed before; dropped if that cannot be known.
+    /// Answered when every instance has processed everything that was committed before; dropped if that cannot be
+    /// determined.
     Sync(oneshot::Sender<()>),
     Announce(Vec<Principal>),
     Stop,
@@ -23,7 +24,7 @@ impl ListenerHandle {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
     }
 
-    /// Whether there is a listener that takes it.
+    /// Whether there is a listener that accepts the command.
     pub(crate) fn send(&self, command: ListenerCommand) -> bool {
         let commands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         commands.as_ref().is_some_and(|commands| commands.send(command).is_ok())

@@ -21,7 +21,7 @@ const CONCURRENT_QUERIES: usize = 2;
 /// A query that ended without an answer is repeated this often.
 const ATTEMPTS: usize = 3;
 
-/// Runs queries until no lookup waits. If it is dropped before that (its worker stops), the waiting lookups are told.
+/// Runs queries until no lookup waits. If it is dropped earlier (its worker stops), the waiting lookups are notified.
 struct BatchRunner<O: Owner> {
     store: Store<O>,
     done: bool,
@@ -32,7 +32,7 @@ impl<O: Owner> Drop for BatchRunner<O> {
         if !self.done {
             let mut queue = self.store.shared.loader.queue();
             queue.running -= 1;
-            // Dropping their senders makes them ask again.
+            // Dropping their senders makes them try again.
             queue.waiting.clear();
         }
     }
@@ -41,7 +41,7 @@ impl<O: Owner> Drop for BatchRunner<O> {
 impl<O: Owner> Store<O> {
     /// The session of `key` as the database has it.
     pub(super) async fn load_from_database(&self, key: KeyHash) -> Answer<O> {
-        // For the query that runs and for the next: longer than both may take.
+        // Longer than two queries may take: the one that runs and the next one.
         let answer_within = self.db.longest_wait();
         for _ in 0..ATTEMPTS {
             let (answer, answered) = oneshot::channel();
@@ -57,7 +57,7 @@ impl<O: Owner> Store<O> {
             }
             match timeout(answer_within, answered).await {
                 Ok(Ok(answer)) => return answer,
-                // The runner stopped with its worker.
+                // The runner was dropped with its worker.
                 Ok(Err(_)) => {}
                 Err(_) => {
                     return Err(Fault::Unavailable("the database does not answer lookups in time".into()));
@@ -72,7 +72,7 @@ impl<O: Owner> BatchRunner<O> {
     async fn run(mut self) {
         let Self { store, done } = &mut self;
         while let Some(lookups) = store.shared.loader.next() {
-            // Before anything is read: an announcement from here on refuses what was read before it.
+            // Taken before anything is read: a later announcement refuses the insertion of what was read before it.
             let generation = store.shared.cache.generation();
             let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
             let found = store.db.read(move |conn| load::<O>(conn, &keys)).await;

@@ -13,11 +13,11 @@ pub(crate) enum Message {
     Changed(Principal),
     /// Anything may have changed.
     Everything,
-    /// Each listener that has processed all earlier messages acknowledges this to `from`.
+    /// Asks every listener to acknowledge this to `from` once it has processed all earlier messages.
     Sync { from: Uuid, number: u64 },
-    /// The answer to a sync.
+    /// The acknowledgement of a sync.
     Ack { to: Uuid, number: u64, by: Uuid },
-    /// Sent through the pool to test whether notifications arrive on the listener's connection.
+    /// Sent through the pool to test whether notifications reach the listener's connection.
     Probe(Uuid),
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// Not one of these messages: a newer version sent it, or a person did.
+/// None of these messages: sent by a newer version or by hand.
 #[derive(Debug)]
 pub(crate) struct UnknownMessage;
 

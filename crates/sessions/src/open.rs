@@ -1,4 +1,4 @@
-//! Opening a session, and giving it a new key.
+//! Opens sessions, and gives them new keys.
 
 use actix_session::Session;
 use latchkey_db::Fault;
@@ -32,7 +32,7 @@ impl<O: Owner> Store<O> {
         self.open_counting(tx, login).map(|(key, handle, _)| (key, handle))
     }
 
-    /// Opens a session in a transaction of its own and gives the browser its key, for applications that write nothing else
+    /// Opens a session in its own transaction and gives the browser its key, for applications that write nothing else
     /// at a log-in. Returns its handle.
     ///
     /// # Errors
@@ -65,11 +65,11 @@ impl<O: Owner> Store<O> {
         Ok((key, handle, ended))
     }
 
-    /// Gives `live` a new key in the caller's transaction; the handle and the absolute limit stay. With `confirmed`, the
-    /// owner has just proved again who they are.
+    /// Gives `live` a new key in the caller's transaction; the handle and the absolute limit stay. With `confirmed`,
+    /// the owner has just proven their identity again.
     ///
-    /// One conditional statement: of two parallel rotations one succeeds, and a revocation always does. With `None` it
-    /// failed: the session has ended or has another key, and nothing was written.
+    /// One conditional statement: of two parallel rotations one succeeds, and a revocation always wins. `None`: the
+    /// session has ended or has another key, and nothing was written.
     ///
     /// ```no_run
     /// # use actix_session::Session;

@@ -1,11 +1,11 @@
-//! What the application knows about the owner of a session.
+//! The application's data about the owner of a session.
 
 use diesel::pg::PgConnection;
 use latchkey_db::Fault;
 
 use super::{KeyHash, LiveSession, live};
 
-/// What the application reads about a principal together with the session, and is cached with it.
+/// The data that the application reads about a principal together with the session. It is cached with the session.
 ///
 /// ```
 /// # mod schema { diesel::table! { users (id) { id -> Uuid, name -> Text, disabled -> Bool, } } }
@@ -31,20 +31,21 @@ use super::{KeyHash, LiveSession, live};
 /// }
 /// ```
 pub trait Owner: Sized + Send + Sync + 'static {
-    /// Which rows of the table are theirs. A store finds, lists, counts and ends sessions of its own kind only.
+    /// The kind of the rows that belong to this owner. A store finds, lists, counts and ends sessions of its own kind
+    /// only.
     const KIND: &'static str = "user";
 
-    /// The live sessions of `keys`, each with its owner: one query for all of them. Without a session whose principal
-    /// may not be logged in any more (deleted, disabled), as if it did not exist.
+    /// The live sessions of `keys`, each with its owner: one query for all of them. A session whose principal may not
+    /// be logged in any more (deleted, disabled) is left out, as if it did not exist.
     ///
-    /// A change of what this reads must be announced, or it is noticed after five minutes; see the README.
+    /// A change of this data must be announced; otherwise it is noticed after five minutes. See the README.
     ///
     /// # Errors
-    /// Those of the query. With [`Fault::Bug`] for a row that makes no sense, the other keys are read without it.
+    /// Those of the query. After [`Fault::Bug`] for an invalid row, the other keys are read without it.
     fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault>;
 }
 
-/// For applications that read nothing about their principals.
+/// For applications that read no data about their principals.
 impl Owner for () {
     fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<()>>, Fault> {
         Ok(live::<Self>(conn, keys)?.into_iter().map(|row| row.owned_by(())).collect())

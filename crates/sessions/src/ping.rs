@@ -1,4 +1,4 @@
-//! Which instances serve sessions from memory, and whether they answer: what a revocation would wait for.
+//! Pings the instances that serve sessions from memory: those that a revocation would wait for.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use super::queries;
 /// The instances that a revocation waits for.
 #[derive(Debug)]
 pub struct InstancePing {
-    /// How many there are.
+    /// The number of instances.
     pub instances: usize,
-    /// How many did not answer. Each delays the next revocation by one lease, once.
+    /// The number that did not answer. Each delays the next revocation by one lease, once.
     pub silent: usize,
     /// Instances that did not answer an earlier revocation and are still in the table.
     pub gone: usize,
@@ -23,8 +23,9 @@ pub struct InstancePing {
     pub took: Duration,
 }
 
-/// Asks every instance what a revocation asks, and waits at most `patience`. No instance evicts anything. `conn` must
-/// stay one server connection, such as one of [`Db::connect_dedicated`](latchkey_db::Db::connect_dedicated).
+/// Sends every instance the request that a revocation sends, and waits at most `patience`. No instance evicts anything.
+/// `conn` must keep one server connection, such as one of
+/// [`Db::connect_dedicated`](latchkey_db::Db::connect_dedicated).
 ///
 /// ```no_run
 /// # fn example(db: &latchkey_sessions::Db) -> Result<(), latchkey_sessions::Fault> {

@@ -1,4 +1,4 @@
-//! How long sessions live, and how many.
+//! The lifetimes and limits of sessions.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use std::time::Duration;
 pub struct Policy {
     /// A session that is not used ends after this time.
     pub idle: Duration,
-    /// A session ends after this time, however much it is used.
+    /// A session ends after this time, regardless of use.
     pub absolute: Duration,
     /// [`Policy::idle`] of remembered sessions.
     pub remembered_idle: Duration,
     /// [`Policy::absolute`] of remembered sessions.
     pub remembered_absolute: Duration,
-    /// `last_seen_at` of a session is noted at most this often.
+    /// `last_seen_at` of a session is updated at most this often.
     pub touch_every: Duration,
-    /// Ended sessions stay this long as tombstones before a sweep deletes them.
+    /// How long ended sessions stay as tombstones before a sweep deletes them.
     pub keep_ended: Duration,
     /// When a principal opens more than this many, the oldest session ends (ASVS 5.0 7.1.2).
     pub per_principal: i64,

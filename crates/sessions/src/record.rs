@@ -29,7 +29,7 @@ pub struct NewSession {
     pub address: String,
     /// The browser; cut to 400 characters.
     pub user_agent: String,
-    /// Hash of what the application knows the browser by. The crate stores it and never reads it.
+    /// The hash of the application's cookie that identifies the browser. The crate stores it and never reads it.
     pub device: Option<[u8; 32]>,
 }
 
@@ -53,9 +53,9 @@ impl NewSession {
 pub struct SessionRecord {
     /// Its public id.
     pub handle: Handle,
-    /// Its owner.
+    /// Its public id.
     pub principal: Principal,
-    /// What the application keeps in it through actix-session.
+    /// What the application stores in it through actix-session.
     pub state: SessionState,
     /// Whether it has the longer clocks.
     pub remember: bool,
@@ -70,28 +70,28 @@ pub struct SessionRecord {
     pub user_agent: Arc<str>,
     /// When the owner logged in.
     pub created_at: Moment,
-    /// When the owner last proved who they are.
+    /// When the owner last proved their identity.
     pub confirmed_at: Moment,
     /// When it was last used, as exact as [`Policy::touch_every`](super::Policy::touch_every).
     pub last_seen_at: Moment,
-    /// When it ends unless it is used.
+    /// When it ends if it is not used.
     pub expires_at: Moment,
 }
 
 /// A cached session is read again after this time even if no change was announced: a second safeguard.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// The owner's other live sessions when a session was read.
+/// The owner's other live sessions at the time a session was read.
 #[derive(Clone, Copy, Debug)]
 pub struct OtherSessions {
-    /// How many.
+    /// Their number.
     pub count: u32,
-    /// Until the first of them expires, the count holds.
+    /// The number holds until the first of them expires.
     until: Moment,
 }
 
 impl OtherSessions {
-    /// From their expiry times.
+    /// Computed from their expiry times.
     pub(super) fn new(expiries: &[Moment], read_at: Moment) -> Self {
         let until = expiries.iter().copied().fold(read_at.plus(MAX_AGE), Moment::min);
         Self { count: u32::try_from(expiries.len()).unwrap_or(u32::MAX), until }
@@ -107,7 +107,7 @@ pub struct CachedSession<O> {
     pub others: OtherSessions,
     /// What the application read about the owner.
     pub owner: O,
-    /// When this instance last noted its use, if that was after the row was read: a [`Moment`].
+    /// When this instance last recorded its use, if that was after the row was read: a [`Moment`].
     seen: AtomicI64,
 }
 
@@ -116,13 +116,13 @@ impl<O> CachedSession<O> {
         Self { key_hash, record, others, owner, seen: AtomicI64::new(i64::MIN) }
     }
 
-    /// Whether at `now` it still says what the row says. If not, the row is read again: the cache never decides that a
+    /// Whether at `now` it still agrees with the row. If not, the row is read again: the cache never decides that a
     /// session has ended, and never outlives the row, because revoking an expired row changes and announces nothing.
     pub(super) fn is_current(&self, now: Moment) -> bool {
         now < self.record.expires_at && now < self.others.until
     }
 
-    /// Notes its use at `now`. Returns whether that is to be written, which is once an interval.
+    /// Records its use at `now`. Returns whether that is to be written, which is once per interval.
     pub(super) fn is_touch_due(&self, now: Moment, interval: Duration) -> bool {
         let seen = self.seen.load(Ordering::Relaxed);
         let last = self.record.last_seen_at.max(Moment(seen));
@@ -174,12 +174,12 @@ impl<O> LiveSession<O> {
         self.now.into()
     }
 
-    /// The same in the form of the columns.
+    /// The same as a column value.
     pub fn moment(&self) -> Moment {
         self.now
     }
 
-    /// Whether the owner proved who they are within the last `window`.
+    /// Whether the owner proved their identity within the last `window`.
     pub fn confirmed_within(&self, window: Duration) -> bool {
         self.now.since(self.record.confirmed_at) <= window
     }

@@ -1,4 +1,4 @@
-//! Listing and ending sessions.
+//! Lists and ends sessions.
 
 use diesel::pg::PgConnection;
 use latchkey_db::Fault;
@@ -8,12 +8,12 @@ use super::{Handle, KeyHash, Owner, Principal, SessionRecord, SessionTx, Store, 
 /// Rows ended or deleted in one statement, so that locks are short and the write-ahead log small.
 const BATCH: i64 = 10_000;
 
-/// Whose sessions to list or count.
+/// The owners whose sessions to list or count.
 #[derive(Clone, Copy)]
 pub enum Scope<'a> {
-    /// Those of all principals.
+    /// All principals.
     All,
-    /// Those of these principals.
+    /// These principals.
     Of(&'a [Principal]),
 }
 
@@ -22,7 +22,7 @@ pub enum Scope<'a> {
 pub enum EndReason {
     /// It was revoked.
     Revoked,
-    /// It was not used for too long, or reached its absolute limit.
+    /// It was not used for too long, or it reached its absolute limit.
     Expired,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Scope<'a> {
 
 impl<O: Owner> Store<O> {
     /// Whether the session is live, in the caller's transaction. A guard admits a request before its body has arrived,
-    /// and the client decides how long that takes. First lock what a revocation locks.
+    /// and the client decides how long that takes. Before you call this, lock what a revocation locks.
     ///
     /// # Errors
     /// Those of the query.
@@ -100,8 +100,8 @@ impl<O: Owner> Store<O> {
         Ok(queries::count(conn, O::KIND, scope.principals())?)
     }
 
-    /// Ends one session; with `owner`, only if it is theirs. Returns whose it was, or `None` if there is no such live
-    /// session.
+    /// Ends one session; with `owner`, only if it belongs to that principal. Returns its principal, or `None` if there
+    /// is no such live session.
     ///
     /// ```no_run
     /// # async fn example(store: latchkey_sessions::Store, me: latchkey_sessions::Principal, handle: &str) {
@@ -129,7 +129,7 @@ impl<O: Owner> Store<O> {
         Ok(queries::revoke(tx, O::KIND, handle, owner)?)
     }
 
-    /// Ends one session of `principal` in a transaction of its own, for applications that write nothing else at that.
+    /// Ends one session of `principal` in its own transaction, for applications that write nothing else with it.
     /// `false` if `principal` has no such live session.
     ///
     /// # Errors
@@ -154,7 +154,7 @@ impl<O: Owner> Store<O> {
         Ok(queries::revoke_all(tx, principal, except)?)
     }
 
-    /// Deletes all rows of a `principal` who is deleted, and returns how many.
+    /// Deletes all rows of a `principal` who is being deleted, and returns how many.
     ///
     /// # Errors
     /// Those of the statement.

@@ -1,5 +1,5 @@
-//! What one request knows about its session. actix-session calls the store with a key and nothing else, and gives a
-//! handler a map and nothing else; this task-local state connects the two sides.
+//! The state of a session within one request. actix-session passes the store only a key, and passes a handler only a
+//! map; this task-local state connects the two.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -19,12 +19,12 @@ use latchkey_db::time::Moment;
 use super::record::CachedSession;
 use super::{Key, KeyHash, LiveSession, Owner, Principal};
 
-/// Where actix-identity keeps the principal in the map. The table has it in a column.
+/// The key under which actix-identity keeps the principal in the map. The table has a column for it.
 pub(crate) const IDENTITY_KEY: &str = "actix_identity.user_id";
 
 #[derive(Default)]
 struct RequestSlot {
-    /// The key that the application has already looked up.
+    /// The session key that the application has already looked up.
     looked_up: Option<KeyHash>,
     loaded: Option<Loaded>,
     issued: Option<Key>,
@@ -45,8 +45,8 @@ tokio::task_local! {
     static SLOT: RefCell<RequestSlot>;
 }
 
-/// Middleware, to be wrapped *outside* `SessionMiddleware`. Without it the store works, but handlers can neither see the
-/// session's record nor issue a key.
+/// Middleware, to be wrapped *outside* `SessionMiddleware`. Without it the store works, but handlers can neither see
+/// the session's record nor issue a key.
 ///
 /// # Errors
 /// Those of the service.
@@ -57,13 +57,13 @@ pub async fn middleware<B: MessageBody>(
     scope(next.call(request)).await
 }
 
-/// The same around a future, for applications with a middleware of their own in that place.
+/// The same around a future, for applications that have their own middleware in that place.
 pub fn scope<F: Future>(request: F) -> impl Future<Output = F::Output> {
     SLOT.scope(RefCell::default(), request)
 }
 
-/// The same for an application that has looked the session up already, with [`Store::find_by_cookie`]: the store answers
-/// actix-session's first `load` of `raw` from `live` and asks neither the cache nor the database.
+/// The same for an application that has already looked the session up with [`Store::find_by_cookie`]: the store answers
+/// actix-session's first `load` of `raw` with `live` and asks neither the cache nor the database.
 ///
 /// ```no_run
 /// use actix_web::body::MessageBody;
@@ -120,7 +120,7 @@ pub fn loaded<O: Owner>() -> Option<LiveSession<O>> {
     })
 }
 
-/// The argument of a handler that needs a session: [`loaded`], or 401.
+/// The argument of a handler that needs a session: the result of [`loaded`], or 401.
 ///
 /// ```
 /// use latchkey_sessions::request::Current;
@@ -130,7 +130,7 @@ pub fn loaded<O: Owner>() -> Option<LiveSession<O>> {
 /// }
 /// ```
 pub struct Current<O>(
-    /// The session with which the request was made.
+    /// The session of the request.
     pub LiveSession<O>,
 );
 
@@ -143,9 +143,9 @@ impl<O: Owner> FromRequest for Current<O> {
     }
 }
 
-/// Gives the browser `key`, of a session that was opened or rotated in this request. When actix-session saves at the end
-/// of the request, the store returns this key instead of making one. actix-session asks the store only if the session is
-/// also marked as changed. `lifetime`: how long the browser keeps the key; `None` until it closes.
+/// Gives the browser `key`, of a session that was opened or rotated in this request. When actix-session saves at the
+/// end of the request, the store returns this key instead of creating one. actix-session asks the store only if the
+/// session is also marked as changed. `lifetime`: how long the browser keeps the key; `None`: until it closes.
 pub fn issue_key(key: Key, lifetime: Option<Duration>) {
     with(|slot| {
         slot.issued = Some(key);
@@ -154,7 +154,7 @@ pub fn issue_key(key: Key, lifetime: Option<Duration>) {
 }
 
 /// Gives the browser `key`, of a session of `principal` that was opened in this request, and drops what it had before:
-/// the session's map is emptied, and the session that the browser was still logged in with ends.
+/// the session's map is emptied, and the session with which the browser was still logged in ends.
 ///
 /// # Errors
 /// Those of `Session::insert`.
@@ -171,20 +171,21 @@ pub fn log_in(
     Ok(())
 }
 
-/// Gives the browser `key`, the new one of the session of this request. It keeps the key as long as it kept the old one.
+/// Gives the browser `key`, the new key of the session of this request. It keeps the key for as long as it kept the old
+/// one.
 pub fn rotated(session: &Session, key: Key) {
     issue_key(key, key_lifetime());
-    // Removing what is not there marks the session as changed and does nothing else: actix-session asks for the key.
+    // Removing a missing entry only marks the session as changed, so that actix-session asks for the key.
     session.remove("unused");
 }
 
-/// The application has ended the session of this request itself, in a transaction of its own. The store then does not end
-/// it a second time for `Session::purge` or `Identity::logout`, which take the key out of the browser.
+/// The application has ended the session of this request itself, in its own transaction. The store then does not end it
+/// a second time for `Session::purge` or `Identity::logout`, which remove the key from the browser.
 pub fn session_ended() {
     with(|slot| slot.ended = true);
 }
 
-/// How long the browser keeps the key that it gets with this response; `None` until it closes.
+/// How long the browser keeps the key of this response; `None`: until it closes.
 pub fn key_lifetime() -> Option<Duration> {
     with(|slot| slot.key_lifetime)
 }
@@ -213,7 +214,7 @@ pub fn take_fault() -> Option<Fault> {
     with(|slot| slot.fault.take())
 }
 
-/// Whether [`scope_with`] was given the session of this key; true once.
+/// Whether [`scope_with`] was given the session of this key; `true` only once.
 pub(super) fn take_looked_up(key: &KeyHash) -> bool {
     with(|slot| slot.looked_up.take_if(|looked_up| looked_up == key).is_some())
 }
@@ -236,7 +237,7 @@ pub(super) fn take_issued_key() -> Option<Key> {
     with(|slot| slot.issued.take())
 }
 
-/// The hash of the issued key, as long as actix-session has not taken it.
+/// The hash of the issued key, until actix-session has taken the key.
 pub(super) fn issued_key() -> Option<KeyHash> {
     with(|slot| slot.issued.as_ref().map(Key::hash))
 }
@@ -259,7 +260,7 @@ pub(super) fn note_fault(fault: &Fault) {
     with(|slot| slot.fault = Some(fault.clone()));
 }
 
-/// Outside of the middleware nothing is known and nothing is stored.
+/// Outside the middleware nothing is known and nothing is stored.
 fn with<T: Default>(look: impl FnOnce(&mut RequestSlot) -> T) -> T {
     SLOT.try_with(|slot| look(&mut slot.borrow_mut())).unwrap_or_default()
 }

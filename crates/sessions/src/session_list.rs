@@ -1,10 +1,10 @@
-//! The list of a principal's sessions, as it is cached.
+//! The cached list of a principal's sessions.
 
 use super::cache::Entry;
 use super::{KeyHash, Principal, SessionRecord};
 use latchkey_db::time::Moment;
 
-/// Cached lists at most: few users look at theirs at the same time.
+/// The maximum number of cached lists: few users look at theirs at the same time.
 pub(crate) const MAX_LISTS: usize = 1000;
 
 /// The live sessions of one principal, last seen first. What [`Store::list_of`](crate::Store::list_of) returns.
@@ -31,7 +31,7 @@ impl Entry for SessionList {
 }
 
 impl SessionList {
-    /// The records that have not expired at `now`, for which [`LiveSession::moment`](crate::LiveSession::moment) will do.
+    /// The records that have not expired at `now`, for example at [`LiveSession::moment`](crate::LiveSession::moment).
     pub fn at(&self, now: Moment) -> impl Iterator<Item = &SessionRecord> {
         self.records.iter().filter(move |record| record.expires_at > now)
     }

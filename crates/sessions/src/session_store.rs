@@ -22,7 +22,7 @@ impl<O: Owner> Store<O> {
     }
 
     /// Ends the session that has `key`, or had it when this request began: another request may have rotated it since.
-    /// But not the session whose key was issued in this request.
+    /// Does not end the session whose key was issued in this request.
     async fn end_by_key(&self, key: KeyHash) -> Result<usize, anyhow::Error> {
         let loaded =
             request::loaded::<O>().filter(|live| live.key_hash == key).map(|live| live.record.handle);
@@ -37,8 +37,7 @@ impl<O: Owner> Store<O> {
         write.await.map_err(noted)
     }
 
-    /// Finds the session of `raw`, as a cookie carries it, and makes it the one this request was made with
-    /// ([`request::loaded`]).
+    /// Finds the session of the cookie text `raw`, and makes it the session of this request ([`request::loaded`]).
     async fn load_for_request(&self, raw: &str) -> Result<Option<LiveSession<O>>, Fault> {
         request::clear_loaded();
         let Some(live) = self.find_by_cookie(raw).await? else { return Ok(None) };
@@ -78,7 +77,7 @@ impl<O: Owner> SessionStore for Store<O> {
             return key.into_session_key();
         }
         if request::is_lost() {
-            // The session to be renewed was revoked meanwhile: issue a key that opens nothing.
+            // The session to be renewed was revoked meanwhile: issue a key that opens no session.
             return Key::generate().map_err(|error| SaveError::Other(error.into()))?.into_session_key();
         }
         let (principal, state) = split(state).map_err(SaveError::Other)?;
@@ -110,7 +109,7 @@ impl<O: Owner> SessionStore for Store<O> {
         let (principal, state) = split(state).map_err(UpdateError::Other)?;
         let unchanged = || request::loaded::<O>().is_some_and(|live| live.record.state == state);
         if principal.is_none() {
-            // `load` put it there: removing it, as `Session::clear` does, is logging out.
+            // `load` put it there: removing it, as `Session::clear` does, logs the user out.
             self.end_by_key(key).await.map_err(UpdateError::Other)?;
         } else if !unchanged() {
             self.put(key, state).await.map_err(UpdateError::Other)?;
@@ -151,7 +150,7 @@ impl<O: Owner> SessionStore for Store<O> {
     }
 }
 
-/// Separates what has a column of its own from the rest of the map.
+/// Separates the entries that have a column from the rest of the map.
 fn split(mut map: HashMap<String, String>) -> Result<(Option<Principal>, SessionState), anyhow::Error> {
     let principal = match map.remove(request::IDENTITY_KEY) {
         Some(json) => Some(Principal(serde_json::from_str(&json)?)),

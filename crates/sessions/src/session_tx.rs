@@ -1,4 +1,4 @@
-//! A transaction that ends or changes sessions, and the wait until no instance serves them as they were.
+//! A transaction that ends or changes sessions, and the wait until no instance serves the old state.
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,7 +11,7 @@ use super::lease::{BootInstant, MAX_LEASE};
 use super::listener_handle::ListenerCommand;
 use super::{Owner, Principal, Store, queries};
 
-/// The transaction of [`Store::write`], which alone can make one and waits when it is committed. Every operation that
+/// The transaction of [`Store::write`], which alone creates one, and which waits after the commit. Every operation that
 /// ends or changes sessions takes one, so a caller cannot forget to wait:
 ///
 /// ```compile_fail,E0451
@@ -40,7 +40,7 @@ impl SessionTx<'_> {
         self.invalidates = true;
     }
 
-    /// A session of `principal` was opened. That revokes nothing, but their other sessions have one more beside them.
+    /// A session of `principal` was opened. That revokes nothing, but changes the count beside their other sessions.
     pub(super) fn opened(&mut self, principal: Principal) {
         self.opened.push(principal);
     }
@@ -61,8 +61,8 @@ impl DerefMut for SessionTx<'_> {
 }
 
 impl<O: Owner> Store<O> {
-    /// Runs `work` in one transaction, as [`Db::write`](latchkey_db::Db::write) does. When this returns, no request that
-    /// starts from then on, on any instance, is served from what was read before the commit.
+    /// Runs `work` in one transaction, as [`Db::write`](latchkey_db::Db::write) does. After it returns, no request that
+    /// starts, on any instance, is served from data that was read before the commit.
     ///
     /// The wait takes milliseconds while all instances answer, and one lease (about half a second) if one does not.
     ///
@@ -113,7 +113,7 @@ impl<O: Owner> Store<O> {
         latchkey_db::join(self.write(move |tx| work(tx).split()).await)
     }
 
-    /// Returns when no instance serves from memory what was read before this was called. For changes that were committed
+    /// Returns when no instance serves data from memory that was read before this call. For changes that were committed
     /// without [`Store::write`].
     pub async fn wait_until_invalidated(&self) {
         let begun = BootInstant::now();

@@ -61,8 +61,8 @@ impl ToSql<Jsonb, Pg> for SessionState {
 }
 
 impl FromSql<Jsonb, Pg> for SessionState {
-    /// A value that is not a map of strings was not written by this crate. It reads as empty: the session's columns still
-    /// count, and the foreign value does not.
+    /// A value that is not a map of strings was not written by this crate. It reads as empty; the session's columns
+    /// still apply.
     fn from_sql(bytes: PgValue<'_>) -> deserialize::Result<Self> {
         // After the version byte. Parsed directly as a map: jsonb may hold numbers and depths that serde_json::Value
         // cannot.

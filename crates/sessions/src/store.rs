@@ -1,4 +1,4 @@
-//! The store; its operations stand in the files named after them.
+//! The store. Its operations are in the files named after them.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use latchkey_db::Db;
 use super::inner::{StoreCounters, StoreInner};
 use super::{Owner, Policy};
 
-/// The sessions of one application: the session store of actix-session, and what it cannot do. Cloning shares the pool
-/// and the cache.
+/// The sessions of one application: the session store of actix-session, with additional operations. Cloning shares the
+/// pool and the cache.
 pub struct Store<O: Owner = ()> {
     pub(crate) db: Db,
     pub(crate) policy: Policy,
@@ -25,7 +25,7 @@ impl<O: Owner> Clone for Store<O> {
 }
 
 impl<O: Owner> Store<O> {
-    /// The pool that it was built on.
+    /// The pool that the store uses.
     pub fn db(&self) -> &Db {
         &self.db
     }
@@ -45,8 +45,8 @@ impl<O: Owner> Store<O> {
         self.shared.cache.len()
     }
 
-    /// Whether sessions are served from memory. Not before the listener has received a message from itself, nor after
-    /// its connection broke.
+    /// Whether sessions are served from memory. `false` until the listener has received a message from itself, and
+    /// after its connection broke.
     pub fn has_lease(&self) -> bool {
         self.shared.lease.now().is_some()
     }

@@ -1,4 +1,4 @@
-//! When sessions were used: noted in memory during requests, written for many at once later (`flush.rs`).
+//! When sessions were used: recorded in memory during requests, written in batches later (`flush.rs`).
 
 use std::collections::HashMap;
 use std::mem;

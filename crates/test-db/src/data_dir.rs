@@ -1,4 +1,4 @@
-//! A directory with a private server of its own, for tests that stop or kill the server.
+//! A directory with its own private server, for tests that stop or kill the server.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -32,7 +32,7 @@ impl DataDir {
         fs::read_to_string(self.0.join(name)).unwrap_or_default()
     }
 
-    /// The private Postgres, while it runs.
+    /// The private Postgres, if it runs.
     pub fn postgres(&self) -> Option<Pid> {
         let pid: i32 = self.read("postgres/postmaster.pid").lines().next()?.parse().ok()?;
         kill(Pid::from_raw(pid), None).ok().map(|()| Pid::from_raw(pid))

@@ -26,10 +26,10 @@ use local_postgres::{LocalPostgresOptions, LocalServer};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
-/// Longer than anything takes on a busy machine: a test that waits this long waits in vain.
+/// Longer than anything takes on a busy machine: a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Calls `look` again and again until it returns something.
+/// Calls `look` repeatedly until it returns a value.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
@@ -41,9 +41,9 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
-/// The schema that a test binary tests with. It owns the server's handle, because statics cannot be generic.
+/// The schema of a test binary. It owns the server's handle, because statics cannot be generic.
 pub trait TestSchema: 'static {
-    /// Directories of migrations: their content names the template database.
+    /// Directories of migrations; the name of the template database is a hash of their content.
     const DIRECTORIES: &'static [&'static str];
 
     /// Applies them to the empty database at `url`, including diesel's own table.
@@ -53,8 +53,8 @@ pub trait TestSchema: 'static {
     fn server() -> &'static TestServer;
 }
 
-/// These tests crash processes and never the machine. Nothing lives long enough here to need vacuuming, and
-/// its workers would be in the way of dropping databases.
+/// Without durability, because the tests crash processes and never the machine. Without vacuuming, because no database
+/// lives long enough, and its workers would delay dropping databases.
 const SETTINGS: [(&str, &str); 5] = [
     ("fsync", "off"),
     ("synchronous_commit", "off"),
@@ -76,7 +76,7 @@ impl<S: TestSchema> Default for TestDb<S> {
 }
 
 impl<S: TestSchema> TestDb<S> {
-    /// Blocks for some 50 ms; the first of a process also starts the server and migrates the template.
+    /// Blocks for some 50 ms; the first call of a process also starts the server and migrates the template.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = S::server();
@@ -90,7 +90,7 @@ impl<S: TestSchema> TestDb<S> {
         S::server().local.url(&self.name)
     }
 
-    /// A pool of its own.
+    /// A new pool on it.
     pub fn db(&self) -> Db {
         Db::new(&self.url(), pool(Duration::from_secs(2)))
     }
@@ -100,20 +100,20 @@ impl<S: TestSchema> TestDb<S> {
         connect(&self.url())
     }
 
-    /// Runs statements, several if they are separated by semicolons, and returns when every instance on this
-    /// database has heard what they changed.
+    /// Runs statements, several if separated by semicolons, and returns when every instance on this database has
+    /// applied their notifications.
     pub fn execute(&self, statements: &str) {
         let mut conn = self.connect();
         execute(&mut conn, statements);
         wait_for_listeners(&mut conn);
     }
 
-    /// The single value a query answers with: `db.scalar::<i64>("SELECT count(*) FROM users")`.
+    /// The single value that a query returns: `db.scalar::<i64>("SELECT count(*) FROM users")`.
     pub fn scalar<T: Scalar>(&self, query: &str) -> T {
         T::read(&mut self.connect(), query)
     }
 
-    /// Ends every connection and lets no new one in, as when the database has gone away.
+    /// Ends every connection and refuses new ones, as if the database were unreachable.
     pub fn cut_off(&self) {
         S::server().execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name));
         self.end_connections();
@@ -124,7 +124,7 @@ impl<S: TestSchema> TestDb<S> {
         S::server().execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
     }
 
-    /// Whether new connections may only read, as those to a server that leads no longer.
+    /// Sets whether new connections are read-only, as those to a former primary.
     pub fn only_reads(&self, on: bool) {
         S::server()
             .execute(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", self.name));
@@ -137,7 +137,7 @@ impl<S: TestSchema> TestDb<S> {
 }
 
 impl<S: TestSchema> Drop for TestDb<S> {
-    /// Nothing in here may panic, because the test may have. What stays behind, the next process removes.
+    /// Must not panic, because it also runs while a failed test panics. The next process removes what remains.
     fn drop(&mut self) {
         if let Ok(mut conn) = latchkey_db::connect(&S::server().local.maintenance_url(), NAME) {
             let _ = throw_out(&mut conn, &self.name);
@@ -160,7 +160,7 @@ fn pool(checkout_wait: Duration) -> PoolSettings {
     }
 }
 
-/// The question that a revocation asks all instances. An instance that was killed does not answer in time.
+/// Sends the request that a revocation sends to all instances. An instance that was killed does not answer in time.
 fn wait_for_listeners(conn: &mut PgConnection) {
     let me = uuid::Uuid::new_v4();
     let listens = one::<Bool, bool>(conn, "SELECT to_regclass('listeners') IS NOT NULL");
@@ -213,18 +213,18 @@ where
         .unwrap_or_else(|error| panic!("{query}: {error}"))
 }
 
-/// The private server, as one test process uses it.
+/// The private server, as used by one test process.
 pub struct TestServer {
     local: LocalServer,
-    /// What the names of this process's databases begin with.
+    /// The prefix of the names of this process's databases.
     run: String,
     template: String,
-    /// Holds the locks that say we are alive.
+    /// Holds the locks that show that this process is alive.
     _presence: Mutex<PgConnection>,
 }
 
 impl TestServer {
-    /// Starts it unless it runs, and makes the template of `S` unless there is one. `target_tmp` is
+    /// Starts the server unless it runs, and creates the template of `S` unless it exists. `target_tmp` is
     /// `env!("CARGO_TARGET_TMPDIR")`.
     pub fn start<S: TestSchema>(target_tmp: &str) -> Self {
         let data_dir = Path::new(target_tmp).with_file_name("test-cluster");
@@ -253,7 +253,7 @@ impl TestServer {
     }
 }
 
-/// The template's name, different for every content of the migrations, and how many versions they are.
+/// The template's name, which depends on the content of the migrations, and the number of versions.
 fn template_of<S: TestSchema>() -> (String, i64) {
     let mut files: Vec<_> = S::DIRECTORIES
         .iter()
@@ -274,7 +274,7 @@ fn template_of<S: TestSchema>() -> (String, i64) {
     (name, i64::try_from(versions.len()).unwrap())
 }
 
-/// Another process may be about to make the same template, or may have died while it did.
+/// Another process may be creating the same template, or may have died while it did.
 fn make_template<S: TestSchema>(local: &LocalServer, conn: &mut PgConnection, name: &str, versions: i64) {
     let making = lock(&format!("make {name}"));
     execute(conn, &format!("SELECT pg_advisory_lock({making})"));
@@ -293,7 +293,7 @@ fn make_template<S: TestSchema>(local: &LocalServer, conn: &mut PgConnection, na
             assert_eq!(applied, versions, "built with other migrations: touch the file that embeds them");
         }
         drop(built);
-        // Being a template says that it is complete; without connections it can always be copied.
+        // Marking it as a template declares it complete; without connections it can always be copied.
         execute(conn, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true"));
     }
     execute(conn, &format!("SELECT pg_advisory_unlock({making})"));
@@ -313,7 +313,7 @@ fn remove_leftovers(conn: &mut PgConnection, run: &str, template: &str) {
             continue;
         }
         if bool::read(conn, &format!("SELECT pg_try_advisory_lock({})", lock(owner))) {
-            // Another process may have been quicker.
+            // Another process may have dropped it first.
             let _ = conn.batch_execute(&format!("ALTER DATABASE {name} IS_TEMPLATE false"));
             let _ = conn.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
             execute(conn, &format!("SELECT pg_advisory_unlock({})", lock(owner)));
@@ -321,14 +321,14 @@ fn remove_leftovers(conn: &mut PgConnection, run: &str, template: &str) {
     }
 }
 
-/// The two keys of the advisory lock on a name; the first is ours alone.
+/// The two keys of the advisory lock on a name; the first is used only here.
 fn lock(name: &str) -> String {
     format!("7357, hashtext('{name}')")
 }
 
-/// Before `DROP DATABASE`, too, which looks only every 100 ms whether those it throws out have left.
+/// Also before `DROP DATABASE`, which checks only every 100 ms whether the connections that it terminates have ended.
 fn throw_out(conn: &mut PgConnection, database: &str) -> QueryResult<()> {
-    // Only those there are now; a client that reconnects has another process.
+    // Only the current connections; a client that reconnects has another process.
     let others = format!(
         "(SELECT pg_terminate_backend(pid), pid FROM pg_stat_activity WHERE datname = '{database}') others"
     );
@@ -350,7 +350,7 @@ fn execute(conn: &mut PgConnection, statements: &str) {
     conn.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
 
-/// What `pg_stat_activity` shows.
+/// The name in `pg_stat_activity`.
 const NAME: &str = "latchkey";
 
 fn random_hex<const N: usize>() -> String {

@@ -78,7 +78,7 @@ fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Obser
 
 /// Explains an error of OpenSSL, for which a browser would show a warning, and what to do.
 fn unreached(why: &str, host: &str) -> (String, &'static str) {
-    // Versions of OpenSSL differ in capital letters.
+    // Versions of OpenSSL differ in capitalization.
     let lower = why.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
     match () {

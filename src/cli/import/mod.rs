@@ -28,7 +28,7 @@ pub struct Import {
     /// Report what would happen, and import nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Report in JSON, one object per line, the totals last.
+    /// Print the report as JSON, one object per line, the totals last.
     #[arg(long)]
     json: bool,
     /// Import rows whose role is admin.

@@ -60,7 +60,8 @@ impl ImportReport {
             self.refuse(line, "the address occurs twice in the file");
         } else {
             self.existing += 1;
-            // Not in the text: after an interrupted import, a second run would print a line for each imported user.
+            // Not part of the text: after an interrupted import, a second run would print one line for each imported
+            // user.
             if self.json {
                 self.skipped(line, "exists", "a user with this address exists already");
             }

@@ -160,7 +160,7 @@ fn keys_are_found_by_their_id_only() {
         assert!(verify(vec![newer.clone(), spring.clone()]).is_ok());
         assert_eq!(verify(vec![newer]), Err(Refusal::UnknownKey));
         assert_eq!(verify(vec![]), Err(Refusal::UnknownKey));
-        // The right bytes under another id are not tried.
+        // The same bytes under another id are not tried.
         assert_eq!(verify(vec![autumn]), Err(Refusal::UnknownKey));
         assert_eq!(verify(vec![JwtKey::new(algorithm, "spring", &[1; 32])]), Err(Refusal::Signature));
         let nameless = with_header(&key(algorithm), json!({ "alg": algorithm.name(), "typ": "at+jwt" }));

@@ -11,7 +11,7 @@ const CHEAP: HashCost = HashCost { memory_kib: 64, iterations: 1, parallelism: 1
 const NO: Verification = Verification::NO;
 const YES: Verification = Verification { matches: true, ..NO };
 
-/// Of `tr0ub4dor&3`.
+/// The hash of `tr0ub4dor&3`.
 const BCRYPT: &str = "$2b$04$eHOsBNH0xRmWfH0YmxS8MeA/HmBP9cHbo8qvGRqTZQH/7e8RJPYiO";
 
 fn hasher(permits: usize, queue: usize) -> Hasher {
@@ -90,7 +90,7 @@ async fn a_hash_from_elsewhere_matches_and_is_outdated_and_a_stand_in_never_matc
 #[actix_web::test]
 async fn a_stored_hash_over_the_limit_denies_at_once_and_says_why() {
     let hasher = hasher(1, 1);
-    // Were it computed, this would be its password.
+    // If it were computed, this would be its password.
     let costly = [
         BCRYPT.replace("$04$", "$31$"),
         "pbkdf2_sha256$4000000000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned(),
@@ -111,7 +111,7 @@ async fn hashes_of_other_software_never_take_the_permits_of_ours() {
     let running = hasher.legacy.acquire(1, &hasher.refused).await.unwrap();
     let mut waiting = pin!(hasher.verify(given("tr0ub4dor&3"), Some(&theirs)));
     assert!(poll(waiting.as_mut()).is_pending());
-    // A decoy waits where the hash it stands in for would.
+    // A decoy waits in the same queue as the hash it stands in for.
     assert_eq!(hasher.reject(given("gravel"), Some(&theirs)).await, Err(BUSY));
     assert_eq!(hasher.verify(given("gravel"), Some(&ours)).await, Ok(YES));
     assert_eq!(hasher.reject(given("gravel"), None).await, Ok(NO));

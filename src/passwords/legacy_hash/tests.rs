@@ -35,7 +35,7 @@ fn hashes_of_the_real_things_match_their_passwords_and_no_others() {
         let read =
             LegacyHash::read(text("hash")).unwrap_or_else(|why| panic!("{}: {why:?}", text("made_by")));
         assert!(read.matches(text("password").as_bytes()).unwrap(), "{}", text("made_by"));
-        // A wrong one takes as long, and every format is tried with one through the form: some will do.
+        // A wrong one takes as long, and every format is also tried through the form, so some are enough here.
         assert!(number % 5 != 0 || !read.matches(b"another").unwrap(), "{}", text("made_by"));
         let kept = LegacyHash::read(&read.stored_form(text("hash"))).unwrap();
         assert!(kept.scheme == read.scheme && kept.salt == read.salt && kept.expected == read.expected);
@@ -174,7 +174,7 @@ proptest! {
     }
 }
 
-/// The costliest of each kind that is taken.
+/// The costliest accepted hash of each kind.
 fn costliest() -> [String; 8] {
     let bytes = |n: usize| BASE64.encode(&vec![1; n]);
     [
@@ -189,8 +189,8 @@ fn costliest() -> [String; 8] {
     ]
 }
 
-/// Relative to one of ours, so that it holds on slower machines. Measured it is 10 to 20 times as much; what was taken
-/// before took 130 times as much.
+/// Relative to one of Latchkey's hashes, so that the limit also holds on slower machines. Measured: 10 to 20 times as
+/// much; the earlier limits allowed 130 times as much.
 #[test]
 fn the_costliest_that_is_taken_costs_some_twenty_of_ours() {
     let least = |work: &mut dyn FnMut()| {

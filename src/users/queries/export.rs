@@ -78,7 +78,7 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
-        // The full name of a lane contains what identifies a browser.
+        // The full name of a lane contains an id that identifies a browser.
         "wrong_passwords",
         rows!(
             "SELECT split_part(lane, ':', 1) AS \"from\", failures, last_at AS last FROM password_lanes WHERE user_id = $1 ORDER BY last_at"

@@ -1,4 +1,4 @@
-//! Static files, in the binary: nothing to copy, nothing to list, cached for ever under their hash.
+//! Static files, compiled into the binary and cached without expiry under a name that contains their hash.
 
 use std::sync::LazyLock;
 
@@ -42,7 +42,7 @@ pub fn icon() -> &'static str {
     &URL
 }
 
-/// The one script.
+/// The only script.
 pub fn passkeys() -> &'static str {
     static URL: LazyLock<String> = LazyLock::new(|| url(&PASSKEYS));
     &URL

@@ -1,5 +1,5 @@
-//! The body of a POST: of the right type, not too long, and not too slow. Only `session::receive` reads one; it asks the
-//! guard before and after.
+//! The body of a POST: checks its type, its length and the time it takes to arrive. Only `session::receive` reads one;
+//! it asks the guard before and after.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use futures_util::StreamExt as _;
 use crate::web::http::error::Error;
 use crate::web::http::urlencoded::Malformed;
 
-/// No form of ours is longer; Choreo lets 256 KB of a request through at all.
+/// No form is longer. Choreo accepts requests of up to 256 KB.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive: actix bounds the head of a request, not its body.
+/// How long a body may take to arrive; actix limits only the head of a request.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The media type that a handler takes.
@@ -34,19 +34,19 @@ impl Media {
     }
 }
 
-/// Waits for the whole body.
 pub async fn read(request: &HttpRequest, payload: Payload, media: Media) -> Result<Bytes, Error> {
     let typed = has_type(request.headers(), media)?;
     let bytes = tokio::time::timeout(MAX_WAIT, collect(payload)).await.map_err(|_| Error::TooSlow)??;
-    // A body has a type; having neither is an empty form.
+    // A body must state its type; without a body there is no type, and the form is empty.
     if !typed && (media == Media::Json || !bytes.is_empty()) {
         return Err(Error::WrongMediaType);
     }
     Ok(bytes.freeze())
 }
 
-/// Whether the body says what it is. If it does, it is of this type (in any case: RFC 9110 §8.3.1), and not compressed:
-/// no browser compresses a form, and unpacking one would take a bound of its own.
+/// Whether the request states the type of its body. If it does, the type has to be this one (in any case: RFC 9110
+/// §8.3.1), and the body must not be compressed: no browser compresses a form, and a decompressed body would need its
+/// own limit.
 fn has_type(headers: &HeaderMap, media: Media) -> Result<bool, Error> {
     let text = |name| headers.get_all(name).map(|value| value.to_str().unwrap_or("?"));
     let mut codings = text(header::CONTENT_ENCODING).flat_map(|value| value.split(','));

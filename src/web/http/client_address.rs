@@ -1,13 +1,13 @@
-//! Where a request really came from: the peer, or as far right in `X-Forwarded-For` as our own proxies wrote.
+//! The client's IP address: that of the peer, or the entry of `X-Forwarded-For` that our outermost proxy added.
 
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
 
-/// The client's address, an IPv4 address as one even where it came mapped into IPv6 (`::ffff:192.0.2.7`), as from a
-/// socket or a proxy that listens on both. `trusted_hops` proxies of ours stand in front: each appended what it saw, so only
-/// the Nth address from the right is believed, never what a client wrote itself (ASVS 5.0 15.3.4).
+/// The client's IP address. An IPv4 address that arrives mapped into IPv6 (`::ffff:192.0.2.7`), as from a dual-stack
+/// socket or proxy, is returned as IPv4. There are `trusted_hops` proxies of ours in front, and each appends the
+/// address it saw. So only the Nth entry from the right is trusted, never one that the client wrote (ASVS 5.0 15.3.4).
 pub fn of(request: &HttpRequest, trusted_hops: usize) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
     if trusted_hops == 0 {
@@ -18,21 +18,21 @@ pub fn of(request: &HttpRequest, trusted_hops: usize) -> Option<IpAddr> {
     nth_from_right(&headers, trusted_hops).or(peer)
 }
 
-/// Several headers read as one list (RFC 9110 §5.3). Bytes, because what a client wrote in front need be no text, and
-/// must not take along what our proxies wrote behind it.
+/// Several headers are read as one list (RFC 9110 §5.3). As bytes, because the entries that the client wrote need not
+/// be text and must not invalidate the entries that our proxies appended.
 fn nth_from_right(headers: &[&[u8]], hops: usize) -> Option<IpAddr> {
     let written: Vec<&[u8]> = headers.iter().flat_map(|header| header.split(|byte| *byte == b',')).collect();
     let nth = written.get(written.len().checked_sub(hops)?)?;
     parse(str::from_utf8(nth.trim_ascii()).ok()?)
 }
 
-/// An address as proxies write them: in quotes (a quoted-string, as in RFC 7239 §6), in brackets, with a port, with the
-/// zone of a link-local address (RFC 6874).
+/// Parses an address as proxies write it: in quotes (a quoted-string, as in RFC 7239 §6), in brackets, with a port, or
+/// with the zone of a link-local address (RFC 6874).
 fn parse(text: &str) -> Option<IpAddr> {
     let text = text.strip_prefix('"').map_or(Some(text), |quoted| quoted.strip_suffix('"'))?.trim_ascii();
     let (host, port) = match text.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']')?,
-        // Two colons or more are an IPv6 address.
+        // Two or more colons: an IPv6 address.
         None => match text.split_once(':') {
             Some((host, port)) if !port.contains(':') => (host, &text[text.len() - port.len() - 1..]),
             _ => (text, ""),
@@ -59,7 +59,7 @@ mod tests {
         nth_from_right(&headers, hops).map(|ip| ip.to_string())
     }
 
-    /// An address as one proxy or another writes it.
+    /// An address in any of the notations that proxies use.
     fn written(ip: IpAddr, style: u8) -> String {
         match (ip, style) {
             (_, 0) => ip.to_string(),
@@ -137,8 +137,8 @@ mod tests {
             let _ = nth_from_right(&headers, hops);
         }
 
-        /// A client cannot move what our outermost proxy wrote, even with bytes that are not text: each proxy
-        /// appends to the last header or adds one of its own.
+        /// A client cannot move the entry that our outermost proxy wrote, even with bytes that are not text: each proxy
+        /// appends to the last header or adds a header of its own.
         #[test]
         fn nothing_a_client_writes_moves_what_our_proxies_wrote(
             claimed in proptest::collection::vec(

@@ -1,5 +1,5 @@
-//! Cookies: read straight from the request's head, because few requests need more than one and none a jar; and collected
-//! until they leave with the answer.
+//! Cookies: read directly from the request's head, because most requests need at most one of them and none needs a
+//! cookie jar; and collected until they are written to the response.
 
 use std::borrow::Cow;
 use std::mem;
@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use memchr::{memchr, memchr_iter};
 use percent_encoding::percent_decode;
 
-/// The value of the first cookie of that name (RFC 6265 §4.2.1), percent-decoded as the `cookie` crate encodes it.
+/// The value of the first cookie with this name (RFC 6265 §4.2.1), percent-decoded as the `cookie` crate encodes it.
 pub fn value<'r>(headers: &'r HeaderMap, name: &str) -> Option<Cow<'r, str>> {
     let raw = raw(headers, name)?;
     if memchr(b'%', raw).is_none() {
@@ -20,14 +20,14 @@ pub fn value<'r>(headers: &'r HeaderMap, name: &str) -> Option<Cow<'r, str>> {
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
-/// The same as it was sent. Cookies of other programs may hold any bytes.
+/// The same, not decoded. Cookies of other programs may contain any bytes.
 fn raw<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
     let mut pairs = headers.get_all(header::COOKIE).flat_map(|header| pairs(header.as_bytes()));
     pairs.find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
-/// Shows actix-session `ours`, if there is one, as the only cookie of that name. It reads a request's cookies all or not at all, so those
-/// of other programs that cannot be parsed are left out.
+/// Leaves `ours`, if there is one, as the only cookie of that name for actix-session. It parses either all cookies of a
+/// request or none, so cookies of other programs that cannot be parsed are left out.
 pub fn present(headers: &mut HeaderMap, name: &str, ours: Option<&Cookie<'_>>) {
     let ours = ours.map(|cookie| cookie.stripped().encoded().to_string());
     let sent: Vec<HeaderValue> = headers.remove(header::COOKIE).collect();
@@ -44,7 +44,7 @@ pub fn present(headers: &mut HeaderMap, name: &str, ours: Option<&Cookie<'_>>) {
     }
 }
 
-/// Takes the cookie of that name out of an answer.
+/// Removes the cookie of that name from a response.
 pub fn take(headers: &mut HeaderMap, name: &str) -> Option<Cookie<'static>> {
     let set: Vec<HeaderValue> = headers.remove(header::SET_COOKIE).collect();
     let mut taken = None;
@@ -57,13 +57,13 @@ pub fn take(headers: &mut HeaderMap, name: &str) -> Option<Cookie<'static>> {
     taken
 }
 
-/// What is between semicolons.
+/// The `name=value` pairs between the semicolons.
 fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
     memchr_iter(b';', line).chain([line.len()]).map(move |end| &line[mem::replace(&mut start, end + 1)..end])
 }
 
-/// The cookies that leave with the answer to a request; the last one of a name wins.
+/// The cookies of the response; for a repeated name the last one wins.
 #[derive(Default)]
 pub struct OutgoingCookies(Vec<Cookie<'static>>);
 
@@ -73,14 +73,14 @@ impl OutgoingCookies {
         self.0.push(cookie);
     }
 
-    /// The value that the browser is about to get under this name.
+    /// The value that this response sets for the name.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|cookie| cookie.name() == name).map(Cookie::value)
     }
 
     pub fn write_to(&self, headers: &mut HeaderMap) {
         for cookie in &self.0 {
-            // Names of ours and encoded values: this cannot fail.
+            // Cannot fail: the names are ours and the values are encoded.
             if let Ok(header) = HeaderValue::from_str(&cookie.encoded().to_string()) {
                 headers.append(header::SET_COOKIE, header);
             }

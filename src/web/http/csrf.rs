@@ -1,4 +1,4 @@
-//! The token in every form: bound to the session, or to a cookie where there is none.
+//! The CSRF token of every form: bound to the session, or to a cookie if there is no session.
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;
@@ -8,14 +8,14 @@ use super::request_state::RequestState;
 use super::shared::{CookieNames, Shared};
 use crate::secret;
 
-/// What a token is signed for.
+/// The purpose that tokens are signed for.
 const SESSION: &str = "csrf-session";
 const BROWSER: &str = "csrf-form";
 
-/// The token for the forms of the page this request gets.
+/// The token for the forms on the page that answers this request.
 pub fn token(request: &HttpRequest, shared: &Shared) -> String {
     let mac = match RequestState::of(request).session_handle() {
-        // Stable while the session lives, so that a rotated key does not spoil forms in other tabs.
+        // The same as long as the session lives, so that a key rotation does not invalidate forms in other tabs.
         Some(handle) => shared.secret.mac(SESSION, &[handle.0.as_bytes()]),
         None => shared.secret.mac(BROWSER, &[nonce(request, shared).as_bytes()]),
     };
@@ -25,9 +25,9 @@ pub fn token(request: &HttpRequest, shared: &Shared) -> String {
 /// Why the token of a form is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenProblem {
-    /// It belongs to this browser, from before the log-in: the page has been open since.
+    /// It belongs to this browser but is older than the log-in: the page was opened before.
     LoggedInSince,
-    /// The request has no cookie of ours at all.
+    /// The request has none of our cookies.
     NoCookies,
     Foreign,
 }
@@ -53,7 +53,7 @@ fn has_cookies(request: &HttpRequest, shared: &Shared) -> bool {
         .any(|name| cookies::value(request.headers(), name).is_some())
 }
 
-/// The nonce of this browser; one that is made up here leaves with the answer.
+/// The nonce of this browser; a new one is set as a cookie with the response.
 fn nonce(request: &HttpRequest, shared: &Shared) -> String {
     if let Some(nonce) = cookie_nonce(request, shared) {
         return nonce;
@@ -61,7 +61,7 @@ fn nonce(request: &HttpRequest, shared: &Shared) -> String {
     let state = RequestState::of(request);
     let made_before = state.cookies.borrow().value(&shared.cookie.form).map(str::to_owned);
     made_before.unwrap_or_else(|| {
-        // Without randomness no token fits: an empty nonce is never accepted back.
+        // If the random generator fails, no token matches: an empty nonce is never accepted.
         let nonce = secret::random::<16>().map(|bytes| secret::encode(&bytes)).unwrap_or_default();
         state.put_cookie(shared.cookie(&shared.cookie.form, nonce.clone()).finish());
         nonce

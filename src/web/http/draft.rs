@@ -1,4 +1,4 @@
-//! A form that is shown again, with what was typed in it.
+//! A form that is shown again with the values that were typed into it.
 
 use std::future::{Ready, ready};
 
@@ -9,7 +9,7 @@ use super::error::Error;
 use super::form::Fields;
 use super::request_state::RequestState;
 
-/// What was typed: the last argument of the handler that shows the page again.
+/// The typed values: the last argument of the handler that shows the page again.
 pub struct Draft(pub Fields);
 
 impl FromRequest for Draft {

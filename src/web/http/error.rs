@@ -1,5 +1,5 @@
-//! Why a request is not answered as asked: a redirect for visitors who may still be let in, an error page or a problem
-//! document for the rest. The texts stand in `pages::error_page`.
+//! Why a request is not answered as asked: a redirect if the visitor can still be admitted, otherwise an error page or
+//! a problem document. The texts are in `pages::error_page`.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -14,30 +14,30 @@ use crate::db::Fault;
 
 #[derive(Debug, ThisError)]
 pub enum Error {
-    /// Log in, then come back.
+    /// Log in, then return.
     #[error("no session")]
     LogIn { next: Option<String> },
-    /// The last confirmation is too old for this: confirm, then come back.
+    /// The last confirmation is too old for this page: confirm, then return.
     #[error("the last confirmation is too old")]
     Confirm { next: Option<String> },
     #[error("the role does not allow this")]
     Forbidden,
     #[error("nothing is at this path")]
     NotFound,
-    /// The path takes only the methods of `allow`.
+    /// The path accepts only the methods in `allow`.
     #[error("this path takes {allow}")]
     WrongMethod { allow: &'static str },
     /// The form's token is missing or belongs to another session or browser.
     #[error("the form's token is missing or belongs to another session or browser")]
     ForeignForm,
-    /// The form came without any cookie of ours.
+    /// The form came without any of our cookies.
     #[error("the form came without any cookie")]
     NoCookies,
-    /// The form was opened before a user logged in, in another tab of this browser. The answer leads on to the form's
+    /// The form was opened before a user logged in, in another tab of this browser. The answer redirects to the form's
     /// destination.
     #[error("a user has logged in since the form was opened")]
     LoggedInSince { next: Option<String> },
-    /// A form that was carried through the page that confirms. It is shown again, at `back`, and never executed.
+    /// A form that was carried through the confirmation page. It is shown again at `back` and never executed.
     #[error("a carried form is shown again, not executed")]
     ShowAgain { back: Option<String> },
     #[error("another site sent this")]
@@ -56,7 +56,7 @@ pub enum Error {
     Fault(#[from] Fault),
 }
 
-/// What has to be encoded in `next` inside a query.
+/// The characters to encode in `next` inside a query.
 const QUERY: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'&').add(b'+').add(b'<').add(b'>').add(b'%');
 
@@ -73,7 +73,7 @@ impl Error {
         Some(with_next(path, next.as_deref()))
     }
 
-    /// `None` if this refuses no user: the request was malformed, or the answer leads on.
+    /// `None` if no user is refused: the request was malformed, or the answer is a redirect.
     pub fn refusal(&self) -> Option<RefusalReason> {
         match self {
             Self::LogIn { .. } => Some(RefusalReason::LogIn),
@@ -86,7 +86,7 @@ impl Error {
         }
     }
 
-    /// How many seconds to wait before the same request can succeed, if waiting helps.
+    /// How many seconds to wait before the same request can succeed; `None` if waiting does not help.
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Fault(Fault::Busy { retry_after }) => Some(*retry_after),
@@ -132,7 +132,7 @@ impl ResponseError for Error {
         }
     }
 
-    /// Only status and headers. The request layer has it turned into a page or a problem document, which need the
+    /// Only status and headers. The request layer turns it into a page or a problem document, because that needs the
     /// request.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
@@ -149,7 +149,7 @@ impl ResponseError for Error {
     }
 }
 
-/// For paths that no row has.
+/// For paths that match no row.
 pub async fn not_found(_: HttpRequest) -> Result<HttpResponse, Error> {
     Err(Error::NotFound)
 }

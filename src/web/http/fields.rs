@@ -1,6 +1,6 @@
-//! Which fields of a form come back is decided by their types: [`Text`](super::form::Text) does,
-//! [`SecretText`](super::form::SecretText) does not, and neither does anything else. The types are told apart while they
-//! are read, so that no list of names can fall behind.
+//! The type of a field decides whether its value is shown again: [`Text`](super::form::Text) is,
+//! [`SecretText`](super::form::SecretText) is not, and no other type is. The types are recognised during
+//! deserialisation, so there is no list of names that could become outdated.
 
 use std::cell::Cell;
 
@@ -11,17 +11,18 @@ use serde::forward_to_deserialize_any;
 
 type Pair = (String, String);
 
-/// What a field turned out to be.
+/// The type that a field turned out to have.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum FieldKind {
     Text,
     Secret,
-    /// Not known to the form, or of a type that says nothing about it.
+    /// Not a field of the form, or of another type.
     #[default]
     Other,
 }
 
-/// The input, and what may be shown again; with `secrets`, because the person asked to see them, those as well.
+/// The input, and which of it may be shown again; with `secrets`, because the user pressed "Show", secret fields as
+/// well.
 pub fn read<T: DeserializeOwned>(pairs: &[Pair], secrets: bool) -> Result<(T, Vec<Pair>), Error> {
     let kinds: Vec<Cell<FieldKind>> = pairs.iter().map(|_| Cell::default()).collect();
     let access = PairAccess { rest: pairs.iter().zip(&kinds), value: None };
@@ -31,7 +32,7 @@ pub fn read<T: DeserializeOwned>(pairs: &[Pair], secrets: bool) -> Result<(T, Ve
     Ok((input, back.map(|(pair, _)| pair.clone()).collect()))
 }
 
-/// The names of the fields of `T` that come back.
+/// The names of the fields of `T` that are shown again.
 pub fn texts<T: DeserializeOwned>() -> Vec<&'static str> {
     let mut names: &'static [&'static str] = &[];
     let _ = T::deserialize(FieldNames(&mut names));
@@ -96,7 +97,7 @@ impl<'de> Deserializer<'de> for FieldValue<'_> {
     }
 }
 
-/// Asks a struct for the names of its fields, and gives it none.
+/// Asks a struct for the names of its fields, and gives it no values.
 struct FieldNames<'n>(&'n mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for FieldNames<'_> {
@@ -134,7 +135,7 @@ mod tests {
     struct Sample {
         email: Text,
         password: SecretText,
-        /// Declared by a developer who did not choose one of the two types.
+        /// Declared with neither of the two types.
         pin: String,
     }
 

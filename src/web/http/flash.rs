@@ -1,4 +1,4 @@
-//! A message for the next page, in a cookie that carries only its name.
+//! A message for the next page, in a cookie that contains only its name.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
@@ -14,7 +14,7 @@ pub fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
 }
 
-/// 303 to `path`, whose page then shows `flash`.
+/// 303 to `path`, where the page shows `flash`.
 pub fn redirect(request: &HttpRequest, shared: &Shared, path: &str, flash: Flash) -> HttpResponse {
     set(request, shared, flash);
     see_other(path)
@@ -31,22 +31,22 @@ pub fn show_now(request: &HttpRequest, flash: Flash) {
     RequestState::of(request).flash.set(Some(flash));
 }
 
-/// The message for the page that answers: one set during this request, or one that the request before left, which is then
-/// shown for the last time.
+/// The message for the page that answers: one set during this request, or one that the previous request set, which is
+/// then removed.
 pub fn take(request: &HttpRequest, shared: &Shared) -> Option<Flash> {
     let state = RequestState::of(request);
     let now = state.flash.get();
     if now.is_some() {
         return now;
     }
-    // `ConfirmThenAgain` is for the page that follows `/confirm`.
+    // `ConfirmThenAgain` is for the page after `/confirm`.
     let flash = left(request, shared)
         .filter(|flash| *flash != Flash::ConfirmThenAgain || request.path() != "/confirm")?;
     state.put_cookie(shared.removal(&shared.cookie.flash));
     Some(flash)
 }
 
-/// Whether the page that confirms stands between a form and its being sent again.
+/// Whether the form has to be sent again after a confirmation.
 pub fn is_interrupted(request: &HttpRequest, shared: &Shared) -> bool {
     left(request, shared) == Some(Flash::ConfirmThenAgain)
 }

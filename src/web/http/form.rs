@@ -1,4 +1,4 @@
-//! A form's fields, read only after the guard has spoken, and only with this visitor's own token.
+//! A form's fields, read only after the guard has admitted the request, and only with the visitor's own token.
 
 use std::future::{Ready, ready};
 
@@ -15,33 +15,35 @@ use super::{fields, return_to, urlencoded};
 use crate::db::Fault;
 use crate::web::copy::phrase::Phrase;
 
-/// The fields a handler wants. Missing ones are empty, unknown ones are ignored: extensions and wallets add theirs.
+/// The fields of a handler. Missing fields are empty; unknown ones are ignored, because browser extensions and wallets
+/// add fields.
 pub trait FormInput: DeserializeOwned + 'static {
-    /// Only logging out does without: with no session there is nothing a stranger could do.
+    /// `false` only for logging out: without a session, a forged request has no effect.
     const TOKEN_WITHOUT_SESSION: bool = true;
 
-    /// A visitor who has logged in since the page was opened (in another tab) goes on to `next` instead.
+    /// If the visitor has logged in (in another tab) since the page was opened, the answer redirects to `next` instead.
     const GOES_ON_IF_LOGGED_IN: bool = false;
 }
 
-/// The last argument of every POST handler, but for [`Json`](super::json::Json): without it the route table does not compile.
+/// The last argument of every POST handler that does not take [`Json`](super::json::Json); without it the route table
+/// does not compile.
 pub struct Form<T> {
     pub input: T,
     pub fields: Fields,
 }
 
-/// A field that is shown again when its form comes back.
+/// A field whose value is shown again with the form.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename = "Text")]
 pub struct Text(pub String);
 
-/// A field that never comes back: passwords and codes. No `Debug`, no `Display`. Only a person who presses "Show" or
-/// "Hide" gets what they typed once more. A field of any other type does not come back either.
+/// A field whose value is never shown again: passwords and codes. No `Debug`, no `Display`. Only if the user presses
+/// "Show" or "Hide" does the page contain the value once more. Fields of any other type are not shown again either.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename = "SecretText")]
 pub struct SecretText(SecretString);
 
-/// A field whose value the page sets, not the user. It does not come back: its page has it.
+/// A field whose value the page sets, not the user. It is not shown again, because the page sets it anew.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename = "Preset")]
 pub struct Preset(pub String);
@@ -64,7 +66,7 @@ impl SecretText {
     }
 }
 
-/// What was typed, for showing it again beside what is wrong with it.
+/// The typed values, to be shown again beside the errors.
 #[derive(Default)]
 pub struct Fields {
     values: Vec<(String, String)>,
@@ -77,7 +79,7 @@ impl Fields {
         Self { values, ..Self::default() }
     }
 
-    /// As after pressing "Show".
+    /// The same, including secret fields, after the user pressed "Show".
     pub fn showing(values: Vec<(String, String)>) -> Self {
         Self { values, show: true, ..Self::default() }
     }
@@ -95,7 +97,7 @@ impl Fields {
         !self.value(name).is_empty()
     }
 
-    /// Where to go afterwards, if that is a page of ours.
+    /// Where to redirect afterwards, if it is a path of this site.
     pub fn next(&self) -> &str {
         return_to::safe(self.value("next")).unwrap_or_default()
     }
@@ -117,13 +119,13 @@ impl Fields {
     }
 }
 
-/// A form as it was sent: what every form may have, and the fields of its own.
+/// A submitted form: the fields that every form may have, and its own.
 pub struct PostedForm {
     token: String,
-    /// What "Show" or "Hide" sent, if one of them was pressed.
+    /// The value of "Show" or "Hide", if one of them was pressed.
     show: Option<String>,
-    /// The form was carried through the page that confirms, and is only to be shown again. Its value is where the form
-    /// stands.
+    /// Set if the form was carried through the confirmation page and is only to be shown again. The value is the path
+    /// of the form.
     pub carried_back_to: Option<String>,
     pairs: Vec<(String, String)>,
 }
@@ -143,12 +145,12 @@ impl PostedForm {
         Ok(Self { token, show, carried_back_to, pairs })
     }
 
-    /// Whether it came with the token of this visitor.
+    /// Whether the form contains this visitor's token.
     pub fn check_token(&self, request: &HttpRequest) -> Result<(), TokenProblem> {
         csrf::check(request, &self.token)
     }
 
-    /// The fields of a form with this input, and no others.
+    /// The fields of a form with exactly this input.
     pub fn read<T: FormInput>(&self) -> Result<Form<T>, Error> {
         let toggled = self.show.is_some();
         let (input, values) =
@@ -160,7 +162,7 @@ impl PostedForm {
         Ok(Form { input, fields })
     }
 
-    /// What was typed into those fields that come back, regardless of which button was pressed.
+    /// The values of the fields that may be shown again, regardless of the button that was pressed.
     pub fn texts<T: FormInput>(&self) -> Result<Vec<(String, String)>, Error> {
         let (_, texts) =
             fields::read::<T>(&self.pairs, false).map_err(|error| Error::UnknownField(error.into()))?;
@@ -175,7 +177,7 @@ impl PostedForm {
 }
 
 impl<T> Form<T> {
-    /// The user pressed "Show" or "Hide": show the page again, do nothing else.
+    /// The user pressed "Show" or "Hide": shows the page again and does nothing else.
     pub fn only_toggles(&self) -> bool {
         self.fields.checked("show")
     }
@@ -201,7 +203,7 @@ fn parse<T: FormInput>(request: &HttpRequest) -> Result<Form<T>, Error> {
         }
     }
     match &posted.carried_back_to {
-        // No handler ever sees one, so none can carry it out.
+        // Handlers never see such a form, so none can execute it.
         Some(back) => Err(Error::ShowAgain { back: return_to::safe(back).map(str::to_owned) }),
         None => posted.read(),
     }

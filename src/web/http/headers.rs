@@ -1,22 +1,22 @@
-//! The headers every answer carries, error pages included.
+//! The headers of every response, error pages included.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{ServerSettings, Switch};
 
-/// No script at all, styles and images from here, nothing framed, forms sent nowhere else (ASVS 5.0 3.4.3).
+/// No scripts, styles and images from this site only, no framing, forms sent to this site only (ASVS 5.0 3.4.3).
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The same with our one script, which may talk to us alone.
+/// The same, plus our only script, which may connect to this site only.
 const CSP_WITH_SCRIPT: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Carries the question of `latchkey doctor` (see `web::ops::doctor`).
+/// Carries the query of `latchkey doctor` (see `web::ops::doctor`).
 pub const DOCTOR_QUESTION: &str = "x-latchkey-doctor";
 
 const ALWAYS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    // Our own pages may see where a form came from; other sites never see our addresses.
+    // Our own pages may see where a form came from; other sites never see our URLs.
     (header::REFERRER_POLICY, "same-origin"),
     (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -24,11 +24,12 @@ const ALWAYS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("x-robots-tag"), "noindex"),
 ];
 
-/// Two years (ASVS 5.0 3.4.1). Other hosts below ours may not speak TLS, so only the operator includes them.
+/// Two years (ASVS 5.0 3.4.1). Hosts below the public one may lack TLS, so they are included only if the operator says
+/// so.
 const HSTS: &str = "max-age=63072000";
 const HSTS_SUBDOMAINS: &str = "max-age=63072000; includeSubDomains";
 
-/// `Strict-Transport-Security` as the settings want it; `None` without TLS.
+/// `Strict-Transport-Security` according to the settings; `None` without TLS.
 pub fn hsts(server: &ServerSettings) -> Option<&'static str> {
     server.public.is_secure().then_some(match server.hsts_subdomains {
         Switch::On => HSTS_SUBDOMAINS,
@@ -36,7 +37,7 @@ pub fn hsts(server: &ServerSettings) -> Option<&'static str> {
     })
 }
 
-/// Adds what is missing. Everything but static files is `no-store`: each page holds a form's token at least.
+/// Adds the missing headers. Everything except static files is `no-store`, because every page contains a form token.
 pub fn add(headers: &mut HeaderMap, hsts: Option<&'static str>, scripted: bool) {
     let policy = HeaderValue::from_static(if scripted { CSP_WITH_SCRIPT } else { CSP });
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -1,5 +1,5 @@
-//! JSON, for what only a script can do: the twin of [`Form`](super::form::Form). The token comes in a header, which
-//! no other site can make a browser send (ASVS 5.0 3.5.2), and errors are told as JSON as well.
+//! JSON requests of the passkey script: the counterpart of [`Form`](super::form::Form). The token is in a header that
+//! no other site can make a browser send (ASVS 5.0 3.5.2), and errors are JSON as well.
 
 use std::future::{Ready, ready};
 
@@ -19,13 +19,13 @@ use crate::throttle::RetryAfter;
 use crate::web::copy::errors::ErrorCopy;
 use crate::web::copy::phrase::Phrase;
 
-/// Where the token is.
+/// The header with the token.
 const TOKEN: &str = "x-csrf-token";
 
-/// The last argument of a POST handler that answers a script: without it or a form the route table does not compile.
+/// The last argument of a POST handler that answers a script; without it or a form the route table does not compile.
 pub struct Json<T>(pub T);
 
-/// A post that says nothing but that it was made.
+/// A request without fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoInput {}
@@ -39,14 +39,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-/// Checks the token that the script of a page shows.
+/// Checks the token that the script sends.
 ///
 /// # Errors
-/// If it is not this visitor's own.
+/// If it is not this visitor's token.
 pub fn check_token(request: &HttpRequest) -> Result<(), Error> {
     let token = request.headers().get(TOKEN).and_then(|token| token.to_str().ok()).unwrap_or_default();
     match csrf::check(request, token) {
-        // The script of a page that was opened before the log-in in another tab goes on to where it was to lead.
+        // The page was opened before the log-in in another tab: the script is told to go to the page's destination.
         Err(TokenProblem::LoggedInSince) => {
             let next = return_to::safe(&urlencoded::query(request, "next")).map(str::to_owned);
             Err(Error::LoggedInSince { next })
@@ -62,19 +62,19 @@ fn parse<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| Error::UnknownField(error.into()))
 }
 
-/// 422 with what is wrong and what to do, for the script to show (RFC 9457).
+/// 422 with the error and what to do, for the script to show (RFC 9457).
 pub fn refused(why: &Phrase) -> HttpResponse {
     problem(StatusCode::UNPROCESSABLE_ENTITY, "This didn't work", why, None, None)
 }
 
-/// 429 with when to come back (RFC 6585 §4).
+/// 429 with the time to wait (RFC 6585 §4).
 pub fn too_many(wait: RetryAfter) -> HttpResponse {
     let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "Too many attempts", &wait.into(), None, None);
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());
     response
 }
 
-/// `bare` as a problem document. A redirect becomes a refusal that says where to go.
+/// `bare` as a problem document. A redirect becomes a refusal that names the target.
 pub fn with_problem(bare: &HttpResponse, copy: &ErrorCopy, request_id: &str) -> HttpResponse {
     let next = bare.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
     let status = if bare.status().is_redirection() { StatusCode::FORBIDDEN } else { bare.status() };

@@ -1,4 +1,4 @@
-//! Calling handlers, and which methods a path takes that stands outside of the route table.
+//! Calls handlers, and answers unsupported methods of paths outside the route table.
 
 use actix_web::dev::{Payload, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::guard::{self, Any, Get, Head};
@@ -10,15 +10,15 @@ use super::origin_check;
 use super::request_state::{Face, MatchedRoute, RequestState};
 use super::shared::Shared;
 
-/// The value of `Allow` of a path that can only be read.
+/// The value of `Allow` for a read-only path.
 pub const READ_ONLY: &str = "GET, HEAD";
 
-/// Matches requests that only read.
+/// Matches read-only requests.
 pub fn is_reading() -> impl guard::Guard {
     Any(Get()).or(Head())
 }
 
-/// The answer of `handler`, or of the first of its arguments that refuses.
+/// The response of `handler`, or of the first argument that refuses.
 pub async fn call<H, Args>(handler: &H, request: &HttpRequest, payload: &mut Payload) -> HttpResponse
 where
     H: Handler<Args>,
@@ -31,7 +31,7 @@ where
     }
 }
 
-/// A resource outside of the table that can only be read. No session is looked up for it.
+/// A read-only resource outside the route table. No session is looked up for it.
 pub fn read_only<H, Args>(path: &'static str, handler: H) -> Resource
 where
     H: Handler<Args>,
@@ -43,7 +43,7 @@ where
         .default_service(at(path, only_readable))
 }
 
-/// `handler` as the service of a path without a session.
+/// `handler` as the service of a path that needs no session.
 fn at<H, Args>(
     path: &'static str,
     handler: H,
@@ -66,7 +66,7 @@ where
     service(enter, handler)
 }
 
-/// `handler` as a service: `enter` runs first and may refuse, then the arguments are read.
+/// `handler` as a service: `enter` runs first and may refuse, then the arguments are extracted.
 pub fn service<H, Args>(
     enter: impl AsyncFn(&HttpRequest) -> Result<(), Error> + Clone + 'static,
     handler: H,
@@ -95,7 +95,7 @@ where
     })
 }
 
-/// The answer to a method that a path which can only be read does not take.
+/// The response to a method that a read-only path does not support.
 pub async fn only_readable(request: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Error> {
     origin_check::check(&request, &shared)?;
     Err(Error::WrongMethod { allow: READ_ONLY })

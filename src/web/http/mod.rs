@@ -1,4 +1,4 @@
-//! HTTP itself: the server below actix-web, layers, bodies, cookies, tokens of forms, errors as answers.
+//! HTTP itself: the server below actix-web, the request layer, bodies, cookies, form tokens, and errors as responses.
 
 pub(super) mod assets;
 pub(super) mod body;

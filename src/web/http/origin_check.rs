@@ -1,5 +1,5 @@
-//! Requests that change something must come from our own pages (ASVS 5.0 3.5.1). The form's token is the
-//! second lock behind this one.
+//! The origin check: requests that change something have to come from our own pages (ASVS 5.0 3.5.1). The form token is
+//! an independent second check.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
@@ -8,22 +8,22 @@ use url::{Host, Url};
 use super::error::Error;
 use super::shared::Shared;
 
-/// Refuses a request that may change something, unless a page of ours sent it. Every service of the application asks this
-/// first: rows of the table, what stands beside it, and the answer for unknown paths.
+/// Refuses a request that may change something unless one of our pages sent it. Every service of the application calls
+/// this first: the rows of the table, the resources beside it, and the answer for unknown paths.
 pub fn check(request: &HttpRequest, shared: &Shared) -> Result<(), Error> {
     let ours = || is_ours(request.headers(), shared.public.as_str(), shared.any_local_name);
     if request.method().is_safe() || ours() { Ok(()) } else { Err(Error::CrossSite) }
 }
 
-/// What the browser says in `Sec-Fetch-Site` and in `Origin` has to be ours. A client that sends neither is
-/// not a browser that could be tricked, and still needs the token.
+/// `Sec-Fetch-Site` and `Origin` have to match our origin if they are present. A client that sends neither is not a
+/// browser that could be tricked, and it still needs the token.
 fn is_ours(headers: &HeaderMap, public: &str, any_local_name: bool) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
         (Some(site), _) if site != "same-origin" && site != "none" => false,
         (_, Some(origin)) if origin == public => true,
-        // A page without referrer sends `null`. In local mode the same page has several names (`localhost`,
-        // `127.0.0.1`); anywhere else another name is another site, or a proxy that mixes two up.
+        // A page without a referrer sends `null`. In local mode one page has several host names (`localhost`,
+        // `127.0.0.1`); elsewhere another host name is another site, or a misconfigured proxy.
         (Some(_), Some(origin)) => origin == "null" || any_local_name && is_local(origin),
         (None, Some(_)) => false,
         (_, None) => true,
@@ -39,7 +39,7 @@ fn is_local(origin: &str) -> bool {
     })
 }
 
-/// Whether the browser's headers state that one of our pages sent this. Missing headers are not enough.
+/// Whether the browser's headers prove that one of our pages sent this. Missing headers are not enough.
 pub fn is_vouched(headers: &HeaderMap, public: &str) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
     is("sec-fetch-site", "same-origin") || is(header::ORIGIN.as_str(), public)

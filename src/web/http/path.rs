@@ -1,4 +1,4 @@
-//! Parameters of the path, taken by name: in `Path<ById>` the field `id` is the parameter `{id}` of the row's pattern.
+//! Path parameters, extracted by name: in `Path<ById>` the field `id` is the parameter `{id}` of the row's pattern.
 
 use std::future::{Ready, ready};
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::Error;
 
-/// A parameter that cannot be read names nothing that exists: 404.
+/// A parameter that cannot be parsed identifies nothing: 404.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
@@ -28,7 +28,7 @@ pub struct ById {
     pub id: Uuid,
 }
 
-/// By the public name of a session.
+/// By the session's public handle.
 #[derive(Deserialize)]
 pub struct ByHandle {
     pub handle: Uuid,

@@ -1,4 +1,4 @@
-//! Why requests are refused, as `latchkey_refusals_total` counts it.
+//! Why requests are refused, as counted by `latchkey_refusals_total`.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {

@@ -1,5 +1,5 @@
-//! Counts every answer: by method and route of the table, its guard, and why a request was refused. The request layer
-//! counts, `web/ops/metrics.rs` exports the numbers.
+//! Counts every response by method, route and guard, and the reason of every refusal. The request layer counts;
+//! `web/ops/metrics.rs` exports the totals.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use actix_web::http::{Method, StatusCode};
 use super::refusal::RefusalReason;
 use latchkey_db::counters::{Counter, Durations};
 
-/// A row of the route table, as far as it is counted.
+/// The part of a route-table row that is counted.
 pub struct CountedRoute {
     pub path: &'static str,
     pub is_post: bool,
@@ -17,9 +17,9 @@ pub struct CountedRoute {
 }
 
 pub struct RequestCounts {
-    /// From the pattern of a route to its one or two rows.
+    /// Maps the pattern of a route to its one or two rows.
     by_path: HashMap<&'static str, PathCounters>,
-    /// The first is for requests that match no row.
+    /// The first entry counts requests that match no row.
     rows: Vec<RowCounts>,
     refused: [Counter; RefusalReason::ALL.len()],
 }
@@ -43,10 +43,10 @@ pub type RouteLabels = [(&'static str, &'static str); 3];
 /// The classes of status codes.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// Paths outside of the table, open to all.
+/// Paths outside the table, open to every visitor.
 const OUTSIDE: [&str; 3] = ["/healthz", "/readyz", "/static/{name}"];
 
-/// The row of requests that match none.
+/// The entry for requests that match no row.
 const OTHER: usize = 0;
 
 impl RowCounts {
@@ -73,7 +73,7 @@ impl RequestCounts {
         Self { by_path, rows, refused: Default::default() }
     }
 
-    /// Counts an answer that is about to go out.
+    /// Counts a response just before it is sent.
     pub fn count(
         &self,
         method: &Method,
@@ -99,7 +99,7 @@ impl RequestCounts {
         }
     }
 
-    /// Answers so far, by the labels of a row and the class of the status. Series without an answer are left out.
+    /// The totals, by the labels of a row and the class of the status. Series without a response are left out.
     pub fn answers(&self) -> impl Iterator<Item = (RouteLabels, &'static str, u64)> {
         let all = self.rows.iter().flat_map(|row| {
             CLASSES.into_iter().zip(&row.classes).map(|(class, count)| (row.labels, class, count.get()))
@@ -107,13 +107,13 @@ impl RequestCounts {
         all.filter(|(.., count)| *count > 0)
     }
 
-    /// How long answers took, by the labels of a row.
+    /// Response times, by the labels of a row.
     pub fn durations(&self) -> impl Iterator<Item = (RouteLabels, &Durations)> {
         let asked = self.rows.iter().filter(|row| row.took.count() > 0);
         asked.map(|row| (row.labels, &row.took))
     }
 
-    /// Why requests were refused, and how often.
+    /// Refusals by reason.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RefusalReason::ALL.into_iter().map(RefusalReason::as_str).zip(self.refused.iter().map(Counter::get))
     }

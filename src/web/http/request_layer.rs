@@ -1,5 +1,5 @@
-//! The outermost layer: names each request, gives it its [`RequestState`], writes one line about it, and completes the
-//! answer: error page or problem document, cookies, headers.
+//! The outermost layer: gives each request an id and its [`RequestState`], writes one log line about it, and completes
+//! the response with an error page or problem document, cookies and headers.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -25,20 +25,20 @@ use super::{return_to, traceparent};
 use crate::db::Fault;
 use crate::secret;
 
-/// A request that failed, for the page that says so.
+/// A failed request, for its error page.
 pub struct FailedRequest<'a> {
     pub shared: &'a Shared,
     pub state: &'a RequestState,
     pub method: &'a Method,
     pub path: &'a str,
-    /// `None` if a panic took it.
+    /// `None` after a panic.
     pub request: Option<&'a HttpRequest>,
     pub error: Option<&'a Error>,
-    /// The page of ours that a form was sent from.
+    /// The page of this site from which the form was sent.
     pub came_from: Option<&'a str>,
 }
 
-/// Turns the bare answer to an error into one for users or for scripts; `None` if it is complete as it is.
+/// Turns a bare error response into one for users or scripts; `None` if it is complete already.
 pub type WithErrorPage = fn(&HttpResponse, &FailedRequest<'_>) -> Option<HttpResponse>;
 
 pub async fn request_layer(
@@ -60,11 +60,11 @@ pub async fn request_layer(
     let came_from =
         (!method.is_safe()).then(|| return_to::referring_page(arrived.headers(), &shared)).flatten();
     async move {
-        // A panic ends this answer, not the process (ASVS 5.0 16.5.4).
+        // A panic ends this response, not the process (ASVS 5.0 16.5.4).
         let answered = AssertUnwindSafe(next.call(arrived)).catch_unwind().await;
         let answered =
             answered.unwrap_or_else(|_| Err(Error::from(Fault::Bug("a handler panicked".into())).into()));
-        // Only a panic takes the request away: then there is no response to attach an answer to.
+        // The request is lost only in a panic; then there is none to attach the response to.
         let (request, mut response) = match answered {
             Ok(response) => {
                 let (request, response) = response.map_into_boxed_body().into_parts();
@@ -106,8 +106,8 @@ pub async fn request_layer(
     .await
 }
 
-/// A client seldom writes this header by itself, a proxy always. Behind a proxy that the settings do not name, every user
-/// seems to come from its address, and one throttle counts them all.
+/// Proxies always send this header, clients rarely do. Behind a proxy that the settings do not mention, all users seem
+/// to come from the proxy's IP address and share its throttle.
 fn warn_about_proxy(arrived: &ServiceRequest, shared: &Shared) {
     let headers = arrived.headers();
     if shared.proxy_noticed.load(Ordering::Relaxed)
@@ -137,7 +137,7 @@ fn log_fault(error: &actix_web::Error) {
 
 fn access_log(method: &Method, route: &str, status: StatusCode, begun: Instant, state: &RequestState) {
     let live = state.session();
-    // As texts, which are written as they are; values that are only displayed go through a formatter.
+    // As strings, which are written unchanged; `Display` values go through a formatter.
     let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
     let session = live.as_ref().map(|live| &*live.record.handle.0.hyphenated().encode_lower(&mut session));
     let principal = live.as_ref().map(|live| &*live.owner.id.0.hyphenated().encode_lower(&mut principal));

@@ -1,5 +1,5 @@
-//! What is known of one request, in one place. The request layer puts it into the request, `session::with_session` adds
-//! the session, guards and pages read it, and its outgoing cookies leave with every kind of answer.
+//! Everything that is known about one request. The request layer puts it into the request, `session::with_session` adds
+//! the session, and guards and pages read it. Its outgoing cookies are written to every kind of response.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -13,16 +13,16 @@ use super::refusal::RefusalReason;
 use crate::identity::LiveUser;
 use crate::web::copy::flash::Flash;
 
-/// In which shape a row of the route table answers.
+/// The format in which a row of the route table answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Face {
     #[default]
     Page,
-    /// A script asks, so errors are problem documents (RFC 9457).
+    /// For scripts: errors are problem documents (RFC 9457).
     Json,
 }
 
-/// The route that answers, once the router has found it.
+/// The matched route, once the router has found it.
 #[derive(Clone, Copy)]
 pub struct MatchedRoute {
     /// Its pattern in the route table.
@@ -32,32 +32,32 @@ pub struct MatchedRoute {
 
 #[derive(Default)]
 pub struct RequestState {
-    /// Names this request in the log and on error pages.
+    /// Identifies this request in the log and on error pages.
     pub id: String,
     pub route: Cell<Option<MatchedRoute>>,
-    /// The key in the session cookie, once its signature was verified.
+    /// The key in the session cookie, after its signature was verified.
     pub presented_key: OnceCell<Option<PresentedKey>>,
-    /// The live session of that key, as it was looked up last.
+    /// The live session of that key, from the latest look-up.
     session: RefCell<Option<LiveUser>>,
     /// A complete body, kept for [`Form`](super::form::Form) and [`Json`](super::json::Json).
     pub body: OnceCell<Bytes>,
-    /// What was typed into a form that is shown again.
+    /// The values typed into a form that is shown again.
     pub draft: RefCell<Option<Vec<(String, String)>>>,
-    /// The message of the page that answers, set in this request.
+    /// A message set in this request, for the page that answers it.
     pub flash: Cell<Option<Flash>>,
-    /// Whether the page that answers needs our script.
+    /// Whether the page that answers needs the script.
     pub needs_script: Cell<bool>,
-    /// Why the request was refused, where the answer is a page of its own.
+    /// Why the request was refused, if the answer is not an error page.
     pub refusal: Cell<Option<RefusalReason>>,
     pub cookies: RefCell<OutgoingCookies>,
 }
 
-/// A key whose signature fits: of a session, or of a log-in that waits for its second factor, alive or not.
+/// A key with a valid signature: of a session or of a pending log-in, live or not.
 pub struct PresentedKey {
-    /// Signature and key, as the cookie holds them.
+    /// Signature and key, as in the cookie.
     pub signed: String,
     pub key_starts_at: usize,
-    /// Whether it was signed with the secret of today, not the one before.
+    /// Whether the current secret signed it, not the previous one.
     pub is_current: bool,
 }
 
@@ -94,7 +94,7 @@ impl RequestState {
         *self.session.borrow_mut() = session;
     }
 
-    /// The public, stable name of the session.
+    /// The session's public handle.
     pub fn session_handle(&self) -> Option<Handle> {
         self.session.borrow().as_ref().map(|live| live.record.handle)
     }

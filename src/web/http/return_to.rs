@@ -1,22 +1,22 @@
-//! Where to go afterwards: a path of this site, or nowhere.
+//! Where to redirect after a form: a path of this site, or nowhere.
 
 use actix_web::http::header::{self, HeaderMap};
 
 use super::shared::Shared;
 
-/// Longest `next` that is kept: no page of ours has a longer address.
+/// Longest `next` that is accepted; no page has a longer address.
 const MAX_BYTES: usize = 2048;
 
-/// Keeps `raw` only when every browser reads it as a path on this very site.
+/// Returns `raw` if every browser resolves it to a path on this site.
 pub fn safe(raw: &str) -> Option<&str> {
     let path = raw.strip_prefix('/')?;
-    // `//host` and `/\host` name another host; browsers drop tabs and line breaks before they look.
+    // `//host` and `/\host` name another host; browsers remove tabs and line breaks before they parse.
     let leaves = path.starts_with(['/', '\\']) || path.contains('\\');
     let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
     (raw.len() <= MAX_BYTES && plain && !leaves).then_some(raw)
 }
 
-/// The page of ours that a form was sent from.
+/// The page of this site from which the form was sent.
 pub fn referring_page(headers: &HeaderMap, shared: &Shared) -> Option<String> {
     let referer = headers.get(header::REFERER)?.to_str().ok()?;
     safe(referer.strip_prefix(shared.public.as_str())?).map(str::to_owned)
@@ -56,7 +56,7 @@ mod tests {
     }
 
     proptest! {
-        /// Resolved as browsers do (WHATWG URL), from wherever the redirect is answered.
+        /// Resolved as browsers do (WHATWG URL), relative to any page that may redirect to it.
         #[test]
         fn what_is_kept_stays_on_this_site(
             raw in prop_oneof!["/?[/\\\\a-z.:@?#%\t\r\n ]{0,20}", "/[/\\\\.@:]{0,4}\\PC{0,20}", "\\PC{0,40}"],
@@ -67,7 +67,7 @@ mod tests {
                 let there = here.join(kept).unwrap();
                 prop_assert_eq!(there.origin(), here.origin());
                 prop_assert_eq!(there.username(), "");
-                // And it goes into a header as it is, so it must be one line of ASCII, unchanged.
+                // It is written into a header unchanged, so it must be one line of ASCII.
                 prop_assert_eq!(kept, raw.as_str());
                 prop_assert!(kept.bytes().all(|byte| byte.is_ascii_graphic()));
             }

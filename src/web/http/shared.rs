@@ -1,5 +1,5 @@
-//! What every request of this process shares: the domain's services, the settings that pages need, counters and the names
-//! of our cookies.
+//! What all requests of this process share: the domain's services, the settings that pages need, counters, and the
+//! names of the cookies.
 
 use std::sync::atomic::AtomicBool;
 
@@ -19,50 +19,50 @@ pub struct Shared {
     pub public: Origin,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
-    /// Local mode: the mailbox and the parts page exist.
+    /// Local mode: the mailbox and the gallery of form parts exist.
     pub local: bool,
     pub(crate) secret: Secret,
     pub(in crate::web) requests: RequestCounts,
     pub(in crate::web) hsts: Option<&'static str>,
     pub(in crate::web) known_for: Span,
     pub(in crate::web) verify_for: Span,
-    /// Whether the log has said that a proxy is in front that the settings do not name.
+    /// Whether the log has already warned about a proxy that the settings do not mention.
     pub(in crate::web) proxy_noticed: AtomicBool,
-    /// Local mode: forms may come from any name of this machine.
+    /// Local mode: forms may come from any host name of this machine.
     pub(in crate::web) any_local_name: bool,
     pub(in crate::web) signer: CookieSigner,
     pub(in crate::web) cookie: CookieNames,
 }
 
-/// Names of the cookies we set: with the `__Host-` prefix wherever browsers allow it (RFC 6265bis §4.1.3.2).
+/// Names of the cookies: with the `__Host-` prefix if the origin allows it (RFC 6265bis §4.1.3.2).
 pub struct CookieNames {
     pub session: String,
-    /// Binds the token of a form to a browser that has no session.
+    /// Binds form tokens to a browser without a session.
     pub form: String,
-    /// The name of a message that the next page shows.
+    /// The name of the message for the next page.
     pub flash: String,
-    /// The known device: selects which failed attempts count against it. Not a credential.
+    /// The known-device cookie: selects the counter of failed attempts. Not a credential.
     pub browser: String,
-    /// The token of a mailed link, on its way from the address to the form.
+    /// The token of a mailed link, between the redirect and the form.
     pub link: String,
     /// Recognizes the browser that began a registration. Not a credential.
     pub registration: String,
     pub lab: LabCookies,
 }
 
-/// The names of the lab's cookies, which are sent to `/compare` and the paths below it only.
+/// The names of the lab's cookies, which are sent only to `/compare` and the paths below it.
 pub struct LabCookies {
     /// The key of the run.
     pub run: String,
     pub session: String,
     pub access: String,
     pub refresh: String,
-    /// The thief's copy of those three.
+    /// The thief's copy of these three.
     pub copy: String,
 }
 
 impl LabCookies {
-    /// `__Host-` would send them to every page (RFC 6265bis §4.1.3.1).
+    /// With `__Host-` they would be sent to every page (RFC 6265bis §4.1.3.1).
     fn new(secure: bool) -> Self {
         let named = |name| format!("{}latchkey-lab-{name}", if secure { "__Secure-" } else { "" });
         Self {
@@ -113,8 +113,8 @@ impl Shared {
         }
     }
 
-    /// A cookie of ours for the whole site, until the browser closes. No script reads it, and no other site sends it
-    /// with a form.
+    /// A cookie for the whole site, until the browser closes. Scripts cannot read it, and other sites cannot make the
+    /// browser send it with a form.
     pub(in crate::web) fn cookie(&self, name: &str, value: String) -> CookieBuilder<'static> {
         Cookie::build(name.to_owned(), value)
             .path("/")
@@ -123,7 +123,7 @@ impl Shared {
             .same_site(SameSite::Lax)
     }
 
-    /// Tells the browser to drop a cookie of ours.
+    /// Removes one of our cookies from the browser.
     pub(in crate::web) fn removal(&self, name: &str) -> Cookie<'static> {
         let mut cookie = self.cookie(name, String::new()).finish();
         cookie.make_removal();

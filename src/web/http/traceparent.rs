@@ -1,15 +1,15 @@
-//! The `traceparent` of a proxy in front (W3C Trace Context), so that our log lines join its traces. Read and logged, never
-//! answered and never trusted for anything else.
+//! The `traceparent` of a proxy in front (W3C Trace Context), so that log lines can be matched with its traces. It is
+//! only logged: never sent back, and never trusted.
 
 use std::fmt;
 
 use actix_web::http::header::HeaderMap;
 use data_encoding::HEXLOWER;
 
-/// A later version may have more than today's 55 characters; this is far above any use.
+/// Later versions may be longer than today's 55 characters; this is far longer.
 const LONGEST: usize = 256;
 
-/// The trace a request is part of: 32 hexadecimal digits, and nothing else can be in it.
+/// A trace id: exactly 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TraceId([u8; 16]);
 
@@ -25,7 +25,7 @@ impl fmt::Debug for TraceId {
     }
 }
 
-/// The trace that the headers name; `None` if there are two, because either could be meant.
+/// The trace id in the headers; `None` if there are two, because it is unclear which applies.
 pub fn named(headers: &HeaderMap) -> Option<TraceId> {
     let mut all = headers.get_all("traceparent");
     match (all.next(), all.next()) {
@@ -34,7 +34,7 @@ pub fn named(headers: &HeaderMap) -> Option<TraceId> {
     }
 }
 
-/// Version, trace, parent and flags, with dashes between (§3.2.2). Anything else is as if it were not there.
+/// Version, trace, parent and flags, separated by dashes (§3.2.2). Anything else is ignored.
 fn read(value: &[u8]) -> Option<TraceId> {
     let (head, rest) = value.split_at_checked(55)?;
     let fits = match (head.get(..2)?, rest) {
@@ -50,7 +50,7 @@ fn read(value: &[u8]) -> Option<TraceId> {
     (fits && parts.next().is_none() && trace != [0; 16] && parent != [0; 8]).then_some(TraceId(trace))
 }
 
-/// Lower case only, and exactly so many.
+/// Whether `text` has exactly this many digits, in lower case.
 fn digits<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     if text.len() != 2 * N {
@@ -77,7 +77,7 @@ mod tests {
         for good in [
             WHOLE,
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
-            // A version of later days: what follows is its own affair.
+            // A later version may append further parts.
             "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-will-be",
         ] {

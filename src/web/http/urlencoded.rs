@@ -1,5 +1,6 @@
-//! `application/x-www-form-urlencoded`. A body is read strictly, whole: what is not clean UTF-8 is refused, not repaired.
-//! Of a query only the parameters that a page asks for are decoded: others add theirs to links, and browsers send them.
+//! `application/x-www-form-urlencoded`. A body is parsed strictly and completely: text that is not clean UTF-8 is
+//! refused, not repaired. Of a query, only the parameters that a page asks for are decoded: other sites and programs
+//! add parameters to links.
 
 use actix_web::HttpRequest;
 use percent_encoding::percent_decode;
@@ -10,7 +11,7 @@ use thiserror::Error;
 pub enum Malformed {
     #[error("not percent-encoded UTF-8")]
     Encoding,
-    /// A character that no text field can mean, such as NUL.
+    /// A character that no text field accepts, such as NUL.
     #[error("a control character")]
     Control,
     #[error("a field twice")]
@@ -21,7 +22,7 @@ pub enum Malformed {
     Interrupted,
 }
 
-/// No form or address of ours has as many fields; looking for duplicates takes time with their square.
+/// No form has as many fields. The search for duplicates is quadratic.
 const MAX_PAIRS: usize = 32;
 
 /// The pairs in order, decoded exactly once (ASVS 5.0 1.1.1).
@@ -44,7 +45,7 @@ pub fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
     Ok(pairs)
 }
 
-/// The value of the first parameter of this name in a query, not decoded. The rest of the query is not looked at.
+/// The value of the first parameter of this name in a query, not decoded. The rest of the query is ignored.
 pub fn first<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     let mut values = query.split('&').filter_map(|part| match part.split_once('=') {
         Some((key, value)) => (key == name).then_some(value),
@@ -53,7 +54,7 @@ pub fn first<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     values.next()
 }
 
-/// The first parameter of this name in the query of a request; empty when it is missing or not clean text.
+/// The first parameter of this name in the query of a request; empty if it is missing or not clean text.
 pub fn query(request: &HttpRequest, name: &str) -> String {
     let given = first(request.query_string(), name).unwrap_or_default();
     decode(given.as_bytes()).unwrap_or_default()
@@ -120,11 +121,11 @@ mod tests {
                 prop_assert!(found[..at].iter().all(|(known, _)| known != name));
                 prop_assert!(!name.contains('\0') && !value.contains('\0'));
             }
-            // Written out again it is read as the same: there is one meaning.
+            // Encoded again, it is parsed to the same pairs, so it has one meaning.
             prop_assert_eq!(pairs(encoded(&found).as_bytes()), Ok(found));
         }
 
-        /// Text that looks encoded already is text: decoding happens once (ASVS 5.0 1.1.1).
+        /// Text that looks encoded stays as it is, because decoding happens once (ASVS 5.0 1.1.1).
         #[test]
         fn text_survives_the_way_there_and_back(
             values in proptest::collection::vec(prop_oneof!["[^\\p{Cc}]*", "(%[0-9a-f]{2}|[&=+%;]){0,8}"], 0..MAX_PAIRS)

@@ -1,5 +1,5 @@
-//! The question that `latchkey doctor --url` asks a running instance through its public address: is this our instance, and
-//! which client address does it see? Only a caller who has the secret gets an answer; all others get 404.
+//! The query that `latchkey doctor --url` sends to a running instance through its public address: whether it is our
+//! instance, and which client address it sees. Only a caller that has the secret gets an answer; all others get 404.
 
 use std::net::IpAddr;
 
@@ -17,26 +17,26 @@ use crate::web::http::shared::Shared;
 
 pub const PATH: &str = "/.well-known/latchkey-doctor";
 
-/// The header of a question: seconds, a number used once, and their signature.
+/// The header of a query: seconds, a nonce, and their signature.
 pub use crate::web::http::headers::DOCTOR_QUESTION as HEADER;
 
-/// As old as a question may be, or as far ahead: clocks differ.
+/// How far a query's time may be from this machine's: clocks differ.
 pub const FRESH_FOR: u64 = 60;
 
 const ASKED: &str = "doctor-asked";
 const ANSWERED: &str = "doctor-answered";
 
-/// What an instance saw of the request that carried the question.
+/// What an instance saw of the request that carried the query.
 #[derive(Serialize, Deserialize)]
 pub struct ObservedRequest {
-    /// Who we take the client to be.
+    /// The IP address that counts as the client's.
     pub client: Option<IpAddr>,
-    /// Who connected to us: the nearest proxy, if there is one.
+    /// The IP address of the peer: the nearest proxy, if there is one.
     pub peer: Option<IpAddr>,
-    /// How many addresses were written in `X-Forwarded-For`.
+    /// How many addresses `X-Forwarded-For` contained.
     pub forwarded: usize,
     pub trusted_hops: usize,
-    /// The proxy's word for http or https.
+    /// `http` or `https`, as the proxy reports it.
     pub proto: Option<String>,
     pub public: String,
     pub version: String,
@@ -48,14 +48,14 @@ struct SignedAnswer {
     signature: String,
 }
 
-/// A fresh question.
+/// A new query.
 pub fn question(secret: &Secret) -> Result<String, getrandom::Error> {
     let (at, once) = (OffsetDateTime::now_utc().unix_timestamp(), encode(&random::<12>()?));
     let signature = encode(&secret.mac(ASKED, &[at.to_string().as_bytes(), once.as_bytes()]));
     Ok(format!("{at}.{once}.{signature}"))
 }
 
-/// The content of an answer to `question`, if its signature shows that the sender has the secret.
+/// The content of the answer to `question`, if its signature proves that the instance has the secret.
 pub fn verified_answer(secret: &Secret, question: &str, body: &[u8]) -> Option<ObservedRequest> {
     let answer: SignedAnswer = serde_json::from_slice(body).ok()?;
     let parts = [question.as_bytes(), answer.seen.as_bytes()];

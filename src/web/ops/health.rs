@@ -1,4 +1,4 @@
-//! For the platform: alive, ready. No session, no page, no secret.
+//! Liveness and readiness for the platform. No session, no page, no secret.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, web};
@@ -17,12 +17,12 @@ pub fn mount(config: &mut web::ServiceConfig) {
         .service(read_only("/.well-known/passkey-endpoints", passkey_endpoints));
 }
 
-/// The process runs; says nothing about the database.
+/// The process runs. Says nothing about the database.
 async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-/// A query came back through the pool, so people can be served.
+/// A query through the pool succeeded, so requests can be served.
 async fn ready(shared: Data<Shared>) -> HttpResponse {
     match shared.accounts.db().is_ready().await {
         Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready" })),
@@ -37,13 +37,13 @@ async fn robots() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("User-agent: *\nDisallow: /\n")
 }
 
-/// Where password managers send people (W3C "A Well-Known URL for Changing Passwords").
+/// Where password managers send users (W3C "A Well-Known URL for Changing Passwords").
 async fn change_password() -> HttpResponse {
     flash::see_other("/account/password")
 }
 
-/// Where password managers find passkeys made and managed (W3C "A Well-Known URL for Relying Party Passkey
-/// Endpoints").
+/// Where password managers find the pages that create and manage passkeys (W3C "A Well-Known URL for Relying Party
+/// Passkey Endpoints").
 async fn passkey_endpoints(shared: Data<Shared>) -> HttpResponse {
     let page = shared.public.link("/account/security");
     HttpResponse::Ok().json(json!({ "enroll": page, "manage": page }))

@@ -1,4 +1,4 @@
-//! For operators and their machines: health, metrics, the doctor's question.
+//! For operators and monitoring: health, metrics, and the query of the doctor.
 
 pub mod doctor;
 pub(super) mod health;

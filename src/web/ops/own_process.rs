@@ -1,11 +1,11 @@
-//! What the kernel knows of this process, under the names that every Prometheus client uses. Read from `/proc`; on systems
-//! without it these metrics are missing.
+//! Metrics of this process, under the names that every Prometheus client library uses. Read from `/proc`; missing on
+//! systems without it.
 
 use std::fs;
 
 use prometheus_client::metrics::MetricType;
 
-/// The kernel counts time for programs in hundredths of a second, on every machine (`USER_HZ`).
+/// The kernel reports times to programs in hundredths of a second on every machine (`USER_HZ`).
 const TICKS: f64 = 100.0;
 
 /// Name, kind, help text and value of a metric.
@@ -18,7 +18,7 @@ pub fn process_metrics() -> Vec<ProcessMetric> {
     let memory = memory.and_then(|all| number_after(&all, "VmRSS:")).map(|kib| kib * 1024.0);
     let limits = fs::read_to_string("/proc/self/limits").ok();
     let most_files = limits.and_then(|all| number_after(&all, "Max open files "));
-    // One of them is the folder itself, open while it is read.
+    // One of the entries is this directory itself, which is open while it is read.
     let files = fs::read_dir("/proc/self/fd").ok().map(|files| files.count().saturating_sub(1) as f64);
     let (cpu, begun) = times(&stat).unzip();
     let begun = booted.zip(begun).map(|(booted, begun)| booted + begun);
@@ -34,9 +34,10 @@ pub fn process_metrics() -> Vec<ProcessMetric> {
     .collect()
 }
 
-/// Seconds of work, and from the machine's start to ours (proc_pid_stat(5), fields 14, 15 and 22).
+/// CPU seconds, and seconds from the boot of the machine to the start of the process (proc_pid_stat(5), fields 14, 15
+/// and 22).
 fn times(stat: &str) -> Option<(f64, f64)> {
-    // The second field is a name in parentheses, and may hold anything.
+    // The second field is a name in parentheses, which may contain anything.
     let (_, rest) = stat.rsplit_once(") ")?;
     let field = |number: usize| rest.split(' ').nth(number - 3)?.parse::<f64>().ok();
     Some(((field(14)? + field(15)?) / TICKS, field(22)? / TICKS))

@@ -1,4 +1,4 @@
-//! Confirm: all that logging in took once more, then on to where they were going.
+//! Confirm: the user proves again who they are, then continues to the page they wanted.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -41,9 +41,9 @@ struct ConfirmPage {
     with_code: bool,
     /// How long the confirmation lasts, as in "10 minutes".
     window: String,
-    /// Something was not carried out, so the user has to do it again after confirming.
+    /// The form was not executed, so the user has to send it again after confirming.
     interrupted: bool,
-    /// The form that was not carried out, where there is something in it to keep.
+    /// The form that was not executed, if it contains typed values to keep.
     carried: Option<CarriedForm>,
 }
 
@@ -89,7 +89,8 @@ pub async fn submit(
             ctx.rotate_session(key);
             Ok(flash::see_other(&next))
         }
-        // Another request of this browser may have won and brought the new key: `next` will show.
+        // Another request of this browser may have rotated the key first and received the new one; the page at `next`
+        // shows the result.
         Err(ConfirmRefusal::SessionLost) => Ok(flash::see_other(&next)),
         Err(refusal) => {
             let wait = explain(&mut form.fields, refusal);
@@ -98,7 +99,7 @@ pub async fn submit(
     }
 }
 
-/// The same in place of a form that came too long after the last confirmation. `posted` is that form, or,
+/// The confirmation page in place of a form that was sent after the confirmation had expired. `posted` is that form or,
 /// once the user has seen this page, this page with the form inside.
 pub async fn step(
     request: HttpRequest,
@@ -120,7 +121,7 @@ pub async fn step(
     let (password, code) = (form.input.password.into_secret(), form.input.code.into_secret());
     match ctx.accounts().login.confirm(me.session.clone(), password, code, ctx.client()).await.split()? {
         Ok(key) => {
-            // The guard that follows in this request decides by the session as it is now.
+            // The guard that runs later in this request reads the session again.
             let live = ctx.accounts().sessions().find(&key).await;
             // Whether or not that worked: the old key is dead, so the browser must get the new one.
             ctx.rotate_session(key);
@@ -136,7 +137,7 @@ pub async fn step(
     }
 }
 
-/// What to ask the browser for: a passkey of this user.
+/// The options for the browser: a passkey of this user.
 pub async fn start_passkey(
     me: SignedIn,
     ctx: RequestContext,
@@ -159,13 +160,14 @@ pub async fn finish_passkey(
             ctx.rotate_session(key);
             Ok(passkeys::go_on(&ctx))
         }
-        // Another request of this browser may have won and brought the new key: `next` will show.
+        // Another request of this browser may have rotated the key first and received the new one; the page at `next`
+        // shows the result.
         Err(PasskeyRefusal::SessionLost) => Ok(passkeys::go_on(&ctx)),
         Err(refusal) => Ok(passkeys::refused(&refusal)),
     }
 }
 
-/// Puts the reason beside its field. Answers how long to wait, if that is the reason.
+/// Puts the error beside its field. Returns the waiting time if that is the error.
 fn explain(fields: &mut Fields, refusal: ConfirmRefusal) -> Option<RetryAfter> {
     let (field, wait) = match &refusal {
         ConfirmRefusal::Code(CodeRefusal::TooMany(wait)) | ConfirmRefusal::TooMany(wait) => ("", Some(*wait)),

@@ -1,4 +1,4 @@
-//! What a handler works with: the shared services, the client and query of the request, the frame of its page.
+//! The arguments that handlers share: services, client and query of the request, and the frame of its page.
 
 use std::future::{Ready, ready};
 
@@ -47,7 +47,7 @@ impl RequestContext {
         Page::of(&self.request, &self.shared)
     }
 
-    /// The frame of a page that offers passkeys, and so brings the one script there is.
+    /// The frame of a page that offers passkeys and therefore loads the script.
     pub fn page_with_passkeys(&self) -> Page {
         let mut page = self.page();
         if self.accounts().factors.passkeys_available() {
@@ -57,7 +57,7 @@ impl RequestContext {
         page
     }
 
-    /// What ties the answer of this browser to what it was asked.
+    /// Binds a passkey response to the browser that got the challenge.
     pub fn binding(&self) -> BrowserBinding {
         BrowserBinding::of(&csrf::token(&self.request, &self.shared))
     }
@@ -71,7 +71,7 @@ impl RequestContext {
         )
     }
 
-    /// The first parameter of this name in the query; empty when it is missing or no clean text.
+    /// The first parameter of this name in the query; empty if it is missing or not clean text.
     pub fn query(&self, name: &str) -> String {
         urlencoded::query(&self.request, name)
     }
@@ -80,22 +80,22 @@ impl RequestContext {
         urlencoded::first(self.request.query_string(), name).is_some_and(|value| !value.is_empty())
     }
 
-    /// What a list is searched for. Text that cannot be searched for is refused, not taken for an empty search.
+    /// The search text of a list. Text that cannot be searched for is refused, not treated as an empty search.
     pub fn search(&self) -> Result<String, Error> {
         let given = urlencoded::first(self.request.query_string(), "q").unwrap_or_default();
         let q = urlencoded::decode(given.as_bytes()).map_err(Error::Malformed)?;
         Ok(q.trim().to_owned())
     }
 
-    /// A mailed token in the query. It ends at the first character that no token has: mail programs and people add
-    /// brackets, full stops and what stood behind the link.
+    /// A mailed token in the query. It ends at the first character that no token contains: mail programs and users
+    /// append brackets, full stops and the text after the link.
     pub fn mailed_token(&self, name: &str) -> &str {
         let given = urlencoded::first(self.request.query_string(), name).unwrap_or_default();
         let end = given.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
         &given[..end.unwrap_or(given.len())]
     }
 
-    /// The fields of an empty form, with the values that the query brings.
+    /// The fields of an empty form, with values from the query.
     pub fn fields(&self, names: &[&str]) -> Fields {
         Fields::new(names.iter().map(|name| ((*name).to_owned(), self.query(name))).collect())
     }

@@ -1,4 +1,4 @@
-//! Local mode only: the mail that would have been sent, and every part of a page in every state.
+//! Local mode only: the mailbox, and a gallery of all form parts in every state.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -43,7 +43,7 @@ struct MailboxPage {
     mails: Vec<MailRow>,
 }
 
-/// Another name for this machine may be a stranger's page that had itself resolved to it (DNS rebinding).
+/// Another host name for this machine may belong to a stranger's page that resolves to it (DNS rebinding).
 fn here_only(ctx: &RequestContext) -> Result<(), Error> {
     let host =
         ctx.request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

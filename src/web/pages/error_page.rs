@@ -19,11 +19,12 @@ struct ErrorPage<'a> {
     status: u16,
     copy: ErrorCopy,
     request_id: &'a str,
-    /// Back to the form, or once more to the page that could not be shown.
+    /// Back to the form, or another attempt at the page that could not be shown.
     back: Option<&'a str>,
 }
 
-/// The answer in the shape of the row that failed. A page leaves redirects alone, a problem document names their target.
+/// The response in the format of the row that failed. A page passes redirects on, a problem document names their
+/// target.
 pub fn with_error_page(bare: &HttpResponse, failed: &FailedRequest<'_>) -> Option<HttpResponse> {
     let status = bare.status();
     let copy = error_code(failed.method.is_safe(), status, failed.error).copy();
@@ -49,7 +50,7 @@ pub fn with_error_page(bare: &HttpResponse, failed: &FailedRequest<'_>) -> Optio
     Some(whole)
 }
 
-/// Only what is known about a status. `reads`: the request was not to change anything.
+/// Only what is known about a status. `reads`: the request would not have changed anything.
 fn error_code(reads: bool, status: StatusCode, error: Option<&Error>) -> ErrorCode {
     match (status, error) {
         (_, Some(Error::LogIn { .. })) => ErrorCode::LogIn,

@@ -1,4 +1,4 @@
-//! The front page for visitors, and home for those who are in.
+//! The landing page for visitors, and the home page of logged-in users.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -39,11 +39,11 @@ struct DashboardPage {
     name: SmolStr,
     session: SessionView,
     elapsed: u8,
-    /// Other live sessions of the same person.
+    /// Other live sessions of the user.
     others: u32,
 }
 
-/// Nothing but what came with the session: this page asks the database nothing.
+/// Uses only the data that came with the session, so it needs no query.
 pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let policy = ctx.accounts().sessions().policy();
     dashboard(
@@ -56,7 +56,7 @@ pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Er
     )
 }
 
-/// The page itself, also for the benchmark, which admits its reader in other ways.
+/// The page itself; also for the benchmark, which admits its reader in other ways.
 pub fn dashboard(
     page: Page,
     name: SmolStr,
@@ -75,7 +75,7 @@ pub fn dashboard(
     })
 }
 
-/// How much of the session's life is over, in percent.
+/// How much of the session's lifetime has passed, in percent.
 fn elapsed(begun: OffsetDateTime, ends: OffsetDateTime, now: OffsetDateTime) -> u8 {
     let whole = (ends - begun).whole_seconds().max(1);
     let gone = (now - begun).whole_seconds().clamp(0, whole);

@@ -1,6 +1,5 @@
-//! Pages of mailed links that are only a button: unlock, "this was not me", the new address, the old one back,
-//! a factor taken back. GET shows
-//! it, for people and for mail scanners alike; only POST does it.
+//! Pages of mailed links that consist of one button: unlock, "this was not me", confirm an address, undo an address,
+//! undo a factor. GET shows the button, to users and to mail scanners; only POST executes it.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -36,7 +35,7 @@ struct LinkPage {
 }
 
 impl LinkPage {
-    /// `email`: the address that the link is about; empty if the link is dead.
+    /// `email`: the address that the link refers to; empty if the link is dead.
     fn new(ctx: &RequestContext, purpose: LinkPurpose, email: &str, form: Fields) -> Self {
         Self { page: ctx.page(), form, action: purpose.path(), copy: link_copy(purpose, email) }
     }

@@ -60,7 +60,7 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
     page::ok(&LogInPage { ended, ..LogInPage::new(&ctx, ctx.fields(&["next"])) })
 }
 
-/// With what was typed on a page that was out of date.
+/// With the values that were typed on an out-of-date page.
 pub async fn again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&LogInPage::new(&ctx, draft.0))
 }
@@ -74,7 +74,7 @@ pub async fn submit(
         return page::ok(&LogInPage::new(&ctx, form.fields));
     }
     let LogInForm { email, password, remember, next } = form.input;
-    // `next` may stand in the form or still in the address the form was sent to.
+    // `next` may be in the form, or in the query of the address that the form was sent to.
     let asked = ctx.query("next");
     let next = return_to::safe(next.as_str()).or(return_to::safe(&asked)).unwrap_or("/home").to_owned();
     let remember = wants_remember(remember.as_str());

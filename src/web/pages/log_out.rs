@@ -1,4 +1,4 @@
-//! Log out, or give up logging in. Works with a dead session as well: the browser loses its key either way.
+//! Log out, or cancel a pending log-in. Also works with a dead session: the browser loses its key in either case.
 
 use actix_web::HttpResponse;
 
@@ -23,7 +23,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, Error> {
     match visitor.session {
         Some(live) => ctx.accounts().login.log_out(live, ctx.client()).await?,
-        // Perhaps a click ago, and then it holds only once every instance has acknowledged it.
+        // Another request may have ended the session a moment ago: wait until every instance has applied that.
         None if current_session::had_key(&ctx.request) => {
             if let Some(pending) = current_session::pending_key(&ctx.request) {
                 ctx.accounts().login.cancel_pending_login(pending).await?;

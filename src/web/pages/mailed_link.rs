@@ -1,5 +1,5 @@
-//! Mailed links: the token leaves the address at the first hit, so that it stands in no history, no shared screen and no
-//! `Referer` (ASVS 5.0 14.2.1). For a quarter of an hour it waits in a cookie that only its own page looks at.
+//! Mailed links: the first request moves the token out of the URL, so that it appears in no history, shared screen or
+//! `Referer` (ASVS 5.0 14.2.1). It waits for 15 minutes in a cookie that only the page of the link reads.
 
 use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
@@ -15,13 +15,13 @@ use crate::web::pages::context::RequestContext;
 /// Long enough to choose a password.
 const WAITS: Duration = Duration::minutes(15);
 
-/// The token this page was opened with; empty where it was opened with none. `Err` is the answer that takes it out of
-/// the address.
+/// The token that this page was opened with; empty if there is none. `Err` is the redirect that removes it from the
+/// URL.
 pub fn token(ctx: &RequestContext) -> Result<String, Box<HttpResponse>> {
     named(ctx, "token")
 }
 
-/// The same where the token stands in another parameter of the query.
+/// The same for a token in another parameter of the query.
 pub fn named(ctx: &RequestContext, parameter: &str) -> Result<String, Box<HttpResponse>> {
     let path = ctx.request.path();
     if !ctx.has_query(parameter) {
@@ -30,7 +30,7 @@ pub fn named(ctx: &RequestContext, parameter: &str) -> Result<String, Box<HttpRe
             waiting.as_deref().and_then(|waiting| waiting.strip_prefix(path)?.strip_prefix('.'));
         return Ok(of_this_page.unwrap_or_default().to_owned());
     }
-    // What is no token of ours goes no further; the page then says that the link is dead.
+    // Text that is not a token is not stored; the page then says that the link is dead.
     let given = ctx.mailed_token(parameter);
     let kept = if (1..=64).contains(&given.len()) { given } else { "dead" };
     let cookie = ctx.shared.cookie(&ctx.shared.cookie.link, format!("{path}.{kept}")).max_age(WAITS);
@@ -38,8 +38,8 @@ pub fn named(ctx: &RequestContext, parameter: &str) -> Result<String, Box<HttpRe
     Err(Box::new(flash::see_other(path)))
 }
 
-/// The fields of a mailed link's page. If the link does not work, the field "token" is refused: with `dead`, or, if this
-/// browser has no token, with what to do about that.
+/// The fields of a mailed link's page. If the link does not work, the field "token" has an error: `dead`, or what to do
+/// if this browser has no token.
 pub fn fields(token: String, live: bool, dead: Phrase) -> Fields {
     let missing = token.is_empty();
     let mut fields = Fields::new(vec![("token".into(), token)]);
@@ -58,7 +58,7 @@ pub fn status(live: bool) -> StatusCode {
     if live { StatusCode::OK } else { StatusCode::GONE }
 }
 
-/// The link was used: its token opens nothing any more, so the browser drops it.
+/// The link was used and its token is worthless, so the browser drops it.
 pub fn used(ctx: &RequestContext, answer: HttpResponse) -> HttpResponse {
     RequestState::of(&ctx.request).put_cookie(ctx.shared.removal(&ctx.shared.cookie.link));
     answer

@@ -1,4 +1,5 @@
-//! The pages: parse, call one verb, answer. A file a noun, like its template and its test.
+//! The pages. A handler parses, calls one operation, and answers. Each file is named after a noun, like its template
+//! and its test.
 
 pub mod account;
 pub mod admin;
@@ -24,7 +25,7 @@ pub mod view;
 
 use crate::web::http::form::FormInput;
 
-/// A form that is only a button.
+/// A form without fields of its own.
 #[derive(serde::Deserialize)]
 pub struct NoFields {}
 

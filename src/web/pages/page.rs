@@ -22,7 +22,7 @@ pub struct Page {
     pub path: String,
     pub css: &'static str,
     pub icon: &'static str,
-    /// On the few pages that need it.
+    /// Set on the few pages that need the script.
     pub script: Option<&'static str>,
     pub dev: bool,
 }
@@ -59,7 +59,7 @@ impl Page {
         }
     }
 
-    /// The frame of an error page whose request is gone: without its visitor.
+    /// The frame of an error page after a panic, when the request and its visitor are lost.
     pub fn bare(path: &str, shared: &Shared) -> Self {
         Self {
             csrf: String::new(),
@@ -73,7 +73,7 @@ impl Page {
         }
     }
 
-    /// The path the page is known by, if the form was sent to another.
+    /// The path of the page, if the form was sent to another path.
     pub fn at(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
@@ -85,12 +85,12 @@ pub fn ok(template: &impl Template) -> Result<HttpResponse, Error> {
     show(StatusCode::OK, template)
 }
 
-/// 422 with the page and what is wrong on it (RFC 9110 §15.5.21).
+/// 422 with the page and its errors (RFC 9110 §15.5.21).
 pub fn refused(template: &impl Template) -> Result<HttpResponse, Error> {
     show(StatusCode::UNPROCESSABLE_ENTITY, template)
 }
 
-/// 429 with the page and when to come back (RFC 6585 §4).
+/// 429 with the page and the time to wait (RFC 6585 §4).
 pub fn too_many(wait: RetryAfter, template: &impl Template) -> Result<HttpResponse, Error> {
     let mut response = show(StatusCode::TOO_MANY_REQUESTS, template)?;
     response.headers_mut().insert(header::RETRY_AFTER, wait.0.into());

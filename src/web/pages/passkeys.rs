@@ -1,4 +1,4 @@
-//! Log in with a passkey alone; and the answers that every row of passkeys shares.
+//! Log in with a passkey alone, and the responses that all passkey routes share.
 
 use actix_web::HttpResponse;
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::web::http::return_to;
 use crate::web::pages::context::{RequestContext, wants_remember};
 use crate::web::session::guard::Visitor;
 
-/// What to ask the browser for: a passkey of any user.
+/// The options for the browser: a passkey of any user.
 pub async fn start(_: Visitor, ctx: RequestContext, _: Json<NoInput>) -> Result<HttpResponse, Error> {
     let asked =
         ctx.accounts().login.start_passkey_authentication(None, ctx.binding(), ctx.client()).await.split()?;
@@ -33,14 +33,14 @@ pub async fn finish(
     }
 }
 
-/// The log-in ended meanwhile, so the browser goes back to its first page.
+/// The pending log-in ended, so the browser starts again at the log-in page.
 pub fn log_in_again(ctx: &RequestContext) -> HttpResponse {
     let log_in = with_next("/login", return_to::safe(&ctx.query("next")));
     ctx.flash(Flash::LogInExpired);
     HttpResponse::Forbidden().json(json!({ "next": log_in }))
 }
 
-/// Gives the browser its session.
+/// Gives the browser its session key.
 pub async fn begin(ctx: &RequestContext, opened: OpenedSession) -> Result<HttpResponse, Fault> {
     let restored = opened.deletion_cancelled;
     ctx.begin_session(opened)?;
@@ -50,7 +50,7 @@ pub async fn begin(ctx: &RequestContext, opened: OpenedSession) -> Result<HttpRe
     Ok(go_on(ctx))
 }
 
-/// Where the browser goes is in the body: a script cannot be redirected to a page.
+/// The target is in the body, because a script cannot be redirected to a page.
 pub fn go_on(ctx: &RequestContext) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "next": return_to::safe(&ctx.query("next")).unwrap_or("/home") }))
 }

@@ -1,4 +1,4 @@
-//! A QR code (ISO/IEC 18004) as one path of an SVG: no script, no image to fetch.
+//! A QR code (ISO/IEC 18004) as one SVG path: no script and no image request.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use qrcode::{Color, EcLevel, QrCode};
 
 use crate::db::Fault;
 
-/// Light modules around it that scanners need.
+/// Light modules around the code, which scanners need.
 const QUIET: usize = 4;
 
 pub struct Qr {
     /// Width and height, quiet zone included.
     pub size: usize,
-    /// The dark modules, run by run.
+    /// The dark modules, as horizontal runs.
     pub path: String,
 }
 

@@ -1,4 +1,4 @@
-//! Register, and prove the address.
+//! Register, and verify the address.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -75,7 +75,7 @@ pub async fn form(visitor: Visitor, ctx: RequestContext) -> Result<HttpResponse,
     })
 }
 
-/// With what was typed on a page that was out of date.
+/// With the values that were typed on an out-of-date page.
 pub async fn again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     let password_min = ctx.accounts().passwords.min_code_points();
     page::ok(&RegisterPage { page: ctx.page(), form: draft.0, password_min, strength: None, closed: None })
@@ -104,7 +104,7 @@ pub async fn submit(
             registration_cookie::keep(&ctx.request, &ctx.shared, &token);
             return Ok(if person.invite.is_empty() { answer } else { mailed_link::used(&ctx, answer) });
         }
-        // Nothing that is typed can change these.
+        // No typed value can change these.
         Err(closed @ (RegisterRefusal::Closed | RegisterRefusal::NoMail)) => {
             return page::refused(&RegisterPage {
                 page: ctx.page(),
@@ -122,7 +122,7 @@ pub async fn submit(
         RegisterRefusal::Closed | RegisterRefusal::NoMail | RegisterRefusal::NotInvited => (None, false),
     };
     explain(&mut form.fields, refusal);
-    // Costly, so only for those whose password was looked at.
+    // Costly, so it is computed only for users whose password was checked.
     let strength = match judged {
         true => Some(
             ctx.accounts()
@@ -139,7 +139,7 @@ pub async fn submit(
     }
 }
 
-/// Puts each reason beside its field; shared with the setup page.
+/// Puts each error beside its field; shared with the setup page.
 pub(super) fn explain(fields: &mut Fields, refusal: RegisterRefusal) {
     match refusal {
         RegisterRefusal::TooMany(wait) => fields.refuse("", wait),
@@ -172,9 +172,9 @@ pub async fn check_email(_: Visitor, ctx: RequestContext) -> Result<HttpResponse
 #[serde(default)]
 pub struct VerifyForm {
     token: Text,
-    /// Only where another browser began the registration.
+    /// Only if another browser began the registration.
     password: SecretText,
-    /// The registration is to be dropped.
+    /// The registration is to be cancelled.
     discard: Preset,
 }
 
@@ -188,7 +188,7 @@ struct VerifyEmailPage {
     asks_password: bool,
 }
 
-/// Only shows a button: mail scanners follow links, they press nothing.
+/// Shows only a button: mail scanners follow links but do not press buttons.
 pub async fn verify_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
@@ -234,7 +234,7 @@ pub async fn verify(
         Err(refusal) => refusal,
     };
     let (field, wait) = match &refusal {
-        // The next step: the page asks for it.
+        // The page asks for the password next.
         VerifyRefusal::PasswordNeeded => {
             return Ok(ctx.redirect("/verify-email", Flash::RegistrationPassword));
         }
@@ -251,7 +251,7 @@ pub async fn verify(
     }
 }
 
-/// Another person began the registration, or its password is forgotten: the owner of the inbox starts over.
+/// Another person began the registration, or the owner of the inbox forgot its password: the owner starts again.
 async fn discarded(ctx: RequestContext, mut form: Form<VerifyForm>) -> Result<HttpResponse, Error> {
     if !ctx.accounts().registration.discard_registration(form.input.token.as_str()).await? {
         form.fields.refuse("token", DEAD_REGISTRATION);

@@ -1,5 +1,5 @@
-//! The cookie by which the page behind the mailed link recognizes the browser that began a registration. Each registration
-//! sets a new one. It is no credential: it saves typing the password once more
+//! The cookie by which the page of the mailed link recognizes the browser that began a registration. Each registration
+//! sets a new one. It is not a credential: it only saves typing the password again
 //! (docs/decisions/registrations-are-not-users.md).
 
 use actix_web::HttpRequest;
@@ -22,7 +22,7 @@ pub fn keep(request: &HttpRequest, shared: &Shared, token: &Token) {
     RequestState::of(request).put_cookie(cookie.finish());
 }
 
-/// The registration is finished or discarded.
+/// The registration is completed or cancelled.
 pub fn forget(request: &HttpRequest, shared: &Shared) {
     RequestState::of(request).put_cookie(shared.removal(&shared.cookie.registration));
 }

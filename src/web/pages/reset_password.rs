@@ -1,4 +1,4 @@
-//! A forgotten password.
+//! Request a reset link, and set a new password with it.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -40,7 +40,7 @@ pub async fn ask(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error>
     page::ok(&ForgotPasswordPage { page: ctx.page(), form: Fields::default() })
 }
 
-/// With what was typed on a page that was out of date.
+/// With the values that were typed on an out-of-date page.
 pub async fn ask_again(_: Visitor, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&ForgotPasswordPage { page: ctx.page(), form: draft.0 })
 }
@@ -90,14 +90,14 @@ impl FormInput for ResetForm {}
 struct ResetPasswordPage {
     page: Page,
     form: Fields,
-    /// Whose password is set, for password managers; empty if the link is dead.
+    /// The account that the new password is for, for password managers; empty if the link is dead.
     email: String,
     password_min: usize,
     strength: Option<Strength>,
 }
 
 impl ResetPasswordPage {
-    /// The form with what was typed, or the error of a dead link.
+    /// The form with the typed values, or with the error of a dead link.
     async fn new(ctx: &RequestContext, mut form: Fields) -> Result<Self, Error> {
         let email = ctx.accounts().recovery.reset_link_address(form.value("token")).await?;
         if email.is_none() && form.error("token").is_none() {

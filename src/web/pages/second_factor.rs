@@ -1,4 +1,4 @@
-//! The second step of logging in.
+//! The second step of a log-in.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -78,7 +78,7 @@ pub async fn submit(
     }
 }
 
-/// What to ask the browser for: a passkey of the user whose password was accepted.
+/// The options for the browser: a passkey of the user whose password was accepted.
 pub async fn start_passkey(
     pending: Pending,
     ctx: RequestContext,

@@ -1,4 +1,4 @@
-//! The first administrator.
+//! Create the first administrator.
 
 use actix_web::HttpResponse;
 use askama::Template;

@@ -1,4 +1,4 @@
-//! What templates show: rows of people, sessions and events in words.
+//! Rows of users, sessions and events, as templates show them.
 
 mod moments;
 mod series;
@@ -24,7 +24,7 @@ pub struct SessionView {
     pub logged_in: When,
     pub last_seen: When,
     pub ends: Ends,
-    /// Unknown where a newer version wrote it.
+    /// `None` if a newer version wrote it.
     pub factor: Option<LoginMethod>,
     pub remember: bool,
     pub current: bool,
@@ -36,7 +36,7 @@ pub struct SessionView {
 impl SessionView {
     pub fn new(record: &SessionRecord, current: Handle, now: OffsetDateTime, policy: &Policy) -> Self {
         let current = record.handle == current;
-        // Rows say it with some delay; of this one we know.
+        // "Last seen" in the row is out of date; the current session is in use now.
         let last_seen = if current { now } else { record.last_seen_at.into() };
         Self {
             handle: record.handle.to_string(),
@@ -70,13 +70,12 @@ pub struct EventView {
     pub when: When,
     pub text: String,
     pub kind: &'static str,
-    /// Who did it, shown after the text. Empty if the user it happened to did it.
+    /// The acting user, shown after the text. Empty if the event is about that user.
     pub by: String,
-    /// The browser's IP address and device. Empty if the reader may not know them, or if there was no
-    /// browser.
+    /// The browser's IP address and device. Empty if the reader may not see them, or if no browser caused the event.
     pub address: String,
     pub device: String,
-    /// For administrators: who did it, and to whose account. No id where there is no such account (any more).
+    /// For administrators: the acting user and the affected account. No id if the account does not exist (any more).
     pub actor_id: String,
     pub actor_name: String,
     pub person_id: String,
@@ -84,7 +83,7 @@ pub struct EventView {
 }
 
 impl EventView {
-    /// As the user it happened to reads it, who does not learn where an administrator was.
+    /// As the affected user reads it, without the address and device of an administrator.
     pub fn own(event: &Event, now: OffsetDateTime) -> Self {
         let by = match event.by() {
             Actor::Admin(_) => "an administrator",
@@ -108,7 +107,7 @@ impl EventView {
         }
     }
 
-    /// As an administrator reads it: with who did it, from where, and to whose account.
+    /// As an administrator reads it: with the actor, the address and the affected account.
     pub fn for_administrators(event: &Event, now: OffsetDateTime) -> Self {
         let named = |id: Option<UserId>, name: &Option<String>| match (id, name) {
             (Some(id), Some(name)) => (id.to_string(), name.clone()),
@@ -139,7 +138,7 @@ impl EventView {
         }
     }
 
-    /// On the page of the person it happened to, where the name says nothing new.
+    /// On the affected user's own page, where the name would be redundant.
     pub fn on_their_page(mut self) -> Self {
         self.person_name.clear();
         self
@@ -176,10 +175,10 @@ impl UserView {
     }
 }
 
-/// Rows of one page of a list.
+/// The number of rows on one page of a list.
 pub const PER_PAGE: i64 = 25;
 
-/// Where in a list we are. The links keep what was searched for.
+/// The position in a list. The links keep the search text.
 pub struct Pager {
     pub page: u32,
     pub pages: u32,
@@ -189,7 +188,7 @@ pub struct Pager {
 }
 
 impl Pager {
-    /// The page of a list that the query asks for: from 1, and never past what is worth scanning.
+    /// The page of a list that the query asks for: at least 1, and no further than is worth scanning.
     pub fn asked(text: &str) -> u32 {
         text.parse().unwrap_or(1).clamp(1, 100_000)
     }

@@ -1,5 +1,5 @@
-//! What the route table demands of a handler's arguments: the guard first, and of a POST a checked form or its twin in
-//! JSON last. A handler without them does not compile.
+//! What the route table requires of a handler's arguments: the guard first, and for a POST a checked
+//! [`Form`](crate::web::http::form::Form) or `Json` last. A handler without them does not compile.
 
 use crate::web::http::body::Media;
 use crate::web::http::draft::Draft;
@@ -11,22 +11,22 @@ use crate::web::http::json::Json;
 /// Arguments whose first is the guard `G`.
 pub trait StartsWithGuard<G> {}
 
-/// Arguments whose last is a form or its twin in JSON, with its token checked.
+/// Arguments whose last is a `Form` or `Json`, with its token checked.
 pub trait EndsInForm {
     const MEDIA: Media;
 
-    /// The fields that are shown again.
+    /// The fields whose values are shown again.
     fn texts() -> Vec<&'static str> {
         Vec::new()
     }
 
-    /// What was typed into them.
+    /// The typed values.
     fn typed(_: &PostedForm) -> Result<Vec<(String, String)>, Error> {
         Ok(Vec::new())
     }
 }
 
-/// Arguments whose last is a form that is shown again.
+/// Arguments whose last is a `Form` that can be shown again.
 pub trait EndsInDraft {}
 
 impl<G> StartsWithGuard<G> for (G,) {}

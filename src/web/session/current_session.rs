@@ -1,4 +1,4 @@
-//! The session of this request, as verbs: begin, rotate, end. They tell actix-session, which answers with the cookie
+//! Begins, rotates and ends the session of this request. The functions tell actix-session, which sets the cookie
 //! (`form_session.rs`).
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::login::{OpenedSession, PendingHash, PendingKey};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
-/// Gives the browser the key of the session that was opened. The log-in has ended the session that the browser still had.
+/// Gives the browser the key of the opened session. The log-in has ended the session that the browser still had.
 pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Fault> {
     session_request::session_ended();
     session_request::issue_key(opened.key, keep_for(shared, opened.remember));
@@ -27,41 +27,40 @@ pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> R
     Ok(())
 }
 
-/// Gives the browser the key of a log-in that waits for its second factor, in the place of a session's key: each replaces
-/// the other.
+/// Gives the browser the key of a pending log-in, in the same cookie as a session's key: each replaces the other.
 pub fn begin_pending(request: &HttpRequest, shared: &Shared, key: &PendingKey) {
     RequestState::of(request).put_cookie(key_cookie(shared, key.reveal(), None));
 }
 
-/// The key of a log-in that may wait for its second factor.
+/// The key, which may be that of a pending log-in.
 pub fn pending_key(request: &HttpRequest) -> Option<PendingHash> {
     presented(request, PendingHash::of)?
 }
 
-/// Gives the browser the new key of the session it has.
+/// Gives the browser the new key of its session.
 pub fn rotate(request: &HttpRequest, key: Key) {
     session_request::rotated(&request.get_session(), key);
 }
 
-/// Takes the key out of the browser, whether or not its session was still alive. The caller has ended the session,
-/// unless it was gone by then.
+/// Removes the key from the browser, whether or not its session was live. The caller has ended the session, unless it had
+/// ended already.
 pub fn end(request: &HttpRequest, shared: &Shared, answer: &mut HttpResponse) {
     session_request::session_ended();
     if let Ok(identity) = request.get_identity() {
         identity.logout();
     }
     RequestState::of(request).put_cookie(shared.removal(&shared.cookie.session));
-    // Not "cookies": the answer itself sets one, with the message for the next page. Not "cache": every page is
-    // `no-store`, so there is nothing of the user in it, and Chrome may take seconds to look for it.
+    // Not "cookies": the response sets one itself, with the message for the next page. Not "cache": every page is
+    // `no-store`, so nothing of the user is cached, and Chrome may take seconds to search its cache.
     answer.headers_mut().insert(header::CLEAR_SITE_DATA, HeaderValue::from_static("\"storage\""));
 }
 
-/// Whether the request came with a key of ours, alive or not.
+/// Whether the request has a key of ours, live or not.
 pub fn had_key(request: &HttpRequest) -> bool {
     presented(request, |_| ()).is_some()
 }
 
-/// How the session whose key the browser still has ended, for a visitor who is not logged in.
+/// How the session ended whose key the browser still has, for a visitor who is not logged in.
 pub async fn how_it_ended(request: &HttpRequest, shared: &Shared) -> Result<Option<EndReason>, Fault> {
     match presented(request, str::to_owned) {
         Some(key) => shared.accounts.sessions().end_reason(&key).await,
@@ -83,7 +82,7 @@ pub fn key_cookie(shared: &Shared, key: &str, keep_for: Option<Duration>) -> Coo
     kept_for(shared.cookie(&shared.cookie.session, shared.signer.sign(key)).finish(), keep_for)
 }
 
-/// `cookie`, which the browser keeps that long; unless it is one to be removed.
+/// `cookie` with this lifetime, unless it removes a cookie.
 pub fn kept_for(mut cookie: Cookie<'static>, keep_for: Option<Duration>) -> Cookie<'static> {
     if cookie.max_age().is_none()
         && let Some(keep_for) = keep_for

@@ -1,6 +1,6 @@
-//! actix-session and actix-identity, around the rows that take forms: only these begin, rotate or end a session. They are
-//! given the session that was looked up already, and the cookie they set leaves with the others of the request. How a new
-//! key reaches the browser:
+//! actix-session and actix-identity, around the rows that take forms, because only forms begin, rotate or end a
+//! session. They get the session that was looked up already, and their cookie is sent with the others of the request.
+//! How a new key reaches the browser:
 //!
 //! 1. the handler opens a session in its transaction and calls `current_session::begin`, which leaves the key in the
 //!    store's slot for this request (`latchkey_sessions::request`) and tells actix-identity who logged in;
@@ -29,7 +29,7 @@ use crate::web::http::error::Error;
 use crate::web::http::request_state::{MatchedRoute, RequestState};
 use crate::web::http::shared::Shared;
 
-/// actix-session with our store and the names and keys of our cookie.
+/// actix-session with the store of this program, and the name and keys of its cookie.
 pub fn middleware(shared: &Shared) -> SessionMiddleware<Store<User>> {
     let store = shared.accounts.sessions().clone();
     SessionMiddleware::builder(store, Key::from(shared.secret.cookie_key().expose_secret()))
@@ -39,14 +39,14 @@ pub fn middleware(shared: &Shared) -> SessionMiddleware<Store<User>> {
         .cookie_same_site(SameSite::Lax)
         .cookie_path("/".into())
         .cookie_content_security(CookieContentSecurity::Signed)
-        // Until the browser closes; `with_form_session` lengthens it for users who chose to stay logged in.
+        // Until the browser closes; `with_form_session` extends it for users who chose to stay logged in.
         .session_lifecycle(
             BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
         )
         .build()
 }
 
-/// Around [`middleware`]: looks the session up, as for a page, and hands it to actix-session.
+/// Wraps [`middleware`]: looks the session up, as for a page, and hands it to actix-session.
 pub async fn with_form_session<B: MessageBody>(
     mut arrived: ServiceRequest,
     next: Next<B>,
@@ -63,7 +63,7 @@ pub async fn with_form_session<B: MessageBody>(
     };
     let presented = state.presented_key.get().and_then(Option::as_ref);
     let key = presented.map(|presented| presented.key()).unwrap_or_default();
-    // Signed anew, because actix-session does not know the previous secret.
+    // Signed again, because actix-session does not know the previous secret.
     let ours = presented.map(|_| current_session::key_cookie(&shared, key, None));
     cookies::present(arrived.headers_mut(), &shared.cookie.session, ours.as_ref());
     let answer = async {

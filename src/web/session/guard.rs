@@ -1,6 +1,6 @@
-//! Guards: the type of a handler's first argument says who gets in. Of a POST they are asked twice, before and after its
-//! body (`receive.rs`). They decide by the request state and fetch nothing, so they are ready before any form or path is
-//! read; only [`Pending`] asks the database, for the log-in that waits for its second factor.
+//! Guards: the type of a handler's first argument decides who is admitted. For a POST, the guard is asked twice, before
+//! and after its body arrives (`receive.rs`). Guards read the request state and query nothing, so they decide before
+//! any form or path is parsed; only [`Pending`] asks the database, for the pending log-in.
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -42,7 +42,7 @@ impl GuardKind {
     }
 }
 
-/// What a row of the route table can be guarded by.
+/// A guard of a row of the route table.
 pub trait Guard: FromRequest<Error = Error> + 'static {
     const KIND: GuardKind;
 }
@@ -57,23 +57,24 @@ pub struct SignedIn {
     pub session: LiveUser,
 }
 
-/// A user who confirmed a short while ago.
+/// A user who confirmed recently.
 pub struct Confirmed {
     pub session: LiveUser,
 }
 
-/// An administrator who confirmed a short while ago.
+/// An administrator who confirmed recently.
 pub struct Admin {
     pub session: LiveUser,
 }
 
-/// A user whose password was accepted and whose second factor is still to be proven. It is no session: to every other
+/// A user whose password was accepted and whose second factor is not verified yet. There is no session: to every other
 /// guard this is a visitor.
 pub struct Pending {
     pub key: PendingHash,
 }
 
-/// Refuses in this order: log in, forbidden, confirm. A user is not asked to confirm for what their role forbids.
+/// Refuses in this order: log in, forbidden, confirm. A user is not asked to confirm for a page that their role
+/// forbids.
 fn admit(request: &HttpRequest, kind: GuardKind) -> Result<LiveUser, Error> {
     let live = RequestState::of(request).session().ok_or_else(|| Error::LogIn { next: way_back(request) })?;
     let Some(shared) = request.app_data::<Data<Shared>>() else { return Err(Error::Forbidden) };
@@ -86,7 +87,7 @@ fn admit(request: &HttpRequest, kind: GuardKind) -> Result<LiveUser, Error> {
     }
 }
 
-/// How long ago the user may have confirmed.
+/// How old the confirmation may be.
 fn confirm_window(limits: &SessionLimits, kind: GuardKind) -> Option<Duration> {
     match kind {
         GuardKind::Visitor | GuardKind::SignedIn | GuardKind::Pending => None,
@@ -95,7 +96,7 @@ fn confirm_window(limits: &SessionLimits, kind: GuardKind) -> Option<Duration> {
     }
 }
 
-/// This page, or for a form the page it was sent from.
+/// The path of this page; for a form, that of the page it was sent from.
 fn way_back(request: &HttpRequest) -> Option<String> {
     if request.method().is_safe() {
         let here = request.uri().path_and_query()?.as_str();
@@ -138,7 +139,7 @@ impl FromRequest for Pending {
     }
 }
 
-/// Where the log-in was to lead: it starts again.
+/// The path that the pending log-in should have led to, for starting again.
 fn destination(request: &HttpRequest) -> Option<String> {
     return_to::safe(&urlencoded::query(request, "next")).map(str::to_owned)
 }

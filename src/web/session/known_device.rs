@@ -1,5 +1,5 @@
-//! The known-device cookie, set after a successful log-in. It is no credential: it decides where failed attempts are
-//! counted (docs/decisions/lock-out.md).
+//! The known-device cookie, set after a successful log-in. It is not a credential: it decides which counter failed
+//! attempts go to (docs/decisions/lock-out.md).
 
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
@@ -10,12 +10,12 @@ use crate::web::http::cookies;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
-/// Hash of the token in the browser's cookie, whether or not we issued it.
+/// Hash of the token in the browser's cookie, whether or not this server issued it.
 pub fn shown(request: &HttpRequest, shared: &Shared) -> Option<TokenHash> {
     Token::hash_of(&cookies::value(request.headers(), &shared.cookie.browser)?)
 }
 
-/// Sets the cookie, or sets it once more so that it lasts.
+/// Sets the cookie, or renews it.
 pub fn keep(request: &HttpRequest, shared: &Shared, proof: &DeviceCookie) {
     let token = match proof {
         DeviceCookie::Set(token) => Some(token.reveal().to_owned()),

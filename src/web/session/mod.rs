@@ -1,4 +1,4 @@
-//! Who makes a request: the session behind its cookie, the guards that decide by it, and how a form is received.
+//! Who sent a request: the session of its cookie, the guards that decide by it, and how a form is received.
 
 pub(super) mod arguments;
 pub(super) mod carried_form;

@@ -1,9 +1,9 @@
-//! How a POST is received, in one place for every row of the table: the guard decides, the body arrives, the session is
-//! looked up again, the guard decides again, and only then the handler runs. If a client holds back the last byte of a
-//! form, what counts is what is true when that byte arrives (ASVS 5.0 8.3.2).
+//! How every POST is received: the guard decides, the body arrives, the session is looked up again, the guard decides
+//! again, and only then the handler runs. If a client holds back the last byte of a form, the rights at its arrival
+//! decide (ASVS 5.0 8.3.2).
 //!
-//! A form that cannot be executed as it came, because the confirmation ran out or its page is out of date, is shown again
-//! filled in (docs/decisions/csrf.md).
+//! A form that cannot be executed because the confirmation expired or its page is out of date is shown again with its
+//! values (docs/decisions/csrf.md).
 
 use std::rc::Rc;
 
@@ -28,18 +28,18 @@ use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 use crate::web::http::{json, origin_check, return_to};
 
-/// Shows the page of a form with what was typed in it. Does nothing else.
+/// Shows the page of a form with the typed values, and does nothing else.
 pub type Redraw = Rc<dyn Fn(HttpRequest) -> LocalBoxFuture<'static, HttpResponse>>;
 
-/// How a row that takes a form shows it again, and the page that confirms.
+/// How a form row shows its form again, and the confirmation page.
 #[derive(Clone)]
 pub struct FormPages {
-    /// `None` where the row cannot show its form again.
+    /// `None` if the row cannot show its form again.
     pub redraw: Option<Redraw>,
     pub confirm: ConfirmHandler,
 }
 
-/// `handler`, which shows a page, with its arguments read from the request.
+/// `handler`, which shows a page, with its arguments extracted from the request.
 pub fn redraw<H, Args>(handler: H) -> Redraw
 where
     H: Handler<Args>,
@@ -84,19 +84,19 @@ where
     })
 }
 
-/// The arguments, once the body is complete and the guard still admits.
+/// The arguments, once the body is complete and the guard still admits the user.
 async fn admit<G: Guard, Args: FromRequest + EndsInForm>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Args, actix_web::Error> {
     match G::from_request(request, &mut Payload::None).await {
-        // What was typed may be shown again, so it is read first.
+        // The body is read first, because its values may be shown again.
         Err(Error::Confirm { .. }) if Args::MEDIA == Media::Form => {}
         decided => {
             decided?;
         }
     }
-    // A script shows its token in a header, so that no body is read without one.
+    // A script sends its token in a header, so no body is read without one.
     if Args::MEDIA == Media::Json {
         json::check_token(request)?;
     }
@@ -138,7 +138,7 @@ async fn refusal_answer<G: Guard, Args: EndsInForm>(
             let next = next.as_deref().unwrap_or("/home");
             Ok(flash::redirect(request, shared, next, Flash::LoggedInAlready))
         }
-        // What was typed is shown again only if the browser vouches that a page of ours sent it.
+        // The values are shown again only if the browser vouches that a page of this site sent them.
         Some(Error::ForeignForm) if origin_check::is_vouched(request.headers(), shared.public.as_str()) => {
             let Ok(typed) = PostedForm::of(request).and_then(|posted| Args::typed(&posted)) else {
                 return Err(refused);
@@ -159,9 +159,9 @@ async fn refusal_answer<G: Guard, Args: EndsInForm>(
     }
 }
 
-/// The confirmation ran out while the form was open: the user confirms, and then finds the form as they left it. It
-/// travels in the page that confirms and nowhere else: kept in the session, a thief could plant one for the owner to
-/// confirm. For the same reason it is shown again, not executed.
+/// The confirmation expired while the form was open: the user confirms, and then sees the form with its values. The
+/// confirmation page carries it and it is stored nowhere else: if it were kept in the session, a thief could leave a
+/// form for the owner to confirm. For the same reason it is shown again, not executed.
 async fn interrupted<Args: EndsInForm>(
     request: &HttpRequest,
     shared: &Shared,
@@ -193,7 +193,7 @@ async fn interrupted<Args: EndsInForm>(
     }
 }
 
-/// `page`, which answers a refused request and is counted as its refusal.
+/// `page` as the answer to a refused request, counted as a refusal.
 fn in_place_of(request: &HttpRequest, reason: RefusalReason, page: HttpResponse) -> HttpResponse {
     RequestState::of(request).refusal.set(Some(reason));
     page
@@ -203,7 +203,7 @@ fn go_back(request: &HttpRequest, shared: &Shared, back: Option<&str>) -> HttpRe
     flash::redirect(request, shared, back.unwrap_or("/home"), Flash::SessionLost)
 }
 
-/// The page of the form with what was typed, and why it is shown again; `None` where its row cannot show it.
+/// The page of the form with its values and the reason why it is shown again; `None` if the row cannot show it.
 async fn show_again(
     request: &HttpRequest,
     typed: Vec<(String, String)>,

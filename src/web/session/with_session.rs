@@ -1,5 +1,5 @@
-//! Looks the session of a request up, once for a page and once more when the body of a form is complete, and puts it
-//! into the [`RequestState`]. The cookie is verified here and nowhere else.
+//! Looks the session of a request up, once for a page and a second time when the body of a form is complete, and puts
+//! it into the [`RequestState`]. Only this file verifies the cookie.
 
 use actix_web::HttpRequest;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -14,7 +14,7 @@ use crate::web::http::request_state::{MatchedRoute, PresentedKey, RequestState};
 use crate::web::http::shared::Shared;
 use crate::web::http::{cookies, origin_check};
 
-/// `handler` as a service that knows its visitor before it reads any of its arguments, so that guards need not wait.
+/// `handler` as a service that looks the session up before any argument is extracted, so that guards need not wait.
 pub fn with_session<H, Args>(
     route: Option<MatchedRoute>,
     handler: H,
@@ -33,7 +33,7 @@ where
     service(async move |request| enter(request, route).await, handler)
 }
 
-/// What every row begins with: its route is noted, requests of other sites are refused, and the session is looked up.
+/// The first steps of every row: records the route, refuses requests from other sites, and looks the session up.
 pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result<(), Error> {
     let state = RequestState::of(request);
     state.route.set(route);
@@ -46,16 +46,16 @@ pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result
     if let (Some(presented), Some(live)) = (presented, state.session())
         && !presented.is_current
     {
-        // Signed with the secret before, which is to be forgotten one day.
+        // Signed with the previous secret, which will be removed.
         let keep_for = current_session::keep_for(shared, live.record.remember);
         state.put_cookie(current_session::key_cookie(shared, presented.key(), keep_for));
     }
     Ok(())
 }
 
-/// Looks the session up again, for a request that took its time to arrive: from memory while the lease holds. A session
-/// that ended meanwhile is gone. So is one whose key was rotated: by the key alone the owner, in another tab, cannot be
-/// told from a thief.
+/// Looks the session up again, for a request whose body took time to arrive: from memory while the lease holds. A
+/// session that ended meanwhile is not found. Neither is one whose key was rotated: the old key does not distinguish
+/// the owner, in another tab, from a thief.
 pub async fn look_up(state: &RequestState, shared: &Shared) -> Result<(), Error> {
     let live = match state.presented_key.get().and_then(Option::as_ref) {
         Some(presented) => shared.accounts.sessions().find_by_cookie(presented.key()).await?,
@@ -65,7 +65,7 @@ pub async fn look_up(state: &RequestState, shared: &Shared) -> Result<(), Error>
     Ok(())
 }
 
-/// The key of the session cookie, if its signature fits.
+/// The key of the session cookie, if its signature is valid.
 fn presented_key(request: &HttpRequest, shared: &Shared) -> Option<PresentedKey> {
     let signed = cookies::value(request.headers(), &shared.cookie.session)?;
     let opened = shared.signer.open(&signed)?;

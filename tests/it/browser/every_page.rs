@@ -92,7 +92,7 @@ async fn look(chrome: &Chrome, page: &str) {
     chrome.set_dark(false).await;
     assert_eq!(complaints(chrome, &EVERY_RULE).await, [json!(null); 0], "{page}");
     chrome.set_dark(true).await;
-    // Nothing but colours changes.
+    // Only colours change.
     assert_eq!(complaints(chrome, &["cat.color"]).await, [json!(null); 0], "{page}, dark");
 }
 
@@ -109,7 +109,8 @@ async fn fits(chrome: &Chrome, screen: Screen, page: &str) {
 }
 
 async fn complaints(chrome: &Chrome, tags: &[&str]) -> Vec<Value> {
-    // What is given to WebDriver runs in the page, but not under its content security policy. Half a megabyte: once a page.
+    // Scripts of WebDriver run in the page, but not under its content security policy. The script has half a megabyte,
+    // so it is loaded once per page.
     if chrome.run("return typeof axe", vec![]).await == "undefined" {
         chrome.run(&AXE, vec![]).await;
     }

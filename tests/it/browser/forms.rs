@@ -1,4 +1,4 @@
-//! Forms used with the mouse, the keyboard and password managers.
+//! Forms, used with the mouse, the keyboard and password managers.
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn the_keyboard_alone_logs_in() {
     chrome.is_at("home").await;
     let kept = "return [...document.querySelectorAll('dt')].find(dt => dt.innerText === 'Stay logged in').nextSibling.innerText";
     assert_eq!(chrome.run(kept, vec![]).await, "Yes");
-    // The first focusable element skips the navigation.
+    // The first focusable element is the link that skips the navigation.
     chrome.keys(&tab.to_string()).await;
     assert_eq!(focused(&chrome).await, "Skip to content");
     chrome.keys(&enter.to_string()).await;
@@ -74,7 +74,7 @@ async fn the_error_summary_has_the_focus_and_links_to_its_fields() {
     chrome.type_in("Password", "short").await;
     chrome.press("Register").await;
     let summary = chrome.waits_for(".errors").await;
-    // Not `:focus`: after a navigation the page of a headless browser need not have the system's focus.
+    // Not `:focus`: after a navigation, the page of a headless browser may lack the system's focus.
     let has_focus = "return document.activeElement.classList.contains('errors')";
     eventually("the focus", async || chrome.run(has_focus, vec![]).await.as_bool().filter(|it| *it)).await;
     assert!(chrome.client.title().await.expect("a title").starts_with("Check the form: "));
@@ -110,7 +110,7 @@ async fn password_managers_know_each_field() {
     assert_eq!(known("/account/password").await, "username current-password new-password");
 }
 
-/// What the focused link or button reads.
+/// The text of the focused link or button.
 async fn focused(chrome: &Chrome) -> String {
     let script = "return document.activeElement.textContent.trim()";
     chrome.run(script, vec![]).await.as_str().unwrap_or_default().to_owned()

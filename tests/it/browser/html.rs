@@ -28,7 +28,7 @@ async fn every_page_and_every_mail_is_valid_html() {
     validate(&pages);
 }
 
-/// The pages that only a second factor leads to.
+/// The pages that are reached only with a second factor.
 async fn second_factors(app: &TestApp) -> Vec<(String, String)> {
     let mary = app.mary().await;
     let mut browser = app.logged_in(&mary).await;
@@ -48,7 +48,7 @@ async fn second_factors(app: &TestApp) -> Vec<(String, String)> {
     pages
 }
 
-/// One answer of each kind that the pages themselves do not lead to.
+/// One response of each kind that no page links to.
 async fn errors(app: &TestApp) -> Vec<Answer> {
     let mut browser = app.browser();
     let much = "x".repeat(70_000);
@@ -72,7 +72,7 @@ impl Expecting for Answer {
     }
 }
 
-/// All at once: starting node takes longer than reading a page.
+/// All files at once, because starting node takes longer than validating a page.
 fn validate(pages: &[(String, String)]) {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let program = tools.join("node_modules/html-validate/bin/html-validate.mjs");

@@ -1,4 +1,4 @@
-//! Registration, log-in and log-out in a browser, as a user does them: by the text on the screen.
+//! Registration, log-in and log-out in a browser, by the visible text, as a user does them.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -58,7 +58,7 @@ async fn in_and_out(app: &TestApp, first: &Chrome, second: &Chrome) {
     log_in(first).await;
     log_in(second).await;
 
-    // The first ends the session of the second, and is asked to prove itself, as its log-in is old by now.
+    // The first browser ends the session of the second. It has to confirm first, because its log-in is old by now.
     app.db.execute("UPDATE sessions SET confirmed_at = now() - interval '1 hour'");
     first.press("Account").await;
     first.is_at("account").await;
@@ -91,7 +91,7 @@ async fn log_in(chrome: &Chrome) {
     chrome.is_at("home").await;
 }
 
-/// The journey without JavaScript would prove nothing if it ran with it.
+/// Without this, the journey without JavaScript could pass with JavaScript on.
 #[actix_web::test]
 async fn javascript_is_truly_off_where_it_should_be() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

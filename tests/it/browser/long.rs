@@ -5,10 +5,11 @@ use serde_json::json;
 use super::tour::House;
 use crate::support::chrome::{Chrome, DESKTOP, PHONE, Screen};
 
-/// Between the widths at which tables turn into cards and at which they have room.
+/// A width between those at which tables turn into cards and at which they fit.
 const TABLET: Screen = Screen { width: 700, height: 900, mobile: false };
 
-/// 254 bytes, and a name of 80 letters without a space; with a passkey, an invitation and events that name them.
+/// An address of 254 bytes and a name of 80 letters without a space; with a passkey, an invitation and events that name
+/// them.
 const LONGEST: &str = "
     UPDATE users SET email = repeat('a', 63) || '@' || repeat(repeat('b', 60) || '.', 3) || 'example', name = repeat('W', 80)
     WHERE email = 'ada@example.org';
@@ -55,7 +56,7 @@ async fn the_longest_name_breaks_no_page_of_its_owner() {
     }
 }
 
-/// A word is whole if all of it is on one line. Words of what was made long here are not meant.
+/// Whether every word is on one line. The long words of this test are left out.
 const BROKEN: &str = r"
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const broken = [];
@@ -91,7 +92,7 @@ async fn a_broken_word_and_a_wide_badge_are_seen() {
     let house = House::furnish().await;
     let chrome = Chrome::open(&house.app.origin).await;
     chrome.go("/login").await;
-    // Through the object model: the page's policy lets no attribute set a style.
+    // Through the object model, because the content security policy forbids style attributes.
     let spoil = "const main = document.querySelector('main');
         main.innerHTML = '<p>member</p><span class=\"badge\">x</span>';
         Object.assign(main.firstChild.style, {width: '2ch', overflowWrap: 'anywhere'});
@@ -111,7 +112,7 @@ async fn the_lab_begins_where_its_card_begins() {
         return card.querySelector('p').getBoundingClientRect().top - card.getBoundingClientRect().top";
     let gap = chrome.run(gap, vec![]).await.as_f64().expect("a number");
     assert!((0.0..30.0).contains(&gap), "{gap} px of nothing");
-    // The verdict's links still lead there.
+    // The links of the verdict still lead there.
     let lead = "return [...document.querySelectorAll('#verdict a[href^=\"#\"]')].filter(a => !document.querySelector(a.getAttribute('href'))).length";
     assert_eq!(chrome.run(lead, vec![]).await, json!(0));
 }

@@ -1,4 +1,4 @@
-//! Tests that need a real browser: journeys, forms and keys, narrow screens, accessibility; and valid HTML.
+//! Tests in a real browser: journeys, forms, keyboard, narrow screens, accessibility, and valid HTML.
 
 mod compare;
 mod every_page;

@@ -5,14 +5,14 @@ use serde_json::json;
 use crate::support::app::{Person, TestApp};
 use crate::support::chrome::Chrome;
 
-/// Logs in and makes a passkey as a person does.
+/// Logs in and creates a passkey as a user does.
 async fn make(chrome: &Chrome, person: &Person) {
     chrome.log_in(person.email, person.password).await;
     chrome.press("Account").await;
     chrome.press("Security").await;
     chrome.is_at("account/security").await;
     chrome.press("Add a passkey").await;
-    // With the first factor come recovery codes.
+    // The first factor comes with recovery codes.
     chrome.is_at("account/recovery_codes").await;
     chrome.shows("data-flash", "passkey-required").await;
     chrome.press("I've saved them").await;
@@ -24,7 +24,7 @@ async fn log_out(chrome: &Chrome) {
     chrome.shows("data-flash", "logged-out").await;
 }
 
-/// Waits for the reason beside the button.
+/// Waits for the error beside the button.
 async fn is_refused(chrome: &Chrome, code: &str) {
     chrome.waits_for(&format!(".passkey .error[data-refusal={code}]:not([hidden])")).await;
 }
@@ -35,7 +35,7 @@ async fn a_passkey_is_made_named_used_and_removed() {
     let ada = app.ada().await;
     let chrome = Chrome::open(&app.origin).await;
     let device = chrome.add_authenticator().await;
-    // What the browser offers by itself has its own test.
+    // Autofill has its own test.
     let silent =
         json!({"source": "PublicKeyCredential.isConditionalMediationAvailable = async () => false;"});
     chrome.cdp("Page.addScriptToEvaluateOnNewDocument", silent).await;
@@ -44,7 +44,7 @@ async fn a_passkey_is_made_named_used_and_removed() {
     assert_eq!(kept.len(), 1);
     assert_eq!((&kept[0]["rpId"], &kept[0]["isResidentCredential"]), (&json!("localhost"), &json!(true)));
 
-    // The device knows that it has one.
+    // The device has a passkey for this account already.
     chrome.press("Add a passkey").await;
     is_refused(&chrome, "InvalidStateError").await;
 
@@ -64,7 +64,7 @@ async fn a_passkey_is_made_named_used_and_removed() {
     chrome.is_at("account/security").await;
     chrome.says("last used just now").await;
 
-    // Confirming is the same, in the session there is.
+    // Confirming works in the same way, in the current session.
     app.age_confirmations();
     chrome.go("/account/security").await;
     chrome.is_at("confirm").await;
@@ -93,8 +93,8 @@ async fn the_browser_offers_passkeys_in_the_field_for_the_address() {
     let chrome = Chrome::open(&app.origin).await;
     let device = chrome.add_authenticator().await;
     make(&chrome, &ada).await;
-    // The virtual device is picked as soon as the log-in page offers it: no button is pressed, and there is no time
-    // to look at that page.
+    // The virtual device responds as soon as the log-in page asks for it: no button is pressed, and there is no time to
+    // look at the page.
     chrome.press("Log out").await;
     chrome.is_at("home").await;
     assert_eq!(chrome.credentials(&device).await[0]["signCount"], 2);
@@ -115,7 +115,7 @@ async fn a_device_that_does_not_verify_its_person_gets_nowhere() {
     chrome.press("Log in with a passkey").await;
     is_refused(&chrome, "NotAllowedError").await;
     assert_eq!(app.live_sessions(&ada), 0);
-    // Nor as the second step.
+    // Nor is it accepted as the second step.
     chrome.log_in(ada.email, ada.password).await;
     chrome.is_at("login/second_factor").await;
     chrome.press("Use a passkey").await;
@@ -147,7 +147,7 @@ async fn a_form_that_came_too_late_comes_back_filled_in_after_confirming_with_a_
     assert_eq!(app.events("email-change-asked"), 1);
 }
 
-/// The browser signs for this host; the server looks at the whole address.
+/// The browser signs for this host; the server checks the whole origin.
 #[actix_web::test]
 async fn on_another_port_or_under_another_name_a_passkey_is_worth_nothing() {
     let app = TestApp::spawn();
@@ -159,7 +159,7 @@ async fn on_another_port_or_under_another_name_a_passkey_is_worth_nothing() {
     let kept = chrome.credentials(&device).await.remove(0);
     let before = app.db.scalar::<i64>("SELECT count(*) FROM sessions");
 
-    // A page on another port gets a signature for localhost, which is not for us.
+    // A page on another port gets a signature for localhost, but with another origin.
     let other = Chrome::open(&elsewhere.origin).await;
     other.go("/robots.txt").await;
     let options = {
@@ -177,7 +177,7 @@ async fn on_another_port_or_under_another_name_a_passkey_is_worth_nothing() {
     answer.is(422).is_refused("invalid");
     assert_eq!(app.events("passkey-refused"), 1);
 
-    // Under another name of this machine the browser itself refuses.
+    // Under another name of this machine, the browser itself refuses.
     let address = app.origin.replace("localhost", "127.0.0.1");
     let stranger = Chrome::open(&address).await;
     stranger.add_authenticator().await;
@@ -226,7 +226,7 @@ async fn a_browser_that_knows_no_passkeys_says_so() {
     assert!(!shown.contains("Log in with a passkey"), "{shown}");
 }
 
-/// The page runs our one file and nothing else, and that file keeps to what the policy allows.
+/// The page runs only our script file, and the file needs nothing that the policy forbids.
 #[actix_web::test]
 async fn nothing_breaks_the_content_security_policy() {
     let app = TestApp::spawn();
@@ -237,7 +237,7 @@ async fn nothing_breaks_the_content_security_policy() {
     chrome.cdp("Page.addScriptToEvaluateOnNewDocument", listen).await;
     make(&chrome, &ada).await;
     assert_eq!(chrome.run("return broken", vec![]).await, json!([]));
-    // What is written into the page does not run.
+    // A script that is inserted into the page does not run.
     chrome
         .client
         .execute(

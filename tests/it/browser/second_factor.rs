@@ -1,4 +1,4 @@
-//! Setting an authenticator app up and logging in with it, by the words on the screen.
+//! Sets an authenticator app up and logs in with it, by the visible text.
 
 use crate::support::app::TestApp;
 use crate::support::authenticator_app::AuthenticatorApp;
@@ -24,7 +24,7 @@ async fn in_with_a_code(app: &TestApp, chrome: &Chrome) {
     assert_eq!(chrome.path().await, "/home");
 }
 
-/// Everything there is to see of second factors, once each, and the ways between.
+/// Every page about second factors, once each, and the links between them.
 pub async fn walk(app: &TestApp, chrome: &Chrome, look: impl AsyncFn(&str)) {
     let mary = app.mary().await;
     chrome.log_in(mary.email, mary.password).await;

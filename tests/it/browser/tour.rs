@@ -1,4 +1,4 @@
-//! A server with users, sessions, mail and a history; and a tour of every page and refusal.
+//! A server with users, sessions, emails and a history, and a tour of every page and refusal.
 
 use actix_web::http::header;
 use latchkey::web::routes::{self, Method};
@@ -15,7 +15,7 @@ pub enum Who {
     Grace,
 }
 
-/// A stop of the tour: a page, or the answer to its form.
+/// A stop of the tour: a page, or the response to its form.
 pub struct Stop {
     pub page: String,
     pub sent: Option<Sent>,
@@ -24,7 +24,7 @@ pub struct Stop {
 pub struct Sent {
     action: String,
     fields: &'static [(&'static str, &'static str)],
-    /// Only what comes back has this.
+    /// Only pages that show a form again have this.
     sign: &'static str,
 }
 
@@ -34,11 +34,11 @@ pub struct House {
     pub grace: Person,
     /// A user whose account is disabled.
     pub gone: Uuid,
-    /// A letter in the mailbox.
+    /// An email in the mailbox.
     letter: Uuid,
     pub reset_path: String,
     pub invite_path: String,
-    /// Mailed links that are a button, each live.
+    /// Mailed links whose page is one button, each live.
     pub links: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ const DEVICES: [&str; 3] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
 ];
 
-/// Enough for second pages, at every length of name, and days on which more or less happened.
+/// Enough users for second pages, with names of every length, and days with different numbers of events.
 const HISTORY: &str = "
     INSERT INTO users (email, email_key, name, created_at, last_login_at)
     SELECT lower(split_part(name, ' ', 1)) || n || '@example.org', lower(split_part(name, ' ', 1)) || n || '@example.org', name,
@@ -81,7 +81,7 @@ const HISTORY: &str = "
                  ('a-rather-long-address-for-a-rather-short-person@a-department.university.example.org', interval '9 days', NULL::timestamptz, NULL::timestamptz))
         AS sent (email, age, accepted, withdrawn);";
 
-/// Ada's, once she is logged in: from then on her password alone is not enough.
+/// Ada's app, set up after she logged in: from then on her password alone is not enough.
 const PASSKEYS: &str = "
     INSERT INTO passkeys (id, user_id, credential_id, credential, name, created_at, last_used_at, suspect_since)
     SELECT id::uuid, (SELECT id FROM users WHERE email = 'ada@example.org'), sha256(name::bytea), '{}', name, now() - made, now() - used, now() - refused
@@ -105,7 +105,7 @@ impl House {
         }
         app.db.execute("DELETE FROM throttles; DELETE FROM password_lanes");
         app.db.execute(HISTORY);
-        // Each of these sends a letter.
+        // Each of these sends an email.
         let mut stranger = app.browser();
         let mary = ("email", "mary@example.org");
         let known = ("email", ada.email);
@@ -149,7 +149,7 @@ impl House {
         house
     }
 
-    /// Every mail there is.
+    /// Every kind of email.
     pub async fn letters(&self) -> Vec<Letter> {
         let accounts = &self.app.accounts;
         let kept = accounts.mailer().mailbox(accounts.db()).await.expect("a mailbox");
@@ -160,10 +160,10 @@ impl House {
         kept.into_iter().filter_map(letter).collect()
     }
 
-    /// Every page that can be had by GET, and every refusal of a form.
+    /// Every page that can be requested by GET, and every refusal of a form.
     pub fn stops(&self, who: Who) -> Vec<Stop> {
         let rows = routes::table().into_iter().chain(routes::local_table());
-        // What is downloaded is no page.
+        // Downloads are not pages.
         let pages = rows.filter(|row| row.method == Method::Get && row.path != "/account/export");
         let pages = pages.map(|row| self.filled(row.path));
         let more = [
@@ -265,7 +265,7 @@ impl House {
         }
     }
 
-    /// Takes `chrome` everywhere `who` can go, and looks at each page once.
+    /// Opens every page that `who` can open in `chrome`, once each.
     pub async fn walk(&self, who: Who, chrome: &Chrome, look: impl AsyncFn(&str)) {
         if let Some(person) = self.person(who) {
             chrome.log_in(person.email, person.password).await;
@@ -318,7 +318,7 @@ impl House {
     }
 }
 
-/// Whether `path` is the page that was asked for, a mailed link's without its token.
+/// Whether `path` is the requested page; for a mailed link, the page without its token.
 fn is_at(page: &str, path: &str) -> bool {
     path == page || page.split_once("?token=").is_some_and(|(page, _)| page == path)
 }

@@ -1,5 +1,5 @@
-//! What a thief leaves in an account, and what each clean-up removes of it: every cell of the table in docs/security.md,
-//! with real forms and commands.
+//! What a thief leaves in an account, and what each clean-up removes: every cell of the table in docs/security.md, with
+//! real forms and commands.
 
 mod operations;
 mod pending_email;
@@ -18,7 +18,7 @@ pub enum Means {
     Command,
 }
 
-/// Tries one column of the table.
+/// Tests one column of the table.
 async fn column(cleanup: Cleanup, means: Means) {
     let mut tried = Vec::new();
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! A change of address that waits: what the owner is told, and what ends it.
+//! A pending change of the email address: what the owner is told, and what cancels the change.
 
 use crate::cleanup::scene::{link_to, press};
 use crate::support::app::{Letter, Person, TestApp};
@@ -11,7 +11,7 @@ async fn ask(browser: &mut Browser, email: &str) -> Answer {
     browser.fill_in("/account/email", &[("email", email)]).await
 }
 
-/// Ada has asked for the new address in this browser; the letter to it.
+/// Ada has requested the new address in this browser. Returns the email to it.
 async fn asked(app: &TestApp, ada: &Person) -> (Browser, Letter) {
     let mut browser = app.logged_in(ada).await;
     ask(&mut browser, NEW).await.redirects_to("/account/email");
@@ -63,7 +63,7 @@ async fn the_link_dies_however_the_session_that_asked_is_ended_and_not_with_time
         press(&app, &confirm).await.is(422).is_refused("dead-link");
         app.db.execute("DELETE FROM account_links; DELETE FROM outbox");
     }
-    // A link that says nothing of a session is not to be trusted.
+    // A link without a recorded session is not trusted.
     let (_, confirm) = asked(&app, &ada).await;
     app.db.execute("UPDATE account_links SET session = NULL");
     press(&app, &confirm).await.is(422);
@@ -86,7 +86,7 @@ async fn the_account_pages_show_it_and_cancel_it_and_send_the_link_again() {
     let second = link_to(&app, NEW, "/confirm-email").await;
     assert_ne!(first.token(), second.token());
     press(&app, &first).await.is(422);
-    // An hour later the session must be confirmed to send letters, and not to cancel.
+    // An hour later the session has to be confirmed to send an email, but not to cancel.
     app.age_confirmations();
     assert!(browser.post("/account/email/resend", &[]).await.is_sent_to("/confirm"));
     browser.get("/account").await.is(200);
@@ -170,7 +170,7 @@ async fn the_owners_own_factors_stay_when_a_change_is_taken_back() {
     assert_eq!(app.events("factor-disowned"), 0);
 }
 
-/// Those that older versions opened.
+/// Links that older versions created.
 #[actix_web::test]
 async fn ending_a_session_whose_browser_is_not_recorded_forgets_every_browser_but_this_one() {
     let app = TestApp::spawn();

@@ -1,5 +1,4 @@
-//! The old address of an account stays reserved while it can be taken back: no other account can get it in
-//! any way.
+//! The old address of an account stays reserved while the change can be undone: no other account can get it in any way.
 
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join;
@@ -28,7 +27,7 @@ async fn register(browser: &mut Browser, email: &str) -> (u16, Option<String>, S
     (answer.status, answer.header("location").map(str::to_owned), answer.body)
 }
 
-/// In another browser than the one that registered, which is asked for the password.
+/// In a browser that did not register, so the page asks for the password.
 async fn verify(app: &TestApp, letter: &Letter) -> Answer {
     let mut browser = app.browser();
     browser.open(&letter.link()).await;
@@ -87,7 +86,7 @@ async fn neither_an_earlier_registration_nor_an_earlier_invitation_nor_a_request
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     changed(&app, &ada).await;
-    // As if they had been begun before the address was ada's.
+    // As if they had been requested before the address was Ada's.
     let mut stranger = app.browser();
     register(&mut stranger, "free@example.org").await;
     let registration = link_to(&app, "free@example.org", "/verify-email").await;
@@ -114,10 +113,10 @@ async fn its_own_account_may_go_back_to_it_and_others_may_have_it_when_the_time_
     browser.fill_in("/account/email", &[("email", ada.email)]).await.redirects_to("/account/email");
     press(&app, &link_to(&app, ada.email, "/confirm-email").await).await.redirects_to("/login");
     assert_eq!((accounts(&app.db, ada.email), accounts(&app.db, NEW)), (1, 0));
-    // The other way round: the address that it left last is kept for it.
+    // The reverse: the address that it left last is reserved for it.
     register(&mut app.browser(), NEW).await;
     app.letter(NEW, subjects::ADDRESS_RESERVED).await;
-    // Those that older versions made say nothing of the key.
+    // Links of older versions have no key.
     app.db.execute("UPDATE account_links SET email_key = NULL WHERE purpose = 'undo-email'");
     register(&mut app.browser(), "Countess@Example.org").await;
     assert_eq!(app.count_letters(subjects::ADDRESS_RESERVED).await, 2);
@@ -134,7 +133,7 @@ async fn a_registration_that_waits_for_the_change_to_commit_does_not_get_it() {
     register(&mut app.browser(), "free@example.org").await;
     let registration = link_to(&app, "free@example.org", "/verify-email").await;
     app.db.execute(&format!("UPDATE registrations SET email = '{0}', email_key = '{0}'", ada.email));
-    // The change, as far as its commit.
+    // The change, up to its commit.
     let mut change = app.db.connect();
     change
         .batch_execute(&format!(

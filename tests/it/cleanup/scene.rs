@@ -1,5 +1,5 @@
-//! The account before a clean-up: its owner, an administrator, and a thief who knows the password and has left one of
-//! everything.
+//! The account before a clean-up: its owner, an administrator, and a thief who knows the password and has left one
+//! artifact of each kind.
 
 use latchkey::cleanup::{Artifact, Cleanup};
 use latchkey::config::RegistrationMode;
@@ -16,7 +16,7 @@ pub const THIEFS_PASSWORD: &str = "gravel tuba otter lemon";
 const NEXT_ADDRESS: &str = "elsewhere@example.net";
 pub const ACCOMPLICE: &str = "accomplice@example.net";
 
-/// What cannot be left at once, because one would take the others away.
+/// Artifacts that cannot exist at the same time, because one removes the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Case {
     Usual,
@@ -27,7 +27,7 @@ pub enum Case {
 impl Case {
     pub const ALL: [Self; 3] = [Self::Usual, Self::ChangedAddress, Self::NewPassword];
 
-    /// What of it is tried in this case. An address can be taken back only after it was changed.
+    /// The artifacts that are tested in this case. A change of address can be undone only if there was one.
     pub fn artifacts(self, cleanup: Cleanup) -> Vec<Artifact> {
         let of_change = [Artifact::ChangedAddress, Artifact::LinksToChangedAddress];
         let usual = Artifact::ALL
@@ -50,16 +50,16 @@ pub struct Scene {
     pub admin: Person,
     /// The owner's session.
     pub own: Browser,
-    /// The administrator's.
+    /// The administrator's session.
     pub office: Browser,
-    /// The session that left everything, and its handle.
+    /// The session that left all artifacts, and its handle.
     pub thief: Browser,
     pub handle: String,
     pub same_browser: Browser,
     pub other_browser: Browser,
     /// A page of the thief's session with a form on it.
     pub form: Browser,
-    /// A passkey that was made and not sent yet.
+    /// The response of a passkey that was created but not sent yet.
     pub made: Value,
     pub waiting: Browser,
     pub passkey: Authenticator,
@@ -79,7 +79,7 @@ pub struct Scene {
     pub used: String,
 }
 
-/// The newest letter to `to` with a link to `path`.
+/// The newest email to `to` with a link to `path`.
 pub async fn link_to(app: &TestApp, to: &str, path: &str) -> Letter {
     let letters = app.letters().await;
     let with_link = |letter: &&Letter| letter.to == to && letter.text.contains(&format!("{path}?"));
@@ -87,7 +87,7 @@ pub async fn link_to(app: &TestApp, to: &str, path: &str) -> Letter {
     found.unwrap_or_else(|| panic!("no letter to {to} leads to {path}: {letters:#?}"))
 }
 
-/// Opens the page of a mailed link in a browser of its own and presses the button.
+/// Opens the page of a mailed link in a new browser and presses the button.
 pub async fn press(app: &TestApp, letter: &Letter) -> Answer {
     let (link, mut browser) = (letter.link(), app.browser());
     // A dead link shows no form.
@@ -96,7 +96,7 @@ pub async fn press(app: &TestApp, letter: &Letter) -> Answer {
     browser.post(link.split('?').next().expect("a path"), &[("token", &letter.token())]).await
 }
 
-/// A stranger types wrong passwords until the owner is told; that letter.
+/// A stranger enters wrong passwords until the owner is notified. Returns that email.
 async fn guessed_at(app: &TestApp, address: &str) -> Letter {
     let mut stranger = app.browser();
     for _ in 0..5 {
@@ -130,7 +130,7 @@ impl Scene {
         same_browser.log_in(owner.email, owner.password).await.redirects_to("/home");
         let other_browser = app.logged_in(&owner).await;
 
-        // What the letter about it takes back is what was added from then on. It goes to the address of that time.
+        // The link in this email undoes what was added from then on. It goes to the address at that time.
         let mut passkey = Authenticator::new(&app.origin);
         if cleanup == Cleanup::UndoFactor {
             add(&mut thief, &mut Authenticator::new(&app.origin)).await.is(200);
@@ -218,7 +218,7 @@ impl Scene {
         self.own.get("/login/second-factor").await.is(200);
         let code = self.app.fresh_code(&self.totp);
         self.own.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
-        // The link before it is as old as the password before.
+        // The previous link is as old as the previous password.
         self.unlock = guessed_at(&self.app, self.address).await;
     }
 }

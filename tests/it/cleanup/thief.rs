@@ -1,4 +1,4 @@
-//! What still works for the thief after a clean-up, tried as a thief would.
+//! Tests what still works for the thief after a clean-up.
 
 use latchkey::cleanup::Artifact;
 
@@ -10,7 +10,7 @@ use crate::support::subjects;
 
 const WAYS_BACK: [&str; 3] = ["/not-me?", "/undo-email?", "/undo-factor?"];
 
-/// One that changes what the others try comes after them.
+/// Artifacts whose test changes the account come last.
 const ORDER: [Artifact; 19] = [
     Artifact::Session,
     Artifact::SessionInSameBrowser,
@@ -128,7 +128,7 @@ impl Scene {
         }
     }
 
-    /// Letters to `to` that take something back, but the one that the clean-up used.
+    /// Emails to `to` with an undo link, except the one that the clean-up used.
     async fn ways_back(&self, to: &str) -> Vec<Letter> {
         let mut letters = self.app.letters().await;
         letters.retain(|letter| {
@@ -149,7 +149,7 @@ impl Scene {
         open[0]
     }
 
-    /// The thief is taken to know the password, whichever it is by now.
+    /// The thief knows the current password.
     async fn log_in(&self, browser: &mut Browser) -> bool {
         self.app.db.execute(&format!(
             "UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE id = '{}') WHERE id = '{}'",
@@ -168,7 +168,7 @@ impl Scene {
             && browser.post("/login/second-factor", &[("code", code)]).await.is_sent_to("/home")
     }
 
-    /// With a passkey and nothing else in the account: whether the password alone opens it.
+    /// Whether the password alone logs in, with a passkey as the only second factor.
     async fn skips_the_passkey(&self) -> bool {
         self.app.db.execute(
             "DELETE FROM totp; DELETE FROM passkeys; INSERT INTO passkeys SELECT * FROM kept_passkeys",
@@ -177,7 +177,7 @@ impl Scene {
         self.log_in(&mut browser).await && browser.get("/home").await.status == 200
     }
 
-    /// In the browser of the stolen session, by the password alone: whether the owner is not told.
+    /// Whether a log-in with the password alone, in the browser of the stolen session, sends the owner no email.
     async fn logs_in_silently(&self) -> bool {
         self.app.db.execute("DELETE FROM totp; DELETE FROM passkeys; DELETE FROM recovery_codes");
         let mut browser = self.thief.copy();

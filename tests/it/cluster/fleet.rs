@@ -1,4 +1,4 @@
-//! Three instances of the real program behind nginx on one Postgres, and how they are restarted one after another.
+//! Three instances of the real program behind nginx on one Postgres, and restarts one after another.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,15 +20,15 @@ pub struct Fleet {
     pub nginx: Nginx,
     pub programs: Vec<Latchkey>,
     pub running: Vec<Running>,
-    /// Pauses between two instances, as an operator does during a roll-out.
+    /// Pauses between two instances, as an operator does during a rollout.
     pub pause: Duration,
-    // In this order: the server is stopped before its directory goes.
+    // In this order: the server is stopped before its directory is removed.
     _server: LocalServer,
     _dir: DataDir,
 }
 
 impl Fleet {
-    /// All of the version at `program`, or of this one.
+    /// All instances of the program at `program`, or of this version.
     pub async fn start(program: Option<&Path>, pause: Duration) -> Self {
         let dir = DataDir::new();
         let settings = &[("fsync", "off"), ("max_connections", "100")];
@@ -36,7 +36,7 @@ impl Fleet {
             LocalServer::start(&LocalPostgresOptions { settings, ..LocalPostgresOptions::new(dir.path()) })
                 .unwrap_or_else(|error| panic!("{error}"));
         let url = server.maintenance_url();
-        // The first instance of the other version brings its own schema.
+        // The first instance of the other version applies its own migrations.
         if program.is_none() {
             migrations::run(&url).expect("a schema");
         }
@@ -54,12 +54,12 @@ impl Fleet {
         Self { url, nginx, programs, running, pause, _server: server, _dir: dir }
     }
 
-    /// Every instance's own address.
+    /// The address of every instance.
     pub fn instances(&self) -> Vec<String> {
         self.programs.iter().map(Latchkey::origin).collect()
     }
 
-    /// Takes them out of the proxy, ends them, and brings them back changed, one after another.
+    /// Drains, stops, changes and restarts the instances one after another.
     pub async fn roll(&mut self, change: impl Fn(Latchkey) -> Latchkey) {
         for at in 0..self.programs.len() {
             self.replace(at, &change, true).await;
@@ -67,7 +67,7 @@ impl Fleet {
         }
     }
 
-    /// The same, without telling the proxy first.
+    /// The same, without draining them at the proxy first.
     pub async fn roll_untold(&mut self) {
         for at in 0..self.programs.len() {
             self.replace(at, &|same| same, false).await;
@@ -75,7 +75,7 @@ impl Fleet {
         }
     }
 
-    /// As crashes do.
+    /// As in a crash.
     pub async fn crash_in_turn(&mut self) {
         for at in 0..self.programs.len() {
             self.running[at].kill().await;

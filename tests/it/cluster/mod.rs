@@ -30,7 +30,7 @@ fn with_secrets(now: &'static str, also: &'static str) -> impl Fn(Latchkey) -> L
 async fn a_rolling_restart_behind_a_proxy_fails_no_request_and_logs_no_user_out() {
     let mut fleet = Fleet::start(None, Duration::ZERO).await;
     let mut play = Play::watch(&mut fleet, seed(), "roll", false, async |fleet, _| {
-        // With the next secret known, which is the first step of changing it.
+        // With the next secret known, which is the first step of a change.
         fleet.roll(with_secrets(OLD, NEW)).await;
     })
     .await;
@@ -87,7 +87,7 @@ async fn everything_operators_do() {
     assert!(table.misses().is_empty());
 }
 
-/// Every instance knows the new secret before one signs with it; the old one is dropped after its last cookie.
+/// Every instance knows the new secret before any signs with it; the old one is removed when no cookie needs it.
 async fn change_the_secret(fleet: &mut Fleet, table: &mut Table, seed: u64) {
     let mut play = Play::watch(fleet, seed, "secret", false, async |fleet, _| {
         fleet.roll(with_secrets(OLD, NEW)).await;
@@ -106,7 +106,7 @@ async fn change_the_secret(fleet: &mut Fleet, table: &mut Table, seed: u64) {
     table.0.push(row);
 }
 
-/// The other version first, both side by side, this one; and back again.
+/// The other version first, then both side by side, then this one, and back.
 async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &std::path::Path) {
     let new = Latchkey::bare();
     let mut play = Play::watch(fleet, seed, "up", false, async |fleet, _| {

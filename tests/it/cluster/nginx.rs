@@ -1,4 +1,4 @@
-//! nginx in front of the instances, as `docs/scaling.md` says to set it up; ended with its value.
+//! nginx in front of the instances, configured as docs/scaling.md says; stopped with its value.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::support::process::{DataDir, eventually, free_port};
 
-/// Where Debian, Homebrew and people who build it themselves put it.
+/// Where Debian, Homebrew and source builds install it.
 const PLACES: [&str; 4] =
     ["/usr/sbin/nginx", "/usr/bin/nginx", "/opt/homebrew/bin/nginx", "/usr/local/sbin/nginx"];
 
@@ -22,13 +22,13 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// In front of these ports of this machine.
+    /// In front of these local ports.
     pub async fn start(ports: &[u16]) -> Self {
         let port = free_port();
         Self::listening(port, &format!("listen 127.0.0.1:{port};"), ports).await
     }
 
-    /// With these lines to listen, of which one is for `port`.
+    /// With these `listen` lines, one of which is for `port`.
     pub async fn listening(port: u16, listen: &str, ports: &[u16]) -> Self {
         let dir = DataDir::new();
         let path = dir.path().to_owned();
@@ -53,7 +53,7 @@ impl Nginx {
         format!("http://localhost:{}", self.port)
     }
 
-    /// Sends no more requests to `drained`, and returns when those it had sent there are answered.
+    /// Sends no more requests to `drained`, and returns when the earlier ones are answered.
     pub async fn route(&self, ports: &[u16], drained: Option<u16>) {
         let before = self.workers();
         write_upstream(self.dir.path(), ports, drained);
@@ -70,7 +70,7 @@ impl Nginx {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
     }
 
-    /// A worker that finishes what it began under the last configuration is one as well.
+    /// Also counts workers that finish requests under the previous configuration.
     fn workers(&self) -> Vec<u32> {
         let id = self.child.id();
         let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().expect("ps");
@@ -94,7 +94,7 @@ impl Drop for Nginx {
     }
 }
 
-/// Written whole and moved into place: nginx may be reading it.
+/// Written completely and then renamed, because nginx may be reading it.
 fn write_upstream(dir: &Path, ports: &[u16], drained: Option<u16>) {
     let line = |port: &u16| {
         let down = if Some(*port) == drained { " down" } else { "" };
@@ -106,7 +106,7 @@ fn write_upstream(dir: &Path, ports: &[u16], drained: Option<u16>) {
 }
 
 /// `proxy_next_upstream` without `non_idempotent`: a POST that has reached an instance is never sent to another one,
-/// because nginx cannot know what it did there.
+/// because its effect is unknown.
 fn configuration(dir: &Path, listen: &str) -> String {
     let dir = dir.display();
     let user = if nix::unistd::geteuid().is_root() { "user nobody nogroup;" } else { "" };

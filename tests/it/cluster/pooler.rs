@@ -23,13 +23,13 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// In front of `url`, which is that of a private server. Fewer connections than ask for one: each transaction
-    /// gets another.
+    /// In front of `url`, the URL of a private server. With fewer connections than clients, so that each transaction
+    /// gets another connection.
     pub async fn start(url: &str) -> Self {
         Self::with(url, 3).await
     }
 
-    /// With so many connections to the server.
+    /// With this many connections to the server.
     pub async fn with(url: &str, size: u8) -> Self {
         let url = url::Url::parse(&url.replace("@/", "@localhost/")).expect("a URL");
         let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
@@ -58,7 +58,7 @@ impl PgBouncer {
         let mut command = Command::new(program);
         command.arg(&file).env_clear().current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // It refuses to be root; Postgres runs as the first of these that there is.
+        // It refuses to run as root; Postgres runs as the first of these users that exists.
         let user = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
         if let Some(user) = user.filter(|_| geteuid().is_root()) {
             chown(&file, Some(user.uid.as_raw()), None).expect("a file of theirs");
@@ -106,14 +106,14 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     let summary = Summary::of(0, &world, std::collections::BTreeMap::new());
     assert!(summary.is_good() && summary.served > 50 && summary.ended > 5, "{summary}");
     assert_eq!(world.wire.tally().failed.len(), 0, "{:?}", world.wire.tally().failed);
-    // Both hear what the other says.
+    // Each receives the other's notifications.
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
     for instance in &running {
         let log = instance.log();
         let wrong = ["pooler", "prepared statement", "listener lost", "\"ERROR\""];
         assert!(!log.iter().any(|line| wrong.iter().any(|words| line.contains(words))), "{log:#?}");
     }
-    // A setting of one transaction is gone in the next, for every client.
+    // A setting of one transaction does not affect the next, for any client.
     let limit = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'";
     let mut through = latchkey::db::migrations::connect(&bouncer.url()).expect("a connection");
     for _ in 0..8 {
@@ -129,7 +129,7 @@ async fn behind_an_undeclared_pooler_the_program_refuses_to_start_and_names_the_
     for forgotten in [unthrottled(&bouncer.url()), with_direct(&bouncer, &db)] {
         refused(&forgotten, &["serve"]);
     }
-    // Commands take the way past it where they are told one.
+    // Commands bypass the pooler if they are told how.
     let forgotten = unthrottled(&bouncer.url());
     let commands: [&[&str]; 4] =
         [&["migrate"], &["user", "list"], &["session", "sweep"], &["audit", "verify"]];

@@ -1,4 +1,4 @@
-//! Maintenance work on the fleet under load, and the verdicts on it.
+//! Maintenance work on the instances under load, and the verdicts.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use crate::history::actors::{Actor, Held, World};
 use crate::history::rng::Rng;
 use crate::history::simulation::{Summary, lives, name_the_revoked, world};
 
-/// Time for people to log in before anything happens, and to be seen afterwards.
+/// Time for users to log in before the work starts, and to be checked afterwards.
 const BEFORE: Duration = Duration::from_millis(1200);
 const AFTER: Duration = Duration::from_millis(600);
 
-/// Violations that a row must not have.
+/// Violations that must not occur.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Demand {
     /// No request fails.
@@ -25,7 +25,7 @@ pub enum Demand {
     Sessions,
 }
 
-/// The load, the same people in every scene but of different names.
+/// The load: the same users in every scene, under different names.
 pub struct Play {
     pub world: Rc<World>,
     pub held: Vec<Held>,
@@ -95,7 +95,7 @@ impl Play {
     }
 }
 
-/// A user logs in, visits every instance, and logs out at one of them: then every instance is asked at once.
+/// A user logs in, visits every instance, and logs out at one of them; then every instance is asked at once.
 pub async fn log_out_here_and_be_refused_there(fleet: &Fleet, world: &Rc<World>, rounds: usize) {
     for round in 0..rounds {
         let mut actor = Actor {

@@ -11,12 +11,12 @@ pub struct Row {
     pub what: String,
     pub load: String,
     pub tally: Tally,
-    /// Sessions that were logged out or lost, although no request ended them.
+    /// Sessions that ended although no request ended them.
     pub lost: usize,
     /// Requests served with an ended session or with stale data.
     pub wrong: usize,
     pub seconds: f64,
-    /// The violations in words.
+    /// The violations, as text.
     pub misses: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// `0 of 812`, and otherwise by kind.
+/// `0 of 812`, or the failures by kind.
 fn failures(tally: &Tally, method: &str) -> String {
     let sent = tally.sent.iter().filter(|(of, _)| **of == method).map(|(_, count)| count).sum::<usize>();
     let kinds: Vec<String> = tally

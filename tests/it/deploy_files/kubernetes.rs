@@ -1,4 +1,4 @@
-//! deploy/kubernetes.yaml and deploy/openchoreo, held to what the image needs and to the program's own settings.
+//! Checks deploy/kubernetes.yaml and deploy/openchoreo against the needs of the image and the program's own settings.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ fn of_kind<'a>(documents: &'a [Yaml], kind: &str) -> &'a Yaml {
     first
 }
 
-/// What runs in the pods of the deployment and of the scheduled job.
+/// The pods of the deployment and of the scheduled job.
 fn pods(documents: &[Yaml]) -> [Yaml; 2] {
     let deployment = of_kind(documents, "Deployment").at("spec").at("template").at("spec");
     let job = of_kind(documents, "CronJob").at("spec").at("jobTemplate");
@@ -40,7 +40,7 @@ fn on_kubernetes_every_pod_is_locked_down() {
     let user = Dockerfile::read().last("USER").to_owned();
     for pod in pods(&kubernetes()) {
         assert_eq!(pod.at("automountServiceAccountToken").text(), "false");
-        // Or every service of the namespace would be in the environment.
+        // Otherwise the environment would contain every service of the namespace.
         assert_eq!(pod.at("enableServiceLinks").text(), "false");
         let of_pod = pod.at("securityContext");
         assert_eq!(of_pod.at("runAsNonRoot").text(), "true");
@@ -55,7 +55,7 @@ fn on_kubernetes_every_pod_is_locked_down() {
         for key in ["hostNetwork", "hostPID", "hostIPC", "initContainers"] {
             assert!(pod.get(key).is_none(), "{key}");
         }
-        // What can be written to is in memory, and bounded.
+        // Every writable volume is in memory, and bounded.
         for mount in container.at("volumeMounts").list() {
             let name = mount.at("name").text();
             let volume = pod.at("volumes").list().iter().find(|v| v.at("name").text() == name).unwrap();
@@ -88,7 +88,7 @@ fn on_kubernetes_the_probes_the_service_and_the_budget_fit_the_deployment() {
         assert_eq!(probe.at("httpGet").at("port").text(), port.at("name").text());
         assert!(probe.at("failureThreshold").text().parse::<u32>().unwrap() > 1);
     }
-    // If a selector does not match the pods' labels, no service and no policy covers the pods.
+    // If a selector matches no labels of the pods, no service and no policy covers them.
     let labels = pairs(deployment.at("spec").at("template").at("metadata").at("labels"));
     let selector = |kind: &str| of_kind(&documents, kind).at("spec").at("selector").clone();
     assert_eq!(pairs(selector("Deployment").at("matchLabels")), labels);
@@ -102,7 +102,7 @@ fn on_kubernetes_the_probes_the_service_and_the_budget_fit_the_deployment() {
         of_kind(&documents, "PodDisruptionBudget").at("spec").at("minAvailable").text().parse().unwrap();
     assert!(kept >= 1 && replicas > kept, "{replicas} of which {kept} stay");
     assert_eq!(deployment.at("spec").at("strategy").at("rollingUpdate").at("maxUnavailable").text(), "0");
-    // web/mod.rs gives requests 25 seconds, cli/serve.rs the rest 10.
+    // web/mod.rs gives requests 25 seconds, and cli/serve.rs gives the rest 10.
     let pod = deployment.at("spec").at("template").at("spec");
     let pause: u32 = web.at("lifecycle").at("preStop").at("exec").at("command").texts()[1].parse().unwrap();
     assert!(pod.at("terminationGracePeriodSeconds").text().parse::<u32>().unwrap() >= 25 + 10 + pause);
@@ -177,7 +177,7 @@ fn on_kubernetes_each_placeholder_that_is_left_is_refused_by_name() {
             Settings::from_environment(env).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(refusal.contains(&format!("{name} still has the placeholder")), "{name}: {refusal}");
     }
-    // The others: a name in capitals is neither an image nor a host.
+    // All other placeholders: a name in capitals is neither an image nor a host.
     let ingress = of_kind(&documents, "Ingress").at("spec");
     left.extend(ingress.at("tls").list()[0].at("hosts").texts().into_iter().map(str::to_owned));
     left.push(ingress.at("rules").list()[0].at("host").text().to_owned());
@@ -192,7 +192,7 @@ fn on_kubernetes_each_placeholder_that_is_left_is_refused_by_name() {
     for at in marked {
         assert!(lines[at - 1].starts_with('#'), "line {}: say with what to replace it", at + 1);
     }
-    // An example that would be taken for a value.
+    // An example that would be accepted as a value.
     for line in lines.iter().filter(|line| !line.starts_with('#')) {
         assert!(!line.contains("example."), "{line}");
     }
@@ -220,7 +220,7 @@ fn on_kubernetes_the_ingress_leads_to_the_pages_and_nothing_leads_to_the_metrics
     assert_eq!(backend.at("port").at("name").text(), served.at("name").text());
 }
 
-/// The variables of a workload: `name` in the descriptor, `key` in the resource that the builder makes of it.
+/// The variables of a workload: `name` in the descriptor, `key` in the resource that the builder creates from it.
 fn openchoreo_settings(env: &Yaml, name: &str, dependencies: &Yaml) -> HashMap<String, String> {
     let mut settings = HashMap::new();
     for variable in env.list() {
@@ -254,7 +254,7 @@ fn on_openchoreo_the_descriptors_fit_together_and_the_settings_are_accepted() {
     assert_eq!(endpoint.at("port").text(), Dockerfile::read().last("EXPOSE"));
     assert_eq!(endpoint.at("type").text(), "HTTP");
 
-    // The builder reads workload.yaml where appPath points; the other two paths begin at the root.
+    // The builder reads workload.yaml from appPath; the other two paths begin at the root.
     let builds = ["Component", "WorkflowRun"].map(|kind| of_kind(&component, kind).at("spec").at("workflow"));
     let [ours, run] = builds.map(|workflow| workflow.at("parameters"));
     assert_eq!(format!("{ours:?}"), format!("{run:?}"), "the first build is another than the later ones");

@@ -1,4 +1,5 @@
-//! The files of docs/single-machine.md: the unit, its settings and nginx. `bin/single-machine` walks the guide itself.
+//! Checks the files of docs/single-machine.md: the unit, its settings and nginx. `bin/single-machine` runs the guide
+//! itself.
 
 use std::collections::HashMap;
 
@@ -69,7 +70,7 @@ fn the_guide_installs_each_file_and_its_walk_runs_every_block() {
         assert!(guide.contains(&format!("deploy/{file} ")), "{file}");
     }
     assert!(walk.contains("guide=docs/single-machine.md"));
-    // Blocks of another kind are left out, so each has to be known.
+    // Blocks of another kind are not run, so each has to be known.
     let kinds = |text: &str| -> Vec<String> {
         let fences = text.lines().filter_map(|line| line.strip_prefix("```"));
         fences.step_by(2).filter(|kind| *kind != "sh").map(str::to_owned).collect()

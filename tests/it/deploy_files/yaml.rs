@@ -1,7 +1,7 @@
-//! A reader for the part of YAML our own descriptors are written in. For the tests of `deploy_files`.
+//! A parser for the part of YAML that our descriptors use, for the tests of `deploy_files`.
 
-/// The part of YAML our own files are written in: block maps, block lists, one-line scalars, comments on
-/// lines of their own. Anything else panics, so that it is never misread.
+/// The supported part of YAML: block maps, block lists, one-line scalars, and comments on lines of their own. Anything
+/// else panics, so that it is never misread.
 #[derive(Clone, Debug)]
 pub enum Yaml {
     Text(String),
@@ -19,7 +19,7 @@ impl Yaml {
         self.get(key).unwrap_or_else(|| panic!("no {key}"))
     }
 
-    /// The text under `key`; empty where there is none.
+    /// The text under `key`; empty if there is none.
     pub fn optional(&self, key: &str) -> &str {
         self.get(key).map_or("", Self::text)
     }
@@ -43,7 +43,7 @@ impl Yaml {
     }
 }
 
-/// Each document of a file that has several.
+/// The documents of a file.
 pub fn documents(text: &str) -> Vec<Yaml> {
     text.split("\n---\n").map(yaml).collect()
 }
@@ -68,7 +68,7 @@ fn block(lines: &mut [(usize, String)], at: &mut usize, indent: usize) -> Yaml {
         assert_eq!(column, indent, "{content}: unexpected indentation");
         if let Some(item) = content.strip_prefix("- ") {
             if pair(item).is_some() {
-                // A map that begins behind the dash: the same as one on a line of its own, two columns in.
+                // A map that begins after the dash: parsed as if it began on its own line, two columns further right.
                 lines[*at] = (indent + 2, item.to_owned());
                 items.push(block(lines, at, indent + 2));
             } else {

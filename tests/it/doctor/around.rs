@@ -1,4 +1,4 @@
-//! The doctor on settings and mail.
+//! The doctor's checks of settings and mail.
 
 use super::{PASSWORD, SECRET, doctor};
 use crate::mail::{MailServer, SilentServer};
@@ -22,7 +22,7 @@ async fn settings_that_stop_the_program_are_its_one_finding() {
         "warning",
         "without TLS, and not in local mode",
     );
-    // Registration is open unless the settings say otherwise, and a deployed server has no mail without a setting.
+    // Registration is open by default, and a deployed server has no mail by default.
     doctor(&latchkey, &[]).says("settings.registration", "warning", "no registration can be completed");
     let closed = latchkey.clone().with("LATCHKEY__REGISTRATION", "closed");
     doctor(&closed, &[]).says("settings.registration", "ok", "closed");
@@ -46,7 +46,7 @@ async fn a_mail_server_is_knocked_at_and_sent_nothing() {
         .says("mail.server", "ok", "it answers and accepts us as [127.0.0.1]")
         .says("mail.tls", "note", "within this machine")
         .says("mail.from", "ok", "no-reply@localhost");
-    // No user logs in there, so it takes no password.
+    // The connection is not authenticated, so no password is needed.
     doctor(&to(format!("smtp://ada:{PASSWORD}@127.0.0.1:{}", server.port)), &[]).says(
         "mail.server",
         "problem",
@@ -73,7 +73,7 @@ async fn a_mail_server_that_says_nothing_is_given_up_on() {
     let silent = SilentServer::start();
     let latchkey = Latchkey::on("postgresql://nobody@127.0.0.1:9/x")
         .with("LATCHKEY__MAIL__SMTP_URL", format!("smtp://127.0.0.1:{}", silent.port));
-    // Once: it takes as long as a mail server may.
+    // Only once, because it takes as long as a mail server may.
     let ran = latchkey.run(&["doctor"]);
     assert!(ran.out.contains("problem  mail.server          no answer within"), "{}", ran.out);
     assert!(ran.out.contains("problem  database.reach"), "{}", ran.out);

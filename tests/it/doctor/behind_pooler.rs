@@ -1,4 +1,5 @@
-//! The doctor behind a real PgBouncer in transaction mode: what it says of the settings, and that everything else works.
+//! The doctor behind a real PgBouncer in transaction mode: its findings on the settings, and that all other checks
+//! work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,17 +57,17 @@ async fn of_a_pooler_in_between_the_doctor_says_which_setting_is_missing() {
 
 #[actix_web::test]
 async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_is_no_problem() {
-    // A server as it should be: the tests' own is made for speed.
+    // A production-like server, because the tests' own is configured for speed.
     let dir = DataDir::new();
     let server = LocalServer::start(&LocalPostgresOptions::new(dir.path())).unwrap();
     let direct = server.maintenance_url();
-    // The smallest pool: a check that holds a connection and asks for another would wait for ever.
+    // The smallest pool, in which a check that holds a connection and requests another would wait forever.
     let bouncer = PgBouncer::with(&direct, 1).await;
     let latchkey = on(&bouncer.url())
         .with("LATCHKEY__DATABASE__POOLER", "transaction")
         .with("LATCHKEY__DATABASE__DIRECT_URL", &direct);
     let running = latchkey.serve_ready().await;
-    // Others use the same connection meanwhile, with statements of their own between two of ours.
+    // Other clients use the same server connection meanwhile, with statements between ours.
     let over = Arc::new(AtomicBool::new(false));
     let busy = [(); 3].map(|()| {
         let (mut other, over) = (migrations::connect(&bouncer.url()).unwrap(), Arc::clone(&over));
@@ -94,7 +95,7 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
         .says("sessions.instances", "ok", "1 instances")
         .says("audit.trail", "ok", "")
         .says("upkeep.seals", "ok", "");
-    // The doctor leaves the server connection as it was: the next client sees none of its settings.
+    // The doctor leaves the server connection unchanged: the next client sees none of its settings.
     let mut next = migrations::connect(&bouncer.url()).unwrap();
     for _ in 0..4 {
         let ask = "DO $$ BEGIN ASSERT current_setting('latchkey.doctor', true) IS NULL; END $$";

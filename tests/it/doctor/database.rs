@@ -1,4 +1,4 @@
-//! The doctor on databases that are away, read-only, foreign, half migrated or busy.
+//! The doctor on databases that are unreachable, read-only, of another program, half migrated or busy.
 
 use diesel::connection::SimpleConnection as _;
 
@@ -62,7 +62,7 @@ async fn an_unsuitable_database_is_reported() {
     let db = TestDb::new();
     let name: String = db.scalar("SELECT current_database()::text");
     let found = doctor(&on(&db), &[]);
-    // The tests' own server is made for speed.
+    // The tests' own server is configured for speed.
     found.says("database.durability", "problem", "fsync, full_page_writes, synchronous_commit off");
     found.says("database.writable", "ok", "").says("database.clock", "ok", "");
     found.says("database.messages", "ok", "in English");

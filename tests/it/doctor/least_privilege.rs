@@ -1,5 +1,5 @@
-//! docs/least-privilege.sql from end to end: one role owns the schema, another serves, and can do all that people ask of
-//! it and nothing to the trail.
+//! docs/least-privilege.sql from end to end: one role owns the schema; another serves, can do everything that users
+//! need, and cannot change the audit trail.
 
 use std::fs;
 
@@ -18,8 +18,8 @@ const GRACE: (&str, &str) = ("grace@example.org", "nanoseconds-of-wire-30cm");
 const ADA: &str = "ada@example.org";
 const ADAS: [&str; 3] = ["poetical-science-1843", "analytical-engine-1837", "bernoulli-numbers-note-g"];
 
-/// A database whose schema is an ordinary role's, and a role that serves. Roles belong to the whole server, so these have
-/// names of their own.
+/// A database whose schema belongs to an ordinary role, and a serving role. Roles belong to the whole server, so these
+/// have unique names.
 struct TwoRoles {
     db: TestDb,
     owner: String,
@@ -59,7 +59,7 @@ impl TwoRoles {
 }
 
 impl Drop for TwoRoles {
-    /// Nothing in here may panic, because the test may have.
+    /// Must not panic, because it also runs while a failed test panics.
     fn drop(&mut self) {
         if let Ok(mut conn) = migrations::connect(&self.db.url()) {
             for role in [&self.app, &self.owner] {
@@ -73,7 +73,7 @@ impl Drop for TwoRoles {
 async fn a_role_that_owns_nothing_serves_everything_people_do_and_cannot_touch_the_trail() {
     let (roles, mail) = (TwoRoles::new(), MailServer::start());
     assert!(roles.latchkey(&roles.owner).run(&["migrate"]).well()[0].starts_with("Applied"));
-    // Old enough to be forgotten.
+    // Old enough to be purged.
     roles
         .run(
             &roles.owner,
@@ -223,7 +223,7 @@ async fn a_serving_role_that_meets_an_older_schema_says_who_may_change_it_and_go
     let (owner, app) = (roles.latchkey(&roles.owner), roles.latchkey(&roles.app));
     owner.run(&["migrate"]).well();
     roles.grant();
-    // As a new version finds it: the newest migration is not there yet.
+    // As a new version finds it: without the newest migration.
     let newest: String = roles.db.scalar("SELECT max(version)::text FROM __diesel_schema_migrations");
     let down = fs::read_dir("migrations").unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     roles.run(&roles.owner, &fs::read_to_string(down.join("down.sql")).unwrap()).unwrap();
@@ -245,7 +245,7 @@ async fn a_serving_role_that_meets_an_older_schema_says_who_may_change_it_and_go
         "as the owner of the tables",
     );
     owner.run(&["migrate"]).well();
-    // Only a table that the newest migration brings is out of the role's reach until the script ran again.
+    // Only a table of the newest migration is out of the role's reach until the script has run again.
     let brings_table = fs::read_to_string(down.join("up.sql")).unwrap().contains("CREATE TABLE");
     let (level, words) =
         if brings_table { ("problem", "least-privilege.sql") } else { ("ok", "and no more") };

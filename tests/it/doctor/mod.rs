@@ -1,4 +1,4 @@
-//! `latchkey doctor`: every finding is provoked for real, and one failing check does not affect the others.
+//! `latchkey doctor`: every finding is provoked, and one failing check does not affect the others.
 
 mod around;
 mod behind_pooler;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::process::Latchkey;
 
-/// Everything the doctor says of, in its order, when it looks at a site as well.
+/// All checks in their order, including those of a site.
 pub const CHECKS: [&str; 29] = [
     "settings.mode",
     "settings.secret",
@@ -62,7 +62,7 @@ impl Findings {
         found.unwrap_or_else(|| panic!("nothing about {check}: {:#?}", self.rows))
     }
 
-    /// Asserts a finding with this level and these words.
+    /// Asserts a finding with this level and this text.
     #[track_caller]
     pub fn says(&self, check: &str, level: &str, words: &str) -> &Self {
         let row = self.of(check);
@@ -78,10 +78,11 @@ impl Findings {
     }
 }
 
-/// Runs it and reads what it says: one JSON object a finding, the exit code that of its worst, and no secret anywhere.
+/// Runs the doctor and parses its output: one JSON object per finding, the exit code of the worst, and no secret
+/// anywhere.
 #[track_caller]
 pub fn doctor(latchkey: &Latchkey, arguments: &[&str]) -> Findings {
-    // Both at once: much of it is waiting.
+    // Both runs at once, because most of their time is waiting.
     let (ran, text) = std::thread::scope(|scope| {
         let text = scope.spawn(|| latchkey.run(&[&["doctor"][..], arguments].concat()));
         (latchkey.run(&[&["doctor", "--json"][..], arguments].concat()), text.join().unwrap())

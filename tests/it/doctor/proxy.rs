@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// Listens for as long as the test process lives; answers its port.
+/// Listens for as long as the test process lives; returns its port.
 pub fn proxy(upstream: u16, change: fn(String) -> String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

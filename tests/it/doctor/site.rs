@@ -35,7 +35,7 @@ async fn proxies_that_are_not_counted_right_are_found_and_counted() {
             .says("site.client-address", level, words)
             .says("site.headers", "ok", "")
             .says("site.cookie", "note", "without TLS");
-        // Past the proxy.
+        // Without the proxy.
         doctor(&latchkey, &["--url", &latchkey.origin()]).says(
             "site.reach",
             "warning",

@@ -6,7 +6,7 @@ use crate::support::certificates::Certificates;
 use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, free_port};
 
-/// One nginx for each: a port has one certificate.
+/// One nginx for each, because a port has one certificate.
 async fn nginx(certificates: &Certificates, name: &str, upstream: u16) -> Nginx {
     let port = free_port();
     let (certificate, key) =

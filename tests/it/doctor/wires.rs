@@ -1,4 +1,4 @@
-//! The transport security to a real Postgres with TLS, as `serve` and the doctor report it.
+//! The transport security of connections to a real Postgres with TLS, as `serve` and the doctor report it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -89,7 +89,7 @@ const WARNING: &str = "the connection to the database is not safe";
 async fn warned(latchkey: &Latchkey) -> Vec<Value> {
     let mut running = latchkey.serve_ready().await;
     running.logged("\"ready\"").await;
-    // Shut down cleanly, or the doctor would wait for its lock.
+    // Stopped cleanly; otherwise the doctor would wait for its lock.
     let lines = running.stop(Signal::SIGTERM).await.into_iter().filter(|line| line.contains(WARNING));
     lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
 }
@@ -142,7 +142,7 @@ async fn a_start_and_the_doctor_say_when_others_could_read_what_travels_to_the_d
         doctor(&latchkey, &[]).says("database.tls", level, words);
     }
 
-    // From the environment alone, and for the connection that goes past a pooler.
+    // From the environment alone, and for the connection that bypasses a pooler.
     let local = TestDb::new();
     let direct = on(postgres.url("127.0.0.1", "connect_timeout=3"))
         .with("LATCHKEY__DATABASE__DIRECT_URL", postgres.url(AWAY, "connect_timeout=3"))

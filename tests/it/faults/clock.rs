@@ -1,4 +1,4 @@
-//! The program's clock jumps, and the database's does not. `libfaketime` (Debian's `faketime`) makes it believe so.
+//! The program's clock jumps, and the database's does not. `libfaketime` (Debian's `faketime`) simulates it.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub async fn jumps() -> Vec<Outcome> {
             .with("LD_PRELOAD", library)
             .with("FAKETIME_TIMESTAMP_FILE", &file)
             .with("FAKETIME_NO_CACHE", "1")
-            // The monotonic clock runs on, as it does when an operator sets the clock.
+            // The monotonic clock does not jump, as when an operator sets the clock.
             .with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .with("DONT_FAKE_MONOTONIC", "1");
         vec![program]
@@ -48,12 +48,12 @@ pub async fn jumps() -> Vec<Outcome> {
     let codes = Rc::new(codes::enrol(&harness).await);
     harness.live().await;
     harness.side_job(spawn(codes::spend(Rc::clone(&harness.world), Rc::clone(&codes))));
-    // One that has run out, and one that was revoked.
+    // A session that has expired, and one that was revoked.
     let (mut expired, mut revoked) = (logged_in(&harness, 295).await, logged_in(&harness, 294).await);
     harness.execute("UPDATE sessions SET expires_at = now() - interval '5 minutes' FROM users WHERE users.id = principal AND email = 'link295@example.org'");
     revoked.get("/home").await.is(200);
     revoked.copy().post("/logout", &[]).await.is(303);
-    // A link that ran out half an hour ago.
+    // A link that expired half an hour ago.
     harness.execute("UPDATE user_tokens SET expires_at = now() - interval '30 minutes' FROM users WHERE users.id = user_id AND email = 'link290@example.org'");
     let mut slowest = Duration::ZERO;
     for jump in JUMPS {
@@ -92,7 +92,7 @@ async fn logged_in(harness: &Harness, number: usize) -> crate::support::browser:
     browser
 }
 
-/// The code of the app for the step before the database's, and again.
+/// The app's code for the step before the database's current one, used twice.
 async fn twice(harness: &Harness, codes: &codes::Codes) -> Vec<bool> {
     let origin = harness.world.origins[0].clone();
     let code = codes.authenticator.code(codes::step(harness));

@@ -1,4 +1,4 @@
-//! A user with an authenticator app and many recovery codes, each of which is used twice at once.
+//! A user with an authenticator app and many recovery codes, each of which is used twice at the same time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -22,18 +22,18 @@ use crate::history::actors::{PASSWORD, World};
 use crate::history::record::Done;
 use crate::support::authenticator_app::AuthenticatorApp;
 
-/// One of those who were handed links, which is not used so far down.
+/// One of the users with links, which this run does not reach.
 pub const OWNER: &str = "link298@example.org";
 
 const CODES: usize = 200;
 
-/// What recovery codes are hashed with, as the rows have it.
+/// The label that recovery codes are hashed with, as in the stored rows.
 const LABEL: &[u8] = b"latchkey recovery code";
 
 pub struct Codes {
     pub authenticator: AuthenticatorApp,
     codes: Vec<(String, String)>,
-    /// What both who used it were told.
+    /// The answers to both uses.
     spent: RefCell<Vec<[Done; 2]>>,
     next: Cell<usize>,
 }
@@ -66,7 +66,7 @@ pub async fn enrol(harness: &Harness) -> Codes {
     Codes { authenticator, codes, spent: RefCell::default(), next: Cell::new(0) }
 }
 
-/// The step of the database's clock.
+/// The current time step by the database's clock.
 pub fn step(harness: &Harness) -> i64 {
     let mut conn = latchkey::db::migrations::connect(&harness.url).expect("a connection");
     let step =
@@ -74,7 +74,7 @@ pub fn step(harness: &Harness) -> i64 {
     step.parse().expect("a number")
 }
 
-/// A browser with the password behind it: its cookies, and the token of the page that asks for a code.
+/// A browser with a pending log-in: its cookies, and the token of the page that asks for a code.
 pub async fn pending(world: &World, origin: &str) -> Option<(String, String)> {
     let fields = [("email", OWNER), ("password", PASSWORD)];
     let reply = fill_in(world, origin, "/login", &fields).await?;
@@ -86,7 +86,7 @@ pub async fn pending(world: &World, origin: &str) -> Option<(String, String)> {
     Some((format!("{cookies}; {}", page.all_cookies()), page.token()?))
 }
 
-/// Uses one code after another, each twice at once, until it is over.
+/// Uses one code after another, each twice at the same time, until the end.
 pub async fn spend(world: Rc<World>, codes: Rc<Codes>) {
     while !world.over.get() && codes.next.get() < CODES {
         let number = codes.next.get();

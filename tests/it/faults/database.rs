@@ -1,4 +1,4 @@
-//! Postgres restarts, hangs, has no connection left for us, and terminates the listeners' connections.
+//! Postgres restarts, hangs, has no free connection, and terminates the listeners' connections.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use super::proxy::Proxy;
 /// No answer takes longer: two seconds for a connection, four for the statement.
 const ANSWER_WITHIN: Duration = Duration::from_millis(6500);
 
-/// The length of a lasting fault: longer than any answer, shorter than the checker's time limit.
+/// The duration of a fault: longer than any answer, shorter than the checker's time limit.
 const LONG_ENOUGH: Duration = Duration::from_millis(7500);
 
-/// What the listening connections are called.
+/// The application name of the listening connections.
 pub const LISTENER: &str = "faults_listener";
 
 pub async fn restarts() -> Vec<Outcome> {
     vec![restart(Signal::SIGINT).await, restart(Signal::SIGQUIT).await]
 }
 
-/// Fast or immediate, as `pg_ctl restart -m` does it.
+/// A fast or immediate shutdown, as in `pg_ctl restart -m`.
 pub async fn restart(signal: Signal) -> Outcome {
     let mut harness = Harness::plain().await;
     harness.live().await;
@@ -54,7 +54,7 @@ pub async fn hangs() -> Vec<Outcome> {
     let back = harness.recovers(Instant::now()).await;
     let stopped = harness.judged("Postgres hangs: its processes stand still", Some(back)).await;
 
-    // A network that drops every packet, those of new connections included.
+    // A network that drops every packet, including those of new connections.
     let proxy = Rc::new(Proxy::new());
     let mut harness = Harness::new(&[], |program, url| {
         proxy.lead_to(url);
@@ -70,18 +70,18 @@ pub async fn hangs() -> Vec<Outcome> {
 }
 
 pub async fn is_exhausted() -> Vec<Outcome> {
-    // A lock on what everybody needs.
+    // A lock that every request needs.
     let mut harness = Harness::plain().await;
     harness.live().await;
     let mut in_the_way = migrations::connect(&harness.url).expect("a connection");
     in_the_way.batch_execute("BEGIN; LOCK TABLE users, sessions").expect("a lock");
-    // A connection whose wait for the lock has run out is free for a moment.
+    // A connection whose wait for the lock has timed out is free for a moment.
     answers_in_time(&mut harness, &[200, 503]).await;
     in_the_way.batch_execute("COMMIT").expect("an end");
     let back = harness.recovers(Instant::now()).await;
     let locked = harness.judged("Every connection waits for a lock", Some(back)).await;
 
-    // No room at the server.
+    // No free connection at the server.
     let mut harness = Harness::new(&[("max_connections", "24")], |program, _| vec![program]).await;
     harness.live().await;
     let url = format!("{}&application_name=crowd", harness.url);
@@ -89,7 +89,7 @@ pub async fn is_exhausted() -> Vec<Outcome> {
     let until = Arc::clone(&over);
     let crowd = task::spawn_blocking(move || {
         let (mut crowd, mut taken) = (Vec::new(), Some(taken));
-        // Terminates our connections, and those just being opened, so that the crowd takes their slots.
+        // Terminates our connections, including new ones, so that other clients take their slots.
         let ours = "SELECT pid::text FROM pg_stat_activity WHERE application_name <> 'crowd' AND backend_type = 'client backend' AND pg_terminate_backend(pid)";
         while !until.load(Ordering::Relaxed) {
             while let Ok(conn) = migrations::connect(&url) {
@@ -177,7 +177,7 @@ async fn answers_in_time(harness: &mut Harness, readiness: &[u16]) {
             .expect(reply.status == Some(503) && reply.retry_after, format!("a log-in: {:?}", reply.status));
         slowest = slowest.max(Duration::from_micros(reply.at.ended - reply.at.begun));
     }
-    // Long enough for requests under way to time out.
+    // Long enough for running requests to time out.
     time::sleep(LONG_ENOUGH.saturating_sub(begun.elapsed())).await;
     slowest = slowest.max(harness.slowest());
     harness.expect(slowest <= ANSWER_WITHIN, format!("an answer took {slowest:?}"));

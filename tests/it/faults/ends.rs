@@ -1,4 +1,4 @@
-//! The end of a program whose database hangs.
+//! The shutdown of a program whose database hangs.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::rows;
 use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
 
-/// What is left to write is waited for, but not for ever.
+/// The last writes are waited for, but not forever.
 const SOON: Duration = Duration::from_secs(15);
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! A second server takes over: after the first died, and while it still answers but only reads.
+//! A second server takes over: after the first has died, and while the first still answers but only reads.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -22,7 +22,7 @@ use super::side_jobs::fill_in;
 use crate::history::actors::PASSWORD;
 use crate::support::process::{DataDir, eventually};
 
-/// How long there is only a server that reads.
+/// How long only a read-only server is available.
 const ONLY_READS: Duration = Duration::from_secs(3);
 
 pub async fn fails_over() -> Vec<Outcome> {
@@ -35,7 +35,7 @@ async fn the_first_dies() -> Outcome {
     harness.stop_postgres(Signal::SIGQUIT).await;
     proxy.lead_to(&standby.url);
     proxy.cut();
-    // One that starts now finds every table, and may not believe what is in them: a standby is behind.
+    // An instance that starts now finds every table, but must not trust the content: a standby lags behind.
     let late = harness.programs[0].on_another_port().with("DATABASE_URL", &standby.url).serve().await;
     late.logged("waiting for the database").await;
     let begun = Instant::now();
@@ -65,7 +65,7 @@ async fn the_first_dies() -> Outcome {
     harness.judged("Failover: the first server dies", Some(back)).await
 }
 
-/// Nothing cuts the connections to it: the program has to leave by itself.
+/// Nothing cuts the connections to it: the program has to close them itself.
 async fn the_first_only_reads() -> Outcome {
     let (mut harness, proxy, standby) = pair().await;
     harness.live().await;
@@ -85,7 +85,7 @@ struct Standby {
 }
 
 impl Standby {
-    /// Returns when it writes.
+    /// Returns when the server accepts writes.
     async fn takes_over(&self, harness: &mut Harness) {
         harness.url.clone_from(&self.url);
         let mut standby = PgConnection::establish(&self.url).expect("a connection to the standby");
@@ -100,7 +100,7 @@ impl Standby {
     }
 }
 
-/// A server, a program that reaches it through a proxy, and a second server that has everything before it is told.
+/// A server, a program that reaches it through a proxy, and a synchronous standby.
 async fn pair() -> (Harness, Rc<Proxy>, Standby) {
     let proxy = Rc::new(Proxy::new());
     let harness = Harness::new(&[], |program, url| {
@@ -134,14 +134,14 @@ fn copy(harness: &Harness, into: &Path) {
         .output()
         .expect("pg_basebackup");
     assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
-    // As root it all belongs to root, which a server does not like.
+    // Root owns the directory, but Postgres refuses to run as root.
     let owner = fs::metadata(harness.dir.path().join("postgres")).expect("a cluster");
     let owner = format!("{}:{}", owner.uid(), owner.gid());
     let given = Command::new("chown").args(["-R", &owner]).arg(&target).status().expect("chown");
     assert!(given.success());
 }
 
-/// Beside the server's own programs.
+/// In the directory of the server's own programs.
 fn program(name: &str) -> PathBuf {
     let mut places: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -17,14 +17,14 @@ use crate::history::wire::Wire;
 
 const HERD: usize = 1000;
 
-/// What a hash costs by default.
+/// The default cost of a hash.
 const COST: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
 
-/// How long a logged-in user may wait for a page meanwhile, with one request per connection, on a machine that also
-/// runs the flood.
+/// How long a logged-in user may wait for a page, with one request per connection, on a machine that also runs the
+/// flood.
 const PAGE_WITHIN: Duration = Duration::from_secs(3);
 
-/// Two hashes at once of 19 MiB each, a thousand connections, and what the program is anyway.
+/// Two concurrent hashes of 19 MiB each, a thousand connections, and the program itself.
 const MOST_MEMORY: u64 = 256;
 
 pub async fn herd() -> Vec<Outcome> {
@@ -51,7 +51,7 @@ pub async fn herd() -> Vec<Outcome> {
             let (wire, url, token, nonce) =
                 (Rc::new(Wire::new()), format!("{origin}/login"), token.clone(), nonce.clone());
             spawn(async move {
-                // Half of them have no account.
+                // Half of the addresses have no account.
                 let email = if number % 2 == 0 {
                     format!("link{}@example.org", 40 + number / 4)
                 } else {

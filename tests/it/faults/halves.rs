@@ -1,4 +1,4 @@
-//! Finds half-done changes: compares the rows with the audit trail.
+//! Finds incomplete changes: compares the rows with the audit trail.
 
 use diesel::PgConnection;
 

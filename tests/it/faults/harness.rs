@@ -1,4 +1,4 @@
-//! The harness: a Postgres of its own, real programs on it, and actors who use them during a fault.
+//! The harness: its own Postgres, real programs, and actors who use them during a fault.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -40,11 +40,11 @@ pub type Settings = &'static [(&'static str, &'static str)];
 pub struct Harness {
     pub world: Rc<World>,
     pub ledger: Rc<Ledger>,
-    /// Straight to the database, past any proxy or pooler.
+    /// The database URL without any proxy or pooler.
     pub url: String,
     pub programs: Vec<Latchkey>,
     pub running: Vec<Option<Running>>,
-    /// The first user of the server stops it in the end.
+    /// The first user of the server stops it at the end.
     _server: LocalServer,
     pub dir: Rc<DataDir>,
     pub missed: Vec<String>,
@@ -57,7 +57,7 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// One program straight on the database.
+    /// One program, connected directly to the database.
     pub async fn plain() -> Self {
         Self::new(&[], |program, _| vec![program]).await
     }
@@ -66,7 +66,7 @@ impl Harness {
         Self::in_dir(DataDir::new(), settings, programs).await
     }
 
-    /// `settings` of the server; `programs` are made from one on it, and its URL.
+    /// `settings` of the server; `programs` are created from a program on it and its URL.
     pub async fn in_dir(
         dir: DataDir,
         settings: Settings,
@@ -116,7 +116,7 @@ impl Harness {
         }
     }
 
-    /// Starts the load; returns after a while.
+    /// Starts the load and returns after a while.
     pub async fn live(&mut self) {
         let mut rng = Rng::new(crate::history::seed());
         let world = &self.world;
@@ -149,7 +149,7 @@ impl Harness {
         }
     }
 
-    /// Waits until every instance is ready, accepts a log-in and knows the session: how long that took from `since`.
+    /// Waits until every instance is ready, accepts a log-in and knows the session. Returns the time since `since`.
     pub async fn recovers(&mut self, since: Instant) -> Duration {
         loop {
             let served =
@@ -174,7 +174,7 @@ impl Harness {
         Duration::from_micros(longest.unwrap_or_default())
     }
 
-    /// Ends the load, looks at everything that was acknowledged, and takes everything down.
+    /// Stops the load, checks everything that was acknowledged, and stops all processes.
     pub async fn judged(mut self, fault: &str, recovered_in: Option<Duration>) -> Outcome {
         time::sleep(CALM).await;
         self.world.over.set(true);
@@ -242,18 +242,18 @@ impl Harness {
         conn.batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
-    /// Ends the server with this signal and returns when it has ended.
+    /// Sends this signal to the server and returns when it has ended.
     pub async fn stop_postgres(&self, signal: Signal) {
         kill(self.dir.postgres().expect("a server"), signal).expect("a signal");
         eventually("the end of a server", async || self.dir.postgres().is_none().then_some(())).await;
     }
 
-    /// Returns when it accepts connections.
+    /// Returns when the server accepts connections.
     pub async fn start_postgres(&self) {
         drop(start(self.dir.path().to_owned(), self.settings).await);
     }
 
-    /// The server processes that serve a client.
+    /// The server processes with a client.
     pub fn backends(&self) -> Vec<Pid> {
         let url = &self.url;
         let query = "SELECT pid::text FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

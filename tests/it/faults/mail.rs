@@ -10,13 +10,13 @@ use super::rows;
 use crate::mail::{MailServer, SilentServer};
 use crate::support::process::{eventually, free_port};
 
-/// No request waits for mail: a registration costs a hash and two transactions.
+/// No request waits for mail: a registration takes a hash and two transactions.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
 const DUE: &str = "UPDATE outbox SET next_attempt_at = now() - interval '1 minute' WHERE sent_at IS NULL";
 
 pub async fn is_down() -> Vec<Outcome> {
-    // Refused, and then there.
+    // The mail server refuses connections, then accepts them.
     let port = free_port();
     let mut harness = Harness::new(&[], |program, _| vec![at(program, port)]).await;
     harness.live().await;
@@ -29,7 +29,7 @@ pub async fn is_down() -> Vec<Outcome> {
     let server = MailServer::start_on(port);
     let begun = Instant::now();
     harness.execute(DUE);
-    // It looks every ten seconds by itself, and sooner when there is something new.
+    // The deliverer looks every ten seconds, and earlier when there is a new email.
     eventually("a letter", async || (server.count() > 0).then_some(())).await;
     let back = begun.elapsed();
     harness.world.over.set(true);

@@ -1,5 +1,5 @@
-//! Every fault that `docs/faults.md` says we survive, injected into real processes under load. `bin/faults` runs all of
-//! them or those it is given, and prints each outcome; the quickest are part of every test run.
+//! Every fault in docs/faults.md, injected into real processes under load. `bin/faults` runs all of them or the given
+//! ones, and prints each outcome; every test run includes the quickest.
 
 mod clock;
 mod codes;
@@ -31,7 +31,7 @@ type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
 /// A fault by its name.
 type Fault = (&'static str, fn() -> Run);
 
-/// In the order of the table they are promised in.
+/// In the order of the table in docs/faults.md.
 const FAULTS: [Fault; 14] = [
     ("restart", || Box::pin(database::restarts())),
     ("failover", || Box::pin(failover::fails_over())),
@@ -49,7 +49,7 @@ const FAULTS: [Fault; 14] = [
     ("keys", || Box::pin(process::changes_its_key())),
 ];
 
-/// `bin/faults` names them, or says `all`.
+/// `bin/faults` passes their names, or `all`.
 #[actix_web::test]
 async fn no_fault_loses_a_commit_or_admits_an_attacker() {
     let wanted = std::env::var("LATCHKEY_FAULTS").ok();
@@ -80,7 +80,7 @@ fn chosen(names: &str) -> Vec<Fault> {
     names.split_whitespace().map(find).collect()
 }
 
-/// A column of texts.
+/// One text column.
 pub fn rows(conn: &mut PgConnection, query: &str) -> Vec<String> {
     select(sql::<Array<Text>>(&format!("ARRAY({query})")))
         .get_result(conn)

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Full service is back so soon after what failed is (SECURITY: within 5 s of the database, without a restart).
+/// Full service has to return within this time after the failed component did (5 s after the database, without a
+/// restart).
 pub const BACK_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
@@ -31,7 +32,7 @@ impl Outcome {
     }
 }
 
-/// As Markdown, which is how it is quoted.
+/// As a Markdown row for docs/faults.md.
 pub struct Table(pub Vec<Outcome>);
 
 impl Table {

@@ -17,18 +17,18 @@ use super::slow::{connect, open_files};
 
 const CONNECTIONS: usize = 2000;
 
-/// In MiB, with all of them at work.
+/// In MiB, with all clients active.
 const MOST_MEMORY: u64 = 256;
 
-/// In MiB: how much more there may be than before, a moment after they are gone.
+/// In MiB: how much more memory than before may be used shortly after the clients are gone.
 const STAYS: u64 = 64;
 
 const PAGE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Long enough for the kernel's buffers to fill and for those who do not read to be noticed (20 s).
+/// Long enough for the kernel's buffers to fill and for clients that do not read to be detected (20 s).
 const ATTACK: Duration = Duration::from_secs(15);
 
-/// What each third of them sends: files, pages of few bytes a request, and a second head that does not end.
+/// The requests of each third of the clients: files, short pages, and a second head that does not end.
 fn requests(asset: &str) -> [String; 3] {
     [
         format!("GET {asset} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(2000),
@@ -38,7 +38,7 @@ fn requests(asset: &str) -> [String; 3] {
 }
 
 pub async fn clients() -> Vec<Outcome> {
-    // Files are inherited: the program and this process hold an end each.
+    // The limit on files is inherited: the program and this process each hold one end.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("more files");
     let mut harness = Harness::plain().await;

@@ -1,4 +1,4 @@
-//! The program is killed, stopped, and given another key, under load.
+//! The program is killed, stopped, and given another secret, under load.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::history::rng::Rng;
 const KILLS: usize = 12;
 const ENDS: usize = 4;
 
-/// From the start of the process to its readiness.
+/// From the start of the process until it is ready.
 const STARTED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The grace period of a platform before SIGKILL.
+/// A platform's grace period before SIGKILL.
 const ENDED_WITHIN: Duration = Duration::from_secs(30);
 
 pub async fn is_killed() -> Vec<Outcome> {
@@ -65,7 +65,7 @@ pub async fn is_told_to_end() -> Vec<Outcome> {
     for pid in &stopped {
         let _ = kill(*pid, Signal::SIGSTOP);
     }
-    // Until every request under way waits for the database, and touches are to be flushed at the end.
+    // Until every running request waits for the database, and touches are due to be flushed at the end.
     time::sleep(CALM).await;
     let took = ends(&mut harness).await;
     harness.notes.push(format!("ended after {:.1} s", took.as_secs_f64()));
@@ -77,7 +77,7 @@ pub async fn is_told_to_end() -> Vec<Outcome> {
     vec![under_load, harness.judged("SIGTERM while Postgres hangs", Some(back)).await]
 }
 
-/// How long its end took; in good order, however long that is waited for.
+/// How long the shutdown took; asserts that it was clean.
 async fn ends(harness: &mut Harness) -> Duration {
     let mut running = harness.running[0].take().expect("a program");
     let begun = Instant::now();
@@ -97,13 +97,13 @@ async fn ends(harness: &mut Harness) -> Duration {
     took
 }
 
-/// A log-in that opened a session was answered.
+/// Every log-in that opened a session was answered.
 fn expect_answers_for_opened_sessions(harness: &mut Harness) {
     let mut conn = latchkey::db::migrations::connect(&harness.url).expect("a connection");
     let agents = rows(&mut conn, "SELECT user_agent FROM sessions");
     let untold: Vec<usize> = {
         let history = harness.world.history.borrow();
-        // Requests that still wait are answered in a moment.
+        // Waiting requests are answered shortly.
         let heard = history.log_ins.iter().enumerate().filter(|(_, one)| one.at.ended != u64::MAX);
         heard.filter(|(_, one)| one.done == Done::Unknown).map(|(session, _)| session).collect()
     };
@@ -115,7 +115,7 @@ fn expect_answers_for_opened_sessions(harness: &mut Harness) {
 const OLD: &str = "only-for-tests-0123456789-abcdefghijkl";
 const NEW: &str = "another-for-tests-9876543210-zyxwvutsrq";
 
-/// Instance by instance: first all learn the new key, then all use it; no user is logged out meanwhile.
+/// Instance by instance: first all learn the new secret, then all use it; no user is logged out meanwhile.
 pub async fn changes_its_key() -> Vec<Outcome> {
     let mut harness = Harness::new(&[], |program, _| {
         vec![program.clone().with("LATCHKEY__SECRET", OLD), program.on_another_port()]
@@ -137,7 +137,7 @@ pub async fn changes_its_key() -> Vec<Outcome> {
         }
     }
     let back = harness.recovers(Instant::now()).await;
-    // A cookie signed with a key that no instance knows.
+    // A cookie signed with a secret that no instance knows.
     let stranger = harness.programs[0]
         .on_another_port()
         .with("LATCHKEY__SECRET", "a-third-for-tests-0123456789-abcdefgh");

@@ -1,4 +1,4 @@
-//! A TCP port that forwards to a database's socket, can switch to another one, and can drop everything.
+//! A TCP port that forwards to a database's socket, can switch to another database, and can drop all packets.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -39,7 +39,7 @@ impl Proxy {
         Self { port, way }
     }
 
-    /// For new connections.
+    /// Affects new connections only.
     pub fn lead_to(&self, url: &str) {
         let url = url::Url::parse(&url.replace("@/", "@localhost/")).expect("a URL");
         let part =

@@ -20,7 +20,7 @@ use crate::history::actors::World;
 use crate::history::record::Done;
 use crate::history::wire::Reply;
 
-/// More links than a run uses.
+/// More links than one run uses.
 const LINKS: usize = 300;
 
 /// The last users are reserved for other parts of the tests.
@@ -31,7 +31,7 @@ pub const NEW_PASSWORD: &str = "analytical-engine-1837";
 #[derive(Default)]
 pub struct Ledger {
     pub registered: RefCell<Vec<(String, Done)>>,
-    /// For each link in turn, the answers to both uses.
+    /// For each link in turn, both answers.
     pub resets: RefCell<Vec<[Done; 2]>>,
     tokens: RefCell<Vec<String>>,
     next: Cell<usize>,
@@ -59,7 +59,7 @@ fn owner(number: usize) -> String {
     format!("link{number}@example.org")
 }
 
-/// Registers one person after another until it is over.
+/// Registers one visitor after another until the end.
 pub async fn register(world: Rc<World>, ledger: Rc<Ledger>) {
     while !world.over.get() {
         let number = ledger.registered.borrow().len();
@@ -80,7 +80,7 @@ pub async fn register(world: Rc<World>, ledger: Rc<Ledger>) {
     }
 }
 
-/// Uses one link after another, each twice at once, until it is over.
+/// Uses one link after another, each twice at the same time, until the end.
 pub async fn reset(world: Rc<World>, ledger: Rc<Ledger>) {
     while !world.over.get() && ledger.next.get() < LINKS - OTHERS {
         let number = ledger.next.get();
@@ -98,7 +98,7 @@ pub async fn reset(world: Rc<World>, ledger: Rc<Ledger>) {
             expect(&world, "POST /reset-password", &reply, &[303, 410, 422]);
             reply.done("/login")
         });
-        // Neither request reached the program: the link is good for another attempt.
+        // Neither request reached the program, so the link is used again.
         if told == [Done::No, Done::No] {
             sleep(Duration::from_millis(40)).await;
             continue;
@@ -118,7 +118,7 @@ impl Ledger {
     }
 }
 
-/// `None` if not even the page with the form's token was served.
+/// `None` if the page with the form could not be loaded.
 pub async fn fill_in(world: &World, origin: &str, path: &str, fields: &[(&str, &str)]) -> Option<Reply> {
     let page = world.wire.get(&format!("{origin}/login"), "").await;
     let (token, nonce) = (page.token()?, page.cookie("latchkey-form")?);
@@ -133,7 +133,7 @@ fn expect(world: &World, what: &str, reply: &Reply, expected: &[u16]) {
     }
 }
 
-/// Compares the answers with the rows when no request is under way any more.
+/// Compares the answers with the rows when no request is running any more.
 pub fn judge(conn: &mut PgConnection, ledger: &Ledger, outcome: &mut Outcome) {
     let waiting: HashSet<String> = rows(conn, "SELECT email_key FROM registrations").into_iter().collect();
     let written: HashSet<String> =

@@ -1,4 +1,4 @@
-//! Hundreds of clients that send a byte now and then, or read nothing.
+//! Hundreds of clients that send one byte at a time, or read nothing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -14,11 +14,12 @@ use super::outcome::Outcome;
 
 const MOST: usize = 300;
 
-/// The server waits 5 s for a head, 10 s for a body and 20 s for a client to read; noticing may take a moment more.
+/// The server waits 5 s for a head, 10 s for a body and 20 s for a client to read; the detection may take a moment
+/// longer.
 const GIVEN_UP_WITHIN: [(Kind, u64); 3] = [(Kind::Head, 5), (Kind::Body, 10), (Kind::Reader, 20)];
 const A_MOMENT: Duration = Duration::from_secs(4);
 
-/// Files asked for at once: more than the buffers of both sides hold.
+/// Files requested at once: more than the buffers of both sides hold.
 const PIPELINED: usize = 400;
 
 const PAGE_WITHIN: Duration = Duration::from_secs(2);
@@ -63,7 +64,7 @@ pub async fn clients() -> Vec<Outcome> {
     vec![harness.judged("Slow heads, bodies and readers", Some(back)).await]
 }
 
-/// How many were not given up in time, how long the last of the others were, and what they were told.
+/// How many connections were not closed in time, when the last of the others was closed, and what it received.
 fn hold(
     kind: Kind,
     address: &str,
@@ -72,7 +73,7 @@ fn hold(
     patience: Duration,
 ) -> (usize, Duration, String) {
     let begun = Instant::now();
-    // Clients that read nothing cause work first, which this fault does not measure.
+    // Clients that read nothing cause work at first, which this fault does not measure.
     let many = if kind == Kind::Reader { MOST / 3 } else { MOST };
     let mut open: Vec<TcpStream> = (0..many).filter_map(|_| connect(address).ok()).collect();
     let first = match kind {
@@ -80,7 +81,7 @@ fn hold(
         Kind::Body => format!(
             "POST /login HTTP/1.1\r\nHost: localhost\r\nCookie: {nonce}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\nemail="
         ),
-        // More answers than any buffer between us holds.
+        // More responses than all buffers in between hold.
         Kind::Reader => format!("GET {asset} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(PIPELINED),
     };
     for stream in &mut open {
@@ -119,7 +120,7 @@ fn hold(
     (open.len(), last, words)
 }
 
-/// With little room for what it is sent.
+/// With a small receive buffer.
 pub fn connect(address: &str) -> std::io::Result<TcpStream> {
     let address: SocketAddr = address.parse().expect("an address");
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;

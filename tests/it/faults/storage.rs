@@ -13,10 +13,10 @@ use super::side_jobs::fill_in;
 use crate::history::actors::PASSWORD;
 use crate::support::process::{DataDir, eventually};
 
-/// Room for a new cluster and little more.
+/// Space for a new cluster and little else.
 const SIZE: &str = "size=220m,mode=0711";
 
-/// A file system of its own in memory, for as long as this lives.
+/// Its own file system in memory, for as long as this value lives.
 struct Mount(String);
 
 impl Mount {
@@ -29,7 +29,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Processes that still have it open are about to end.
+        // Processes that have it open are about to end.
         let _ = Command::new("umount").args(["--lazy", &self.0]).output();
         // It could not be removed while it was in use.
         let _ = fs::remove_dir(&self.0);
@@ -52,7 +52,7 @@ pub async fn is_full() -> Vec<Outcome> {
     reader.log_in("link297@example.org", PASSWORD).await.redirects_to("/home");
     reader.get("/account").await.is(200);
 
-    // Everything that is left, and what others give back meanwhile.
+    // All remaining space, and what other processes free meanwhile.
     let filler = format!("{path}/filler");
     let before = trail(&harness);
     let begun = Instant::now();
@@ -73,7 +73,7 @@ pub async fn is_full() -> Vec<Outcome> {
     let alive = reader.get("/healthz").await.status;
     harness.expect(alive == 200, format!("liveness: {alive}"));
     fs::remove_file(&filler).expect("the filler");
-    // A server that could not write its WAL has stopped itself, and a supervisor would start it again.
+    // A server that could not write its WAL has stopped, and a supervisor would start it again.
     let mut how = "Postgres went on";
     if harness.dir.postgres().is_none() {
         how = "Postgres had stopped and was started again";

@@ -18,7 +18,7 @@ pub const PASSWORD: &str = "poetical-science-1843";
 /// Old keys kept per browser, which the actor tries again now and then.
 const OLD_KEYS: usize = 8;
 
-/// The name of a session in its row: what the browser calls itself.
+/// Identifies a session in its row: the user agent that the browser sends.
 pub fn agent(session: SessionId) -> String {
     format!("soak/{session}")
 }
@@ -34,9 +34,9 @@ pub struct World {
     pub origins: Vec<String>,
     pub people: Vec<Person>,
     pub history: RefCell<History>,
-    /// Ends of sessions named by their handles, which the rows tell at the end.
+    /// Ended sessions, named by their handles. The rows say afterwards which log-ins these were.
     pub revoked: RefCell<Vec<(String, Span, Done)>>,
-    /// How often a page brought the cookie again.
+    /// How often a page set the cookie again.
     pub signed_anew: Cell<usize>,
     pub over: Cell<bool>,
 }
@@ -51,7 +51,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// While the secret changes, a cookie that was signed with the other one comes back signed anew.
+    /// While the secret changes, a cookie that was signed with the other secret is returned, signed again.
     pub fn take_newly_signed(&mut self, reply: &Reply) {
         if let Some(cookie) = reply.cookie("latchkey").filter(|_| reply.status == Some(200)) {
             self.cookie = cookie;
@@ -68,7 +68,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Runs until the end; returns the remaining keys.
+    /// Runs until the end and returns the remaining keys.
     pub async fn live(mut self) -> Vec<Held> {
         while !self.world.over.get() {
             let Some(held) = self.held.clone() else {
@@ -83,7 +83,7 @@ impl Actor {
                 84..90 => self.revoke_one(&held).await,
                 90..92 => self.revoke_others(&held).await,
                 92..96 => self.log_out(&held).await,
-                // Log in at another instance, without logging out here.
+                // Log in at another instance without logging out here.
                 _ => self.give_up(),
             }
         }
@@ -98,7 +98,7 @@ impl Actor {
             self.world.look_at("GET /login", &form, &[200]);
             return self.rest().await;
         };
-        // The log-in is numbered before its outcome is known.
+        // The log-in is numbered before its result is known.
         let at = Span { begun: self.world.wire.now(), ended: u64::MAX };
         let session = self.world.history.borrow().log_ins.len();
         let log_in = LogIn { person: self.person, at, done: Done::Unknown };
@@ -118,7 +118,7 @@ impl Actor {
                 let key = self.world.new_key(session);
                 self.held = Some(Held { session, key, cookie, token: String::new() });
             }
-            // The user may be disabled, and will be enabled again.
+            // The user may be disabled, and will be enabled later.
             _ => self.rest().await,
         }
     }
@@ -152,7 +152,7 @@ impl Actor {
             return;
         };
         let cookie = reply.cookie("latchkey");
-        // Without a new key it lost against something else, and leads on all the same.
+        // Without a new key, the request lost a race, and the answer redirects anyway.
         let done = match reply.done("/home") {
             Done::Yes if cookie.is_none() => Done::No,
             done => done,
@@ -212,12 +212,12 @@ impl Actor {
         let origin = self.anywhere();
         let reply = self.world.wire.post(&format!("{origin}/logout"), &held.cookie, &fields).await;
         self.world.look_at("POST /logout", &reply, &[303]);
-        // It answers the same to a key that is dead already.
+        // The answer is the same for a dead key.
         self.world.ended(Ended::Session(held.session), reply.at, reply.done("/login"));
         self.give_up();
     }
 
-    /// Posts a form as a logged-in user, and records whether it was accepted as theirs.
+    /// Posts a form as a logged-in user, and records whether it was accepted.
     pub async fn post(
         &mut self,
         held: &Held,
@@ -263,7 +263,7 @@ impl Actor {
 }
 
 impl World {
-    /// Asks for the home page with this key, and notes what it says.
+    /// Requests the home page with this key, and records the result.
     pub async fn look(&self, held: &Held, origin: &str) -> Reply {
         let reply = self.wire.get(&format!("{origin}/home"), &held.cookie).await;
         self.look_at("GET /home", &reply, &[200, 303]);

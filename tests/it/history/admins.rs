@@ -1,10 +1,10 @@
-//! Administrators: they disable and enable people, change their roles and end their sessions.
+//! Administrators, who disable and enable users, change their roles and end their sessions.
 
 use super::actors::{Actor, Held};
 use super::record::{Done, Ended, Field, PersonId, Span};
 
 impl Actor {
-    /// An administrator for `wards`; no other actor administers these users.
+    /// An administrator of `wards`; no other actor administers these users.
     pub async fn administer(mut self, wards: &[PersonId]) -> Vec<Held> {
         while !self.world.over.get() {
             let Some(held) = self.held.clone() else {
@@ -20,7 +20,7 @@ impl Actor {
             }
             self.rest().await;
         }
-        // Users who are still disabled stay so: the history is checked as it is.
+        // Users who are disabled at the end stay so: the history is checked as it is.
         self.old.extend(self.held);
         self.old
     }
@@ -67,7 +67,7 @@ impl Actor {
         let page = format!("/admin/users/{}", self.world.people[ward].id);
         let reply = self.post(held, &format!("{page}/{what}"), fields, &[303]).await?;
         if reply.status == Some(303) && reply.location.starts_with("/confirm") {
-            // The quarter of an hour is over.
+            // The confirmation has expired.
             self.held = None;
         }
         Some((reply.at, reply.done(&page)))

@@ -50,7 +50,7 @@ impl History {
         self
     }
 
-    /// How many were served too late, lost, and shown something old.
+    /// How many requests were served too late, lost, or shown outdated data.
     fn faults(&self) -> [usize; 3] {
         let verdict = check(self);
         [verdict.served_after.len(), verdict.lost.len(), verdict.stale.len()]
@@ -70,7 +70,7 @@ const STALE: [usize; 3] = [0, 0, 1];
 fn a_session_that_is_served_after_the_answer_to_its_end_is_found() {
     let over = || base().ended(Ended::Session(0), at(10, 12), Done::Yes);
     assert_eq!(over().used(0, at(13, 14), Saw::In(None)).faults(), SERVED);
-    // It began before the answer was there.
+    // It began before the answer arrived.
     assert_eq!(over().used(0, at(11, 14), Saw::In(None)).faults(), GOOD);
     assert_eq!(over().used(0, at(13, 14), Saw::Out).faults(), GOOD);
     assert_eq!(over().used(0, at(13, 14), Saw::Nothing).faults(), GOOD);
@@ -122,7 +122,7 @@ fn ending_the_other_sessions_spares_the_current_one_and_other_users() {
 #[test]
 fn logging_in_while_or_after_all_sessions_are_ended() {
     let over = |log_in| base().ended(Ended::All(0), at(10, 12), Done::Yes).logged_in(log_in, Done::Yes);
-    // At the same time: it may be among them.
+    // Concurrent, so it may be one of the sessions that were ended.
     for saw in [Saw::In(None), Saw::Out] {
         assert_eq!(over(at(9, 11)).used(3, at(13, 14), saw).faults(), GOOD);
     }
@@ -149,7 +149,7 @@ fn a_disabled_person_has_no_session_and_gets_none() {
     assert_eq!(disabled().logged_in(at(13, 14), Done::Yes).faults(), STALE);
     assert_eq!(disabled().logged_in(at(13, 14), Done::No).faults(), GOOD);
     assert_eq!(base().logged_in(at(13, 14), Done::No).faults(), STALE, "refused for no reason");
-    // It was let in at the same time, so it came first, so it was ended.
+    // It was admitted concurrently, so it came first and was ended.
     assert_eq!(
         disabled().logged_in(at(9, 11), Done::Yes).used(3, at(13, 14), Saw::In(None)).faults(),
         SERVED

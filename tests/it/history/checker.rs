@@ -6,15 +6,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::record::{Done, End, Ended, Field, History, KeyId, PersonId, Saw, SessionId, Span, Write};
 
-/// A request without an answer may still have its effect so long after it was given up: a process that stood still
-/// goes on, the database finishes what it had begun. In microseconds; no fault of ours lasts half as long.
+/// A request without an answer may still take effect for this long after it was given up: a stopped process continues,
+/// and the database finishes what it began. In microseconds; none of the faults lasts half as long.
 pub const SETTLED: u64 = 10_000_000;
 
 #[derive(Default)]
 pub struct Verdict {
     pub served_after: Vec<String>,
     pub lost: Vec<String>,
-    /// Of names, roles and log-ins.
+    /// Outdated names, roles and log-ins that were served.
     pub stale: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Verdict {
     }
 }
 
-/// When something ended: surely from `surely` on, and no earlier than `maybe`.
+/// When something ended: certainly from `surely` on, and not before `maybe`.
 #[derive(Clone, Copy)]
 struct Over {
     surely: u64,
@@ -78,12 +78,12 @@ pub fn surely_over(history: &History) -> BTreeSet<SessionId> {
         .collect()
 }
 
-/// The last moment at which it can have had its effect.
+/// The last moment at which it can have taken effect.
 fn latest(at: Span, done: Done) -> u64 {
     if done == Done::Yes { at.ended } else { at.ended.saturating_add(SETTLED) }
 }
 
-/// All operations that had an effect or may have had one, grouped by session and user.
+/// All operations that took effect or may have, grouped by session and user.
 struct Ends<'h> {
     sessions: HashMap<SessionId, Vec<&'h End>>,
     /// Each end, with the earliest time at which the user may have been enabled again.
@@ -130,7 +130,7 @@ impl<'h> Ends<'h> {
     }
 }
 
-/// When they may have been enabled again after this `end`.
+/// When the user may have been enabled again after this `end`.
 fn enabled_after(history: &History, end: &End) -> u64 {
     let Ended::Disabled(person) = end.what else { return 0 };
     let enabled = history.writes.iter().filter(|write| {
@@ -163,7 +163,7 @@ fn registers(history: &History) -> Registers<'_> {
     registers
 }
 
-/// Who was seen to be what, and when.
+/// The observed values of users, with times.
 fn observations(history: &History) -> Vec<(PersonId, Field, String, Span)> {
     let owner = |key: KeyId| history.log_ins[history.keys[key]].person;
     let mut seen = Vec::new();

@@ -1,5 +1,5 @@
 //! The faults of the simulation, one after another in seeded order: instances and the backends of their listeners are
-//! stopped, connections are cut, instances are killed and started again, Postgres crashes.
+//! stopped, connections are cut, instances are killed and restarted, Postgres crashes.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -26,17 +26,17 @@ pub struct Faults {
     pub programs: Vec<Latchkey>,
     pub running: Vec<Option<Running>>,
     pub rng: Rng,
-    /// How often each happened.
+    /// How often each fault happened.
     pub counts: BTreeMap<&'static str, usize>,
 }
 
 impl Faults {
-    /// Until it is over; everything runs again then.
+    /// Runs until the end, and leaves everything running.
     pub async fn happen(mut self) -> Self {
         let mut turn = self.rng.below(6);
         while !self.world.over.get() {
             time::sleep(self.random_ms(100, 900)).await;
-            // In turn, so that a short run sees each of them.
+            // In turn, so that a short run includes each of them.
             let what = turn % 6;
             turn += 1;
             let name = match what {
@@ -108,7 +108,7 @@ impl Faults {
         eventually("the end of a server", async || self.dir.postgres().is_none().then_some(())).await;
         time::sleep(self.random_ms(0, 500)).await;
         let dir = self.dir.path().to_owned();
-        // The first user of the server stops it in the end.
+        // The first user of the server stops it at the end.
         task::spawn_blocking(move || drop(start(&dir))).await.expect("a server");
         "databases crashed"
     }
@@ -118,7 +118,7 @@ impl Faults {
     }
 }
 
-/// The test's own cluster. What a commit answered survives a crash of the server, if not of the machine.
+/// The test's own cluster. Acknowledged commits survive a crash of the server, but not of the machine.
 pub fn start(dir: &std::path::Path) -> LocalServer {
     let settings = &[("fsync", "off"), ("max_connections", "100")];
     LocalServer::start(&LocalPostgresOptions { settings, ..LocalPostgresOptions::new(dir) })

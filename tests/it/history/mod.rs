@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use simulation::Simulation;
 
-/// Long enough for every kind of fault to come up.
+/// Long enough for every kind of fault.
 const SHORT: Duration = Duration::from_secs(12);
 
-/// `bin/soak` sets the minutes.
+/// `bin/soak` sets the number of minutes.
 #[actix_web::test]
 async fn under_faults_no_ended_session_is_served_and_no_live_one_is_lost() {
     let minutes: Option<f64> = setting("SOAK_MINUTES");

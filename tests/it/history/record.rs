@@ -1,18 +1,18 @@
-//! The recorded history from the clients' view: every request, its times by one clock, and its answer.
+//! The recorded history from the clients' point of view: every request, its times by one clock, and its answer.
 
-/// A number of the log-in that opened it; known before it is known whether that succeeded.
+/// The number of the log-in that opened it, assigned before it is known whether the log-in succeeded.
 pub type SessionId = usize;
 pub type KeyId = usize;
 pub type PersonId = usize;
 
-/// Microseconds of the one clock: when a request was sent, and when its answer (or the lack of one) was there.
+/// Microseconds of one clock: when a request was sent, and when its answer arrived or was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub begun: u64,
     pub ended: u64,
 }
 
-/// Whether a request had its effect.
+/// Whether a request took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Yes,
@@ -42,17 +42,17 @@ pub struct Profile {
 /// The target of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// By a rotation, which gives the session another one.
+    /// By a rotation, which gives the session another key.
     Key(KeyId),
     Session(SessionId),
-    /// All sessions of a user but one.
+    /// All sessions of a user except one.
     Others(PersonId, SessionId),
     All(PersonId),
-    /// All sessions, and no new one until the user is enabled.
+    /// All sessions; and no new session until the user is enabled.
     Disabled(PersonId),
 }
 
-/// A field of a user that later requests show.
+/// A field of a user that later requests read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Field {
     Name,
@@ -88,7 +88,7 @@ pub struct Write {
 
 #[derive(Default)]
 pub struct History {
-    /// By their [`SessionId`].
+    /// Indexed by [`SessionId`].
     pub log_ins: Vec<LogIn>,
     /// The session of each key.
     pub keys: Vec<SessionId>,

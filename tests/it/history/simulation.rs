@@ -1,4 +1,4 @@
-//! Starts the cluster, the instances and the actors, runs them for a while, and summarises.
+//! Starts the cluster, the instances and the actors, runs them for a while, and summarises the results.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -119,7 +119,7 @@ pub fn unthrottled(url: &str) -> Latchkey {
         .with("LATCHKEY__THROTTLE__ADDRESS_FREE", "1000000")
 }
 
-/// With people of its own, whose addresses begin with `name`.
+/// With its own users, whose addresses begin with `name`.
 pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
     let (people, history) = admit(url, name, PEOPLE, ADMINS).await;
     Rc::new(World {
@@ -133,7 +133,7 @@ pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
     })
 }
 
-/// Runs every browser and every administrator until the end; each returns its remaining keys.
+/// Runs every browser and every administrator until the end, and returns their remaining keys.
 pub fn lives(world: &Rc<World>, rng: &mut Rng) -> Vec<JoinHandle<Vec<Held>>> {
     let mut actor =
         |person| Actor { world: Rc::clone(world), person, held: None, old: Vec::new(), rng: rng.branch() };
@@ -149,7 +149,7 @@ pub fn lives(world: &Rc<World>, rng: &mut Rng) -> Vec<JoinHandle<Vec<Held>>> {
     lives
 }
 
-/// People and administrators, and what is known of them from the beginning.
+/// Users and administrators, and their initial state.
 pub async fn admit(url: &str, name: &str, members: usize, admins: usize) -> (Vec<Person>, History) {
     let hasher = Hasher::new(CHEAP, 4, 64).expect("a hasher");
     let password = Password::given(PASSWORD).expect("a password");
@@ -174,7 +174,7 @@ pub async fn admit(url: &str, name: &str, members: usize, admins: usize) -> (Vec
     (people, history)
 }
 
-/// The rows know which log-in a handle belongs to.
+/// The rows say which log-in a handle belongs to.
 pub fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
     let mut conn = migrations::connect(url).expect("a connection");
     let rows: String = select(sql::<Text>(
@@ -196,7 +196,7 @@ pub fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
 impl Summary {
     pub fn of(seed: u64, world: &World, counts: BTreeMap<&'static str, usize>) -> Self {
         let mut history = world.history.borrow_mut();
-        // Requests without any recorded outcome.
+        // Requests without a recorded result.
         for log_in in &mut history.log_ins {
             log_in.at.ended = log_in.at.ended.min(world.wire.now());
         }

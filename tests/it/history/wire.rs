@@ -10,7 +10,7 @@ use reqwest::{Client, Method, redirect};
 
 use super::record::{Done, Span};
 
-/// Longer than the program may take for any answer; shorter than what [`super::checker::SETTLED`] allows for.
+/// Longer than the program may take for any answer; shorter than [`super::checker::SETTLED`] allows for.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 #[derive(Clone)]
@@ -20,12 +20,12 @@ pub struct Wire {
     tally: Rc<RefCell<Tally>>,
 }
 
-/// How many requests were sent, and how many failed.
+/// The number of requests, and of those that failed.
 #[derive(Clone, Default)]
 pub struct Tally {
     /// By method.
     pub sent: BTreeMap<&'static str, usize>,
-    /// By method and what came instead of an answer.
+    /// By method and by what was received instead of an answer.
     pub failed: BTreeMap<(&'static str, String), usize>,
     /// The times of the first and the last failure.
     pub first_failed: Option<u64>,
@@ -108,7 +108,7 @@ impl Wire {
         if let Ok(response) = request.send().await {
             let status = response.status().as_u16();
             let headers = response.headers().clone();
-            // A truncated answer counts as no answer.
+            // A truncated answer counts as none.
             if let Ok(body) = response.text().await {
                 let text =
                     |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
@@ -126,7 +126,7 @@ impl Wire {
 }
 
 impl Reply {
-    /// `name=value`, as a browser sends it back.
+    /// The cookie as `name=value`, as a browser sends it back.
     pub fn cookie(&self, name: &str) -> Option<String> {
         let begins = format!("{name}=");
         let set = self.cookies.iter().rev().find(|cookie| cookie.starts_with(&begins))?;
@@ -134,13 +134,13 @@ impl Reply {
         (pair.len() > begins.len() && !set.contains("Max-Age=0")).then_some(pair)
     }
 
-    /// All that were set, as a browser sends them back.
+    /// All cookies that were set, as a browser sends them back.
     pub fn all_cookies(&self) -> String {
         let pairs: Vec<&str> = self.cookies.iter().filter_map(|cookie| cookie.split(';').next()).collect();
         pairs.join("; ")
     }
 
-    /// What stands between these words the first time.
+    /// The text between the first occurrence of these two texts.
     pub fn between(&self, before: &str, after: &str) -> Option<String> {
         let (_, rest) = self.body.split_once(before)?;
         Some(rest.split_once(after)?.0.to_owned())
@@ -151,23 +151,23 @@ impl Reply {
         Some(field.split_once("value=\"")?.1.split('"').next()?.to_owned())
     }
 
-    /// It was sent on to exactly there.
+    /// Whether it redirects to exactly this path.
     pub fn leads_to(&self, path: &str) -> bool {
         self.status == Some(303) && self.location == path
     }
 
-    /// It was asked to log in.
+    /// Whether it redirects to the log-in page.
     pub fn is_turned_away(&self) -> bool {
         self.status == Some(401)
             || (self.status == Some(303) && self.location.split('?').next() == Some("/login"))
     }
 
-    /// Nothing can be concluded from it: a proxy's 502 and 504 included.
+    /// Whether nothing can be concluded from it, as from a proxy's 502 or 504.
     pub fn is_nothing(&self) -> bool {
         matches!(self.status, None | Some(408 | 502 | 503 | 504))
     }
 
-    /// Of something that answers with a page to go to next.
+    /// The redirect target in the answer.
     pub fn done(&self, path: &str) -> Done {
         if self.leads_to(path) {
             Done::Yes

@@ -1,4 +1,4 @@
-//! Several instances of the program over one database: a change made at one of them holds at the others from the next
+//! Several instances of the program on one database: a change at one of them takes effect at the others from the next
 //! request on.
 
 mod people;

@@ -1,4 +1,5 @@
-//! Account operations on three running servers: an operation on one holds from the next request on the others.
+//! Account operations on three running servers: an operation on one takes effect on the others from the next request
+//! on.
 
 use futures_util::future::join_all;
 use latchkey::identity::{Client, Role, UserId};
@@ -25,7 +26,7 @@ impl Servers {
         Self { apps, ada }
     }
 
-    /// A browser at the first, and copies of it at the others; all of them in their server's memory.
+    /// A browser at the first server, and copies of it at the others; all of their sessions are in memory.
     async fn everywhere(&self) -> [Browser; 3] {
         let one = self.apps[0].logged_in(&self.ada).await;
         let [_, b, c] = &self.apps;
@@ -109,7 +110,7 @@ async fn logging_out_confirming_and_ending_others_hold_everywhere() {
     let servers = Servers::new().await;
     let mut browsers = servers.everywhere().await;
     let mut other = servers.everywhere().await;
-    // The key rotates: those who copied the old one are out, the session goes on.
+    // The key rotates: copies of the old key are logged out, the session continues.
     browsers[1].fill_in("/confirm", &[("password", servers.ada.password)]).await.redirects_to("/home");
     assert_eq!(who_is_in(&mut browsers).await, [false, true, false]);
     let cookies = browsers[1].cookies.clone();
@@ -132,7 +133,7 @@ async fn logging_out_confirming_and_ending_others_hold_everywhere() {
 async fn a_user_who_is_deleted_by_hand_is_soon_logged_out_everywhere() {
     let servers = Servers::new().await;
     let mut browsers = servers.everywhere().await;
-    // Returns when every instance has heard it.
+    // Returns when every instance has applied it.
     servers.apps[0].db.execute(&format!("DELETE FROM users WHERE id = '{}'", servers.ada.id));
     assert_eq!(who_is_in(&mut browsers).await, [false; 3]);
 }

@@ -1,4 +1,4 @@
-//! The real program, beside a server of the tests over the same database.
+//! The real program and a server of the tests on one database.
 
 use latchkey::identity::{Client, UserId};
 use nix::sys::signal::Signal;
@@ -29,7 +29,7 @@ async fn a_process_that_stood_still_meanwhile_refuses_the_first_request_it_sees(
         let begun = std::time::Instant::now();
         app.accounts.admin.revoke_sessions_of(None, UserId(ada.id), Client::operator()).await.unwrap();
         assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
-        // It is in line before the process goes on.
+        // It is queued before the process continues.
         let home = actix_web::rt::spawn(async move { browser.get("/home").await });
         actix_web::rt::task::yield_now().await;
         running.signal(Signal::SIGCONT);

@@ -17,7 +17,7 @@ async fn a_passkey_alone_logs_in() {
     assert_eq!(answer.is(200).json(), json!({"next": "/home"}));
     assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["latchkey", "latchkey-browser", "latchkey-form"]);
     browser.get("/home").await.is(200).says("Ada Lovelace").says("Passkey");
-    // Fresh: nothing asks to confirm.
+    // A new log-in needs no confirmation.
     let page = browser.get("/account/security").await;
     page.is(200).says("last used just now");
     let factors: String = app.db.scalar("SELECT string_agg(factor, ' ' ORDER BY created_at) FROM sessions");
@@ -89,7 +89,7 @@ async fn an_answer_counts_once_also_when_it_comes_many_times_at_once() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 422, 422, 422, 422, 422, 422, 422]);
     assert_eq!(app.live_sessions(&ada), sessions + 1);
-    // A fresh signature does not help later either.
+    // A new signature is not accepted later either.
     refuses(&browser.post_json("/login/passkey/finish", &device.sign(&options)).await, EXPIRED);
 }
 
@@ -164,12 +164,12 @@ async fn a_session_is_confirmed_with_passkeys_of_its_own_person_only() {
     let (key, sessions) = (browser.key(), app.live_sessions(&grace));
     refuses(&prove(&mut browser, &mut graces).await, UNKNOWN);
     assert_eq!(app.events("confirm-refused"), 1);
-    // Nor with one that claims to be hers.
+    // Nor is one that claims to be hers.
     graces.user = Some(ada.id.as_bytes().to_vec());
     refuses(&prove(&mut browser, &mut graces).await, UNKNOWN);
     browser.get("/account/security").await.redirects_to("/confirm?next=/account/security");
     assert_eq!((browser.key(), app.live_sessions(&grace)), (key, sessions));
-    // A device that does not say whose it is will do where that is known.
+    // A response without a user is accepted if the user is known.
     adas.user = None;
     prove(&mut browser, &mut adas).await.is(200);
     browser.get("/account/security").await.is(200);
@@ -184,7 +184,7 @@ async fn a_user_without_a_passkey_is_not_asked_for_one() {
     let page = browser.get("/confirm").await;
     page.is(200).does_not_say("passkey");
     assert_eq!(page.count("script"), 0);
-    // With an empty list the browser would offer any user's passkey.
+    // With an empty list, the browser would offer any user's passkey.
     refuses(&browser.post_json("/confirm/passkey/start", &json!({})).await, UNKNOWN);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM ceremonies"), 0);
 }

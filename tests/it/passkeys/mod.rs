@@ -14,7 +14,7 @@ use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::{Answer, Browser};
 
-/// A passkey of `person`, made in a browser of its own.
+/// A passkey of `person`, created in a new browser.
 pub async fn passkey_of(app: &TestApp, person: &Person) -> Authenticator {
     let mut browser = app.logged_in(person).await;
     let mut device = Authenticator::new(&app.origin);
@@ -29,7 +29,7 @@ pub async fn inside(app: &TestApp, device: &mut Authenticator) -> Browser {
     browser
 }
 
-/// Makes a passkey on `device`.
+/// Creates a passkey on `device`.
 pub async fn add(browser: &mut Browser, device: &mut Authenticator) -> Answer {
     let options = asked(browser, "/account/passkeys/start").await;
     let made = device.make(&options);
@@ -44,26 +44,27 @@ pub async fn prove(browser: &mut Browser, device: &mut Authenticator) -> Answer 
     browser.post_json(&path, &signed).await
 }
 
-/// The rows for a passkey: of the page that confirms if this browser is logged in, of the log-in page if not.
+/// The paths for a passkey: those of the confirmation page if this browser is logged in, otherwise those of the log-in
+/// page.
 fn rows_for(browser: &Browser) -> &'static str {
     if browser.cookies.contains_key("latchkey") { "/confirm/passkey" } else { "/login/passkey" }
 }
 
-/// The question at the log-in page, or at the one to confirm.
+/// The options for the browser, at the log-in page or at the confirmation page.
 pub async fn asked_to_log_in(browser: &mut Browser) -> Value {
     let path = format!("{}/start", rows_for(browser));
     asked(browser, &path).await
 }
 
 pub async fn asked(browser: &mut Browser, path: &str) -> Value {
-    // For its token.
+    // For the form token of the page.
     let page = if browser.cookies.contains_key("latchkey") { "/account" } else { "/login" };
     browser.get(page).await.is(200);
     let answer = browser.post_json(path, &json!({})).await;
     answer.is(200).json()
 }
 
-/// A refusal says why, as a problem document.
+/// A refusal states its reason, as a problem document.
 #[track_caller]
 pub fn refuses(answer: &Answer, code: &str) {
     answer.is(422).is_refused(code);

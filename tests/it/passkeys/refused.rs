@@ -15,7 +15,7 @@ struct Door {
     ada: Person,
     device: Authenticator,
     sessions: i64,
-    /// The browser in which the owner registered it.
+    /// The browser in which the owner registered the passkey.
     own: Browser,
 }
 
@@ -79,7 +79,7 @@ async fn a_passkey_whose_counter_went_back() {
     }
     let mut door = Door { sessions: door.sessions + 3, device, ..door };
     door.keeps_out(copy.clone(), COPIED).await;
-    // The same again is no better, nor one that stopped counting.
+    // The same counter again is refused, and so is a passkey that stopped counting.
     door.keeps_out(Authenticator { counter: door.device.counter - 1, ..copy.clone() }, COPIED).await;
     door.keeps_out(Authenticator { counts: false, counter: 0, ..copy }, COPIED).await;
     assert_eq!(door.app.events("passkey-copied"), 3);
@@ -90,7 +90,7 @@ async fn a_passkey_whose_counter_went_back() {
     assert_eq!(told, [door.ada.email]);
     let page = door.own.get("/account/security").await;
     page.has_notice("passkey-copied");
-    // The server cannot know which one is the owner's; the one with the higher counter goes on.
+    // The server cannot know which one is the owner's; the one with the higher counter keeps working.
     prove(&mut door.app.browser(), &mut door.device.clone()).await.is(200);
 }
 
@@ -136,7 +136,7 @@ async fn a_passkey_that_names_another_user_or_none() {
 async fn a_signature_that_was_tampered_with() {
     let door = Door::new().await;
     let other = Authenticator::new(&door.app.origin);
-    // Another key under the id of this one.
+    // Another key under the same credential id.
     let forged =
         Authenticator { id: door.device.id.clone(), user: door.device.user.clone(), counter: 9, ..other };
     door.keeps_out(forged, NOT_CHECKED).await;
@@ -162,14 +162,14 @@ async fn an_answer_to_the_challenge_of_another_browser() {
     let mut thief = door.app.browser();
     thief.get("/login").await.is(200);
     refuses(&thief.post_json("/login/passkey/finish", &signed).await, EXPIRED);
-    // Asked as a visitor, answered in a session: another matter.
+    // Requested as a visitor, answered in a session: for another purpose.
     let mut inside = door.own.copy();
     inside.get("/account").await.is(200);
     refuses(&inside.post_json("/confirm/passkey/finish", &signed).await, EXPIRED);
     let to_confirm = asked(&mut inside, "/confirm/passkey/start").await;
     let confirming = door.device.clone().sign(&to_confirm);
     refuses(&thief.post_json("/login/passkey/finish", &confirming).await, EXPIRED);
-    // The one who was asked may still answer.
+    // The browser that requested it may still respond.
     victim.post_json("/login/passkey/finish", &signed).await.is(200);
 }
 

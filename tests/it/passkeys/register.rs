@@ -24,7 +24,7 @@ async fn a_passkey_is_asked_for_that_finds_its_account_and_verifies_its_person()
     assert_eq!(selection["userVerification"], "required");
     assert_eq!(options["attestation"], "none");
     assert_eq!(options["excludeCredentials"], json!([]));
-    // 64 bits at least, by ASVS 5.0 6.7.2.
+    // At least 64 bits (ASVS 5.0 6.7.2).
     assert!(options["challenge"].as_str().unwrap().len() >= 43);
 }
 
@@ -60,7 +60,7 @@ async fn one_device_makes_one_passkey_for_an_account_and_none_for_two() {
     let excluded = &options["publicKey"]["excludeCredentials"];
     assert_eq!(excluded.as_array().unwrap().len(), 1);
     assert_eq!(excluded[0]["id"], latchkey::secret::encode(&device.id));
-    // A browser that asks all the same.
+    // A browser that requests it anyway.
     let again = browser.post_json("/account/passkeys/finish", &device.make(&options)).await;
     refuses(&again, "already-registered");
     // Another user who knows the credential id cannot register it as theirs.
@@ -88,7 +88,7 @@ async fn an_invalid_registration_creates_no_passkey() {
         assert_eq!(answer.status, 422, "{what}");
         refuses(&answer, words);
     }
-    // The answer to a log-in makes none either, nor the other way round.
+    // The response to a log-in does not register a passkey either, and the reverse.
     let options = asked(&mut browser, "/account/passkeys/start").await;
     let mut device = fine();
     let mut made = device.make(&options);
@@ -128,7 +128,7 @@ async fn a_question_is_for_the_session_that_asked_and_for_five_minutes() {
         other.get("/account").await.is(200);
         refuses(&other.post_json("/account/passkeys/finish", &made).await, EXPIRED);
     }
-    // Another user's answer did not consume the challenge.
+    // Another user's response did not consume the challenge.
     app.db.execute("UPDATE ceremonies SET expires_at = expires_at - interval '299 seconds'");
     browser.post_json("/account/passkeys/finish", &made).await.is(200);
     let options = asked(&mut browser, "/account/passkeys/start").await;

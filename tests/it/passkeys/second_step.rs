@@ -34,7 +34,7 @@ async fn the_password_of_a_user_with_a_passkey_opens_no_session_until_the_passke
     browser.get("/login/second-factor").await.is(200);
     let options = asked(&mut browser).await;
     assert_eq!(options["publicKey"]["allowCredentials"][0]["id"], latchkey::secret::encode(&device.id));
-    // It need not say whose it is.
+    // The response need not name its user.
     device.user = None;
     let answer = browser.post_json(FINISH, &device.sign(&options)).await;
     assert_eq!(answer.is(200).json(), json!({"next": "/account"}));
@@ -42,7 +42,7 @@ async fn the_password_of_a_user_with_a_passkey_opens_no_session_until_the_passke
     assert_ne!(browser.key(), pending);
     assert_eq!(app.db.scalar::<String>("SELECT factor FROM sessions"), "password+passkey");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM pending_logins"), 0);
-    // Nor is there anything left to tell the owner of.
+    // The owner gets no notice afterwards either.
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM unfinished_logins"), 0);
 }
 

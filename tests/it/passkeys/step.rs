@@ -1,4 +1,4 @@
-//! Whether a passkey is asked for after the password: chosen with the first one, and changed later.
+//! Whether a passkey is required after the password: chosen with the first one, and changed later.
 
 use latchkey::identity::{Client, UserId};
 use serde_json::json;
@@ -11,14 +11,14 @@ use crate::support::subjects;
 
 const STEP: &str = "/account/passkeys/second-step";
 
-/// Makes a passkey with a choice about the password.
+/// Creates a passkey with a choice about the password.
 async fn add_with(browser: &mut Browser, device: &mut Authenticator, choice: &str) -> Answer {
     let options = asked(browser, "/account/passkeys/start").await;
     let made = device.make(&options);
     browser.post_json(&format!("/account/passkeys/finish?second_step={choice}"), &made).await
 }
 
-/// Whether the password alone opens a session, in a browser of its own.
+/// Whether the password alone opens a session, in a new browser.
 async fn password_alone(app: &TestApp, person: &Person) -> bool {
     let mut browser = app.browser();
     let answer = browser.log_in(person.email, person.password).await;
@@ -34,7 +34,7 @@ async fn optional(app: &TestApp, person: &Person) -> (Browser, Authenticator) {
     (browser, device)
 }
 
-/// Logs in with a new password, set with the link that was mailed.
+/// Logs in with a new password, which was set with the mailed link.
 async fn logs_in_anew(app: &TestApp, browser: &mut Browser, person: &Person) -> Answer {
     let token = app.letter(person.email, subjects::RESET_PASSWORD).await.token();
     let password = "gravel tuba otter lemon";
@@ -85,7 +85,7 @@ async fn a_user_with_a_passkey_may_choose_to_log_in_with_the_password_alone() {
     browser.get("/account/security").await;
     browser.post("/account/recovery-codes", &[]).await.redirects_to("/account/security");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM recovery_codes"), 0);
-    // An administrator sees it.
+    // An administrator sees the choice.
     let mut grace = app.logged_in(&app.grace().await).await;
     grace.get(&format!("/admin/users/{}", ada.id)).await.has_notice("step-off");
 }
@@ -155,7 +155,7 @@ async fn turning_it_off_takes_a_confirmation_and_is_recorded_told_and_taken_back
     thief.post("/account/recovery-codes", &[]).await.is(200);
     let mut waiting = app.browser();
     waiting.log_in(ada.email, ada.password).await.redirects_to("/login/second-factor");
-    // A letter from before says nothing about it, and the passkey was there before.
+    // An earlier email does not affect it, and the passkey was there before.
     app.db.execute("DELETE FROM account_links; UPDATE passkeys SET created_at = now() - interval '1 day'");
     app.age_confirmations();
     thief.post(STEP, &[("second_step", "off")]).await.redirects_to("/confirm");
@@ -196,13 +196,13 @@ async fn turning_it_on_brings_codes_once_and_is_told_and_taken_back() {
     page.has_notice("codes-for-passkey").has_no_notice("codes-replaced");
     assert_eq!(page.count("li.code"), 10);
     assert!(!password_alone(&app, &ada).await);
-    // Loaded again.
+    // The page is reloaded.
     browser.post(STEP, &[("second_step", "required")]).await.redirects_to("/account/security");
     browser.get("/account/security").await.has_flash("codes-shown").has_codes_left(10);
     assert_eq!(app.events("passkey-step-on"), 1);
     let letter = app.letter(ada.email, subjects::FACTOR_ADDED).await;
     assert!(letter.text.contains("set to require a passkey after your password"), "{}", letter.text);
-    // Another person turned it on: the owner, who has no passkey at hand, gets in again.
+    // Another person turned it on: the owner, who has no passkey at hand, can log in again.
     let mut owner = app.browser();
     owner.open(&letter.link()).await.is(200);
     owner.post("/undo-factor", &[("token", &letter.token())]).await.redirects_to("/login");
@@ -239,7 +239,7 @@ async fn the_operator_takes_passkeys_away_that_nothing_asks_for() {
     assert!(password_alone(&app, &ada).await);
 }
 
-/// An older version asks for every passkey; what it wrote means the same here.
+/// An older version requires every passkey; what it wrote means the same to this version.
 #[actix_web::test]
 async fn a_passkey_of_an_older_version_is_required() {
     let app = TestApp::spawn();

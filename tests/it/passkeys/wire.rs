@@ -51,7 +51,7 @@ async fn a_script_shows_its_token_in_the_header_and_speaks_json() {
         for wrong in ["", "x", &"A".repeat(43)] {
             problem(&post(&mut browser, path, "application/json", wrong, "{}").await, 403);
         }
-        // Where a form has it, it does not count.
+        // In the place where a form has it, the token is ignored.
         let form = browser.post_bare(path, &[("csrf_token", &token)]).await;
         problem(&form, 403);
         for kind in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"] {
@@ -68,7 +68,7 @@ async fn a_script_shows_its_token_in_the_header_and_speaks_json() {
         let crossed = browser.request(Method::POST, path).header("origin", "https://evil.example");
         let crossed = crossed.header("x-csrf-token", &token).header("content-type", "application/json");
         problem(&browser.send(crossed.body("{}")).await, 403);
-        // A script never asks so; a person who opens the address sees a page.
+        // Scripts never send GET here; a user who opens the address sees a page.
         browser.get(path).await.is(405);
     }
     assert_eq!(app.dump(), before);
@@ -108,7 +108,7 @@ async fn when_the_database_is_away_a_script_is_told_as_well() {
     assert!(told.header("retry-after").is_some());
     problem(&told, 503);
     app.db.restore();
-    // Nothing was used up.
+    // Nothing was consumed.
     browser.post_json("/login/passkey/finish", &signed).await.is(200);
 }
 

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::browser::Browser;
 use super::db::TestDb;
 
-/// Cheap on purpose: what a hash costs is measured in the benchmarks, not here.
+/// Cheap, because benchmarks measure the cost of a hash, not these tests.
 pub const CHEAP: HashCost = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
 pub struct TestApp {
@@ -51,7 +51,7 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Path and query of the first link in it.
+    /// Path and query of the first link in the email.
     #[track_caller]
     pub fn link(&self) -> String {
         let link = self.text.split_whitespace().find(|word| word.starts_with("http")).expect("a link");
@@ -59,7 +59,7 @@ impl Letter {
         format!("/{}", rest.split_once('/').expect("a path").1)
     }
 
-    /// The secret in that link.
+    /// The token in that link.
     #[track_caller]
     pub fn token(&self) -> String {
         self.link().split_once('=').expect("a token").1.to_owned()
@@ -77,7 +77,7 @@ impl TestApp {
         Self::spawn_on(Arc::new(TestDb::new()), change)
     }
 
-    /// Another instance over the same database.
+    /// Another instance on the same database.
     pub fn beside(&self, change: impl FnOnce(&mut Settings)) -> Self {
         Self::spawn_on(Arc::clone(&self.db), change)
     }
@@ -146,7 +146,7 @@ impl TestApp {
         browser
     }
 
-    /// The letters written so far, newest first.
+    /// The emails written so far, newest first.
     pub async fn letters(&self) -> Vec<Letter> {
         let kept = self.accounts.mailer().mailbox(self.accounts.db()).await.expect("the mailbox");
         let letter = |kept: StoredMail| Letter {
@@ -157,14 +157,14 @@ impl TestApp {
         kept.into_iter().map(letter).collect()
     }
 
-    /// The newest letter to `to` with this subject.
+    /// The newest email to `to` with this subject.
     pub async fn letter(&self, to: &str, subject: &str) -> Letter {
         let letters = self.letters().await;
         let found = letters.iter().find(|letter| letter.to == to && letter.subject == subject);
         found.cloned().unwrap_or_else(|| panic!("no {subject:?} to {to} among {letters:?}"))
     }
 
-    /// How many letters with this subject were written.
+    /// How many emails with this subject were written.
     pub async fn count_letters(&self, subject: &str) -> usize {
         self.letters().await.iter().filter(|letter| letter.subject == subject).count()
     }
@@ -189,12 +189,12 @@ impl TestApp {
         ))
     }
 
-    /// How often `act` is in the trail.
+    /// How often `act` is in the audit trail.
     pub fn events(&self, act: &str) -> i64 {
         self.db.scalar(&format!("SELECT count(*) FROM audit_events WHERE act = '{act}'"))
     }
 
-    /// Every row of every table as text, one a line, in an order of its own. But who listens: that comes and goes.
+    /// Every row of every table as text, one per line, in a stable order; without the listeners, which come and go.
     pub fn dump(&self) -> String {
         let tables: String = self.db.scalar(
             "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'listeners'",
@@ -214,7 +214,7 @@ impl TestApp {
         self.admit(mary, "member").await
     }
 
-    /// Her address and password.
+    /// Her email address and password.
     pub const MARY: (&str, &str) = ("mary@example.org", "on the connexion of the sciences");
 
     async fn admit(&self, person: Person, role: &str) -> Person {

@@ -1,5 +1,5 @@
-//! A software authenticator: creates passkeys and signs with them as a browser with a device does (WebAuthn Level 3,
-//! §6 and §7), and sends wrong values where a test asks for them.
+//! A software authenticator: creates passkeys and signs with them as a browser with a device does (WebAuthn Level 3, §6
+//! and §7), and sends wrong values if a test asks for them.
 
 use std::io;
 
@@ -15,17 +15,17 @@ pub struct Authenticator {
     pub id: Vec<u8>,
     /// The user handle that the site gave at registration; sent with every signature.
     pub user: Option<Vec<u8>>,
-    /// What the browser says it is on.
+    /// The origin that the browser reports.
     pub origin: String,
-    /// The site it signs for.
+    /// The site that it signs for.
     pub site: String,
-    /// Whether it asked for PIN, finger or face.
+    /// Whether it verified its user with a PIN, a fingerprint or a face.
     pub verifies: bool,
     /// Whether it reports user presence.
     pub present: bool,
-    /// Phones and password managers do not, and always say 0.
+    /// Phones and password managers do not count and always send 0.
     pub counts: bool,
-    /// With every signature one more.
+    /// Increments with every signature.
     pub counter: u32,
 }
 
@@ -36,7 +36,7 @@ const HAS_KEY: u8 = 1 << 6;
 impl Authenticator {
     pub fn new(origin: &str) -> Self {
         let key = loop {
-            // All but a few numbers of 256 bits are keys.
+            // Almost every number of 256 bits is a valid key.
             if let Ok(key) = SigningKey::from_slice(&bytes::<32>()) {
                 break key;
             }
@@ -54,7 +54,7 @@ impl Authenticator {
         }
     }
 
-    /// The answer to creation options: the new passkey's public half.
+    /// The response to creation options: the public key of the new passkey.
     pub fn make(&mut self, options: &Value) -> Value {
         self.counter += u32::from(self.counts);
         let options = &options["publicKey"];
@@ -84,7 +84,7 @@ impl Authenticator {
         })
     }
 
-    /// The answer to request options: a signature.
+    /// The response to request options: a signature.
     pub fn sign(&mut self, options: &Value) -> Value {
         self.counter += u32::from(self.counts);
         let client_data = self.client_data("webauthn.get", &options["publicKey"]);

@@ -14,7 +14,7 @@ pub struct AuthenticatorApp {
 }
 
 impl AuthenticatorApp {
-    /// From the key as it is shown.
+    /// From the key as the page shows it.
     pub fn with_key(key: &str) -> Self {
         let mut bits = String::new();
         for letter in key.chars().filter(|c| !c.is_whitespace()) {
@@ -35,7 +35,7 @@ impl AuthenticatorApp {
         format!("{:06}", number % 1_000_000)
     }
 
-    /// Six digits that are no code of these minutes.
+    /// Six digits that are not a code of the current minutes.
     pub fn wrong_code(&self, app: &TestApp) -> String {
         let near: Vec<String> = (-3..=3).map(|offset| self.code(app.step() + offset)).collect();
         (0..).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).expect("one of a million")
@@ -47,12 +47,12 @@ impl AuthenticatorApp {
 }
 
 impl TestApp {
-    /// With a connection for each of `requests`, so that all of them can wait for the same row.
+    /// Opens a connection for each of `requests`, so that all of them can wait for the same row.
     pub fn spawn_wide(requests: u32) -> Self {
         Self::spawn_with(|settings| settings.pool.pool_size = requests + 2)
     }
 
-    /// Holds the row of `person` until so many requests wait for it in the database, then lets them go.
+    /// Locks the row of `person` until this many requests wait for it in the database, then releases it.
     pub async fn all_at_once<T>(
         &self,
         person: &Person,
@@ -72,23 +72,23 @@ impl TestApp {
         join(answers, release).await.0
     }
 
-    /// The step of the database's clock. Codes of it hold for a step longer.
+    /// The current time step by the database's clock. Its codes are valid for one step longer.
     pub fn step(&self) -> i64 {
         self.db.scalar("SELECT floor(extract(epoch FROM clock_timestamp()) / 30)::bigint")
     }
 
-    /// As if the last code had been used some minutes ago.
+    /// As if the last code had been used several minutes ago.
     pub fn age_codes(&self) {
         self.db.execute("UPDATE totp SET last_step = last_step - 10");
     }
 
-    /// The code that the app shows now, not used yet.
+    /// The code that the app shows now, not yet used.
     pub fn fresh_code(&self, authenticator: &AuthenticatorApp) -> String {
         self.age_codes();
         authenticator.code(self.step())
     }
 
-    /// Sets an authenticator app up, and answers the recovery codes with it.
+    /// Sets an authenticator app up, and returns its recovery codes as well.
     pub async fn enrol(&self, browser: &mut Browser) -> (AuthenticatorApp, Vec<String>) {
         browser.get("/account/security").await.is(200);
         let shown = browser.post("/account/totp/start", &[]).await;
@@ -103,7 +103,7 @@ impl TestApp {
         (authenticator, codes)
     }
 
-    /// A browser with a pending log-in: the password is entered, the second factor is not.
+    /// A browser with a pending log-in: the password was entered, the second factor was not.
     pub async fn pending(&self, person: &Person) -> Browser {
         let mut browser = self.browser();
         browser.log_in(person.email, person.password).await.redirects_to("/login/second-factor");

@@ -1,4 +1,4 @@
-//! An HTTP client that behaves like a browser: keeps cookies and the last page's CSRF token, follows no redirect.
+//! An HTTP client that behaves like a browser: keeps cookies and the form token of the last page, follows no redirects.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use serde_json::Value;
 
 pub struct Browser {
     pub cookies: BTreeMap<String, String>,
-    /// Sent with every request.
+    /// Headers of every request.
     pub headers: Vec<(&'static str, String)>,
-    /// The token of the last page that had one.
+    /// The token of the last page with one.
     pub token: String,
     origin: String,
     client: Client,
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -38,12 +38,12 @@ impl Browser {
         }
     }
 
-    /// Another browser that has copied everything this one holds, as a thief would.
+    /// Another browser with copies of all cookies and the token, as a thief would have.
     pub fn copy(&self) -> Self {
         self.copy_at(&self.origin)
     }
 
-    /// The same at another instance.
+    /// The same, at another instance.
     pub fn copy_at(&self, origin: &str) -> Self {
         Self {
             cookies: self.cookies.clone(),
@@ -70,7 +70,7 @@ impl Browser {
         self.send(self.request(Method::POST, path).form(fields)).await
     }
 
-    /// Opens a link as people do: one with a token or an invitation leads on to its page, which has none in its address.
+    /// Opens a link as users do: a link with a token redirects to its page, whose address has none.
     pub async fn open(&mut self, path: &str) -> Answer {
         let answer = self.get(path).await;
         match answer.header("location") {
@@ -101,7 +101,7 @@ impl Browser {
         self.fill_in("/login", &[("email", email), ("password", password)]).await
     }
 
-    /// Whether this browser is let in.
+    /// Whether this browser is logged in.
     pub async fn is_in(&mut self) -> bool {
         let home = self.get("/home").await;
         match home.status {
@@ -114,7 +114,7 @@ impl Browser {
         }
     }
 
-    /// The secret part of the session cookie, without its signature.
+    /// The key in the session cookie, without the signature.
     pub fn key(&self) -> String {
         let cookie = &self.cookies["latchkey"];
         cookie[cookie.len() - 43..].to_owned()
@@ -163,7 +163,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The `Set-Cookie` of this name, whole.
+    /// The complete `Set-Cookie` of this name.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let cookies = self.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
         cookies.rev().find(|cookie| cookie.starts_with(&format!("{name}=")))
@@ -178,7 +178,7 @@ impl Answer {
         Html::parse_document(&self.body)
     }
 
-    /// The text of the first element that matches, white space folded.
+    /// The text of the first element that matches, with white space collapsed.
     pub fn text(&self, selector: &str) -> Option<String> {
         let selector = Selector::parse(selector).expect("a selector");
         let text: String = self.html().select(&selector).next()?.text().collect();
@@ -217,13 +217,13 @@ impl Answer {
         self
     }
 
-    /// To `/login` or `/confirm`, wherever that then leads.
+    /// Whether it redirects to `/login` or `/confirm`, regardless of `next`.
     pub fn is_sent_to(&self, path: &str) -> bool {
         let location = self.header("location").unwrap_or_default();
         self.status == 303 && location.split('?').next() == Some(path)
     }
 
-    /// The codes that the page carries in this attribute: see `src/web/copy`.
+    /// The codes of the page in this attribute: see `src/web/copy`.
     pub fn codes(&self, attribute: &str) -> Vec<String> {
         self.attributes(&format!("[{attribute}]"), attribute)
     }
@@ -235,7 +235,7 @@ impl Answer {
         self
     }
 
-    /// An error page with this code, or a problem document.
+    /// Asserts an error page with this code, or a problem document.
     #[track_caller]
     pub fn is_error(&self, code: &str) -> &Self {
         let found = self.attribute("[data-error]", "data-error").or_else(|| self.problem_code());
@@ -243,7 +243,7 @@ impl Answer {
         self
     }
 
-    /// The message that the request before left for this page.
+    /// The message on this page that the previous request set.
     pub fn flash(&self) -> Option<String> {
         self.attribute("[data-flash]", "data-flash")
     }
@@ -260,7 +260,7 @@ impl Answer {
         self
     }
 
-    /// Why the form was refused: one code for each field, or the code of a problem document.
+    /// Why the form was refused: one code per field, or the code of a problem document.
     pub fn refusals(&self) -> Vec<String> {
         self.problem_code().map_or_else(|| self.codes("data-refusal"), |code| vec![code])
     }
@@ -285,7 +285,7 @@ impl Answer {
         self
     }
 
-    /// The events that the page lists, by their stored action.
+    /// The events on the page, by their stored action.
     #[track_caller]
     pub fn has_event(&self, action: &str) -> &Self {
         let found = self.codes("data-event");
@@ -300,7 +300,7 @@ impl Answer {
         self
     }
 
-    /// A user or an invitation in this state.
+    /// Asserts a user or an invitation in this state.
     #[track_caller]
     pub fn has_state(&self, state: &str) -> &Self {
         let found = self.codes("data-state");
@@ -315,21 +315,21 @@ impl Answer {
         self
     }
 
-    /// How many sessions the user has besides this one, as the page says it.
+    /// How many other sessions the user has, according to the page.
     #[track_caller]
     pub fn has_others(&self, count: usize) -> &Self {
         assert_eq!(self.codes("data-others"), [count.to_string()], "{}", self.body);
         self
     }
 
-    /// How many recovery codes are left, as the page says it.
+    /// How many recovery codes are left, according to the page.
     #[track_caller]
     pub fn has_codes_left(&self, count: usize) -> &Self {
         assert_eq!(self.codes("data-codes-left"), [count.to_string()], "{}", self.body);
         self
     }
 
-    /// The list has so many rows, and this page of it is shown: "60 1/3".
+    /// The number of rows in the list, and the page that is shown: "60 1/3".
     #[track_caller]
     pub fn has_pager(&self, pager: &str) -> &Self {
         assert_eq!(self.codes("data-pager"), [pager], "{}", self.body);

@@ -1,4 +1,4 @@
-//! A certificate authority of the tests' own and its certificates, made anew for each test.
+//! A certificate authority of the tests and its certificates, created for each test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ impl Certificates {
         Self(dir)
     }
 
-    /// Of what tests/tls/certificates.py says: `right.pem`, `right.key`, `ca.pem`…
+    /// The directory of the files that tests/tls/certificates.py lists: `right.pem`, `right.key`, `ca.pem`…
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

@@ -19,23 +19,23 @@ use serde_json::{Value, json};
 use url::{ParseError, Url};
 use uuid::Uuid;
 
-/// Two busy cores start a browser in a few seconds; nothing else takes as long.
+/// Two busy cores start a browser within a few seconds; every other wait is shorter.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy)]
 pub struct Screen {
     pub width: u32,
     pub height: u32,
-    /// Honours the page's viewport, as phones do.
+    /// Applies the page's viewport, as phones do.
     pub mobile: bool,
 }
 
 pub const DESKTOP: Screen = Screen { width: 1280, height: 900, mobile: false };
 pub const PHONE: Screen = Screen { width: 360, height: 740, mobile: true };
-/// What is left of a 1280 px wide window at 400 % (WCAG 2.2, 1.4.10).
+/// The width of a 1280 px window at 400 % (WCAG 2.2, 1.4.10).
 pub const ZOOMED: Screen = Screen { width: 320, height: 256, mobile: false };
 
-/// One browser with a profile of its own; ends with this value, also when the test panics.
+/// One browser with its own profile; it ends with this value, also if the test panics.
 pub struct Chrome {
     pub client: Client,
     origin: String,
@@ -66,7 +66,7 @@ impl Chrome {
         chrome
     }
 
-    /// Makes the layout viewport exactly this big.
+    /// Sets the layout viewport to exactly this size.
     pub async fn resize(&self, Screen { width, height, mobile }: Screen) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
         self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
@@ -83,7 +83,7 @@ impl Chrome {
         self.client.issue_cmd(Cdp(json!({"cmd": cmd, "params": params}))).await.expect("a DevTools command");
     }
 
-    /// Puts a device into the machine that makes passkeys, and touches it whenever it asks (WebAuthn Level 3, §11).
+    /// Adds a virtual authenticator that responds at once to every request (WebAuthn Level 3, §11).
     pub async fn add_authenticator(&self) -> String {
         let device = json!({
             "protocol": "ctap2",
@@ -97,7 +97,7 @@ impl Chrome {
         id.as_str().expect("the id of an authenticator").to_owned()
     }
 
-    /// Whether PIN, finger or face fit from now on.
+    /// Sets whether user verification (PIN, fingerprint or face) succeeds from now on.
     pub async fn set_user_verified(&self, authenticator: &str, verified: bool) {
         let path = format!("authenticator/{authenticator}/uv");
         self.webauthn(Method::POST, &path, Some(json!({ "isUserVerified": verified }))).await;
@@ -127,13 +127,13 @@ impl Chrome {
         self.client.goto(&format!("{}{path}", self.origin)).await.expect("a page");
     }
 
-    /// Path and query of the page that is open.
+    /// Path and query of the current page.
     pub async fn path(&self) -> String {
         let url = self.client.current_url().await.expect("an address");
         url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned()
     }
 
-    /// Waits for a page of this template.
+    /// Waits for a page with this template.
     pub async fn is_at(&self, template: &str) {
         self.find("page", template, &format!("//main[@data-page={}]", quoted(template))).await;
     }
@@ -143,12 +143,12 @@ impl Chrome {
         self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
     }
 
-    /// Waits for these words, somewhere on the page.
+    /// Waits for this text, anywhere on the page.
     pub async fn says(&self, words: &str) {
         self.find("text", words, &format!("//main//*[contains(normalize-space(), {})]", quoted(words))).await;
     }
 
-    /// Clicks the link or button that reads like this.
+    /// Clicks the link or button with this text.
     pub async fn press(&self, text: &str) {
         let text_is = format!("[normalize-space()={0} or normalize-space(text()[1])={0}]", quoted(text));
         let path = format!(
@@ -158,7 +158,7 @@ impl Chrome {
         found.click().await.unwrap_or_else(|error| panic!("{text:?} cannot be clicked: {error}"));
     }
 
-    /// Types into the field with this label, after what is there.
+    /// Types into the field with this label, after its current value.
     pub async fn type_in(&self, label: &str, text: &str) {
         self.field(label).await.send_keys(text).await.expect("typing");
     }
@@ -168,7 +168,7 @@ impl Chrome {
         self.find("field", label, &path).await
     }
 
-    /// What the field with this label holds.
+    /// The value of the field with this label.
     pub async fn typed(&self, label: &str) -> String {
         self.field(label).await.prop("value").await.expect("a value").unwrap_or_default()
     }
@@ -182,7 +182,7 @@ impl Chrome {
         }
     }
 
-    /// What a person reads.
+    /// The visible text.
     pub async fn text(&self) -> String {
         match self.client.find(Locator::Css("body")).await {
             Ok(body) => body.text().await.unwrap_or_default(),
@@ -194,7 +194,7 @@ impl Chrome {
         self.client.back().await.expect("a page before");
     }
 
-    /// Presses keys with no element in mind, as a keyboard does.
+    /// Presses keys without a target element, as a keyboard does.
     pub async fn keys(&self, keys: &str) {
         let focused = self.client.active_element().await.expect("something focused");
         focused.send_keys(keys).await.expect("typing");
@@ -205,12 +205,12 @@ impl Chrome {
         self.client.execute(script, arguments).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same, where the script answers by calling its last argument.
+    /// The same, for a script that answers by calling its last argument.
     pub async fn run_async(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.client.execute_async(script, arguments).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Sends the form that posts to `action` with these values, without the browser's validation.
+    /// Submits the form with this `action` and these values, without the browser's validation.
     pub async fn submit(&self, action: &str, fields: &[(&str, &str)]) {
         let script = "
             const [action, fields] = arguments;
@@ -285,7 +285,8 @@ impl Driver {
     fn start() -> Self {
         let program = on_path(&["chromedriver"])
             .unwrap_or_else(|| panic!("chromedriver is missing: run bin/test, which installs it"));
-        // It takes a port that is free on IPv4 or IPv6 and then needs it on both: another process may have the other.
+        // chromedriver takes a port that is free on IPv4 or IPv6 and then needs it on both: another process may have
+        // the other.
         let (process, port) =
             (0..5).find_map(|_| Self::try_start(&program)).expect("chromedriver finds a port");
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chrome-{}", Uuid::new_v4()));
@@ -329,14 +330,14 @@ impl Driver {
                 "profile.managed_default_content_settings.javascript": if javascript { 1 } else { 2 },
             },
         });
-        // Elsewhere chromedriver knows where Chrome is.
+        // On other systems chromedriver finds Chrome by itself.
         if let Some(chromium) = on_path(&["chromium", "chromium-browser"]) {
             options["binary"] = json!(chromium);
         }
         Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)])
     }
 
-    /// Ends the browser, and returns when it is gone. Without a runtime, because the test's may be gone.
+    /// Ends the browser, and returns when it is gone. Without a runtime, because the test's may have ended.
     fn close(&self) -> io::Result<bool> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -363,7 +364,7 @@ impl Drop for Driver {
     }
 }
 
-/// The system chooses the port, so that no two tests can want the same.
+/// The system chooses the port, so that two tests never choose the same one.
 fn port(said: impl io::BufRead) -> Option<u16> {
     said.lines()
         .map_while(Result::ok)

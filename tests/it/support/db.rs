@@ -9,7 +9,7 @@ pub use test_db::Scalar;
 
 pub type TestDb = test_db::TestDb<Latchkey>;
 
-/// Its tables and those of the sessions.
+/// The tables of the program and those of the sessions.
 pub struct Latchkey;
 
 static SERVER: LazyLock<TestServer> =

@@ -1,5 +1,5 @@
-//! Tables in documents that the program generates. Each stands between two markers, `<!-- name -->` and
-//! `<!-- /name -->`; `bin/docs` rewrites them.
+//! Tables in documents that the program generates. Each is between two markers, `<!-- name -->` and `<!-- /name -->`;
+//! `bin/docs` rewrites them.
 
 use std::fs;
 use std::path::Path;

@@ -19,7 +19,7 @@ use super::browser::Browser;
 /// A free port, below the kernel's ephemeral range.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run at once begin in different places.
+    // Concurrent test processes begin at different ports.
     let begin = u16::try_from(std::process::id() % 200).unwrap() * 60;
     loop {
         let port = 18_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
@@ -38,7 +38,7 @@ pub struct Latchkey {
 }
 
 impl Latchkey {
-    /// With no setting at all.
+    /// Without any setting.
     pub fn bare() -> Self {
         let path = std::env::var("PATH").unwrap_or_default();
         Self { port: 0, program: env!("CARGO_BIN_EXE_latchkey").into(), environment: Vec::new() }
@@ -71,7 +71,7 @@ impl Latchkey {
             .with("LATCHKEY__HASHING__ITERATIONS", "1")
     }
 
-    /// The same elsewhere.
+    /// The same configuration on another free port.
     pub fn on_another_port(&self) -> Self {
         let port = free_port();
         let public = self.environment.iter().any(|(name, _)| name == "LATCHKEY__SERVER__PUBLIC_URL");
@@ -86,12 +86,12 @@ impl Latchkey {
         self
     }
 
-    /// Another version of it.
+    /// The same with another program file.
     pub fn of_version(self, program: &Path) -> Self {
         Self { program: program.to_owned(), ..self }
     }
 
-    /// `other` in the version this one has.
+    /// `other`, with the program file of this one.
     pub fn version_of(&self, other: Self) -> Self {
         Self { program: self.program.clone(), ..other }
     }
@@ -126,7 +126,7 @@ impl Latchkey {
         running
     }
 
-    /// Starts to serve, and returns when people can be served.
+    /// Starts to serve, and returns when it is ready.
     pub async fn serve_ready(&self) -> Running {
         let mut running = self.serve().await;
         eventually("readiness", async || {
@@ -150,7 +150,7 @@ impl Latchkey {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        // Not here, where a latchkey.toml may lie.
+        // Not in this directory, which may contain a latchkey.toml.
         command.args(arguments).env_clear().envs(self.environment.iter().cloned());
         command.current_dir(std::env::temp_dir()).stdin(Stdio::null());
         command
@@ -183,7 +183,7 @@ impl Ran {
     }
 }
 
-/// A process that serves; killed with this value if it still does.
+/// A process that serves; killed with this value if it still runs.
 pub struct Running {
     pub origin: String,
     port: u16,
@@ -195,7 +195,7 @@ pub struct Running {
 impl Running {
     pub fn browser(&self) -> Browser {
         let mut browser = Browser::new(&self.origin);
-        // Otherwise a process told to end waits for connections that are kept for later.
+        // Otherwise a process that was told to stop waits for idle connections.
         browser.headers.push(("connection", "close".into()));
         browser
     }
@@ -220,12 +220,12 @@ impl Running {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
-    /// What it has written so far.
+    /// Its output so far.
     pub fn log(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Waits for a line of the log with these words.
+    /// Waits for a log line with this text.
     pub async fn logged(&self, words: &str) -> Value {
         eventually(words, async || {
             let line = self.log().into_iter().find(|line| line.contains(words))?;
@@ -242,7 +242,7 @@ impl Running {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
-    /// Waits for its end: how it ended, and all it wrote.
+    /// Waits until it ends; returns how it ended and its output.
     pub async fn ended(&mut self) -> (ExitStatus, Vec<String>) {
         let status = eventually("its end", async || self.child.try_wait().unwrap()).await;
         for reader in self.readers.drain(..) {
@@ -251,7 +251,7 @@ impl Running {
         (status, self.log())
     }
 
-    /// Asks it to end, and expects that it does so in good order.
+    /// Sends the signal, and asserts a clean end.
     pub async fn stop(&mut self, signal: Signal) -> Vec<String> {
         self.signal(signal);
         let (status, lines) = self.ended().await;
@@ -260,7 +260,7 @@ impl Running {
         lines
     }
 
-    /// Kills it, as a crash does.
+    /// Kills it, as in a crash.
     pub async fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! The subjects by which tests find a mail: a better subject changes one line here.
+//! The subjects by which tests find an email, so that a changed subject changes one line here.
 
 pub const VERIFY_EMAIL: &str = "Confirm your email address";
 pub const ALREADY_REGISTERED: &str = "You already have an account";

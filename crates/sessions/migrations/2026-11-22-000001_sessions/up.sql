@@ -1,4 +1,4 @@
--- One row a session. The key is stored as a hash, so reading this table does not let anyone log in.
+-- One row per session. The key is stored as a hash, so reading this table does not let anyone log in.
 CREATE TABLE sessions (
     key_hash bytea PRIMARY KEY CHECK (octet_length(key_hash) = 32),
     handle uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),

@@ -11,20 +11,20 @@ use uuid::Uuid;
 use crate::schema::listeners::{self, dsl};
 use latchkey_db::time::Moment;
 
-/// Where changes are announced. The triggers name it too.
+/// The channel on which changes are announced. The triggers name it too.
 const CHANNEL: &str = "latchkey";
 
 diesel::define_sql_function!(fn clock_timestamp() -> Timestamptz);
 diesel::define_sql_function!(fn current_setting(name: Text) -> Text);
-// It returns void, which reads as an empty text.
+// It returns void, which is read as an empty text.
 diesel::define_sql_function!(fn pg_notify(channel: Text, payload: Text) -> Text);
 
-/// From here on this connection receives announcements.
+/// From now on this connection receives announcements.
 pub fn listen(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(&format!("LISTEN {CHANNEL}"))
 }
 
-/// From here on, revocations wait for `id` and no longer for `former`.
+/// From now on, revocations wait for `id` and not for `former`.
 pub fn register(conn: &mut PgConnection, id: Uuid, former: Option<Uuid>) -> QueryResult<()> {
     conn.transaction(|conn| {
         delete_listeners(conn, former.as_slice())?;
@@ -32,8 +32,8 @@ pub fn register(conn: &mut PgConnection, id: Uuid, former: Option<Uuid>) -> Quer
     })
 }
 
-/// The database's time, if revocations still wait for `id`. On a read-only server they do not: they are announced on the
-/// new primary.
+/// The database's time, if revocations still wait for `id`. On a read-only server they do not: they are announced on
+/// the new primary.
 pub fn ping(conn: &mut PgConnection, id: Uuid) -> QueryResult<Option<Moment>> {
     listeners::table
         .filter(dsl::id.eq(id))
@@ -49,8 +49,8 @@ pub fn has_listeners(conn: &mut PgConnection) -> QueryResult<bool> {
     select(exists(listeners::table.select(dsl::id))).get_result(conn)
 }
 
-/// Sends `message` and returns who was registered before. One statement, which sends once a row; Postgres delivers equal
-/// messages of a transaction once.
+/// Sends `message` and returns who was registered before. One statement, which sends it once per row; Postgres delivers
+/// equal messages of one transaction once.
 pub fn notify_all(conn: &mut PgConnection, message: &str) -> QueryResult<Vec<Uuid>> {
     let rows: Vec<(Uuid, String)> =
         listeners::table.select((dsl::id, pg_notify(CHANNEL, message))).load(conn)?;
@@ -71,7 +71,7 @@ pub fn notify(conn: &mut PgConnection, messages: &[String]) -> QueryResult<()> {
         .map(drop)
 }
 
-/// They did not answer in time.
+/// Marks instances that did not answer in time as gone.
 pub fn mark_gone(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<()> {
     diesel::update(listeners::table.filter(dsl::id.eq_any(ids)))
         .set(dsl::gone.eq(true))

@@ -11,14 +11,14 @@ use latchkey_db::time::Moment;
 use crate::record::{CachedSession, OtherSessions};
 use crate::{KeyHash, LiveSession, Owner, SessionRecord};
 
-/// What [`live_columns!`](crate::live_columns) selects of the session: the hash of its key, its row, when the owner's
-/// other sessions expire, and the database's time.
+/// The columns that [`live_columns!`](crate::live_columns) selects of the session: the hash of its key, its row, when
+/// the owner's other sessions expire, and the database's time.
 pub type Columns = (Vec<u8>, SessionRecord, Vec<Moment>, Moment);
 
-/// The same followed by a column of the owner.
+/// The same, followed by a column of the owner.
 pub type OwnedColumns<R> = (Vec<u8>, SessionRecord, Vec<Moment>, Moment, R);
 
-/// A live session as it was read, still without its owner.
+/// A live session without its owner.
 pub struct LiveRow {
     key_hash: KeyHash,
     /// The row.
@@ -38,15 +38,15 @@ impl TryFrom<Columns> for LiveRow {
 }
 
 impl LiveRow {
-    /// With its owner.
+    /// Adds its owner.
     pub fn owned_by<O>(self, owner: O) -> LiveSession<O> {
         let Self { key_hash, record, others, now } = self;
         LiveSession { cached: Arc::new(CachedSession::new(key_hash, record, others, owner)), now }
     }
 }
 
-/// The rows of a query with [`live_columns!`](crate::live_columns), each with the owner that `owner` makes of the last
-/// column.
+/// The rows of a query with [`live_columns!`](crate::live_columns), each with the owner that `owner` creates from the
+/// last column.
 ///
 /// # Errors
 /// Those of `owner`.
@@ -71,18 +71,18 @@ pub fn live<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<L
     rows.into_iter().map(LiveRow::try_from).collect()
 }
 
-/// Postgres plans for ten keys if it cannot see how many there are. For fewer keys in sight, a plan for exactly those
-/// looks cheaper, so it would plan every lookup anew, which costs more than the lookup.
+/// Postgres assumes ten keys if it cannot see how many there are. If it can see fewer, a plan for exactly these looks
+/// cheaper, so it would plan every lookup anew, which costs more than the lookup.
 const PLANNED_FOR: usize = 12;
 
-/// `keys` as the query takes them: never so few that it is planned anew. A key that comes twice is found once.
+/// `keys`, repeated until there are enough that the query is not planned anew. A repeated key is found once.
 pub fn query_keys(keys: &[KeyHash]) -> Vec<Vec<u8>> {
     let fillers = PLANNED_FOR.saturating_sub(keys.len());
     let last = keys.last().into_iter().flat_map(|key| iter::repeat_n(key, fillers));
     keys.iter().chain(last).map(|key| key.as_bytes().to_vec()).collect()
 }
 
-/// The condition of a live row: neither revoked nor, by the database's clock, expired. With the name of an alias of the
+/// The condition for a live row: not revoked and not expired by the database's clock. With the name of an alias of the
 /// table, for its rows.
 #[macro_export]
 macro_rules! is_live {
@@ -96,9 +96,9 @@ macro_rules! is_live {
     }};
 }
 
-/// The live sessions of kind `$kind` and keys `$keys` ([`query_keys`](crate::query_keys)), as a Diesel query to join the
-/// owner's table to. A macro, because the type of the query is longer than the query; not SQL text, because Postgres
-/// would parse that each time.
+/// The live sessions of kind `$kind` and keys `$keys` ([`query_keys`](crate::query_keys)), as a Diesel query to be
+/// joined with the owner's table. A macro, because the type of the query is too long to write; not SQL text, because
+/// Postgres would parse that each time.
 #[macro_export]
 macro_rules! live_sessions {
     ($kind:expr, $keys:expr) => {{
@@ -111,8 +111,8 @@ macro_rules! live_sessions {
     }};
 }
 
-/// What to select of [`live_sessions!`](crate::live_sessions): the session's [`Columns`](crate::Columns), then `$owner`,
-/// a single expression such as a tuple or `Row::as_select()`.
+/// The columns to select from [`live_sessions!`](crate::live_sessions): the session's [`Columns`](crate::Columns), then
+/// `$owner`, a single expression such as a tuple or `Row::as_select()`.
 #[macro_export]
 macro_rules! live_columns {
     ($($owner:expr)?) => {{

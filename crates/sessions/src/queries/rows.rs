@@ -50,9 +50,7 @@ pub fn set_state(
     state: &SessionState,
 ) -> QueryResult<usize> {
     let row = sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(dsl::kind.eq(kind));
-    diesel::update(row.filter(is_live!()))
-        .set(dsl::state.eq(state))
-        .execute(conn)
+    diesel::update(row.filter(is_live!())).set(dsl::state.eq(state)).execute(conn)
 }
 
 /// Writes when sessions were used, in the order of their handles. Rows locked by another transaction are skipped: a
@@ -76,7 +74,7 @@ pub fn touch(conn: &mut PgConnection, seen: &[(Handle, Moment)], policy: &Policy
     .execute(conn)
 }
 
-/// Restarts the idle clock of a session whose `remember` only the row knows.
+/// Restarts the idle clock of a session. Only the row says whether it is remembered.
 pub fn restart_idle(
     conn: &mut PgConnection,
     key: &KeyHash,
@@ -125,18 +123,12 @@ pub fn rotate(
     Ok(rows == 1)
 }
 
-pub fn revoke_by_key(
-    conn: &mut PgConnection,
-    kind: &'static str,
-    key: &KeyHash,
-) -> QueryResult<usize> {
+pub fn revoke_by_key(conn: &mut PgConnection, kind: &'static str, key: &KeyHash) -> QueryResult<usize> {
     let row = sessions::table.filter(dsl::key_hash.eq(key.as_bytes())).filter(dsl::kind.eq(kind));
-    diesel::update(row.filter(is_live!()))
-        .set(dsl::revoked_at.eq(now))
-        .execute(conn)
+    diesel::update(row.filter(is_live!())).set(dsl::revoked_at.eq(now)).execute(conn)
 }
 
-/// Ends the session even if it has another key by now, unless that is `spared`.
+/// Ends the session even if it has another key by now, unless its key is `spared`.
 pub fn revoke_but(conn: &mut PgConnection, handle: Handle, spared: Option<&KeyHash>) -> QueryResult<usize> {
     let spared = spared.map_or(&[][..], KeyHash::as_bytes);
     diesel::update(
@@ -177,12 +169,12 @@ pub fn revoke_all(
     .execute(conn)
 }
 
-/// The live and the ended ones.
+/// Live and ended sessions.
 pub fn delete_all(conn: &mut PgConnection, principal: Principal) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(dsl::principal.eq(principal))).execute(conn)
 }
 
-/// Ends up to `batch` sessions that were opened before `opened_before`. Announced in one message.
+/// Ends up to `batch` sessions that were opened before `opened_before`. Announced with one message.
 pub fn revoke_batch(
     conn: &mut PgConnection,
     kind: &'static str,
@@ -202,18 +194,14 @@ pub fn revoke_batch(
         .execute(conn)
 }
 
-/// Whether it is live, as this transaction sees it.
+/// Whether it is live, as seen by this transaction.
 pub fn is_live(conn: &mut PgConnection, kind: &'static str, handle: Handle) -> QueryResult<bool> {
     let row = sessions::table.filter(dsl::handle.eq(handle)).filter(dsl::kind.eq(kind)).filter(is_live!());
     diesel::select(diesel::dsl::exists(row)).get_result(conn)
 }
 
 /// Whether the ended session of this key was revoked.
-pub fn end_reason(
-    conn: &mut PgConnection,
-    kind: &'static str,
-    key: &KeyHash,
-) -> QueryResult<Option<bool>> {
+pub fn end_reason(conn: &mut PgConnection, kind: &'static str, key: &KeyHash) -> QueryResult<Option<bool>> {
     sessions::table
         .filter(dsl::key_hash.eq(key.as_bytes()))
         .filter(dsl::kind.eq(kind))
@@ -272,7 +260,7 @@ pub fn record(
     row.select(SessionRecord::as_select()).first(conn).optional()
 }
 
-/// The live sessions of one principal, and when they were read. One statement, so that both are of one moment.
+/// The live sessions of one principal, and when they were read. One statement, so that both have the same time.
 pub fn list_of(
     conn: &mut PgConnection,
     principal: Principal,
@@ -285,7 +273,7 @@ pub fn list_of(
         .limit(limit)
         .select((SessionRecord::as_select(), time::now()))
         .load(conn)?;
-    // An empty list counts as older than any other.
+    // An empty list counts as the oldest.
     let read_at = rows.first().map_or(Moment(i64::MIN), |(_, moment)| *moment);
     Ok((rows.into_iter().map(|(record, _)| record).collect(), read_at))
 }
@@ -327,7 +315,7 @@ pub fn count_due(conn: &mut PgConnection, keep: Duration, most: i64) -> QueryRes
     Ok(i64::try_from(due.len()).unwrap_or(most))
 }
 
-/// Whether this transaction may sweep: one does at a time.
+/// Whether this transaction may sweep: only one does at a time.
 pub fn may_sweep(conn: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(sql::<Bool>("pg_try_advisory_xact_lock(hashtext('latchkey.sweep'))")).get_result(conn)
 }

@@ -1,4 +1,4 @@
-//! The example runs: its users log in, list their sessions and end them, and a change of a user shows at once.
+//! Runs the example: its users log in, list their sessions and end them, and a change of a user takes effect at once.
 
 use actix_session::SessionMiddleware;
 use actix_web::cookie::{Cookie, Key};
@@ -58,7 +58,7 @@ async fn the_example_logs_in_lists_and_revokes() {
     for handle in handles.clone() {
         assert_eq!(send(revoke(handle), Some(&grace)).await.0, 404, "Grace ends what is not hers");
     }
-    // Last used first: the phone, then the laptop itself.
+    // Last used first: the phone, then this laptop.
     for (handle, phone_is_in) in handles.zip([true, false]) {
         assert_eq!(send(list(), Some(&phone)).await.0 == 200, phone_is_in);
         assert_eq!(send(revoke(handle), Some(&laptop)).await.0, 200);
@@ -66,7 +66,7 @@ async fn the_example_logs_in_lists_and_revokes() {
     }
     assert_eq!(send(list(), Some(&laptop)).await.0, 401);
 
-    // What is read of a user is cached with the session, and announced by the table's own trigger.
+    // The owner is cached with the session, and the trigger of the table announces the change.
     db.execute("UPDATE users SET name = 'Grace' WHERE name = 'grace'");
     assert!(send(list(), Some(&grace)).await.1.starts_with("Grace "));
     db.execute("DELETE FROM users");

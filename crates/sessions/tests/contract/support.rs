@@ -1,4 +1,4 @@
-//! A fresh database with the tables of the sessions, and no others, for every test.
+//! A fresh database for every test, with the tables of the sessions only.
 
 use std::sync::LazyLock;
 
@@ -27,12 +27,12 @@ impl TestSchema for Sessions {
     }
 }
 
-/// The text of a key whose bytes are all `byte`.
+/// The text of a key in which every byte is `byte`.
 pub fn text_of_key(byte: u8) -> String {
     BASE64URL_NOPAD.encode(&[byte; 32])
 }
 
-/// The 32 bytes that the text of a key stands for.
+/// The 32 bytes of a key's text.
 pub fn bytes_of_key(text: &str) -> Option<[u8; 32]> {
     BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }

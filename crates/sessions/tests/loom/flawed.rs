@@ -1,11 +1,11 @@
-//! A cache of one entry from which single steps can be left out. The models must catch each omission.
+//! A cache of one entry, with single steps left out. The models must detect each omission.
 
 use loom::sync::RwLock;
 use loom::sync::atomic::{AtomicU64, Ordering};
 
 use crate::model::Kept;
 
-/// What it lacks.
+/// The step that is missing.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Flaw {
     None,

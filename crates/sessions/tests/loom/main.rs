@@ -1,13 +1,13 @@
-//! Every interleaving of filling the cache and being told of a change: `src/cache.rs` itself, compiled with
-//! loom's locks and atomics in place of the standard ones. That the models can fail is shown as well, on wrong uses of
-//! it and on caches that each lack one thing (`flawed`).
+//! Explores every interleaving of filling the cache and receiving an announcement: `src/cache.rs` itself, compiled with
+//! loom's locks and atomics instead of the standard ones. The models must also fail for wrong uses of the cache and for
+//! caches that each lack one step (`flawed`).
 //!
-//! No harness: loom's types exist only inside a model, and the file's own unit tests would run outside of one.
+//! No test harness: loom's types exist only inside a model, and the file's own unit tests would run outside of one.
 
 mod flawed;
 mod model;
 
-#[allow(dead_code, unused_imports)] // The model needs a part of it, and its unit tests are not run here.
+#[allow(dead_code, unused_imports)] // The model uses a part of it, and its unit tests run elsewhere.
 #[path = "../../src/cache.rs"]
 mod cache;
 
@@ -19,7 +19,7 @@ mod sync {
 
 use latchkey_sessions::Principal;
 
-/// The module's own can only be created there.
+/// loom's counterpart can be created only inside a model.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash([u8; 32]);
 
@@ -55,7 +55,7 @@ fn main() {
     assert!(failed == 0, "{failed} failed");
 }
 
-/// Names, whether each holds in every interleaving, and the models.
+/// The names of the models, whether each must hold in every interleaving, and the models themselves.
 fn models() -> Vec<(&'static str, bool, Model)> {
     let real = || Real::new(WrongUse::None);
     let slot = |flaw: Flaw| move || Slot::new(flaw);

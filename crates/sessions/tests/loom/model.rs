@@ -1,4 +1,4 @@
-//! A database of one row, a cache before it, and those who use them. The row is a number that only grows.
+//! A database of one row, a cache in front of it, and its users. The row is a number that only grows.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc as Shared;
@@ -10,15 +10,15 @@ use loom::thread;
 use crate::cache::{Cache, Entry, Generation};
 use crate::{KeyHash, Model, Principal};
 
-/// A cache of the one row, the real one or one that lacks something.
+/// A cache of the row: the real one, or one that lacks a step.
 pub trait Kept: Send + Sync + 'static {
-    /// Reads `row` and keeps what it said.
+    /// Reads `row` and caches the value.
     fn fill(&self, row: &AtomicU64);
-    /// Changes `row` to `version`, and returns when no reader is served the old row.
+    /// Changes `row` to `version`, and returns when no reader is served the old value.
     fn change(&self, row: &AtomicU64, version: u64);
-    /// The same without knowing what changed.
+    /// The same, for a change of an unknown principal.
     fn change_everything(&self, row: &AtomicU64, version: u64);
-    /// Something of another principal has changed.
+    /// A change of another principal.
     fn change_of_another(&self);
     fn get(&self) -> Option<u64>;
 }
@@ -58,7 +58,7 @@ fn owner(number: u128) -> Principal {
 
 impl Real {
     pub fn new(wrong: WrongUse) -> Self {
-        // What happens between shards has no order anyway: one of them shows it all.
+        // One shard is enough, because operations on different shards are not ordered.
         Self { cache: Cache::with_shards(2, 1), wrong }
     }
 
@@ -103,8 +103,8 @@ impl Kept for Real {
     }
 }
 
-/// Two sessions of one principal are filled while a session of another principal makes one of them give way,
-/// and a change takes both: the index of principals agrees with that of keys, in every order.
+/// Two sessions of one principal are inserted while a session of another principal evicts one of them, and a change
+/// removes both: the index of principals agrees with that of keys, in every order.
 pub fn two_sessions_of_one_principal() -> Model {
     Box::new(|| {
         let (cache, row) = (Arc::new(Cache::with_shards(2, 1)), Arc::new(AtomicU64::new(0)));
@@ -131,7 +131,7 @@ pub fn two_sessions_of_one_principal() -> Model {
     })
 }
 
-/// Whether `model` holds in every interleaving. What one that is meant to fail says is not shown.
+/// Whether `model` holds in every interleaving. The output of a model that must fail is suppressed.
 pub fn run(model: Model, meant_to_fail: bool) -> bool {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

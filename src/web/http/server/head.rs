@@ -1,26 +1,26 @@
-//! Finds where the head of a request ends, without parsing it: `server/stream.rs` hands over one head at a time.
+//! Finds the end of a request's head without parsing it: `server/stream.rs` passes on one head at a time.
 
-/// Scans bytes for the blank line that ends a head, across any split into pieces.
+/// Scans bytes for the blank line that ends a head, however the bytes are split.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HeadScanner {
-    /// Blank lines before the request line end nothing (RFC 9112 §2.2).
+    /// Blank lines before the request line do not end the head (RFC 9112 §2.2).
     started: bool,
     line: LineState,
 }
 
-/// What the current line holds so far.
+/// The current line so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum LineState {
     #[default]
     Nothing,
-    /// A CR and nothing else.
+    /// Only a CR.
     Cr,
     Text,
 }
 
 impl HeadScanner {
-    /// How many of `bytes` belong to the head, if it ends within them. A bare LF ends a line, as it does for the
-    /// parser behind us.
+    /// How many of `bytes` belong to the head, if it ends within them. A bare LF ends a line, as in the parser of
+    /// actix-http.
     pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut start = 0;
         for at in memchr::memchr_iter(b'\n', bytes) {

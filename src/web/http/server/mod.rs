@@ -1,8 +1,7 @@
-//! The server below the application: accepts connections and bounds what each may make the process hold.
+//! The server below the application: accepts connections and limits the memory that each can occupy.
 //!
-//! It is actix's own `HttpServer` put together from its parts: `HttpServer` itself takes no other type of
-//! connection. Ours is a [`BoundedStream`]: one request at a time, a body as fast as it is read, a head of at
-//! most 16 KiB.
+//! It is actix-web's `HttpServer`, built from its parts, because `HttpServer` accepts no other connection type. Ours is
+//! a [`BoundedStream`]: one request at a time, a body no faster than its handler reads it, a head of at most 16 KiB.
 
 mod head;
 mod response;
@@ -27,22 +26,22 @@ use response::{PIECE, ResponseBody};
 use stream::BoundedStream;
 use traffic::ResponseGuard;
 
-/// How much of a response is put together before it is sent; the next piece may come on top.
+/// How many bytes of a response are buffered before they are sent; one more piece may be added.
 const WRITE_BUFFER: usize = 2 * PIECE;
 
-/// How many threads and connections the server may have.
+/// The limits on threads and connections.
 pub struct Sizes {
     pub workers: usize,
     pub blocking_threads: usize,
     pub connections_per_worker: usize,
-    /// How long running requests may take once the server is told to stop.
+    /// How long running requests may take after the server was told to stop.
     pub finish_within: Duration,
 }
 
-/// Serves the application that `app` makes for each worker, until told to stop; then finishes what is running.
+/// Serves the application that `app` creates for each worker until told to stop; then finishes the running requests.
 ///
 /// # Errors
-/// As the listener.
+/// Those of the listener.
 pub fn serve<F, I, S, B>(listener: TcpListener, sizes: &Sizes, app: F) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,

@@ -1,5 +1,5 @@
-//! The body of a response as the server sends it: in pieces, so that a slow reader keeps only the response in
-//! memory and not a second copy of it. Also notes when it was sent.
+//! The body of a response, sent in pieces, so that a slow reader keeps only the response itself in memory and not a
+//! second copy. Also records when it was sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +9,7 @@ use actix_web::web::Bytes;
 
 use super::traffic::ResponseGuard;
 
-/// actix copies what it sends; it asks for the next piece when this one has nearly left.
+/// actix copies what it sends; it requests the next piece when this one is nearly sent.
 pub const PIECE: usize = 8 * 1024;
 
 pub struct ResponseBody {
@@ -18,7 +18,7 @@ pub struct ResponseBody {
 }
 
 enum BodyBytes {
-    /// Bytes in memory. Those of a static file are part of the program.
+    /// Bytes on the heap. A static file is part of the binary.
     Whole(Bytes),
     Other(BoxBody),
 }
@@ -26,7 +26,7 @@ enum BodyBytes {
 impl ResponseBody {
     pub fn new(body: impl MessageBody + 'static, response_guard: Option<ResponseGuard>) -> Self {
         let body = match body.size() {
-            // Its length is not to be told (204, 304).
+            // The length must not be sent (204, 304).
             BodySize::None => BodyBytes::Other(BoxBody::new(body)),
             BodySize::Sized(_) | BodySize::Stream => match body.boxed().try_into_bytes() {
                 Ok(bytes) => BodyBytes::Whole(bytes),

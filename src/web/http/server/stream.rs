@@ -1,8 +1,9 @@
-//! The stream below actix's HTTP: reads no further than requests are answered, so that the memory one
-//! connection takes is bounded, no matter what the client sends or how little it reads.
+//! The stream below actix-http: reads no further than requests are answered, so that one connection takes a bounded
+//! amount of memory, regardless of what the client sends or how little it reads.
 //!
-//! actix reads as much as the socket has, up to 128 KiB, and parses every request in it before it answers the first.
-//! Here it gets one head, then what its handler reads of the body, and the next head when the answer was written.
+//! actix-http reads as much as the socket has, up to 128 KiB, and parses every request in it before it answers the
+//! first. This stream passes on one head, then as much of the body as its handler reads, and the next head when the
+//! response was written.
 
 use std::io;
 use std::pin::Pin;
@@ -17,13 +18,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::head::HeadScanner;
 use super::traffic::{Room, Traffic};
 
-/// The longest head of a request, as Node has it: our own cookies are 1 KiB.
+/// The longest head of a request, as in Node. Our own cookies take 1 KiB.
 pub const MAX_HEAD: usize = 16 * 1024;
 
-/// Read at once while a head is expected: most fit, and as much may be left over and wait.
+/// Bytes to read while a head is expected: most heads fit, and this bounds what may be left over.
 const READ: usize = 4 * 1024;
 
-/// How long a head may take to arrive. actix looks after the first of a connection; this is for those that follow.
+/// How long a head may take to arrive. actix limits the first head of a connection; this limits the others.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
 const TOO_LARGE: &[u8] =
@@ -33,14 +34,14 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nc
 pub struct BoundedStream {
     stream: TcpStream,
     traffic: Rc<Traffic>,
-    /// Read from the socket and not handed over yet: what came after a head in the same piece.
+    /// Bytes that were read from the socket with the end of a head and are not passed on yet.
     rest: Vec<u8>,
     scanner: HeadScanner,
-    /// Bytes handed over since the last request began.
+    /// Bytes passed on since the last request began.
     head: usize,
     /// How many requests had begun when `head` was last reset.
     requests: u64,
-    /// A head or a piece of a body was handed over. actix has to look at it before it gets more.
+    /// A head or a piece of a body was passed on. actix has to parse it before it gets more.
     handed_over: bool,
     deadline: Option<Pin<Box<Sleep>>>,
     closed: bool,
@@ -65,12 +66,12 @@ impl BoundedStream {
         Rc::clone(&self.traffic)
     }
 
-    /// Whether there is something to hand over. If not, the task is woken when there is.
+    /// Whether there is something to pass on. If not, the task is woken when there is.
     fn is_more_waiting(&self, cx: &mut Context<'_>) -> bool {
         !self.rest.is_empty() || self.stream.poll_read_ready(cx).is_ready()
     }
 
-    /// Fills `buf` with at most `limit` bytes, first with those that were left over.
+    /// Fills `buf` with at most `limit` bytes, beginning with those left over.
     fn fill(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, limit: usize) -> Poll<io::Result<usize>> {
         let limit = limit.min(buf.remaining());
         if !self.rest.is_empty() {
@@ -89,8 +90,8 @@ impl BoundedStream {
         Poll::Ready(Ok(count))
     }
 
-    /// Whether something was handed over that actix has not looked at yet. It does so when it is told that there is
-    /// no more for now, and then comes back.
+    /// Whether actix has not yet parsed what was passed on. It parses when it is told that there are no more bytes for
+    /// now, and then polls again.
     fn is_turn_over(&mut self, cx: &mut Context<'_>) -> bool {
         let over = std::mem::take(&mut self.handed_over);
         if over && self.is_more_waiting(cx) {
@@ -126,7 +127,7 @@ impl BoundedStream {
         let read = &buf.filled()[before..];
         if let Some(end) = self.scanner.end(read) {
             self.handed_over = true;
-            // What was left over before was read earlier than this.
+            // The bytes left over earlier come after these.
             let beyond = read.len() - end;
             self.rest.splice(0..0, read[end..].iter().copied());
             self.head -= beyond;
@@ -135,15 +136,15 @@ impl BoundedStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Gives up once the time for the head is over.
+    /// Gives up when the time for the head has passed.
     fn wait_for_the_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(HEAD_WITHIN)));
         ready!(deadline.as_mut().poll(cx));
         self.give_up(TOO_SLOW)
     }
 
-    /// Sends the reason, if the socket takes it, and stops reading. No part of an answer waits to be written
-    /// then, because heads are read only after the answer before.
+    /// Sends the reason if the socket accepts it, and stops reading. No part of an earlier response is waiting to be
+    /// written, because a head is read only after the previous response.
     fn give_up(&mut self, why: &[u8]) -> Poll<io::Result<()>> {
         let _ = self.stream.try_write(why);
         self.closed = true;
@@ -152,7 +153,7 @@ impl BoundedStream {
 }
 
 impl AsyncRead for BoundedStream {
-    /// Reading nothing, without an error, says that the client sends no more.
+    /// Reading zero bytes without an error means that the client sends no more.
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! What the stream and the service of one connection tell each other, so that the stream reads no further than the
+//! The state that the stream and the service of one connection share, so that the stream reads no further than the
 //! service answers. One worker runs both.
 
 use std::cell::{Cell, RefCell};
@@ -13,17 +13,17 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use tokio::task::yield_now;
 
-/// How much of a body may wait for its handler. A form mostly fits, and a slow handler holds back the sender.
+/// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
 
-/// The same for a body that does not say its length: what follows it cannot be told from it and is parsed at once, so
-/// this bounds how many requests that may be.
+/// The same for a body without a length: actix-http parses all following bytes at once, so this bounds how many
+/// requests it parses.
 const UNSIZED_WINDOW: u64 = 256;
 
-/// Of such a body, what the handler did not read is discarded up to here. A longer one ends the connection.
+/// How much of an unread body of this kind is discarded. A longer one ends the connection.
 const DISCARD: u64 = 16 * 1024;
 
-/// Enough for as much as the window holds, in pieces as they are read.
+/// Turns of the event loop: enough to read a full window in pieces.
 const ARRIVE_IN_TURNS: usize = 8;
 
 /// What the connection is doing.
@@ -31,43 +31,43 @@ const ARRIVE_IN_TURNS: usize = 8;
 enum Phase {
     /// Reading a head.
     Head,
-    /// The request is answered, but its body is still arriving.
+    /// The response is complete, but the body of its request is still arriving.
     Discarding(RemainingBody),
-    /// A handler has the request. Its body is still arriving, and `waiting` bytes of it have not been read.
+    /// A handler has the request. The body is still arriving, and `waiting` bytes have not been read.
     Body { body: RemainingBody, waiting: u64 },
-    /// The request is complete and its answer is not.
+    /// The request is complete, the response is not.
     Answering,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum RemainingBody {
-    /// So much is still to come.
+    /// The number of bytes still to come.
     Sized(u64),
-    /// Chunked. How much of it may still come if it is discarded.
+    /// Chunked: how many more bytes may be discarded.
     Unsized(u64),
 }
 
-/// How much the stream may hand over.
+/// What the stream may pass on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Room {
     /// One head.
     Head,
-    /// So many bytes of a body.
+    /// This many bytes of a body.
     Body(u64),
-    /// So many bytes of a body that no handler reads; after that the next head.
+    /// This many bytes of a body that no handler reads; then the next head.
     Discard(u64),
-    /// Nothing before [`Traffic::resume`].
+    /// Nothing until [`Traffic::resume`].
     None,
-    /// Nothing any more.
+    /// Nothing any more: the connection ends.
     Closed,
 }
 
 pub struct Traffic {
     phase: Cell<Phase>,
-    /// The last write did not go through.
+    /// The socket did not accept the last write.
     blocked: Cell<bool>,
     requests: Cell<u64>,
-    /// The connection's task, while it wants to read and may not.
+    /// The connection's task, while it waits for permission to read.
     reader: RefCell<Option<Waker>>,
     /// The connection's task.
     task: RefCell<Waker>,
@@ -114,7 +114,7 @@ impl Traffic {
         }
     }
 
-    /// `count` bytes of a body were handed over.
+    /// `count` bytes of a body were passed on.
     pub fn handed_over(&self, count: u64) {
         self.phase.set(match self.phase.get() {
             Phase::Discarding(RemainingBody::Sized(left)) if left <= count => Phase::Head,
@@ -135,19 +135,19 @@ impl Traffic {
         });
     }
 
-    /// Whether the last write went through.
+    /// Records whether the socket accepted the last write.
     pub fn wrote(&self, went_through: bool) {
         if self.blocked.replace(!went_through) && went_through {
             self.resume();
         }
     }
 
-    /// Wakes the connection's task as soon as there is room again.
+    /// Wakes the connection's task when there is room again.
     pub fn wake_when_there_is_room(&self, cx: &Context<'_>) {
         *self.reader.borrow_mut() = Some(cx.waker().clone());
     }
 
-    /// Remembers the connection's task, which is to be woken when a body is left over.
+    /// Records the connection's task, which is woken if a body was not read completely.
     pub fn is_read_by(&self, cx: &Context<'_>) {
         self.task.borrow_mut().clone_from(cx.waker());
     }
@@ -173,12 +173,11 @@ impl Traffic {
     }
 }
 
-/// A request is being answered until this is dropped. The service's future owns it, then the body of the
-/// response.
+/// While this exists, a request is being answered. The future of the service owns it, then the body of the response.
 pub struct ResponseGuard(Rc<Traffic>);
 
 impl ResponseGuard {
-    /// `None` for a request that came through no stream of ours.
+    /// `None` for a request that did not come through a [`super::stream::BoundedStream`].
     pub fn begin(request: &mut Request) -> Option<Self> {
         let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
         traffic.requests.set(traffic.requests.get() + 1);
@@ -200,9 +199,8 @@ impl ResponseGuard {
 }
 
 impl ResponseGuard {
-    /// Gives a body that its handler did not read, but that is already here, a few turns to arrive: while a
-    /// body is outstanding, actix closes the connection after the answer. Waits for nothing that the client
-    /// has yet to send.
+    /// Gives an unread body that has already arrived a few turns to be parsed: with a body outstanding, actix closes
+    /// the connection after the response. Does not wait for bytes that the client has yet to send.
     pub async fn wait_for_buffered_body(&self) {
         for _ in 0..ARRIVE_IN_TURNS {
             let Phase::Body { body: RemainingBody::Sized(1..), .. } = self.0.phase.get() else { return };
@@ -220,15 +218,15 @@ impl Drop for ResponseGuard {
             Phase::Head | Phase::Answering => Phase::Head,
         });
         match self.0.phase.get() {
-            // The rest of the body has a deadline, which the task sets when it reads. It may wait for nothing else:
-            // actix keeps a connection for as long as such a body takes.
+            // The rest of the body has a deadline, which the connection's task sets when it reads. Only this wakes the
+            // task: otherwise actix keeps the connection for as long as such a body takes.
             Phase::Discarding(_) => self.0.task.borrow().wake_by_ref(),
             _ => self.0.resume(),
         }
     }
 }
 
-/// A body that says how much of it was read.
+/// A body that reports how much of it was read.
 struct CountedBody {
     payload: Payload,
     traffic: Rc<Traffic>,

@@ -1,4 +1,4 @@
-//! What happened to your account.
+//! The activity of the user's account.
 
 use actix_web::HttpResponse;
 use askama::Template;

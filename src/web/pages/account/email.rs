@@ -1,4 +1,4 @@
-//! Change the email address: opening a link sent to the new one completes it.
+//! Change the email address. The change takes effect when the link sent to the new address is opened.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -30,12 +30,12 @@ impl FormInput for EmailForm {}
 struct EmailPage {
     page: Page,
     form: Fields,
-    /// The address now.
+    /// The current address.
     email: String,
     pending: Option<PendingChange>,
 }
 
-/// A change of address that waits for its link to be opened.
+/// A pending change of address, until its link is opened.
 pub struct PendingChange {
     pub email: String,
     pub asked: When,
@@ -61,7 +61,7 @@ impl EmailPage {
         Ok(Self { page, form, email, pending: PendingChange::of(&me.session, ctx).await? })
     }
 
-    /// The page again, with why nothing was mailed.
+    /// The page again, with the reason why no email was sent.
     async fn refused(
         me: &Confirmed,
         ctx: &RequestContext,
@@ -87,7 +87,7 @@ pub async fn form(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Er
     page::ok(&EmailPage::new(&me, &ctx, Fields::default()).await?)
 }
 
-/// With what was typed before the confirmation ran out.
+/// With the values that were typed before the confirmation expired.
 pub async fn again(me: Confirmed, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&EmailPage::new(&me, &ctx, draft.0).await?)
 }

@@ -1,4 +1,4 @@
-//! A person's own account.
+//! The pages of a user's own account.
 
 pub mod activity;
 pub mod email;

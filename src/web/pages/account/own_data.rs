@@ -1,4 +1,4 @@
-//! Download the data that is kept about a user, and delete the account.
+//! Download the data that is stored about the user, and delete the account.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -55,7 +55,7 @@ pub async fn form(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Er
     page::ok(&DeletePage::new(&me, &ctx, Fields::default()).await?)
 }
 
-/// With what was typed before the confirmation ran out.
+/// With the values that were typed before the confirmation expired.
 pub async fn again(me: Confirmed, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&DeletePage::new(&me, &ctx, draft.0).await?)
 }

@@ -14,10 +14,10 @@ pub struct PasskeySection {
     pub password: PasswordLogIn,
 }
 
-/// What a log-in with the password asks for besides it.
+/// What a log-in with the password asks for in addition.
 #[derive(PartialEq, Eq)]
 pub enum PasswordLogIn {
-    /// There is no second step yet: the first passkey comes with the choice.
+    /// There is no second step yet: the first passkey is created with a choice.
     Choice,
     /// An authenticator app requires a second step, regardless of the choice for passkeys.
     App,
@@ -31,10 +31,10 @@ pub struct PasskeyView {
     pub added: When,
     pub last_used: Option<When>,
     pub suspect_since: Option<When>,
-    /// What is in the field for another name, and what is wrong with that.
+    /// The value of the name field, and its error.
     pub typed: String,
     pub error: Option<Phrase>,
-    /// Whether what is typed in it waits to be sent.
+    /// Whether the field contains a name that was not saved yet.
     pub open: bool,
 }
 
@@ -61,14 +61,14 @@ impl PasskeySection {
         Ok(Self { work: ctx.accounts().factors.passkeys_available(), rows, password })
     }
 
-    /// The row of one passkey, with another name typed in it.
+    /// The row of one passkey, with a name that was typed.
     pub fn open(&mut self, id: PasskeyId, typed: &str) -> Result<&mut PasskeyView, Error> {
         let row = self.rows.iter_mut().find(|row| row.id == id.0.to_string()).ok_or(Error::NotFound)?;
         (row.typed, row.open) = (typed.to_owned(), true);
         Ok(row)
     }
 
-    /// Whether a name that was typed cannot be taken: the page says so.
+    /// Whether the typed name was refused; the page then shows an error.
     pub fn error(&self) -> Option<&PasskeyView> {
         self.rows.iter().find(|row| row.error.is_some())
     }

@@ -48,7 +48,7 @@ pub async fn finish(
         .await
         .split()?
     {
-        // The page has a form that makes recovery codes, which are only shown as the answer to one.
+        // The page has a form that creates recovery codes, which are shown only in the answer to a form.
         Ok(added) => {
             let response = HttpResponse::Ok().json(json!({ "next": PAGE, "codes": added.wants_codes }));
             let said = match added.step {
@@ -91,7 +91,7 @@ pub async fn rename(
     Ok(ctx.redirect(PAGE, Flash::PasskeyRenamed))
 }
 
-/// With the name that was typed before the confirmation ran out.
+/// With the name that was typed before the confirmation expired.
 pub async fn rename_again(
     me: Confirmed,
     ctx: RequestContext,
@@ -137,7 +137,7 @@ pub async fn set_step(
         }
         PasskeyStepChange::Required(None) => Ok(ctx.redirect(PAGE, Flash::StepRequired)),
         PasskeyStepChange::Off => Ok(ctx.redirect(PAGE, Flash::StepOff)),
-        // The page with the codes was loaded again.
+        // The page with the codes was reloaded.
         PasskeyStepChange::Unchanged if step == PasskeyStep::Required => {
             Ok(ctx.redirect(PAGE, Flash::CodesShown))
         }

@@ -1,4 +1,4 @@
-//! Change your password.
+//! Change the user's own password.
 
 use actix_web::HttpResponse;
 use askama::Template;

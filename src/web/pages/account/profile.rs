@@ -1,4 +1,4 @@
-//! Who you are.
+//! The user's name.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -53,7 +53,7 @@ pub async fn form(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Err
     page::ok(&ProfilePage::new(&me, &ctx, fields).await?)
 }
 
-/// With what was typed on a page that was out of date.
+/// With the values that were typed on an out-of-date page.
 pub async fn again(me: SignedIn, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&ProfilePage::new(&me, &ctx, draft.0).await?)
 }

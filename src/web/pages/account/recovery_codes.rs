@@ -1,4 +1,4 @@
-//! Recovery codes: a new set, shown once, and the same as a file.
+//! Recovery codes: a new set, shown once and offered as a file.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -24,14 +24,14 @@ const PAGE: &str = "/account/security";
 struct CodesPage {
     page: Page,
     codes: Vec<String>,
-    /// What they came with; `None` if the user asked for them.
+    /// The factor that the codes were created with; `None` if the user requested them.
     news: Option<Flash>,
-    /// The earlier codes no longer work.
+    /// The earlier codes stopped working.
     replaced: bool,
     codes_for: Phrase,
 }
 
-/// The answer to the form that made `codes`. They cannot be shown again: only their hashes are stored.
+/// The answer to the form that created `codes`. They cannot be shown again: only their hashes are stored.
 pub async fn show(
     me: &Confirmed,
     ctx: &RequestContext,
@@ -72,7 +72,7 @@ pub async fn make(me: Confirmed, ctx: RequestContext, form: Form<MakeForm>) -> R
     }
 }
 
-/// The page brings its codes back: we could not say them again.
+/// The page sends its codes back, because the server cannot show them again.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct CodesForm {

@@ -1,4 +1,4 @@
-//! How you prove that you are you.
+//! The ways in which the user logs in.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -16,7 +16,7 @@ pub struct SecurityPage {
     page: Page,
     pub passkeys: PasskeySection,
     totp: Totp,
-    /// Sessions besides this one.
+    /// Sessions other than this one.
     others: usize,
 }
 

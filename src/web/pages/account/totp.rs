@@ -1,4 +1,4 @@
-//! Your authenticator app: set it up, remove it.
+//! The user's authenticator app: set it up, remove it.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -24,16 +24,16 @@ use crate::web::session::guard::Confirmed;
 
 const PAGE: &str = "/account/security";
 
-/// As account/_totp.html shows it: the app, and the recovery codes that stand in for it.
+/// For `account/_totp.html`: the app, and the recovery codes that replace it.
 pub struct Totp {
     pub since: Option<When>,
     pub locked: bool,
     pub codes_left: usize,
-    /// Names the set of codes there is, for the form that replaces it.
+    /// Identifies the current set of recovery codes, for the form that replaces it.
     pub code_set: String,
     /// What a recovery code replaces.
     pub codes_for: Phrase,
-    /// Whether the password alone is not enough.
+    /// Whether a log-in needs more than the password.
     pub on: bool,
 }
 
@@ -99,7 +99,7 @@ pub async fn finish(
     {
         Ok(Some(codes)) => recovery_codes::show(&me, &ctx, &codes, Some(Flash::TotpAdded), false).await,
         Ok(None) => Ok(ctx.redirect(PAGE, Flash::TotpAdded)),
-        // The page with the codes was loaded again, which sends this form again.
+        // The page with the codes was reloaded, which sends this form again.
         Err(TotpRefusal::AlreadyOn) => Ok(ctx.redirect(PAGE, Flash::CodesShown)),
         Err(TotpRefusal::NotStarted) => Ok(ctx.redirect(PAGE, Flash::TotpExpired)),
         Err(TotpRefusal::Wrong(enrolment)) => {

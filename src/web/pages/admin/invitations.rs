@@ -1,4 +1,4 @@
-//! Invitations.
+//! Invite people, and list and withdraw invitations.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -82,7 +82,7 @@ pub async fn index(me: Admin, ctx: RequestContext) -> Result<HttpResponse, Error
     page::ok(&InvitationsPage::new(&me, &ctx, Fields::default()).await?)
 }
 
-/// With the address that was typed before the confirmation ran out.
+/// With the address that was typed before the confirmation expired.
 pub async fn again(me: Admin, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&InvitationsPage::new(&me, &ctx, draft.0).await?)
 }

@@ -1,4 +1,4 @@
-//! For administrators.
+//! The pages for administrators.
 
 pub mod audit;
 pub mod invitations;

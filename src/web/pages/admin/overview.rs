@@ -1,4 +1,4 @@
-//! Four numbers, what they were on each of the last days, and what happened last.
+//! Four figures with their values on each of the last days, and the latest events.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -19,7 +19,7 @@ struct OverviewPage {
     events: Vec<EventView>,
 }
 
-/// A number of today, with the same number on the days before.
+/// Today's value of a figure, with its values on the days before.
 struct Stat {
     label: &'static str,
     value: String,
@@ -27,7 +27,7 @@ struct Stat {
     note: String,
     href: &'static str,
     series: Series,
-    /// What each day of the series counts, for its table.
+    /// What each day of the series counts, for the caption of its table.
     counted: &'static str,
 }
 

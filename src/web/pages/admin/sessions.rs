@@ -51,7 +51,7 @@ pub struct RevokeForm {
 
 impl FormInput for RevokeForm {}
 
-/// Goes back to the page that has the button.
+/// Redirects to the page that has the button.
 pub async fn revoke(
     me: Admin,
     ctx: RequestContext,

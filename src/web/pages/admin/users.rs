@@ -1,4 +1,4 @@
-//! Users: find them, see them, change what they may do.
+//! Find users, show them, and change their roles and states.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -55,7 +55,7 @@ struct UserPage {
     can_reset: bool,
     locked: bool,
     factors: Phrase,
-    /// What the field for the role shows.
+    /// The value of the role field.
     role: &'static str,
 }
 
@@ -120,7 +120,7 @@ pub async fn set_role(
     conclude(&me, &ctx, id, answer, Flash::RoleChanged).await
 }
 
-/// With the role that was chosen before the confirmation ran out.
+/// With the role that was chosen before the confirmation expired.
 pub async fn set_role_again(
     me: Admin,
     ctx: RequestContext,

@@ -1,4 +1,4 @@
-//! Moments and limits as people say them.
+//! Times and limits in words.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::web::copy::moments::moment;
 
 use latchkey_sessions::{Policy, SessionRecord};
 
-/// A moment: for machines, exactly, and as people say it.
+/// A moment: exact for machines, relative for people.
 pub struct When {
     pub iso: String,
     pub exact: String,
@@ -46,21 +46,21 @@ pub(super) fn relative(distance: time::Duration) -> String {
     }
 }
 
-/// When a session ends: at the latest, and earlier if it is unused.
+/// When a session ends: at the latest, and earlier if it is not used.
 pub struct Ends {
     pub at: OffsetDateTime,
     pub iso: String,
     /// As in "6 December at 14:05 UTC".
     pub on: String,
     pub relative: String,
-    /// How long it lives unused, where that can end it earlier.
+    /// The idle limit, if it can end the session earlier.
     pub unused_for: Option<String>,
 }
 
 impl Ends {
     pub(super) fn of(record: &SessionRecord, now: OffsetDateTime, policy: &Policy) -> Self {
         let (idle, absolute) = (policy.idle(record.remember), policy.absolute(record.remember));
-        // A row from before the limits were lowered keeps its own end until it is used.
+        // A row from before the limits were lowered keeps its own expiry until it is used.
         let at = record.created_at.plus(absolute).max(record.expires_at);
         Self::new(at.into(), now, (idle < absolute).then_some(idle))
     }

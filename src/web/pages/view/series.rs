@@ -1,4 +1,4 @@
-//! Figures day by day, for small charts.
+//! Daily figures for small charts.
 
 /// One day of a chart; `height` is its share of the tallest, 0 to 100.
 pub struct DayBar {
@@ -7,7 +7,7 @@ pub struct DayBar {
     pub height: u8,
 }
 
-/// A figure day by day, drawn on a scale from zero to `top`.
+/// Daily figures, drawn on a scale from zero to `top`.
 pub struct Series {
     pub bars: Vec<DayBar>,
     pub top: String,
@@ -23,7 +23,7 @@ impl Series {
     }
 }
 
-/// A count with a comma between thousands.
+/// A number with a comma as the thousands separator.
 pub fn grouped(count: i64) -> String {
     let digits = count.max(0).to_string();
     let mut text = String::new();

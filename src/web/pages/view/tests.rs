@@ -1,4 +1,4 @@
-//! What people read.
+//! The texts of events, times and figures.
 
 use super::*;
 use crate::audit::AuditAction;
@@ -22,7 +22,7 @@ fn distances_are_said_as_people_say_them() {
     }
 }
 
-/// Each kind of actor, as the person and as an administrator reads it.
+/// Each kind of actor, as the affected user and as an administrator read it.
 #[test]
 fn every_event_says_who_did_it() {
     let (ada, grace) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));

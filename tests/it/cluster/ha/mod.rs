@@ -1,4 +1,4 @@
-//! Three Postgres nodes, whose leader is killed again and again while people log in, register and take sessions back.
+//! Three Postgres nodes whose leader is killed repeatedly while users log in, register and revoke sessions.
 //! `bin/cluster --ha` runs it.
 
 mod newcomers;
@@ -27,17 +27,17 @@ use crate::support::process::{Latchkey, Running, eventually};
 
 const INSTANCES: usize = 3;
 
-/// Logged-in users must be served again within so many seconds after a node becomes leader.
+/// Logged-in users must be served again within this many seconds after a node became leader.
 const SERVED_WITHIN: f64 = 5.0;
 
-/// And something has to be committed: for that a standby must follow. The one that is left may have received more than
-/// the one that was chosen; then it is rewound first, which took 10 s when it happened.
+/// The limit for a commit, which needs a standby that follows. The remaining node may have received more than the
+/// chosen one and is then rewound first, which took 10 s when it happened.
 const COMMITTED_WITHIN: f64 = 20.0;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Killed {
     PatroniAndPostgres,
-    /// Its Postgres goes on as leader, and no Patroni demotes it.
+    /// Its Postgres continues as leader, and no Patroni demotes it.
     PatroniAlone,
 }
 
@@ -78,7 +78,7 @@ async fn the_leader_is_killed_again_and_again() {
     assert!(misses.is_empty(), "{misses:#?}");
 }
 
-/// Runs instances that connect as `program` does, actors, and repeated kills. Returns the violations.
+/// Runs instances that connect as `program` does, the actors, and repeated kills. Returns the violations.
 async fn live(
     nodes: &mut Nodes,
     way: &str,
@@ -159,7 +159,7 @@ async fn round(nodes: &mut Nodes, world: &World, way: &str, killed: Killed) -> O
     })
     .await;
     let leads = world.wire.now();
-    // Both are of the new one: until then nothing could be read, and a log-in begun after the kill had nowhere to go.
+    // Both begin under the new leader: before, nothing could be read, and a log-in could not be committed.
     let (served, logged_in) = eventually("service", async || {
         let history = world.history.borrow();
         let served =

@@ -9,7 +9,7 @@ use reqwest::Method;
 
 use crate::history::actors::{PASSWORD, World};
 
-/// Until it is over; the addresses whose registration was answered are in `answered`.
+/// Runs until the end. `answered` holds the addresses whose registration was answered.
 pub async fn register_forever(world: Rc<World>, name: &'static str, answered: Rc<RefCell<Vec<String>>>) {
     let mut count = 0;
     while !world.over.get() {

@@ -1,5 +1,5 @@
-//! Three Postgres nodes under Patroni, an etcd they agree in, and HAProxy that leads to the leader: unprivileged
-//! processes with configurations of their own in a directory of their own, never the system's services.
+//! Three Postgres nodes under Patroni, an etcd, and HAProxy, which leads to the leader: unprivileged processes with
+//! their own configuration and directory, never the system's services.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -17,12 +17,12 @@ use crate::support::process::{DataDir, eventually, free_port};
 
 const NODES: usize = 3;
 
-/// Patroni's three times, in seconds: `loop_wait + 2 * retry_timeout <= ttl`. A leader that says nothing for `ttl` is
-/// replaced. (Patroni 3.2 and newer take no ttl below 20.)
+/// Patroni's three times, in seconds: `loop_wait + 2 * retry_timeout <= ttl`. A leader that is silent for `ttl` is
+/// replaced. (Patroni 3.2 and newer require at least 20.)
 pub const TTL: u64 = 10;
 
 pub struct Nodes {
-    /// HAProxy's way to the leader.
+    /// HAProxy's port for the leader.
     pub leader_port: u16,
     etcd_port: u16,
     nodes: Vec<Node>,
@@ -61,7 +61,7 @@ impl Nodes {
         nodes.start_etcd().await;
         for at in 0..NODES {
             nodes.start_patroni(at);
-            // The first becomes the leader, the others copy it.
+            // The first node becomes the leader, and the others copy it.
             eventually("a leader", async || nodes.leader().await.map(drop)).await;
         }
         nodes.whole().await;
@@ -69,7 +69,7 @@ impl Nodes {
         nodes
     }
 
-    /// All of Postgres, for libpq to find who leads.
+    /// All nodes, so that libpq finds the leader.
     pub fn every_address(&self) -> String {
         let ports: Vec<String> =
             self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.postgres)).collect();
@@ -84,7 +84,7 @@ impl Nodes {
         format!("postgresql://postgres:only-here@127.0.0.1:{}/postgres", self.leader_port)
     }
 
-    /// Which node leads according to Patroni; `None` while there is no leader.
+    /// The node that leads according to Patroni; `None` while there is no leader.
     pub async fn leader(&self) -> Option<usize> {
         for (at, node) in self.nodes.iter().enumerate() {
             let asked = self.client.get(format!("http://127.0.0.1:{}/primary", node.rest)).send().await;
@@ -114,7 +114,7 @@ impl Nodes {
         .await;
     }
 
-    /// The node's Patroni and every process of its Postgres, with SIGKILL.
+    /// Kills the node's Patroni and every process of its Postgres with SIGKILL.
     pub fn kill(&mut self, at: usize) {
         self.kill_patroni(at);
         self.kill_postgres(at);
@@ -131,7 +131,7 @@ impl Nodes {
         let file = self.data(at).join("postmaster.pid");
         let Ok(text) = fs::read_to_string(file) else { return };
         let Some(Ok(postmaster)) = text.lines().next().map(str::parse::<i32>) else { return };
-        // First the one that would start the others anew.
+        // Patroni first, because it would restart the others.
         let all = std::iter::once(postmaster).chain(children_of(postmaster)).collect::<Vec<_>>();
         for pid in all {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -182,7 +182,7 @@ impl Nodes {
         self.haproxy = Some(child);
     }
 
-    /// Its log is a file beside its configuration.
+    /// Its log is a file next to its configuration.
     fn spawn(&self, program: &str, arguments: &[&str], name: &str) -> Child {
         let path = ["/usr/sbin", "/usr/bin"].iter().map(|place| Path::new(place).join(program));
         let path = path.into_iter().find(|path| path.exists());
@@ -204,8 +204,8 @@ impl Nodes {
         self.dir.path().join(format!("{}.data", self.nodes[at].name))
     }
 
-    /// Strictly synchronous: a commit is answered when a standby has it on its disk too, and while there is no
-    /// such standby it is not answered at all.
+    /// Strictly synchronous: a commit is answered when a standby has it on disk, and not at all while there is no such
+    /// standby.
     fn patroni(&self, at: usize) -> String {
         let Node { name, postgres, rest, .. } = &self.nodes[at];
         let (etcd, data, dir) = (self.etcd_port, self.data(at), self.dir.path().display());
@@ -243,7 +243,7 @@ postgresql:
         )
     }
 
-    /// A node that is no longer leader, or no longer reports it, loses every connection within a second.
+    /// HAProxy closes every connection to a node within a second after it stopped leading or reporting.
     fn haproxy(&self) -> String {
         let servers: Vec<String> = self
             .nodes
@@ -283,7 +283,7 @@ impl Drop for Nodes {
     }
 }
 
-/// Postgres refuses root.
+/// Postgres refuses to run as root.
 fn unprivileged_user() -> Option<User> {
     let names = ["postgres", "nobody"];
     geteuid().is_root().then(|| names.iter().find_map(|name| User::from_name(name).ok().flatten()))?
@@ -295,7 +295,7 @@ fn own(dir: &Path) {
     }
 }
 
-/// The newest that Debian has installed.
+/// The newest version that Debian has installed.
 fn postgres_programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("Debian's Postgres");
     let mut versions: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin")).collect();

@@ -1,4 +1,4 @@
-//! Looks in the current leader's database for everything that was acknowledged.
+//! Checks the current leader's database for everything that was acknowledged.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -23,7 +23,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Of everything `world` was answered, whose people's addresses begin with `name`.
+    /// Everything that `world` was answered. The addresses of its users begin with `name`.
     pub fn of(world: &World, url: &str, name: &str, registered: &[String]) -> Self {
         let ours = format!("(SELECT id FROM users WHERE email LIKE '{name}%')");
         let rows = texts(
@@ -85,7 +85,7 @@ impl fmt::Display for Proof {
     }
 }
 
-/// One value a row.
+/// One value per row.
 fn texts(url: &str, what: &str) -> Vec<String> {
     let mut conn = migrations::connect(url).expect("a connection");
     let (value, from) = what.split_once(" FROM ").expect("a query");

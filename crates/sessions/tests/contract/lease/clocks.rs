@@ -1,5 +1,5 @@
-//! Sessions in memory end by themselves, by the database's clock and at the moment the row says; being used moves
-//! that moment only as far as the row's own clocks would.
+//! Cached sessions expire by the database's clock at the moment the row says; use extends that moment only as far as
+//! the row's own clocks allow.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn end(db: &TestDb, who: Principal) -> OffsetDateTime {
 #[actix_web::test]
 async fn a_session_in_memory_ends_when_its_row_does_without_an_announcement() {
     let db = TestDb::new();
-    // Uses do not move the absolute limit.
+    // Use does not move the absolute limit.
     let instance = instance(&db, Policy { absolute: Duration::from_millis(1500), ..Policy::default() }).await;
     let (ada, gate) = principal_and_gate();
     let (key, _) = instance.open(ada).await;
@@ -75,7 +75,7 @@ async fn being_used_keeps_a_session_alive_though_its_row_was_about_to_end() {
     let (key, _) = instance.open(ada).await;
     warm(&[&instance], &key).await;
     let end = end(&db, ada);
-    // Nothing flushes here except the session that is about to end.
+    // Only the session that is about to expire is flushed here.
     let last = eventually("a look after the row's end", async || {
         let live = instance.find(&key).await.expect("a session in use");
         (live.now() > end).then(|| live.now())

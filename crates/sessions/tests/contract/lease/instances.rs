@@ -1,4 +1,4 @@
-//! Instances that cache sessions of one database, and an owner whose queries are counted and can be held up.
+//! Instances that cache the sessions of one database, and an owner whose queries are counted and can be delayed.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -48,7 +48,7 @@ impl Owner for Watched {
 
 static GATES: LazyLock<Mutex<HashMap<Uuid, Arc<Gate>>>> = LazyLock::new(Mutex::default);
 
-/// Between reading the sessions of a principal and answering, a query waits while this is shut.
+/// While this is shut, a query that has read the sessions of a principal waits before it answers.
 #[derive(Default)]
 pub struct Gate {
     state: Mutex<State>,
@@ -73,7 +73,7 @@ impl Gate {
         state.waiting -= 1;
     }
 
-    /// From now on queries that have read do not answer yet.
+    /// From now on, queries that have read wait before they answer.
     pub fn shut(&self) {
         self.state.lock().unwrap().shut = true;
     }
@@ -83,7 +83,7 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    /// How many queries have found something so far.
+    /// How many queries have found a session so far.
     pub fn queries(&self) -> usize {
         self.state.lock().unwrap().arrived
     }
@@ -95,7 +95,7 @@ impl Gate {
     }
 }
 
-/// A principal of this test alone, and the gate before their sessions.
+/// A principal that only this test uses, and the gate of their sessions.
 pub fn principal_and_gate() -> (Principal, Arc<Gate>) {
     let (id, gate) = (Uuid::new_v4(), Arc::<Gate>::default());
     GATES.lock().unwrap().insert(id, Arc::clone(&gate));
@@ -110,7 +110,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Three that serve from memory.
+    /// Three instances that serve from memory.
     pub async fn three(db: &TestDb) -> [Self; 3] {
         Self::three_with(db, Policy::default()).await
     }
@@ -131,7 +131,7 @@ impl Instance {
         [a, b]
     }
 
-    /// Its connections carry its name; the listener's connection has another one.
+    /// Its connections carry its name; the listener's connection has another name.
     pub fn start(url: &str, name: &str, policy: Policy) -> Self {
         let settings = PoolSettings {
             statement_timeout: Duration::from_secs(20),
@@ -172,7 +172,7 @@ impl Instance {
         self.sessions.write(move |change| sessions.revoke(change, handle, None)).await.unwrap().is_some()
     }
 
-    /// The same, with how long it took.
+    /// The same, and how long it took.
     pub async fn revoke_timed(&self, handle: Handle) -> Duration {
         let begun = Instant::now();
         assert!(self.revoke(handle).await);
@@ -200,12 +200,12 @@ impl Instance {
         self.sessions.write(work).await.unwrap();
     }
 
-    /// Shuts the listener down cleanly.
+    /// Stops the listener cleanly.
     pub fn leave(&mut self) {
         self.listener.take().unwrap().stop();
     }
 
-    /// The server's process at the other end of the listener's connection.
+    /// The server process of the listener's connection.
     pub fn backend(&self, db: &TestDb) -> Pid {
         let pid: i64 = db.scalar(&format!(
             "SELECT pid::bigint FROM pg_stat_activity \
@@ -216,11 +216,11 @@ impl Instance {
     }
 }
 
-/// Returns when `key` is in the memory of all these instances, so that finding it sends no query.
+/// Returns when all these instances have cached `key`, so that finding it sends no query.
 pub async fn warm(instances: &[&Instance], key: &Key) {
     for instance in instances {
-        // A log-in is announced after it was answered: once a first question is answered it has been said, and once a
-        // second is, heard.
+        // A log-in is announced after it was answered. After the first request is answered, the announcement has been
+        // sent; after the second, it has been applied.
         instance.sessions.wait_until_invalidated().await;
         instance.sessions.wait_until_invalidated().await;
     }
@@ -256,7 +256,7 @@ pub fn login(principal: Principal) -> NewSession {
     }
 }
 
-/// A process of the server that is stopped, and goes on with this value's end at the latest.
+/// A stopped process of the server, which continues when this value is dropped.
 pub struct Stopped(Pid);
 
 impl Stopped {

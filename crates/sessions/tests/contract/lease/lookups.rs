@@ -104,8 +104,8 @@ async fn a_fault_reaches_every_lookup_and_the_next_ones_succeed() {
     assert!(found.into_iter().all(|live| live.unwrap().is_some()));
 }
 
-/// On a thread with a runtime of its own, as actix's workers have: asks for `key`, and ends when told to, answered
-/// or not.
+/// Runs in a thread with its own runtime, as actix's workers do: looks `key` up, and ends when told to, answered or
+/// not.
 fn worker(sessions: &Store<Watched>, key: &str) -> (oneshot::Sender<()>, thread::JoinHandle<()>) {
     let (sessions, key) = (sessions.clone(), Key::parse(key).unwrap());
     let (stop, stopped) = oneshot::channel();
@@ -151,13 +151,13 @@ async fn when_workers_stop_whose_queries_run_those_who_wait_for_them_are_answere
     let parsed = Key::parse(&key).unwrap();
     let waiting = join_all((0..10).map(|_| sessions.find(&parsed)));
     let meanwhile = async {
-        // Polled once, so that all of them stand in line.
+        // Polled once, so that all of them are queued.
         actix_web::rt::task::yield_now().await;
         let stopping = workers.map(|(stop, thread)| {
             stop.send(()).unwrap();
             thread
         });
-        // A runtime ends only after the query in it.
+        // A runtime ends only after its query.
         eventually("new queries", async || {
             gate.open();
             stopping.iter().all(thread::JoinHandle::is_finished).then_some(())
@@ -171,7 +171,7 @@ async fn when_workers_stop_whose_queries_run_those_who_wait_for_them_are_answere
     assert!(found.into_iter().all(|live| live.unwrap().is_some()));
 }
 
-/// The request was read, its query only planned.
+/// The request was read, but its query has not begun.
 #[actix_web::test]
 async fn workers_that_stop_before_their_query_begins_keep_no_place_in_the_line() {
     let db = TestDb::new();
@@ -190,7 +190,7 @@ async fn workers_that_stop_before_their_query_begins_keep_no_place_in_the_line()
     }
     let (tell, told) = channel();
     let (ours, text) = (sessions.clone(), key.clone());
-    // On a thread of its own: it must not be this test that waits forever.
+    // On its own thread, because this test must not wait forever.
     thread::spawn(move || {
         let key = Key::parse(&text).unwrap();
         let found = System::new().block_on(ours.find(&key)).unwrap().is_some();

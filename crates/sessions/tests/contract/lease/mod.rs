@@ -1,5 +1,5 @@
-//! Several instances over one database: when one of them has revoked a session, none serves it from memory any more,
-//! even if an instance is slow, silent or dead. Nothing waits for a fixed time: locks, gates and signals hold things up.
+//! Several instances on one database: after one of them has revoked a session, none serves it from memory, even if an
+//! instance is slow, silent or dead. No test waits for a fixed time: locks, gates and signals cause the delays.
 
 mod clocks;
 mod instances;

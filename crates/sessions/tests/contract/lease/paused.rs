@@ -1,5 +1,5 @@
-//! The server's end of a listener's connection is stopped: nothing is sent, nothing is received, and no connection
-//! breaks. What a stalled network or machine looks like from inside.
+//! The server process of a listener's connection is stopped: nothing is sent or received, and no connection breaks. An
+//! instance sees the same if the network or the machine stalls.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ async fn a_listener_that_hears_nothing_stops_trusting_memory_within_the_lease() 
     eventually("distrust", async || {
         let elapsed = begun.elapsed();
         let trusts = a.sessions.has_lease();
-        // A ping may just have been answered, and one's own thread may be slow; neither takes a tenth of a second.
+        // A ping may have been answered just now, and this thread may be slow; neither takes a tenth of a second.
         assert!(!trusts || elapsed < LEASE + LEASE / 5, "still trusted after {elapsed:?}");
         (!trusts).then_some(())
     })
@@ -65,7 +65,7 @@ async fn revocations_wait_at_most_one_lease_for_a_paused_instance_and_it_serves_
     }
     assert!(quickest < LEASE / 2, "{quickest:?}");
 
-    // It goes on, under another name, and what it had in memory is forgotten.
+    // It continues under another id, and its cache is cleared.
     drop(stopped);
     eventually("trust", async || {
         assert!(!b.has(&key).await && !b.has(&later).await);
@@ -105,7 +105,7 @@ async fn short_pauses_of_all_of_them_in_turn_let_nothing_through() {
         let stopped = Stopped::now(all[round % 3].backend(&db));
         let revoked = async { all[(round + round / 3) % 3].revoke_timed(handle).await };
         let ended = async {
-            // Continues while the question is out.
+            // Continues while the request for acknowledgement is pending.
             let row = format!("SELECT revoked_at IS NOT NULL FROM sessions WHERE handle = '{handle}'");
             eventually("a commit", async || db.scalar::<bool>(&row).then_some(())).await;
             drop(stopped);

@@ -27,7 +27,7 @@ async fn a_row_read_before_a_revocation_is_not_cached_after_it() {
         let (key, handle) = a.open(ada).await;
         gate.shut();
         let reader = async {
-            // It began before.
+            // The lookup began before the revocation.
             assert!(b.has(&key).await);
         };
         let meanwhile = async {
@@ -82,7 +82,7 @@ async fn a_lookup_never_joins_a_query_that_has_begun() {
     let (key, handle) = a.open(ada).await;
     let key = Arc::new(key);
     gate.shut();
-    // As many as run at once; each has read.
+    // As many as can run at once; each has read.
     let early = [b.sessions.clone(), b.sessions.clone()].map(|sessions| {
         let key = Arc::clone(&key);
         async move { sessions.find(&key).await.unwrap().is_some() }
@@ -93,7 +93,7 @@ async fn a_lookup_never_joins_a_query_that_has_begun() {
     let second = spawn(second);
     gate.holds(2).await;
     assert!(a.revoke(handle).await);
-    // It queues behind them: polled, and not answered.
+    // This lookup is queued behind them: polled, and not answered.
     let mut late = pin!(b.has(&key));
     begin(late.as_mut()).await;
     gate.open();

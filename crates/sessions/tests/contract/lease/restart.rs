@@ -36,7 +36,7 @@ async fn after_a_crash_of_the_database_all_trust_again_and_hear_each_other() {
         }
         eventually("its end", async || dir.postgres().is_none().then_some(())).await;
         drop(LocalServer::start(&options).unwrap());
-        // Changed before any listener can have received it.
+        // Changed before any listener could have received it.
         connect(&url, "latchkey")
             .unwrap()
             .batch_execute(&format!("UPDATE sessions SET revoked_at = now() WHERE handle = '{handle}'"))

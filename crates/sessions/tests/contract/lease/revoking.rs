@@ -10,7 +10,7 @@ use crate::sessions::room::{IDENTITY, map};
 use crate::support::TestDb;
 use test_db::eventually;
 
-/// Each case is repeated, because a race may show only sometimes.
+/// Each case is repeated, because a race may appear only sometimes.
 const ROUNDS: usize = 10;
 
 async fn who_has(instances: &[&Instance], key: &Key) -> Vec<bool> {

@@ -1,4 +1,4 @@
-//! A listener that hears nothing for a while: its connection is cut, or the table of listeners cannot be read.
+//! A listener that receives nothing for a while: its connection is cut, or the table of listeners cannot be read.
 
 use diesel::connection::SimpleConnection as _;
 
@@ -20,7 +20,7 @@ async fn while_a_listener_has_no_connection_every_lookup_asks_the_database_and_t
     let (stays, _) = a.open(ada).await;
     warm(&[&a, &b], &key).await;
     warm(&[&a, &b], &stays).await;
-    // It cannot come back before this is over: it has no way to say that it listens.
+    // It cannot reconnect before this ends, because it cannot register.
     let mut other = db.connect();
     other.batch_execute("BEGIN; LOCK TABLE listeners IN SHARE MODE").unwrap();
     cut(&db, &b);
@@ -30,7 +30,7 @@ async fn while_a_listener_has_no_connection_every_lookup_asks_the_database_and_t
         assert!(b.has(&key).await);
         assert_eq!(gate.queries(), asked + 1);
     }
-    // By hand, so that nothing waits for anything.
+    // By hand, so that the change waits for nothing.
     db.connect()
         .batch_execute(&format!("UPDATE sessions SET revoked_at = now() WHERE handle = '{handle}'"))
         .unwrap();
@@ -52,7 +52,7 @@ async fn revocations_hold_however_often_listeners_are_cut_off() {
     for round in 0..6 {
         let (key, handle) = a.open(ada).await;
         warm(&[&a, &b, &c], &key).await;
-        // The listener of the instance that revokes, or of one that must hear of it.
+        // The listener of the revoking instance, or of an instance that must learn of it.
         cut(&db, [&a, &b][round % 2]);
         assert!(a.revoke_timed(handle).await < BOUND);
         for instance in [&a, &b, &c] {
@@ -104,7 +104,7 @@ async fn a_crashed_instance_is_waited_for_once() {
     let db = TestDb::new();
     let a = Instance::start(&db.url(), "a", latchkey_sessions::Policy::default());
     a.trusted().await;
-    // As a process that was killed leaves it behind.
+    // As a killed process leaves it.
     db.connect().batch_execute("INSERT INTO listeners (id) VALUES (gen_random_uuid())").unwrap();
     let (ada, _) = principal_and_gate();
     let (_, handle) = a.open(ada).await;
@@ -127,7 +127,7 @@ async fn an_instance_without_a_cache_waits_for_those_with_one() {
     let db = TestDb::new();
     let [a, b] = Instance::two(&db).await;
     let (ada, _) = principal_and_gate();
-    // A command: it opens a pool, changes something and ends.
+    // As a command does: it opens a pool, changes something and ends.
     let command = latchkey_sessions::Store::builder(db.db())
         .owner::<super::instances::Watched>()
         .policy(latchkey_sessions::Policy::default())

@@ -13,7 +13,7 @@ fn eager() -> Policy {
     Policy { touch_every: Duration::ZERO, ..Policy::default() }
 }
 
-/// The transactions that wrote the rows there are.
+/// The transactions that wrote the current rows.
 fn writers(db: &TestDb) -> String {
     db.scalar("SELECT coalesce(string_agg(DISTINCT xmin::text, ' '), '') FROM sessions")
 }
@@ -43,7 +43,7 @@ async fn requests_write_nothing_and_one_flush_writes_for_all() {
     assert_eq!(writers(&db).split(' ').count(), 1, "one transaction for all of them");
     assert_eq!(db.scalar::<OffsetDateTime>("SELECT max(last_seen_at) FROM sessions"), seen);
     assert_eq!(b.sessions.flush_touches().await.unwrap(), 0, "nothing is written twice");
-    // What the other saw was longer ago: it does not turn the clock back.
+    // The other instance recorded an earlier use, which does not turn the clock back.
     db.execute("UPDATE sessions SET last_seen_at = last_seen_at + interval '1 minute'");
     assert_eq!(a.sessions.flush_touches().await.unwrap(), 0);
 }
@@ -57,7 +57,7 @@ async fn a_touch_is_no_news() {
     assert!(b.has(&key).await && b.has(&key).await && a.has(&key).await && a.has(&key).await);
     let asked = gate.queries();
     assert_eq!(a.sessions.flush_touches().await.unwrap(), 1);
-    // An announcement of that would have arrived by now.
+    // An announcement of it would have arrived by now.
     b.sessions.wait_until_invalidated().await;
     assert!(a.has(&key).await && b.has(&key).await);
     assert_eq!(gate.queries(), asked);
@@ -77,7 +77,7 @@ async fn instances_that_flush_the_same_rows_at_once_do_not_lock_each_other_out()
         let (one, two) = join(a.sessions.flush_touches(), b.sessions.flush_touches()).await;
         written += one.unwrap() + two.unwrap();
     }
-    // The rows of one are skipped by the other, or written twice; their clocks are a little apart.
+    // The second instance skips the rows of the first or writes them again; their clocks differ slightly.
     assert!(written >= 10 * keys.len(), "{written}");
 }
 

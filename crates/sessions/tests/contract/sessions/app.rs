@@ -21,17 +21,17 @@ use tokio::sync::Notify;
 
 use super::room::{IDENTITY, Room, login};
 
-/// What a request does once its session is loaded.
+/// What a request does after its session was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     Look,
-    /// Puts a word into the session's state.
+    /// Stores a value in the session's state.
     Put,
     /// As actix-identity documents it: the store's `save` opens the session.
     LogIn(Principal),
-    /// As Latchkey does it: the session is opened in the application's transaction and handed over.
+    /// As Latchkey does it: the session is opened in the application's transaction, and its key is handed over.
     Open(Principal),
-    /// The same, kept by the browser.
+    /// The same, remembered by the browser.
     OpenRemembered(Principal),
     Rotate,
     /// Rotates, and marks the session with `renew` instead of with a change.
@@ -39,15 +39,15 @@ pub enum Act {
     Renew,
     LogOut,
     Clear,
-    /// Answers with the handle of the session the request was made with.
+    /// Answers with the handle of the request's session.
     Handle,
 }
 
-/// The answer that a browser got.
+/// The response to a browser.
 pub struct Answer {
     pub status: u16,
     pub body: String,
-    /// The cookie it was told to keep, or to drop.
+    /// The cookie that it sets or removes.
     pub cookie: Option<Cookie<'static>>,
 }
 
@@ -60,13 +60,13 @@ impl Answer {
 
 type Send = Box<dyn Fn(Act, Option<Cookie<'static>>, bool) -> LocalBoxFuture<'static, Answer>>;
 
-/// The application, as it looks from outside.
+/// The application, as seen from outside.
 pub struct Site {
     send: Send,
     gate: Arc<Gate>,
 }
 
-/// Stops a request between the loading of its session and its act.
+/// Pauses a request after its session was loaded and before it acts.
 #[derive(Default)]
 struct Gate {
     arrived: Notify,
@@ -126,12 +126,12 @@ impl Site {
         self.send(Act::Open(who), None).await.cookie.unwrap()
     }
 
-    /// The principal that the site recognises by this cookie.
+    /// The principal that the application recognises by this cookie.
     pub async fn who(&self, cookie: &Cookie<'static>) -> String {
         self.send(Act::Look, Some(cookie)).await.body
     }
 
-    /// A request that has loaded its session before `meanwhile` happens, and acts after it.
+    /// A request that loads its session before `meanwhile` runs and acts afterwards.
     pub async fn send_while(
         &self,
         act: Act,
@@ -161,7 +161,7 @@ async fn answer<B: MessageBody>(result: Result<ServiceResponse<B>, Error>) -> An
     }
 }
 
-/// actix-session answers 500 to everything; what is behind it decides.
+/// actix-session always answers 500; the fault behind it decides.
 async fn tell_faults<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,

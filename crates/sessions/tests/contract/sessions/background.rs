@@ -1,4 +1,4 @@
-//! Background work, from start to stop.
+//! Background work, from its start to its end.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn stopping_writes_the_last_uses_and_gives_up_the_lease() {
 #[actix_web::test]
 async fn uses_are_written_and_tombstones_deleted_while_it_runs() {
     let policy = Policy {
-        // A quarter of the idle time is how often uses are written, at most every 100 ms.
+        // Uses are written every quarter of the idle time, at most every 100 ms.
         idle: Duration::from_secs(2),
         touch_every: Duration::ZERO,
         keep_ended: Duration::from_secs(3600),

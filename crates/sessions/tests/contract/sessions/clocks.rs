@@ -1,4 +1,4 @@
-//! When a session expires. All clocks are the database's; rows are aged instead of waited for.
+//! When a session expires. All clocks are the database's; tests age the rows instead of waiting.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::room::{ADA, Room, TTL, belonging_to, login};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Four clocks that cannot be mistaken for each other.
+/// Four lifetimes that cannot be confused.
 fn policy() -> Policy {
     Policy {
         idle: HOUR,

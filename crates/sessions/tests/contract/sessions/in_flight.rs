@@ -1,4 +1,4 @@
-//! A request that is under way while its session ends: it may finish, and changes nothing.
+//! A request whose session ends while it runs may finish, but changes nothing.
 
 use latchkey_sessions::Handle;
 
@@ -82,7 +82,7 @@ async fn of_two_requests_that_renew_one_gets_a_session() {
     assert_eq!(room.live_rows(), 1);
 }
 
-/// Two tabs: the one logs out while the other confirms the password.
+/// Two tabs: one logs out while the other confirms the password.
 #[actix_web::test]
 async fn logging_out_ends_the_session_though_another_request_rotated_its_key() {
     let room = Room::new();

@@ -1,4 +1,4 @@
-//! Keys that cannot be ours: answered without asking the database, which is why it need not be reachable here.
+//! Texts that cannot be keys: refused without a query, so the database of these tests is unreachable.
 
 use actix_session::storage::SessionStore as _;
 use latchkey_sessions::{Key, Policy, Store};
@@ -62,7 +62,7 @@ fn a_key_longer_than_any_cookie_is_no_key() {
     assert!(Key::parse(&"A".repeat(1 << 20)).is_none());
 }
 
-/// Otherwise one session had several keys, of which only one can be revoked by its hash.
+/// Otherwise one session would have several keys, only one of which could be revoked by its hash.
 #[test]
 fn a_key_has_one_spelling() {
     let text = text_of_key(0xff);

@@ -55,7 +55,7 @@ async fn a_session_that_the_application_has_ended_is_not_ended_again() {
         room.store().delete(&key).await.unwrap();
     };
     request::scope_with(key.as_ref(), live, purge).await;
-    // The application said so and had not: the store took its word and asked nothing.
+    // The application claimed a session that it had not looked up: the store trusted it and sent no query.
     assert!(room.sessions.find_by_cookie(key.as_ref()).await.unwrap().is_some());
     room.store().delete(&key).await.unwrap();
     assert!(room.sessions.find_by_cookie(key.as_ref()).await.unwrap().is_none());

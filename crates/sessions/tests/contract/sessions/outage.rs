@@ -1,4 +1,4 @@
-//! While the database is away, no one is logged in and no one is logged out.
+//! While the database is unreachable, no one is logged in and no one is logged out.
 
 use actix_session::storage::{LoadError, SessionStore as _};
 use futures_util::future::join_all;
@@ -8,7 +8,7 @@ use latchkey_sessions::{Key, Policy, Store};
 use super::room::{ADA, Room, TTL, belonging_to, copy, unknown_key};
 use test_db::unreachable_db;
 
-/// Every call there is, each of which says whether it failed.
+/// Every call of the store, and whether it failed.
 fn all_calls<'a>(
     sessions: &'a Store,
     key: &actix_session::storage::SessionKey,

@@ -1,4 +1,4 @@
-//! Every load asks the application for the state of the principal.
+//! Every load reads the owner's state through the application.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
@@ -29,7 +29,7 @@ impl Owner for Member {
     }
 }
 
-/// An owner whose session ends while it is loaded, before its use is noted.
+/// An owner whose session ends while it is loaded, before the touch.
 struct TooLate;
 
 impl Owner for TooLate {

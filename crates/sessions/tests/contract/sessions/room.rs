@@ -18,10 +18,10 @@ use crate::support::{TestDb, text_of_key};
 pub const ADA: Principal = Principal(Uuid::from_u128(0xADA));
 pub const GRACE: Principal = Principal(Uuid::from_u128(0x6EACE));
 
-/// Where actix-identity puts the principal.
+/// The key under which actix-identity stores the principal.
 pub const IDENTITY: &str = "actix_identity.user_id";
 
-/// What actix-session was configured with; the policy's clocks count instead.
+/// The lifetime that actix-session was configured with; only the policy's clocks count.
 pub const TTL: Ttl = Ttl::days(1);
 
 /// The condition of a live row.
@@ -45,7 +45,7 @@ impl Room {
 }
 
 impl<O: Owner> Room<O> {
-    /// For an application that knows something of its principals.
+    /// For an application that reads data about its principals.
     pub fn with_owners(policy: Policy) -> Self {
         let db = TestDb::new();
         let sessions = Store::builder(db.db()).owner().policy(policy).build();
@@ -56,18 +56,18 @@ impl<O: Owner> Room<O> {
         self.sessions.clone()
     }
 
-    /// A session saved the way actix-session does it.
+    /// A session saved as actix-session does it.
     pub async fn log_in(&self, who: Principal) -> SessionKey {
         self.store().save(belonging_to(who, &[]), &TTL).await.unwrap()
     }
 
-    /// A session opened the way the application does it.
+    /// A session opened as the application does it.
     pub fn open(&self, login: &NewSession) -> (Key, Handle) {
         let (sessions, login) = (self.sessions.clone(), login.clone());
         self.change(move |change| sessions.open(change, &login))
     }
 
-    /// And what that notes is written at once.
+    /// Finds the session, and writes the touch at once.
     pub async fn load(&self, key: &SessionKey) -> Option<Map> {
         let state = self.store().load(key).await.unwrap();
         self.sessions.flush_touches().await.unwrap();
@@ -115,7 +115,7 @@ impl<O: Owner> Room<O> {
         self.transaction(|conn| self.sessions.count(conn, scope))
     }
 
-    /// Runs `work` in [`Store::write`], on a thread of its own, so that the caller need not be async.
+    /// Runs `work` in [`Store::write`], on its own thread, so that the caller need not be async.
     pub fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault> + Send + 'static,
@@ -149,7 +149,7 @@ impl<O: Owner> Room<O> {
         self.db.scalar(&format!("SELECT count(*) FROM sessions WHERE {condition}"))
     }
 
-    /// Whether `condition` is true of the one session there is.
+    /// Whether `condition` is true for the only session.
     pub fn row_has(&self, condition: &str) -> bool {
         self.db.scalar(&format!("SELECT ({condition}) FROM sessions"))
     }
@@ -182,7 +182,7 @@ pub fn map(entries: &[(&str, &str)]) -> Map {
     entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The map that actix-session passes for a principal who is logged in.
+/// The map that actix-session passes for a logged-in principal.
 pub fn belonging_to(who: Principal, entries: &[(&str, &str)]) -> Map {
     let mut state = map(entries);
     state.insert(IDENTITY.into(), format!("\"{who}\""));

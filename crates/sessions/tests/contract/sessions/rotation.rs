@@ -1,4 +1,4 @@
-//! A new key for a session that stays the same, for an owner who has just proved who they are.
+//! A new key for the same session, after its owner proved their identity.
 
 use std::sync::Barrier;
 use std::sync::mpsc::{Sender, channel};
@@ -12,7 +12,7 @@ use latchkey_sessions::{Key, LiveSession, NewSession, Policy, SessionTx};
 
 use super::room::{ADA, Room, belonging_to, login};
 
-/// Enough for two threads to meet in every order.
+/// Enough rounds for two threads to meet in every order.
 const ROUNDS: usize = 50;
 
 #[actix_web::test]
@@ -180,7 +180,7 @@ async fn revoking_wins_against_a_parallel_rotation() {
                     1 => assert_eq!(room.revoke(handle, Some(ADA)), Some(ADA)),
                     _ => assert_eq!(room.revoke_all(ADA, None), 1),
                 }
-                // The answer to the revocation leaves now.
+                // The revocation is answered now.
                 assert_eq!(room.live_rows(), 0);
             },
         );
@@ -236,7 +236,7 @@ fn rotation(
     move |change| sessions.rotate(change, &live, confirmed)
 }
 
-/// A transaction that has done its work and waits to be told how it ends.
+/// A transaction that has done its work and waits to be told whether to commit.
 struct OpenTransaction {
     commits: Sender<bool>,
     thread: JoinHandle<Result<(), Fault>>,
@@ -271,7 +271,7 @@ impl OpenTransaction {
     }
 }
 
-/// Runs both on threads that start as nearly together as can be had.
+/// Runs both on threads that start as simultaneously as possible.
 fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, two: impl FnOnce() -> B + Send) -> (A, B) {
     let line = Barrier::new(2);
     thread::scope(|scope| {
@@ -287,7 +287,7 @@ fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, two: impl FnOnce() 
     })
 }
 
-/// Runs `waiting` in a transaction of its own, and `then` once that waits for another transaction's lock.
+/// Runs `waiting` in its own transaction, and `then` once `waiting` waits for another transaction's lock.
 fn meanwhile<T: Send + 'static>(
     room: &Room,
     waiting: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault> + Send + 'static,

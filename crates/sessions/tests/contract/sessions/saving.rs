@@ -56,7 +56,7 @@ async fn the_principal_is_a_column_and_not_in_the_state() {
     let room = Room::new();
     let key = room.store().save(belonging_to(ADA, &[("a", "1")]), &TTL).await.unwrap();
     assert!(room.row_has(&format!("principal = '{ADA}' AND state = '{{\"a\": \"1\"}}'")));
-    // What the state claims is overruled by the column.
+    // The column overrides what the state claims.
     room.db.execute(&format!("UPDATE sessions SET state = jsonb_build_object('{IDENTITY}', '\"{GRACE}\"')"));
     assert_eq!(room.load(&key).await, Some(belonging_to(ADA, &[])));
 }

@@ -40,7 +40,7 @@ async fn a_state_that_is_no_map_of_strings_reads_as_empty_and_the_session_lives(
     assert_eq!(room.load(&key).await, Some(state));
 }
 
-/// jsonb has no NUL. actix-session writes values as JSON, in which it is spelt with letters.
+/// jsonb cannot contain NUL. actix-session writes values as JSON, which escapes it.
 #[actix_web::test]
 async fn a_nul_is_refused_cleanly_and_fine_where_it_is_spelt_out() {
     let room = Room::new();
@@ -82,7 +82,7 @@ fn any_state_comes_back_as_it_was_or_is_refused() {
     let room = Room::new();
     let mut kept = map(&[]);
     let key = runtime.block_on(room.log_in(ADA));
-    // One after the other in one row: each starts from what the one before left.
+    // One after the other in the same row, so each begins with the state of the previous one.
     let mut runner = TestRunner::new(Config {
         cases: 256,
         failure_persistence: None,

@@ -13,7 +13,7 @@ fn room() -> Room {
     Room::with(Policy { keep_ended: Duration::from_secs(24 * 3600), ..Policy::default() })
 }
 
-/// `count` sessions that ended `ago`, by running out or by being revoked.
+/// `count` sessions that ended `ago`, by expiry or by revocation.
 fn ended(room: &Room, count: u32, how: &str) {
     room.db.execute(&format!(
         "INSERT INTO sessions (key_hash, principal, factor, address, user_agent, created_at, expires_at, revoked_at) \
@@ -26,7 +26,7 @@ fn ended(room: &Room, count: u32, how: &str) {
 async fn only_sessions_dead_for_longer_than_they_are_kept_are_swept() {
     let room = room();
     let live = room.log_in(ADA).await;
-    // Expired; revoked while it could have gone on; revoked after it had expired.
+    // Expired; revoked while live; revoked after it had expired.
     ended(&room, 1, "now() - interval '25 hours', NULL");
     ended(&room, 1, "now() + interval '1 day', now() - interval '25 hours'");
     ended(&room, 1, "now() - interval '25 hours', now()");
@@ -60,7 +60,7 @@ async fn two_sweeps_at_once_count_each_session_once() {
     let (one, two) = join(room.sessions.sweep(), other.sweep()).await;
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(one + two + usize::try_from(room.rows()).unwrap(), 25_000);
-    // The second sweep stops at once, so the first may have left rows that died meanwhile.
+    // The second sweep stops at once, so the first may have left rows that ended meanwhile.
     let rest = room.sessions.sweep().await.unwrap();
     assert_eq!(one + two + rest, 25_000);
     assert_eq!(room.rows(), 0);
@@ -97,7 +97,7 @@ async fn a_sweep_skips_locked_rows() {
     assert_eq!(room.sessions.sweep().await.unwrap(), 2);
 }
 
-/// Sweeps from a thread with a runtime of its own, for while this one is busy.
+/// Sweeps from a thread with its own runtime, while the test's runtime is busy.
 fn tokio_free(sessions: impl FnOnce() -> Store) -> usize {
     let sessions = sessions();
     std::thread::spawn(move || actix_web::rt::System::new().block_on(sessions.sweep()).unwrap())

@@ -1,4 +1,4 @@
-//! `update`, `delete`: what a request writes at its end.
+//! `update` and `delete`: what is written at the end of a request.
 
 use actix_session::storage::SessionStore as _;
 
