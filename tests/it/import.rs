@@ -288,7 +288,7 @@ fn every_refusal_names_its_line_and_reason_and_the_other_users_are_imported() {
         "line 11: role is admin, which needs --allow-admins",
         "line 12: created_at is not a past time with an offset, such as 2024-05-17T09:30:00Z",
         "line 13: the row contains a NUL character",
-        "line 14: name is too long",
+        "line 14: name is too long: it may have 80 characters",
         "line 15: the line has 3 columns, the header 5",
         "line 16: a quotation mark has no counterpart on its line",
         "line 17: the line is longer than 16384 bytes",
