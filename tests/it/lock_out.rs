@@ -115,7 +115,7 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
     assert_eq!(app.events("password-locked"), 1);
 
     let letter = app.letter(ada.email, subjects::PASSWORD_LOCKED).await;
-    assert!(letter.text.contains("100 wrong passwords were tried"), "{}", letter.text);
+    assert!(letter.text.contains("100 wrong passwords were entered"), "{}", letter.text);
     assert!(
         letter.text.contains("From browsers that you haven't used before, your password no longer works"),
         "{}",

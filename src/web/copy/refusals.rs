@@ -247,7 +247,7 @@ impl From<InvalidName> for Phrase {
             }
             InvalidName::Unprintable => Self::new(
                 "unprintable",
-                "This name has characters that can't be displayed. Use letters, digits and punctuation.",
+                "This name has characters that can't be displayed. Type it again without them.",
             ),
             InvalidName::Link => Self::new(
                 "link",
@@ -272,18 +272,18 @@ impl From<WeakPassword> for Phrase {
             }
             WeakPassword::TooShort { have, min } => Self::with(
                 "too-short",
-                format!("Yours has {have} of at least {min} characters. Add another word or two."),
+                format!("Too short: {have} of at least {min} characters. Add another word or two."),
             ),
             WeakPassword::TooLong { max } => {
-                Self::with("too-long", format!("Yours is too long. Use at most {max} characters."))
+                Self::with("too-long", format!("Too long: use at most {max} characters."))
             }
             WeakPassword::TooManyBytes { max } => Self::with(
                 "too-many-bytes",
-                format!("Yours is too long. Use at most {max} bytes; an emoji takes four or more."),
+                format!("Too long: use at most {max} bytes. An emoji takes four or more."),
             ),
             WeakPassword::Listed => Self::new(
                 "listed",
-                "This one is on lists of leaked passwords. Choose four or more words at random.",
+                "This password is on lists of leaked passwords. Choose four or more words at random.",
             ),
             WeakPassword::Repeats => {
                 Self::new("repeats", "This repeats the same few characters. Use different words instead.")
