@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::sync::{AtomicU64, Ordering, RwLock};
+use super::locks::{AtomicU64, Ordering, RwLock};
 use super::{KeyHash, Principal};
 
 /// What the cache needs to know about an entry.
@@ -237,11 +237,11 @@ fn hash_of_principal(principal: Principal) -> u64 {
 }
 
 /// Nothing in this file panics while it holds a write lock, so the data behind a poisoned lock is intact.
-fn read<T>(lock: &RwLock<T>) -> super::sync::RwLockReadGuard<'_, T> {
+fn read<T>(lock: &RwLock<T>) -> super::locks::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn write<T>(lock: &RwLock<T>) -> super::sync::RwLockWriteGuard<'_, T> {
+fn write<T>(lock: &RwLock<T>) -> super::locks::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 

@@ -58,7 +58,7 @@ impl<O: Owner> Store<O> {
                 }
             }
         };
-        if live.is_touch_due(live.now, self.policy.touch_every(live.record.remember)) {
+        if live.note_use(live.now, self.policy.touch_every(live.record.remember)) {
             self.shared.touches.note(live.record.handle, live.now);
             // The session is about to expire as unused, so this touch cannot wait for the next flush.
             if live.record.expires_at.since(live.now) < 2 * self.policy.flush_every() {

@@ -65,6 +65,7 @@ mod listener;
 mod listener_handle;
 mod lists;
 mod load;
+mod locks;
 mod message;
 mod open;
 mod owner;
@@ -81,7 +82,6 @@ mod session_store;
 mod session_tx;
 mod state;
 mod store;
-mod sync;
 mod touches;
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};

@@ -124,7 +124,7 @@ struct ListenerConnection<'s, O: Owner> {
     /// A new id for each connection.
     id: Uuid,
     shared: &'s StoreInner<O>,
-    syncs: Vec<Sync>,
+    syncs: Vec<PendingSync>,
     /// Messages to be sent in the next round.
     outgoing: Vec<String>,
     syncs_begun: u64,
@@ -134,7 +134,7 @@ struct ListenerConnection<'s, O: Owner> {
 }
 
 /// A request for acknowledgement by all instances.
-struct Sync {
+struct PendingSync {
     number: u64,
     begun: BootInstant,
     missing: BTreeSet<Uuid>,
@@ -271,7 +271,7 @@ impl<'s, O: Owner> ListenerConnection<'s, O> {
         let (number, begun) = (self.syncs_begun, BootInstant::now());
         let question = Message::Sync { from: self.id, number }.to_string();
         let missing = queries::notify_all(&mut self.conn, &question)?;
-        self.syncs.push(Sync { number, begun, missing: missing.into_iter().collect(), waiting });
+        self.syncs.push(PendingSync { number, begun, missing: missing.into_iter().collect(), waiting });
         self.receive()
     }
 

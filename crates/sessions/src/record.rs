@@ -122,8 +122,8 @@ impl<O> CachedSession<O> {
         now < self.record.expires_at && now < self.others.until
     }
 
-    /// Records its use at `now`. Returns whether that is to be written, which is once per interval.
-    pub(super) fn is_touch_due(&self, now: Moment, interval: Duration) -> bool {
+    /// Notes that it was used at `now`. Returns whether that is to be written, which is once per interval.
+    pub(super) fn note_use(&self, now: Moment, interval: Duration) -> bool {
         let seen = self.seen.load(Ordering::Relaxed);
         let last = self.record.last_seen_at.max(Moment(seen));
         // Of several concurrent requests one writes.

@@ -12,7 +12,7 @@ mod model;
 mod cache;
 
 /// The items that the cache imports from its module.
-mod sync {
+mod locks {
     pub use loom::sync::atomic::{AtomicU64, Ordering};
     pub use loom::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 }
