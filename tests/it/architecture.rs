@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
 
+use crate::support::files::{files_with, root};
 use crate::support::generated::check_table;
 
 const PAGE: &str = "docs/architecture.md";
@@ -57,25 +57,11 @@ const ROOMS: [Room; 23] = [
     room("cli", "src/cli", "4,266", &[]),
 ];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 fn texts(directory: &str) -> Vec<String> {
-    files(&root().join(directory)).iter().map(|file| fs::read_to_string(file).expect("a source")).collect()
+    files_with(&root().join(directory), "rs")
+        .iter()
+        .map(|file| fs::read_to_string(file).expect("a source"))
+        .collect()
 }
 
 /// The methods of `service` that other rooms can call.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use reqwest::Method;
 
 use crate::support::app::TestApp;
+use crate::support::files::root;
 
 /// The requirements of ASVS 5.0.0 that concern Latchkey: chapter and section, then each number with its level.
 const LIST: &[(&str, &[(u8, u8)])] = &[
@@ -86,10 +87,6 @@ struct Row {
     level: u8,
     status: String,
     answer: String,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
 fn read(path: &str) -> String {

@@ -1,16 +1,13 @@
 //! The classes of the style sheet: no class has two meanings. A class is a component (`.badge`) or a variant of one
 //! (`.badge.is-good`), never both, and templates use only existing classes.
 
+use crate::support::files::root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Classes that only tests and links use, without a style.
 const WITHOUT_A_LOOK: [&str; 2] = ["wide", "history"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
 
 /// Every selector of the style sheet, with each `:is()` expanded.
 fn selectors() -> Vec<String> {

@@ -1,8 +1,8 @@
 //! Checks the house rules against the source: allowed imports, where SQL may be, and what a template may contain.
 
+use crate::support::files::{files_below, root};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// In order: each room may import those before it.
 const ROOMS: [&str; 22] = [
@@ -73,20 +73,6 @@ fn product(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
 fn sources() -> Vec<Source> {
     let mut sources = sources_below("src", "");
     for name in CRATES {
@@ -98,7 +84,7 @@ fn sources() -> Vec<Source> {
 
 fn sources_below(directory: &str, prefix: &str) -> Vec<Source> {
     let directory = root().join(directory);
-    files(&directory)
+    files_below(&directory)
         .into_iter()
         .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
         .map(|file| Source {
@@ -293,7 +279,8 @@ fn every_file_says_first_what_it_is() {
         let generated = ["db/schema.rs", "crates/sessions/schema.rs"].contains(&source.path.as_str());
         assert!(generated || source.text.starts_with("//! "), "src/{} does not begin with //!", source.path);
     }
-    for file in files(&root().join("tests")).iter().filter(|file| file.extension().is_some_and(|e| e == "rs"))
+    for file in
+        files_below(&root().join("tests")).iter().filter(|file| file.extension().is_some_and(|e| e == "rs"))
     {
         let text = fs::read_to_string(file).expect("a test");
         assert!(text.starts_with("//! "), "{} does not begin with //!", file.display());
@@ -353,7 +340,7 @@ fn no_result_is_nested_in_another() {
 
 #[test]
 fn no_test_is_ignored() {
-    for file in files(&root().join("tests/it")) {
+    for file in files_below(&root().join("tests/it")) {
         let text = fs::read_to_string(&file).expect("a test");
         // In two parts; otherwise this file would match.
         for reason in text.split(concat!("#[ig", "nore")).skip(1) {
@@ -389,7 +376,7 @@ fn client_claims_about_the_host_are_never_asked_for() {
 
 #[test]
 fn templates_hold_no_script_no_style_and_nothing_unescaped() {
-    let templates = files(&root().join("templates"));
+    let templates = files_below(&root().join("templates"));
     assert!(templates.len() > 30);
     for file in templates {
         let text = fs::read_to_string(&file).expect("a template");

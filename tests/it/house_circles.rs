@@ -1,8 +1,9 @@
 //! No two files of a crate import each other, directly or through others: each can be understood after those it imports.
 
+use crate::support::files::files_with;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const CRATES: [&str; 5] =
     ["src", "crates/db/src", "crates/local-postgres/src", "crates/sessions/src", "crates/test-db/src"];
@@ -29,22 +30,9 @@ enum Resolved {
 
 type SourceFiles = BTreeMap<String, SourceFile>;
 
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 fn read(directory: &Path) -> SourceFiles {
     let mut texts = BTreeMap::new();
-    for file in files(directory) {
+    for file in files_with(directory, "rs") {
         let below = file.strip_prefix(directory).expect("below it").with_extension("");
         let name = below.display().to_string().replace('/', "::");
         let name = name.strip_suffix("::mod").unwrap_or(&name);

@@ -1,8 +1,9 @@
 //! The house rule about names: every type has a unique name in the workspace.
 
+use crate::support::files::files_with;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Names that private types may share, until they get their own.
 const SHARED_AT_MOST: usize = 5;
@@ -13,19 +14,6 @@ struct Definition {
     name: String,
     is_public: bool,
     place: String,
-}
-
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// The types that a source defines. Not the associated types of an `impl`, because a trait names these (`Error`,
@@ -63,7 +51,7 @@ fn a_type_has_a_name_of_its_own() {
         directories.push(entry.expect("an entry").path().join("src"));
     }
     let mut by_name: BTreeMap<String, Vec<Definition>> = BTreeMap::new();
-    for file in directories.iter().flat_map(|directory| sources(directory)) {
+    for file in directories.iter().flat_map(|directory| files_with(directory, "rs")) {
         let place = file.strip_prefix(root).expect("below the root").display().to_string();
         for definition in definitions(&fs::read_to_string(&file).expect("a source"), &place) {
             by_name.entry(definition.name.clone()).or_default().push(definition);

@@ -1,8 +1,9 @@
 //! The house rule about text: users read only what `web` (and `cli`, for commands) says. The domain has data.
 
+use crate::support::files::files_with;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The rooms of the domain. Below them, settings, database and mail tell operators in the log what is wrong; `cleanup` has
 /// the table of `docs/security.md`, and the lab its own errors.
@@ -80,24 +81,11 @@ fn is_in_words(text: &str) -> bool {
     outside.split_whitespace().filter(is_word).count() > 1
 }
 
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 #[test]
 fn the_domain_has_no_text() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut read, mut sentences, mut excepted) = (0, Vec::new(), BTreeSet::<&(&str, &str)>::new());
-    for file in sources(&src) {
+    for file in files_with(&src, "rs") {
         let path = file.strip_prefix(&src).expect("below src").display().to_string();
         let room = path.split(['/', '.']).next().unwrap_or_default();
         let is_apart = path.contains("/queries") || path.ends_with("tests.rs");

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use latchkey::web::routes;
 
 use crate::house_circles::{FileGraph, graph};
+use crate::support::files::{files_with, root};
 
 /// The rooms of `web`, each with the rooms it may import. Files outside of rooms (the route table, the composition
 /// root) may import all of them.
@@ -20,23 +21,6 @@ const MAY_IMPORT: [(&str, &[&str]); 5] = [
 
 /// Templates of pages that are served at several paths, or at any path.
 const WITHOUT_ROUTE: [&str; 2] = ["error.html", "mailed_link.html"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|given| given == extension) {
-            found.push(path);
-        }
-    }
-    found
-}
 
 /// The modules of `src/web` by their paths below it, such as `http::form`, and the modules whose items each one uses.
 fn imports() -> FileGraph {
@@ -82,7 +66,7 @@ fn templates_are_named_as_their_routes() {
         .collect();
     let templates = root().join("templates");
     let mut pages = 0;
-    for file in files(&templates, "html") {
+    for file in files_with(&templates, "html") {
         let name = file.strip_prefix(&templates).expect("below templates").display().to_string();
         let is_part = name.split('/').any(|part| part.starts_with('_'));
         if is_part || name.starts_with("mail/") || name == "layout.html" {
@@ -100,7 +84,7 @@ fn templates_are_named_as_their_routes() {
 /// A type that dereferences to another hides what a handler reads.
 #[test]
 fn no_type_of_web_dereferences_to_another() {
-    for file in files(&root().join("src/web"), "rs") {
+    for file in files_with(&root().join("src/web"), "rs") {
         let code = code(&fs::read_to_string(&file).expect("a source"));
         assert!(!code.contains("Deref for"), "{}", file.display());
     }
@@ -111,7 +95,7 @@ fn no_type_of_web_dereferences_to_another() {
 fn every_page_names_its_template() {
     let templates = root().join("templates");
     let mut pages = 0;
-    for file in files(&templates, "html") {
+    for file in files_with(&templates, "html") {
         let below = file.strip_prefix(&templates).expect("below templates").with_extension("");
         let (name, file) = (below.display().to_string(), fs::read_to_string(&file).expect("a template"));
         let is_part = name.split('/').next_back().is_some_and(|last| last.starts_with('_'));
@@ -142,7 +126,7 @@ fn texts_use_plain_words() {
         "please",
     ];
     let (templates, copy) = (root().join("templates"), root().join("src/web/copy"));
-    let mut texts: Vec<(PathBuf, String)> = files(&templates, "html")
+    let mut texts: Vec<(PathBuf, String)> = files_with(&templates, "html")
         .into_iter()
         .filter(|file| !file.starts_with(templates.join("mail")))
         .map(|file| {
@@ -151,7 +135,7 @@ fn texts_use_plain_words() {
             (file, outside.map(without_code).collect())
         })
         .collect();
-    texts.extend(files(&copy, "rs").into_iter().map(|file| {
+    texts.extend(files_with(&copy, "rs").into_iter().map(|file| {
         let source = code(&fs::read_to_string(&file).expect("a source"));
         // The stored text of older events is not a sentence.
         let is_sentence = |text: &&str| text.contains(' ') && !text.ends_with("of everybody");

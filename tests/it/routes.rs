@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use latchkey::web::routes::{self, Face, Method, Route};
 use latchkey::web::session::guard::GuardKind;
@@ -12,6 +11,7 @@ use uuid::Uuid;
 
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::{Answer, Browser};
+use crate::support::files::{files_below, root};
 use crate::support::generated::check_table;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -466,7 +466,7 @@ fn leads_somewhere(method: Method, reference: &str) -> bool {
 
 fn references() -> Vec<Reference> {
     let mut found = Vec::new();
-    for file in files(&root().join("templates")) {
+    for file in files_below(&root().join("templates")) {
         let text = without_comments(&fs::read_to_string(&file).expect("a template"));
         let place = file.display().to_string();
         for tag in text.split('<').skip(1).map(|rest| rest.split_inclusive('>').collect::<String>()) {
@@ -478,7 +478,7 @@ fn references() -> Vec<Reference> {
             }
         }
     }
-    for file in files(&root().join("src/web")) {
+    for file in files_below(&root().join("src/web")) {
         let text = fs::read_to_string(&file).expect("a source");
         for value in text.split(r#"href: ""#).skip(1) {
             let path = value.split('"').next().unwrap_or_default().to_owned();
@@ -560,17 +560,4 @@ fn who_gets_in_where() -> String {
 #[test]
 fn the_security_page_says_who_gets_in_where() {
     check_table("docs/security.md", "guards", &who_gets_in_where());
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use latchkey::audit::AuditAction;
 use latchkey::cleanup::table;
@@ -13,14 +13,11 @@ use latchkey::web::copy::phrase::Phrase;
 use latchkey::web::routes::{self, Method};
 use latchkey::web::session::guard::GuardKind;
 
+use crate::support::files::root;
 use crate::support::generated::check_table;
 
 /// Fields that no form struct declares, because every form has them or because they are in the query.
 const EVERYWHERE: [&str; 5] = ["csrf_token", "show", "draft", "q", "page"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
 
 fn list(name: &str) -> String {
     let page = fs::read_to_string(root().join("docs/security.md")).expect("the page");

@@ -15,7 +15,7 @@ use crate::report::Report;
 mod cache;
 
 /// What the cache imports from its module.
-mod sync {
+mod locks {
     pub use std::sync::atomic::{AtomicU64, Ordering};
     pub use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 }

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod certificates;
 pub mod chrome;
 pub mod db;
+pub mod files;
 pub mod generated;
 pub mod process;
 pub mod subjects;
