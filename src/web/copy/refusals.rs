@@ -275,11 +275,11 @@ impl From<WeakPassword> for Phrase {
                 format!("Too short: {have} of at least {min} characters. Add another word or two."),
             ),
             WeakPassword::TooLong { max } => {
-                Self::with("too-long", format!("Too long: use at most {max} characters."))
+                Self::with("too-long", format!("Too long. Use at most {max} characters."))
             }
             WeakPassword::TooManyBytes { max } => Self::with(
                 "too-many-bytes",
-                format!("Too long: use at most {max} bytes. An emoji takes four or more."),
+                format!("Too long. Use at most {max} bytes; an emoji takes four or more."),
             ),
             WeakPassword::Listed => Self::new(
                 "listed",
