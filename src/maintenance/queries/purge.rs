@@ -24,26 +24,32 @@ pub struct LastPurge {
     pub rows: i64,
 }
 
+/// Deletes at most `$1` rows of a table, and none that another transaction has locked.
+macro_rules! delete {
+    ($table:literal, $condition:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ",
+            $table,
+            " WHERE ",
+            $condition,
+            " LIMIT $1 FOR UPDATE SKIP LOCKED))"
+        )
+    };
+}
+
 /// Rows that no statement reads any more.
 pub(crate) const EXPIRED: [&str; 8] = [
-    "DELETE FROM registrations WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM registrations WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM user_tokens WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM user_tokens WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM decoy_tokens WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM decoy_tokens WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM account_links WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM account_links WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM known_browsers WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM known_browsers WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM pending_logins WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM pending_logins WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    delete!("registrations", "expires_at < now()"),
+    delete!("user_tokens", "expires_at < now()"),
+    delete!("decoy_tokens", "expires_at < now()"),
+    delete!("account_links", "expires_at < now()"),
+    delete!("known_browsers", "expires_at < now()"),
+    delete!("pending_logins", "expires_at < now()"),
     // Long after the set-up has expired.
-    "DELETE FROM totp WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM totp WHERE active_at IS NULL AND created_at < now() - interval '1 day' \
-     LIMIT $1 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM ceremonies WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM ceremonies WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
+    delete!("totp", "active_at IS NULL AND created_at < now() - interval '1 day'"),
+    delete!("ceremonies", "expires_at < now()"),
 ];
 
 /// Deletes one batch.
