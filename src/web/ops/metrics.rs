@@ -145,12 +145,12 @@ impl Scrape {
         families.histogram(
             "latchkey_revocation_seconds",
             "Until what was taken back was gone everywhere.",
-            [(UNLABELLED, &counts.invalidations)].into_iter(),
+            [(UNLABELLED, &counts.invalidations)],
         )?;
         families.counter(
             "latchkey_revocations_run_out_total",
             "Revocations that waited for a lease to run out.",
-            [(UNLABELLED, counts.expiry_waits.get())].into_iter(),
+            [(UNLABELLED, counts.expiry_waits.get())],
         )?;
         families.gauge("latchkey_sessions_cached", "Sessions in memory.", UNLABELLED, sessions.cached())?;
         families.gauge(
@@ -207,12 +207,12 @@ impl Scrape {
         families.counter(
             "latchkey_pool_refused_total",
             "Requests for which no database connection was free in time.",
-            [(UNLABELLED, db.counts().refused.get())].into_iter(),
+            [(UNLABELLED, db.counts().refused.get())],
         )?;
         families.histogram(
             "latchkey_pool_wait_seconds",
             "Waits for a database connection.",
-            [(UNLABELLED, &db.counts().waited)].into_iter(),
+            [(UNLABELLED, &db.counts().waited)],
         )?;
         if let Some(emails) = self.emails_due {
             families.gauge(
@@ -237,7 +237,7 @@ impl Scrape {
 fn own_process_metrics(families: &mut Families<'_>) -> fmt::Result {
     for (name, kind, help, value) in own_process::process_metrics() {
         match kind {
-            MetricType::Counter => families.counter(name, help, [(UNLABELLED, value)].into_iter())?,
+            MetricType::Counter => families.counter(name, help, [(UNLABELLED, value)])?,
             _ => families.gauge(name, help, UNLABELLED, value)?,
         }
     }
@@ -252,7 +252,7 @@ impl Families<'_> {
         &mut self,
         name: &str,
         help: &str,
-        series: impl Iterator<Item = (L, V)>,
+        series: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
         // The encoder appends `_total`.
         let name = name.trim_end_matches("_total");
@@ -278,7 +278,7 @@ impl Families<'_> {
         &mut self,
         name: &str,
         help: &str,
-        series: impl Iterator<Item = (L, &'d Durations)>,
+        series: impl IntoIterator<Item = (L, &'d Durations)>,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
         for (labels, durations) in series {
