@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use latchkey::config::{Settings, Transport};
 
+use crate::support::files::{files_below, root};
 use yaml::{Yaml, yaml};
 
 mod kubernetes;
@@ -123,8 +124,8 @@ fn every_source_of_the_program_enters_the_build_context() {
     for path in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/layout.html", "static/app.css"] {
         assert!(context.has(path) && root().join(path).exists(), "{path}");
     }
-    let crates = files_below("crates").into_iter().filter(|path| path.contains("/src/"));
-    let migrations = ["migrations", "crates/sessions/migrations"].map(files_below).concat();
+    let crates = paths_below("crates").into_iter().filter(|path| path.contains("/src/"));
+    let migrations = ["migrations", "crates/sessions/migrations"].map(paths_below).concat();
     for path in migrations.into_iter().chain(crates).chain(embedded_files()) {
         assert!(context.has(&path), "{path} is not in the build context");
     }
@@ -276,28 +277,20 @@ const DEPLOYED: [(&str, &str); 3] = [
     ("LATCHKEY__SERVER__PUBLIC_URL", "https://id.example.org"),
 ];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn files_below(dir: &str) -> Vec<String> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(root().join(dir)).unwrap() {
-        let entry = entry.unwrap();
-        let path = format!("{dir}/{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
-    }
-    files
+/// All files below `dir`, as paths from the root.
+fn paths_below(dir: &str) -> Vec<String> {
+    let from_root = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();
+    files_below(&root().join(dir)).iter().map(from_root).collect()
 }
 
 /// The files that the sources include with `include_str!` and `include_bytes!`, as paths from the root.
 fn embedded_files() -> Vec<String> {
     let mut found = Vec::new();
-    for source in files_below("src").into_iter().filter(|path| path.ends_with(".rs")) {
+    for source in paths_below("src").into_iter().filter(|path| path.ends_with(".rs")) {
         let text = read(&source);
         for call in text
             .split("include_")

@@ -1,6 +1,6 @@
 //! No two files of a crate import each other, directly or through others: each can be understood after those it imports.
 
-use crate::support::files::files_with;
+use crate::support::files::{files_with, root};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -165,7 +165,7 @@ fn is_word_of(name: &str, code: &str) -> bool {
 }
 
 pub fn graph(directory: &str) -> FileGraph {
-    let files = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory));
+    let files = read(&root().join(directory));
     let modules: BTreeSet<String> = files.keys().cloned().collect();
     let mut graph = FileGraph::new();
     for (module, file) in &files {

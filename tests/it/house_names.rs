@@ -1,9 +1,8 @@
 //! The house rule about names: every type has a unique name in the workspace.
 
-use crate::support::files::files_with;
+use crate::support::files::{files_with, root};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 /// Names that private types may share, until they get their own.
 const SHARED_AT_MOST: usize = 5;
@@ -45,14 +44,14 @@ fn definitions(text: &str, place: &str) -> Vec<Definition> {
 
 #[test]
 fn a_type_has_a_name_of_its_own() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let mut directories = vec![root.join("src")];
     for entry in fs::read_dir(root.join("crates")).expect("crates") {
         directories.push(entry.expect("an entry").path().join("src"));
     }
     let mut by_name: BTreeMap<String, Vec<Definition>> = BTreeMap::new();
     for file in directories.iter().flat_map(|directory| files_with(directory, "rs")) {
-        let place = file.strip_prefix(root).expect("below the root").display().to_string();
+        let place = file.strip_prefix(&root).expect("below the root").display().to_string();
         for definition in definitions(&fs::read_to_string(&file).expect("a source"), &place) {
             by_name.entry(definition.name.clone()).or_default().push(definition);
         }

@@ -1,9 +1,8 @@
 //! The house rule about text: users read only what `web` (and `cli`, for commands) says. The domain has data.
 
-use crate::support::files::files_with;
+use crate::support::files::{files_with, root};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 /// The rooms of the domain. Below them, settings, database and mail tell operators in the log what is wrong; `cleanup` has
 /// the table of `docs/security.md`, and the lab its own errors.
@@ -83,7 +82,7 @@ fn is_in_words(text: &str) -> bool {
 
 #[test]
 fn the_domain_has_no_text() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = root().join("src");
     let (mut read, mut sentences, mut excepted) = (0, Vec::new(), BTreeSet::<&(&str, &str)>::new());
     for file in files_with(&src, "rs") {
         let path = file.strip_prefix(&src).expect("below src").display().to_string();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use latchkey::audit::AuditAction;
 use latchkey::cleanup::table;
@@ -13,7 +13,7 @@ use latchkey::web::copy::phrase::Phrase;
 use latchkey::web::routes::{self, Method};
 use latchkey::web::session::guard::GuardKind;
 
-use crate::support::files::root;
+use crate::support::files::{files_with, root};
 use crate::support::generated::check_table;
 
 /// Fields that no form struct declares, because every form has them or because they are in the query.
@@ -49,19 +49,8 @@ fn same(what: &str, listed: &BTreeSet<String>, there: &BTreeSet<String>) {
 }
 
 fn sources(below: &str) -> Vec<(String, String)> {
-    fn collect(directory: &Path, found: &mut Vec<(String, String)>) {
-        for entry in fs::read_dir(directory).expect("a directory") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                collect(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push((path.display().to_string(), fs::read_to_string(&path).expect("a source")));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    collect(&root().join(below), &mut found);
-    found
+    let read = |path: &PathBuf| (path.display().to_string(), fs::read_to_string(path).expect("a source"));
+    files_with(&root().join(below), "rs").iter().map(read).collect()
 }
 
 /// The fields of every struct that is the input of a form.

@@ -2,7 +2,6 @@
 //! mode, and the page does not scroll sideways on a desktop, on a phone, or at 400 % zoom (WCAG 2.2, 1.4.10).
 
 use std::fs;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -11,9 +10,10 @@ use super::second_factor;
 use super::tour::{self, House, Who};
 use crate::support::app::TestApp;
 use crate::support::chrome::{Chrome, DESKTOP, PHONE, Screen, ZOOMED};
+use crate::support::files::root;
 
 static AXE: LazyLock<String> = LazyLock::new(|| {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/node_modules/axe-core/axe.min.js");
+    let file = root().join("tests/browser/node_modules/axe-core/axe.min.js");
     fs::read_to_string(&file).expect("axe-core is missing: run bin/test, which installs it")
 });
 
