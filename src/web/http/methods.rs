@@ -13,6 +13,29 @@ use super::shared::Shared;
 /// The value of `Allow` for a read-only path.
 pub const READ_ONLY: &str = "GET, HEAD";
 
+/// The service of one route.
+pub trait RouteService:
+    ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse,
+        Error = actix_web::Error,
+        InitError = (),
+    >
+{
+}
+
+impl<S> RouteService for S where
+    S: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse,
+            Error = actix_web::Error,
+            InitError = (),
+        >
+{
+}
+
 /// Matches read-only requests.
 pub fn is_reading() -> impl guard::Guard {
     Any(Get()).or(Head())
@@ -44,16 +67,7 @@ where
 }
 
 /// `handler` as the service of a path that needs no session.
-fn at<H, Args>(
-    path: &'static str,
-    handler: H,
-) -> impl ServiceFactory<
-    ServiceRequest,
-    Config = (),
-    Response = ServiceResponse,
-    Error = actix_web::Error,
-    InitError = (),
->
+fn at<H, Args>(path: &'static str, handler: H) -> impl RouteService
 where
     H: Handler<Args>,
     H::Output: Responder + 'static,
@@ -70,13 +84,7 @@ where
 pub fn service<H, Args>(
     enter: impl AsyncFn(&HttpRequest) -> Result<(), Error> + Clone + 'static,
     handler: H,
-) -> impl ServiceFactory<
-    ServiceRequest,
-    Config = (),
-    Response = ServiceResponse,
-    Error = actix_web::Error,
-    InitError = (),
->
+) -> impl RouteService
 where
     H: Handler<Args>,
     H::Output: Responder + 'static,

@@ -11,7 +11,6 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
@@ -47,9 +46,7 @@ pub async fn request_layer(
     with_error_page: WithErrorPage,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let begun = Instant::now();
-    let Some(shared) = arrived.app_data::<Data<Shared>>().cloned() else {
-        return Err(Error::from(Fault::Bug("no shared state".into())).into());
-    };
+    let shared = Shared::of(arrived.request()).map_err(Error::from)?.clone();
     warn_about_proxy(&arrived, &shared);
     let id = secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
     let trace = traceparent::named(arrived.headers()).map(tracing::field::display);

@@ -86,6 +86,11 @@ impl RequestState {
         self.session.borrow().clone()
     }
 
+    /// The verified key of the session cookie, once `session::with_session` has read it.
+    pub fn presented(&self) -> Option<&PresentedKey> {
+        self.presented_key.get()?.as_ref()
+    }
+
     pub fn has_session(&self) -> bool {
         self.session.borrow().is_some()
     }

@@ -3,12 +3,15 @@
 
 use std::sync::atomic::AtomicBool;
 
+use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
+use actix_web::web::Data;
 
 use super::headers;
 use super::request_counts::RequestCounts;
 use crate::accounts::Accounts;
 use crate::config::{Origin, SessionLimits, Settings, Span, Switch, Transport};
+use crate::db::Fault;
 use crate::lab::Lab;
 use crate::secret::{CookieSigner, Secret};
 
@@ -76,6 +79,14 @@ impl LabCookies {
 }
 
 impl Shared {
+    /// The value that every worker was given.
+    ///
+    /// # Errors
+    /// A bug: the application was built without it.
+    pub(in crate::web) fn of(request: &HttpRequest) -> Result<&Data<Self>, Fault> {
+        request.app_data::<Data<Self>>().ok_or_else(|| Fault::Bug("no shared state".into()))
+    }
+
     pub(in crate::web) fn with_counts(
         accounts: Accounts,
         settings: &Settings,

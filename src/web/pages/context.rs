@@ -141,7 +141,6 @@ impl FromRequest for RequestContext {
 }
 
 fn read(request: &HttpRequest) -> Result<RequestContext, Error> {
-    let shared =
-        request.app_data::<Data<Shared>>().cloned().ok_or_else(|| Fault::Bug("no shared state".into()))?;
+    let shared = Shared::of(request)?.clone();
     Ok(RequestContext { request: request.clone(), shared })
 }

@@ -70,7 +70,7 @@ pub async fn how_it_ended(request: &HttpRequest, shared: &Shared) -> Result<Opti
 
 fn presented<T>(request: &HttpRequest, read: impl FnOnce(&str) -> T) -> Option<T> {
     let state = RequestState::of(request);
-    state.presented_key.get()?.as_ref().map(|presented| read(presented.key()))
+    state.presented().map(|presented| read(presented.key()))
 }
 
 /// How long the browser keeps the key; `None`: until it closes.

@@ -16,17 +16,15 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::web::Data;
 use latchkey_sessions::{Store, request};
 use secrecy::ExposeSecret as _;
 
 use super::current_session;
 use super::with_session::enter;
-use crate::db::Fault;
 use crate::identity::User;
 use crate::web::http::cookies;
 use crate::web::http::error::Error;
-use crate::web::http::request_state::{MatchedRoute, RequestState};
+use crate::web::http::request_state::{MatchedRoute, PresentedKey, RequestState};
 use crate::web::http::shared::Shared;
 
 /// actix-session with the store of this program, and the name and keys of its cookie.
@@ -58,19 +56,17 @@ pub async fn with_form_session<B: MessageBody>(
         return Ok(ServiceResponse::new(request, HttpResponse::from_error(refused)).map_into_right_body());
     }
     let state = RequestState::of(arrived.request());
-    let Some(shared) = arrived.app_data::<Data<Shared>>().cloned() else {
-        return Err(Error::from(Fault::Bug("no shared state".into())).into());
-    };
-    let presented = state.presented_key.get().and_then(Option::as_ref);
-    let key = presented.map(|presented| presented.key()).unwrap_or_default();
+    let shared = Shared::of(arrived.request()).map_err(Error::from)?.clone();
+    let key = state.presented().map(PresentedKey::key);
     // Signed again, because actix-session does not know the previous secret.
-    let ours = presented.map(|_| current_session::key_cookie(&shared, key, None));
+    let ours = key.map(|key| current_session::key_cookie(&shared, key, None));
     cookies::present(arrived.headers_mut(), &shared.cookie.session, ours.as_ref());
     let answer = async {
         let answer = next.call(arrived).await;
         (answer, request::take_fault(), request::key_lifetime())
     };
-    let (answer, fault, keep_for) = request::scope_with(key, state.session(), answer).await;
+    let (answer, fault, keep_for) =
+        request::scope_with(key.unwrap_or_default(), state.session(), answer).await;
     let mut answer = answer.map_err(|error| fault.map_or(error, |fault| Error::from(fault).into()))?;
     if let Some(cookie) = cookies::take(answer.headers_mut(), &shared.cookie.session) {
         state.put_cookie(current_session::kept_for(cookie, keep_for));

@@ -7,9 +7,8 @@
 
 use std::rc::Rc;
 
-use actix_web::dev::{Payload, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder};
 use futures_util::future::LocalBoxFuture;
 
@@ -17,12 +16,11 @@ use super::arguments::EndsInForm;
 use super::carried_form::{CarriedForm, ConfirmHandler, ConfirmStep};
 use super::guard::{Guard, GuardKind};
 use super::with_session::look_up;
-use crate::db::Fault;
 use crate::web::http::body::{self, Media};
 use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
 use crate::web::http::form::PostedForm;
-use crate::web::http::methods::call;
+use crate::web::http::methods::{RouteService, call};
 use crate::web::http::refusal::RefusalReason;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
@@ -53,16 +51,7 @@ where
 }
 
 /// `handler` as a service behind the guard `G`, inside [`form_session::with_form_session`](super::form_session::with_form_session).
-pub fn receive<G, H, Args>(
-    handler: H,
-    pages: FormPages,
-) -> impl ServiceFactory<
-    ServiceRequest,
-    Config = (),
-    Response = ServiceResponse,
-    Error = actix_web::Error,
-    InitError = (),
->
+pub fn receive<G, H, Args>(handler: H, pages: FormPages) -> impl RouteService
 where
     G: Guard,
     H: Handler<Args>,
@@ -101,14 +90,10 @@ async fn admit<G: Guard, Args: FromRequest + EndsInForm>(
         json::check_token(request)?;
     }
     let body = body::read(request, payload, Args::MEDIA).await?;
-    let (state, shared) = (RequestState::of(request), shared(request)?);
+    let (state, shared) = (RequestState::of(request), Shared::of(request).map_err(Error::from)?);
     state.body.get_or_init(|| body);
     look_up(&state, shared).await?;
     Args::from_request(request, &mut Payload::None).await.map_err(Into::into)
-}
-
-fn shared(request: &HttpRequest) -> Result<&Data<Shared>, Error> {
-    request.app_data::<Data<Shared>>().ok_or_else(|| Fault::Bug("no shared state".into()).into())
 }
 
 /// The answer to a user whose form is not executed. The request layer answers scripts.
@@ -117,7 +102,7 @@ async fn refusal_answer<G: Guard, Args: EndsInForm>(
     refused: actix_web::Error,
     pages: FormPages,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let shared = shared(request)?;
+    let shared = Shared::of(request).map_err(Error::from)?;
     if Args::MEDIA == Media::Json {
         if G::KIND == GuardKind::Pending && matches!(refused.as_error(), Some(Error::LogIn { .. })) {
             flash::set(request, shared, Flash::LogInExpired);

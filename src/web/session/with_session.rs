@@ -2,29 +2,17 @@
 //! it into the [`RequestState`]. Only this file verifies the cookie.
 
 use actix_web::HttpRequest;
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::web::Data;
 use actix_web::{FromRequest, Handler, Responder};
 
 use super::current_session;
-use crate::db::Fault;
 use crate::web::http::error::Error;
-use crate::web::http::methods::service;
+use crate::web::http::methods::{RouteService, service};
 use crate::web::http::request_state::{MatchedRoute, PresentedKey, RequestState};
 use crate::web::http::shared::Shared;
 use crate::web::http::{cookies, origin_check};
 
 /// `handler` as a service that looks the session up before any argument is extracted, so that guards need not wait.
-pub fn with_session<H, Args>(
-    route: Option<MatchedRoute>,
-    handler: H,
-) -> impl ServiceFactory<
-    ServiceRequest,
-    Config = (),
-    Response = ServiceResponse,
-    Error = actix_web::Error,
-    InitError = (),
->
+pub fn with_session<H, Args>(route: Option<MatchedRoute>, handler: H) -> impl RouteService
 where
     H: Handler<Args>,
     H::Output: Responder + 'static,
@@ -37,9 +25,7 @@ where
 pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result<(), Error> {
     let state = RequestState::of(request);
     state.route.set(route);
-    let shared = request
-        .app_data::<Data<Shared>>()
-        .ok_or_else(|| Error::from(Fault::Bug("no shared state".into())))?;
+    let shared = Shared::of(request)?;
     origin_check::check(request, shared)?;
     let presented = state.presented_key.get_or_init(|| presented_key(request, shared));
     look_up(&state, shared).await?;
@@ -57,7 +43,7 @@ pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result
 /// session that ended meanwhile is not found. Neither is one whose key was rotated: the old key does not distinguish
 /// the owner, in another tab, from a thief.
 pub async fn look_up(state: &RequestState, shared: &Shared) -> Result<(), Error> {
-    let live = match state.presented_key.get().and_then(Option::as_ref) {
+    let live = match state.presented() {
         Some(presented) => shared.accounts.sessions().find_by_cookie(presented.key()).await?,
         None => None,
     };
