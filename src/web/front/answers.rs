@@ -63,7 +63,8 @@ fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
             },
         ),
         RequestKind::Websocket | RequestKind::Preflight | RequestKind::Script => {
-            let mut response = page::problem(FrontCode::Confirm, None, Some(&fresh_home_url(visit)), visit.id);
+            let mut response =
+                page::problem(FrontCode::Confirm, None, Some(&fresh_home_url(visit)), visit.id);
             challenge(visit, &mut response);
             response
         }
@@ -128,8 +129,12 @@ fn forbidden(visit: &Visit<'_>, refusal: &Refusal<'_>, code: FrontCode, kind: Re
         links.push(if links.is_empty() { home } else { home.secondary() });
     }
     let before = refusal.caller.map(|caller| front::logged_in_as(caller.name, caller.email));
-    let content =
-        PageContent { before: before.into_iter().collect(), after: why.into_iter().collect(), links, ..PageContent::default() };
+    let content = PageContent {
+        before: before.into_iter().collect(),
+        after: why.into_iter().collect(),
+        links,
+        ..PageContent::default()
+    };
     visit.page(code, content)
 }
 
@@ -162,10 +167,14 @@ pub fn unavailable(fault: &Fault, id: &str) -> HttpResponse {
 /// The app gave no answer that can be passed on.
 pub fn no_response(app: &App, kind: RequestKind, error: &ProxyError, id: &str) -> HttpResponse {
     let code = match error {
-        ProxyError::BadRequest(_) | ProxyError::ClientGone | ProxyError::ClientTooSlow => FrontCode::BadRequest,
+        ProxyError::BadRequest(_) | ProxyError::ClientGone | ProxyError::ClientTooSlow => {
+            FrontCode::BadRequest
+        }
         ProxyError::BodyTooLarge => FrontCode::TooLarge,
         ProxyError::Upgrade => FrontCode::NoUpgrade,
-        ProxyError::NoUpstream | ProxyError::Unreachable(_) | ProxyError::ConnectTimeout => FrontCode::Unreachable,
+        ProxyError::NoUpstream | ProxyError::Unreachable(_) | ProxyError::ConnectTimeout => {
+            FrontCode::Unreachable
+        }
         ProxyError::BadResponse(_) => FrontCode::BadAnswer,
         ProxyError::HeadTimeout => FrontCode::TimedOut,
         ProxyError::TooManyInFlight | ProxyError::TooManyConnections => FrontCode::Busy,
