@@ -20,6 +20,10 @@ pub enum EventDetail {
     RecoveryCodes {
         codes_left: usize,
     },
+    App {
+        /// Its slug.
+        app: String,
+    },
     Reason {
         reason: DetailReason,
     },
@@ -58,6 +62,10 @@ pub enum EndedOf {
 impl EventDetail {
     pub(crate) fn passkey(name: &str) -> Self {
         Self::Passkey { passkey: name.to_owned(), reason: None }
+    }
+
+    pub(crate) fn app(slug: &str) -> Self {
+        Self::App { app: slug.to_owned() }
     }
 
     pub(crate) fn reason(reason: DetailReason) -> Self {
@@ -104,6 +112,7 @@ mod tests {
                 r#"{"ended":3,"whose":"user-others"}"#,
             ),
             (EventDetail::RecoveryCodes { codes_left: 9 }, r#"{"codes_left":9}"#),
+            (EventDetail::app("wiki"), r#"{"app":"wiki"}"#),
             (EventDetail::reason(DetailReason::CodeReused), r#"{"reason":"code-reused"}"#),
         ] {
             assert_eq!(detail.json(), json);
