@@ -190,7 +190,7 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
             session(cleanup, "The response is accepted only in the session that started it.")
         }
         Artifact::SessionInSameBrowser | Artifact::SessionInOtherBrowser => other_session(cleanup),
-        Artifact::AppKey => app_key(cleanup, "It ends with its session."),
+        Artifact::AppKey => app_key(cleanup),
         Artifact::AppKeyOfOtherSession => match cleanup.session_scope() {
             SessionScope::One => other_session(cleanup),
             _ => app_key(
@@ -269,10 +269,10 @@ fn other_session(cleanup: Cleanup) -> Effect {
 }
 
 /// App keys end in every clean-up: a browser whose session lives gets a new one unnoticed.
-fn app_key(cleanup: Cleanup, goes: &'static str) -> Effect {
+fn app_key(cleanup: Cleanup) -> Effect {
     Effect::Removed(match cleanup.session_scope() {
         SessionScope::None => "The session stays, and the next visit to the app opens a new key.",
-        SessionScope::One | SessionScope::Others | SessionScope::All => goes,
+        SessionScope::One | SessionScope::Others | SessionScope::All => "It ends with its session.",
     })
 }
 

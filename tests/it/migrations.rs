@@ -399,7 +399,7 @@ fn print_schema(conn: &mut PgConnection, wanted: impl Fn(&str) -> bool) -> Strin
     }
     // A short list is printed on one line.
     let names: Vec<&str> = tables.keys().copied().collect();
-    let (open, between, close) = if names.len() > 2 { ("\n    ", ",\n    ", ",\n") } else { ("", ", ", ",") };
+    let (open, between, close) = if names.len() > 3 { ("\n    ", ",\n    ", ",\n") } else { ("", ", ", ",") };
     let list = names.join(between);
     write!(out, "\ndiesel::allow_tables_to_appear_in_same_query!({open}{list}{close});\n").unwrap();
     out
