@@ -22,10 +22,16 @@ pub enum EventDetail {
         codes_left: usize,
     },
     /// A change of one app.
-    App(AppChange),
+    AppChanged(AppChange),
+    /// About one app, by its slug.
+    App {
+        app: String,
+    },
     /// Changes of several apps, from a file.
     AppsApplied {
         applied: Vec<AppChange>,
+        /// The groups that were added, because rules name them.
+        groups: Vec<String>,
     },
     /// A group, or a member of it.
     Group {
@@ -90,6 +96,10 @@ impl EventDetail {
         Self::Passkey { passkey: name.to_owned(), reason: None }
     }
 
+    pub(crate) fn app(slug: &str) -> Self {
+        Self::App { app: slug.to_owned() }
+    }
+
     pub(crate) fn reason(reason: DetailReason) -> Self {
         Self::Reason { reason }
     }
@@ -134,6 +144,7 @@ mod tests {
                 r#"{"ended":3,"whose":"user-others"}"#,
             ),
             (EventDetail::RecoveryCodes { codes_left: 9 }, r#"{"codes_left":9}"#),
+            (EventDetail::app("wiki"), r#"{"app":"wiki"}"#),
             (EventDetail::reason(DetailReason::CodeReused), r#"{"reason":"code-reused"}"#),
         ] {
             assert_eq!(detail.json(), json);

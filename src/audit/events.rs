@@ -84,6 +84,11 @@ actions! {
     PasskeyRefused = "passkey-refused",
     /// The counter of the passkey went back, so there may be a copy of it.
     PasskeyCopied = "passkey-copied",
+    /// A session got a key for an app.
+    AppEntered = "app.entered",
+    AppLeft = "app.left",
+    /// The rules of an app refused a user; once a user, app and hour.
+    AppRefused = "app.refused",
     Exported = "exported",
     DeletionRequested = "deletion-requested",
     /// The owner logged in within the grace period.

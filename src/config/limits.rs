@@ -307,6 +307,10 @@ impl AppDefaults {
     pub const IDLE: Duration = Duration::from_secs(60);
     /// Requests of one app at once. One that hangs must not take the connections of the others.
     pub const MAX_IN_FLIGHT: u32 = 256;
+    /// Handoffs of one session at once; the oldest goes. More tabs than a person opens to log in.
+    pub const OPEN_ENTRIES: i64 = 30;
+    /// How long the code of a handoff works. It is used by the redirect that brings it.
+    pub const ENTRY_LIVES: Duration = Duration::from_secs(60);
     /// "Policy violation" (RFC 6455 §7.4.1): clients do not reconnect at once.
     pub const CLOSE_CODE: u16 = 1008;
 }

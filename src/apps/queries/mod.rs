@@ -1,5 +1,6 @@
 //! The tables of apps.
 
+pub(in crate::apps) mod entries;
 mod read;
 mod rows;
 mod write;
