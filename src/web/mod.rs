@@ -4,6 +4,7 @@ pub mod copy;
 mod http;
 pub mod ops;
 mod pages;
+pub mod proxy;
 pub mod routes;
 pub mod session;
 #[cfg(feature = "yardstick")]
@@ -24,11 +25,12 @@ use crate::config::{Settings, blocking_threads, connections_of};
 
 use http::request_counts::RequestCounts;
 use http::request_layer::request_layer;
-use http::{assets, error, server};
+use http::{assets, error};
 use ops::{doctor, health};
 use pages::error_page::with_error_page;
 use session::with_session::with_session;
 
+pub use http::server;
 pub use http::shared::Shared;
 
 impl Shared {
