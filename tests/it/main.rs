@@ -62,6 +62,7 @@ mod pipelining;
 mod planning;
 mod profile;
 mod prometheus;
+mod proxy;
 mod recovery_codes;
 mod register;
 mod routes;
