@@ -93,7 +93,11 @@ impl Apps {
     ///
     /// # Errors
     /// [`EnterRefusal`], or a fault of the database.
-    pub async fn enter(&self, attempt: EntryAttempt, client: Client) -> Result<Entered, Failed<EnterRefusal>> {
+    pub async fn enter(
+        &self,
+        attempt: EntryAttempt,
+        client: Client,
+    ) -> Result<Entered, Failed<EnterRefusal>> {
         let store = self.sessions.clone();
         self.sessions
             .write_or_refuse(move |tx| {

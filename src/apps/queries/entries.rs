@@ -69,7 +69,10 @@ pub(in crate::apps) fn take(conn: &mut PgConnection, code_hash: &[u8]) -> Result
 }
 
 /// The user of a session, and whether it outlives the browser.
-pub(in crate::apps) fn owner(conn: &mut PgConnection, session: Handle) -> Result<Option<(UserId, bool)>, Fault> {
+pub(in crate::apps) fn owner(
+    conn: &mut PgConnection,
+    session: Handle,
+) -> Result<Option<(UserId, bool)>, Fault> {
     let found: Option<(Uuid, bool)> = sessions::table
         .filter(sessions::handle.eq(session.0))
         .select((sessions::principal, sessions::remember))

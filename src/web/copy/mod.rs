@@ -19,6 +19,7 @@
 //! A problem document for a script has the same code in its member `code`.
 
 pub(super) mod audit;
+mod changes;
 pub(super) mod errors;
 pub(super) mod flash;
 mod labels;

@@ -19,8 +19,7 @@ pub fn of_head(head: &RequestHead, trusted_hops: usize) -> Option<IpAddr> {
     if trusted_hops == 0 {
         return peer;
     }
-    let headers: Vec<&[u8]> =
-        head.headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
+    let headers: Vec<&[u8]> = head.headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
     nth_from_right(&headers, trusted_hops).or(peer)
 }
 

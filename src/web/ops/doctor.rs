@@ -74,7 +74,8 @@ fn is_asked(context: &GuardContext<'_>) -> Option<()> {
 
 /// Whether this is a query for us, under any host: its signature is right.
 pub fn is_question(shared: &Shared, head: &RequestHead) -> bool {
-    head.uri.path() == PATH && given(head.headers()).is_some_and(|question| is_fresh(&shared.secret, question))
+    head.uri.path() == PATH
+        && given(head.headers()).is_some_and(|question| is_fresh(&shared.secret, question))
 }
 
 fn given(headers: &HeaderMap) -> Option<&str> {
