@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::apps::Apps;
 use crate::audit::Audit;
 use crate::cleanup::Cleaner;
 use crate::config::{Misconfigured, Settings};
 use crate::db::Db;
 use crate::factors::Factors;
+use crate::groups::Groups;
 use crate::identity::User;
 use crate::login::Login;
 use crate::mail::Mailer;
@@ -32,9 +34,11 @@ pub struct Accounts {
     pub login: Arc<Login>,
     pub recovery: Recovery,
     pub registration: Registration,
+    pub groups: Groups,
     pub users: Arc<Users>,
     pub admin: Administration,
     pub maintenance: Maintenance,
+    pub apps: Apps,
 }
 
 impl Accounts {
@@ -60,6 +64,8 @@ impl Accounts {
         let recovery = Recovery::new(&login);
         let registration = Registration::new(&notices, &throttle, &passwords, settings);
         let admin = Administration::new(&login);
+        let groups = Groups::new(&sessions);
+        let apps = Apps::new(&sessions, settings);
         let maintenance = Maintenance::new(&users, &login, settings);
         Ok(Self {
             db,
@@ -72,9 +78,11 @@ impl Accounts {
             login,
             recovery,
             registration,
+            groups,
             users,
             admin,
             maintenance,
+            apps,
         })
     }
 

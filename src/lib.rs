@@ -5,13 +5,14 @@
 //!
 //! ```text
 //! secret ← config ← db ← mail ← identity ← passwords ← audit ← throttle ← notices ← factors ← cleanup ← login
-//!   ← recovery ← registration ← users ← maintenance ← lab ← web ← cli
+//!   ← recovery ← registration ← groups ← users ← maintenance ← apps ← lab ← web ← cli
 //! ```
 //!
 //! `docs/architecture.md` says what each one does. [`accounts`] composes the services from [`passwords`] to
-//! [`maintenance`]; [`device`] and [`unicode`] import nothing. [`latchkey_sessions`] can be used without the rest.
+//! [`apps`]; [`device`] and [`unicode`] import nothing. [`latchkey_sessions`] can be used without the rest.
 
 pub mod accounts;
+pub mod apps;
 pub mod audit;
 pub mod cleanup;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod config;
 pub mod db;
 pub mod device;
 pub mod factors;
+pub mod groups;
 pub mod identity;
 pub mod lab;
 pub mod login;

@@ -1,5 +1,7 @@
 //! The limits of Latchkey: each is a setting, with the reason for its default.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::choice::choice;
@@ -290,4 +292,20 @@ impl Default for LinkLifetimes {
             undo_for: Span::days(7),
         }
     }
+}
+
+/// The limits of an app that are not configured.
+pub struct AppDefaults;
+
+impl AppDefaults {
+    /// Time to connect to an upstream. It is in the same network; what takes longer is down.
+    pub const CONNECT: Duration = Duration::from_secs(2);
+    /// Time until the head of a response: as long as other proxies wait, so that slow pages work as before.
+    pub const HEAD: Duration = Duration::from_secs(60);
+    /// Time without a byte of a body. Event streams send comments more often.
+    pub const IDLE: Duration = Duration::from_secs(60);
+    /// Requests of one app at once. One that hangs must not take the connections of the others.
+    pub const MAX_IN_FLIGHT: u32 = 256;
+    /// "Policy violation" (RFC 6455 §7.4.1): clients do not reconnect at once.
+    pub const CLOSE_CODE: u16 = 1008;
 }

@@ -23,12 +23,13 @@ mod variables;
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile, RawSessions,
-    SessionLimits, Switch, ThrottleLimits,
+    AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
+    RawSessions, SessionLimits, Switch, ThrottleLimits,
 };
 pub use mail::{MailSettings, Transport, literal};
 pub use memory::memory_limit;
 pub use origin::Origin;
+pub(crate) use origin::is_host_name;
 pub use problems::Misconfigured;
 pub use raw::RegistrationMode;
 pub use settings::{ServerSettings, Settings};

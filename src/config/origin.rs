@@ -78,7 +78,7 @@ impl Origin {
 }
 
 /// Whether `name` is a valid host name. Underscores are allowed, because DNS allows them (RFC 1123 §2.1, RFC 1035 §2.3.4).
-pub(super) fn is_host_name(name: &str) -> bool {
+pub(crate) fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')

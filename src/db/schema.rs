@@ -16,6 +16,75 @@ diesel::table! {
 }
 
 diesel::table! {
+    app_entries (code_hash) {
+        code_hash -> Bytea,
+        session -> Uuid,
+        app -> Uuid,
+        origin -> Text,
+        state_hash -> Bytea,
+        path -> Text,
+        proved_at -> Timestamptz,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    app_origins (origin) {
+        origin -> Text,
+        app -> Uuid,
+        host -> Text,
+        position -> Int4,
+    }
+}
+
+diesel::table! {
+    app_rules (app, position) {
+        app -> Uuid,
+        position -> Int4,
+        methods -> Array<Nullable<Text>>,
+        path_kind -> Text,
+        path -> Nullable<Text>,
+        networks -> Array<Nullable<Text>>,
+        access -> Text,
+        groups -> Array<Nullable<Text>>,
+        users -> Array<Nullable<Uuid>>,
+        role -> Nullable<Text>,
+        factor -> Text,
+        fresh_seconds -> Nullable<Int4>,
+        tokens -> Bool,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    apps (id) {
+        id -> Uuid,
+        slug -> Text,
+        name -> Text,
+        enabled -> Bool,
+        mode -> Text,
+        upstream -> Nullable<Text>,
+        upstream_ca -> Nullable<Text>,
+        remote_user -> Text,
+        header_names -> Array<Nullable<Text>>,
+        also_from -> Array<Nullable<Text>>,
+        app_cookies -> Array<Nullable<Text>>,
+        ignore_case -> Bool,
+        explain -> Text,
+        max_body -> Nullable<Int8>,
+        connect_ms -> Int4,
+        head_ms -> Int4,
+        idle_ms -> Int4,
+        max_in_flight -> Int4,
+        host -> Text,
+        close_code -> Int4,
+        source -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_chain (seq) {
         seq -> Int8,
         event_id -> Int8,
@@ -64,6 +133,23 @@ diesel::table! {
         purpose -> Text,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    group_members (group_name, user_id) {
+        group_name -> Text,
+        user_id -> Uuid,
+        since -> Timestamptz,
+        added_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    groups (name) {
+        name -> Text,
+        note -> Text,
+        created_at -> Timestamptz,
     }
 }
 
@@ -269,6 +355,11 @@ diesel::table! {
 }
 
 diesel::joinable!(account_links -> users (user_id));
+diesel::joinable!(app_entries -> app_origins (origin));
+diesel::joinable!(app_entries -> apps (app));
+diesel::joinable!(app_origins -> apps (app));
+diesel::joinable!(app_rules -> apps (app));
+diesel::joinable!(group_members -> groups (group_name));
 diesel::joinable!(invitations -> users (invited_by));
 diesel::joinable!(known_browsers -> users (user_id));
 diesel::joinable!(lab_tokens -> lab_runs (run));
@@ -282,11 +373,17 @@ diesel::joinable!(user_tokens -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     account_links,
+    app_entries,
+    app_origins,
+    app_rules,
+    apps,
     audit_chain,
     audit_checkpoints,
     audit_events,
     ceremonies,
     decoy_tokens,
+    group_members,
+    groups,
     invitations,
     known_browsers,
     lab_runs,

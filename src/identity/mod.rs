@@ -2,6 +2,8 @@
 
 mod client;
 mod email;
+mod group_name;
+mod groups;
 mod login_method;
 pub(crate) mod queries;
 mod session_owner;
@@ -9,6 +11,8 @@ mod user;
 
 pub use client::{Agent, Client};
 pub use email::{Email, EmailKey, InvalidEmail};
+pub use group_name::{GroupName, InvalidGroupName};
+pub use groups::UserGroups;
 pub use login_method::LoginMethod;
 pub(crate) use user::Recipient;
-pub use user::{InvalidName, LiveUser, Name, Role, User, UserId};
+pub use user::{EnrolledFactors, InvalidName, LiveUser, Name, Role, User, UserId};

@@ -1,5 +1,6 @@
 //! Finds and locks users.
 
+use diesel::dsl::{array, exists};
 use diesel::pg::Pg;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -9,8 +10,10 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
+use crate::db::schema::{group_members, passkeys, totp};
 use crate::identity::email::{Email, EmailKey};
-use crate::identity::user::{Recipient, Role, User, UserId};
+use crate::identity::group_name::GroupName;
+use crate::identity::user::{EnrolledFactors, Recipient, Role, User, UserId};
 use crate::unicode::domains;
 use latchkey_sessions::schema::sessions as session_rows;
 use latchkey_sessions::{Handle, KeyHash, LiveSession, Owner as _, owned, query_keys};
@@ -22,28 +25,40 @@ diesel::define_sql_function! { fn lower(text: Text) -> Text; }
 struct SessionUserColumns {
     id: Uuid,
     name: String,
+    email: String,
     role: String,
 }
 
-impl TryFrom<SessionUserColumns> for User {
-    type Error = Fault;
+/// The columns of a user, the names of the groups, whether there is an authenticator app, and whether a passkey.
+type SessionUser = (SessionUserColumns, Vec<String>, bool, bool);
 
-    fn try_from(SessionUserColumns { id, name, role }: SessionUserColumns) -> Result<Self, Fault> {
-        // An unknown role must not grant anything, so the session is not served.
-        let role = Role::parse(&role)
-            .ok_or_else(|| Fault::bug(format_args!("user {id} has the unknown role {role:?}")))?;
-        Ok(Self { id: UserId(id), name: name.into(), role })
-    }
+fn session_user((user, groups, totp, passkey): SessionUser) -> Result<User, Fault> {
+    let SessionUserColumns { id, name, email, role } = user;
+    // An unknown role must not grant anything, so the session is not served.
+    let role = Role::parse(&role)
+        .ok_or_else(|| Fault::bug(format_args!("user {id} has the unknown role {role:?}")))?;
+    // The database refuses other names.
+    let groups = groups.iter().filter_map(|name| GroupName::parse(name).ok()).collect();
+    let factors = EnrolledFactors { totp, passkey };
+    Ok(User { id: UserId(id), name: name.into(), email: email.into(), role, groups, factors })
 }
 
 /// The live sessions of `keys` with their users, in one query, without those of disabled users.
 pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<User>>, Fault> {
+    let groups = group_members::table
+        .filter(group_members::user_id.eq(session_rows::principal))
+        .select(group_members::group_name);
+    let apps =
+        totp::table.filter(totp::user_id.eq(session_rows::principal)).filter(totp::active_at.is_not_null());
+    let keys_of_user = passkeys::table.filter(passkeys::user_id.eq(session_rows::principal));
+    let user =
+        (SessionUserColumns::as_select(), array::<Text, _>(groups), exists(apps), exists(keys_of_user));
     let rows = latchkey_sessions::live_sessions!(User::KIND, query_keys(keys))
         .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
         .filter(dsl::disabled_at.is_null())
-        .select(latchkey_sessions::live_columns!(SessionUserColumns::as_select()))
+        .select(latchkey_sessions::live_columns!(user))
         .load(conn)?;
-    owned::<SessionUserColumns, User>(rows, User::try_from)
+    owned::<SessionUser, User>(rows, session_user)
 }
 
 /// The email recipient for a user; `None` if the user is disabled.

@@ -6,6 +6,7 @@ use smol_str::SmolStr;
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
+use crate::identity::groups::UserGroups;
 use crate::unicode::names;
 use latchkey_sessions::{LiveSession, Principal};
 
@@ -98,15 +99,27 @@ fn looks_like_a_link(name: &str) -> bool {
     ["://", "www.", "@"].iter().any(|mark| plain.contains(mark))
 }
 
-/// The owner of a session, read with it: a change of role or name takes effect on the next request.
+/// The owner of a session, read with it: a change of role, name, address, groups or factors takes effect on the next
+/// request.
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: UserId,
     pub name: SmolStr,
+    pub email: SmolStr,
     pub role: Role,
+    pub groups: UserGroups,
+    pub factors: EnrolledFactors,
 }
 
-/// A user as an email recipient. Read when an email is written, because cached sessions do not hold the address.
+/// What a user can log in with besides the password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnrolledFactors {
+    /// An authenticator app, confirmed.
+    pub totp: bool,
+    pub passkey: bool,
+}
+
+/// A user as an email recipient.
 pub(crate) struct Recipient {
     pub id: UserId,
     pub name: String,

@@ -11,6 +11,7 @@ mod yardstick;
 
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -71,5 +72,5 @@ pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settin
         connections_per_worker: connections_of(workers),
         finish_within: Duration::from_secs(25),
     };
-    server::serve(listener, &sizes, move || app(shared.clone()))
+    server::serve(listener, &sizes, move || app(shared.clone()), || Rc::new(server::PortalOnly))
 }

@@ -1,8 +1,11 @@
 //! The server below the application: accepts connections and limits the memory that each can occupy.
 //!
 //! It is actix-web's `HttpServer`, built from its parts, because `HttpServer` accepts no other connection type. Ours is
-//! a [`BoundedStream`]: one request at a time, a body no faster than its handler reads it, a head of at most 16 KiB.
+//! a [`BoundedStream`]: one request at a time, a body no faster than its handler reads it, a head of at most 16 KiB. A
+//! [`Front`] may answer a request before the application sees it.
 
+mod chunks;
+mod front;
 mod head;
 mod response;
 mod stream;
@@ -11,16 +14,20 @@ mod traffic;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_http::{HttpService, Protocol, Request, Response};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _};
-use actix_service::{apply_fn_factory, fn_service, map_config};
+use actix_service::{apply_fn_factory, fn_factory, fn_service, map_config};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
+
+pub use front::{Front, PortalOnly, Routed};
+pub use traffic::ClientConnection;
 
 use response::{PIECE, ResponseBody};
 use stream::BoundedStream;
@@ -38,12 +45,14 @@ pub struct Sizes {
     pub finish_within: Duration,
 }
 
-/// Serves the application that `app` creates for each worker until told to stop; then finishes the running requests.
+/// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker has
+/// its own `front` and `app`.
 ///
 /// # Errors
 /// Those of the listener.
-pub fn serve<F, I, S, B>(listener: TcpListener, sizes: &Sizes, app: F) -> io::Result<Server>
+pub fn serve<F, I, S, B, G>(listener: TcpListener, sizes: &Sizes, app: F, front: G) -> io::Result<Server>
 where
+    G: Fn() -> Rc<dyn Front> + Send + Clone + 'static,
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
     S: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = Error> + 'static,
@@ -61,12 +70,26 @@ where
     let shutdown = server.graceful_shutdown_signal();
     let server = server.listen("http", listener, move || {
         let shutdown = shutdown.clone();
-        let app = map_config(app(), |()| AppConfig::default());
-        let app = apply_fn_factory(app, |mut request: Request, app: &_| {
+        let front = front();
+        let app = Rc::new(map_config(app(), |()| AppConfig::default()));
+        // The front returns some requests later, so that they need a service of their own.
+        let app = fn_factory(move || {
+            let app = app.new_service(());
+            async move { app.await.map(Rc::new) }
+        });
+        let app = apply_fn_factory(app, move |mut request: Request, app: &Rc<_>| {
             let response_guard = ResponseGuard::begin(&mut request);
-            let response = Service::call(app, request);
+            let (app, front) = (Rc::clone(app), Rc::clone(&front));
             async move {
-                let response: Response<B> = response.await?.into();
+                if !front.is_portal(request.head()) {
+                    match front.route(request).await {
+                        Routed::Portal(returned) => request = returned,
+                        Routed::Answered(response) => {
+                            return Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)));
+                        }
+                    }
+                }
+                let response: Response<B> = Service::call(&*app, request).await?.into();
                 if let Some(response_guard) = &response_guard {
                     response_guard.wait_for_buffered_body().await;
                 }

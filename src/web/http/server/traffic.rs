@@ -16,9 +16,13 @@ use tokio::task::yield_now;
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
 
-/// The same for a body without a length: actix-http parses all following bytes at once, so this bounds how many
+/// The same for a body whose end cannot be found: actix-http parses all following bytes at once, so this bounds how many
 /// requests it parses.
 const UNSIZED_WINDOW: u64 = 256;
+
+/// How many bytes of a body may wait for the upstream of an app: two reads of actix-http, so that one is sent while the
+/// next arrives.
+const UPLOAD_WINDOW: u64 = 64 * 1024;
 
 /// How much of an unread body of this kind is discarded. A longer one ends the connection.
 const DISCARD: u64 = 16 * 1024;
@@ -43,8 +47,17 @@ enum Phase {
 enum RemainingBody {
     /// The number of bytes still to come.
     Sized(u64),
-    /// Chunked: how many more bytes may be discarded.
+    /// Without a length: how many more bytes may be discarded.
     Unsized(u64),
+}
+
+/// Who answers the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Answering {
+    #[default]
+    Portal,
+    /// An upstream: it has to be told when the client leaves, and bodies may be large.
+    App,
 }
 
 /// What the stream may pass on.
@@ -64,6 +77,13 @@ pub enum Room {
 
 pub struct Traffic {
     phase: Cell<Phase>,
+    answering: Cell<Answering>,
+    /// Whether the body of the request is chunked.
+    chunked: Cell<bool>,
+    /// The response is large: the kernel may buffer more of it.
+    large_response: Cell<bool>,
+    /// The end of the connection must not look like the end of the response.
+    resets: Cell<bool>,
     /// The socket did not accept the last write.
     blocked: Cell<bool>,
     requests: Cell<u64>,
@@ -77,6 +97,10 @@ impl Default for Traffic {
     fn default() -> Self {
         Self {
             phase: Cell::new(Phase::Head),
+            answering: Cell::default(),
+            chunked: Cell::new(false),
+            large_response: Cell::new(false),
+            resets: Cell::new(false),
             blocked: Cell::new(false),
             requests: Cell::new(0),
             reader: RefCell::new(None),
@@ -97,21 +121,72 @@ impl Traffic {
         }
         match self.phase.get() {
             Phase::Head => Room::Head,
-            Phase::Discarding(RemainingBody::Sized(left)) => Room::Discard(left.min(BODY_WINDOW)),
+            Phase::Discarding(RemainingBody::Sized(left)) => Room::Discard(left.min(self.window())),
             Phase::Discarding(RemainingBody::Unsized(0)) => Room::Closed,
-            Phase::Discarding(RemainingBody::Unsized(left)) => Room::Discard(left.min(UNSIZED_WINDOW)),
+            Phase::Discarding(RemainingBody::Unsized(left)) => Room::Discard(left.min(self.unsized_window())),
             Phase::Body { body, waiting } => {
-                let (left, window) = match body {
-                    RemainingBody::Sized(left) => (left, BODY_WINDOW),
-                    RemainingBody::Unsized(_) => (UNSIZED_WINDOW, BODY_WINDOW),
+                let left = match body {
+                    RemainingBody::Sized(left) => left,
+                    RemainingBody::Unsized(_) => self.unsized_window(),
                 };
-                match left.min(window.saturating_sub(waiting)) {
+                match left.min(self.window().saturating_sub(waiting)) {
                     0 => Room::None,
                     room => Room::Body(room),
                 }
             }
             Phase::Answering => Room::None,
         }
+    }
+
+    fn window(&self) -> u64 {
+        match self.answering.get() {
+            Answering::Portal => BODY_WINDOW,
+            Answering::App => UPLOAD_WINDOW,
+        }
+    }
+
+    fn unsized_window(&self) -> u64 {
+        match self.answering.get() {
+            Answering::App if self.chunked.get() => UPLOAD_WINDOW,
+            _ => UNSIZED_WINDOW,
+        }
+    }
+
+    /// Whether an upstream has to be told when the client leaves.
+    pub fn serves_app(&self) -> bool {
+        self.answering.get() == Answering::App
+    }
+
+    /// Whether a chunked body is arriving, whose end the stream looks for.
+    pub fn is_chunked(&self) -> bool {
+        let unsized_body = matches!(
+            self.phase.get(),
+            Phase::Discarding(RemainingBody::Unsized(_)) | Phase::Body { body: RemainingBody::Unsized(_), .. }
+        );
+        unsized_body && self.chunked.get()
+    }
+
+    /// The end of the chunked body cannot be found.
+    pub fn is_not_chunked(&self) {
+        self.chunked.set(false);
+    }
+
+    /// The last byte of the chunked body was passed on.
+    pub fn chunked_body_arrived(&self) {
+        self.phase.set(match self.phase.get() {
+            Phase::Discarding(_) => Phase::Head,
+            Phase::Body { waiting, .. } => Phase::Body { body: RemainingBody::Sized(0), waiting },
+            phase => phase,
+        });
+    }
+
+    /// Whether the kernel may buffer more of the response; once a response.
+    pub fn takes_large_response(&self) -> bool {
+        self.large_response.take()
+    }
+
+    pub fn resets(&self) -> bool {
+        self.resets.get()
     }
 
     /// `count` bytes of a body were passed on.
@@ -173,6 +248,38 @@ impl Traffic {
     }
 }
 
+/// The connection of a client whose request goes to an app.
+#[derive(Clone)]
+pub struct ClientConnection(Rc<Traffic>);
+
+impl ClientConnection {
+    /// Lets large bodies flow and watches whether the client leaves, until the response is complete. `None` for a
+    /// request that did not come through a [`super::stream::BoundedStream`].
+    pub fn serve_app(request: &Request) -> Option<Self> {
+        let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
+        traffic.answering.set(Answering::App);
+        match traffic.phase.get() {
+            // The service limits it, and the client's connection ends if it is longer.
+            Phase::Body { body: RemainingBody::Unsized(_), waiting } => {
+                traffic.phase.set(Phase::Body { body: RemainingBody::Unsized(u64::MAX), waiting });
+            }
+            // Watches the connection from now on.
+            _ => traffic.task.borrow().wake_by_ref(),
+        }
+        Some(Self(traffic))
+    }
+
+    /// The response is large: lets the kernel buffer more of it.
+    pub fn expect_large_response(&self) {
+        self.0.large_response.set(true);
+    }
+
+    /// The end of the connection will look like an error to the client, and what was not sent yet is not sent.
+    pub fn reset_at_end(&self) {
+        self.0.resets.set(true);
+    }
+}
+
 /// While this exists, a request is being answered. The future of the service owns it, then the body of the response.
 pub struct ResponseGuard(Rc<Traffic>);
 
@@ -181,6 +288,9 @@ impl ResponseGuard {
     pub fn begin(request: &mut Request) -> Option<Self> {
         let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
         traffic.requests.set(traffic.requests.get() + 1);
+        traffic.answering.set(Answering::Portal);
+        traffic.large_response.set(false);
+        traffic.chunked.set(request.headers().contains_key(header::TRANSFER_ENCODING));
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
         traffic.phase.set(match request.take_payload() {

@@ -1,0 +1,37 @@
+//! Who sent a request, as a decision sees it.
+
+use crate::db::time::Moment;
+use crate::identity::{EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, UserId};
+
+/// The user of a live session.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    pub user: UserId,
+    pub email: &'a str,
+    pub name: &'a str,
+    pub role: Role,
+    pub groups: &'a [GroupName],
+    /// How the session was opened; `None`: in a way that this version does not know.
+    pub method: Option<LoginMethod>,
+    /// When the user last proved their identity, as far as the app's key knows.
+    pub proved_at: Moment,
+    /// What the user could log in with.
+    pub enrolled: EnrolledFactors,
+}
+
+impl<'a> Caller<'a> {
+    /// * `proved_at`: the moment of the app's key.
+    pub fn of(live: &'a LiveUser, proved_at: Moment) -> Self {
+        let user = &live.owner;
+        Self {
+            user: user.id,
+            email: &user.email,
+            name: &user.name,
+            role: user.role,
+            groups: &user.groups,
+            method: LoginMethod::parse(&live.record.factor),
+            proved_at,
+            enrolled: user.factors,
+        }
+    }
+}

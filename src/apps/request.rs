@@ -1,0 +1,162 @@
+//! What a decision needs to know of a request.
+
+use std::net::IpAddr;
+
+/// A request for an app, as a decision sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessRequest<'a> {
+    pub method: &'a str,
+    /// As it was sent, without the query.
+    pub path: &'a str,
+    pub kind: RequestKind,
+    /// The address of the client, as the trusted proxies report it.
+    pub client: Option<IpAddr>,
+    /// Whether the address may be that of a proxy nobody configured: the request has `X-Forwarded-For`, and no proxy
+    /// is trusted.
+    pub client_is_doubtful: bool,
+    /// The header `Origin`.
+    pub origin: Option<&'a str>,
+    /// The header `Sec-Fetch-Site`.
+    pub fetch_site: Option<&'a str>,
+}
+
+/// How a browser sent a request, which decides the form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// A page that is opened in a tab.
+    Navigation,
+    /// A form that is sent in a tab or frame.
+    Form,
+    /// A page that is opened in a frame.
+    Frame,
+    Websocket,
+    /// A browser asks whether another site may send a request.
+    Preflight,
+    /// Everything else: scripts, images, downloads, programs.
+    Script,
+}
+
+/// The headers that a decision reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestHeaders<'a> {
+    pub origin: Option<&'a str>,
+    pub fetch_site: Option<&'a str>,
+    pub fetch_mode: Option<&'a str>,
+    pub fetch_dest: Option<&'a str>,
+    pub accept: Option<&'a str>,
+    pub content_type: Option<&'a str>,
+    pub upgrade: Option<&'a str>,
+    pub requested_with: bool,
+    pub requested_method: bool,
+    pub forwarded_for: bool,
+}
+
+impl<'a> RequestHeaders<'a> {
+    /// * `header`: the value of the header with this name in lower case. A value that is not text must be returned as an
+    ///   empty text, not as a header that is missing.
+    pub fn read(header: impl Fn(&str) -> Option<&'a str>) -> Self {
+        Self {
+            origin: header("origin"),
+            fetch_site: header("sec-fetch-site"),
+            fetch_mode: header("sec-fetch-mode"),
+            fetch_dest: header("sec-fetch-dest"),
+            accept: header("accept"),
+            content_type: header("content-type"),
+            upgrade: header("upgrade"),
+            requested_with: header("x-requested-with").is_some(),
+            requested_method: header("access-control-request-method").is_some(),
+            forwarded_for: header("x-forwarded-for").is_some(),
+        }
+    }
+
+    fn has_fetch_metadata(&self) -> bool {
+        self.fetch_site.is_some() || self.fetch_mode.is_some() || self.fetch_dest.is_some()
+    }
+
+    /// Whether an old browser or a program asks for a page.
+    fn asks_for_html(&self) -> bool {
+        let has_html =
+            |accept: &str| accept.as_bytes().windows(9).any(|w| w.eq_ignore_ascii_case(b"text/html"));
+        !self.has_fetch_metadata() && !self.requested_with && self.accept.is_some_and(has_html)
+    }
+
+    fn navigates_to(&self, destinations: &[&str]) -> bool {
+        self.fetch_mode == Some("navigate")
+            && self.fetch_dest.is_some_and(|dest| destinations.contains(&dest))
+    }
+}
+
+impl RequestKind {
+    /// * `has_body`: whether the request announces a body.
+    pub fn of(method: &str, headers: &RequestHeaders<'_>, has_body: bool) -> Self {
+        let reads = matches!(method, "GET" | "HEAD");
+        if headers.upgrade.is_some_and(is_websocket) {
+            Self::Websocket
+        } else if method == "OPTIONS" && headers.origin.is_some() && headers.requested_method && !has_body {
+            Self::Preflight
+        } else if reads && (headers.navigates_to(&["document"]) || headers.asks_for_html()) {
+            Self::Navigation
+        } else if reads && headers.navigates_to(&["iframe", "frame", "embed", "object", "fencedframe"]) {
+            Self::Frame
+        } else if method == "POST"
+            && (headers.navigates_to(&["document", "iframe", "frame"])
+                || (headers.asks_for_html() && headers.content_type.is_some_and(is_form)))
+        {
+            Self::Form
+        } else {
+            Self::Script
+        }
+    }
+}
+
+fn is_websocket(upgrade: &str) -> bool {
+    upgrade.split(',').any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+}
+
+fn is_form(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]
+        .iter()
+        .any(|form| essence.eq_ignore_ascii_case(form))
+}
+
+/// Whether a method must not change anything (RFC 9110 §9.2.1).
+pub fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
+}
+
+impl<'a> AccessRequest<'a> {
+    /// * `path`: as it was sent, without the query.
+    /// * `client`: the address of the client, as `hops` trusted proxies report it.
+    pub fn new(
+        method: &'a str,
+        path: &'a str,
+        headers: &RequestHeaders<'a>,
+        has_body: bool,
+        client: Option<IpAddr>,
+        hops: usize,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            kind: RequestKind::of(method, headers, has_body),
+            client,
+            client_is_doubtful: hops == 0 && headers.forwarded_for,
+            origin: headers.origin,
+            fetch_site: headers.fetch_site,
+        }
+    }
+
+    /// A user opens `path` in a tab.
+    pub fn navigation(path: &'a str, client: Option<IpAddr>) -> Self {
+        Self {
+            method: "GET",
+            path,
+            kind: RequestKind::Navigation,
+            client,
+            client_is_doubtful: false,
+            origin: None,
+            fetch_site: None,
+        }
+    }
+}

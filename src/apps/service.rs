@@ -1,0 +1,33 @@
+//! What the operations on apps share.
+
+use std::sync::Arc;
+
+use crate::apps::snapshot::Snapshot;
+use crate::apps::snapshots::Snapshots;
+use crate::config::Settings;
+use crate::db::{Db, Fault};
+use crate::identity::User;
+use latchkey_sessions::Store;
+
+/// The apps behind Latchkey.
+#[derive(Clone)]
+pub struct Apps {
+    pub(super) db: Db,
+    pub(super) sessions: Store<User>,
+    pub(super) snapshots: Arc<Snapshots>,
+}
+
+impl Apps {
+    pub(crate) fn new(sessions: &Store<User>, _settings: &Settings) -> Self {
+        let snapshots = Arc::new(Snapshots::default());
+        Self { db: sessions.db().clone(), sessions: sessions.clone(), snapshots }
+    }
+
+    /// All apps: from memory while this instance has a lease, from the database otherwise.
+    ///
+    /// # Errors
+    /// A fault if the database is needed and does not answer. Then no request may be passed on, not even by an open rule.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Fault> {
+        self.snapshots.load(&self.db, &self.sessions).await
+    }
+}
