@@ -1,0 +1,77 @@
+//! Opens a connection to an upstream.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::task::spawn_blocking;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::error::ProxyError;
+use super::shared::TransportShared;
+use super::socket::{Socket, SocketStream, UpstreamStream};
+use crate::apps::Upstream;
+
+/// Resolves, connects and shakes hands within the given time.
+pub async fn connect(
+    upstream: &Upstream,
+    shared: &Arc<TransportShared>,
+    within: Duration,
+) -> Result<(Rc<Socket>, UpstreamStream), ProxyError> {
+    let deadline = Instant::now() + within;
+    timeout_at(deadline, connected(upstream, shared, deadline))
+        .await
+        .unwrap_or(Err(ProxyError::ConnectTimeout))
+}
+
+async fn connected(
+    upstream: &Upstream,
+    shared: &Arc<TransportShared>,
+    deadline: Instant,
+) -> Result<(Rc<Socket>, UpstreamStream), ProxyError> {
+    let host = &upstream.host;
+    let addresses = shared.resolver.resolve(host).await;
+    let addresses = addresses.map_err(|why| ProxyError::Unreachable(format!("{host}: {why}")))?;
+    let mut failed = ProxyError::Unreachable(format!("{host} has no address"));
+    for (at, address) in addresses.iter().enumerate() {
+        let address = SocketAddr::new(*address, upstream.port);
+        let now = Instant::now();
+        // An address that does not answer leaves time for the others.
+        let others = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+        let until = now + deadline.duration_since(now) / others;
+        match timeout_at(until, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return secured(tcp, upstream, shared).await,
+            Ok(Err(error)) => failed = ProxyError::Unreachable(format!("{address}: {error}")),
+            Err(_) => failed = ProxyError::ConnectTimeout,
+        }
+    }
+    Err(failed)
+}
+
+async fn secured(
+    tcp: TcpStream,
+    upstream: &Upstream,
+    shared: &Arc<TransportShared>,
+) -> Result<(Rc<Socket>, UpstreamStream), ProxyError> {
+    let unreachable = |error: String| ProxyError::Unreachable(format!("{}: {error}", upstream.host));
+    tcp.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+    let socket = Socket::new(tcp);
+    let stream = SocketStream::new(&socket);
+    if !upstream.tls {
+        return Ok((socket, UpstreamStream::Plain(stream)));
+    }
+    let connector = match shared.tls.known(upstream.ca.as_ref()) {
+        Some(connector) => connector,
+        None => {
+            let (shared, ca) = (Arc::clone(shared), upstream.ca.clone());
+            let loaded = spawn_blocking(move || shared.tls.load(ca)).await;
+            let loaded = loaded.map_err(|_| unreachable("certificates cannot be read".into()))?;
+            loaded.map_err(|error| unreachable(format!("certificates: {error}")))?
+        }
+    };
+    let stream = connector.connect(&upstream.host, stream).await;
+    let stream = stream.map_err(|error| unreachable(format!("TLS: {error}")))?;
+    Ok((socket, UpstreamStream::Tls(Box::new(stream))))
+}

@@ -1,0 +1,79 @@
+//! One HTTP connection to an upstream.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::spawn;
+use actix_web::rt::task::JoinHandle;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::TrySendError;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+
+use super::connect::connect;
+use super::error::ProxyError;
+use super::limits::{READ_BUFFER, READY_WITHIN, RESPONSE_HEAD, RESPONSE_HEADERS};
+use super::shared::{Counted, TransportShared};
+use super::socket::Socket;
+use super::upload::Upload;
+use crate::apps::Upstream;
+
+/// A connection that is dropped is closed at once, whatever it is doing: the upstream learns that its response is no
+/// longer wanted.
+pub struct Connection {
+    sender: SendRequest<Upload>,
+    socket: Rc<Socket>,
+    task: JoinHandle<()>,
+    _counted: Counted,
+}
+
+impl Connection {
+    pub async fn open(
+        upstream: &Upstream,
+        shared: &Arc<TransportShared>,
+        counted: Counted,
+        within: Duration,
+    ) -> Result<Self, ProxyError> {
+        let (socket, stream) = connect(upstream, shared, within).await?;
+        let (sender, connection) = Builder::new()
+            .max_buf_size(READ_BUFFER)
+            .max_header_size(RESPONSE_HEAD)
+            .max_headers(RESPONSE_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| ProxyError::Unreachable(error.to_string()))?;
+        let task = spawn(async move {
+            // The request and the body report its errors.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, socket, task, _counted: counted })
+    }
+
+    /// Whether another request can be sent now.
+    pub async fn is_usable(&mut self) -> bool {
+        let ready = self.sender.is_ready()
+            || timeout(READY_WITHIN, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok());
+        ready && !self.sender.is_closed() && self.socket.is_silent()
+    }
+
+    /// Bytes that the upstream has sent on this connection.
+    pub fn received(&self) -> u64 {
+        self.socket.received()
+    }
+
+    pub fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<> {
+        self.sender.try_send_request(request)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

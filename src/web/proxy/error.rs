@@ -1,0 +1,48 @@
+//! Why a request has no response from its upstream.
+
+use actix_web::http::StatusCode;
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum ProxyError {
+    #[error("{0}")]
+    BadRequest(&'static str),
+    #[error("the client stopped sending the body")]
+    ClientTooSlow,
+    #[error("the client left within the body")]
+    ClientGone,
+    #[error("the body is longer than the app accepts")]
+    BodyTooLarge,
+    #[error("the request asks for another protocol")]
+    Upgrade,
+    #[error("the app has no upstream")]
+    NoUpstream,
+    #[error("the upstream cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("the upstream accepts no connection in time")]
+    ConnectTimeout,
+    #[error("the upstream sent an invalid response: {0}")]
+    BadResponse(String),
+    #[error("the upstream does not answer in time")]
+    HeadTimeout,
+    #[error("the app has as many requests as it may have at a time")]
+    TooManyInFlight,
+    #[error("this instance has as many connections to upstreams as it may have")]
+    TooManyConnections,
+}
+
+impl ProxyError {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::ClientGone => StatusCode::BAD_REQUEST,
+            Self::ClientTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Upgrade => StatusCode::NOT_IMPLEMENTED,
+            Self::NoUpstream | Self::Unreachable(_) | Self::ConnectTimeout | Self::BadResponse(_) => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::TooManyInFlight | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What an app is told about its user.
+
+use std::fmt::Write as _;
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::apps::{IdentityHeaders, RemoteUser};
+
+/// The user whose request is passed on.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    pub id: &'a str,
+    pub email: &'a str,
+    pub name: &'a str,
+    pub groups: &'a [&'a str],
+}
+
+impl Identity<'_> {
+    /// Sets the four headers. Those of the client have been removed before.
+    pub fn write_to(&self, headers: &mut HeaderMap, names: &IdentityHeaders, user: RemoteUser) {
+        let user = match user {
+            RemoteUser::Id => self.id,
+            RemoteUser::Email => self.email,
+        };
+        let mut groups = String::new();
+        for group in self.groups {
+            if !groups.is_empty() {
+                groups.push(',');
+            }
+            encode(group, &mut groups);
+        }
+        put(headers, names.user.as_str(), &encoded(user));
+        put(headers, names.email.as_str(), &encoded(self.email));
+        put(headers, names.name.as_str(), &encoded(self.name));
+        put(headers, names.groups.as_str(), &groups);
+    }
+}
+
+/// The name was checked when it was stored, and the value is ASCII without control characters.
+fn put(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        headers.insert(name, value);
+    }
+}
+
+/// `text` in ASCII: bytes outside 0x21–0x7E, `%` and `,` are percent-encoded UTF-8. A space stays, except at the ends,
+/// where receivers remove it.
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    encode(text, &mut encoded);
+    encoded
+}
+
+fn encode(text: &str, into: &mut String) {
+    let last = text.len().saturating_sub(1);
+    for (at, byte) in text.bytes().enumerate() {
+        let is_kept = match byte {
+            b'%' | b',' => false,
+            b' ' => at != 0 && at != last,
+            0x21..=0x7E => true,
+            _ => false,
+        };
+        if is_kept {
+            into.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(into, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_ascii_and_lists_keep_their_commas() {
+        assert_eq!(encoded("Céline Дима\r\nX: y"), "C%C3%A9line %D0%94%D0%B8%D0%BC%D0%B0%0D%0AX: y");
+        assert_eq!(encoded(" 100%, "), "%20100%25%2C%20");
+        let mut headers = HeaderMap::new();
+        let ada = Identity { id: "7", email: "ada@example.org", name: "Ada", groups: &["staff", "a,b"] };
+        ada.write_to(&mut headers, &IdentityHeaders::default(), RemoteUser::Email);
+        assert_eq!(headers["remote-groups"], "staff,a%2Cb");
+        assert_eq!(headers["remote-user"], "ada@example.org");
+        ada.write_to(&mut headers, &IdentityHeaders::default(), RemoteUser::Id);
+        assert_eq!(headers["remote-user"], "7");
+        assert_eq!(headers.len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_one_header_that_can_be_decoded(text in any::<String>()) {
+            let encoded = encoded(&text);
+            prop_assert!(encoded.bytes().all(|byte| (0x20..=0x7E).contains(&byte) && byte != b','));
+            prop_assert_eq!(encoded.trim(), &encoded);
+            prop_assert!(HeaderValue::from_str(&encoded).is_ok());
+            prop_assert_eq!(percent_decode_str(&encoded).decode_utf8().expect("UTF-8"), text);
+        }
+    }
+}

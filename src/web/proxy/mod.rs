@@ -1,0 +1,28 @@
+//! The transport of proxied apps: passes a request on to the app's upstream and its response back to the client. Whether
+//! a request is let in was decided before.
+
+mod await_head;
+mod connect;
+mod connection;
+mod download;
+mod error;
+mod hop_by_hop;
+mod identity;
+mod limits;
+mod our_cookies;
+mod pool;
+mod request_headers;
+mod resolver;
+mod respond;
+mod response_headers;
+mod shared;
+mod socket;
+mod target;
+mod tls;
+mod transport;
+mod upload;
+
+pub use error::ProxyError;
+pub use identity::Identity;
+pub use shared::TransportShared;
+pub use transport::{ClientFacts, Transport};

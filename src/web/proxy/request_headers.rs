@@ -1,0 +1,143 @@
+//! The headers that an upstream receives.
+
+use std::net::IpAddr;
+
+use actix_web::http::header::{self, HeaderMap};
+use hyper::header as upstream_header;
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::error::ProxyError;
+use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
+use super::identity::Identity;
+use super::our_cookies;
+use crate::apps::{App, Upstream, UpstreamHost};
+
+/// Removed by `Connection` they would let the decision and the upstream see different requests.
+const PROTECTED: &[&str] = &["host", "content-length", "cookie", "authorization", "origin"];
+
+/// What the upstream is told about the request besides its own headers.
+pub struct RequestFacts<'a> {
+    pub app: &'a App,
+    pub upstream: &'a Upstream,
+    pub identity: Option<&'a Identity<'a>>,
+    pub client: Option<IpAddr>,
+    pub https: bool,
+    pub body: BodyLength,
+}
+
+/// How the end of a request's body is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BodyLength {
+    /// There is no body; whether the client said `Content-Length: 0`.
+    None {
+        said: bool,
+    },
+    Sized(u64),
+    Chunked,
+}
+
+/// The client's headers without those that are for us or that only a proxy may set, then ours.
+pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::HeaderMap, ProxyError> {
+    let mut out = hyper::HeaderMap::with_capacity(sent.len() + 12);
+    let connection = sent.get_all(header::CONNECTION).map(|value| value.as_bytes());
+    let named = NamedByConnection::new(connection, PROTECTED);
+    let own = facts.app.header_names.all();
+    for (name, value) in sent {
+        let name = name.as_str();
+        let is_own = || own.iter().any(|own| own.as_str().eq_ignore_ascii_case(name));
+        if is_set_elsewhere(name)
+            || is_hop_by_hop(name)
+            || is_for_proxies(name)
+            || is_identity(name)
+            || named.contains(name)
+            || is_own()
+        {
+            continue;
+        }
+        append(&mut out, name, value.as_bytes())?;
+    }
+    if let Some(cookies) = our_cookies::without_ours(sent.get_all(header::COOKIE).map(|line| line.as_bytes())) {
+        append(&mut out, "cookie", &cookies)?;
+    }
+    let host = sent.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
+    match facts.app.upstream_host {
+        UpstreamHost::Kept => append(&mut out, "host", host)?,
+        UpstreamHost::Upstream => append(&mut out, "host", facts.upstream.authority().as_bytes())?,
+    }
+    append(&mut out, "x-forwarded-host", host)?;
+    append(&mut out, "x-forwarded-proto", if facts.https { b"https" } else { b"http" })?;
+    if let Some(client) = facts.client {
+        append(&mut out, "x-forwarded-for", client.to_string().as_bytes())?;
+    }
+    if let Some(identity) = facts.identity {
+        identity.write_to(&mut out, &facts.app.header_names, facts.app.remote_user);
+    }
+    match facts.body {
+        BodyLength::None { said: false } => {}
+        BodyLength::None { said: true } => {
+            out.insert(upstream_header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        BodyLength::Sized(length) => {
+            out.insert(upstream_header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        BodyLength::Chunked => {
+            out.insert(upstream_header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
+    Ok(out)
+}
+
+fn append(out: &mut hyper::HeaderMap, name: &str, value: &[u8]) -> Result<(), ProxyError> {
+    let name = HeaderName::from_bytes(name.as_bytes());
+    let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) else {
+        return Err(ProxyError::BadRequest("a header is invalid"));
+    };
+    out.append(name, value);
+    Ok(())
+}
+
+/// Written once, behind the loop.
+fn is_set_elsewhere(name: &str) -> bool {
+    matches!(name, "host" | "cookie" | "content-length")
+}
+
+/// The identity headers under their usual names. A name with `_` or `.` is dropped in any case: servers that turn
+/// headers into variables read all three characters as one.
+fn is_identity(name: &str) -> bool {
+    matches!(name, "remote-user" | "remote-email" | "remote-name" | "remote-groups")
+}
+
+/// Headers by which a proxy tells an application where a request came from or what it is really for. An application
+/// believes them, so a client may not send them.
+fn is_for_proxies(name: &str) -> bool {
+    name.contains(['_', '.'])
+        || name.starts_with("x-forwarded")
+        || name.starts_with("x-original-")
+        || name.starts_with("x-accel-")
+        || matches!(
+            name,
+            "forwarded"
+                | "x-real-ip"
+                | "x-client-ip"
+                | "x-cluster-client-ip"
+                | "true-client-ip"
+                | "client-ip"
+                | "cf-connecting-ip"
+                | "fastly-client-ip"
+                | "x-rewrite-url"
+                | "x-host"
+                | "x-http-host-override"
+                | "x-http-method"
+                | "x-http-method-override"
+                | "x-method-override"
+                | "x-sendfile-type"
+                | "x-scheme"
+                | "x-url-scheme"
+                | "front-end-https"
+                // CGI reads it as the variable HTTP_PROXY.
+                | "proxy"
+        )
+}
+
+#[cfg(test)]
+mod tests;

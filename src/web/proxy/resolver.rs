@@ -1,0 +1,148 @@
+//! Resolves the names of upstreams, in threads of its own: a resolver that does not answer must not take the threads
+//! that log-ins need.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::limits::{RESOLVED_FOR, RESOLVERS, UNRESOLVED, UNRESOLVED_FOR};
+
+/// The addresses of a name, or why there are none.
+pub type Resolved = Result<Arc<[IpAddr]>, Arc<str>>;
+
+#[derive(Clone, Default)]
+pub struct Resolver(Arc<Mutex<Lookups>>);
+
+#[derive(Default)]
+struct Lookups {
+    known: HashMap<String, Known>,
+    /// Those who wait for a name that is being resolved.
+    waiting: HashMap<String, Vec<oneshot::Sender<Resolved>>>,
+    queue: VecDeque<String>,
+    threads: usize,
+}
+
+struct Known {
+    since: Instant,
+    resolved: Resolved,
+}
+
+impl Known {
+    fn is_fresh(&self, now: Instant) -> bool {
+        let kept = if self.resolved.is_ok() { RESOLVED_FOR } else { UNRESOLVED_FOR };
+        now.duration_since(self.since) < kept
+    }
+}
+
+impl Resolver {
+    pub async fn resolve(&self, host: &str) -> Resolved {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(Arc::from([address]));
+        }
+        let resolved = {
+            let mut lookups = self.lookups();
+            if let Some(known) = lookups.known.get(host).filter(|known| known.is_fresh(Instant::now())) {
+                return known.resolved.clone();
+            }
+            let is_asked = lookups.waiting.contains_key(host);
+            if !is_asked && lookups.waiting.len() >= UNRESOLVED {
+                return Err("too many names are being resolved".into());
+            }
+            let (sender, resolved) = oneshot::channel();
+            lookups.waiting.entry(host.to_owned()).or_default().push(sender);
+            if !is_asked {
+                lookups.queue.push_back(host.to_owned());
+                self.start_thread(&mut lookups);
+            }
+            resolved
+        };
+        resolved.await.unwrap_or_else(|_| Err("the name was not resolved".into()))
+    }
+
+    fn lookups(&self) -> MutexGuard<'_, Lookups> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_thread(&self, lookups: &mut Lookups) {
+        if lookups.threads >= RESOLVERS {
+            return;
+        }
+        let resolver = self.clone();
+        if thread::Builder::new().name("resolver".into()).spawn(move || resolver.work()).is_ok() {
+            lookups.threads += 1;
+        } else if lookups.threads == 0 {
+            // Nobody will answer those who wait.
+            lookups.queue.clear();
+            lookups.waiting.clear();
+        }
+    }
+
+    /// Resolves until no name waits.
+    fn work(&self) {
+        loop {
+            let host = {
+                let mut lookups = self.lookups();
+                match lookups.queue.pop_front() {
+                    Some(host) => host,
+                    None => {
+                        lookups.threads -= 1;
+                        return;
+                    }
+                }
+            };
+            let resolved = system_addresses(&host);
+            let mut lookups = self.lookups();
+            let now = Instant::now();
+            lookups.known.retain(|_, known| known.is_fresh(now));
+            for waiting in lookups.waiting.remove(&host).unwrap_or_default() {
+                // The request may have been given up.
+                let _ = waiting.send(resolved.clone());
+            }
+            lookups.known.insert(host, Known { since: now, resolved });
+        }
+    }
+}
+
+fn system_addresses(host: &str) -> Resolved {
+    let found = (host, 0).to_socket_addrs().map_err(|error| Arc::from(error.to_string()))?;
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in found {
+        if !addresses.contains(&address.ip()) {
+            addresses.push(address.ip());
+        }
+    }
+    if addresses.is_empty() { Err("the name has no address".into()) } else { Ok(addresses.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn names_and_addresses_are_resolved() {
+        let resolver = Resolver::default();
+        let address: IpAddr = "192.0.2.7".parse().expect("an address");
+        assert_eq!(resolver.resolve("192.0.2.7").await.expect("itself").as_ref(), [address]);
+        let local = resolver.resolve("localhost").await.expect("the addresses of localhost");
+        assert!(local.iter().all(IpAddr::is_loopback));
+        assert!(resolver.resolve("nowhere.invalid").await.is_err());
+        assert!(resolver.lookups().known.contains_key("localhost"));
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_seconds_and_a_failure_for_less() {
+        let since = Instant::now();
+        let found = Known { since, resolved: Ok(Arc::from([])) };
+        let failed = Known { since, resolved: Err("no".into()) };
+        assert!(found.is_fresh(since + Duration::from_secs(9)));
+        assert!(!found.is_fresh(since + Duration::from_secs(10)));
+        assert!(failed.is_fresh(since + Duration::from_millis(900)));
+        assert!(!failed.is_fresh(since + Duration::from_secs(1)));
+    }
+}

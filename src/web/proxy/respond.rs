@@ -1,0 +1,119 @@
+//! The response of an upstream as a response to the client.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::{ConnectionType, RequestHead, Response};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::{Method, StatusCode, Version};
+use actix_web::web::Bytes;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+
+use super::download::{Download, Source};
+use super::error::ProxyError;
+use super::limits::LARGE_RESPONSE;
+use super::response_headers::{self, ResponseFacts};
+use super::shared::Counted;
+use crate::web::http::server::ClientConnection;
+
+/// What a response belongs to.
+pub struct Answered<'a> {
+    pub head: &'a RequestHead,
+    pub source: Source,
+    pub has_identity: bool,
+    pub app_origin: &'a str,
+    pub upstream_origin: &'a str,
+    pub idle: Duration,
+    pub client: Option<ClientConnection>,
+    pub in_flight: Counted,
+}
+
+pub fn to_client(
+    response: hyper::Response<Incoming>,
+    mut answered: Answered<'_>,
+) -> Result<Response<BoxBody>, ProxyError> {
+    let (parts, incoming) = response.into_parts();
+    let status = StatusCode::from_u16(parts.status.as_u16());
+    let status = status.map_err(|_| ProxyError::BadResponse("the status is invalid".into()))?;
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ProxyError::BadResponse("it switches protocols without being asked".into()));
+    }
+    check_framing(&parts.headers)?;
+    let facts = ResponseFacts {
+        has_identity: answered.has_identity,
+        app_origin: answered.app_origin,
+        upstream_origin: answered.upstream_origin,
+    };
+    let headers = response_headers::returned(&parts.headers, &facts)?;
+    let mut out = Response::new(status);
+    *out.headers_mut() = headers;
+    if answered.head.method == Method::HEAD {
+        answered.source.complete();
+        out.head_mut().no_chunking(true);
+        return Ok(out.set_body(BoxBody::new(LengthOfGet)));
+    }
+    let exact = incoming.size_hint().exact();
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        answered.source.complete();
+        return Ok(out.set_body(BoxBody::new(actix_web::body::None::new())));
+    }
+    if exact == Some(0) {
+        answered.source.complete();
+        return Ok(out.set_body(BoxBody::new(Bytes::new())));
+    }
+    if exact.is_none_or(|length| length > LARGE_RESPONSE)
+        && let Some(client) = &answered.client
+    {
+        client.expect_large_response();
+    }
+    // actix would send chunks to clients that cannot read them.
+    let until_end = exact.is_none() && answered.head.version < Version::HTTP_11;
+    if until_end {
+        out.head_mut().no_chunking(true);
+        out.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(out.set_body(BoxBody::new(Download {
+        incoming,
+        size: exact.map_or(BodySize::Stream, BodySize::Sized),
+        source: answered.source,
+        idle: answered.idle,
+        waiting: None,
+        failed: None,
+        ends_with_connection: answered.client.filter(|_| until_end),
+        _in_flight: answered.in_flight,
+    })))
+}
+
+/// Two statements about the length are an attack on whoever reads the other one (RFC 9112 §6.3).
+fn check_framing(headers: &HeaderMap) -> Result<(), ProxyError> {
+    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let coding = codings.next();
+    if lengths > 1 || coding.is_some() && lengths > 0 || codings.next().is_some() {
+        return Err(ProxyError::BadResponse("its length is ambiguous".into()));
+    }
+    match coding {
+        Some(coding) if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+            Err(ProxyError::BadResponse("its transfer coding is unknown".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The body of a response to HEAD: none, and `Content-Length` stays what a GET would have brought.
+struct LengthOfGet;
+
+impl MessageBody for LengthOfGet {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
+}

@@ -1,0 +1,117 @@
+//! The headers of a response that the client receives.
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::error::ProxyError;
+use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
+use super::our_cookies;
+
+/// Removed by `Connection` they would change what the response means.
+const PROTECTED: &[&str] = &["content-length", "content-type", "set-cookie", "cache-control"];
+
+/// What the rules for a response depend on.
+pub struct ResponseFacts<'a> {
+    /// The request carried an identity: the response is for this user alone.
+    pub has_identity: bool,
+    /// The origin of the app, as browsers know it.
+    pub app_origin: &'a str,
+    /// The origin of the upstream, as we know it.
+    pub upstream_origin: &'a str,
+}
+
+/// The upstream's headers without those that are for us or that reach beyond the app, with the length of the body.
+pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<HeaderMap, ProxyError> {
+    let mut out = HeaderMap::with_capacity(sent.len() + 2);
+    let connection = sent.get_all(hyper::header::CONNECTION).iter().map(|value| value.as_bytes());
+    let named = NamedByConnection::new(connection, PROTECTED);
+    for (name, value) in sent {
+        let name = name.as_str();
+        if is_hop_by_hop(name) || is_dropped(name) || named.contains(name) {
+            continue;
+        }
+        let invalid = || ProxyError::BadResponse(format!("the header {name} is invalid"));
+        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid())?;
+        match name {
+            "set-cookie" if our_cookies::sets_ours(&value) => {}
+            "clear-site-data" => {
+                if let Some(value) = without_cookies(&value) {
+                    out.append(known, value);
+                }
+            }
+            "location" => out.append(known, relocated(value, facts)),
+            "cdn-cache-control" | "surrogate-control" if facts.has_identity => {}
+            _ => out.append(known, value),
+        }
+    }
+    if facts.has_identity {
+        keep_private(&mut out);
+    }
+    out.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(out)
+}
+
+/// Instructions to a proxy in front of us, and headers that reach beyond the app.
+fn is_dropped(name: &str) -> bool {
+    name.starts_with("x-accel-") || matches!(name, "alt-svc" | "x-sendfile" | "x-lighttpd-send-file")
+}
+
+/// `Clear-Site-Data` without the part that clears the cookies of the whole registrable domain, the portal's included.
+fn without_cookies(value: &HeaderValue) -> Option<HeaderValue> {
+    let kinds = value.to_str().ok()?.split(',').map(str::trim);
+    let mut kept: Vec<&str> = Vec::new();
+    for kind in kinds {
+        match kind.trim_matches('"').to_ascii_lowercase().as_str() {
+            "cookies" | "" => {}
+            // Everything, which includes the cookies.
+            "*" => kept.extend(["\"cache\"", "\"storage\"", "\"executionContexts\""]),
+            _ => kept.push(kind),
+        }
+    }
+    if kept.is_empty() { None } else { HeaderValue::from_str(&kept.join(", ")).ok() }
+}
+
+/// Names the app's origin instead of the upstream's, which browsers do not know. Any other location stays.
+fn relocated(value: HeaderValue, facts: &ResponseFacts<'_>) -> HeaderValue {
+    let moved = value.to_str().ok().and_then(|location| {
+        let at = facts.upstream_origin.len();
+        let (origin, rest) = (location.get(..at)?, location.get(at..)?);
+        let ends = rest.is_empty() || rest.starts_with(['/', '?', '#']);
+        (ends && origin.eq_ignore_ascii_case(facts.upstream_origin))
+            .then(|| HeaderValue::from_str(&format!("{}{rest}", facts.app_origin)).ok())?
+    });
+    moved.unwrap_or(value)
+}
+
+/// Keeps the response out of caches that serve other users, unless the upstream was stricter.
+fn keep_private(headers: &mut HeaderMap) {
+    let mut kept = vec!["private".to_owned()];
+    for value in headers.get_all(header::CACHE_CONTROL) {
+        for directive in directives(&String::from_utf8_lossy(value.as_bytes())) {
+            let name = directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+            match name.as_str() {
+                "no-store" => return,
+                "public" | "private" | "s-maxage" | "proxy-revalidate" | "" => {}
+                _ => kept.push(directive),
+            }
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&kept.join(", ")) {
+        headers.insert(header::CACHE_CONTROL, value);
+    } else {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+}
+
+/// The directives between commas that are not within quotes.
+fn directives(text: &str) -> Vec<String> {
+    let mut quoted = false;
+    let parts = text.split(|c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
+    parts.map(|part| part.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! The target of a request, as it is passed on.
+
+use actix_http::RequestHead;
+use actix_web::http::{Method, header};
+use hyper::Uri;
+use hyper::http::uri::PathAndQuery;
+
+use super::error::ProxyError;
+
+/// Path and query byte for byte. The target in absolute form has to name the `Host` (RFC 9112 §3.2.2 lets the target
+/// win, but then the decision would have been made for another host).
+pub fn of(head: &RequestHead) -> Result<Uri, ProxyError> {
+    if head.method == Method::CONNECT {
+        return Err(ProxyError::BadRequest("CONNECT is not for apps"));
+    }
+    if let Some(authority) = head.uri.authority() {
+        let host = head.headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
+        if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.trim_ascii()) {
+            return Err(ProxyError::BadRequest("the target and Host name different hosts"));
+        }
+    }
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+    let parsed = PathAndQuery::try_from(target.as_str());
+    match parsed {
+        // What the parser leaves out, such as a fragment, would have been judged and not sent.
+        Ok(parsed) if parsed.as_str() == target => Ok(Uri::from(parsed)),
+        _ => Err(ProxyError::BadRequest("the target is invalid")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::Uri;
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn target(uri: &str, host: &'static str) -> Option<String> {
+        let mut head = RequestHead::default();
+        head.uri = Uri::try_from(uri).expect("a target that actix parses");
+        head.headers.insert(header::HOST, HeaderValue::from_static(host));
+        of(&head).ok().map(|target| target.to_string())
+    }
+
+    #[test]
+    fn a_path_is_passed_on_byte_for_byte() {
+        for path in [
+            "/",
+            "/a%2Fb/..%2f",
+            "//x//y/",
+            "/a/../b/./c",
+            "/q?x=[1]&y={2}&z=%5B",
+            "/[x]",
+            "/%00%zz",
+            "/a;b=c,d",
+            "/a|b^c`d",
+            "/ünï",
+            "/?",
+            "/a?b?c",
+            "*",
+        ] {
+            if let Ok(uri) = Uri::try_from(path) {
+                assert_eq!(target(uri.to_string().as_str(), "wiki.localhost").as_deref(), Some(path));
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_in_absolute_form_names_the_host() {
+        let same = target("http://Wiki.localhost:8080/abs?x", "wiki.localhost:8080");
+        assert_eq!(same.as_deref(), Some("/abs?x"));
+        assert_eq!(target("http://wiki.localhost", "wiki.localhost").as_deref(), Some("/"));
+        for other in [
+            "http://secret.localhost:8080/",
+            "http://wiki.localhost/",
+            "http://u@wiki.localhost:8080/",
+            "http://wiki.localhost:80801/",
+        ] {
+            assert_eq!(target(other, "wiki.localhost:8080"), None, "{other}");
+        }
+    }
+}

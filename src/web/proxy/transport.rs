@@ -1,0 +1,265 @@
+//! Passes a request on and its response back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_http::{Payload, Request, RequestHead, Response};
+use actix_web::body::BoxBody;
+use actix_web::http::{Method, header};
+use actix_web::rt::spawn;
+use actix_web::rt::time::sleep;
+use hyper::Uri;
+use hyper::body::Incoming;
+
+use super::connection::Connection;
+use super::download::Source;
+use super::error::ProxyError;
+use super::identity::Identity;
+use super::limits::SWEEP;
+use super::pool::Pool;
+use super::request_headers::{self, BodyLength, RequestFacts};
+use super::respond::{self, Answered};
+use super::shared::{Counter, TransportShared};
+use super::upload::{Upload, UploadProgress, UploadState};
+use super::{await_head, target};
+use crate::apps::{App, AppId, AppOrigin, Upstream};
+use crate::web::http::server::ClientConnection;
+
+/// The connections of one worker to the upstreams of all apps.
+pub struct Transport {
+    shared: Arc<TransportShared>,
+    apps: RefCell<HashMap<AppId, AppConnections>>,
+    sweeping: Cell<bool>,
+}
+
+struct AppConnections {
+    /// The app whose upstream the connections lead to.
+    app: Arc<App>,
+    idle: Pool,
+    requests: Arc<Counter>,
+}
+
+/// What is known about the client of a request.
+#[derive(Clone, Copy)]
+pub struct ClientFacts<'a> {
+    pub address: Option<IpAddr>,
+    /// The origin of the app that the request is for.
+    pub origin: &'a AppOrigin,
+}
+
+impl Transport {
+    pub fn new(shared: Arc<TransportShared>) -> Rc<Self> {
+        Rc::new(Self { shared, apps: RefCell::default(), sweeping: Cell::new(false) })
+    }
+
+    /// Sends the request to the app's upstream and returns its response, whose body is still arriving. Removes every
+    /// identity header of the client, and adds ours if there is an `identity`.
+    pub async fn forward(
+        self: &Rc<Self>,
+        app: &Arc<App>,
+        mut request: Request,
+        identity: Option<&Identity<'_>>,
+        client: &ClientFacts<'_>,
+    ) -> Result<Response<BoxBody>, ProxyError> {
+        let connection = ClientConnection::serve_app(&request);
+        let payload = request.take_payload();
+        let head = request.head();
+        let target = target::of(head)?;
+        if head.headers.contains_key(header::UPGRADE) {
+            return Err(ProxyError::Upgrade);
+        }
+        let upstream = app.upstream.as_ref().ok_or(ProxyError::NoUpstream)?;
+        let body = body_length(head, &payload);
+        if let (BodyLength::Sized(length), Some(max)) = (body, app.limits.max_body)
+            && length > max
+        {
+            return Err(ProxyError::BodyTooLarge);
+        }
+        let most = usize::try_from(app.limits.max_in_flight).unwrap_or(usize::MAX);
+        let requests = self.connections(app, |connections| Arc::clone(&connections.requests));
+        let in_flight = requests.count(most).ok_or(ProxyError::TooManyInFlight)?;
+        let facts = RequestFacts {
+            app,
+            upstream,
+            identity,
+            client: client.address,
+            https: client.origin.is_https(),
+            body,
+        };
+        let (response, source) = self.exchange(app, upstream, head, &target, &facts, payload).await?;
+        respond::to_client(
+            response,
+            Answered {
+                head,
+                source,
+                has_identity: identity.is_some(),
+                app_origin: &client.origin.to_string(),
+                upstream_origin: &upstream.to_string(),
+                idle: app.limits.idle,
+                client: connection,
+                in_flight,
+            },
+        )
+    }
+
+    /// Sends the request, at most twice: a connection that was idle may have been closed by its upstream meanwhile.
+    async fn exchange(
+        self: &Rc<Self>,
+        app: &Arc<App>,
+        upstream: &Upstream,
+        head: &RequestHead,
+        target: &Uri,
+        facts: &RequestFacts<'_>,
+        payload: Payload,
+    ) -> Result<(hyper::Response<Incoming>, Source), ProxyError> {
+        let method = hyper::Method::from_bytes(head.method.as_str().as_bytes());
+        let method = method.map_err(|_| ProxyError::BadRequest("the method is invalid"))?;
+        let repeatable = matches!(facts.body, BodyLength::None { .. }) && is_idempotent(&head.method);
+        let (mut body, upload) = match facts.body {
+            BodyLength::None { .. } => (Upload::Empty, None),
+            BodyLength::Sized(length) => uploaded(payload, Some(length), app),
+            BodyLength::Chunked => uploaded(payload, None, app),
+        };
+        let mut again = false;
+        loop {
+            let idle = if again { None } else { self.take_idle(app, repeatable).await };
+            let reused = idle.is_some();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => self.open(app, upstream).await?,
+            };
+            let mut request = hyper::Request::new(body);
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = target.clone();
+            *request.headers_mut() = request_headers::outgoing(&head.headers, facts)?;
+            let before = connection.received();
+            let sent = connection.send(request);
+            let mut error = match await_head::within(sent, upload.as_deref(), &app.limits).await? {
+                Ok(response) => {
+                    let source = Source::new(self, app, connection, upload, &response);
+                    return Ok((response, source));
+                }
+                Err(error) => error,
+            };
+            // Not a byte was written: the connection was closed before.
+            if reused && let Some(unsent) = error.take_message() {
+                (body, again) = (unsent.into_body(), true);
+                continue;
+            }
+            if reused && repeatable && connection.received() == before {
+                (body, again) = (Upload::Empty, true);
+                continue;
+            }
+            return Err(match upload.as_ref().map(|upload| upload.state()) {
+                Some(UploadState::TooLarge) => ProxyError::BodyTooLarge,
+                Some(UploadState::Broken) => ProxyError::ClientGone,
+                _ => ProxyError::BadResponse(explain(error.error())),
+            });
+        }
+    }
+
+    /// A connection that is idle and still open.
+    async fn take_idle(&self, app: &Arc<App>, repeatable: bool) -> Option<Connection> {
+        loop {
+            let now = Instant::now();
+            let mut idle = self.connections(app, |connections| connections.idle.take(repeatable, now))?;
+            if idle.is_usable().await {
+                return Some(idle);
+            }
+        }
+    }
+
+    async fn open(&self, app: &Arc<App>, upstream: &Upstream) -> Result<Connection, ProxyError> {
+        let counted = loop {
+            match self.shared.count_connection() {
+                Some(counted) => break counted,
+                None if self.close_idle() => {}
+                None => return Err(ProxyError::TooManyConnections),
+            }
+        };
+        Connection::open(upstream, &self.shared, counted, app.limits.connect).await
+    }
+
+    /// Keeps a connection for another request, unless the app has another upstream meanwhile.
+    pub(super) fn keep(self: &Rc<Self>, app: &Arc<App>, connection: Connection, keep: Duration) {
+        let mut apps = self.apps.borrow_mut();
+        let Some(connections) = apps.get_mut(&app.id) else { return };
+        if Arc::ptr_eq(&connections.app, app) || connections.app.upstream == app.upstream {
+            connections.idle.put(connection, keep, Instant::now());
+            if !self.sweeping.replace(true) {
+                self.start_sweeping();
+            }
+        }
+    }
+
+    fn connections<R>(&self, app: &Arc<App>, then: impl FnOnce(&mut AppConnections) -> R) -> R {
+        let mut apps = self.apps.borrow_mut();
+        let connections = apps.entry(app.id).or_insert_with(|| AppConnections {
+            app: Arc::clone(app),
+            idle: Pool::default(),
+            requests: self.shared.requests_of(app.id),
+        });
+        if !Arc::ptr_eq(&connections.app, app) {
+            if connections.app.upstream != app.upstream {
+                connections.idle = Pool::default();
+            }
+            connections.app = Arc::clone(app);
+        }
+        then(connections)
+    }
+
+    /// Closes an idle connection of any app. False if there is none.
+    fn close_idle(&self) -> bool {
+        self.apps.borrow_mut().values_mut().any(|connections| connections.idle.close_one())
+    }
+
+    /// Closes connections that are idle for too long, until none is left.
+    fn start_sweeping(self: &Rc<Self>) {
+        let transport = Rc::downgrade(self);
+        spawn(async move {
+            loop {
+                sleep(SWEEP).await;
+                let Some(transport) = transport.upgrade() else { return };
+                let now = Instant::now();
+                let mut apps = transport.apps.borrow_mut();
+                apps.values_mut().for_each(|connections| connections.idle.sweep(now));
+                // Those of apps that were removed would stay otherwise.
+                apps.retain(|_, connections| !connections.idle.is_empty());
+                if apps.is_empty() {
+                    transport.sweeping.set(false);
+                    return;
+                }
+            }
+        });
+    }
+}
+
+fn uploaded(payload: Payload, length: Option<u64>, app: &App) -> (Upload, Option<Rc<UploadProgress>>) {
+    let (upload, progress) = Upload::new(payload, length, app.limits.max_body);
+    (upload, Some(progress))
+}
+
+/// How the parser has framed the request.
+fn body_length(head: &RequestHead, payload: &Payload) -> BodyLength {
+    let length = head.headers.get(header::CONTENT_LENGTH);
+    if matches!(payload, Payload::None) {
+        return BodyLength::None { said: length.is_some() };
+    }
+    let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
+    length.map_or(BodyLength::Chunked, BodyLength::Sized)
+}
+
+/// Sending these twice does what sending them once does (RFC 9110 §9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+/// The error and its cause, which hyper leaves out.
+fn explain(error: &hyper::Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
+}
