@@ -4,30 +4,13 @@ use super::access::ambiguity;
 use super::phrase::Phrase;
 use crate::apps::{
     AppRefusal, InvalidHeaderName, InvalidNetwork, InvalidOrigin, InvalidRulePath, InvalidSlug, InvalidUpstream,
+    RuleRefusal,
 };
 use crate::groups::GroupRefusal;
 use crate::identity::InvalidGroupName;
 
-pub const NO_NAME: Phrase = Phrase::new("empty", "Enter a name.");
-pub const NO_ORIGIN: Phrase = Phrase::new("no-origin", "Enter at least one address.");
-pub const EMPTY_ACCESS: Phrase =
-    Phrase::new("empty-access", "Name at least one group, user or role, or choose another access.");
-pub const INVALID_METHOD: Phrase =
-    Phrase::new("invalid-method", "A method consists of letters, such as GET. Separate several with spaces.");
-pub const INVALID_COOKIE: Phrase =
-    Phrase::new("invalid-cookie", "The name of a cookie can't contain signs such as “=”, “;” or “,”.");
-pub const SAME_HEADER: Phrase =
-    Phrase::new("same-header", "Each of the four headers needs a name of its own.");
 pub const UNKNOWN_CHOICE: Phrase = Phrase::new("unknown-choice", "Choose one of the options.");
 pub const NOT_AN_ADDRESS: Phrase = Phrase::new("invalid-ip", "Enter an IP address, such as 10.0.0.7.");
-
-pub fn out_of_range(low: u64, high: u64) -> Phrase {
-    Phrase::with("out-of-range", format!("Enter a number from {low} to {high}."))
-}
-
-pub fn too_long(max: usize) -> Phrase {
-    Phrase::with("too-long", format!("Too long. Use at most {max} characters."))
-}
 
 /// An email address in the list of a rule, or in the form of a group.
 pub fn unknown_user(email: &str) -> Phrase {
@@ -133,7 +116,7 @@ impl From<InvalidHeaderName> for Phrase {
 impl From<&AppRefusal> for Phrase {
     fn from(refusal: &AppRefusal) -> Self {
         match refusal {
-            AppRefusal::NoSuchApp => Self::new("no-such-app", "There is no such app any more."),
+            AppRefusal::NoSuchApp => Self::new("no-such-app", "There is no such app."),
             AppRefusal::FromFile => Self::new(
                 "from-file",
                 "This app comes from a file. Change the file and run “latchkey app apply”.",
@@ -143,10 +126,34 @@ impl From<&AppRefusal> for Phrase {
                 "The app has changed since you opened this page, so nothing was changed. Check it and try again.",
             ),
             AppRefusal::SlugTaken => Self::new("slug-taken", "Another app has this short name."),
+            AppRefusal::InvalidSlug => InvalidSlug.into(),
+            AppRefusal::Name(why) => (*why).into(),
+            AppRefusal::Choice { text, choices, .. } => Self::with(
+                "unknown-choice",
+                format!("“{text}” is not one of the options: {}.", choices.join(", ")),
+            ),
+            AppRefusal::Limit { field } => limit(field),
+            AppRefusal::Duration { .. } => {
+                Self::new("invalid-duration", "Enter a duration such as 30s or 10m.")
+            }
+            AppRefusal::NoOrigin => Self::new("no-origin", "Enter at least one address."),
+            AppRefusal::Origin { why, .. } => why.clone().into(),
             AppRefusal::OriginTaken(origin) => Self::with(
                 "origin-taken",
-                format!("{origin} is on the host of Latchkey or of another app. Each needs a host name of its own."),
+                format!("Another app has the host of {origin}. Each app needs a host name of its own."),
             ),
+            AppRefusal::PortalOrigin(origin) => Self::with(
+                "portal-origin",
+                format!("Latchkey itself has the host of {origin}. Each app needs a host name of its own."),
+            ),
+            AppRefusal::SameHost(origin) => Self::with(
+                "same-host",
+                format!("Two addresses have the host of {origin}. Ports don't count: an app has one address for each host."),
+            ),
+            AppRefusal::NoUpstream => {
+                Self::new("no-upstream", "Enter where the app listens, such as http://127.0.0.1:3000.")
+            }
+            AppRefusal::Upstream(why) => (*why).into(),
             AppRefusal::UpstreamIsOurs => Self::new(
                 "upstream-is-ours",
                 "This is the address of Latchkey or of one of its apps. Enter where the app itself listens.",
@@ -155,13 +162,81 @@ impl From<&AppRefusal> for Phrase {
                 "upstream-not-allowed",
                 "On this server, only the operator can set an upstream, with “latchkey app”.",
             ),
-            AppRefusal::UnknownGroup(group) => {
+            AppRefusal::Header { why, .. } => (*why).into(),
+            AppRefusal::DuplicateHeader => {
+                Self::new("duplicate-header", "Each of the four headers needs a name of its own.")
+            }
+            AppRefusal::Cookie { text } => Self::with(
+                "invalid-cookie",
+                format!("“{text}” can't be the name of a cookie of the app. It has no signs such as “=”, “;” and “,”, and doesn't contain “latchkey”."),
+            ),
+            AppRefusal::TooManyRules { max } => Self::with(
+                "too-many-rules",
+                format!("An app can have at most {max} rules. Remove one first."),
+            ),
+            AppRefusal::Rule { why, .. } => why.into(),
+        }
+    }
+}
+
+/// A limit that is not a number, or outside its bounds.
+pub fn limit(field: &str) -> Phrase {
+    let text = match field {
+        "max_body" => "Enter a number of megabytes, or leave the field empty.",
+        "max_in_flight" => "Enter a number of requests, at least 1.",
+        "close_code" => "Enter a code that a server may close a websocket with, such as 1008.",
+        _ => "Enter a number of seconds, at least 1 and at most an hour.",
+    };
+    Phrase::new("out-of-range", text)
+}
+
+impl From<&RuleRefusal> for Phrase {
+    fn from(refusal: &RuleRefusal) -> Self {
+        match refusal {
+            RuleRefusal::NoAccess => Self::new(
+                "no-access",
+                "Say who gets in: at least one group, user or role, every user, or everyone.",
+            ),
+            RuleRefusal::EmptyList => Self::new("empty-list", "A list without an entry lets no one in. Leave it out."),
+            RuleRefusal::TwoAnswers => Self::new(
+                "two-answers",
+                "The rule says twice who gets in. Use either “access” or a list of groups, users or a role.",
+            ),
+            RuleRefusal::OpenWithProof => Self::new(
+                "open-with-proof",
+                "Visitors can't prove anything. A rule that is open to everyone can't ask for a second factor or a confirmation.",
+            ),
+            RuleRefusal::NoPath => Self::new("no-path", "Say for which paths the rule is."),
+            RuleRefusal::SeveralPaths => Self::new("several-paths", "Use one of “all”, “exact” and “below”."),
+            RuleRefusal::Path(why) => (*why).into(),
+            RuleRefusal::Method { text } => Self::with(
+                "invalid-method",
+                format!("“{text}” is not a method. Use names such as GET, separated by spaces."),
+            ),
+            RuleRefusal::Network { .. } => InvalidNetwork.into(),
+            RuleRefusal::Group { .. } => InvalidGroupName.into(),
+            RuleRefusal::UnknownGroup(group) => {
                 Self::with("unknown-group", format!("There is no group {group}. Create it first."))
             }
-            AppRefusal::UnknownUser(_) => {
-                Self::new("unknown-user", "One of the users that a rule names does not exist any more.")
+            RuleRefusal::UnknownUser { text } => unknown_user(text),
+            RuleRefusal::UnknownRole { text } => {
+                Self::with("unknown-role", format!("“{text}” is not a role. Use “member” or “admin”."))
             }
-            AppRefusal::EmptyRule => EMPTY_ACCESS,
+            RuleRefusal::UnknownAccess { text } => Self::with(
+                "unknown-access",
+                format!("“{text}” is not an access. Use “open” or “signed-in”, or a list."),
+            ),
+            RuleRefusal::UnknownFactor { text } => Self::with(
+                "unknown-factor",
+                format!("“{text}” is not a factor. Use “any”, “two” or “passkey”."),
+            ),
+            RuleRefusal::Fresh => Self::new(
+                "fresh",
+                "Enter how old the confirmation may be, such as 10m: at least a minute and at most 30 days.",
+            ),
+            RuleRefusal::NoteTooLong { max } => {
+                Self::with("note-too-long", format!("Use a shorter note: at most {max} characters."))
+            }
         }
     }
 }

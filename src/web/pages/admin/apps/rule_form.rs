@@ -6,17 +6,14 @@ use serde::Deserialize;
 
 use super::words;
 use crate::accounts::Accounts;
-use crate::apps::{Access, AccessList, Network, PathMatch, RequiredFactor, Rule, RulePath, RuleScope};
+use crate::apps::{
+    Access, AccessList, AppRefusal, Network, PathMatch, RequiredFactor, Rule, RulePath, RuleRefusal, RuleScope,
+};
 use crate::db::Fault;
 use crate::identity::{Email, GroupName, Role};
 use crate::web::copy::app_choices::{ACCESS, FRESH, PATH_KINDS};
-use crate::web::copy::app_refusals::{
-    EMPTY_ACCESS, INVALID_METHOD, UNKNOWN_CHOICE, too_long, unknown_user,
-};
+use crate::web::copy::app_refusals::{UNKNOWN_CHOICE, unknown_user};
 use crate::web::http::form::{Fields, FormInput, Preset, Text};
-
-/// The longest note.
-const LONGEST_NOTE: usize = 200;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -43,7 +40,7 @@ impl RuleForm {
     pub async fn rule(&self, accounts: &Accounts, fields: &mut Fields) -> Result<Option<Rule>, Fault> {
         let when = RuleScope {
             path: self.path(fields),
-            methods: self.methods(fields),
+            methods: self.methods(),
             networks: self.networks(fields),
         };
         let access = self.access(accounts, fields).await?;
@@ -59,11 +56,8 @@ impl RuleForm {
             fields.refuse("fresh", UNKNOWN_CHOICE);
         }
         let fresh = fresh.parse().ok().map(Duration::from_secs);
-        let note = self.note.as_str().trim();
-        if note.chars().count() > LONGEST_NOTE {
-            fields.refuse("note", too_long(LONGEST_NOTE));
-        }
-        let rule = Rule { when, access, factor, fresh, tokens: false, note: note.to_owned() };
+        let note = self.note.as_str().trim().to_owned();
+        let rule = Rule { when, access, factor, fresh, tokens: false, note };
         Ok(fields.errors().is_empty().then_some(rule))
     }
 
@@ -90,15 +84,13 @@ impl RuleForm {
         }
     }
 
-    fn methods(&self, fields: &mut Fields) -> Vec<String> {
-        let mut methods: Vec<String> = words(self.methods.as_str()).map(str::to_ascii_uppercase).collect();
-        let is_method = |method: &String| {
-            method.len() <= 20 && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
-        };
-        if !methods.iter().all(is_method) {
-            fields.refuse("methods", INVALID_METHOD);
+    fn methods(&self) -> Vec<String> {
+        let mut methods: Vec<String> = Vec::new();
+        for method in words(self.methods.as_str()).map(str::to_ascii_uppercase) {
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
         }
-        methods.dedup();
         methods
     }
 
@@ -145,11 +137,31 @@ impl RuleForm {
                 }
             }
         }
-        if list.is_empty() && fields.error("groups").is_none() && fields.error("users").is_none() {
-            fields.refuse("access", EMPTY_ACCESS);
-        }
         Ok(Access::Listed(list))
     }
+}
+
+/// Shows why a rule was not accepted, beside the field.
+pub fn refuse(fields: &mut Fields, refusal: &AppRefusal) {
+    let field = match refusal {
+        AppRefusal::Rule { why, .. } => match why {
+            RuleRefusal::Path(_) | RuleRefusal::NoPath | RuleRefusal::SeveralPaths => "path",
+            RuleRefusal::Method { .. } => "methods",
+            RuleRefusal::Network { .. } => "networks",
+            RuleRefusal::Group { .. } | RuleRefusal::UnknownGroup(_) => "groups",
+            RuleRefusal::UnknownUser { .. } => "users",
+            RuleRefusal::OpenWithProof | RuleRefusal::UnknownFactor { .. } => "factor",
+            RuleRefusal::Fresh => "fresh",
+            RuleRefusal::NoteTooLong { .. } => "note",
+            RuleRefusal::NoAccess
+            | RuleRefusal::EmptyList
+            | RuleRefusal::TwoAnswers
+            | RuleRefusal::UnknownRole { .. }
+            | RuleRefusal::UnknownAccess { .. } => "access",
+        },
+        _ => "",
+    };
+    fields.refuse(field, refusal);
 }
 
 /// A choice that a script may leave out.

@@ -8,16 +8,12 @@ use super::words;
 use crate::apps::{
     App, AppLimits, AppOrigin, Explain, IdentityHeaderName, IdentityHeaders, RemoteUser, Upstream, UpstreamHost,
 };
-use crate::web::copy::app_refusals::{
-    INVALID_COOKIE, NO_NAME, NO_ORIGIN, SAME_HEADER, UNKNOWN_CHOICE, out_of_range, too_long,
-};
+use crate::apps::AppRefusal;
+use crate::identity::Name;
+use crate::web::copy::app_refusals::{UNKNOWN_CHOICE, limit};
 use crate::web::http::form::{Fields, FormInput, Preset, Text};
 
-/// The longest name of an app, in characters.
-const LONGEST_NAME: usize = 80;
 const MEGABYTE: u64 = 1_000_000;
-/// Longest time limit, in seconds.
-const LONGEST_WAIT: u64 = 3_600;
 
 /// The fields that are folded away until one of them is refused.
 const FOLDED: [&str; 15] = [
@@ -99,13 +95,13 @@ pub fn fields(app: &App) -> Fields {
 
 /// The name of an app; empty if it was refused.
 pub fn name(text: &str, fields: &mut Fields) -> String {
-    let name = text.trim();
-    if name.is_empty() {
-        fields.refuse("name", NO_NAME);
-    } else if name.chars().count() > LONGEST_NAME {
-        fields.refuse("name", too_long(LONGEST_NAME));
+    match Name::parse(text) {
+        Ok(name) => name.as_str().to_owned(),
+        Err(why) => {
+            fields.refuse("name", why);
+            String::new()
+        }
     }
-    name.to_owned()
 }
 
 /// The addresses in a field, as far as they can be read.
@@ -130,9 +126,6 @@ impl SettingsForm {
         let mut changed = app.clone();
         changed.name = name(self.name.as_str(), fields);
         changed.origins = origins("origins", self.origins.as_str(), fields);
-        if changed.origins.is_empty() && fields.error("origins").is_none() {
-            fields.refuse("origins", NO_ORIGIN);
-        }
         if can_set_upstream {
             self.upstream(&mut changed, fields);
         }
@@ -140,11 +133,9 @@ impl SettingsForm {
         changed.ignore_case = !self.ignore_case.as_str().is_empty();
         self.choices(&mut changed, fields);
         self.headers(&mut changed, fields);
-        self.cookies(&mut changed, fields);
+        changed.app_cookies = words(self.app_cookies.as_str()).map(str::to_owned).collect();
         self.limits(&mut changed.limits, fields);
-        if FOLDED.iter().any(|name| fields.error(name).is_some()) {
-            fields.set("more", "1");
-        }
+        unfold(fields);
         fields.errors().is_empty().then_some(changed)
     }
 
@@ -192,37 +183,51 @@ impl SettingsForm {
         );
         let (Some(user), Some(email), Some(name), Some(groups)) = names else { return };
         app.header_names = IdentityHeaders { user, email, name, groups };
-        if app.header_names.has_duplicate() {
-            fields.refuse("header_user", SAME_HEADER);
-        }
-    }
-
-    fn cookies(&self, app: &mut App, fields: &mut Fields) {
-        // The characters of a token, RFC 9110 §5.6.2.
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        let cookies: Vec<String> = words(self.app_cookies.as_str()).map(str::to_owned).collect();
-        if cookies.iter().any(|name| !name.bytes().all(is_token)) {
-            fields.refuse("app_cookies", INVALID_COOKIE);
-        }
-        app.app_cookies = cookies;
     }
 
     fn limits(&self, limits: &mut AppLimits, fields: &mut Fields) {
-        let mut number = |field: &'static str, text: &Text, high: u64| {
-            let number = text.as_str().trim().parse::<u64>().ok().filter(|number| (1..=high).contains(number));
-            if number.is_none() {
-                fields.refuse(field, out_of_range(1, high));
-            }
-            number.unwrap_or(1)
+        let mut number = |field: &'static str, text: &Text| -> u32 {
+            text.as_str().trim().parse().unwrap_or_else(|_| {
+                fields.refuse(field, limit(field));
+                0
+            })
         };
-        let mut seconds = |field, text| Duration::from_secs(number(field, text, LONGEST_WAIT));
+        let mut seconds = |field, text| Duration::from_secs(number(field, text).into());
         limits.connect = seconds("connect", &self.connect);
         limits.head = seconds("head", &self.head);
         limits.idle = seconds("idle", &self.idle);
-        limits.max_in_flight = u32::try_from(number("max_in_flight", &self.max_in_flight, 100_000)).unwrap_or(1);
+        limits.max_in_flight = number("max_in_flight", &self.max_in_flight);
         limits.max_body = match self.max_body.as_str().trim() {
             "" => None,
-            _ => Some(number("max_body", &self.max_body, 1_000_000) * MEGABYTE),
+            _ => Some(u64::from(number("max_body", &self.max_body)) * MEGABYTE),
         };
+    }
+}
+
+/// Shows why the settings were not accepted, beside the field.
+pub fn refuse(fields: &mut Fields, refusal: &AppRefusal) {
+    let field = match refusal {
+        AppRefusal::Name(_) => "name",
+        AppRefusal::NoOrigin
+        | AppRefusal::Origin { .. }
+        | AppRefusal::OriginTaken(_)
+        | AppRefusal::PortalOrigin(_)
+        | AppRefusal::SameHost(_) => "origins",
+        AppRefusal::NoUpstream
+        | AppRefusal::Upstream(_)
+        | AppRefusal::UpstreamIsOurs
+        | AppRefusal::UpstreamNotAllowed => "upstream",
+        AppRefusal::Header { .. } | AppRefusal::DuplicateHeader => "header_user",
+        AppRefusal::Cookie { .. } => "app_cookies",
+        AppRefusal::Limit { field } if FOLDED.contains(field) => field,
+        _ => "",
+    };
+    fields.refuse(field, refusal);
+    unfold(fields);
+}
+
+fn unfold(fields: &mut Fields) {
+    if FOLDED.iter().any(|name| fields.error(name).is_some()) {
+        fields.set("more", "1");
     }
 }
