@@ -18,6 +18,9 @@
 //!
 //! A problem document for a script has the same code in its member `code`.
 
+pub(super) mod access;
+pub(super) mod app_choices;
+pub(super) mod app_refusals;
 pub(super) mod audit;
 mod changes;
 pub(super) mod errors;
