@@ -95,6 +95,16 @@ actions! {
     DeletionCancelled = "deletion-cancelled",
     /// From here on, the personal data of this user in the trail may be erased.
     Deleted = "deleted",
+    AppAdded = "app.added",
+    AppChanged = "app.changed",
+    AppRemoved = "app.removed",
+    /// From a file.
+    AppsApplied = "apps.applied",
+    GroupAdded = "group.added",
+    GroupChanged = "group.changed",
+    GroupRemoved = "group.removed",
+    GroupJoined = "group.joined",
+    GroupLeft = "group.left",
 }
 
 impl AuditAction {
@@ -192,6 +202,11 @@ impl<'a> NewEvent<'a> {
     /// An administrator acts on the account of a user; an `actor` of `None` is the operator.
     pub fn by_admin(action: AuditAction, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
         Self { action, actor, subject: Some(subject), session: None, client, detail: Cow::Borrowed("") }
+    }
+
+    /// An administrator changes something that is not an account; an `actor` of `None` is the operator.
+    pub fn by_administration(action: AuditAction, actor: Option<UserId>, client: &'a Client) -> Self {
+        Self { action, actor, subject: None, session: None, client, detail: Cow::Borrowed("") }
     }
 
     /// A visitor who has not proven who they are, at the account of `subject` if it exists.

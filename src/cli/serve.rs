@@ -21,7 +21,7 @@ use super::local_instance::LocalInstance;
 use super::transport_security::{self, TransportSafety};
 use super::{Failure, log};
 use crate::accounts::Accounts;
-use crate::config::Settings;
+use crate::config::{Settings, raise_file_limit};
 use crate::db::{Db, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
@@ -61,6 +61,7 @@ const UNREAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
+    raise_file_limit();
     let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
     let address = listener.local_addr()?;
     settings.listening_on(address.port())?;

@@ -23,7 +23,7 @@ mod variables;
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
+    AppBounds, AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
     RawSessions, SessionLimits, Switch, ThrottleLimits,
 };
 pub use mail::{MailSettings, Transport, literal};
@@ -31,10 +31,10 @@ pub use memory::memory_limit;
 pub use origin::Origin;
 pub(crate) use origin::is_host_name;
 pub use problems::Misconfigured;
-pub use raw::RegistrationMode;
-pub use settings::{ServerSettings, Settings};
+pub use raw::{RegistrationMode, UpstreamsFrom};
+pub use settings::{AppsSettings, ServerSettings, Settings};
 pub use shown::SettingRow;
-pub use sizes::{blocking_threads, connections_of};
+pub use sizes::{blocking_threads, connections_of, raise_file_limit, upstream_connections};
 pub use span::{Span, duration_in_words, in_words};
 pub use variables::untidy_libpq;
 

@@ -5,7 +5,7 @@ mod front;
 mod http;
 pub mod ops;
 mod pages;
-mod proxy;
+pub mod proxy;
 pub mod routes;
 pub mod session;
 #[cfg(feature = "yardstick")]
@@ -29,12 +29,13 @@ use front::FrontDoor;
 use http::request_counts::RequestCounts;
 use http::request_layer::request_layer;
 use http::server::Front;
-use http::{assets, error, server};
+use http::{assets, error};
 use ops::{doctor, health};
 use pages::error_page::with_error_page;
 use proxy::{Transport, TransportShared};
 use session::with_session::with_session;
 
+pub use http::server;
 pub use http::shared::Shared;
 
 impl Shared {

@@ -12,3 +12,4 @@ pub mod files;
 pub mod generated;
 pub mod process;
 pub mod subjects;
+pub mod upstream;
