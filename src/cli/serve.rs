@@ -23,7 +23,7 @@ use super::transport_security::{self, TransportSafety};
 use super::{Failure, app, log};
 use crate::accounts::Accounts;
 use crate::apps::{Apps, AppsFile};
-use crate::config::Settings;
+use crate::config::{Settings, raise_file_limit};
 use crate::db::{Db, Failed, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
@@ -65,6 +65,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
     // A file with an error is refused before anything is served.
     let apps_file = settings.apps.file.as_deref().map(app::read_file).transpose()?;
+    raise_file_limit();
     let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
     let address = listener.local_addr()?;
     settings.listening_on(address.port())?;

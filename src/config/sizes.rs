@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::thread;
 
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::memory_limit;
 
@@ -16,6 +16,16 @@ const CONNECTION_BYTES: u64 = 64 * 1024;
 
 /// Connections may use one part in this many of the memory.
 const CONNECTIONS_SHARE: u64 = 4;
+
+/// Memory of one proxied request at most (`src/web/proxy`): parts of both bodies on both sides, beside the client's
+/// connection.
+const UPSTREAM_BYTES: u64 = 256 * 1024;
+
+/// Of three file descriptors of connections, two are for clients and one is for upstreams, if they are scarce.
+const UPSTREAM_FILES: usize = 3;
+
+/// Of this many connections of clients one is never kept by a proxied request, so that the portal can be reached.
+const PORTAL_SHARE: usize = 4;
 
 /// File descriptors for everything else, such as the database and the mail server.
 const OTHER_FILES: usize = 64;
@@ -45,14 +55,44 @@ pub fn blocking_threads(pool_size: u32, workers: usize) -> usize {
 /// Client connections of one worker: no more than file descriptors and memory allow. Without a free descriptor, no
 /// connection at all could be accepted.
 pub fn connections_of(workers: usize) -> usize {
-    let (files, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
-    (connections_within(files, memory_limit()) / workers.max(1)).max(1)
+    (connections_within(files(), memory_limit()).clients / workers.max(1)).max(1)
 }
 
-fn connections_within(files: u64, memory: Option<u64>) -> usize {
+/// Connections to upstreams of this process. A proxied request has one, beside that of its client.
+pub fn upstream_connections() -> usize {
+    connections_within(files(), memory_limit()).upstreams
+}
+
+/// Raises the limit on open files to what the system allows, as far as connections need it.
+pub fn raise_file_limit() {
+    let wanted = u64::try_from(OTHER_FILES + 2 * BROWSERS).unwrap_or(u64::MAX);
+    if let Ok((files, most)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && files < wanted
+    {
+        // With fewer files there are fewer connections.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(most), most);
+    }
+}
+
+fn files() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(files, _)| files)
+}
+
+#[derive(Debug, PartialEq)]
+struct Connections {
+    clients: usize,
+    upstreams: usize,
+}
+
+fn connections_within(files: u64, memory: Option<u64>) -> Connections {
     let files = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES);
-    let fitting = memory.map_or(u64::MAX, |bytes| bytes / CONNECTIONS_SHARE / CONNECTION_BYTES);
-    files.min(BROWSERS).min(usize::try_from(fitting).unwrap_or(usize::MAX))
+    let fitting = |bytes| {
+        let fitting = memory.map_or(u64::MAX, |memory| memory / CONNECTIONS_SHARE / bytes);
+        usize::try_from(fitting).unwrap_or(usize::MAX)
+    };
+    let clients = (files - files / UPSTREAM_FILES).min(BROWSERS).min(fitting(CONNECTION_BYTES));
+    let upstreams = (files - clients).min(clients - clients / PORTAL_SHARE).min(fitting(UPSTREAM_BYTES));
+    Connections { clients, upstreams: upstreams.max(1) }
 }
 
 #[cfg(test)]
@@ -62,11 +102,26 @@ mod tests {
     #[test]
     fn connections_follow_the_scarcer_of_files_and_memory() {
         const MIB: u64 = 1024 * 1024;
-        assert_eq!(connections_within(1_000_000, None), BROWSERS);
-        assert_eq!(connections_within(1_000_000, Some(16 * 1024 * MIB)), BROWSERS);
-        assert_eq!(connections_within(1_000_000, Some(512 * MIB)), 2048);
-        assert_eq!(connections_within(1_000_000, Some(256 * MIB)), 1024);
-        assert_eq!(connections_within(1024, Some(512 * MIB)), 1024 - OTHER_FILES);
-        assert!(connections_of(1000) >= 1);
+        let within = |files, memory| {
+            let Connections { clients, upstreams } = connections_within(files, memory);
+            (clients, upstreams)
+        };
+        assert_eq!(within(1_000_000, None), (BROWSERS, 3072));
+        assert_eq!(within(1_000_000, Some(16 * 1024 * MIB)), (BROWSERS, 3072));
+        assert_eq!(within(1_000_000, Some(512 * MIB)), (2048, 512));
+        assert_eq!(within(1_000_000, Some(256 * MIB)), (1024, 256));
+        assert_eq!(within(1024, Some(512 * MIB)), (640, 320));
+        assert!(connections_of(1000) >= 1 && upstream_connections() >= 1);
+    }
+
+    #[test]
+    fn two_files_for_each_proxied_request_and_the_portal_always_fit() {
+        for files in [64, 100, 256, 1024, 4096, 10_000, 1_000_000] {
+            let Connections { clients, upstreams } = connections_within(files, None);
+            assert!(
+                (clients + upstreams).saturating_sub(1) as u64 <= files.saturating_sub(OTHER_FILES as u64)
+            );
+            assert!(upstreams < clients || clients < 2, "{files}");
+        }
     }
 }

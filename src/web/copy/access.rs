@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::phrase::Phrase;
 use crate::apps::{
-    Access, AccessList, AmbiguousPath, Answer, NotAllowed, PathMatch, RequiredFactor, Rule, RuleScope,
-    Skipped, UnknownAddress,
+    Access, AccessList, AmbiguousPath, Answer, App, Explain, NotAllowed, PathMatch, RequiredFactor, Rule,
+    RuleScope, Skipped, Trace, UnknownAddress,
 };
 use crate::config::duration_in_words;
 use crate::identity::{Role, UserId};
@@ -181,6 +181,32 @@ pub fn skipped(why: Skipped) -> &'static str {
         Skipped::Method => "Not this rule: it is about other methods.",
         Skipped::Path => "Not this rule: it is about other paths.",
         Skipped::Network => "Not this rule: it is about other networks.",
+    }
+}
+
+/// Why a user is refused, as far as the app's setting `explain` allows. `None`: nothing is to be said.
+pub fn why_refused(app: &App, trace: &Trace) -> Option<String> {
+    let rule = trace.rule.and_then(|at| Some((at + 1, app.rules.get(at)?)));
+    match (app.explain, trace.answer, rule) {
+        (Explain::Off, ..) => None,
+        (_, Answer::NotAllowed(NotAllowed::NoRule), _) => {
+            Some("No rule of the app is about this address.".to_owned())
+        }
+        (Explain::Groups, Answer::NotAllowed(NotAllowed::NotListed), Some((number, rule))) => {
+            let groups = match &rule.access {
+                Access::Listed(list) => list.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(),
+                Access::Open | Access::SignedIn => Vec::new(),
+            };
+            Some(match groups[..] {
+                [] => format!("Rule {number} of the app lets in certain users only."),
+                [group] => format!("Rule {number} of the app lets in the group {group}."),
+                _ => format!("Rule {number} of the app lets in the groups {}.", groups.join(", ")),
+            })
+        }
+        (_, Answer::NotAllowed(NotAllowed::NotListed), Some((number, _))) => {
+            Some(format!("Rule {number} of the app lets in other users only."))
+        }
+        _ => None,
     }
 }
 

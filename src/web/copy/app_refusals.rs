@@ -255,6 +255,9 @@ impl From<&GroupRefusal> for Phrase {
                 Self::with("note-too-long", format!("Use a shorter note: at most {max} characters."))
             }
             GroupRefusal::NoSuchUser => Self::new("no-such-user", "There is no such user any more."),
+            GroupRefusal::NoteTooLong { max } => {
+                Self::with("note-too-long", format!("Use a shorter note: at most {max} characters."))
+            }
             GroupRefusal::InUse(apps) => {
                 let apps: Vec<&str> = apps.iter().map(|slug| slug.as_str()).collect();
                 Self::with(

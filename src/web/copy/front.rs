@@ -7,6 +7,7 @@ macro_rules! front_copy {
         pub enum FrontCode { $($(#[$doc])* $name),* }
 
         impl FrontCode {
+            #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             pub fn copy(self) -> FrontCopy {
@@ -66,7 +67,6 @@ front_copy! {
 }
 
 /// Labels of links and buttons.
-pub const LOG_IN: &str = "Log in";
 pub const LOG_IN_IN_NEW_TAB: &str = "Log in in a new tab";
 pub const CONFIRM_IN_NEW_TAB: &str = "Confirm in a new tab";
 pub const SET_UP: &str = "Open security settings";

@@ -26,6 +26,7 @@ pub(super) mod audit;
 mod changes;
 pub(super) mod errors;
 pub(super) mod flash;
+pub(super) mod front;
 mod labels;
 pub(super) mod links;
 pub mod mails;

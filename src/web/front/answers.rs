@@ -9,7 +9,7 @@ use super::page::{self, PageContent, PageLink};
 use super::visit::Visit;
 use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace};
 use crate::db::Fault;
-use crate::web::copy::apps;
+use crate::web::copy::access;
 use crate::web::copy::front::{self, FrontCode};
 use crate::web::proxy::ProxyError;
 
@@ -63,7 +63,8 @@ fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
             },
         ),
         RequestKind::Websocket | RequestKind::Preflight | RequestKind::Script => {
-            let mut response = page::problem(FrontCode::Confirm, None, Some(&fresh_home_url(visit)), visit.id);
+            let mut response =
+                page::problem(FrontCode::Confirm, None, Some(&fresh_home_url(visit)), visit.id);
             challenge(visit, &mut response);
             response
         }
@@ -113,7 +114,7 @@ fn forbidden(visit: &Visit<'_>, refusal: &Refusal<'_>, code: FrontCode, kind: Re
     if let Answer::Misconfigured(why) = refusal.answer {
         tracing::warn!(app = visit.app.slug.as_str(), why = ?why, "front.misconfigured");
     }
-    let why = apps::why_refused(visit.app, &refusal.trace);
+    let why = access::why_refused(visit.app, &refusal.trace);
     if !wants_page(kind) {
         return page::problem(code, why.as_deref(), None, visit.id);
     }
@@ -128,8 +129,12 @@ fn forbidden(visit: &Visit<'_>, refusal: &Refusal<'_>, code: FrontCode, kind: Re
         links.push(if links.is_empty() { home } else { home.secondary() });
     }
     let before = refusal.caller.map(|caller| front::logged_in_as(caller.name, caller.email));
-    let content =
-        PageContent { before: before.into_iter().collect(), after: why.into_iter().collect(), links, ..PageContent::default() };
+    let content = PageContent {
+        before: before.into_iter().collect(),
+        after: why.into_iter().collect(),
+        links,
+        ..PageContent::default()
+    };
     visit.page(code, content)
 }
 
@@ -162,10 +167,14 @@ pub fn unavailable(fault: &Fault, id: &str) -> HttpResponse {
 /// The app gave no answer that can be passed on.
 pub fn no_response(app: &App, kind: RequestKind, error: &ProxyError, id: &str) -> HttpResponse {
     let code = match error {
-        ProxyError::BadRequest(_) | ProxyError::ClientGone | ProxyError::ClientTooSlow => FrontCode::BadRequest,
+        ProxyError::BadRequest(_) | ProxyError::ClientGone | ProxyError::ClientTooSlow => {
+            FrontCode::BadRequest
+        }
         ProxyError::BodyTooLarge => FrontCode::TooLarge,
         ProxyError::Upgrade => FrontCode::NoUpgrade,
-        ProxyError::NoUpstream | ProxyError::Unreachable(_) | ProxyError::ConnectTimeout => FrontCode::Unreachable,
+        ProxyError::NoUpstream | ProxyError::Unreachable(_) | ProxyError::ConnectTimeout => {
+            FrontCode::Unreachable
+        }
         ProxyError::BadResponse(_) => FrontCode::BadAnswer,
         ProxyError::HeadTimeout => FrontCode::TimedOut,
         ProxyError::TooManyInFlight | ProxyError::TooManyConnections => FrontCode::Busy,

@@ -19,7 +19,9 @@ use uuid::Uuid;
 use super::answers::{self, Refusal};
 use super::visit::{RESERVED, Visit};
 use super::{handoff, host, leave, page};
-use crate::apps::{AccessRequest, Answer, App, Caller, RequestHeaders, RequestKind, Snapshot, decide, is_safe};
+use crate::apps::{
+    AccessRequest, Answer, App, Caller, RequestHeaders, RequestKind, Snapshot, decide, is_safe,
+};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::{Client, User};
@@ -60,7 +62,8 @@ impl FrontDoor {
             return Routed::Portal(request);
         }
         let begun = Instant::now();
-        let id = secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
+        let id =
+            secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
         let trace = traceparent::named(request.headers()).map(tracing::field::display);
         let span = tracing::info_span!("request", id, trace);
         let method = request.method().clone();
@@ -153,7 +156,8 @@ impl FrontDoor {
         }
         // What an instance without a listener passes on would not end with its session.
         if !self.shared.can_proxy {
-            let fault = Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
+            let fault =
+                Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
             return Ok(whole(answers::unavailable(&fault, id)));
         }
         let (found, kind) = match judge(&visit, log).await? {
@@ -204,7 +208,10 @@ async fn judge(visit: &Visit<'_>, log: &mut LogFields) -> Result<Verdict, Fault>
     if let (Answer::NotAllowed(_), Some(scoped)) = (answer, &found) {
         visit.shared.accounts.apps.record_refusal(visit.app, &scoped.live, visit.client);
     }
-    Ok(Verdict::Refuse(answers::refuse(visit, &Refusal { answer, trace, asked: &asked, caller: caller.as_ref() })))
+    Ok(Verdict::Refuse(answers::refuse(
+        visit,
+        &Refusal { answer, trace, asked: &asked, caller: caller.as_ref() },
+    )))
 }
 
 /// Only use by a person counts: pages that refresh themselves keep no session alive.

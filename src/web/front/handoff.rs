@@ -69,9 +69,11 @@ pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     if visit.key().is_some_and(|key| !key.is_of(secret, entered.user)) {
         clear_site(visit, &mut response);
     }
-    let keep_for =
-        entered.remember.then(|| visit.shared.accounts.sessions().policy().absolute(true));
-    set_cookie(&mut response, &app_key::key_cookie(secret, visit.origin, &entered.key, entered.user, keep_for));
+    let keep_for = entered.remember.then(|| visit.shared.accounts.sessions().policy().absolute(true));
+    set_cookie(
+        &mut response,
+        &app_key::key_cookie(secret, visit.origin, &entered.key, entered.user, keep_for),
+    );
     Ok(response)
 }
 
@@ -86,7 +88,8 @@ pub fn clear_site(visit: &Visit<'_>, response: &mut HttpResponse) {
     let what = HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(header::CLEAR_SITE_DATA, what);
     for name in &visit.app.app_cookies {
-        let mut cookie = Cookie::build(name.to_owned(), "").path("/").secure(visit.origin.is_https()).finish();
+        let mut cookie =
+            Cookie::build(name.to_owned(), "").path("/").secure(visit.origin.is_https()).finish();
         cookie.make_removal();
         set_cookie(response, &cookie);
     }

@@ -20,7 +20,7 @@ pub(super) mod request_counts;
 pub(super) mod request_layer;
 pub(super) mod request_state;
 pub(super) mod return_to;
-pub(super) mod server;
+pub mod server;
 pub(super) mod shared;
 pub(super) mod traceparent;
 pub(super) mod urlencoded;

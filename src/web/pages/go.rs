@@ -47,7 +47,11 @@ struct GoRefusedPage<'a> {
     request_id: &'a str,
 }
 
-pub async fn to_app(visitor: Visitor, ctx: RequestContext, path: Path<BySlug>) -> Result<HttpResponse, Error> {
+pub async fn to_app(
+    visitor: Visitor,
+    ctx: RequestContext,
+    path: Path<BySlug>,
+) -> Result<HttpResponse, Error> {
     let here = ctx.request.uri().path_and_query().map(|path| path.as_str());
     let next = || here.and_then(return_to::safe).map(str::to_owned);
     let Some(live) = visitor.session else { return Err(Error::LogIn { next: next() }) };
@@ -85,7 +89,12 @@ fn handoff<'a>(app: &'a App, at: &str, state: &str) -> Option<(&'a AppOrigin, [u
 }
 
 /// What the rules say about opening `to`, unless they let the user in. A page of the app repeats the decision.
-fn refusal(ctx: &RequestContext, app: &App, to: &str, live: &LiveUser) -> Result<Option<HttpResponse>, Error> {
+fn refusal(
+    ctx: &RequestContext,
+    app: &App,
+    to: &str,
+    live: &LiveUser,
+) -> Result<Option<HttpResponse>, Error> {
     let path = to.split(['?', '#']).next().unwrap_or(to);
     let hops = ctx.shared.trusted_hops;
     let headers = RequestHeaders::read(|name| front::header_text(ctx.request.headers(), name));
@@ -95,7 +104,8 @@ fn refusal(ctx: &RequestContext, app: &App, to: &str, live: &LiveUser) -> Result
         fetch_site: None,
         ..AccessRequest::new("GET", path, &headers, false, client_address::of(&ctx.request, hops), hops)
     };
-    let (answer, trace) = decide(app, &asked, Some(&Caller::of(live, live.record.confirmed_at)), live.moment());
+    let (answer, trace) =
+        decide(app, &asked, Some(&Caller::of(live, live.record.confirmed_at)), live.moment());
     let code = match answer {
         Answer::Pass { .. } | Answer::LogIn => return Ok(None),
         Answer::Confirm { .. } => {
@@ -109,7 +119,7 @@ fn refusal(ctx: &RequestContext, app: &App, to: &str, live: &LiveUser) -> Result
         name: &app.name,
         copy: code.copy(),
         email: &live.owner.email,
-        why: copy::apps::why_refused(app, &trace).unwrap_or_default(),
+        why: copy::access::why_refused(app, &trace).unwrap_or_default(),
         set_up: front::can_set_up(code),
         request_id: &RequestState::of(&ctx.request).id,
     };

@@ -11,3 +11,4 @@ pub mod files;
 pub mod generated;
 pub mod process;
 pub mod subjects;
+pub mod upstream;

@@ -76,11 +76,6 @@ impl State {
 }
 
 impl ChunkScanner {
-    /// For a body that is not chunked.
-    pub fn given_up() -> Self {
-        Self(State::GaveUp)
-    }
-
     pub fn gave_up(&self) -> bool {
         self.0 == State::GaveUp
     }

@@ -1,0 +1,12 @@
+//! The transport of proxied apps, without log-in: every request for the app's host is passed on to an upstream that may
+//! lie, hang, be slow or die.
+
+mod bodies;
+mod harness;
+mod headers;
+mod leaving;
+mod limits;
+mod pool;
+mod responses;
+mod smuggling;
+mod tls;
