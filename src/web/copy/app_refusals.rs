@@ -251,9 +251,6 @@ impl From<&GroupRefusal> for Phrase {
         match refusal {
             GroupRefusal::Taken => Self::new("taken", "There is already a group with this name."),
             GroupRefusal::NoSuchGroup => Self::new("no-such-group", "There is no such group any more."),
-            GroupRefusal::NoteTooLong { max } => {
-                Self::with("note-too-long", format!("Use a shorter note: at most {max} characters."))
-            }
             GroupRefusal::NoSuchUser => Self::new("no-such-user", "There is no such user any more."),
             GroupRefusal::NoteTooLong { max } => {
                 Self::with("note-too-long", format!("Use a shorter note: at most {max} characters."))
