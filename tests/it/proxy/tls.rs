@@ -34,7 +34,8 @@ fn serve(certificates: &Certificates, name: &str) -> u16 {
 
 fn through(port: u16, ca: Option<&str>) -> u16 {
     let mut app = app_at("https://localhost");
-    app.upstream = Some(UpstreamAddress::parse(&format!("https://localhost:{port}"), ca).expect("an upstream"));
+    app.upstream =
+        Some(UpstreamAddress::parse(&format!("https://localhost:{port}"), ca).expect("an upstream"));
     Proxied::with(app).get("/").status()
 }
 
