@@ -142,7 +142,15 @@ async fn open(ctx: RequestContext, prepared: Data<Prepared>) -> Result<HttpRespo
     let YardstickClaims { name, csrf, is_admin, others, .. } = &prepared.claims;
     let page = page(&ctx, name.clone(), *is_admin, csrf.clone());
     let policy = ctx.accounts().sessions().policy();
-    home::dashboard(page, Vec::new(), name.clone(), &prepared.record, *others, OffsetDateTime::now_utc(), policy)
+    home::dashboard(
+        page,
+        Vec::new(),
+        name.clone(),
+        &prepared.record,
+        *others,
+        OffsetDateTime::now_utc(),
+        policy,
+    )
 }
 
 async fn hs256(token: Hs256, ctx: RequestContext) -> Result<HttpResponse, Error> {

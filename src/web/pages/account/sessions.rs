@@ -33,7 +33,8 @@ pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Er
     let apps = used_apps(&me, &ctx).await?;
     let row = |record: &SessionRecord| {
         let mut row = SessionView::new(record, here, me.session.now(), policy);
-        row.apps.extend(apps.iter().filter(|(handle, _)| *handle == record.handle).map(|(_, app)| app.clone()));
+        row.apps
+            .extend(apps.iter().filter(|(handle, _)| *handle == record.handle).map(|(_, app)| app.clone()));
         row
     };
     page::ok(&SessionsPage {

@@ -39,13 +39,13 @@ pub async fn join(
         Err(_) => None,
     };
     match user {
-        Some(user) => match add(&me, &ctx, &name, user).await {
-            Ok(done) => return Ok(ctx.redirect(&format!("/admin/groups/{name}"), done)),
-            Err(error) => return Err(error),
-        },
+        Some(user) => {
+            let done = add(&me, &ctx, &name, user).await?;
+            return Ok(ctx.redirect(&format!("/admin/groups/{name}"), done));
+        }
         None => form.fields.refuse("email", unknown_user(typed)),
     }
-    page::refused(&GroupPage { join: form.fields, ..GroupPage::new(&me, &ctx, &name).await? })
+    page::refused(&GroupPage::new(&me, &ctx, &name).await?.with_join(form.fields))
 }
 
 /// With the address that was typed before the confirmation expired.
@@ -55,7 +55,7 @@ pub async fn join_again(
     Path(ByName { name }): Path<ByName>,
     draft: Draft,
 ) -> Result<HttpResponse, Error> {
-    page::ok(&GroupPage { join: draft.0, ..GroupPage::new(&me, &ctx, &named(&name)?).await? })
+    page::ok(&GroupPage::new(&me, &ctx, &named(&name)?).await?.with_join(draft.0))
 }
 
 #[derive(Deserialize, Default)]

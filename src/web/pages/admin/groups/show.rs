@@ -27,7 +27,7 @@ pub(super) struct GroupPage {
     page: Page,
     group: GroupView,
     members: Vec<MemberView>,
-    pub join: Fields,
+    join: Fields,
     note: Fields,
 }
 
@@ -67,6 +67,11 @@ impl GroupPage {
             note: Fields::new(vec![("note".to_owned(), group.note.clone())]),
             group,
         })
+    }
+
+    /// With the form of a new member as it was typed.
+    pub fn with_join(self, join: Fields) -> Self {
+        Self { join, ..self }
     }
 
     /// 422 with a message that belongs to no field.
