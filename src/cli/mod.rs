@@ -6,6 +6,7 @@ macro_rules! print_line {
     ($($line:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)))? };
 }
 
+mod app;
 mod audit;
 mod config;
 mod connect;
@@ -51,6 +52,9 @@ enum Command {
     /// List and end sessions.
     #[command(subcommand)]
     Session(session::SessionCommand),
+    /// Put web apps behind the log-in.
+    #[command(subcommand)]
+    App(app::AppCommand),
     /// Verify the audit trail, and scan the database for secrets.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -117,6 +121,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Serve => serve::run(settings),
         Command::Migrate => migrate::run(&settings),
         Command::User(command) => user::run(&settings, command),
+        Command::App(command) => app::run(&settings, &command),
         Command::Session(command) => session::run(&settings, command),
         Command::Audit(command) => audit::run(&settings, command),
         Command::Prove(command) => prove::run(&settings, command),
