@@ -72,6 +72,14 @@ impl AppOrigin {
         self.https
     }
 
+    /// Host and port as in a `Host` header.
+    pub fn authority(&self) -> String {
+        match self.port {
+            Some(port) => format!("{}:{port}", self.host),
+            None => self.host.clone(),
+        }
+    }
+
     /// Whether `header`, the value of an `Origin` header, is this origin.
     pub fn is(&self, header: &str) -> bool {
         let scheme = if self.https { "https://" } else { "http://" };

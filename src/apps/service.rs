@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::apps::refusals::RecentRefusals;
 use crate::apps::snapshot::Snapshot;
 use crate::apps::snapshots::Snapshots;
 use crate::config::Settings;
@@ -15,12 +16,13 @@ pub struct Apps {
     pub(super) db: Db,
     pub(super) sessions: Store<User>,
     pub(super) snapshots: Arc<Snapshots>,
+    pub(super) refusals: Arc<RecentRefusals>,
 }
 
 impl Apps {
     pub(crate) fn new(sessions: &Store<User>, _settings: &Settings) -> Self {
         let snapshots = Arc::new(Snapshots::default());
-        Self { db: sessions.db().clone(), sessions: sessions.clone(), snapshots }
+        Self { db: sessions.db().clone(), sessions: sessions.clone(), snapshots, refusals: Arc::default() }
     }
 
     /// All apps: from memory while this instance has a lease, from the database otherwise.

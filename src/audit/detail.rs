@@ -2,6 +2,7 @@
 //! is shown as it is.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The detail of an event. Each variant has a key that no other has. The keys are stored and never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +21,44 @@ pub enum EventDetail {
     RecoveryCodes {
         codes_left: usize,
     },
+    /// A change of one app.
+    AppChanged(AppChange),
+    /// About one app, by its slug.
+    App {
+        app: String,
+    },
+    /// Changes of several apps, from a file.
+    AppsApplied {
+        applied: Vec<AppChange>,
+        /// The groups that were added, because rules name them.
+        groups: Vec<String>,
+    },
+    /// A group, or a member of it.
+    Group {
+        group: String,
+        /// The note before and after, if it was changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<FieldChange>,
+    },
     Reason {
         reason: DetailReason,
     },
+}
+
+/// What changed about one app: each field with its value before and after, as in a file of apps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppChange {
+    /// The slug.
+    pub app: String,
+    pub changes: Vec<FieldChange>,
+}
+
+/// The value of a field before and after; null where there was or is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    pub field: String,
+    pub from: Value,
+    pub to: Value,
 }
 
 /// Why something was refused, or what is remarkable about it.
@@ -58,6 +94,10 @@ pub enum EndedOf {
 impl EventDetail {
     pub(crate) fn passkey(name: &str) -> Self {
         Self::Passkey { passkey: name.to_owned(), reason: None }
+    }
+
+    pub(crate) fn app(slug: &str) -> Self {
+        Self::App { app: slug.to_owned() }
     }
 
     pub(crate) fn reason(reason: DetailReason) -> Self {
@@ -104,6 +144,7 @@ mod tests {
                 r#"{"ended":3,"whose":"user-others"}"#,
             ),
             (EventDetail::RecoveryCodes { codes_left: 9 }, r#"{"codes_left":9}"#),
+            (EventDetail::app("wiki"), r#"{"app":"wiki"}"#),
             (EventDetail::reason(DetailReason::CodeReused), r#"{"reason":"code-reused"}"#),
         ] {
             assert_eq!(detail.json(), json);

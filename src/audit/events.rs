@@ -84,12 +84,27 @@ actions! {
     PasskeyRefused = "passkey-refused",
     /// The counter of the passkey went back, so there may be a copy of it.
     PasskeyCopied = "passkey-copied",
+    /// A session got a key for an app.
+    AppEntered = "app.entered",
+    AppLeft = "app.left",
+    /// The rules of an app refused a user; once a user, app and hour.
+    AppRefused = "app.refused",
     Exported = "exported",
     DeletionRequested = "deletion-requested",
     /// The owner logged in within the grace period.
     DeletionCancelled = "deletion-cancelled",
     /// From here on, the personal data of this user in the trail may be erased.
     Deleted = "deleted",
+    AppAdded = "app.added",
+    AppChanged = "app.changed",
+    AppRemoved = "app.removed",
+    /// From a file.
+    AppsApplied = "apps.applied",
+    GroupAdded = "group.added",
+    GroupChanged = "group.changed",
+    GroupRemoved = "group.removed",
+    GroupJoined = "group.joined",
+    GroupLeft = "group.left",
 }
 
 impl AuditAction {
@@ -187,6 +202,11 @@ impl<'a> NewEvent<'a> {
     /// An administrator acts on the account of a user; an `actor` of `None` is the operator.
     pub fn by_admin(action: AuditAction, actor: Option<UserId>, subject: UserId, client: &'a Client) -> Self {
         Self { action, actor, subject: Some(subject), session: None, client, detail: Cow::Borrowed("") }
+    }
+
+    /// An administrator changes something that is not an account; an `actor` of `None` is the operator.
+    pub fn by_administration(action: AuditAction, actor: Option<UserId>, client: &'a Client) -> Self {
+        Self { action, actor, subject: None, session: None, client, detail: Cow::Borrowed("") }
     }
 
     /// A visitor who has not proven who they are, at the account of `subject` if it exists.

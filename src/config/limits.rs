@@ -1,5 +1,6 @@
 //! The limits of Latchkey: each is a setting, with the reason for its default.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -306,6 +307,28 @@ impl AppDefaults {
     pub const IDLE: Duration = Duration::from_secs(60);
     /// Requests of one app at once. One that hangs must not take the connections of the others.
     pub const MAX_IN_FLIGHT: u32 = 256;
+    /// Handoffs of one session at once; the oldest goes. More tabs than a person opens to log in.
+    pub const OPEN_ENTRIES: i64 = 30;
+    /// How long the code of a handoff works. It is used by the redirect that brings it.
+    pub const ENTRY_LIVES: Duration = Duration::from_secs(60);
     /// "Policy violation" (RFC 6455 §7.4.1): clients do not reconnect at once.
     pub const CLOSE_CODE: u16 = 1008;
+}
+
+/// The bounds of what can be configured about an app.
+pub struct AppBounds;
+
+impl AppBounds {
+    /// Rules of one app. Each request may compare all of them.
+    pub const RULES: usize = 200;
+    /// Characters of a note about a rule or a group: a sentence or two.
+    pub const NOTE: usize = 400;
+    /// How old a proof of identity may be. Less than a minute, and the user could not finish what was confirmed for.
+    pub const FRESH: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
+    /// Time-outs of an upstream. An hour is longer than any client waits.
+    pub const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+    /// Bytes of a request body: 1 TiB, more than any upload that passes a proxy.
+    pub const BODY: u64 = 1 << 40;
+    /// Requests of one app at once, above the descriptors that a process has.
+    pub const IN_FLIGHT: u32 = 100_000;
 }

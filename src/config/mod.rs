@@ -23,7 +23,7 @@ mod variables;
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
+    AppBounds, AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
     RawSessions, SessionLimits, Switch, ThrottleLimits,
 };
 pub use mail::{MailSettings, Transport, literal};

@@ -62,6 +62,11 @@ impl Origin {
         &self.host
     }
 
+    /// Host and port as browsers write them in the `Host` header.
+    pub fn authority(&self) -> &str {
+        self.text.split_once("://").map_or(&self.text, |(_, authority)| authority)
+    }
+
     pub fn is_secure(&self) -> bool {
         self.secure
     }

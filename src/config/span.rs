@@ -34,7 +34,8 @@ impl Span {
         time::Duration::seconds(self.0.into())
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// `None` if the text is not a number and one of the units.
+    pub fn parse(text: &str) -> Option<Self> {
         let unit = text.chars().last()?;
         let number = text[..text.len() - unit.len_utf8()].trim();
         let seconds = match unit {

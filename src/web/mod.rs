@@ -1,6 +1,7 @@
 //! HTTP: everything that a request passes through, and the pages. The composition root of the server.
 
 pub mod copy;
+mod front;
 mod http;
 pub mod ops;
 mod pages;
@@ -13,6 +14,7 @@ mod yardstick;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -23,11 +25,18 @@ use actix_web::{App, web};
 use crate::accounts::Accounts;
 use crate::config::{Settings, blocking_threads, connections_of};
 
+use front::FrontDoor;
 use http::request_counts::RequestCounts;
 use http::request_layer::request_layer;
+<<<<<<< HEAD
+use http::server::Front;
+use http::{assets, error, server};
+=======
 use http::{assets, error};
+>>>>>>> proxy
 use ops::{doctor, health};
 use pages::error_page::with_error_page;
+use proxy::{Transport, TransportShared};
 use session::with_session::with_session;
 
 pub use http::server;
@@ -74,5 +83,11 @@ pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settin
         connections_per_worker: connections_of(workers),
         finish_within: Duration::from_secs(25),
     };
-    server::serve(listener, &sizes, move || app(shared.clone()), || Rc::new(server::PortalOnly))
+    // Shared by the workers: names that were resolved, certificates, and how many connections there are.
+    let upstreams = TransportShared::new(workers * sizes.connections_per_worker / 2);
+    let portal = shared.clone();
+    let door = move || -> Rc<dyn Front> {
+        Rc::new(FrontDoor::new(shared.clone(), Transport::new(Arc::clone(&upstreams))))
+    };
+    server::serve(listener, &sizes, move || app(portal.clone()), door)
 }

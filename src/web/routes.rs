@@ -16,8 +16,8 @@ use super::http::request_counts::CountedRoute;
 use super::http::request_state::MatchedRoute;
 use super::http::shared::Shared;
 use super::pages::{
-    account, admin, compare, confirm, dev, home, links, log_in, log_out, passkeys, register, reset_password,
-    second_factor, setup,
+    account, admin, compare, confirm, dev, go, home, links, log_in, log_out, passkeys, register,
+    reset_password, second_factor, setup,
 };
 use super::session::arguments::{EndsInDraft, EndsInForm, StartsWithGuard};
 use super::session::form_session::{self, with_form_session};
@@ -39,6 +39,7 @@ fn product_table() -> Vec<Route> {
     vec![
         Visitor  ::get ("/",                                     home::landing),
         SignedIn ::get ("/home",                                 home::index),
+        Visitor  ::get ("/go/{slug}",                            go::to_app),
 
         Visitor  ::get ("/register",                             register::form),
         Visitor  ::form("/register",                             register::submit, register::again),

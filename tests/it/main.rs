@@ -29,6 +29,7 @@ mod erasure;
 mod errors;
 mod faults;
 mod forgot_password;
+mod front;
 mod hashing;
 mod headers;
 mod held_back;

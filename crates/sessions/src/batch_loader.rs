@@ -9,16 +9,34 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use latchkey_db::Fault;
 use tokio::sync::oneshot;
 
+use super::scoped_key::FoundKey;
 use super::{KeyHash, LiveSession};
 
 /// Keys in one query: more than the connections of one worker request at once.
 const MAX_KEYS: usize = 256;
 
-pub(super) type Answer<O> = Result<Option<LiveSession<O>>, Fault>;
+pub(super) type Answer<T> = Result<Option<T>, Fault>;
 
 pub(super) struct Lookup<O> {
     pub(super) key: KeyHash,
-    pub(super) answer: oneshot::Sender<Answer<O>>,
+    pub(super) wanted: Wanted<O>,
+}
+
+/// What the key is, and where the answer goes.
+pub(super) enum Wanted<O> {
+    /// The session's own key.
+    Session(oneshot::Sender<Answer<LiveSession<O>>>),
+    /// A scoped key.
+    Scoped(oneshot::Sender<Answer<FoundKey<O>>>),
+}
+
+impl<O> Wanted<O> {
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Session(answer) => answer.is_closed(),
+            Self::Scoped(answer) => answer.is_closed(),
+        }
+    }
 }
 
 /// The lookups that wait for the next query, and how many queries run.
@@ -44,7 +62,7 @@ impl<O> BatchLoader<O> {
     pub(super) fn next(&self) -> Option<Vec<Lookup<O>>> {
         let mut queue = self.queue();
         // A client that has disconnected needs no answer.
-        queue.waiting.retain(|lookup| !lookup.answer.is_closed());
+        queue.waiting.retain(|lookup| !lookup.wanted.is_closed());
         if queue.waiting.is_empty() {
             queue.running -= 1;
             return None;

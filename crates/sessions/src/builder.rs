@@ -11,6 +11,7 @@ use super::inner::{StoreCounters, StoreInner};
 use super::interner::Interner;
 use super::lease::Lease;
 use super::listener_handle::ListenerHandle;
+use super::observer::Observers;
 use super::session_list::MAX_LISTS;
 use super::touches::Touches;
 use super::{Background, Owner, Policy, Store};
@@ -47,11 +48,15 @@ impl<O: Owner> Builder<O> {
         let Self { db, policy, cacheable, .. } = self;
         let shared = StoreInner {
             cache: Cache::new(policy.cached),
+            scoped_keys: Cache::new(policy.cached),
             lists: Cache::new(policy.cached.min(MAX_LISTS)),
-            interner: Interner::default(),
+            texts: Interner::default(),
+            places: Interner::default(),
             lease: Lease::none(),
             loader: BatchLoader::default(),
             touches: Touches::default(),
+            key_touches: Touches::default(),
+            observers: Observers::default(),
             listener: ListenerHandle::default(),
             counts: StoreCounters::default(),
         };

@@ -20,6 +20,20 @@ pub trait Entry {
     fn last_used(&self) -> i64;
 }
 
+impl<E: Entry> Entry for Arc<E> {
+    fn key(&self) -> &KeyHash {
+        (**self).key()
+    }
+
+    fn principal(&self) -> Principal {
+        (**self).principal()
+    }
+
+    fn last_used(&self) -> i64 {
+        (**self).last_used()
+    }
+}
+
 /// How many announcements had been processed when this was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Generation(u64);
@@ -36,7 +50,7 @@ pub struct Cache<E> {
 
 /// `entries` and its two indexes, which change together under the lock of the shard.
 struct Shard<E> {
-    entries: Vec<Arc<E>>,
+    entries: Vec<E>,
     /// From key hash to position in `entries`.
     by_key: HashTable<u32>,
     /// From principal to positions in `entries`, so that removing them costs the same however full the shard is.
@@ -66,9 +80,17 @@ impl<E: Entry> Cache<E> {
         }
     }
 
-    pub fn get(&self, key: &KeyHash) -> Option<Arc<E>> {
+    pub fn get(&self, key: &KeyHash) -> Option<E>
+    where
+        E: Clone,
+    {
+        self.look(key, E::clone)
+    }
+
+    /// What `look` takes from the entry of `key`, while the lock of its shard is held.
+    pub fn look<T>(&self, key: &KeyHash, look: impl FnOnce(&E) -> T) -> Option<T> {
         let shard = read(self.shard(key));
-        shard.position(key).map(|at| Arc::clone(&shard.entries[at]))
+        shard.position(key).map(|at| look(&shard.entries[at]))
     }
 
     /// To be taken *before* reading the row that will be inserted.
@@ -78,7 +100,7 @@ impl<E: Entry> Cache<E> {
 
     /// Inserts `entry`, unless a change of its principal may have been announced since `seen` was taken. Returns whether
     /// it was inserted.
-    pub fn insert(&self, entry: Arc<E>, seen: Generation) -> bool {
+    pub fn insert(&self, entry: E, seen: Generation) -> bool {
         if self.per_shard == 0 {
             return false;
         }
@@ -148,7 +170,7 @@ impl<E: Entry> Shard<E> {
         self.by_principal.find(hash_of_principal(principal), theirs).map(|at| *at as usize)
     }
 
-    fn put(&mut self, entry: Arc<E>, capacity: usize) {
+    fn put(&mut self, entry: E, capacity: usize) {
         if let Some(at) = self.position(entry.key()) {
             if self.entries[at].principal() == entry.principal() {
                 self.entries[at] = entry;
@@ -163,7 +185,7 @@ impl<E: Entry> Shard<E> {
         let Ok(at) = u32::try_from(self.entries.len()) else { return };
         let (key, principal) = (hash_of_key(entry.key()), hash_of_principal(entry.principal()));
         if at as usize == self.entries.capacity() {
-            // Doubling the capacity would waste up to one pointer a session.
+            // Doubling the capacity would waste up to the size of an entry for each entry.
             self.entries.reserve_exact(self.entries.len() / 4 + CANDIDATES);
         }
         self.entries.push(entry);
@@ -368,7 +390,7 @@ mod tests {
         }
     }
 
-    fn check(shard: &Shard<TestEntry>, naive: &[Arc<TestEntry>]) -> Result<(), TestCaseError> {
+    fn check(shard: &Shard<Arc<TestEntry>>, naive: &[Arc<TestEntry>]) -> Result<(), TestCaseError> {
         let count = naive.len();
         let indexed = (shard.by_key.len(), shard.by_principal.len());
         prop_assert_eq!((shard.entries.len(), indexed), (count, (count, count)));

@@ -46,18 +46,25 @@ impl<O: Owner> Store<O> {
                 live
             }
             None => {
-                let counts = &self.shared.counts;
-                if self.has_lease() {
-                    counts.misses.count()
-                } else {
-                    counts.bypasses.count()
-                }
-                match self.load_from_database(key).await? {
+                self.count_miss();
+                match self.load_session(key).await? {
                     Some(live) => live,
                     None => return Ok(None),
                 }
             }
         };
+        self.note_use(&live);
+        Ok(Some(live))
+    }
+
+    /// Counts a lookup that memory does not answer.
+    pub(crate) fn count_miss(&self) {
+        let counts = &self.shared.counts;
+        if self.has_lease() { counts.misses.count() } else { counts.bypasses.count() }
+    }
+
+    /// Notes that the session is used now.
+    pub(crate) fn note_use(&self, live: &LiveSession<O>) {
         if live.note_use(live.now, self.policy.touch_every(live.record.remember)) {
             self.shared.touches.note(live.record.handle, live.now);
             // The session is about to expire as unused, so this touch cannot wait for the next flush.
@@ -65,7 +72,6 @@ impl<O: Owner> Store<O> {
                 self.flush_soon();
             }
         }
-        Ok(Some(live))
     }
 
     /// The lease is checked before the cache: what was announced in between has already been removed from the cache.

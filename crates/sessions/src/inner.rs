@@ -1,25 +1,33 @@
 //! What the clones of a store share.
 
+use std::sync::Arc;
+
 use latchkey_db::counters::{Counter, Durations};
 
-use super::Principal;
 use super::batch_loader::BatchLoader;
 use super::cache::Cache;
 use super::interner::Interner;
 use super::lease::Lease;
 use super::listener_handle::ListenerHandle;
+use super::observer::{Changes, Observers};
 use super::record::CachedSession;
+use super::scoped_key::{CachedKey, KeyPlace};
 use super::session_list::SessionList;
 use super::touches::Touches;
+use super::{Handle, KeyHash, Principal};
 
 /// What all workers of an instance share.
 pub(crate) struct StoreInner<O> {
-    pub(crate) cache: Cache<CachedSession<O>>,
-    pub(crate) lists: Cache<SessionList>,
-    pub(crate) interner: Interner,
+    pub(crate) cache: Cache<Arc<CachedSession<O>>>,
+    pub(crate) scoped_keys: Cache<CachedKey<O>>,
+    pub(crate) lists: Cache<Arc<SessionList>>,
+    pub(crate) texts: Interner<str>,
+    pub(crate) places: Interner<KeyPlace>,
     pub(crate) lease: Lease,
     pub(crate) loader: BatchLoader<O>,
-    pub(crate) touches: Touches,
+    pub(crate) touches: Touches<Handle>,
+    pub(crate) key_touches: Touches<KeyHash>,
+    pub(crate) observers: Observers,
     pub(crate) listener: ListenerHandle,
     pub(crate) counts: StoreCounters,
 }
@@ -27,9 +35,9 @@ pub(crate) struct StoreInner<O> {
 /// Metrics of a store since the start.
 #[derive(Default)]
 pub struct StoreCounters {
-    /// Lookups answered from memory.
+    /// Lookups answered from memory, by the session's key or by a scoped key.
     pub hits: Counter,
-    /// Lookups of sessions that were not in memory.
+    /// Lookups of sessions and scoped keys that were not in memory.
     pub misses: Counter,
     /// Lookups while the instance had no lease.
     pub bypasses: Counter,
@@ -40,14 +48,22 @@ pub struct StoreCounters {
 }
 
 impl<O> StoreInner<O> {
-    /// Evicts the cached sessions and lists of these principals.
+    /// Evicts what is cached of these principals, then tells the observers.
+    ///
+    /// Sessions go before scoped keys: a key may be cached with the session that is in the cache. In the other order, it
+    /// could be cached after the keys were evicted, with a session that is about to be.
     pub(crate) fn invalidate(&self, changed: &[Principal]) {
         self.cache.remove_all_of(changed);
         self.lists.remove_all_of(changed);
+        self.scoped_keys.remove_all_of(changed);
+        self.observers.tell(Changes::Principals(changed));
     }
 
+    /// The same for all principals.
     pub(crate) fn invalidate_everything(&self) {
         self.cache.clear();
         self.lists.clear();
+        self.scoped_keys.clear();
+        self.observers.tell(Changes::Everything);
     }
 }

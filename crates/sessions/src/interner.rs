@@ -1,28 +1,34 @@
-//! Stores a text that many cached sessions share, such as a user agent, once.
+//! Stores a value that many cached sessions or keys share, such as a user agent, once.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// With more texts than this, sharing saves little.
-const MAX_TEXTS: usize = 4096;
+/// With more values than this, sharing saves little.
+const MAX_VALUES: usize = 4096;
 
-/// The texts of the sessions in the cache.
-#[derive(Default)]
-pub(crate) struct Interner(Mutex<HashSet<Arc<str>>>);
+/// The shared values of what is in the cache.
+pub(crate) struct Interner<T: ?Sized>(Mutex<HashSet<Arc<T>>>);
 
-impl Interner {
-    /// Replaces `text` by the copy stored here, or stores it.
-    pub(crate) fn intern(&self, text: &mut Arc<str>) {
+impl<T: ?Sized> Default for Interner<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Eq + Hash + ?Sized> Interner<T> {
+    /// Replaces `value` by the copy stored here, or stores it.
+    pub(crate) fn intern(&self, value: &mut Arc<T>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(copy) = known.get(text) {
-            *text = Arc::clone(copy);
+        if let Some(copy) = known.get(value) {
+            *value = Arc::clone(copy);
             return;
         }
-        if known.len() >= MAX_TEXTS {
-            // Cached sessions keep their copies; a text is stored again when it is next read.
+        if known.len() >= MAX_VALUES {
+            // What is cached keeps its copy; a value is stored again when it is next read.
             known.clear();
         }
-        known.insert(Arc::clone(text));
+        known.insert(Arc::clone(value));
     }
 }
 
@@ -31,15 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_stored_once_and_the_number_of_texts_is_bounded() {
-        let interner = Interner::default();
+    fn a_value_is_stored_once_and_the_number_of_values_is_bounded() {
+        let interner = Interner::<str>::default();
         let (mut one, mut two): (Arc<str>, Arc<str>) = ("Firefox".into(), "Firefox".into());
         interner.intern(&mut one);
         interner.intern(&mut two);
         assert!(Arc::ptr_eq(&one, &two));
-        for number in 0..2 * MAX_TEXTS {
+        for number in 0..2 * MAX_VALUES {
             interner.intern(&mut number.to_string().into());
         }
-        assert!(interner.0.lock().unwrap().len() <= MAX_TEXTS);
+        assert!(interner.0.lock().unwrap().len() <= MAX_VALUES);
     }
 }

@@ -20,7 +20,7 @@ use super::Principal;
 pub struct Key(SecretString);
 
 /// SHA-256 of a [`Key`], as the table stores it. A key with full entropy needs neither a slow nor a salted hash.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash([u8; 32]);
 
 const BYTES: usize = 32;

@@ -51,10 +51,13 @@
 #![deny(missing_docs)]
 
 mod background;
+mod batch;
 mod batch_loader;
 mod builder;
 mod cache;
+mod end_scoped_key;
 mod find;
+mod find_scoped;
 mod flush;
 mod ids;
 mod inner;
@@ -67,7 +70,9 @@ mod lists;
 mod load;
 mod locks;
 mod message;
+mod observer;
 mod open;
+mod open_scoped_key;
 mod owner;
 mod ping;
 mod policy;
@@ -77,6 +82,7 @@ mod registry;
 pub mod request;
 #[allow(missing_docs)] // Generated.
 pub mod schema;
+mod scoped_key;
 mod session_list;
 mod session_store;
 mod session_tx;
@@ -95,18 +101,20 @@ pub use ids::{Handle, Principal};
 pub use inner::StoreCounters;
 pub use key::{Key, KeyHash};
 pub use listener::InvalidationListener;
+pub use observer::{Changes, Observer};
 pub use owner::Owner;
 pub use ping::{InstancePing, ping_instances};
 pub use policy::Policy;
 pub use queries::{Columns, LiveRow, OwnedColumns, live, owned, query_keys};
 pub use record::{CachedSession, LiveSession, NewSession, OtherSessions, SessionRecord};
 pub use registry::{EndReason, Scope};
+pub use scoped_key::{ScopedKeyRecord, ScopedSession, Use};
 pub use session_list::SessionList;
 pub use session_tx::SessionTx;
 pub use state::{SessionState, StateTooLarge};
 pub use store::Store;
 
-/// The migrations of the tables `sessions` and `listeners`. Run them before those of the tables that announce changes.
+/// The migrations of the tables `sessions`, `session_keys` and `listeners`. Run them before those of the tables that announce changes.
 ///
 /// ```no_run
 /// # fn migrate(url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

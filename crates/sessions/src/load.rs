@@ -1,18 +1,18 @@
-//! Reads sessions from Postgres, many with one query.
+//! Reads sessions and scoped keys from Postgres, many at once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::rt;
-use diesel::pg::PgConnection;
 use latchkey_db::Fault;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::batch_loader::{Answer, Lookup};
+use super::batch::{self, Batch};
+use super::batch_loader::{Answer, Lookup, Wanted};
 use super::cache::Generation;
 use super::inner::StoreInner;
 use super::record::CachedSession;
+use super::scoped_key::FoundKey;
 use super::{KeyHash, LiveSession, Owner, Store};
 
 /// Queries at the same time: while one waits for the network, another is prepared.
@@ -40,14 +40,27 @@ impl<O: Owner> Drop for BatchRunner<O> {
 
 impl<O: Owner> Store<O> {
     /// The session of `key` as the database has it.
-    pub(super) async fn load_from_database(&self, key: KeyHash) -> Answer<O> {
+    pub(super) async fn load_session(&self, key: KeyHash) -> Answer<LiveSession<O>> {
+        self.load_from_database(key, Wanted::Session).await
+    }
+
+    /// The same for a scoped key.
+    pub(super) async fn load_scoped(&self, key: KeyHash) -> Answer<FoundKey<O>> {
+        self.load_from_database(key, Wanted::Scoped).await
+    }
+
+    async fn load_from_database<T>(
+        &self,
+        key: KeyHash,
+        wanted: fn(oneshot::Sender<Answer<T>>) -> Wanted<O>,
+    ) -> Answer<T> {
         // Longer than two queries may take: the one that runs and the next one.
         let answer_within = self.db.longest_wait();
         for _ in 0..ATTEMPTS {
             let (answer, answered) = oneshot::channel();
             let first = {
                 let mut queue = self.shared.loader.queue();
-                queue.waiting.push(Lookup { key, answer });
+                queue.waiting.push(Lookup { key, wanted: wanted(answer) });
                 let first = queue.running < CONCURRENT_QUERIES;
                 queue.running += usize::from(first);
                 first
@@ -68,59 +81,77 @@ impl<O: Owner> Store<O> {
     }
 }
 
+/// Of both caches, taken before anything is read: a later announcement refuses the insertion of what was read before it.
+struct Generations {
+    sessions: Generation,
+    keys: Generation,
+}
+
 impl<O: Owner> BatchRunner<O> {
     async fn run(mut self) {
         let Self { store, done } = &mut self;
         while let Some(lookups) = store.shared.loader.next() {
-            // Taken before anything is read: a later announcement refuses the insertion of what was read before it.
-            let generation = store.shared.cache.generation();
-            let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
-            let found = store.db.read(move |conn| load::<O>(conn, &keys)).await;
-            store.shared.answer(found, lookups, generation);
+            let generations = Generations {
+                sessions: store.shared.cache.generation(),
+                keys: store.shared.scoped_keys.generation(),
+            };
+            let (mut sessions, mut keys) = (Vec::new(), Vec::new());
+            for Lookup { key, wanted } in &lookups {
+                match wanted {
+                    Wanted::Session(_) => sessions.push(*key),
+                    Wanted::Scoped(_) => keys.push(*key),
+                }
+            }
+            let shared = Arc::clone(&store.shared);
+            let found = store.db.read(move |conn| batch::read(conn, &shared, &sessions, &keys)).await;
+            store.shared.answer(found, lookups, &generations);
         }
         *done = true;
     }
 }
 
-type LoadedSessions<O> = HashMap<KeyHash, Result<LiveSession<O>, Fault>>;
-
-/// One query for all `keys`. If a row cannot be read, the others are read without it.
-fn load<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<LoadedSessions<O>, Fault> {
-    let found = match O::load(conn, keys) {
-        Err(fault @ Fault::Bug(_)) => match keys {
-            [key] => return Ok(LoadedSessions::from([(*key, Err(fault))])),
-            _ => keys
-                .iter()
-                .map(|key| load(conn, &[*key]))
-                .collect::<Result<Vec<LoadedSessions<O>>, Fault>>()?,
-        },
-        found => return Ok(found?.into_iter().map(|live| (live.key_hash, Ok(live))).collect()),
-    };
-    Ok(found.into_iter().flatten().collect())
-}
-
 impl<O> StoreInner<O> {
     /// Caches what was found, and answers the lookups.
-    fn answer(
-        &self,
-        mut found: Result<LoadedSessions<O>, Fault>,
-        lookups: Vec<Lookup<O>>,
-        generation: Generation,
-    ) {
-        for live in found.iter_mut().flat_map(HashMap::values_mut).flatten() {
-            if let Some(CachedSession { record, .. }) = Arc::get_mut(&mut live.cached) {
-                self.interner.intern(&mut record.factor);
-                self.interner.intern(&mut record.user_agent);
-            }
-            self.cache.insert(Arc::clone(&live.cached), generation);
-        }
-        for Lookup { key, answer } in lookups {
-            let answered = match &found {
-                Ok(found) => found.get(&key).cloned().transpose(),
-                Err(fault) => Err(fault.clone()),
-            };
+    fn answer(&self, found: Result<Batch<O>, Fault>, lookups: Vec<Lookup<O>>, generations: &Generations) {
+        let found = found.map(|mut found| {
+            self.cache_sessions(&mut found, generations.sessions);
+            self.cache_keys(&mut found, generations.keys);
+            found
+        });
+        for Lookup { key, wanted } in lookups {
             // The receiver is gone if its client is.
-            let _ = answer.send(answered);
+            match wanted {
+                Wanted::Session(answer) => drop(answer.send(answered(&found, |found| found.session(&key)))),
+                Wanted::Scoped(answer) => drop(answer.send(answered(&found, |found| found.key(&key)))),
+            }
         }
+    }
+
+    fn cache_sessions(&self, found: &mut Batch<O>, generation: Generation) {
+        for live in found.sessions.values_mut().flatten() {
+            // One that is shared already comes from the cache.
+            if let Some(CachedSession { record, .. }) = Arc::get_mut(&mut live.cached) {
+                self.texts.intern(&mut record.factor);
+                self.texts.intern(&mut record.user_agent);
+                self.cache.insert(Arc::clone(&live.cached), generation);
+            }
+        }
+    }
+
+    fn cache_keys(&self, found: &mut Batch<O>, generation: Generation) {
+        found.keys.values_mut().for_each(|key| self.places.intern(&mut key.place));
+        for found in found.keys.keys().filter_map(|key| found.key(key)?.ok()) {
+            self.scoped_keys.insert(found.to_cached(), generation);
+        }
+    }
+}
+
+fn answered<O, T>(
+    found: &Result<Batch<O>, Fault>,
+    of_key: impl FnOnce(&Batch<O>) -> Option<Result<T, Fault>>,
+) -> Answer<T> {
+    match found {
+        Ok(found) => of_key(found).transpose(),
+        Err(fault) => Err(fault.clone()),
     }
 }

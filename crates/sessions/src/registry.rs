@@ -1,5 +1,8 @@
 //! Lists and ends sessions.
 
+use std::time::Duration;
+
+use diesel::QueryResult;
 use diesel::pg::PgConnection;
 use latchkey_db::Fault;
 
@@ -7,6 +10,10 @@ use super::{Handle, KeyHash, Owner, Principal, SessionRecord, SessionTx, Store, 
 
 /// Rows ended or deleted in one statement, so that locks are short and the write-ahead log small.
 const BATCH: i64 = 10_000;
+
+/// A scoped key is swept when its session has been expired for this long: no transaction can be about to extend the
+/// session any more, so no instance needs to be told. The trigger `announce_session_key` has the same hour.
+const EXPIRED_FOR: Duration = Duration::from_secs(3600);
 
 /// The owners whose sessions to list or count.
 #[derive(Clone, Copy)]
@@ -204,20 +211,27 @@ impl<O: Owner> Store<O> {
     }
 
     /// Deletes tombstones older than [`Policy::keep_ended`](crate::Policy::keep_ended), in batches, and returns how many.
-    /// Does nothing while another instance sweeps.
+    /// Also deletes the scoped keys of sessions that expired, before their tombstones. Does nothing while another
+    /// instance sweeps.
     ///
     /// # Errors
     /// Those of the statements; earlier batches stay deleted.
     pub async fn sweep(&self) -> Result<usize, Fault> {
         let keep = self.policy.keep_ended;
+        self.sweep_with(|conn| queries::sweep_scoped_keys(conn, EXPIRED_FOR, BATCH)).await?;
+        self.sweep_with(move |conn| queries::sweep(conn, keep, BATCH)).await
+    }
+
+    async fn sweep_with<W>(&self, delete_batch: W) -> Result<usize, Fault>
+    where
+        W: Fn(&mut PgConnection) -> QueryResult<usize> + Copy + Send + 'static,
+    {
         let mut total = 0;
         loop {
-            let swept =
-                self.db
-                    .write(move |conn| {
-                        if queries::may_sweep(conn)? { Ok(queries::sweep(conn, keep, BATCH)?) } else { Ok(0) }
-                    })
-                    .await?;
+            let swept = self
+                .db
+                .write(move |conn| if queries::may_sweep(conn)? { Ok(delete_batch(conn)?) } else { Ok(0) })
+                .await?;
             total += swept;
             if swept == 0 {
                 return Ok(total);

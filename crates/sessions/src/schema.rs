@@ -9,6 +9,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    session_keys (key_hash) {
+        key_hash -> Bytea,
+        session -> Uuid,
+        scope -> Uuid,
+        origin -> Text,
+        proved_at -> Timestamptz,
+        created_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     sessions (key_hash) {
         key_hash -> Bytea,
         handle -> Uuid,
@@ -28,4 +40,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(listeners, sessions,);
+diesel::allow_tables_to_appear_in_same_query!(listeners, session_keys, sessions,);

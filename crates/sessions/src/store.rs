@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_db::Db;
+use latchkey_db::time::Moment;
 
 use super::inner::{StoreCounters, StoreInner};
 use super::{Owner, Policy};
@@ -43,6 +44,17 @@ impl<O: Owner> Store<O> {
     /// How many sessions are in memory.
     pub fn cached(&self) -> usize {
         self.shared.cache.len()
+    }
+
+    /// How many scoped keys are in memory.
+    pub fn cached_keys(&self) -> usize {
+        self.shared.scoped_keys.len()
+    }
+
+    /// The database's time, while the instance has a lease. `None`: nothing may be served that was cached earlier, whether
+    /// the store cached it or the application (see [`Store::observe`]). Ask this *before* you read what is cached.
+    pub fn lease_moment(&self) -> Option<Moment> {
+        self.shared.lease.now()
     }
 
     /// Whether sessions are served from memory. `false` until the listener has received a message from itself, and

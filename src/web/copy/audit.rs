@@ -57,6 +57,7 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
         }
         Some(EventDetail::RecoveryCodes { codes_left }) => format!("{text}, {codes_left} left"),
         Some(EventDetail::Reason { reason }) => format!("{text}: {}", because(reason)),
+        Some(EventDetail::App { app }) => format!("{text}: {app}"),
         Some(EventDetail::EndedSessions { .. }) | None => format!("{text}: {}", isolated(detail)),
     };
     match act {
@@ -115,6 +116,9 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
         AuditAction::PasskeyStepOff => ("Passkey no longer required after the password".into(), "bad"),
         AuditAction::PasskeyRefused => (with("Passkey refused"), "bad"),
         AuditAction::PasskeyCopied => (with("Passkey refused because there may be a copy of it"), "bad"),
+        AuditAction::AppEntered => (with("Opened an app"), "plain"),
+        AuditAction::AppLeft => (with("Left an app"), "plain"),
+        AuditAction::AppRefused => (with("An app was closed to this user"), "bad"),
         AuditAction::Exported => ("Account data downloaded".into(), "warn"),
         AuditAction::DeletionRequested => ("Account deletion requested".into(), "bad"),
         AuditAction::DeletionCancelled => ("Account deletion cancelled by logging in".into(), "good"),

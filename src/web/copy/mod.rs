@@ -18,9 +18,11 @@
 //!
 //! A problem document for a script has the same code in its member `code`.
 
+pub(super) mod apps;
 pub(super) mod audit;
 pub(super) mod errors;
 pub(super) mod flash;
+pub(super) mod front;
 mod labels;
 pub(super) mod links;
 pub mod mails;

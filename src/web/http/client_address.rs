@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use actix_http::RequestHead;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
 
@@ -9,12 +10,16 @@ use actix_web::http::header::HeaderValue;
 /// socket or proxy, is returned as IPv4. There are `trusted_hops` proxies of ours in front, and each appends the
 /// address it saw. So only the Nth entry from the right is trusted, never one that the client wrote (ASVS 5.0 15.3.4).
 pub fn of(request: &HttpRequest, trusted_hops: usize) -> Option<IpAddr> {
-    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    of_head(request.head(), trusted_hops)
+}
+
+/// The same for a request that the application has not seen.
+pub fn of_head(head: &RequestHead, trusted_hops: usize) -> Option<IpAddr> {
+    let peer = head.peer_addr.map(|peer| peer.ip().to_canonical());
     if trusted_hops == 0 {
         return peer;
     }
-    let headers: Vec<&[u8]> =
-        request.headers().get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
+    let headers: Vec<&[u8]> = head.headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
     nth_from_right(&headers, trusted_hops).or(peer)
 }
 

@@ -37,12 +37,17 @@ pub fn hsts(server: &ServerSettings) -> Option<&'static str> {
     })
 }
 
-/// Adds the missing headers. Everything except static files is `no-store`, because every page contains a form token.
+/// Adds the missing headers. Everything except static files is `no-store`, because every page contains a form token. A
+/// page may have a stricter `Referrer-Policy` of its own.
 pub fn add(headers: &mut HeaderMap, hsts: Option<&'static str>, scripted: bool) {
     let policy = HeaderValue::from_static(if scripted { CSP_WITH_SCRIPT } else { CSP });
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    let referrer_policy = headers.remove(header::REFERRER_POLICY).next();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(own) = referrer_policy.filter(|own| own == "no-referrer") {
+        headers.insert(header::REFERRER_POLICY, own);
     }
     if let Some(hsts) = hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(hsts));

@@ -4,8 +4,14 @@ use actix_web::http::header::{self, HeaderMap};
 
 use super::shared::Shared;
 
-/// Longest `next` that is accepted; no page has a longer address.
+/// Longest path that is accepted; no page has a longer address.
 const MAX_BYTES: usize = 2048;
+
+/// The path that leads back to an app contains a path of the app, with up to three bytes for each of its own.
+const MAX_BYTES_TO_APP: usize = 3 * MAX_BYTES + 512;
+
+/// Below it, `/go/{slug}` leads to an app.
+const TO_APP: &str = "/go/";
 
 /// Returns `raw` if every browser resolves it to a path on this site.
 pub fn safe(raw: &str) -> Option<&str> {
@@ -13,7 +19,8 @@ pub fn safe(raw: &str) -> Option<&str> {
     // `//host` and `/\host` name another host; browsers remove tabs and line breaks before they parse.
     let leaves = path.starts_with(['/', '\\']) || path.contains('\\');
     let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
-    (raw.len() <= MAX_BYTES && plain && !leaves).then_some(raw)
+    let max_bytes = if raw.starts_with(TO_APP) { MAX_BYTES_TO_APP } else { MAX_BYTES };
+    (raw.len() <= max_bytes && plain && !leaves).then_some(raw)
 }
 
 /// The page of this site from which the form was sent.
@@ -53,6 +60,8 @@ mod tests {
             assert_eq!(safe(raw), None, "{raw:?}");
         }
         assert_eq!(safe(&format!("/{}", "a".repeat(8192))), None);
+        assert_eq!(safe(&format!("/go/{}", "a".repeat(8192))), None);
+        assert!(safe(&format!("/go/wiki?to={}", "%2f".repeat(2048))).is_some());
     }
 
     proptest! {

@@ -20,6 +20,11 @@ pub struct Shared {
     /// `None` if `LATCHKEY__COMPARE` is off.
     pub lab: Option<Lab>,
     pub public: Origin,
+    /// Host and port of the portal, as browsers send them.
+    pub(in crate::web) authority: String,
+    /// Whether this instance may pass requests on to apps: without an invalidation listener, what it passes on would not
+    /// end with its session.
+    pub(in crate::web) can_proxy: bool,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
     /// Local mode: the mailbox and the gallery of form parts exist.
@@ -100,6 +105,8 @@ impl Shared {
             lab,
             requests,
             public: settings.server.public.clone(),
+            authority: settings.server.public.authority().to_owned(),
+            can_proxy: settings.sessions.cached > 0,
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
             hsts: headers::hsts(&settings.server),

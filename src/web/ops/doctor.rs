@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use actix_http::RequestHead;
 use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, ServiceConfig};
@@ -68,8 +69,13 @@ pub fn mount(config: &mut ServiceConfig) {
 }
 
 fn is_asked(context: &GuardContext<'_>) -> Option<()> {
-    let shared = context.app_data::<Data<Shared>>()?;
-    is_fresh(&shared.secret, given(context.head().headers())?).then_some(())
+    is_question(context.app_data::<Data<Shared>>()?, context.head()).then_some(())
+}
+
+/// Whether this is a query for us, under any host: its signature is right.
+pub fn is_question(shared: &Shared, head: &RequestHead) -> bool {
+    head.uri.path() == PATH
+        && given(head.headers()).is_some_and(|question| is_fresh(&shared.secret, question))
 }
 
 fn given(headers: &HeaderMap) -> Option<&str> {

@@ -8,6 +8,7 @@ pub mod confirm;
 pub mod context;
 pub mod dev;
 pub mod error_page;
+pub mod go;
 pub mod home;
 pub mod links;
 pub mod log_in;

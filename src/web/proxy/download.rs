@@ -78,8 +78,8 @@ fn kept_for(response: &Response<Incoming>) -> Option<Duration> {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).map(str::trim)
     };
-    let ends_with_connection = response.body().size_hint().exact().is_none()
-        && !headers.contains_key(TRANSFER_ENCODING);
+    let ends_with_connection =
+        response.body().size_hint().exact().is_none() && !headers.contains_key(TRANSFER_ENCODING);
     let closes = words(CONNECTION).any(|word| word.eq_ignore_ascii_case("close"));
     if response.version() != Version::HTTP_11 || closes || ends_with_connection {
         return None;

@@ -75,14 +75,17 @@ mod tests {
 
     #[test]
     fn the_other_cookies_stay_as_they_were_sent() {
-        let lines = ["a=b; __Host-latchkey-app=1;c=d=e".as_bytes(), b"latchkey-state=2", b"f; =latchkey-app=3"];
+        let lines =
+            ["a=b; __Host-latchkey-app=1;c=d=e".as_bytes(), b"latchkey-state=2", b"f; =latchkey-app=3"];
         assert_eq!(without_ours(lines.into_iter()).as_deref(), Some(&b"a=b; c=d=e; f"[..]));
         assert_eq!(without_ours([&b"latchkey-app=1"[..], b" ; "].into_iter()), None);
     }
 
     #[test]
     fn an_app_cannot_set_a_cookie_of_ours() {
-        for set in ["__Host-latchkey-app=x; Path=/", "latchkey=x; Domain=example.org", "=latchkey-app=x", "latchkey"] {
+        for set in
+            ["__Host-latchkey-app=x; Path=/", "latchkey=x; Domain=example.org", "=latchkey-app=x", "latchkey"]
+        {
             assert!(sets_ours(&HeaderValue::from_static(set)), "{set}");
         }
         for set in ["session=latchkey; Path=/", "a=b; latchkey=c", ""] {

@@ -56,7 +56,8 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
         }
         append(&mut out, name, value.as_bytes())?;
     }
-    if let Some(cookies) = our_cookies::without_ours(sent.get_all(header::COOKIE).map(|line| line.as_bytes())) {
+    if let Some(cookies) = our_cookies::without_ours(sent.get_all(header::COOKIE).map(|line| line.as_bytes()))
+    {
         append(&mut out, "cookie", &cookies)?;
     }
     let host = sent.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());

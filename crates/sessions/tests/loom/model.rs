@@ -32,7 +32,7 @@ pub enum WrongUse {
 }
 
 pub struct Real {
-    cache: Cache<Version>,
+    cache: Cache<Shared<Version>>,
     wrong: WrongUse,
 }
 
@@ -66,7 +66,7 @@ impl Real {
         KeyHash::new([7; 32])
     }
 
-    fn announce(&self, row: &AtomicU64, version: u64, announce: impl Fn(&Cache<Version>)) {
+    fn announce(&self, row: &AtomicU64, version: u64, announce: impl Fn(&Cache<Shared<Version>>)) {
         if self.wrong == WrongUse::ForgetBeforeChange {
             announce(&self.cache);
         }
@@ -109,11 +109,12 @@ pub fn two_sessions_of_one_principal() -> Model {
     Box::new(|| {
         let (cache, row) = (Arc::new(Cache::with_shards(2, 1)), Arc::new(AtomicU64::new(0)));
         let key = |number: u8| KeyHash::new([number; 32]);
-        let fill = move |cache: &Cache<Version>, row: &AtomicU64, number: u8, principal: Principal| {
-            let seen = cache.generation();
-            let version = row.load(Ordering::SeqCst);
-            cache.insert(Shared::new(Version(key(number), version, principal)), seen);
-        };
+        let fill =
+            move |cache: &Cache<Shared<Version>>, row: &AtomicU64, number: u8, principal: Principal| {
+                let seen = cache.generation();
+                let version = row.load(Ordering::SeqCst);
+                cache.insert(Shared::new(Version(key(number), version, principal)), seen);
+            };
         fill(&cache, &row, 1, owner(1));
         let fillers = [(2, owner(1)), (3, owner(2))].map(|(number, principal)| {
             let (cache, row) = (Arc::clone(&cache), Arc::clone(&row));

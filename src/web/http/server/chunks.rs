@@ -11,15 +11,24 @@ pub struct ChunkScanner(State);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     /// In the digits of a chunk's size.
-    Size { size: u64, digits: u8 },
+    Size {
+        size: u64,
+        digits: u8,
+    },
     /// Behind the digits, up to the end of the line.
-    Extension { size: u64, bytes: usize },
+    Extension {
+        size: u64,
+        bytes: usize,
+    },
     /// This many bytes of the chunk's data are still to come.
     Data(u64),
     /// Before the line break behind the data; how many of its two bytes were seen.
     DataEnd(u8),
     /// In a line of the trailer; whether it has a byte other than CR.
-    Trailer { text: bool, bytes: usize },
+    Trailer {
+        text: bool,
+        bytes: usize,
+    },
     Ended,
     GaveUp,
 }

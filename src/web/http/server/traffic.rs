@@ -161,7 +161,8 @@ impl Traffic {
     pub fn is_chunked(&self) -> bool {
         let unsized_body = matches!(
             self.phase.get(),
-            Phase::Discarding(RemainingBody::Unsized(_)) | Phase::Body { body: RemainingBody::Unsized(_), .. }
+            Phase::Discarding(RemainingBody::Unsized(_))
+                | Phase::Body { body: RemainingBody::Unsized(_), .. }
         );
         unsized_body && self.chunked.get()
     }

@@ -12,7 +12,8 @@ fn app() -> App {
     App::new(Slug::parse("wiki").expect("a slug"), Some(upstream), vec![origin])
 }
 
-const ADA: Identity<'static> = Identity { id: "7", email: "ada@example.org", name: "Ada", groups: &["staff"] };
+const ADA: Identity<'static> =
+    Identity { id: "7", email: "ada@example.org", name: "Ada", groups: &["staff"] };
 
 fn passed_on(app: &App, sent: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut headers = HeaderMap::new();

@@ -60,7 +60,9 @@ fn instructions_to_other_proxies_are_dropped() {
     );
     let names: Vec<&str> = out.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"content-type"));
-    for gone in ["x-accel-redirect", "x-accel-expires", "x-sendfile", "alt-svc", "keep-alive", "connection", "x-hop"] {
+    for gone in
+        ["x-accel-redirect", "x-accel-expires", "x-sendfile", "alt-svc", "keep-alive", "connection", "x-hop"]
+    {
         assert!(!names.contains(&gone), "{gone}");
     }
     assert!(out.contains(&("x-accel-buffering".into(), "no".into())));

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
 use futures_util::future::join_all;
-use latchkey_db::PoolSettings;
-use latchkey_db::{Db, Fault};
+use latchkey_db::time::Moment;
+use latchkey_db::{Db, Fault, PoolSettings};
 use latchkey_sessions::{
-    Handle, InvalidationListener, Key, KeyHash, LiveSession, NewSession, Owner, Policy, Principal, SessionTx,
-    Store, live,
+    Handle, InvalidationListener, Key, KeyHash, LiveSession, NewSession, Owner, Policy, Principal,
+    ScopedSession, SessionTx, Store, Use, live,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,6 +24,9 @@ use test_db::eventually;
 
 /// No revocation takes longer, even if an instance is silent.
 pub const BOUND: Duration = Duration::from_millis(1200);
+
+/// Where the scoped keys of these tests are opened.
+pub const ORIGIN: &str = "https://wiki.example.org";
 
 /// How long the cache is trusted after the last ping.
 pub const LEASE: Duration = Duration::from_millis(500);
@@ -187,6 +190,22 @@ impl Instance {
     pub async fn rotate(&self, live: &LiveSession<Watched>) -> Option<Key> {
         let (sessions, live) = (self.sessions.clone(), live.clone());
         self.sessions.write(move |change| sessions.rotate(change, &live, true)).await.unwrap()
+    }
+
+    /// Opens a key of `session` for `scope` on [`ORIGIN`].
+    pub async fn open_scoped(&self, session: Handle, scope: Uuid) -> Key {
+        let sessions = self.sessions.clone();
+        let open =
+            move |tx: &mut SessionTx<'_>| sessions.open_scoped_key(tx, session, scope, ORIGIN, Moment(0));
+        self.sessions.write(open).await.unwrap().expect("a live session")
+    }
+
+    pub async fn enter(&self, key: &Key, scope: Uuid) -> Option<ScopedSession<Watched>> {
+        self.sessions.find_scoped(key.reveal(), scope, Use::Background).await.unwrap()
+    }
+
+    pub async fn enters(&self, key: &Key, scope: Uuid) -> bool {
+        self.enter(key, scope).await.is_some()
     }
 
     /// Runs statements, and waits until every instance has applied their notifications.

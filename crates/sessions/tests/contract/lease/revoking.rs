@@ -128,7 +128,9 @@ async fn one_session_too_many_ends_the_oldest_everywhere() {
 async fn ending_all_sessions_takes_effect_on_every_instance() {
     let db = TestDb::new();
     let [a, b, c] = Instance::three(&db).await;
-    for statement in ["TRUNCATE sessions", "DELETE FROM sessions", "UPDATE sessions SET revoked_at = now()"] {
+    for statement in
+        ["TRUNCATE sessions CASCADE", "DELETE FROM sessions", "UPDATE sessions SET revoked_at = now()"]
+    {
         let (one, _) = a.open(principal_and_gate().0).await;
         let (two, _) = a.open(principal_and_gate().0).await;
         warm(&[&a, &b, &c], &one).await;
@@ -150,7 +152,7 @@ async fn changes_made_by_hand_reach_every_instance() {
         "UPDATE sessions SET expires_at = now() - interval '1 second'",
         "UPDATE sessions SET key_hash = sha256(key_hash)",
         "DELETE FROM sessions",
-        "TRUNCATE sessions",
+        "TRUNCATE sessions CASCADE",
     ] {
         let (ada, gate) = principal_and_gate();
         let (key, _) = a.open(ada).await;

@@ -12,6 +12,8 @@ mod registry;
 pub mod room;
 mod rotation;
 mod saving;
+mod scoped_keys;
+mod scoped_keys_end;
 mod state;
 mod sweep;
 mod updating;

@@ -1,0 +1,54 @@
+-- A long-running transaction must not make every request wait for this migration: it gives up and is tried again.
+SET LOCAL lock_timeout = '3s';
+
+-- Further keys of a session. Each opens one scope of the application, on one origin, and lives as long as its session. The
+-- key is stored as a hash, as in `sessions`.
+CREATE TABLE session_keys (
+    key_hash bytea PRIMARY KEY CHECK (octet_length(key_hash) = 32),
+    session uuid NOT NULL REFERENCES sessions (handle) ON DELETE CASCADE,
+    scope uuid NOT NULL,
+    origin text NOT NULL CHECK (length(origin) <= 300),
+    -- How old the proof of identity is that this key vouches for.
+    proved_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    last_seen_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 80);
+-- fillfactor, and no index on last_seen_at: a touch stays a HOT update.
+
+CREATE INDEX session_keys_session ON session_keys (session, scope, origin);
+
+-- Instances cache these keys with their sessions, so a change is announced as a change of the session's principal, which
+-- program versions that do not know this table understand. A session that has ended was announced itself, or expired; the
+-- hour is for one that looks expired here while another transaction notes its last use.
+CREATE FUNCTION announce_session_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('latchkey.everybody', true) = 'yes' THEN
+        PERFORM pg_notify('latchkey', '*');
+    ELSE
+        PERFORM pg_notify('latchkey', principal::text) FROM sessions
+            WHERE handle = OLD.session AND revoked_at IS NULL AND expires_at > now() - interval '1 hour';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- As for sessions: a new key and a touch are not announced.
+CREATE TRIGGER announce_update AFTER UPDATE ON session_keys FOR EACH ROW
+    WHEN ((OLD.key_hash, OLD.session, OLD.scope, OLD.origin, OLD.proved_at, OLD.created_at)
+        IS DISTINCT FROM (NEW.key_hash, NEW.session, NEW.scope, NEW.origin, NEW.proved_at, NEW.created_at)
+        OR NEW.last_seen_at < OLD.last_seen_at)
+    EXECUTE FUNCTION announce_session_key();
+
+CREATE TRIGGER announce_delete AFTER DELETE ON session_keys FOR EACH ROW EXECUTE FUNCTION announce_session_key();
+
+CREATE TRIGGER announce_truncate AFTER TRUNCATE ON session_keys EXECUTE FUNCTION announce_everything();
+
+-- A session is ended in several ways, also by hand and by older program versions. Its keys end with it in each of them.
+CREATE FUNCTION delete_session_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM session_keys WHERE session = NEW.handle;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER delete_keys AFTER UPDATE OF revoked_at ON sessions FOR EACH ROW
+    WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
+    EXECUTE FUNCTION delete_session_keys();

@@ -1,0 +1,143 @@
+//! What one batch of lookups reads: the scoped keys, then the sessions of these and of the other lookups.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use diesel::pg::PgConnection;
+use latchkey_db::Fault;
+use latchkey_db::time::Moment;
+
+use super::inner::StoreInner;
+use super::queries::ScopedKeyRow;
+use super::scoped_key::{FoundKey, KeyPlace};
+use super::{KeyHash, LiveSession, Owner, queries};
+
+/// A session whose key changes between the two queries is read again this often.
+const ATTEMPTS: usize = 3;
+
+pub(super) type LoadedSessions<O> = HashMap<KeyHash, Result<LiveSession<O>, Fault>>;
+
+/// The live sessions by their own key, and the scoped keys.
+pub(super) struct Batch<O> {
+    pub(super) sessions: LoadedSessions<O>,
+    pub(super) keys: HashMap<KeyHash, ReadKey>,
+}
+
+/// A scoped key without its session.
+pub(super) struct ReadKey {
+    /// The session's own key.
+    session: KeyHash,
+    pub(super) place: Arc<KeyPlace>,
+    proved_at: Moment,
+    last_seen_at: Moment,
+}
+
+impl<O> Batch<O> {
+    pub(super) fn session(&self, key: &KeyHash) -> Option<Result<LiveSession<O>, Fault>> {
+        self.sessions.get(key).cloned()
+    }
+
+    pub(super) fn key(&self, key: &KeyHash) -> Option<Result<FoundKey<O>, Fault>> {
+        let ReadKey { session, place, proved_at, last_seen_at } = self.keys.get(key)?;
+        let live = self.session(session)?;
+        Some(live.map(|live| FoundKey {
+            key_hash: *key,
+            place: Arc::clone(place),
+            proved_at: *proved_at,
+            last_seen_at: *last_seen_at,
+            live,
+        }))
+    }
+}
+
+impl TryFrom<ScopedKeyRow> for (KeyHash, ReadKey) {
+    type Error = Fault;
+
+    fn try_from(row: ScopedKeyRow) -> Result<Self, Fault> {
+        let Some((key, session)) = row.keys() else {
+            return Err(Fault::Bug("the hash of a key has not 32 bytes".into()));
+        };
+        let ScopedKeyRow { scope, origin, proved_at, last_seen_at, .. } = row;
+        let place = Arc::new(KeyPlace { scope, origin: origin.into() });
+        Ok((key, ReadKey { session, place, proved_at, last_seen_at }))
+    }
+}
+
+/// One query for the scoped keys, if there are any, and one for the sessions that are not cached. A session may get
+/// another key between the two; then both are repeated for its scoped keys.
+pub(super) fn read<O: Owner>(
+    conn: &mut PgConnection,
+    inner: &StoreInner<O>,
+    sessions: &[KeyHash],
+    keys: &[KeyHash],
+) -> Result<Batch<O>, Fault> {
+    let mut found = Batch { sessions: HashMap::new(), keys: HashMap::new() };
+    let (mut wanted, mut asked): (HashSet<KeyHash>, HashSet<KeyHash>) =
+        (sessions.iter().copied().collect(), HashSet::new());
+    let mut open = keys.to_vec();
+    for _ in 0..ATTEMPTS {
+        read_keys::<O>(conn, &mut open, &mut found)?;
+        for ReadKey { session, .. } in open.iter().filter_map(|key| found.keys.get(key)) {
+            if wanted.contains(session) || asked.contains(session) {
+                continue;
+            }
+            match cached(inner, session) {
+                Some(live) => drop(found.sessions.insert(*session, Ok(live))),
+                None => drop(wanted.insert(*session)),
+            }
+        }
+        if wanted.is_empty() {
+            break;
+        }
+        let unread: Vec<KeyHash> = wanted.drain().collect();
+        found.sessions.extend(load_sessions(conn, &unread)?);
+        asked.extend(unread);
+        // Its session has another key by now, or may not be served.
+        open.retain(|key| found.keys.get(key).is_some_and(|key| !found.sessions.contains_key(&key.session)));
+        if open.is_empty() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Reads the rows of `open`, and leaves those that exist in it.
+fn read_keys<O: Owner>(
+    conn: &mut PgConnection,
+    open: &mut Vec<KeyHash>,
+    found: &mut Batch<O>,
+) -> Result<(), Fault> {
+    if open.is_empty() {
+        return Ok(());
+    }
+    open.iter().for_each(|key| drop(found.keys.remove(key)));
+    for row in queries::live_scoped_keys(conn, O::KIND, open)? {
+        let (key, read) = row.try_into()?;
+        found.keys.insert(key, read);
+    }
+    open.retain(|key| found.keys.contains_key(key));
+    Ok(())
+}
+
+/// The session as a lookup by its own key would find it in memory, so that both share it. The lease is checked before
+/// the cache, as there.
+fn cached<O>(inner: &StoreInner<O>, session: &KeyHash) -> Option<LiveSession<O>> {
+    let now = inner.lease.now()?;
+    let cached = inner.cache.get(session)?;
+    cached.is_current(now).then_some(LiveSession { cached, now })
+}
+
+/// One query for all `keys`. If a row cannot be read, the others are read without it.
+fn load_sessions<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<LoadedSessions<O>, Fault> {
+    let found = match O::load(conn, keys) {
+        Err(fault @ Fault::Bug(_)) => match keys {
+            [key] => return Ok(LoadedSessions::from([(*key, Err(fault))])),
+            _ => keys
+                .iter()
+                .map(|key| load_sessions(conn, &[*key]))
+                .collect::<Result<Vec<LoadedSessions<O>>, Fault>>()?,
+        },
+        found => return Ok(found?.into_iter().map(|live| (live.key_hash, Ok(live))).collect()),
+    };
+    Ok(found.into_iter().flatten().collect())
+}

@@ -1,0 +1,68 @@
+//! Tells the application which principals changed, so that what it keeps beside the sessions is as fresh as they are.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{Owner, Principal, Store};
+
+/// What may have changed in the database.
+#[derive(Clone, Copy, Debug)]
+pub enum Changes<'a> {
+    /// Something of these principals: a session, a scoped key, or what is cached about the owner.
+    Principals(&'a [Principal]),
+    /// Anything.
+    Everything,
+}
+
+/// Is told of each change before it is acknowledged, for data that the application caches under the store's lease, and
+/// for connections that outlive the lookup of their session. See [`Store::observe`].
+pub trait Observer: Send + Sync {
+    /// The store has removed what it had cached of `changes`. When this returns, the change may be acknowledged and the
+    /// revocation answered: from here on, nothing may be served that was read before this call.
+    ///
+    /// Called on the thread of the listener, and by [`Store::write`] after a log-in, so it must neither block nor panic.
+    /// A log-in changes the principal, too: look the session up again before you end anything.
+    fn invalidated(&self, changes: Changes<'_>);
+}
+
+/// The observers of a store.
+#[derive(Default)]
+pub(crate) struct Observers(RwLock<Vec<Arc<dyn Observer>>>);
+
+impl Observers {
+    pub(crate) fn tell(&self, changes: Changes<'_>) {
+        let observers = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        observers.iter().for_each(|observer| observer.invalidated(changes));
+    }
+
+    fn add(&self, observer: Arc<dyn Observer>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(observer);
+    }
+}
+
+impl<O: Owner> Store<O> {
+    /// Tells `observer` of every change from now on. What it caches is valid only while [`Store::lease_moment`] returns
+    /// a moment: without a lease no change is received, and none waits for this instance.
+    ///
+    /// ```no_run
+    /// # fn example(store: latchkey_sessions::Store) {
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use latchkey_sessions::{Changes, Observer};
+    ///
+    /// /// Counts up with each change: what was computed at another count is computed again.
+    /// #[derive(Default)]
+    /// struct Epoch(AtomicU64);
+    ///
+    /// impl Observer for Epoch {
+    ///     fn invalidated(&self, _: Changes<'_>) {
+    ///         self.0.fetch_add(1, Ordering::SeqCst);
+    ///     }
+    /// }
+    ///
+    /// store.observe(Arc::new(Epoch::default()));
+    /// # }
+    /// ```
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        self.shared.observers.add(observer);
+    }
+}

@@ -1,0 +1,184 @@
+//! Makes the stored apps those of a file, in one transaction and with one event.
+
+use diesel::Connection as _;
+use diesel::pg::PgConnection;
+use uuid::Uuid;
+
+use crate::apps::app::App;
+use crate::apps::choices::AppSource;
+use crate::apps::difference::{AppDifference, difference};
+use crate::apps::file::AppsFile;
+use crate::apps::ids::Slug;
+use crate::apps::queries;
+use crate::apps::refusal::{AppRefusal, FileRefusal};
+use crate::apps::service::Apps;
+use crate::audit::{AuditAction, EventDetail, NewEvent};
+use crate::db::{Failed, Fault, Refusable as _};
+use crate::identity::{Client, Email, GroupName, UserId};
+
+/// How a file is applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApplyOptions {
+    /// Only say what would change.
+    pub dry_run: bool,
+    /// Remove apps that came from a file and are not in this one.
+    pub prune: bool,
+}
+
+/// What a file changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Groups that rules name and that did not exist. They have no members yet.
+    pub groups: Vec<GroupName>,
+    pub apps: Vec<AppDifference>,
+}
+
+impl Applied {
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.apps.is_empty()
+    }
+}
+
+/// What is to be written.
+struct Plan {
+    applied: Applied,
+    /// The state before and after of each app that changes.
+    steps: Vec<(Option<App>, Option<App>)>,
+}
+
+impl Apps {
+    /// Applies a file for the operator.
+    pub async fn apply(
+        &self,
+        file: AppsFile,
+        options: ApplyOptions,
+        client: Client,
+    ) -> Result<Applied, Failed<FileRefusal>> {
+        let apps = self.clone();
+        self.sessions
+            .write_or_refuse(move |tx| {
+                let Plan { applied, steps } = apps.plan(tx, &file, options.prune)?;
+                if !options.dry_run && !applied.is_empty() {
+                    write(tx, &applied, &steps, &client)?;
+                    for (before, after) in &steps {
+                        if let Some(before) = before {
+                            apps.end_keys(tx, before, after.as_ref())?;
+                        }
+                    }
+                    tx.invalidates();
+                }
+                Ok(applied)
+            })
+            .await
+    }
+
+    /// Applies a file at the start of an instance, on the connection that holds the migration lock. Removes nothing.
+    pub(crate) fn apply_at_start(
+        &self,
+        conn: &mut PgConnection,
+        file: &AppsFile,
+    ) -> Result<Applied, Failed<FileRefusal>> {
+        conn.transaction(|conn| {
+            let Plan { applied, steps } = self.plan(conn, file, false)?;
+            if !applied.is_empty() {
+                write(conn, &applied, &steps, &Client::operator())?;
+            }
+            Ok(applied)
+        })
+    }
+
+    /// Compares the file with what is stored, and refuses it as a whole if one app cannot be stored.
+    fn plan(
+        &self,
+        conn: &mut PgConnection,
+        file: &AppsFile,
+        prune: bool,
+    ) -> Result<Plan, Failed<FileRefusal>> {
+        queries::lock_apps(conn)?;
+        let stored = queries::all_apps(conn)?;
+        let groups = self.missing_groups(conn, file)?;
+        let mut wanted = Vec::new();
+        for (slug, entry) in &file.apps {
+            let parsed = Slug::parse(slug).map_err(|_| Failed::Refused(AppRefusal::InvalidSlug.of(slug)))?;
+            let local = (self.default_origin(&parsed), self.default_rules());
+            let app = entry
+                .app(parsed, AppSource::File, &local, &mut |text| user(conn, text))
+                .map_refusal(|why| why.of(slug))?;
+            let before = stored.iter().find(|before| before.slug == app.slug);
+            wanted.push(App { id: before.map_or(app.id, |before| before.id), ..app });
+        }
+        let is_wanted = |app: &App| wanted.iter().any(|wanted| wanted.id == app.id);
+        let (removed, kept): (Vec<&App>, Vec<&App>) = stored
+            .iter()
+            .filter(|app| !is_wanted(app))
+            .partition(|app| prune && app.source == AppSource::File);
+        for app in &wanted {
+            let others = kept.iter().copied().chain(wanted.iter().filter(|other| other.id != app.id));
+            let others: Vec<App> = others.cloned().collect();
+            let before = stored.iter().find(|before| before.id == app.id);
+            self.check_with_groups(conn, app, &others, before, &groups)
+                .map_refusal(|why| why.of(app.slug.as_str()))?;
+        }
+        let before = |app: &App| stored.iter().find(|before| before.id == app.id).cloned();
+        let steps = wanted.iter().map(|app| (before(app), Some(app.clone())));
+        let steps = steps.chain(removed.into_iter().map(|app| (Some(app.clone()), None)));
+        let steps: Vec<_> = steps.filter(|(before, after)| before != after).collect();
+        let apps = steps.iter().filter_map(|(before, after)| difference(before.as_ref(), after.as_ref()));
+        Ok(Plan { applied: Applied { groups, apps: apps.collect() }, steps })
+    }
+
+    /// The groups that the file names and that do not exist.
+    fn missing_groups(&self, conn: &mut PgConnection, file: &AppsFile) -> Result<Vec<GroupName>, Fault> {
+        let named = file.apps.values().flat_map(|entry| entry.groups());
+        // Names that are not valid are refused with their rule.
+        let mut names: Vec<GroupName> = named.filter_map(|name| GroupName::parse(name).ok()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let existing = queries::existing_groups(conn, &names.iter().collect::<Vec<_>>())?;
+        names.retain(|name| !existing.iter().any(|known| known == name.as_str()));
+        Ok(names)
+    }
+}
+
+/// The id of a user who is written as an address or an id.
+fn user(conn: &mut PgConnection, text: &str) -> Result<Option<UserId>, Failed<AppRefusal>> {
+    // An export writes the id of a user who was deleted.
+    if let Ok(id) = text.parse::<Uuid>() {
+        return Ok(Some(UserId(id)));
+    }
+    let Ok(email) = Email::parse(text) else { return Ok(None) };
+    Ok(crate::identity::queries::user_id(conn, email.key())?)
+}
+
+fn write(
+    conn: &mut PgConnection,
+    applied: &Applied,
+    steps: &[(Option<App>, Option<App>)],
+    client: &Client,
+) -> Result<(), Fault> {
+    queries::insert_groups(conn, &applied.groups)?;
+    // What takes up an origin goes first: the file may move it to another app.
+    for before in steps.iter().filter_map(|(before, _)| before.as_ref()) {
+        queries::delete_parts(conn, before.id)?;
+    }
+    for step in steps {
+        match step {
+            (Some(before), None) => queries::delete_app(conn, before.id)?,
+            (Some(_), Some(after)) => queries::update_app(conn, after)?,
+            (None, Some(after)) => queries::insert_app(conn, after)?,
+            (None, None) => {}
+        }
+    }
+    for group in &applied.groups {
+        NewEvent::by_administration(AuditAction::GroupAdded, None, client)
+            .data(&EventDetail::Group { group: group.to_string(), note: None })
+            .write(conn)?;
+    }
+    if applied.apps.is_empty() {
+        return Ok(());
+    }
+    let changes = applied.apps.iter().map(|difference| difference.change.clone()).collect();
+    NewEvent::by_administration(AuditAction::AppsApplied, None, client)
+        .data(&EventDetail::AppsApplied { applied: changes })
+        .write(conn)
+}

@@ -1,0 +1,191 @@
+//! Adds, changes and removes an app. Each is answered when no instance decides by the old state any more.
+
+use std::collections::BTreeSet;
+
+use diesel::pg::PgConnection;
+
+use crate::apps::app::App;
+use crate::apps::check::check;
+use crate::apps::choices::AppSource;
+use crate::apps::difference::difference;
+use crate::apps::ids::AppId;
+use crate::apps::queries;
+use crate::apps::refusal::{AppRefusal, RuleRefusal};
+use crate::apps::rule::{Access, Rule};
+use crate::apps::service::Apps;
+use crate::audit::{AuditAction, EventDetail, NewEvent};
+use crate::config::UpstreamsFrom;
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, GroupName, UserId};
+use latchkey_sessions::SessionTx;
+
+impl Apps {
+    /// * `actor`: the administrator; `None`: the operator on the command line.
+    pub async fn add(
+        &self,
+        actor: Option<UserId>,
+        app: App,
+        client: Client,
+    ) -> Result<(), Failed<AppRefusal>> {
+        let apps = self.clone();
+        self.sessions
+            .write_or_refuse(move |tx| {
+                queries::lock_apps(tx)?;
+                let others = queries::all_apps(tx)?;
+                if app.upstream.is_some() && !apps.may_set_upstreams(actor) {
+                    return refuse(AppRefusal::UpstreamNotAllowed);
+                }
+                apps.check(tx, &app, &others, None)?;
+                queries::insert_app(tx, &app)?;
+                tx.invalidates();
+                Ok(record(tx, AuditAction::AppAdded, None, Some(&app), actor, &client)?)
+            })
+            .await
+    }
+
+    /// Changes an app from the state `before`, which the caller has seen, to `after`: settings, origins and rules.
+    pub async fn change(
+        &self,
+        actor: Option<UserId>,
+        before: App,
+        after: App,
+        client: Client,
+    ) -> Result<(), Failed<AppRefusal>> {
+        let apps = self.clone();
+        let after = App { id: before.id, ..after };
+        self.sessions
+            .write_or_refuse(move |tx| {
+                queries::lock_apps(tx)?;
+                let mut others = queries::all_apps(tx)?;
+                let Some(at) = others.iter().position(|app| app.id == before.id) else {
+                    return refuse(AppRefusal::NoSuchApp);
+                };
+                let stored = others.swap_remove(at);
+                if stored.source == AppSource::File && actor.is_some() {
+                    return refuse(AppRefusal::FromFile);
+                }
+                if stored != before {
+                    return refuse(AppRefusal::Changed);
+                }
+                if after.upstream != before.upstream && !apps.may_set_upstreams(actor) {
+                    return refuse(AppRefusal::UpstreamNotAllowed);
+                }
+                if after == before {
+                    return Ok(());
+                }
+                apps.check(tx, &after, &others, Some(&before))?;
+                queries::delete_parts(tx, after.id)?;
+                queries::update_app(tx, &after)?;
+                apps.end_keys(tx, &before, Some(&after))?;
+                tx.invalidates();
+                Ok(record(tx, AuditAction::AppChanged, Some(&before), Some(&after), actor, &client)?)
+            })
+            .await
+    }
+
+    pub async fn remove(
+        &self,
+        actor: Option<UserId>,
+        id: AppId,
+        client: Client,
+    ) -> Result<(), Failed<AppRefusal>> {
+        let apps = self.clone();
+        self.sessions
+            .write_or_refuse(move |tx| {
+                queries::lock_apps(tx)?;
+                let stored = queries::all_apps(tx)?;
+                let Some(app) = stored.iter().find(|app| app.id == id) else {
+                    return refuse(AppRefusal::NoSuchApp);
+                };
+                if app.source == AppSource::File && actor.is_some() {
+                    return refuse(AppRefusal::FromFile);
+                }
+                queries::delete_app(tx, id)?;
+                apps.end_keys(tx, app, None)?;
+                tx.invalidates();
+                Ok(record(tx, AuditAction::AppRemoved, Some(app), None, actor, &client)?)
+            })
+            .await
+    }
+
+    /// An upstream is a request from our network, so pages may set it only if the operator says so.
+    fn may_set_upstreams(&self, actor: Option<UserId>) -> bool {
+        actor.is_none() || self.upstreams_from == UpstreamsFrom::Admin
+    }
+
+    /// Refuses an app that must not be stored beside `others`.
+    ///
+    /// * `before`: its state before. A user who was deleted since may stay in a rule.
+    pub(super) fn check(
+        &self,
+        conn: &mut PgConnection,
+        app: &App,
+        others: &[App],
+        before: Option<&App>,
+    ) -> Result<(), Failed<AppRefusal>> {
+        check(app, &self.portal, others).map_err(Failed::Refused)?;
+        let names: BTreeSet<&GroupName> =
+            app.rules.iter().flat_map(|rule| rule.access.groups()).collect();
+        let names: Vec<&GroupName> = names.into_iter().collect();
+        let existing = queries::existing_groups(conn, &names)?;
+        for (at, rule) in app.rules.iter().enumerate() {
+            let missing = |name: &&GroupName| !existing.iter().any(|known| known == name.as_str());
+            if let Some(name) = rule.access.groups().iter().find(missing) {
+                return refuse(RuleRefusal::UnknownGroup(name.clone()).at(at));
+            }
+        }
+        let known: Vec<UserId> = before.iter().flat_map(|app| listed_users(&app.rules)).collect();
+        let new: Vec<UserId> = listed_users(&app.rules).filter(|user| !known.contains(user)).collect();
+        let existing = queries::existing_users(conn, &new)?;
+        for (at, rule) in app.rules.iter().enumerate() {
+            let mut listed = listed_users(std::slice::from_ref(rule));
+            if let Some(user) = listed.find(|user| new.contains(user) && !existing.contains(user)) {
+                return refuse(RuleRefusal::UnknownUser { text: user.to_string() }.at(at));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the keys of an app that is disabled or removed, or that lost an origin. If the app is still there, the next
+    /// visit opens a new one.
+    pub(super) fn end_keys(
+        &self,
+        tx: &mut SessionTx<'_>,
+        before: &App,
+        after: Option<&App>,
+    ) -> Result<(), Fault> {
+        let keeps = after.is_some_and(|after| {
+            after.enabled && before.origins.iter().all(|origin| after.origins.contains(origin))
+        });
+        if !keeps {
+            self.sessions.end_scoped_keys_of_scope(tx, before.id.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// The users whom the rules name.
+pub(super) fn listed_users(rules: &[Rule]) -> impl Iterator<Item = UserId> {
+    let users = |rule: &Rule| match &rule.access {
+        Access::Listed(list) => list.users.clone(),
+        Access::Open | Access::SignedIn => Vec::new(),
+    };
+    rules.iter().flat_map(users)
+}
+
+/// Records what changed about one app.
+fn record(
+    conn: &mut PgConnection,
+    action: AuditAction,
+    before: Option<&App>,
+    after: Option<&App>,
+    actor: Option<UserId>,
+    client: &Client,
+) -> Result<(), Fault> {
+    match difference(before, after) {
+        Some(difference) => NewEvent::by_administration(action, actor, client)
+            .data(&EventDetail::App(difference.change))
+            .write(conn),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! What two states of an app differ in.
+
+use serde_json::{Map, Value};
+
+use crate::apps::app::App;
+use crate::apps::choices::AppSource;
+use crate::apps::entry::AppEntry;
+use crate::audit::{AppChange, FieldChange};
+
+/// How an app is changed by a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppDifference {
+    pub kind: DifferenceKind,
+    pub change: AppChange,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DifferenceKind {
+    Added,
+    Changed,
+    Removed,
+}
+
+/// The difference between two states; `None`: the app did or does not exist. `None` if there is none.
+pub(super) fn difference(before: Option<&App>, after: Option<&App>) -> Option<AppDifference> {
+    let (kind, slug) = match (before, after) {
+        (None, Some(after)) => (DifferenceKind::Added, &after.slug),
+        (Some(before), None) => (DifferenceKind::Removed, &before.slug),
+        (Some(_), Some(after)) => (DifferenceKind::Changed, &after.slug),
+        (None, None) => return None,
+    };
+    let (before, after) = (before.map(fields).unwrap_or_default(), after.map(fields).unwrap_or_default());
+    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    let value = |fields: &Map<String, Value>, name: &String| fields.get(name).cloned().unwrap_or_default();
+    let changes: Vec<FieldChange> = names
+        .map(|name| FieldChange {
+            field: name.clone(),
+            from: value(&before, name),
+            to: value(&after, name),
+        })
+        .filter(|change| change.from != change.to)
+        .collect();
+    let change = AppChange { app: slug.to_string(), changes };
+    (kind != DifferenceKind::Changed || !change.changes.is_empty()).then_some(AppDifference { kind, change })
+}
+
+/// The fields of an app that do not have their default, as in a file. Users are ids, which say nothing about users who
+/// are deleted later.
+fn fields(app: &App) -> Map<String, Value> {
+    let entry = AppEntry::of(app, &|user| user.to_string());
+    let mut fields = match serde_json::to_value(entry) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    fields.insert("slug".into(), app.slug.as_str().into());
+    if app.source == AppSource::File {
+        fields.insert("source".into(), app.source.as_str().into());
+    }
+    fields
+}

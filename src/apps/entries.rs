@@ -1,0 +1,141 @@
+//! Entries: the codes with which a session of the portal gets a key for the origin of an app. A code works once, for a
+//! minute, in the browser that asked for it.
+
+use diesel::prelude::Queryable;
+use latchkey_sessions::{Handle, Key};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use crate::apps::app::App;
+use crate::apps::ids::{AppId, Slug};
+use crate::apps::queries;
+use crate::apps::service::Apps;
+use crate::audit::{AuditAction, EventDetail, NewEvent};
+use crate::config::AppDefaults;
+use crate::db::time::Moment;
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, LiveUser, UserId};
+use crate::secret;
+
+/// A session may enter an app.
+pub struct NewEntry {
+    pub session: Handle,
+    pub app: AppId,
+    /// The origin that asked, as it is registered.
+    pub origin: String,
+    /// The hash of the state that the browser keeps on that origin.
+    pub state_hash: [u8; 32],
+    /// Where the user goes on, on that origin.
+    pub path: String,
+    /// When the owner of the session last proved their identity. The key is as old as this.
+    pub proved_at: Moment,
+}
+
+/// What a browser presents on the origin of an app.
+pub struct EntryAttempt {
+    pub code: String,
+    pub app: AppId,
+    pub slug: Slug,
+    pub origin: String,
+    pub state_hash: [u8; 32],
+}
+
+/// A user has entered an app.
+pub struct Entered {
+    pub key: Key,
+    pub user: UserId,
+    /// Whether the session outlives the browser.
+    pub remember: bool,
+    pub path: String,
+}
+
+/// The code was used, has expired, or belongs to another browser, app or session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnterRefusal;
+
+/// A stored entry, which is deleted.
+#[derive(Queryable)]
+pub(super) struct TakenEntry {
+    session: Uuid,
+    app: Uuid,
+    origin: String,
+    state_hash: Vec<u8>,
+    path: String,
+    proved_at: Moment,
+    is_fresh: bool,
+}
+
+impl TakenEntry {
+    fn is_for(&self, attempt: &EntryAttempt) -> bool {
+        let is_same_browser: bool = self.state_hash.ct_eq(&attempt.state_hash).into();
+        self.is_fresh && is_same_browser && self.app == attempt.app.0 && self.origin == attempt.origin
+    }
+}
+
+impl Apps {
+    /// Creates an entry. Returns its code.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin_entry(&self, entry: NewEntry) -> Result<String, Fault> {
+        let code = secret::encode(&secret::random::<32>().map_err(Fault::bug)?);
+        let code_hash = secret::sha256(code.as_bytes());
+        self.db
+            .write(move |conn| {
+                queries::entries::drop_oldest(conn, entry.session)?;
+                queries::entries::insert(conn, &code_hash, &entry, AppDefaults::ENTRY_LIVES)
+            })
+            .await?;
+        Ok(code)
+    }
+
+    /// Exchanges a code for a key of the session. The code is spent, right or wrong.
+    ///
+    /// # Errors
+    /// [`EnterRefusal`], or a fault of the database.
+    pub async fn enter(
+        &self,
+        attempt: EntryAttempt,
+        client: Client,
+    ) -> Result<Entered, Failed<EnterRefusal>> {
+        let store = self.sessions.clone();
+        self.sessions
+            .write_or_refuse(move |tx| {
+                let code_hash = secret::sha256(attempt.code.as_bytes());
+                let taken = queries::entries::take(tx, &code_hash)?;
+                let Some(entry) = taken.filter(|entry| entry.is_for(&attempt)) else {
+                    return refuse(EnterRefusal);
+                };
+                let session = Handle(entry.session);
+                // Sessions end while users log in elsewhere.
+                let key = store.open_scoped_key(tx, session, entry.app, &entry.origin, entry.proved_at)?;
+                let owner = queries::entries::owner(tx, session)?;
+                let (Some(key), Some((user, remember))) = (key, owner) else { return refuse(EnterRefusal) };
+                NewEvent::by_owner(AuditAction::AppEntered, user, &client)
+                    .session(session)
+                    .data(&EventDetail::app(attempt.slug.as_str()))
+                    .write(tx)?;
+                Ok(Entered { key, user, remember, path: entry.path })
+            })
+            .await
+    }
+
+    /// Ends the key with which `live` was found. Does nothing if it has ended already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn leave(&self, live: LiveUser, key: String, app: &App, client: Client) -> Result<(), Fault> {
+        let (store, id, slug) = (self.sessions.clone(), app.id, app.slug.clone());
+        self.sessions
+            .write(move |tx| {
+                if !store.end_scoped_key(tx, &key, id.0)? {
+                    return Ok(());
+                }
+                NewEvent::by_owner(AuditAction::AppLeft, live.owner.id, &client)
+                    .session(live.record.handle)
+                    .data(&EventDetail::app(slug.as_str()))
+                    .write(tx)
+            })
+            .await
+    }
+}

@@ -1,0 +1,241 @@
+//! An app as it is written in a file. The same form shows what a change of an app changed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::apps::app::{App, AppLimits};
+use crate::apps::choices::{AppMode, AppSource, Explain, RemoteUser, UpstreamHost};
+use crate::apps::entry_duration::written;
+use crate::apps::header_names::{IdentityHeaderName, IdentityHeaders};
+use crate::apps::ids::Slug;
+use crate::apps::origin::AppOrigin;
+use crate::apps::refusal::AppRefusal;
+use crate::apps::rule::Rule;
+use crate::apps::rule_entry::RuleEntry;
+use crate::apps::upstream::Upstream;
+use crate::config::Span;
+use crate::db::Failed;
+use crate::identity::UserId;
+
+/// An app in a file. What is left out has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AppEntry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    origins: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_ca: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_user: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also_from: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    app_cookies: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_case: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_body: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_in_flight: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<HeadersEntry>,
+    /// Left out: those of a new app. An empty list lets nobody in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<Vec<RuleEntry>>,
+}
+
+/// The names of the identity headers that differ from the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HeadersEntry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<String>,
+}
+
+/// The choice that a text names; the default if it is left out.
+macro_rules! choice {
+    ($kind:ident, $text:expr, $field:literal) => {
+        match &$text {
+            None => $kind::default(),
+            Some(text) => $kind::parse(text).ok_or_else(|| AppRefusal::Choice {
+                field: $field,
+                text: text.clone(),
+                choices: $kind::ALL.iter().map(|choice| choice.as_str()).collect(),
+            })?,
+        }
+    };
+}
+
+impl AppEntry {
+    /// The app that is written here, with a new id.
+    ///
+    /// * `local`: the origin and the rules of an app that names none.
+    /// * `user`: the id of a user who is written as an address or an id.
+    pub(super) fn app(
+        &self,
+        slug: Slug,
+        source: AppSource,
+        local: &(Option<AppOrigin>, Vec<Rule>),
+        user: &mut dyn FnMut(&str) -> Result<Option<UserId>, Failed<AppRefusal>>,
+    ) -> Result<App, Failed<AppRefusal>> {
+        let mut app = self.without_rules(slug, source, local.0.as_ref()).map_err(Failed::Refused)?;
+        let Some(rules) = &self.rules else {
+            app.rules = local.1.clone();
+            return Ok(app);
+        };
+        for (at, rule) in rules.iter().enumerate() {
+            app.rules.push(rule.rule(at, user)?);
+        }
+        Ok(app)
+    }
+
+    fn without_rules(
+        &self,
+        slug: Slug,
+        source: AppSource,
+        local: Option<&AppOrigin>,
+    ) -> Result<App, AppRefusal> {
+        let upstream = self.upstream.as_deref();
+        let upstream = upstream.map(|text| Upstream::parse(text, self.upstream_ca.as_deref()));
+        let mut origins = parsed_origins(&self.origins)?;
+        if origins.is_empty() {
+            origins.extend(local.cloned());
+        }
+        let mut app = App::new(slug, upstream.transpose().map_err(AppRefusal::Upstream)?, origins);
+        let limits = AppLimits::default();
+        app.source = source;
+        if let Some(name) = &self.name {
+            app.name = name.clone();
+        }
+        app.enabled = self.enabled.unwrap_or(true);
+        app.mode = choice!(AppMode, self.mode, "mode");
+        app.upstream_host = choice!(UpstreamHost, self.host, "host");
+        app.remote_user = choice!(RemoteUser, self.remote_user, "remote_user");
+        app.explain = choice!(Explain, self.explain, "explain");
+        app.also_from = parsed_origins(&self.also_from)?;
+        app.app_cookies = self.app_cookies.clone();
+        app.ignore_case = self.ignore_case.unwrap_or(false);
+        app.header_names = self.headers.clone().unwrap_or_default().names()?;
+        app.close_code = self.close_code.unwrap_or(app.close_code);
+        app.limits = AppLimits {
+            max_body: self.max_body,
+            connect: duration(&self.connect, "connect", limits.connect)?,
+            head: duration(&self.head, "head", limits.head)?,
+            idle: duration(&self.idle, "idle", limits.idle)?,
+            max_in_flight: self.max_in_flight.unwrap_or(limits.max_in_flight),
+        };
+        Ok(app)
+    }
+
+    /// The entry that makes `app`. What has its default is left out.
+    pub(super) fn of(app: &App, user: &dyn Fn(UserId) -> String) -> Self {
+        let plain = App::new(app.slug.clone(), None, Vec::new());
+        let text = |value: &'static str, default: &'static str| (value != default).then(|| value.to_owned());
+        let span = |value: Duration, default: Duration| (value != default).then(|| written(value));
+        let texts = |origins: &[AppOrigin]| origins.iter().map(ToString::to_string).collect();
+        Self {
+            name: (app.name != plain.name).then(|| app.name.clone()),
+            enabled: (!app.enabled).then_some(false),
+            mode: text(app.mode.as_str(), plain.mode.as_str()),
+            origins: texts(&app.origins),
+            upstream: app.upstream.as_ref().map(ToString::to_string),
+            upstream_ca: app.upstream.as_ref().and_then(|upstream| upstream.ca.clone()),
+            host: text(app.upstream_host.as_str(), plain.upstream_host.as_str()),
+            remote_user: text(app.remote_user.as_str(), plain.remote_user.as_str()),
+            also_from: texts(&app.also_from),
+            app_cookies: app.app_cookies.clone(),
+            ignore_case: app.ignore_case.then_some(true),
+            explain: text(app.explain.as_str(), plain.explain.as_str()),
+            max_body: app.limits.max_body,
+            connect: span(app.limits.connect, plain.limits.connect),
+            head: span(app.limits.head, plain.limits.head),
+            idle: span(app.limits.idle, plain.limits.idle),
+            max_in_flight: (app.limits.max_in_flight != plain.limits.max_in_flight)
+                .then_some(app.limits.max_in_flight),
+            close_code: (app.close_code != plain.close_code).then_some(app.close_code),
+            headers: HeadersEntry::of(&app.header_names),
+            rules: Some(app.rules.iter().map(|rule| RuleEntry::of(rule, user)).collect()),
+        }
+    }
+
+    /// The groups that the rules name.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().flatten().flat_map(RuleEntry::groups)
+    }
+}
+
+impl HeadersEntry {
+    fn names(self) -> Result<IdentityHeaders, AppRefusal> {
+        let default = IdentityHeaders::default();
+        let name = |text: Option<String>, default: IdentityHeaderName| match text {
+            None => Ok(default),
+            Some(text) => {
+                IdentityHeaderName::parse(&text).map_err(|why| AppRefusal::Header { text, why })
+            }
+        };
+        Ok(IdentityHeaders {
+            user: name(self.user, default.user)?,
+            email: name(self.email, default.email)?,
+            name: name(self.name, default.name)?,
+            groups: name(self.groups, default.groups)?,
+        })
+    }
+
+    fn of(names: &IdentityHeaders) -> Option<Self> {
+        let default = IdentityHeaders::default();
+        let name = |own: &IdentityHeaderName, default: &IdentityHeaderName| {
+            (own != default).then(|| own.to_string())
+        };
+        (*names != default).then(|| Self {
+            user: name(&names.user, &default.user),
+            email: name(&names.email, &default.email),
+            name: name(&names.name, &default.name),
+            groups: name(&names.groups, &default.groups),
+        })
+    }
+}
+
+fn parsed_origins(texts: &[String]) -> Result<Vec<AppOrigin>, AppRefusal> {
+    let origin = |text: &String| {
+        AppOrigin::parse(text).map_err(|why| AppRefusal::Origin { text: text.clone(), why })
+    };
+    texts.iter().map(origin).collect()
+}
+
+fn duration(
+    text: &Option<String>,
+    field: &'static str,
+    default: Duration,
+) -> Result<Duration, AppRefusal> {
+    match text {
+        None => Ok(default),
+        Some(text) => Span::parse(text).map(Span::std).ok_or(AppRefusal::Duration { field }),
+    }
+}

@@ -1,0 +1,74 @@
+//! Reads apps for pages and commands, and says what an operator should know about one.
+
+use crate::apps::app::App;
+use crate::apps::change::listed_users;
+use crate::apps::file::AppsFile;
+use crate::apps::origin::AppOrigin;
+use crate::apps::queries;
+use crate::apps::refusal::AppWarning;
+use crate::apps::rule::{Access, Rule};
+use crate::apps::service::Apps;
+use crate::apps::Slug;
+use crate::config::{RegistrationMode, UpstreamsFrom};
+use crate::db::Fault;
+use crate::identity::UserId;
+
+impl Apps {
+    /// All apps by slug, disabled ones too, as they are stored now.
+    pub async fn list(&self) -> Result<Vec<App>, Fault> {
+        self.db.read(queries::all_apps).await
+    }
+
+    pub async fn find(&self, slug: &str) -> Result<Option<App>, Fault> {
+        Ok(self.list().await?.into_iter().find(|app| app.slug.as_str() == slug))
+    }
+
+    /// The file that makes all apps. Users are written as addresses.
+    pub async fn export(&self) -> Result<AppsFile, Fault> {
+        let (apps, addresses) = self
+            .db
+            .read(|conn| {
+                let apps = queries::all_apps(conn)?;
+                let users: Vec<UserId> = apps.iter().flat_map(|app| listed_users(&app.rules)).collect();
+                let addresses = queries::addresses(conn, &users)?;
+                Ok((apps, addresses))
+            })
+            .await?;
+        let written = |user: UserId| {
+            let address = addresses.iter().find(|(id, _)| *id == user);
+            address.map_or_else(|| user.to_string(), |(_, address)| address.clone())
+        };
+        Ok(AppsFile::of(&apps, &written))
+    }
+
+    /// What the names in the rules of an app are: the address of each user who still exists.
+    pub async fn addresses_in(&self, app: &App) -> Result<Vec<(UserId, String)>, Fault> {
+        let users: Vec<UserId> = listed_users(&app.rules).collect();
+        self.db.read(move |conn| queries::addresses(conn, &users)).await
+    }
+
+    /// The rules of an app that comes without any: in local mode everybody signed in, elsewhere nobody.
+    pub fn default_rules(&self) -> Vec<Rule> {
+        if self.is_local { vec![Rule::everywhere(Access::SignedIn)] } else { Vec::new() }
+    }
+
+    /// The origin of an app that comes without one; `None` outside local mode.
+    pub fn default_origin(&self, slug: &Slug) -> Option<AppOrigin> {
+        self.is_local.then(|| AppOrigin::local(slug, &self.portal.origin)).flatten()
+    }
+
+    /// Where upstreams may be set.
+    pub fn upstreams_from(&self) -> UpstreamsFrom {
+        self.upstreams_from
+    }
+
+    pub fn warnings(&self, app: &App) -> Vec<AppWarning> {
+        let anyone = self.registration == RegistrationMode::Open
+            && app.rules.iter().any(|rule| rule.access == Access::SignedIn);
+        let warnings = [
+            (anyone, AppWarning::AnyoneMayRegister),
+            (app.rules.is_empty(), AppWarning::NobodyAllowed),
+        ];
+        warnings.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning).collect()
+    }
+}

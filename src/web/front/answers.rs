@@ -1,0 +1,197 @@
+//! What a request gets in the place of the app's answer: for each answer of the rules, and for each kind of request, a
+//! redirect, a page, or a problem document.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+
+use super::page::{self, PageContent, PageLink};
+use super::visit::Visit;
+use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace};
+use crate::db::Fault;
+use crate::web::copy::apps;
+use crate::web::copy::front::{self, FrontCode};
+use crate::web::proxy::ProxyError;
+
+/// Why the app does not get a request.
+pub struct Refusal<'r> {
+    pub answer: Answer,
+    pub trace: Trace,
+    pub asked: &'r AccessRequest<'r>,
+    pub caller: Option<&'r Caller<'r>>,
+}
+
+/// How many seconds to wait before the same request can succeed.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+pub fn refuse(visit: &Visit<'_>, refusal: &Refusal<'_>) -> HttpResponse {
+    let mut response = match (refusal.answer, refusal.asked.kind) {
+        (Answer::LogIn, kind) => log_in(visit, kind),
+        (Answer::Confirm { .. }, kind) => confirm(visit, kind),
+        (answer, kind) => forbidden(visit, refusal, code_of(answer), kind),
+    };
+    allow_cors(visit, refusal.asked, &mut response);
+    response
+}
+
+fn log_in(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
+    let url = visit.log_in_url(false);
+    let new_tab = || PageContent {
+        links: vec![PageLink::to(front::LOG_IN_IN_NEW_TAB, home_url(visit)).in_new_tab()],
+        ..PageContent::default()
+    };
+    match kind {
+        RequestKind::Navigation => page::redirect(StatusCode::FOUND, &url),
+        RequestKind::Form => visit.page(FrontCode::NotSent, new_tab()),
+        RequestKind::Frame => visit.page(FrontCode::Frame, new_tab()),
+        RequestKind::Websocket | RequestKind::Preflight | RequestKind::Script => {
+            let mut response = page::problem(FrontCode::LogIn, None, Some(&home_url(visit)), visit.id);
+            challenge(visit, &mut response);
+            response
+        }
+    }
+}
+
+fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
+    match kind {
+        RequestKind::Navigation => page::redirect(StatusCode::FOUND, &visit.log_in_url(true)),
+        RequestKind::Form | RequestKind::Frame => visit.page(
+            FrontCode::ConfirmNotSent,
+            PageContent {
+                links: vec![PageLink::to(front::CONFIRM_IN_NEW_TAB, fresh_home_url(visit)).in_new_tab()],
+                ..PageContent::default()
+            },
+        ),
+        RequestKind::Websocket | RequestKind::Preflight | RequestKind::Script => {
+            let mut response =
+                page::problem(FrontCode::Confirm, None, Some(&fresh_home_url(visit)), visit.id);
+            challenge(visit, &mut response);
+            response
+        }
+    }
+}
+
+/// RFC 9110 §15.5.2: a 401 names a way to be admitted. No browser knows ours, so none asks for a password.
+fn challenge(visit: &Visit<'_>, response: &mut HttpResponse) {
+    if let Ok(value) = HeaderValue::from_str(&format!("Latchkey realm=\"{}\"", visit.app.slug)) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+}
+
+/// A log-in that ends at the start of the app: a script's own address is no page.
+fn home_url(visit: &Visit<'_>) -> String {
+    format!("{}/.latchkey/in?to=%2F", visit.origin)
+}
+
+fn fresh_home_url(visit: &Visit<'_>) -> String {
+    format!("{}/.latchkey/in?fresh=1&to=%2F", visit.origin)
+}
+
+/// The code of an answer that no log-in changes.
+pub fn code_of(answer: Answer) -> FrontCode {
+    match answer {
+        Answer::Pass { .. } | Answer::LogIn => FrontCode::LogIn,
+        Answer::Confirm { .. } => FrontCode::Confirm,
+        Answer::NotAllowed(_) => FrontCode::NotAllowed,
+        Answer::SecondFactor { passkey: false, enrolled: false } => FrontCode::SecondFactorMissing,
+        Answer::SecondFactor { passkey: false, enrolled: true } => FrontCode::SecondFactorNeeded,
+        Answer::SecondFactor { passkey: true, enrolled: false } => FrontCode::PasskeyMissing,
+        Answer::SecondFactor { passkey: true, enrolled: true } => FrontCode::PasskeyNeeded,
+        Answer::CrossSite => FrontCode::CrossSite,
+        Answer::PreflightRefused => FrontCode::PreflightRefused,
+        Answer::UnknownApp => FrontCode::Unknown,
+        Answer::PathAmbiguous(_) => FrontCode::PathAmbiguous,
+        Answer::Misconfigured(_) => FrontCode::Misconfigured,
+    }
+}
+
+/// Whether a refused user can set something up that lets them in.
+pub fn can_set_up(code: FrontCode) -> bool {
+    matches!(code, FrontCode::SecondFactorMissing | FrontCode::PasskeyMissing)
+}
+
+fn forbidden(visit: &Visit<'_>, refusal: &Refusal<'_>, code: FrontCode, kind: RequestKind) -> HttpResponse {
+    if let Answer::Misconfigured(why) = refusal.answer {
+        tracing::warn!(app = visit.app.slug.as_str(), why = ?why, "front.misconfigured");
+    }
+    let why = apps::why_refused(visit.app, &refusal.trace);
+    if !wants_page(kind) {
+        return page::problem(code, why.as_deref(), None, visit.id);
+    }
+    let portal = |path: &str| visit.shared.public.link(path);
+    let mut links = match code {
+        code if can_set_up(code) => vec![PageLink::to(front::SET_UP, portal("/account/security"))],
+        _ => Vec::new(),
+    };
+    // An unknown app is none of a visitor's.
+    if refusal.caller.is_some() {
+        let home = PageLink::to(front::YOUR_APPS, portal("/home"));
+        links.push(if links.is_empty() { home } else { home.secondary() });
+    }
+    let before = refusal.caller.map(|caller| front::logged_in_as(caller.name, caller.email));
+    let content = PageContent {
+        before: before.into_iter().collect(),
+        after: why.into_iter().collect(),
+        links,
+        ..PageContent::default()
+    };
+    visit.page(code, content)
+}
+
+fn wants_page(kind: RequestKind) -> bool {
+    matches!(kind, RequestKind::Navigation | RequestKind::Form | RequestKind::Frame)
+}
+
+/// Scripts of the sites that the app trusts may read why a request was refused (Fetch §3.2).
+fn allow_cors(visit: &Visit<'_>, asked: &AccessRequest<'_>, response: &mut HttpResponse) {
+    let Some(origin) = asked.origin else { return };
+    let is_trusted = visit.app.also_from.iter().any(|trusted| trusted.is(origin));
+    if let (true, Ok(origin)) = (is_trusted, HeaderValue::from_str(origin)) {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// Without its database, an instance lets nobody in.
+pub fn unavailable(fault: &Fault, id: &str) -> HttpResponse {
+    let code = if matches!(fault, Fault::Bug(_)) { FrontCode::Fault } else { FrontCode::Unavailable };
+    let mut response = page::page(code, None, PageContent::default(), id);
+    if code == FrontCode::Unavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    response
+}
+
+/// The app gave no answer that can be passed on.
+pub fn no_response(app: &App, kind: RequestKind, error: &ProxyError, id: &str) -> HttpResponse {
+    let code = match error {
+        ProxyError::BadRequest(_) | ProxyError::ClientGone | ProxyError::ClientTooSlow => {
+            FrontCode::BadRequest
+        }
+        ProxyError::BodyTooLarge => FrontCode::TooLarge,
+        ProxyError::Upgrade => FrontCode::NoUpgrade,
+        ProxyError::NoUpstream | ProxyError::Unreachable(_) | ProxyError::ConnectTimeout => {
+            FrontCode::Unreachable
+        }
+        ProxyError::BadResponse(_) => FrontCode::BadAnswer,
+        ProxyError::HeadTimeout => FrontCode::TimedOut,
+        ProxyError::TooManyInFlight | ProxyError::TooManyConnections => FrontCode::Busy,
+    };
+    if error.status().is_server_error() && code != FrontCode::NoUpgrade {
+        tracing::warn!(app = app.slug.as_str(), why = %error, "the upstream gave no answer");
+    }
+    let mut response = if wants_page(kind) {
+        page::page(code, Some(app), PageContent::default(), id)
+    } else {
+        page::problem(code, None, None, id)
+    };
+    let headers = response.headers_mut();
+    if code == FrontCode::Busy {
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    // The app's answers are told from ours.
+    headers.insert(HeaderName::from_static("x-latchkey-error"), HeaderValue::from_static(code.copy().code));
+    response
+}

@@ -1,0 +1,296 @@
+//! Chooses by Host who answers a request: the portal or an app.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_http::{HttpMessage as _, Request, RequestHead, Response};
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::Data;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use latchkey_sessions::{ScopedSession, Use};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::answers::{self, Refusal};
+use super::visit::{RESERVED, Visit};
+use super::{handoff, host, leave, page};
+use crate::apps::{
+    AccessRequest, Answer, App, Caller, RequestHeaders, RequestKind, Snapshot, decide, is_safe,
+};
+use crate::db::Fault;
+use crate::db::time::Moment;
+use crate::identity::{Client, User};
+use crate::secret;
+use crate::web::copy::front::FrontCode;
+use crate::web::http::server::{Front, Routed};
+use crate::web::http::shared::Shared;
+use crate::web::http::{client_address, traceparent};
+use crate::web::ops::doctor;
+use crate::web::proxy::{ClientFacts, Identity, Transport};
+
+/// One a worker.
+pub struct FrontDoor {
+    shared: Data<Shared>,
+    transport: Rc<Transport>,
+}
+
+/// Paths that probes ask for at the address of an instance, under any name.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+impl FrontDoor {
+    pub fn new(shared: Data<Shared>, transport: Rc<Transport>) -> Self {
+        Self { shared, transport }
+    }
+
+    async fn choose(&self, request: Request) -> Routed {
+        let snapshot = self.shared.accounts.apps.snapshot().await;
+        let host = host::named(request.head());
+        let found = match (&snapshot, host) {
+            (Ok(snapshot), Ok(host)) => snapshot.by_host(host).cloned(),
+            _ => None,
+        };
+        let is_portals = match &found {
+            Some(_) => doctor::is_question(&self.shared, request.head()),
+            None => PROBES.contains(&request.path()) || snapshot.as_ref().is_ok_and(|all| all.is_empty()),
+        };
+        if is_portals {
+            return Routed::Portal(request);
+        }
+        let begun = Instant::now();
+        let id =
+            secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
+        let trace = traceparent::named(request.headers()).map(tracing::field::display);
+        let span = tracing::info_span!("request", id, trace);
+        let method = request.method().clone();
+        let slug = found.as_ref().map(|app| app.slug.clone());
+        async move {
+            let mut log = LogFields::default();
+            let answering = self.answer(request, snapshot, found, &id, &mut log);
+            // A panic ends this response, not the process (ASVS 5.0 16.5.4).
+            let response = AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(why = "the front door panicked", "fault");
+                whole(page::problem(FrontCode::Fault, None, None, &id))
+            });
+            let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let app = slug.as_ref().map_or("-", |slug| slug.as_str());
+            let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
+            let session = log.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
+            let principal = log.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
+            tracing::info!(
+                method = method.as_str(),
+                app,
+                status = response.status().as_u16(),
+                took_us,
+                session,
+                principal,
+                "served"
+            );
+            Routed::Answered(response)
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn answer(
+        &self,
+        request: Request,
+        snapshot: Result<Arc<Snapshot>, Fault>,
+        found: Option<Arc<App>>,
+        id: &str,
+        log: &mut LogFields,
+    ) -> Response<BoxBody> {
+        let Some(app) = found else {
+            return whole(self.no_app(&request, snapshot.err(), id));
+        };
+        match self.serve(request, &app, id, log).await {
+            Ok(response) => response,
+            Err(fault) => {
+                log_fault(&fault);
+                whole(answers::unavailable(&fault, id))
+            }
+        }
+    }
+
+    /// The answer under a name that no app has, and to requests that name no host.
+    fn no_app(&self, request: &Request, fault: Option<Fault>, id: &str) -> HttpResponse {
+        if let Some(fault) = fault {
+            log_fault(&fault);
+            return answers::unavailable(&fault, id);
+        }
+        match host::named(request.head()) {
+            Ok(host) => {
+                let host: String = host.chars().take(LOGGED_HOST).collect();
+                tracing::info!(host, "no app has this name");
+                page::problem(FrontCode::Misdirected, None, None, id)
+            }
+            Err(_) => page::problem(FrontCode::BadRequest, None, None, id),
+        }
+    }
+
+    /// Answers at the origin of `app`.
+    async fn serve(
+        &self,
+        mut request: Request,
+        app: &Arc<App>,
+        id: &str,
+        log: &mut LogFields,
+    ) -> Result<Response<BoxBody>, Fault> {
+        let Some(origin) = host::named(request.head()).ok().and_then(|host| app.origin_at(host)) else {
+            return Ok(whole(page::problem(FrontCode::BadRequest, None, None, id)));
+        };
+        let address = client_address::of_head(request.head(), self.shared.trusted_hops);
+        let body = request.path().starts_with(RESERVED).then(|| request.take_payload());
+        let head = request.head();
+        let client =
+            Client::of_request(address, header_text(&head.headers, "user-agent").unwrap_or_default(), None);
+        let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
+        let visit =
+            Visit { shared: &self.shared, app, origin, method, uri, headers, client: &client, address, id };
+        if let Some(body) = body {
+            return ours(&visit, body).await.map(whole);
+        }
+        // What an instance without a listener passes on would not end with its session.
+        if !self.shared.can_proxy {
+            let fault =
+                Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
+            return Ok(whole(answers::unavailable(&fault, id)));
+        }
+        let (found, kind) = match judge(&visit, log).await? {
+            Verdict::Pass { found, kind } => (found, kind),
+            Verdict::Refuse(response) => return Ok(whole(response)),
+        };
+        let user = found.as_ref().map(|scoped| &scoped.live.owner);
+        let user_id = user.map(|user| user.id.to_string()).unwrap_or_default();
+        let groups: Vec<&str> =
+            user.iter().flat_map(|user| user.groups.iter()).map(|group| group.as_str()).collect();
+        let identity =
+            user.map(|user| Identity { id: &user_id, email: &user.email, name: &user.name, groups: &groups });
+        let facts = ClientFacts { address, origin };
+        let sent = self.transport.forward(app, request, identity.as_ref(), &facts).await;
+        Ok(sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id))))
+    }
+}
+
+/// What the rules say about a request.
+enum Verdict {
+    Pass {
+        /// The session whose user the app learns.
+        found: Option<ScopedSession<User>>,
+        kind: RequestKind,
+    },
+    Refuse(HttpResponse),
+}
+
+async fn judge(visit: &Visit<'_>, log: &mut LogFields) -> Result<Verdict, Fault> {
+    let hops = visit.shared.trusted_hops;
+    let headers = RequestHeaders::read(|name| header_text(visit.headers, name));
+    let method = visit.method.as_str();
+    let asked =
+        AccessRequest::new(method, visit.uri.path(), &headers, has_body(visit.headers), visit.address, hops);
+    let found = match visit.key() {
+        Some(key) => visit.find(&key, usage(&asked)).await?,
+        None => None,
+    };
+    log.note(found.as_ref());
+    let caller = found.as_ref().map(|scoped| Caller::of(&scoped.live, scoped.proved_at));
+    // No rule asks for the time of a visitor.
+    let now = found.as_ref().map_or(Moment(0), |scoped| scoped.live.moment());
+    let (answer, trace) = decide(visit.app, &asked, caller.as_ref(), now);
+    if let Answer::Pass { identity, .. } = answer {
+        let kind = asked.kind;
+        return Ok(Verdict::Pass { found: found.filter(|_| identity), kind });
+    }
+    if let (Answer::NotAllowed(_), Some(scoped)) = (answer, &found) {
+        visit.shared.accounts.apps.record_refusal(visit.app, &scoped.live, visit.client);
+    }
+    Ok(Verdict::Refuse(answers::refuse(
+        visit,
+        &Refusal { answer, trace, asked: &asked, caller: caller.as_ref() },
+    )))
+}
+
+/// Only use by a person counts: pages that refresh themselves keep no session alive.
+fn usage(asked: &AccessRequest<'_>) -> Use {
+    let counts = match asked.kind {
+        RequestKind::Navigation | RequestKind::Form => true,
+        RequestKind::Websocket | RequestKind::Preflight => false,
+        // A program sends no Sec-Fetch-Site.
+        RequestKind::Frame | RequestKind::Script => !is_safe(asked.method) || asked.fetch_site.is_none(),
+    };
+    if counts { Use::Counts } else { Use::Background }
+}
+
+/// Whether a body is announced (RFC 9112 §6.3).
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
+impl Front for FrontDoor {
+    fn is_portal(&self, head: &RequestHead) -> bool {
+        let host = head.headers.get(header::HOST).map(|host| host.as_bytes());
+        host == Some(self.shared.authority.as_bytes()) && head.uri.authority().is_none()
+    }
+
+    fn route(self: Rc<Self>, request: Request) -> LocalBoxFuture<'static, Routed> {
+        Box::pin(async move { self.choose(request).await })
+    }
+}
+
+/// A longer name in the log helps no one.
+const LOGGED_HOST: usize = 120;
+
+/// Whose session it was, for the log line.
+#[derive(Default)]
+struct LogFields {
+    session: Option<Uuid>,
+    principal: Option<Uuid>,
+}
+
+impl LogFields {
+    fn note(&mut self, found: Option<&ScopedSession<User>>) {
+        self.session = found.map(|scoped| scoped.live.record.handle.0);
+        self.principal = found.map(|scoped| scoped.live.owner.id.0);
+    }
+}
+
+/// The five paths of ours on every origin of an app.
+async fn ours(visit: &Visit<'_>, body: actix_http::Payload) -> Result<HttpResponse, Fault> {
+    let path = visit.uri.path().strip_prefix(RESERVED).unwrap_or_default();
+    let allowed = match path {
+        "in" | "enter" => "GET",
+        "out" => "GET, POST",
+        _ => return Ok(visit.page(FrontCode::NotFound, page::PageContent::default())),
+    };
+    if !allowed.split(", ").any(|method| method == visit.method.as_str()) {
+        let mut response = visit.page(FrontCode::WrongMethod, page::PageContent::default());
+        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
+        return Ok(response);
+    }
+    match path {
+        "in" => handoff::begin(visit).await,
+        "enter" => handoff::enter(visit).await,
+        _ => leave::leave(visit, body).await,
+    }
+}
+
+/// The value of a header; empty if it is not text.
+pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+fn log_fault(fault: &Fault) {
+    match fault {
+        Fault::Bug(why) => tracing::error!(%why, "fault"),
+        fault => tracing::warn!(why = %fault, "fault"),
+    }
+}
+
+fn whole(response: HttpResponse) -> Response<BoxBody> {
+    response.map_into_boxed_body().into()
+}

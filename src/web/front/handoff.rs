@@ -1,0 +1,103 @@
+//! The handoff: how the origin of an app gets a key of its own for a session of the portal.
+//!
+//! 1. `/.latchkey/in` on the app's origin keeps a random state in this browser and redirects to the portal;
+//! 2. `/go/{slug}` on the portal (`pages/go.rs`) knows the session, and redirects back with a code;
+//! 3. `/.latchkey/enter` exchanges the code for a key, once, in the browser that has the state.
+
+use actix_web::HttpResponse;
+use actix_web::cookie::Cookie;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+
+use super::app_key;
+use super::page::{self, PageContent, PageLink};
+use super::visit::{Visit, component};
+use crate::apps::{EnterRefusal, EntryAttempt};
+use crate::db::{Fault, Refusable as _};
+use crate::secret;
+use crate::web::copy::front::{self, FrontCode};
+
+/// GET `/.latchkey/in`: to the portal. A browser that has a live key already gets a page: it must not be redirected
+/// again and again by a proxy that does not pass the key on.
+pub async fn begin(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+    let (to, fresh) = (visit.to(), visit.query("fresh") == Some("1"));
+    if !fresh && has_live_key(visit).await? {
+        let links = vec![PageLink::to(front::CONTINUE, to)];
+        return Ok(visit.page(FrontCode::KeyNotPassed, PageContent { links, ..PageContent::default() }));
+    }
+    let state = match app_key::state(visit.headers, visit.origin) {
+        Some(state) => state,
+        None => app_key::new_state().map_err(Fault::bug)?,
+    };
+    let portal = visit.shared.public.link(&format!(
+        "/go/{}?state={}&at={}&to={}{}",
+        visit.app.slug,
+        secret::encode(&secret::sha256(state.as_bytes())),
+        component(&visit.origin.authority()),
+        component(&to),
+        if fresh { "&fresh=1" } else { "" },
+    ));
+    let mut response = page::redirect(StatusCode::FOUND, &portal);
+    set_cookie(&mut response, &app_key::state_cookie(visit.origin, &state));
+    Ok(response)
+}
+
+/// GET `/.latchkey/enter`: the code for a key. The code is spent by its first presentation, right or wrong.
+pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
+    let Some(state) = app_key::state(visit.headers, visit.origin) else {
+        // No query: without the state no code can be right.
+        let links = vec![PageLink::to(front::TRY_AGAIN, "/")];
+        return Ok(visit.page(FrontCode::NoStateCookie, PageContent { links, ..PageContent::default() }));
+    };
+    let attempt = EntryAttempt {
+        code: visit.query("code").unwrap_or_default().to_owned(),
+        app: visit.app.id,
+        slug: visit.app.slug.clone(),
+        origin: visit.origin.to_string(),
+        state_hash: secret::sha256(state.as_bytes()),
+    };
+    let entered = match visit.shared.accounts.apps.enter(attempt, visit.client.clone()).await.split()? {
+        Ok(entered) => entered,
+        Err(EnterRefusal) => {
+            let links = vec![PageLink::to(front::OPEN_APP, "/")];
+            return Ok(visit.page(FrontCode::CodeUsed, PageContent { links, ..PageContent::default() }));
+        }
+    };
+    let destination = format!("{}{}", visit.origin, entered.path);
+    let mut response = page::redirect(StatusCode::SEE_OTHER, &destination);
+    let secret = &visit.shared.secret;
+    if visit.key().is_some_and(|key| !key.is_of(secret, entered.user)) {
+        clear_site(visit, &mut response);
+    }
+    let keep_for = entered.remember.then(|| visit.shared.accounts.sessions().policy().absolute(true));
+    set_cookie(
+        &mut response,
+        &app_key::key_cookie(secret, visit.origin, &entered.key, entered.user, keep_for),
+    );
+    Ok(response)
+}
+
+async fn has_live_key(visit: &Visit<'_>) -> Result<bool, Fault> {
+    let Some(key) = visit.key() else { return Ok(false) };
+    Ok(visit.find(&key, latchkey_sessions::Use::Background).await?.is_some())
+}
+
+/// Removes what the app left in this browser for another user: its cache and storage, and the cookies that the operator
+/// named. Not the cookies of the whole domain, which belong to other sites as well.
+pub fn clear_site(visit: &Visit<'_>, response: &mut HttpResponse) {
+    let what = HeaderValue::from_static("\"cache\", \"storage\"");
+    response.headers_mut().insert(header::CLEAR_SITE_DATA, what);
+    for name in &visit.app.app_cookies {
+        let mut cookie =
+            Cookie::build(name.to_owned(), "").path("/").secure(visit.origin.is_https()).finish();
+        cookie.make_removal();
+        set_cookie(response, &cookie);
+    }
+}
+
+pub fn set_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
+    // Cannot fail: names are checked when they are configured, and values are ours.
+    if let Ok(value) = HeaderValue::from_str(&cookie.encoded().to_string()) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}

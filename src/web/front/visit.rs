@@ -1,0 +1,101 @@
+//! One request to the origin of an app, as the pages of ours on that origin need it.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::{Method, Uri};
+use latchkey_sessions::{ScopedSession, Use};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::app_key::PresentedAppKey;
+use super::page::{self, PageContent};
+use crate::apps::{App, AppOrigin};
+use crate::db::Fault;
+use crate::identity::{Client, User};
+use crate::web::copy::front::FrontCode;
+use crate::web::http::shared::Shared;
+use crate::web::http::{return_to, urlencoded};
+
+/// The paths that belong to us on every origin of an app.
+pub const RESERVED: &str = "/.latchkey/";
+
+/// All but the unreserved characters (RFC 3986 §2.3).
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+pub struct Visit<'r> {
+    pub shared: &'r Shared,
+    pub app: &'r App,
+    pub origin: &'r AppOrigin,
+    pub method: &'r Method,
+    pub uri: &'r Uri,
+    pub headers: &'r HeaderMap,
+    pub client: &'r Client,
+    /// The IP address of the client, as far as it is known.
+    pub address: Option<IpAddr>,
+    /// Identifies the request in the log and on pages.
+    pub id: &'r str,
+}
+
+impl Visit<'_> {
+    pub fn key(&self) -> Option<PresentedAppKey> {
+        PresentedAppKey::of(self.headers, self.origin)
+    }
+
+    /// The live session of the key, if the key is for this app and this origin.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn find(&self, key: &PresentedAppKey, use_: Use) -> Result<Option<ScopedSession<User>>, Fault> {
+        let found = self.shared.accounts.sessions().find_scoped(key.key(), self.app.id.0, use_).await?;
+        Ok(found.filter(|scoped| self.origin.is(&scoped.origin)))
+    }
+
+    /// A page of ours about this app.
+    pub fn page(&self, code: FrontCode, content: PageContent) -> HttpResponse {
+        page::page(code, Some(self.app), content, self.id)
+    }
+
+    pub fn query(&self, name: &str) -> Option<&str> {
+        urlencoded::first(self.uri.query().unwrap_or_default(), name)
+    }
+
+    /// Where this user goes on: the path in `to`, or `/`.
+    pub fn to(&self) -> String {
+        let given = self.query("to").and_then(|to| urlencoded::decode(to.as_bytes()).ok());
+        given.and_then(|to| local_path(&to).map(str::to_owned)).unwrap_or_else(|| "/".to_owned())
+    }
+
+    /// The address of this request, as a path with its query.
+    pub fn path_and_query(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |path| path.as_str())
+    }
+
+    /// The address on this origin where a log-in for this request begins. `fresh`: the user has to confirm.
+    pub fn log_in_url(&self, fresh: bool) -> String {
+        let to = local_path(self.path_and_query()).unwrap_or("/");
+        let fresh = if fresh { "fresh=1&" } else { "" };
+        format!("{}{RESERVED}in?{fresh}to={}", self.origin, component(to))
+    }
+
+    /// Whether a page of this origin sent the form. A client that sends neither header is no browser.
+    pub fn is_same_origin(&self) -> bool {
+        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
+            (Some(site), _) if site != "same-origin" => false,
+            (site, Some(origin)) => self.origin.is(origin) || origin == "null" && site.is_some(),
+            _ => true,
+        }
+    }
+}
+
+/// `raw`, if every browser takes it for a path of the app. Our own paths are no destination.
+pub fn local_path(raw: &str) -> Option<&str> {
+    return_to::safe(raw).filter(|path| !path.starts_with(RESERVED))
+}
+
+/// `text` for the value of a parameter.
+pub fn component(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, COMPONENT).into()
+}

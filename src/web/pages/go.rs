@@ -1,0 +1,144 @@
+//! GET `/go/{slug}`: the portal's part of a handoff (`front/handoff.rs`), and the link to an app on our own pages.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use askama::Template;
+use serde::Deserialize;
+
+use crate::apps::{
+    AccessRequest, Answer, App, AppOrigin, Caller, NewEntry, RequestHeaders, RequestKind, decide,
+};
+use crate::db::Fault;
+use crate::identity::LiveUser;
+use crate::secret;
+use crate::web::copy::{self, front::FrontCopy};
+use crate::web::front;
+use crate::web::http::error::Error;
+use crate::web::http::path::Path;
+use crate::web::http::request_state::RequestState;
+use crate::web::http::{client_address, flash, return_to};
+use crate::web::pages::context::RequestContext;
+use crate::web::pages::page::{self, Page};
+use crate::web::session::guard::Visitor;
+
+#[derive(Deserialize)]
+pub struct BySlug {
+    slug: String,
+}
+
+#[derive(Template)]
+#[template(path = "go.html")]
+struct GoPage<'a> {
+    page: Page,
+    name: &'a str,
+    target: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "go_refused.html")]
+struct GoRefusedPage<'a> {
+    page: Page,
+    name: &'a str,
+    copy: FrontCopy,
+    email: &'a str,
+    why: String,
+    set_up: bool,
+    request_id: &'a str,
+}
+
+pub async fn to_app(
+    visitor: Visitor,
+    ctx: RequestContext,
+    path: Path<BySlug>,
+) -> Result<HttpResponse, Error> {
+    let here = ctx.request.uri().path_and_query().map(|path| path.as_str());
+    let next = || here.and_then(return_to::safe).map(str::to_owned);
+    let Some(live) = visitor.session else { return Err(Error::LogIn { next: next() }) };
+    let snapshot = ctx.accounts().apps.snapshot().await?;
+    let app = snapshot.by_slug(&path.0.slug).filter(|app| app.enabled).ok_or(Error::NotFound)?;
+    if ctx.query("fresh") == "1" && app.shortest_fresh().is_some_and(|fresh| !live.confirmed_within(fresh)) {
+        return Err(Error::Confirm { next: next() });
+    }
+    let state = ctx.query("state");
+    if state.is_empty() {
+        let first = app.origins.first().ok_or(Error::NotFound)?;
+        return open(&ctx, app, &format!("{first}/"));
+    }
+    let (origin, state_hash) = handoff(app, &ctx.query("at"), &state).ok_or(Error::NotFound)?;
+    let to = ctx.query("to");
+    let to = front::local_path(&to).unwrap_or("/");
+    if let Some(refused) = refusal(&ctx, app, to, &live)? {
+        return Ok(refused);
+    }
+    let code = ctx.accounts().apps.begin_entry(NewEntry {
+        session: live.record.handle,
+        app: app.id,
+        origin: origin.to_string(),
+        state_hash,
+        path: to.to_owned(),
+        proved_at: live.record.confirmed_at,
+    });
+    open(&ctx, app, &format!("{origin}{}enter?code={}", front::RESERVED, code.await?))
+}
+
+/// The origin and the hash that the app's side of the handoff sent.
+fn handoff<'a>(app: &'a App, at: &str, state: &str) -> Option<(&'a AppOrigin, [u8; 32])> {
+    let origin = app.origins.iter().find(|origin| origin.authority() == at)?;
+    Some((origin, secret::decode(state)?))
+}
+
+/// What the rules say about opening `to`, unless they let the user in. A page of the app repeats the decision.
+fn refusal(
+    ctx: &RequestContext,
+    app: &App,
+    to: &str,
+    live: &LiveUser,
+) -> Result<Option<HttpResponse>, Error> {
+    let path = to.split(['?', '#']).next().unwrap_or(to);
+    let hops = ctx.shared.trusted_hops;
+    let headers = RequestHeaders::read(|name| front::header_text(ctx.request.headers(), name));
+    let asked = AccessRequest {
+        kind: RequestKind::Navigation,
+        origin: None,
+        fetch_site: None,
+        ..AccessRequest::new("GET", path, &headers, false, client_address::of(&ctx.request, hops), hops)
+    };
+    let (answer, trace) =
+        decide(app, &asked, Some(&Caller::of(live, live.record.confirmed_at)), live.moment());
+    let code = match answer {
+        Answer::Pass { .. } | Answer::LogIn => return Ok(None),
+        Answer::Confirm { .. } => {
+            let here = ctx.request.uri().path_and_query().map(|path| path.as_str());
+            return Err(Error::Confirm { next: here.and_then(return_to::safe).map(str::to_owned) });
+        }
+        answer => front::code_of(answer),
+    };
+    let template = GoRefusedPage {
+        page: ctx.page(),
+        name: &app.name,
+        copy: code.copy(),
+        email: &live.owner.email,
+        why: copy::apps::why_refused(app, &trace).unwrap_or_default(),
+        set_up: front::can_set_up(code),
+        request_id: &RequestState::of(&ctx.request).id,
+    };
+    Ok(Some(page::show(StatusCode::FORBIDDEN, &template)?))
+}
+
+/// Sends the browser to `target`. A form of ours may not be redirected to another site (`form-action 'self'`), so after
+/// a log-in a page leads there.
+fn open(ctx: &RequestContext, app: &App, target: &str) -> Result<HttpResponse, Error> {
+    let site = ctx.request.headers().get("sec-fetch-site");
+    let is_from_our_form = site.is_none_or(|site| site == "same-origin");
+    let mut response = if is_from_our_form {
+        let mut response = page::ok(&GoPage { page: ctx.page(), name: &app.name, target })?;
+        let refresh = HeaderValue::from_str(&format!("0; url={target}")).map_err(Fault::bug)?;
+        response.headers_mut().insert(HeaderName::from_static("refresh"), refresh);
+        response
+    } else {
+        flash::see_other(target)
+    };
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}

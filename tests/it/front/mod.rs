@@ -1,0 +1,7 @@
+//! Apps behind the front door: the handoff, who gets in, and what the app receives.
+
+mod answers;
+mod handoff;
+mod identity;
+mod leave;
+mod support;
