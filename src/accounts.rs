@@ -65,7 +65,7 @@ impl Accounts {
         let registration = Registration::new(&notices, &throttle, &passwords, settings);
         let admin = Administration::new(&login);
         let groups = Groups::new(&sessions);
-        let apps = Apps::new(&sessions, settings);
+        let apps = Apps::new(&sessions, mailer.origin(), settings);
         let maintenance = Maintenance::new(&users, &login, settings);
         Ok(Self {
             db,

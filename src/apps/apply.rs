@@ -5,12 +5,12 @@ use diesel::pg::PgConnection;
 use uuid::Uuid;
 
 use crate::apps::app::App;
+use crate::apps::app_refusal::{AppRefusal, FileRefusal};
 use crate::apps::choices::AppSource;
 use crate::apps::difference::{AppDifference, difference};
 use crate::apps::file::AppsFile;
 use crate::apps::ids::Slug;
 use crate::apps::queries;
-use crate::apps::refusal::{AppRefusal, FileRefusal};
 use crate::apps::service::Apps;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _};
@@ -116,8 +116,7 @@ impl Apps {
             let others = kept.iter().copied().chain(wanted.iter().filter(|other| other.id != app.id));
             let others: Vec<App> = others.cloned().collect();
             let before = stored.iter().find(|before| before.id == app.id);
-            self.check_with_groups(conn, app, &others, before, &groups)
-                .map_refusal(|why| why.of(app.slug.as_str()))?;
+            self.check(conn, app, &others, before, &groups).map_refusal(|why| why.of(app.slug.as_str()))?;
         }
         let before = |app: &App| stored.iter().find(|before| before.id == app.id).cloned();
         let steps = wanted.iter().map(|app| (before(app), Some(app.clone())));
@@ -169,16 +168,9 @@ fn write(
             (None, None) => {}
         }
     }
-    for group in &applied.groups {
-        NewEvent::by_administration(AuditAction::GroupAdded, None, client)
-            .data(&EventDetail::Group { group: group.to_string(), note: None })
-            .write(conn)?;
-    }
-    if applied.apps.is_empty() {
-        return Ok(());
-    }
+    let groups = applied.groups.iter().map(ToString::to_string).collect();
     let changes = applied.apps.iter().map(|difference| difference.change.clone()).collect();
     NewEvent::by_administration(AuditAction::AppsApplied, None, client)
-        .data(&EventDetail::AppsApplied { applied: changes })
+        .data(&EventDetail::AppsApplied { applied: changes, groups })
         .write(conn)
 }

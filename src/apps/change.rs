@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use diesel::pg::PgConnection;
 
 use crate::apps::app::App;
+use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
 use crate::apps::check::check;
 use crate::apps::choices::AppSource;
 use crate::apps::difference::difference;
 use crate::apps::ids::AppId;
 use crate::apps::queries;
-use crate::apps::refusal::{AppRefusal, RuleRefusal};
 use crate::apps::rule::{Access, Rule};
 use crate::apps::service::Apps;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
@@ -35,7 +35,7 @@ impl Apps {
                 if app.upstream.is_some() && !apps.may_set_upstreams(actor) {
                     return refuse(AppRefusal::UpstreamNotAllowed);
                 }
-                apps.check(tx, &app, &others, None)?;
+                apps.check(tx, &app, &others, None, &[])?;
                 queries::insert_app(tx, &app)?;
                 tx.invalidates();
                 Ok(record(tx, AuditAction::AppAdded, None, Some(&app), actor, &client)?)
@@ -73,7 +73,7 @@ impl Apps {
                 if after == before {
                     return Ok(());
                 }
-                apps.check(tx, &after, &others, Some(&before))?;
+                apps.check(tx, &after, &others, Some(&before), &[])?;
                 queries::delete_parts(tx, after.id)?;
                 queries::update_app(tx, &after)?;
                 apps.end_keys(tx, &before, Some(&after))?;
@@ -116,20 +116,23 @@ impl Apps {
     /// Refuses an app that must not be stored beside `others`.
     ///
     /// * `before`: its state before. A user who was deleted since may stay in a rule.
+    /// * `added`: the groups that the same transaction adds.
     pub(super) fn check(
         &self,
         conn: &mut PgConnection,
         app: &App,
         others: &[App],
         before: Option<&App>,
+        added: &[GroupName],
     ) -> Result<(), Failed<AppRefusal>> {
         check(app, &self.portal, others).map_err(Failed::Refused)?;
-        let names: BTreeSet<&GroupName> =
-            app.rules.iter().flat_map(|rule| rule.access.groups()).collect();
+        let names: BTreeSet<&GroupName> = app.rules.iter().flat_map(|rule| rule.access.groups()).collect();
         let names: Vec<&GroupName> = names.into_iter().collect();
         let existing = queries::existing_groups(conn, &names)?;
         for (at, rule) in app.rules.iter().enumerate() {
-            let missing = |name: &&GroupName| !existing.iter().any(|known| known == name.as_str());
+            let missing = |name: &&GroupName| {
+                !added.contains(name) && !existing.iter().any(|known| known == name.as_str())
+            };
             if let Some(name) = rule.access.groups().iter().find(missing) {
                 return refuse(RuleRefusal::UnknownGroup(name.clone()).at(at));
             }
@@ -184,7 +187,7 @@ fn record(
 ) -> Result<(), Fault> {
     match difference(before, after) {
         Some(difference) => NewEvent::by_administration(action, actor, client)
-            .data(&EventDetail::App(difference.change))
+            .data(&EventDetail::AppChanged(difference.change))
             .write(conn),
         None => Ok(()),
     }

@@ -1,9 +1,9 @@
 //! What must hold for an app before it is stored, apart from what the types hold.
 
 use crate::apps::app::App;
+use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
 use crate::apps::choices::{AppMode, RequiredFactor};
 use crate::apps::ours::Portal;
-use crate::apps::refusal::{AppRefusal, RuleRefusal};
 use crate::apps::rule::{Access, Rule};
 use crate::config::AppBounds;
 use crate::identity::Name;

@@ -33,11 +33,7 @@ pub(super) fn difference(before: Option<&App>, after: Option<&App>) -> Option<Ap
     let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
     let value = |fields: &Map<String, Value>, name: &String| fields.get(name).cloned().unwrap_or_default();
     let changes: Vec<FieldChange> = names
-        .map(|name| FieldChange {
-            field: name.clone(),
-            from: value(&before, name),
-            to: value(&after, name),
-        })
+        .map(|name| FieldChange { field: name.clone(), from: value(&before, name), to: value(&after, name) })
         .filter(|change| change.from != change.to)
         .collect();
     let change = AppChange { app: slug.to_string(), changes };

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::apps::app::{App, AppLimits};
+use crate::apps::app_refusal::AppRefusal;
 use crate::apps::choices::{AppMode, AppSource, Explain, RemoteUser, UpstreamHost};
 use crate::apps::entry_duration::written;
 use crate::apps::header_names::{IdentityHeaderName, IdentityHeaders};
 use crate::apps::ids::Slug;
 use crate::apps::origin::AppOrigin;
-use crate::apps::refusal::AppRefusal;
 use crate::apps::rule::Rule;
 use crate::apps::rule_entry::RuleEntry;
 use crate::apps::upstream::Upstream;
@@ -196,9 +196,7 @@ impl HeadersEntry {
         let default = IdentityHeaders::default();
         let name = |text: Option<String>, default: IdentityHeaderName| match text {
             None => Ok(default),
-            Some(text) => {
-                IdentityHeaderName::parse(&text).map_err(|why| AppRefusal::Header { text, why })
-            }
+            Some(text) => IdentityHeaderName::parse(&text).map_err(|why| AppRefusal::Header { text, why }),
         };
         Ok(IdentityHeaders {
             user: name(self.user, default.user)?,
@@ -223,17 +221,12 @@ impl HeadersEntry {
 }
 
 fn parsed_origins(texts: &[String]) -> Result<Vec<AppOrigin>, AppRefusal> {
-    let origin = |text: &String| {
-        AppOrigin::parse(text).map_err(|why| AppRefusal::Origin { text: text.clone(), why })
-    };
+    let origin =
+        |text: &String| AppOrigin::parse(text).map_err(|why| AppRefusal::Origin { text: text.clone(), why });
     texts.iter().map(origin).collect()
 }
 
-fn duration(
-    text: &Option<String>,
-    field: &'static str,
-    default: Duration,
-) -> Result<Duration, AppRefusal> {
+fn duration(text: &Option<String>, field: &'static str, default: Duration) -> Result<Duration, AppRefusal> {
     match text {
         None => Ok(default),
         Some(text) => Span::parse(text).map(Span::std).ok_or(AppRefusal::Duration { field }),

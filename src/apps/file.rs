@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::apps::app::App;
+use crate::apps::app_refusal::{AppRefusal, FileRefusal};
 use crate::apps::entry::AppEntry;
 use crate::apps::ids::Slug;
-use crate::apps::refusal::{AppRefusal, FileRefusal};
 use crate::identity::UserId;
 
 /// The apps that a file lists, by slug.
@@ -35,10 +35,7 @@ impl AppsFile {
     /// The file that makes `apps`.
     ///
     /// * `user`: how a user is written.
-    pub(super) fn of<'a>(
-        apps: impl IntoIterator<Item = &'a App>,
-        user: &dyn Fn(UserId) -> String,
-    ) -> Self {
+    pub(super) fn of<'a>(apps: impl IntoIterator<Item = &'a App>, user: &dyn Fn(UserId) -> String) -> Self {
         let entry = |app: &App| (app.slug.to_string(), AppEntry::of(app, user));
         Self { apps: apps.into_iter().map(entry).collect() }
     }

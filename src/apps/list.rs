@@ -1,17 +1,17 @@
 //! Reads apps for pages and commands, and says what an operator should know about one.
 
+use crate::apps::Slug;
 use crate::apps::app::App;
+use crate::apps::app_refusal::AppWarning;
 use crate::apps::change::listed_users;
 use crate::apps::file::AppsFile;
 use crate::apps::origin::AppOrigin;
 use crate::apps::queries;
-use crate::apps::refusal::AppWarning;
 use crate::apps::rule::{Access, Rule};
 use crate::apps::service::Apps;
-use crate::apps::Slug;
 use crate::config::{RegistrationMode, UpstreamsFrom};
 use crate::db::Fault;
-use crate::identity::UserId;
+use crate::identity::{self, Email, User, UserId};
 
 impl Apps {
     /// All apps by slug, disabled ones too, as they are stored now.
@@ -41,6 +41,13 @@ impl Apps {
         Ok(AppsFile::of(&apps, &written))
     }
 
+    /// A user as sessions cache them, for a decision about a request that was not sent; `None` if there is no user with
+    /// this address, or they are disabled.
+    pub async fn user(&self, email: &Email) -> Result<Option<User>, Fault> {
+        let key = email.key().clone();
+        self.db.read(move |conn| identity::queries::user_at(conn, &key)).await
+    }
+
     /// What the names in the rules of an app are: the address of each user who still exists.
     pub async fn addresses_in(&self, app: &App) -> Result<Vec<(UserId, String)>, Fault> {
         let users: Vec<UserId> = listed_users(&app.rules).collect();
@@ -65,10 +72,8 @@ impl Apps {
     pub fn warnings(&self, app: &App) -> Vec<AppWarning> {
         let anyone = self.registration == RegistrationMode::Open
             && app.rules.iter().any(|rule| rule.access == Access::SignedIn);
-        let warnings = [
-            (anyone, AppWarning::AnyoneMayRegister),
-            (app.rules.is_empty(), AppWarning::NobodyAllowed),
-        ];
+        let warnings =
+            [(anyone, AppWarning::AnyoneMayRegister), (app.rules.is_empty(), AppWarning::NobodyAllowed)];
         warnings.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning).collect()
     }
 }

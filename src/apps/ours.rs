@@ -15,6 +15,10 @@ pub(super) struct Portal {
 }
 
 impl Portal {
+    pub(super) fn new(origin: &Origin, port: u16) -> Self {
+        Self { origin: origin.clone(), port }
+    }
+
     pub(super) fn has_host_of(&self, origin: &AppOrigin) -> bool {
         self.origin.host().eq_ignore_ascii_case(origin.host())
     }
@@ -39,10 +43,7 @@ impl Portal {
         };
         let portal = url::Url::parse(self.origin.as_str()).ok().and_then(|url| url.port());
         is_at(self.origin.host(), portal)
-            || apps
-                .into_iter()
-                .flat_map(|app| &app.origins)
-                .any(|origin| is_at(origin.host(), origin.port()))
+            || apps.into_iter().flat_map(|app| &app.origins).any(|origin| is_at(origin.host(), origin.port()))
     }
 }
 

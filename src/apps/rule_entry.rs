@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
 use crate::apps::choices::RequiredFactor;
 use crate::apps::entry_duration::written;
 use crate::apps::path::RulePath;
-use crate::apps::refusal::{AppRefusal, RuleRefusal};
 use crate::apps::rule::{Access, AccessList, PathMatch, Rule, RuleScope};
 use crate::config::Span;
 use crate::db::Failed;
@@ -104,9 +104,10 @@ impl RuleEntry {
         let groups = groups
             .map(|text| GroupName::parse(text).map_err(|_| RuleRefusal::Group { text: text.clone() }))
             .collect::<Result<_, _>>()?;
-        let role = self.role.as_ref().map(|text| {
-            Role::parse(text).ok_or_else(|| RuleRefusal::UnknownRole { text: text.clone() })
-        });
+        let role = self
+            .role
+            .as_ref()
+            .map(|text| Role::parse(text).ok_or_else(|| RuleRefusal::UnknownRole { text: text.clone() }));
         let list = AccessList { groups, users, role: role.transpose()? };
         match (self.access.as_deref(), list.is_empty()) {
             (None, true) => Err(RuleRefusal::NoAccess),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::apps::ours::Portal;
 use crate::apps::refusals::RecentRefusals;
 use crate::apps::snapshot::Snapshot;
 use crate::apps::snapshots::Snapshots;
-use crate::config::Settings;
+use crate::config::{Origin, RegistrationMode, Settings, UpstreamsFrom};
 use crate::db::{Db, Fault};
 use crate::identity::User;
 use latchkey_sessions::Store;
@@ -17,12 +18,27 @@ pub struct Apps {
     pub(super) sessions: Store<User>,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) refusals: Arc<RecentRefusals>,
+    pub(super) portal: Arc<Portal>,
+    pub(super) is_local: bool,
+    pub(super) upstreams_from: UpstreamsFrom,
+    pub(super) registration: RegistrationMode,
 }
 
 impl Apps {
-    pub(crate) fn new(sessions: &Store<User>, _settings: &Settings) -> Self {
+    /// * `origin`: of the portal, which in local mode is that of the running instance.
+    pub(crate) fn new(sessions: &Store<User>, origin: &Origin, settings: &Settings) -> Self {
         let snapshots = Arc::new(Snapshots::default());
-        Self { db: sessions.db().clone(), sessions: sessions.clone(), snapshots, refusals: Arc::default() }
+        sessions.observe(snapshots.clone());
+        Self {
+            db: sessions.db().clone(),
+            sessions: sessions.clone(),
+            snapshots,
+            refusals: Arc::default(),
+            portal: Arc::new(Portal::new(origin, settings.server.port)),
+            is_local: settings.is_local(),
+            upstreams_from: settings.apps.upstreams_from,
+            registration: settings.registration,
+        }
     }
 
     /// All apps: from memory while this instance has a lease, from the database otherwise.

@@ -1,16 +1,26 @@
 //! The current snapshot in memory, valid while the instance has its lease.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use tokio::sync::Mutex;
+use uuid::uuid;
 
 use crate::apps::queries;
 use crate::apps::snapshot::Snapshot;
 use crate::db::{Db, Fault};
 use crate::identity::User;
-use latchkey_sessions::Store;
+use latchkey_sessions::{Changes, Observer, Principal, Store};
+
+/// Under this principal, which no user has, the database announces every change of an app, an origin or a rule. The
+/// migration has the same id.
+const TOPIC: Principal = Principal(uuid!("a4b5d0c2-3f6e-5d17-9c08-1a7c4b3e0021"));
 
 #[derive(Default)]
 pub(super) struct Snapshots {
-    current: RwLock<Cached>,
+    cached: RwLock<Cached>,
+    /// Held while the apps are read, so that many requests at once read them once.
+    loading: Mutex<Option<Loaded>>,
 }
 
 #[derive(Default)]
@@ -20,21 +30,64 @@ struct Cached {
     generation: u64,
 }
 
+/// The last snapshot that was read from the database.
+struct Loaded {
+    /// When reading it began.
+    begun: Instant,
+    snapshot: Arc<Snapshot>,
+}
+
 impl Snapshots {
     pub(super) async fn load(&self, db: &Db, sessions: &Store<User>) -> Result<Arc<Snapshot>, Fault> {
-        let generation = {
-            let cached = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            match &cached.snapshot {
-                Some(snapshot) if sessions.has_lease() => return Ok(Arc::clone(snapshot)),
-                _ => cached.generation,
-            }
-        };
+        if let Some(snapshot) = self.current(sessions) {
+            return Ok(snapshot);
+        }
+        let asked = Instant::now();
+        let mut loading = self.loading.lock().await;
+        if let Some(snapshot) = self.current(sessions) {
+            return Ok(snapshot);
+        }
+        // Read by a request that waited before this one: as new as this one may ask for.
+        if let Some(loaded) = loading.as_ref().filter(|loaded| loaded.begun >= asked) {
+            return Ok(Arc::clone(&loaded.snapshot));
+        }
+        let (begun, generation) = (Instant::now(), self.read().generation);
         let snapshot = Arc::new(Snapshot::new(db.read(queries::all_apps).await?));
-        let mut cached = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *loading = Some(Loaded { begun, snapshot: Arc::clone(&snapshot) });
+        let mut cached = self.write();
         // What was read before a change was announced must not be kept.
         if cached.generation == generation {
             cached.snapshot = Some(Arc::clone(&snapshot));
         }
         Ok(snapshot)
+    }
+
+    /// The snapshot in memory, if it may be trusted. The lease is asked last: while it holds, every change that was
+    /// answered has been announced here.
+    fn current(&self, sessions: &Store<User>) -> Option<Arc<Snapshot>> {
+        let snapshot = self.read().snapshot.clone()?;
+        sessions.lease_moment().map(|_| snapshot)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Cached> {
+        self.cached.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Cached> {
+        self.cached.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Snapshots {
+    fn invalidated(&self, changes: Changes<'_>) {
+        let is_ours = match changes {
+            Changes::Everything => true,
+            Changes::Principals(principals) => principals.contains(&TOPIC),
+        };
+        if is_ours {
+            let mut cached = self.write();
+            cached.snapshot = None;
+            cached.generation += 1;
+        }
     }
 }

@@ -169,7 +169,11 @@ async fn role(accounts: &Accounts, email: &str, role: Role) -> Result<(), Failur
         .set_role(None, find(accounts, email).await?, role, Client::operator())
         .await
         .map_err(failed)?;
-    print_line!("{email} is now {}.", role.as_str());
+    let role = match role {
+        Role::Member => "a member",
+        Role::Admin => "an administrator",
+    };
+    print_line!("{email} is now {role}.");
     Ok(())
 }
 

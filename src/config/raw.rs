@@ -25,6 +25,16 @@ choice! {
     }
 }
 
+choice! {
+    /// Who may set the upstreams of apps.
+    #[derive(Default)]
+    UpstreamsFrom {
+        #[default]
+        File = "file",
+        Admin = "admin",
+    }
+}
+
 documented! {
     /// What an operator may write in `latchkey.toml` or as `LATCHKEY__SECTION__KEY`.
     #[derive(Default, Deserialize, Serialize)]
@@ -58,6 +68,18 @@ documented! {
         pub(super) tokens: LinkLifetimes,
         pub(super) leaving: DeletionSettings,
         pub(super) audit: AuditSettings,
+        pub(super) apps: RawApps,
+    }
+}
+
+documented! {
+    #[derive(Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct RawApps {
+        /// Where the upstreams of [apps](apps.md) may be set: `file` (in a file of apps and on the command line) or `admin`
+        /// (also by administrators, on pages). An upstream is a request from your network, so it is not for everyone who
+        /// may administer users.
+        pub(super) upstreams_from: UpstreamsFrom,
     }
 }
 

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::local_secret::{self, IfMissing};
 use super::problems::Problems;
 use super::raw::RawSettings;
-use super::settings::{ServerSettings, Settings};
+use super::settings::{AppsSettings, ServerSettings, Settings};
 use super::sources::{Source, Sources};
 use super::variables::Variables;
 use super::{Misconfigured, Origin, Pooler, Profile, Switch, sizes};
@@ -133,6 +133,10 @@ pub(super) fn resolve(
         tokens: written.tokens,
         leaving: written.leaving,
         audit,
+        apps: AppsSettings {
+            upstreams_from: written.apps.upstreams_from,
+            file: variables.get("LATCHKEY_APPS").map(PathBuf::from),
+        },
         sources,
     })
 }

@@ -13,7 +13,7 @@ use super::limits::{
 use super::mail::{MailSettings, Transport};
 use super::origin::Origin;
 use super::problems::Misconfigured;
-use super::raw::RegistrationMode;
+use super::raw::{RegistrationMode, UpstreamsFrom};
 use super::sources::{Source, Sources};
 use crate::secret::Secret;
 
@@ -44,7 +44,16 @@ pub struct Settings {
     pub tokens: LinkLifetimes,
     pub leaving: DeletionSettings,
     pub audit: AuditSettings,
+    pub apps: AppsSettings,
     pub(super) sources: Sources,
+}
+
+/// The settings about apps behind Latchkey.
+#[derive(Clone, Default)]
+pub struct AppsSettings {
+    pub upstreams_from: UpstreamsFrom,
+    /// The file of apps that is applied at the start, from the variable `LATCHKEY_APPS`.
+    pub file: Option<PathBuf>,
 }
 
 #[derive(Clone)]

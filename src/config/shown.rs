@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::limits::{
     AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, RawSessions, ThrottleLimits,
 };
-use super::raw::{RawMetrics, RawServer, RawSettings};
+use super::raw::{RawApps, RawMetrics, RawServer, RawSettings};
 use super::sources::{Source, variable};
 use super::{Settings, Switch, database, mail};
 
@@ -95,6 +95,7 @@ fn about(path: &str) -> &'static [&'static str] {
         "tokens" => LinkLifetimes::ABOUT,
         "leaving" => DeletionSettings::ABOUT,
         "audit" => AuditSettings::ABOUT,
+        "apps" => RawApps::ABOUT,
         _ => RawSettings::ABOUT,
     };
     group.iter().find(|(name, _)| *name == key).map_or(&[], |(_, about)| about)
@@ -146,6 +147,7 @@ impl Serialize for Settings {
             "tokens": self.tokens,
             "leaving": self.leaving,
             "audit": self.audit,
+            "apps": { "upstreams_from": self.apps.upstreams_from },
         })
         .serialize(serializer)
     }

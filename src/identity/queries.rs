@@ -43,22 +43,38 @@ fn session_user((user, groups, totp, passkey): SessionUser) -> Result<User, Faul
     Ok(User { id: UserId(id), name: name.into(), email: email.into(), role, groups, factors })
 }
 
+/// The user columns of a query on `users`, as [`session_user`] reads them.
+macro_rules! session_user_columns {
+    () => {{
+        let groups = group_members::table
+            .filter(group_members::user_id.eq(users::id))
+            .select(group_members::group_name);
+        let apps = totp::table.filter(totp::user_id.eq(users::id)).filter(totp::active_at.is_not_null());
+        let keys = passkeys::table.filter(passkeys::user_id.eq(users::id));
+        (SessionUserColumns::as_select(), array::<Text, _>(groups), exists(apps), exists(keys))
+    }};
+}
+
 /// The live sessions of `keys` with their users, in one query, without those of disabled users.
 pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<User>>, Fault> {
-    let groups = group_members::table
-        .filter(group_members::user_id.eq(session_rows::principal))
-        .select(group_members::group_name);
-    let apps =
-        totp::table.filter(totp::user_id.eq(session_rows::principal)).filter(totp::active_at.is_not_null());
-    let keys_of_user = passkeys::table.filter(passkeys::user_id.eq(session_rows::principal));
-    let user =
-        (SessionUserColumns::as_select(), array::<Text, _>(groups), exists(apps), exists(keys_of_user));
     let rows = latchkey_sessions::live_sessions!(User::KIND, query_keys(keys))
         .inner_join(users::table.on(dsl::id.eq(session_rows::principal)))
         .filter(dsl::disabled_at.is_null())
-        .select(latchkey_sessions::live_columns!(user))
+        .select(latchkey_sessions::live_columns!(session_user_columns!()))
         .load(conn)?;
     owned::<SessionUser, User>(rows, session_user)
+}
+
+/// The user of a mailbox as sessions cache them; `None` if the user is disabled.
+pub(crate) fn user_at(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<User>, Fault> {
+    let Some(id) = user_id(conn, email_key)? else { return Ok(None) };
+    let row: Option<SessionUser> = users::table
+        .filter(dsl::id.eq(id.0))
+        .filter(dsl::disabled_at.is_null())
+        .select(session_user_columns!())
+        .first(conn)
+        .optional()?;
+    row.map(session_user).transpose()
 }
 
 /// The email recipient for a user; `None` if the user is disabled.

@@ -6,51 +6,64 @@ use crate::config::{LinkLifetimes, Span};
 use crate::secret::TokenHash;
 use latchkey_sessions::Handle;
 
-/// The purpose of a link that works once (docs/decisions/tokens.md).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkPurpose {
-    Unlock,
-    NotMe,
-    ConfirmEmail,
-    UndoEmail,
-    UndoFactor,
+macro_rules! purposes {
+    ($($(#[$doc:meta])* $name:ident = $stored:literal, $path:literal, $lifetime:ident, $several:ident);* $(;)?) => {
+        /// The purpose of a link that works once (docs/decisions/tokens.md).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum LinkPurpose { $($(#[$doc])* $name),* }
+
+        impl LinkPurpose {
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name in the database.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $stored),* }
+            }
+
+            /// The path of its page.
+            pub fn path(self) -> &'static str {
+                match self { $(Self::$name => $path),* }
+            }
+
+            /// How long it works.
+            pub(super) fn lifetime(self, lifetimes: &LinkLifetimes) -> Span {
+                match self { $(Self::$name => lifetimes.$lifetime),* }
+            }
+
+            fn several(self) -> Several {
+                match self { $(Self::$name => Several::$several),* }
+            }
+        }
+    };
+}
+
+// The name in the database, the path, the lifetime, and what a second link does to the first one.
+purposes! {
+    Unlock = "unlock", "/unlock", undo_for, Replace;
+    NotMe = "not-me", "/not-me", undo_for, Keep;
+    ConfirmEmail = "confirm-email", "/confirm-email", verify_for, Replace;
+    UndoEmail = "undo-email", "/undo-email", undo_for, Keep;
+    UndoFactor = "undo-factor", "/undo-factor", undo_for, Keep;
+}
+
+/// What a newer link of the same purpose does to older ones of the user.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Several {
+    Replace,
+    /// They refer to different events: an attacker who changes the email address twice must not take away the link
+    /// that restores the first one.
+    Keep,
 }
 
 impl LinkPurpose {
-    /// The name in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unlock => "unlock",
-            Self::NotMe => "not-me",
-            Self::ConfirmEmail => "confirm-email",
-            Self::UndoEmail => "undo-email",
-            Self::UndoFactor => "undo-factor",
-        }
+    /// The purpose of the page at `path`.
+    pub fn at(path: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|purpose| purpose.path() == path)
     }
 
-    /// The path of its page.
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Unlock => "/unlock",
-            Self::NotMe => "/not-me",
-            Self::ConfirmEmail => "/confirm-email",
-            Self::UndoEmail => "/undo-email",
-            Self::UndoFactor => "/undo-factor",
-        }
-    }
-
-    /// How long it works.
-    pub(super) fn lifetime(self, lifetimes: &LinkLifetimes) -> Span {
-        match self {
-            Self::ConfirmEmail => lifetimes.verify_for,
-            Self::Unlock | Self::NotMe | Self::UndoEmail | Self::UndoFactor => lifetimes.undo_for,
-        }
-    }
-
-    /// Whether a newer link replaces an older one. The others refer to different events: an attacker who changes the
-    /// email address twice must not take away the link that restores the first one.
+    /// Whether a newer link replaces an older one.
     pub(super) fn is_replaced(self) -> bool {
-        matches!(self, Self::Unlock | Self::ConfirmEmail)
+        self.several() == Several::Replace
     }
 }
 

@@ -28,12 +28,8 @@ use crate::config::{Settings, blocking_threads, connections_of};
 use front::FrontDoor;
 use http::request_counts::RequestCounts;
 use http::request_layer::request_layer;
-<<<<<<< HEAD
 use http::server::Front;
-use http::{assets, error, server};
-=======
 use http::{assets, error};
->>>>>>> proxy
 use ops::{doctor, health};
 use pages::error_page::with_error_page;
 use proxy::{Transport, TransportShared};

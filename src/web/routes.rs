@@ -24,12 +24,14 @@ use super::session::form_session::{self, with_form_session};
 use super::session::guard::{Admin, Confirmed, Guard, GuardKind, Pending, SignedIn, Visitor};
 use super::session::receive::{self, FormPages, Redraw};
 use super::session::with_session::with_session;
+use crate::notices::LinkPurpose;
 
 pub use super::http::request_state::Face;
 
 /// The rows of a deployed server with every optional part enabled.
 pub fn table() -> Vec<Route> {
     let mut rows = product_table();
+    rows.extend(link_table());
     rows.extend(compare_table());
     rows
 }
@@ -67,16 +69,6 @@ fn product_table() -> Vec<Route> {
         Visitor  ::get ("/forgot-password/sent",                 reset_password::sent),
         Visitor  ::get ("/reset-password",                       reset_password::form),
         Visitor  ::post("/reset-password",                       reset_password::submit),
-        Visitor  ::get ("/unlock",                               links::unlock_form),
-        Visitor  ::post("/unlock",                               links::unlock),
-        Visitor  ::get ("/not-me",                               links::not_me_form),
-        Visitor  ::post("/not-me",                               links::not_me),
-        Visitor  ::get ("/confirm-email",                        links::confirm_email_form),
-        Visitor  ::post("/confirm-email",                        links::confirm_email),
-        Visitor  ::get ("/undo-email",                           links::undo_email_form),
-        Visitor  ::post("/undo-email",                           links::undo_email),
-        Visitor  ::get ("/undo-factor",                          links::undo_factor_form),
-        Visitor  ::post("/undo-factor",                          links::undo_factor),
 
         SignedIn ::get ("/account",                              account::profile::form),
         SignedIn ::form("/account/profile",                      account::profile::submit, account::profile::again),
@@ -120,6 +112,14 @@ fn product_table() -> Vec<Route> {
         Admin    ::form("/admin/invitations",                    admin::invitations::invite, admin::invitations::again),
         Admin    ::post("/admin/invitations/{id}/withdraw",      admin::invitations::withdraw),
     ]
+}
+
+/// The pages of mailed links: a form and its submission for each purpose.
+fn link_table() -> Vec<Route> {
+    let rows = |purpose: &LinkPurpose| {
+        [Visitor::get(purpose.path(), links::form), Visitor::post(purpose.path(), links::submit)]
+    };
+    LinkPurpose::ALL.iter().flat_map(rows).collect()
 }
 
 /// Rows that exist unless `LATCHKEY__COMPARE` is off.
@@ -294,6 +294,7 @@ pub fn mount(config: &mut web::ServiceConfig, shared: &Shared) {
 
 fn by_path(shared: &Shared) -> Vec<PathRoutes> {
     let mut rows = product_table();
+    rows.extend(link_table());
     if shared.lab.is_some() {
         rows.extend(compare_table());
     }

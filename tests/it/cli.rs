@@ -217,7 +217,7 @@ async fn a_change_of_role_shows_on_the_next_request_and_the_last_administrator_s
         assert_eq!(ran.refused(), "this is the last administrator: promote another user first");
     }
     let ran = latchkey.run(&["user", "promote", ada.email]);
-    assert_eq!(ran.well(), ["ada@example.org is now admin."]);
+    assert_eq!(ran.well(), ["ada@example.org is now an administrator."]);
     browser.get("/admin").await.is(200);
     latchkey.run(&["user", "demote", grace.email]).well();
     latchkey.run(&["user", "demote", ada.email]).refused();

@@ -117,7 +117,7 @@ async fn after_a_hundred_wrong_passwords_not_even_the_right_one_opens_until_its_
     let letter = app.letter(ada.email, subjects::PASSWORD_LOCKED).await;
     assert!(letter.text.contains("100 wrong passwords were entered"), "{}", letter.text);
     assert!(
-        letter.text.contains("From browsers that you haven't used before, your password no longer works"),
+        letter.text.contains("In browsers that you haven't used before, your password no longer works"),
         "{}",
         letter.text
     );
@@ -239,7 +239,7 @@ async fn a_thief_in_one_known_lane_leaves_ten_tries_to_another_and_a_hundred_are
     guess(&mut stolen, ada.email, 15).await;
     assert_eq!(failures(&app, "browser:"), 10);
     let letter = app.letter(ada.email, subjects::PASSWORD_LOCKED).await;
-    assert!(letter.text.contains("From that browser, your password no longer works"), "{}", letter.text);
+    assert!(letter.text.contains("In that browser, your password no longer works"), "{}", letter.text);
     assert!(!gets_in(&mut stolen, &ada).await);
     guess(&mut second, ada.email, 9).await;
     guess(&mut app.browser(), ada.email, 90).await;

@@ -5,7 +5,7 @@ mod read;
 mod rows;
 mod write;
 
-pub(super) use read::{all_apps, user_by_email};
+pub(super) use read::all_apps;
 pub(super) use write::{
     addresses, delete_app, delete_parts, existing_groups, existing_users, insert_app, insert_groups,
     lock_apps, update_app,

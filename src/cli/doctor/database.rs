@@ -286,8 +286,11 @@ fn instances(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     let wanted = i64::from(each) * i64::try_from(call.instances.max(1)).unwrap_or(1);
     let room = i64::from(server.connections);
     let seen = format!(
-        "{} instances, the last answered after {:.1} ms; {} of {room} connections in use, up to {each} per instance",
-        call.instances,
+        "{}, the last answered after {:.1} ms; {} of {room} connections in use, up to {each} per instance",
+        match call.instances {
+            1 => "1 instance".to_owned(),
+            more => format!("{more} instances"),
+        },
         call.took.as_secs_f64() * 1000.0,
         server.connected,
     );

@@ -5,6 +5,7 @@ use crate::device;
 use crate::identity::LoginMethod;
 use crate::login::EndedSession;
 use crate::unicode::direction::isolated;
+use crate::web::copy::changes::{app_change, applied_changes, field_change};
 use crate::web::copy::moments::moment;
 
 /// The session that was ended, as far as the event tells: "The session on Firefox on Linux that began 1 May 2026, …".
@@ -58,6 +59,14 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
         Some(EventDetail::RecoveryCodes { codes_left }) => format!("{text}, {codes_left} left"),
         Some(EventDetail::Reason { reason }) => format!("{text}: {}", because(reason)),
         Some(EventDetail::App { app }) => format!("{text}: {app}"),
+        Some(EventDetail::AppChanged(change)) => format!("{text}: {}", app_change(&change)),
+        Some(EventDetail::AppsApplied { applied, groups }) => {
+            format!("{text}: {}", applied_changes(&applied, &groups))
+        }
+        Some(EventDetail::Group { group, note: Some(note) }) => {
+            format!("{text}: {group}, {}", field_change(&note))
+        }
+        Some(EventDetail::Group { group, note: None }) => format!("{text}: {group}"),
         Some(EventDetail::EndedSessions { .. }) | None => format!("{text}: {}", isolated(detail)),
     };
     match act {
@@ -139,6 +148,15 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
             "warn",
         ),
         AuditAction::FactorsReset => ("Second factors removed".into(), "bad"),
+        AuditAction::AppAdded => (with("App added"), "warn"),
+        AuditAction::AppChanged => (with("App changed"), "warn"),
+        AuditAction::AppRemoved => (with("App removed"), "warn"),
+        AuditAction::AppsApplied => (with("A file of apps was applied"), "warn"),
+        AuditAction::GroupAdded => (with("Group added"), "plain"),
+        AuditAction::GroupChanged => (with("Group changed"), "plain"),
+        AuditAction::GroupRemoved => (with("Group removed"), "warn"),
+        AuditAction::GroupJoined => (with("Joined a group"), "warn"),
+        AuditAction::GroupLeft => (with("Left a group"), "warn"),
     }
 }
 

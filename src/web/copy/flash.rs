@@ -57,7 +57,7 @@ flashes! {
     SessionEnded = "session-ended", "good", "That session has ended.";
     OthersEnded = "others-ended", "good", "All your other sessions have ended.";
     NoOthers = "no-others", "warn", "There were no other sessions to end.";
-    RoleChanged = "role-changed", "good", "The role has been changed. It takes effect with their next click.";
+    RoleChanged = "role-changed", "good", "The role has been changed. It takes effect on their next request.";
     Disabled = "disabled", "good", "The account has been disabled and all its sessions have ended.";
     Enabled = "enabled", "good", "The account has been enabled.";
     AllEnded = "all-ended", "good", "All their sessions have ended.";
@@ -79,7 +79,7 @@ flashes! {
     StepOff = "step-off", "good", "Your password alone logs you in again. We've emailed you about it.";
     StepUnchanged = "step-unchanged", "warn", "Nothing was changed, because your account has changed since you opened that page. Below is how you log in now.";
     PasskeyRenamed = "passkey-renamed", "good", "Your passkey has been renamed.";
-    PasskeyRemoved = "passkey-removed", "good", "That passkey no longer logs anyone in here. You can delete it from your device as well.";
+    PasskeyRemoved = "passkey-removed", "good", "Your passkey has been removed and no longer logs you in. You can delete it from your device as well.";
     Leaving = "leaving", "good", "All your sessions have ended and your account will be deleted. To keep it, log in before the date in our email.";
     Restored = "restored", "good", "Welcome back. Your account will not be deleted.";
     LabEnded = "lab-ended", "good", "The run has ended, and its data has been deleted.";

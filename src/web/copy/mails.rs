@@ -241,7 +241,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
                 Some(limit) => format!(" You can have {limit} sessions, so your oldest one was ended."),
                 None => String::new(),
             }),
-            advice: format!("If this was you, ignore this email. If not, secure your account: we'll end every session, undo what was added to your account since, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
+            advice: format!("If this was you, ignore this email. If not, secure your account: we'll end every session, undo what was added to your account since then, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
             button: "Secure my account",
             link: not_me.url.clone(),
             why: "We send this email when you log in with a new browser.",
@@ -256,7 +256,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
         },
         Notice::RepeatedFailures { failures, unlock } => NoticeText {
             subject: "Someone is guessing your password".into(),
-            what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. Further attempts from there now have to wait. Browsers that you have logged in with before are not affected."),
+            what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. From there, the next attempts have to wait. Browsers that you have logged in with before are not affected."),
             advice: "If this was you, you can try again right away with this link. If not, you don't have to do anything.".into(),
             button: "Let me try again",
             link: unlock.url.clone(),
@@ -269,7 +269,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             };
             NoticeText {
                 subject: "Your password is locked".into(),
-                what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. From {whence}, your password no longer works, not even the right one. {others} are not affected, and passkeys work everywhere."),
+                what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. In {whence}, your password no longer works, even if it is entered correctly. {others} are not affected, and passkeys work everywhere."),
                 advice: "Unlock your password with this link, or set a new one.".into(),
                 button: "Unlock my password",
                 link: unlock.url.clone(),

@@ -18,8 +18,11 @@
 //!
 //! A problem document for a script has the same code in its member `code`.
 
-pub(super) mod apps;
+pub(super) mod access;
+pub(super) mod app_choices;
+pub(super) mod app_refusals;
 pub(super) mod audit;
+mod changes;
 pub(super) mod errors;
 pub(super) mod flash;
 pub(super) mod front;

@@ -88,6 +88,11 @@ impl Fields {
         self.values.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
+    /// Whether the field has this value.
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        self.value(name) == value
+    }
+
     pub fn set(&mut self, name: &str, value: &str) {
         self.values.retain(|(key, _)| key != name);
         self.values.push((name.to_owned(), value.to_owned()));

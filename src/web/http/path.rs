@@ -33,3 +33,22 @@ pub struct ById {
 pub struct ByHandle {
     pub handle: Uuid,
 }
+
+/// By the short name of an app.
+#[derive(Deserialize)]
+pub struct BySlug {
+    pub slug: String,
+}
+
+/// A rule of an app, by its number on the page.
+#[derive(Deserialize)]
+pub struct ByRule {
+    pub slug: String,
+    pub number: usize,
+}
+
+/// By the name of a group.
+#[derive(Deserialize)]
+pub struct ByName {
+    pub name: String,
+}

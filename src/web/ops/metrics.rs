@@ -98,7 +98,7 @@ impl Collector for Scrape {
         self.database(&mut families)?;
         own_process_metrics(&mut families)?;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        families.gauge("latchkey_build_info", "Which version this is.", version, 1_u64)
+        families.gauge("latchkey_build_info", "The running version.", version, 1_u64)
     }
 }
 
@@ -107,24 +107,24 @@ impl Scrape {
         let requests = &self.shared.requests;
         families.counter(
             "latchkey_requests_total",
-            "Answers, by row of the route table and class of status.",
+            "Responses, by route and class of status.",
             requests.answers().map(|([method, route, guard], class, count)| {
                 ([method, route, guard, ("status", class)], count)
             }),
         )?;
         families.histogram(
             "latchkey_request_seconds",
-            "From the head of a request to its answer, by row of the route table.",
+            "Time from the head of a request to its response, by route.",
             requests.durations(),
         )?;
         families.counter(
             "latchkey_refusals_total",
-            "Requests that were turned away, by why.",
+            "Refused requests, by reason.",
             requests.refusals().map(|(why, count)| ([("why", why)], count)),
         )?;
         families.counter(
             "latchkey_log_ins_total",
-            "Steps of logging in, by the way taken and how they ended.",
+            "Log-in steps, by method and outcome.",
             self.shared
                 .accounts
                 .login
@@ -140,20 +140,25 @@ impl Scrape {
         let loads = [("hit", &counts.hits), ("miss", &counts.misses), ("bypass", &counts.bypasses)];
         families.counter(
             "latchkey_session_loads_total",
-            "Sessions looked for, by where.",
+            "Session lookups, by where the session came from.",
             loads.into_iter().map(|(from, count)| ([("from", from)], count.get())),
         )?;
         families.histogram(
             "latchkey_revocation_seconds",
-            "Until what was taken back was gone everywhere.",
+            "Time until every instance has dropped a revoked session.",
             [(UNLABELLED, &counts.invalidations)],
         )?;
         families.counter(
             "latchkey_revocations_run_out_total",
-            "Revocations that waited for a lease to run out.",
+            "Revocations that waited for a lease to expire.",
             [(UNLABELLED, counts.expiry_waits.get())],
         )?;
-        families.gauge("latchkey_sessions_cached", "Sessions in memory.", UNLABELLED, sessions.cached())?;
+        families.gauge(
+            "latchkey_sessions_cached",
+            "Sessions held in memory.",
+            UNLABELLED,
+            sessions.cached(),
+        )?;
         families.gauge(
             "latchkey_lease_held",
             "1 while sessions may be served from memory.",
@@ -175,7 +180,7 @@ impl Scrape {
         let refused = passwords.refused();
         families.counter(
             "latchkey_hashes_refused_total",
-            "Passwords that were not hashed, by why.",
+            "Passwords that were not hashed, by reason.",
             [("full", &refused.full), ("slow", &refused.slow)]
                 .into_iter()
                 .map(|(why, count)| ([("why", why)], count.get())),
@@ -183,7 +188,7 @@ impl Scrape {
         let mailed = self.shared.accounts.mailer().counts();
         families.counter(
             "latchkey_letters_total",
-            "Attempts to deliver a letter, by how they ended.",
+            "Attempts to deliver an email, by outcome.",
             [("delivered", &mailed.delivered), ("failed", &mailed.failed)]
                 .into_iter()
                 .map(|(outcome, count)| ([("outcome", outcome)], count.get())),
@@ -193,15 +198,10 @@ impl Scrape {
     fn database(&self, families: &mut Families<'_>) -> fmt::Result {
         let db = self.shared.accounts.db();
         let (used, size) = db.load();
-        families.gauge(
-            "latchkey_pool_connections_used",
-            "Database connections at work.",
-            UNLABELLED,
-            used,
-        )?;
+        families.gauge("latchkey_pool_connections_used", "Database connections in use.", UNLABELLED, used)?;
         families.gauge(
             "latchkey_pool_connections_max",
-            "Database connections there may be.",
+            "Most database connections that can be open.",
             UNLABELLED,
             size,
         )?;
@@ -212,13 +212,13 @@ impl Scrape {
         )?;
         families.histogram(
             "latchkey_pool_wait_seconds",
-            "Waits for a database connection.",
+            "Time spent waiting for a database connection.",
             [(UNLABELLED, &db.counts().waited)],
         )?;
         if let Some(emails) = self.emails_due {
             families.gauge(
                 "latchkey_outbox_due",
-                "Letters due and not delivered, of all instances.",
+                "Emails that are due and not delivered yet, over all instances.",
                 UNLABELLED,
                 emails,
             )?;
@@ -226,7 +226,7 @@ impl Scrape {
         if let Some(seconds) = self.purged_ago {
             families.gauge(
                 "latchkey_upkeep_age_seconds",
-                "Since what has ended was last deleted, by whichever instance.",
+                "Time since an instance last deleted expired data.",
                 UNLABELLED,
                 seconds,
             )?;

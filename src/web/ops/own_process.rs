@@ -23,11 +23,16 @@ pub fn process_metrics() -> Vec<ProcessMetric> {
     let (cpu, begun) = times(&stat).unzip();
     let begun = booted.zip(begun).map(|(booted, begun)| booted + begun);
     [
-        ("process_cpu_seconds_total", MetricType::Counter, "Processor time this process has used.", cpu),
-        ("process_resident_memory_bytes", MetricType::Gauge, "Memory this process has.", memory),
-        ("process_open_fds", MetricType::Gauge, "Files and connections open.", files),
-        ("process_max_fds", MetricType::Gauge, "How many there may be.", most_files),
-        ("process_start_time_seconds", MetricType::Gauge, "When it began, in seconds since 1970.", begun),
+        ("process_cpu_seconds_total", MetricType::Counter, "Processor time used by this process.", cpu),
+        ("process_resident_memory_bytes", MetricType::Gauge, "Resident memory of this process.", memory),
+        ("process_open_fds", MetricType::Gauge, "Open files and connections.", files),
+        ("process_max_fds", MetricType::Gauge, "Most files and connections that can be open.", most_files),
+        (
+            "process_start_time_seconds",
+            MetricType::Gauge,
+            "Start time of this process, in seconds since 1970.",
+            begun,
+        ),
     ]
     .into_iter()
     .filter_map(|(name, kind, help, value)| Some((name, kind, help, value?)))

@@ -41,8 +41,14 @@ impl LinkPage {
     }
 }
 
-async fn show(ctx: &RequestContext, purpose: LinkPurpose) -> Result<HttpResponse, Error> {
-    let token = match mailed_link::token(ctx) {
+/// The purpose of the page that was requested: its row has the purpose's path.
+fn purpose_of(ctx: &RequestContext) -> Result<LinkPurpose, Error> {
+    LinkPurpose::at(ctx.request.path()).ok_or(Error::NotFound)
+}
+
+pub async fn form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
+    let purpose = purpose_of(&ctx)?;
+    let token = match mailed_link::token(&ctx) {
         Ok(token) => token,
         Err(moved) => return Ok(*moved),
     };
@@ -50,90 +56,54 @@ async fn show(ctx: &RequestContext, purpose: LinkPurpose) -> Result<HttpResponse
     let dead = dead_link(purpose);
     let (form, status) =
         (mailed_link::fields(token, live.is_some(), dead), mailed_link::status(live.is_some()));
-    page::show(status, &LinkPage::new(ctx, purpose, &live.unwrap_or_default(), form))
+    page::show(status, &LinkPage::new(&ctx, purpose, &live.unwrap_or_default(), form))
 }
 
-fn dead(ctx: &RequestContext, purpose: LinkPurpose, mut form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    form.fields.refuse("token", dead_link(purpose));
-    page::refused(&LinkPage::new(ctx, purpose, "", form.fields))
-}
-
-pub async fn unlock_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, LinkPurpose::Unlock).await
-}
-
-pub async fn unlock(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().recovery.unlock(form.input.token.as_str(), ctx.client()).await? {
-        Some(proof) => {
-            known_device::keep(&ctx.request, &ctx.shared, &proof);
-            Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::Unlocked)))
-        }
-        None => dead(&ctx, LinkPurpose::Unlock, form),
-    }
-}
-
-pub async fn not_me_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, LinkPurpose::NotMe).await
-}
-
-pub async fn not_me(_: Visitor, ctx: RequestContext, form: Form<LinkForm>) -> Result<HttpResponse, Error> {
-    match ctx.accounts().recovery.report_session(form.input.token.as_str(), ctx.client()).await? {
-        Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::NotMe)),
-        None => dead(&ctx, LinkPurpose::NotMe, form),
-    }
-}
-
-pub async fn confirm_email_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, LinkPurpose::ConfirmEmail).await
-}
-
-pub async fn confirm_email(
+pub async fn submit(
     _: Visitor,
     ctx: RequestContext,
-    form: Form<LinkForm>,
+    mut form: Form<LinkForm>,
 ) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.confirm_email_change(form.input.token.as_str(), ctx.client()).await? {
+    let purpose = purpose_of(&ctx)?;
+    match execute(&ctx, purpose, form.input.token.as_str()).await? {
         // A logged-in user is redirected from there.
-        Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailChanged))),
-        None => dead(&ctx, LinkPurpose::ConfirmEmail, form),
+        Some(done) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", done))),
+        None => {
+            form.fields.refuse("token", dead_link(purpose));
+            page::refused(&LinkPage::new(&ctx, purpose, "", form.fields))
+        }
     }
 }
 
-pub async fn undo_email_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, LinkPurpose::UndoEmail).await
-}
-
-pub async fn undo_email(
-    _: Visitor,
-    ctx: RequestContext,
-    form: Form<LinkForm>,
-) -> Result<HttpResponse, Error> {
-    match ctx.accounts().users.undo_email_change(form.input.token.as_str(), ctx.client()).await? {
-        Some(()) => Ok(mailed_link::used(&ctx, ctx.redirect("/login", Flash::EmailRestored))),
-        None => dead(&ctx, LinkPurpose::UndoEmail, form),
-    }
-}
-
-pub async fn undo_factor_form(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    show(&ctx, LinkPurpose::UndoFactor).await
-}
-
-pub async fn undo_factor(
-    _: Visitor,
-    ctx: RequestContext,
-    form: Form<LinkForm>,
-) -> Result<HttpResponse, Error> {
-    match ctx.accounts().recovery.undo_factor(form.input.token.as_str(), ctx.client()).await? {
-        Some(disowned) => Ok(disowned_answer(&ctx, disowned, Flash::FactorUndone)),
-        None => dead(&ctx, LinkPurpose::UndoFactor, form),
-    }
+/// The message about what was done; `None` if the link is dead.
+async fn execute(ctx: &RequestContext, purpose: LinkPurpose, token: &str) -> Result<Option<Flash>, Error> {
+    let (accounts, client) = (ctx.accounts(), ctx.client());
+    Ok(match purpose {
+        LinkPurpose::Unlock => accounts.recovery.unlock(token, client).await?.map(|proof| {
+            known_device::keep(&ctx.request, &ctx.shared, &proof);
+            Flash::Unlocked
+        }),
+        LinkPurpose::NotMe => {
+            accounts.recovery.report_session(token, client).await?.map(|reset| secured(reset, Flash::NotMe))
+        }
+        LinkPurpose::ConfirmEmail => {
+            accounts.users.confirm_email_change(token, client).await?.map(|()| Flash::EmailChanged)
+        }
+        LinkPurpose::UndoEmail => {
+            accounts.users.undo_email_change(token, client).await?.map(|()| Flash::EmailRestored)
+        }
+        LinkPurpose::UndoFactor => accounts
+            .recovery
+            .undo_factor(token, client)
+            .await?
+            .map(|reset| secured(reset, Flash::FactorUndone)),
+    })
 }
 
 /// `mailed`: the message if a reset link was mailed.
-fn disowned_answer(ctx: &RequestContext, disowned: OwnerReset, mailed: Flash) -> HttpResponse {
-    let flash = match disowned {
+fn secured(reset: OwnerReset, mailed: Flash) -> Flash {
+    match reset {
         OwnerReset::Mailed => mailed,
         OwnerReset::AddressChanged => Flash::NotMeElsewhere,
-    };
-    mailed_link::used(ctx, ctx.redirect("/login", flash))
+    }
 }

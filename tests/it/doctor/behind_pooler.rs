@@ -92,7 +92,7 @@ async fn behind_a_pooler_every_check_is_made_and_with_both_settings_right_there_
         .says("database.pooler", "ok", "bypasses it")
         .says("database.listen", "ok", "notifications arrive")
         .says("database.migrations", "ok", "")
-        .says("sessions.instances", "ok", "1 instances")
+        .says("sessions.instances", "ok", "1 instance,")
         .says("audit.trail", "ok", "")
         .says("upkeep.seals", "ok", "");
     // The doctor leaves the server connection unchanged: the next client sees none of its settings.

@@ -19,7 +19,7 @@ async fn with_everything_as_it_should_be_there_is_no_problem() {
     let _running = latchkey.serve_ready().await;
     let settled = async || {
         let said = latchkey.run(&["doctor"]).out;
-        (said.contains("1 instances") && said.contains("0 minutes ago")).then_some(())
+        (said.contains("1 instance,") && said.contains("0 minutes ago")).then_some(())
     };
     eventually("an instance that listens and has swept", settled).await;
     let found = doctor(&latchkey, &["--url", &latchkey.origin()]);
@@ -29,7 +29,7 @@ async fn with_everything_as_it_should_be_there_is_no_problem() {
         .says("database.durability", "ok", "commits are durable")
         .says("database.migrations", "ok", "")
         .says("database.listen", "ok", "notifications arrive")
-        .says("sessions.instances", "ok", "1 instances")
+        .says("sessions.instances", "ok", "1 instance,")
         .says("upkeep.sweep", "ok", "0 minutes ago")
         .says("site.reach", "ok", "the instance answers")
         .says("site.client-address", "ok", "127.0.0.1, through 0 proxies")

@@ -17,13 +17,24 @@ pub enum AppRefusal {
     InvalidSlug,
     Name(InvalidName),
     /// A value that is not one of a fixed list.
-    Choice { field: &'static str, text: String, choices: Vec<&'static str> },
+    Choice {
+        field: &'static str,
+        text: String,
+        choices: Vec<&'static str>,
+    },
     /// A limit outside its bounds.
-    Limit { field: &'static str },
+    Limit {
+        field: &'static str,
+    },
     /// Not a duration such as `10m`.
-    Duration { field: &'static str },
+    Duration {
+        field: &'static str,
+    },
     NoOrigin,
-    Origin { text: String, why: InvalidOrigin },
+    Origin {
+        text: String,
+        why: InvalidOrigin,
+    },
     /// Another app has this host.
     OriginTaken(AppOrigin),
     /// The portal has this host.
@@ -37,10 +48,17 @@ pub enum AppRefusal {
     UpstreamIsOurs,
     /// Upstreams are set in a file or on the command line only.
     UpstreamNotAllowed,
-    Header { text: String, why: InvalidHeaderName },
+    Header {
+        text: String,
+        why: InvalidHeaderName,
+    },
     DuplicateHeader,
-    Cookie { text: String },
-    TooManyRules { max: usize },
+    Cookie {
+        text: String,
+    },
+    TooManyRules {
+        max: usize,
+    },
     Rule {
         /// From 0.
         at: usize,
@@ -63,16 +81,32 @@ pub enum RuleRefusal {
     NoPath,
     SeveralPaths,
     Path(InvalidRulePath),
-    Method { text: String },
-    Network { text: String },
-    Group { text: String },
+    Method {
+        text: String,
+    },
+    Network {
+        text: String,
+    },
+    Group {
+        text: String,
+    },
     UnknownGroup(GroupName),
-    UnknownUser { text: String },
-    UnknownRole { text: String },
-    UnknownAccess { text: String },
-    UnknownFactor { text: String },
+    UnknownUser {
+        text: String,
+    },
+    UnknownRole {
+        text: String,
+    },
+    UnknownAccess {
+        text: String,
+    },
+    UnknownFactor {
+        text: String,
+    },
     Fresh,
-    NoteTooLong { max: usize },
+    NoteTooLong {
+        max: usize,
+    },
 }
 
 impl RuleRefusal {
@@ -86,7 +120,10 @@ impl RuleRefusal {
 pub enum FileRefusal {
     /// Not TOML, or not in the form of such a file. What the parser says.
     Malformed(String),
-    App { slug: String, why: AppRefusal },
+    App {
+        slug: String,
+        why: AppRefusal,
+    },
 }
 
 impl AppRefusal {
