@@ -118,7 +118,9 @@ mod tests {
     fn two_files_for_each_proxied_request_and_the_portal_always_fit() {
         for files in [64, 100, 256, 1024, 4096, 10_000, 1_000_000] {
             let Connections { clients, upstreams } = connections_within(files, None);
-            assert!((clients + upstreams).saturating_sub(1) as u64 <= files.saturating_sub(OTHER_FILES as u64));
+            assert!(
+                (clients + upstreams).saturating_sub(1) as u64 <= files.saturating_sub(OTHER_FILES as u64)
+            );
             assert!(upstreams < clients || clients < 2, "{files}");
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::phrase::Phrase;
 use crate::apps::{
-    Access, AccessList, AmbiguousPath, Answer, NotAllowed, PathMatch, RequiredFactor, Rule, RuleScope, Skipped,
-    UnknownAddress,
+    Access, AccessList, AmbiguousPath, Answer, App, Explain, NotAllowed, PathMatch, RequiredFactor, Rule,
+    RuleScope, Skipped, Trace, UnknownAddress,
 };
 use crate::config::duration_in_words;
 use crate::identity::{Role, UserId};
@@ -117,16 +117,17 @@ pub fn answer(answer: Answer) -> Phrase {
         }
         Answer::Confirm { within } => Phrase::with(
             "confirm",
-            format!("The user is asked to confirm: the rule wants a confirmation in the last {}.", last(within)),
+            format!(
+                "The user is asked to confirm: the rule wants a confirmation in the last {}.",
+                last(within)
+            ),
         ),
-        Answer::SecondFactor { passkey: true, enrolled: true } => Phrase::new(
-            "passkey",
-            "The user is asked to log in again with a passkey.",
-        ),
-        Answer::SecondFactor { passkey: false, enrolled: true } => Phrase::new(
-            "second-factor",
-            "The user is asked to log in again with a second factor.",
-        ),
+        Answer::SecondFactor { passkey: true, enrolled: true } => {
+            Phrase::new("passkey", "The user is asked to log in again with a passkey.")
+        }
+        Answer::SecondFactor { passkey: false, enrolled: true } => {
+            Phrase::new("second-factor", "The user is asked to log in again with a second factor.")
+        }
         Answer::SecondFactor { passkey: true, enrolled: false } => Phrase::new(
             "passkey-missing",
             "The rule wants a passkey, and this user has none. They are told how to add one.",
@@ -162,7 +163,9 @@ pub fn ambiguity(why: AmbiguousPath) -> &'static str {
         AmbiguousPath::EmptySegment => "it contains two slashes in a row",
         AmbiguousPath::DotSegment => "it contains “.” or “..” as a segment",
         AmbiguousPath::TrailingDot => "a segment ends in a dot or a space",
-        AmbiguousPath::HiddenSeparator => "it contains an escaped slash, backslash, null byte or percent sign",
+        AmbiguousPath::HiddenSeparator => {
+            "it contains an escaped slash, backslash, null byte or percent sign"
+        }
         AmbiguousPath::Backslash => "it contains a backslash",
         AmbiguousPath::Parameters => "it contains a semicolon",
         AmbiguousPath::NeedlessEscape => "it escapes a character that needs no escape",
@@ -178,6 +181,32 @@ pub fn skipped(why: Skipped) -> &'static str {
         Skipped::Method => "Not this rule: it is about other methods.",
         Skipped::Path => "Not this rule: it is about other paths.",
         Skipped::Network => "Not this rule: it is about other networks.",
+    }
+}
+
+/// Why a user is refused, as far as the app's setting `explain` allows. `None`: nothing is to be said.
+pub fn why_refused(app: &App, trace: &Trace) -> Option<String> {
+    let rule = trace.rule.and_then(|at| Some((at + 1, app.rules.get(at)?)));
+    match (app.explain, trace.answer, rule) {
+        (Explain::Off, ..) => None,
+        (_, Answer::NotAllowed(NotAllowed::NoRule), _) => {
+            Some("No rule of the app is about this address.".to_owned())
+        }
+        (Explain::Groups, Answer::NotAllowed(NotAllowed::NotListed), Some((number, rule))) => {
+            let groups = match &rule.access {
+                Access::Listed(list) => list.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(),
+                Access::Open | Access::SignedIn => Vec::new(),
+            };
+            Some(match groups[..] {
+                [] => format!("Rule {number} of the app lets in certain users only."),
+                [group] => format!("Rule {number} of the app lets in the group {group}."),
+                _ => format!("Rule {number} of the app lets in the groups {}.", groups.join(", ")),
+            })
+        }
+        (_, Answer::NotAllowed(NotAllowed::NotListed), Some((number, _))) => {
+            Some(format!("Rule {number} of the app lets in other users only."))
+        }
+        _ => None,
     }
 }
 
@@ -202,10 +231,7 @@ mod tests {
             path: PathMatch::Below(RulePath::parse("/admin").unwrap()),
             networks: vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.7".parse().unwrap()],
         };
-        assert_eq!(
-            when(&rule.when),
-            "/admin and below, only GET and POST, from 10.0.0.0/8 or 192.0.2.7/32"
-        );
+        assert_eq!(when(&rule.when), "/admin and below, only GET and POST, from 10.0.0.0/8 or 192.0.2.7/32");
         rule.access = Access::Listed(AccessList {
             groups: vec![group("staff"), group("guests")],
             users: vec![user],

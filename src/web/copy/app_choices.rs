@@ -2,10 +2,7 @@
 
 type Options = &'static [(&'static str, &'static str)];
 
-pub const PATH_KINDS: Options = &[
-    ("below", "A path and everything below it"),
-    ("exact", "Only one path"),
-];
+pub const PATH_KINDS: Options = &[("below", "A path and everything below it"), ("exact", "Only one path")];
 
 pub const ACCESS: Options = &[
     ("listed", "The groups, users and roles below"),
@@ -30,10 +27,8 @@ pub const FRESH: Options = &[
 
 pub const REMOTE_USER: Options = &[("id", "An id"), ("email", "The email address")];
 
-pub const UPSTREAM_HOST: Options = &[
-    ("kept", "The name that the browser asked for"),
-    ("upstream", "The name of the upstream"),
-];
+pub const UPSTREAM_HOST: Options =
+    &[("kept", "The name that the browser asked for"), ("upstream", "The name of the upstream")];
 
 pub const EXPLAIN: Options = &[
     ("off", "Nothing but the refusal"),
@@ -49,8 +44,4 @@ pub const LOGIN_METHODS: Options = &[
 ];
 
 /// Seconds since the last proof of identity.
-pub const CONFIRMED: Options = &[
-    ("0", "Just now"),
-    ("1800", "30 minutes ago"),
-    ("86400", "A day ago"),
-];
+pub const CONFIRMED: Options = &[("0", "Just now"), ("1800", "30 minutes ago"), ("86400", "A day ago")];

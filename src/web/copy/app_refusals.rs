@@ -3,8 +3,8 @@
 use super::access::ambiguity;
 use super::phrase::Phrase;
 use crate::apps::{
-    AppRefusal, InvalidHeaderName, InvalidNetwork, InvalidOrigin, InvalidRulePath, InvalidSlug, InvalidUpstream,
-    RuleRefusal,
+    AppRefusal, InvalidHeaderName, InvalidNetwork, InvalidOrigin, InvalidRulePath, InvalidSlug,
+    InvalidUpstream, RuleRefusal,
 };
 use crate::groups::GroupRefusal;
 use crate::identity::InvalidGroupName;
@@ -57,10 +57,9 @@ impl From<InvalidOrigin> for Phrase {
 impl From<InvalidUpstream> for Phrase {
     fn from(why: InvalidUpstream) -> Self {
         match why {
-            InvalidUpstream::Malformed => Self::new(
-                "invalid-upstream",
-                "Enter where the app listens, such as http://127.0.0.1:3000.",
-            ),
+            InvalidUpstream::Malformed => {
+                Self::new("invalid-upstream", "Enter where the app listens, such as http://127.0.0.1:3000.")
+            }
             InvalidUpstream::Userinfo => Self::new(
                 "userinfo",
                 "Leave out user name and password: Latchkey sends neither to an upstream.",
@@ -148,7 +147,9 @@ impl From<&AppRefusal> for Phrase {
             ),
             AppRefusal::SameHost(origin) => Self::with(
                 "same-host",
-                format!("Two addresses have the host of {origin}. Ports don't count: an app has one address for each host."),
+                format!(
+                    "Two addresses have the host of {origin}. Ports don't count: an app has one address for each host."
+                ),
             ),
             AppRefusal::NoUpstream => {
                 Self::new("no-upstream", "Enter where the app listens, such as http://127.0.0.1:3000.")
@@ -168,7 +169,9 @@ impl From<&AppRefusal> for Phrase {
             }
             AppRefusal::Cookie { text } => Self::with(
                 "invalid-cookie",
-                format!("“{text}” can't be the name of a cookie of the app. It has no signs such as “=”, “;” and “,”, and doesn't contain “latchkey”."),
+                format!(
+                    "“{text}” can't be the name of a cookie of the app. It has no signs such as “=”, “;” and “,”, and doesn't contain “latchkey”."
+                ),
             ),
             AppRefusal::TooManyRules { max } => Self::with(
                 "too-many-rules",
@@ -197,7 +200,9 @@ impl From<&RuleRefusal> for Phrase {
                 "no-access",
                 "Say who gets in: at least one group, user or role, every user, or everyone.",
             ),
-            RuleRefusal::EmptyList => Self::new("empty-list", "A list without an entry lets no one in. Leave it out."),
+            RuleRefusal::EmptyList => {
+                Self::new("empty-list", "A list without an entry lets no one in. Leave it out.")
+            }
             RuleRefusal::TwoAnswers => Self::new(
                 "two-answers",
                 "The rule says twice who gets in. Use either “access” or a list of groups, users or a role.",
@@ -247,11 +252,17 @@ impl From<&GroupRefusal> for Phrase {
             GroupRefusal::Taken => Self::new("taken", "There is already a group with this name."),
             GroupRefusal::NoSuchGroup => Self::new("no-such-group", "There is no such group any more."),
             GroupRefusal::NoSuchUser => Self::new("no-such-user", "There is no such user any more."),
+            GroupRefusal::NoteTooLong { max } => {
+                Self::with("note-too-long", format!("Use a shorter note: at most {max} characters."))
+            }
             GroupRefusal::InUse(apps) => {
                 let apps: Vec<&str> = apps.iter().map(|slug| slug.as_str()).collect();
                 Self::with(
                     "in-use",
-                    format!("Rules of {} name this group. Remove it from those rules first.", apps.join(", ")),
+                    format!(
+                        "Rules of {} name this group. Remove it from those rules first.",
+                        apps.join(", ")
+                    ),
                 )
             }
         }

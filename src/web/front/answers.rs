@@ -9,7 +9,7 @@ use super::page::{self, PageContent, PageLink};
 use super::visit::Visit;
 use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace};
 use crate::db::Fault;
-use crate::web::copy::apps;
+use crate::web::copy::access;
 use crate::web::copy::front::{self, FrontCode};
 use crate::web::proxy::ProxyError;
 
@@ -114,7 +114,7 @@ fn forbidden(visit: &Visit<'_>, refusal: &Refusal<'_>, code: FrontCode, kind: Re
     if let Answer::Misconfigured(why) = refusal.answer {
         tracing::warn!(app = visit.app.slug.as_str(), why = ?why, "front.misconfigured");
     }
-    let why = apps::why_refused(visit.app, &refusal.trace);
+    let why = access::why_refused(visit.app, &refusal.trace);
     if !wants_page(kind) {
         return page::problem(code, why.as_deref(), None, visit.id);
     }

@@ -119,7 +119,7 @@ fn refusal(
         name: &app.name,
         copy: code.copy(),
         email: &live.owner.email,
-        why: copy::apps::why_refused(app, &trace).unwrap_or_default(),
+        why: copy::access::why_refused(app, &trace).unwrap_or_default(),
         set_up: front::can_set_up(code),
         request_id: &RequestState::of(&ctx.request).id,
     };

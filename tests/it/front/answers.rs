@@ -49,7 +49,10 @@ async fn without_a_key_each_kind_of_request_gets_an_answer_that_it_understands()
         assert_eq!(answer.header("www-authenticate"), Some("Latchkey realm=\"wiki\""));
         assert_eq!(answer.header("location"), None);
         let problem = answer.json();
-        assert_eq!((&problem["type"], &problem["log_in"]), (&"urn:latchkey:log-in".into(), &log_in.clone().into()));
+        assert_eq!(
+            (&problem["type"], &problem["log_in"]),
+            (&"urn:latchkey:log-in".into(), &log_in.clone().into())
+        );
     }
 
     // An old browser, by its Accept; not one that says it is a script.
@@ -113,7 +116,11 @@ async fn go_to(browser: &mut Browser, path: &str) -> String {
 async fn the_reason_is_as_detailed_as_the_app_says() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    app.accounts.groups.add(None, GroupName::parse("staff").unwrap(), String::new(), latchkey::identity::Client::operator()).await.unwrap();
+    app.accounts
+        .groups
+        .add(None, GroupName::parse("staff").unwrap(), String::new(), latchkey::identity::Client::operator())
+        .await
+        .unwrap();
     for (slug, explain, said) in [
         ("off", Explain::Off, None),
         ("reason", Explain::Reason, Some("other users")),
@@ -161,7 +168,16 @@ async fn an_open_path_is_open_and_no_spelling_of_another_is() {
     visitor.get("/admin?/public").await.is(302);
     visitor.get("/Admin").await.is(302);
     visitor.get("/administrator").await.is(302);
-    for ambiguous in ["/public/..%2fadmin", "//admin", "/%61dmin", "/admin;x", "/%2561dmin", "/public/%2e%2e/admin", "/admin%20", "/admin."] {
+    for ambiguous in [
+        "/public/..%2fadmin",
+        "//admin",
+        "/%61dmin",
+        "/admin;x",
+        "/%2561dmin",
+        "/public/%2e%2e/admin",
+        "/admin%20",
+        "/admin.",
+    ] {
         visitor.get(ambiguous).await.is(403).is_error("path.ambiguous");
     }
     assert_eq!(wiki.upstream.received().len(), 1);
@@ -281,7 +297,8 @@ async fn another_site_can_read_but_not_act() {
 async fn hosts_without_an_app_and_probes_get_their_own_answers() {
     let app = TestApp::spawn();
     let address = app.origin.trim_start_matches("http://").to_owned();
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let get = |host: &'static str, path: &'static str| {
         let request = client.get(format!("http://127.0.0.1:{}{path}", address.rsplit(':').next().unwrap()));
         async { request.header("host", host).send().await.unwrap().status().as_u16() }

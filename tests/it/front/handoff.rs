@@ -152,7 +152,14 @@ async fn only_paths_of_the_app_are_led_to() {
     let ada = app.ada().await;
     let mut user = User::logged_in(&app, &wiki, &ada).await;
     let long = format!("%2F{}", "a".repeat(2100));
-    for to in ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2F%5Cevil.example", "%2F.latchkey%2Fout", "x", &long] {
+    for to in [
+        "https%3A%2F%2Fevil.example",
+        "%2F%2Fevil.example",
+        "%2F%5Cevil.example",
+        "%2F.latchkey%2Fout",
+        "x",
+        &long,
+    ] {
         let go = path_of(&user.at_app.get(&format!("/.latchkey/in?to={to}")).await);
         let enter = path_of(&user.portal.get(&go).await);
         let entered = user.at_app.get(&enter).await;

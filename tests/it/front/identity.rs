@@ -107,7 +107,8 @@ async fn a_name_in_any_script_is_one_ascii_header() {
 #[actix_web::test]
 async fn a_revoked_session_is_out_of_every_app_before_the_answer() {
     let app = TestApp::spawn();
-    let second = app.beside(|settings| settings.server.public = latchkey::config::Origin::parse(&app.origin).unwrap());
+    let second =
+        app.beside(|settings| settings.server.public = latchkey::config::Origin::parse(&app.origin).unwrap());
     let wiki = wiki(&app).await;
     let ada = app.ada().await;
     let mut user = User::inside(&app, &wiki, &ada).await;

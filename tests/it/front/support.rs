@@ -22,12 +22,7 @@ pub async fn wiki(app: &TestApp) -> Wiki {
 }
 
 /// Registers an app at `http://slug.localhost`.
-pub async fn register(
-    app: &TestApp,
-    slug: &str,
-    upstream: Upstream,
-    change: impl FnOnce(&mut App),
-) -> Wiki {
+pub async fn register(app: &TestApp, slug: &str, upstream: Upstream, change: impl FnOnce(&mut App)) -> Wiki {
     let port = app.origin.rsplit(':').next().expect("a port");
     let origin = format!("http://{slug}.localhost:{port}");
     let at = AppOrigin::parse(&origin).expect("an origin");

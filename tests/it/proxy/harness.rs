@@ -212,7 +212,9 @@ impl Client {
             match self.0.read(&mut part) {
                 Ok(0) => break End::Closed,
                 Ok(count) => bytes.extend_from_slice(&part[..count]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break End::Open,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    break End::Open;
+                }
                 Err(_) => break End::Reset,
             }
             self.0.set_read_timeout(Some(further)).expect("a time");

@@ -52,7 +52,9 @@ fn the_apps_own_credentials_and_cookies_arrive_and_ours_do_not() {
 fn paths_are_passed_on_byte_for_byte() {
     let upstream = Upstream::answering(OK);
     let proxied = Proxied::to(&upstream);
-    for path in ["/a%2Fb/..%2f", "//x//y/", "/a/../b/./c", "/q?x=[1]&z=%5B", "/%00%zz", "/a;b=c,d", "/?", "/a?b?c"] {
+    for path in
+        ["/a%2Fb/..%2f", "//x//y/", "/a/../b/./c", "/q?x=[1]&z=%5B", "/%00%zz", "/a;b=c,d", "/?", "/a?b?c"]
+    {
         upstream.forget();
         assert_eq!(proxied.get(path).status(), 200, "{path}");
         assert_eq!(upstream.only_request().target(), path);

@@ -30,7 +30,12 @@ fn waiting(reads: Reads, first: &'static [u8]) -> (Upstream, Receiver<Instant>) 
 fn the_upstream_is_told_when_the_client_leaves() {
     let stream = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\ndata:1\r\n";
     for (what, reads, first, request) in [
-        ("before the response", Reads::Everything, &b""[..], "GET / HTTP/1.1\r\nHost: wiki.localhost\r\n\r\n"),
+        (
+            "before the response",
+            Reads::Everything,
+            &b""[..],
+            "GET / HTTP/1.1\r\nHost: wiki.localhost\r\n\r\n",
+        ),
         ("within a stream", Reads::Everything, stream, "GET / HTTP/1.1\r\nHost: wiki.localhost\r\n\r\n"),
         (
             "after an upload",

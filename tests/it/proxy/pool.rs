@@ -33,13 +33,15 @@ fn upstreams_that_close_idle_connections_cause_no_bad_gateway() {
         thread::spawn(move || {
             let mut client = super::harness::Client::connect(port);
             for _ in 0..50 {
-                client.send(format!("{method} / HTTP/1.1\r\n{H}Content-Length: {}\r\n\r\n{body}", body.len()));
+                client
+                    .send(format!("{method} / HTTP/1.1\r\n{H}Content-Length: {}\r\n\r\n{body}", body.len()));
                 let answer = client.read_for(Duration::from_secs(5), Duration::from_millis(5));
                 assert_eq!(answer.status(), 200, "{answer:?}");
             }
         })
     };
-    let clients: Vec<_> = (0..8).map(|number| if number % 2 == 0 { work("GET", "") } else { work("POST", "x") }).collect();
+    let clients: Vec<_> =
+        (0..8).map(|number| if number % 2 == 0 { work("GET", "") } else { work("POST", "x") }).collect();
     for client in clients {
         client.join().expect("only 200");
     }
@@ -77,7 +79,8 @@ fn a_request_that_may_have_had_an_effect_is_never_repeated() {
         let upstream = dies_on_the_second();
         let proxied = Proxied::to(&upstream);
         assert_eq!(proxied.get("/first").status(), 200);
-        let answer = proxied.ask(format!("{request} HTTP/1.1\r\n{H}Content-Length: 2\r\nConnection: close\r\n\r\nhi"));
+        let answer =
+            proxied.ask(format!("{request} HTTP/1.1\r\n{H}Content-Length: 2\r\nConnection: close\r\n\r\nhi"));
         assert_eq!(answer.status(), 502, "{request}");
         assert_eq!(upstream.received().len(), 2, "{request}");
     }
@@ -116,8 +119,11 @@ fn a_post_takes_only_a_connection_that_was_just_used() {
 
 #[test]
 fn an_upstream_says_how_long_it_keeps_connections() {
-    for (head, connections) in [("keep-alive: timeout=1\r\n", 2), ("connection: close\r\n", 2), ("keep-alive: timeout=9\r\n", 1)] {
-        let upstream = Upstream::answering(format!("HTTP/1.1 200 OK\r\n{head}content-length: 2\r\n\r\nok").as_bytes());
+    for (head, connections) in
+        [("keep-alive: timeout=1\r\n", 2), ("connection: close\r\n", 2), ("keep-alive: timeout=9\r\n", 1)]
+    {
+        let upstream =
+            Upstream::answering(format!("HTTP/1.1 200 OK\r\n{head}content-length: 2\r\n\r\nok").as_bytes());
         let proxied = Proxied::to(&upstream);
         assert_eq!((proxied.get("/").status(), proxied.get("/").status()), (200, 200));
         assert_eq!(upstream.connections(), connections, "{head}");
@@ -126,7 +132,8 @@ fn an_upstream_says_how_long_it_keeps_connections() {
 
 #[test]
 fn idle_connections_are_closed_and_not_counted_any_more() {
-    let upstream = Upstream::answering(b"HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 2\r\n\r\nok");
+    let upstream =
+        Upstream::answering(b"HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 2\r\n\r\nok");
     let proxied = Proxied::to(&upstream);
     assert_eq!(proxied.get("/").status(), 200);
     assert_eq!(proxied.shared.connections(), 1);

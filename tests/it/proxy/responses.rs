@@ -99,7 +99,11 @@ fn responses_without_a_body_keep_their_length() {
     ] {
         client.send(format!("{request} HTTP/1.1\r\n{H}\r\n"));
         let answer = client.read_all();
-        assert_eq!((answer.status(), answer.values("content-length").as_slice()), (status, length), "{request}");
+        assert_eq!(
+            (answer.status(), answer.values("content-length").as_slice()),
+            (status, length),
+            "{request}"
+        );
         assert_eq!((answer.body(), answer.end), ("", End::Open), "{request}");
     }
     assert_eq!(upstream.connections(), 1, "such responses leave their connection usable");
@@ -143,7 +147,8 @@ fn an_ambiguous_response_is_a_bad_gateway() {
 
 #[test]
 fn bytes_behind_a_response_answer_no_other_request() {
-    let poison = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nPOISON";
+    let poison =
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nPOISON";
     let upstream = Upstream::answering(poison);
     let proxied = Proxied::to(&upstream);
     let mut client = proxied.client();

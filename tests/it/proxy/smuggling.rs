@@ -14,7 +14,10 @@ fn the_upstream_never_sees_a_second_request() {
     let sized = format!("Content-Length: {}\r\n", SECOND.len());
     let cases = [
         ("both lengths", format!("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{SECOND}")),
-        ("both lengths, turned", format!("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{SECOND}")),
+        (
+            "both lengths, turned",
+            format!("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{SECOND}"),
+        ),
         ("two lengths", format!("Content-Length: 0\r\n{sized}\r\n{SECOND}")),
         ("equal lengths", format!("{sized}{sized}\r\n{SECOND}")),
         ("list of lengths", format!("Content-Length: 0, {}\r\n\r\n{SECOND}", SECOND.len())),
@@ -33,9 +36,17 @@ fn the_upstream_never_sees_a_second_request() {
         ("0x chunk", format!("Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n{SECOND}")),
         ("huge chunk", format!("Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{SECOND}")),
         ("two hosts", format!("Host: secret.localhost\r\n\r\n{SECOND}")),
-        ("websocket with a body", format!("Upgrade: websocket\r\nConnection: upgrade\r\n{sized}\r\n{SECOND}")),
+        (
+            "websocket with a body",
+            format!("Upgrade: websocket\r\nConnection: upgrade\r\n{sized}\r\n{SECOND}"),
+        ),
         ("websocket and more", format!("Upgrade: websocket\r\nConnection: upgrade\r\n\r\n{SECOND}")),
-        ("h2c", format!("Upgrade: h2c\r\nConnection: upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAA\r\n{sized}\r\n{SECOND}")),
+        (
+            "h2c",
+            format!(
+                "Upgrade: h2c\r\nConnection: upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAA\r\n{sized}\r\n{SECOND}"
+            ),
+        ),
     ];
     for (name, rest) in cases {
         upstream.forget();
@@ -51,7 +62,8 @@ fn the_upstream_never_sees_a_second_request() {
 fn a_name_with_an_underscore_frames_nothing() {
     let upstream = Upstream::answering(OK);
     let proxied = Proxied::to(&upstream);
-    let answer = proxied.ask(format!("POST / HTTP/1.1\r\n{H}Content_Length: 5\r\nContent-Length: 2\r\n\r\nhi"));
+    let answer =
+        proxied.ask(format!("POST / HTTP/1.1\r\n{H}Content_Length: 5\r\nContent-Length: 2\r\n\r\nhi"));
     assert_eq!(answer.status(), 200);
     let seen = upstream.only_request();
     assert_eq!((seen.body.as_slice(), seen.values("content-length")), (&b"hi"[..], vec!["2"]));
