@@ -6,10 +6,12 @@ macro_rules! print_line {
     ($($line:tt)*) => { std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($line)*)))? };
 }
 
+mod app;
 mod audit;
 mod config;
 mod connect;
 mod doctor;
+mod group;
 mod import;
 mod local_instance;
 mod log;
@@ -51,6 +53,12 @@ enum Command {
     /// List and end sessions.
     #[command(subcommand)]
     Session(session::SessionCommand),
+    /// Put apps behind the log-in, and say who gets in.
+    #[command(subcommand)]
+    App(app::AppCommand),
+    /// Create groups of users, and change their members.
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Verify the audit trail, and scan the database for secrets.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -118,6 +126,8 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Migrate => migrate::run(&settings),
         Command::User(command) => user::run(&settings, command),
         Command::Session(command) => session::run(&settings, command),
+        Command::App(command) => app::run(&settings, command),
+        Command::Group(command) => group::run(&settings, command),
         Command::Audit(command) => audit::run(&settings, command),
         Command::Prove(command) => prove::run(&settings, command),
         Command::Config { json } => config::run(&settings, json),
