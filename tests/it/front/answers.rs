@@ -118,7 +118,7 @@ async fn the_reason_is_as_detailed_as_the_app_says() {
     let ada = app.ada().await;
     app.accounts
         .groups
-        .add(None, GroupName::parse("staff").unwrap(), String::new(), latchkey::identity::Client::operator())
+        .add(None, GroupName::parse("staff").unwrap(), "", latchkey::identity::Client::operator())
         .await
         .unwrap();
     for (slug, explain, said) in [
