@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     fn head(target: &str, hosts: &[&'static str]) -> RequestHead {
-        let mut head = RequestHead::clone(actix_http::Request::new().head());
+        let mut head = RequestHead::default();
         head.uri = target.parse().unwrap();
         for host in hosts {
             head.headers.append(header::HOST, HeaderValue::from_static(host));
