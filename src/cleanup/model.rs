@@ -193,10 +193,10 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
         Artifact::AppKey => app_key(cleanup),
         Artifact::AppKeyOfOtherSession => match cleanup.session_scope() {
             SessionScope::One => other_session(cleanup),
-            _ => app_key(
-                cleanup,
-                "A stolen key may be one of a session that stays; the next visit to the app opens a new one.",
+            SessionScope::Others => Effect::Removed(
+                "A stolen key may be one of the session that stays; the next visit to the app opens a new one.",
             ),
+            SessionScope::None | SessionScope::All => app_key(cleanup),
         },
         Artifact::KnownDevice => known_device(cleanup),
         Artifact::PendingLogin => pending_login(cleanup),

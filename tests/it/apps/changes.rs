@@ -1,5 +1,6 @@
 //! Adding, changing and removing apps.
 
+use futures_util::future::join;
 use latchkey::apps::{
     Access, AccessList, App, AppMode, AppOrigin, AppRefusal, AppSource, AppWarning, IdentityHeaderName,
     RequiredFactor, Rule, RuleRefusal, Slug, Upstream,
@@ -159,7 +160,7 @@ async fn of_two_apps_added_at_once_at_one_host_one_is_refused() {
         let other = App { origins: one.origins.clone(), ..app(&format!("other{round}")) };
         let first = server.accounts.apps.add(None, one, Client::operator());
         let second = there.accounts.apps.add(None, other, Client::operator());
-        let (first, second) = futures_util::join!(first, second);
+        let (first, second) = join(first, second).await;
         assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
     }
     assert_eq!(server.accounts.apps.list().await.unwrap().len(), 5);

@@ -1,5 +1,6 @@
 //! Groups and their members.
 
+use futures_util::future::join;
 use latchkey::apps::App;
 use latchkey::db::Refusable as _;
 use latchkey::groups::GroupRefusal;
@@ -106,7 +107,7 @@ async fn a_group_that_is_removed_while_a_rule_takes_it_up_is_never_missing_from_
         let group = group(&name);
         let added = server.accounts.apps.add(None, wiki, Client::operator());
         let removed = there.accounts.groups.remove(None, &group, Client::operator());
-        let (added, removed) = futures_util::join!(added, removed);
+        let (added, removed) = join(added, removed).await;
         assert!(added.is_ok() != removed.is_ok(), "{added:?} {removed:?}");
     }
     let missing: i64 = server.db.scalar(
