@@ -7,6 +7,7 @@ mod admin_invitations;
 mod admin_lists;
 mod admin_users;
 mod any_input;
+mod apps_pages;
 mod architecture;
 mod asvs;
 mod audit;
