@@ -138,18 +138,10 @@ impl Environment {
     pub fn serve_with(&self, core: Option<&str>, settings: &[(&str, &str)]) -> RunningServer {
         let port = free_port();
         let origin = format!("http://localhost:{port}");
-        let child = on_core(core, env!("CARGO_BIN_EXE_latchkey"))
-            .arg("serve")
-            .current_dir(&self.dir)
-            .env("PORT", port.to_string())
-            .env("DATABASE_URL", &self.url)
-            .env("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh")
-            .env("LATCHKEY__SERVER__PUBLIC_URL", &origin)
-            .env("LATCHKEY__SERVER__BIND", "127.0.0.1")
-            .envs(settings.iter().copied())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = on_core(core, env!("CARGO_BIN_EXE_latchkey"));
+        configure(&mut command, self, &origin);
+        let command = command.arg("serve").env("PORT", port.to_string()).envs(settings.iter().copied());
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
         let served = RunningServer { child, origin };
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             thread::sleep(Duration::from_millis(20));
@@ -165,6 +157,15 @@ impl Drop for Environment {
     }
 }
 
+fn configure(command: &mut Command, environment: &Environment, origin: &str) {
+    command
+        .current_dir(&environment.dir)
+        .env("DATABASE_URL", &environment.url)
+        .env("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh")
+        .env("LATCHKEY__SERVER__PUBLIC_URL", origin)
+        .env("LATCHKEY__SERVER__BIND", "127.0.0.1");
+}
+
 /// The running program, killed with this value.
 pub struct RunningServer {
     child: Child,
@@ -176,17 +177,17 @@ impl RunningServer {
         self.child.id()
     }
 
-    /// The CPU seconds of the program so far (proc(5): fields 14 and 15 of `stat`, in hundredths).
+    /// The CPU seconds of the program so far.
     pub fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        after_name
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|ticks| ticks.parse::<f64>().ok())
-            .sum::<f64>()
-            / 100.0
+        cpu_of(self.pid())
+    }
+
+    /// Runs another command of the program with the settings of this one.
+    pub fn run(&self, environment: &Environment, arguments: &[&OsStr]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+        configure(&mut command, environment, &self.origin);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Waits until the program is ready, logs in with the form, and returns the cookie.
@@ -254,6 +255,24 @@ impl Program {
         let child = command.spawn();
         Self(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
+}
+
+impl Program {
+    /// The CPU seconds of the program and its children so far.
+    pub fn cpu(&self) -> f64 {
+        let id = self.0.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok()).map(cpu_of);
+        cpu_of(id) + children.sum::<f64>()
+    }
+}
+
+/// The CPU seconds of a process so far (proc(5): fields 14 and 15 of `stat`, in hundredths).
+fn cpu_of(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 impl Drop for Program {

@@ -1,10 +1,11 @@
-//! Measurements: `bin/bench [sessions|lookups|forget|pages|hash|login|enumeration|peers|scale]… [--rounds N] [--json]`. Rounds
+//! Measurements: `bin/bench [sessions|lookups|forget|pages|hash|login|enumeration|peers|front|scale]… [--rounds N] [--json]`. Rounds
 //! are interleaved, so that other load on the machine affects every case alike. A figure is the median of its rounds, with
 //! minimum and maximum.
 
 mod cold;
 mod enumeration;
 mod environment;
+mod front;
 mod hash;
 mod login;
 mod pages;
@@ -20,18 +21,18 @@ use std::process::ExitCode;
 use report::Report;
 
 /// The groups that can be measured.
-const GROUPS: [&str; 9] =
-    ["sessions", "lookups", "forget", "pages", "hash", "login", "enumeration", "peers", "scale"];
+const GROUPS: [&str; 10] =
+    ["sessions", "lookups", "forget", "pages", "hash", "login", "enumeration", "peers", "front", "scale"];
 
-/// Measured on request only: the peers must be installed, millions of rows take minutes, and the sessions include the
+/// Measured on request only: the peers and the proxies must be installed, millions of rows take minutes, and the sessions include the
 /// lookups and the evictions.
-const ON_REQUEST: [&str; 4] = ["lookups", "forget", "peers", "scale"];
+const ON_REQUEST: [&str; 5] = ["lookups", "forget", "peers", "front", "scale"];
 
 fn main() -> ExitCode {
     if let [argument, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
-        && argument == sessions::footprint::ARGUMENT
+        && let Some(measure_self) = sessions::footprint::in_own_process(argument)
     {
-        sessions::footprint::measure_self(url, count.parse().expect("how many"));
+        measure_self(url, count.parse().expect("how many"));
         return ExitCode::SUCCESS;
     }
     let (mut groups, mut rounds, mut json) = (Vec::new(), 5, false);
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
             "hash" => hash::measure(&mut report),
             "enumeration" => enumeration::measure(&mut report),
             "peers" => peers::measure(&mut report),
+            "front" => front::measure(&mut report),
             "scale" => scale::measure(&mut report),
             _ => login::measure(&mut report),
         }

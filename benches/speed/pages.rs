@@ -51,10 +51,16 @@ impl Seen {
 }
 
 pub fn wrk(url: &str, cookie: Option<&str>, duration: &str) -> Seen {
+    let cookie: Vec<String> = cookie.map(|cookie| format!("Cookie: {cookie}")).into_iter().collect();
+    wrk_with(url, &cookie, CONNECTIONS, duration)
+}
+
+/// With any headers and number of connections.
+pub fn wrk_with(url: &str, headers: &[String], connections: &str, duration: &str) -> Seen {
     let mut command = on_core(Some("1"), "wrk");
-    command.args(["--threads", "1", "--connections", CONNECTIONS, "--duration", duration, "--latency"]);
-    if let Some(cookie) = cookie {
-        command.args(["--header", &format!("Cookie: {cookie}")]);
+    command.args(["--threads", "1", "--connections", connections, "--duration", duration, "--latency"]);
+    for header in headers {
+        command.args(["--header", header]);
     }
     let output = command.arg(url).output().expect("wrk: bin/bench installs it");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

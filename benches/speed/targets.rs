@@ -9,7 +9,7 @@ pub enum Target {
 
 use Target::{AtLeast, AtMost};
 
-const TARGETS: [(&str, Target); 17] = [
+const TARGETS: [(&str, Target); 24] = [
     ("guarded_vs_open", AtLeast(0.85, 0.95)),
     ("session_vs_jwt_hs256", AtLeast(1.0, 1.15)),
     ("session_vs_jwt_eddsa", AtLeast(2.0, 3.0)),
@@ -25,8 +25,15 @@ const TARGETS: [(&str, Target); 17] = [
     ("log_in_forgets_us_100k", AtMost(50.0, 10.0)),
     ("log_in_forgets_us_1m", AtMost(50.0, 10.0)),
     ("bytes_per_session", AtMost(300.0, 100.0)),
+    ("bytes_per_scoped_key", AtMost(200.0, 100.0)),
+    ("scoped_lookup_vs_own", AtMost(1.5, 1.1)),
     ("enumeration_vs_hash", AtMost(0.1, 0.05)),
     ("rows_5m_vs_10k", AtLeast(0.6, 0.8)),
+    ("proxied_cpu_vs_nginx", AtMost(1.25, 1.0)),
+    ("proxied_cpu_vs_auth_request", AtMost(0.70, 0.55)),
+    ("proxied_cpu_vs_traefik", AtMost(0.5, 0.38)),
+    ("proxied_cpu_vs_caddy", AtMost(0.4, 0.28)),
+    ("gigabyte_cpu_vs_nginx", AtMost(0.8, 0.45)),
 ];
 
 impl Target {

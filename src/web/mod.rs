@@ -23,7 +23,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 
 use crate::accounts::Accounts;
-use crate::config::{Settings, blocking_threads, connections_of};
+use crate::config::{Settings, blocking_threads, connections_of, upstream_connections};
 
 use front::FrontDoor;
 use http::request_counts::RequestCounts;
@@ -80,7 +80,7 @@ pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settin
         finish_within: Duration::from_secs(25),
     };
     // Shared by the workers: names that were resolved, certificates, and how many connections there are.
-    let upstreams = TransportShared::new(workers * sizes.connections_per_worker / 2);
+    let upstreams = TransportShared::new(upstream_connections());
     let portal = shared.clone();
     let door = move || -> Rc<dyn Front> {
         Rc::new(FrontDoor::new(shared.clone(), Transport::new(Arc::clone(&upstreams))))

@@ -1,6 +1,7 @@
 //! `latchkey app …`: the apps behind Latchkey.
 
 mod add;
+mod demo;
 mod explain;
 mod files;
 mod list;
@@ -53,6 +54,11 @@ pub enum AppCommand {
         #[arg(long)]
         prune: bool,
     },
+    /// Serve a small app to try the log-in with, on this machine.
+    Demo {
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
     /// Print the file that makes all apps.
     Export {
         /// Print JSON.
@@ -62,6 +68,9 @@ pub enum AppCommand {
 }
 
 pub fn run(settings: &Settings, command: AppCommand) -> Result<(), Failure> {
+    if let AppCommand::Demo { port } = command {
+        return demo::run(settings, port);
+    }
     let (accounts, _reached) = connect::accounts(settings)?;
     System::new().block_on(execute(&accounts, command))
 }
@@ -76,6 +85,8 @@ async fn execute(accounts: &Accounts, command: AppCommand) -> Result<(), Failure
         AppCommand::Explain(request) => explain::run(accounts, request).await,
         AppCommand::Apply { file, dry_run, prune } => files::apply(accounts, &file, dry_run, prune).await,
         AppCommand::Export { json } => files::export(accounts, json).await,
+        // It needs no database.
+        AppCommand::Demo { .. } => Ok(()),
     }
 }
 

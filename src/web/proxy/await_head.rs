@@ -21,13 +21,14 @@ pub async fn within<F: Future>(
         let since = upload.map_or(began, |upload| upload.moved().max(began));
         let waits_for_client = upload.is_some_and(|upload| upload.state() == UploadState::WaitsForClient);
         let deadline = since + if waits_for_client { limits.idle } else { limits.head };
-        if let Ok(head) = timeout_at(deadline, head.as_mut()).await {
-            return Ok(head);
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(if waits_for_client { ProxyError::ClientTooSlow } else { ProxyError::HeadTimeout });
         }
-        let moved = upload.is_some_and(|upload| upload.moved() > since);
-        let waits = upload.is_some_and(|upload| upload.state() == UploadState::WaitsForClient);
-        if !moved && waits == waits_for_client {
-            return Err(if waits { ProxyError::ClientTooSlow } else { ProxyError::HeadTimeout });
+        // Which of the two it waits for may change meanwhile.
+        let until = deadline.min(now + limits.idle.min(limits.head));
+        if let Ok(head) = timeout_at(until, head.as_mut()).await {
+            return Ok(head);
         }
     }
 }

@@ -72,10 +72,20 @@ impl SocketStream {
             ready!(self.0.tcp.poll_write_ready(cx))?;
             match write(&self.0.tcp) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The upstream has closed the connection, perhaps behind its response to half a body. Reading brings
+                // the response, or the error.
+                Err(error) if is_closed(&error) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 written => return Poll::Ready(written),
             }
         }
     }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl AsyncWrite for SocketStream {

@@ -30,7 +30,7 @@ pub struct Streaming {
 /// How far a body has come, for those who wait for the response.
 #[derive(Debug)]
 pub struct UploadProgress {
-    /// When the upstream last accepted a part.
+    /// When the upstream last accepted a part, or had accepted all that the client has sent.
     moved: Cell<Instant>,
     state: Cell<UploadState>,
 }
@@ -106,7 +106,9 @@ impl Body for Upload {
                 Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())))
             }
             Poll::Pending => {
-                body.progress.state.set(UploadState::WaitsForClient);
+                if body.progress.state.replace(UploadState::WaitsForClient) != UploadState::WaitsForClient {
+                    body.progress.moved.set(Instant::now());
+                }
                 Poll::Pending
             }
         }

@@ -13,8 +13,6 @@ pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// The number of its connection, from 0.
-    pub connection: usize,
     /// How many requests came before it on this connection.
     pub earlier: usize,
     pub line: String,
@@ -109,9 +107,9 @@ impl Upstream {
                     return;
                 }
                 let (state, Ok(stream)) = (Arc::clone(&accepting), stream) else { continue };
-                let number = state.connections.fetch_add(1, Ordering::Relaxed);
+                state.connections.fetch_add(1, Ordering::Relaxed);
                 thread::spawn(move || {
-                    let _ = state.converse(number, stream);
+                    let _ = state.converse(stream);
                 });
             }
         });
@@ -168,11 +166,11 @@ impl Drop for Upstream {
 }
 
 impl State {
-    fn converse(&self, connection: usize, mut stream: TcpStream) -> io::Result<()> {
+    fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::with_capacity(64 * 1024, stream.try_clone()?);
         for earlier in 0.. {
-            let Some(mut request) = read_head(&mut reader, connection, earlier)? else { break };
+            let Some(mut request) = read_head(&mut reader, earlier)? else { break };
             if self.reads == Reads::Everything {
                 request.body = read_body(&mut reader, &request)?;
             }
@@ -185,11 +183,7 @@ impl State {
     }
 }
 
-fn read_head(
-    reader: &mut BufReader<TcpStream>,
-    connection: usize,
-    earlier: usize,
-) -> io::Result<Option<Received>> {
+fn read_head(reader: &mut BufReader<TcpStream>, earlier: usize) -> io::Result<Option<Received>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -203,19 +197,24 @@ fn read_head(
         let Some((name, value)) = header.split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    Ok(Some(Received { connection, earlier, line: line.trim_end().to_owned(), headers, body: Vec::new() }))
+    Ok(Some(Received { earlier, line: line.trim_end().to_owned(), headers, body: Vec::new() }))
 }
 
 fn read_body(reader: &mut BufReader<TcpStream>, request: &Received) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     if let Some(length) = request.values("content-length").first() {
-        reader.take(length.parse().unwrap_or(0)).read_to_end(&mut body)?;
+        let length: u64 = length.parse().map_err(|_| io::ErrorKind::InvalidData)?;
+        if (reader.take(length).read_to_end(&mut body)? as u64) < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     } else if request.values("transfer-encoding").contains(&"chunked") {
         loop {
             let mut size = String::new();
             reader.read_line(&mut size)?;
             let size = u64::from_str_radix(size.trim(), 16).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            reader.by_ref().take(size).read_to_end(&mut body)?;
+            if (reader.by_ref().take(size).read_to_end(&mut body)? as u64) < size {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             reader.read_line(&mut String::new())?;
             if size == 0 {
                 break;
