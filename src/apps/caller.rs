@@ -1,7 +1,7 @@
 //! Who sent a request, as a decision sees it.
 
 use crate::db::time::Moment;
-use crate::identity::{EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, UserId};
+use crate::identity::{EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, User, UserId};
 
 /// The user of a live session.
 #[derive(Clone, Copy, Debug)]
@@ -20,18 +20,26 @@ pub struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// * `proved_at`: the moment of the app's key.
-    pub fn of(live: &'a LiveUser, proved_at: Moment) -> Self {
-        let user = &live.owner;
+    /// A user who proved their identity at `proved_at`, for a decision about a request that is not sent.
+    pub fn now(user: &'a User, method: LoginMethod, proved_at: Moment) -> Self {
+        Self { method: Some(method), ..Self::with(user, proved_at) }
+    }
+
+    fn with(user: &'a User, proved_at: Moment) -> Self {
         Self {
             user: user.id,
             email: &user.email,
             name: &user.name,
             role: user.role,
             groups: &user.groups,
-            method: LoginMethod::parse(&live.record.factor),
+            method: None,
             proved_at,
             enrolled: user.factors,
         }
+    }
+
+    /// * `proved_at`: the moment of the app's key.
+    pub fn of(live: &'a LiveUser, proved_at: Moment) -> Self {
+        Self { method: LoginMethod::parse(&live.record.factor), ..Self::with(&live.owner, proved_at) }
     }
 }

@@ -165,3 +165,6 @@ fn has_factor(method: Option<LoginMethod>, required: RequiredFactor) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

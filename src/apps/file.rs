@@ -45,3 +45,6 @@ impl AppsFile {
         toml::to_string_pretty(self).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,15 +25,17 @@ impl Apps {
 
     /// The file that makes all apps. Users are written as addresses.
     pub async fn export(&self) -> Result<AppsFile, Fault> {
-        let (apps, addresses) = self
-            .db
-            .read(|conn| {
-                let apps = queries::all_apps(conn)?;
-                let users: Vec<UserId> = apps.iter().flat_map(|app| listed_users(&app.rules)).collect();
-                let addresses = queries::addresses(conn, &users)?;
-                Ok((apps, addresses))
-            })
-            .await?;
+        self.export_of(self.list().await?).await
+    }
+
+    /// The file that makes one app.
+    pub async fn export_one(&self, app: &App) -> Result<AppsFile, Fault> {
+        self.export_of(vec![app.clone()]).await
+    }
+
+    async fn export_of(&self, apps: Vec<App>) -> Result<AppsFile, Fault> {
+        let users: Vec<UserId> = apps.iter().flat_map(|app| listed_users(&app.rules)).collect();
+        let addresses = self.db.read(move |conn| queries::addresses(conn, &users)).await?;
         let written = |user: UserId| {
             let address = addresses.iter().find(|(id, _)| *id == user);
             address.map_or_else(|| user.to_string(), |(_, address)| address.clone())

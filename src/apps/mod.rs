@@ -10,6 +10,7 @@ mod check;
 mod choices;
 mod decide;
 mod difference;
+mod entered;
 mod entries;
 mod entry;
 mod entry_duration;

@@ -173,3 +173,6 @@ impl fmt::Display for RulePath {
         percent_encode(&self.decoded, ESCAPED).fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,6 +91,9 @@ pub enum EndedOf {
     Everyone,
 }
 
+/// Bytes of an event with the values of every field: a file of some hundred apps.
+const DATA_MAX: usize = 65_536;
+
 impl EventDetail {
     pub(crate) fn passkey(name: &str) -> Self {
         Self::Passkey { passkey: name.to_owned(), reason: None }
@@ -122,7 +125,17 @@ impl EventDetail {
     }
 
     pub(super) fn json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        let json = serde_json::to_string(self).unwrap_or_default();
+        match self {
+            Self::AppsApplied { applied, groups } if json.len() > DATA_MAX => {
+                // Which apps a large file changed is recorded in any case.
+                let name = |change: &AppChange| AppChange { app: change.app.clone(), changes: Vec::new() };
+                let applied = applied.iter().map(name).collect();
+                serde_json::to_string(&Self::AppsApplied { applied, groups: groups.clone() })
+                    .unwrap_or_default()
+            }
+            _ => json,
+        }
     }
 }
 

@@ -175,6 +175,9 @@ impl Event {
     }
 }
 
+/// Characters of a detail that is a text.
+const TEXT_MAX: usize = 400;
+
 /// An event about to be written.
 pub(crate) struct NewEvent<'a> {
     pub action: AuditAction,
@@ -219,8 +222,10 @@ impl<'a> NewEvent<'a> {
         self
     }
 
+    /// A text, which is cut if it is long: a browser may have sent it.
     pub fn detail(mut self, detail: &'a str) -> Self {
-        self.detail = Cow::Borrowed(detail);
+        let end = detail.char_indices().nth(TEXT_MAX).map_or(detail.len(), |(end, _)| end);
+        self.detail = Cow::Borrowed(&detail[..end]);
         self
     }
 

@@ -11,6 +11,7 @@ mod audit;
 mod config;
 mod connect;
 mod doctor;
+mod group;
 mod import;
 mod local_instance;
 mod log;
@@ -52,9 +53,12 @@ enum Command {
     /// List and end sessions.
     #[command(subcommand)]
     Session(session::SessionCommand),
-    /// Put web apps behind the log-in.
+    /// Put apps behind the log-in, and say who gets in.
     #[command(subcommand)]
     App(app::AppCommand),
+    /// Create groups of users, and change their members.
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Verify the audit trail, and scan the database for secrets.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -121,8 +125,9 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Serve => serve::run(settings),
         Command::Migrate => migrate::run(&settings),
         Command::User(command) => user::run(&settings, command),
-        Command::App(command) => app::run(&settings, &command),
         Command::Session(command) => session::run(&settings, command),
+        Command::App(command) => app::run(&settings, command),
+        Command::Group(command) => group::run(&settings, command),
         Command::Audit(command) => audit::run(&settings, command),
         Command::Prove(command) => prove::run(&settings, command),
         Command::Config { json } => config::run(&settings, json),

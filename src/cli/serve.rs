@@ -12,6 +12,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::{System, signal, spawn, task, time};
 use actix_web::web::Data;
+use diesel::pg::PgConnection;
 use futures_util::future::{Either, select};
 use secrecy::ExposeSecret as _;
 use tokio::sync::oneshot;
@@ -19,10 +20,11 @@ use tokio::sync::oneshot;
 use super::connect::{self, ReachableDatabase};
 use super::local_instance::LocalInstance;
 use super::transport_security::{self, TransportSafety};
-use super::{Failure, log};
+use super::{Failure, app, log};
 use crate::accounts::Accounts;
+use crate::apps::{Apps, AppsFile};
 use crate::config::{Settings, raise_file_limit};
-use crate::db::{Db, Fault, diagnostics, migrations};
+use crate::db::{Db, Failed, Fault, diagnostics, migrations};
 use crate::lab::Lab;
 use crate::mail::Mailer;
 use crate::maintenance::IdnKeyCounts;
@@ -61,6 +63,8 @@ const UNREAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
+    // A file with an error is refused before anything is served.
+    let apps_file = settings.apps.file.as_deref().map(app::read_file).transpose()?;
     raise_file_limit();
     let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
     let address = listener.local_addr()?;
@@ -99,11 +103,13 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         }
         let (keep_trying, given_up) = channel();
         let (tell, told) = oneshot::channel();
-        let preparing = (settings.clone(), db.clone());
+        let preparing = (settings.clone(), db.clone(), accounts.apps.clone(), apps_file);
         // On its own thread: unlike threads of the runtime, it cannot keep the process from exiting.
         thread::spawn(move || {
-            let (settings, db) = preparing;
-            let _ = tell.send(prepare(&settings, &db, &given_up).map_err(|failure| failure.to_string()));
+            let (settings, db, apps, file) = preparing;
+            let apply = |conn: &mut PgConnection| apply_apps(&settings, &apps, file.as_ref(), conn);
+            let _ =
+                tell.send(prepare(&settings, &db, &given_up, apply).map_err(|failure| failure.to_string()));
         });
         let prepared = Box::pin(async {
             told.await.unwrap_or_else(|_| Err("the database could not be prepared".into()))
@@ -174,13 +180,14 @@ fn prepare(
     settings: &Settings,
     db: &Db,
     given_up: &Receiver<Infallible>,
+    apply: impl Fn(&mut PgConnection) -> Result<(), Fault>,
 ) -> Result<ReachableDatabase, Failure> {
     let reached = connect::database(settings)?;
     loop {
         match connect::no_unknown_pooler(settings, reached.url.expose_secret())
-            .and_then(|()| migrations::run(reached.direct.expose_secret()))
+            .and_then(|()| migrations::run_then(reached.direct.expose_secret(), &apply))
         {
-            Ok(applied) => {
+            Ok((applied, ())) => {
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");
                 }
@@ -196,6 +203,26 @@ fn prepare(
             }
             Err(fault) => return Err(fault.into()),
         }
+    }
+}
+
+/// Applies the file of apps that `LATCHKEY_APPS` names.
+fn apply_apps(
+    settings: &Settings,
+    apps: &Apps,
+    file: Option<&AppsFile>,
+    conn: &mut PgConnection,
+) -> Result<(), Fault> {
+    let (Some(path), Some(file)) = (&settings.apps.file, file) else { return Ok(()) };
+    match apps.apply_at_start(conn, file) {
+        Ok(applied) if applied.is_empty() => Ok(()),
+        Ok(applied) => {
+            let changes = app::change_lines(&applied).join("; ");
+            tracing::info!(file = %path.display(), changes, "the file of apps is applied");
+            Ok(())
+        }
+        Err(Failed::Refused(why)) => Err(Fault::bug(app::refused_file(path, &why))),
+        Err(Failed::Fault(fault)) => Err(fault),
     }
 }
 

@@ -71,6 +71,17 @@ impl Migration<Pg> for Version {
 /// # Errors
 /// [`Fault::Unavailable`] if the database cannot be reached, [`Fault::Bug`] if a migration fails.
 pub fn run(url: &str) -> Result<Vec<String>, Fault> {
+    run_then(url, |_| Ok(())).map(|(applied, ())| applied)
+}
+
+/// The same, and then runs `work` on the same connection, under the same lock: one instance at a time.
+///
+/// # Errors
+/// As [`run`], and those of `work`.
+pub fn run_then<T>(
+    url: &str,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, Fault>,
+) -> Result<(Vec<String>, T), Fault> {
     let mut conn = connect(url)?;
     // A session-level advisory lock, because each migration runs in its own transaction.
     sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn)?;
@@ -83,6 +94,7 @@ pub fn run(url: &str) -> Result<Vec<String>, Fault> {
             .map(|versions| versions.iter().map(ToString::to_string).collect())
             .map_err(|error| failed(&error.to_string()))
     });
+    let applied = applied.and_then(|applied| Ok((applied, work(&mut conn)?)));
     sql_query(format!("SELECT pg_advisory_unlock({LOCK})")).execute(&mut conn)?;
     applied
 }

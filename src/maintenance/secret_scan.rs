@@ -55,6 +55,35 @@ const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
             (ColumnKind::Plain, "user_id purpose session email created_at expires_at since email_key"),
         ],
     ),
+    (
+        "app_entries",
+        &[
+            (ColumnKind::Credential, "code_hash"),
+            (ColumnKind::Digest, "state_hash"),
+            (ColumnKind::Plain, "session app origin path proved_at created_at expires_at"),
+        ],
+    ),
+    ("app_origins", &[(ColumnKind::Plain, "origin app host position")]),
+    (
+        "app_rules",
+        &[(
+            ColumnKind::Plain,
+            "app position methods path_kind path networks access groups users role factor fresh_seconds tokens note",
+        )],
+    ),
+    (
+        "apps",
+        &[
+            (
+                ColumnKind::Plain,
+                "id slug name enabled mode upstream upstream_ca remote_user header_names also_from app_cookies ignore_case explain",
+            ),
+            (
+                ColumnKind::Plain,
+                "max_body connect_ms head_ms idle_ms max_in_flight host close_code source created_at",
+            ),
+        ],
+    ),
     ("audit_chain", &[(ColumnKind::Plain, "seq event_id"), (ColumnKind::Digest, "salt personal hash")]),
     ("audit_checkpoints", &[(ColumnKind::Plain, "seq at"), (ColumnKind::Digest, "hash")]),
     ("audit_events", &[(ColumnKind::Plain, "id at act actor subject session address user_agent detail")]),
@@ -69,6 +98,8 @@ const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
             (ColumnKind::Plain, "account purpose created_at expires_at"),
         ],
     ),
+    ("group_members", &[(ColumnKind::Plain, "group_name user_id since added_by")]),
+    ("groups", &[(ColumnKind::Plain, "name note created_at")]),
     (
         "invitations",
         &[

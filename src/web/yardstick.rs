@@ -142,7 +142,15 @@ async fn open(ctx: RequestContext, prepared: Data<Prepared>) -> Result<HttpRespo
     let YardstickClaims { name, csrf, is_admin, others, .. } = &prepared.claims;
     let page = page(&ctx, name.clone(), *is_admin, csrf.clone());
     let policy = ctx.accounts().sessions().policy();
-    home::dashboard(page, name.clone(), &prepared.record, *others, OffsetDateTime::now_utc(), policy)
+    home::dashboard(
+        page,
+        Vec::new(),
+        name.clone(),
+        &prepared.record,
+        *others,
+        OffsetDateTime::now_utc(),
+        policy,
+    )
 }
 
 async fn hs256(token: Hs256, ctx: RequestContext) -> Result<HttpResponse, Error> {
@@ -157,7 +165,7 @@ fn show(claims: YardstickClaims, ctx: &RequestContext) -> Result<HttpResponse, E
     let (name, others) = (claims.name.clone(), claims.others);
     let page = page(ctx, claims.name.clone(), claims.is_admin, claims.csrf.clone());
     let policy = ctx.accounts().sessions().policy();
-    home::dashboard(page, name, &claims.into_record(), others, OffsetDateTime::now_utc(), policy)
+    home::dashboard(page, Vec::new(), name, &claims.into_record(), others, OffsetDateTime::now_utc(), policy)
 }
 
 /// The same frame as for `/home`, so that the pages have equal size.

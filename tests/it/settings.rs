@@ -200,8 +200,16 @@ fn an_empty_variable_is_not_set_and_white_space_is_not_part_of_a_value() {
         .iter()
         .skip(1)
         .map(|row| row[3].split(", ").find(|name| name.starts_with("LATCHKEY__")).unwrap());
-    let others =
-        ["PORT", "DATABASE_URL", "LATCHKEY_CONFIG", "PGHOST", "PGDATABASE", "PGSERVICE", "PGSSLMODE"];
+    let others = [
+        "PORT",
+        "DATABASE_URL",
+        "LATCHKEY_CONFIG",
+        "LATCHKEY_APPS",
+        "PGHOST",
+        "PGDATABASE",
+        "PGSERVICE",
+        "PGSSLMODE",
+    ];
     let choreo = ["HOSTNAME", "PORT", "USERNAME", "PASSWORD", "DATABASENAME"]
         .map(|part| format!("CHOREO_APP_DB_{part}"));
     let names = ours

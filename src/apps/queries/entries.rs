@@ -80,8 +80,3 @@ pub(in crate::apps) fn owner(
         .optional()?;
     Ok(found.map(|(user, remember)| (UserId(user), remember)))
 }
-
-/// Removes expired entries. Returns how many.
-pub(in crate::apps) fn delete_expired(conn: &mut PgConnection) -> Result<usize, Fault> {
-    Ok(diesel::delete(app_entries::table).filter(app_entries::expires_at.le(now())).execute(conn)?)
-}

@@ -27,7 +27,7 @@ pub(crate) fn insert_event(conn: &mut PgConnection, event: &NewEvent<'_>) -> Res
             dsl::session.eq(event.session.map(|handle| handle.0)),
             dsl::address.eq(printable(address)),
             dsl::user_agent.eq(printable(user_agent)),
-            dsl::detail.eq(printable(&event.detail)),
+            dsl::detail.eq(event.detail.replace('\0', "")),
         ))
         .execute(conn)?;
     Ok(())

@@ -1,23 +1,109 @@
-//! `latchkey app …`.
+//! `latchkey app …`: the apps behind Latchkey.
 
+mod add;
 mod demo;
+mod explain;
+mod files;
+mod list;
+mod rule;
 
+use std::path::PathBuf;
+
+use actix_web::rt::System;
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, connect};
+use crate::accounts::Accounts;
+use crate::apps::{App, AppRefusal};
 use crate::config::Settings;
+use crate::db::Failed;
+use crate::web::copy::app_file::app_refusal;
+use crate::web::copy::phrase::Phrase;
+
+pub use files::{lines as change_lines, read as read_file, refused as refused_file};
 
 #[derive(Subcommand)]
 pub enum AppCommand {
+    /// Put an app behind the log-in.
+    Add(add::AddApp),
+    /// List all apps.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an app with its rules.
+    Show {
+        slug: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an app and end its keys.
+    Remove { slug: String },
+    /// Add, move and remove the rules of an app.
+    #[command(subcommand)]
+    Rule(rule::RuleCommand),
+    /// Explain the answer to a request, without sending it.
+    Explain(explain::ExplainRequest),
+    /// Make the apps those of a file.
+    Apply {
+        file: PathBuf,
+        /// Only print what would change.
+        #[arg(long)]
+        dry_run: bool,
+        /// Remove apps that came from a file and are not in this one.
+        #[arg(long)]
+        prune: bool,
+    },
     /// Serve a small app to try the log-in with, on this machine.
     Demo {
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
+    /// Print the file that makes all apps.
+    Export {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-pub fn run(settings: &Settings, command: &AppCommand) -> Result<(), Failure> {
+pub fn run(settings: &Settings, command: AppCommand) -> Result<(), Failure> {
+    if let AppCommand::Demo { port } = command {
+        return demo::run(settings, port);
+    }
+    let (accounts, _reached) = connect::accounts(settings)?;
+    System::new().block_on(execute(&accounts, command))
+}
+
+async fn execute(accounts: &Accounts, command: AppCommand) -> Result<(), Failure> {
     match command {
-        AppCommand::Demo { port } => demo::run(settings, *port),
+        AppCommand::Add(add) => add::run(accounts, add).await,
+        AppCommand::List { json } => list::list(accounts, json).await,
+        AppCommand::Show { slug, json } => list::show(accounts, &slug, json).await,
+        AppCommand::Remove { slug } => add::remove(accounts, &slug).await,
+        AppCommand::Rule(command) => rule::run(accounts, command).await,
+        AppCommand::Explain(request) => explain::run(accounts, request).await,
+        AppCommand::Apply { file, dry_run, prune } => files::apply(accounts, &file, dry_run, prune).await,
+        AppCommand::Export { json } => files::export(accounts, json).await,
+        // It needs no database.
+        AppCommand::Demo { .. } => Ok(()),
+    }
+}
+
+async fn find(accounts: &Accounts, slug: &str) -> Result<App, Failure> {
+    accounts.apps.find(slug).await?.ok_or_else(|| format!("there is no app {slug:?}").into())
+}
+
+fn failed(failed: Failed<AppRefusal>) -> Failure {
+    match failed {
+        Failed::Refused(why) => app_refusal(&why).into(),
+        Failed::Fault(fault) => fault.into(),
+    }
+}
+
+/// Says on standard error what the operator should know about an app.
+fn warn(accounts: &Accounts, app: &App) {
+    for warning in accounts.apps.warnings(app) {
+        eprintln!("latchkey: warning: {}", Phrase::from(warning).text);
     }
 }

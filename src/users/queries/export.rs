@@ -99,6 +99,21 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "groups",
+        rows!(
+            "SELECT group_name AS name, since, added_by IS NOT NULL AS added_by_an_administrator FROM group_members \
+             WHERE user_id = $1 ORDER BY group_name"
+        ),
+    ),
+    (
+        // The rules that name the user, not those about their groups.
+        "app_rules",
+        rows!(
+            "SELECT a.slug AS app, a.name, r.position + 1 AS rule FROM app_rules r JOIN apps a ON a.id = r.app \
+             WHERE $1 = ANY (r.users) ORDER BY a.slug, r.position"
+        ),
+    ),
+    (
         "letters",
         rows!(
             "SELECT subject, created_at AS written, sent_at AS sent, attempts, expires_at AS expires FROM outbox \

@@ -250,20 +250,14 @@ impl From<&GroupRefusal> for Phrase {
     fn from(refusal: &GroupRefusal) -> Self {
         match refusal {
             GroupRefusal::Taken => Self::new("taken", "There is already a group with this name."),
-            GroupRefusal::NoSuchGroup => Self::new("no-such-group", "There is no such group any more."),
-            GroupRefusal::NoSuchUser => Self::new("no-such-user", "There is no such user any more."),
+            GroupRefusal::NoSuchGroup => Self::new("no-such-group", "There is no such group."),
+            GroupRefusal::NoSuchUser => Self::new("no-such-user", "There is no such user."),
+            GroupRefusal::InUse(apps) => Self::with(
+                "in-use",
+                format!("Rules of {} name this group. Remove it from those rules first.", apps.join(", ")),
+            ),
             GroupRefusal::NoteTooLong { max } => {
                 Self::with("note-too-long", format!("Use a shorter note: at most {max} characters."))
-            }
-            GroupRefusal::InUse(apps) => {
-                let apps: Vec<&str> = apps.iter().map(|slug| slug.as_str()).collect();
-                Self::with(
-                    "in-use",
-                    format!(
-                        "Rules of {} name this group. Remove it from those rules first.",
-                        apps.join(", ")
-                    ),
-                )
             }
         }
     }

@@ -18,8 +18,9 @@
 //!
 //! A problem document for a script has the same code in its member `code`.
 
-pub(super) mod access;
+pub mod access;
 pub(super) mod app_choices;
+pub mod app_file;
 pub(super) mod app_refusals;
 pub(super) mod audit;
 mod changes;

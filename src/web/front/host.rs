@@ -28,7 +28,8 @@ mod tests {
     use super::*;
 
     fn head(target: &str, hosts: &[&'static str]) -> RequestHead {
-        let mut head = RequestHead { uri: target.parse().unwrap(), ..RequestHead::default() };
+        let mut head = RequestHead::default();
+        head.uri = target.parse().unwrap();
         for host in hosts {
             head.headers.append(header::HOST, HeaderValue::from_static(host));
         }

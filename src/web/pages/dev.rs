@@ -119,6 +119,8 @@ fn bad() -> Fields {
     bad.refuse("", Phrase::new("no-match", "That email and password don't match."));
     bad.refuse("bad_email", Phrase::new("invalid-email", "Enter an email address, such as ada@example.org."));
     bad.refuse("bad_password", Phrase::new("too-short", "Use at least 15 characters."));
+    bad.refuse("bad_optional", Phrase::new("invalid-ip", "Enter an IP address, such as 10.0.0.7."));
+    bad.refuse("bad_select", Phrase::new("unknown-choice", "Choose one of the options."));
     bad.refuse("bad_check", Phrase::new("unticked", "Tick this to continue."));
     bad
 }
@@ -142,6 +144,7 @@ fn session(device: &str, current: bool) -> SessionView {
         person_id: String::new(),
         person_name: String::new(),
         person_email: String::new(),
+        apps: Vec::new(),
     }
 }
 

@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use askama::Template;
-use serde::Deserialize;
 
 use crate::apps::{
     AccessRequest, Answer, App, AppOrigin, Caller, NewEntry, RequestHeaders, RequestKind, decide,
@@ -15,17 +14,12 @@ use crate::secret;
 use crate::web::copy::{self, front::FrontCopy};
 use crate::web::front;
 use crate::web::http::error::Error;
-use crate::web::http::path::Path;
+use crate::web::http::path::{BySlug, Path};
 use crate::web::http::request_state::RequestState;
 use crate::web::http::{client_address, flash, return_to};
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
-
-#[derive(Deserialize)]
-pub struct BySlug {
-    slug: String,
-}
 
 #[derive(Template)]
 #[template(path = "go.html")]

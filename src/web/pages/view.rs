@@ -31,6 +31,16 @@ pub struct SessionView {
     pub person_id: String,
     pub person_name: String,
     pub person_email: String,
+    /// The apps that the session has entered, on the user's own page.
+    pub apps: Vec<UsedApp>,
+}
+
+/// An app, and when it was last used.
+#[derive(Clone)]
+pub struct UsedApp {
+    pub slug: String,
+    pub name: String,
+    pub last_used: When,
 }
 
 impl SessionView {
@@ -51,6 +61,7 @@ impl SessionView {
             person_id: String::new(),
             person_name: String::new(),
             person_email: String::new(),
+            apps: Vec::new(),
         }
     }
 

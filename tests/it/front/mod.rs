@@ -4,4 +4,4 @@ mod answers;
 mod handoff;
 mod identity;
 mod leave;
-mod support;
+pub mod support;

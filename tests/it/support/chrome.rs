@@ -143,6 +143,22 @@ impl Chrome {
         self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
     }
 
+    /// Waits for a page of ours on the host of an app, with this code.
+    pub async fn shows_on_main(&self, attribute: &str, code: &str) {
+        self.find(attribute, code, &format!("//main[@{attribute}={}]", quoted(code))).await;
+    }
+
+    /// The names of the cookies that the browser would send to `origin`, sorted.
+    pub async fn cookies(&self, origin: &str) -> Vec<String> {
+        let command = Cdp(json!({"cmd": "Network.getCookies", "params": {"urls": [origin]}}));
+        let answer = self.client.issue_cmd(command).await.expect("a DevTools command");
+        let cookies = answer["cookies"].as_array().cloned().unwrap_or_default();
+        let mut names: Vec<String> =
+            cookies.iter().filter_map(|cookie| cookie["name"].as_str().map(str::to_owned)).collect();
+        names.sort();
+        names
+    }
+
     /// Waits for this text, anywhere on the page.
     pub async fn says(&self, words: &str) {
         self.find("text", words, &format!("//main//*[contains(normalize-space(), {})]", quoted(words))).await;

@@ -55,6 +55,9 @@ struct UserPage {
     can_reset: bool,
     locked: bool,
     factors: Phrase,
+    groups: Vec<String>,
+    /// The groups that the user is not in.
+    other_groups: Vec<String>,
     /// The value of the role field.
     role: &'static str,
 }
@@ -65,6 +68,8 @@ impl UserPage {
         let (here, now, policy) =
             (me.session.record.handle, me.session.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
+        let (groups, all_groups) =
+            (ctx.accounts().groups.of_user(UserId(id)).await?, ctx.accounts().groups.list().await?);
         Ok(Self {
             page: ctx.page().at(&format!("/admin/users/{id}")),
             user: UserView::new(&found.user, now),
@@ -79,6 +84,12 @@ impl UserPage {
                 .collect(),
             last_admin: found.last_admin,
             factors: second_step(&found.factors),
+            other_groups: all_groups
+                .into_iter()
+                .filter(|group| !groups.contains(&group.name))
+                .map(|group| group.name.to_string())
+                .collect(),
+            groups: groups.iter().map(ToString::to_string).collect(),
             is_self: me.session.owner.id.0 == id,
             locked: found.locked,
             can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,

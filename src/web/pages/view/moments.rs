@@ -11,6 +11,7 @@ use crate::web::copy::moments::moment;
 use latchkey_sessions::{Policy, SessionRecord};
 
 /// A moment: exact for machines, relative for people.
+#[derive(Clone)]
 pub struct When {
     pub iso: String,
     pub exact: String,

@@ -20,11 +20,11 @@ use crate::web::session::guard::Admin;
 #[derive(Template)]
 #[template(path = "admin/apps/slug.html")]
 pub struct AppPage {
-    pub page: Page,
+    page: Page,
     app: AppView,
     rules: Vec<RuleView>,
-    pub settings: Fields,
-    pub rule: Fields,
+    settings: Fields,
+    rule: Fields,
     /// Where a new rule can go, with texts.
     places: Vec<(String, String)>,
     open_to_everyone: Option<usize>,
@@ -42,17 +42,17 @@ struct AppView {
     is_editable: bool,
 }
 
-pub struct RuleView {
-    pub number: usize,
-    pub when: String,
-    pub who: String,
-    pub note: String,
+struct RuleView {
+    number: usize,
+    when: String,
+    who: String,
+    note: String,
     /// A rule above it matches every request.
-    pub is_unreachable: bool,
+    is_unreachable: bool,
 }
 
 /// The rules of an app, in words.
-pub fn rule_views(app: &App, emails: &UserEmails) -> Vec<RuleView> {
+fn rule_views(app: &App, emails: &UserEmails) -> Vec<RuleView> {
     let first_of_all = app.rules.iter().position(|rule| rule.when == RuleScope::default());
     let view = |(at, rule): (usize, &Rule)| RuleView {
         number: at + 1,
@@ -98,6 +98,16 @@ impl AppPage {
                 is_editable: app.source == AppSource::Pages,
             },
         })
+    }
+
+    /// With the form of a new rule as it was typed.
+    pub fn with_rule(self, rule: Fields) -> Self {
+        Self { rule, ..self }
+    }
+
+    /// With the form of the settings as it was typed.
+    pub fn with_settings(self, settings: Fields) -> Self {
+        Self { settings, ..self }
     }
 
     /// 422 with a message that belongs to no field.

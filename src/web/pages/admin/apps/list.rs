@@ -112,9 +112,8 @@ fn new_app(ctx: &RequestContext, input: &NewAppForm, fields: &mut Fields) -> Opt
             None => fields.refuse("origin", &AppRefusal::NoOrigin),
         }
     }
-    let upstream = Upstream::parse(input.upstream.as_str(), None)
-        .map_err(|why| fields.refuse("upstream", why))
-        .ok();
+    let upstream =
+        Upstream::parse(input.upstream.as_str(), None).map_err(|why| fields.refuse("upstream", why)).ok();
     let (Some(slug), true) = (slug, fields.errors().is_empty()) else { return None };
     Some(App { name, rules: apps.default_rules(), ..App::new(slug, upstream, origins) })
 }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::words;
 use crate::accounts::Accounts;
 use crate::apps::{
-    Access, AccessList, AppRefusal, Network, PathMatch, RequiredFactor, Rule, RulePath, RuleRefusal, RuleScope,
+    Access, AccessList, AppRefusal, Network, PathMatch, RequiredFactor, Rule, RulePath, RuleRefusal,
+    RuleScope,
 };
 use crate::db::Fault;
 use crate::identity::{Email, GroupName, Role};
@@ -38,11 +39,8 @@ impl FormInput for RuleForm {}
 impl RuleForm {
     /// The rule, unless a field was refused.
     pub async fn rule(&self, accounts: &Accounts, fields: &mut Fields) -> Result<Option<Rule>, Fault> {
-        let when = RuleScope {
-            path: self.path(fields),
-            methods: self.methods(),
-            networks: self.networks(fields),
-        };
+        let when =
+            RuleScope { path: self.path(fields), methods: self.methods(), networks: self.networks(fields) };
         let access = self.access(accounts, fields).await?;
         let factor = match RequiredFactor::parse(or(&self.factor, RequiredFactor::Any.as_str())) {
             Some(factor) => factor,

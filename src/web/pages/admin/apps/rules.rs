@@ -45,7 +45,7 @@ pub async fn add(
             Some(refusal) => refuse(&mut form.fields, &refusal),
         }
     }
-    page::refused(&AppPage { rule: form.fields, ..AppPage::new(&ctx, &app).await? })
+    page::refused(&AppPage::new(&ctx, &app).await?.with_rule(form.fields))
 }
 
 /// With the values that were typed before the confirmation expired.
@@ -58,7 +58,7 @@ pub async fn add_again(
     let app = load(&ctx, &slug).await?;
     let mut rule = draft.0;
     rule.set("open", "1");
-    page::ok(&AppPage { rule, ..AppPage::new(&ctx, &app).await? })
+    page::ok(&AppPage::new(&ctx, &app).await?.with_rule(rule))
 }
 
 #[derive(Deserialize, Default)]

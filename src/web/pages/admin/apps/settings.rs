@@ -33,7 +33,7 @@ pub async fn submit(
             Some(refusal) => refuse(&mut form.fields, &refusal),
         }
     }
-    page::refused(&AppPage { settings: form.fields, ..AppPage::new(&ctx, &app).await? })
+    page::refused(&AppPage::new(&ctx, &app).await?.with_settings(form.fields))
 }
 
 /// With the values that were typed before the confirmation expired.
@@ -44,5 +44,5 @@ pub async fn again(
     draft: Draft,
 ) -> Result<HttpResponse, Error> {
     let app = load(&ctx, &slug).await?;
-    page::ok(&AppPage { settings: draft.0, ..AppPage::new(&ctx, &app).await? })
+    page::ok(&AppPage::new(&ctx, &app).await?.with_settings(draft.0))
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::words;
-use crate::apps::{
-    App, AppLimits, AppOrigin, Explain, IdentityHeaderName, IdentityHeaders, RemoteUser, Upstream, UpstreamHost,
-};
 use crate::apps::AppRefusal;
+use crate::apps::{
+    App, AppLimits, AppOrigin, Explain, IdentityHeaderName, IdentityHeaders, RemoteUser, Upstream,
+    UpstreamHost,
+};
 use crate::identity::Name;
 use crate::web::copy::app_refusals::{UNKNOWN_CHOICE, limit};
 use crate::web::http::form::{Fields, FormInput, Preset, Text};
@@ -62,9 +63,8 @@ impl FormInput for SettingsForm {}
 
 /// The form with the settings of an app.
 pub fn fields(app: &App) -> Fields {
-    let origins = |origins: &[AppOrigin]| {
-        origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    };
+    let origins =
+        |origins: &[AppOrigin]| origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let limits = app.limits;
     let max_body = limits.max_body.map(|bytes| bytes.div_ceil(MEGABYTE).to_string()).unwrap_or_default();
     Fields::new(

@@ -64,7 +64,8 @@ pub async fn remove(
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
     let app = load(&ctx, &slug).await?;
-    let removed = ctx.accounts().apps.remove(Some(me.session.owner.id), app.id, ctx.client()).await.split()?;
+    let removed =
+        ctx.accounts().apps.remove(Some(me.session.owner.id), app.id, ctx.client()).await.split()?;
     match removed {
         Ok(()) => Ok(ctx.redirect("/admin/apps", Flash::AppRemoved)),
         Err(AppRefusal::NoSuchApp) => Err(Error::NotFound),

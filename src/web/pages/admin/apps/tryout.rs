@@ -112,8 +112,7 @@ async fn try_request(
     });
     let method = form.value("method").trim().to_ascii_uppercase();
     let path = form.value("path").trim();
-    let request =
-        AccessRequest { method: &method, ..AccessRequest::navigation(path_alone(path), client) };
+    let request = AccessRequest { method: &method, ..AccessRequest::navigation(path_alone(path), client) };
     let emails: UserEmails = ctx.accounts().apps.addresses_in(app).await?.into_iter().collect();
     Ok(Some(outcome(app, &request, caller.as_ref(), now, &emails)))
 }

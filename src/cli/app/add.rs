@@ -1,0 +1,74 @@
+//! `latchkey app add` and `latchkey app remove`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::rule::access;
+use super::{failed, find, warn};
+use crate::accounts::Accounts;
+use crate::apps::{App, AppOrigin, AppRefusal, Rule, Slug, Upstream};
+use crate::cli::Failure;
+use crate::identity::Client;
+use crate::web::copy::app_file::app_refusal;
+
+#[derive(Args)]
+pub struct AddApp {
+    /// The short name in URLs and commands, such as wiki.
+    slug: String,
+    /// Where the app listens, such as http://127.0.0.1:3000.
+    #[arg(long)]
+    upstream: String,
+    /// A file of certificates (PEM) to trust for this upstream.
+    #[arg(long)]
+    upstream_ca: Option<PathBuf>,
+    /// The name that users see; the slug otherwise.
+    #[arg(long)]
+    name: Option<String>,
+    /// The address that users open, such as https://wiki.example.org. In local mode http://SLUG.localhost otherwise.
+    #[arg(long = "origin")]
+    origins: Vec<String>,
+    /// Who gets in: signed-in, open, group:NAME, user:EMAIL or role:admin. In local mode signed-in otherwise.
+    #[arg(long)]
+    allow: Vec<String>,
+}
+
+pub async fn run(accounts: &Accounts, add: AddApp) -> Result<(), Failure> {
+    let refused = |why: AppRefusal| app_refusal(&why);
+    let slug = Slug::parse(&add.slug).map_err(|_| refused(AppRefusal::InvalidSlug))?;
+    let ca = add
+        .upstream_ca
+        .map(|path| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display())));
+    let upstream = Upstream::parse(&add.upstream, ca.transpose()?.as_deref())
+        .map_err(|why| refused(AppRefusal::Upstream(why)))?;
+    let mut origins = Vec::new();
+    for text in &add.origins {
+        let origin = AppOrigin::parse(text);
+        origins.push(origin.map_err(|why| refused(AppRefusal::Origin { text: text.clone(), why }))?);
+    }
+    if origins.is_empty() {
+        origins.extend(accounts.apps.default_origin(&slug));
+    }
+    let rules = match add.allow.is_empty() {
+        true => accounts.apps.default_rules(),
+        false => vec![Rule::everywhere(access(accounts, &add.allow).await?)],
+    };
+    let mut app = App { rules, ..App::new(slug, Some(upstream), origins) };
+    if let Some(name) = add.name {
+        app.name = name;
+    }
+    accounts.apps.add(None, app.clone(), Client::operator()).await.map_err(failed)?;
+    warn(accounts, &app);
+    for origin in &app.origins {
+        print_line!("{} is at {origin}", app.name);
+    }
+    Ok(())
+}
+
+pub async fn remove(accounts: &Accounts, slug: &str) -> Result<(), Failure> {
+    let app = find(accounts, slug).await?;
+    accounts.apps.remove(None, app.id, Client::operator()).await.map_err(failed)?;
+    print_line!("{slug} is removed.");
+    Ok(())
+}
