@@ -70,8 +70,8 @@ impl Actor {
         world.used(held.key, asked.at, saw);
         let Some(enter) = asked.next_path().filter(|_| let_in) else { return };
         let entered = world.ask_app(site, &self.anywhere(), &enter, &state).await;
-        // 403: the session ended on the way.
-        world.look_at("GET /.latchkey/enter", &entered, &[303, 403, 410]);
+        // 400: the session ended on the way.
+        world.look_at("GET /.latchkey/enter", &entered, &[303, 400]);
         if let (Some(303), Some(cookie)) = (entered.status, entered.cookie("latchkey-app")) {
             let key = world.new_app_key(held.session, entered.at);
             if self.apps.len() == KEPT {
