@@ -31,9 +31,7 @@ const fn room(
 
 const IN_ACCOUNTS: &str = "in accounts";
 
-const NEW: &str = "new";
-
-const ROOMS: [Room; 25] = [
+const ROOMS: [Room; 23] = [
     room("crates/db", "crates/db/src", "in db", &["Db"]),
     room("crates/local-postgres", "crates/local-postgres/src", "in db", &[]),
     room("crates/sessions", "crates/sessions/src", "3,113", &["Store"]),
@@ -50,10 +48,8 @@ const ROOMS: [Room; 25] = [
     room("login", "src/login", IN_ACCOUNTS, &["Login"]),
     room("recovery", "src/recovery", IN_ACCOUNTS, &["Recovery"]),
     room("registration", "src/registration", IN_ACCOUNTS, &["Registration"]),
-    room("groups", "src/groups", NEW, &["Groups"]),
     room("users", "src/users", IN_ACCOUNTS, &["Users", "Administration"]),
     room("maintenance", "src/maintenance", IN_ACCOUNTS, &["Maintenance"]),
-    room("apps", "src/apps", NEW, &["Apps"]),
     room("lab", "src/lab", "3,287", &["Lab"]),
     room("web/http", "src/web/http", "in web", &[]),
     room("web/session", "src/web/session", "in web", &[]),
