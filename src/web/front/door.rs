@@ -180,9 +180,13 @@ impl FrontDoor {
         let user = found.as_ref().map(|scoped| &scoped.live.owner);
         let user_id = user.map(|user| user.id.to_string()).unwrap_or_default();
         let groups: Vec<&str> =
-            user.iter().flat_map(|user| user.groups.iter()).map(|group| group.as_str()).collect();
-        let identity =
-            user.map(|user| Identity { id: &user_id, email: &user.email, name: &user.name, groups: &groups });
+            user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
+        let identity = user.map(|user| Identity {
+            id: &user_id,
+            email: user.email(),
+            name: user.name(),
+            groups: &groups,
+        });
         let facts = ClientFacts { address, origin };
         let sent = self.transport.forward(app, request, identity.as_ref(), &facts).await;
         Ok(sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id))))
