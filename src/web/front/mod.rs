@@ -7,6 +7,7 @@
 mod answers;
 mod app_key;
 mod door;
+mod echo;
 mod handoff;
 mod host;
 mod leave;
