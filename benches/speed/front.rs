@@ -126,7 +126,8 @@ impl Measured<'_> {
     fn fetch(&self, path: &str) -> usize {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a proxy");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time");
-        let request = format!("GET {path} HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n", self.headers.join("\r\n"));
+        let request =
+            format!("GET {path} HTTP/1.1\r\n{}\r\nConnection: close\r\n\r\n", self.headers.join("\r\n"));
         stream.write_all(request.as_bytes()).expect("a request");
         let mut buffer = vec![0; 256 * 1024];
         let mut head = Vec::new();

@@ -34,7 +34,8 @@ pub fn register(environment: &Environment, served: &RunningServer, upstream: u16
 pub async fn enter(app: &Registered, portal: &str) -> String {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, app.port));
     let name = app.host.split(':').next().unwrap_or_default();
-    let client = Client::builder().redirect(Policy::none()).resolve(name, address).resolve("localhost", address);
+    let client =
+        Client::builder().redirect(Policy::none()).resolve(name, address).resolve("localhost", address);
     let client = client.build().expect("a client");
     let get = async |url: String, cookie: &str| {
         let request = client.get(url).header("cookie", cookie).header("sec-fetch-mode", "navigate");

@@ -47,7 +47,9 @@ pub struct DoctorAsks<'r> {
 pub async fn answer(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody> {
     match asks.pretend {
         Pretend::Nothing | Pretend::NoGroups => observe(visit, asks).await.map_into_boxed_body().into(),
-        Pretend::Refuse => page::problem(FrontCode::NotAllowed, None, None, visit.id).map_into_boxed_body().into(),
+        Pretend::Refuse => {
+            page::problem(FrontCode::NotAllowed, None, None, visit.id).map_into_boxed_body().into()
+        }
         Pretend::Unavailable => {
             let fault = Fault::Unavailable("as the doctor asked".into());
             answers::unavailable(&fault, visit.id).map_into_boxed_body().into()
@@ -62,8 +64,7 @@ pub async fn answer(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody
 
 async fn observe(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> HttpResponse {
     let groups: &[&str] = if asks.pretend == Pretend::NoGroups { &[] } else { &DoctorUser::GROUPS };
-    let identity =
-        Identity { id: DoctorUser::ID, email: DoctorUser::EMAIL, name: DoctorUser::NAME, groups };
+    let identity = Identity { id: DoctorUser::ID, email: DoctorUser::EMAIL, name: DoctorUser::NAME, groups };
     let client = ClientFacts { address: visit.address, origin: visit.origin };
     let passed_on = match preview(visit.app, asks.head, &identity, &client) {
         Ok(sent) => PassedOn::Request { method: sent.method, target: sent.target, headers: sent.headers },
@@ -76,8 +77,12 @@ async fn observe(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> HttpResponse {
         }),
         _ => None,
     };
-    let seen =
-        AppObservation { app: facts(visit), arrived: arrived(visit, asks.head, asks.body).await, passed_on, upstream };
+    let seen = AppObservation {
+        app: facts(visit),
+        arrived: arrived(visit, asks.head, asks.body).await,
+        passed_on,
+        upstream,
+    };
     match app_question::signed_answer(&visit.shared.secret, asks.head, &seen) {
         Some(answer) => {
             // As the responses of apps to a request with an identity: a cache that stores one stores the other.

@@ -98,7 +98,8 @@ pub fn asked(secret: &Secret, head: &RequestHead, origin: impl ToString) -> Opti
     let (unsigned, signature) = question.rsplit_once('.')?;
     let [at, _, pretend] = unsigned.split('.').collect::<Vec<_>>()[..] else { return None };
     let pretend = Pretend::parse(pretend).filter(|_| is_fresh(at))?;
-    let (origin, target) = (origin.to_string(), head.uri.path_and_query().map_or("/", |target| target.as_str()));
+    let (origin, target) =
+        (origin.to_string(), head.uri.path_and_query().map_or("/", |target| target.as_str()));
     let is_valid = [Some(target), None].into_iter().any(|target| {
         let question = AppQuestion { method: head.method.as_str(), origin: &origin, target, pretend };
         secret.signed(ASKED, &question.signed_parts(unsigned), signature)

@@ -61,7 +61,8 @@ impl Drop for Https {
 
 fn through(https: &Https, ca: Option<&str>) -> u16 {
     let mut app = app_at("https://localhost");
-    app.upstream = Some(UpstreamAddress::parse(&format!("https://localhost:{}", https.port), ca).expect("an upstream"));
+    app.upstream =
+        Some(UpstreamAddress::parse(&format!("https://localhost:{}", https.port), ca).expect("an upstream"));
     Proxied::with(app).get("/").status()
 }
 

@@ -36,7 +36,8 @@ pub async fn open(request: HttpRequest, payload: Payload) -> HttpResponse {
 
 /// Proves to the browser that the request was understood (RFC 6455 §4.2.2).
 fn accept(key: &[u8]) -> String {
-    let digest = Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
+    let digest =
+        Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
     BASE64.encode(&digest)
 }
 

@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn the_page_shows_the_user_and_escapes_what_it_shows() {
         let mut headers = HeaderMap::new();
-        let mut put = |name, value| headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        let mut put =
+            |name, value| headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         put("remote-name", "C%C3%A9line");
         put("x-evil", "<script>{headers}");
         let page = page(&headers);
