@@ -30,9 +30,9 @@ const ON_REQUEST: [&str; 5] = ["lookups", "forget", "peers", "front", "scale"];
 
 fn main() -> ExitCode {
     if let [argument, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
-        && argument == sessions::footprint::ARGUMENT
+        && let Some(measure_self) = sessions::footprint::in_own_process(argument)
     {
-        sessions::footprint::measure_self(url, count.parse().expect("how many"));
+        measure_self(url, count.parse().expect("how many"));
         return ExitCode::SUCCESS;
     }
     let (mut groups, mut rounds, mut json) = (Vec::new(), 5, false);

@@ -6,6 +6,7 @@ use diesel::RunQueryDsl as _;
 use diesel::sql_types::Double;
 use latchkey::db::migrations;
 use latchkey_sessions::Key;
+use uuid::Uuid;
 
 use super::environment::execute;
 
@@ -20,6 +21,36 @@ pub const FIRST: u64 = 10_000_000;
 
 pub fn key(number: u64) -> Key {
     Key::parse(&format!("{}{}{}", KEY.0, FIRST + number, KEY.1)).expect("the text of 32 bytes")
+}
+
+/// What the scoped keys open.
+pub const SCOPE: Uuid = Uuid::from_u128(0xA99);
+
+/// As [`KEY`], for scoped keys.
+const SCOPED_KEY: &str = "1000000000000000000000000000000000";
+
+pub fn scoped_key(number: u64) -> Key {
+    Key::parse(&format!("{SCOPED_KEY}{}{}", FIRST + number, KEY.1)).expect("the text of 32 bytes")
+}
+
+/// Inserts a scoped key for each of these sessions, on one of a few origins.
+pub fn insert_scoped_keys(url: &str, numbers: Range<u64>) {
+    execute(
+        url,
+        &format!(
+            "SET synchronous_commit = off;
+             INSERT INTO session_keys (key_hash, session, scope, origin, proved_at)
+               SELECT sha256(('{SCOPED_KEY}' || {FIRST} + n || '{end}')::bytea), handle, '{SCOPE}',
+                      'https://wiki' || n % 3 || '.example.org', now()
+               FROM generate_series({}, {}) n
+               JOIN sessions ON key_hash = sha256(('{begin}' || {FIRST} + n || '{end}')::bytea)",
+            numbers.start,
+            numbers.end - 1,
+            begin = KEY.0,
+            end = KEY.1,
+        ),
+    );
+    execute(url, "VACUUM ANALYZE session_keys");
 }
 
 /// Inserts users and their sessions, with names, addresses and browsers of realistic variety.

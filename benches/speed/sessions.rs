@@ -1,5 +1,5 @@
 //! Sessions: what a check costs, with the session in memory and without; how fast a revocation is; how much memory a
-//! cached session takes; and the store alone.
+//! cached session or scoped key takes; and the store alone.
 
 mod checks;
 pub mod footprint;
@@ -7,6 +7,7 @@ pub mod forget;
 mod instances;
 mod refused;
 mod revocation;
+mod scoped;
 mod store;
 
 use super::cold::ColdLookups;
@@ -28,6 +29,7 @@ pub fn measure(report: &mut Report) {
     report.value("served_after_revocation", late as f64);
     lookups(report, &environment);
     forget::measure(report);
+    scoped::measure(report, &environment);
     store::measure(report);
 }
 
@@ -72,4 +74,5 @@ fn lookups(report: &mut Report, environment: &Environment) {
     report.value_of_rounds("rows_5m_vs_10k_pgbench", &in_pgbench);
     environment.pin_database("0-1");
     report.value("bytes_per_session", footprint::bytes_per_session(&many.url, CACHED));
+    report.value("bytes_per_scoped_key", footprint::bytes_per_scoped_key(&many.url, CACHED));
 }

@@ -9,7 +9,7 @@ pub enum Target {
 
 use Target::{AtLeast, AtMost};
 
-const TARGETS: [(&str, Target); 22] = [
+const TARGETS: [(&str, Target); 24] = [
     ("guarded_vs_open", AtLeast(0.85, 0.95)),
     ("session_vs_jwt_hs256", AtLeast(1.0, 1.15)),
     ("session_vs_jwt_eddsa", AtLeast(2.0, 3.0)),
@@ -25,6 +25,8 @@ const TARGETS: [(&str, Target); 22] = [
     ("log_in_forgets_us_100k", AtMost(50.0, 10.0)),
     ("log_in_forgets_us_1m", AtMost(50.0, 10.0)),
     ("bytes_per_session", AtMost(300.0, 100.0)),
+    ("bytes_per_scoped_key", AtMost(200.0, 100.0)),
+    ("scoped_lookup_vs_own", AtMost(1.5, 1.1)),
     ("enumeration_vs_hash", AtMost(0.1, 0.05)),
     ("rows_5m_vs_10k", AtLeast(0.6, 0.8)),
     ("proxied_cpu_vs_nginx", AtMost(1.25, 1.0)),

@@ -8,6 +8,10 @@
  * There is one record, with a version. A revocation creates the next version, and the older ones must not be
  * served any more. A rotated key and a changed role or password work in the same way, so the model has only revocations.
  *
+ * With KEYS, the watched requests come with a scoped key, which has a cache of its own. An entry there holds the session,
+ * which its lookup takes from the cache of sessions or reads. The record is both rows, so the version of an entry is the
+ * older of the two; ending a key is a revocation, too.
+ *
  * What is not bounded:
  * - Delay. Any step may come arbitrarily late. A paused process (SIGSTOP) is one that makes no step while the others
  *   and the clocks do. A slow network, a notification under way and a dead connection that is not noticed look the same.
@@ -19,6 +23,7 @@
  *   marked or deleted row. A third should find no other state; `bin/model --deep` tries.
  *   A revoker belongs to no instance: it may run on any, also on one that is not here, with or without a working
  *   listener, and it may stop for ever after any step (crashed).
+ *   With KEYS one is enough: what the second finds is the table of listeners, which has nothing to do with keys.
  * - INSTANCES. The watched request is on one of them, WATCHED. All that another one does to it is to revoke and to
  *   clean up, which is the revokers' part, and to have a row, which makes revokers wait longer. So other instances
  *   have a listener here, but no cache.
@@ -64,17 +69,28 @@
 #define PING_OVERTAKES             21 /* a ping's answer may come before earlier notifications */
 #define CLOCK_STANDS_STILL         22 /* an instance's clock does not run while it is suspended */
 
+/* Each of these breaks a rule of scoped keys. */
+#define KEYS_EVICTED_FIRST         23 /* an invalidation evicts from the cache of keys, then from that of sessions */
+#define SESSION_TAKEN_UNTRUSTED    24 /* a lookup of a key takes the session in memory although it is not trusted */
+#define KEY_INSERTED_UNCHECKED     25 /* a key is cached although an invalidation arrived after it was read */
+#define KEY_GENERATION_AFTER       26 /* a lookup of a key notes the generation after it took the session */
+#define KEYS_KEPT                  27 /* a listener restarts and trusts the keys it had */
+
 /* Each of these must be possible, or the model would prove nothing. Here "caught" means that it happens. */
 #define WITNESS_HIT               101 /* a request is served from the cache */
 #define WITNESS_NEW_HIT           102 /* the same after the last revocation was answered, with the newest version */
 #define WITNESS_ACKNOWLEDGED      103 /* a revocation waited for an instance and is answered before a tick has passed */
 #define WITNESS_TIMED_OUT         104 /* a revocation is answered although an instance never acknowledged it */
 #define WITNESS_BACK              105 /* after a row was deleted its instance is trusted again */
+#define WITNESS_KEY_HIT           106 /* a request with a scoped key is served from memory, with the newest version */
 
 #ifndef MUTANT
 #define MUTANT 0
 #endif
 #define mutant(name) (MUTANT == name)
+#ifndef KEYS
+#define KEYS ((MUTANT >= KEYS_EVICTED_FIRST && MUTANT <= KEYS_KEPT) || mutant(WITNESS_KEY_HIT))
+#endif
 #define never_if(name, what) assert(MUTANT != name || !(what))
 
 /* ---- Postgres ---- */
@@ -108,6 +124,10 @@ byte cache;                     /* the version in the cache, or NOTHING */
 #define MOVED   2
 byte noted;
 byte found;                     /* what its SELECT saw */
+
+byte keys;                      /* the version in the cache of scoped keys, or NOTHING */
+byte noted_key;                 /* as `noted`, for the lookup of a key */
+byte found_key;                 /* the version of what it has so far */
 
 byte least;                     /* the request that is watched: what was answered when it started; 0 is no request */
 byte taken;                     /* only in CACHE_BEFORE_TRUST */
@@ -162,6 +182,20 @@ inline clear_cache(i) {
   fi
 }
 
+inline move_key_generation(i) {
+  if
+  :: i == WATCHED && noted_key == CURRENT -> noted_key = MOVED
+  :: else
+  fi
+}
+
+inline clear_keys(i) {
+  if
+  :: i == WATCHED -> keys = NOTHING
+  :: else
+  fi
+}
+
 inline applied(i) {
   heard[i]++;
   if
@@ -193,7 +227,8 @@ inline answer(n) {
 inline serve(what) {
   assert(what >= least);                                                /* the property */
   never_if(WITNESS_HIT, true);
-  never_if(WITNESS_NEW_HIT, what == REVOCATIONS + 1 && answered == what)
+  never_if(WITNESS_NEW_HIT, what == REVOCATIONS + 1 && answered == what);
+  never_if(WITNESS_KEY_HIT, what == REVOCATIONS + 1 && answered == what)
 }
 
 inline forget_request() {
@@ -235,6 +270,10 @@ proctype Listener(byte i) {
     d_step { move_generation(i) }
     d_step { clear_cache(i) }
 #endif
+#if KEYS && !mutant(KEYS_KEPT)
+    d_step { move_key_generation(i) }
+    d_step { clear_keys(i) }
+#endif
 #if mutant(LISTEN_AFTER_CLEAR)
     d_step { heard[i] = queued }
 #endif
@@ -245,6 +284,18 @@ proctype Listener(byte i) {
         clear_cache(i)
       }
       d_step { move_generation(i); applied(i) }
+#elif mutant(KEYS_EVICTED_FIRST)
+        move_key_generation(i)
+      }
+      d_step { clear_keys(i) }
+      d_step { move_generation(i) }
+      d_step { clear_cache(i); applied(i) }
+#elif KEYS
+        move_generation(i)
+      }
+      d_step { clear_cache(i) }
+      d_step { move_key_generation(i) }
+      d_step { clear_keys(i); applied(i) }
 #else
         move_generation(i)
       }
@@ -282,6 +333,8 @@ proctype Listener(byte i) {
         :: i == WATCHED ->
           cache = NOTHING;
           noted = NONE;
+          keys = NOTHING;
+          noted_key = NONE;
           forget_request()
         :: else
         fi
@@ -313,6 +366,51 @@ proctype Lookup() {
   od
 }
 
+/* A miss of a scoped key. One that shares a lookup joined before it began. */
+proctype KeyLookup() {
+  byte since;
+
+  do
+  :: d_step { noted_key = CURRENT }                                     /* reads the generation of the keys */
+    d_step {                                                            /* the snapshot of its SELECT */
+      found_key = version;
+      assert(found_key >= answered)
+    }
+    if
+    :: d_step { trust[WATCHED] > 0 || mutant(SESSION_TAKEN_UNTRUSTED) ->
+        since = answered                                                /* checks the trust, */
+      }
+      d_step {                                                          /* then takes the session in memory, if it is */
+        if                                                              /* there, else reads it, which is no older */
+        :: cache != NOTHING ->
+          assert(cache >= since);
+          found_key = (cache < found_key -> cache : found_key)
+        :: else
+        fi;
+        since = 0
+      }
+    :: skip                                                             /* reads the session */
+    fi;
+#if mutant(KEY_GENERATION_AFTER)
+    d_step { noted_key = (noted_key == MOVED -> CURRENT : noted_key) }
+#endif
+    d_step {                                                            /* under the cache's lock */
+      if
+      :: noted_key == CURRENT || (mutant(KEY_INSERTED_UNCHECKED) && noted_key == MOVED) -> keys = found_key
+      :: else
+      fi;
+      noted_key = NONE;
+      found_key = NOTHING
+    }
+  od
+}
+
+#if KEYS
+#define entry keys
+#else
+#define entry cache
+#endif
+
 /* Requests that may use the cache. One that may not, or finds nothing in it, joins a lookup, or begins one. Before the
    first answer there is nothing to watch. */
 proctype Requests() {
@@ -323,7 +421,7 @@ proctype Requests() {
     }
   :: d_step { least > 0 ->                                              /* looks into the cache */
       if
-      :: cache != NOTHING -> serve(cache)
+      :: entry != NOTHING -> serve(entry)
       :: else
       fi;
       forget_request()
@@ -443,6 +541,9 @@ init {
       run Listener(k)
     }
     run Lookup();
+#if KEYS
+    run KeyLookup();
+#endif
     run Requests();
     for (k : 0 .. REVOCATIONS - 1) {
       run Revoker(k)

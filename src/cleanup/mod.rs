@@ -122,6 +122,10 @@ impl Cleaner {
         tx: &mut SessionTx<'_>,
         request: &CleanupRequest<'_>,
     ) -> Result<RemovedCounts, Fault> {
+        if effect(request.kind, Artifact::AppKeyOfOtherSession).is_removed() {
+            // Before the sessions: whoever exchanges a code locks it first, then the session.
+            queries::delete_app_entries(tx, request.user)?;
+        }
         let mut removed = RemovedCounts { sessions: self.end_sessions(tx, request)?, factors: 0 };
         if request.kind.session_scope() == SessionScope::One && removed.sessions == 0 {
             // The user has no such live session, so there is nothing to clean up.
@@ -163,8 +167,13 @@ impl Cleaner {
             Artifact::Session
             | Artifact::SessionInSameBrowser
             | Artifact::SessionInOtherBrowser
+            | Artifact::AppKey
             | Artifact::OpenForm
             | Artifact::PasskeyCeremony => Ok(()),
+            // With those of the session itself, if that stays.
+            Artifact::AppKeyOfOtherSession => {
+                self.sessions.end_scoped_keys_of_principal(tx, user.principal()).map(drop)
+            }
             Artifact::KnownDevice => match (request.kind.session_scope(), request.session) {
                 (SessionScope::One, Some(session)) => {
                     queries::forget_device_of_session(tx, user, session, request.browser.as_ref())

@@ -30,6 +30,10 @@ pub enum Artifact {
     Session,
     SessionInSameBrowser,
     SessionInOtherBrowser,
+    /// A key of the session for an app behind Latchkey, or a code that is exchanged for one.
+    AppKey,
+    /// The same of another session, also of the one that requested the clean-up.
+    AppKeyOfOtherSession,
     KnownDevice,
     PendingLogin,
     OpenForm,
@@ -133,6 +137,8 @@ impl Artifact {
         Self::Session,
         Self::SessionInSameBrowser,
         Self::SessionInOtherBrowser,
+        Self::AppKey,
+        Self::AppKeyOfOtherSession,
         Self::KnownDevice,
         Self::PendingLogin,
         Self::OpenForm,
@@ -184,6 +190,14 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
             session(cleanup, "The response is accepted only in the session that started it.")
         }
         Artifact::SessionInSameBrowser | Artifact::SessionInOtherBrowser => other_session(cleanup),
+        Artifact::AppKey => app_key(cleanup),
+        Artifact::AppKeyOfOtherSession => match cleanup.session_scope() {
+            SessionScope::One => other_session(cleanup),
+            SessionScope::Others => Effect::Removed(
+                "A stolen key may be one of the session that stays; the next visit to the app opens a new one.",
+            ),
+            SessionScope::None | SessionScope::All => app_key(cleanup),
+        },
         Artifact::KnownDevice => known_device(cleanup),
         Artifact::PendingLogin => pending_login(cleanup),
         Artifact::PendingEmailChange => email_change(cleanup),
@@ -252,6 +266,14 @@ fn other_session(cleanup: Cleanup) -> Effect {
         SessionScope::Others => Effect::Removed("Every session ends except the one that requested it."),
         SessionScope::All => Effect::Removed("Every session ends."),
     }
+}
+
+/// App keys end in every clean-up: a browser whose session lives gets a new one unnoticed.
+fn app_key(cleanup: Cleanup) -> Effect {
+    Effect::Removed(match cleanup.session_scope() {
+        SessionScope::None => "The session stays, and the next visit to the app opens a new key.",
+        SessionScope::One | SessionScope::Others | SessionScope::All => "It ends with its session.",
+    })
 }
 
 fn known_device(cleanup: Cleanup) -> Effect {
@@ -363,6 +385,18 @@ mod tests {
                 matches!(while_disabled, Effect::Suspended(_)),
                 matches!(after, Effect::Kept(_)),
                 "{artifact:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_clean_up_removes_the_app_keys_of_the_session() {
+        for cleanup in Cleanup::ALL {
+            assert!(effect(*cleanup, Artifact::AppKey).is_removed(), "{cleanup:?}");
+            assert_eq!(
+                effect(*cleanup, Artifact::AppKeyOfOtherSession).is_removed(),
+                cleanup.session_scope() != SessionScope::One,
+                "{cleanup:?}"
             );
         }
     }

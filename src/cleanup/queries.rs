@@ -20,6 +20,14 @@ use crate::notices::LinkPurpose;
 use crate::secret::TokenHash;
 use latchkey_sessions::Handle;
 
+/// Deletes the codes that could still be exchanged for app keys of the user's sessions.
+pub(crate) fn delete_app_entries(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
+    sql_query("DELETE FROM app_entries e USING sessions s WHERE s.handle = e.session AND s.principal = $1")
+        .bind::<SqlUuid, _>(user.0)
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Deletes the known devices of a user, except `here`.
 pub(crate) fn forget_known_devices(
     conn: &mut PgConnection,

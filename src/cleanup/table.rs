@@ -34,6 +34,8 @@ impl Artifact {
             Self::Session => "the session itself",
             Self::SessionInSameBrowser => "another session in that browser",
             Self::SessionInOtherBrowser => "a session in another browser",
+            Self::AppKey => "an app key of the session",
+            Self::AppKeyOfOtherSession => "an app key of another session",
             Self::KnownDevice => "the known device",
             Self::PendingLogin => "a pending log-in",
             Self::OpenForm => "an open form",

@@ -159,6 +159,13 @@ const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
         ],
     ),
     (
+        "session_keys",
+        &[
+            (ColumnKind::Credential, "key_hash"),
+            (ColumnKind::Plain, "session scope origin proved_at created_at last_seen_at"),
+        ],
+    ),
+    (
         "sessions",
         &[
             (ColumnKind::Credential, "key_hash device"),

@@ -7,6 +7,8 @@ mod admin_invitations;
 mod admin_lists;
 mod admin_users;
 mod any_input;
+mod apps;
+mod apps_pages;
 mod architecture;
 mod asvs;
 mod audit;

@@ -29,6 +29,7 @@ async fn the_export_has_everything_about_the_person_and_nothing_that_opens_anyth
     let mut browser = app.logged_in(&ada).await;
     app.logged_in(&grace).await;
     app.browser().log_in(ada.email, "not-the-password-at-all").await.is(422);
+    let app_key = app.app_key(&browser).await;
 
     let answer = browser.get("/account/export").await;
     answer.is(200);
@@ -42,13 +43,19 @@ async fn the_export_has_everything_about_the_person_and_nothing_that_opens_anyth
         (&ada.email.into(), &true.into())
     );
     assert_eq!(all["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (all["apps"].as_array().unwrap().len(), &all["apps"][0]["session"], &all["apps"][0]["origin"]),
+        (1, &all["sessions"][0]["handle"], &"https://wiki.example.org".into())
+    );
     assert_eq!(all["links"][0]["purpose"], "reset_password");
     assert_eq!(all["letters"].as_array().unwrap().len(), 1);
     let acts: Vec<_> =
         all["events"].as_array().unwrap().iter().map(|event| event["act"].as_str().unwrap()).collect();
     assert_eq!(acts, ["reset-requested", "logged-in", "log-in-refused", "exported"]);
 
-    for hidden in ["hash", "sealed", "token", "$argon2", grace.email, &grace.id.to_string(), ada.password] {
+    for hidden in
+        ["hash", "sealed", "token", "$argon2", grace.email, &grace.id.to_string(), ada.password, &app_key]
+    {
         let found = answer.body.replace("has_password", "").contains(hidden);
         assert!(!found, "{hidden} in {}", answer.body);
     }
@@ -80,6 +87,7 @@ async fn no_table_about_people_is_forgotten() {
         "recovery_codes.user_id",
         "registrations.email",
         "registrations.email_key",
+        "session_keys.session",
         "sessions.principal",
         "totp.user_id",
         "unfinished_logins.user_id",

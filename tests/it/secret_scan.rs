@@ -47,6 +47,7 @@ async fn live(app: &TestApp) -> Vec<String> {
         admin.post(&format!("{path}/{verb}"), fields).await.is(303);
     }
     secrets.push(admin.key());
+    secrets.push(app.app_key(&admin).await);
     // A log-in that still needs the second factor.
     secrets.push(app.pending(&ada).await.key());
     for letter in app.letters().await {
@@ -95,6 +96,7 @@ async fn a_database_in_use_contains_nothing_to_log_in_with() {
     // The scan really read the columns.
     for (column, kind) in [
         ("sessions.key_hash", "credential"),
+        ("session_keys.key_hash", "credential"),
         ("user_tokens.token_hash", "credential"),
         ("invitations.token_hash", "credential"),
         ("registrations.token_hash", "credential"),

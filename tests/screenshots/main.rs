@@ -119,6 +119,7 @@ impl Album {
             ("email", "/account/email"),
             ("delete", "/account/delete"),
             ("security-passkeys", "/account/security"),
+            ("app-refused", "/go/reports"),
             ("confirm", "/confirm"),
             ("forbidden", "/admin"),
         ] {
@@ -152,11 +153,29 @@ impl Album {
             ("audit-none", "/admin/audit?q=charles+babbage+junior"),
             ("admin-sessions", "/admin/sessions"),
             ("invitations", "/admin/invitations"),
+            ("groups", "/admin/groups"),
+            ("group", "/admin/groups/staff"),
+            ("apps", "/admin/apps"),
+            ("app", "/admin/apps/wiki"),
+            ("app-from-a-file", "/admin/apps/reports"),
+            ("app-open-to-everyone", "/admin/apps/chat"),
+            ("app-try", tour::TRIED),
         ] {
             self.draw(&chrome, path, name).await;
         }
         let (page, typed) = ("/admin/invitations", [("email", "radia@")]);
         self.refused(&chrome, page, page, &typed, "invitations-refused").await;
+        let typed = [("path", "/a//b"), ("groups", "Staff")];
+        self.refused(&chrome, "/admin/apps/wiki", "/admin/apps/wiki/rules", &typed, "app-rule-refused").await;
+        let typed = [("name", ""), ("header_user", "Cookie")];
+        self.refused(
+            &chrome,
+            "/admin/apps/wiki",
+            "/admin/apps/wiki/settings",
+            &typed,
+            "app-settings-refused",
+        )
+        .await;
     }
 
     async fn of_an_empty_house(&self) {
@@ -173,6 +192,8 @@ impl Album {
             ("sessions-alone", "/account/sessions"),
             ("admin-overview-new", "/admin"),
             ("invitations-none", "/admin/invitations"),
+            ("groups-none", "/admin/groups"),
+            ("apps-none", "/admin/apps"),
         ] {
             self.draw(&chrome, path, name).await;
         }

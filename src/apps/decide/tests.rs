@@ -36,6 +36,7 @@ fn app(rules: Vec<Rule>) -> App {
     }
 }
 
+#[derive(Debug)]
 struct Ada {
     groups: Vec<GroupName>,
     method: LoginMethod,
@@ -194,7 +195,8 @@ fn a_rule_asks_for_a_factor_and_then_for_a_fresh_proof() {
         assert_eq!(ada.opens(&two, "/"), by_two, "{:?}", ada.method);
         assert_eq!(ada.opens(&passkey, "/"), by_passkey, "{:?}", ada.method);
     }
-    let unknown = Caller { method: None, ..Ada::default().caller() };
+    let ada = Ada::default();
+    let unknown = Caller { method: None, ..ada.caller() };
     let request = AccessRequest::navigation("/", None);
     assert_eq!(decide(&two, &request, Some(&unknown), NOW).0, missing(false, false));
 }

@@ -38,6 +38,14 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "apps",
+        rows!(
+            "SELECT a.slug AS app, a.name, k.origin, k.session, k.created_at AS entered, k.last_seen_at AS last_used, \
+         k.proved_at AS confirmed FROM session_keys k JOIN sessions s ON s.handle = k.session \
+         LEFT JOIN apps a ON a.id = k.scope WHERE s.principal = $1 ORDER BY entered, app, session"
+        ),
+    ),
+    (
         // Without the IP addresses and browsers of other users.
         "events",
         rows!(

@@ -88,7 +88,8 @@ pub fn page(code: FrontCode, app: Option<&App>, content: PageContent, request_id
         lines: &lines,
         links: &content.links,
         button: content.button.as_ref(),
-        request_id,
+        // There is nothing to ask for help with.
+        request_id: if status < 400 { "" } else { request_id },
     };
     let mut response = HttpResponse::build(status_code(status));
     response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));

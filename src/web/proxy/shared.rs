@@ -66,6 +66,11 @@ impl TransportShared {
         self.connections.count(self.most_connections)
     }
 
+    /// Whether idle connections are in the way of those that another worker or app may need.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.connections.get() > self.most_connections / 2
+    }
+
     /// Connections to upstreams at this moment.
     pub fn connections(&self) -> usize {
         self.connections.get()

@@ -184,10 +184,13 @@ impl Transport {
         Connection::open(upstream, &self.shared, counted, app.limits.connect).await
     }
 
-    /// Keeps a connection for another request, unless the app has another upstream meanwhile.
+    /// Keeps a connection for another request, unless the app has another upstream meanwhile or connections are scarce.
     pub(super) fn keep(self: &Rc<Self>, app: &Arc<App>, connection: Connection, keep: Duration) {
+        if self.shared.is_scarce() {
+            return;
+        }
         let mut apps = self.apps.borrow_mut();
-        let Some(connections) = apps.get_mut(&app.id) else { return };
+        let connections = apps.entry(app.id).or_insert_with(|| self.new_connections(app));
         if Arc::ptr_eq(&connections.app, app) || connections.app.upstream == app.upstream {
             connections.idle.put(connection, keep, Instant::now());
             if !self.sweeping.replace(true) {
@@ -196,13 +199,14 @@ impl Transport {
         }
     }
 
+    fn new_connections(&self, app: &Arc<App>) -> AppConnections {
+        let requests = self.shared.requests_of(app.id);
+        AppConnections { app: Arc::clone(app), idle: Pool::default(), requests }
+    }
+
     fn connections<R>(&self, app: &Arc<App>, then: impl FnOnce(&mut AppConnections) -> R) -> R {
         let mut apps = self.apps.borrow_mut();
-        let connections = apps.entry(app.id).or_insert_with(|| AppConnections {
-            app: Arc::clone(app),
-            idle: Pool::default(),
-            requests: self.shared.requests_of(app.id),
-        });
+        let connections = apps.entry(app.id).or_insert_with(|| self.new_connections(app));
         if !Arc::ptr_eq(&connections.app, app) {
             if connections.app.upstream != app.upstream {
                 connections.idle = Pool::default();

@@ -1,7 +1,6 @@
 //! Apps behind the front door in a browser: from the app to the log-in and back, and no cookie of one host reaches the
 //! other.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use latchkey::apps::{Access, PathMatch, Rule, RulePath};

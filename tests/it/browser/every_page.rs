@@ -56,7 +56,7 @@ async fn an_empty_house_is_accessible_and_fits() {
     look(&chrome, "setup, refused").await;
     let grace = app.grace().await;
     chrome.log_in(grace.email, grace.password).await;
-    for page in ["/home", "/admin", "/admin/invitations"] {
+    for page in ["/home", "/admin", "/admin/invitations", "/admin/groups", "/admin/apps"] {
         chrome.go(page).await;
         look(&chrome, page).await;
     }

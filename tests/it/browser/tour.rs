@@ -1,6 +1,13 @@
 //! A server with users, sessions, emails and a history, and a tour of every page and refusal.
 
+use std::time::Duration;
+
 use actix_web::http::header;
+use latchkey::apps::{
+    Access, AccessList, App, AppOrigin, PathMatch, RequiredFactor, Rule, RulePath, RuleScope, Slug, Upstream,
+};
+use latchkey::config::UpstreamsFrom;
+use latchkey::identity::{Client, GroupName, UserId};
 use latchkey::web::routes::{self, Method};
 use uuid::Uuid;
 
@@ -90,9 +97,70 @@ const PASSKEYS: &str = "
                  ('00000000-0000-4000-8000-000000000003', 'The key on the ring beside the letter box, in the drawer', interval '90 days', interval '8 days', interval '2 days'))
         AS made (id, name, made, used, refused) ON CONFLICT DO NOTHING;";
 
+/// What an administrator tries on the page of an app.
+pub const TRIED: &str = "/admin/apps/wiki/try?as=ada%40example.org&method=GET&path=%2Fadmin%2Fusers";
+
+/// Each of Ada's sessions has used an app or two.
+const USED_APPS: &str = "
+    INSERT INTO session_keys (key_hash, session, scope, origin, proved_at, created_at, last_seen_at)
+    SELECT sha256((handle::text || slug)::bytea), handle, apps.id, 'http://' || slug || '.localhost', created_at, created_at, last_seen_at
+    FROM sessions, apps WHERE principal = (SELECT id FROM users WHERE email = 'ada@example.org') AND slug IN ('wiki', 'chat')
+        AND (slug = 'wiki' OR user_agent LIKE '%iPhone%') ON CONFLICT DO NOTHING;";
+
+/// Groups, and apps with rules of every kind.
+async fn add_apps(app: &TestApp, ada: &Person, grace: &Person) {
+    let (apps, groups) = (&app.accounts.apps, &app.accounts.groups);
+    let operator = Client::operator;
+    let actor = Some(UserId(grace.id));
+    let group = |name| GroupName::parse(name).expect("a group");
+    for (name, note) in [
+        ("staff", "Everyone on the payroll"),
+        ("wiki-admins", ""),
+        ("finance", "Closes the books; asks for a second factor everywhere"),
+    ] {
+        groups.add(actor, group(name), note, operator()).await.expect("a new group");
+    }
+    for person in [ada, grace] {
+        groups.join(actor, &group("staff"), UserId(person.id), operator()).await.expect("a member");
+    }
+    let listed = |names: &[&'static str]| {
+        let groups = names.iter().map(|name| group(name)).collect();
+        Rule::everywhere(Access::Listed(AccessList { groups, ..AccessList::default() }))
+    };
+    let below = |path| RuleScope {
+        path: PathMatch::Below(RulePath::parse(path).expect("a path")),
+        ..RuleScope::default()
+    };
+    let new = |slug: &str, name: &str, rules: Vec<Rule>| {
+        let origin = AppOrigin::parse(&format!("http://{slug}.localhost")).expect("an origin");
+        let upstream = Upstream::parse("http://127.0.0.1:3000", None).expect("an upstream");
+        let slug = Slug::parse(slug).expect("a slug");
+        App { name: name.to_owned(), rules, ..App::new(slug, Some(upstream), vec![origin]) }
+    };
+    let mut administration = listed(&["wiki-admins"]);
+    administration.when = below("/admin");
+    administration.fresh = Some(Duration::from_secs(600));
+    administration.factor = RequiredFactor::Two;
+    administration.note = "Deletes pages for good".to_owned();
+    let mut office = Rule::everywhere(Access::Open);
+    office.when = RuleScope {
+        methods: vec!["GET".to_owned()],
+        networks: vec!["10.0.0.0/8".parse().expect("a network"), "2001:db8::/32".parse().expect("a network")],
+        ..below("/public")
+    };
+    for registered in [
+        new("wiki", "Wiki", vec![office, administration, listed(&["staff", "wiki-admins"])]),
+        new("chat", "Chat", vec![Rule::everywhere(Access::SignedIn)]),
+        new("reports", "Quarterly reports of the whole company, with appendices", vec![listed(&["finance"])]),
+    ] {
+        apps.add(None, registered, operator()).await.expect("a new app");
+    }
+    app.db.execute("UPDATE apps SET enabled = true, source = 'file' WHERE slug = 'reports'");
+}
+
 impl House {
     pub async fn furnish() -> Self {
-        let app = TestApp::spawn();
+        let app = TestApp::spawn_with(|settings| settings.apps.upstreams_from = UpstreamsFrom::Admin);
         let (ada, grace) = (app.ada().await, app.grace().await);
         for device in DEVICES {
             let mut browser = app.browser();
@@ -116,6 +184,7 @@ impl House {
         let mut admin = app.logged_in(&grace).await;
         admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
         let gone = app.db.scalar::<String>("SELECT id::text FROM users WHERE disabled_at IS NOT NULL");
+        add_apps(&app, &ada, &grace).await;
         let mut house = Self {
             app,
             ada,
@@ -181,6 +250,9 @@ impl House {
             "/admin/users?q=nobody+at+all".to_owned(),
             "/admin/sessions?q=nobody+at+all".to_owned(),
             "/admin/audit?q=nobody+at+all".to_owned(),
+            "/admin/apps/reports".to_owned(),
+            "/admin/groups/finance".to_owned(),
+            TRIED.to_owned(),
         ];
         let pages = pages.chain(more).chain(self.links.clone()).map(|page| Stop { page, sent: None });
         pages.chain(self.refusals(who)).collect()
@@ -188,7 +260,9 @@ impl House {
 
     pub fn filled(&self, path: &str) -> String {
         let id = if path.starts_with("/dev/mailbox") { self.letter } else { self.ada.id };
-        path.replace("{id}", &id.to_string())
+        // One app lets Ada and Grace in, and the other refuses both.
+        let slug = if path.starts_with("/go/") { "reports" } else { "wiki" };
+        path.replace("{id}", &id.to_string()).replace("{slug}", slug).replace("{name}", "staff")
     }
 
     fn refusals(&self, who: Who) -> Vec<Stop> {
@@ -240,6 +314,26 @@ impl House {
                 ),
             ],
             Who::Grace => vec![
+                stop("/admin/groups", "/admin/groups", &[("name", "Staff!")], wrong),
+                stop(
+                    "/admin/groups/staff",
+                    "/admin/groups/staff/join",
+                    &[("email", "nobody@example.net")],
+                    wrong,
+                ),
+                stop(
+                    "/admin/apps",
+                    "/admin/apps",
+                    &[("name", ""), ("slug", "My wiki"), ("origin", "wiki"), ("upstream", "wiki")],
+                    wrong,
+                ),
+                stop("/admin/apps/wiki", "/admin/apps/wiki/rules", &[("path", "/a//b")], wrong),
+                stop(
+                    "/admin/apps/wiki",
+                    "/admin/apps/wiki/settings",
+                    &[("name", ""), ("header_user", "Cookie")],
+                    wrong,
+                ),
                 stop("/admin/invitations", "/admin/invitations", &[("email", "radia@")], wrong),
                 stop(
                     "/admin/invitations",
@@ -262,6 +356,7 @@ impl House {
     pub fn add_passkeys(&self, who: Who) {
         if who == Who::Ada {
             self.app.db.execute(PASSKEYS);
+            self.app.db.execute(USED_APPS);
         }
     }
 

@@ -57,6 +57,9 @@ pub struct Scene {
     pub handle: String,
     pub same_browser: Browser,
     pub other_browser: Browser,
+    /// The text of an app key of the thief's session, and of one of the owner's.
+    pub app_key: String,
+    pub own_app_key: String,
     /// A page of the thief's session with a form on it.
     pub form: Browser,
     /// The response of a passkey that was created but not sent yet.
@@ -174,6 +177,7 @@ impl Scene {
         let made = Authenticator::new(&app.origin).make(&options);
         thief.get("/account").await.is(200);
         let form = thief.copy();
+        let (app_key, own_app_key) = (app.app_key(&thief).await, app.app_key(&own).await);
         let mut scene = Self {
             password: owner.password,
             undo_factor: undo_factor.expect("a letter"),
@@ -187,6 +191,8 @@ impl Scene {
             handle,
             same_browser,
             other_browser,
+            app_key,
+            own_app_key,
             form,
             made,
             waiting,
@@ -218,6 +224,7 @@ impl Scene {
         self.own.get("/login/second-factor").await.is(200);
         let code = self.app.fresh_code(&self.totp);
         self.own.post("/login/second-factor", &[("code", &code)]).await.redirects_to("/home");
+        self.own_app_key = self.app.app_key(&self.own).await;
         // The previous link is as old as the previous password.
         self.unlock = guessed_at(&self.app, self.address).await;
     }

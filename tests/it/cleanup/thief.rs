@@ -11,10 +11,12 @@ use crate::support::subjects;
 const WAYS_BACK: [&str; 3] = ["/not-me?", "/undo-email?", "/undo-factor?"];
 
 /// Artifacts whose test changes the account come last.
-const ORDER: [Artifact; 19] = [
+const ORDER: [Artifact; 21] = [
     Artifact::Session,
     Artifact::SessionInSameBrowser,
     Artifact::SessionInOtherBrowser,
+    Artifact::AppKey,
+    Artifact::AppKeyOfOtherSession,
     Artifact::OpenForm,
     Artifact::PasskeyCeremony,
     Artifact::ResetLink,
@@ -49,6 +51,8 @@ impl Scene {
             Artifact::Session => is_in(&mut self.thief.copy()).await,
             Artifact::SessionInSameBrowser => is_in(&mut self.same_browser.copy()).await,
             Artifact::SessionInOtherBrowser => is_in(&mut self.other_browser.copy()).await,
+            Artifact::AppKey => self.app.opens_app(&self.app_key).await,
+            Artifact::AppKeyOfOtherSession => self.app.opens_app(&self.own_app_key).await,
             Artifact::OpenForm => {
                 self.form.post("/account/profile", &[("name", "Taken Over")]).await;
                 let name = format!("SELECT name FROM users WHERE id = '{}'", self.owner.id);

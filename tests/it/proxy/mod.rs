@@ -2,6 +2,7 @@
 //! lie, hang, be slow or die.
 
 mod bodies;
+mod demo;
 mod harness;
 mod headers;
 mod leaving;

@@ -1,6 +1,7 @@
 //! Support code of the tests.
 
 pub mod app;
+mod app_keys;
 pub mod authenticator;
 pub mod authenticator_app;
 pub mod browser;

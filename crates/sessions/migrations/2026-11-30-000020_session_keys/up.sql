@@ -42,8 +42,9 @@ CREATE TRIGGER announce_delete AFTER DELETE ON session_keys FOR EACH ROW EXECUTE
 
 CREATE TRIGGER announce_truncate AFTER TRUNCATE ON session_keys EXECUTE FUNCTION announce_everything();
 
--- A session is ended in several ways, also by hand and by older program versions. Its keys end with it in each of them.
-CREATE FUNCTION delete_session_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A session is ended in several ways, also by hand and by older program versions. Its keys end with it in each of them, also
+-- if the role that ends it has no rights on this table yet.
+CREATE FUNCTION delete_session_keys() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM session_keys WHERE session = NEW.handle;
     RETURN NULL;

@@ -34,7 +34,7 @@ impl KeyHash {
 }
 
 use flawed::{Flaw, Slot};
-use model::{Real, WrongUse, run};
+use model::{Eviction, Real, WrongUse, run};
 
 type Model = Box<dyn Fn() + Sync + Send>;
 
@@ -71,6 +71,24 @@ fn models() -> Vec<(&'static str, bool, Model)> {
             model::change_of_another_principal(real),
         ),
         ("nor_of_two_sessions_while_a_third_makes_room", true, model::two_sessions_of_one_principal()),
+        (
+            "a_key_is_not_served_with_a_session_that_was_in_memory_before_its_change",
+            true,
+            model::key_with_its_session(Eviction::SessionsThenKeys, true),
+        ),
+        (
+            "nor_with_one_that_was_read_before_its_change",
+            true,
+            model::key_with_its_session(Eviction::SessionsThenKeys, false),
+        ),
+        (
+            "nor_with_one_that_another_reads_meanwhile",
+            true,
+            model::key_and_session_at_once(Eviction::SessionsThenKeys),
+        ),
+        ("keys_evicted_before_their_sessions_are_caught", false, {
+            model::key_with_its_session(Eviction::KeysThenSessions, true)
+        }),
         ("a_generation_taken_after_the_reading_is_caught", false, {
             model::fill_and_forget(|| Real::new(WrongUse::GenerationAfterReading))
         }),

@@ -132,6 +132,93 @@ pub fn two_sessions_of_one_principal() -> Model {
     })
 }
 
+/// In which order a change evicts what is cached.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Eviction {
+    SessionsThenKeys,
+    KeysThenSessions,
+}
+
+/// Two caches: the session's row, and a scoped key that is cached together with the session. The key's filler takes the
+/// session that is in memory, or reads it.
+struct WithKeys {
+    sessions: Cache<Shared<Version>>,
+    keys: Cache<Shared<Version>>,
+    order: Eviction,
+}
+
+impl WithKeys {
+    fn new(order: Eviction) -> Arc<Self> {
+        Arc::new(Self { sessions: Cache::with_shards(2, 1), keys: Cache::with_shards(2, 1), order })
+    }
+
+    fn fill_session(&self, row: &AtomicU64) -> Shared<Version> {
+        let seen = self.sessions.generation();
+        let session = Shared::new(Version(Real::key(), row.load(Ordering::SeqCst), owner(1)));
+        self.sessions.insert(Shared::clone(&session), seen);
+        session
+    }
+
+    fn fill_key(&self, row: &AtomicU64) {
+        let seen = self.keys.generation();
+        let session = self.sessions.get(&Real::key()).unwrap_or_else(|| self.fill_session(row));
+        self.keys.insert(session, seen);
+    }
+
+    fn change(&self, row: &AtomicU64) {
+        row.store(1, Ordering::SeqCst);
+        match self.order {
+            Eviction::SessionsThenKeys => {
+                self.sessions.remove_all_of(&[owner(1)]);
+                self.keys.remove_all_of(&[owner(1)]);
+            }
+            Eviction::KeysThenSessions => {
+                self.keys.remove_all_of(&[owner(1)]);
+                self.sessions.remove_all_of(&[owner(1)]);
+            }
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        self.keys.get(&Real::key()).is_some_and(|kept| kept.1 == 0)
+    }
+}
+
+/// A key is filled with a session that is in memory, or was read, while that changes.
+pub fn key_with_its_session(order: Eviction, in_memory: bool) -> Model {
+    Box::new(move || {
+        let (caches, row) = (WithKeys::new(order), Arc::new(AtomicU64::new(0)));
+        if in_memory {
+            caches.fill_session(&row);
+        }
+        let filler = {
+            let (caches, row) = (Arc::clone(&caches), Arc::clone(&row));
+            thread::spawn(move || caches.fill_key(&row))
+        };
+        caches.change(&row);
+        assert!(!caches.is_stale(), "served after it was taken back");
+        filler.join().unwrap();
+        assert!(!caches.is_stale(), "kept after it was taken back");
+    })
+}
+
+/// The same while another lookup fills the session.
+pub fn key_and_session_at_once(order: Eviction) -> Model {
+    Box::new(move || {
+        let (caches, row) = (WithKeys::new(order), Arc::new(AtomicU64::new(0)));
+        let fillers = [true, false].map(|of_key| {
+            let (caches, row) = (Arc::clone(&caches), Arc::clone(&row));
+            thread::spawn(
+                move || if of_key { caches.fill_key(&row) } else { drop(caches.fill_session(&row)) },
+            )
+        });
+        caches.change(&row);
+        assert!(!caches.is_stale(), "served after it was taken back");
+        fillers.into_iter().for_each(|filler| filler.join().unwrap());
+        assert!(!caches.is_stale(), "kept after it was taken back");
+    })
+}
+
 /// Whether `model` holds in every interleaving. The output of a model that must fail is suppressed.
 pub fn run(model: Model, meant_to_fail: bool) -> bool {
     let say = std::panic::take_hook();

@@ -4,6 +4,8 @@ use actix_session::storage::SessionStore as _;
 use diesel::connection::SimpleConnection as _;
 use latchkey_sessions::{Fault, Handle, Key, Policy, SessionTx, Store, Use};
 
+use uuid::Uuid;
+
 use super::room::{ADA, GRACE, Room, TTL, belonging_to, login, map};
 use super::scoped_keys::{MAIL, ORIGIN, WIKI};
 
@@ -98,6 +100,23 @@ async fn keys_end_with_their_session_however_that_ends() {
         let everybody = [3, 10].contains(&way);
         assert_eq!(room.enters(&graces, WIKI).await, !everybody, "way {way}");
     }
+}
+
+/// As in an upgrade: the tables were migrated, and the role of the running program has no rights on the new one yet.
+#[actix_web::test]
+async fn a_role_without_rights_on_the_keys_can_still_end_sessions() {
+    let room = Room::new();
+    room.wiki_key(room.open(&login(ADA)).1);
+    let role = format!("old_{}", Uuid::new_v4().simple());
+    room.db.execute(&format!(
+        "CREATE ROLE {role}; GRANT SELECT, UPDATE, DELETE ON sessions TO {role}; \
+         SET ROLE {role}; UPDATE sessions SET revoked_at = now()"
+    ));
+    assert_eq!((room.live_rows(), room.keys()), (0, 0));
+    room.wiki_key(room.open(&login(ADA)).1);
+    room.db.execute(&format!("SET ROLE {role}; DELETE FROM sessions"));
+    room.db.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    assert_eq!((room.rows(), room.keys()), (0, 0));
 }
 
 #[actix_web::test]

@@ -1,0 +1,10 @@
+//! Apps behind Latchkey and the groups in their rules: operations, files, commands, and who sees a change when.
+
+mod changes;
+mod commands;
+mod files;
+mod groups;
+mod snapshot;
+mod support;
+mod upgrade;
+mod users;
