@@ -196,8 +196,12 @@ mod tests {
 
     /// What a server that answers with these bytes is seen to answer, and the request it got.
     fn answered(bytes: &[u8], headers: &[(&str, &str)]) -> (Result<Response, String>, String) {
+        answered_to(bytes, RequestSpec::get("/a/path", headers))
+    }
+
+    fn answered_to(bytes: &[u8], spec: RequestSpec<'_>) -> (Result<Response, String>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = Url::parse(&format!("http://{}/a/path", listener.local_addr().unwrap())).unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let bytes = bytes.to_vec();
         let server = thread::spawn(move || {
             let (mut client, _) = listener.accept().unwrap();
@@ -207,7 +211,7 @@ mod tests {
             let _ = client.write_all(&bytes);
             String::from_utf8(request[..read].to_vec()).unwrap()
         });
-        let response = get(&url, headers);
+        let response = send(&url, spec);
         (response, server.join().unwrap())
     }
 
@@ -254,6 +258,16 @@ mod tests {
         assert!(request.starts_with("get /a/path http/1.1\r\n"), "{request}");
         for line in ["host: 127.0.0.1:", "connection: close\r\n", "x-forwarded-for: 192.0.2.1\r\n"] {
             assert!(request.contains(line), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_sent_byte_for_byte() {
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for target in ["/a%2fb//c/%2e%2e/./d?x=/../y&z=%25", "//a", "http://wiki.localhost:8080/a?b"] {
+            let spec = RequestSpec { method: "POST", title_case: true, ..RequestSpec::get(target, &[]) };
+            let (_, request) = answered_to(response, spec);
+            assert!(request.starts_with(&format!("POST {target} HTTP/1.1\r\nHost: ")), "{request}");
         }
     }
 

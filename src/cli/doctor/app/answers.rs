@@ -37,6 +37,10 @@ pub fn guard(app: &KnownApp) -> Finding {
     let slug = app.slug();
     let Some(path) = app.guarded_path() else {
         return match (open.is_empty(), facts.rules) {
+            _ if !facts.enabled => note(check, "not checked: the app is disabled", "see app.route"),
+            _ if !facts.can_proxy => {
+                note(check, "not checked: the instance passes nothing on", "see app.listener")
+            }
             (false, _) => warning(
                 check,
                 "a rule lets every visitor in: nothing of this app needs a log-in",

@@ -96,10 +96,11 @@ impl AppSite {
 }
 
 impl KnownApp {
-    /// A path at which visitors have to log in, if there is one.
+    /// A path at which visitors have to log in, if there is one and the app is served.
     pub fn guarded_path(&self) -> Option<&str> {
         let visitors = &self.first.app.visitors;
-        visitors.iter().find(|at| at.access == VisitorAccess::LogsIn).map(|at| at.path.as_str())
+        let is_served = self.first.app.enabled && self.first.app.can_proxy;
+        visitors.iter().find(|at| is_served && at.access == VisitorAccess::LogsIn).map(|at| at.path.as_str())
     }
 
     pub fn slug(&self) -> &str {

@@ -93,8 +93,8 @@ pub fn route(app: &KnownApp) -> Finding {
 }
 
 /// Browsers take names below `localhost` for this machine; other clients ask a resolver, which may not.
-pub fn name(site: &AppSite) -> Finding {
-    let host = site.origin.host();
+pub fn name(app: &KnownApp) -> Finding {
+    let host = app.site.origin.host();
     let resolves = (host, 80).to_socket_addrs().is_ok_and(|mut found| found.next().is_some());
     match (resolves, host.ends_with(".localhost")) {
         (true, _) => ok("app.name", format!("{host} resolves on this machine")),

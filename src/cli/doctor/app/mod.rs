@@ -24,7 +24,8 @@ const WITHIN: Duration = Duration::from_secs(40);
 
 type AppCheck = fn(&KnownApp) -> Finding;
 
-const CHECKS: [(&str, AppCheck); 22] = [
+const CHECKS: [(&str, AppCheck); 23] = [
+    ("app.name", facts::name),
     ("app.version", facts::version),
     ("app.clock", facts::clock),
     ("app.listener", facts::listener),
@@ -62,7 +63,7 @@ pub fn look(settings: &Settings, origin: &str, upstream: Option<&str>) -> Vec<Fi
         Ok(app) => app,
         Err(finding) => return vec![finding],
     };
-    let mut findings = vec![facts::reached(&app), facts::route(&app), facts::name(&app.site)];
+    let mut findings = vec![facts::reached(&app), facts::route(&app)];
     let running = CHECKS.map(|(check, look)| {
         let app = app.clone();
         thread::spawn(move || bounded(check, WITHIN, move || Ok(look(&app))))

@@ -292,5 +292,10 @@ async fn an_instance_without_a_listener_says_that_it_does_not_proxy() {
     latchkey.run(&["app", "add", "wiki", "--upstream", "http://127.0.0.1:9", "--origin", &origin]).well();
     let running = latchkey.serve_ready().await;
     running.logged("requests for apps are answered with 503").await;
-    look(&latchkey, &origin).says("app.listener", "problem", "LATCHKEY__SESSIONS__CACHED");
+    let found = look(&latchkey, &origin);
+    found.says("app.listener", "problem", "LATCHKEY__SESSIONS__CACHED").says(
+        "app.guard",
+        "note",
+        "app.listener",
+    );
 }
