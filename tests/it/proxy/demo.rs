@@ -18,8 +18,7 @@ impl Demo {
         let dir = DataDir::new();
         let mut command = Latchkey::local(&dir).command(&["app", "demo", "--port", "0"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
-        let mut lines =
-            BufReader::new(child.stdout.take().expect("its output")).lines().map_while(Result::ok);
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines().map_while(Result::ok);
         let said: Vec<String> = lines.by_ref().take(3).collect();
         let port = said[0].rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
         Self { child, port, said: said.join("\n") }
