@@ -106,6 +106,9 @@ impl Apps {
                 let Some(entry) = taken.filter(|entry| entry.is_for(&attempt)) else {
                     return refuse(EnterRefusal);
                 };
+                if !queries::entries::lock_enabled(tx, entry.app)? {
+                    return refuse(EnterRefusal);
+                }
                 let session = Handle(entry.session);
                 // Sessions end while users log in elsewhere.
                 let key = store.open_scoped_key(tx, session, entry.app, &entry.origin, entry.proved_at)?;

@@ -35,6 +35,7 @@ front_copy! {
     NotAllowed = 403, "not-allowed", "You don't have access", "Ask an administrator if you need it.";
     Confirm = 401, "confirm", "Confirm it's you", "Enter your password again, then try again.";
     ConfirmNotSent = 401, "confirm-not-sent", "Not sent", "This step needs a recent password. Confirm it's you in a new tab, then reload this page to send it again.";
+    ConfirmFrame = 401, "confirm-frame", "Confirm it's you", "Enter your password in a new tab, then reload this page.";
     SecondFactorMissing = 403, "second-factor-missing", "Set up a second step first", "This app asks for a second step when you log in, and you have none yet.";
     SecondFactorNeeded = 403, "second-factor-needed", "Log in with your second step", "This app asks for a second step, and you logged in without one. Log out, then log in again.";
     PasskeyMissing = 403, "passkey-missing", "Set up a passkey first", "This app can only be opened with a passkey, and you have none yet.";

@@ -56,7 +56,7 @@ fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
     match kind {
         RequestKind::Navigation => page::redirect(StatusCode::FOUND, &visit.log_in_url(true)),
         RequestKind::Form | RequestKind::Frame => visit.page(
-            FrontCode::ConfirmNotSent,
+            if kind == RequestKind::Form { FrontCode::ConfirmNotSent } else { FrontCode::ConfirmFrame },
             PageContent {
                 links: vec![PageLink::to(front::CONFIRM_IN_NEW_TAB, fresh_home_url(visit)).in_new_tab()],
                 ..PageContent::default()
@@ -155,9 +155,13 @@ fn allow_cors(visit: &Visit<'_>, asked: &AccessRequest<'_>, response: &mut HttpR
 }
 
 /// Without its database, an instance lets nobody in.
-pub fn unavailable(fault: &Fault, id: &str) -> HttpResponse {
+pub fn unavailable(fault: &Fault, kind: RequestKind, id: &str) -> HttpResponse {
     let code = if matches!(fault, Fault::Bug(_)) { FrontCode::Fault } else { FrontCode::Unavailable };
-    let mut response = page::page(code, None, PageContent::default(), id);
+    let mut response = if wants_page(kind) {
+        page::page(code, None, PageContent::default(), id)
+    } else {
+        page::problem(code, None, None, id)
+    };
     if code == FrontCode::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }

@@ -57,19 +57,21 @@ impl FrontDoor {
     }
 
     async fn choose(&self, request: Request) -> Routed {
-        let snapshot = self.shared.accounts.apps.snapshot().await;
+        let apps = &self.shared.accounts.apps;
         let host = host::named(request.head());
+        // Neither may wait for the database: a platform restarts instances whose probes are not answered.
+        let is_probe = PROBES.contains(&request.path()) && !host.is_ok_and(|host| apps.has_known_host(host));
+        if is_probe || host.is_ok_and(|host| self.names_portal(host)) {
+            return Routed::Portal(request);
+        }
+        let snapshot = apps.snapshot().await;
         let found = match (&snapshot, host) {
             (Ok(snapshot), Ok(host)) => snapshot.by_host(host).cloned(),
             _ => None,
         };
         let is_portals = match &found {
             Some(_) => doctor::is_question(&self.shared, request.head()),
-            None => {
-                host.is_ok_and(|host| self.names_portal(host))
-                    || PROBES.contains(&request.path())
-                    || snapshot.as_ref().is_ok_and(|all| all.is_empty())
-            }
+            None => snapshot.as_ref().is_ok_and(|all| all.is_empty()),
         };
         if is_portals {
             return Routed::Portal(request);
@@ -120,11 +122,12 @@ impl FrontDoor {
         let Some(app) = found else {
             return whole(self.no_app(&request, snapshot.err(), id));
         };
+        let kind = kind_of(request.head());
         match self.serve(request, &app, id, log).await {
             Ok(response) => response,
             Err(fault) => {
                 log_fault(&fault);
-                whole(answers::unavailable(&fault, id))
+                whole(answers::unavailable(&fault, kind, id))
             }
         }
     }
@@ -133,7 +136,7 @@ impl FrontDoor {
     fn no_app(&self, request: &Request, fault: Option<Fault>, id: &str) -> HttpResponse {
         if let Some(fault) = fault {
             log_fault(&fault);
-            return answers::unavailable(&fault, id);
+            return answers::unavailable(&fault, kind_of(request.head()), id);
         }
         match host::named(request.head()) {
             Ok(host) => {
@@ -177,7 +180,7 @@ impl FrontDoor {
         if !self.shared.can_proxy {
             let fault =
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
-            return Ok(whole(answers::unavailable(&fault, id)));
+            return Ok(whole(answers::unavailable(&fault, kind_of(request.head()), id)));
         }
         let (found, kind) = match judge(&visit, log).await? {
             Verdict::Pass { found, kind } => (found, kind),
@@ -284,9 +287,13 @@ impl LogFields {
 
 /// The paths of ours on every origin of an app, except those of the doctor's questions, which do not exist for others.
 async fn ours(visit: &Visit<'_>, body: actix_http::Payload) -> Result<HttpResponse, Fault> {
+    if !visit.app.enabled {
+        return Ok(page::page(FrontCode::Unknown, None, page::PageContent::default(), visit.id));
+    }
     let path = visit.uri.path().strip_prefix(RESERVED).unwrap_or_default();
     let allowed = match path {
-        "in" | "enter" => "GET",
+        "in" => "GET, HEAD",
+        "enter" => "GET",
         "out" => "GET, POST",
         _ => return Ok(visit.page(FrontCode::NotFound, page::PageContent::default())),
     };
@@ -300,6 +307,11 @@ async fn ours(visit: &Visit<'_>, body: actix_http::Payload) -> Result<HttpRespon
         "enter" => handoff::enter(visit).await,
         _ => leave::leave(visit, body).await,
     }
+}
+
+fn kind_of(head: &RequestHead) -> RequestKind {
+    let headers = RequestHeaders::read(|name| header_text(&head.headers, name));
+    RequestKind::of(head.method.as_str(), &headers, has_body(&head.headers))
 }
 
 /// The value of a header; empty if it is not text.

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 use super::visit::Visit;
 use super::{answers, page};
-use crate::apps::{AccessRequest, Answer, AppMode, PathMatch, RemoteUser, decide};
+use crate::apps::{AccessRequest, Answer, AppMode, PathMatch, RemoteUser, RequestKind, decide};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::web::copy::front::FrontCode;
@@ -52,7 +52,7 @@ pub async fn answer(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody
         }
         Pretend::Unavailable => {
             let fault = Fault::Unavailable("as the doctor asked".into());
-            answers::unavailable(&fault, visit.id).map_into_boxed_body().into()
+            answers::unavailable(&fault, RequestKind::Script, visit.id).map_into_boxed_body().into()
         }
         Pretend::Close => without_response(asks.connection),
         Pretend::Slow => {

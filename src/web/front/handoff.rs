@@ -49,8 +49,12 @@ pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
         let links = vec![PageLink::to(front::TRY_AGAIN, "/")];
         return Ok(visit.page(FrontCode::NoStateCookie, PageContent { links, ..PageContent::default() }));
     };
+    let signed = visit.query("code").unwrap_or_default();
+    let Some(code) = app_key::verified_code(&visit.shared.secret, visit.origin, signed) else {
+        return Ok(spent(visit));
+    };
     let attempt = EntryAttempt {
-        code: visit.query("code").unwrap_or_default().to_owned(),
+        code: code.to_owned(),
         app: visit.app.id,
         slug: visit.app.slug.clone(),
         origin: visit.origin.to_string(),
@@ -58,10 +62,7 @@ pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     };
     let entered = match visit.shared.accounts.apps.enter(attempt, visit.client.clone()).await.split()? {
         Ok(entered) => entered,
-        Err(EnterRefusal) => {
-            let links = vec![PageLink::to(front::OPEN_APP, "/")];
-            return Ok(visit.page(FrontCode::CodeUsed, PageContent { links, ..PageContent::default() }));
-        }
+        Err(EnterRefusal) => return Ok(spent(visit)),
     };
     let destination = format!("{}{}", visit.origin, entered.path);
     let mut response = page::redirect(StatusCode::SEE_OTHER, &destination);
@@ -75,6 +76,11 @@ pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
         &app_key::key_cookie(secret, visit.origin, &entered.key, entered.user, keep_for),
     );
     Ok(response)
+}
+
+fn spent(visit: &Visit<'_>) -> HttpResponse {
+    let links = vec![PageLink::to(front::OPEN_APP, "/")];
+    visit.page(FrontCode::CodeUsed, PageContent { links, ..PageContent::default() })
 }
 
 async fn has_live_key(visit: &Visit<'_>) -> Result<bool, Fault> {

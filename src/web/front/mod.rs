@@ -16,5 +16,6 @@ mod visit;
 
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
+pub use app_key::signed_code;
 pub use door::{FrontDoor, header_text};
 pub use visit::{RESERVED, local_path};

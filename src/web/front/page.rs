@@ -95,7 +95,8 @@ pub fn page(code: FrontCode, app: Option<&App>, content: PageContent, request_id
     response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
     // A page that is static text and one struct cannot fail to render.
     let mut response = response.body(page.render().unwrap_or_default());
-    let framing = if code == FrontCode::Frame { Framing::Anywhere } else { Framing::Nowhere };
+    let is_for_frames = matches!(code, FrontCode::Frame | FrontCode::ConfirmFrame);
+    let framing = if is_for_frames { Framing::Anywhere } else { Framing::Nowhere };
     secure(response.headers_mut(), framing);
     response
 }

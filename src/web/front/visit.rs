@@ -40,7 +40,7 @@ pub struct Visit<'r> {
 
 impl Visit<'_> {
     pub fn key(&self) -> Option<PresentedAppKey> {
-        PresentedAppKey::of(self.headers, self.origin)
+        PresentedAppKey::of(self.headers, self.origin, &self.shared.secret)
     }
 
     /// The live session of the key, if the key is for this app and this origin.

@@ -327,4 +327,7 @@ async fn a_disabled_app_is_unknown_to_everybody() {
     user.at_app.get("/").await.is(403).is_error("app.unknown");
     Browser::new(&wiki.origin).get("/").await.is(403).is_error("app.unknown");
     user.portal.get("/go/wiki").await.is(404);
+    for path in ["/.latchkey/in", "/.latchkey/enter?code=x", "/.latchkey/out"] {
+        user.at_app.get(path).await.is(403).is_error("app.unknown");
+    }
 }
