@@ -20,7 +20,7 @@ pub struct Resolver(Arc<Mutex<Lookups>>);
 #[derive(Default)]
 struct Lookups {
     known: HashMap<String, Known>,
-    /// Those who wait for a name that is being resolved.
+    /// The requests that wait for a name.
     waiting: HashMap<String, Vec<oneshot::Sender<Resolved>>>,
     queue: VecDeque<String>,
     threads: usize,
@@ -75,7 +75,7 @@ impl Resolver {
         if thread::Builder::new().name("resolver".into()).spawn(move || resolver.work()).is_ok() {
             lookups.threads += 1;
         } else if lookups.threads == 0 {
-            // Nobody will answer those who wait.
+            // Without a thread, no waiting request would be answered.
             lookups.queue.clear();
             lookups.waiting.clear();
         }
