@@ -1,4 +1,4 @@
-//! Registers the app that is measured, and enters it as a browser does.
+//! Registers the app that is measured, and opens it as a browser does.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
