@@ -1,7 +1,8 @@
-//! The two cookies on the origin of an app: the key of the app, and the state of a handoff.
+//! The two cookies on the origin of an app: the app key, and the state of a handoff.
 //!
-//! The key's cookie also holds a tag that says whose key it is, without naming the user: when another user enters the
-//! app in the same browser, what the first one left in it is cleared. The row of a dead key cannot tell.
+//! The key's cookie also contains a tag that identifies the user without naming them. When another user enters the app
+//! in the same browser, Latchkey clears what the first user left there. The row of an ended key cannot be used for
+//! this, because it is deleted.
 
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::header::HeaderMap;
@@ -12,7 +13,7 @@ use crate::identity::UserId;
 use crate::secret::{self, Secret};
 use crate::web::http::cookies;
 
-/// How long a browser may take from the app to the portal and back (FRONT.md: ten minutes to log in).
+/// How long a browser may take from the app to the portal and back (ten minutes to log in).
 pub const STATE_MAX_AGE: time::Duration = time::Duration::minutes(10);
 
 /// A state of 128 bits, in Base64.
@@ -63,7 +64,7 @@ impl PresentedAppKey {
     }
 }
 
-/// The cookie for a new key. `keep_for`: `None` until the browser closes.
+/// The cookie for a new key. `keep_for`: `None` keeps it until the browser closes.
 pub fn key_cookie(
     secret: &Secret,
     origin: &AppOrigin,
@@ -80,7 +81,7 @@ pub fn key_cookie(
     cookie
 }
 
-/// The state of this browser, if it has a valid one.
+/// The handoff state of this browser, if it has a valid one.
 pub fn state(headers: &HeaderMap, origin: &AppOrigin) -> Option<String> {
     let state = cookies::value(headers, AppCookieNames::on(origin).state)?;
     let is_ours = state.len() == STATE_CHARS && secret::decode::<16>(&state).is_some();

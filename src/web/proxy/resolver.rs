@@ -1,4 +1,4 @@
-//! Resolves the names of upstreams, in threads of its own: a resolver that does not answer must not take the threads
+//! Resolves the names of upstreams in its own threads, so that a resolver that does not answer cannot take the threads
 //! that log-ins need.
 
 use std::collections::{HashMap, VecDeque};
@@ -99,7 +99,7 @@ impl Resolver {
             let now = Instant::now();
             lookups.known.retain(|_, known| known.is_fresh(now));
             for waiting in lookups.waiting.remove(&host).unwrap_or_default() {
-                // The request may have been given up.
+                // The request may have been cancelled.
                 let _ = waiting.send(resolved.clone());
             }
             lookups.known.insert(host, Known { since: now, resolved });
