@@ -26,7 +26,7 @@ pub(super) struct Snapshots {
 #[derive(Default)]
 struct Cached {
     snapshot: Option<Arc<Snapshot>>,
-    /// How often the snapshot was invalidated.
+    /// How many times the snapshot has been invalidated.
     generation: u64,
 }
 
@@ -47,7 +47,7 @@ impl Snapshots {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
-        // Read by a request that waited before this one: as new as this one may ask for.
+        // Another request read this snapshot while this one waited, so it is new enough.
         if let Some(loaded) = loading.as_ref().filter(|loaded| loaded.begun >= asked) {
             return Ok(Arc::clone(&loaded.snapshot));
         }
@@ -55,15 +55,15 @@ impl Snapshots {
         let snapshot = Arc::new(Snapshot::new(db.read(queries::all_apps).await?));
         *loading = Some(Loaded { begun, snapshot: Arc::clone(&snapshot) });
         let mut cached = self.write();
-        // What was read before a change was announced must not be kept.
+        // A snapshot that was read before a change was announced must not be kept.
         if cached.generation == generation {
             cached.snapshot = Some(Arc::clone(&snapshot));
         }
         Ok(snapshot)
     }
 
-    /// The snapshot in memory, if it may be trusted. The lease is asked last: while it holds, every change that was
-    /// answered has been announced here.
+    /// The snapshot in memory, if it may be trusted. The lease is checked last: while it holds, every change that was
+    /// answered has been announced to this instance.
     fn current(&self, sessions: &Store<User>) -> Option<Arc<Snapshot>> {
         let snapshot = self.read().snapshot.clone()?;
         sessions.lease_moment().map(|_| snapshot)

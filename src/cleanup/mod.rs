@@ -123,7 +123,7 @@ impl Cleaner {
         request: &CleanupRequest<'_>,
     ) -> Result<RemovedCounts, Fault> {
         if effect(request.kind, Artifact::AppKeyOfOtherSession).is_removed() {
-            // Before the sessions: whoever exchanges a code locks it first, then the session.
+            // Before the sessions, because the exchange of a code locks the code first, then the session.
             queries::delete_app_entries(tx, request.user)?;
         }
         let mut removed = RemovedCounts { sessions: self.end_sessions(tx, request)?, factors: 0 };
@@ -170,7 +170,7 @@ impl Cleaner {
             | Artifact::AppKey
             | Artifact::OpenForm
             | Artifact::PasskeyCeremony => Ok(()),
-            // With those of the session itself, if that stays.
+            // This includes the app keys of the session itself, if it stays.
             Artifact::AppKeyOfOtherSession => {
                 self.sessions.end_scoped_keys_of_principal(tx, user.principal()).map(drop)
             }
@@ -186,8 +186,8 @@ impl Cleaner {
             Artifact::ChangedAddress => Ok(()),
             Artifact::NewPassword => queries::clear_password(tx, user),
             Artifact::LinksToChangedAddress => match request.restored {
-                // Since the confirmation, not since the request: an attacker may have made the request before a link was
-                // mailed to the owner.
+                // Since the confirmation, not since the request: an attacker may have made the request before a link
+                // was mailed to the owner.
                 Some((email, changed_at)) => queries::delete_links_elsewhere(tx, user, email, changed_at),
                 None => Ok(()),
             },
@@ -269,8 +269,8 @@ impl Cleaner {
         Ok(())
     }
 
-    /// After a clean-up that removed the password: cancels a requested deletion and mails a reset link to the owner, unless
-    /// the address has changed since the used link was mailed to `email`.
+    /// After a clean-up that removed the password: cancels a requested deletion and mails a reset link to the owner,
+    /// unless the address has changed since the used link was mailed to `email`.
     pub(crate) fn mail_reset_to_owner(
         &self,
         tx: &mut SessionTx<'_>,

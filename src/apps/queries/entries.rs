@@ -15,7 +15,7 @@ use crate::db::schema::app_entries;
 use crate::db::time::{interval, now};
 use crate::identity::UserId;
 
-/// Makes room for one more entry of this session: the oldest go.
+/// Deletes the oldest entries of this session, so that there is room for one more.
 pub(in crate::apps) fn drop_oldest(conn: &mut PgConnection, session: Handle) -> Result<(), Fault> {
     let kept = app_entries::table
         .filter(app_entries::session.eq(session.0))
