@@ -274,7 +274,8 @@ async fn log_ready(accounts: &Accounts, settings: &Settings) {
     }
 }
 
-/// What an instance without an invalidation listener passes on would not end with its session, so it passes nothing on.
+/// Without an invalidation listener, an instance would keep passing requests on after their session has ended, so it
+/// passes none on.
 async fn warn_if_apps_are_not_served(accounts: &Accounts, settings: &Settings) {
     if settings.sessions.cached > 0 {
         return;

@@ -55,7 +55,7 @@ pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<He
 /// Instructions to a proxy in front of Latchkey, and headers that affect more than the app.
 fn is_dropped(name: &str) -> bool {
     name.starts_with("x-accel-")
-        // By these our own answers are told from the app's.
+        // These distinguish our own responses from the app's.
         || name.starts_with("x-latchkey-")
         || matches!(name, "alt-svc" | "x-sendfile" | "x-lighttpd-send-file")
 }

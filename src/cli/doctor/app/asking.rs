@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::web::ops::app_question::{AppObservation, AppQuestion, Pretend, VisitorAccess, verified_answer};
 use crate::web::ops::doctor::HEADER;
 
-/// Where an app is asked.
+/// The origin of an app, to which questions are sent.
 #[derive(Clone)]
 pub struct AppSite {
     secret: Secret,
