@@ -11,7 +11,7 @@ pub enum AppRefusal {
     NoSuchApp,
     /// The app comes from a file, so pages cannot change it.
     FromFile,
-    /// Someone else changed the app meanwhile.
+    /// The app has been changed in the meantime.
     Changed,
     SlugTaken,
     InvalidSlug,

@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// How many users and apps are remembered. When that many were refused within an hour, further ones are not recorded.
 const REMEMBERED: usize = 10_000;
 
-/// How many events wait to be written at once.
+/// How many events may wait to be written.
 const WAITING: usize = 16;
 
 #[derive(Default)]

@@ -51,7 +51,7 @@ fn ask(visit: &Visit<'_>) -> HttpResponse {
 
 async fn submit(visit: &Visit<'_>, body: Payload) -> Result<HttpResponse, Fault> {
     let given = token_field(body).await;
-    // Without a key there is nothing to end, and the page says so.
+    // Without a key, the browser has already left the app.
     let Some(key) = visit.key() else { return Ok(left(visit)) };
     let is_ours = |given: &str| {
         let origin = visit.origin.to_string();

@@ -52,7 +52,7 @@ impl Visit<'_> {
         Ok(found.filter(|scoped| self.origin.is(&scoped.origin)))
     }
 
-    /// A page of ours about this app.
+    /// A page of Latchkey about this app.
     pub fn page(&self, code: FrontCode, content: PageContent) -> HttpResponse {
         page::page(code, Some(self.app), content, self.id)
     }

@@ -106,7 +106,7 @@ impl Transport {
         )
     }
 
-    /// Sends the request, at most twice: a connection that was idle may have been closed by its upstream meanwhile.
+    /// Sends the request, at most twice: the upstream may have closed an idle connection in the meantime.
     async fn exchange(
         self: &Rc<Self>,
         app: &Arc<App>,

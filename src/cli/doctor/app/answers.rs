@@ -219,7 +219,7 @@ pub fn upload(app: &KnownApp) -> Finding {
     }
 }
 
-/// Sends `spec` to a path that needs a log-in, and judges the response: what is seen, or what is wrong.
+/// Sends `spec` to a path that needs a log-in, and checks the response. Returns what was seen, or what is wrong.
 fn expect(
     app: &KnownApp,
     check: &'static str,
