@@ -151,7 +151,7 @@ impl From<&AppRefusal> for Phrase {
             AppRefusal::SameHost(origin) => Self::with(
                 "same-host",
                 format!(
-                    "Two addresses have the host of {origin}. An app can have only one address for each host, whichever port it has."
+                    "Two addresses have the host of {origin}. Ports don't count: an app can have only one address for each host."
                 ),
             ),
             AppRefusal::NoUpstream => {
