@@ -52,8 +52,7 @@ pub struct RequestHeaders<'a> {
 }
 
 impl<'a> RequestHeaders<'a> {
-    /// * `header`: the value of the header with this name in lower case. A value that is not text must be returned as
-    ///   an
+    /// * `header`: the value of the header with this name in lower case. A value that is not text must be returned as an
     ///   empty text, not as a header that is missing.
     pub fn read(header: impl Fn(&str) -> Option<&'a str>) -> Self {
         Self {

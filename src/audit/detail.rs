@@ -1,5 +1,5 @@
-//! What an event records beyond its action: data, as JSON in its detail. Earlier versions wrote English text there,
-//! which is shown as it is.
+//! What an event records beyond its action: data, as JSON in its detail. Earlier versions wrote English text there, which
+//! is shown as it is.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

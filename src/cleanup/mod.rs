@@ -186,8 +186,8 @@ impl Cleaner {
             Artifact::ChangedAddress => Ok(()),
             Artifact::NewPassword => queries::clear_password(tx, user),
             Artifact::LinksToChangedAddress => match request.restored {
-                // Since the confirmation, not since the request: an attacker may have made the request before a link
-                // was mailed to the owner.
+                // Since the confirmation, not since the request: an attacker may have made the request before a link was
+                // mailed to the owner.
                 Some((email, changed_at)) => queries::delete_links_elsewhere(tx, user, email, changed_at),
                 None => Ok(()),
             },
@@ -269,8 +269,8 @@ impl Cleaner {
         Ok(())
     }
 
-    /// After a clean-up that removed the password: cancels a requested deletion and mails a reset link to the owner,
-    /// unless the address has changed since the used link was mailed to `email`.
+    /// After a clean-up that removed the password: cancels a requested deletion and mails a reset link to the owner, unless
+    /// the address has changed since the used link was mailed to `email`.
     pub(crate) fn mail_reset_to_owner(
         &self,
         tx: &mut SessionTx<'_>,

@@ -38,8 +38,8 @@ documented! {
         /// How long a confirmation lasts. Long enough to finish a form, short enough that someone who finds an open
         /// laptop cannot change the password.
         confirm_window: Option<Span>,
-        /// How long a confirmation lasts on administrators' pages. Administrators do several things in a row; 15
-        /// minutes is NIST's idle limit at AAL3.
+        /// How long a confirmation lasts on administrators' pages. Administrators do several things in a row; 15 minutes
+        /// is NIST's idle limit at AAL3.
         admin_window: Option<Span>,
         /// The least time between two writes of "last seen" for one session. Pages show minutes, so nothing is lost.
         touch_every: Option<Span>,
@@ -179,16 +179,15 @@ documented! {
     #[derive(Clone, Copy, Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
     pub struct ThrottleLimits {
-        /// Wrong passwords for one account before waiting begins. Four typing errors cost nothing; the fifth costs
-        /// time.
+        /// Wrong passwords for one account before waiting begins. Four typing errors cost nothing; the fifth costs time.
         pub account_free: i32,
         /// Wrong passwords from one IP address before waiting begins. An office behind one address makes more mistakes
         /// than one person.
         pub address_free: i32,
         /// Forms from one IP address in an hour that hash or send email for an unknown visitor.
         pub asks_per_hour: i32,
-        /// Passkey log-ins started from one IP address in an hour. Opening the log-in page starts one, and each leaves
-        /// a row for five minutes.
+        /// Passkey log-ins started from one IP address in an hour. Opening the log-in page starts one, and each leaves a
+        /// row for five minutes.
         pub ceremonies_per_hour: i32,
         /// The first wait; each further failure doubles it. NIST SP 800-63B-4 §3.2.2 names 30 s.
         pub first_wait: Span,
@@ -243,8 +242,8 @@ impl Default for DeletionSettings {
     }
 }
 
-/// The shortest time for which events are kept, because incidents are often noticed weeks later. The database enforces
-/// it as well.
+/// The shortest time for which events are kept, because incidents are often noticed weeks later. The database enforces it as
+/// well.
 const TRAIL_AT_LEAST: Span = Span::days(30);
 
 documented! {

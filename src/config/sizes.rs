@@ -10,8 +10,8 @@ use super::memory_limit;
 /// Most connections of clients to one instance. Further clients wait in the queue of the kernel.
 const BROWSERS: usize = 4096;
 
-/// Memory of one connection at most (`src/web/http/server`): a head, a part of a body and a part of an answer, and
-/// about as much in the kernel.
+/// Memory of one connection at most (`src/web/http/server`): a head, a part of a body and a part of an answer, and about
+/// as much in the kernel.
 const CONNECTION_BYTES: u64 = 64 * 1024;
 
 /// Connections may use one part in this many of the memory.

@@ -98,8 +98,8 @@ impl<E: Entry> Cache<E> {
         Generation(self.generation.load(Ordering::SeqCst))
     }
 
-    /// Inserts `entry`, unless a change of its principal may have been announced since `seen` was taken. Returns
-    /// whether it was inserted.
+    /// Inserts `entry`, unless a change of its principal may have been announced since `seen` was taken. Returns whether
+    /// it was inserted.
     pub fn insert(&self, entry: E, seen: Generation) -> bool {
         if self.per_shard == 0 {
             return false;

@@ -10,8 +10,8 @@ impl<O: Owner> Store<O> {
     /// Ends the key `raw` of `scope`; `false` if there is none.
     ///
     /// ```no_run
-    /// # async fn example(store: latchkey_sessions::Store, wiki: uuid::Uuid, cookie: String) -> Result<(),
-    /// latchkey_sessions::Fault> { let sessions = store.clone();
+    /// # async fn example(store: latchkey_sessions::Store, wiki: uuid::Uuid, cookie: String) -> Result<(), latchkey_sessions::Fault> {
+    /// let sessions = store.clone();
     /// let ended = store.write(move |tx| sessions.end_scoped_key(tx, &cookie, wiki)).await?;
     /// println!("{}", if ended { "left the wiki, on all instances" } else { "was not there" });
     /// # Ok(())

@@ -10,8 +10,8 @@ impl<O: Owner> Store<O> {
     /// from the database. A key of another scope, or the session's own key, is not found.
     ///
     /// ```no_run
-    /// # async fn example(store: latchkey_sessions::Store, wiki: uuid::Uuid, cookie: &str) -> Result<(),
-    /// latchkey_sessions::Fault> { use latchkey_sessions::Use;
+    /// # async fn example(store: latchkey_sessions::Store, wiki: uuid::Uuid, cookie: &str) -> Result<(), latchkey_sessions::Fault> {
+    /// use latchkey_sessions::Use;
     ///
     /// match store.find_scoped(cookie, wiki, Use::Counts).await? {
     ///     Some(entered) => println!("{} at {}", entered.live.record.principal, entered.origin),

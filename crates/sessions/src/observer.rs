@@ -19,8 +19,8 @@ pub trait Observer: Send + Sync {
     /// The store has evicted `changes` from its caches. When this returns, the change may be acknowledged and the
     /// revocation answered. After that, the application must not serve anything that it read before this call.
     ///
-    /// Called on the thread of the listener, and by [`Store::write`] after a log-in, so it must neither block nor
-    /// panic. A log-in changes the principal, too: look the session up again before you end anything.
+    /// Called on the thread of the listener, and by [`Store::write`] after a log-in, so it must neither block nor panic.
+    /// A log-in changes the principal, too: look the session up again before you end anything.
     fn invalidated(&self, changes: Changes<'_>);
 }
 

@@ -52,8 +52,8 @@ impl<O: Owner> Store<O> {
         Ok(queries::is_live(conn, O::KIND, handle)?)
     }
 
-    /// Why the session of the key `raw` ended, as long as its tombstone is kept: for a page that tells a user why they
-    /// have to log in again.
+    /// Why the session of the key `raw` ended, as long as its tombstone is kept: for a page that tells a user why they have
+    /// to log in again.
     ///
     /// # Errors
     /// Those of the query.
@@ -210,8 +210,8 @@ impl<O: Owner> Store<O> {
         Ok(queries::count_due(conn, self.policy.keep_ended, BATCH)?)
     }
 
-    /// Deletes tombstones older than [`Policy::keep_ended`](crate::Policy::keep_ended), in batches, and returns how
-    /// many. Also deletes the scoped keys of sessions that expired, before their tombstones. Does nothing while another
+    /// Deletes tombstones older than [`Policy::keep_ended`](crate::Policy::keep_ended), in batches, and returns how many.
+    /// Also deletes the scoped keys of sessions that expired, before their tombstones. Does nothing while another
     /// instance sweeps.
     ///
     /// # Errors

@@ -1,5 +1,4 @@
-//! What the workers of a process share: the resolver, the certificates, and how many requests and connections there
-//! are.
+//! What the workers of a process share: the resolver, the certificates, and how many requests and connections there are.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
 -- A long-running transaction must not make every request wait for this migration: it gives up and is tried again.
 SET LOCAL lock_timeout = '3s';
 
--- Further keys of a session. Each opens one scope of the application, on one origin, and lives as long as its session.
--- The key is stored as a hash, as in `sessions`.
+-- Further keys of a session. Each opens one scope of the application, on one origin, and lives as long as its session. The
+-- key is stored as a hash, as in `sessions`.
 CREATE TABLE session_keys (
     key_hash bytea PRIMARY KEY CHECK (octet_length(key_hash) = 32),
     session uuid NOT NULL REFERENCES sessions (handle) ON DELETE CASCADE,

@@ -45,8 +45,8 @@ pub struct Sizes {
     pub finish_within: Duration,
 }
 
-/// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker
-/// has its own `front` and `app`.
+/// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker has
+/// its own `front` and `app`.
 ///
 /// # Errors
 /// Those of the listener.

@@ -16,8 +16,8 @@ use tokio::task::yield_now;
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
 
-/// The same for a body whose end cannot be found: actix-http parses all following bytes at once, so this bounds how
-/// many requests it parses.
+/// The same for a body whose end cannot be found: actix-http parses all following bytes at once, so this bounds how many
+/// requests it parses.
 const UNSIZED_WINDOW: u64 = 256;
 
 /// How many bytes of a body may wait for the upstream of an app: two reads of actix-http, so that one is sent while the
