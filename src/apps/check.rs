@@ -1,4 +1,4 @@
-//! What must hold for an app before it is stored, apart from what the types hold.
+//! Checks an app before it is stored, beyond what its types guarantee.
 
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
@@ -56,7 +56,7 @@ fn check_upstream(app: &App, portal: &Portal, others: &[App]) -> Result<(), AppR
         .upstream
         .as_ref()
         .is_some_and(|upstream| portal.is_reached_by(upstream, others.iter().chain([app])));
-    // A new origin may be where the upstream of another app leads.
+    // The upstream of another app may lead to a new origin of this one.
     let is_reached = others
         .iter()
         .filter_map(|other| other.upstream.as_ref())

@@ -50,7 +50,7 @@ impl Snapshots {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
-        // Read by a request that waited before this one: as new as this one may ask for.
+        // Another request read this snapshot while this one waited, so it is new enough.
         if let Some(loaded) = loading.as_ref().filter(|loaded| loaded.begun >= asked) {
             return loaded.result.clone();
         }

@@ -15,7 +15,7 @@ use crate::db::schema::{app_entries, apps};
 use crate::db::time::{interval, now};
 use crate::identity::UserId;
 
-/// Makes room for one more entry of this session: the oldest go.
+/// Deletes the oldest entries of this session, so that there is room for one more.
 pub(in crate::apps) fn drop_oldest(conn: &mut PgConnection, session: Handle) -> Result<(), Fault> {
     // An entry that another tab creates meanwhile is newer than all of these.
     let oldest = app_entries::table

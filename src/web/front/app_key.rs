@@ -1,4 +1,4 @@
-//! The two cookies on the origin of an app: the key of the app, and the state of a handoff.
+//! The two cookies on the origin of an app: the app key, and the state of a handoff.
 //!
 //! The key's cookie also holds two MACs. One is over the key, so that a forged key reaches no database. The other is over
 //! key and user, so that we know whose key it was without naming the user: when another user enters the app in the same
@@ -13,7 +13,7 @@ use crate::identity::UserId;
 use crate::secret::{self, Secret};
 use crate::web::http::cookies;
 
-/// How long a browser may take from the app to the portal and back (FRONT.md: ten minutes to log in).
+/// How long a browser may take from the app to the portal and back (ten minutes to log in).
 pub const STATE_MAX_AGE: time::Duration = time::Duration::minutes(10);
 
 /// A state of 128 bits, in Base64.
@@ -70,7 +70,7 @@ impl PresentedAppKey {
     }
 }
 
-/// The cookie for a new key. `keep_for`: `None` until the browser closes.
+/// The cookie for a new key. `keep_for`: `None` keeps it until the browser closes.
 pub fn key_cookie(
     secret: &Secret,
     origin: &AppOrigin,

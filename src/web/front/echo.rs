@@ -32,7 +32,7 @@ use crate::web::proxy::{ClientFacts, Identity, Transport, preview};
 /// How much of a body is counted. The doctor sends a quarter of it.
 const MOST_COUNTED: u64 = 4 * 1024 * 1024;
 
-/// Longer than the doctor waits, and than most proxies do before they try another server.
+/// Longer than the doctor waits, and longer than most proxies wait before they try another server.
 const SLOW: Duration = Duration::from_secs(20);
 
 /// What the answer to a question needs.
@@ -151,7 +151,7 @@ fn facts(visit: &Visit<'_>) -> AppFacts {
 /// What a visitor who opens `path` would get.
 fn visitor(visit: &Visit<'_>, path: String) -> VisitorAnswer {
     let asked = AccessRequest::navigation(&path, visit.address);
-    // No rule asks for the time of a visitor.
+    // The time does not matter for a visitor.
     let access = match decide(visit.app, &asked, None, Moment(0)).0 {
         Answer::Pass { .. } => VisitorAccess::Passes,
         Answer::LogIn => VisitorAccess::LogsIn,

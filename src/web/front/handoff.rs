@@ -1,7 +1,7 @@
 //! The handoff: how the origin of an app gets a key of its own for a session of the portal.
 //!
 //! 1. `/.latchkey/in` on the app's origin keeps a random state in this browser and redirects to the portal;
-//! 2. `/go/{slug}` on the portal (`pages/go.rs`) knows the session, and redirects back with a code;
+//! 2. `/go/{slug}` on the portal (`pages/go.rs`) finds the session, and redirects back with a code;
 //! 3. `/.latchkey/enter` exchanges the code for a key, once, in the browser that has the state.
 
 use actix_web::HttpResponse;
@@ -17,8 +17,8 @@ use crate::db::{Fault, Refusable as _};
 use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
 
-/// GET `/.latchkey/in`: to the portal. A browser that has a live key already gets a page: it must not be redirected
-/// again and again by a proxy that does not pass the key on.
+/// GET `/.latchkey/in`: redirects to the portal. A browser that already has a live key gets a page instead. Otherwise,
+/// if a proxy does not pass the key on, it would be redirected again and again.
 pub async fn begin(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     let (to, fresh) = (visit.to(), visit.query("fresh") == Some("1"));
     if !fresh && has_live_key(visit).await? {
@@ -42,10 +42,10 @@ pub async fn begin(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     Ok(response)
 }
 
-/// GET `/.latchkey/enter`: the code for a key. The code is spent by its first presentation, right or wrong.
+/// GET `/.latchkey/enter`: exchanges the code for a key. The first attempt uses the code up, right or wrong.
 pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     let Some(state) = app_key::state(visit.headers, visit.origin) else {
-        // No query: without the state no code can be right.
+        // Skips the database: without the state no code can be right.
         let links = vec![PageLink::to(front::TRY_AGAIN, "/")];
         return Ok(visit.page(FrontCode::NoStateCookie, PageContent { links, ..PageContent::default() }));
     };
@@ -89,7 +89,8 @@ async fn has_live_key(visit: &Visit<'_>) -> Result<bool, Fault> {
 }
 
 /// Removes what the app left in this browser for another user: its cache and storage, and the cookies that the operator
-/// named. Not the cookies of the whole domain, which belong to other sites as well.
+/// named. The other cookies stay, because clearing them would also affect other hosts of the
+/// domain.
 pub fn clear_site(visit: &Visit<'_>, response: &mut HttpResponse) {
     let what = HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(header::CLEAR_SITE_DATA, what);

@@ -131,8 +131,8 @@ fn refusal(
     Ok(Some(page::show(StatusCode::FORBIDDEN, &template)?))
 }
 
-/// Sends the browser to `target`. A form of ours may not be redirected to another site (`form-action 'self'`), so after
-/// a log-in a page leads there.
+/// Sends the browser to `target`. The policy `form-action 'self'` blocks a redirect from our forms to another site,
+/// so after a log-in a page leads there.
 fn open(ctx: &RequestContext, app: &App, target: &str) -> Result<HttpResponse, Error> {
     let site = ctx.request.headers().get("sec-fetch-site");
     let is_from_our_form = site.is_none_or(|site| site == "same-origin");

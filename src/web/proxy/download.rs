@@ -30,7 +30,7 @@ pub struct Download {
     pub idle: Duration,
     pub waiting: Option<Pin<Box<Sleep>>>,
     pub failed: Option<Box<dyn Error>>,
-    /// Set if the end of the connection is the end of the body: then a failure has to reset it.
+    /// Set if the end of the connection marks the end of the body. A failure must then reset the connection.
     pub ends_with_connection: Option<ClientConnection>,
     pub _in_flight: Counted,
 }
@@ -144,7 +144,7 @@ impl MessageBody for Download {
                     client.reset_at_end();
                     return Poll::Ready(Some(Err(error)));
                 }
-                // What has arrived is sent first: actix ends the connection without that.
+                // Sends what has arrived first: otherwise actix would end the connection without sending it.
                 this.failed = Some(error);
                 cx.waker().wake_by_ref();
                 Poll::Pending

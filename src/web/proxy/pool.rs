@@ -1,5 +1,5 @@
-//! The idle connections of one worker to one upstream: the last one used is the first one taken, so that the others can
-//! time out.
+//! The idle connections of one worker to one upstream. The most recently used connection is taken first, so that the
+//! others can time out.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ impl Pool {
         any
     }
 
-    /// Closes those that were idle for too long.
+    /// Closes the connections that were idle for too long.
     pub fn sweep(&mut self, now: Instant) {
         self.0.retain(|idle| now.duration_since(idle.since) < idle.keep);
     }

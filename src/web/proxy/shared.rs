@@ -17,11 +17,11 @@ pub struct TransportShared {
     most_connections: usize,
 }
 
-/// Counts what exists of one kind.
+/// Counts the things of one kind that exist.
 #[derive(Default)]
 pub struct Counter(AtomicUsize);
 
-/// One of those that exist, until it is dropped.
+/// Counts as one until it is dropped.
 pub struct Counted(Arc<Counter>);
 
 impl Counter {
@@ -61,12 +61,12 @@ impl TransportShared {
         Arc::clone(counters.entry(app).or_default())
     }
 
-    /// `None` if there are as many connections as there may be.
+    /// `None` if the limit of connections is reached.
     pub(super) fn count_connection(&self) -> Option<Counted> {
         self.connections.count(self.most_connections)
     }
 
-    /// Whether idle connections are in the way of those that another worker or app may need.
+    /// Whether so many connections exist that idle ones should make room for other workers and apps.
     pub(super) fn is_scarce(&self) -> bool {
         self.connections.get() > self.most_connections / 2
     }

@@ -1,4 +1,4 @@
-//! Passes a request on and its response back.
+//! Passes a request on to the upstream, and returns its response.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ struct AppConnections {
     requests: Arc<Counter>,
 }
 
-/// What is known about the client of a request.
+/// The facts about the client of a request.
 #[derive(Clone, Copy)]
 pub struct ClientFacts<'a> {
     pub address: Option<IpAddr>,
@@ -106,7 +106,7 @@ impl Transport {
         )
     }
 
-    /// Sends the request, at most twice: a connection that was idle may have been closed by its upstream meanwhile.
+    /// Sends the request, at most twice: the upstream may have closed an idle connection in the meantime.
     async fn exchange(
         self: &Rc<Self>,
         app: &Arc<App>,
@@ -145,7 +145,7 @@ impl Transport {
                 }
                 Err(error) => error,
             };
-            // Not a byte was written: the connection was closed before.
+            // No byte was written, because the connection was already closed.
             if reused && let Some(unsent) = error.take_message() {
                 (body, again) = (unsent.into_body(), true);
                 continue;
@@ -184,7 +184,7 @@ impl Transport {
         Connection::open(upstream, &self.shared, counted, app.limits.connect).await
     }
 
-    /// Keeps a connection for another request, unless the app has another upstream meanwhile or connections are scarce.
+    /// Keeps a connection for another request, unless the app has a different upstream now or connections are scarce.
     pub(super) fn keep(self: &Rc<Self>, app: &Arc<App>, connection: Connection, keep: Duration) {
         if self.shared.is_scarce() {
             return;
@@ -231,7 +231,7 @@ impl Transport {
                 let now = Instant::now();
                 let mut apps = transport.apps.borrow_mut();
                 apps.values_mut().for_each(|connections| connections.idle.sweep(now));
-                // Those of apps that were removed would stay otherwise.
+                // Otherwise, the connections of removed apps would stay.
                 apps.retain(|_, connections| !connections.idle.is_empty());
                 if apps.is_empty() {
                     transport.sweeping.set(false);
@@ -262,7 +262,7 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
-/// The error and its cause, which hyper leaves out.
+/// The error with its cause, which hyper's own text leaves out.
 fn explain(error: &hyper::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     format!("{error}{cause}")

@@ -38,7 +38,7 @@ async fn a_user_who_is_logged_in_arrives_in_the_app_without_another_question() {
     let seen = wiki.upstream.only_request();
     assert_eq!((seen.target(), seen.values("remote-email")), ("/r?x=1", vec![ada.email]));
     assert_eq!(app.events("app.entered"), 1);
-    // The one key is of the one session, and no device of its own.
+    // There is one key, of the one session, and it does not count as a device.
     assert_eq!((app.live_sessions(&ada), app.db.scalar::<i64>("SELECT count(*) FROM session_keys")), (1, 1));
 }
 

@@ -1,4 +1,4 @@
-//! What the front door does while the database is away, and how little it writes while it is there.
+//! What the front door does while the database is down, and how little it writes otherwise.
 
 use futures_util::future::join_all;
 use latchkey::apps::{Access, Rule};

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::web::ops::app_question::{AppObservation, AppQuestion, Pretend, VisitorAccess, verified_answer};
 use crate::web::ops::doctor::HEADER;
 
-/// Where an app is asked.
+/// The origin of an app, to which questions are sent.
 #[derive(Clone)]
 pub struct AppSite {
     secret: Secret,
@@ -57,7 +57,7 @@ impl AppSite {
         http::send(&self.url, spec)
     }
 
-    /// Asks with GET what arrives, even if the target is changed on the way.
+    /// Asks with GET what arrives, even if a proxy changes the target.
     pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
         let spec = RequestSpec::get(target, headers);
         let (question, response) = self.send_signed(spec, Pretend::Nothing, None)?;

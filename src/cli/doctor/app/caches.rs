@@ -25,7 +25,7 @@ pub fn closed(app: &KnownApp) -> Finding {
 fn look_closed(app: &KnownApp) -> Result<Finding, Unanswered> {
     let check = "app.closed";
     let target = new_target()?;
-    // What a cache would have for later.
+    // A cache would store this response.
     app.site.ask(&target, &[])?;
     for (pretend, what) in [
         (Pretend::Refuse, "refuses the user"),

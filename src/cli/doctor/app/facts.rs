@@ -1,4 +1,4 @@
-//! What the instance says about the app and about itself.
+//! The facts that the instance reports about the app and about itself.
 
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ pub fn clock(app: &KnownApp) -> Finding {
     // Between the two, the clocks agree.
     let off = (millis(before) - at).max(at - millis(after)).max(0);
     let text = format!(
-        "the clocks of the instance and of this machine differ by at most {off} ms more than the way takes"
+        "the clocks of the instance and of this machine differ by at most {off} ms more than the network delay"
     );
     match off {
         0..2_000 => ok(check, text),

@@ -70,7 +70,7 @@ pub fn forged(app: &KnownApp) -> Finding {
             None => return Unanswered::Other(response).finding(check, &app.site),
         }
     }
-    // A header that `Connection` names is for the next hop alone: ours must not be removed by that.
+    // A header that `Connection` names is only for the next hop. This must not remove ours.
     let named = format!("close, {}", names.join(", "));
     match app.site.ask(ECHO, &[("connection", named.as_str())]) {
         Ok(seen) => match is_ours(&seen, Pretend::Nothing) {

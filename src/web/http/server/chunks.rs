@@ -1,10 +1,10 @@
-//! Finds the end of a chunked body without decoding it: `server/stream.rs` passes on no byte behind it.
+//! Finds the end of a chunked body without decoding it, so that `server/stream.rs` passes on no byte after it.
 
 /// The longest line of a chunk size. A longer one is left to the parser of actix-http.
 const MAX_LINE: usize = 4 * 1024;
 
-/// Scans the bytes of a chunked body, however they are split. Bytes that are not chunked make it give up: the stream
-/// then passes on little at a time, and actix-http refuses the request.
+/// Scans the bytes of a chunked body, however they are split. If the body is malformed, it gives up: the stream then
+/// passes on a few bytes at a time, and actix-http refuses the request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChunkScanner(State);
 
@@ -15,14 +15,14 @@ enum State {
         size: u64,
         digits: u8,
     },
-    /// Behind the digits, up to the end of the line.
+    /// After the digits, up to the end of the line.
     Extension {
         size: u64,
         bytes: usize,
     },
     /// This many bytes of the chunk's data are still to come.
     Data(u64),
-    /// Before the line break behind the data; how many of its two bytes were seen.
+    /// In the line break after the data; how many of its two bytes were seen.
     DataEnd(u8),
     /// In a line of the trailer; whether it has a byte other than CR.
     Trailer {

@@ -43,7 +43,7 @@ const CHECKS: [&str; 26] = [
     "app.bypass",
 ];
 
-/// The command line beside an instance of the tests, with its settings.
+/// The command line with the settings of an instance of the tests.
 fn beside(app: &TestApp) -> Latchkey {
     Latchkey::on(&app.db.url()).with("LATCHKEY__SERVER__PUBLIC_URL", &app.origin)
 }
