@@ -22,7 +22,7 @@ use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
 
 #[derive(Template)]
-#[template(path = "go.html")]
+#[template(path = "go/slug.html")]
 struct GoPage<'a> {
     page: Page,
     name: &'a str,
