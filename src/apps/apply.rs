@@ -114,7 +114,7 @@ impl Apps {
             .partition(|app| prune && app.source == AppSource::File);
         for app in &wanted {
             let others = kept.iter().copied().chain(wanted.iter().filter(|other| other.id != app.id));
-            let others: Vec<App> = others.cloned().collect();
+            let others: Vec<&App> = others.collect();
             let before = stored.iter().find(|before| before.id == app.id);
             self.check(conn, app, &others, before, &groups).map_refusal(|why| why.of(app.slug.as_str()))?;
         }

@@ -35,7 +35,7 @@ impl Apps {
                 if app.upstream.is_some() && !apps.may_set_upstreams(actor) {
                     return refuse(AppRefusal::UpstreamNotAllowed);
                 }
-                apps.check(tx, &app, &others, None, &[])?;
+                apps.check(tx, &app, &others.iter().collect::<Vec<_>>(), None, &[])?;
                 queries::insert_app(tx, &app)?;
                 tx.invalidates();
                 Ok(record(tx, AuditAction::AppAdded, None, Some(&app), actor, &client)?)
@@ -73,7 +73,7 @@ impl Apps {
                 if after == before {
                     return Ok(());
                 }
-                apps.check(tx, &after, &others, Some(&before), &[])?;
+                apps.check(tx, &after, &others.iter().collect::<Vec<_>>(), Some(&before), &[])?;
                 queries::delete_parts(tx, after.id)?;
                 queries::update_app(tx, &after)?;
                 apps.end_keys(tx, &before, Some(&after))?;
@@ -122,7 +122,7 @@ impl Apps {
         &self,
         conn: &mut PgConnection,
         app: &App,
-        others: &[App],
+        others: &[&App],
         before: Option<&App>,
         added: &[GroupName],
     ) -> Result<(), Failed<AppRefusal>> {
