@@ -112,7 +112,7 @@ fn refusal(
         page: ctx.page(),
         name: &app.name,
         copy: code.copy(),
-        email: &live.owner.email,
+        email: live.owner.email(),
         why: copy::access::why_refused(app, &trace).unwrap_or_default(),
         set_up: front::can_set_up(code),
         request_id: &RequestState::of(&ctx.request).id,

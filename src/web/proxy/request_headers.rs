@@ -115,6 +115,8 @@ fn is_for_proxies(name: &str) -> bool {
         || name.starts_with("x-forwarded")
         || name.starts_with("x-original-")
         || name.starts_with("x-accel-")
+        // The question of the doctor, and what only we say.
+        || name.starts_with("x-latchkey-")
         || matches!(
             name,
             "forwarded"

@@ -53,7 +53,10 @@ pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<He
 
 /// Instructions to a proxy in front of us, and headers that reach beyond the app.
 fn is_dropped(name: &str) -> bool {
-    name.starts_with("x-accel-") || matches!(name, "alt-svc" | "x-sendfile" | "x-lighttpd-send-file")
+    name.starts_with("x-accel-")
+        // By these our own answers are told from the app's.
+        || name.starts_with("x-latchkey-")
+        || matches!(name, "alt-svc" | "x-sendfile" | "x-lighttpd-send-file")
 }
 
 /// `Clear-Site-Data` without the part that clears the cookies of the whole registrable domain, the portal's included.

@@ -31,7 +31,7 @@ use crate::web::http::server::ClientConnection;
 
 /// The connections of one worker to the upstreams of all apps.
 pub struct Transport {
-    shared: Arc<TransportShared>,
+    pub(super) shared: Arc<TransportShared>,
     apps: RefCell<HashMap<AppId, AppConnections>>,
     sweeping: Cell<bool>,
 }

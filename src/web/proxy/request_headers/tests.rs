@@ -39,6 +39,12 @@ fn values<'h>(headers: &'h [(String, String)], name: &str) -> Vec<&'h str> {
 }
 
 #[test]
+fn the_question_of_the_doctor_is_not_for_apps() {
+    let out = passed_on(&app(), &[("Host", "wiki.example.org"), ("X-Latchkey-Doctor", "1.once..signature")]);
+    assert!(!out.iter().any(|(name, _)| name.contains("latchkey")), "{out:?}");
+}
+
+#[test]
 fn an_app_sees_our_identity_and_no_other() {
     let out = passed_on(
         &app(),
