@@ -38,7 +38,7 @@ pub enum Unanswered {
     /// There was no response.
     Failed(String),
     /// Something else answered.
-    Other(Response),
+    Other { status: u16 },
 }
 
 impl AppSite {
@@ -61,7 +61,7 @@ impl AppSite {
     pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
         let spec = RequestSpec::get(target, headers);
         let (question, response) = self.send_signed(spec, Pretend::Nothing, None)?;
-        self.observed(&question, &response.body).ok_or(Unanswered::Other(response))
+        self.observed(&question, &response.body).ok_or(Unanswered::Other { status: response.status })
     }
 
     /// Sends a question that is valid for the target of `spec` alone, and returns it with the response.
@@ -115,9 +115,9 @@ impl Unanswered {
                 let (seen, advice) = unreached(why, site.origin.host());
                 problem(check, seen, advice)
             }
-            Self::Other(response) => problem(
+            Self::Other { status } => problem(
                 check,
-                format!("this question was answered {} by something else", response.status),
+                format!("this question was answered {} by something else", status),
                 "let the proxy in front pass every request for this host on to Latchkey, with its headers",
             ),
         }
