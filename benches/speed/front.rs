@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use actix_web::rt::System;
 
-use super::environment::{Environment, RunningServer, client, pin_self};
+use super::environment::{Environment, client, pin_self};
 use super::pages::wrk_with;
 use super::report::Report;
-use proxies::Proxy;
 
 const CONNECTIONS: &str = "32";
 const WARM_UP: &str = "1s";

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -69,6 +69,11 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
     let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
     let address = listener.local_addr()?;
     settings.listening_on(address.port())?;
+    let mut listeners = vec![listener];
+    // Programs resolve names below localhost to either address. A machine without IPv6 has only one.
+    if settings.is_local() && address.ip() == Ipv4Addr::LOCALHOST {
+        listeners.extend(listen(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port())).ok());
+    }
     let _announced = LocalInstance::announce(&settings)
         .map_err(|error| format!("{}: {error}", settings.data_dir.display()))?;
     let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
@@ -78,7 +83,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
     let ended = system.block_on(async move {
         let shared = Data::new(Shared::new(accounts.clone(), &settings));
         let lab = shared.lab.clone();
-        let server = web::serve(listener, shared.clone(), &settings)?;
+        let server = web::serve(listeners, shared.clone(), &settings)?;
         let handle = server.handle();
         let watched = settings.metrics.map(|address| {
             web::ops::metrics::serve(address, shared)

@@ -71,8 +71,12 @@ pub fn app(
         .default_service(web::route().service(with_session(None, error::not_found)))
 }
 
-/// Serves on `listener` until told to stop; then finishes the running requests.
-pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settings) -> io::Result<Server> {
+/// Serves on all `listeners` until told to stop; then finishes the running requests.
+pub fn serve(
+    listeners: Vec<TcpListener>,
+    shared: web::Data<Shared>,
+    settings: &Settings,
+) -> io::Result<Server> {
     let workers = settings.server.workers;
     let sizes = server::Sizes {
         workers,
@@ -86,5 +90,5 @@ pub fn serve(listener: TcpListener, shared: web::Data<Shared>, settings: &Settin
     let door = move || -> Rc<dyn Front> {
         Rc::new(FrontDoor::new(shared.clone(), Transport::new(Arc::clone(&upstreams))))
     };
-    server::serve(listener, &sizes, move || app(portal.clone()), door)
+    server::serve(listeners, &sizes, move || app(portal.clone()), door)
 }

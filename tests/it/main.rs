@@ -8,6 +8,7 @@ mod admin_lists;
 mod admin_users;
 mod any_input;
 mod apps;
+mod apps_guide;
 mod apps_pages;
 mod architecture;
 mod asvs;

@@ -47,6 +47,15 @@ impl FrontDoor {
         Self { shared, transport }
     }
 
+    /// Whether the name is the portal's, however it is spelt. No app is on its host, on any port.
+    fn names_portal(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        name.eq_ignore_ascii_case(self.shared.public.host())
+    }
+
     async fn choose(&self, request: Request) -> Routed {
         let snapshot = self.shared.accounts.apps.snapshot().await;
         let host = host::named(request.head());
@@ -56,7 +65,11 @@ impl FrontDoor {
         };
         let is_portals = match &found {
             Some(_) => doctor::is_question(&self.shared, request.head()),
-            None => PROBES.contains(&request.path()) || snapshot.as_ref().is_ok_and(|all| all.is_empty()),
+            None => {
+                host.is_ok_and(|host| self.names_portal(host))
+                    || PROBES.contains(&request.path())
+                    || snapshot.as_ref().is_ok_and(|all| all.is_empty())
+            }
         };
         if is_portals {
             return Routed::Portal(request);
@@ -173,9 +186,13 @@ impl FrontDoor {
         let user = found.as_ref().map(|scoped| &scoped.live.owner);
         let user_id = user.map(|user| user.id.to_string()).unwrap_or_default();
         let groups: Vec<&str> =
-            user.iter().flat_map(|user| user.groups.iter()).map(|group| group.as_str()).collect();
-        let identity =
-            user.map(|user| Identity { id: &user_id, email: &user.email, name: &user.name, groups: &groups });
+            user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
+        let identity = user.map(|user| Identity {
+            id: &user_id,
+            email: user.email(),
+            name: user.name(),
+            groups: &groups,
+        });
         let facts = ClientFacts { address, origin };
         let sent = self.transport.forward(app, request, identity.as_ref(), &facts).await;
         Ok(sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id))))

@@ -1,8 +1,11 @@
 //! `/.latchkey/out`: ends the key that this browser has for this app. The session goes on.
 
+use std::time::Duration;
+
 use actix_http::Payload;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
+use actix_web::rt::time::timeout;
 use futures_util::StreamExt as _;
 use latchkey_sessions::Use;
 
@@ -19,6 +22,9 @@ const PURPOSE: &str = "app-leave";
 
 /// The one field has 43 characters.
 const MAX_BODY: usize = 1024;
+
+/// It is one packet.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 const ACTION: &str = "/.latchkey/out";
 
@@ -80,7 +86,13 @@ fn token(visit: &Visit<'_>, key: &PresentedAppKey) -> String {
 }
 
 /// The field `token` of the form; `None` for everything that is not our form.
-async fn token_field(mut body: Payload) -> Option<String> {
+async fn token_field(body: Payload) -> Option<String> {
+    let bytes = timeout(BODY_WITHIN, whole(body)).await.ok()??;
+    let pairs = urlencoded::pairs(&bytes).ok()?;
+    pairs.into_iter().find_map(|(name, value)| (name == "token").then_some(value))
+}
+
+async fn whole(mut body: Payload) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(piece) = body.next().await {
         bytes.extend_from_slice(&piece.ok()?);
@@ -88,6 +100,5 @@ async fn token_field(mut body: Payload) -> Option<String> {
             return None;
         }
     }
-    let pairs = urlencoded::pairs(&bytes).ok()?;
-    pairs.into_iter().find_map(|(name, value)| (name == "token").then_some(value))
+    Some(bytes)
 }

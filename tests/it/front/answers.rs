@@ -303,6 +303,8 @@ async fn hosts_without_an_app_and_probes_get_their_own_answers() {
         ("10.0.0.7:8080", "/healthz", 200),
         ("10.0.0.7:8080", "/readyz", 200),
         ("10.0.0.7:8080", "/login", 421),
+        ("LOCALHOST", "/login", 200),
+        ("localhost:9", "/login", 200),
         ("evil.example", "/", 421),
         ("localhost.evil.example", "/", 421),
         ("", "/", 400),

@@ -4,4 +4,5 @@ mod answers;
 mod handoff;
 mod identity;
 mod leave;
+mod outage;
 pub mod support;

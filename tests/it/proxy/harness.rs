@@ -104,7 +104,7 @@ impl Proxied {
                     let page = || async { HttpResponse::Ok().body("portal") };
                     Portal::new().default_service(web::to(page))
                 };
-                let server = server::serve(listener, &sizes, portal, front).expect("a server");
+                let server = server::serve(vec![listener], &sizes, portal, front).expect("a server");
                 tell.send(server.handle()).expect("the test waits");
                 server.await.expect("an orderly end");
             });

@@ -95,7 +95,7 @@ impl TestApp {
         let (tell, told) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
-                let server = web::serve(listener, shared, &settings).expect("a server");
+                let server = web::serve(vec![listener], shared, &settings).expect("a server");
                 tell.send(server.handle()).expect("the test waits for the handle");
                 server.await.expect("an orderly end");
             });

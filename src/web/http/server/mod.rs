@@ -50,7 +50,12 @@ pub struct Sizes {
 ///
 /// # Errors
 /// Those of the listener.
-pub fn serve<F, I, S, B, G>(listener: TcpListener, sizes: &Sizes, app: F, front: G) -> io::Result<Server>
+pub fn serve<F, I, S, B, G>(
+    listeners: Vec<TcpListener>,
+    sizes: &Sizes,
+    app: F,
+    front: G,
+) -> io::Result<Server>
 where
     G: Fn() -> Rc<dyn Front> + Send + Clone + 'static,
     F: Fn() -> I + Send + Clone + 'static,
@@ -61,14 +66,14 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let server = Server::build()
+    let mut server = Server::build()
         .workers(sizes.workers)
         .worker_max_blocking_threads(sizes.blocking_threads)
         .max_concurrent_connections(sizes.connections_per_worker)
         .shutdown_timeout(sizes.finish_within.as_secs())
         .disable_signals();
     let shutdown = server.graceful_shutdown_signal();
-    let server = server.listen("http", listener, move || {
+    let connections = move || {
         let shutdown = shutdown.clone();
         let front = front();
         let app = Rc::new(map_config(app(), |()| AppConfig::default()));
@@ -114,6 +119,9 @@ where
             Ok((BoundedStream::new(stream), Protocol::Http1, peer))
         })
         .and_then(http)
-    })?;
+    };
+    for listener in listeners {
+        server = server.listen("http", listener, connections.clone())?;
+    }
     Ok(server.run())
 }
