@@ -11,7 +11,9 @@ use crate::cli::doctor::site::unreached;
 use crate::cli::local_instance;
 use crate::config::Settings;
 use crate::secret::Secret;
-use crate::web::ops::app_question::{AppObservation, AppQuestion, Pretend, VisitorAccess, verified_answer};
+use crate::web::ops::app_question::{
+    AppObservation, AppQuestion, Pretend, VisitorAccess, VisitorAnswer, verified_answer,
+};
 use crate::web::ops::doctor::HEADER;
 
 /// Where an app is asked.
@@ -96,11 +98,12 @@ impl AppSite {
 }
 
 impl KnownApp {
-    /// A path at which visitors have to log in, if there is one and the app is served.
-    pub fn guarded_path(&self) -> Option<&str> {
+    /// A path at which visitors who send this method have to log in, if there is one and the app is served.
+    pub fn guarded_path(&self, method: &str) -> Option<&str> {
         let visitors = &self.first.app.visitors;
+        let access = |at: &VisitorAnswer| if method == "POST" { at.posts } else { at.opens };
         let is_served = self.first.app.enabled && self.first.app.can_proxy;
-        visitors.iter().find(|at| is_served && at.access == VisitorAccess::LogsIn).map(|at| at.path.as_str())
+        visitors.iter().find(|at| is_served && access(at) == VisitorAccess::LogsIn).map(|at| at.path.as_str())
     }
 
     pub fn slug(&self) -> &str {
