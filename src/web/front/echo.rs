@@ -148,16 +148,18 @@ fn facts(visit: &Visit<'_>) -> AppFacts {
     }
 }
 
-/// What a visitor who opens `path` would get.
+/// What a visitor would get at `path`.
 fn visitor(visit: &Visit<'_>, path: String) -> VisitorAnswer {
-    let asked = AccessRequest::navigation(&path, visit.address);
-    // The time does not matter for a visitor.
-    let access = match decide(visit.app, &asked, None, Moment(0)).0 {
+    let opens = AccessRequest::navigation(&path, visit.address);
+    let posts = AccessRequest { method: "POST", kind: RequestKind::Form, ..opens };
+    // No rule asks for the time of a visitor.
+    let access = |asked| match decide(visit.app, asked, None, Moment(0)).0 {
         Answer::Pass { .. } => VisitorAccess::Passes,
         Answer::LogIn => VisitorAccess::LogsIn,
         _ => VisitorAccess::Refused,
     };
-    VisitorAnswer { path, access }
+    let (opens, posts) = (access(&opens), access(&posts));
+    VisitorAnswer { path, opens, posts }
 }
 
 /// Ends the connection: its client reads no byte.

@@ -140,7 +140,10 @@ pub struct AppFacts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VisitorAnswer {
     pub path: String,
-    pub access: VisitorAccess,
+    /// If they open it.
+    pub opens: VisitorAccess,
+    /// If they send a form to it.
+    pub posts: VisitorAccess,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,11 +31,11 @@ pub fn guard(app: &KnownApp) -> Finding {
     let open: Vec<&str> = facts
         .visitors
         .iter()
-        .filter(|at| at.access == VisitorAccess::Passes)
+        .filter(|at| at.opens == VisitorAccess::Passes)
         .map(|at| at.path.as_str())
         .collect();
     let slug = app.slug();
-    let Some(path) = app.guarded_path() else {
+    let Some(path) = app.guarded_path("GET") else {
         return match (open.is_empty(), facts.rules) {
             _ if !facts.enabled => note(check, "not checked: the app is disabled", "see app.route"),
             _ if !facts.can_proxy => {
@@ -65,7 +65,10 @@ pub fn guard(app: &KnownApp) -> Finding {
             format!("there is no guard: {path} is served without a log-in ({})", response.status),
             "requests reach the app without Latchkey, or a cache answers them: send this host to Latchkey, and let only Latchkey reach the app",
         ),
-        Ok(_) if !open.is_empty() => warning(
+        Ok(_) if open.contains(&"/") => {
+            warning(check, format!("{path} needs a log-in, and a rule lets every visitor in at /"), OPEN)
+        }
+        Ok(_) if !open.is_empty() => note(
             check,
             format!("{path} needs a log-in; rules let every visitor in at {}", open.join(", ")),
             OPEN,
@@ -226,7 +229,7 @@ fn expect(
     spec: RequestSpec<'_>,
     judge: impl FnOnce(&str, &Response) -> Result<String, String>,
 ) -> Finding {
-    let Some(path) = app.guarded_path() else { return unguarded(check) };
+    let Some(path) = app.guarded_path(spec.method) else { return unguarded(check) };
     match app.site.send(RequestSpec { target: path, ..spec }) {
         Err(why) => problem(check, why, PASS_ON),
         Ok(response) => match judge(path, &response) {

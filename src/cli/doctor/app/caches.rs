@@ -72,7 +72,7 @@ fn look_cached(app: &KnownApp) -> Result<Finding, Unanswered> {
                 "turn caching off for this host: users would see each other's pages",
             ));
         }
-        return Err(Unanswered::Other(second));
+        return Err(Unanswered::Other { status: second.status });
     }
     let control = first.header("cache-control").unwrap_or_default();
     if control != "private" {

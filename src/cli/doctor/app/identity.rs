@@ -67,7 +67,7 @@ pub fn forged(app: &KnownApp) -> Finding {
             }
             // A proxy that refuses such a request protects the app as well.
             None if (400..500).contains(&response.status) => {}
-            None => return Unanswered::Other(response).finding(check, &app.site),
+            None => return Unanswered::Other { status: response.status }.finding(check, &app.site),
         }
     }
     // A header that `Connection` names is only for the next hop. This must not remove ours.

@@ -41,7 +41,7 @@ pub fn url(app: &KnownApp) -> Finding {
             }
         }
         // Some proxies refuse requests with such headers.
-        Err(Unanswered::Other(response)) if (400..500).contains(&response.status) => {}
+        Err(Unanswered::Other { status: 400..500 }) => {}
         Err(unanswered) => return unanswered.finding(check, &app.site),
     }
     let absolute = format!("{}{target}", app.site.origin);
@@ -50,12 +50,9 @@ pub fn url(app: &KnownApp) -> Finding {
             Ok(()) => ok(check, "path, query and host arrive as requested, even with forged headers"),
             Err(wrong) => problem(check, format!("in absolute form, {wrong}"), KEEP),
         },
-        Err(Unanswered::Other(response)) => ok(
+        Err(Unanswered::Other { status }) => ok(
             check,
-            format!(
-                "path, query and host are those that were asked for; the absolute form gets {}",
-                response.status
-            ),
+            format!("path, query and host are those that were asked for; the absolute form gets {}", status),
         ),
         Err(unanswered) => unanswered.finding(check, &app.site),
     }
@@ -121,7 +118,7 @@ pub fn raw(app: &KnownApp) -> Finding {
                     );
                 }
             }
-            Err(Unanswered::Other(_)) => refused.push(path),
+            Err(Unanswered::Other { .. }) => refused.push(path),
             Err(unanswered) => return unanswered.finding(check, &app.site),
         }
     }
