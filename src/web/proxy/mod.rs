@@ -21,6 +21,7 @@ mod target;
 mod tls;
 mod transport;
 mod upload;
+mod upstream_connections;
 
 pub use error::ProxyError;
 pub use identity::Identity;
