@@ -22,6 +22,7 @@ mod target;
 mod tls;
 mod transport;
 mod upload;
+mod upstream_connections;
 
 pub use error::ProxyError;
 pub use identity::Identity;

@@ -75,7 +75,7 @@ impl Resolver {
         if thread::Builder::new().name("resolver".into()).spawn(move || resolver.work()).is_ok() {
             lookups.threads += 1;
         } else if lookups.threads == 0 {
-            // Without a thread, no waiting request would be answered.
+            // No thread will answer those who wait.
             lookups.queue.clear();
             lookups.waiting.clear();
         }

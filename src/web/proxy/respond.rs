@@ -12,7 +12,7 @@ use actix_web::web::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 
-use super::download::{Download, Source};
+use super::download::{Download, ResponseSource};
 use super::error::ProxyError;
 use super::limits::LARGE_RESPONSE;
 use super::response_headers::{self, ResponseFacts};
@@ -22,7 +22,7 @@ use crate::web::http::server::ClientConnection;
 /// The request that a response answers, and its connections.
 pub struct Answered<'a> {
     pub head: &'a RequestHead,
-    pub source: Source,
+    pub source: ResponseSource,
     pub has_identity: bool,
     pub app_origin: &'a str,
     pub upstream_origin: &'a str,

@@ -12,19 +12,19 @@ pub struct TransportShared {
     pub(super) resolver: Resolver,
     pub(super) tls: TlsConnectors,
     /// Connections to upstreams, idle ones included.
-    connections: Arc<Counter>,
-    in_flight: Mutex<HashMap<AppId, Arc<Counter>>>,
+    connections: Arc<LiveCount>,
+    in_flight: Mutex<HashMap<AppId, Arc<LiveCount>>>,
     most_connections: usize,
 }
 
 /// Counts the things of one kind that exist.
 #[derive(Default)]
-pub struct Counter(AtomicUsize);
+pub struct LiveCount(AtomicUsize);
 
-/// Counts as one until it is dropped.
-pub struct Counted(Arc<Counter>);
+/// One of those that exist, until it is dropped.
+pub struct Counted(Arc<LiveCount>);
 
-impl Counter {
+impl LiveCount {
     /// `None` if there are `most` already.
     pub fn count(self: &Arc<Self>, most: usize) -> Option<Counted> {
         let more = |count| (count < most).then_some(count + 1);
@@ -56,7 +56,7 @@ impl TransportShared {
     }
 
     /// The counter of an app's requests.
-    pub(super) fn requests_of(&self, app: AppId) -> Arc<Counter> {
+    pub(super) fn requests_of(&self, app: AppId) -> Arc<LiveCount> {
         let mut counters = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(counters.entry(app).or_default())
     }
