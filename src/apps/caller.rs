@@ -28,10 +28,10 @@ impl<'a> Caller<'a> {
     fn with(user: &'a User, proved_at: Moment) -> Self {
         Self {
             user: user.id,
-            email: &user.email,
-            name: &user.name,
+            email: user.email(),
+            name: user.name(),
             role: user.role,
-            groups: &user.groups,
+            groups: user.groups(),
             method: None,
             proved_at,
             enrolled: user.factors,

@@ -148,6 +148,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         let background = accounts.sessions().start_background();
         fill_idn_keys(&accounts).await;
         log_ready(&accounts, &settings).await;
+        warn_if_apps_are_not_served(&accounts, &settings).await;
         running.await??;
         if let Some(watched) = watched {
             watched.stop(false).await;
@@ -270,6 +271,21 @@ async fn log_ready(accounts: &Accounts, settings: &Settings) {
         }
         Ok(None) => {}
         Err(fault) => tracing::warn!(%fault, "cannot create the setup link"),
+    }
+}
+
+/// What an instance without an invalidation listener passes on would not end with its session, so it passes nothing on.
+async fn warn_if_apps_are_not_served(accounts: &Accounts, settings: &Settings) {
+    if settings.sessions.cached > 0 {
+        return;
+    }
+    match accounts.apps.snapshot().await {
+        Ok(apps) if apps.is_empty() => {}
+        Ok(_) => tracing::warn!(
+            advice = "set LATCHKEY__SESSIONS__CACHED above 0",
+            "requests for apps are answered with 503: without a session cache there is no invalidation listener"
+        ),
+        Err(fault) => tracing::warn!(%fault, "cannot read which apps are registered"),
     }
 }
 

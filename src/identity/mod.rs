@@ -3,16 +3,15 @@
 mod client;
 mod email;
 mod group_name;
-mod groups;
 mod login_method;
 pub(crate) mod queries;
 mod session_owner;
+mod session_profile;
 mod user;
 
 pub use client::{Agent, Client};
 pub use email::{Email, EmailKey, InvalidEmail};
 pub use group_name::{GroupName, InvalidGroupName};
-pub use groups::UserGroups;
 pub use login_method::LoginMethod;
 pub(crate) use user::Recipient;
 pub use user::{EnrolledFactors, InvalidName, LiveUser, Name, Role, User, UserId};

@@ -40,7 +40,7 @@ fn session_user((user, groups, totp, passkey): SessionUser) -> Result<User, Faul
     // The database refuses other names.
     let groups = groups.iter().filter_map(|name| GroupName::parse(name).ok()).collect();
     let factors = EnrolledFactors { totp, passkey };
-    Ok(User { id: UserId(id), name: name.into(), email: email.into(), role, groups, factors })
+    Ok(User::new(UserId(id), role, factors, &name, &email, groups))
 }
 
 /// The user columns of a query on `users`, as [`session_user`] reads them.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use smol_str::SmolStr;
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
-use crate::identity::groups::UserGroups;
+use crate::identity::group_name::GroupName;
+use crate::identity::session_profile::SessionProfile;
 use crate::unicode::names;
 use latchkey_sessions::{LiveSession, Principal};
 
@@ -101,14 +101,44 @@ fn looks_like_a_link(name: &str) -> bool {
 
 /// The owner of a session, read with it: a change of role, name, address, groups or factors takes effect on the next
 /// request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct User {
     pub id: UserId,
-    pub name: SmolStr,
-    pub email: SmolStr,
     pub role: Role,
-    pub groups: UserGroups,
     pub factors: EnrolledFactors,
+    profile: SessionProfile,
+}
+
+impl User {
+    pub(crate) fn new(
+        id: UserId,
+        role: Role,
+        factors: EnrolledFactors,
+        name: &str,
+        email: &str,
+        groups: Vec<GroupName>,
+    ) -> Self {
+        Self { id, role, factors, profile: SessionProfile::new(name, email, groups) }
+    }
+
+    pub fn name(&self) -> &str {
+        self.profile.name()
+    }
+
+    pub fn email(&self) -> &str {
+        self.profile.email()
+    }
+
+    /// Sorted.
+    pub fn groups(&self) -> &[GroupName] {
+        self.profile.groups()
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
+    }
 }
 
 /// What a user can log in with besides the password.

@@ -8,14 +8,14 @@ use crate::users::{Users, queries};
 
 impl Users {
     pub async fn rename(&self, live: LiveUser, name: Name, client: Client) -> Result<(), Fault> {
-        if name.as_str() == live.owner.name {
+        if name.as_str() == live.owner.name() {
             return Ok(());
         }
         self.sessions
             .write(move |tx| {
                 queries::set_name(tx, live.owner.id, &name)?;
                 NewEvent::by_owner(AuditAction::NameChanged, live.owner.id, &client)
-                    .change(&live.owner.name, name.as_str())
+                    .change(live.owner.name(), name.as_str())
                     .session(live.record.handle)
                     .write(tx)
             })

@@ -35,6 +35,7 @@ use pages::error_page::with_error_page;
 use proxy::{Transport, TransportShared};
 use session::with_session::with_session;
 
+pub use front::AppCookieNames;
 pub use http::server;
 pub use http::shared::Shared;
 

@@ -31,7 +31,7 @@ const fn room(
 
 const IN_ACCOUNTS: &str = "in accounts";
 
-const ROOMS: [Room; 23] = [
+const ROOMS: [Room; 27] = [
     room("crates/db", "crates/db/src", "in db", &["Db"]),
     room("crates/local-postgres", "crates/local-postgres/src", "in db", &[]),
     room("crates/sessions", "crates/sessions/src", "3,113", &["Store"]),
@@ -50,9 +50,13 @@ const ROOMS: [Room; 23] = [
     room("registration", "src/registration", IN_ACCOUNTS, &["Registration"]),
     room("users", "src/users", IN_ACCOUNTS, &["Users", "Administration"]),
     room("maintenance", "src/maintenance", IN_ACCOUNTS, &["Maintenance"]),
+    room("groups", "src/groups", "none", &["Groups"]),
+    room("apps", "src/apps", "none", &["Apps"]),
     room("lab", "src/lab", "3,287", &["Lab"]),
     room("web/http", "src/web/http", "in web", &[]),
     room("web/session", "src/web/session", "in web", &[]),
+    room("web/front", "src/web/front", "none", &[]),
+    room("web/proxy", "src/web/proxy", "none", &[]),
     room("web/pages", "src/web/pages", "in web", &[]),
     room("cli", "src/cli", "4,266", &[]),
 ];

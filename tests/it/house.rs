@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 /// In order: each room may import those before it.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 24] = [
     "secret",
     "device",
     "unicode",
@@ -24,6 +24,8 @@ const ROOMS: [&str; 22] = [
     "registration",
     "users",
     "maintenance",
+    "groups",
+    "apps",
     "accounts",
     "lab",
     "web",

@@ -6,10 +6,12 @@ use std::fs;
 
 /// The rooms of the domain. Below them, settings, database and mail tell operators in the log what is wrong; `cleanup` has
 /// the table of `docs/security.md`, and the lab its own errors.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 15] = [
     "accounts",
+    "apps",
     "audit",
     "factors",
+    "groups",
     "identity",
     "login",
     "maintenance",

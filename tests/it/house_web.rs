@@ -11,16 +11,18 @@ use crate::support::files::{files_with, root};
 
 /// The rooms of `web`, each with the rooms it may import. Files outside of rooms (the route table, the composition
 /// root) may import all of them.
-const MAY_IMPORT: [(&str, &[&str]); 5] = [
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("copy", &["copy"]),
     ("http", &["copy", "http"]),
     ("session", &["copy", "http", "session"]),
     ("ops", &["http", "ops"]),
-    ("pages", &["copy", "http", "session", "pages"]),
+    ("proxy", &["http", "proxy"]),
+    ("front", &["copy", "http", "ops", "proxy", "front"]),
+    ("pages", &["copy", "http", "session", "front", "pages"]),
 ];
 
 /// Templates of pages that are served at several paths, or at any path.
-const WITHOUT_ROUTE: [&str; 2] = ["error.html", "mailed_link.html"];
+const WITHOUT_ROUTE: [&str; 3] = ["error.html", "go_refused.html", "mailed_link.html"];
 
 /// The modules of `src/web` by their paths below it, such as `http::form`, and the modules whose items each one uses.
 fn imports() -> FileGraph {

@@ -87,7 +87,7 @@ pub(super) fn read<O: Owner>(
             }
         }
         if wanted.is_empty() {
-            break;
+            return Ok(found);
         }
         let unread: Vec<KeyHash> = wanted.drain().collect();
         found.sessions.extend(load_sessions(conn, &unread)?);
@@ -95,10 +95,10 @@ pub(super) fn read<O: Owner>(
         // Its session has another key by now, or may not be served.
         open.retain(|key| found.keys.get(key).is_some_and(|key| !found.sessions.contains_key(&key.session)));
         if open.is_empty() {
-            break;
+            return Ok(found);
         }
     }
-    Ok(found)
+    Err(Fault::Unavailable("a session changes faster than it can be read".into()))
 }
 
 /// Reads the rows of `open`, and leaves those that exist in it.

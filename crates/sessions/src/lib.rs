@@ -28,6 +28,8 @@
 //! | **load** | [`Store::find`] | `lease.rs` says whether `cache.rs` may answer; otherwise `load.rs` asks Postgres for many keys at once, with the query of `queries/live.rs` |
 //! | **fill** | `load.rs`, `answer` | `cache.rs` refuses what was read before a change was announced |
 //! | **revoke** | [`Store::write`] in `session_tx.rs` | triggers announce the commit on the channel (`message.rs`); the `listener.rs` of each instance evicts and acknowledges; the transaction waits for all of them, or until their leases have expired |
+//! | **scoped keys** | [`Store::open_scoped_key`], [`Store::find_scoped`] | `scoped_key.rs` says what they are; `batch.rs` reads them with their sessions; a trigger deletes them with the revocation |
+//! | **observers** | [`Store::observe`] | `inner.rs` tells them after the caches have evicted, and before the listener acknowledges |
 //! | **touch** | [`Store::find`] | `touches.rs` notes it and writes many at once, later |
 //!
 //! # What the store returns

@@ -1,9 +1,10 @@
 //! The HTTP/1.1 requests of the doctor, with and without TLS, each on its own connection. Follows no redirects.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{
@@ -43,41 +44,62 @@ impl Response {
     }
 }
 
+/// A request, as it is sent.
+pub struct RequestSpec<'a> {
+    pub method: &'a str,
+    /// Path and query, byte for byte; or a whole URL, for the absolute form.
+    pub target: &'a str,
+    /// In addition to those that every request has. `Connection` replaces ours.
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: Vec<u8>,
+    /// Whether names of headers begin in upper case.
+    pub title_case: bool,
+    pub within: Duration,
+}
+
+impl<'a> RequestSpec<'a> {
+    pub fn get(target: &'a str, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { method: "GET", target, headers, body: Vec::new(), title_case: false, within: ANSWER_WITHIN }
+    }
+}
+
 /// Sends a GET request with additional headers. Blocks.
 pub fn get(url: &Url, headers: &[(&str, &str)]) -> Result<Response, String> {
+    send(url, RequestSpec::get(url.path(), headers))
+}
+
+/// Sends a request to the host of `url`. Blocks.
+pub fn send(url: &Url, spec: RequestSpec<'_>) -> Result<Response, String> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    let response = runtime.block_on(send(url, headers));
+    let response = runtime.block_on(exchange_with(url, spec));
     // A name that is still being looked up must not delay the result.
     runtime.shutdown_background();
     response
 }
 
-async fn send(url: &Url, headers: &[(&str, &str)]) -> Result<Response, String> {
+async fn exchange_with(url: &Url, spec: RequestSpec<'_>) -> Result<Response, String> {
     let host = url.host_str().unwrap_or_default();
     // The brackets of an IPv6 address are not part of the name to look up and to verify.
     let name = host.trim_matches(['[', ']']);
     let stream = connect(name, url.port_or_known_default().unwrap_or(443)).await?;
-    let request = request(url, host, headers)?;
+    let (within, title_case) = (spec.within, spec.title_case);
+    let request = request(url, host, spec)?;
+    let no_answer = || format!("no complete response within {} s", within.as_secs());
     let answered = if url.scheme() == "https" {
         let tls = native_tls::TlsConnector::new().map_err(|error| format!("no TLS: {error}"))?;
         let tls = TlsConnector::from(tls);
-        let stream = timeout(ANSWER_WITHIN, tls.connect(name, stream)).await.map_err(|_| no_answer())?;
+        let stream = timeout(within, tls.connect(name, stream)).await.map_err(|_| no_answer())?;
         let stream = stream.map_err(|error| format!("TLS: {error}"))?;
-        timeout(ANSWER_WITHIN, exchange(stream, request)).await
+        timeout(within, exchange(stream, request, title_case)).await
     } else {
-        timeout(ANSWER_WITHIN, exchange(stream, request)).await
+        timeout(within, exchange(stream, request, title_case)).await
     };
     answered.map_err(|_| no_answer())?
 }
 
-fn no_answer() -> String {
-    format!("no complete response within {} s", ANSWER_WITHIN.as_secs())
-}
-
 /// Tries each address of the host.
 async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    let addresses =
-        lookup_host((host, port)).await.map_err(|error| format!("{host} cannot be resolved: {error}"))?;
+    let addresses = resolve(host, port).await?;
     let mut last = format!("{host} has no address");
     for address in addresses {
         let connected = timeout(CONNECT_WITHIN, TcpStream::connect(address)).await;
@@ -89,27 +111,43 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     Err(last)
 }
 
-fn request(url: &Url, host: &str, more: &[(&str, &str)]) -> Result<Request<Empty<Bytes>>, String> {
-    let target: Uri = url.path().parse().map_err(|error| format!("{}: {error}", url.path()))?;
-    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let mut request = Request::get(target)
-        .header(HOST, authority)
-        .header(USER_AGENT, "latchkey-doctor")
-        .header(ACCEPT, "*/*")
-        .header(CONNECTION, "close");
-    for (name, value) in more {
-        request = request.header(*name, HeaderValue::from_str(value).map_err(|error| error.to_string())?);
+/// Names below `localhost` are this machine (RFC 6761 §6.3), as in browsers, even if the resolver does not know them.
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    if host.ends_with(".localhost") {
+        let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        return Ok(loopback.map(|address| (address, port).into()).to_vec());
     }
-    request.body(Empty::new()).map_err(|error| error.to_string())
+    let found = lookup_host((host, port)).await;
+    found.map(Iterator::collect).map_err(|error| format!("{host} cannot be resolved: {error}"))
 }
 
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Response, String>
+fn request(url: &Url, host: &str, spec: RequestSpec<'_>) -> Result<Request<Full<Bytes>>, String> {
+    let target: Uri = spec.target.parse().map_err(|error| format!("{}: {error}", spec.target))?;
+    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let mut request = Request::builder()
+        .method(spec.method)
+        .uri(target)
+        .header(HOST, authority)
+        .header(USER_AGENT, "latchkey-doctor")
+        .header(ACCEPT, "*/*");
+    if !spec.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")) {
+        request = request.header(CONNECTION, "close");
+    }
+    for (name, value) in spec.headers {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| error.to_string())?;
+        request = request.header(*name, value);
+    }
+    request.body(Full::from(spec.body)).map_err(|error| error.to_string())
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, title_case: bool) -> Result<Response, String>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (mut sender, connection) = http1::Builder::new()
         // A header line that a proxy broke must not fail the whole request.
         .ignore_invalid_headers_in_responses(true)
+        .title_case_headers(title_case)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| explain(&error))?;
@@ -158,8 +196,12 @@ mod tests {
 
     /// What a server that answers with these bytes is seen to answer, and the request it got.
     fn answered(bytes: &[u8], headers: &[(&str, &str)]) -> (Result<Response, String>, String) {
+        answered_to(bytes, RequestSpec::get("/a/path", headers))
+    }
+
+    fn answered_to(bytes: &[u8], spec: RequestSpec<'_>) -> (Result<Response, String>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = Url::parse(&format!("http://{}/a/path", listener.local_addr().unwrap())).unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let bytes = bytes.to_vec();
         let server = thread::spawn(move || {
             let (mut client, _) = listener.accept().unwrap();
@@ -169,7 +211,7 @@ mod tests {
             let _ = client.write_all(&bytes);
             String::from_utf8(request[..read].to_vec()).unwrap()
         });
-        let response = get(&url, headers);
+        let response = send(&url, spec);
         (response, server.join().unwrap())
     }
 
@@ -216,6 +258,16 @@ mod tests {
         assert!(request.starts_with("get /a/path http/1.1\r\n"), "{request}");
         for line in ["host: 127.0.0.1:", "connection: close\r\n", "x-forwarded-for: 192.0.2.1\r\n"] {
             assert!(request.contains(line), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_sent_byte_for_byte() {
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for target in ["/a%2fb//c/%2e%2e/./d?x=/../y&z=%25", "//a", "http://wiki.localhost:8080/a?b"] {
+            let spec = RequestSpec { method: "POST", title_case: true, ..RequestSpec::get(target, &[]) };
+            let (_, request) = answered_to(response, spec);
+            assert!(request.starts_with(&format!("POST {target} HTTP/1.1\r\nHost: ")), "{request}");
         }
     }
 

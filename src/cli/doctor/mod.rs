@@ -1,6 +1,7 @@
 //! `latchkey doctor`: checks what the program depends on, and reports for each check what it found and what to do. Changes
 //! nothing, prints no secret, and always ends: every check has a timeout.
 
+mod app;
 mod bounded;
 mod check;
 mod connection;
@@ -26,6 +27,12 @@ pub struct DoctorOptions {
     /// Also send requests to the running instance, at its public address.
     #[arg(long, value_name = "https://…")]
     url: Option<String>,
+    /// Check only this app, from its users' side: send requests to its origin.
+    #[arg(long, value_name = "https://…", conflicts_with = "url")]
+    app: Option<String>,
+    /// With --app: also check whether this address of the app's upstream can be reached from here, past Latchkey.
+    #[arg(long, value_name = "http://…", requires = "app")]
+    upstream: Option<String>,
     /// Print one JSON object per finding.
     #[arg(long)]
     json: bool,
@@ -34,7 +41,10 @@ pub struct DoctorOptions {
 /// Fails if there is a problem. Invalid settings are a finding too.
 pub fn run(settings: Result<Settings, Misconfigured>, options: &DoctorOptions) -> Result<(), Failure> {
     let findings = match settings {
-        Ok(settings) => look(&settings, options.url.as_deref()),
+        Ok(settings) => match &options.app {
+            Some(origin) => app::look(&settings, origin, options.upstream.as_deref()),
+            None => look(&settings, options.url.as_deref()),
+        },
         Err(wrong) => vec![problem(
             "settings",
             wrong.to_string().trim_start_matches("settings: "),

@@ -13,7 +13,7 @@ use crate::web::ops::doctor::{self, FRESH_FOR, HEADER, ObservedRequest};
 const WITHIN: Duration = Duration::from_secs(15);
 
 /// A documentation address (RFC 5737). No client has it, so a server that reports it believes the header.
-const TEST_ADDRESS: &str = "192.0.2.1";
+pub(super) const TEST_ADDRESS: &str = "192.0.2.1";
 
 pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let Some(url) = url else {
@@ -43,7 +43,9 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let spoofed = bounded("site.client-address", WITHIN, move || {
         ask(&asking.0, &asking.1, &[("X-Forwarded-For", TEST_ADDRESS)])
     });
-    findings.push(spoofed.map_or_else(|finding| finding, |spoofed| address(&seen, &spoofed)));
+    findings.push(
+        spoofed.map_or_else(|finding| finding, |spoofed| address("site.client-address", &seen, &spoofed)),
+    );
     let page = origin.join("/login").unwrap_or_else(|_| origin.clone());
     let unanswered = |why| problem("site.headers", why, "/login does not answer");
     match bounded("site.headers", WITHIN, move || http::get(&page, &[]).map_err(unanswered)) {
@@ -51,7 +53,7 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
         Err(finding) => findings.push(finding),
     }
     let plain = origin.clone();
-    let redirected = bounded("site.redirect", WITHIN, move || Ok(redirect(&plain)));
+    let redirected = bounded("site.redirect", WITHIN, move || Ok(redirect("site.redirect", &plain)));
     findings.push(redirected.unwrap_or_else(|finding| finding));
     findings
 }
@@ -77,7 +79,7 @@ fn ask(settings: &Settings, origin: &Url, more: &[(&str, &str)]) -> Result<Obser
 }
 
 /// Explains an error of OpenSSL, for which a browser would show a warning, and what to do.
-fn unreached(why: &str, host: &str) -> (String, &'static str) {
+pub(super) fn unreached(why: &str, host: &str) -> (String, &'static str) {
     // Versions of OpenSSL differ in capitalization.
     let lower = why.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
@@ -147,8 +149,7 @@ fn reached(settings: &Settings, asked: &Url, seen: &ObservedRequest) -> Finding 
 
 /// The first request has no `X-Forwarded-For`, so the entries that arrive are those of the proxies; the second request has
 /// a forged one.
-fn address(seen: &ObservedRequest, spoofed: &ObservedRequest) -> Finding {
-    let check = "site.client-address";
+pub(super) fn address(check: &'static str, seen: &ObservedRequest, spoofed: &ObservedRequest) -> Finding {
     let ObservedRequest { forwarded, trusted_hops, .. } = seen;
     let text =
         |address: Option<std::net::IpAddr>| address.map_or_else(|| "unknown".into(), |ip| ip.to_string());
@@ -220,15 +221,8 @@ fn cookie(page: &Response, origin: &Url) -> Finding {
         return problem("site.cookie", "/login sets no cookie", "log-ins fail: a proxy removes Set-Cookie");
     };
     let name = cookie.split('=').next().unwrap_or_default();
-    let attributes: Vec<String> = cookie.split(';').skip(1).map(|part| part.trim().to_lowercase()).collect();
-    let has = |wanted: &str| attributes.iter().any(|attribute| attribute == wanted);
     let secure = origin.scheme() == "https";
-    let as_sent = has("httponly")
-        && has("path=/")
-        && attributes.iter().any(|attribute| attribute.starts_with("samesite="))
-        && !attributes.iter().any(|attribute| attribute.starts_with("domain="))
-        && (!secure || has("secure"));
-    match (as_sent, secure, name.starts_with("__Host-")) {
+    match (has_our_attributes(cookie, secure), secure, name.starts_with("__Host-")) {
         (false, ..) => problem(
             "site.cookie",
             format!("{name} arrives changed"),
@@ -244,17 +238,26 @@ fn cookie(page: &Response, origin: &Url) -> Finding {
     }
 }
 
-fn redirect(origin: &Url) -> Finding {
-    let check = "site.redirect";
+/// Whether a cookie of ours for a whole host arrives as it was sent.
+pub(super) fn has_our_attributes(cookie: &str, secure: bool) -> bool {
+    let attributes: Vec<String> = cookie.split(';').skip(1).map(|part| part.trim().to_lowercase()).collect();
+    let has = |wanted: &str| attributes.iter().any(|attribute| attribute == wanted);
+    has("httponly")
+        && has("path=/")
+        && attributes.iter().any(|attribute| attribute.starts_with("samesite="))
+        && !attributes.iter().any(|attribute| attribute.starts_with("domain="))
+        && (!secure || has("secure"))
+}
+
+pub(super) fn redirect(check: &'static str, origin: &Url) -> Finding {
     let mut plain = origin.clone();
     if origin.scheme() != "https" || origin.port().is_some() || plain.set_scheme("http").is_err() {
         return note(check, "this URL has no http:// counterpart", "");
     }
-    check_redirect(&plain)
+    check_redirect(check, &plain)
 }
 
-fn check_redirect(plain: &Url) -> Finding {
-    let check = "site.redirect";
+fn check_redirect(check: &'static str, plain: &Url) -> Finding {
     match http::get(plain, &[]) {
         Err(why) => ok(check, format!("http:// does not answer ({why})")),
         Ok(answer) => match answer.header("location") {
@@ -288,7 +291,7 @@ mod tests {
             let _ = client.read(&mut [0; 1024]);
             client.write_all(format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
         });
-        let found = check_redirect(&url);
+        let found = check_redirect("site.redirect", &url);
         answers.join().unwrap();
         found
     }
@@ -306,8 +309,8 @@ mod tests {
             assert_eq!(advice.is_empty(), level == Level::Ok, "{head}");
         }
         let unreachable = Url::parse("http://127.0.0.1:9").unwrap();
-        assert_eq!(check_redirect(&unreachable).level, Level::Ok);
+        assert_eq!(check_redirect("site.redirect", &unreachable).level, Level::Ok);
         let elsewhere = Url::parse("https://127.0.0.1:9").unwrap();
-        assert_eq!(redirect(&elsewhere).level, Level::Note);
+        assert_eq!(redirect("site.redirect", &elsewhere).level, Level::Note);
     }
 }

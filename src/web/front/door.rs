@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::answers::{self, Refusal};
 use super::visit::{RESERVED, Visit};
-use super::{handoff, host, leave, page};
+use super::{echo, handoff, host, leave, page};
 use crate::apps::{
     AccessRequest, Answer, App, Caller, RequestHeaders, RequestKind, Snapshot, decide, is_safe,
 };
@@ -27,10 +27,10 @@ use crate::db::time::Moment;
 use crate::identity::{Client, User};
 use crate::secret;
 use crate::web::copy::front::FrontCode;
-use crate::web::http::server::{Front, Routed};
+use crate::web::http::server::{ClientConnection, Front, Routed};
 use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
-use crate::web::ops::doctor;
+use crate::web::ops::{app_question, doctor};
 use crate::web::proxy::{ClientFacts, Identity, Transport};
 
 /// One a worker.
@@ -157,7 +157,10 @@ impl FrontDoor {
             return Ok(whole(page::problem(FrontCode::BadRequest, None, None, id)));
         };
         let address = client_address::of_head(request.head(), self.shared.trusted_hops);
-        let body = request.path().starts_with(RESERVED).then(|| request.take_payload());
+        let asked = app_question::asked(&self.shared.secret, request.head(), origin);
+        let connection = asked.and_then(|_| ClientConnection::serve_app(&request, app.limits.idle));
+        let is_ours = asked.is_some() || request.path().starts_with(RESERVED);
+        let body = is_ours.then(|| request.take_payload());
         let head = request.head();
         let client =
             Client::of_request(address, header_text(&head.headers, "user-agent").unwrap_or_default(), None);
@@ -165,7 +168,10 @@ impl FrontDoor {
         let visit =
             Visit { shared: &self.shared, app, origin, method, uri, headers, client: &client, address, id };
         if let Some(body) = body {
-            return ours(&visit, body).await.map(whole);
+            let Some(pretend) = asked else { return ours(&visit, body).await.map(whole) };
+            let transport = &self.transport;
+            let asks = echo::DoctorAsks { pretend, head, body, connection, transport };
+            return Ok(echo::answer(&visit, asks).await);
         }
         // What an instance without a listener passes on would not end with its session.
         if !self.shared.can_proxy {
@@ -180,9 +186,13 @@ impl FrontDoor {
         let user = found.as_ref().map(|scoped| &scoped.live.owner);
         let user_id = user.map(|user| user.id.to_string()).unwrap_or_default();
         let groups: Vec<&str> =
-            user.iter().flat_map(|user| user.groups.iter()).map(|group| group.as_str()).collect();
-        let identity =
-            user.map(|user| Identity { id: &user_id, email: &user.email, name: &user.name, groups: &groups });
+            user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
+        let identity = user.map(|user| Identity {
+            id: &user_id,
+            email: user.email(),
+            name: user.name(),
+            groups: &groups,
+        });
         let facts = ClientFacts { address, origin };
         let sent = self.transport.forward(app, request, identity.as_ref(), &facts).await;
         Ok(sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id))))
@@ -272,7 +282,7 @@ impl LogFields {
     }
 }
 
-/// The five paths of ours on every origin of an app.
+/// The paths of ours on every origin of an app, except those of the doctor's questions, which do not exist for others.
 async fn ours(visit: &Visit<'_>, body: actix_http::Payload) -> Result<HttpResponse, Fault> {
     let path = visit.uri.path().strip_prefix(RESERVED).unwrap_or_default();
     let allowed = match path {

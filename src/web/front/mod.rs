@@ -7,6 +7,7 @@
 mod answers;
 mod app_key;
 mod door;
+mod echo;
 mod handoff;
 mod host;
 mod leave;
@@ -14,5 +15,6 @@ mod page;
 mod visit;
 
 pub use answers::{can_set_up, code_of};
+pub use app_key::AppCookieNames;
 pub use door::{FrontDoor, header_text};
 pub use visit::{RESERVED, local_path};

@@ -9,9 +9,9 @@ use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
-use crate::secret::{Secret, encode, random};
+use super::signed_answer::{is_fresh, sign, stamp, verified};
+use crate::secret::{Secret, encode};
 use crate::web::http::client_address;
 use crate::web::http::methods::read_only;
 use crate::web::http::shared::Shared;
@@ -21,8 +21,7 @@ pub const PATH: &str = "/.well-known/latchkey-doctor";
 /// The header of a query: seconds, a nonce, and their signature.
 pub use crate::web::http::headers::DOCTOR_QUESTION as HEADER;
 
-/// How far a query's time may be from this machine's: clocks differ.
-pub const FRESH_FOR: u64 = 60;
+pub use super::signed_answer::FRESH_FOR;
 
 const ASKED: &str = "doctor-asked";
 const ANSWERED: &str = "doctor-answered";
@@ -43,24 +42,16 @@ pub struct ObservedRequest {
     pub version: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SignedAnswer {
-    seen: String,
-    signature: String,
-}
-
 /// A new query.
 pub fn question(secret: &Secret) -> Result<String, getrandom::Error> {
-    let (at, once) = (OffsetDateTime::now_utc().unix_timestamp(), encode(&random::<12>()?));
+    let (at, once) = stamp()?;
     let signature = encode(&secret.mac(ASKED, &[at.to_string().as_bytes(), once.as_bytes()]));
     Ok(format!("{at}.{once}.{signature}"))
 }
 
 /// The content of the answer to `question`, if its signature proves that the instance has the secret.
 pub fn verified_answer(secret: &Secret, question: &str, body: &[u8]) -> Option<ObservedRequest> {
-    let answer: SignedAnswer = serde_json::from_slice(body).ok()?;
-    let parts = [question.as_bytes(), answer.seen.as_bytes()];
-    secret.signed(ANSWERED, &parts, &answer.signature).then(|| serde_json::from_str(&answer.seen).ok())?
+    verified(secret, ANSWERED, question, body)
 }
 
 pub fn mount(config: &mut ServiceConfig) {
@@ -75,38 +66,39 @@ fn is_asked(context: &GuardContext<'_>) -> Option<()> {
 /// Whether this is a query for us, under any host: its signature is right.
 pub fn is_question(shared: &Shared, head: &RequestHead) -> bool {
     head.uri.path() == PATH
-        && given(head.headers()).is_some_and(|question| is_fresh(&shared.secret, question))
+        && given(head.headers()).is_some_and(|question| is_valid(&shared.secret, question))
 }
 
-fn given(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn given(headers: &HeaderMap) -> Option<&str> {
     headers.get(HEADER)?.to_str().ok()
 }
 
-fn is_fresh(secret: &Secret, question: &str) -> bool {
+fn is_valid(secret: &Secret, question: &str) -> bool {
     let parts: Vec<&str> = question.split('.').collect();
     let [at, once, signature] = parts[..] else { return false };
-    let now = OffsetDateTime::now_utc().unix_timestamp();
-    at.parse::<i64>().is_ok_and(|at| now.abs_diff(at) <= FRESH_FOR)
-        && secret.signed(ASKED, &[at.as_bytes(), once.as_bytes()], signature)
+    is_fresh(at) && secret.signed(ASKED, &[at.as_bytes(), once.as_bytes()], signature)
 }
 
-async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
-    let written = request.headers().get_all("x-forwarded-for");
-    let proto = request.headers().get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
-    let seen = ObservedRequest {
-        client: client_address::of(&request, shared.trusted_hops),
-        peer: request.peer_addr().map(|peer| peer.ip().to_canonical()),
+/// What this instance sees of a request.
+pub fn observed(head: &RequestHead, shared: &Shared) -> ObservedRequest {
+    let written = head.headers.get_all("x-forwarded-for");
+    let proto = head.headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+    ObservedRequest {
+        client: client_address::of_head(head, shared.trusted_hops),
+        peer: head.peer_addr.map(|peer| peer.ip().to_canonical()),
         forwarded: written.map(|header| header.as_bytes().split(|byte| *byte == b',').count()).sum(),
         trusted_hops: shared.trusted_hops,
         proto: proto.filter(|proto| ["http", "https"].contains(proto)).map(str::to_owned),
         public: shared.public.as_str().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let (Ok(seen), Some(question)) = (serde_json::to_string(&seen), given(request.headers())) else {
-        return HttpResponse::NotFound().finish();
-    };
-    let signature = encode(&shared.secret.mac(ANSWERED, &[question.as_bytes(), seen.as_bytes()]));
-    HttpResponse::Ok().json(SignedAnswer { seen, signature })
+    }
+}
+
+async fn answer(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
+    let seen = observed(request.head(), &shared);
+    let answer =
+        given(request.headers()).and_then(|question| sign(&shared.secret, ANSWERED, question, &seen));
+    answer.map_or_else(|| HttpResponse::NotFound().finish(), |answer| HttpResponse::Ok().json(answer))
 }
 
 #[cfg(test)]
@@ -121,27 +113,34 @@ mod tests {
     fn only_a_fresh_question_with_the_secret_is_one() {
         let ours = secret("0123456789abcdefghijklmnopqrstuvwxyz");
         let asked = question(&ours).unwrap();
-        assert!(is_fresh(&ours, &asked));
-        assert!(!is_fresh(&secret("zyxwvutsrqponmlkjihgfedcba9876543210"), &asked));
+        assert!(is_valid(&ours, &asked));
+        assert!(!is_valid(&secret("zyxwvutsrqponmlkjihgfedcba9876543210"), &asked));
         let (at, rest) = asked.split_once('.').unwrap();
         for (shift, fresh) in [(-59, false), (59, false), (0, true)] {
             let moved = format!("{}.{rest}", at.parse::<i64>().unwrap() + shift);
-            assert_eq!(is_fresh(&ours, &moved), fresh, "the time is signed");
+            assert_eq!(is_valid(&ours, &moved), fresh, "the time is signed");
         }
-        let old = (OffsetDateTime::now_utc().unix_timestamp() - 62).to_string();
+        let old = (time::OffsetDateTime::now_utc().unix_timestamp() - 62).to_string();
         let signature = encode(&ours.mac(ASKED, &[old.as_bytes(), b"once"]));
-        assert!(!is_fresh(&ours, &format!("{old}.once.{signature}")));
+        assert!(!is_valid(&ours, &format!("{old}.once.{signature}")));
         for nothing in ["", "..", "1.2", "a.b.c", "1.2.3.4"] {
-            assert!(!is_fresh(&ours, nothing), "{nothing}");
+            assert!(!is_valid(&ours, nothing), "{nothing}");
         }
     }
 
     #[test]
     fn an_answer_belongs_to_its_question() {
         let ours = secret("0123456789abcdefghijklmnopqrstuvwxyz");
-        let seen = r#"{"client":null,"peer":null,"forwarded":0,"trusted_hops":0,"proto":null,"public":"x","version":"1"}"#;
-        let signature = encode(&ours.mac(ANSWERED, &[b"one", seen.as_bytes()]));
-        let body = serde_json::to_vec(&SignedAnswer { seen: seen.into(), signature }).unwrap();
+        let seen = ObservedRequest {
+            client: None,
+            peer: None,
+            forwarded: 0,
+            trusted_hops: 0,
+            proto: None,
+            public: "x".into(),
+            version: "1".into(),
+        };
+        let body = serde_json::to_vec(&sign(&ours, ANSWERED, "one", &seen).unwrap()).unwrap();
         assert!(verified_answer(&ours, "one", &body).is_some());
         assert!(verified_answer(&ours, "two", &body).is_none());
         assert!(verified_answer(&ours, "one", b"<!DOCTYPE html>").is_none());

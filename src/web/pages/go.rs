@@ -22,7 +22,7 @@ use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
 
 #[derive(Template)]
-#[template(path = "go.html")]
+#[template(path = "go/slug.html")]
 struct GoPage<'a> {
     page: Page,
     name: &'a str,
@@ -112,7 +112,7 @@ fn refusal(
         page: ctx.page(),
         name: &app.name,
         copy: code.copy(),
-        email: &live.owner.email,
+        email: live.owner.email(),
         why: copy::access::why_refused(app, &trace).unwrap_or_default(),
         set_up: front::can_set_up(code),
         request_id: &RequestState::of(&ctx.request).id,

@@ -63,7 +63,7 @@ pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Er
     dashboard(
         ctx.page(),
         apps,
-        me.session.owner.name.clone(),
+        me.session.owner.name().into(),
         &me.session.record,
         me.session.others.count,
         me.session.now(),

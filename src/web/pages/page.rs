@@ -42,7 +42,7 @@ impl Page {
     pub fn of(request: &HttpRequest, shared: &Shared) -> Self {
         let person = RequestState::of(request)
             .session()
-            .map(|live| Person { name: live.owner.name.clone(), is_admin: live.owner.role >= Role::Admin });
+            .map(|live| Person { name: live.owner.name().into(), is_admin: live.owner.role >= Role::Admin });
         Self {
             csrf: csrf::token(request, shared),
             flash: flash::take(request, shared).map(|flash| FlashMessage {

@@ -11,6 +11,7 @@ mod identity;
 mod limits;
 mod our_cookies;
 mod pool;
+mod preview;
 mod request_headers;
 mod resolver;
 mod respond;
@@ -25,5 +26,6 @@ mod upstream_connections;
 
 pub use error::ProxyError;
 pub use identity::Identity;
+pub use preview::preview;
 pub use shared::TransportShared;
 pub use transport::{ClientFacts, Transport};

@@ -15,7 +15,7 @@ use crate::support::app::TestApp;
 /// The groups of a live session, as an instance serves it.
 async fn groups_on(app: &TestApp, key: &Key) -> Vec<String> {
     let live: LiveUser = app.accounts.sessions().find(key).await.unwrap().unwrap();
-    live.owner.groups.iter().map(ToString::to_string).collect()
+    live.owner.groups().iter().map(ToString::to_string).collect()
 }
 
 async fn session(app: &TestApp, user: Uuid) -> Key {

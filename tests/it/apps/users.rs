@@ -12,7 +12,7 @@ async fn a_user_is_read_with_address_groups_and_factors() {
     let email = Email::parse("ADA@example.org").unwrap();
     let read = async || app.accounts.apps.user(&email).await.unwrap().unwrap();
     let plain = read().await;
-    assert_eq!((plain.email.as_str(), plain.groups.len()), ("ada@example.org", 0));
+    assert_eq!((plain.email(), plain.groups().len()), ("ada@example.org", 0));
     assert!(!plain.factors.totp && !plain.factors.passkey);
     add_group(&app.accounts, "staff").await;
     app.accounts.groups.join(None, &group("staff"), UserId(ada.id), Client::operator()).await.unwrap();
@@ -24,7 +24,7 @@ async fn a_user_is_read_with_address_groups_and_factors() {
         ada.id
     ));
     let with_all = read().await;
-    assert_eq!(with_all.groups.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["staff"]);
+    assert_eq!(with_all.groups().iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["staff"]);
     assert!(with_all.factors.totp && with_all.factors.passkey);
     app.db.execute("UPDATE users SET disabled_at = now()");
     assert!(app.accounts.apps.user(&email).await.unwrap().is_none());

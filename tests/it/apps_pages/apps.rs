@@ -18,7 +18,7 @@ async fn an_administrator_adds_an_app_and_users_get_in_at_once_in_local_mode() {
     list.has_no_notice("empty").says("Every user");
     assert_eq!(list.count("tbody tr"), 1);
     assert_eq!(app.events("app.added"), 1);
-    admin.get("/home").await.says("/go/wiki");
+    assert_eq!(admin.get("/home").await.codes("data-app"), ["wiki"]);
 }
 
 #[actix_web::test]
@@ -83,12 +83,12 @@ async fn a_disabled_app_is_closed_and_a_removed_one_is_gone() {
     let registered = wiki(&app).await;
     let (ada, mut admin) = (app.ada().await, administrator(&app).await);
     let mut user = User::inside(&app, &registered, &ada).await;
-    user.portal.get("/home").await.says("/go/wiki");
+    assert_eq!(user.portal.get("/home").await.codes("data-app"), ["wiki"]);
     admin.get("/admin/apps/wiki").await;
     admin.post("/admin/apps/wiki/disable", &[]).await.redirects_to("/admin/apps/wiki");
     admin.get("/admin/apps/wiki").await.has_flash("app-disabled").has_state("disabled");
     user.at_app.get("/").await.is(403);
-    user.portal.get("/home").await.is(200).does_not_say("/go/wiki");
+    assert!(user.portal.get("/home").await.is(200).codes("data-app").is_empty());
     admin.get("/admin/apps/wiki").await;
     admin.post("/admin/apps/wiki/enable", &[]).await.redirects_to("/admin/apps/wiki");
     admin.get("/admin/apps/wiki").await.has_flash("app-enabled").has_state("active");
@@ -97,7 +97,7 @@ async fn a_disabled_app_is_closed_and_a_removed_one_is_gone() {
     admin.post("/admin/apps/wiki/remove", &[]).await.redirects_to("/admin/apps");
     admin.get("/admin/apps").await.has_flash("app-removed").has_notice("empty");
     admin.get("/admin/apps/wiki").await.is(404);
-    user.portal.get("/home").await.is(200).does_not_say("/go/wiki");
+    assert!(user.portal.get("/home").await.is(200).codes("data-app").is_empty());
 }
 
 #[actix_web::test]

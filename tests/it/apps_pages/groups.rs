@@ -55,7 +55,6 @@ async fn users_join_and_leave_on_the_page_of_the_group_and_on_their_own() {
         admin.fill_in("/admin/groups", &[("name", name)]).await.is(303);
     }
     let page = "/admin/groups/staff";
-    admin.fill_in(page, &[]).await;
     admin.get(page).await;
     admin.post("/admin/groups/staff/join", &[("email", ada.email)]).await.redirects_to(page);
     let shown = admin.get(page).await;
@@ -95,7 +94,7 @@ async fn a_group_that_a_rule_names_is_not_deleted() {
     admin.fill_in("/admin/groups", &[("name", "staff")]).await.is(303);
     add_rule(&mut admin, &[("access", "listed"), ("groups", "staff")]).await.is(303);
     let page = admin.get("/admin/groups/staff").await;
-    page.has_notice("group-in-use").says("/admin/apps/wiki");
+    page.has_notice("group-in-use").says("Rules of wiki name this group");
     assert_eq!(page.count("form[action='/admin/groups/staff/remove']"), 0);
     admin.post("/admin/groups/staff/remove", &[]).await.is(422).has_flash("in-use");
     assert_eq!(rules(&mut admin).await[0], "1. Every path: Members of staff");

@@ -1,14 +1,9 @@
 //! The rules of an app: adding, moving and removing them.
 
-use latchkey::config::RegistrationMode;
+use latchkey::config::{RegistrationMode, UpstreamsFrom};
 
 use super::support::{add_rule, add_wiki, administrator, app, rules, send};
 use crate::support::app::TestApp;
-use latchkey::config::UpstreamsFrom;
-
-async fn group(admin: &mut crate::support::browser::Browser, name: &str) {
-    admin.fill_in("/admin/groups", &[("name", name)]).await.is(303);
-}
 
 #[actix_web::test]
 async fn a_rule_says_which_requests_it_is_about_and_who_gets_in() {
@@ -16,7 +11,7 @@ async fn a_rule_says_which_requests_it_is_about_and_who_gets_in() {
     let ada = app.ada().await;
     let mut admin = administrator(&app).await;
     add_wiki(&mut admin).await;
-    group(&mut admin, "staff").await;
+    admin.fill_in("/admin/groups", &[("name", "staff")]).await.is(303);
     add_rule(
         &mut admin,
         &[
@@ -36,7 +31,7 @@ async fn a_rule_says_which_requests_it_is_about_and_who_gets_in() {
     .await
     .redirects_to("/admin/apps/wiki");
     let page = admin.get("/admin/apps/wiki").await;
-    page.has_flash("rule-added").says("For &lt;b&gt;the team");
+    page.has_flash("rule-added").says("For <b>the team</b>");
     assert_eq!(
         rules(&mut admin).await,
         [

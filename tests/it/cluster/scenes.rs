@@ -98,13 +98,7 @@ impl Play {
 /// A user logs in, visits every instance, and logs out at one of them; then every instance is asked at once.
 pub async fn log_out_here_and_be_refused_there(fleet: &Fleet, world: &Rc<World>, rounds: usize) {
     for round in 0..rounds {
-        let mut actor = Actor {
-            world: Rc::clone(world),
-            person: round % 2,
-            held: None,
-            old: Vec::new(),
-            rng: Rng::new(round as u64),
-        };
+        let mut actor = Actor::new(world, round % 2, Rng::new(round as u64));
         actor.log_in().await;
         for origin in fleet.instances() {
             if let Some(held) = actor.held.clone() {

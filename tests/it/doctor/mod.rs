@@ -1,5 +1,6 @@
 //! `latchkey doctor`: every finding is provoked, and one failing check does not affect the others.
 
+mod app;
 mod around;
 mod behind_pooler;
 mod database;

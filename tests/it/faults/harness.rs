@@ -1,6 +1,6 @@
 //! The harness: its own Postgres, real programs, and actors who use them during a fault.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -93,6 +93,7 @@ impl Harness {
             wire: Wire::new(),
             origins: programs.iter().map(Latchkey::origin).collect(),
             people,
+            app: OnceCell::new(),
             history: RefCell::new(history),
             revoked: RefCell::default(),
             signed_anew: Cell::new(0),
@@ -120,13 +121,7 @@ impl Harness {
     pub async fn live(&mut self) {
         let mut rng = Rng::new(crate::history::seed());
         let world = &self.world;
-        let mut actor = |person| Actor {
-            world: Rc::clone(world),
-            person,
-            held: None,
-            old: Vec::new(),
-            rng: rng.branch(),
-        };
+        let mut actor = |person| Actor::new(world, person, rng.branch());
         for browser in 0..PEOPLE * BROWSERS_EACH {
             self.lives.push(spawn(actor(browser % PEOPLE).live()));
         }

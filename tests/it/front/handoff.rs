@@ -27,7 +27,7 @@ async fn a_user_who_is_logged_in_arrives_in_the_app_without_another_question() {
     assert!(portal.ends_with(&format!("&at={host}&to=%2Fr%3Fx%3D1")), "{portal}");
 
     let back = user.portal.get(&path_of(&begun)).await;
-    back.is(200).is_page("go");
+    back.is(200).is_page("go/slug");
     assert_eq!(back.header("referrer-policy"), Some("no-referrer"));
     let entered = user.at_app.get(&path_of(&back)).await;
     entered.redirects_to(&format!("{}/r?x=1", wiki.origin));
@@ -60,7 +60,7 @@ async fn a_visitor_logs_in_on_the_way() {
     // The browser follows the redirect of our own form.
     user.portal.headers = vec![("sec-fetch-site", "same-origin".to_owned())];
     let back = user.portal.get(&go).await;
-    back.is(200).is_page("go");
+    back.is(200).is_page("go/slug");
     let entered = user.at_app.get(&path_of(&back)).await;
     entered.redirects_to(&format!("{}/deep/page?q=a%20b", wiki.origin));
 }

@@ -1,12 +1,14 @@
 //! The actors of the simulation: users with browsers, holders of old keys, and administrators.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::rt::time::sleep;
 use reqwest::Method;
 
+use super::apps::{AppHeld, AppSite};
 use super::record::{
     Done, End, Ended, Field, History, KeyId, LogIn, PersonId, Profile, Saw, SessionId, Span, Use, Write,
 };
@@ -33,6 +35,8 @@ pub struct World {
     pub wire: Wire,
     pub origins: Vec<String>,
     pub people: Vec<Person>,
+    /// The app behind the instances, if there is one.
+    pub app: OnceCell<AppSite>,
     pub history: RefCell<History>,
     /// Ended sessions, named by their handles. The rows say afterwards which log-ins these were.
     pub revoked: RefCell<Vec<(String, Span, Done)>>,
@@ -64,10 +68,18 @@ pub struct Actor {
     pub person: PersonId,
     pub held: Option<Held>,
     pub old: Vec<Held>,
+    pub apps: Vec<AppHeld>,
+    /// How often each session has entered the app.
+    pub entries: HashMap<SessionId, usize>,
     pub rng: Rng,
 }
 
 impl Actor {
+    pub fn new(world: &Rc<World>, person: PersonId, rng: Rng) -> Self {
+        let (held, old, apps, entries) = (None, Vec::new(), Vec::new(), HashMap::new());
+        Self { world: Rc::clone(world), person, held, old, apps, entries, rng }
+    }
+
     /// Runs until the end and returns the remaining keys.
     pub async fn live(mut self) -> Vec<Held> {
         while !self.world.over.get() {
@@ -76,8 +88,11 @@ impl Actor {
                 continue;
             };
             match self.rng.below(100) {
-                0..50 => self.home(&held).await,
-                50..74 => self.try_an_old_key().await,
+                0..32 => self.home(&held).await,
+                32..38 => self.enter_app(&held).await,
+                38..56 => self.use_app().await,
+                56..58 => self.leave_app().await,
+                58..74 => self.try_an_old_key().await,
                 74..80 => self.confirm(&held).await,
                 80..84 => self.rename(&held).await,
                 84..90 => self.revoke_one(&held).await,
@@ -86,6 +101,14 @@ impl Actor {
                 // Log in at another instance without logging out here.
                 _ => self.give_up(),
             }
+        }
+        self.remaining()
+    }
+
+    /// The keys of the portal; those of the app stay with it.
+    pub fn remaining(mut self) -> Vec<Held> {
+        if let Some(site) = self.world.app.get() {
+            site.remaining.borrow_mut().extend(self.apps);
         }
         self.old.extend(self.held);
         self.old
@@ -274,7 +297,7 @@ impl World {
         reply
     }
 
-    fn saw(&self, reply: &Reply) -> Saw {
+    pub fn saw(&self, reply: &Reply) -> Saw {
         if reply.is_turned_away() {
             return Saw::Out;
         }
@@ -287,7 +310,7 @@ impl World {
         }
     }
 
-    fn used(&self, key: KeyId, at: Span, saw: Saw) {
+    pub fn used(&self, key: KeyId, at: Span, saw: Saw) {
         self.history.borrow_mut().uses.push(Use { key, at, saw });
     }
 
@@ -297,6 +320,13 @@ impl World {
 
     pub fn wrote(&self, person: PersonId, field: Field, value: String, at: Span, done: Done) {
         self.history.borrow_mut().writes.push(Write { person, field, value, at, done });
+    }
+
+    /// A key that an app got for the session.
+    pub fn new_app_key(&self, session: SessionId, opened: Span) -> KeyId {
+        let key = self.new_key(session);
+        self.history.borrow_mut().app_keys.insert(key, opened);
+        key
     }
 
     fn new_key(&self, session: SessionId) -> KeyId {

@@ -21,14 +21,17 @@ impl Actor {
             self.rest().await;
         }
         // Users who are disabled at the end stay so: the history is checked as it is.
-        self.old.extend(self.held);
-        self.old
+        self.remaining()
     }
 
     async fn change_role(&mut self, held: &Held, ward: PersonId) {
         let role = ["member", "admin"][self.rng.below(2)];
         let Some((at, done)) = self.command(held, ward, "role", &[("role", role)]).await else { return };
         self.world.wrote(ward, Field::Role, role.into(), at, done);
+        if role == "member" && done != Done::No {
+            // The keys of apps end if the ward was an administrator before.
+            self.world.ended(Ended::AppKeys(ward), at, Done::Unknown);
+        }
     }
 
     async fn end_all(&mut self, held: &Held, ward: PersonId) {

@@ -50,6 +50,13 @@ impl History {
         self
     }
 
+    /// Session `session` enters an app.
+    fn entered(mut self, session: usize, opened: Span) -> Self {
+        self.app_keys.insert(self.keys.len(), opened);
+        self.keys.push(session);
+        self
+    }
+
     /// How many requests were served too late, lost, or shown outdated data.
     fn faults(&self) -> [usize; 3] {
         let verdict = check(self);
@@ -117,6 +124,37 @@ fn ending_the_other_sessions_spares_the_current_one_and_other_users() {
     assert_eq!(over().used(1, at(13, 14), Saw::Out).faults(), LOST);
     assert_eq!(over().used(2, at(13, 14), Saw::In(None)).faults(), GOOD);
     assert_eq!(over().used(2, at(13, 14), Saw::Out).faults(), LOST);
+}
+
+#[test]
+fn the_key_of_an_app_ends_with_its_session_by_itself_and_when_other_sessions_are_ended() {
+    let entered = || base().entered(1, at(5, 6));
+    assert_eq!(entered().used(3, at(7, 8), Saw::Out).faults(), LOST);
+    let over = |what, done| entered().ended(what, at(10, 12), done);
+    for what in [
+        Ended::Session(1),
+        Ended::Key(3),
+        Ended::All(0),
+        Ended::Others(0, 0),
+        Ended::Others(0, 1),
+        Ended::AppKeys(0),
+        Ended::Disabled(0),
+    ] {
+        assert_eq!(over(what, Done::Yes).used(3, at(13, 14), Saw::In(None)).faults(), SERVED, "{what:?}");
+        assert_eq!(over(what, Done::Unknown).used(3, at(13, 14), Saw::In(None)).faults(), GOOD, "{what:?}");
+        assert_eq!(over(what, Done::Unknown).used(3, at(13, 14), Saw::Out).faults(), GOOD, "{what:?}");
+        assert_eq!(over(what, Done::Yes).used(3, at(7, 8), Saw::Out).faults(), LOST, "{what:?}");
+    }
+    for what in [Ended::Session(0), Ended::Key(1), Ended::Others(1, 2), Ended::AppKeys(1)] {
+        assert_eq!(over(what, Done::Yes).used(3, at(13, 14), Saw::Out).faults(), LOST, "{what:?}");
+    }
+    // The session stays, and so does a key that it got later.
+    let again = over(Ended::Others(0, 1), Done::Yes).entered(1, at(13, 14));
+    assert_eq!(again.used(4, at(15, 16), Saw::Out).faults(), LOST);
+    let again = over(Ended::AppKeys(0), Done::Yes).used(1, at(13, 14), Saw::Out);
+    assert_eq!(again.faults(), LOST, "the session itself");
+    let meanwhile = over(Ended::AppKeys(0), Done::Yes).entered(1, at(9, 11));
+    assert_eq!(meanwhile.used(4, at(13, 14), Saw::In(None)).faults(), GOOD);
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl<'h> Ends<'h> {
                 Ended::Others(person, _) | Ended::All(person) | Ended::Disabled(person) => {
                     ends.people.entry(person).or_default().push((end, enabled_after(history, end)));
                 }
-                Ended::Key(_) => {}
+                Ended::Key(_) | Ended::AppKeys(_) => {}
             }
         }
         ends
@@ -145,12 +145,31 @@ fn enabled_after(history: &History, end: &End) -> u64 {
 fn keys_over(history: &History, sessions: &[Over]) -> Vec<Over> {
     let mut keys: Vec<Over> = history.keys.iter().map(|session| sessions[*session]).collect();
     for end in history.ends.iter().filter(|end| end.done != Done::No) {
-        if let Ended::Key(key) = end.what {
-            let surely = if end.done == Done::Yes { end.at.ended } else { u64::MAX };
-            keys[key] = keys[key].or(Over { surely, maybe: end.at.begun });
+        match end.what {
+            Ended::Key(key) => keys[key] = keys[key].or(end.of_opened_at(None)),
+            Ended::Others(person, _) | Ended::AppKeys(person) => {
+                for (key, opened) in &history.app_keys {
+                    if history.log_ins[history.keys[*key]].person == person {
+                        keys[*key] = keys[*key].or(end.of_opened_at(Some(*opened)));
+                    }
+                }
+            }
+            Ended::Session(_) | Ended::All(_) | Ended::Disabled(_) => {}
         }
     }
     keys
+}
+
+impl End {
+    /// When it ended a key. One that was opened meanwhile or later may not be meant; `None`: it is named.
+    fn of_opened_at(&self, opened: Option<Span>) -> Over {
+        let surely = self.done == Done::Yes && opened.is_none_or(|opened| opened.ended < self.at.begun);
+        let possible = opened.is_none_or(|opened| opened.begun < latest(self.at, self.done));
+        Over {
+            surely: if surely { self.at.ended } else { u64::MAX },
+            maybe: if possible { self.at.begun } else { u64::MAX },
+        }
+    }
 }
 
 type Registers<'h> = HashMap<(PersonId, Field), Vec<&'h Write>>;

@@ -1,8 +1,9 @@
-//! A simulation: three instances of the real program over one Postgres, many browsers, and faults. Every request is
+//! A simulation: three instances of the real program over one Postgres, an app behind them, many browsers, and faults. Every request is
 //! recorded, and a checker compares the history with the contract. `bin/soak` runs it for any length of time.
 
 pub mod actors;
 mod admins;
+pub mod apps;
 mod bad;
 pub mod checker;
 mod faults;
@@ -27,6 +28,7 @@ async fn under_faults_no_ended_session_is_served_and_no_live_one_is_lost() {
     println!("{summary}");
     assert!(summary.is_good());
     assert!(summary.faults() >= 4 && summary.served > 100 && summary.ended > 10, "too little happened");
+    assert!(summary.entered > 5 && summary.served_in_app > 20, "the app was hardly used");
 }
 
 pub fn seed() -> u64 {

@@ -1,5 +1,7 @@
 //! The recorded history from the clients' point of view: every request, its times by one clock, and its answer.
 
+use std::collections::BTreeMap;
+
 /// The number of the log-in that opened it, assigned before it is known whether the log-in succeeded.
 pub type SessionId = usize;
 pub type KeyId = usize;
@@ -45,7 +47,9 @@ pub enum Ended {
     /// By a rotation, which gives the session another key.
     Key(KeyId),
     Session(SessionId),
-    /// All sessions of a user except one.
+    /// The keys of apps of all sessions of a user. The sessions stay.
+    AppKeys(PersonId),
+    /// All sessions of a user except one, and the keys of apps of that one, too.
     Others(PersonId, SessionId),
     All(PersonId),
     /// All sessions; and no new session until the user is enabled.
@@ -92,6 +96,8 @@ pub struct History {
     pub log_ins: Vec<LogIn>,
     /// The session of each key.
     pub keys: Vec<SessionId>,
+    /// Those among them that open an app, and when each was opened.
+    pub app_keys: BTreeMap<KeyId, Span>,
     pub uses: Vec<Use>,
     pub ends: Vec<End>,
     pub writes: Vec<Write>,

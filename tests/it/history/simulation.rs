@@ -1,6 +1,6 @@
 //! Starts the cluster, the instances and the actors, runs them for a while, and summarises the results.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use latchkey::passwords::{Hasher, Password};
 use uuid::Uuid;
 
 use super::actors::{Actor, Held, PASSWORD, Person, World, agent};
+use super::apps::AppSite;
 use super::checker::{Verdict, check};
 use super::faults::{Faults, KEEPER, start};
 use super::record::{Done, End, Ended, Field, History, PersonId, Saw, Span, Write};
@@ -46,6 +47,9 @@ pub struct Summary {
     counts: BTreeMap<&'static str, usize>,
     pub requests: usize,
     pub served: usize,
+    /// Requests that reached the app.
+    pub served_in_app: usize,
+    pub entered: usize,
     nothing: usize,
     pub log_ins: usize,
     pub ended: usize,
@@ -67,7 +71,9 @@ impl Simulation {
         let mut programs = vec![first.clone()];
         programs.extend((1..INSTANCES).map(|_| first.on_another_port()));
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
-        let world = world(&url, "p", programs.iter().map(Latchkey::origin).collect()).await;
+        let origins = programs.iter().map(Latchkey::origin).collect();
+        let world = world(&url, "p", origins).await;
+        world.app.get_or_init(|| AppSite::new(&url));
         let faults = Faults {
             world: Rc::clone(&world),
             dir,
@@ -95,9 +101,13 @@ impl Simulation {
         for running in faults.running.iter().flatten() {
             running.ready().await;
         }
-        for key in held.iter().flatten() {
-            for origin in &world.origins {
+        let in_app = world.app.get().map(|site| site.remaining.take()).unwrap_or_default();
+        for origin in &world.origins {
+            for key in held.iter().flatten() {
                 world.look(key, origin).await;
+            }
+            for key in &in_app {
+                world.look_at_app(key, origin).await;
             }
         }
         let ends = name_the_revoked(&world, &url);
@@ -126,6 +136,7 @@ pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
         wire: Wire::new(),
         origins,
         people,
+        app: OnceCell::new(),
         history: RefCell::new(history),
         revoked: RefCell::default(),
         signed_anew: Cell::new(0),
@@ -135,8 +146,7 @@ pub async fn world(url: &str, name: &str, origins: Vec<String>) -> Rc<World> {
 
 /// Runs every browser and every administrator until the end, and returns their remaining keys.
 pub fn lives(world: &Rc<World>, rng: &mut Rng) -> Vec<JoinHandle<Vec<Held>>> {
-    let mut actor =
-        |person| Actor { world: Rc::clone(world), person, held: None, old: Vec::new(), rng: rng.branch() };
+    let mut actor = |person| Actor::new(world, person, rng.branch());
     let mut lives = Vec::new();
     for browser in 0..PEOPLE * BROWSERS_EACH {
         lives.push(spawn(actor(browser % PEOPLE).live()));
@@ -210,6 +220,12 @@ impl Summary {
             unexpected: history.unexpected.clone(),
             counts,
             requests: history.uses.len(),
+            served_in_app: history
+                .uses
+                .iter()
+                .filter(|used| history.app_keys.contains_key(&used.key) && matches!(used.saw, Saw::In(_)))
+                .count(),
+            entered: history.app_keys.len(),
             served: saw(|saw| matches!(saw, Saw::In(_))),
             nothing: saw(|saw| *saw == Saw::Nothing),
             log_ins: history.log_ins.iter().filter(|log_in| log_in.done == Done::Yes).count(),
@@ -238,6 +254,7 @@ impl fmt::Display for Summary {
             "{} requests with a key: {} served, {} without an answer; {} log-ins, {} writes",
             self.requests, self.served, self.nothing, self.log_ins, self.writes
         )?;
+        writeln!(f, "{} entries into the app, which served {} of these", self.entered, self.served_in_app)?;
         writeln!(
             f,
             "{} revocations and rotations answered, the slowest after {:?}; {} of unknown outcome",

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONNECTION, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, CONNECTION, COOKIE, HOST, LOCATION, ORIGIN, REFRESH, RETRY_AFTER, SET_COOKIE, USER_AGENT,
+};
 use reqwest::{Client, Method, redirect};
 
 use super::record::{Done, Span};
@@ -51,11 +53,42 @@ impl Tally {
     }
 }
 
+/// A request.
+pub struct Ask<'a> {
+    method: Method,
+    url: &'a str,
+    cookies: &'a str,
+    agent: &'a str,
+    form: &'a [(&'a str, &'a str)],
+    /// The `Host`, if it is not that of `url`.
+    host: Option<&'a str>,
+    origin: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    pub fn page(url: &'a str, cookies: &'a str) -> Self {
+        Self { method: Method::GET, url, cookies, agent: "soak", form: &[], host: None, origin: None }
+    }
+
+    pub fn form(url: &'a str, cookies: &'a str, form: &'a [(&'a str, &'a str)]) -> Self {
+        Self { method: Method::POST, form, ..Self::page(url, cookies) }
+    }
+
+    pub fn at(self, host: &'a str) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
+    pub fn from(self, origin: &'a str) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+}
+
 /// The answer, if there was one.
 pub struct Reply {
     pub at: Span,
     pub status: Option<u16>,
     pub location: String,
+    refresh: String,
     pub body: String,
     pub retry_after: bool,
     cookies: Vec<String>,
@@ -76,11 +109,11 @@ impl Wire {
     }
 
     pub async fn get(&self, url: &str, cookies: &str) -> Reply {
-        self.send(Method::GET, url, cookies, "soak", &[]).await
+        self.ask(Ask::page(url, cookies)).await
     }
 
     pub async fn post(&self, url: &str, cookies: &str, form: &[(&str, &str)]) -> Reply {
-        self.send(Method::POST, url, cookies, "soak", form).await
+        self.ask(Ask::form(url, cookies, form)).await
     }
 
     pub async fn send(
@@ -91,8 +124,20 @@ impl Wire {
         agent: &str,
         form: &[(&str, &str)],
     ) -> Reply {
+        self.ask(Ask { method, agent, ..Ask::form(url, cookies, form) }).await
+    }
+
+    pub async fn ask(&self, ask: Ask<'_>) -> Reply {
+        let Ask { method, url, cookies, agent, form, host, origin } = ask;
         let mut request = self.client.request(method.clone(), url);
         request = request.header(CONNECTION, "close").header(USER_AGENT, agent).header(COOKIE, cookies);
+        request = request.header(ACCEPT, "text/html");
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        if let Some(origin) = origin {
+            request = request.header(ORIGIN, origin);
+        }
         if method == Method::POST {
             request = request.form(form);
         }
@@ -102,6 +147,7 @@ impl Wire {
             status: None,
             location: String::new(),
             body: String::new(),
+            refresh: String::new(),
             retry_after: false,
             cookies: Vec::new(),
         };
@@ -115,6 +161,7 @@ impl Wire {
                 reply.status = Some(status);
                 reply.retry_after = headers.contains_key(RETRY_AFTER);
                 reply.location = headers.get(LOCATION).map(text).unwrap_or_default();
+                reply.refresh = headers.get(REFRESH).map(text).unwrap_or_default();
                 reply.cookies = headers.get_all(SET_COOKIE).iter().map(text).collect();
                 reply.body = body;
             }
@@ -147,8 +194,30 @@ impl Reply {
     }
 
     pub fn token(&self) -> Option<String> {
-        let field = self.between("name=\"csrf_token\"", ">")?;
+        self.field("csrf_token")
+    }
+
+    /// The value of a form's field.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let field = self.between(&format!("name=\"{name}\""), ">")?;
         Some(field.split_once("value=\"")?.1.split('"').next()?.to_owned())
+    }
+
+    /// Whether it removes the cookie.
+    pub fn removes(&self, name: &str) -> bool {
+        self.cookies.iter().any(|cookie| {
+            cookie.strip_prefix(name).is_some_and(|rest| rest.starts_with('=') && rest.contains("Max-Age=0"))
+        })
+    }
+
+    /// Path and query of where a browser goes on by itself.
+    pub fn next_path(&self) -> Option<String> {
+        let refresh = self.refresh.split_once("url=").map(|(_, url)| url);
+        let target = Some(self.location.as_str()).filter(|location| !location.is_empty()).or(refresh)?;
+        let path = target
+            .split_once("://")
+            .map_or(target, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
+        path.starts_with('/').then(|| path.to_owned())
     }
 
     /// Whether it redirects to exactly this path.

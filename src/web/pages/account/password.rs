@@ -84,7 +84,7 @@ pub async fn submit(
         Err(refusal @ ChangePasswordRefusal::Same) => shown.form.refuse("password", refusal),
         Err(ChangePasswordRefusal::Weak(why)) => {
             shown.form.refuse("password", why);
-            let name = &me.session.owner.name;
+            let name = me.session.owner.name();
             shown.strength =
                 Some(ctx.accounts().passwords.strength(password.expose_secret(), name, &shown.email).await?);
         }

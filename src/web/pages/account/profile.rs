@@ -49,7 +49,7 @@ impl ProfilePage {
 }
 
 pub async fn form(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
-    let fields = Fields::new(vec![("name".into(), me.session.owner.name.to_string())]);
+    let fields = Fields::new(vec![("name".into(), me.session.owner.name().to_owned())]);
     page::ok(&ProfilePage::new(&me, &ctx, fields).await?)
 }
 

@@ -119,20 +119,11 @@ fn new_app(ctx: &RequestContext, input: &NewAppForm, fields: &mut Fields) -> Opt
 }
 
 fn refuse(fields: &mut Fields, refusal: &AppRefusal) {
-    let field = match refusal {
-        AppRefusal::SlugTaken | AppRefusal::InvalidSlug => "slug",
-        AppRefusal::Name(_) => "name",
-        AppRefusal::NoOrigin
-        | AppRefusal::Origin { .. }
-        | AppRefusal::OriginTaken(_)
-        | AppRefusal::PortalOrigin(_)
-        | AppRefusal::SameHost(_) => "origin",
-        AppRefusal::NoUpstream
-        | AppRefusal::Upstream(_)
-        | AppRefusal::UpstreamIsOurs
-        | AppRefusal::UpstreamNotAllowed => "upstream",
-        _ => "",
+    let field = match settings_form::field_of(refusal) {
+        "origins" => "origin",
+        // Then the page has no form.
+        "upstream" if *refusal == AppRefusal::UpstreamNotAllowed => "",
+        field => field,
     };
-    // With UPSTREAMS_FROM=file, the page has no form.
-    fields.refuse(if refusal == &AppRefusal::UpstreamNotAllowed { "" } else { field }, refusal);
+    fields.refuse(field, refusal);
 }

@@ -206,8 +206,15 @@ impl SettingsForm {
 
 /// Shows why the settings were not accepted, beside the field.
 pub fn refuse(fields: &mut Fields, refusal: &AppRefusal) {
-    let field = match refusal {
+    fields.refuse(field_of(refusal), refusal);
+    unfold(fields);
+}
+
+/// The field that a refusal is about; empty if it is about none.
+pub fn field_of(refusal: &AppRefusal) -> &'static str {
+    match refusal {
         AppRefusal::Name(_) => "name",
+        AppRefusal::SlugTaken | AppRefusal::InvalidSlug => "slug",
         AppRefusal::NoOrigin
         | AppRefusal::Origin { .. }
         | AppRefusal::OriginTaken(_)
@@ -221,9 +228,7 @@ pub fn refuse(fields: &mut Fields, refusal: &AppRefusal) {
         AppRefusal::Cookie { .. } => "app_cookies",
         AppRefusal::Limit { field } if FOLDED.contains(field) => field,
         _ => "",
-    };
-    fields.refuse(field, refusal);
-    unfold(fields);
+    }
 }
 
 fn unfold(fields: &mut Fields) {

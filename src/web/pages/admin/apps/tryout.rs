@@ -102,10 +102,10 @@ async fn try_request(
     let age = form.value("confirmed").parse().unwrap_or(0_i64).clamp(0, 86_400);
     let caller = user.as_ref().map(|user| Caller {
         user: user.id,
-        email: &user.email,
-        name: &user.name,
+        email: user.email(),
+        name: user.name(),
         role: user.role,
-        groups: &user.groups,
+        groups: user.groups(),
         method: LoginMethod::parse(form.value("with")).or(Some(LoginMethod::Password)),
         proved_at: Moment(now.0 - age * 1_000_000),
         enrolled: user.factors,

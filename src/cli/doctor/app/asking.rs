@@ -1,0 +1,130 @@
+//! Sends requests and signed questions to the origin of an app.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::apps::AppOrigin;
+use crate::cli::doctor::finding::{Finding, note, problem};
+use crate::cli::doctor::http::{self, RequestSpec, Response};
+use crate::cli::doctor::site::unreached;
+use crate::cli::local_instance;
+use crate::config::Settings;
+use crate::secret::Secret;
+use crate::web::ops::app_question::{AppObservation, AppQuestion, Pretend, VisitorAccess, verified_answer};
+use crate::web::ops::doctor::HEADER;
+
+/// Where an app is asked.
+#[derive(Clone)]
+pub struct AppSite {
+    secret: Secret,
+    pub url: Url,
+    /// As the table of apps writes it.
+    pub origin: AppOrigin,
+    /// The public address of the portal, as these settings say.
+    pub portal: String,
+}
+
+/// An app whose instance has answered.
+#[derive(Clone)]
+pub struct KnownApp {
+    pub site: AppSite,
+    /// The answer to the first question.
+    pub first: Arc<AppObservation>,
+}
+
+/// Why a question has no answer.
+pub enum Unanswered {
+    /// There was no response.
+    Failed(String),
+    /// Something else answered.
+    Other(Response),
+}
+
+impl AppSite {
+    /// `None` if `origin` cannot be the origin of an app.
+    pub fn new(settings: &Settings, origin: &str) -> Option<Self> {
+        Some(Self {
+            secret: settings.secret.clone(),
+            url: Url::parse(origin.trim()).ok()?,
+            origin: AppOrigin::parse(origin).ok()?,
+            portal: local_instance::origin(settings).as_str().to_owned(),
+        })
+    }
+
+    /// Sends a request without a question.
+    pub fn send(&self, spec: RequestSpec<'_>) -> Result<Response, String> {
+        http::send(&self.url, spec)
+    }
+
+    /// Asks with GET what arrives, even if the target is changed on the way.
+    pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
+        let spec = RequestSpec::get(target, headers);
+        let (question, response) = self.send_signed(spec, Pretend::Nothing, None)?;
+        self.observed(&question, &response.body).ok_or(Unanswered::Other(response))
+    }
+
+    /// Sends a question that is valid for the target of `spec` alone, and returns it with the response.
+    pub fn send_question(
+        &self,
+        spec: RequestSpec<'_>,
+        pretend: Pretend,
+    ) -> Result<(String, Response), Unanswered> {
+        let target = Some(spec.target);
+        self.send_signed(spec, pretend, target)
+    }
+
+    fn send_signed(
+        &self,
+        spec: RequestSpec<'_>,
+        pretend: Pretend,
+        target: Option<&str>,
+    ) -> Result<(String, Response), Unanswered> {
+        let origin = self.origin.to_string();
+        let asked = AppQuestion { method: spec.method, origin: &origin, target, pretend };
+        let question = asked.sign(&self.secret).map_err(|error| Unanswered::Failed(error.to_string()))?;
+        let headers: Vec<(&str, &str)> =
+            [(HEADER, question.as_str())].into_iter().chain(spec.headers.iter().copied()).collect();
+        let response = self.send(RequestSpec { headers: &headers, ..spec }).map_err(Unanswered::Failed)?;
+        Ok((question, response))
+    }
+
+    /// What `body` says, if it answers `question`.
+    pub fn observed(&self, question: &str, body: &[u8]) -> Option<AppObservation> {
+        verified_answer(&self.secret, question, body)
+    }
+}
+
+impl KnownApp {
+    /// A path at which visitors have to log in, if there is one and the app is served.
+    pub fn guarded_path(&self) -> Option<&str> {
+        let visitors = &self.first.app.visitors;
+        let is_served = self.first.app.enabled && self.first.app.can_proxy;
+        visitors.iter().find(|at| is_served && at.access == VisitorAccess::LogsIn).map(|at| at.path.as_str())
+    }
+
+    pub fn slug(&self) -> &str {
+        &self.first.app.slug
+    }
+}
+
+impl Unanswered {
+    pub fn finding(&self, check: &'static str, site: &AppSite) -> Finding {
+        match self {
+            Self::Failed(why) => {
+                let (seen, advice) = unreached(why, site.origin.host());
+                problem(check, seen, advice)
+            }
+            Self::Other(response) => problem(
+                check,
+                format!("this question was answered {} by something else", response.status),
+                "let the proxy in front pass every request for this host on to Latchkey, with its headers",
+            ),
+        }
+    }
+}
+
+/// For checks of what visitors get where nothing asks them to log in.
+pub fn unguarded(check: &'static str) -> Finding {
+    note(check, "not checked: there is no path at which visitors have to log in", "see app.guard")
+}

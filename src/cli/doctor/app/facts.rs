@@ -1,0 +1,183 @@
+//! What the instance says about the app and about itself.
+
+use std::net::ToSocketAddrs as _;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::asking::{AppSite, KnownApp, Unanswered};
+use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
+use crate::cli::doctor::site::{self, TEST_ADDRESS};
+use crate::web::ops::app_question::{ECHO, REPORT, UpstreamReach};
+use crate::web::ops::doctor::FRESH_FOR;
+
+/// Asks for the first time. All other checks need the answer.
+pub fn reach(site: AppSite) -> Result<KnownApp, Finding> {
+    let check = "app.reach";
+    match site.ask(REPORT, &[]) {
+        Ok(first) if first.arrived.target != REPORT => Err(problem(
+            check,
+            format!("a proxy rewrites the path: {REPORT} arrives as {}", first.arrived.target),
+            "let it pass paths on unchanged: the app has a host of its own, so nothing has to be added or cut off",
+        )),
+        Ok(first) => Ok(KnownApp { site, first: Arc::new(first) }),
+        Err(Unanswered::Other(response)) if response.status == 421 => Err(problem(
+            check,
+            format!("Latchkey answers, but no app has the host {}", site.origin.authority()),
+            "`latchkey app list` prints the origins; `latchkey app add` registers an app",
+        )),
+        Err(Unanswered::Other(response)) => Err(problem(
+            check,
+            format!("another server answers ({})", response.status),
+            format!(
+                "does the address lead to an instance, and is it exactly an origin of the app (`latchkey app list`)? Does the instance have the same secret and version, and do the clocks differ by less than {FRESH_FOR} s? Does a proxy in front remove headers?"
+            ),
+        )),
+        Err(failed) => Err(failed.finding(check, &site)),
+    }
+}
+
+pub fn reached(app: &KnownApp) -> Finding {
+    let seen = &app.first.arrived.seen;
+    if seen.public != app.site.portal {
+        return problem(
+            "app.reach",
+            format!(
+                "an instance answers, but its portal is {}, and {} in these settings",
+                seen.public, app.site.portal
+            ),
+            "run the doctor with the settings of the instance",
+        );
+    }
+    if app.site.origin.is_https() && seen.proto.as_deref() == Some("http") {
+        return warning(
+            "app.reach",
+            "an instance answers, but the proxy reports a request without TLS",
+            "terminate TLS at the public proxy",
+        );
+    }
+    if !app.site.origin.is_https() {
+        return note("app.reach", "an instance answers, without TLS", "for this machine only");
+    }
+    ok("app.reach", "an instance answers, over TLS")
+}
+
+pub fn route(app: &KnownApp) -> Finding {
+    let (facts, slug) = (&app.first.app, app.slug());
+    let arrived = &app.first.arrived.host;
+    if !facts.enabled {
+        return problem(
+            "app.route",
+            format!("{slug} is disabled: every request gets 403"),
+            format!("enable it on /admin/apps/{slug}"),
+        );
+    }
+    if !facts.is_proxied {
+        return problem(
+            "app.route",
+            format!("{slug} is in forward-auth mode, and its requests arrive here"),
+            "this version proxies apps only: set the mode to proxy",
+        );
+    }
+    if !arrived.eq_ignore_ascii_case(&app.site.origin.authority()) {
+        return warning(
+            "app.route",
+            format!(
+                "{slug}, but the request for {} arrives as one for {arrived}",
+                app.site.origin.authority()
+            ),
+            "let the proxy in front pass `Host` on unchanged, with its port",
+        );
+    }
+    ok("app.route", format!("{} leads to {slug}", app.site.origin))
+}
+
+/// Browsers take names below `localhost` for this machine; other clients ask a resolver, which may not.
+pub fn name(app: &KnownApp) -> Finding {
+    let host = app.site.origin.host();
+    let resolves = (host, 80).to_socket_addrs().is_ok_and(|mut found| found.next().is_some());
+    match (resolves, host.ends_with(".localhost")) {
+        (true, _) => ok("app.name", format!("{host} resolves on this machine")),
+        (false, true) => note(
+            "app.name",
+            format!("{host} does not resolve on this machine; Chromium, Firefox and curl know it anyway"),
+            format!("for other clients, add this line to /etc/hosts: 127.0.0.1 {host}"),
+        ),
+        // The connection itself was possible a moment ago.
+        (false, false) => note("app.name", format!("{host} does not always resolve"), "check its DNS"),
+    }
+}
+
+pub fn version(app: &KnownApp) -> Finding {
+    let (theirs, ours) = (&app.first.arrived.seen.version, env!("CARGO_PKG_VERSION"));
+    if theirs == ours {
+        return ok("app.version", format!("the instance has version {theirs}"));
+    }
+    note(
+        "app.version",
+        format!("the instance has version {theirs}, and this doctor {ours}"),
+        "run the doctor of the instance's version",
+    )
+}
+
+pub fn clock(app: &KnownApp) -> Finding {
+    let check = "app.clock";
+    let before = OffsetDateTime::now_utc();
+    let seen = match app.site.ask(ECHO, &[]) {
+        Ok(seen) => seen,
+        Err(unanswered) => return unanswered.finding(check, &app.site),
+    };
+    let after = OffsetDateTime::now_utc();
+    let millis = |at: OffsetDateTime| at.unix_timestamp_nanos() / 1_000_000;
+    let at = i128::from(seen.arrived.at);
+    // Between the two, the clocks agree.
+    let off = (millis(before) - at).max(at - millis(after)).max(0);
+    let text = format!(
+        "the clocks of the instance and of this machine differ by at most {off} ms more than the way takes"
+    );
+    match off {
+        0..2_000 => ok(check, text),
+        2_000..30_000 => note(check, text, "set both clocks with NTP"),
+        _ => warning(check, text, "set both clocks with NTP: questions of the doctor are valid for a minute"),
+    }
+}
+
+pub fn listener(app: &KnownApp) -> Finding {
+    if app.first.app.can_proxy {
+        return ok("app.listener", "the instance listens for revocations, so it passes requests on");
+    }
+    problem(
+        "app.listener",
+        "the instance has no invalidation listener, because its session cache is off: it answers every request for an app with 503",
+        "set LATCHKEY__SESSIONS__CACHED above 0",
+    )
+}
+
+pub fn upstream(app: &KnownApp) -> Finding {
+    let check = "app.upstream";
+    match &app.first.upstream {
+        None => problem(
+            check,
+            "the app has no upstream: every request gets 502",
+            format!("set it: it is shown by `latchkey app show {}`", app.slug()),
+        ),
+        Some(UpstreamReach { url, failed: Some(why) }) => problem(
+            check,
+            format!("the instance cannot connect to {url}: {why}"),
+            "is the app running, does it listen on an address that the instance can reach, and does a firewall or network policy let the instance through?",
+        ),
+        Some(UpstreamReach { url, failed: None }) => ok(check, format!("the instance can connect to {url}")),
+    }
+}
+
+pub fn client_address(app: &KnownApp) -> Finding {
+    let check = "app.client-address";
+    let asked = app
+        .site
+        .ask(ECHO, &[])
+        .and_then(|plain| Ok((plain, app.site.ask(ECHO, &[("X-Forwarded-For", TEST_ADDRESS)])?)));
+    match asked {
+        Ok((plain, spoofed)) => site::address(check, &plain.arrived.seen, &spoofed.arrived.seen),
+        Err(unanswered) => unanswered.finding(check, &app.site),
+    }
+}

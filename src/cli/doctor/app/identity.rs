@@ -1,0 +1,123 @@
+//! Whether a client can tell the app who it is.
+
+use percent_encoding::percent_decode_str;
+
+use super::asking::{KnownApp, Unanswered};
+use crate::cli::doctor::finding::{Finding, ok, problem};
+use crate::cli::doctor::http::RequestSpec;
+use crate::web::ops::app_question::{AppObservation, DoctorUser, ECHO, PassedOn, Pretend};
+
+const FORGED: &str = "latchkey-forged";
+
+/// One way to write a forged identity.
+struct Spelling {
+    headers: Vec<(String, &'static str)>,
+    title_case: bool,
+    pretend: Pretend,
+}
+
+impl Spelling {
+    fn of(names: &[&str]) -> Self {
+        let headers = names.iter().map(|name| ((*name).to_owned(), FORGED)).collect();
+        Self { headers, title_case: false, pretend: Pretend::Nothing }
+    }
+}
+
+/// Twelve spellings for the names of this app.
+fn spellings([user, email, name, groups]: &[String; 4]) -> [Spelling; 12] {
+    [
+        Spelling::of(&[user]),
+        Spelling { title_case: true, ..Spelling::of(&[user, groups]) },
+        Spelling::of(&[user, user]),
+        Spelling::of(&[&user.replace('-', "_")]),
+        Spelling::of(&[&user.replace('-', ".")]),
+        Spelling::of(&[groups]),
+        Spelling::of(&[&groups.replace('-', "_"), &groups.replace('-', ".")]),
+        Spelling::of(&[email]),
+        Spelling::of(&[name]),
+        Spelling::of(&["x-forwarded-user", "x-forwarded-groups", "x-forwarded-email"]),
+        Spelling::of(&[&format!("http_{}", user.replace('-', "_"))]),
+        // A user without groups has an empty header, which must not let the client's through.
+        Spelling { pretend: Pretend::NoGroups, ..Spelling::of(&[groups]) },
+    ]
+}
+
+pub fn forged(app: &KnownApp) -> Finding {
+    let check = "app.identity";
+    let names = &app.first.app.header_names;
+    let spellings = spellings(names);
+    let count = spellings.len();
+    for spelling in spellings {
+        let sent: Vec<(&str, &str)> =
+            spelling.headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let written = sent.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let spec = RequestSpec { title_case: spelling.title_case, ..RequestSpec::get(ECHO, &sent) };
+        let (question, response) = match app.site.send_question(spec, spelling.pretend) {
+            Ok(answered) => answered,
+            Err(unanswered) => return unanswered.finding(check, &app.site),
+        };
+        match app.site.observed(&question, &response.body).map(|seen| is_ours(&seen, spelling.pretend)) {
+            Some(Ok(())) => {}
+            Some(Err(wrong)) => {
+                return problem(
+                    check,
+                    format!("with a forged {written}, {wrong}"),
+                    "report this: an app must see no identity but the one that Latchkey sets",
+                );
+            }
+            // A proxy that refuses such a request protects the app as well.
+            None if (400..500).contains(&response.status) => {}
+            None => return Unanswered::Other(response).finding(check, &app.site),
+        }
+    }
+    // A header that `Connection` names is for the next hop alone: ours must not be removed by that.
+    let named = format!("close, {}", names.join(", "));
+    match app.site.ask(ECHO, &[("connection", named.as_str())]) {
+        Ok(seen) => match is_ours(&seen, Pretend::Nothing) {
+            Ok(()) => ok(
+                check,
+                format!("{count} spellings of a forged identity do not reach the app, and ours does"),
+            ),
+            Err(wrong) => problem(check, format!("with `Connection: {named}`, {wrong}"), "report this"),
+        },
+        Err(unanswered) => unanswered.finding(check, &app.site),
+    }
+}
+
+/// Whether the app would receive the doctor's identity, once, and nothing of a forged one.
+fn is_ours(seen: &AppObservation, pretend: Pretend) -> Result<(), String> {
+    let PassedOn::Request { headers, .. } = &seen.passed_on else {
+        // app.upstream says why.
+        return Ok(());
+    };
+    if let Some((name, _)) = headers.iter().find(|(_, value)| value.contains(FORGED)) {
+        return Err(format!("the app receives it in {name}"));
+    }
+    let groups = if pretend == Pretend::NoGroups { &[][..] } else { &DoctorUser::GROUPS[..] };
+    let user = if seen.app.user_is_email { DoctorUser::EMAIL } else { DoctorUser::ID };
+    let [user_header, email_header, name_header, groups_header] = &seen.app.header_names;
+    for (header, expected) in
+        [(user_header, user), (email_header, DoctorUser::EMAIL), (name_header, DoctorUser::NAME)]
+    {
+        let [value] = values(headers, header)[..] else { return Err(format!("{header} is not there once")) };
+        if decoded(value) != expected {
+            return Err(format!("{header} is {value:?}"));
+        }
+    }
+    let [value] = values(headers, groups_header)[..] else {
+        return Err(format!("{groups_header} is not there once"));
+    };
+    let listed: Vec<String> = value.split(',').filter(|group| !group.is_empty()).map(decoded).collect();
+    if listed != groups {
+        return Err(format!("{groups_header} is {value:?}"));
+    }
+    Ok(())
+}
+
+fn values<'h>(headers: &'h [(String, String)], name: &str) -> Vec<&'h str> {
+    headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,184 @@
+//! Answers the questions of `latchkey doctor --app`: what has arrived at the origin of an app, and what the app would
+//! receive of it. No request is sent to the app.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::{Payload, RequestHead, Response, body::BodySize};
+use actix_web::HttpResponse;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::rt::time::sleep;
+use actix_web::web::Bytes;
+use futures_util::StreamExt as _;
+use time::OffsetDateTime;
+
+use super::visit::Visit;
+use super::{answers, page};
+use crate::apps::{AccessRequest, Answer, AppMode, PathMatch, RemoteUser, decide};
+use crate::db::Fault;
+use crate::db::time::Moment;
+use crate::web::copy::front::FrontCode;
+use crate::web::http::server::ClientConnection;
+use crate::web::ops::app_question::{
+    self, AppFacts, AppObservation, ArrivedRequest, DoctorUser, PassedOn, Pretend, REPORT, UpstreamReach,
+    VisitorAccess, VisitorAnswer,
+};
+use crate::web::ops::doctor::observed;
+use crate::web::proxy::{ClientFacts, Identity, Transport, preview};
+
+/// How much of a body is counted. The doctor sends a quarter of it.
+const MOST_COUNTED: u64 = 4 * 1024 * 1024;
+
+/// Longer than the doctor waits, and than most proxies do before they try another server.
+const SLOW: Duration = Duration::from_secs(20);
+
+/// What the answer to a question needs.
+pub struct DoctorAsks<'r> {
+    pub pretend: Pretend,
+    pub head: &'r RequestHead,
+    pub body: Payload,
+    pub connection: Option<ClientConnection>,
+    pub transport: &'r Transport,
+}
+
+pub async fn answer(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody> {
+    match asks.pretend {
+        Pretend::Nothing | Pretend::NoGroups => observe(visit, asks).await.map_into_boxed_body().into(),
+        Pretend::Refuse => {
+            page::problem(FrontCode::NotAllowed, None, None, visit.id).map_into_boxed_body().into()
+        }
+        Pretend::Unavailable => {
+            let fault = Fault::Unavailable("as the doctor asked".into());
+            answers::unavailable(&fault, visit.id).map_into_boxed_body().into()
+        }
+        Pretend::Close => without_response(asks.connection),
+        Pretend::Slow => {
+            sleep(SLOW).await;
+            without_response(asks.connection)
+        }
+    }
+}
+
+async fn observe(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> HttpResponse {
+    let groups: &[&str] = if asks.pretend == Pretend::NoGroups { &[] } else { &DoctorUser::GROUPS };
+    let identity = Identity { id: DoctorUser::ID, email: DoctorUser::EMAIL, name: DoctorUser::NAME, groups };
+    let client = ClientFacts { address: visit.address, origin: visit.origin };
+    let passed_on = match preview(visit.app, asks.head, &identity, &client) {
+        Ok(sent) => PassedOn::Request { method: sent.method, target: sent.target, headers: sent.headers },
+        Err(why) => PassedOn::Nothing(why.to_string()),
+    };
+    let upstream = match &visit.app.upstream {
+        Some(upstream) if visit.uri.path() == REPORT => Some(UpstreamReach {
+            url: upstream.to_string(),
+            failed: asks.transport.reach(visit.app).await.err().map(|why| why.to_string()),
+        }),
+        _ => None,
+    };
+    let seen = AppObservation {
+        app: facts(visit),
+        arrived: arrived(visit, asks.head, asks.body).await,
+        passed_on,
+        upstream,
+    };
+    match app_question::signed_answer(&visit.shared.secret, asks.head, &seen) {
+        Some(answer) => {
+            // As the responses of apps to a request with an identity: a cache that stores one stores the other.
+            HttpResponse::Ok()
+                .insert_header((header::CACHE_CONTROL, "private"))
+                .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                .json(answer)
+        }
+        None => page::problem(FrontCode::Fault, None, None, visit.id),
+    }
+}
+
+async fn arrived(visit: &Visit<'_>, head: &RequestHead, body: Payload) -> ArrivedRequest {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    ArrivedRequest {
+        method: head.method.to_string(),
+        target: visit.path_and_query().to_owned(),
+        host: head.headers.get(header::HOST).map(text).unwrap_or_default(),
+        body: length(body).await,
+        upgrade: head.headers.get(header::UPGRADE).map(text),
+        cookies: cookie_names(&head.headers),
+        seen: observed(head, visit.shared),
+        at: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
+    }
+}
+
+async fn length(mut body: Payload) -> u64 {
+    let mut length = 0;
+    while let Some(Ok(piece)) = body.next().await {
+        length += u64::try_from(piece.len()).unwrap_or_default();
+        if length > MOST_COUNTED {
+            break;
+        }
+    }
+    length
+}
+
+fn cookie_names(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';'));
+    pairs.filter_map(|pair| Some(pair.split_once('=')?.0.trim().to_owned())).collect()
+}
+
+fn facts(visit: &Visit<'_>) -> AppFacts {
+    let app = visit.app;
+    let mut paths = vec!["/".to_owned()];
+    for rule in &app.rules {
+        match &rule.when.path {
+            PathMatch::Exact(path) | PathMatch::Below(path) => paths.push(path.to_string()),
+            PathMatch::All => {}
+        }
+    }
+    AppFacts {
+        slug: app.slug.to_string(),
+        enabled: app.enabled,
+        is_proxied: app.mode == AppMode::Proxy,
+        can_proxy: visit.shared.can_proxy,
+        max_body: app.limits.max_body,
+        header_names: app.header_names.all().map(|name| name.as_str().to_ascii_lowercase()),
+        user_is_email: app.remote_user == RemoteUser::Email,
+        rules: app.rules.len(),
+        visitors: paths.into_iter().map(|path| visitor(visit, path)).collect(),
+    }
+}
+
+/// What a visitor who opens `path` would get.
+fn visitor(visit: &Visit<'_>, path: String) -> VisitorAnswer {
+    let asked = AccessRequest::navigation(&path, visit.address);
+    // No rule asks for the time of a visitor.
+    let access = match decide(visit.app, &asked, None, Moment(0)).0 {
+        Answer::Pass { .. } => VisitorAccess::Passes,
+        Answer::LogIn => VisitorAccess::LogsIn,
+        _ => VisitorAccess::Refused,
+    };
+    VisitorAnswer { path, access }
+}
+
+/// Ends the connection: its client reads no byte.
+fn without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
+    if let Some(connection) = connection {
+        connection.reset_at_end();
+    }
+    Response::new(StatusCode::SERVICE_UNAVAILABLE).set_body(BoxBody::new(Broken))
+}
+
+/// A body that fails before its first byte.
+struct Broken;
+
+impl MessageBody for Broken {
+    type Error = std::io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionAborted.into())))
+    }
+}

@@ -1,0 +1,65 @@
+//! What an upstream would receive, without sending it, and whether it can be reached. For the doctor.
+
+use actix_http::RequestHead;
+use actix_web::http::header;
+
+use super::connect;
+use super::error::ProxyError;
+use super::identity::Identity;
+use super::request_headers::{self, BodyLength, RequestFacts};
+use super::target;
+use super::transport::{ClientFacts, Transport};
+use crate::apps::App;
+
+/// A request as the upstream of an app receives it.
+pub struct UpstreamRequest {
+    pub method: String,
+    pub target: String,
+    /// In their order.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Applies the rules for requests that are passed on.
+pub fn preview(
+    app: &App,
+    head: &RequestHead,
+    identity: &Identity<'_>,
+    client: &ClientFacts<'_>,
+) -> Result<UpstreamRequest, ProxyError> {
+    let facts = RequestFacts {
+        app,
+        upstream: app.upstream.as_ref().ok_or(ProxyError::NoUpstream)?,
+        identity: Some(identity),
+        client: client.address,
+        origin: client.origin,
+        body: announced(head),
+    };
+    let headers = request_headers::outgoing(&head.headers, &facts)?;
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    Ok(UpstreamRequest {
+        method: head.method.to_string(),
+        target: target::of(head)?.to_string(),
+        headers: headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+    })
+}
+
+/// The body that the headers announce.
+fn announced(head: &RequestHead) -> BodyLength {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return BodyLength::Chunked;
+    }
+    let length = head.headers.get(header::CONTENT_LENGTH);
+    match length.and_then(|length| length.to_str().ok()?.trim().parse().ok()) {
+        None | Some(0) => BodyLength::None { said: length.is_some() },
+        Some(length) => BodyLength::Sized(length),
+    }
+}
+
+impl Transport {
+    /// Opens a connection to the upstream of an app and closes it.
+    pub async fn reach(&self, app: &App) -> Result<(), ProxyError> {
+        let upstream = app.upstream.as_ref().ok_or(ProxyError::NoUpstream)?;
+        let _counted = self.0.shared.count_connection().ok_or(ProxyError::TooManyConnections)?;
+        connect::connect(upstream, &self.0.shared, app.limits.connect).await.map(drop)
+    }
+}
